@@ -1,0 +1,1 @@
+"""ABQ Data Entry: record a plant laboratory's readings, fast, right and never lost."""
