@@ -1,0 +1,186 @@
+"""The fields of a record: name, type, column, unit, limits and help of each, in the order of the CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from abq_data_entry.constants import CHECK_TIMES, FieldNames, FieldTypes
+
+Choices = Sequence[str] | Sequence[int]
+"""The values that a list offers at the moment: texts, or the numbers of plots."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of the record.
+
+    `column` is its name in the tables, `places` the decimals of a number, `length` the number of characters: exactly
+    that many for a string, at most that many for a long text. Limits are inclusive. `values` is a list that never
+    changes. `help` is what F1 shows.
+    """
+
+    name: str
+    type: FieldTypes
+    column: str
+    help: str
+    required: bool = True
+    unit: str = ""
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+    places: int = 0
+    length: int | None = None
+    values: tuple[str, ...] = ()
+
+
+def _decimal(name: str, unit: str, minimum: str, maximum: str, help_text: str) -> Field:
+    return Field(
+        name,
+        FieldTypes.DECIMAL,
+        name.lower().replace(" ", "_"),
+        help_text,
+        unit=unit,
+        minimum=Decimal(minimum),
+        maximum=Decimal(maximum),
+        places=2,
+    )
+
+
+def _integer(name: str, maximum: int, help_text: str) -> Field:
+    return Field(
+        name, FieldTypes.INTEGER, name.lower(), help_text, minimum=Decimal(0), maximum=Decimal(maximum)
+    )
+
+
+FIELDS: tuple[Field, ...] = (
+    Field(
+        FieldNames.DATE,
+        FieldTypes.DATE,
+        "date",
+        "The day of the check, as year, month and day: 2026-11-21. 20261121 and 2026/11/21 are understood too.",
+    ),
+    Field(
+        FieldNames.TIME,
+        FieldTypes.TIME,
+        "time",
+        "The time the check is due: 8:00, 12:00, 16:00 or 20:00. The hour alone is enough.",
+        values=CHECK_TIMES,
+    ),
+    Field(
+        FieldNames.TECHNICIAN,
+        FieldTypes.LIST,
+        "lab_tech_id",
+        "Who took the readings. An administrator adds the names of new technicians.",
+        length=512,
+    ),
+    Field(
+        FieldNames.LAB,
+        FieldTypes.LIST,
+        "lab_id",
+        "The laboratory, by its letter. An administrator adds new ones.",
+        length=1,
+    ),
+    Field(
+        FieldNames.PLOT,
+        FieldTypes.LIST,
+        "plot",
+        "The number of the plot within the laboratory, 1 to 20.",
+        minimum=Decimal(1),
+        maximum=Decimal(20),
+    ),
+    Field(
+        FieldNames.SEED_SAMPLE,
+        FieldTypes.STRING,
+        "seed_sample",
+        "The seed sample that grows in this plot, six characters such as AXM477. It is filled in from the plot.",
+        length=6,
+    ),
+    _decimal(
+        FieldNames.HUMIDITY,
+        "g/m³",
+        "0.5",
+        "52.0",
+        "Absolute humidity of the air at the plot, in grams of water per cubic metre. Empty after an equipment fault.",
+    ),
+    _decimal(
+        FieldNames.LIGHT,
+        "klx",
+        "0",
+        "100",
+        "Light at the plot, in kilolux. Empty after an equipment fault.",
+    ),
+    _decimal(
+        FieldNames.TEMPERATURE,
+        "°C",
+        "4",
+        "40",
+        "Temperature at the plot, in degrees Celsius. Empty after an equipment fault.",
+    ),
+    Field(
+        FieldNames.EQUIPMENT_FAULT,
+        FieldTypes.BOOLEAN,
+        "equipment_fault",
+        "Set this when the sensors of the plot failed: humidity, light and temperature then stay empty.",
+        required=False,
+    ),
+    _integer(FieldNames.PLANTS, 20, "How many plants grow in the plot."),
+    _integer(FieldNames.BLOSSOMS, 1000, "How many blossoms all plants of the plot have together."),
+    _integer(FieldNames.FRUIT, 1000, "How many fruit all plants of the plot have together."),
+    _decimal(
+        FieldNames.MIN_HEIGHT,
+        "cm",
+        "0",
+        "1000",
+        "Height of the smallest plant of the plot, in centimetres.",
+    ),
+    _decimal(
+        FieldNames.MAX_HEIGHT,
+        "cm",
+        "0",
+        "1000",
+        "Height of the tallest plant of the plot, in centimetres. It is at least the min height.",
+    ),
+    _decimal(
+        FieldNames.MEDIAN_HEIGHT,
+        "cm",
+        "0",
+        "1000",
+        "Median height of the plants of the plot, in centimetres. It lies between min and max height.",
+    ),
+    Field(
+        FieldNames.NOTES,
+        FieldTypes.LONG_TEXT,
+        "notes",
+        "Whatever else is worth knowing about the plot. Shift-Enter starts a new line.",
+        required=False,
+        length=100_000,
+    ),
+)
+
+CSV_HEADER: tuple[str, ...] = tuple(each.name for each in FIELDS)
+
+RECORD_KEY: tuple[str, ...] = (FieldNames.DATE, FieldNames.TIME, FieldNames.LAB, FieldNames.PLOT)
+"""What identifies a record."""
+
+READINGS: tuple[str, ...] = (FieldNames.HUMIDITY, FieldNames.LIGHT, FieldNames.TEMPERATURE)
+"""The fields that an equipment fault leaves empty."""
+
+FOCUS_ORDER: tuple[str, ...] = (
+    FieldNames.DATE,
+    FieldNames.TIME,
+    FieldNames.LAB,
+    FieldNames.TECHNICIAN,
+    *CSV_HEADER[4:],
+)
+"""The order of the paper sheet, in which the focus goes through the form."""
+
+_BY_NAME = {each.name: each for each in FIELDS}
+
+REQUIRED_ORDER: tuple[str, ...] = tuple(name for name in FOCUS_ORDER if _BY_NAME[name].required)
+"""Where Enter leads to, one after the other (the readings are left out after an equipment fault)."""
+
+
+def field(name: str) -> Field:
+    """Return the field of that name; raises `KeyError` if there is none."""
+    return _BY_NAME[name]
