@@ -1,0 +1,51 @@
+"""Where this application keeps what: settings, data, logs, and the files that come with it."""
+
+import os
+from pathlib import Path
+
+_APPLICATION = "abq-data-entry"
+
+
+def config_folder(create: bool = False) -> Path:
+    """The folder of `abq_settings.json`: `ABQ_CONFIG_DIR`, else the platform's configuration folder."""
+    return _folder("ABQ_CONFIG_DIR", "user_config_path", create)
+
+
+def data_folder(create: bool = False) -> Path:
+    """The folder of the embedded database and of everything else we write: `ABQ_DATA_DIR`, else the platform's."""
+    return _folder("ABQ_DATA_DIR", "user_data_path", create)
+
+
+def log_folder(create: bool = False) -> Path:
+    """The folder of the log files, inside the data folder."""
+    return _made(data_folder(create) / "log", create)
+
+
+def bundled_file(name: str) -> Path:
+    """A file that comes with the application, such as `create_db.sql`.
+
+    In a checkout it lies beside the package, in an installed wheel inside it, in `bundled`.
+    Raises FileNotFoundError when it is in neither place.
+    """
+    package = Path(__file__).resolve().parent
+    places = (package.parent / name, package / "bundled" / name)
+    for place in places:
+        if place.is_file():
+            return place
+    raise FileNotFoundError(f"{name} is missing from this installation; looked for {places[0]} and {places[1]}")
+
+
+def _folder(variable: str, of_the_platform: str, create: bool) -> Path:
+    named = os.environ.get(variable)
+    if named:
+        return _made(Path(named).expanduser().absolute(), create)
+    import platformdirs
+
+    found: Path = getattr(platformdirs, of_the_platform)(_APPLICATION, appauthor=False)
+    return _made(found, create)
+
+
+def _made(folder: Path, create: bool) -> Path:
+    if create:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,68 @@
+"""Where a database is, as libpq keywords: of a server by settings, and written as a connection string."""
+
+import re
+from collections.abc import Mapping
+
+from .errors import PostgresError
+
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_PLAIN = re.compile(r"[^\s'\\]+")
+# A lost server is noticed after about a minute instead of libpq's two hours.
+_ALIVE = {
+    "connect_timeout": "10",
+    "keepalives": "1",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+    "application_name": "ABQ Data Entry",
+}
+
+
+def configured(settings: Mapping[str, object]) -> dict[str, str]:
+    """The endpoint of the server that the settings name: `db_host` (several by commas), `db_port`, `db_name`,
+    `db_sslmode`, `db_sslrootcert`. User and password come from the login dialog.
+
+    Raises PostgresError when a setting makes no sense.
+    """
+    texts = {name: str(settings.get(name) or "").strip() for name in _SETTINGS}
+    hosts = _listed(texts["db_host"])
+    if not hosts:
+        raise PostgresError("The setting db_host is empty: no database server is configured.")
+    ports = _listed(texts["db_port"])
+    if len(ports) not in (0, 1, len(hosts)) or not all(_is_port(port) for port in ports):
+        raise PostgresError("The setting db_port must be a number from 1 to 65535, or one for each host of db_host.")
+    mode = texts["db_sslmode"]
+    if mode and mode not in _SSL_MODES:
+        raise PostgresError(f"The setting db_sslmode must be one of {', '.join(_SSL_MODES)}.")
+    endpoint = {"host": ",".join(hosts), "port": ",".join(ports), "dbname": texts["db_name"] or "abq"}
+    endpoint |= {"sslmode": mode, "sslrootcert": texts["db_sslrootcert"]}
+    if len(hosts) > 1:
+        endpoint["target_session_attrs"] = "read-write"  # the primary of a cluster, not a standby
+    return {key: value for key, value in endpoint.items() if value} | _ALIVE
+
+
+_SETTINGS = ("db_host", "db_port", "db_name", "db_sslmode", "db_sslrootcert")
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text) <= 65535
+
+
+def dsn(endpoint: Mapping[str, str]) -> str:
+    """The endpoint as a connection string that psql takes as it is, without the password.
+
+    Quoted as libpq's manual says in "Keyword/Value Connection Strings".
+    """
+    return " ".join(f"{key}={_quoted(value)}" for key, value in endpoint.items() if key != "password")
+
+
+def _quoted(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
