@@ -1,0 +1,72 @@
+"""The protocols: the weather feed, the corporate REST service, the corporate FTP server. No window, no database.
+
+Everything is imported when it is first asked for, so that importing this room costs a start nothing:
+
+- `get_local_weather(station, url=WEATHER_URL, …)`: one observation as a dict of texts.
+- `upload_to_corporate_rest(filepath, upload_url, auth_url, username, password, …)`
+- `upload_to_corporate_ftp(filepath, ftp_host, ftp_port, ftp_user, ftp_pass, …)`
+- `describe_failure(error)`: what went wrong, in words for people; `Cancelled`, `WeatherError`.
+- `requests` and `ftp` (= `ftplib`), so that a caller can catch `network.requests.RequestException` and
+  `network.ftp.all_errors`.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ftplib as ftp
+
+    import requests
+
+    from .failures import Cancelled, FileChanged, InvalidInput, Told, describe_failure
+    from .file_transfer import TransferIncomplete, upload_to_corporate_ftp
+    from .rest import upload_to_corporate_rest
+    from .weather import WEATHER_URL, WeatherError, get_local_weather
+
+__all__ = [
+    "WEATHER_URL",
+    "Cancelled",
+    "FileChanged",
+    "InvalidInput",
+    "Told",
+    "TransferIncomplete",
+    "WeatherError",
+    "describe_failure",
+    "ftp",
+    "get_local_weather",
+    "requests",
+    "upload_to_corporate_ftp",
+    "upload_to_corporate_rest",
+]
+
+_MODULES = {"requests": "requests", "ftp": "ftplib"}
+_HOMES = {
+    "Cancelled": "failures",
+    "FileChanged": "failures",
+    "InvalidInput": "failures",
+    "Told": "failures",
+    "TransferIncomplete": "file_transfer",
+    "WEATHER_URL": "weather",
+    "WeatherError": "weather",
+    "describe_failure": "failures",
+    "get_local_weather": "weather",
+    "upload_to_corporate_ftp": "file_transfer",
+    "upload_to_corporate_rest": "rest",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for and keep it, so that the next access costs nothing (PEP 562)."""
+    value: object
+    if name in _MODULES:
+        value = importlib.import_module(_MODULES[name])
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

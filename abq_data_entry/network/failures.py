@@ -1,0 +1,207 @@
+"""What can go wrong on the way to another machine, told in words for people and free of secrets."""
+
+import errno
+import http.client
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+
+class Told:
+    """Marks an error whose text is already one or two sentences for people, without any secret in it."""
+
+
+class Cancelled(Told, Exception):
+    """The caller's `cancel` event was set: the transfer was given up."""
+
+    def __init__(self, message: str = "Cancelled.") -> None:
+        super().__init__(message)
+
+
+class InvalidInput(Told, ValueError):
+    """A station, an address, a name or a number that can't be used; nothing was sent."""
+
+
+class FileChanged(Told, OSError):
+    """The file became shorter, longer or different while it was being sent."""
+
+
+class HostUnknown(Told, socket.gaierror):
+    """The name lookup had no answer for the host."""
+
+
+class HostRefused(Told, ConnectionRefusedError):
+    """Nothing listens at that port of the host."""
+
+
+class HostUnreachable(Told, OSError):
+    """No way to the host."""
+
+
+class TimedOut(Told, TimeoutError):
+    """The other side took too long: to connect, to answer, or to take the next bytes."""
+
+
+def describe_failure(error: BaseException) -> str:
+    """Say in one or two sentences what happened and what to do.
+
+    Looks through causes and contexts for the most telling error. The texts of errors that others raise are never
+    passed on as they are, since they can hold addresses with query strings, forms or headers.
+    """
+    links = list(_chain(error))
+    for link in links:
+        if isinstance(link, Told):
+            return (isinstance(link, OSError) and link.strerror) or str(link)
+    for describe in (_certificate, _ftp_reply, _http_status, _file, _connection, _answer, _rest):
+        for link in links:
+            if sentence := describe(link):
+                return sentence
+    return f"Something unexpected went wrong ({type(error).__name__}). The log file has the details."
+
+
+def http_status_in_words(status: int, host: str = "") -> str:
+    """Say what an HTTP status means to the person who sent something (RFC 9110, section 15)."""
+    server = f"The server {host}" if host else "The server"
+    if status in (401, 403):
+        return f"{server} refused the user name or the password ({status})."
+    if status == 407:
+        return f"The proxy on the way to the server wants a login of its own ({status}). Ask your administrator."
+    if status in (404, 405, 410):
+        return f"{server} has no such service at this address ({status}). Ask your administrator to check the settings."
+    if status in (408, 425, 429):
+        return f"{server} is busy ({status}). Try again in a few minutes."
+    if status == 413:
+        return f"{server} refused the file because it is too large ({status})."
+    if 300 <= status < 400:
+        return (
+            f"{server} sent us on to another address ({status}), which is not followed with a password or a file. "
+            "Ask your administrator to set the final address."
+        )
+    if 400 <= status < 500:
+        return f"{server} refused the request ({status}). Ask your administrator what it wants."
+    return f"{server} had an error of its own ({status}). Try again later, then tell its administrator."
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and all errors behind it, outermost first, each once."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting and len(seen) < 50:
+        link = waiting.pop(0)
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        context = None if link.__suppress_context__ else link.__context__
+        waiting += [link.__cause__, context, getattr(link, "reason", None), *link.args]
+
+
+def _loaded(name: str) -> ModuleType | None:
+    """Return a module only if it was imported already: an error of it can't exist otherwise."""
+    return sys.modules.get(name)
+
+
+def _certificate(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"The server's certificate can't be trusted: {error.verify_message}. Nothing was sent. "
+            "Ask your administrator; a certificate authority of your own is set as a CA file."
+        )
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "The connection was cut. Try again."
+    if isinstance(error, ssl.SSLError):
+        return "No secure connection could be made: the server may not speak TLS at this port."
+    return ""
+
+
+_FTP_WORDS = {
+    "421": "The FTP server closed the connection (421): it may be busy or shutting down. Try again later.",
+    "425": "The FTP server couldn't open a connection for the data (425). A firewall may be in the way.",
+    "426": "The FTP server cut the transfer off (426). Try again.",
+    "430": "The FTP server refused the user name or the password (430).",
+    "452": "The FTP server has no space left (452). Tell its administrator.",
+    "500": "The FTP server doesn't know a command that is needed (500). Tell its administrator.",
+    "502": "The FTP server doesn't know a command that is needed (502). Tell its administrator.",
+    "530": "The FTP server refused the user name or the password (530).",
+    "532": "The FTP server wants an account for storing files (532). Ask its administrator.",
+    "534": "The FTP server refuses this kind of connection (534). Ask its administrator about encryption.",
+    "550": "The FTP server refused the file (550): the folder may be missing, or the right to write to it.",
+    "552": "The FTP server has no space left for this user (552). Tell its administrator.",
+    "553": "The FTP server refused the file's name (553).",
+}
+
+
+def _ftp_reply(error: BaseException) -> str:
+    ftplib = _loaded("ftplib")
+    if ftplib is None or not isinstance(error, ftplib.Error):
+        return ""
+    code = str(error)[:3]
+    if code in _FTP_WORDS:
+        return _FTP_WORDS[code]
+    if isinstance(error, ftplib.error_temp):
+        return f"The FTP server can't do it at the moment ({code}). Try again later."
+    if isinstance(error, ftplib.error_perm):
+        return f"The FTP server refused the request ({code}). Ask its administrator."
+    return "What answers at this address and port doesn't speak FTP as expected. Check the settings."
+
+
+def _http_status(error: BaseException) -> str:
+    requests = _loaded("requests")
+    if requests is not None and isinstance(error, requests.RequestException) and error.response is not None:
+        return http_status_in_words(error.response.status_code)
+    urllib_error = _loaded("urllib.error")
+    if urllib_error is not None and isinstance(error, urllib_error.HTTPError):
+        return http_status_in_words(error.code)
+    return ""
+
+
+def _file(error: BaseException) -> str:
+    if not isinstance(error, OSError) or not isinstance(error.filename, str | bytes) or not error.filename:
+        return ""
+    name = error.filename if isinstance(error.filename, str) else error.filename.decode(errors="replace")
+    if isinstance(error, FileNotFoundError):
+        return f"The file {name} doesn't exist."
+    if isinstance(error, IsADirectoryError):
+        return f"{name} is a folder, not a file."
+    if isinstance(error, PermissionError):
+        return f"The file {name} can't be read: you have no right to."
+    return f"The file {name} can't be read ({error.strerror})."
+
+
+def _connection(error: BaseException) -> str:
+    if isinstance(error, socket.gaierror):
+        return "The host isn't known. Check its name in the settings, and the network connection."
+    if isinstance(error, ConnectionRefusedError):
+        return "The host refused the connection: nothing listens at that port. Check the address, or try later."
+    if isinstance(error, TimeoutError):
+        return "The other side didn't answer in time. Try again later."
+    if isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN):
+        return "There is no way to the host. Check the network connection."
+    if isinstance(error, ConnectionError | EOFError | http.client.RemoteDisconnected | http.client.IncompleteRead):
+        return "The connection was cut. Try again."
+    return ""
+
+
+def _answer(error: BaseException) -> str:
+    if isinstance(error, http.client.LineTooLong):
+        return "The answer is too large to be one of this service."
+    if isinstance(error, http.client.HTTPException):
+        return "What answers at this address doesn't speak HTTP as expected. Check the settings."
+    return ""
+
+
+def _rest(error: BaseException) -> str:
+    requests = _loaded("requests")
+    if requests is None or not isinstance(error, requests.RequestException):
+        return ""
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "The proxy on the way to the server doesn't answer. Ask your administrator."
+    if isinstance(error, requests.Timeout):
+        return "The other side didn't answer in time. Try again later."
+    if isinstance(error, ValueError):
+        return "The address of the service isn't valid. Ask your administrator to check the settings."
+    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        return "The connection was cut. Try again."
+    return "The server's answer couldn't be understood. Tell its administrator."

@@ -1,0 +1,45 @@
+"""Connections of `requests` that a guard opens and watches, and that send every block as it is."""
+
+from typing import Any
+
+import requests.adapters
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from .guard import Guard
+
+
+class GuardedAdapter(requests.adapters.HTTPAdapter):
+    """Gives a session connections that end when the guard ends them, direct or through a proxy."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._pools = _pools(guard)
+        super().__init__(pool_connections=2, pool_maxsize=1)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _pools(guard: Guard) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    def open_socket(self: HTTPConnection) -> Any:
+        return guard.connect(self._dns_host, self.port)
+
+    def send(self: HTTPConnection, data: Any) -> None:
+        if self.sock is None or not isinstance(data, bytes | bytearray | memoryview):
+            super(HTTPConnection, self).send(data)
+        else:
+            guard.send(self.sock, data)
+
+    members = {"_new_conn": open_socket, "send": send}
+    plain = type("GuardedHTTPConnection", (HTTPConnection,), members)
+    encrypted = type("GuardedHTTPSConnection", (HTTPSConnection,), members)
+    return {
+        "http": type("GuardedHTTPPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("GuardedHTTPSPool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": encrypted}),
+    }

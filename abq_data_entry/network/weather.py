@@ -1,0 +1,201 @@
+"""The current-observation feed of the US National Weather Service: XML over HTTP, one small document a station.
+
+Format: https://www.weather.gov/view/current_observation.xsd. Everything that comes is taken as hostile: at most 64 KiB
+are read, within one time limit for the whole, and document type declarations are refused.
+"""
+
+import functools
+import http.client
+import re
+import socket
+import ssl
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import IO, TYPE_CHECKING
+from xml.etree.ElementTree import ParseError
+
+from .failures import InvalidInput, Told, describe_failure, http_status_in_words
+from .guard import Guard
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+WEATHER_URL = "https://forecast.weather.gov/xml/current_obs/{station}.xml"
+CONTACT = "it@abq.example"  # api.weather.gov wants to know whom to write to before it blocks a client
+OBSERVATION_KEYS = ("observation_time_rfc822", "temp_c", "relative_humidity", "pressure_mb", "weather")
+TIMEOUT = 20.0  # seconds for all of it: an observation has about 2 KiB
+
+_LARGEST = 64 * 1024
+_STATION = re.compile(r"[A-Za-z0-9]{4,8}")
+
+
+class WeatherError(Told, Exception):
+    """The observation couldn't be had; the text says why."""
+
+
+def get_local_weather(
+    station: str, url: str = WEATHER_URL, *, timeout: float = TIMEOUT, cancel: threading.Event | None = None
+) -> dict[str, str | None]:
+    """Fetch the station's current observation.
+
+    Returns the texts of `observation_time_rfc822`, `temp_c` (°C), `relative_humidity` (%), `pressure_mb` (hPa at sea
+    level) and `weather`, white space folded, or None where the feed has none. They are not checked any further here.
+
+    `station`: 4 to 8 letters and digits; `url` holds `{station}`; `timeout`: seconds for the whole.
+    Raises `WeatherError`, `InvalidInput` (before anything is sent), `Cancelled`.
+    """
+    address = _address(station, url)
+    with Guard(cancel, timeout) as guard:
+        try:
+            return _observation(_fetch(address, guard))
+        except WeatherError as error:
+            failure: Exception = guard.verdict() or error
+        except urllib.error.HTTPError as error:
+            failure = WeatherError(_status_in_words(error.code, station, address))
+            error.close()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            failure = guard.verdict() or WeatherError(describe_failure(error))
+    if isinstance(failure, OSError):  # the time limit
+        failure = WeatherError(str(failure))
+    raise failure
+
+
+def _address(station: str, url: str) -> str:
+    if not _STATION.fullmatch(station):
+        raise InvalidInput(f"{station!r} is not a weather station: an id has 4 to 8 letters and digits, such as KBMG.")
+    if "{station}" not in url:
+        raise InvalidInput("The address of the weather feed must hold {station}. Check the setting weather_url.")
+    address = url.replace("{station}", station)
+    parts = urllib.parse.urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise InvalidInput("The address of the weather feed must begin with https:// and a host's name.")
+    return address
+
+
+def _status_in_words(status: int, station: str, address: str) -> str:
+    host = urllib.parse.urlsplit(address).hostname or ""
+    if status in (404, 410):
+        return f"{host} knows no weather station {station} ({status}). Check the setting weather_station."
+    if status in (401, 403):
+        return f"{host} refused to give the observation ({status}). It may want to know another contact address."
+    return http_status_in_words(status, host)
+
+
+def _fetch(address: str, guard: Guard) -> bytes:
+    """Return the body of the answer, whole and at most 64 KiB."""
+    opener = urllib.request.OpenerDirector()
+    handlers: list[urllib.request.BaseHandler] = [
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _CarefulRedirects(),
+        _Plain(guard),
+        _Encrypted(guard),
+    ]
+    for handler in handlers:  # not build_opener, which would add file:, ftp: and data:
+        opener.add_handler(handler)
+    request = urllib.request.Request(  # noqa: S310 - the scheme was checked
+        address, headers={"User-Agent": _user_agent(), "Accept": "application/xml, text/xml", "Connection": "close"}
+    )
+    with opener.open(request) as response:
+        body: bytes = response.read(_LARGEST + 1)
+        announced = response.headers.get("Content-Length", "")
+    guard.check()  # a body cut short by the guard looks like one that ended
+    if len(body) > _LARGEST:
+        raise WeatherError("The answer is too large to be an observation (more than 64 KiB). Check weather_url.")
+    if announced.isdecimal() and len(body) < int(announced):
+        raise WeatherError("The connection was cut before the whole observation was here. Try again.")
+    return body
+
+
+def _user_agent() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        number = version("abq-data-entry")
+    except PackageNotFoundError:
+        number = "unreleased"
+    return f"abq-data-entry/{number} ({CONTACT})"
+
+
+def _observation(body: bytes) -> dict[str, str | None]:
+    from defusedxml.ElementTree import fromstring
+
+    if not body.strip():
+        raise WeatherError("The answer of the weather feed is empty. Try again later.")
+    try:
+        root: Element = fromstring(body, forbid_dtd=True)
+    except (ParseError, ValueError, LookupError):  # refusals of defusedxml are ValueErrors
+        raise WeatherError(f"What came is {_kind(body)}, not an observation in XML. Check weather_url.") from None
+    if root.tag != "current_observation":
+        raise WeatherError(f"What came is {_kind(body)}, not an observation. Check weather_url.")
+    return {key: _text(root, key) for key in OBSERVATION_KEYS}
+
+
+def _kind(body: bytes) -> str:
+    start = body[:2048].lower()
+    return "a web page" if b"<html" in start or b"<!doctype html" in start else "something else"
+
+
+def _text(root: "Element", key: str) -> str | None:
+    element = root.find(key)
+    return None if element is None else " ".join("".join(element.itertext()).split()) or None
+
+
+class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows a few redirects to https, or on the same host without losing encryption; refuses others."""
+
+    max_redirections = 5
+    max_repeats = 2
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:  # fmt: skip
+        old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
+        same_place = (old.scheme, old.netloc) == (new.scheme, new.netloc)
+        if (new.scheme != "https" and not same_place) or new.username or new.password:
+            raise WeatherError(
+                f"The weather feed sent us on to another address ({code}), which is not encrypted or on another host. "
+                "That is not followed; check the setting weather_url."
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _Plain(urllib.request.HTTPHandler):
+    """http: over connections that the guard opens."""
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__()
+        self._guard = guard
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(functools.partial(_watched, http.client.HTTPConnection, self._guard), req)
+
+
+class _Encrypted(urllib.request.HTTPSHandler):
+    """https: over connections that the guard opens; certificates and host names are verified."""
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__()
+        self._guard = guard
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        connection = functools.partial(
+            _watched, http.client.HTTPSConnection, self._guard, context=ssl.create_default_context()
+        )
+        return self.do_open(connection, req)
+
+
+def _watched(
+    kind: type[http.client.HTTPConnection], guard: Guard, host: str, **options: object
+) -> http.client.HTTPConnection:
+    connection = kind(host, **options)  # type: ignore[arg-type]
+
+    def connect(address: tuple[str, int], *_: object) -> socket.socket:
+        return guard.connect(*address)
+
+    connection._create_connection = connect  # type: ignore[attr-defined]  # the one place where it opens sockets
+    return connection

@@ -1,0 +1,89 @@
+"""A small FTP server to try the Tools menu against; user `test`, password `test`, no rename, no delete.
+
+For developers, tests and the demo: it speaks without encryption. `--help` shows the options.
+"""
+
+import argparse
+import ipaddress
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from pyftpdlib.authorizers import DummyAuthorizer  # type: ignore[import-untyped]
+from pyftpdlib.handlers import FTPHandler  # type: ignore[import-untyped]
+from pyftpdlib.servers import FTPServer  # type: ignore[import-untyped]
+
+USER, PASSWORD = "test", "test"
+PERMISSIONS = "elrw"  # enter folders, list, read, write
+
+
+def ports(text: str) -> range:
+    """Read `60000-60010`."""
+    first, _, last = text.partition("-")
+    found = range(int(first), int(last or first) + 1)
+    if not found or found[0] < 1 or found[-1] > 65535:
+        raise ValueError(text)
+    return found
+
+
+def arguments(words: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=f"A small FTP server for developers: user {USER!r}, password {PASSWORD!r}, no rename, no delete."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=2100, help="port; 0 picks a free one (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, default=Path(), help="folder to serve (default: where it is started)")
+    parser.add_argument(
+        "--passive-ports", type=ports, metavar="FIRST-LAST", help="ports for the data (default: any free one)"
+    )
+    options = parser.parse_args(words)
+    if not options.folder.is_dir():
+        parser.error(f"{options.folder} is not a folder")
+    if not 0 <= options.port <= 65535:
+        parser.error("a port is from 0 to 65535")
+    return options
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def end(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main(words: list[str] | None = None) -> int:
+    """Serve until Ctrl-C or SIGTERM; return the exit code."""
+    options = arguments(words)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    authorizer = DummyAuthorizer()
+    authorizer.add_user(USER, PASSWORD, str(options.folder.resolve()), perm=PERMISSIONS)
+    handler = type(
+        "BoundHandler",
+        (FTPHandler,),
+        {"authorizer": authorizer, "banner": "ABQ sample FTP server", "passive_ports": options.passive_ports},
+    )
+    try:
+        server = FTPServer((options.host, options.port), handler)
+    except OSError as error:
+        print(f"{options.host}, port {options.port}: {error.strerror}. Choose another by --port.", file=sys.stderr)
+        return 1
+    if not is_loopback(options.host):
+        print("Warning: others on the network can reach this server, and nothing is encrypted.", file=sys.stderr)
+    signal.signal(signal.SIGTERM, end)
+    try:
+        print(f"Serving on ftp://{options.host}:{server.address[1]}/ (Ctrl-C ends)", flush=True)
+        server.serve_forever(handle_exit=False)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.close_all()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
