@@ -1,0 +1,94 @@
+"""Which Pythons this machine has, and which of them can show a window and make an environment."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+OLDEST = (3, 10)
+NEWEST = (3, 14)
+_PROBE = """
+import sys
+from importlib.util import find_spec
+def has(*names):
+    return all(find_spec(name) for name in names)
+print(sys.version_info[0], sys.version_info[1], int(has("tkinter", "_tkinter")), int(has("venv", "ensurepip")))
+"""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python on this machine and what it brings."""
+
+    path: str
+    version: tuple[int, int]
+    has_tk: bool
+    has_venv: bool
+
+
+def lacks(tk: bool) -> list[str]:
+    """What the running Python lacks: of "tkinter" (asked for with ``tk``) and "venv"."""
+    missing = []
+    if tk and not (find_spec("tkinter") and find_spec("_tkinter")):
+        missing.append("tkinter")
+    if not (find_spec("venv") and find_spec("ensurepip")):
+        missing.append("venv")
+    return missing
+
+
+def another(tk: bool) -> Interpreter | None:
+    """Another Python of this machine, of a version we know, that can make an environment (and show a window)."""
+    mine = os.path.realpath(sys.executable)
+    seen = {mine}
+    for path in _candidates():
+        real = os.path.realpath(path)
+        if real in seen:
+            continue
+        seen.add(real)
+        found = probe(path)
+        if found and OLDEST <= found.version <= NEWEST and found.has_venv and (found.has_tk or not tk):
+            return found
+    return None
+
+
+def probe(path: str) -> Interpreter | None:
+    """Ask the Python at ``path`` what it is; None when it doesn't answer like one."""
+    try:
+        answer = subprocess.run(
+            [path, "-I", "-c", _PROBE], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL, check=True
+        ).stdout.split()
+        major, minor, has_tk, has_venv = (int(word) for word in answer)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return Interpreter(path, (major, minor), bool(has_tk), bool(has_venv))
+
+
+def _candidates() -> Iterator[str]:
+    """Paths where a Python may be: PATH's own first, the usual folders, pyenv's; newest version first in each."""
+    if os.name == "nt":
+        yield from _from_windows_launcher()
+        return
+    folders = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    folders += [str(path / "bin") for path in sorted(pyenv.glob("3.*"), reverse=True)]
+    names = ["python3", *(f"python3.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1))]
+    for folder in dict.fromkeys(folder for folder in folders if folder):
+        for name in names:
+            path = os.path.join(folder, name)  # noqa: PTH118 - a plain text, compared with others
+            if os.access(path, os.X_OK):
+                yield path
+
+
+def _from_windows_launcher() -> Iterator[str]:
+    try:
+        text = subprocess.run(["py", "-0p"], capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return
+    for line in text.splitlines():
+        _, found, path = line.strip().partition(":\\")
+        if found:
+            drive = line.strip().split(":\\")[0][-1]
+            yield f"{drive}:\\{path}"

@@ -1,0 +1,132 @@
+"""The way from "whatever Python was typed" to the application (or the tests) running in ``.venv``."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from abq_data_entry.environment import EnvironmentProblem
+from abq_data_entry.environment.virtualenv import ASKED_PYTHON, VirtualEnvironment, base_executable, this_python
+
+
+def application(arguments: list[str], checkout: str) -> int:
+    """Run the application with these command line words; returns its exit code (1 when it can't be started)."""
+    from abq_data_entry import display
+
+    demo = arguments[:1] == ["demo"]
+    opens_window = demo or opens_the_window(arguments)
+    if opens_window and not demo and not display.available():
+        print(display.NO_DISPLAY, file=sys.stderr)
+        return 1
+    tools = display.TOOLS if demo and not display.available() else ()
+    launcher = os.path.join(checkout, "abq_data_entry.py")  # noqa: PTH118 - pathlib is not loaded yet
+    try:
+        inside = enter(VirtualEnvironment(checkout), [launcher, *arguments], tk=opens_window, tools=tools)
+    except EnvironmentProblem as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the next start begins again.", file=sys.stderr)
+        return 130
+    if inside is not None:
+        return inside
+    from abq_data_entry.__main__ import main
+
+    return main(arguments)
+
+
+def opens_the_window(arguments: list[str]) -> bool:
+    """Whether these words are the plain start: no word at all, and no question for help or the version."""
+    return all(word.startswith("-") for word in arguments) and not {"-h", "--help", "--version"} & set(arguments)
+
+
+def enter(environment: VirtualEnvironment, program: list[str], tk: bool, tools: Sequence[str] = ()) -> int | None:
+    """Continue in the environment, made first if need be; ``program`` is this program's own file and arguments.
+
+    Returns None when this process already runs in it: then go on. Otherwise the program is started again in it:
+    on POSIX this never returns, on Windows it returns the program's exit code.
+
+    Raises:
+        EnvironmentProblem: something is missing that can't be provided here.
+    """
+    fits = environment.fits()
+    if environment.is_running():
+        if fits:
+            return None
+        return _replace([base_executable(), *program])  # its own packages can't be replaced from inside
+    if not (fits and environment.stamp().get("tk", "no") >= ("yes" if tk else "no") and not _missing(tools)):
+        code = _provide(program, tk, tools)
+        if code is not None:
+            return code
+        environment.prepare(has_tk=not _lacks_tk())
+        if not environment.fits():
+            raise EnvironmentProblem(f"{environment.folder} changed while it was being made: start again.")
+    os.environ.pop(ASKED_PYTHON, None)
+    return _replace([str(environment.python), *program])
+
+
+def _missing(tools: Sequence[str]) -> list[str]:
+    if not tools:
+        return []
+    from abq_data_entry.environment.system_packages import missing_tools
+
+    return missing_tools(tools)
+
+
+def _lacks_tk() -> bool:
+    from abq_data_entry.environment.interpreters import lacks
+
+    return "tkinter" in lacks(tk=True)
+
+
+def _provide(program: list[str], tk: bool, tools: Sequence[str]) -> int | None:
+    """See to a Python with all it takes and to the tools; hands over to another Python where that is the way."""
+    from abq_data_entry.environment import interpreters, system_packages
+
+    missing = interpreters.lacks(tk)
+    if missing:
+        other = interpreters.another(tk)
+        if other is not None:
+            return _hand_over(other.path, other.version, missing, program)
+    absent = [*missing, *_missing(tools)]
+    if absent:
+        system_packages.provide(absent)
+        import importlib
+
+        importlib.invalidate_caches()
+        missing = interpreters.lacks(tk)
+        other = interpreters.another(tk) if missing else None
+        if other is not None:  # the packages are for the system's Python, and this is one of the user's own
+            return _hand_over(other.path, other.version, missing, program)
+        still = [*missing, *_missing(tools)]
+        if still:
+            raise EnvironmentProblem(
+                f"{' and '.join(still)} still missing for {sys.executable} after the installation."
+            )
+    return None
+
+
+def _hand_over(path: str, version: tuple[int, int], missing: list[str], program: list[str]) -> int:
+    mine = "{}.{}".format(*sys.version_info)
+    print(
+        f"Python {mine} ({sys.executable}) has no {' and no '.join(missing)}: "
+        f"using Python {version[0]}.{version[1]} ({path}).",
+        file=sys.stderr,
+    )
+    os.environ.setdefault(ASKED_PYTHON, this_python())
+    return _replace([path, *program])
+
+
+def _replace(command: list[str]) -> int:
+    """Let the command take this process's place; where that can't be had (Windows), run it and return its code."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name == "posix":
+        os.execv(command[0], command)  # noqa: S606 - no shell wanted
+    import subprocess
+
+    running = subprocess.Popen(command)
+    while True:
+        try:
+            return running.wait()
+        except KeyboardInterrupt:
+            continue  # Ctrl-C reached the program too, which ends as it sees fit

@@ -1,0 +1,182 @@
+"""What the operating system has to bring: named with the exact line of its package manager, and run if we may.
+
+``tkinter`` and ``venv`` are parts of Python that distributions pack apart; the tests and a demo without a screen need
+``Xvfb``, ``openbox`` and ``xdotool``.
+"""
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from abq_data_entry.environment import EnvironmentProblem
+
+Commands = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A package manager: how it installs, and what its packages are called.
+
+    ``packages`` may hold ``{version}`` for the Python's "3.12"; what isn't in it comes with Python itself.
+    """
+
+    install: tuple[str, ...]
+    packages: Mapping[str, str]
+    refresh: tuple[str, ...] = ()
+    needs_root: bool = True
+
+    def commands(self, missing: Iterable[str], version: str) -> Commands:
+        """The commands that install ``missing`` for Python ``version``; none when it has no package for any of it."""
+        names = [self.packages[part].format(version=version) for part in missing if part in self.packages]
+        if not names:
+            return ()
+        install = (*self.install, *dict.fromkeys(names))
+        return (self.refresh, install) if self.refresh else (install,)
+
+
+DEBIAN = Manager(
+    install=("apt-get", "install", "--yes", "--no-install-recommends"),
+    refresh=("apt-get", "update"),
+    packages={
+        "tkinter": "python3-tk",
+        "venv": "python3-venv",
+        "Xvfb": "xvfb",
+        "openbox": "openbox",
+        "xdotool": "xdotool",
+    },
+)
+# A Python that isn't the distribution's own, but packed for it (such as Ubuntu's "deadsnakes").
+DEBIAN_OTHER_PYTHON = Manager(
+    install=DEBIAN.install,
+    refresh=DEBIAN.refresh,
+    packages={**DEBIAN.packages, "tkinter": "python{version}-tk", "venv": "python{version}-venv"},
+)
+FEDORA = Manager(
+    install=("dnf", "install", "--assumeyes"),
+    packages={
+        "tkinter": "python3-tkinter",
+        "venv": "python3-libs",
+        "Xvfb": "xorg-x11-server-Xvfb",
+        "openbox": "openbox",
+        "xdotool": "xdotool",
+    },
+)
+ARCH = Manager(
+    install=("pacman", "-S", "--needed", "--noconfirm"),
+    packages={
+        "tkinter": "tk",
+        "venv": "python",
+        "Xvfb": "xorg-server-xvfb",
+        "openbox": "openbox",
+        "xdotool": "xdotool",
+    },
+)
+HOMEBREW = Manager(
+    install=("brew", "install"),
+    packages={"tkinter": "python-tk@{version}", "venv": "python@{version}"},
+    needs_root=False,
+)
+
+
+def manager_for(platform: str, os_release: str, distributions_python: bool = True) -> Manager | None:
+    """The package manager of a ``sys.platform`` and the text of its ``/etc/os-release``; None if we don't know it."""
+    if platform == "darwin":
+        return HOMEBREW
+    if platform != "linux":
+        return None
+    lines = (line.partition("=") for line in os_release.splitlines())
+    facts = {key.strip(): value.strip().strip("\"'").lower() for key, _, value in lines}
+    for family in [facts.get("ID", ""), *facts.get("ID_LIKE", "").split()]:
+        if family in ("debian", "ubuntu"):
+            return DEBIAN if distributions_python else DEBIAN_OTHER_PYTHON
+        if family in ("fedora", "rhel", "centos"):
+            return FEDORA
+        if family in ("arch", "archlinux"):
+            return ARCH
+    return None
+
+
+def missing_tools(tools: Iterable[str]) -> list[str]:
+    """Those of ``tools`` that no folder of PATH holds."""
+    return [tool for tool in tools if shutil.which(tool) is None]
+
+
+def line(commands: Commands) -> str:
+    """The commands as one line for a shell."""
+    return " && ".join(shlex.join(command) for command in commands)
+
+
+def advice(missing: list[str]) -> str:
+    """One sentence that says how to install what is missing on this system, the package manager's line in it."""
+    _, commands, _ = _way(missing)
+    return f"Run this, then start again: {line(commands)}" if commands else _without_manager()
+
+
+def provide(missing: list[str], ask: Callable[[str], str] = input) -> None:
+    """Install what is missing if this process may, else say what to run.
+
+    As root (or where no root is needed) without sudo; with sudo only after a yes at the prompt, and a prompt only
+    when somebody sits at the terminal.
+
+    Raises:
+        EnvironmentProblem: not installed; the text holds the exact line to run.
+    """
+    what = " and ".join([", ".join(missing[:-1]), missing[-1]] if len(missing) > 1 else missing)
+    is_root, commands, needs_root = _way(missing)
+    if not commands:
+        raise EnvironmentProblem(f"This system lacks {what}. {_without_manager()}")
+    may_run = is_root and needs_root
+    if not may_run and sys.stdin is not None and sys.stdin.isatty() and shutil.which(commands[0][0]):
+        may_run = ask(f"This system lacks {what}. Run `{line(commands)}` now? [y/N] ").strip().lower() in ("y", "yes")
+    if not may_run:
+        raise EnvironmentProblem(f"This system lacks {what}. Run this, then start again: {line(commands)}")
+    print(f"This system lacks {what}: running {line(commands)}", file=sys.stderr, flush=True)
+    _run(commands)
+
+
+def _way(missing: list[str]) -> tuple[bool, Commands, bool]:
+    """Whether we are root, the commands that install it (none without a manager), and whether those need root."""
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    manager = _this_manager()
+    commands = manager.commands(missing, "{}.{}".format(*sys.version_info)) if manager else ()
+    if manager is None or not commands or shutil.which(manager.install[0]) is None:
+        return is_root, (), False
+    if manager.needs_root and not is_root:
+        commands = tuple(("sudo", *command) for command in commands)
+    return is_root, commands, manager.needs_root
+
+
+def _run(commands: Commands) -> None:
+    """Run the commands; their output goes to standard error, which is the terminal's or the log's."""
+    import subprocess
+
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in commands:
+        try:
+            code = subprocess.run(command, stdout=sys.stderr, check=False, env=environment).returncode
+        except OSError as error:
+            raise EnvironmentProblem(f"{command[0]} could not be started: {error}") from error
+        if code:
+            raise EnvironmentProblem(f"This failed (exit code {code}), please run it yourself: {line(commands)}")
+
+
+def _this_manager() -> Manager | None:
+    try:
+        os_release = Path("/etc/os-release").read_text("utf-8", errors="replace")
+    except OSError:
+        os_release = ""
+    mine = os.path.realpath(sys.base_prefix)
+    others = mine == "/usr" and not os.path.realpath("/usr/bin/python3").endswith("{}.{}".format(*sys.version_info))
+    return manager_for(sys.platform, os_release, distributions_python=not others)
+
+
+def _without_manager() -> str:
+    if sys.platform == "win32":
+        return "Start the installer of Python from python.org, choose Modify, and tick 'tcl/tk and IDLE'."
+    if sys.platform == "darwin":
+        return "Install the Python of python.org, or Homebrew (https://brew.sh) and start again."
+    return "Install it with your system's package manager, then start again."

@@ -1,0 +1,241 @@
+"""``.venv``: made once from the lock files, noticed when it no longer fits, never taken as done half way.
+
+Beside the packages the folder holds a stamp (which Python, which folder, which locks) that is written last, and while
+an installation runs a marker; a marker that is found means that an installation was interrupted.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from abq_data_entry.environment import EnvironmentProblem
+
+BUILD_LOCK = "requirements-build.lock"
+LOCKS = (BUILD_LOCK, "requirements.lock")
+DEVELOPMENT_LOCKS = (*LOCKS, "requirements-dev.lock")
+STAMP = "abq-environment"
+MARKER = "abq-installing"
+LOG = "abq-install.log"
+ASKED_PYTHON = "ABQ_ASKED_PYTHON"  # set while one Python hands over to another one, so that the stamp knows both
+
+
+def this_python() -> str:
+    """What tells the running Python from another one; the same inside and outside of its environments."""
+    return f"{sys.implementation.cache_tag} {os.path.realpath(sys.base_prefix)}"
+
+
+def base_executable() -> str:
+    """The Python that this one's environment, if it runs in one, was made from."""
+    base = str(getattr(sys, "_base_executable", "") or sys.executable)
+    return os.path.realpath(base) if base == sys.executable and os.name == "posix" else base
+
+
+class VirtualEnvironment:
+    """The environment of one checkout for one set of lock files."""
+
+    def __init__(self, checkout: str | Path, locks: tuple[str, ...] = LOCKS) -> None:
+        self.checkout = Path(checkout)
+        self.folder = self.checkout / ".venv"
+        self.locks = locks
+        self.python = self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    def is_running(self) -> bool:
+        """Whether this process runs in it."""
+        return sys.prefix != sys.base_prefix and os.path.realpath(sys.prefix) == os.path.realpath(self.folder)
+
+    def fits(self) -> bool:
+        """Whether it is complete, here, from these locks, and made by or for the running Python."""
+        stamp = self.stamp()
+        return (
+            this_python() in (stamp.get("python"), stamp.get("asked"))
+            and stamp.get("folder") == os.path.realpath(self.folder)
+            and all(stamp.get(name) == self._lock_digest(name) for name in self.locks)
+            and not (self.folder / MARKER).exists()
+            and os.access(self.python, os.X_OK)
+        )
+
+    def stamp(self) -> dict[str, str]:
+        """What the last complete installation wrote down; empty when there was none."""
+        try:
+            lines = (self.folder / STAMP).read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return {}
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+    def prepare(self, has_tk: bool = False) -> bool:
+        """Make or refresh it unless it fits; True when something was installed.
+
+        Two processes may call this at once: the second one waits and finds the work done.
+        ``has_tk`` (the running Python can show a window) is written down, so that later starts needn't look.
+
+        Raises:
+            EnvironmentProblem: it could not be made; the text says why in one line.
+        """
+        try:
+            with _locked(self.folder.with_name(".venv.lock")) as lock:
+                if self.fits():
+                    if has_tk and self.stamp().get("python") == this_python():
+                        self._write_stamp(has_tk)
+                    return False
+                self._install(lock)
+                self._write_stamp(has_tk)
+                (self.folder / MARKER).unlink()
+        except PermissionError as error:
+            raise EnvironmentProblem(
+                f"{error.filename or self.checkout} can't be written: start as the owner of the checkout, "
+                "or install the application with pip."
+            ) from error
+        except OSError as error:
+            raise EnvironmentProblem(f"{self.folder} could not be made: {error}") from error
+        return True
+
+    def _install(self, lock: int) -> None:
+        reused = self._can_be_reused()
+        what = "Bringing .venv up to date" if reused else "Preparing .venv for the first start"
+        print(f"{what}: this takes about a minute …", file=sys.stderr, flush=True)
+        if not reused:
+            self._remove()
+            self.folder.mkdir()
+        (self.folder / MARKER).touch()
+        (self.folder / STAMP).unlink(missing_ok=True)
+        (self.folder / LOG).write_text("", "utf-8")
+        if not reused:
+            self._run([base_executable(), "-I", "-m", "venv", str(self.folder)], lock)
+        for name in (BUILD_LOCK, self.locks[-1]):
+            # What has no wheel is built with the pinned setuptools, not with whatever is newest today.
+            options = [
+                "--require-hashes",
+                "--no-build-isolation",
+                "--use-pep517",
+                "--no-user",
+                "--no-input",
+                "--disable-pip-version-check",
+                "--progress-bar=off",
+                "--no-warn-script-location",
+            ]
+            self._run([str(self.python), "-I", "-m", "pip", "install", *options, "-r", str(self.checkout / name)], lock)
+
+    def _can_be_reused(self) -> bool:
+        """Whether packages may be installed over what is there: a whole environment of this Python, made here."""
+        if (self.folder / MARKER).exists() or not os.access(self.python, os.X_OK) or not self._pip_is_there():
+            return False
+        stamp = self.stamp()
+        if stamp:
+            return stamp.get("python") == this_python() and stamp.get("folder") == os.path.realpath(self.folder)
+        return self._was_made_by_hand_here()
+
+    def _was_made_by_hand_here(self) -> bool:
+        """A developer's own environment without a stamp: kept if this Python made it, in this folder."""
+        try:
+            lines = (self.folder / "pyvenv.cfg").read_text("utf-8").splitlines()
+        except OSError:
+            return False
+        settings = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
+        return (
+            settings.get("version", "").startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+            and Path(settings.get("home", "")).resolve() == Path(base_executable()).resolve().parent
+            and settings.get("command", "").endswith(f" {self.folder}")
+        )
+
+    def _pip_is_there(self) -> bool:
+        return any(self.folder.glob("lib/*/site-packages/pip")) or any(self.folder.glob("Lib/site-packages/pip"))
+
+    def _remove(self) -> None:
+        import shutil
+
+        if self.folder.is_symlink() or self.folder.is_file():
+            self.folder.unlink()
+        elif self.folder.exists():
+            shutil.rmtree(self.folder)
+
+    def _run(self, command: list[str], lock: int) -> None:
+        """Run one step into the log. It inherits the lock: should we be killed, nobody starts over while it lives."""
+        import subprocess
+
+        environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONHOME", "PIP_TARGET")}
+        with (self.folder / LOG).open("a", encoding="utf-8") as log:
+            inherited = (lock,) if os.name == "posix" else ()
+            code = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+                env=environment,
+                pass_fds=inherited,
+            ).returncode
+        if code:
+            raise EnvironmentProblem(self._failure())
+
+    def _failure(self) -> str:
+        log = self.folder / LOG
+        text = log.read_text("utf-8", errors="replace")
+        offline = (
+            "NewConnectionError",
+            "ConnectTimeout",
+            "Max retries",
+            "Temporary failure",
+            "ReadTimeout",
+            "Connection broken",
+            "connection broken",
+            "ProxyError",
+            "Name or service",
+        )
+        if any(sign in text for sign in offline):
+            return f"The packages could not be fetched: connect this machine to the network, then start again ({log})."
+        lines = [line for line in text.splitlines() if line.strip()]
+        reasons = [line for line in lines if line.lower().startswith("error")] or lines or ["no reason given"]
+        return f"The packages could not be installed: {reasons[-1].strip()} (everything it said: {log})"
+
+    def _write_stamp(self, has_tk: bool) -> None:
+        stamp = {
+            "python": this_python(),
+            "asked": os.environ.get(ASKED_PYTHON, this_python()),
+            "folder": os.path.realpath(self.folder),
+            "tk": "yes" if has_tk else "no",
+            **{name: self._lock_digest(name) for name in self.locks},
+        }
+        unfinished = self.folder / f"{STAMP}.new"
+        unfinished.write_text("".join(f"{key}={value}\n" for key, value in stamp.items()), "utf-8")
+        unfinished.replace(self.folder / STAMP)
+
+    def _lock_digest(self, name: str) -> str:
+        return hashlib.sha256((self.checkout / name).read_bytes()).hexdigest()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Hold the file's lock; says so once when another process has it. The operating system frees it with us."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if not _take(descriptor, wait=False):
+            print("Another start is preparing .venv: waiting for it …", file=sys.stderr, flush=True)
+            _take(descriptor, wait=True)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, wait: bool) -> bool:
+    if sys.platform == "win32":
+        import msvcrt
+        import time
+
+        while True:
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+                return True
+            except OSError:
+                if not wait:
+                    return False
+                time.sleep(0.2)
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
