@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from .programs import environment, program
 
 # `postgres` first: it exists to run databases, while anything may run as `nobody`.
 _UNPRIVILEGED = ("postgres", "nobody")
+# Numbers of linux/capability.h.
+_CAPABILITIES = {"dac_override": 1, "dac_read_search": 2}
 
 
 @dataclass(frozen=True)
@@ -30,26 +33,47 @@ class Account:
         if self.switch:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
+    def allowed(self, path: Path, wanted: int) -> bool:
+        """Whether the mode of a path grants the `wanted` bits (4 read, 2 write, 1 execute or enter)."""
+        found = path.stat()
+        shift = 6 if found.st_uid == self.uid else 3 if found.st_gid == self.gid else 0
+        return stat.S_IMODE(found.st_mode) >> shift & wanted == wanted
 
-def account_for(cluster: Path) -> Account:
-    """The user that runs the server of this cluster: its owner, or, as root with a new one, an unprivileged user."""
+    def reaches(self, path: Path) -> bool:
+        """Whether this user may enter every folder above a path, which must have no symbolic links."""
+        return all(self.allowed(folder, 1) for folder in path.parents)
+
+
+def account_for(folder: Path) -> Account:
+    """The user that runs the server in this folder: the folder's owner, or, for root, an unprivileged user.
+
+    Raises PostgresError when there is none.
+    """
     if sys.platform == "win32":
         return Account(os.environ.get("USERNAME", ""), 0, 0, switch=False)
+    me = os.geteuid()
+    if me != 0:
+        return _named(me, switch=False)
+    owner = folder.stat().st_uid if folder.exists() else 0
+    return _named(owner, switch=True) if owner != 0 else _unprivileged()
+
+
+def _named(uid: int, switch: bool) -> Account:
     import pwd
 
-    uid = os.geteuid()
-    if uid != 0:
-        try:
-            name = pwd.getpwuid(uid).pw_name
-        except KeyError:
-            raise PostgresError(
-                f"The user number {uid} has no name on this machine, and PostgreSQL needs one. Add the user, "
-                "or name a database server in the setting db_host."
-            ) from None
-        return Account(name, uid, os.getegid(), switch=False)
-    if cluster.is_dir() and (owner := cluster.stat().st_uid) != 0:
-        entry = pwd.getpwuid(owner)
-        return Account(entry.pw_name, owner, entry.pw_gid, switch=True)
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        raise PostgresError(
+            f"The user number {uid} has no name on this machine, and PostgreSQL needs one. Add the user, "
+            "or name a database server in the setting db_host."
+        ) from None
+    return Account(entry.pw_name, uid, entry.pw_gid, switch)
+
+
+def _unprivileged() -> Account:
+    import pwd
+
     for name in _UNPRIVILEGED:
         try:
             entry = pwd.getpwnam(name)
@@ -62,50 +86,52 @@ def account_for(cluster: Path) -> Account:
     )
 
 
-def reachable(path: Path, account: Account) -> bool:
-    """Whether the account may enter every folder above a path (which has no symbolic links)."""
-    return all(_may(folder, account, 0o1) for folder in path.parents)
-
-
-def _may(path: Path, account: Account, wanted: int) -> bool:
-    found = path.stat()
-    if found.st_uid == account.uid:
-        granted = found.st_mode >> 6
-    elif found.st_gid == account.gid:
-        granted = found.st_mode >> 3
-    else:
-        granted = found.st_mode
-    return stat.S_IMODE(granted) & wanted == wanted
-
-
-def _missing_capability(binaries: Path, folder: Path, account: Account) -> str | None:
-    """The one capability the account needs to reach its programs and data, e.g. below root's home; usually None."""
-    server = program(binaries, "postgres")
-    share = binaries.parent / "share"
-    if not _may(server, account, 0o5) or (share.is_dir() and not _may(share, account, 0o5)):
-        return "dac_override"  # dac_read_search doesn't let a file be executed
-    if not reachable(server, account) or not reachable(folder / "x", account):
-        return "dac_read_search"
-    return None
-
-
 def arguments_for(
-    command: list[str | Path], account: Account, binaries: Path, folder: Path
+    command: Sequence[str | Path], account: Account, binaries: Path, folder: Path
 ) -> tuple[list[str], dict[str, Any]]:
-    """Command line and `Popen` arguments that run a program of `binaries` as the account, in `folder`."""
+    """Command line and `Popen` arguments that run a program of `binaries` as the account, in `folder`.
+
+    Raises PostgresError when the account can't be made to reach both.
+    """
     plain = [str(part) for part in command]
-    common: dict[str, Any] = {"cwd": folder, "env": environment(), "stdin": subprocess.DEVNULL}
+    options: dict[str, Any] = {"cwd": folder, "env": environment(), "stdin": subprocess.DEVNULL}
+    if sys.platform == "win32":
+        options["creationflags"] = subprocess.CREATE_NO_WINDOW
     if not account.switch:
-        return plain, common
-    capability = _missing_capability(binaries, folder, account)
-    if capability is None:
-        return plain, {**common, "user": account.uid, "group": account.gid, "extra_groups": []}
+        return plain, options
+    enough = _capabilities_to_reach(binaries, folder, account)
+    if not enough:
+        return plain, {**options, "user": account.uid, "group": account.gid, "extra_groups": []}
     setpriv = shutil.which("setpriv")
-    if setpriv is None:
+    capability = next((name for name in enough if _have(name)), None)
+    if setpriv is None or capability is None:
         raise PostgresError(
-            f"PostgreSQL refuses to run as root, and the user {account.name} can't reach {folder} or {binaries}. "
-            "Start the application as an ordinary user, or set ABQ_DATA_DIR to a folder that everyone can enter."
+            f"PostgreSQL refuses to run as root, and the user {account.name}, who would run it, can't reach "
+            f"{folder} or {binaries}. Start the application as an ordinary user, or let everyone enter these "
+            "folders (ABQ_DATA_DIR names another data folder)."
         )
     switch = [setpriv, f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
     switch += [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--"]
-    return switch + plain, common
+    return switch + plain, options
+
+
+def _capabilities_to_reach(binaries: Path, folder: Path, account: Account) -> list[str]:
+    """The capabilities of which one lets the account reach programs and data below, say, root's home; mostly none.
+
+    It is the server that gets it, and only root may connect to that server: nobody gains a right by it.
+    """
+    server, share = program(binaries, "postgres"), binaries.parent / "share"
+    if not account.allowed(server, 5) or (share.is_dir() and not account.allowed(share, 5)):
+        return ["dac_override"]  # installed with a strict umask; dac_read_search doesn't let a file be executed
+    if not account.reaches(server) or not account.reaches(folder / "any"):
+        return ["dac_read_search", "dac_override"]  # a container's root often has the second alone
+    return []
+
+
+def _have(capability: str) -> bool:
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    effective = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
+    return bool(int(effective, 16) >> _CAPABILITIES[capability] & 1)

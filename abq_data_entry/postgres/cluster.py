@@ -1,28 +1,33 @@
-"""The data directory: made once by initdb, never made again over something that is there."""
+"""The data directory: made once by initdb, and never made again over something that is there."""
 
+import os
+import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from .account import arguments_for
-from .errors import PostgresError, system_errors_told
-from .home import ROLE, Home
+from .errors import PostgresError, reason_in, system_errors_told
+from .home import ROLE, Home, write_private
 from .programs import major_version, program
 
-_CONFIGURATION = """\
-# Written by ABQ Data Entry at each start of the server; put your own changes into postgresql.conf.
-listen_addresses = ''
+_BUILT_IN = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # PostgreSQL 17 and later
+_OLDER = [["--locale=C.UTF-8"], ["--locale=C"]]  # the first that the machine has
+_SETTINGS = """\
+# Written by ABQ Data Entry at each start of the server. Your own settings go below the include in postgresql.conf.
+listen_addresses = '{address}'
 port = {port}
-unix_socket_directories = {sockets}
+unix_socket_directories = '{sockets}'
 unix_socket_permissions = 0700
 max_connections = 50
-shared_buffers = 128MB
+shared_buffers = 256MB
+wal_level = minimal
+max_wal_senders = 0
 min_wal_size = 32MB
 max_wal_size = 512MB
 jit = off
-max_wal_senders = 0
-wal_level = minimal
 log_checkpoints = off
 log_autovacuum_min_duration = -1
 # Neither statements nor rows in the log: they hold the laboratory's data.
@@ -31,66 +36,107 @@ log_error_verbosity = terse
 """
 
 
-def make_cluster(home: Home, binaries: Path) -> None:
-    """Make the cluster if there is none. It gets its name only once it is whole, whatever happens on the way."""
-    if home.cluster.exists():
-        _check_cluster(home.cluster, binaries)
+def ready_cluster(home: Home, binaries: Path, over_tcp: bool) -> None:
+    """Make the cluster if there is none, else see that these programs fit it. The caller holds the lock.
+
+    It gets its name only once it is whole, so that an interrupted initdb leaves nothing that is taken for one.
+    Raises PostgresError.
+    """
+    if os.path.lexists(home.cluster):
+        _check(home, binaries)
         return
     with system_errors_told("The database folder", home.folder):
         for leftover in home.folder.glob("cluster.new-*"):
-            shutil.rmtree(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix="cluster.new-", dir=home.folder))
         home.account.own(new)
         try:
-            _run_initdb(home, binaries, new)
-            _write_access_rules(home, new)
+            _make(home, binaries, new, over_tcp)
             new.rename(home.cluster)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             raise
+        _to_disk(home.folder)
 
 
-def _check_cluster(cluster: Path, binaries: Path) -> None:
+def _check(home: Home, binaries: Path) -> None:
     try:
-        version = (cluster / "PG_VERSION").read_text().strip()
-    except OSError as error:
-        raise PostgresError(f"{cluster} isn't a PostgreSQL data directory, or it is damaged.", str(error)) from error
-    if version != str(major_version(binaries)):
+        made_by = (home.cluster / "PG_VERSION").read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
         raise PostgresError(
-            f"The database in {cluster} was made by PostgreSQL {version}, but the programs in {binaries} "
-            f"are of version {major_version(binaries)}."
+            f"{home.cluster} should be a database, but isn't one that can be read (no file PG_VERSION). Nothing was "
+            "changed. Bring it back from your backup, or move it away and restore a dump into a new one.",
+            str(error),
+        ) from error
+    ours = str(major_version(binaries))
+    if made_by != ours:
+        raise PostgresError(
+            f"The database in {home.cluster} was made by PostgreSQL {made_by}, but the programs in {binaries} are "
+            f"PostgreSQL {ours}. Nothing was changed. Install PostgreSQL {made_by} to go on with it; or dump it with "
+            f"PostgreSQL {made_by} (pg_dump --format=custom), move the folder away, and use: db restore FILE."
         )
 
 
-def _run_initdb(home: Home, binaries: Path, new: Path) -> None:
+def _make(home: Home, binaries: Path, new: Path, over_tcp: bool) -> None:
+    if over_tcp:
+        # host:port:database:user:password (libpq's manual, "The Password File")
+        password = secrets.token_urlsafe(24)
+        write_private(home.passfile, f"*:*:*:{ROLE}:{password}\n", home.account)
+        write_private(home.folder / "password.new", password, home.account)
+    else:
+        home.passfile.unlink(missing_ok=True)
+    try:
+        _run_initdb(home, binaries, new, over_tcp)
+    finally:
+        (home.folder / "password.new").unlink(missing_ok=True)
+    _write_access_rules(home, new, over_tcp)
+    settings = (new / "postgresql.conf").read_text(encoding="utf-8")
+    write_private(new / "postgresql.conf", settings + "\ninclude = 'abq.conf'\n", home.account)
+
+
+def _run_initdb(home: Home, binaries: Path, new: Path, over_tcp: bool) -> None:
     command: list[str | Path] = [program(binaries, "initdb"), "-D", new, "-U", ROLE, "-E", "UTF8", "--data-checksums"]
-    command += ["--no-instructions", "--auth-local=peer", "--auth-host=scram-sha-256", "--locale=C"]
-    if major_version(binaries) >= 17:
-        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    arguments, options = arguments_for(command, home.account, binaries, home.folder)
-    done = subprocess.run(arguments, **options, capture_output=True, text=True, errors="replace")
-    if done.returncode != 0:
-        raise PostgresError(f"The database could not be made in {home.folder}.", done.stderr or done.stdout)
+    command += ["--no-instructions", "--auth-local=peer", "--auth-host=scram-sha-256"]
+    if over_tcp:
+        command += ["--auth-local=scram-sha-256", f"--pwfile={home.folder / 'password.new'}"]
+    locales = [_BUILT_IN] if major_version(binaries) >= 17 else _OLDER
+    for locale in locales:
+        arguments, options = arguments_for([*command, *locale], home.account, binaries, home.folder)
+        done = subprocess.run(arguments, **options, capture_output=True, text=True, errors="replace")
+        if done.returncode == 0:
+            return
+    said = done.stderr + done.stdout
+    raise PostgresError(f"The database could not be made in {home.folder}: {reason_in(said)}", said)
 
 
-def _write_access_rules(home: Home, cluster: Path) -> None:
-    import getpass
-
-    who = {home.account.name, "root", getpass.getuser()}
-    if home.account.switch:
-        who.remove(home.account.name)
-    hba = "local all all peer map=abq\n"
-    ident = "".join(f'abq "{name}" {ROLE}\nabq "{name}" all\n' for name in sorted(who))
-    for name, text in (("pg_hba.conf", hba), ("pg_ident.conf", ident)):
-        (cluster / name).write_text(text, encoding="utf-8")
-    with (cluster / "postgresql.conf").open("a", encoding="utf-8") as file:
-        file.write("include = 'abq.conf'\n")
+def _write_access_rules(home: Home, cluster: Path, over_tcp: bool) -> None:
+    rules = "host all all 127.0.0.1/32 scram-sha-256\n" if over_tcp else f"local all all peer map={ROLE}\n"
+    write_private(cluster / "pg_hba.conf", rules, home.account)
+    # Root may become anybody anyway. As its owner: the role of the application, or (16 and later) any role.
+    who = ["root"] if home.account.switch else [home.account.name, "root"]
+    names = "".join(f'{ROLE} "{name}" {role}\n' for name in dict.fromkeys(who) for role in (ROLE, "all"))
+    write_private(cluster / "pg_ident.conf", names, home.account)
 
 
-def write_configuration(home: Home, sockets: Path, port: int) -> None:
-    """Write the settings of the coming start."""
-    quoted = "'" + str(sockets).replace("\\", "\\\\").replace("'", "''") + "'"
-    file = home.cluster / "abq.conf"
+def write_settings(home: Home, sockets: Path | None, port: int) -> None:
+    """Write the settings of the coming start; without a folder for sockets: loopback and a password."""
+    folder = _in_a_list(sockets) if sockets else ""
+    address = "" if sockets else "127.0.0.1"
     with system_errors_told("The database folder", home.cluster):
-        file.write_text(_CONFIGURATION.format(port=port, sockets=quoted), encoding="utf-8")
-        home.account.own(file)
+        text = _SETTINGS.format(port=port, sockets=folder, address=address)
+        write_private(home.cluster / "abq.conf", text, home.account)
+
+
+def _in_a_list(folder: Path) -> str:
+    """A folder as `unix_socket_directories` wants it inside its quotes: one element of a list of quoted names."""
+    element = '"' + str(folder).replace('"', '""') + '"'
+    return element.replace("\\", "\\\\").replace("'", "''")
+
+
+def _to_disk(folder: Path) -> None:
+    if sys.platform != "win32":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

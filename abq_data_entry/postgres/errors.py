@@ -1,18 +1,22 @@
-"""The one error of this room, and what the operating system's refusals mean in words."""
+"""The one error of this room, and what the operating system's and PostgreSQL's refusals mean in words."""
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_DENIED = "permission was denied. Make it yours, or name another folder with ABQ_DATA_DIR"
 _REASONS = {
-    errno.EACCES: "permission was denied. Make the folder yours, or name another one with ABQ_DATA_DIR",
-    errno.EPERM: "permission was denied. Make the folder yours, or name another one with ABQ_DATA_DIR",
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
     errno.EROFS: "it lies on a file system that can only be read. Name another folder with ABQ_DATA_DIR",
     errno.ENOSPC: "the disk is full. Make room and try again",
     errno.EDQUOT: "your disk quota is used up. Make room and try again",
-    errno.ENOTDIR: "a part of the path is a file, not a folder. Name another folder with ABQ_DATA_DIR",
+    errno.EEXIST: "it is a file, not a folder. Name another folder with ABQ_DATA_DIR",
+    errno.ENOTDIR: "a part of its path is a file, not a folder. Name another folder with ABQ_DATA_DIR",
 }
+_COMPLAINT = re.compile(r"\b(?:FATAL|PANIC|error):\s+(.+)")
 
 
 class PostgresError(Exception):
@@ -31,3 +35,14 @@ def system_errors_told(what: str, path: Path) -> Iterator[None]:
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
         raise PostgresError(f"{what} {path} can't be used: {reason}.", str(error)) from error
+
+
+def reason_in(said: str) -> str:
+    """The sentence of a program's output (or of the server's log) that says why it gave up."""
+    if "No space left on device" in said:
+        return "the disk is full. Make room and try again."
+    if "Read-only file system" in said:
+        return "it lies on a file system that can only be read. Name another folder with ABQ_DATA_DIR."
+    found = _COMPLAINT.findall(said)
+    lines = found or [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1].rstrip(".") + "." if lines else "it gave no reason."

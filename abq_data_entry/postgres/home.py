@@ -2,13 +2,16 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from .account import Account, account_for
-from .errors import system_errors_told
+from .errors import PostgresError, system_errors_told
 
 ROLE = "abq"
+PATIENCE = 600.0  # seconds for anything that waits for the server: recovery after a crash may take long
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Home:
 
     @property
     def log(self) -> Path:
-        """What the server says; kept small by the watcher."""
+        """What the server says; the watcher keeps it small."""
         return self.folder / "server.log"
 
     @property
@@ -45,28 +48,61 @@ class Home:
 
 
 def home_in(data_folder: Path) -> Home:
-    """The server's home in a data folder, made if missing (0700, owned by the server's user)."""
-    folder = data_folder / "postgres"
+    """The server's home in a data folder, made if missing: 0700, and the property of the server's user.
+
+    Raises PostgresError.
+    """
+    folder = data_folder.absolute() / "postgres"
     with system_errors_told("The database folder", folder):
-        data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = folder.resolve()
         account = account_for(folder)
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            pass
-        else:
-            account.own(folder)
+        folder.mkdir(mode=0o700, exist_ok=True)
         home = Home(folder, account)
         if sys.platform != "win32":
+            _belongs_to(folder, account)
             for lock in (home.lock, home.watcher_lock):
-                _make_private(lock, account)
+                if not lock.exists():
+                    write_private(lock, "", account)
     return home
 
 
-def _make_private(path: Path, account: Account) -> None:
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        return
+def _belongs_to(folder: Path, account: Account) -> None:
+    owner = folder.stat().st_uid
+    if owner == 0 and account.switch:  # just made
+        account.own(folder)
+    elif owner != account.uid:
+        raise PostgresError(
+            f"The database folder {folder} belongs to another user (number {owner}). Start the application as that "
+            "user, or name a folder of your own with ABQ_DATA_DIR."
+        )
+
+
+def write_private(path: Path, text: str, account: Account) -> None:
+    """Write a file that only the server's user may read (0600), down to the disk."""
+    handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(handle)
     account.own(path)
+
+
+@contextmanager
+def locked(path: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold a lock among processes; it falls with the process that holds it. PostgresError after `patience` seconds."""
+    import filelock
+
+    lock = filelock.FileLock(path, timeout=patience, poll_interval=0.01)
+    with system_errors_told("The database's lock file", path):
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise PostgresError(
+                f"Another process has been busy with the database in {path.parent} for {patience:.0f} seconds. "
+                "Wait for it or end it, then try again."
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,4 +1,4 @@
-"""The server's processes: which one is ours, start it, stop it."""
+"""The server's life: start it, wait for it, stop it. The caller holds the lock."""
 
 import os
 import signal
@@ -6,96 +6,143 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 from .account import arguments_for
-from .errors import PostgresError
-from .home import Home
-from .programs import program
+from .errors import PostgresError, reason_in, system_errors_told
+from .home import PATIENCE, Home
+from .pidfile import Postmaster, orphans, read_pid_file, running
+from .programs import binaries, program
 
-PATIENCE = 600.0  # seconds; recovery after a crash may take long
 _LOOK_AGAIN = 0.005
+_GRACE = 5.0  # seconds for the processes of a killed server to notice
+_LARGEST_LOG = 1_000_000
+# What a new server says as long as processes of a killed one hold its memory.
+_STILL_THERE = "is still in use"
 
 
-@dataclass(frozen=True)
-class Postmaster:
-    """What postmaster.pid says of a running server."""
-
-    pid: int
-    socket_folder: str
-    port: str
-    ready: bool
-
-
-def running(cluster: Path) -> Postmaster | None:
-    """The server of this cluster, if its process lives; a pid file alone proves nothing."""
-    found = _read_pid_file(cluster)
-    return found if found and _is_postmaster(found.pid, cluster) else None
-
-
-def _read_pid_file(cluster: Path) -> Postmaster | None:
-    try:
-        lines = (cluster / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        lines += [""] * 8
-        return Postmaster(int(lines[0]), lines[4], lines[3], lines[7].strip() == "ready")
-    except (OSError, ValueError):
-        return None
+def launch(home: Home, programs: Path) -> Postmaster:
+    """Start the server and wait until it takes connections. Raises PostgresError with the server's reason."""
+    began = time.monotonic()
+    while True:
+        said = _attempt(home, programs)
+        found = running(home.cluster)
+        if found and found.ready:
+            return found
+        if _STILL_THERE not in said or time.monotonic() > began + 3 * _GRACE:
+            raise PostgresError(f"The database server in {home.folder} didn't start: {reason_in(said)}", said)
+        if time.monotonic() > began + _GRACE:
+            _end_orphans(home)
+        time.sleep(0.1)
 
 
-def _is_postmaster(pid: int, cluster: Path) -> bool:
-    process = Path(f"/proc/{pid}")
-    try:
-        words = (process / "cmdline").read_bytes().split(b"\0")
-        return Path(os.fsdecode(words[0])).name == "postgres" and os.fsencode(cluster) in words
-    except OSError:
-        return False
-
-
-def launch(home: Home, binaries: Path) -> Postmaster:
-    """Start the server and wait until it takes connections. The caller holds the lock."""
-    (home.cluster / "postmaster.pid").unlink(missing_ok=True)
-    command: list[str | Path] = [program(binaries, "postgres"), "-D", home.cluster]
-    arguments, options = arguments_for(command, home.account, binaries, home.folder)
-    with home.log.open("ab") as log:
-        began = log.tell()
-        process = subprocess.Popen(arguments, **options, stdout=log, stderr=log, start_new_session=True)
+def _attempt(home: Home, programs: Path) -> str:
+    """Start the server once; what it said when it isn't ready."""
+    shorten(home.log)
+    with system_errors_told("The database folder", home.folder):
+        # Stale: `running` said so. PostgreSQL itself would believe it if the pid is any process of the same user.
+        (home.cluster / "postmaster.pid").unlink(missing_ok=True)
+        with home.log.open("ab") as log:
+            home.account.own(home.log)
+            began = log.tell()
+            process = _start(home, programs, log.fileno())
     deadline = time.monotonic() + PATIENCE
     while process.poll() is None:
-        found = _read_pid_file(home.cluster)
-        if found and found.ready and found.pid == process.pid:
+        found = read_pid_file(home.cluster)
+        if found and found.ready:
             leave_alone(process)
-            return found
+            return ""
         if time.monotonic() > deadline:
             process.terminate()
-            raise PostgresError("The database server didn't become ready within ten minutes.")
+            process.wait()
+            raise PostgresError(f"The database server in {home.folder} wasn't ready after {PATIENCE:.0f} seconds.")
         time.sleep(_LOOK_AGAIN)
-    raise PostgresError("The database server didn't start.", _log_since(home.log, began))
+    with home.log.open("rb") as file:
+        file.seek(began)
+        return file.read(10_000).decode("utf-8", "replace")
+
+
+def _start(home: Home, programs: Path, log: int) -> "subprocess.Popen[bytes]":
+    # Not by pg_ctl where it can be avoided: it hands the paths to a shell, and looks only ten times a second whether
+    # the server is ready. On Windows it is needed, since it drops an administrator's rights.
+    command: list[str | Path] = [program(programs, "postgres"), "-D", home.cluster]
+    if sys.platform == "win32":
+        command = [program(programs, "pg_ctl"), "start", "-w", "-t", "600", "-D", home.cluster, "-l", home.log]
+    arguments, options = arguments_for(command, home.account, programs, home.folder)
+    # Its own session: Ctrl-C in the terminal of one application mustn't stop the server of the others.
+    return subprocess.Popen(arguments, **options, stdout=log, stderr=log, start_new_session=True)
 
 
 def leave_alone(process: "subprocess.Popen[bytes]") -> None:
     """Let a process outlive us, yet take note of its end, so that no zombie stays while we live."""
-    threading.Thread(target=process.wait, name=f"wait for {process.pid}", daemon=True).start()
+    threading.Thread(target=process.wait, name=f"end of process {process.pid}", daemon=True).start()
 
 
-def _log_since(log: Path, position: int) -> str:
-    with log.open("rb") as file:
-        file.seek(position)
-        return file.read(8192).decode("utf-8", "replace")
+def settled(cluster: Path) -> Postmaster | None:
+    """The server once it takes connections; None if there is none, or when it has stopped while we waited."""
+    deadline = time.monotonic() + PATIENCE
+    while (found := running(cluster)) and not found.ready:
+        if time.monotonic() > deadline:
+            raise PostgresError(f"The database server in {cluster.parent} has been starting or stopping for too long.")
+        time.sleep(_LOOK_AGAIN)
+    return found
 
 
-def stop_server(home: Home, binaries: Path) -> None:
-    """Stop the server: connections are cut, what was acknowledged is on disk. The caller holds the lock."""
+def stop_server(home: Home) -> None:
+    """Stop the server: connections are cut, what was acknowledged is on disk. Nothing happens when none runs."""
     found = running(home.cluster)
     if found is None:
         return
     if sys.platform == "win32":
-        command = [program(binaries, "pg_ctl"), "stop", "-D", home.cluster, "-m", "fast", "-w", "-t", "600"]
+        command = [program(binaries(), "pg_ctl"), "stop", "-D", home.cluster, "-m", "fast", "-w", "-t", "600"]
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return
-    os.kill(found.pid, signal.SIGINT)
+    else:
+        os.kill(found.pid, signal.SIGINT)  # PostgreSQL's "fast" shutdown
     deadline = time.monotonic() + PATIENCE
     while running(home.cluster):
         if time.monotonic() > deadline:
-            raise PostgresError("The database server didn't stop within ten minutes.")
+            raise PostgresError(f"The database server in {home.folder} didn't stop within {PATIENCE:.0f} seconds.")
         time.sleep(_LOOK_AGAIN)
+    if found.socket_folder:
+        with suppress(OSError):
+            Path(found.socket_folder).rmdir()
+
+
+def _end_orphans(home: Home) -> None:
+    """End what a killed server left behind, e.g. a long query; its transaction was lost with the server anyway."""
+    for pid in orphans(home.cluster):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def shorten(log: Path) -> None:
+    """Keep the server's log small. Emptied in place, since the server goes on writing (appending) to this very file."""
+    with suppress(OSError):
+        if log.stat().st_size > _LARGEST_LOG:
+            end = log.read_bytes()[-_LARGEST_LOG // 10 :]
+            os.truncate(log, 0)
+            with log.open("ab") as file:
+                file.write(end)
+
+
+def start_watcher(home: Home, server: Postmaster, idle_seconds: float) -> None:
+    """Start the process that stops this server when nobody uses it; it outlives us."""
+    words = [str(home.folder.parent), f"--server={server.pid}", f"--idle={idle_seconds}"]
+    package = Path(__file__).resolve().parents[2]
+    search = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH", "")]))
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+    with home.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"{__package__}.watcher", *words],
+            cwd=package.anchor,
+            env={**os.environ, "PYTHONPATH": search},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            creationflags=flags,
+        )
+    leave_alone(process)

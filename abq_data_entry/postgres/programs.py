@@ -63,7 +63,7 @@ def _number(text: str) -> int:
 
 def major_version(folder: Path) -> int:
     """The major version, such as 18, of the server programs in a folder; raises PostgresError when they don't run."""
-    command = [program(folder, "postgres"), "--version"]
+    command = [str(program(folder, "postgres")), "--version"]
     try:
         answer = subprocess.run(
             command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment(), timeout=60

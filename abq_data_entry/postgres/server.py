@@ -1,121 +1,124 @@
 """The embedded server: start it or attach to the running one, make databases, stop it when nobody uses it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .cluster import make_cluster, write_configuration
+from .cluster import ready_cluster, write_settings
+from .connections import connect, cursor_at, endpoint_of, others, watched
 from .errors import PostgresError
-from .home import ROLE, Home, home_in
-from .process import PATIENCE, Postmaster, launch, running, stop_server
+from .home import Home, home_in, locked
+from .pidfile import Postmaster
+from .process import launch, settled, start_watcher, stop_server
 from .programs import binaries
-from .sockets import socket_folder
+from .sockets import PORT, socket_folder
 
 if TYPE_CHECKING:
-    import psycopg2.extensions
+    from psycopg2.extensions import connection as Connection
 
-_PORT = 5432
-WATCHER_NAME = "ABQ Data Entry watcher"
+_WINDOWS = sys.platform == "win32"
 
 
-def start(data_folder: Path) -> "EmbeddedServer":
+def start(data_folder: Path, *, idle_seconds: float = 60.0, over_tcp: bool = _WINDOWS) -> "EmbeddedServer":
     """The embedded server of a data folder: made if missing, started if stopped, attached to if it runs.
 
-    Safe for several processes at once. Raises PostgresError.
+    Safe for several processes at once. `idle_seconds`: so long after the last connection was closed, a started server
+    is stopped by its watcher, whatever became of its clients. `over_tcp`: a new cluster listens on loopback and wants
+    a password, for systems without unix sockets. Raises PostgresError.
     """
-    home = home_in(data_folder)
-    with locked(home.lock):
-        found = running(home.cluster)
-        if found is None:
-            programs = binaries()
-            make_cluster(home, programs)
-            write_configuration(home, socket_folder(home), _PORT)
-            found = launch(home, programs)
-        return EmbeddedServer(home, found)
-
-
-@contextmanager
-def locked(path: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Hold a lock among processes; it falls with the process that holds it."""
-    import filelock
-
-    try:
-        with filelock.FileLock(path, timeout=patience, poll_interval=0.01):
-            yield
-    except filelock.Timeout as error:
-        raise PostgresError("Another process has been starting or stopping the database for ten minutes.") from error
+    server = EmbeddedServer(data_folder, idle_seconds, over_tcp)
+    server.ensure_running()
+    return server
 
 
 class EmbeddedServer:
-    """A running server that this process uses: as long as this object is connected, others leave it running."""
+    """A running server that this process uses: it holds a connection, so that others leave the server running."""
 
-    def __init__(self, home: Home, found: Postmaster) -> None:
-        self._home = home
-        self._found = found
-        self._presence: psycopg2.extensions.connection | None = self._connect()
+    def __init__(self, data_folder: Path, idle_seconds: float, over_tcp: bool) -> None:
+        self._home: Home = home_in(data_folder)
+        self._idle_seconds = idle_seconds
+        self._over_tcp = over_tcp
+        self._found: Postmaster | None = None
+        self._presence: Connection | None = None
+
+    def ensure_running(self) -> None:
+        """Start the server again if it has gone (killed, or stopped by somebody); attach otherwise.
+
+        Raises PostgresError.
+        """
+        self._leave()
+        with locked(self._home.lock):
+            found = settled(self._home.cluster)
+            if found and not found.reachable:
+                stop_server(self._home)
+                found = None
+            self._found = found or self._launch()
+            if not found:
+                start_watcher(self._home, self._found, self._idle_seconds)
+            self._presence = connect(self.endpoint("postgres"))
+            with self._presence.cursor() as cursor:
+                if found and not watched(cursor):
+                    start_watcher(self._home, self._found, self._idle_seconds)
 
     def endpoint(self, dbname: str = "abq") -> dict[str, str]:
         """The libpq keywords of a database of this server."""
-        return {"host": self._found.socket_folder, "port": self._found.port, "user": ROLE, "dbname": dbname}
+        if self._found is None:
+            raise PostgresError("The embedded database server isn't running.")
+        return endpoint_of(self._home, self._found, dbname)
 
     def create_database(self, dbname: str = "abq") -> None:
-        """Make a database, empty and in UTF-8, if it is missing."""
-        import psycopg2.errors
-        from psycopg2 import sql
+        """Make a database, empty and in UTF-8, if it is missing. Raises PostgresError."""
+        import psycopg2
+        from psycopg2 import errors, sql
 
-        connection = self._connect()
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [dbname])
-                if cursor.fetchone():
-                    return
-                statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'")
-                try:
-                    cursor.execute(statement.format(sql.Identifier(dbname)))
-                except (psycopg2.errors.DuplicateDatabase, psycopg2.errors.UniqueViolation):
-                    pass  # another process was quicker
-        finally:
-            connection.close()
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(dbname))
+        with cursor_at(self.endpoint("postgres")) as cursor:
+            cursor.execute("SELECT FROM pg_database WHERE datname = %s", [dbname])
+            if cursor.rowcount:
+                return
+            try:
+                with suppress(errors.DuplicateDatabase, errors.UniqueViolation):  # another process was quicker
+                    cursor.execute(statement)
+            except psycopg2.Error as error:
+                reason = error.diag.message_primary
+                raise PostgresError(f"The database {dbname} could not be made: {reason}.", str(error)) from error
 
     def stop_if_unused(self) -> bool:
-        """Leave the server, and stop it if nobody else is connected. True: it no longer runs."""
+        """Leave the server, and stop it if nobody else is connected. True: it no longer runs. Raises PostgresError."""
         self._leave()
         with locked(self._home.lock):
-            if running(self._home.cluster) is None:
+            if settled(self._home.cluster) is None:
                 return True
-            if self._others():
-                return False
-            stop_server(self._home, binaries())
+            with cursor_at(self.endpoint("postgres")) as cursor:
+                if others(cursor):
+                    return False
+            stop_server(self._home)
             return True
 
     def stop(self) -> None:
-        """Stop the server, whoever uses it."""
+        """Stop the server, whoever uses it. Raises PostgresError."""
         self._leave()
         with locked(self._home.lock):
-            stop_server(self._home, binaries())
+            stop_server(self._home)
 
-    def _others(self) -> int:
-        connection = self._connect()
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
-                    " AND pid <> pg_backend_pid() AND application_name <> %s",
-                    [WATCHER_NAME],
-                )
-                return int(cursor.fetchone()[0])
-        finally:
-            connection.close()
+    def _launch(self) -> Postmaster:
+        programs = binaries()
+        ready_cluster(self._home, programs, self._over_tcp)
+        if not self._home.passfile.exists():
+            write_settings(self._home, socket_folder(self._home), PORT)
+            return launch(self._home, programs)
+        write_settings(self._home, None, _free_port())
+        return launch(self._home, programs)
 
     def _leave(self) -> None:
         if self._presence is not None:
             self._presence.close()
             self._presence = None
 
-    def _connect(self) -> "psycopg2.extensions.connection":
-        import psycopg2
 
-        connection = psycopg2.connect(**self.endpoint("postgres"), connect_timeout="10")
-        connection.autocommit = True
-        return connection
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,85 @@
+"""Connections of this room's own: to see who is there, to make databases, to be seen."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .errors import PostgresError
+from .home import ROLE, Home
+from .pidfile import Postmaster
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
+
+WATCHER_NAME = "ABQ Data Entry watcher"
+_OTHERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    " AND pid <> pg_backend_pid() AND application_name <> %s"
+)
+# Just started, or with its watcher connected.
+_WATCHED = (
+    "SELECT pg_postmaster_start_time() > now() - interval '30 s'"
+    " OR EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s)"
+)
+
+
+def endpoint_of(home: Home, found: Postmaster, dbname: str) -> dict[str, str]:
+    """The libpq keywords of a database of a running embedded server."""
+    where = {"host": found.socket_folder or "127.0.0.1", "port": found.port}
+    if not found.socket_folder:
+        where["passfile"] = str(home.passfile)
+    return {**where, "user": ROLE, "dbname": dbname}
+
+
+def connect(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> "Connection":
+    """A connection in autocommit mode; `name` is what `pg_stat_activity` shows. Raises PostgresError."""
+    import psycopg2
+    from psycopg2.extensions import make_dsn
+
+    keywords: dict[str, str] = {"connect_timeout": "10", **endpoint, "application_name": name}
+    try:
+        connection = psycopg2.connect(make_dsn(**keywords))
+    except psycopg2.Error as error:
+        raise PostgresError(
+            f"The database server at {endpoint.get('host', '')} refuses the connection: {_last_line(error)}", str(error)
+        ) from error
+    connection.autocommit = True
+    return connection
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["it gave no reason"])[-1].removeprefix("FATAL:").strip()
+
+
+@contextmanager
+def cursor_at(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> Iterator["Cursor"]:
+    """A cursor on a connection of its own, closed at the end."""
+    connection = connect(endpoint, name)
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
+
+
+def others(cursor: "Cursor") -> int:
+    """How many clients are connected to any database of the server, without the asker and the watcher."""
+    return int(_one(cursor, _OTHERS, WATCHER_NAME))
+
+
+def watched(cursor: "Cursor") -> bool:
+    """Whether somebody sees to it that the server ends when nobody uses it."""
+    return bool(_one(cursor, _WATCHED, WATCHER_NAME))
+
+
+def sessions(cursor: "Cursor") -> int:
+    """How many sessions there have been so far: a change means that somebody was there, however briefly."""
+    if cursor.connection.server_version < 140000:
+        return 0
+    return int(_one(cursor, "SELECT coalesce(sum(sessions), 0) FROM pg_stat_database"))
+
+
+def _one(cursor: "Cursor", query: str, *values: str) -> int:
+    cursor.execute(query, values or None)
+    return int(cursor.fetchall()[0][0])

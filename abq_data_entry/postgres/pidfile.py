@@ -1,0 +1,84 @@
+"""Which process is this cluster's server, if any. A pid file alone proves nothing: the pid may be another's by now."""
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Postmaster:
+    """What `postmaster.pid` says of a running server."""
+
+    pid: int
+    socket_folder: str
+    port: str
+    ready: bool
+
+    @property
+    def reachable(self) -> bool:
+        """Whether its socket is still there; a cleaner of temporary folders may have taken it."""
+        return not self.socket_folder or Path(self.socket_folder, f".s.PGSQL.{self.port}").exists()
+
+
+def running(cluster: Path) -> Postmaster | None:
+    """The server of this cluster, if its process lives."""
+    found = read_pid_file(cluster)
+    return found if found and _is_server(found, cluster) else None
+
+
+def read_pid_file(cluster: Path) -> Postmaster | None:
+    """What the pid file says, be it true or stale."""
+    try:
+        lines = (cluster / "postmaster.pid").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines += [""] * 8  # a server that is just starting hasn't written them all
+        return Postmaster(int(lines[0]), lines[4], lines[3], lines[7].strip() == "ready")
+    except (OSError, ValueError):
+        return None
+
+
+def _is_server(found: Postmaster, cluster: Path) -> bool:
+    if sys.platform == "win32":
+        return _answers(found.port)
+    process = Path("/proc", str(found.pid))
+    if not Path("/proc/self").exists():
+        command = ["ps", "-ww", "-o", "command=", "-p", str(found.pid)]
+        shown = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+        return "postgres" in shown and str(cluster) in shown
+    try:
+        words = (process / "cmdline").read_bytes().split(b"\0")  # empty for a zombie
+        if Path(os.fsdecode(words[0])).name != "postgres" or process.stat().st_uid not in (0, cluster.stat().st_uid):
+            return False
+        return _works_in(process, cluster, otherwise=os.fsencode(cluster) in words)
+    except OSError:
+        return False
+
+
+def _works_in(process: Path, cluster: Path, otherwise: bool) -> bool:
+    # PostgreSQL's processes stay in the data directory. A container's root may not look: then the -D must do.
+    try:
+        return (process / "cwd").samefile(cluster)
+    except PermissionError:
+        return otherwise
+
+
+def orphans(cluster: Path) -> list[int]:
+    """The pids of all processes of this cluster's server, also of one whose main process was killed. Linux only."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            title = (process / "cmdline").read_bytes()
+            if b"postgres" in title and (process / "cwd").samefile(cluster):
+                found.append(int(process.name))
+    return found
+
+
+def _answers(port: str) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", int(port or 0)), timeout=2):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,111 @@
+"""The process beside an embedded server that stops it when nobody has been connected for a while.
+
+Applications stop an unused server themselves when they quit; the watcher is for those that were killed, and for
+connection strings that were handed out. Run as: python -m abq_data_entry.postgres.watcher DATA_FOLDER --server PID --idle SECONDS
+"""
+
+import argparse
+import os
+import select
+import sys
+import time
+from pathlib import Path
+
+from .connections import WATCHER_NAME, connect, cursor_at, endpoint_of, others, sessions
+from .errors import PostgresError
+from .home import Home, home_in, locked
+from .pidfile import Postmaster, running
+from .process import shorten, stop_server
+
+_PREDECESSOR = 15.0  # seconds that the watcher of the server before may need to end
+
+
+class _Watch:
+    """How long nobody has been seen, as of the last look."""
+
+    def __init__(self, idle_seconds: float) -> None:
+        self.idle_seconds = idle_seconds
+        self.interval = min(5.0, max(0.05, idle_seconds / 10))
+        self._last_seen = time.monotonic()
+        self._sessions = -1
+
+    def seen(self, present: int, sessions_so_far: int) -> None:
+        """Take note of a look: clients connected now, and sessions ever."""
+        if present or sessions_so_far != self._sessions:
+            self._last_seen = time.monotonic()
+        self._sessions = sessions_so_far
+
+    @property
+    def over(self) -> bool:
+        """Whether the server has been unused for long enough."""
+        return time.monotonic() - self._last_seen >= self.idle_seconds
+
+
+def main(arguments: list[str]) -> int:
+    """Watch until the server has ended. Exit code 0, also when another watcher is there already."""
+    parser = argparse.ArgumentParser(prog="abq_data_entry.postgres.watcher", description=__doc__)
+    parser.add_argument("data_folder", type=Path, help="the application's data folder")
+    parser.add_argument("--server", type=int, required=True, metavar="PID", help="the server's process")
+    parser.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="stop the server after so long")
+    options = parser.parse_args(arguments)
+    if sys.platform != "win32":
+        os.nice(10)
+    home = home_in(options.data_folder)
+    try:
+        with locked(home.watcher_lock, _PREDECESSOR):
+            watch(home, options.server, options.idle)
+    except PostgresError:
+        return 0  # another one watches
+    return 0
+
+
+def watch(home: Home, server: int, idle_seconds: float) -> None:
+    """Stop the server once nobody has been connected for `idle_seconds`; return when it has ended, by whomever.
+
+    A server that is started in its place brings a watcher of its own.
+    """
+    state = _Watch(idle_seconds)
+    while (found := running(home.cluster)) and found.pid == server:
+        try:
+            if found.ready and _watch_connected(home, found, state):
+                return
+        except PostgresError:
+            pass  # it is starting, stopping or recovering: look again
+        time.sleep(min(state.interval, 0.2))
+
+
+def _watch_connected(home: Home, found: Postmaster, state: _Watch) -> bool:
+    """True when the server was stopped here, False when the connection was lost."""
+    import psycopg2
+
+    endpoint = endpoint_of(home, found, "postgres")
+    connection = connect(endpoint, WATCHER_NAME)
+    try:
+        with connection.cursor() as cursor:
+            while True:
+                state.seen(others(cursor), sessions(cursor))
+                shorten(home.log)
+                if state.over and _stopped_unused(home, endpoint):
+                    return True
+                # Readable without a question having been asked: the server has closed the connection.
+                select.select([connection], [], [], state.interval)
+    except psycopg2.Error:
+        return False
+    finally:
+        connection.close()
+
+
+def _stopped_unused(home: Home, endpoint: dict[str, str]) -> bool:
+    try:
+        with locked(home.lock, patience=0.5):
+            with cursor_at(endpoint, WATCHER_NAME) as cursor:
+                if others(cursor):
+                    return False
+            stop_server(home)
+            return True
+    except PostgresError:
+        return False  # somebody is starting, attaching or stopping
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
