@@ -20,10 +20,11 @@ CHOICES: dict[str, tuple[str, ...] | tuple[int, ...]] = {
 }
 TYPED = [each for each in fields.FIELDS if each.type is not FieldTypes.LONG_TEXT]
 NUMBERS = [each for each in fields.FIELDS if each.type in (FieldTypes.DECIMAL, FieldTypes.INTEGER)]
+TEXTS = "2026-11-21|8:00|J Simms|A|3|AXM479|24,09|1.03|+22.01|no|9|21|3|1.67|8.7|2.73|"
 RECORD: dict[str, object] = dict(
     zip(
         fields.CSV_HEADER,
-        "2026-11-21|8:00|J Simms|A|3|AXM479|24,09|1.03|+22.01|no|9|21|3|1.67|8.7|2.73|".split("|"),
+        TEXTS.split("|"),
         strict=True,
     )
 )

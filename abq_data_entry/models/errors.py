@@ -1,0 +1,77 @@
+"""What can go wrong between us and the data. Every message is a sentence for people; `detail` is the technical part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class DatabaseError(Exception):
+    """The database could not do what it was asked. `str()` says what happened and what to do.
+
+    `detail` holds what the server said, without the statement and without secrets; it may be empty.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class LoginFailed(DatabaseError):
+    """The server doesn't know the user, or the password is wrong."""
+
+
+class ServerUnreachable(DatabaseError):
+    """No server answered, or the connection was lost. Nothing of what was asked is known to be done."""
+
+
+class OutcomeUnknown(ServerUnreachable):
+    """The connection was lost during the commit: the write may or may not be done. To write again is safe."""
+
+
+class SchemaMissing(DatabaseError):
+    """The database, or a table in it, isn't there."""
+
+
+class SchemaTooNew(DatabaseError):
+    """A newer version of this application made the database."""
+
+
+class RightsMissing(DatabaseError):
+    """The user may not do this in the database."""
+
+
+class DatabaseFull(DatabaseError):
+    """The server has no room left on its disk."""
+
+
+class QueryCancelled(DatabaseError):
+    """The query was cancelled, by `cancel_query` or because it took too long."""
+
+
+class RecordExists(DatabaseError):
+    """A record of that date, time, lab and plot is there already: `key` holds these four by field name."""
+
+    def __init__(self, message: str, key: Mapping[str, object]) -> None:
+        super().__init__(message)
+        self.key: dict[str, object] = dict(key)
+
+
+class RecordMissing(DatabaseError):
+    """The record to be changed is no longer there: `key` holds its date, time, lab and plot by field name."""
+
+    def __init__(self, message: str, key: Mapping[str, object]) -> None:
+        super().__init__(message)
+        self.key: dict[str, object] = dict(key)
+
+
+class RecordInvalid(DatabaseError, ValueError):
+    """The record can't be saved: `errors` holds a sentence for each field that is wrong."""
+
+    def __init__(self, errors: Mapping[str, str], detail: str = "") -> None:
+        super().__init__(" ".join(errors.values()), detail)
+        self.errors: dict[str, str] = dict(errors)
+
+
+class ObservationInvalid(DatabaseError, ValueError):
+    """The weather observation can't be stored: its time or one of its values makes no sense."""

@@ -1,0 +1,129 @@
+"""What psycopg2's errors mean in words. Statements and passwords never get into a message or its detail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import psycopg2
+
+from abq_data_entry.models.errors import (
+    DatabaseError,
+    DatabaseFull,
+    LoginFailed,
+    QueryCancelled,
+    RecordInvalid,
+    RightsMissing,
+    SchemaMissing,
+    ServerUnreachable,
+)
+
+_ASK_ADMINISTRATOR = "Ask the administrator of the database"
+_APPLY = (
+    "an administrator has to apply the schema once, with `abq-data-entry db init` or"
+    " `psql --dbname {database} --file create_db.sql`"
+)
+
+# By SQLSTATE, the longest beginning first (PostgreSQL manual, appendix A).
+_STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
+    ("42501", RightsMissing, "This user may not do that in the database. {ask} to grant the rights."),
+    ("42P01", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
+    ("42703", SchemaMissing, "The tables in this database are of an older version: {apply}."),
+    ("3F000", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
+    ("53100", DatabaseFull, "The disk of the database is full: nothing was saved. {ask} to make room, then try again."),
+    ("53300", ServerUnreachable, "The database has too many connections at the moment. Try again in a minute."),
+    ("53", DatabaseError, "The database has run out of memory. Try again, or ask its administrator."),
+    ("57014", QueryCancelled, "The query was cancelled."),
+    ("57", ServerUnreachable, "The database is shutting down or starting. Try again in a moment."),
+    ("55P03", DatabaseError, "Somebody else is changing the same data and didn't finish. Try again in a moment."),
+    ("40", DatabaseError, "Somebody else changed the same data at the same time. Try again."),
+    ("25006", DatabaseError, "This database can only be read: it is a standby or was set so. {ask}."),
+    ("25P03", ServerUnreachable, "The database ended the connection because it was idle. Try again."),
+    ("08", ServerUnreachable, "The connection to the database was lost. Try again."),
+    ("22", DatabaseError, "The database refused a value: it is too large, too long or of the wrong kind."),
+    ("23", DatabaseError, "The database refused the data: they break one of its rules."),
+    ("XX", DatabaseError, "The database reports that its files are damaged. {ask} before anything else is saved."),
+)
+
+# libpq gives no SQLSTATE for a failed login, so its words have to do; only the first host that answered counts.
+_LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
+    (r"password authentication failed|28P01", LoginFailed, "The user name or the password is wrong."),
+    (r"no password supplied", LoginFailed, "The database asks for a password."),
+    (r"role .* does not exist|Peer authentication failed|is not permitted to log in", LoginFailed,
+     "The database doesn't know this user, or doesn't let it log in."),
+    (r"no pg_hba.conf entry", LoginFailed,
+     "The database doesn't let this user log in from this computer. {ask} (the file pg_hba.conf)."),
+    (r"permission denied for database", RightsMissing, "This user may not connect to this database. {ask}."),
+    (r"database .* does not exist", SchemaMissing,
+     "There is no database {database} on this server. {ask} to create it: `createdb {database}`, then apply"
+     " create_db.sql."),
+    (r"too many (clients|connections)|remaining connection slots", ServerUnreachable,
+     "The database has too many connections at the moment. Try again in a minute."),
+    (r"starting up|shutting down|not yet accepting|recovery mode", ServerUnreachable,
+     "The database is starting or shutting down. Try again in a moment."),
+    (r"certificate|SSL|TLS", ServerUnreachable,
+     "No secure connection to the database: its certificate or its TLS mode is not what the settings ask for."),
+    (r"could not translate host name|Name or service not known|nodename nor servname", ServerUnreachable,
+     "The name of the database server is unknown: check the setting db_host and the network."),
+    (r"timeout expired|timed out", ServerUnreachable,
+     "The database server didn't answer in time: check the network, and the settings db_host and db_port."),
+    (r"refused|No such file or directory|No route to host|unreachable", ServerUnreachable,
+     "No database answers there: check that the server runs, and the settings db_host and db_port."),
+    (r"session is (read-only|not read-write)|hot standby", ServerUnreachable,
+     "No server of the cluster takes changes at the moment. Try again in a minute."),
+    (r"FATAL", LoginFailed, "The database refused the login."),
+)
+
+
+def describe_statement(error: psycopg2.Error, endpoint: Mapping[str, str]) -> DatabaseError:
+    """Return our error for one that a statement on an open connection raised."""
+    state = error.pgcode or ""
+    detail = _detail(error)
+    column = error.diag.column_name
+    if state == "23502" and column:
+        return RecordInvalid({column: f"{column} is required."}, detail)
+    for beginning, kind, sentence in _STATEMENTS:
+        if state and state.startswith(beginning):
+            return kind(_filled(sentence, endpoint), detail)
+    if is_lost(error):
+        return ServerUnreachable("The connection to the database was lost. Try again.", detail)
+    return DatabaseError("The database could not do that.", detail)
+
+
+def describe_connection(error: psycopg2.Error, endpoint: Mapping[str, str]) -> DatabaseError:
+    """Return our error for one that was raised while connecting."""
+    said = without_secrets(str(error), endpoint)
+    for pattern, kind, sentence in _LOGINS:
+        if re.search(pattern, said, re.IGNORECASE):
+            return kind(_filled(sentence, endpoint), said)
+    return ServerUnreachable("The database could not be reached.", said)
+
+
+def is_lost(error: psycopg2.Error) -> bool:
+    """Tell whether the error means that the connection is gone."""
+    if isinstance(error, psycopg2.InterfaceError):
+        return True
+    state = error.pgcode
+    if state is None:
+        return isinstance(error, psycopg2.OperationalError | psycopg2.DatabaseError)
+    return state.startswith(("08", "57P", "25P03"))
+
+
+def without_secrets(text: str, endpoint: Mapping[str, str]) -> str:
+    """Return the text with the password blacked out, should it ever hold it."""
+    password = endpoint.get("password", "")
+    return (text.replace(password, "***") if password else text).strip()
+
+
+def _detail(error: psycopg2.Error) -> str:
+    """Return the server's own sentence; never `str(error)`, which quotes the statement."""
+    primary = error.diag.message_primary
+    if primary:
+        parts = [primary, error.diag.message_hint or "", f"({error.pgcode})"]
+        return " ".join(part for part in parts if part)
+    return "the connection is closed" if error.pgcode is None else error.pgcode
+
+
+def _filled(sentence: str, endpoint: Mapping[str, str]) -> str:
+    database = endpoint.get("dbname", "abq")
+    return sentence.format(ask=_ASK_ADMINISTRATOR, apply=_APPLY.format(database=database), database=database)

@@ -1,0 +1,109 @@
+"""The tables: whether they are there and of which version, and making or migrating them with `create_db.sql`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry.folders import bundled_file
+from abq_data_entry.models.connections import Connections
+from abq_data_entry.models.errors import DatabaseError, RightsMissing, SchemaMissing, SchemaTooNew
+from abq_data_entry.models.failures import describe_statement
+
+VERSION = 1
+"""The version that `create_db.sql` makes; it says so too."""
+
+_TABLES = ("lab_techs", "labs", "plots", "lab_checks", "plot_checks", "local_weather", "data_record_view")
+
+
+def installed_version(cursor: Cursor) -> int | None:
+    """Return the version of the tables, 0 for the first schema, which kept none, `None` if there are no tables."""
+    cursor.execute("SELECT to_regclass('schema_version') IS NOT NULL, to_regclass('plot_checks') IS NOT NULL")
+    ((has_version, has_tables),) = cursor.fetchall()
+    if not has_version:
+        return 0 if has_tables else None
+    cursor.execute("SELECT max(version) FROM schema_version")
+    ((version,),) = cursor.fetchall()
+    return int(version) if version is not None else 0
+
+
+def prepare(endpoint: Mapping[str, str]) -> bool:
+    """Make the tables in the database, or bring them to this version; False if nothing had to be done.
+
+    Several processes may do so at once. Raises `SchemaTooNew`, and `RightsMissing` with what an administrator has to
+    run when this user may not make tables.
+    """
+    connections = Connections(endpoint)
+    try:
+        version = connections.read(installed_version)
+        _refuse_newer(version)
+        if version == VERSION:
+            return False
+        connections.read(lambda cursor: _apply(cursor, connections.endpoint))
+        return True
+    finally:
+        connections.close()
+
+
+def check(cursor: Cursor, endpoint: Mapping[str, str]) -> None:
+    """Raise `SchemaMissing`, `SchemaTooNew` or `RightsMissing` if this user can't work with the tables as they are."""
+    version = installed_version(cursor)
+    _refuse_newer(version)
+    if version != VERSION:
+        state = "are missing in" if version is None else "are of an older version in"
+        raise SchemaMissing(
+            f"The tables of ABQ Data Entry {state} the database {endpoint.get('dbname', '')}. {_instruction(endpoint)}"
+        )
+    cursor.execute(
+        "SELECT name FROM unnest(%s) AS name WHERE NOT has_table_privilege(name, 'SELECT')", (list(_TABLES),)
+    )
+    missing = [name for (name,) in cursor.fetchall()]
+    if missing:
+        raise RightsMissing(
+            f"This user may not read {', '.join(missing)}. An administrator has to grant it:"
+            f' GRANT SELECT ON {", ".join(missing)} TO "{_user(cursor)}";'
+        )
+
+
+def _apply(cursor: Cursor, endpoint: Mapping[str, str]) -> None:
+    script = bundled_file("create_db.sql").read_text(encoding="utf-8")
+    try:
+        # The script is one transaction, and waits for its own lock; a large old database takes its time.
+        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        cursor.execute(script)
+    except psycopg2.errors.InsufficientPrivilege as error:
+        detail = error.diag.message_primary or ""
+        raise RightsMissing(
+            f"This user may not make the tables of ABQ Data Entry. {_instruction(endpoint)}", detail
+        ) from None
+    except psycopg2.Error as error:
+        if error.pgcode == "0A000":
+            hint = error.diag.message_hint or ""
+            raise DatabaseError(
+                f"The database could not be brought to this version: {error.diag.message_primary} {hint}".strip(),
+                error.diag.message_detail or "",
+            ) from None
+        raise describe_statement(error, endpoint) from None
+
+
+def _refuse_newer(version: int | None) -> None:
+    if version is not None and version > VERSION:
+        raise SchemaTooNew(
+            f"A newer version of ABQ Data Entry made this database (version {version}, this one knows {VERSION})."
+            " Install the newer version on this computer."
+        )
+
+
+def _instruction(endpoint: Mapping[str, str]) -> str:
+    return (
+        "An administrator has to apply the schema once, with `abq-data-entry db init` or"
+        f" `psql --dbname {endpoint.get('dbname', 'abq')} --file create_db.sql`."
+    )
+
+
+def _user(cursor: Cursor) -> str:
+    cursor.execute("SELECT current_user")
+    ((user,),) = cursor.fetchall()
+    return str(user)

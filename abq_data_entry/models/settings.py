@@ -1,0 +1,182 @@
+"""The settings and the file that they are kept in."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_TYPES: Mapping[str, type] = {"bool": bool, "int": int, "str": str}
+_LARGEST_FILE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: what it is when nobody set it, and what it may be. `choices` are the only values it can take."""
+
+    name: str
+    default: bool | int | str
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def type(self) -> str:
+        """The name of the type, as the file says it: bool, int or str."""
+        return type(self.default).__name__
+
+    def problem(self, value: object) -> str | None:
+        """Return why it can't be `value`, as the end of a sentence; `None` if it can."""
+        if type(value) is not _TYPES[self.type]:
+            return f"must be of the type {self.type}, not {type(value).__name__}"
+        if self.choices and value not in self.choices:
+            return f"must be one of {', '.join(self.choices)}"
+        if isinstance(value, int) and not isinstance(value, bool):
+            if self.minimum is not None and value < self.minimum:
+                return f"must be at least {self.minimum}"
+            if self.maximum is not None and value > self.maximum:
+                return f"must be at most {self.maximum}"
+        return None
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("autofill date", True),
+    Setting("autofill sheet data", True),
+    Setting("font size", 9, 6, 48),
+    Setting("font family", ""),
+    Setting("theme", "default", choices=("default", "light", "dark", "platform")),
+    Setting("density", "comfortable", choices=("compact", "comfortable", "spacious")),
+    Setting("window geometry", ""),
+    Setting("db_host", ""),
+    Setting("db_port", "5432"),
+    Setting("db_name", "abq"),
+    Setting("db_sslmode", "", choices=("", "disable", "allow", "prefer", "require", "verify-ca", "verify-full")),
+    Setting("db_sslrootcert", ""),
+    Setting("weather_station", "KBMG"),
+    Setting("weather_url", "https://forecast.weather.gov/xml/current_obs/{station}.xml"),
+    Setting("abq_auth_url", "http://localhost:8000/auth"),
+    Setting("abq_upload_url", "http://localhost:8000/upload"),
+    Setting("abq_ftp_host", "localhost"),
+    Setting("abq_ftp_port", 2100, 1, 65535),
+)
+"""All settings, with the defaults of the contract. A new one is added here and nowhere else."""
+
+
+class SettingsModel:
+    """The settings of the file `filename` in the folder `path`.
+
+    `variables` holds `{name: {"type": ..., "value": ...}}`, `problems` a sentence for everything in the file that makes
+    no sense: there the default is used, and what the file says is kept when it is written.
+    """
+
+    def __init__(self, filename: str | Path, path: str | Path) -> None:
+        """Loads the file if there is one; what is wrong with it stands in `problems`."""
+        self.path = Path(path) / filename
+        self._settings = {each.name: each for each in SETTINGS}
+        self._changed: set[str] = set()
+        self.problems: list[str] = []
+        self.variables: dict[str, dict[str, object]] = {}
+        self.load()
+
+    def __getitem__(self, name: str) -> bool | int | str:
+        """Return the value of a setting; raises `KeyError` for an unknown one."""
+        value = self.variables[name]["value"]
+        assert isinstance(value, bool | int | str)
+        return value
+
+    def values(self) -> dict[str, bool | int | str]:
+        """Return the values of all settings by name."""
+        return {name: self[name] for name in self.variables}
+
+    def set(self, name: str, value: object) -> None:
+        """Set a value. Raises `ValueError` for an unknown setting, a wrong type or an impossible value."""
+        setting = self._settings.get(name)
+        if setting is None:
+            raise ValueError(f"There is no setting {name!r}.")
+        problem = setting.problem(value)
+        if problem:
+            raise ValueError(f"The setting {name!r} {problem}.")
+        self.variables[name]["value"] = value
+        self._changed.add(name)
+
+    def load(self) -> None:
+        """Read the file; settings that it hasn't, or not as they must be, get their defaults."""
+        self.problems = []
+        self._changed.clear()
+        self.variables = {each.name: {"type": each.type, "value": each.default} for each in SETTINGS}
+        for name, entry in self._read(self.problems).items():
+            problem = self._take(name, entry)
+            if problem:
+                self.problems.append(f"{self.path}: the setting {name!r} {problem}.")
+
+    def save(self) -> None:
+        """Write the file: what was set here since it was read, over what it says by now. Raises `OSError`.
+
+        A file that can't be understood is put aside first, beside the new one.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        problems: list[str] = []
+        entries = self._read(problems)
+        if problems:
+            self._put_aside()
+        for name, variable in self.variables.items():
+            if name in self._changed or name not in entries:
+                entries[name] = dict(variable)
+        self._write(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
+        self._changed.clear()
+
+    def _take(self, name: str, entry: object) -> str | None:
+        setting = self._settings.get(name)
+        if setting is None:
+            return "is unknown, so it has no effect"
+        if not isinstance(entry, dict) or "value" not in entry:
+            return f'has no value ({{"type": "{setting.type}", "value": …}} is expected), so its default is used'
+        problem = setting.problem(entry["value"])
+        if not problem and entry.get("type", setting.type) != setting.type:
+            problem = f"must be of the type {setting.type}, not {entry['type']}"
+        if problem:
+            return f"{problem}, so its default is used: {setting.default!r}"
+        self.variables[name]["value"] = entry["value"]
+        return None
+
+    def _read(self, problems: list[str]) -> dict[str, object]:
+        """Return the entries of the file; notes in `problems` why it can't be understood as a whole."""
+        try:
+            if self.path.stat().st_size > _LARGEST_FILE:
+                raise ValueError("it is far too large")
+            entries = json.loads(self.path.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_doubles)
+            if not isinstance(entries, dict):
+                raise ValueError("it isn't a table of settings")
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            problems.append(f"{self.path} can't be read, so all settings have their defaults: {error}.")
+            return {}
+        return entries
+
+    def _put_aside(self) -> None:
+        with suppress(FileNotFoundError):
+            self.path.replace(self.path.with_name(f"{self.path.name}.unreadable-{secrets.token_hex(4)}"))
+
+    def _write(self, text: str) -> None:
+        temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}.part")
+        try:
+            with temporary.open("x", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+
+
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        raise ValueError("a name stands in it twice")
+    return entries

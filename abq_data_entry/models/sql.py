@@ -1,0 +1,336 @@
+"""Records, checks and weather in PostgreSQL."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry import fields
+from abq_data_entry.constants import FieldNames
+from abq_data_entry.models import administration, extract, paging, schema, statements
+from abq_data_entry.models.connections import Connections, rows_as_dicts
+from abq_data_entry.models.errors import OutcomeUnknown, RecordExists, RecordInvalid, RecordMissing
+from abq_data_entry.models.records import CheckProgress, Choices
+from abq_data_entry.models.selection import PositionIndex, Selection
+from abq_data_entry.models.weather import parse_observation
+
+Record = dict[str, object]
+Write = Literal["insert", "update"]
+
+_SAVES: Mapping[str | None, str] = {
+    None: statements.UPSERT_PLOT,
+    "insert": statements.INSERT_PLOT,
+    "update": statements.UPDATE_PLOT,
+}
+
+
+class SQLModel:
+    """The database of one laboratory. May be used by several threads at once: each has its own connection.
+
+    Connections open when first needed. All methods raise `DatabaseError` or one of its kinds; after a server came back
+    they work again by themselves. A record is a dict with the names of the CSV header and typed values.
+    """
+
+    def __init__(
+        self, host: str = "", database: str = "abq", user: str = "", password: str | None = "", **libpq: str
+    ) -> None:
+        """`host` may be several by commas, or the folder of a socket; `libpq` holds more of libpq's keywords."""
+        endpoint = {**libpq, "host": host, "dbname": database, "user": user, "password": password or ""}
+        self._connections = Connections(endpoint)
+        self.fields: dict[str, fields.Field] = {each.name: each for each in fields.FIELDS}
+        self.last_write: Write | None = None
+
+    @classmethod
+    def at(cls, endpoint: Mapping[str, str]) -> SQLModel:
+        """Return the model of the database at an endpoint of `postgres`, which holds libpq's keywords."""
+        model = cls()
+        model._connections = Connections(endpoint)
+        return model
+
+    def connect(self) -> None:
+        """Log in now and look whether the tables are there.
+
+        Raises `LoginFailed`, `ServerUnreachable`, `SchemaMissing`, `SchemaTooNew` or `RightsMissing`.
+        """
+        self._connections.read(lambda cursor: schema.check(cursor, self._connections.endpoint))
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        self._connections.close()
+
+    def cancel_query(self, thread_ident: int) -> bool:
+        """Cancel what that thread reads at the moment, which then raises `QueryCancelled`; a save goes on."""
+        return self._connections.cancel(thread_ident)
+
+    def query(self, sql: str, parameters: Sequence[object] | Mapping[str, object] | None = None) -> list[Record] | None:
+        """Run one statement in a transaction of its own; return its rows, `None` if it has no result."""
+
+        def run(cursor: Cursor) -> list[Record] | None:
+            cursor.execute(sql, parameters)
+            return rows_as_dicts(cursor) if cursor.description is not None else None
+
+        return self._connections.write(run)
+
+    # ---------------------------------------------------------------------------------------------------- records
+
+    def get_all_records(self, all_dates: bool = False) -> list[Record]:
+        """Return today's records, or those of all dates, ordered by date, time, lab and plot."""
+        condition = "true" if all_dates else "p.date = %(today)s"
+        return self._rows(
+            f"{statements.RECORDS} WHERE {condition} {statements.IN_ORDER}", {"today": datetime.date.today()}
+        )
+
+    def get_record(self, date: object, time: object, lab: object, plot: object) -> Record:
+        """Return the record of that plot at that check; an empty dict when there is none."""
+        key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
+        found = self._rows(statements.GET_RECORD, key) if key else []
+        return found[0] if found else {}
+
+    def save_record(self, record: Mapping[str, object], write: Write | None = None) -> None:
+        """Save the record and its check in one transaction; `last_write` then says "insert" or "update".
+
+        Takes texts as they are typed, or typed values. `write="insert"` refuses a record that is there already,
+        `write="update"` one that isn't. Another technician than the check's is noted for this plot only, and for the
+        check if no other plot of it is recorded.
+
+        Raises `RecordInvalid`, `RecordExists`, `RecordMissing`, `DatabaseError`; then nothing of it is saved.
+        """
+        try:
+            values = fields.parse_record(record)
+        except fields.FieldErrors as error:
+            raise RecordInvalid(error.errors) from None
+        try:
+            inserted = self._save(values, write)
+        except OutcomeUnknown:
+            inserted = self._settle(values, write)
+        self.last_write = "insert" if inserted else "update"
+
+    def _save(self, values: Record, write: Write | None) -> bool:
+        def run(cursor: Cursor) -> bool:
+            try:
+                cursor.execute(_SAVES[write], values)
+            except psycopg2.IntegrityError as error:
+                cursor.connection.rollback()
+                raise _explained(cursor, values, error) from None
+            found = cursor.fetchall()
+            if not found:
+                raise _existing(values) if write == "insert" else _vanished(values)
+            return bool(found[0][0])
+
+        return self._connections.write(run)
+
+    def _settle(self, values: Record, write: Write | None) -> bool:
+        """Find out what became of a save whose acknowledgement was lost, by looking; save again if it isn't there."""
+        if self._is_stored(values):
+            return write != "update"
+        try:
+            return self._save(values, write)
+        except RecordExists:
+            if self._is_stored(values):
+                return True
+            raise
+
+    def _is_stored(self, values: Record) -> bool:
+        return self.get_record(*(values[name] for name in fields.RECORD_KEY)) == values
+
+    def _rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Record]:
+        def run(cursor: Cursor) -> list[Record]:
+            cursor.execute(sql, parameters)
+            return rows_as_dicts(cursor)
+
+        return self._connections.read(run)
+
+    # ----------------------------------------------------------------------------------------------------- checks
+
+    def get_lab_check(self, date: object, time: object, lab: object) -> Record:
+        """Return the row of that check (`date`, `time`, `lab_id`, `lab_tech_id`, `lab_tech`); an empty dict if none."""
+        key = _parsed(Date=date, Time=time, Lab=lab)
+        found = self._rows(statements.GET_CHECK, key) if key else []
+        return found[0] if found else {}
+
+    def get_check(self, date: object, time: object, lab: object) -> CheckProgress:
+        """Return who does that check, and which plots of it are recorded by whom."""
+        key = _parsed(Date=date, Time=time, Lab=lab)
+        if not key:
+            return CheckProgress()
+
+        def run(cursor: Cursor) -> CheckProgress:
+            cursor.execute(statements.GET_CHECK, key)
+            checks = rows_as_dicts(cursor)
+            cursor.execute(statements.GET_RECORDED_PLOTS, key)
+            return CheckProgress(str(checks[0]["lab_tech"]) if checks else None, dict(cursor.fetchall()))
+
+        return self._connections.read(run)
+
+    def set_check_technician(self, date: object, time: object, lab: object, technician: str) -> None:
+        """Make the whole check, with all its plots, that technician's. Raises `RecordInvalid`."""
+        key = _parsed(Date=date, Time=time, Lab=lab)
+        if not key:
+            raise RecordInvalid({FieldNames.DATE: "Date, time and lab of the check are required."})
+        values = {**key, FieldNames.TECHNICIAN: technician}
+
+        def run(cursor: Cursor) -> None:
+            try:
+                cursor.execute(statements.SET_CHECK_TECHNICIAN, values)
+            except psycopg2.IntegrityError as error:
+                cursor.connection.rollback()
+                raise _explained(cursor, values, error) from None
+
+        try:
+            self._connections.write(run)
+        except OutcomeUnknown:
+            self._connections.write(run)
+
+    def get_previous_readings(self, date: object, time: object, lab: object) -> dict[int, Record]:
+        """Return the latest record of each plot of the lab before that check; plots without one are left out."""
+        key = _parsed(Date=date, Time=time, Lab=lab)
+        rows = self._rows(statements.GET_PREVIOUS, key) if key else []
+        return {int(str(row[FieldNames.PLOT])): row for row in rows}
+
+    def get_current_seed_sample(self, lab: object, plot: object) -> str:
+        """Return the seed sample that grows in the plot, '' if none is known."""
+        key = _parsed(Lab=lab, Plot=plot)
+        sql = "SELECT current_seed_sample::text AS seed FROM plots WHERE lab_id = %(Lab)s AND plot = %(Plot)s"
+        found = self._rows(sql, key) if key else []
+        return str(found[0]["seed"] or "") if found else ""
+
+    def choices(self) -> Choices:
+        """Return the values that the lists of the form offer at the moment."""
+        return self._connections.read(administration.read_choices)
+
+    # ------------------------------------------------------------------------------------------------------- list
+
+    def count_records(self, selection: Selection) -> PositionIndex:
+        """Count the records of a selection and where each stands; takes seconds at ten million, can be cancelled."""
+        return self._connections.read_snapshot(lambda cursor: paging.count_records(cursor, selection))
+
+    def get_page(
+        self,
+        selection: Selection,
+        rows: int,
+        *,
+        start: int = 0,
+        after: Mapping[str, object] | None = None,
+        before: Mapping[str, object] | None = None,
+        last: bool = False,
+        index: PositionIndex | None = None,
+    ) -> list[Record]:
+        """Return up to `rows` records of a selection, in its order.
+
+        They begin at the position `start`, which is fast anywhere with the `index` of `count_records`; or they follow
+        the record `after`; or they are those before the record `before`; or the `last` ones.
+        """
+
+        def run(cursor: Cursor) -> list[Record]:
+            if after is not None or before is not None:
+                key = after if after is not None else before
+                return paging.get_page_beside(cursor, selection, rows, key or {}, before=after is None)
+            if last:
+                return paging.get_last_page(cursor, selection, rows)
+            counted = index if index is not None and index.selection == selection else None
+            return paging.get_page_at(cursor, selection, rows, start, counted)
+
+        return self._connections.read(run)
+
+    def export_records(
+        self, path: str | Path, first_date: datetime.date, last_date: datetime.date | None = None
+    ) -> int:
+        """Write the records of a day, or from a day to another, to a CSV file; return how many.
+
+        The file appears whole or not at all; when there are no records none is written. Raises `OSError` too.
+        """
+        last = first_date if last_date is None else last_date
+        return self._connections.read_snapshot(lambda cursor: extract.export(cursor, Path(path), first_date, last))
+
+    # ---------------------------------------------------------------------------------- weather and administration
+
+    def add_weather_data(self, data: Mapping[str, str | None]) -> bool:
+        """Store the observation of `network.get_local_weather`; False if one of that moment is stored already.
+
+        Raises `ObservationInvalid`; then nothing is stored.
+        """
+        seen = parse_observation(data)
+        values = (seen.time, seen.temperature, seen.relative_humidity, seen.pressure, seen.conditions)
+
+        def run(cursor: Cursor) -> bool:
+            cursor.execute(
+                "INSERT INTO local_weather (datetime, temperature, rel_hum, pressure, conditions)"
+                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (datetime) DO NOTHING",
+                values,
+            )
+            return cursor.rowcount == 1
+
+        try:
+            return self._connections.write(run)
+        except OutcomeUnknown:
+            self._connections.write(run)
+            return True
+
+    def add_technician(self, technician_id: int, name: str) -> bool:
+        """Add a technician; False if that one is there already. Raises `DatabaseError` if the id or name is taken."""
+        return self._connections.write(lambda cursor: administration.add_technician(cursor, technician_id, name))
+
+    def add_lab(self, lab: str, plots: int = 20) -> bool:
+        """Add a lab with plots 1 to `plots`; False if all are there already."""
+        return self._connections.write(lambda cursor: administration.add_lab(cursor, lab, plots))
+
+    def add_plot(self, lab: str, plot: int, seed_sample: str | None = None) -> bool:
+        """Add a plot to a lab; False if it is there already."""
+        return self._connections.write(lambda cursor: administration.add_plot(cursor, lab, plot, seed_sample))
+
+    def set_seed_sample(self, lab: str, plot: int, seed_sample: str | None) -> None:
+        """Say which seed sample grows in a plot from now on; `None` for none."""
+        self._connections.write(lambda cursor: administration.set_seed_sample(cursor, lab, plot, seed_sample))
+
+
+def _parsed(**key: object) -> Record:
+    """Return the typed values of a key; an empty dict if one of them can't be a value, so that nothing has it."""
+    try:
+        return {
+            name: fields.parse(each, fields.format_value(each, value))
+            for name, value in key.items()
+            for each in (fields.field(name),)
+        }
+    except ValueError:
+        return {}
+
+
+def _key_of(values: Record) -> Record:
+    return {name: values[name] for name in fields.RECORD_KEY}
+
+
+def _named(values: Record) -> str:
+    date, time, lab, plot = (fields.format_value(fields.field(name), values[name]) for name in fields.RECORD_KEY)
+    return f"{date} {time}, lab {lab}, plot {plot}"
+
+
+def _existing(values: Record) -> RecordExists:
+    return RecordExists(
+        f"There is a record of {_named(values)} already. Open it to change it; nothing was saved.", _key_of(values)
+    )
+
+
+def _vanished(values: Record) -> RecordMissing:
+    return RecordMissing(
+        f"The record of {_named(values)} is no longer in the database. Save it as a new one; nothing was saved.",
+        _key_of(values),
+    )
+
+
+def _explained(cursor: Cursor, values: Record, error: psycopg2.Error) -> RecordInvalid:
+    """Return which technician, lab or plot isn't known, or which rule of the database the record breaks."""
+    detail = error.diag.message_primary or ""
+    errors = administration.find_unknown(cursor, values)
+    if not errors:
+        rule = (error.diag.constraint_name or "unnamed").replace("_", " ")
+        errors = {_FIELD_OF_RULE.get(error.diag.constraint_name or "", FieldNames.PLOT):
+                  f"The database refused this record by its rule {rule!r}."}
+    return RecordInvalid(errors, detail)
+
+
+_FIELD_OF_RULE = {f"{each.column}_within_limits": each.name for each in fields.FIELDS}

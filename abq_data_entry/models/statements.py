@@ -1,0 +1,98 @@
+"""The statements of one record, made from the table of fields. Values are always bound, never written in."""
+
+from __future__ import annotations
+
+from abq_data_entry.constants import FieldNames
+from abq_data_entry.fields import FIELDS, RECORD_KEY, Field
+
+_EXPRESSIONS = {
+    FieldNames.TIME: "to_char(p.time, 'FMHH24:MI')",
+    FieldNames.TECHNICIAN: "t.name",
+    FieldNames.SEED_SAMPLE: "p.seed_sample::text",
+}
+_TECHNICIAN_ID = "(SELECT id FROM lab_techs WHERE name = %(Technician)s)"
+_SAME_CHECK = "date = %(Date)s AND time = %(Time)s AND lab_id = %(Lab)s"
+_SAME_RECORD = f"{_SAME_CHECK} AND plot = %(Plot)s"
+
+RECORD_COLUMNS = ", ".join(f'{_EXPRESSIONS.get(each.name, "p." + each.column)} AS "{each.name}"' for each in FIELDS)
+"""A record as the columns of `plot_checks AS p` and `lab_techs AS t`, named as the CSV header."""
+
+RECORDS = f"SELECT {RECORD_COLUMNS} FROM plot_checks AS p LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id"
+
+IN_ORDER = "ORDER BY p.date, p.time, p.lab_id, p.plot"
+
+GET_RECORD = (
+    f"{RECORDS} WHERE p.date = %(Date)s AND p.time = %(Time)s AND p.lab_id = %(Lab)s AND p.plot = %(Plot)s"
+)
+
+GET_CHECK = f"""
+    SELECT lab_checks.date, lab_checks.time, lab_checks.lab_id, lab_checks.lab_tech_id, lab_techs.name AS lab_tech
+    FROM lab_checks JOIN lab_techs ON lab_techs.id = lab_checks.lab_tech_id
+    WHERE {_SAME_CHECK}
+"""
+
+GET_RECORDED_PLOTS = """
+    SELECT p.plot, t.name FROM plot_checks AS p LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
+    WHERE p.date = %(Date)s AND p.time = %(Time)s AND p.lab_id = %(Lab)s ORDER BY p.plot
+"""
+
+GET_PREVIOUS = f"""
+    SELECT {RECORD_COLUMNS}
+    FROM plots
+    CROSS JOIN LATERAL (
+        SELECT * FROM plot_checks AS earlier
+        WHERE earlier.lab_id = plots.lab_id AND earlier.plot = plots.plot
+            AND (earlier.date, earlier.time) < (%(Date)s, %(Time)s)
+        ORDER BY earlier.date DESC, earlier.time DESC LIMIT 1
+    ) AS p
+    LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
+    WHERE plots.lab_id = %(Lab)s
+"""
+
+# Another technician than the check's: the check is locked, so that two who begin it at once see each other's plots. It
+# becomes theirs only if no other plot of it is recorded.
+SAVE_CHECK = f"""
+    INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
+    VALUES (%(Date)s, %(Time)s, %(Lab)s, {_TECHNICIAN_ID})
+    ON CONFLICT (date, time, lab_id) DO NOTHING;
+
+    SELECT FROM lab_checks WHERE {_SAME_CHECK} AND lab_tech_id <> {_TECHNICIAN_ID} FOR NO KEY UPDATE;
+
+    UPDATE lab_checks SET lab_tech_id = {_TECHNICIAN_ID}
+    WHERE {_SAME_CHECK} AND lab_tech_id <> {_TECHNICIAN_ID}
+        AND NOT EXISTS (SELECT FROM plot_checks WHERE {_SAME_CHECK} AND plot <> %(Plot)s);
+"""
+
+SET_CHECK_TECHNICIAN = f"""
+    SELECT FROM lab_checks WHERE {_SAME_CHECK} FOR NO KEY UPDATE;
+    UPDATE plot_checks SET lab_tech_id = {_TECHNICIAN_ID} WHERE {_SAME_CHECK};
+    INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
+    VALUES (%(Date)s, %(Time)s, %(Lab)s, {_TECHNICIAN_ID})
+    ON CONFLICT (date, time, lab_id) DO UPDATE SET lab_tech_id = EXCLUDED.lab_tech_id
+"""
+
+
+def _value(each: Field) -> str:
+    return _TECHNICIAN_ID if each.name == FieldNames.TECHNICIAN else f"%({each.name})s"
+
+
+_PLOT_COLUMNS = ", ".join(each.column for each in FIELDS)
+_PLOT_VALUES = ", ".join(_value(each) for each in FIELDS)
+_CHANGED = [each for each in FIELDS if each.name not in RECORD_KEY]
+
+_INSERT = f"INSERT INTO plot_checks ({_PLOT_COLUMNS}) VALUES ({_PLOT_VALUES})"
+_KEEP = "ON CONFLICT (date, time, lab_id, plot) DO"
+
+INSERT_PLOT = f"{SAVE_CHECK} {_INSERT} {_KEEP} NOTHING RETURNING true AS inserted"
+
+UPDATE_PLOT = (
+    f"{SAVE_CHECK} UPDATE plot_checks SET {', '.join(f'{each.column} = {_value(each)}' for each in _CHANGED)}"
+    f" WHERE {_SAME_RECORD} RETURNING false AS inserted"
+)
+
+# xmax is 0 in a row that was inserted, and the number of this transaction in one that was there.
+UPSERT_PLOT = (
+    f"{SAVE_CHECK} {_INSERT} {_KEEP} UPDATE"
+    f" SET {', '.join(f'{each.column} = EXCLUDED.{each.column}' for each in _CHANGED)}"
+    " RETURNING xmax = 0 AS inserted"
+)
