@@ -6,7 +6,6 @@ Written so that any Python can read it: one that is too old must be able to say 
 """
 
 import os
-import subprocess
 import sys
 
 CHECKOUT = os.path.dirname(os.path.abspath(__file__))
@@ -16,6 +15,8 @@ NEWEST_TRIED = 14
 
 def newer_python():
     """The path of a Python on this machine that is new enough, or None."""
+    import subprocess
+
     for minor in range(NEWEST_TRIED, OLDEST[1] - 1, -1):
         for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) + ["/usr/bin", "/usr/local/bin"]:
             path = os.path.join(folder, "python3.%d" % minor)
@@ -34,6 +35,8 @@ def use_newer_python(arguments):
         sys.stderr.write("ABQ Data Entry needs Python 3.10 or newer, this is Python %s: install a newer one, "
                          "then start with it.\n" % mine)
         return 1
+    import subprocess
+
     sys.stderr.write("Python %s is too old: using %s.\n" % (mine, path))
     return subprocess.call([path, os.path.abspath(__file__)] + arguments)
 

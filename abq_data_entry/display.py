@@ -142,17 +142,17 @@ class VirtualDisplay:
         with tempfile.TemporaryFile() as messages:
             try:
                 try:
-                    server = self._start(command, pass_fds=(writing,), stderr=messages)
+                    self._start(command, pass_fds=(writing,), stderr=messages)
                 finally:
                     os.close(writing)
                 number = _read_line(reading, START_SECONDS)
             finally:
                 os.close(reading)
             if not number:
-                server.poll()
                 messages.seek(0)
-                said = messages.read().decode("utf-8", "replace").strip().splitlines()
-                raise DisplayError(f"Xvfb did not start: {said[-1] if said else 'it said nothing'}")
+                said = messages.read().decode("utf-8", "replace").replace("(EE)", "").split("\n")
+                reason = next((line.strip() for line in reversed(said) if line.strip()), "it said nothing")
+                raise DisplayError(f"Xvfb did not start: {reason}")
         self.name = f":{number}"
 
     def _start_window_manager(self) -> None:

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from abq_data_entry.environment.virtualenv import this_python
+
 OLDEST = (3, 10)
 NEWEST = (3, 14)
 _PROBE = """
-import sys
+import os, sys
 from importlib.util import find_spec
 def has(*names):
     return all(find_spec(name) for name in names)
 print(sys.version_info[0], sys.version_info[1], int(has("tkinter", "_tkinter")), int(has("venv", "ensurepip")))
+print(sys.executable)
+print(sys.implementation.cache_tag, os.path.realpath(sys.base_prefix))
 """
 
 
@@ -23,7 +27,8 @@ print(sys.version_info[0], sys.version_info[1], int(has("tkinter", "_tkinter")),
 class Interpreter:
     """A Python on this machine and what it brings."""
 
-    path: str
+    path: str  # its own name for itself, whatever link or script led there
+    identity: str  # as `virtualenv.this_python` says it
     version: tuple[int, int]
     has_tk: bool
     has_venv: bool
@@ -41,15 +46,16 @@ def lacks(tk: bool) -> list[str]:
 
 def another(tk: bool) -> Interpreter | None:
     """Another Python of this machine, of a version we know, that can make an environment (and show a window)."""
-    mine = os.path.realpath(sys.executable)
-    seen = {mine}
+    seen = {os.path.realpath(sys.executable)}
     for path in _candidates():
         real = os.path.realpath(path)
         if real in seen:
             continue
         seen.add(real)
         found = probe(path)
-        if found and OLDEST <= found.version <= NEWEST and found.has_venv and (found.has_tk or not tk):
+        if not found or found.identity == this_python():
+            continue
+        if OLDEST <= found.version <= NEWEST and found.has_venv and (found.has_tk or not tk):
             return found
     return None
 
@@ -59,11 +65,12 @@ def probe(path: str) -> Interpreter | None:
     try:
         answer = subprocess.run(
             [path, "-I", "-c", _PROBE], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL, check=True
-        ).stdout.split()
-        major, minor, has_tk, has_venv = (int(word) for word in answer)
-    except (OSError, subprocess.SubprocessError, ValueError):
+        ).stdout.splitlines()
+        major, minor, has_tk, has_venv = (int(word) for word in answer[0].split())
+        executable, identity = answer[1:]
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None
-    return Interpreter(path, (major, minor), bool(has_tk), bool(has_venv))
+    return Interpreter(executable, identity, (major, minor), bool(has_tk), bool(has_venv))
 
 
 def _candidates() -> Iterator[str]:

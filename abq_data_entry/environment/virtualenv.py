@@ -183,6 +183,7 @@ class VirtualEnvironment:
             "connection broken",
             "ProxyError",
             "Name or service",
+            "from versions: none",
         )
         if any(sign in text for sign in offline):
             return f"The packages could not be fetched: connect this machine to the network, then start again ({log})."

@@ -1,0 +1,64 @@
+"""What the launcher says before there is anything to start."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry.display import NO_DISPLAY
+from abq_data_entry.environment.start import opens_the_window
+
+from .conftest import ROOT, Checkout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+def test_a_plain_start_without_a_display_names_what_works(checkout: Checkout) -> None:
+    started = checkout.start()
+
+    assert (started.returncode, started.stdout, started.stderr) == (1, "", NO_DISPLAY + "\n")
+    assert "demo" in NO_DISPLAY and "weather" in NO_DISPLAY and "\n" not in NO_DISPLAY
+    assert not (checkout.folder / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "window"),
+    [("", True), ("--verbose", True), ("-h", False), ("--version", False), ("weather", False), ("db dsn", False)],
+)
+def test_only_the_plain_start_opens_the_window(words: str, window: bool) -> None:
+    assert opens_the_window(words.split()) is window
+
+
+def test_the_launcher_needs_nothing_but_the_standard_library() -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from abq_data_entry.environment import start, interpreters, system_packages, virtualenv\n"
+        "from abq_data_entry import display\n"
+        "ours = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
+        "print(sorted(ours), [name for name in sys.modules if name.startswith('tkinter')])"
+    )
+    command = [sys.executable, "-S", "-E", "-c", code, str(ROOT)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert finished.stdout.split("] ")[0].strip("[") in ("'__main__', 'abq_data_entry'", "'abq_data_entry'")
+    assert finished.stdout.strip().endswith("[]")
+
+
+def test_a_python_that_is_too_old_hands_over_or_says_so(checkout: Checkout) -> None:
+    pyenv = sorted(Path.home().glob(".pyenv/versions/3.[6-9].*/bin/python3"))
+    names = [*(f"python3.{minor}" for minor in (9, 8, 7, 6)), *map(str, pyenv)]
+    old = next((name for name in names if _runs(name)), None)
+    if old is None:
+        pytest.skip("this machine has no Python older than 3.10")
+
+    started = checkout.start(python=old, PATH="/nowhere")
+
+    assert started.returncode == 1
+    assert "too old" in started.stderr or "needs Python 3.10 or newer" in started.stderr
+    assert "Traceback" not in started.stderr
+
+
+def _runs(name: str) -> bool:
+    path = shutil.which(name)
+    return path is not None and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0

@@ -1,0 +1,139 @@
+"""The launcher with real environments: made once, noticed when they no longer fit, never half done."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry.environment.virtualenv import MARKER, STAMP, base_executable
+
+from .conftest import Checkout, answer
+
+# A start that makes an environment takes some seconds here, and a minute where three others are at work.
+PATIENCE = 90.0
+
+
+def test_the_first_start_prepares_and_later_ones_only_when_the_lock_changes(checkout: Checkout) -> None:
+    first = checkout.start("weather", "--station", "KBMG")
+
+    assert first.returncode == 0, first.stderr
+    assert "Preparing .venv" in first.stderr
+    assert answer(first)["argv"] == ["weather", "--station", "KBMG"]
+    assert Path(answer(first)["prefix"]).samefile(checkout.folder / ".venv")
+    assert answer(first)["seedling"] == "1.0"
+
+    stamp = (checkout.folder / ".venv" / STAMP).stat().st_mtime_ns
+    second = checkout.start("seven")
+    assert (second.returncode, second.stderr) == (7, "")
+    assert (checkout.folder / ".venv" / STAMP).stat().st_mtime_ns == stamp
+
+    from_inside = checkout.start("weather", python=str(checkout.folder / ".venv/bin/python"))
+    assert (from_inside.returncode, from_inside.stderr) == (0, "")
+
+    checkout.require("2.0")
+    refreshed = checkout.start("weather", python=str(checkout.folder / ".venv/bin/python"))
+    assert answer(refreshed)["seedling"] == "2.0", "also when it is started from inside the old environment"
+    assert "Bringing .venv up to date" in refreshed.stderr
+    assert checkout.start("weather").stderr == ""
+
+
+def test_two_starts_at_once_prepare_once_and_a_moved_folder_is_noticed(checkout: Checkout) -> None:
+    starts = [
+        subprocess.Popen(
+            checkout.command("db", word), env=checkout.environment(), stdin=subprocess.DEVNULL, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for word in ("dsn", "init")
+    ]  # fmt: skip
+    said = [process.communicate(timeout=PATIENCE)[1] for process in starts]
+
+    assert [process.returncode for process in starts] == [0, 0], said
+    assert sum("Preparing .venv" in text for text in said) == 1
+
+    moved = Checkout(checkout.folder.rename(checkout.folder.with_name("elsewhere")))
+    again = moved.start("weather", PIP_FIND_LINKS=str(moved.folder / "index"))
+    assert "Preparing .venv" in again.stderr
+    assert Path(answer(again)["prefix"]).samefile(moved.folder / ".venv")
+    assert answer(again)["seedling"] == "1.0"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
+def test_an_interrupted_preparation_is_never_taken_as_done(checkout: Checkout) -> None:
+    killed = subprocess.Popen(checkout.command("weather"), env=checkout.environment(), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    marker = checkout.folder / ".venv" / MARKER
+    under_way = checkout.folder / ".venv/pyvenv.cfg"  # written first, long before the packages
+    deadline = time.monotonic() + PATIENCE
+    while not under_way.exists():
+        assert time.monotonic() < deadline and killed.poll() is None
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+
+    # What it started is still at work and must not be disturbed: the next start waits for it, then begins again.
+    following = checkout.start("weather")
+    assert following.returncode == 0, following.stderr
+    assert "waiting" in following.stderr
+    assert "Preparing .venv" in following.stderr
+    assert answer(following)["seedling"] == "1.0"
+    assert not marker.exists()
+
+
+def test_an_environment_of_another_python_is_replaced(checkout: Checkout, other_python: str) -> None:
+    theirs = answer(checkout.start("weather", python=other_python))
+    ours = checkout.start("weather")
+
+    assert "Preparing .venv" in ours.stderr
+    assert answer(ours)["base"] == sys.base_prefix
+    assert theirs["base"] != sys.base_prefix
+
+
+def test_a_developers_own_environment_is_kept(checkout: Checkout) -> None:
+    environment = checkout.folder / ".venv"
+    subprocess.run([base_executable(), "-m", "venv", str(environment)], check=True, env=checkout.environment())
+    own = environment / "own file"
+    own.touch()
+
+    started = checkout.start("weather")
+
+    assert answer(started)["seedling"] == "1.0"
+    if sys.version_info >= (3, 11):  # before, an environment didn't say where it was made
+        assert own.exists()
+
+
+def test_what_cannot_be_fetched_or_is_forged_is_told_in_one_line_and_never_taken_as_done(checkout: Checkout) -> None:
+    environment = checkout.folder / ".venv"
+    (environment / "bin").mkdir(parents=True)  # what is there can't be used: its Python was removed, its stamp is noise
+    (environment / "bin/python").symlink_to("/nowhere/python3")
+    (environment / STAMP).write_bytes(b"\xff\x00 nonsense")
+
+    lock = checkout.folder / "requirements.lock"
+    nobody_listens = "http://127.0.0.1:9/simple"
+    lock.write_text(f"--index-url {nobody_listens}\nseedling==1.0 --hash=sha256:{'0' * 64}\n", "utf-8")
+    offline = checkout.start("weather")
+    assert offline.returncode == 1
+    assert "connect this machine to the network" in offline.stderr.splitlines()[-1]
+    assert len(offline.stderr.splitlines()) == 2, offline.stderr
+    assert not (environment / STAMP).exists()
+
+    checkout.require("1.0")
+    assert answer(checkout.start("weather"))["seedling"] == "1.0"
+
+    checkout.require("2.0", digest="0" * 64)
+    forged = checkout.start("weather")
+    assert forged.returncode == 1
+    assert "HASHES" in forged.stderr.splitlines()[-1]
+    assert not (environment / STAMP).exists()
+
+
+def test_a_checkout_that_cannot_be_written_is_told(checkout: Checkout) -> None:
+    (checkout.folder / ".venv.lock").mkdir()  # keeps root out, too
+
+    started = checkout.start("weather")
+
+    assert started.returncode == 1
+    assert str(checkout.folder) in started.stderr
+    assert len(started.stderr.splitlines()) == 1
