@@ -1,0 +1,81 @@
+"""About: version and environment, ready to be copied for the help desk; and the overview of keys."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tkinter as tk
+from importlib import metadata
+from tkinter import ttk
+from typing import TYPE_CHECKING
+
+from ..mainmenu import keys_text
+from ..views import Dialog
+
+if TYPE_CHECKING:
+    from .window import Application
+
+
+def version() -> str:
+    """The installed version, or that of the checkout."""
+    try:
+        return metadata.version("abq-data-entry")
+    except metadata.PackageNotFoundError:
+        return "from a checkout"
+
+
+def environment_text(application: Application) -> str:
+    """Version and environment in lines of "name: value"; no secrets, no addresses of servers."""
+    from .. import folders
+
+    return "\n".join(
+        f"{name}: {value}"
+        for name, value in (
+            ("ABQ Data Entry", version()),
+            ("Python", sys.version.split()[0]),
+            ("Tcl/Tk", application.tk.call("info", "patchlevel")),
+            ("System", f"{platform.system()} {platform.release()} {platform.machine()}"),
+            ("Windowing system", application.tk.call("tk", "windowingsystem")),
+            ("Screen", f"{application.winfo_screenwidth()}×{application.winfo_screenheight()}"),
+            ("Database", "embedded" if not application.settings["db_host"].get() else "server"),
+            ("Settings", folders.config_folder()),
+            ("Data", folders.data_folder()),
+            ("Log", folders.log_folder()),
+        )
+    )
+
+
+def show_about(application: Application) -> Dialog:
+    """The About dialog."""
+    text = environment_text(application)
+
+    def copy() -> None:
+        application.clipboard_clear()
+        application.clipboard_append(text)
+        application.status.set("Version and environment copied")
+
+    return Dialog(
+        application,
+        "About ABQ Data Entry",
+        "ABQ Data Entry",
+        f"Record a plant laboratory's readings: fast, right and never lost.\n\n{text}",
+        (("Copy", copy), ("Close", None)),
+    )
+
+
+class KeysDialog(Dialog):
+    """All keys in two columns."""
+
+    def make_body(self, body: ttk.Frame) -> None:
+        """A row a key."""
+        grid = ttk.Frame(body)
+        grid.grid(row=2, column=0, sticky="ew", pady=(12, 0))
+        mac = self.tk.call("tk", "windowingsystem") == "aqua"
+        for row, (key, text) in enumerate(keys_text(mac)):
+            ttk.Label(grid, text=key, style="Section.TLabel").grid(row=row, column=0, sticky="w", padx=(0, 24))
+            ttk.Label(grid, text=text).grid(row=row, column=1, sticky="w")
+
+
+def show_keys(application: tk.Misc) -> KeysDialog:
+    """The overview of keys."""
+    return KeysDialog(application, "Keyboard Shortcuts", "Keyboard Shortcuts", "", (("Close", None),))

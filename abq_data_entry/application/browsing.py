@@ -1,0 +1,113 @@
+"""The record list's pages, counts and reactions to what is saved."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ..views.record_list import ListFilter
+from ..widgets.paged_list import PageRequest
+from .entry import Record
+
+if TYPE_CHECKING:
+    from ..jobs import Job
+    from .window import Application
+
+log = logging.getLogger(__name__)
+RECOUNT_LIMIT = 100_000
+
+
+class Browsing:
+    """Fetches pages on one thread and counts on another, so that counting millions delays no page."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self._index: Any = None
+        self._counting: Job | None = None
+        self._inserted = 0
+
+    def fetch(self, chosen: ListFilter, request: PageRequest) -> None:
+        """A page is wanted."""
+        model = self._app.data_model
+        if model is None:
+            return
+        selection, index = _selection(chosen), self._index
+
+        def page() -> list[Record]:
+            if request.start is None:
+                return model.get_page(selection, request.rows, last=True, index=index)
+            return model.get_page(selection, request.rows, start=request.start, index=index)
+
+        def show(rows: list[Record]) -> None:
+            if chosen == self._app.record_list.filter:
+                self._app.record_list.show_page(request, rows)
+
+        self._app.jobs.submit("records", page, done=show, failed=self._failed)
+
+    def filter_changed(self, chosen: ListFilter) -> None:
+        """Other records, or another order: what was counted is of no use any more."""
+        self._index = None
+        self._count(chosen)
+
+    def _count(self, chosen: ListFilter) -> None:
+        """Count what fits, and find where each part of it begins."""
+        model = self._app.data_model
+        if model is None:
+            return
+        if self._counting is not None:
+            self._counting.cancel.set()
+            if self._counting.thread is not None:
+                model.cancel_query(self._counting.thread)
+
+        def counted(index: Any) -> None:
+            if chosen == self._app.record_list.filter:
+                self._index, self._inserted = index, 0
+                self._app.record_list.show_total(index.total)
+
+        job = self._app.jobs.submit(
+            "counting", _count, model, chosen, done=counted, failed=self._count_failed, with_job=True
+        )
+        self._counting = job
+
+    def records_changed(self, key: tuple[Any, ...], inserted: bool) -> None:
+        """A record was saved: show it in the list where the filter has it."""
+        chosen: ListFilter = self._app.record_list.filter
+        if chosen.date not in (None, key[0]):
+            return
+        if inserted and self._index is not None and self._index.total > RECOUNT_LIMIT:
+            # Counting again would cost more than a position that is off by the rows of this session.
+            self._inserted += 1
+            self._app.record_list.show_total(self._index.total + self._inserted)
+        elif inserted:
+            self._count(chosen)
+        self._app.record_list.page.refresh()
+
+    def restart(self) -> None:
+        """Fetch and count all anew."""
+        self._app.record_list.restart()
+
+    def _failed(self, error: BaseException) -> None:
+        log.warning("the records couldn't be fetched", exc_info=error)
+        self._app.record_list.show_problem(f"The records couldn't be fetched.\n{error}", self.restart)
+
+    def _count_failed(self, error: BaseException) -> None:
+        log.info("counting ended: %s", type(error).__name__)
+
+
+def _count(model: Any, chosen: ListFilter, job: Job) -> Any:
+    if job.cancel.is_set():
+        raise InterruptedError("another filter was chosen")
+    return model.count_records(_selection(chosen))
+
+
+def _selection(chosen: ListFilter) -> Any:
+    from ..models import Selection
+
+    return Selection(
+        date=chosen.date,
+        lab=chosen.lab,
+        plot=chosen.plot,
+        technician=chosen.technician,
+        sort=chosen.sort,
+        descending=chosen.descending,
+    )

@@ -1,0 +1,110 @@
+"""Come to a working database: our own embedded server, or the configured one after a login."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..views import LoginDialog
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+    from .window import Application
+
+log = logging.getLogger(__name__)
+
+
+class Connection:
+    """Connects in the background and says in the status bar how it goes.
+
+    ``connected(model, choices)`` is called on the Tk thread once the database answers.
+    """
+
+    def __init__(self, application: Application, connected: Callable[[SQLModel, Any], object]) -> None:
+        self._app = application
+        self._connected = connected
+        self._server: Any = None
+
+    def connect(self) -> None:
+        """Start or attach to the embedded server; where ``db_host`` is set, ask for a login first."""
+        settings = {name: str(variable.get()) for name, variable in self._app.settings.items()}
+        if settings["db_host"]:
+            self._ask(settings)
+        else:
+            self._app.status.set("Opening the database…")
+            self._app.jobs.submit(
+                "database", self._open_embedded, settings["db_name"], done=self._opened, failed=self._embedded_failed
+            )
+
+    def close(self) -> None:
+        """Leave the database; the last one out stops the embedded server. Runs on a worker thread."""
+        if self._app.data_model is not None:
+            self._app.data_model.close()
+        if self._server is not None:
+            self._server.stop_if_unused()
+
+    def _open_embedded(self, database: str) -> tuple[SQLModel, Any]:
+        from .. import folders, postgres
+
+        self._server = postgres.start(folders.data_folder())
+        return open_database(self._server.endpoint(database), lambda: self._server.create_database(database))
+
+    def _opened(self, result: tuple[SQLModel, Any]) -> None:
+        self._connected(*result)
+
+    def _embedded_failed(self, error: BaseException) -> None:
+        log.error("the embedded database couldn't be opened", exc_info=error)
+        self._app.status.set("The database couldn't be opened. What you type stays in the form until it is")
+        self._app.connection_lost(f"The database on this computer couldn't be opened.\n{error}", self.connect)
+
+    def _ask(self, settings: Mapping[str, str], error: str = "", username: str = "") -> None:
+        self._app.status.set("Log in to the database")
+        LoginDialog(
+            self._app,
+            f"Log in to the database {settings['db_name']} on {settings['db_host']}",
+            error,
+            username,
+            lambda result: self._log_in(settings, result),
+        )
+
+    def _log_in(self, settings: Mapping[str, str], result: tuple[str, str] | None) -> None:
+        if result is None:
+            self._app.status.set("Not logged in: records can't be saved")
+            self._app.connection_lost("Not logged in", self.connect)
+            return
+        username, password = result
+        self._app.status.set("Logging in…")
+        self._app.jobs.submit(
+            "database",
+            _open_configured,
+            settings,
+            username,
+            password,
+            done=self._opened,
+            failed=lambda error: self._login_failed(settings, error, username),
+        )
+
+    def _login_failed(self, settings: Mapping[str, str], error: BaseException, username: str) -> None:
+        log.warning("login failed: %s", type(error).__name__)
+        self._ask(settings, str(error), username)
+
+
+def _open_configured(settings: Mapping[str, str], username: str, password: str) -> tuple[SQLModel, Any]:
+    from .. import postgres
+
+    return open_database({**postgres.configured(settings), "user": username, "password": password})
+
+
+def open_database(endpoint: Mapping[str, str], create: Callable[[], object] | None = None) -> tuple[SQLModel, Any]:
+    """Connect to ``endpoint``, bring its schema up to date, and read the lists.
+
+    ``create()`` makes the database where it may be missing (the embedded server's first start).
+    """
+    from ..models import SQLModel, schema
+
+    if create is not None:
+        create()
+    schema.prepare(endpoint)
+    model = SQLModel.at(endpoint)
+    return model, model.choices()

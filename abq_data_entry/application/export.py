@@ -1,0 +1,102 @@
+"""Small commands of the menus: save today's extract to a file, ask for a plot, show the settings file."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import subprocess
+import sys
+import tkinter as tk
+from pathlib import Path
+from tkinter import filedialog, ttk
+from typing import TYPE_CHECKING
+
+from .. import folders, outbox
+from ..constants import SETTINGS_FILE
+from ..views import Dialog, show_failure, show_warning
+
+if TYPE_CHECKING:
+    from .window import Application
+
+log = logging.getLogger(__name__)
+
+
+def ask_and_export(application: Application) -> None:
+    """Ask where to, then write today's extract there in the background."""
+    model, date = application.data_model, datetime.date.today()
+    if model is None:
+        application.status.set("The database isn't open yet")
+        return
+    chosen = filedialog.asksaveasfilename(
+        parent=application,
+        title="Export Today's Extract",
+        initialfile=outbox.extract_name(date),
+        defaultextension=".csv",
+        filetypes=[("CSV", "*.csv"), ("All files", "*")],
+    )
+    if not chosen:
+        return
+
+    def done(rows: int) -> None:
+        if rows:
+            application.status.set(f"{rows} record{'s' * (rows != 1)} exported to {chosen}")
+        else:
+            show_warning(application, "No Records", "There are no records to export", "Only today's are exported.")
+
+    application.jobs.submit(
+        "records",
+        model.export_records,
+        Path(chosen),
+        date,
+        done=done,
+        failed=lambda error: show_failure(
+            application, "Export", "The extract couldn't be written.", str(error), lambda: ask_and_export(application)
+        ),
+    )
+
+
+class PlotDialog(Dialog):
+    """Asks for a plot's number."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._number = tk.StringVar(application)
+        super().__init__(application, "Go to Plot", "Go to plot", "", (("Go", self._go), ("Cancel", None)))
+
+    def make_body(self, body: ttk.Frame) -> None:
+        """One entry."""
+        self._entry = ttk.Entry(body, textvariable=self._number, width=6, font="TkTextFont")
+        self._entry.grid(row=2, column=0, sticky="w", pady=(12, 0))
+        self._entry.bind("<Return>", lambda _event: self._buttons[0].invoke())
+
+    def first_focus(self) -> tk.Misc:
+        """The entry."""
+        return self._entry
+
+    def _go(self) -> None:
+        text = self._number.get().strip()
+        if text.isascii() and text.isdecimal() and len(text) <= 2:
+            self._application.entry.go_to_plot(int(text))
+        else:
+            self._application.status.set(f"{text or 'Nothing'} isn't the number of a plot")
+
+
+def ask_plot(application: Application) -> PlotDialog:
+    """Ask for a plot's number and go there."""
+    return PlotDialog(application)
+
+
+def show_settings_file(application: Application) -> None:
+    """Open the folder with the settings file, written with the present values where it is missing."""
+    path = folders.config_folder() / SETTINGS_FILE
+    opener = {"darwin": "open", "win32": "explorer"}.get(sys.platform, "xdg-open")
+
+    def open_folder() -> None:
+        if not path.exists():
+            application.settings_model.save()
+        subprocess.Popen([opener, str(path.parent)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    application.status.set(f"Settings file: {path}")
+    application.jobs.submit(
+        "files", open_folder, failed=lambda error: application.status.set(f"Settings file: {path} ({error})")
+    )

@@ -1,0 +1,47 @@
+"""The settings as Tk variables: what the Options menu changes takes effect at once and is written down."""
+
+from __future__ import annotations
+
+import logging
+import tkinter as tk
+from typing import TYPE_CHECKING
+
+from .. import themes
+
+if TYPE_CHECKING:
+    from ..models import SettingsModel
+    from .window import Application
+
+log = logging.getLogger(__name__)
+LOOK = ("theme", "font size", "density")
+IN_WINDOW = (*LOOK, "autofill date", "autofill sheet data", "window geometry")
+_VARIABLES: dict[str, type[tk.Variable]] = {"bool": tk.BooleanVar, "int": tk.IntVar, "str": tk.StringVar}
+
+
+class Preferences:
+    """Holds the variables of the settings file's names; ``variables`` is what views and menus bind to."""
+
+    def __init__(self, application: Application, model: SettingsModel) -> None:
+        self._app = application
+        self._model = model
+        self.desktop_is_dark = False
+        self.variables: dict[str, tk.Variable] = {
+            name: _VARIABLES[str(each["type"])](application, each["value"]) for name, each in model.variables.items()
+        }
+        for name in IN_WINDOW:
+            self.variables[name].trace_add("write", lambda *_, name=name: self._changed(name))
+
+    def apply_look(self) -> themes.Look:
+        """Apply theme, font size and density to the window."""
+        theme, size, density = (self.variables[name].get() for name in LOOK)
+        return themes.apply(self._app, str(theme), int(size), str(density), self.desktop_is_dark)
+
+    def _changed(self, name: str) -> None:
+        self._model.set(name, self.variables[name].get())
+        self._app.jobs.submit("files", self._model.save, failed=self._save_failed)
+        if name in LOOK:
+            self._app.show_look()
+
+    def _save_failed(self, error: BaseException) -> None:
+        log.warning("the settings couldn't be saved", exc_info=error)
+        self._app.status.set(f"The settings couldn't be saved: {error}")

@@ -1,0 +1,233 @@
+"""The Tools menu: fetch the weather, send the day's extract by REST and by FTP, all in the background."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import outbox
+from ..jobs import ANY, Job
+from ..views import LoginDialog, show_failure, show_warning
+
+if TYPE_CHECKING:
+    from .window import Application
+
+log = logging.getLogger(__name__)
+Send = Callable[[Path, str, str, Job], object]
+
+
+class Tools:
+    """Each command runs once at a time, beside the others; the status bar shows it, with Cancel."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self._running: set[str] = set()
+        self._usernames: dict[str, str] = {}
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The names of the commands that run now."""
+        return tuple(sorted(self._running))
+
+    # -- the weather ------------------------------------------------------------------------------------
+
+    def update_weather_data(self) -> None:
+        """Fetch the station's current observation and store it."""
+        if not self._may_begin("Weather"):
+            return
+        station = str(self._app.settings["weather_station"].get())
+        url = str(self._app.settings["weather_url"].get())
+        self._begin(
+            "Weather",
+            lambda job: self._fetch_weather(station, url, job),
+            self._weather_recorded,
+            lambda error: self._weather_failed(error, station),
+        )
+
+    def _fetch_weather(self, station: str, url: str, job: Job) -> tuple[str, bool]:
+        from .. import network
+
+        data = network.get_local_weather(station, url, cancel=job.cancel)
+        model = self._app.data_model
+        assert model is not None
+        return str(data["observation_time_rfc822"]), model.add_weather_data(data)
+
+    def _weather_recorded(self, result: tuple[str, bool]) -> None:
+        time, stored = result
+        text = f"Weather data recorded for {time}"
+        self._app.status.set(text if stored else f"Weather data for {time} is already recorded")
+
+    def _weather_failed(self, error: BaseException, station: str) -> None:
+        self._app.status.set("Problem retrieving weather data")
+        show_failure(
+            self._app,
+            "Update Weather Data",
+            "Problem retrieving weather data",
+            f"Station {station}: {self._reason(error)}",
+            retry=self.update_weather_data,
+        )
+
+    # -- the extract ------------------------------------------------------------------------------------
+
+    def upload_to_corporate_rest(self) -> None:
+        """Send today's extract to the company's REST service."""
+        upload_url = str(self._app.settings["abq_upload_url"].get())
+        auth_url = str(self._app.settings["abq_auth_url"].get())
+
+        def send(path: Path, username: str, password: str, job: Job) -> None:
+            from .. import network
+
+            network.upload_to_corporate_rest(
+                path, upload_url, auth_url, username, password, progress=job.report, cancel=job.cancel
+            )
+
+        self._upload("REST", "Login to ABQ Corporate REST API", "{file} successfully uploaded to REST API.", send)
+
+    def upload_to_corporate_ftp(self) -> None:
+        """Send today's extract to the company's FTP server."""
+        host, port = str(self._app.settings["abq_ftp_host"].get()), int(self._app.settings["abq_ftp_port"].get())
+
+        def send(path: Path, username: str, password: str, job: Job) -> None:
+            from .. import network
+
+            network.upload_to_corporate_ftp(
+                path, host, port, username, password, progress=job.report, cancel=job.cancel
+            )
+
+        self._upload("FTP", "Login to ABQ Corporate FTP", "{file} successfully uploaded to FTP", send)
+
+    def _upload(self, name: str, title: str, success: str, send: Send, error: str = "") -> None:
+        if not self._may_begin(name):
+            return
+        model, date = self._app.data_model, datetime.date.today()
+
+        def ask(has_records: bool) -> None:
+            if not has_records:
+                self._no_records()
+                return
+            LoginDialog(
+                self._app,
+                title,
+                error,
+                self._usernames.get(name, ""),
+                lambda result: self._deliver(name, title, success, send, result, date),
+            )
+
+        self._app.jobs.submit(
+            "records", _has_records, model, date, done=ask, failed=lambda each: self._upload_failed(name, each, None)
+        )
+
+    def _deliver(
+        self,
+        name: str,
+        title: str,
+        success: str,
+        send: Send,
+        login: tuple[str, str] | None,
+        date: datetime.date,
+    ) -> None:
+        if login is None:
+            self._app.status.set("Nothing was sent")
+            return
+        if not self._may_begin(name):
+            return
+        username, password = login
+        self._usernames[name] = username
+        model = self._app.data_model
+        assert model is not None
+
+        def again(reason: str) -> None:
+            self._upload(name, title, success, send, reason)
+
+        self._begin(
+            name,
+            lambda job: outbox.deliver_extract(model, date, lambda path: send(path, username, password, job)),
+            lambda file: self._app.status.set(success.format(file=file)),
+            lambda error: self._upload_failed(name, error, again),
+        )
+
+    def _upload_failed(self, name: str, error: BaseException, again: Callable[[str], object] | None) -> None:
+        if isinstance(error, outbox.NoRecords):
+            self._no_records()
+            return
+        reason = self._reason(error)
+        self._app.status.set(f"The extract was not sent by {name}")
+        show_failure(
+            self._app,
+            f"Upload by {name}",
+            f"The extract couldn't be sent by {name}. Your records are safe in the database.",
+            reason,
+            retry=None if again is None else lambda: again(""),
+        )
+
+    def _no_records(self) -> None:
+        self._app.status.set("There are no records to upload")
+        show_warning(
+            self._app,
+            "No Records",
+            "There are no records to upload",
+            "Only today's records are sent. Nothing was asked or sent.",
+        )
+
+    # -- both -------------------------------------------------------------------------------------------
+
+    def _may_begin(self, name: str) -> bool:
+        if self._app.data_model is None:
+            self._app.status.set("The database isn't open yet")
+            return False
+        if name in self._running:
+            self._app.status.set(f"{name} is running already")
+            return False
+        return True
+
+    def _begin(
+        self,
+        name: str,
+        work: Callable[[Job], Any],
+        done: Callable[[Any], object],
+        failed: Callable[[BaseException], object],
+    ) -> None:
+        self._running.add(name)
+        self._app.status.set(f"{name}: running…")
+
+        def cancel() -> None:
+            job.cancel.set()
+
+        line = self._app.status_bar.add_job(name, cancel)
+
+        def end() -> None:
+            self._running.discard(name)
+            self._app.status_bar.remove_job(line)
+
+        def succeeded(result: Any) -> None:
+            end()
+            done(result)
+
+        def ended_badly(error: BaseException) -> None:
+            end()
+            if job.cancel.is_set():
+                self._app.status.set(f"{name}: cancelled, nothing was stored or sent")
+                return
+            log.warning("%s failed: %s", name, type(error).__name__)
+            failed(error)
+
+        def run(job: Job) -> Any:
+            return work(job)
+
+        job = self._app.jobs.submit(
+            ANY, run, name=name, done=succeeded, failed=ended_badly, progress=line.show_progress, with_job=True
+        )
+
+    def _reason(self, error: BaseException) -> str:
+        from .. import models, network
+
+        return str(error) if isinstance(error, models.DatabaseError) else network.describe_failure(error)
+
+
+def _has_records(model: Any, date: datetime.date) -> bool:
+    from ..models import Selection
+
+    return bool(model.get_page(Selection(date=date), 1))

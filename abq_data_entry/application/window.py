@@ -1,0 +1,247 @@
+"""The application's window: it owns the rooms and connects their callbacks."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import tkinter as tk
+from collections.abc import Callable
+from pathlib import Path
+from tkinter import ttk
+from typing import TYPE_CHECKING, Any
+
+from .. import folders, outbox
+from ..constants import APPLICATION_NAME, SETTINGS_FILE
+from ..jobs import Jobs
+from ..mainmenu import bind_keys, menu_class
+from ..models.settings import SettingsModel
+from ..views import DataRecordForm, FormCallbacks, RecordList, show_choice, show_warning
+from ..views.field_help import FieldHelp
+from ..views.record_list import ListCallbacks
+from ..widgets import StatusBar
+from .browsing import Browsing
+from .connection import Connection
+from .drafts import DraftFile
+from .entry import RecordEntry
+from .layout import Layout
+from .plot_keys import PlotKeys
+from .preferences import Preferences
+from .tools import Tools
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+
+log = logging.getLogger(__name__)
+DRAFT_DELAY_MS = 150
+
+
+class Application(tk.Tk):
+    """The main window.
+
+    ``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file;
+    ``data_model`` the database, ``None`` until it is open; ``status`` the status bar's text; ``filename``
+    the name of today's extract.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(className="AbqDataEntry")
+        self.withdraw()
+        self.title(APPLICATION_NAME)
+        self._set_icon()
+        self.jobs = Jobs(self)
+        self.status = tk.StringVar(self)
+        self.filename = tk.StringVar(self, outbox.extract_name(datetime.date.today()))
+        self.data_model: SQLModel | None = None
+        self.saved_records = 0
+        self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
+        self._preferences = Preferences(self, self.settings_model)
+        self.settings = self._preferences.variables
+        self.look = self._preferences.apply_look()
+        self._draft_file = DraftFile(folders.data_folder() / "drafts")
+        self._draft_timer: str | None = None
+        self.entry = RecordEntry(self)
+        self.browsing = Browsing(self)
+        self.tools = Tools(self)
+        self._connection = Connection(self, self._connected)
+        self._build()
+        self.callbacks: dict[str, Callable[..., object]] = self._make_callbacks()
+        mac = self.tk.call("tk", "windowingsystem") == "aqua"
+        self.configure(menu=menu_class(self.tk.call("tk", "windowingsystem"))(self, self.callbacks, self.settings))
+        bind_keys(self, self.callbacks, mac)
+        PlotKeys(self, self.entry.go_to_plot, "Command" if mac else "Control")
+        self.protocol("WM_DELETE_WINDOW", self.quit_application)
+        self.show_look()
+        self._layout.restore_size(str(self.settings["window geometry"].get()))
+        self.deiconify()
+        self.form.focus_first_empty()
+        self._connection.connect()
+        self.jobs.submit("files", self._draft_file.take_over, done=self._restore_draft)
+        if self.settings_model.problems:
+            show_warning(self, "Settings", "Some settings couldn't be used.", "\n".join(self.settings_model.problems))
+
+    # -- what the rooms ask of the window ---------------------------------------------------------------
+
+    def show_look(self) -> None:
+        """Theme, font size or density have changed: restyle everything that is open."""
+        self.look = self._preferences.apply_look()
+        self.form.show_look(self.look)
+        self.record_list.page.adapt_to_look()
+        self._layout.fit()
+
+    def show_form(self) -> None:
+        """Bring the form to the front where there is room for one view only."""
+        self._layout.show("form")
+
+    def show_record_list(self) -> None:
+        """Go to the record list."""
+        self._layout.show("list")
+        self.record_list.focus_set()
+
+    def draft_saved(self) -> None:
+        """What was typed is saved or given up: its draft goes."""
+        if self._draft_timer is not None:
+            self.after_cancel(self._draft_timer)
+            self._draft_timer = None
+        self.jobs.submit("files", self._draft_file.write, None)
+
+    def connection_lost(self, text: str, retry: Callable[[], object]) -> None:
+        """Say that there is no database; the list offers to try again."""
+        self.status_bar.show_connection("No database", warning=True)
+        self.record_list.show_problem(text, retry)
+
+    def report_callback_exception(self, exc: Any, val: Any, tb: Any) -> None:
+        """An error in a callback: the log has all of it, the user a sentence."""
+        log.critical("error in the window", exc_info=(exc, val, tb))
+        self.status.set(f"Something went wrong ({exc.__name__}); the details are in the log file")
+
+    def quit_application(self) -> None:
+        """End the program; asks when something unsaved or unfinished would be lost."""
+        self.entry.leave_form(self._quit_unless_running)
+
+    def _set_icon(self) -> None:
+        folder = Path(__file__).resolve().parent.parent / "images"
+        icons = [tk.PhotoImage(master=self, file=folder / f"icon-{size}.png") for size in (64, 32, 16)]
+        self.iconphoto(True, *icons)
+        self._icons = icons  # Tk forgets an image that Python has let go
+
+    # -- building ---------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(0, weight=1)
+        pane = ttk.PanedWindow(self, orient="vertical")
+        pane.grid(row=0, column=0, sticky="nsew")
+        self.form = DataRecordForm(
+            pane,
+            FormCallbacks(
+                self.entry.check_chosen,
+                self.entry.save,
+                self.entry.go_to_plot,
+                self._edited,
+                self.entry.next_check,
+                self.entry.clear,
+            ),
+            self.settings,
+        )
+        self.record_list = RecordList(
+            pane, ListCallbacks(self.browsing.fetch, self.browsing.filter_changed, self.entry.open_row)
+        )
+        self.status_bar = StatusBar(self, self.status)
+        self.status_bar.grid(row=1, column=0, sticky="ew")
+        self.field_help = FieldHelp(self)
+        self._layout = Layout(self, pane, self.form, self.record_list)
+
+    def _make_callbacks(self) -> dict[str, Callable[..., object]]:
+        from . import about, export
+
+        return {
+            "new_record": self.entry.new_record,
+            "save_record": lambda: self.form.submit(),
+            "export_extract": lambda: export.ask_and_export(self),
+            "quit": self.quit_application,
+            "update_weather_data": self.tools.update_weather_data,
+            "upload_to_corporate_rest": self.tools.upload_to_corporate_rest,
+            "upload_to_corporate_ftp": self.tools.upload_to_corporate_ftp,
+            "show_form": self._go_to_form,
+            "show_record_list": self.show_record_list,
+            "previous_record": lambda: self.entry.move(-1),
+            "next_record": lambda: self.entry.move(1),
+            "ask_plot": lambda: export.ask_plot(self),
+            "next_missing": self.entry.next_missing,
+            "refresh": self._refresh,
+            "help_for_field": lambda: self.field_help.toggle(self.form.focused),
+            "show_keys": lambda: about.show_keys(self),
+            "about": lambda: about.show_about(self),
+            "show_settings_file": lambda: export.show_settings_file(self),
+        }
+
+    def _go_to_form(self) -> None:
+        self.show_form()
+        self.form.focus_first_empty()
+
+    # -- the database -----------------------------------------------------------------------------------
+
+    def _connected(self, model: SQLModel, choices: Any) -> None:
+        self.data_model = model
+        self.status_bar.show_connection("")
+        self.status.set("Ready")
+        self._show_choices(choices)
+        self.entry.refresh_check()
+        self.browsing.restart()
+
+    def _show_choices(self, choices: Any) -> None:
+        self.form.show_choices(choices.technicians, choices.labs, choices.plots, choices.seed_samples)
+        self.record_list.show_choices(choices.technicians, choices.labs, choices.plots)
+
+    def _refresh(self) -> None:
+        if self.data_model is None:
+            self._connection.connect()
+            return
+        self.jobs.submit("records", self.data_model.choices, done=self._show_choices)
+        self.entry.refresh_check()
+        self.browsing.restart()
+
+    # -- drafts -----------------------------------------------------------------------------------------
+
+    def _edited(self) -> None:
+        if self._draft_timer is None:
+            self._draft_timer = self.after(DRAFT_DELAY_MS, self._keep_draft)
+
+    def _keep_draft(self) -> None:
+        self._draft_timer = None
+        self.jobs.submit("files", self._draft_file.write, self.form.draft(), failed=self._draft_failed)
+
+    def _draft_failed(self, error: BaseException) -> None:
+        log.warning("the draft couldn't be kept", exc_info=error)
+
+    def _restore_draft(self, draft: dict[str, Any] | None) -> None:
+        if draft is None or self.form.changed:
+            return
+        self.form.restore_draft(draft)
+        self.form.focus_first_empty()
+        self.status.set("What you were typing when the program ended is back in the form")
+
+    # -- the end ----------------------------------------------------------------------------------------
+
+    def _quit_unless_running(self) -> None:
+        running = self.tools.running
+        if not running:
+            self._end()
+            return
+        show_choice(
+            self,
+            "Quit",
+            f"{' and '.join(running)} still running.",
+            "Nothing half done stays behind, but what isn't finished isn't sent.",
+            (("Keep Running", None), ("Cancel Them and Quit", self._end), ("Cancel", None)),
+        )
+
+    def _end(self) -> None:
+        self._layout.remember_size(self.settings["window geometry"])
+        if not self.form.changed:
+            self.draft_saved()
+        self.withdraw()
+        self.jobs.submit("files", self._draft_file.release)
+        self.jobs.submit("database", self._connection.close)
+        self.jobs.close()
+        self.destroy()

@@ -1,0 +1,194 @@
+"""Background work for the window: functions run on worker threads, their outcome comes back on the Tk thread.
+
+A *lane* is one thread with a queue of its own, so whatever is submitted to one lane runs in order: the
+``database`` lane writes, ``records`` reads pages for the list, ``counting`` counts rows, ``files`` keeps
+drafts and settings. Work for :data:`ANY` runs at once on a thread of its own (network transfers).
+
+Nothing here calls Tk from a worker: results wait in a queue that the Tk thread drains by ``after``.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+ANY = ""
+IDLE_POLL_MS = 50
+BUSY_POLL_MS = 5
+BATCH_SECONDS = 0.008
+
+log = logging.getLogger(__name__)
+
+
+class Scheduler(Protocol):
+    """What jobs need of the Tk root: timers on its own thread."""
+
+    def after(self, ms: int, func: Callable[[], Any]) -> str: ...
+
+    def after_cancel(self, id: str) -> None: ...
+
+
+class Job:
+    """One piece of background work: its name for people, a ``cancel`` event, and its latest progress.
+
+    ``report(done, total)`` may be called from any thread; only the latest pair reaches the Tk thread.
+    ``thread`` is the identifier of the thread it runs on, while it runs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], Any],
+        done: Callable[[Any], object] | None,
+        failed: Callable[[BaseException], object] | None,
+        progress: Callable[[int, int], object] | None,
+    ) -> None:
+        self.name = name
+        self.work = work
+        self.done = done
+        self.failed = failed
+        self.progress = progress
+        self.cancel = threading.Event()
+        self.finished = False
+        self.thread: int | None = None
+        self._latest: tuple[int, int] | None = None
+
+    def report(self, done: int, total: int) -> None:
+        """Note the progress: ``done`` of ``total`` (bytes or rows; ``total`` 0 where it isn't known)."""
+        self._latest = (done, total)
+
+    def deliver_progress(self) -> None:
+        """Hand the latest progress on, if there is a new one (Tk thread)."""
+        latest, self._latest = self._latest, None
+        if latest is not None and self.progress is not None:
+            self.progress(*latest)
+
+
+class Jobs:
+    """The lanes of one window, and the queue that brings their results home."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._lanes: dict[str, queue.SimpleQueue[Job | None]] = {}
+        self._results: queue.SimpleQueue[tuple[Job, Any, BaseException | None]] = queue.SimpleQueue()
+        self._running: list[Job] = []
+        self._closed = False
+        self._timer = scheduler.after(IDLE_POLL_MS, self._drain)
+
+    def submit(
+        self,
+        lane: str,
+        function: Callable[..., Any],
+        *arguments: Any,
+        name: str = "",
+        done: Callable[[Any], object] | None = None,
+        failed: Callable[[BaseException], object] | None = None,
+        progress: Callable[[int, int], object] | None = None,
+        with_job: bool = False,
+    ) -> Job:
+        """Run ``function(*arguments)`` in ``lane`` (:data:`ANY`: at once, on a thread of its own).
+
+        ``done(result)``, ``failed(error)`` and ``progress(done, total)`` are called on the Tk thread. With
+        ``with_job`` the function gets its :class:`Job` as the keyword ``job``. A failure nobody asked to
+        hear of is logged.
+        """
+        job = Job(name, lambda: None, done, failed, progress)
+        extra = {"job": job} if with_job else {}
+        job.work = lambda: function(*arguments, **extra)
+        self._running.append(job)
+        if lane == ANY:
+            threading.Thread(target=self._run, args=(job,), name=name or "transfer", daemon=True).start()
+        else:
+            self._lane(lane).put(job)
+        self._poll_soon()
+        return job
+
+    @property
+    def busy(self) -> bool:
+        """Whether any job hasn't yet brought its result home."""
+        return bool(self._running)
+
+    def close(self, seconds: float = 10.0, keep: tuple[str, ...] = ("database", "files")) -> bool:
+        """Cancel what runs and end the lanes; the work already queued in the lanes ``keep`` is finished first.
+
+        Returns whether they ended within ``seconds``. No result is delivered any more.
+        """
+        self._closed = True
+        self._scheduler.after_cancel(self._timer)
+        for job in self._running:
+            job.cancel.set()
+        ended = threading.Barrier(len([lane for lane in keep if lane in self._lanes]) + 1)
+        for name, lane in self._lanes.items():
+            if name in keep:
+                lane.put(Job("ending", lambda: _wait(ended, seconds), None, None, None))
+            lane.put(None)
+        try:
+            ended.wait(seconds)
+        except threading.BrokenBarrierError:
+            return False
+        return True
+
+    def _lane(self, name: str) -> queue.SimpleQueue[Job | None]:
+        if name not in self._lanes:
+            self._lanes[name] = queue.SimpleQueue()
+            threading.Thread(target=self._work, args=(self._lanes[name],), name=name, daemon=True).start()
+        return self._lanes[name]
+
+    def _work(self, lane: queue.SimpleQueue[Job | None]) -> None:
+        while (job := lane.get()) is not None:
+            self._run(job)
+
+    def _run(self, job: Job) -> None:
+        job.thread = threading.get_ident()
+        try:
+            result = job.work()
+        except BaseException as error:
+            self._results.put((job, None, error))
+        else:
+            self._results.put((job, result, None))
+        finally:
+            job.thread = None
+
+    def _poll_soon(self) -> None:
+        if not self._closed:
+            self._scheduler.after_cancel(self._timer)
+            self._timer = self._scheduler.after(BUSY_POLL_MS, self._drain)
+
+    def _drain(self) -> None:
+        if self._closed:
+            return
+        # The next poll is arranged first: an error in a callback must not end the polling.
+        self._timer = self._scheduler.after(BUSY_POLL_MS if self._running else IDLE_POLL_MS, self._drain)
+        until = time.perf_counter() + BATCH_SECONDS
+        for job in tuple(self._running):
+            job.deliver_progress()
+        while time.perf_counter() < until and not self._closed:
+            try:
+                job, result, error = self._results.get_nowait()
+            except queue.Empty:
+                return
+            self._running.remove(job)
+            job.finished = True
+            _deliver(job, result, error)
+
+
+def _deliver(job: Job, result: Any, error: BaseException | None) -> None:
+    if error is None:
+        if job.done is not None:
+            job.done(result)
+    elif job.failed is not None:
+        job.failed(error)
+    else:
+        log.error("%s failed: %s", job.name or "a job", type(error).__name__, exc_info=error)
+
+
+def _wait(barrier: threading.Barrier, seconds: float) -> None:
+    # A late lane finds the barrier broken: nobody waits for it any more.
+    try:
+        barrier.wait(seconds)
+    except threading.BrokenBarrierError:
+        log.warning("a lane ended late")

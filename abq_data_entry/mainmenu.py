@@ -1,0 +1,221 @@
+"""The main menu, one class a platform: each follows its platform's guidelines for order, places and keys."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .themes import DENSITIES, THEMES
+
+FONT_SIZES = (8, 9, 10, 11, 12, 14, 16, 18, 20, 24)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A menu entry: its text, the callback's name, and its key on Windows and Linux, and on macOS.
+
+    Keys are Tk sequences without brackets (``Control-Shift-W``); the menu shows them in the platform's way.
+    """
+
+    text: str
+    callback: str
+    key: str = ""
+    mac_key: str = ""
+
+
+NEW = Command("New Record", "new_record", "Control-n", "Command-n")
+SAVE = Command("Save Record", "save_record", "Control-s", "Command-s")
+EXPORT = Command("Export Today's Extract…", "export_extract", "Control-e", "Command-e")
+QUIT = Command("Quit", "quit", "Control-q", "Command-q")
+EXIT = Command("Exit", "quit", "Control-q")
+WEATHER = Command("Update Weather Data", "update_weather_data", "Control-Shift-W", "Command-Shift-W")
+REST = Command("Upload CSV to corporate REST", "upload_to_corporate_rest", "Control-Shift-R", "Command-Shift-R")
+FTP = Command("Upload CSV to corporate FTP", "upload_to_corporate_ftp", "Control-Shift-F", "Command-Shift-F")
+FORM = Command("Record Form", "show_form", "Control-r", "Command-r")
+LIST = Command("Record List", "show_record_list", "Control-l", "Command-l")
+PREVIOUS = Command("Previous Record", "previous_record", "Control-Prior", "Command-Up")
+NEXT = Command("Next Record", "next_record", "Control-Next", "Command-Down")
+PLOT = Command("Go to Plot…", "ask_plot", "Control-g", "Command-g")
+MISSING = Command("Next Missing Plot", "next_missing", "Control-m", "Command-m")
+REFRESH = Command("Refresh", "refresh", "F5", "F5")
+HELP = Command("Help for This Field", "help_for_field", "F1", "F1")
+KEYS = Command("Keyboard Shortcuts", "show_keys", "Shift-F1", "Shift-F1")
+ABOUT = Command("About ABQ Data Entry", "about")
+PREFERENCES_FILE = Command("Show Settings File", "show_settings_file")
+
+FILE_COMMANDS = (NEW, SAVE, EXPORT)
+TOOLS_COMMANDS = (WEATHER, REST, FTP)
+GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, MISSING, REFRESH)
+HELP_COMMANDS = (HELP, KEYS)
+ALL_COMMANDS = (*FILE_COMMANDS, QUIT, *TOOLS_COMMANDS, *GO_COMMANDS, *HELP_COMMANDS)
+
+Callbacks = Mapping[str, Callable[..., object]]
+
+
+class MainMenu(tk.Menu):
+    """What the menus of all platforms share. Subclasses say which menus stand where.
+
+    ``callbacks`` by the names of the commands, ``settings`` the Tk variables behind the Options menu.
+    """
+
+    order: tuple[str, ...] = ("File", "Go", "Tools", "Options", "Help")
+    mac = False
+
+    def __init__(self, parent: tk.Misc, callbacks: Callbacks, settings: Mapping[str, tk.Variable]) -> None:
+        super().__init__(parent, tearoff=False)
+        self._callbacks = callbacks
+        self._settings = settings
+        makers = {
+            "File": self.make_file_menu,
+            "Tools": lambda menu: self.add_commands(menu, TOOLS_COMMANDS),
+            "Options": self.make_options_menu,
+            "Go": lambda menu: self.add_commands(menu, GO_COMMANDS),
+            "Help": self.make_help_menu,
+        }
+        self.make_before()
+        for name in self.order:
+            menu = self.make_menu(name)
+            makers[name](menu)
+            self.add_cascade(label=name, menu=menu, underline=-1 if self.mac else 0)
+
+    def make_before(self) -> None:
+        """For platforms with a menu of the application itself."""
+
+    def make_menu(self, name: str) -> tk.Menu:
+        """An empty menu; some platforms know it by a special name."""
+        return tk.Menu(self, tearoff=False)
+
+    def make_file_menu(self, menu: tk.Menu) -> None:
+        """New, save, export; and the end of the program, where the platform keeps it here."""
+        self.add_commands(menu, FILE_COMMANDS)
+        menu.add_separator()
+        self.add_commands(menu, (QUIT,))
+
+    def make_help_menu(self, menu: tk.Menu) -> None:
+        """Help for a field, the keys, about."""
+        self.add_commands(menu, HELP_COMMANDS)
+        menu.add_separator()
+        self.add_commands(menu, (ABOUT,))
+
+    def make_options_menu(self, menu: tk.Menu) -> None:
+        """Autofills, font size, theme, density; each takes effect at once."""
+        for name, text in (("autofill date", "Autofill Date"), ("autofill sheet data", "Autofill Check and Plot")):
+            menu.add_checkbutton(label=text, variable=self._settings[name])
+        menu.add_separator()
+        sizes = [(f"{size} points", size) for size in FONT_SIZES]
+        self._add_choice(menu, "Font Size", "font size", sizes)
+        self._add_choice(menu, "Theme", "theme", [(text, name) for name, text in THEMES.items()])
+        self._add_choice(menu, "Density", "density", [(name.capitalize(), name) for name in DENSITIES])
+        menu.add_separator()
+        self.add_commands(menu, (PREFERENCES_FILE,))
+
+    def add_commands(self, menu: tk.Menu, commands: tuple[Command, ...]) -> None:
+        """Append ``commands``, each with its key beside it."""
+        for command in commands:
+            key = command.mac_key if self.mac else command.key
+            menu.add_command(
+                label=command.text, command=self._callbacks[command.callback], accelerator=shown_key(key, self.mac)
+            )
+
+    def _add_choice(self, menu: tk.Menu, label: str, setting: str, values: Sequence[tuple[str, object]]) -> None:
+        choices = tk.Menu(menu, tearoff=False)
+        for text, value in values:
+            choices.add_radiobutton(label=text, value=value, variable=self._settings[setting])
+        menu.add_cascade(label=label, menu=choices)
+
+
+class LinuxMainMenu(MainMenu):
+    """GNOME and KDE: Quit with Ctrl+Q in File; settings before help."""
+
+
+class WindowsMainMenu(MainMenu):
+    """Windows: Exit in File, Tools and its options last before Help."""
+
+    def make_file_menu(self, menu: tk.Menu) -> None:
+        """The program ends with Exit."""
+        self.add_commands(menu, FILE_COMMANDS)
+        menu.add_separator()
+        self.add_commands(menu, (EXIT,))
+
+
+class MacOsMainMenu(MainMenu):
+    """macOS: About and Quit in the application's own menu, a Window menu, Help as the system's."""
+
+    order = ("File", "Go", "Tools", "Options", "Help")
+    mac = True
+
+    def make_before(self) -> None:
+        """The application's own menu; the system adds Hide and Quit to it."""
+        menu = tk.Menu(self, name="apple", tearoff=False)
+        self.add_commands(menu, (ABOUT,))
+        menu.add_separator()
+        self.add_cascade(label="ABQ Data Entry", menu=menu)
+
+    def make_menu(self, name: str) -> tk.Menu:
+        """Help has the name by which the system finds it."""
+        return tk.Menu(self, name="help", tearoff=False) if name == "Help" else super().make_menu(name)
+
+    def make_file_menu(self, menu: tk.Menu) -> None:
+        """Quit isn't here: the system puts it into the application's menu."""
+        self.add_commands(menu, FILE_COMMANDS)
+
+    def make_help_menu(self, menu: tk.Menu) -> None:
+        """About isn't here either."""
+        self.add_commands(menu, HELP_COMMANDS)
+
+
+def menu_class(windowing_system: str) -> type[MainMenu]:
+    """The menu class for Tk's windowing system: ``x11``, ``win32`` or ``aqua``."""
+    return {"win32": WindowsMainMenu, "aqua": MacOsMainMenu}.get(windowing_system, LinuxMainMenu)
+
+
+def shown_key(key: str, mac: bool) -> str:
+    """A Tk key sequence as the platform's menus write it (``Control-Shift-W`` → ``Ctrl+Shift+W``)."""
+    names = {"Control": "Ctrl", "Prior": "Page Up", "Next": "Page Down"}
+    parts = [names.get(part, part.upper() if len(part) == 1 else part) for part in key.split("-")] if key else []
+    # Tk's Aqua draws ⌘ and ⇧ from the words itself.
+    return ("-" if mac else "+").join(parts)
+
+
+def bind_keys(window: tk.Misc, callbacks: Callbacks, mac: bool) -> None:
+    """Bind the keys of all commands to ``window``; letters with Caps Lock too."""
+    for command in ALL_COMMANDS:
+        key = command.mac_key if mac else command.key
+        if not key:
+            continue
+        keys = {key}
+        if key[-2] == "-" and key[-1].islower():
+            keys.add(key[:-1] + key[-1].upper())
+        for each in keys:
+            if each != key and any(each == (other.mac_key if mac else other.key) for other in ALL_COMMANDS):
+                continue
+            window.bind(f"<{each}>", lambda _event, name=command.callback: _call(callbacks[name]))  # type: ignore[misc]
+
+
+def _call(callback: Callable[..., object]) -> str:
+    callback()
+    return "break"
+
+
+def keys_text(mac: bool) -> list[tuple[str, str]]:
+    """All keys for the overview: (key, what it does)."""
+    form = [
+        ("Enter", "Next required field; from Median Height or Notes: save, next plot"),
+        ("Shift+Enter", "Line break in Notes"),
+        ("Tab, Shift+Tab", "Next, previous field"),
+        ("Ctrl+1 … Ctrl+2 0", "Go to the plot of that number (hold Ctrl, type it)"),
+        ("Space, Y, N", "Equipment fault"),
+        ("Alt+Down", "Open a list"),
+        ("Ctrl+Z, Ctrl+Y", "Undo, redo in a field"),
+        ("Esc", "Close help or a dialog"),
+    ]
+    commands = [
+        (shown_key(command.mac_key if mac else command.key, mac), command.text)
+        for command in ALL_COMMANDS
+        if command.key
+    ]
+    return [(key.replace("Ctrl", "Cmd") if mac else key, text) for key, text in form] + commands
+
+
+__all__ = ["LinuxMainMenu", "MacOsMainMenu", "MainMenu", "WindowsMainMenu", "bind_keys", "keys_text", "menu_class"]

@@ -1,0 +1,81 @@
+"""Apply a theme, a font size and a density to a root window; at once, and again whenever they change."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from dataclasses import dataclass
+from tkinter import font as tkfont
+from tkinter import ttk
+
+from . import styles
+from .palette import DARK, LIGHT, Palette
+
+THEMES = {"default": "As the desktop", "light": "Light", "dark": "Dark", "platform": "The platform's own"}
+DENSITIES = {"compact": 0.5, "comfortable": 1.0, "spacious": 1.75}
+_PLATFORM_THEMES = {"aqua": "aqua", "win32": "vista", "x11": "alt"}
+_NAMED_FONTS = ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont", "TkTooltipFont", "TkIconFont")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What views need to know of the look: the palette, the spacing unit and the row height, in pixels."""
+
+    palette: Palette
+    unit: int
+    row_height: int
+    dark: bool
+
+
+def apply(root: tk.Misc, theme: str, font_size: int, density: str, desktop_is_dark: bool = False) -> Look:
+    """Style ``root`` and all its widgets.
+
+    ``theme`` is a key of :data:`THEMES`, ``font_size`` in points, ``density`` a key of :data:`DENSITIES`;
+    unknown ones count as the defaults.
+    """
+    dark = theme == "dark" or (theme not in ("light", "platform") and desktop_is_dark)
+    palette = DARK if dark else LIGHT
+    _set_fonts(font_size)
+    line = tkfont.nametofont("TkDefaultFont").metrics("linespace")
+    unit = max(4, round(line / 4))
+    gap = max(1, round(unit * DENSITIES.get(density, 1.0)))
+    look = Look(palette, gap, line + max(4, 2 * gap), dark)
+    style = ttk.Style(root)
+    if theme == "platform":
+        style.theme_use(_PLATFORM_THEMES.get(str(root.tk.call("tk", "windowingsystem")), "clam"))
+        look = Look(_colours_of(style, root), gap, look.row_height, False)
+        styles.configure_sizes(style, look)
+    else:
+        style.theme_use("clam")
+        styles.configure(style, look, root)
+    styles.configure_options(root, look)
+    root.event_generate("<<LookChanged>>")
+    return look
+
+
+def _set_fonts(size: int) -> None:
+    for name in _NAMED_FONTS:
+        tkfont.nametofont(name).configure(size=size)
+    tkfont.nametofont("TkHeadingFont").configure(weight="normal")
+    base = tkfont.nametofont("TkDefaultFont").actual()
+    for name, change, weight in (("AbqSmall", -1, "normal"), ("AbqTitle", 3, "bold"), ("AbqStrong", 0, "bold")):
+        wanted = {"family": base["family"], "size": max(7, size + change), "weight": weight}
+        if name in tkfont.names():
+            tkfont.nametofont(name).configure(**wanted)  # type: ignore[arg-type]
+        else:
+            # Kept alive by the interpreter: tkinter deletes a named font with its Python object.
+            made = tkfont.Font(name=name, exists=False, **wanted)  # type: ignore[arg-type]
+            made.delete_font = False
+
+
+def _colours_of(style: ttk.Style, root: tk.Misc) -> Palette:
+    """The native theme's own colours where it tells them, for what we draw ourselves."""
+
+    def colour(option: str, fallback: str) -> str:
+        found = style.lookup("TFrame" if option == "background" else "TLabel", option) or fallback
+        red, green, blue = (value >> 8 for value in root.winfo_rgb(found))
+        return f"#{red:02x}{green:02x}{blue:02x}"
+
+    from dataclasses import replace
+
+    surface = colour("background", LIGHT.surface)
+    return replace(LIGHT, surface=surface, bar=surface, text=colour("foreground", LIGHT.text))

@@ -1,0 +1,187 @@
+"""The ttk styles, made of a palette and a spacing unit on top of the ``clam`` theme."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from tkinter import ttk
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .look import Look
+
+
+def configure(style: ttk.Style, look: Look, root: tk.Misc) -> None:
+    """Colour every ttk widget class, and the variants the views name."""
+    p = look.palette
+    style.configure(
+        ".",
+        background=p.surface,
+        foreground=p.text,
+        bordercolor=p.border,
+        lightcolor=p.surface,
+        darkcolor=p.surface,
+        troughcolor=p.bar,
+        focuscolor=p.accent,
+        selectbackground=p.selection,
+        selectforeground=p.on_selection,
+        insertcolor=p.text,
+        font="TkDefaultFont",
+    )
+    style.map(".", foreground=[("disabled", p.muted)])
+    _labels(style, look)
+    _fields(style, look)
+    _buttons(style, look)
+    _lists(style, look)
+    if isinstance(root, (tk.Tk, tk.Toplevel)):
+        root.configure(background=p.surface)
+    configure_sizes(style, look)
+
+
+def configure_sizes(style: ttk.Style, look: Look) -> None:
+    """What depends on the font and the density only; also for the platform's own themes."""
+    style.configure("Treeview", rowheight=look.row_height)
+    style.configure("Title.TLabel", font="AbqTitle")
+    style.configure("Section.TLabel", font="AbqStrong")
+    for name in ("Note", "Error", "Warning", "Help"):
+        style.configure(f"{name}.TLabel", font="AbqSmall")
+    if style.theme_use() != "clam":
+        style.configure("Error.TLabel", foreground=look.palette.error)
+
+
+def configure_options(root: tk.Misc, look: Look) -> None:
+    """Classic widgets that ttk styles don't reach: the combobox's list, menus, texts."""
+    p = look.palette
+    options = {
+        "*TCombobox*Listbox.background": p.field,
+        "*TCombobox*Listbox.foreground": p.text,
+        "*TCombobox*Listbox.selectBackground": p.accent,
+        "*TCombobox*Listbox.selectForeground": p.on_accent,
+        "*TCombobox*Listbox.borderWidth": 0,
+        "*TCombobox*Listbox.font": "TkTextFont",
+    }
+    if root.tk.call("tk", "windowingsystem") == "x11":
+        options |= {
+            "*Menu.background": p.bar,
+            "*Menu.foreground": p.text,
+            "*Menu.activeBackground": p.accent,
+            "*Menu.activeForeground": p.on_accent,
+            "*Menu.disabledForeground": p.muted,
+            "*Menu.selectColor": p.text,
+            "*Menu.relief": "flat",
+            "*Menu.borderWidth": 1,
+            "*Menu.activeBorderWidth": 0,
+            "*Menu.font": "TkMenuFont",
+        }
+    for pattern, value in options.items():
+        root.option_add(pattern, value)
+
+
+def _labels(style: ttk.Style, look: Look) -> None:
+    p = look.palette
+    for name, colour in (("Note", p.muted), ("Unit", p.muted), ("Error", p.error), ("Warning", p.warning)):
+        style.configure(f"{name}.TLabel", foreground=colour)
+    style.configure("Bar.TFrame", background=p.bar)
+    style.configure("Bar.TLabel", background=p.bar)
+    style.configure("Line.TFrame", background=p.line)
+    style.configure("Help.TFrame", background=p.bar, bordercolor=p.border, relief="solid", borderwidth=1)
+    style.configure("Help.TLabel", background=p.bar, foreground=p.text)
+    style.configure("Warning.Bar.TLabel", background=p.bar, foreground=p.warning)
+    style.configure("Tooltip.TLabel", background=p.text, foreground=p.surface, padding=(8, 4), font="AbqSmall")
+
+
+def _fields(style: ttk.Style, look: Look) -> None:
+    p = look.palette
+    inside = max(2, look.unit // 2)
+    for name in ("TEntry", "TCombobox"):
+        style.configure(name, fieldbackground=p.field, foreground=p.text, padding=inside, lightcolor=p.field)
+        style.map(
+            name,
+            fieldbackground=[("disabled", p.field_disabled), ("readonly", p.field)],
+            foreground=[("disabled", p.muted)],
+            bordercolor=[("invalid focus", p.error), ("focus", p.accent), ("invalid", p.error)],
+            # The second ring: a focus that can be seen without comparing shades.
+            lightcolor=[("invalid focus", p.error), ("focus", p.accent), ("disabled", p.field_disabled)],
+            darkcolor=[("focus", p.accent)],
+            selectbackground=[("!focus", p.field), ("focus", p.selection)],
+            selectforeground=[("!focus", p.text), ("focus", p.on_selection)],
+        )
+    style.configure("TCombobox", arrowcolor=p.muted, background=p.field, arrowsize=look.unit * 3)
+    style.map("TCombobox", background=[("disabled", p.field_disabled)], arrowcolor=[("disabled", p.line)])
+    size = max(12, look.row_height - 3 * look.unit)
+    style.configure(
+        "TCheckbutton",
+        background=p.surface,
+        indicatorbackground=p.field,
+        indicatorforeground=p.on_accent,
+        indicatorsize=size,
+        indicatormargin=(2, 2, 8, 2),
+        upperbordercolor=p.border,
+        lowerbordercolor=p.border,
+        padding=2,
+    )
+    style.map(
+        "TCheckbutton",
+        background=[("active", p.surface)],
+        indicatorbackground=[("selected", p.accent), ("pressed", p.line)],
+        upperbordercolor=[("selected", p.accent)],
+        lowerbordercolor=[("selected", p.accent)],
+    )
+
+
+def _buttons(style: ttk.Style, look: Look) -> None:
+    p = look.palette
+    padding = (look.unit * 3, max(2, look.unit))
+    style.configure("TButton", background=p.bar, padding=padding, lightcolor=p.bar, darkcolor=p.bar, anchor="center")
+    style.map(
+        "TButton",
+        background=[("pressed", p.line), ("active", p.line), ("disabled", p.surface)],
+        lightcolor=[("focus", p.accent), ("pressed", p.line)],
+        darkcolor=[("focus", p.accent), ("pressed", p.line)],
+        bordercolor=[("focus", p.accent), ("disabled", p.line)],
+        foreground=[("disabled", p.muted)],
+    )
+    accent = {"background": p.accent, "foreground": p.on_accent, "lightcolor": p.accent, "darkcolor": p.accent}
+    style.configure("Accent.TButton", padding=padding, bordercolor=p.accent, **accent)
+    style.map(
+        "Accent.TButton",
+        background=[("disabled", p.line), ("pressed", p.accent_hover), ("active", p.accent_hover)],
+        foreground=[("disabled", p.muted)],
+        bordercolor=[("focus", p.text)],
+        lightcolor=[("focus", p.on_accent), ("disabled", p.line)],
+        darkcolor=[("focus", p.on_accent), ("disabled", p.line)],
+    )
+    quiet = {"background": p.bar, "bordercolor": p.bar, "lightcolor": p.bar, "darkcolor": p.bar}
+    style.configure("Quiet.TButton", padding=(look.unit, 0), **quiet)
+    style.map("Quiet.TButton", bordercolor=[("focus", p.accent)], background=[("active", p.line)])
+
+
+def _lists(style: ttk.Style, look: Look) -> None:
+    p = look.palette
+    style.configure("Treeview", background=p.surface, fieldbackground=p.surface, foreground=p.text, borderwidth=0)
+    style.map(
+        "Treeview",
+        background=[("selected focus", p.accent), ("selected", p.selection)],
+        foreground=[("selected focus", p.on_accent), ("selected", p.on_selection)],
+    )
+    heading = {"background": p.bar, "foreground": p.text, "lightcolor": p.bar, "darkcolor": p.bar}
+    style.configure("Treeview.Heading", relief="flat", bordercolor=p.line, padding=(4, look.unit), **heading)
+    style.map("Treeview.Heading", background=[("active", p.line)])
+    style.layout("Treeview", [("Treeview.treearea", {"sticky": "nswe"})])
+    for orient in ("Vertical", "Horizontal"):
+        name = f"{orient}.TScrollbar"
+        thumb: tuple[str, Any] = (f"{orient}.Scrollbar.thumb", {"expand": 1, "sticky": "nswe"})
+        # No arrow buttons: a trough with a thumb in it, as desktops draw it now.
+        style.layout(name, [(f"{orient}.Scrollbar.trough", {"sticky": "nswe", "children": [thumb]})])
+        bare = {"troughcolor": p.bar, "bordercolor": p.bar, "lightcolor": p.border, "darkcolor": p.border}
+        style.configure(name, background=p.border, gripcount=0, width=look.unit * 3, **bare)
+        style.map(
+            name,
+            background=[("active", p.muted), ("disabled", p.bar)],
+            lightcolor=[("disabled", p.bar)],
+            darkcolor=[("disabled", p.bar)],
+        )
+    style.configure("TPanedwindow", background=p.line)
+    style.configure("Sash", sashthickness=look.unit + 2, gripcount=0, background=p.bar, lightcolor=p.bar)
+    bar = {"background": p.accent, "lightcolor": p.accent, "darkcolor": p.accent, "bordercolor": p.border}
+    style.configure("Horizontal.TProgressbar", troughcolor=p.field, thickness=look.unit * 2, **bar)
+    style.configure("TSeparator", background=p.line)

@@ -1,0 +1,17 @@
+"""What the user sees: the record form, the record list, the dialogs. Events go up by callbacks, calls come down."""
+
+from .dialogs import Dialog, show_choice, show_failure, show_warning
+from .login import LoginDialog
+from .record_form import DataRecordForm, FormCallbacks
+from .record_list import RecordList
+
+__all__ = [
+    "DataRecordForm",
+    "Dialog",
+    "FormCallbacks",
+    "LoginDialog",
+    "RecordList",
+    "show_choice",
+    "show_failure",
+    "show_warning",
+]

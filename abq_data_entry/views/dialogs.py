@@ -1,0 +1,146 @@
+"""Dialogs for decisions, and for failures of what was asked; none of them stops the window behind it."""
+
+from __future__ import annotations
+
+import time
+import tkinter as tk
+from collections.abc import Callable, Sequence
+from tkinter import ttk
+
+UNREAD_SECONDS = 0.4
+
+
+class Dialog(tk.Toplevel):
+    """A window over its parent with a message, an optional detail, and buttons.
+
+    ``buttons`` are (text, action) pairs: the first is the default (Enter), the last is Cancel (Escape and
+    the window's close button). The dialog closes, then the action is called.
+    """
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        title: str,
+        message: str,
+        detail: str = "",
+        buttons: Sequence[tuple[str, Callable[[], object] | None]] = (("OK", None),),
+    ) -> None:
+        super().__init__(parent)
+        self.withdraw()
+        self.title(title)
+        self.message, self.detail = message, detail
+        self._return_focus = parent.focus_get()
+        self._readable_from = time.monotonic() + UNREAD_SECONDS
+        self.body = ttk.Frame(self, padding=24)
+        self.body.grid(row=0, column=0, sticky="nsew")
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(0, weight=1)
+        self.body.columnconfigure(0, weight=1)
+        ttk.Label(self.body, text=message, style="Section.TLabel", wraplength=460, justify="left").grid(
+            row=0, column=0, sticky="w"
+        )
+        if detail:
+            # Long reasons wrap and can be selected and copied.
+            self._add_detail(detail)
+        self.make_body(self.body)
+        self._buttons = self._add_buttons(buttons)
+        self._show(parent)
+
+    def make_body(self, body: ttk.Frame) -> None:
+        """For subclasses: add widgets to ``body`` from row 2 on."""
+
+    def first_focus(self) -> tk.Misc:
+        """The widget that has the focus first: the default button."""
+        return self._buttons[0]
+
+    def close(self, action: Callable[[], object] | None = None) -> None:
+        """Close the dialog, give the focus back, then do ``action``."""
+        self.grab_release()
+        self.destroy()
+        if self._return_focus is not None and self._return_focus.winfo_exists():
+            self._return_focus.focus_set()
+        if action is not None:
+            action()
+
+    def _add_detail(self, detail: str) -> None:
+        lines = min(10, sum(1 + len(line) // 62 for line in detail.splitlines()) or 1)
+        text = tk.Text(self.body, height=lines, width=62, wrap="word", relief="flat", borderwidth=0)
+        style = ttk.Style(self)
+        text.configure(
+            background=style.lookup("TFrame", "background"),
+            foreground=style.lookup("TLabel", "foreground"),
+            highlightthickness=0,
+            font="TkDefaultFont",
+        )
+        text.insert("1.0", detail)
+        text.configure(state="disabled", takefocus=0)
+        text.grid(row=1, column=0, sticky="ew", pady=(8, 0))
+
+    def _add_buttons(self, buttons: Sequence[tuple[str, Callable[[], object] | None]]) -> list[ttk.Button]:
+        bar = ttk.Frame(self.body)
+        bar.grid(row=9, column=0, sticky="e", pady=(24, 0))
+        made = []
+        for position, (text, action) in enumerate(buttons):
+            button = ttk.Button(bar, text=text, command=lambda action=action: self.close(action))  # type: ignore[misc]
+            if position == 0:
+                button.configure(style="Accent.TButton")
+            # The default stands at the right, as on most desktops; Tab still begins with it.
+            button.grid(row=0, column=len(buttons) - position, padx=(8, 0))
+            button.bind("<Return>", lambda event: self._pressed(event.widget))
+            made.append(button)
+        self.bind("<Escape>", lambda _event: self._pressed(made[-1]))
+        self.protocol("WM_DELETE_WINDOW", made[-1].invoke)
+        return made
+
+    def _pressed(self, button: ttk.Button) -> None:
+        # Enter typed for a field a moment ago is no answer to a question nobody has read yet.
+        if time.monotonic() >= self._readable_from:
+            button.invoke()
+
+    def _show(self, parent: tk.Misc) -> None:
+        top = parent.winfo_toplevel()
+        self.resizable(False, False)
+        self.configure(background=ttk.Style(self).lookup("TFrame", "background"))
+        self.update_idletasks()
+        x = top.winfo_rootx() + max(0, (top.winfo_width() - self.winfo_reqwidth()) // 2)
+        y = top.winfo_rooty() + max(0, (top.winfo_height() - self.winfo_reqheight()) // 3)
+        self.geometry(f"+{x}+{y}")
+        if top.winfo_viewable():
+            self.transient(top)
+        self.deiconify()
+        # A window that isn't on the screen yet can't grab.
+        self.bind("<Visibility>", self._grab)
+        self.first_focus().focus_set()
+
+    def _grab(self, _event: object) -> None:
+        self.unbind("<Visibility>")
+        try:
+            self.grab_set()
+        except tk.TclError:  # another program holds a grab: the dialog works without
+            return
+        self.first_focus().focus_set()
+
+
+def show_failure(
+    parent: tk.Misc, title: str, message: str, detail: str, retry: Callable[[], object] | None = None
+) -> Dialog:
+    """Tell a failure of what the user asked for; with ``retry``, offer to try again."""
+    if retry is None:
+        return Dialog(parent, title, message, detail)
+    return Dialog(parent, title, message, detail, (("Try Again", retry), ("Close", None)))
+
+
+def show_warning(parent: tk.Misc, title: str, message: str, detail: str = "") -> Dialog:
+    """Tell what stands in the way of what the user asked for."""
+    return Dialog(parent, title, message, detail)
+
+
+def show_choice(
+    parent: tk.Misc,
+    title: str,
+    message: str,
+    detail: str,
+    buttons: Sequence[tuple[str, Callable[[], object] | None]],
+) -> Dialog:
+    """Ask for a decision; the last button is the one that changes nothing."""
+    return Dialog(parent, title, message, detail, buttons)

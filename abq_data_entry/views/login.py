@@ -1,0 +1,69 @@
+"""Ask for a user name and a password."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+
+from .dialogs import Dialog
+
+
+class LoginDialog(Dialog):
+    """``result`` is ``(username, password)``, or ``None`` after Cancel.
+
+    With ``on_result`` the dialog returns at once and calls ``on_result(result)`` when it is closed; without,
+    it waits until then. ``error`` is why an earlier try failed; ``username`` fills the first entry.
+    """
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        title: str,
+        error: str = "",
+        username: str = "",
+        on_result: Callable[[tuple[str, str] | None], object] | None = None,
+    ) -> None:
+        self.result: tuple[str, str] | None = None
+        self._error = error
+        self._username = tk.StringVar(parent, username)
+        self._password = tk.StringVar(parent)
+        self._on_result = on_result
+        super().__init__(parent, title, title, "", (("Log In", self._logged_in), ("Cancel", self._cancelled)))
+        if on_result is None:
+            self.wait_window()
+
+    def make_body(self, body: ttk.Frame) -> None:
+        """Two labelled entries, and the reason of the last failure above them."""
+        if self._error:
+            ttk.Label(body, text=f"✗ {self._error}", style="Error.TLabel", wraplength=380, justify="left").grid(
+                row=2, column=0, sticky="w", pady=(8, 0)
+            )
+        grid = ttk.Frame(body)
+        grid.grid(row=3, column=0, sticky="ew", pady=(16, 0))
+        grid.columnconfigure(1, weight=1)
+        ttk.Label(grid, text="User name").grid(row=0, column=0, sticky="w", padx=(0, 16), pady=4)
+        self._user_entry = ttk.Entry(grid, textvariable=self._username, width=30, font="TkTextFont")
+        self._user_entry.grid(row=0, column=1, sticky="ew", pady=4)
+        ttk.Label(grid, text="Password").grid(row=1, column=0, sticky="w", padx=(0, 16), pady=4)
+        self._password_entry = ttk.Entry(grid, textvariable=self._password, show="•", width=30, font="TkTextFont")
+        self._password_entry.grid(row=1, column=1, sticky="ew", pady=4)
+        self._user_entry.bind("<Return>", lambda _event: self._password_entry.focus_set())
+        self._password_entry.bind("<Return>", lambda _event: self._buttons[0].invoke())
+
+    def first_focus(self) -> tk.Misc:
+        """The first entry that is empty."""
+        return self._password_entry if self._username.get() else self._user_entry
+
+    def _logged_in(self) -> None:
+        self.result = (self._username.get(), self._password.get())
+        self._finish()
+
+    def _cancelled(self) -> None:
+        self._finish()
+
+    def _finish(self) -> None:
+        # The variable would keep the password as long as the interpreter lives.
+        self._password.set("")
+        if self._on_result is not None:
+            self._on_result(self.result)

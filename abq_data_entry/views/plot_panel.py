@@ -1,0 +1,94 @@
+"""The fields of one plot, in the groups and the order of the paper sheet."""
+
+from __future__ import annotations
+
+import datetime
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+
+from ..constants import FieldNames as F
+from ..widgets import Tooltip
+from .check_panel import AddInput, CheckView
+
+GROUPS = (
+    ("Environment", ((F.HUMIDITY, "Humidity"), (F.LIGHT, "Light"), (F.TEMPERATURE, "Temperature"))),
+    ("Plants", ((F.PLANTS, "Plants"), (F.BLOSSOMS, "Blossoms"), (F.FRUIT, "Fruit"))),
+    ("Height", ((F.MIN_HEIGHT, "Min"), (F.MAX_HEIGHT, "Max"), (F.MEDIAN_HEIGHT, "Median"))),
+)
+
+RecordKey = tuple[datetime.date, str, str, int]
+
+
+class PlotPanel(ttk.Frame):
+    """Plot, seed sample, readings, counts, heights, notes, and the buttons."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        add_input: AddInput,
+        save: Callable[[], object],
+        clear: Callable[[], object],
+        open_existing: Callable[[], object],
+    ) -> None:
+        super().__init__(parent)
+        self._save, self._clear = save, clear
+        self.columnconfigure((0, 1, 2), weight=1, uniform="group")
+        self.rowconfigure(2, weight=1)
+        head = ttk.Frame(self)
+        head.grid(row=0, column=0, columnspan=3, sticky="ew")
+        head.columnconfigure(2, weight=1)
+        add_input(head, F.PLOT, "Plot", 4).grid(row=0, column=0, sticky="nw", padx=(0, 24))
+        add_input(head, F.SEED_SAMPLE, "Seed sample", 8).grid(row=0, column=1, sticky="nw", padx=(0, 24))
+        self._remark = ttk.Label(head, style="Warning.TLabel", font="TkDefaultFont", wraplength=460)
+        self._remark.grid(row=0, column=2, sticky="nw", pady=(3, 0))
+        self._open = ttk.Button(head, text="Open it", command=open_existing)
+        for column, (title, members) in enumerate(GROUPS):
+            self._add_group(add_input, column, title, members)
+        add_input(self, F.NOTES, "Notes").grid(row=2, column=0, columnspan=3, sticky="nsew", pady=(0, 8))
+        self._add_buttons()
+
+    def show(self, key: RecordKey | None, opened: RecordKey | None, check: CheckView, technician: str) -> None:
+        """Say in words what a save of these fields would do, where that could surprise."""
+        text, can_open = _remark(key, opened, check)
+        self._remark.configure(text=text)
+        if can_open:
+            self._open.grid(row=0, column=3, sticky="ne")
+        else:
+            self._open.grid_remove()
+        self._save_button.configure(text="Save changes  ⏎" if opened and key == opened else "Save and next  ⏎")
+
+    def _add_group(self, add_input: AddInput, column: int, title: str, members: tuple[tuple[str, str], ...]) -> None:
+        group = ttk.Frame(self)
+        group.grid(row=1, column=column, sticky="new", padx=(0, 32) if column < 2 else 0)
+        group.columnconfigure(0, weight=1)
+        ttk.Label(group, text=title, style="Section.TLabel").grid(row=0, column=0, sticky="w", pady=(4, 4))
+        for row, (name, label) in enumerate(members, start=1):
+            add_input(group, name, label, 9, 12).grid(row=row, column=0, sticky="ew", pady=(0, 2))
+        if title == "Environment":
+            fault = add_input(group, F.EQUIPMENT_FAULT, "Equipment fault")
+            fault.grid(row=len(members) + 1, column=0, sticky="w", pady=(0, 2))
+            Tooltip(fault.editor, "Space, or y and n. Humidity, light and temperature stay empty.")
+
+    def _add_buttons(self) -> None:
+        buttons = ttk.Frame(self)
+        buttons.grid(row=3, column=0, columnspan=3, sticky="ew")
+        buttons.columnconfigure(0, weight=1)
+        # Made before Clear, so that Tab comes from Notes to Save.
+        self._save_button = ttk.Button(buttons, text="Save and next  ⏎", style="Accent.TButton", command=self._save)
+        self._save_button.grid(row=0, column=2)
+        clear = ttk.Button(buttons, text="Clear", command=self._clear)
+        clear.grid(row=0, column=1, padx=(0, 8))
+        for button in (self._save_button, clear):
+            button.bind("<Return>", lambda event: event.widget.invoke())
+
+
+def _remark(key: RecordKey | None, opened: RecordKey | None, check: CheckView) -> tuple[str, bool]:
+    """What a save would do, and whether the existing record can be opened instead."""
+    if opened is not None and key == opened:
+        return f"Recorded by {check.recorded.get(opened[3], '…')}: you are correcting it.", False
+    if key is not None and key[3] in check.recorded:
+        return f"Plot {key[3]} is already recorded by {check.recorded[key[3]]}.", True
+    if opened is not None and key is not None:
+        return f"Saves a new record; plot {opened[3]} ({opened[1]}, lab {opened[2]}) stays as it is.", False
+    return "", False

@@ -1,0 +1,387 @@
+"""The form for one record: the check at its head, the plot's fields below, in the order of the paper sheet."""
+
+from __future__ import annotations
+
+import datetime
+import tkinter as tk
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from tkinter import ttk
+from typing import Any
+
+from .. import fields
+from ..constants import FieldNames as F
+from ..themes import Look
+from ..widgets import FieldInput, FieldNotes
+from .check_panel import CheckPanel, CheckView
+from .plot_panel import PlotPanel
+from .type_ahead import TypeAhead
+
+Record = dict[str, object]
+RecordKey = tuple[datetime.date, str, str, int]
+
+
+@dataclass(frozen=True)
+class FormCallbacks:
+    """What the form reports. ``save(record, opened)``: ``opened`` is the key of the record that was opened
+    and is to be updated, ``None`` for a new one."""
+
+    check_chosen: Callable[[datetime.date, str, str], object]
+    save: Callable[[Record, RecordKey | None], object]
+    go_to_plot: Callable[[int], object]
+    edited: Callable[[], object]
+    next_check: Callable[[], object]
+    clear: Callable[[], object]
+
+
+class DataRecordForm(ttk.Frame):
+    """Enter and correct records, one plot after the other.
+
+    ``settings`` tells the autofills (``autofill date``, ``autofill sheet data``). The database's lists come
+    by :meth:`show_choices`, what is known of the check by :meth:`show_check`.
+    """
+
+    def __init__(self, parent: tk.Misc, callbacks: FormCallbacks, settings: Mapping[str, tk.Variable]) -> None:
+        super().__init__(parent, padding=(16, 8))
+        self._callbacks = callbacks
+        self._settings = settings
+        self._opened: RecordKey | None = None
+        self._baseline: dict[str, str] = {}
+        self._loading = False
+        self.saving = False
+        self.choices: dict[str, fields.Choices | None] = {}
+        self._seed_samples: Mapping[tuple[str, int], str] = {}
+        self._plots: Mapping[str, tuple[int, ...]] = {}
+        self.check = CheckView()
+        self.inputs: dict[str, FieldInput] = {}
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(2, weight=1)
+        self._check_panel = CheckPanel(self, self._add_input, callbacks.go_to_plot, callbacks.next_check)
+        self._check_panel.grid(row=0, column=0, sticky="ew")
+        ttk.Frame(self, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew", pady=8)
+        self._plot_panel = PlotPanel(self, self._add_input, self.submit, callbacks.clear, self._open_existing)
+        self._plot_panel.grid(row=2, column=0, sticky="nsew")
+        self.type_ahead = TypeAhead(self)
+        self.begin_new(all_fields=True)
+
+    # -- what it holds --------------------------------------------------------------------------------
+
+    @property
+    def opened(self) -> RecordKey | None:
+        """The key of the record that was opened, ``None`` on a new one."""
+        return self._opened
+
+    @property
+    def key(self) -> RecordKey | None:
+        """The key that the form shows, when all four fields of it are valid."""
+        check, plot = self.check_key, self._value(F.PLOT)
+        return (*check, plot) if check is not None and isinstance(plot, int) else None
+
+    @property
+    def check_key(self) -> tuple[datetime.date, str, str] | None:
+        """Date, time and lab, when all three are valid."""
+        date, time, lab = (self._value(name) for name in (F.DATE, F.TIME, F.LAB))
+        if isinstance(date, datetime.date) and isinstance(time, str) and isinstance(lab, str):
+            return date, time, lab
+        return None
+
+    @property
+    def changed(self) -> bool:
+        """Whether something was typed that would be lost with the form."""
+        if self._opened is not None:
+            return self.texts() != self._baseline
+        return any(
+            each.text not in ("", "false") and not each.filled_by_itself
+            for name, each in self.inputs.items()
+            if name not in (F.DATE, F.TIME, F.LAB, F.TECHNICIAN, F.PLOT)
+        )
+
+    def texts(self) -> dict[str, str]:
+        """What stands in each field."""
+        return {name: each.text for name, each in self.inputs.items()}
+
+    def get(self) -> Record:
+        """The record with typed values; raises :class:`fields.FieldErrors`."""
+        return fields.parse_record(self.texts(), {k: v for k, v in self.choices.items() if v is not None})
+
+    # -- what it is told ------------------------------------------------------------------------------
+
+    def show_choices(
+        self,
+        technicians: tuple[str, ...],
+        labs: tuple[str, ...],
+        plots: Mapping[str, tuple[int, ...]],
+        seed_samples: Mapping[tuple[str, int], str],
+    ) -> None:
+        """The lists as the database has them now; ``seed_samples`` by lab and plot."""
+        self.choices.update({F.TECHNICIAN: technicians, F.LAB: labs})
+        self._plots, self._seed_samples = plots, seed_samples
+        self._show_plots_of_lab()
+        self._fill_seed_sample()
+        self._refresh()
+
+    def show_check(self, view: CheckView) -> None:
+        """What the database knows of the check; dropped when the user has gone on to another one."""
+        if view.key != self.check_key:
+            return
+        self.check = view
+        technician = self.inputs[F.TECHNICIAN]
+        may_fill = self._opened is None and (not technician.text or technician.filled_by_itself)
+        if may_fill and view.technician and self._wants("autofill sheet data"):
+            technician.fill(view.technician, by_itself=True)
+        plot = self.inputs[F.PLOT]
+        if self._opened is None and (not plot.text or (plot.filled_by_itself and self._is_recorded())):
+            self._fill_next_plot()
+        self._refresh()
+
+    def open_record(self, record: Mapping[str, object]) -> None:
+        """Show a saved record for correction."""
+        self._loading = True
+        for name, each in self.inputs.items():
+            each.fill(fields.format_value(each.field, record.get(name)))
+        self._loading = False
+        self._opened = self.key
+        self._apply_fault()
+        self._baseline = self.texts()
+        self._check_changed()
+        self._refresh()
+
+    def begin_new(self, plot: int | None = None, all_fields: bool = False) -> None:
+        """Begin a new record: the check's fields stay (``all_fields``: they are cleared too)."""
+        self._loading = True
+        self._opened = None
+        stay = () if all_fields or not self._wants("autofill sheet data") else (F.DATE, F.TIME, F.LAB, F.TECHNICIAN)
+        for name, each in self.inputs.items():
+            if name not in stay:
+                each.fill("")
+            each.show_error("")
+        if not self.inputs[F.DATE].text and self._wants("autofill date"):
+            self.inputs[F.DATE].fill(datetime.date.today().isoformat(), by_itself=True)
+        self._loading = False
+        self._apply_fault()
+        if plot is not None:
+            self.inputs[F.PLOT].fill(str(plot), by_itself=True)
+        else:
+            self._check_changed()
+            self._fill_next_plot()
+        self._fill_seed_sample()
+        self._refresh()
+
+    def set_check(self, date: datetime.date, time: str, lab: str) -> None:
+        """Go to another check with a new record."""
+        for name, text in ((F.DATE, date.isoformat()), (F.TIME, time), (F.LAB, lab)):
+            self.inputs[name].fill(text)
+        for name in (F.PLOT, F.TECHNICIAN):
+            self.inputs[name].filled_by_itself = True
+        self.begin_new()
+
+    def saved(self, record: Mapping[str, Any]) -> None:
+        """The record is in the database: go on to the next plot that isn't recorded."""
+        self.saving = False
+        if self.check.key == (record[F.DATE], record[F.TIME], record[F.LAB]):
+            self.check = self.check.with_recorded(record[F.PLOT], record[F.TECHNICIAN])
+        after = int(record[F.PLOT])
+        if not self._wants("autofill sheet data"):
+            self.begin_new()
+        else:
+            self.begin_new(plot=self.check.next_missing(after))
+        self.focus_first_empty()
+        self.type_ahead.end()
+
+    def save_failed(self, errors: Mapping[str, str] | None = None) -> None:
+        """The record is not saved: all stays as it was typed; ``errors`` by field name."""
+        self.saving = False
+        self.type_ahead.end()
+        if errors:
+            self.show_errors(errors)
+
+    def show_errors(self, errors: Mapping[str, str]) -> None:
+        """Show the errors beside their fields and move the focus to the first one."""
+        for name, text in errors.items():
+            if name in self.inputs:
+                self.inputs[name].show_error(text)
+        first = next((name for name in fields.FOCUS_ORDER if errors.get(name)), None)
+        if first is not None:
+            self.inputs[first].focus_set()
+
+    def show_look(self, look: Look) -> None:
+        """Colours and spacing changed."""
+        self._check_panel.show_look(look)
+        notes = self.inputs[F.NOTES].editor
+        if isinstance(notes, FieldNotes):
+            notes.show_look(look)
+
+    # -- the keyboard ---------------------------------------------------------------------------------
+
+    def submit(self) -> None:
+        """Save: check every field; with errors the focus moves to the first, else the record goes up."""
+        if self.saving:
+            return
+        for each in self.inputs.values():
+            each.check()
+        errors = {name: each.error for name, each in self.inputs.items() if each.error}
+        try:
+            record = self.get()
+        except fields.FieldErrors as error:
+            errors = {**error.errors, **errors}
+        if errors:
+            self.show_errors(errors)
+            return
+        self.saving = True
+        self.type_ahead.begin()
+        self._callbacks.save(record, self._opened if self._opened == self.key else None)
+
+    def advance(self, name: str) -> None:
+        """Enter in the field ``name``: on to the next required field, from the last one to a save."""
+        self.inputs[name].check()
+        if name in (F.MEDIAN_HEIGHT, F.NOTES):
+            self.submit()
+            return
+        position = fields.FOCUS_ORDER.index(name)
+        for following in fields.FOCUS_ORDER[position + 1 :]:
+            each = self.inputs[following]
+            passed_over = each.is_disabled or (each.filled_by_itself and not each.error)
+            if each.field.required and not passed_over:
+                each.focus_set()
+                return
+        self.submit()
+
+    def focus_first_empty(self) -> None:
+        """Put the focus where typing goes on: the first required field that is empty."""
+        for name in fields.REQUIRED_ORDER:
+            each = self.inputs[name]
+            if not each.text and not each.is_disabled:
+                each.focus_set()
+                return
+        if not self._check_panel.focus_next_check():
+            self.inputs[F.HUMIDITY].focus_set()
+
+    @property
+    def focused(self) -> FieldInput | None:
+        """The field that has the focus."""
+        widget = self.focus_get()
+        return next((each for each in self.inputs.values() if each.editor is widget), None)
+
+    # -- drafts ---------------------------------------------------------------------------------------
+
+    def draft(self) -> dict[str, Any] | None:
+        """What is being typed, as plain texts for a file; ``None`` when nothing would be lost."""
+        if not self.changed:
+            return None
+        opened = None if self._opened is None else [self._opened[0].isoformat(), *self._opened[1:]]
+        return {"texts": self.texts(), "opened": opened, "baseline": self._baseline}
+
+    def restore_draft(self, draft: Mapping[str, Any]) -> None:
+        """Show what :meth:`draft` gave."""
+        self._loading = True
+        for name, text in draft["texts"].items():
+            if name in self.inputs:
+                self.inputs[name].fill(str(text))
+        self._loading = False
+        opened = draft.get("opened")
+        self._opened = None
+        if opened:
+            self._opened = (datetime.date.fromisoformat(opened[0]), str(opened[1]), str(opened[2]), int(opened[3]))
+        self._baseline = dict(draft.get("baseline") or {})
+        self._apply_fault(clear=False)
+        self._check_changed()
+        self._refresh()
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    def _add_input(
+        self, parent: tk.Misc, name: str, label: str = "", width: int = 9, label_width: int = 0
+    ) -> FieldInput:
+        each = FieldInput(parent, fields.field(name), label, lambda: self.choices.get(name), width, label_width)
+        self.inputs[name] = each
+        each.editor.bind("<Return>", lambda _event: self._entered(name))
+        each.editor.bind("<KP_Enter>", lambda _event: self._entered(name))
+        each.editor.bind("<<Edited>>", lambda _event: self._edited(name), add=True)
+        return each
+
+    def _entered(self, name: str) -> str:
+        self.advance(name)
+        return "break"
+
+    def _edited(self, name: str) -> None:
+        if self._loading:
+            return
+        if name in (F.DATE, F.TIME, F.LAB):
+            self._check_changed()
+        if name in (F.LAB, F.PLOT):
+            self._fill_seed_sample()
+        if name == F.EQUIPMENT_FAULT:
+            self._apply_fault()
+        if name in fields.RECORD_KEY or name == F.TECHNICIAN:
+            self._refresh()
+        self._callbacks.edited()
+
+    def _check_changed(self) -> None:
+        self._show_plots_of_lab()
+        key = self.check_key
+        if key != self.check.key:
+            self.check = CheckView(key=key, plots=self._plots.get(key[2], ()) if key else ())
+            if key is not None:
+                self._callbacks.check_chosen(*key)
+
+    def _show_plots_of_lab(self) -> None:
+        lab = self._value(F.LAB)
+        self.choices[F.PLOT] = self._plots.get(lab) if isinstance(lab, str) else None
+        if isinstance(lab, str) and self.check.key is not None and lab in self._plots:
+            self.check = self.check.with_plots(self._plots[lab])
+
+    def _fill_next_plot(self) -> None:
+        plot = self.check.next_missing(0) if self.check.known else None
+        each = self.inputs[F.PLOT]
+        if plot is not None and (not each.text or each.filled_by_itself):
+            each.fill(str(plot), by_itself=True)
+            self._fill_seed_sample()
+
+    def _fill_seed_sample(self) -> None:
+        lab, plot, seed = self._value(F.LAB), self._value(F.PLOT), self.inputs[F.SEED_SAMPLE]
+        if self._opened is not None or not self._wants("autofill sheet data"):
+            return
+        if not seed.text or seed.filled_by_itself:
+            known = self._seed_samples.get((str(lab), plot), "") if isinstance(plot, int) else ""
+            seed.fill(known, by_itself=True)
+
+    def _apply_fault(self, clear: bool = True) -> None:
+        fault = self.inputs[F.EQUIPMENT_FAULT].text == "true"
+        for name in fields.READINGS:
+            each = self.inputs[name]
+            if fault and clear:
+                each.fill("")
+            each.set_enabled(not fault)
+
+    def _is_recorded(self) -> bool:
+        plot = self._value(F.PLOT)
+        return isinstance(plot, int) and plot in self.check.recorded
+
+    def _open_existing(self) -> None:
+        plot = self._value(F.PLOT)
+        if isinstance(plot, int):
+            self._callbacks.go_to_plot(plot)
+
+    def _value(self, name: str) -> object:
+        try:
+            return self.inputs[name].value()
+        except (ValueError, KeyError):
+            return None
+
+    def _wants(self, setting: str) -> bool:
+        variable = self._settings.get(setting)
+        return variable is None or bool(variable.get())
+
+    def _refresh(self) -> None:
+        """Bring the strip, the previous readings and the remark beside the plot up to date."""
+        plot = self._value(F.PLOT)
+        current = plot if isinstance(plot, int) else None
+        technician = self.inputs[F.TECHNICIAN].text
+        self._check_panel.show(self.check, current, technician)
+        previous = self.check.previous.get(current or 0, {})
+        when = f"Recorded on {previous[F.DATE]} at {previous[F.TIME]}" if previous else ""
+        for name in fields.FOCUS_ORDER[6:-1]:
+            each = self.inputs[name]
+            if name != F.EQUIPMENT_FAULT:
+                each.show_previous(fields.format_value(each.field, previous.get(name)), when)
+        self._plot_panel.show(self.key, self._opened, self.check, technician)

@@ -1,0 +1,245 @@
+"""The list of records: filters, sorting, and the page that is visible."""
+
+from __future__ import annotations
+
+import datetime
+import tkinter as tk
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from tkinter import ttk
+
+from .. import fields
+from ..constants import FieldNames as F
+from ..constants import FieldTypes
+from ..widgets.paged_list import Column, PagedList, PageRequest, Row
+
+ANY = "any"
+TODAY = "today"
+MARK = "Mark"
+_HEADINGS = {
+    F.SEED_SAMPLE: "Seed",
+    F.TEMPERATURE: "Temp.",
+    F.EQUIPMENT_FAULT: "Fault",
+    F.MIN_HEIGHT: "Min",
+    F.MAX_HEIGHT: "Max",
+    F.MEDIAN_HEIGHT: "Median",
+}
+_WIDTHS = {F.DATE: 10, F.TIME: 5, F.TECHNICIAN: 12, F.LAB: 3, F.PLOT: 3, F.SEED_SAMPLE: 7, F.NOTES: 24}
+
+
+@dataclass(frozen=True)
+class ListFilter:
+    """Which records, and in which order. ``date`` None: any date; the others None: any value."""
+
+    date: datetime.date | None
+    lab: str | None = None
+    plot: int | None = None
+    technician: str | None = None
+    sort: str = F.DATE
+    descending: bool = True
+
+
+@dataclass(frozen=True)
+class ListCallbacks:
+    """What the list reports: a page is wanted, the filter has changed, a record is to be opened."""
+
+    fetch: Callable[[ListFilter, PageRequest], object]
+    filter_changed: Callable[[ListFilter], object]
+    open: Callable[[Row], object]
+
+
+class RecordList(ttk.Frame):
+    """Records, newest first; today's until another date is chosen."""
+
+    def __init__(self, parent: tk.Misc, callbacks: ListCallbacks) -> None:
+        super().__init__(parent)
+        self._callbacks = callbacks
+        self._choices: dict[str, Sequence[object]] = {}
+        self._marks: dict[tuple[object, ...], str] = {}
+        self.filter = ListFilter(datetime.date.today())
+        self._variables = {name: tk.StringVar(self, ANY) for name in (F.DATE, F.LAB, F.PLOT, F.TECHNICIAN)}
+        self._variables[F.DATE].set(TODAY)
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(1, weight=1)
+        self._add_filters()
+        self.page = PagedList(
+            self, _columns(), self._fetch, self._text_of, callbacks.open, lambda name: self.sort_by(name)
+        )
+        self.page.grid(row=1, column=0, sticky="nsew")
+        self._show_sorting()
+        self.page.show_message("Connecting to the database…")
+
+    def show_choices(self, technicians: Sequence[str], labs: Sequence[str], plots: Mapping[str, Sequence[int]]) -> None:
+        """The values to filter by."""
+        every_plot = sorted({plot for each in plots.values() for plot in each})
+        self._choices = {F.TECHNICIAN: technicians, F.LAB: labs, F.PLOT: every_plot}
+
+    def show_page(self, request: PageRequest, rows: Sequence[Row]) -> None:
+        """The rows of a page that was asked for."""
+        if rows or request.start:
+            self.page.show_page(request, rows)
+            return
+        self.page.show_page(request, rows)
+        if self._is_filtered():
+            self.page.show_message("No record fits these filters.", "Show today's records", self.reset)
+        else:
+            self.page.show_message("No records yet today. They appear here as they are saved.")
+
+    def show_total(self, total: int) -> None:
+        """How many records fit the filter."""
+        self._count.configure(text="1 record" if total == 1 else f"{total:,} records")
+        self.page.show_total(total)
+
+    def show_problem(self, text: str, retry: Callable[[], object]) -> None:
+        """The records couldn't be had."""
+        self._count.configure(text="")
+        self.page.show_message(text, "Try again", retry)
+
+    def mark(self, key: tuple[object, ...], text: str) -> None:
+        """Mark a record (date, time, lab, plot) that this session inserted or updated."""
+        if self._marks.get(key) != "new":
+            self._marks[key] = text
+
+    def sort_by(self, name: str) -> None:
+        """Sort by a column; by the same one again in the other direction."""
+        if name in (MARK, F.NOTES):
+            return
+        same = self.filter.sort == name
+        # Numbers and texts begin with the smallest, dates with the newest.
+        descending = not self.filter.descending if same else name == F.DATE
+        self._apply(sort=name, descending=descending)
+
+    def reset(self) -> None:
+        """Back to today's records, newest first."""
+        for name, variable in self._variables.items():
+            variable.set(TODAY if name == F.DATE else ANY)
+        self._apply(sort=F.DATE, descending=True)
+
+    def restart(self) -> None:
+        """Ask for the first page and for the count of the present filter."""
+        self._count.configure(text="counting…")
+        self._show_sorting()
+        self.page.restart()
+        self._callbacks.filter_changed(self.filter)
+
+    def focus_set(self) -> None:
+        """Put the focus on the rows."""
+        self.page.focus_set()
+
+    def _show_sorting(self) -> None:
+        self.page.show_sorting(self.filter.sort, self.filter.descending)
+        self._sort.set(_heading(self.filter.sort))
+        self._direction.configure(text="▼ falling" if self.filter.descending else "▲ rising")
+
+    def _add_filters(self) -> None:
+        bar = ttk.Frame(self, style="Bar.TFrame", padding=(16, 4))
+        bar.grid(row=0, column=0, sticky="ew")
+        for name, label, width in (
+            (F.DATE, "Date", 11),
+            (F.LAB, "Lab", 5),
+            (F.PLOT, "Plot", 5),
+            (F.TECHNICIAN, "Technician", 16),
+        ):
+            box = self._add_box(bar, label, width, self._variables[name])
+            box.configure(postcommand=lambda name=name, box=box: box.configure(values=self._values(name)))  # type: ignore[misc]
+            for event in ("<<ComboboxSelected>>", "<Return>", "<FocusOut>"):
+                box.bind(event, lambda _event: self._apply(), add=True)
+        self._sort = tk.StringVar(self, _heading(F.DATE))
+        sort = self._add_box(bar, "Sort by", 10, self._sort)
+        sort.configure(values=[each.heading for each in _columns()[1:-1]], state="readonly")
+        sort.bind("<<ComboboxSelected>>", lambda _event: self._sort_chosen())
+        self._direction = ttk.Button(bar, style="Quiet.TButton", command=lambda: self.sort_by(self.filter.sort))
+        self._direction.pack(side="left")
+        self._count = ttk.Label(bar, style="Bar.TLabel")
+        self._count.pack(side="right")
+
+    def _add_box(self, bar: ttk.Frame, label: str, width: int, variable: tk.StringVar) -> ttk.Combobox:
+        ttk.Label(bar, text=label, style="Bar.TLabel").pack(side="left", padx=(0, 4))
+        box = ttk.Combobox(bar, textvariable=variable, width=width, font="TkTextFont")
+        box.pack(side="left", padx=(0, 16))
+        return box
+
+    def _values(self, name: str) -> list[str]:
+        if name == F.DATE:
+            today = datetime.date.today()
+            return [TODAY, ANY, *((today - datetime.timedelta(days=n)).isoformat() for n in range(1, 8))]
+        return [ANY, *(str(each) for each in self._choices.get(name, ()))]
+
+    def _sort_chosen(self) -> None:
+        name = next(each.name for each in _columns() if each.heading == self._sort.get())
+        if name != self.filter.sort:
+            self.sort_by(name)
+
+    def _apply(self, sort: str | None = None, descending: bool | None = None) -> None:
+        plot = self._chosen(F.PLOT)
+        lab, technician = self._chosen(F.LAB), self._chosen(F.TECHNICIAN)
+        chosen = ListFilter(
+            self._chosen_date(),
+            str(lab) if lab is not None else None,
+            plot if isinstance(plot, int) else None,
+            str(technician) if technician is not None else None,
+            sort or self.filter.sort,
+            self.filter.descending if descending is None else descending,
+        )
+        if chosen != self.filter:
+            self.filter = chosen
+            self.restart()
+
+    def _chosen(self, name: str) -> object:
+        """The value of a filter; ``None`` for any. What isn't in the list becomes ``any``."""
+        variable, field = self._variables[name], fields.field(name)
+        text = variable.get().strip()
+        choices: fields.Choices = [str(each) for each in self._choices.get(name, ())]
+        if text.lower() in (ANY, ""):
+            variable.set(ANY)
+            return None
+        text = fields.complete(field, text, choices) or text
+        try:
+            value = fields.parse(field, text, choices)
+        except ValueError:
+            variable.set(ANY)
+            return None
+        variable.set(fields.format_value(field, value))
+        return value
+
+    def _chosen_date(self) -> datetime.date | None:
+        variable = self._variables[F.DATE]
+        text = variable.get().strip().lower()
+        if text == ANY:
+            return None
+        try:
+            value = fields.parse(fields.field(F.DATE), text)
+        except ValueError:
+            variable.set(TODAY)
+            return datetime.date.today()
+        assert isinstance(value, datetime.date)
+        variable.set(value.isoformat())
+        return value
+
+    def _is_filtered(self) -> bool:
+        chosen = self.filter
+        today = datetime.date.today()
+        return chosen.date != today or any(each is not None for each in (chosen.lab, chosen.plot, chosen.technician))
+
+    def _fetch(self, request: PageRequest) -> None:
+        self._callbacks.fetch(self.filter, request)
+
+    def _text_of(self, row: Row, name: str) -> str:
+        if name == MARK:
+            return self._marks.get(tuple(row[each] for each in fields.RECORD_KEY), "")
+        if name == F.EQUIPMENT_FAULT:
+            return "fault" if row[name] else ""
+        text = fields.format_value(fields.field(name), row[name])
+        return " ".join(text.split()) if name == F.NOTES else text
+
+
+def _heading(name: str) -> str:
+    return _HEADINGS.get(name, name)
+
+
+def _columns() -> list[Column]:
+    columns = [Column(MARK, "", 5)]
+    for name in (F.DATE, F.TIME, F.LAB, F.PLOT, F.TECHNICIAN, *fields.CSV_HEADER[5:]):
+        number = fields.field(name).type in (FieldTypes.DECIMAL, FieldTypes.INTEGER) or name == F.PLOT
+        columns.append(Column(name, _heading(name), _WIDTHS.get(name, 5), number, stretch=name == F.NOTES))
+    return columns

@@ -1,0 +1,22 @@
+"""Input widgets that ask :mod:`abq_data_entry.fields`, and the parts the views are made of."""
+
+from .check_box import FieldCheck
+from .choice import FieldChoice
+from .entry import FieldEntry
+from .field_input import FieldInput
+from .notes import FieldNotes
+from .plot_strip import PlotState, PlotStrip
+from .status_bar import StatusBar
+from .tooltip import Tooltip
+
+__all__ = [
+    "FieldCheck",
+    "FieldChoice",
+    "FieldEntry",
+    "FieldInput",
+    "FieldNotes",
+    "PlotState",
+    "PlotStrip",
+    "StatusBar",
+    "Tooltip",
+]

@@ -1,0 +1,198 @@
+"""A field on the form: label, editor, unit, and a line below for the previous reading or the error."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+from typing import Protocol
+
+from .. import fields
+from ..constants import FieldTypes
+from .check_box import FieldCheck
+from .choice import FieldChoice
+from .entry import FieldEntry
+from .notes import FieldNotes
+from .tooltip import Tooltip
+
+ERROR_MARK = "✗ "
+
+
+def limits_text(field: fields.Field) -> str:
+    """What the field takes, in a few words ("0.5 to 52.0 g/m³"); empty where there is no number to say."""
+    if field.minimum is None or field.maximum is None:
+        return f"{field.length} characters" if field.type is FieldTypes.STRING else ""
+    return f"{field.minimum} to {field.maximum} {field.unit}".rstrip()
+
+
+class Editor(Protocol):
+    """What all editors of a field have in common."""
+
+    @property
+    def text(self) -> str: ...
+
+    def set_text(self, text: str) -> None: ...
+
+    def settle(self) -> None: ...
+
+    def set_enabled(self, enabled: bool) -> None: ...
+
+
+class FieldInput(ttk.Frame):
+    """One field of the record. ``editor`` is the widget that has the focus.
+
+    The line below the editor shows, by rising importance, a hint, the previous reading of the same plot
+    ("was 23.90"), and the error in words with a mark.
+    """
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        field: fields.Field,
+        label: str = "",
+        choices: Callable[[], fields.Choices | None] = lambda: None,
+        width: int = 9,
+        label_width: int = 0,
+    ) -> None:
+        super().__init__(parent)
+        self.field = field
+        self.choices = choices
+        self.error = ""
+        self.filled_by_itself = False
+        self._previous = ""
+        self._hint = ""
+        self.editor = self._make_editor(label, width)
+        self._place(label, label_width)
+        self._tooltip = Tooltip(self._note)
+        self.editor.bind("<FocusOut>", self._leave, add=True)
+        self.editor.bind("<<Edited>>", self._edited, add=True)
+        self.editor.bind("<<Refused>>", lambda _event: self.show_hint(limits_text(field)), add=True)
+        self._filling = False
+
+    @property
+    def name(self) -> str:
+        """The field's name, as in the CSV header."""
+        return self.field.name
+
+    @property
+    def text(self) -> str:
+        """What stands in the editor."""
+        return self.editor.text
+
+    def fill(self, text: str, by_itself: bool = False) -> None:
+        """Set the text by the program; ``by_itself`` marks an autofill, which Enter passes over."""
+        self._filling = True
+        self.editor.set_text(text)
+        self._filling = False
+        self.filled_by_itself = by_itself and bool(text)
+        self.show_error("")
+
+    def value(self) -> object:
+        """The value that the text means; raises ``ValueError`` with a sentence for people."""
+        return fields.parse(self.field, self.text, self.choices())
+
+    def check(self) -> bool:
+        """Settle the text, and show or clear the error; whether the field is right."""
+        self.editor.settle()
+        if self.is_disabled:
+            self.show_error("")
+            return True
+        try:
+            self.value()
+        except ValueError as error:
+            self.show_error(str(error))
+            return False
+        self.show_error("")
+        return True
+
+    @property
+    def is_disabled(self) -> bool:
+        """Whether the user can't type here (a reading of broken equipment)."""
+        return str(self.editor.cget("state")) == "disabled"
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Let the user type here, or not."""
+        self.editor.set_enabled(enabled)
+
+    def show_error(self, text: str) -> None:
+        """Show the error below the editor; an empty text clears it."""
+        self.error = text
+        if isinstance(self.editor, ttk.Widget):
+            self.editor.state(["invalid" if text else "!invalid"])
+        self._refresh()
+
+    def show_previous(self, text: str, when: str = "") -> None:
+        """Show the previous reading of the same plot; ``when`` (date and time) is its tooltip."""
+        self._previous = f"was {text}" if text else ""
+        self._tooltip.text = when
+        self._refresh()
+
+    def show_hint(self, text: str) -> None:
+        """Say what the field takes, until the next change."""
+        self._hint = text
+        self._refresh()
+
+    def focus_set(self) -> None:
+        """Put the focus into the editor, its text selected."""
+        self.editor.focus_set()
+        if isinstance(self.editor, (FieldEntry, FieldChoice)):
+            # At once, not on FocusIn: that event comes later, and would select what is typed meanwhile.
+            self.editor.select_all()
+
+    def _make_editor(self, label: str, width: int) -> FieldEntry | FieldChoice | FieldCheck | FieldNotes:
+        if self.field.type is FieldTypes.BOOLEAN:
+            return FieldCheck(self, self.field, label)
+        if self.field.type is FieldTypes.LONG_TEXT:
+            return FieldNotes(self, self.field)
+        if self.field.type in (FieldTypes.LIST, FieldTypes.TIME):
+            return FieldChoice(self, self.field, self.choices, width)
+        return FieldEntry(self, self.field, self.choices, width)
+
+    def _place(self, label: str, label_width: int) -> None:
+        self._note = ttk.Label(self, style="Note.TLabel")
+        self.columnconfigure(2, weight=1)
+        if isinstance(self.editor, FieldCheck):
+            self.editor.grid(row=0, column=0, columnspan=3, sticky="w")
+            return
+        if isinstance(self.editor, FieldNotes):
+            ttk.Label(self, text=label).grid(row=0, column=0, sticky="w")
+            self.editor.grid(row=1, column=0, columnspan=3, sticky="nsew", pady=(2, 0))
+            self.rowconfigure(1, weight=1)
+            return
+        ttk.Label(self, text=label, width=label_width).grid(row=0, column=0, sticky="w", padx=(0, 8))
+        self.editor.grid(row=0, column=1, sticky="w")
+        if self.field.unit:
+            ttk.Label(self, text=self.field.unit, style="Unit.TLabel").grid(row=0, column=2, sticky="w", padx=(6, 0))
+        self._place_note(error=False)
+        self.bind("<Configure>", lambda event: self._note.configure(wraplength=max(80, event.width)), add=True)
+
+    def _place_note(self, error: bool) -> None:
+        # A reading stands below the one being typed, digit below digit; a sentence has the whole width.
+        if error:
+            self._note.grid(row=1, column=0, columnspan=3, sticky="w")
+        else:
+            self._note.grid(row=1, column=0, columnspan=2, sticky="e", padx=(0, 4))
+
+    def _refresh(self) -> None:
+        text, style = self._previous, "Note.TLabel"
+        if self._hint:
+            text = self._hint
+        if self.error:
+            text, style = ERROR_MARK + self.error, "Error.TLabel"
+        if str(self._note.cget("text")) != text or str(self._note.cget("style")) != style:
+            self._note.configure(text=text, style=style)
+            if not isinstance(self.editor, (FieldCheck, FieldNotes)):
+                self._place_note(error=text != self._previous)
+
+    def _leave(self, _event: object) -> None:
+        self._hint = ""
+        self.check()
+
+    def _edited(self, _event: object) -> None:
+        if self._filling:
+            return
+        self.filled_by_itself = False
+        if self._hint or self.error:
+            self._hint = ""
+            # What is being mended isn't called wrong before the focus leaves it.
+            self.show_error("")

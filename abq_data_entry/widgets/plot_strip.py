@@ -1,0 +1,106 @@
+"""The plots of a check as one strip: which are recorded, by whom, which is being entered, which are missing."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from enum import Enum
+from tkinter import font as tkfont
+
+from ..themes import LIGHT, Look, Palette
+
+
+class PlotState(Enum):
+    """What a cell of the strip tells, by colour and by mark."""
+
+    MISSING = "missing"
+    RECORDED = "recorded"
+    RECORDED_BY_OTHER = "recorded by somebody else"
+
+
+class PlotStrip(tk.Canvas):
+    """One cell a plot; a click calls ``go_to(plot)``."""
+
+    def __init__(self, parent: tk.Misc, go_to: Callable[[int], object]) -> None:
+        super().__init__(parent, highlightthickness=0, borderwidth=0, takefocus=0)
+        self._go_to = go_to
+        self._plots: tuple[int, ...] = ()
+        self._states: dict[int, tuple[PlotState, str]] = {}
+        self._current: int | None = None
+        self._look = Look(LIGHT, 4, 24, False)
+        self.bind("<Button-1>", self._clicked)
+        self.bind("<Motion>", self._point)
+
+    def show(self, plots: tuple[int, ...], states: dict[int, tuple[PlotState, str]], current: int | None) -> None:
+        """Show ``plots``; ``states`` gives state and technician of each, absent ones are missing."""
+        if (plots, states, current) == (self._plots, self._states, self._current):
+            return
+        self._plots, self._states, self._current = plots, dict(states), current
+        self._draw()
+
+    def show_look(self, look: Look) -> None:
+        """Draw with these colours and this spacing."""
+        self._look = look
+        self._draw()
+
+    def describe(self, plot: int) -> str:
+        """The cell in words, for the tooltip."""
+        state, technician = self._states.get(plot, (PlotState.MISSING, ""))
+        words = "not recorded yet" if state is PlotState.MISSING else f"recorded by {technician}"
+        return f"Plot {plot}: {words}" + (", being entered" if plot == self._current else "")
+
+    def _size(self) -> tuple[int, int, int]:
+        text = tkfont.nametofont("AbqSmall")
+        return text.measure("00") + 14, text.metrics("linespace") * 2 + 4, max(2, self._look.unit // 2)
+
+    def _draw(self) -> None:
+        self.delete("all")
+        width, height, gap = self._size()
+        p = self._look.palette
+        self.configure(background=p.surface, height=height + 4, width=len(self._plots) * (width + gap) + 2)
+        for position, plot in enumerate(self._plots):
+            self._draw_cell(plot, 2 + position * (width + gap), width, height, p)
+
+    def _draw_cell(self, plot: int, left: int, width: int, height: int, p: Palette) -> None:
+        state, technician = self._states.get(plot, (PlotState.MISSING, ""))
+        current = plot == self._current
+        fill, ink = {
+            PlotState.MISSING: (p.surface, p.muted),
+            PlotState.RECORDED: (p.accent, p.on_accent),
+            PlotState.RECORDED_BY_OTHER: (p.selection, p.on_selection),
+        }[state]
+        outline, thick = (p.text, 3) if current else (p.border, 1)
+        dash = () if current or state is not PlotState.MISSING else (2, 2)
+        box = (left, 2, left + width, 2 + height)
+        self.create_rectangle(*box, fill=fill, outline=outline, width=thick, dash=dash)
+        middle = left + width / 2
+        font = "AbqStrong" if current else "AbqSmall"
+        number_ink = p.text if current and state is PlotState.MISSING else ink
+        self.create_text(middle, 2 + height * 0.3, text=str(plot), fill=number_ink, font=font)
+        below = 2 + height * 0.73
+        if state is PlotState.RECORDED:
+            tick = [(middle - 5, below), (middle - 1, below + 4), (middle + 6, below - 4)]
+            self.create_line(tick, fill=ink, width=2)
+        elif state is PlotState.RECORDED_BY_OTHER:
+            self.create_text(middle, below, text=initials(technician), fill=ink, font="AbqSmall")
+        elif current:
+            pointer = [(middle - 5, below + 3), (middle + 5, below + 3), (middle, below - 3)]
+            self.create_polygon(pointer, fill=p.accent)
+
+    def _plot_at(self, x: int) -> int | None:
+        width, _height, gap = self._size()
+        position, inside = divmod(x - 2, width + gap)
+        return self._plots[position] if 0 <= position < len(self._plots) and inside <= width else None
+
+    def _clicked(self, event: tk.Event) -> None:
+        plot = self._plot_at(event.x)
+        if plot is not None:
+            self._go_to(plot)
+
+    def _point(self, event: tk.Event) -> None:
+        self.configure(cursor="" if self._plot_at(event.x) is None else "hand2")
+
+
+def initials(name: str) -> str:
+    """At most two capital initials of a person's name ("P Taylor" → "PT")."""
+    return "".join(word[0] for word in name.split()[:2]).upper()

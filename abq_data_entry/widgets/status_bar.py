@@ -1,0 +1,71 @@
+"""The bar at the foot of the window: what happened last, and what runs, with progress and Cancel."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+
+
+class RunningLine(ttk.Frame):
+    """One running job: its name, a bar with a number where the size is known, and Cancel."""
+
+    def __init__(self, parent: tk.Misc, name: str, cancel: Callable[[], object]) -> None:
+        super().__init__(parent, style="Bar.TFrame")
+        self._name = name
+        self._label = ttk.Label(self, text=f"{name}…", style="Bar.TLabel")
+        self._bar = ttk.Progressbar(self, length=120, mode="indeterminate", maximum=100)
+        self._number = ttk.Label(self, text="", width=6, style="Bar.TLabel", anchor="e")
+        self._button = ttk.Button(self, text="Cancel", style="Quiet.TButton", command=self._cancelled, takefocus=1)
+        self._cancel = cancel
+        for column, widget in enumerate((self._label, self._bar, self._number, self._button)):
+            widget.grid(row=0, column=column, padx=(8 if column else 0, 0))
+        self._bar.start(40)
+
+    def show_progress(self, done: int, total: int) -> None:
+        """Show ``done`` of ``total`` as a percentage; ``total`` 0: the size isn't known."""
+        if total <= 0:
+            self._number.configure(text="")
+            return
+        if str(self._bar.cget("mode")) == "indeterminate":
+            self._bar.stop()
+            self._bar.configure(mode="determinate")
+        percent = min(100, 100 * done // total)
+        self._bar.configure(value=percent)
+        self._number.configure(text=f"{percent} %")
+
+    def _cancelled(self) -> None:
+        self._button.state(["disabled"])
+        self._label.configure(text=f"{self._name}: cancelling…")
+        self._cancel()
+
+
+class StatusBar(ttk.Frame):
+    """Shows the variable ``status`` and a :class:`RunningLine` a job."""
+
+    def __init__(self, parent: tk.Misc, status: tk.StringVar) -> None:
+        super().__init__(parent, style="Bar.TFrame", padding=(12, 4))
+        self.columnconfigure(0, weight=1)
+        self._status = ttk.Label(self, textvariable=status, style="Bar.TLabel", anchor="w")
+        self._status.grid(row=0, column=0, sticky="ew")
+        self._connection = ttk.Label(self, style="Bar.TLabel")
+        self._connection.grid(row=0, column=1, padx=(12, 0))
+        self._jobs = ttk.Frame(self, style="Bar.TFrame")
+        self._jobs.grid(row=0, column=2)
+
+    def add_job(self, name: str, cancel: Callable[[], object]) -> RunningLine:
+        """Show that ``name`` runs; ``cancel()`` is called when the user presses Cancel."""
+        line = RunningLine(self._jobs, name, cancel)
+        line.pack(side="left", padx=(16, 0))
+        return line
+
+    def remove_job(self, line: RunningLine) -> None:
+        """The job has ended."""
+        line.destroy()
+        if not self._jobs.winfo_children():
+            # An empty frame keeps its last size until it is told otherwise.
+            self._jobs.configure(width=1)
+
+    def show_connection(self, text: str, warning: bool = False) -> None:
+        """Say how the database is doing; an empty text when all is well."""
+        self._connection.configure(text=text, style="Warning.Bar.TLabel" if warning else "Bar.TLabel")
