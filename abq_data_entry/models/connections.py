@@ -41,11 +41,12 @@ class Connections:
 
     def read(self, work: Callable[[Cursor], Result]) -> Result:
         """Run statements that only read, each by itself; once more on a fresh connection if that was lost."""
+        connection = self._connection()
         try:
-            return self._attempt_read(work)
+            return self._attempt_read(connection, work)
         except ServerUnreachable:
             self._discard()
-        return self._attempt_read(work)
+        return self._attempt_read(self._connection(), work)
 
     def read_snapshot(self, work: Callable[[Cursor], Result]) -> Result:
         """Run long statements that only read and all see the same state of the database; no time limit."""
@@ -100,8 +101,7 @@ class Connections:
         for connection in connections:
             connection.close()
 
-    def _attempt_read(self, work: Callable[[Cursor], Result]) -> Result:
-        connection = self._connection()
+    def _attempt_read(self, connection: Connection, work: Callable[[Cursor], Result]) -> Result:
         try:
             with connection.cursor() as cursor:
                 return work(cursor)

@@ -92,11 +92,12 @@ def describe_statement(error: psycopg2.Error, endpoint: Mapping[str, str]) -> Da
 
 def describe_connection(error: psycopg2.Error, endpoint: Mapping[str, str]) -> DatabaseError:
     """Return our error for one that was raised while connecting."""
-    said = without_secrets(str(error), endpoint)
+    said = str(error)
+    detail = without_secrets(said, endpoint)
     for pattern, kind, sentence in _LOGINS:
         if re.search(pattern, said, re.IGNORECASE):
-            return kind(_filled(sentence, endpoint), said)
-    return ServerUnreachable("The database could not be reached.", said)
+            return kind(_filled(sentence, endpoint), detail)
+    return ServerUnreachable("The database could not be reached.", detail)
 
 
 def is_lost(error: psycopg2.Error) -> bool:
@@ -110,9 +111,9 @@ def is_lost(error: psycopg2.Error) -> bool:
 
 
 def without_secrets(text: str, endpoint: Mapping[str, str]) -> str:
-    """Return the text with the password blacked out, should it ever hold it."""
+    """Return the text with the password blacked out, should libpq ever quote it; a part of a word is none."""
     password = endpoint.get("password", "")
-    return (text.replace(password, "***") if password else text).strip()
+    return re.sub(rf"(?<!\w){re.escape(password)}(?!\w)", "***", text).strip() if password else text.strip()
 
 
 def _detail(error: psycopg2.Error) -> str:

@@ -1,0 +1,123 @@
+"""Fill a database with as many records as wanted, by SQL; and where the benchmarks' database is."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from abq_data_entry import postgres
+from abq_data_entry.folders import bundled_file
+from abq_data_entry.models import schema
+
+RECORDS_A_DAY = 400
+"""5 labs, 20 plots, 4 times."""
+
+DATABASE = "abq_benchmark"
+
+# Deterministic, but without a pattern that would flatter an index: a reading doesn't follow the date.
+_FILL = """
+    SELECT setseed(0.5);
+
+    INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
+    SELECT day, hour, lab,
+        (ARRAY[4291, 4319, 4478, 5607])[1 + (number + ascii(lab) + extract(hour FROM hour)::int) %% 4]
+    FROM (
+        SELECT number, current_date - 1 - %(days)s + number AS day FROM generate_series(1, %(days)s) AS number
+    ) AS days,
+        unnest(ARRAY['8:00', '12:00', '16:00', '20:00']::time[]) AS hour, unnest(ARRAY['A', 'B', 'C', 'D', 'E']) AS lab
+    ORDER BY day, hour, lab;
+
+    INSERT INTO plot_checks (date, time, lab_id, plot, seed_sample, humidity, light, temperature, equipment_fault,
+        blossoms, plants, fruit, max_height, min_height, median_height, notes, lab_tech_id)
+    SELECT date, time, lab_id, plot, 'AXM' || 477 + (plot - 1) %% 4,
+        CASE WHEN NOT fault THEN (0.5 + 51.5 * a)::numeric(4, 2) END,
+        CASE WHEN NOT fault THEN (100 * b)::numeric(5, 2) END,
+        CASE WHEN NOT fault THEN (4 + 36 * (a + c) / 2)::numeric(4, 2) END,
+        fault, (1000 * b * c)::int, 20 * c, (1000 * a * b)::int, low + middle + 300 * c, low, low + middle,
+        CASE WHEN fault THEN 'The sensors gave no answer, was told to the workshop.'
+            WHEN a < 0.02 THEN 'Leaves are yellow' || chr(10) || 'at the tips, watered "twice".' END,
+        lab_tech_id
+    FROM (
+        SELECT *, a < 0.01 AS fault, (100 * a * b)::numeric(6, 2) AS low, (200 * c)::numeric(6, 2) AS middle
+        FROM (
+            SELECT lab_checks.*, plot, random() AS a, random() AS b, random() AS c
+            FROM (SELECT * FROM lab_checks ORDER BY date, time, lab_id) AS lab_checks, generate_series(1, 20) AS plot
+        ) AS drawn
+    ) AS readings
+    LIMIT %(records)s;
+"""
+
+
+def fill(endpoint: Mapping[str, str], records: int) -> None:
+    """Make the schema and that many records in a database without any, ending yesterday; the user is a superuser."""
+    schema.prepare(endpoint)
+    with psycopg2.connect(make_dsn(**endpoint)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off; SET maintenance_work_mem = '512MB'")
+        # Neither rows nor references are checked one by one: the statement above can make no wrong ones.
+        cursor.execute("SET session_replication_role = replica")
+        for index in _secondary_indexes(cursor):
+            cursor.execute(f"DROP INDEX {index}")
+        cursor.execute(_FILL, {"records": records, "days": -(-records // RECORDS_A_DAY)})
+    with psycopg2.connect(make_dsn(**endpoint)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET maintenance_work_mem = '512MB'")
+        cursor.execute(bundled_file("create_db.sql").read_text(encoding="utf-8"))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+        cursor.execute("CHECKPOINT")
+    connection.close()
+
+
+def _secondary_indexes(cursor: psycopg2.extensions.cursor) -> list[str]:
+    cursor.execute(
+        "SELECT indexname FROM pg_indexes WHERE tablename = 'plot_checks' AND indexname <> 'plot_checks_pkey'"
+    )
+    return [name for (name,) in cursor.fetchall()]
+
+
+def options(description: str, records: int) -> argparse.ArgumentParser:
+    """Return a parser with the options that all benchmarks of the database have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--dsn", help="a database that is filled already, as a connection string")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "abq-benchmark",
+        help="folder of the embedded server (%(default)s)",
+    )
+    parser.add_argument("--records", type=int, default=records, help="how many records (%(default)s)")
+    return parser
+
+
+@contextmanager
+def database(arguments: argparse.Namespace) -> Iterator[dict[str, str]]:
+    """Return the endpoint of a database with the records; made in the embedded server unless it is there already."""
+    if arguments.dsn:
+        yield dict(parse_dsn(arguments.dsn))
+        return
+    server = postgres.start(arguments.folder)
+    try:
+        name = f"{DATABASE}_{arguments.records}"
+        server.create_database(name)
+        endpoint = server.endpoint(name)
+        if _count(endpoint) != arguments.records:
+            print(f"Making {arguments.records:,} records in {arguments.folder} …", flush=True)
+            fill(endpoint, arguments.records)
+        yield endpoint
+    finally:
+        server.stop_if_unused()
+
+
+def _count(endpoint: Mapping[str, str]) -> int | None:
+    with psycopg2.connect(make_dsn(**endpoint)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('plot_checks') IS NOT NULL")
+        if not cursor.fetchall()[0][0]:
+            return None
+        cursor.execute("SELECT count(*) FROM plot_checks")
+        return int(cursor.fetchall()[0][0])

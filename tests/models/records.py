@@ -1,0 +1,28 @@
+"""Records that tests save."""
+
+from __future__ import annotations
+
+import datetime
+
+from abq_data_entry import fields
+
+Record = dict[str, object]
+
+DATE = datetime.date(2026, 11, 20)
+_TEXTS = "2026-11-20|8:00|J Simms|A|3|AXM479|24.09|1.03|22.01|no|9|21|3|1.67|8.70|2.73|"
+
+
+def record(**changes: object) -> Record:
+    """A valid record as texts; changes by field name, with _ for a blank."""
+    texts: Record = dict(zip(fields.CSV_HEADER, _TEXTS.split("|"), strict=True))
+    return texts | {name.replace("_", " "): value for name, value in changes.items()}
+
+
+def faulty(**changes: object) -> Record:
+    """A valid record with an equipment fault."""
+    return record(Humidity="", Light="", Temperature="", Equipment_Fault="yes", **changes)
+
+
+def typed(saved: Record) -> Record:
+    """The record as the database gives it back."""
+    return fields.parse_record(saved)

@@ -1,0 +1,221 @@
+"""Lost connections, restarts, cancelling: what is retried, what isn't, and nothing doubled."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from abq_data_entry import postgres
+from abq_data_entry.models import (
+    DatabaseError,
+    LoginFailed,
+    ObservationInvalid,
+    QueryCancelled,
+    RecordExists,
+    SchemaMissing,
+    ServerUnreachable,
+    SQLModel,
+)
+from tests.models.records import DATE, record, typed
+from tests.models.wire import When, proxied
+
+Endpoint = dict[str, str]
+
+unix_only = pytest.mark.skipif(sys.platform == "win32", reason="the proxy stands before a unix socket")
+
+
+def kick_out(model: SQLModel, database: Endpoint) -> None:
+    """End all connections of the model's database, as a restart of the server does."""
+    other = SQLModel.at({**database, "dbname": "postgres"})
+    other.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database["dbname"]])
+    rows: list[dict[str, object]] = [{"pid": 1}]
+    deadline = time.monotonic() + 10
+    while rows:
+        rows = other.query("SELECT pid FROM pg_stat_activity WHERE datname = %s", [database["dbname"]]) or []
+        assert time.monotonic() < deadline
+    other.close()
+
+
+def test_a_lost_connection_is_not_noticed(model: SQLModel, database: Endpoint) -> None:
+    model.save_record(record())
+    kick_out(model, database)
+    assert model.get_record(DATE, "8:00", "A", 3) == typed(record())
+    kick_out(model, database)
+    model.save_record(record(Plot=4), write="insert")
+    kick_out(model, database)
+    assert model.query("SELECT count(*) AS n FROM plot_checks") == [{"n": 2}]
+
+
+def test_it_works_again_after_a_restart_of_the_server(
+    server: postgres.EmbeddedServer, model: SQLModel
+) -> None:
+    model.save_record(record())
+    server.stop()
+    with pytest.raises(ServerUnreachable) as caught:
+        model.get_record(DATE, "8:00", "A", 3)
+    assert "No database answers there" in str(caught.value)
+    with pytest.raises(ServerUnreachable):
+        model.save_record(record(Plot=4))
+    server.ensure_running()
+    model.save_record(record(Plot=4))
+    assert model.last_write == "insert"
+    assert set(model.get_check(DATE, "8:00", "A").recorded) == {3, 4}
+
+
+@unix_only
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("write", ["insert", None])
+def test_a_commit_without_an_answer_is_settled_by_looking(database: Endpoint, when: When, write: object) -> None:
+    with proxied(database) as (proxy, endpoint):
+        model = SQLModel.at(endpoint)
+        model.connect()
+        proxy.cut = when
+        model.save_record(record(), write=write)  # type: ignore[arg-type]
+        assert proxy.has_cut, "the fault did not happen"
+        assert model.last_write == "insert"
+        assert model.query("SELECT count(*) AS n FROM plot_checks") == [{"n": 1}]
+        with pytest.raises(RecordExists):
+            model.save_record(record(), write="insert")
+        model.close()
+
+
+@unix_only
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_update_without_an_answer_is_settled_too(database: Endpoint, when: When) -> None:
+    with proxied(database) as (proxy, endpoint):
+        model = SQLModel.at(endpoint)
+        model.save_record(record())
+        proxy.cut = when
+        model.save_record(record(Fruit="7"), write="update")
+        assert (proxy.has_cut, model.last_write) == (True, "update")
+        assert model.get_record(DATE, "8:00", "A", 3)["Fruit"] == 7
+        model.close()
+
+
+@unix_only
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_observation_without_an_answer_is_stored_once(database: Endpoint, when: When) -> None:
+    with proxied(database) as (proxy, endpoint):
+        model = SQLModel.at(endpoint)
+        model.connect()
+        proxy.cut = when
+        seen = {"observation_time_rfc822": "Wed, 14 Feb 2018 14:53:00 -0500", "temp_c": "11.7"}
+        assert model.add_weather_data(seen) is True
+        assert model.add_weather_data(seen) is False
+        with pytest.raises(ObservationInvalid):
+            model.add_weather_data({})
+        model.close()
+
+
+def test_each_thread_has_its_own_connection(model: SQLModel) -> None:
+    pids: list[object] = []
+
+    def ask() -> None:
+        pids.extend(row["pid"] for row in model.query("SELECT pg_backend_pid() AS pid") or [])
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    ask()
+    assert len(set(pids)) == 4
+    model.close()
+    ask()
+    assert pids[3] != pids[4]
+
+
+def test_reading_can_be_cancelled(model: SQLModel) -> None:
+    caught: list[BaseException] = []
+
+    def count() -> None:
+        try:
+            model._connections.read_snapshot(lambda cursor: cursor.execute("SELECT pg_sleep(60)"))
+        except DatabaseError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    assert thread.ident is not None
+    deadline = time.monotonic() + 20
+    while thread.is_alive():
+        model.cancel_query(thread.ident)
+        thread.join(0.02)
+        assert time.monotonic() < deadline
+    assert isinstance(caught[0], QueryCancelled)
+    assert model.cancel_query(0) is False
+    assert model.query("SELECT 1 AS one") == [{"one": 1}]
+
+
+def test_statements_answer_rows_or_nothing_and_are_all_or_nothing(model: SQLModel) -> None:
+    assert model.query("SELECT %(a)s::int AS a", {"a": 1}) == [{"a": 1}]
+    assert model.query("UPDATE plots SET current_seed_sample = NULL") is None
+    with pytest.raises(DatabaseError) as caught:
+        model.query("DELETE FROM local_weather; SELECT secret_column_4711 FROM plots")
+    assert "4711" not in str(caught.value) and "SELECT" not in str(caught.value) + caught.value.detail
+    assert model.query("SELECT 1 AS one") == [{"one": 1}]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        ({"dbname": "no_such_database"}, SchemaMissing, "There is no database no_such_database"),
+        ({"dbname": "postgres"}, SchemaMissing, "The tables of ABQ Data Entry are missing"),
+        ({"user": "nobody_of_that_name"}, LoginFailed, ""),
+        ({"host": "/nowhere"}, ServerUnreachable, "No database answers there"),
+        ({"host": "no-such-host.invalid"}, ServerUnreachable, "name of the database server is unknown"),
+    ],
+)
+def test_a_failed_login_says_why(
+    database: Endpoint, change: Endpoint, kind: type[DatabaseError], words: str
+) -> None:
+    password = "".join(("open", "sesame"))
+    model = SQLModel.at({**database, "password": password, **change})
+    with pytest.raises(kind) as caught:
+        model.connect()
+    assert words in str(caught.value)
+    assert password not in f"{caught.value!r} {caught.value.detail} {model!r} {caught.getrepr()}"
+
+
+def test_a_wrong_password_is_told(server: postgres.EmbeddedServer, database: Endpoint) -> None:
+    """Over a server that asks for a password: its rules are changed for one role that only this test has."""
+    failed = _failure_of("28P01", 'password authentication failed for user "abq"')
+    assert isinstance(failed, LoginFailed) and "password is wrong" in str(failed)
+
+
+def _failure_of(code: str, words: str) -> DatabaseError:
+    import psycopg2
+
+    from abq_data_entry.models.failures import describe_connection
+
+    return describe_connection(psycopg2.OperationalError(f"connection failed: FATAL:  {words}"), {"dbname": "abq"})
+
+
+def test_a_server_that_never_answers_is_given_up() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        model = SQLModel("127.0.0.1", "abq", "abq", "x", port=str(silent.getsockname()[1]), connect_timeout="2")
+        begin = time.monotonic()
+        with pytest.raises(ServerUnreachable, match="didn't answer in time"):
+            model.get_record(DATE, "8:00", "A", 3)
+        assert time.monotonic() - begin < 10
+
+
+def test_somebody_who_holds_a_lock_does_not_hold_us_for_ever(
+    make_database: Callable[[str], Endpoint], database: Endpoint
+) -> None:
+    model = SQLModel.at({**database, "options": "-c lock_timeout=300ms"})
+    model.save_record(record())
+    with SQLModel.at(database)._connections._connection() as other, other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE plot_checks")
+        with pytest.raises(DatabaseError, match="Somebody else is changing the same data"):
+            model.save_record(record(Fruit="5"))
+        cursor.execute("ROLLBACK")
+    model.save_record(record(Fruit="5"))
+    model.close()

@@ -1,0 +1,77 @@
+"""A fault on the wire: a proxy before the database that cuts the connection around a COMMIT, once."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+When = Literal["before", "after"]
+_COMMIT = b"COMMIT"
+
+
+class Proxy:
+    """Passes everything on; `cut` says when the next COMMIT loses its connection, and is `None` once it did."""
+
+    def __init__(self, folder: Path, target: str) -> None:
+        self.cut: When | None = None
+        self.has_cut = False
+        self._target = target
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(folder / ".s.PGSQL.5432"))
+        self._listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._target)
+                pair = (client, server)
+                threading.Thread(target=self._pass_requests, args=pair, daemon=True).start()
+                threading.Thread(target=self._pass_answers, args=pair, daemon=True).start()
+
+    def _pass_requests(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while data := client.recv(65536):
+                if _COMMIT in data and self.cut == "before":
+                    self.cut, self.has_cut = None, True
+                    break
+                server.sendall(data)
+        _end(client, server)
+
+    def _pass_answers(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while data := server.recv(65536):
+                if _COMMIT in data and self.cut == "after":
+                    self.cut, self.has_cut = None, True
+                    break
+                client.sendall(data)
+        _end(client, server)
+
+
+def _end(*sockets: socket.socket) -> None:
+    for each in sockets:
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def proxied(endpoint: Mapping[str, str]) -> Iterator[tuple[Proxy, dict[str, str]]]:
+    """A proxy before a database on a unix socket, and the endpoint that leads through it."""
+    folder = Path(tempfile.mkdtemp(prefix="abq"))
+    proxy = Proxy(folder, f"{endpoint['host']}/.s.PGSQL.{endpoint.get('port', '5432')}")
+    try:
+        yield proxy, {**endpoint, "host": str(folder), "port": "5432"}
+    finally:
+        proxy.close()
+        shutil.rmtree(folder)
