@@ -1,0 +1,34 @@
+"""The command line: without a word the window, with one what it says. Exit code 0: done, 1: not done, 2: wrong usage.
+
+Thin on purpose: what opens the window imports nothing that only the words need.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from . import logfile
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the words say (default: those of this process) and return the exit code.
+
+    Prints the reason in one line on standard error when it returns 1, and the usage when it returns 2.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    with logfile.kept():
+        if not words:
+            from .commands.window import open_window
+
+            return open_window()
+        from .commands.line import run
+
+        return run(words)
+
+
+def run() -> None:
+    """The entry point `abq-data-entry`: end this process with the exit code."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,126 @@
+"""The database for a word: the embedded one, or the configured server after a login."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .. import folders, postgres
+from ..constants import SETTINGS_FILE
+from ..models.settings import SettingsModel
+from .passwords import DATABASE_VARIABLE, Secrets, ask, ask_secretly, can_ask
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+
+log = logging.getLogger(__name__)
+
+USER_VARIABLE = "ABQ_DB_USER"
+_TRIES = 3
+
+
+def read_settings() -> SettingsModel:
+    """The settings; what makes no sense in the file is told on standard error, and its default is used."""
+    settings = SettingsModel(SETTINGS_FILE, folders.config_folder())
+    for problem in settings.problems:
+        print(f"Warning: {' '.join(problem.split())}", file=sys.stderr)
+    return settings
+
+
+@contextmanager
+def opened_model(settings: SettingsModel, secrets: Secrets) -> Iterator["SQLModel"]:
+    """The database, ready for records. Raises DatabaseError, PostgresError."""
+    from ..models import SQLModel, schema
+
+    with opened_endpoint(settings, secrets) as endpoint:
+        if not settings["db_host"]:
+            schema.prepare(endpoint)
+        model = SQLModel.at(endpoint)
+        try:
+            model.connect()  # a server of others is changed by `db init` only: here it is looked at
+            yield model
+        finally:
+            model.close()
+
+
+@contextmanager
+def opened_endpoint(settings: SettingsModel, secrets: Secrets) -> Iterator[dict[str, str]]:
+    """Where the database is, with a login that the server takes; the tables may be missing."""
+    if settings["db_host"]:
+        yield _logged_in(configured_endpoint(settings), secrets)
+        return
+    was_running = _is_running()
+    server = start_embedded(settings)
+    try:
+        yield server.endpoint(str(settings["db_name"]))
+    finally:
+        # One that was there before us may have been promised to somebody by `db dsn`: its watcher ends it.
+        if not was_running:
+            _stop(server)
+
+
+def start_embedded(settings: SettingsModel) -> postgres.EmbeddedServer:
+    """The embedded server, running and with its database, which may be empty. Raises PostgresError."""
+    server = postgres.start(folders.data_folder())
+    server.create_database(str(settings["db_name"]))
+    return server
+
+
+def configured_endpoint(settings: SettingsModel) -> dict[str, str]:
+    """The configured server, with the user that the environment names. Raises PostgresError."""
+    user = os.environ.get(USER_VARIABLE) or os.environ.get("PGUSER")
+    passfile = os.environ.get("PGPASSFILE")
+    known = {"user": user, "passfile": passfile}
+    return {**postgres.configured(settings.values()), **{name: value for name, value in known.items() if value}}
+
+
+def _is_running() -> bool:
+    from ..postgres.pidfile import running
+
+    return running(folders.data_folder() / "postgres" / "cluster") is not None
+
+
+def _stop(server: postgres.EmbeddedServer) -> None:
+    try:
+        server.stop_if_unused()
+    except postgres.PostgresError as error:  # what was asked is done; the watcher tries again
+        log.warning("the embedded server was left running: %s", error)
+
+
+def _logged_in(endpoint: dict[str, str], secrets: Secrets) -> dict[str, str]:
+    """The endpoint with a password, if it takes one; asks for it when the server refuses and somebody is there."""
+    from ..models import LoginFailed, SQLModel
+
+    password = secrets.database or os.environ.get("PGPASSWORD", "")
+    candidate = {**endpoint, **({"password": password} if password else {})}
+    for tries_left in range(_TRIES, -1, -1):
+        model = SQLModel.at(candidate)
+        try:
+            model.query("SELECT")
+            return candidate
+        except LoginFailed as error:
+            if secrets.database or not can_ask() or not tries_left:
+                raise _with_advice(error) from None
+            print(error, file=sys.stderr)
+        finally:
+            model.close()
+        candidate = _asked(endpoint)
+    raise AssertionError("the last try returns or raises")
+
+
+def _asked(endpoint: dict[str, str]) -> dict[str, str]:
+    where = f"the database {endpoint['dbname']} on {endpoint['host']}"
+    user = endpoint.get("user") or ask(f"User name for {where}: ")
+    password = ask_secretly(f"Password of {user} for {where}: ")
+    return {**endpoint, "user": user, "password": password}
+
+
+def _with_advice(error: Exception) -> Exception:
+    from ..models import LoginFailed
+
+    return LoginFailed(
+        f"{error} The login comes from {USER_VARIABLE} and {DATABASE_VARIABLE}, or from PGUSER and ~/.pgpass.",
+        getattr(error, "detail", ""),
+    )

@@ -1,0 +1,151 @@
+"""`db`: what QA and administrators do with the database."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .outcome import NotDone
+from .passwords import Secrets
+
+if TYPE_CHECKING:
+    from . import Words
+
+
+def add_to(words: Words) -> None:
+    """Add the word, with the words that follow it, to the parser."""
+    word = words.add_parser(
+        "db",
+        help="the database: connection string, schema, backup, technicians, labs, plots",
+        description="What QA and administrators do with the database.",
+        allow_abbrev=False,
+    )
+    tasks = word.add_subparsers(title="words", metavar="WORD", dest="task", required=True)
+    _add(tasks, "dsn", print_dsn, "print a connection string that psql takes as it is")
+    _add(tasks, "init", prepare, "create the tables, or bring those of an older version up to date")
+    backup = _add(tasks, "backup", back_up, "dump the whole database to a file (PostgreSQL's custom format)")
+    backup.add_argument("file", type=Path, metavar="FILE")
+    restore = _add(tasks, "restore", bring_back, "put the database of a backup in the place of the present one")
+    restore.add_argument("file", type=Path, metavar="FILE")
+    technician = _add(tasks, "add-technician", add_technician, "add a technician")
+    technician.add_argument("id", type=int, metavar="ID", help="the number on the badge")
+    technician.add_argument("name", metavar="NAME")
+    lab = _add(tasks, "add-lab", add_lab, "add a lab and its plots")
+    lab.add_argument("lab", metavar="LAB", help="one letter, such as F")
+    lab.add_argument("--plots", type=int, default=20, metavar="N", help="how many plots it has (default: %(default)s)")
+    plot = _add(tasks, "add-plot", add_plot, "add a plot to a lab")
+    plot.add_argument("lab", metavar="LAB")
+    plot.add_argument("plot", type=int, metavar="PLOT", help="its number, 1 to 20")
+    plot.add_argument("--seed-sample", metavar="SEED", help="what grows there, 6 characters")
+    seed = _add(tasks, "set-seed", set_seed, "say which seed sample grows in a plot from now on")
+    seed.add_argument("lab", metavar="LAB")
+    seed.add_argument("plot", type=int, metavar="PLOT")
+    seed.add_argument("seed_sample", metavar="SEED", help="6 characters; an empty text for none")
+
+
+def _add(words: Words, name: str, run: object, text: str) -> argparse.ArgumentParser:
+    word = words.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
+    word.set_defaults(run=run)
+    return word
+
+
+def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Print the connection string; the embedded server is started for it and left to its watcher."""
+    from .. import postgres
+    from ..models import schema
+    from .database import configured_endpoint, read_settings, start_embedded
+
+    settings = read_settings()
+    if settings["db_host"]:
+        print(postgres.dsn(configured_endpoint(settings)))
+        return
+    server = start_embedded(settings)
+    endpoint = server.endpoint(str(settings["db_name"]))
+    schema.prepare(endpoint)
+    print(postgres.dsn(endpoint))
+
+
+def prepare(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Make or migrate the schema."""
+    from ..models import schema
+    from .database import opened_endpoint, read_settings
+
+    with opened_endpoint(read_settings(), secrets) as endpoint:
+        changed = schema.prepare(endpoint)
+    state = "now" if changed else "already"
+    print(f"The tables in the database {endpoint['dbname']} are {state} those of version {schema.VERSION}.")
+
+
+def back_up(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Dump the database."""
+    from .. import postgres
+    from .database import opened_endpoint, read_settings
+
+    if options.file.exists() and not options.file.is_file():
+        raise NotDone(f"{options.file} is not a file. Name another one.")
+    with opened_endpoint(read_settings(), secrets) as endpoint:
+        postgres.dump(endpoint, options.file)
+    print(f"The database {endpoint['dbname']} is backed up in {options.file}")
+
+
+def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Restore a dump and migrate it, before it takes the place of the present database."""
+    from .. import postgres
+    from ..models import schema
+    from .database import opened_endpoint, read_settings
+
+    def check(endpoint: dict[str, str]) -> None:
+        schema.prepare(endpoint)
+
+    if not options.file.is_file():
+        raise NotDone(f"There is no backup file {options.file}.")
+    with opened_endpoint(read_settings(), secrets) as endpoint:
+        missing = postgres.restore(endpoint, options.file, check)
+    print(f"The database {endpoint['dbname']} is as it was in {options.file}")
+    if missing:
+        print(
+            f"Warning: this server has no role {', '.join(missing)}: grant the rights of QA and others again.",
+            file=sys.stderr,
+        )
+
+
+def add_technician(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Add a technician."""
+    from .database import opened_model, read_settings
+
+    with opened_model(read_settings(), secrets) as model:
+        added = model.add_technician(options.id, options.name)
+    print(f"Technician {options.name} ({options.id}) {_state(added)}")
+
+
+def add_lab(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Add a lab."""
+    from .database import opened_model, read_settings
+
+    with opened_model(read_settings(), secrets) as model:
+        added = model.add_lab(options.lab, options.plots)
+    print(f"Lab {options.lab} with {options.plots} plots {_state(added)}")
+
+
+def add_plot(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Add a plot."""
+    from .database import opened_model, read_settings
+
+    with opened_model(read_settings(), secrets) as model:
+        added = model.add_plot(options.lab, options.plot, options.seed_sample)
+    print(f"Plot {options.plot} of lab {options.lab} {_state(added)}")
+
+
+def set_seed(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Set what grows in a plot."""
+    from .database import opened_model, read_settings
+
+    with opened_model(read_settings(), secrets) as model:
+        model.set_seed_sample(options.lab, options.plot, options.seed_sample or None)
+    print(f"Plot {options.plot} of lab {options.lab} grows {options.seed_sample or 'nothing'} from now on")
+
+
+def _state(added: bool) -> str:
+    return "added" if added else "is there already"

@@ -1,0 +1,35 @@
+"""`demo`: play a laboratory's day."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .passwords import Secrets
+
+if TYPE_CHECKING:
+    from . import Words
+
+
+def add_to(words: Words) -> None:
+    """Add the word to the parser."""
+    word = words.add_parser(
+        "demo",
+        help="play a laboratory's day with the real window and the bundled servers",
+        description="Play a laboratory's day in about half a minute: a check of 20 plots, the weather, both "
+        "deliveries, and what psql answers. With a display one watches; without, it brings its own. Nothing of it "
+        "touches your own database and settings.",
+        allow_abbrev=False,
+    )
+    word.add_argument(
+        "--folder", type=Path, metavar="FOLDER", help="where screenshots, files and report go (default: demo)"
+    )
+    word.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Play it; raises NotDone when a step doesn't come true."""
+    from ..demo.day import play
+
+    play(options.folder)

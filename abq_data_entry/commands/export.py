@@ -1,0 +1,81 @@
+"""`export`: write the extract of a day to a file."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .days import add_date_option
+from .outcome import NotDone
+from .passwords import Secrets
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+    from . import Words
+
+
+def add_to(words: Words) -> None:
+    """Add the word to the parser."""
+    word = words.add_parser(
+        "export",
+        help="write the extract of a day as CSV",
+        description="Write the extract of a day as CSV. Without records no file is written, and the exit code is 1.",
+        allow_abbrev=False,
+    )
+    add_date_option(word)
+    word.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the file, a folder for it, or - for standard output (default: abq_data_record_YYYY-MM-DD.csv, here)",
+    )
+    word.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Write the file whole, or not at all."""
+    from .. import outbox
+    from .database import opened_model, read_settings
+
+    date = options.date or datetime.date.today()
+    to_output = options.output == "-"
+    target = None if to_output else _target(options.output, outbox.extract_name(date))
+    with opened_model(read_settings(), secrets) as model:
+        if target is None:
+            _print_extract(model, date)
+            return
+        try:
+            count = model.export_records(target, date)
+        except OSError as error:
+            raise NotDone(f"{target} can't be written: {error.strerror}.") from error
+    _require(count, date)
+    print(f"{count} record{'s' * (count != 1)} of {date} written to {target}")
+
+
+def _target(given: str | None, name: str) -> Path:
+    path = Path(given) if given else Path(name)
+    if path.is_dir():
+        path = path / name
+    if path.exists() and not path.is_file():  # such as /dev/null, which must not be replaced by a file
+        raise NotDone(f"{path} is not a file. Name another one with -o.")
+    return path
+
+
+def _print_extract(model: SQLModel, date: datetime.date) -> None:
+    with tempfile.TemporaryDirectory(prefix="abq-extract-") as folder:
+        path = Path(folder) / "extract.csv"
+        _require(model.export_records(path, date), date)
+        sys.stdout.flush()
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def _require(count: int, date: datetime.date) -> None:
+    if count == 0:
+        raise NotDone(f"There are no records of {date}, so no file was written.")

@@ -1,0 +1,65 @@
+"""The parser of the command line, and what is common to all words: output, errors, the ways to end."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from ..constants import APPLICATION_ID
+from ..version import version
+from . import database_words, demo, export, upload, weather
+from .outcome import DONE, NOT_DONE, leave_output, reason, tell, termination_interrupts
+from .passwords import take_secrets
+
+log = logging.getLogger(__name__)
+
+_EPILOG = """\
+Without a word the window opens. Exit code: 0 done, 1 not done (the reason is told in one line), 2 wrong usage.
+
+With a database server of your own (setting db_host) the words log in with ABQ_DB_USER and ABQ_DB_PASSWORD,
+else as psql does (PGUSER, PGPASSWORD, ~/.pgpass), else they ask. ABQ_CONFIG_DIR and ABQ_DATA_DIR name other
+folders for the settings and for the data."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all words; `run` of what it parses does the work."""
+    found = argparse.ArgumentParser(
+        prog=APPLICATION_ID,
+        description="Record a plant laboratory's readings; fetch the weather, export and deliver the day's extract.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
+    words = found.add_subparsers(title="words", metavar="WORD", dest="word", required=True)
+    for module in (weather, export, upload, database_words, demo):
+        module.add_to(words)
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    """Do what the words say; return the exit code, after the reason has been told."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal can't show is no failure
+    try:
+        options = parser().parse_args(words)
+    except SystemExit as end:  # argparse has printed the help, the version, or what is wrong
+        return end.code if isinstance(end.code, int) else DONE
+    secrets = take_secrets()
+    what = " ".join(words[: 2 if options.word == "db" else 1])
+    log.info("%s begins", what)
+    try:
+        with termination_interrupts():
+            options.run(options, secrets)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        leave_output()
+        tell("Whoever read the output has gone away.")
+    except (Exception, KeyboardInterrupt) as error:
+        tell(reason(error))
+    else:
+        log.info("%s is done", what)
+        return DONE
+    log.info("%s was not done", what)
+    return NOT_DONE

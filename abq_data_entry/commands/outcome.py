@@ -1,0 +1,89 @@
+"""How a word ends: the reason in one line when it couldn't be done."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+log = logging.getLogger(__name__)
+
+DONE, NOT_DONE, WRONG_USAGE = 0, 1, 2
+
+
+class NotDone(Exception):
+    """What was asked wasn't done; the text is for people and says why and what to do."""
+
+
+def tell(text: str) -> None:
+    """Print the reason to standard error, in one line."""
+    with suppress(OSError, ValueError):  # nobody listens: the exit code says it as well
+        print(" ".join(text.split()), file=sys.stderr, flush=True)
+
+
+def reason(error: BaseException) -> str:
+    """Why it wasn't done, in words for people. What nobody expected goes to the log with its traceback."""
+    from .. import network, outbox
+    from ..models import DatabaseError
+    from ..postgres import PostgresError
+
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted."
+    if isinstance(error, NotDone | outbox.NoRecords):
+        return str(error)
+    if isinstance(error, DatabaseError | PostgresError):
+        log.error("%s: %s", type(error).__name__, error.detail)
+        return str(error)
+    if isinstance(error, network.Told):
+        log.error("%s", type(error).__name__)
+    else:
+        log.critical("not foreseen", exc_info=error)
+    return network.describe_failure(error)
+
+
+def leave_output() -> None:
+    """Nobody reads standard output any more: nothing more is written there, not at the end of the process either."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def interrupt_sets() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets, so that a transfer can tidy up behind it; a second Ctrl-C interrupts as usual."""
+    event = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def termination_interrupts() -> Iterator[None]:
+    """SIGTERM ends the block like Ctrl-C, so that what it started is ended and temporary files go."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

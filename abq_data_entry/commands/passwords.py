@@ -1,0 +1,114 @@
+"""Where a password comes from; never from the command line, which every user of the machine can read."""
+
+import logging
+import os
+import sys
+from dataclasses import dataclass, field
+
+from ..constants import APPLICATION_ID
+from .outcome import NotDone
+
+log = logging.getLogger(__name__)
+
+DELIVERY_VARIABLE = "ABQ_PASSWORD"
+DATABASE_VARIABLE = "ABQ_DB_PASSWORD"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The passwords that came in the environment; empty where there was none."""
+
+    delivery: str = field(default="", repr=False)
+    database: str = field(default="", repr=False)
+
+
+def take_secrets() -> Secrets:
+    """Take the passwords out of the environment, so that no program started from here inherits them."""
+    return Secrets(os.environ.pop(DELIVERY_VARIABLE, ""), os.environ.pop(DATABASE_VARIABLE, ""))
+
+
+def service_name(destination: str) -> str:
+    """Under which name the system's keyring has the password for `rest` or `ftp`."""
+    return f"{APPLICATION_ID}:{destination}"
+
+
+def login_for(destination: str, username: str, from_stdin: bool, secrets: Secrets) -> tuple[str, str]:
+    """User name and password for a delivery.
+
+    The password is the first line of standard input if that was asked for, else ABQ_PASSWORD, else the keyring's,
+    else it is asked for. Raises NotDone when there is nobody to ask.
+    """
+    known = _user_in_keyring(destination) if not username and not from_stdin and not secrets.delivery else ""
+    user = username or known or _asked_user(destination, from_stdin)
+    if from_stdin:
+        return user, _from_stdin()
+    return user, secrets.delivery or _from_keyring(destination, user) or _asked_password(destination, user)
+
+
+def ask(prompt: str) -> str:
+    """Ask at the terminal; the question goes to standard error, for standard output may be a file."""
+    print(prompt, end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    if not line:
+        raise NotDone("Nothing was entered.")
+    return line.strip()
+
+
+def ask_secretly(prompt: str) -> str:
+    """Ask at the terminal for something that isn't shown while it is typed."""
+    from getpass import getpass
+
+    try:
+        return getpass(prompt)
+    except EOFError:
+        raise NotDone("No password was entered.") from None
+
+
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _from_stdin() -> str:
+    password = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
+    if not password:
+        raise NotDone("No password came on standard input: its first line must be the password.")
+    return password
+
+
+def _asked_user(destination: str, from_stdin: bool) -> str:
+    user = ask(f"User name for {destination}: ") if can_ask() and not from_stdin else ""
+    if not user:
+        raise NotDone(f"The delivery by {destination} needs a user name: give it with --username.")
+    return user
+
+
+def _asked_password(destination: str, user: str) -> str:
+    password = ask_secretly(f"Password of {user} for {destination}: ") if can_ask() else ""
+    if not password:
+        raise NotDone(
+            f"The delivery by {destination} needs the password of {user}: give it on standard input with "
+            f"--password-stdin, in {DELIVERY_VARIABLE}, or keep it in the keyring as {service_name(destination)}."
+        )
+    return password
+
+
+def _user_in_keyring(destination: str) -> str:
+    try:
+        import keyring
+
+        found = keyring.get_credential(service_name(destination), None)
+        return (found.username or "") if found else ""
+    except Exception as error:  # a machine without a keyring, a locked one: then it is asked for
+        log.info("the keyring gave nothing: %s", type(error).__name__)
+        return ""
+
+
+def _from_keyring(destination: str, user: str) -> str:
+    try:
+        import keyring
+
+        return keyring.get_password(service_name(destination), user) or ""
+    except Exception as error:
+        log.info("the keyring gave nothing: %s", type(error).__name__)
+        return ""

@@ -1,0 +1,52 @@
+"""No word at all: the window."""
+
+import logging
+import signal
+import sys
+
+from .. import display
+from .outcome import DONE, NOT_DONE, tell
+from .passwords import take_secrets
+
+log = logging.getLogger(__name__)
+
+
+def open_window() -> int:
+    """Open the window and stay until it is closed; return the exit code, after the reason has been told."""
+    take_secrets()  # the window asks for passwords, and the server it starts must not inherit them
+    if not display.available():
+        tell(display.NO_DISPLAY)
+        return NOT_DONE
+    log.info("the window opens (Python %s on %s)", sys.version.split()[0], sys.platform)
+    try:
+        _show()
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("tkinter", "_tkinter"):
+            raise
+        tell(f"This Python ({sys.executable}) has no tkinter, so it can't open windows. Use another Python.")
+    except NoDisplay:
+        tell(display.NO_DISPLAY)
+    else:
+        log.info("the window is closed")
+        return DONE
+    return NOT_DONE
+
+
+class NoDisplay(Exception):
+    """There is a name of a display, but no display."""
+
+
+def _show() -> None:
+    import tkinter as tk
+
+    from ..application import Application
+
+    try:
+        window = Application()
+    except tk.TclError as error:
+        if "display" in str(error):
+            raise NoDisplay from error
+        raise
+    # Ctrl-C in the terminal closes the window as its close button does, and asks where something would be lost.
+    signal.signal(signal.SIGINT, lambda number, frame: window.after_idle(window.quit_application))
+    window.mainloop()

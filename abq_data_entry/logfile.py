@@ -1,0 +1,114 @@
+"""The log file: what happened and the tracebacks, for the help desk. Kept small; secrets don't belong into it.
+
+Written here on top of `logging.FileHandler`: the standard library's rotating handler takes 10 ms or more to import
+at every start, and isn't made for several processes (a window and a command) that share one file.
+"""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from . import folders
+
+NAME = "abq-data-entry.log"
+LARGEST = 1_000_000  # bytes of one file
+FILES = 3
+
+# The rule is not to log secrets at all. This is for the day when somebody else's message holds one.
+_SECRETS = re.compile(
+    r"""(?ix) (?P<name> pass(?:word|wd|phrase|code)? | secret | token | authorization | cookie )
+        (?P<sign> ["']? \s* [=:] \s* ) (?: "[^"]*" | '[^']*' | (?:(?:basic|bearer)\s+)? \S+ )
+      | (?P<address> [a-z][a-z0-9+.-]*:// [^\s/@:]* : ) [^\s/@]+ @"""
+)
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Keep a log in `folders.log_folder()` while the block runs: ours from INFO on, of others warnings and errors.
+
+    A log that can't be written is done without: it stops nobody's work.
+    """
+    handler = _LogFile(folders.log_folder() / NAME)
+    ours = logging.getLogger(__package__)
+    level = ours.level
+    ours.setLevel(logging.INFO)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        ours.setLevel(level)
+        handler.close()
+
+
+def without_secrets(text: str) -> str:
+    """The text with whatever follows "password=" and the like, and passwords in addresses, blacked out."""
+
+    def black_out(found: re.Match[str]) -> str:
+        return f"{found['address']}***@" if found["address"] else f"{found['name']}{found['sign']}***"
+
+    return _SECRETS.sub(black_out, text)
+
+
+class _Lines(logging.Formatter):
+    """A line an event, with the traceback below; free of secrets as a whole."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
+class _LogFile(logging.FileHandler):
+    """The newest of a few files, the older ones are called .1 and .2; several processes may write to them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8", errors="backslashreplace", delay=True)
+        self._path = path
+        self.setFormatter(_Lines())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError, ValueError):
+            self._turn_over()
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk is no reason to talk into the program's output; a mistake of ours is, in the tests."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def _open(self):  # type: ignore[no-untyped-def]  # the type of an open file differs between Python versions
+        folders.log_folder(create=True)
+        if os.name == "posix":
+            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600))
+        return super()._open()
+
+    def _turn_over(self) -> None:
+        """Begin a new file when this one is full; follow when another process has begun one."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            self._let_go()
+            return
+        if found.st_size >= LARGEST:
+            self._let_go()
+            with suppress(OSError):  # on Windows another process may hold it open: then it grows a little more
+                for number in range(FILES - 1, 0, -1):
+                    older = self._numbered(number - 1)
+                    if older.exists():
+                        older.replace(self._numbered(number))
+        elif self.stream is not None and not os.path.samestat(found, os.fstat(self.stream.fileno())):
+            self._let_go()
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{NAME}.{number}") if number else self._path
+
+    def _let_go(self) -> None:
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None  # as FileHandler itself does; the next record opens it

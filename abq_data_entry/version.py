@@ -1,0 +1,20 @@
+"""The version of this application: of the installed package, or of the checkout."""
+
+import re
+from pathlib import Path
+
+
+def version() -> str:
+    """The version, such as `1.0.0`; `unknown` where neither a package nor a checkout says it."""
+    from importlib import metadata
+
+    project = Path(__file__).resolve().parent.parent / "pyproject.toml"
+    try:  # a checkout beside us says it more truly than a package installed from another one
+        found = re.search(r'^version = "([^"]+)"$', project.read_text(encoding="utf-8"), re.MULTILINE)
+        return found[1] if found else metadata.version("abq-data-entry")
+    except OSError:
+        pass
+    try:
+        return metadata.version("abq-data-entry")
+    except metadata.PackageNotFoundError:
+        return "unknown"
