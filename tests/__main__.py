@@ -4,9 +4,15 @@
 file, ``-x``), and then only the selection runs, without ruff and mypy. Standard library only until ``.venv`` stands.
 """
 
+import sys
+
+from abq_data_entry.environment import old_python
+
+if old_python.is_too_old():  # before a line that an old Python can't read
+    sys.exit(old_python.hand_over(["-m", "tests", *sys.argv[1:]]))
+
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent

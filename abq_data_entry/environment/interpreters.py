@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from abq_data_entry.environment.old_python import NEWEST, OLDEST
 from abq_data_entry.environment.virtualenv import this_python
 
-OLDEST = (3, 10)
-NEWEST = (3, 14)
 _PROBE = """
 import os, sys
 from importlib.util import find_spec

@@ -112,42 +112,49 @@ def line(commands: Commands) -> str:
 
 def advice(missing: list[str]) -> str:
     """One sentence that says how to install what is missing on this system, the package manager's line in it."""
-    _, commands, _ = _way(missing)
-    return f"Run this, then start again: {line(commands)}" if commands else _without_manager()
+    commands, needs_root = _commands(missing)
+    if not commands:
+        return _without_manager()
+    if needs_root and not _is_root() and shutil.which("sudo") is None:
+        return f"Run this as root, then start again: {line(commands)}"
+    return f"Run this, then start again: {line(_for_us(commands, needs_root))}"
 
 
 def provide(missing: list[str], ask: Callable[[str], str] = input) -> None:
     """Install what is missing if this process may, else say what to run.
 
-    As root (or where no root is needed) without sudo; with sudo only after a yes at the prompt, and a prompt only
-    when somebody sits at the terminal.
+    As root without asking; with sudo, or where no root is needed, after a yes at the prompt, and there is a prompt
+    only when somebody sits at the terminal.
 
     Raises:
         EnvironmentProblem: not installed; the text holds the exact line to run.
     """
     what = " and ".join([", ".join(missing[:-1]), missing[-1]] if len(missing) > 1 else missing)
-    is_root, commands, needs_root = _way(missing)
-    if not commands:
-        raise EnvironmentProblem(f"This system lacks {what}. {_without_manager()}")
-    may_run = is_root and needs_root
-    if not may_run and sys.stdin is not None and sys.stdin.isatty() and shutil.which(commands[0][0]):
+    commands, needs_root = _commands(missing)
+    commands = _for_us(commands, needs_root)
+    may_run = bool(commands) and needs_root and _is_root()
+    if commands and not may_run and sys.stdin is not None and sys.stdin.isatty() and shutil.which(commands[0][0]):
         may_run = ask(f"This system lacks {what}. Run `{line(commands)}` now? [y/N] ").strip().lower() in ("y", "yes")
     if not may_run:
-        raise EnvironmentProblem(f"This system lacks {what}. Run this, then start again: {line(commands)}")
+        raise EnvironmentProblem(f"This system lacks {what}. {advice(missing)}")
     print(f"This system lacks {what}: running {line(commands)}", file=sys.stderr, flush=True)
     _run(commands)
 
 
-def _way(missing: list[str]) -> tuple[bool, Commands, bool]:
-    """Whether we are root, the commands that install it (none without a manager), and whether those need root."""
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+def _commands(missing: list[str]) -> tuple[Commands, bool]:
+    """The commands that install it on this system (none without a package manager), and whether they need root."""
     manager = _this_manager()
-    commands = manager.commands(missing, "{}.{}".format(*sys.version_info)) if manager else ()
-    if manager is None or not commands or shutil.which(manager.install[0]) is None:
-        return is_root, (), False
-    if manager.needs_root and not is_root:
-        commands = tuple(("sudo", *command) for command in commands)
-    return is_root, commands, manager.needs_root
+    if manager is None or shutil.which(manager.install[0]) is None:
+        return (), False
+    return manager.commands(missing, "{}.{}".format(*sys.version_info)), manager.needs_root
+
+
+def _for_us(commands: Commands, needs_root: bool) -> Commands:
+    return tuple(("sudo", *command) for command in commands) if needs_root and not _is_root() else commands
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def _run(commands: Commands) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.display import NO_DISPLAY
+from abq_data_entry.environment import interpreters, start, system_packages, virtualenv
+from abq_data_entry.environment.interpreters import Interpreter
 from abq_data_entry.environment.start import opens_the_window
+from abq_data_entry.environment.virtualenv import ASKED_PYTHON
 
 from .conftest import ROOT, Checkout
 
@@ -57,6 +60,37 @@ def test_a_python_that_is_too_old_hands_over_or_says_so(checkout: Checkout) -> N
     assert started.returncode == 1
     assert "too old" in started.stderr or "needs Python 3.10 or newer" in started.stderr
     assert "Traceback" not in started.stderr
+
+
+@pytest.mark.parametrize("other_is_there", [True, False])
+def test_a_python_without_tk_hands_over_to_another_one_with_it(
+    other_is_there: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The choice alone; which Pythons a machine has is a stand-in here."""
+    other = Interpreter("/opt/python3.12", "cpython-312 /opt", (3, 12), has_tk=True, has_venv=True)
+    commands: list[list[str]] = []
+    installed: list[list[str]] = []
+    monkeypatch.setenv(ASKED_PYTHON, "")
+    monkeypatch.setattr(interpreters, "lacks", lambda tk: [] if installed else ["tkinter"])
+    monkeypatch.setattr(interpreters, "another", lambda tk: other if other_is_there else None)
+    monkeypatch.setattr(system_packages, "provide", installed.append)
+    monkeypatch.setattr(start, "_replace", lambda command: commands.append(command) or 5)  # type: ignore[func-returns-value]
+
+    code = start._provide(["abq_data_entry.py", "demo"], tk=True, tools=[])
+
+    if other_is_there:
+        assert (code, commands, installed) == (5, [["/opt/python3.12", "abq_data_entry.py", "demo"]], [])
+        assert "has no tkinter: using Python 3.12 (/opt/python3.12)" in capsys.readouterr().err
+    else:
+        assert (code, commands, installed) == (None, [], [["tkinter"]])
+
+
+def test_this_python_is_found_out_about() -> None:
+    found = interpreters.probe(sys.executable)
+    assert found is not None
+    assert (found.version, found.identity) == (sys.version_info[:2], virtualenv.this_python())
+    assert found.has_tk is not bool(interpreters.lacks(tk=True))
+    assert interpreters.probe("/bin/true") is None
 
 
 def _runs(name: str) -> bool:

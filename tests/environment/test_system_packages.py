@@ -101,6 +101,16 @@ def test_nobody_is_asked_where_nobody_sits(
     assert "\n" not in str(refused.value)
 
 
+def test_without_sudo_the_line_is_for_root(
+    unprivileged_debian: list[system_packages.Commands], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _Terminal(True))
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "sudo" else f"/usr/bin/{name}")
+    with pytest.raises(EnvironmentProblem, match=f"Run this as root, then start again: {APT} python3-tk$"):
+        system_packages.provide(["tkinter"])
+    assert not unprivileged_debian
+
+
 def test_root_isnt_asked(unprivileged_debian: list[system_packages.Commands], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     system_packages.provide(["openbox"])
