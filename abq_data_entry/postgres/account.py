@@ -111,7 +111,8 @@ def arguments_for(
             "folders (ABQ_DATA_DIR names another data folder)."
         )
     switch = [setpriv, f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
-    switch += [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--"]
+    # Without the securebit the kernel leaves capabilities aside in access(2), by which initdb looks for its programs.
+    switch += [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--securebits=+no_setuid_fixup", "--"]
     return switch + plain, options
 
 

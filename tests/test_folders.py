@@ -1,0 +1,47 @@
+"""Where things are kept."""
+
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry import folders
+
+
+def test_named_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ABQ_CONFIG_DIR", str(tmp_path / "c"))
+    monkeypatch.setenv("ABQ_DATA_DIR", str(tmp_path / "d"))
+    assert folders.config_folder() == tmp_path / "c"
+    assert folders.data_folder() == tmp_path / "d"
+    assert folders.log_folder() == tmp_path / "d" / "log"
+    assert not list(tmp_path.iterdir()), "nothing is made until asked"
+    assert folders.log_folder(create=True).is_dir()
+    assert folders.data_folder().stat().st_mode & 0o777 == 0o700
+    assert folders.config_folder(create=True).is_dir()
+
+
+def test_relative_and_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ABQ_DATA_DIR", "data")
+    assert folders.data_folder() == tmp_path / "data"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ABQ_DATA_DIR", "~/data")
+    assert folders.data_folder() == tmp_path / "data"
+
+
+def test_the_platforms_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("ABQ_CONFIG_DIR", "ABQ_DATA_DIR"):
+        monkeypatch.setenv(variable, "")  # empty counts as not set
+    assert folders.config_folder().name == folders.data_folder().name == "abq-data-entry"
+    assert folders.data_folder().is_absolute()
+
+
+def test_bundled_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "site-packages" / "abq_data_entry"
+    (package / "bundled").mkdir(parents=True)
+    (package / "bundled" / "create_db.sql").write_text("")
+    monkeypatch.setattr(folders, "__file__", str(package / "folders.py"))
+    assert folders.bundled_file("create_db.sql") == package / "bundled" / "create_db.sql"
+    with pytest.raises(FileNotFoundError, match=r"basic_ftp_server\.py is missing"):
+        folders.bundled_file("basic_ftp_server.py")
+    (package.parent / "create_db.sql").write_text("")  # a checkout's own comes first
+    assert folders.bundled_file("create_db.sql") == package.parent / "create_db.sql"
