@@ -13,7 +13,7 @@ def application(arguments: list[str], checkout: str) -> int:
     from abq_data_entry import display
 
     demo = arguments[:1] == ["demo"]
-    opens_window = demo or opens_the_window(arguments)
+    opens_window = demo or not arguments
     if opens_window and not demo and not display.available():
         print(display.NO_DISPLAY, file=sys.stderr)
         return 1
@@ -32,11 +32,6 @@ def application(arguments: list[str], checkout: str) -> int:
     from abq_data_entry.__main__ import main
 
     return main(arguments)
-
-
-def opens_the_window(arguments: list[str]) -> bool:
-    """Whether these words are the plain start: no word at all, and no question for help or the version."""
-    return all(word.startswith("-") for word in arguments) and not {"-h", "--help", "--version"} & set(arguments)
 
 
 def enter(environment: VirtualEnvironment, program: list[str], tk: bool, tools: Sequence[str] = ()) -> int | None:

@@ -94,7 +94,7 @@ class VirtualEnvironment:
 
     def _install(self, lock: int) -> None:
         reused = self._can_be_reused()
-        what = "Bringing .venv up to date" if reused else "Preparing .venv for the first start"
+        what = "Bringing .venv up to date" if reused else "Preparing .venv"
         print(f"{what}: this takes about a minute …", file=sys.stderr, flush=True)
         if not reused:
             self._remove()

@@ -10,7 +10,6 @@ import pytest
 from abq_data_entry.display import NO_DISPLAY
 from abq_data_entry.environment import interpreters, start, system_packages, virtualenv
 from abq_data_entry.environment.interpreters import Interpreter
-from abq_data_entry.environment.start import opens_the_window
 from abq_data_entry.environment.virtualenv import ASKED_PYTHON
 
 from .conftest import ROOT, Checkout
@@ -23,14 +22,6 @@ def test_a_plain_start_without_a_display_names_what_works(checkout: Checkout) ->
     assert (started.returncode, started.stdout, started.stderr) == (1, "", NO_DISPLAY + "\n")
     assert "demo" in NO_DISPLAY and "weather" in NO_DISPLAY and "\n" not in NO_DISPLAY
     assert not (checkout.folder / ".venv").exists()
-
-
-@pytest.mark.parametrize(
-    ("words", "window"),
-    [("", True), ("--verbose", True), ("-h", False), ("--version", False), ("weather", False), ("db dsn", False)],
-)
-def test_only_the_plain_start_opens_the_window(words: str, window: bool) -> None:
-    assert opens_the_window(words.split()) is window
 
 
 def test_the_launcher_needs_nothing_but_the_standard_library() -> None:
