@@ -10,9 +10,9 @@ import signal
 import sys
 from pathlib import Path
 
-from pyftpdlib.authorizers import DummyAuthorizer  # type: ignore[import-untyped]
-from pyftpdlib.handlers import FTPHandler  # type: ignore[import-untyped]
-from pyftpdlib.servers import FTPServer  # type: ignore[import-untyped]
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import FTPServer
 
 USER, PASSWORD = "test", "test"
 PERMISSIONS = "elrw"  # enter folders, list, read, write
@@ -65,7 +65,12 @@ def main(words: list[str] | None = None) -> int:
     handler = type(
         "BoundHandler",
         (FTPHandler,),
-        {"authorizer": authorizer, "banner": "ABQ sample FTP server", "passive_ports": options.passive_ports},
+        {
+            "authorizer": authorizer,
+            "banner": "ABQ sample FTP server",
+            "passive_ports": options.passive_ports,
+            "auth_failed_timeout": 0.1,  # seconds; nobody guesses this password
+        },
     )
     try:
         server = FTPServer((options.host, options.port), handler)

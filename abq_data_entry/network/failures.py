@@ -2,6 +2,7 @@
 
 import errno
 import http.client
+import os
 import socket
 import ssl
 import sys
@@ -50,15 +51,29 @@ def describe_failure(error: BaseException) -> str:
     Looks through causes and contexts for the most telling error. The texts of errors that others raise are never
     passed on as they are, since they can hold addresses with query strings, forms or headers.
     """
-    links = list(_chain(error))
+    links = list(causes(error))
     for link in links:
         if isinstance(link, Told):
-            return (isinstance(link, OSError) and link.strerror) or str(link)
+            return getattr(link, "strerror", None) or str(link)  # the text without the number
     for describe in (_certificate, _ftp_reply, _http_status, _file, _connection, _answer, _rest):
         for link in links:
             if sentence := describe(link):
                 return sentence
     return f"Something unexpected went wrong ({type(error).__name__}). The log file has the details."
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and all errors behind it, outermost first, each once."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting and len(seen) < 50:
+        link = waiting.pop(0)
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        context = None if link.__suppress_context__ else link.__context__
+        waiting += [link.__cause__, context, getattr(link, "reason", None), *link.args]
 
 
 def http_status_in_words(status: int, host: str = "") -> str:
@@ -82,20 +97,6 @@ def http_status_in_words(status: int, host: str = "") -> str:
     if 400 <= status < 500:
         return f"{server} refused the request ({status}). Ask your administrator what it wants."
     return f"{server} had an error of its own ({status}). Try again later, then tell its administrator."
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and all errors behind it, outermost first, each once."""
-    waiting: list[object] = [error]
-    seen: set[int] = set()
-    while waiting and len(seen) < 50:
-        link = waiting.pop(0)
-        if not isinstance(link, BaseException) or id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        context = None if link.__suppress_context__ else link.__context__
-        waiting += [link.__cause__, context, getattr(link, "reason", None), *link.args]
 
 
 def _loaded(name: str) -> ModuleType | None:
@@ -158,9 +159,13 @@ def _http_status(error: BaseException) -> str:
 
 
 def _file(error: BaseException) -> str:
-    if not isinstance(error, OSError) or not isinstance(error.filename, str | bytes) or not error.filename:
+    if (
+        not isinstance(error, OSError)
+        or not error.filename
+        or not isinstance(error.filename, str | bytes | os.PathLike)
+    ):
         return ""
-    name = error.filename if isinstance(error.filename, str) else error.filename.decode(errors="replace")
+    name = os.fsdecode(error.filename)
     if isinstance(error, FileNotFoundError):
         return f"The file {name} doesn't exist."
     if isinstance(error, IsADirectoryError):
@@ -193,12 +198,12 @@ def _answer(error: BaseException) -> str:
 
 
 def _rest(error: BaseException) -> str:
-    requests = _loaded("requests")
-    if requests is None or not isinstance(error, requests.RequestException):
+    requests, urllib3 = _loaded("requests"), _loaded("urllib3.exceptions")
+    if requests is None or urllib3 is None or not isinstance(error, requests.RequestException | urllib3.HTTPError):
         return ""
     if isinstance(error, requests.exceptions.ProxyError):
         return "The proxy on the way to the server doesn't answer. Ask your administrator."
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout | urllib3.TimeoutError):
         return "The other side didn't answer in time. Try again later."
     if isinstance(error, ValueError):
         return "The address of the service isn't valid. Ask your administrator to check the settings."

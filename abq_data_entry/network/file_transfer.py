@@ -119,8 +119,9 @@ class _Attempt:
             if self._source.size in sizes:
                 return
             if sizes:
+                has = f"{sizes.pop()}" if len(sizes) == 1 else "not all"
                 raise TransferIncomplete(
-                    f"The server has {min(sizes)} of {self._source.size} bytes of {self._source.name}, though it said "
+                    f"The server has {has} of the {self._source.size} bytes of {self._source.name}, though it said "
                     "that the transfer was complete. Send it again."
                 )
         raise TransferIncomplete(
@@ -225,7 +226,10 @@ class _Session(ftplib.FTP):
         self._lines += 1
         if self._lines > _LONGEST_REPLY:
             raise ftplib.error_proto("The server's reply doesn't end.")  # noqa: S321
-        return super().getline()
+        line = super().getline()
+        if self._lines == 1 and not line[:3].isdecimal():
+            raise ftplib.error_proto("This is no reply of an FTP server.")  # noqa: S321
+        return line
 
     def say_goodbye(self) -> None:
         """Send QUIT without waiting for the reply: the file is there, and known to be."""

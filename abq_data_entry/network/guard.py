@@ -88,7 +88,7 @@ class Guard:
                 return self._connect(socket.socket(family, kind, protocol), address)
             except OSError as error:
                 failure = error
-        assert failure is not None  # noqa: S101 - getaddrinfo returns at least one address or raises
+        assert failure is not None
         raise self._told(failure, host, port)
 
     def send(self, connection: socket.socket, data: bytes | bytearray | memoryview) -> None:
@@ -162,6 +162,8 @@ class Guard:
             )
         if isinstance(error, TimeoutError):
             return TimedOut(f"{host} didn't answer at port {port} in time. Check the address, or try again later.")
+        if isinstance(error, ConnectionError):
+            return HostUnreachable(error.errno, f"The connection to {host}, port {port}, was cut at once. Try again.")
         return HostUnreachable(
             error.errno, f"There is no way to {host}, port {port} ({error.strerror}). Check the network connection."
         )

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import secrets
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -16,7 +17,17 @@ from pathlib import Path
 import requests
 import urllib3
 
-from .failures import Cancelled, FileChanged, InvalidInput, Told, describe_failure, http_status_in_words
+from .failures import (
+    Cancelled,
+    FileChanged,
+    HostUnknown,
+    HostUnreachable,
+    InvalidInput,
+    Told,
+    causes,
+    describe_failure,
+    http_status_in_words,
+)
 from .guard import Guard
 from .rest_connections import GuardedAdapter
 from .source import Progress, SourceFile
@@ -26,7 +37,7 @@ BLOCK = 256 * 1024
 _LARGEST_ANSWER = 64 * 1024
 _LOGIN_PAGE = re.compile(rb"<form\b|<input\b[^>]{0,500}\btype\s*=\s*[\"']?password", re.IGNORECASE)
 
-logging.getLogger("urllib3").setLevel(logging.WARNING)  # its debug lines hold addresses with their query strings
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lesser lines hold addresses with their query strings
 
 
 class RestError(Told, requests.RequestException):
@@ -47,6 +58,17 @@ class RestCertificateError(Told, requests.exceptions.SSLError):
 
 class RestTimeout(Told, requests.Timeout):
     """The server took too long."""
+
+
+_Kinds = tuple[type[BaseException], ...]
+_FAMILIES: list[tuple[_Kinds, type[requests.RequestException]]] = [  # the first that is among the causes counts
+    ((FileChanged,), RestError),
+    ((ConnectionError, EOFError, HostUnknown, HostUnreachable), RestConnectionError),
+    ((ssl.SSLEOFError, ssl.SSLZeroReturnError), RestConnectionError),
+    ((ssl.SSLError, urllib3.exceptions.SSLError, requests.exceptions.SSLError), RestCertificateError),
+    ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), RestTimeout),
+    ((urllib3.exceptions.ProtocolError, requests.ConnectionError), RestConnectionError),
+]
 
 
 def upload_to_corporate_rest(
@@ -181,14 +203,10 @@ def _made_anew(error: Exception) -> Exception:
     if isinstance(error, RestStatusError | RestConnectionError):
         return error.with_traceback(None)
     sentence = describe_failure(error)
-    if isinstance(error, FileChanged):
-        return RestError(sentence)
-    if isinstance(error, requests.exceptions.SSLError):
-        return RestCertificateError(sentence)
-    if isinstance(error, requests.Timeout | TimeoutError):
-        return RestTimeout(sentence)
-    if isinstance(error, requests.ConnectionError):
-        return RestConnectionError(sentence)
+    links = list(causes(error))
+    for origins, kind in _FAMILIES:
+        if any(isinstance(link, origins) for link in links):
+            return kind(sentence)
     return RestError(sentence)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import requests.adapters
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from .guard import Guard
 
@@ -28,7 +29,12 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
 
 def _pools(guard: Guard) -> dict[str, type[urllib3.HTTPConnectionPool]]:
     def open_socket(self: HTTPConnection) -> Any:
-        return guard.connect(self._dns_host, self.port)
+        try:
+            return guard.connect(self._dns_host, self.port)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "timed out") from error
+        except OSError as error:  # as it is, a reset here would be taken for an early answer
+            raise NewConnectionError(self, "failed") from error
 
     def send(self: HTTPConnection, data: Any) -> None:
         if self.sock is None or not isinstance(data, bytes | bytearray | memoryview):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ class SourceFile:
         self.name = usable_name(path.name)
         self._path = path
         self._progress = progress
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InvalidInput(f"{path} is not a file that can be sent.")
         self._file = io.FileIO(path)
         self._status = os.fstat(self._file.fileno())
         self.size = self._status.st_size

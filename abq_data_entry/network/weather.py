@@ -80,6 +80,8 @@ def _status_in_words(status: int, station: str, address: str) -> str:
         return f"{host} knows no weather station {station} ({status}). Check the setting weather_station."
     if status in (401, 403):
         return f"{host} refused to give the observation ({status}). It may want to know another contact address."
+    if 300 <= status < 400:
+        return f"{host} sent us on to another address ({status}) that isn't followed. Check the setting weather_url."
     return http_status_in_words(status, host)
 
 

@@ -1,0 +1,461 @@
+"""Deliveries by REST: to the bundled server as it is, and to servers that misbehave."""
+
+import datetime
+import ipaddress
+import logging
+import os
+import ssl
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry import network
+from tests.fixtures.servers import BundledServer
+
+from .faults import LOGIN_PAGE, Connection, Script, http, serving
+
+SECRET = "correct horse & battery"
+QUERY = "key=staple1234"
+
+
+@pytest.fixture
+def extract(tmp_path: Path) -> Path:
+    path = tmp_path / "abq_data_record_2026-11-21.csv"
+    path.write_bytes(b"Date,Time\r\n" * 50_000)
+    return path
+
+
+def send(port: int, path: Path, **options: object) -> None:
+    base = f"http://127.0.0.1:{port}"
+    network.upload_to_corporate_rest(
+        path, f"{base}/upload?{QUERY}", f"{base}/auth?{QUERY}", "alice", SECRET, **options  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def failing(script: Script, path: Path, **options: object) -> Exception:
+    """Return the error of a delivery to the script; it and its words must hold no secret."""
+    with serving(script) as port, pytest.raises(Exception) as caught:
+        send(port, path, **options)
+    error = caught.value
+    texts = [str(error), repr(error), network.describe_failure(error), repr(vars(error))]
+    texts += traceback.format_exception(error)
+    behind = error.__context__ or error.__cause__ or getattr(error, "request", None)
+    assert behind is None
+    for text in texts:
+        for secret in (SECRET, "battery", "staple", "opensesame"):
+            assert secret not in text
+    return error
+
+
+def answers(*replies: bytes) -> Script:
+    """Answer the requests of one connection in turn, each after reading all of it."""
+
+    def script(connection: Connection) -> None:
+        for reply in replies:
+            connection.request()
+            connection.send(reply)
+
+    return script
+
+
+LOGGED_IN = http("200 OK", b"hello", "Set-Cookie: token=opensesame; HttpOnly; Path=/")
+
+
+def test_the_file_arrives_as_it_is(rest_server: BundledServer, extract: Path) -> None:
+    told: list[tuple[int, int]] = []
+    network.upload_to_corporate_rest(
+        extract,
+        rest_server.upload_url,
+        rest_server.auth_url,
+        "test",
+        "test",
+        progress=lambda sent, total: told.append((sent, total)),
+    )
+    assert (rest_server.folder / extract.name).read_bytes() == extract.read_bytes()
+    assert told[-1] == (extract.stat().st_size,) * 2
+    assert [path.name for path in rest_server.folder.iterdir()] == [extract.name]
+
+
+@pytest.mark.parametrize("name", ["empty.csv", "Über größe.csv", "記録.csv"])
+def test_empty_files_and_names_beyond_ascii(rest_server: BundledServer, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    network.upload_to_corporate_rest(
+        str(tmp_path / name), rest_server.upload_url, rest_server.auth_url, "test", "test"
+    )  # fmt: skip
+    assert (rest_server.folder / name).read_bytes() == b""
+
+
+def test_wrong_password(rest_server: BundledServer, extract: Path) -> None:
+    with pytest.raises(network.requests.HTTPError, match="refused the user name or the password") as caught:
+        network.upload_to_corporate_rest(extract, rest_server.upload_url, rest_server.auth_url, "test", "wrong")
+    assert caught.value.response.status_code == 401
+    assert not list(rest_server.folder.iterdir())
+
+
+def test_requests_on_the_wire(extract: Path) -> None:
+    seen: list[bytes] = []
+
+    def script(connection: Connection) -> None:
+        for reply in (LOGGED_IN, http("204 No Content")):
+            seen.append(connection.request())
+            connection.send(reply)
+
+    with serving(script) as port:
+        send(port, extract)
+    login, upload = seen
+    assert login.startswith(f"POST /auth?{QUERY} HTTP/1.1\r\n".encode())
+    assert login.endswith(b"username=alice&password=correct+horse+%26+battery")
+    assert upload.startswith(f"PUT /upload?{QUERY} HTTP/1.1\r\n".encode())
+    head, _, body = upload.partition(b"\r\n\r\n")
+    assert b"\r\nCookie: token=opensesame" in head and b"chunked" not in head.lower()
+    assert b"authorization" not in (login + head).lower()
+    assert f'form-data; name="file"; filename="{extract.name}"\r\n'.encode() in body
+    assert b"\r\n\r\n" + extract.read_bytes() + b"\r\n--" in body
+
+
+def test_netrc_is_not_used(extract: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login bob password builder\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    test_requests_on_the_wire(extract)
+
+
+def test_proxy_of_the_environment(extract: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    def proxy(connection: Connection) -> None:
+        while request := connection.request():
+            seen.append(request)
+            connection.send(LOGGED_IN)
+
+    with serving(proxy) as port:
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        network.upload_to_corporate_rest(extract, "http://corp.invalid/up", "http://corp.invalid/in", "alice", SECRET)
+    assert [request.split(b" ")[1] for request in seen] == [b"http://corp.invalid/in", b"http://corp.invalid/up"]
+
+
+def cut_in_the_body(connection: Connection) -> None:
+    connection.request()
+    connection.send(LOGGED_IN)
+    connection.until(b"\r\n\r\n")
+    connection.exactly(100_000)
+    connection.reset()
+
+
+def silent_after_the_body(connection: Connection) -> None:
+    answers(LOGGED_IN)(connection)
+    connection.stall()
+
+
+def takes_nothing(connection: Connection) -> None:
+    connection.request()
+    connection.send(LOGGED_IN)
+    connection.stall()
+
+
+def drips_its_answer(connection: Connection) -> None:
+    connection.request()
+    connection.send(LOGGED_IN)
+    connection.request()
+    connection.drip(http("200 OK", bytes(1000)), 0.05)
+
+
+REDIRECT = http("302 Found", b"", f"Location: /elsewhere?{QUERY}")
+PERMANENT = http("308 Permanent Redirect", b"", "Location: http://example.org/")
+WRONG_LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n<p>done</p>"
+SILENCE = "didn't answer in time"
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "told"),
+    [
+        (answers(http("401 No")), "HTTPError", "refused the user name or the password (401)"),
+        (answers(http("403 No")), "HTTPError", "refused the user name or the password (403)"),
+        (answers(http("404 No")), "HTTPError", "no such service at this address (404)"),
+        (answers(http("500 Oops")), "HTTPError", "an error of its own (500)"),
+        (answers(REDIRECT), "HTTPError", "sent us on to another address (302)"),
+        (answers(PERMANENT), "HTTPError", "sent us on to another address (308)"),
+        (answers(http("200 OK", LOGIN_PAGE)), "HTTPError", "showed its login again"),
+        (answers(LOGGED_IN, http("401 No", SECRET.encode())), "HTTPError", "user name or the password (401)"),
+        (answers(LOGGED_IN, http("413 No")), "HTTPError", "too large (413)"),
+        (answers(LOGGED_IN, http("429 No", b"", "Retry-After: 7")), "HTTPError", "is busy (429)"),
+        (answers(LOGGED_IN, http("503 No")), "HTTPError", "an error of its own (503)"),
+        (answers(LOGGED_IN, REDIRECT), "HTTPError", "sent us on to another address (302)"),
+        (answers(LOGGED_IN, PERMANENT), "HTTPError", "sent us on to another address (308)"),
+        (answers(LOGGED_IN, http("200 OK", LOGIN_PAGE)), "HTTPError", "answered with a login page"),
+        (answers(LOGGED_IN, WRONG_LENGTH), "ConnectionError", "was cut"),
+        (answers(LOGGED_IN, b"SSH-2.0-nonsense\r\n"), "ConnectionError", "doesn't speak HTTP"),
+        (answers(LOGGED_IN, http("200 OK", b"no gzip", "Content-Encoding: gzip")), "RequestException", "be understood"),
+        (answers(LOGGED_IN, b""), "ConnectionError", "was cut"),
+        (cut_in_the_body, "ConnectionError", "was cut"),
+        (lambda connection: connection.reset(), "ConnectionError", "was cut"),
+        (lambda connection: connection.stall(), "Timeout", SILENCE),
+        (silent_after_the_body, "Timeout", SILENCE),
+        (takes_nothing, "Timeout", SILENCE),
+        (drips_its_answer, "Timeout", SILENCE),
+    ],
+)  # fmt: skip
+def test_faults(script: Script, kind: str, told: str, tmp_path: Path) -> None:
+    large = tmp_path / "large.csv"
+    with large.open("wb") as file:
+        file.truncate(20_000_000)  # more than the buffers of a connection hold
+    start = time.monotonic()
+    error = failing(script, large, timeout=0.5)
+    assert isinstance(error, getattr(network.requests, kind))
+    assert told in network.describe_failure(error)
+    assert time.monotonic() - start < 5
+
+
+def test_retry_after_is_kept(extract: Path) -> None:
+    busy = http("429 No", SECRET.encode(), "Retry-After: 7", "Set-Cookie: a=opensesame")
+    error = failing(answers(LOGGED_IN, busy), extract)
+    assert isinstance(error, network.requests.HTTPError) and error.response is not None
+    assert error.response.headers["Retry-After"] == "7"
+    assert not error.response.content and not error.response.cookies and not error.response.url
+
+
+def test_early_success_is_none(tmp_path: Path) -> None:
+    """A server that says 200 and hangs up before it has the file has not taken it."""
+    large = tmp_path / "large.csv"
+    with large.open("wb") as file:
+        file.truncate(20_000_000)
+
+    def script(connection: Connection) -> None:
+        connection.request()
+        connection.send(LOGGED_IN)
+        connection.until(b"\r\n\r\n")
+        connection.send(http("200 OK", b"thanks"))
+
+    assert isinstance(failing(script, large), network.requests.RequestException)
+
+
+def test_nothing_is_logged(extract: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        failing(answers(LOGGED_IN, http("500 Oops")), extract)
+        for headers in ("X: y", "no header at all", "Content-Type: \xff"):
+            with serving(answers(LOGGED_IN, http("200 OK", b"", headers))) as port:
+                send(port, extract)
+    assert not any(secret in caplog.text for secret in (SECRET, "battery", "staple", "opensesame"))
+
+
+def test_huge_answer_is_left_on_the_wire(extract: Path) -> None:
+    with serving(answers(LOGGED_IN, http("200 OK", bytes(10**7)))) as port:
+        send(port, extract)
+
+
+@pytest.mark.parametrize("change", ["shorter", "longer", "rewritten"])
+def test_file_changed_while_it_is_sent(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "growing.csv"
+    path.write_bytes(bytes(20_000_000))  # more than the buffers hold, so that it isn't sent yet when it changes
+    os.utime(path, ns=(1, 1))
+
+    def script(connection: Connection) -> None:
+        connection.request()
+        connection.send(LOGGED_IN)
+        connection.until(b"\r\n\r\n")
+        connection.exactly(1000)
+        if change == "shorter":
+            os.truncate(path, 1000)
+        else:
+            with path.open("ab" if change == "longer" else "r+b") as file:
+                file.write(b"more")
+        connection.exactly(10**9)
+
+    error = failing(script, path)
+    assert isinstance(error, network.requests.RequestException)
+    assert "was changed while it was being sent" in str(error)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    error = failing(answers(), tmp_path / "none.csv")
+    assert isinstance(error, FileNotFoundError)
+    assert "none.csv doesn't exist" in network.describe_failure(error)
+
+
+def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
+    assert "is not a file" in str(failing(answers(), tmp_path))
+
+
+def test_line_break_in_the_name(tmp_path: Path) -> None:
+    path = tmp_path / 'a"\r\nX-Evil: 1.csv'
+    try:
+        path.touch()
+    except OSError:
+        pytest.skip("this system has no such names")
+    assert isinstance(failing(answers(), path), network.InvalidInput)
+
+
+@pytest.mark.parametrize("url", ["", "upload", "ftp://h/u", "http://", "http://u:opensesame@h/", "http://h:99999/"])
+def test_bad_addresses_are_refused(url: str, extract: Path) -> None:
+    for addresses in ((url, "http://127.0.0.1:1/"), ("http://127.0.0.1:1/", url)):
+        with pytest.raises(network.InvalidInput) as caught:
+            network.upload_to_corporate_rest(extract, *addresses, "alice", SECRET)
+        assert "opensesame" not in str(caught.value)
+
+
+def test_refused_and_unknown_hosts(extract: Path) -> None:
+    with serving(lambda connection: None) as port:
+        pass
+    with pytest.raises(network.requests.ConnectionError, match="refused the connection at port"):
+        send(port, extract)
+    with pytest.raises(network.requests.ConnectionError, match=r"nowhere\.invalid isn't known"):
+        network.upload_to_corporate_rest(extract, "http://nowhere.invalid/", "http://nowhere.invalid/", "a", SECRET)
+
+
+def cancelled_at(moment: threading.Event, run: Callable[[threading.Event], None]) -> float:
+    """Run with an event that is set as soon as the moment has come; return how long the end took after that."""
+    cancel = threading.Event()
+    at: list[float] = []
+
+    def watch() -> None:
+        moment.wait(20)
+        at.append(time.monotonic())
+        cancel.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    with pytest.raises(network.Cancelled) as caught:
+        run(cancel)
+    assert caught.value.__context__ is None
+    return time.monotonic() - at[0]
+
+
+@pytest.mark.parametrize("where", ["login", "sending", "answer"])
+def test_cancel_frees_a_stalled_delivery(where: str, tmp_path: Path) -> None:
+    large = tmp_path / "large.csv"
+    with large.open("wb") as file:
+        file.truncate(20_000_000)
+    moment = threading.Event()
+
+    def script(connection: Connection) -> None:
+        connection.request()
+        if where != "login":
+            connection.send(LOGGED_IN)
+            connection.until(b"\r\n\r\n")
+            connection.exactly(1000 if where == "sending" else 20_000_000)
+        moment.set()
+        connection.stall()
+
+    with serving(script) as port:
+        assert cancelled_at(moment, lambda cancel: send(port, large, cancel=cancel)) < 0.5
+
+
+def test_cancelled_before_it_begins(extract: Path) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    assert isinstance(failing(answers(LOGGED_IN, http("200 OK")), extract, cancel=cancel), network.Cancelled)
+
+
+def test_cancelled_delivery_leaves_nothing(rest_server: BundledServer, tmp_path: Path) -> None:
+    large = tmp_path / "large.csv"
+    with large.open("wb") as file:
+        file.truncate(200_000_000)
+    cancel = threading.Event()
+    with pytest.raises(network.Cancelled):
+        network.upload_to_corporate_rest(
+            large,
+            rest_server.upload_url,
+            rest_server.auth_url,
+            "test",
+            "test",
+            cancel=cancel,
+            progress=lambda sent, total: cancel.set(),
+        )
+    rest_server.wait_for("PUT: given up")
+    assert not list(rest_server.folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PEM file with a key and a certificate of its own making, for localhost."""
+    x509 = pytest.importorskip("cryptography.x509")
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("certificate") / "own.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )  # fmt: skip
+    return path
+
+
+def encrypted(script: Script, certificate: Path) -> Script:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def wrapped(connection: Connection) -> None:
+        with context.wrap_socket(connection.socket, server_side=True) as secure:
+            script(Connection(secure, connection._ended))
+
+    return wrapped
+
+
+def test_own_certificate_authority(certificate: Path, extract: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    def script(connection: Connection) -> None:
+        for reply in (LOGGED_IN, http("200 OK")):
+            seen.append(connection.request())
+            connection.send(reply)
+
+    with serving(encrypted(script, certificate)) as port:
+        address = f"https://localhost:{port}/"
+        with pytest.raises(network.requests.exceptions.SSLError, match="certificate can't be trusted"):
+            network.upload_to_corporate_rest(extract, address, address, "alice", SECRET)
+        assert not seen
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.devnull)  # must not take the place of what was asked for
+        network.upload_to_corporate_rest(extract, address, address, "alice", SECRET, ca_file=certificate)
+    assert len(seen) == 2
+
+
+def test_cancel_frees_a_stalled_handshake(extract: Path) -> None:
+    moment = threading.Event()
+
+    def script(connection: Connection) -> None:
+        connection.socket.recv(1)
+        moment.set()
+        connection.stall()
+
+    def run(cancel: threading.Event) -> None:
+        network.upload_to_corporate_rest(extract, address, address, "alice", SECRET, cancel=cancel)
+
+    with serving(script) as port:
+        address = f"https://127.0.0.1:{port}/"
+        assert cancelled_at(moment, run) < 0.5
+
+
+def test_plain_server_at_an_encrypted_address(extract: Path) -> None:
+    with serving(lambda connection: connection.send(http("400 Bad Request"))) as port:
+        address = f"https://127.0.0.1:{port}/"
+        with pytest.raises(network.requests.exceptions.SSLError, match="may not speak TLS"):
+            network.upload_to_corporate_rest(extract, address, address, "alice", SECRET)
+
+
+def test_missing_ca_file(extract: Path, tmp_path: Path) -> None:
+    with pytest.raises(network.InvalidInput, match="CA file"):
+        network.upload_to_corporate_rest(extract, "https://h/", "https://h/", "a", SECRET, ca_file=tmp_path / "none")

@@ -1,0 +1,97 @@
+"""The bundled FTP server, run as it is, and asked by ftplib."""
+
+import ftplib
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.servers import PATIENCE, ROOT, BundledServer, bundled_server
+
+SCRIPT = "basic_ftp_server.py"
+
+
+@pytest.fixture
+def client(ftp_server: BundledServer) -> Iterator[ftplib.FTP]:
+    with ftplib.FTP(timeout=PATIENCE) as client:
+        client.connect(ftp_server.host, ftp_server.port)
+        client.login("test", "test")
+        yield client
+
+
+def test_stores_lists_and_returns(client: ftplib.FTP, ftp_server: BundledServer) -> None:
+    client.storbinary("STOR größe.csv", io.BytesIO(b"1,2"))
+    assert (ftp_server.folder / "größe.csv").read_bytes() == b"1,2"
+    assert client.nlst() == ["größe.csv"]
+    content: list[bytes] = []
+    client.retrbinary("RETR größe.csv", content.append)
+    assert content == [b"1,2"]
+
+
+def test_neither_renames_nor_deletes(client: ftplib.FTP, ftp_server: BundledServer) -> None:
+    client.storbinary("STOR a.csv", io.BytesIO(b"1,2"))
+    for refused in (lambda: client.delete("a.csv"), lambda: client.rename("a.csv", "b.csv"), lambda: client.mkd("c")):
+        with pytest.raises(ftplib.error_perm, match="550"):
+            refused()
+    assert [path.name for path in ftp_server.folder.iterdir()] == ["a.csv"]
+
+
+def test_stays_in_its_folder(client: ftplib.FTP, ftp_server: BundledServer) -> None:
+    (ftp_server.folder.parent / "secret").write_text("x")
+    with pytest.raises(ftplib.error_perm):
+        client.retrbinary("RETR ../secret", lambda block: None)
+
+
+def test_wrong_password(ftp_server: BundledServer) -> None:
+    with ftplib.FTP(timeout=PATIENCE) as client:
+        client.connect(ftp_server.host, ftp_server.port)
+        with pytest.raises(ftplib.error_perm, match="530"):
+            client.login("test", "wrong")
+
+
+def test_another_folder_and_passive_ports(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    # a port may be taken by another program: the server then picks one of its own, which is why none is asserted
+    options = ["--folder", str(tmp_path / "mine"), "--passive-ports", "50200-50219"]
+    with bundled_server(SCRIPT, *options, workspace=tmp_path) as server, ftplib.FTP(timeout=PATIENCE) as client:
+        client.connect(server.host, server.port)
+        client.login("test", "test")
+        client.storbinary("STOR a.csv", io.BytesIO(b"1"))
+    assert (tmp_path / "mine" / "a.csv").exists()
+
+
+def run(*options: str) -> "subprocess.CompletedProcess[str]":
+    words = [sys.executable, str(ROOT / SCRIPT), *options]
+    return subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+
+
+def test_port_in_use_is_told_in_one_line(ftp_server: BundledServer) -> None:
+    done = run("--port", str(ftp_server.port))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "--port" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "options", [("--folder", "/nowhere/at/all"), ("--port", "-1"), ("--passive-ports", "9-8"), ("--passive-ports", "x")]
+)
+def test_wrong_usage(options: tuple[str, ...]) -> None:
+    done = run(*options)
+    assert done.returncode == 2 and "usage:" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_warns_when_others_can_reach_it(tmp_path: Path) -> None:
+    with bundled_server(SCRIPT, "--host", "0.0.0.0", workspace=tmp_path) as server:
+        server.wait_for("Warning: others on the network can reach this server")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX systems")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ends_cleanly(client: ftplib.FTP, ftp_server: BundledServer, number: signal.Signals) -> None:
+    ftp_server.process.send_signal(number)
+    assert ftp_server.process.wait(PATIENCE) == 0
+    assert "Traceback" not in ftp_server.output()
