@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 from .failures import Cancelled, FileChanged, InvalidInput, TimedOut, Told
@@ -17,7 +18,7 @@ from .source import Progress, SourceFile
 
 TIMEOUT = 60.0  # seconds without any progress
 BLOCK = 64 * 1024
-_TIDYING = 10.0  # seconds for removing a partial file, in the background
+_TIDYING = 5.0  # seconds for removing a partial file, in the background
 _PATIENCE = 0.3  # seconds of them that a cancelled caller waits
 _LONGEST_REPLY = 1000  # lines
 
@@ -61,9 +62,11 @@ def upload_to_corporate_ftp(
                     attempt.run(session, guard)
                 return
             except (ftplib.Error, OSError, EOFError, ValueError, Cancelled) as error:
-                failure = guard.verdict() or _made_anew(error, ftp_pass)
+                failure: BaseException = guard.verdict() or _made_anew(error, ftp_pass)
+            except BaseException as error:  # of the progress callback, or Ctrl-C
+                failure = error
         if attempt.begun:
-            _remove(source.name, login, wait=_PATIENCE if isinstance(failure, Cancelled) else _TIDYING)
+            _remove(source.name, login, cancel)
     raise failure
 
 
@@ -157,8 +160,11 @@ def _listed_line(session: "_Session", name: str) -> set[int]:
     return {int(number) for line in ours for number in re.findall(r"(?<!\S)\d{1,18}(?!\S)", line[: -len(name)])}
 
 
-def _remove(name: str, login: tuple[str, int, str, str], wait: float) -> None:
-    """Remove a partial file over a connection of its own, for the old one may be dead; wait a while for it."""
+def _remove(name: str, login: tuple[str, int, str, str], cancel: threading.Event | None) -> None:
+    """Remove a partial file over a connection of its own, for the old one may be dead.
+
+    It goes on in the background when the caller cancels, who waits for it only for a moment then.
+    """
 
     def remove() -> None:
         with (
@@ -170,7 +176,10 @@ def _remove(name: str, login: tuple[str, int, str, str], wait: float) -> None:
 
     tidying = threading.Thread(target=remove, name="network-tidying", daemon=True)
     tidying.start()
-    tidying.join(wait)
+    end = time.monotonic() + _TIDYING
+    while tidying.is_alive() and time.monotonic() < end and not (cancel and cancel.is_set()):
+        tidying.join(0.05)
+    tidying.join(_PATIENCE)
 
 
 @contextlib.contextmanager

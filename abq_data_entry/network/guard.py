@@ -7,6 +7,7 @@ a thread of its own.
 
 import contextlib
 import errno
+import ipaddress
 import os
 import queue
 import selectors
@@ -22,6 +23,14 @@ _LONGEST_CONNECT = 20.0  # seconds for one address, however long the other waits
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
 
 _Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether the host is this machine itself, by its name or by a literal address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 class Guard:

@@ -28,7 +28,7 @@ from .failures import (
     describe_failure,
     http_status_in_words,
 )
-from .guard import Guard
+from .guard import Guard, is_loopback
 from .rest_connections import GuardedAdapter
 from .source import Progress, SourceFile
 
@@ -88,7 +88,7 @@ def upload_to_corporate_rest(
     `timeout`: seconds without progress, for connecting, sending and the whole of each answer; `progress(sent, total)`:
     bytes of the file, at most 20 times a second and once at the end, on the calling thread; `ca_file`: a PEM file
     with the certificate authorities to trust instead of the public ones.
-    Proxies come from the environment. Redirects are not followed.
+    Proxies come from the environment, except for this machine itself. Redirects are not followed.
 
     Raises `requests.HTTPError` for a status of 300 or more and for a login page in place of an answer, other
     `requests.RequestException` for everything else on the way, `InvalidInput` for addresses that can't be used,
@@ -140,6 +140,11 @@ def _no_authorization(request: requests.PreparedRequest) -> requests.PreparedReq
     return request
 
 
+def _proxies(url: str) -> dict[str, str] | None:
+    """Return what `requests` is to know of proxies beside the environment: none leads to this machine itself."""
+    return {"no_proxy": "*"} if is_loopback(urllib.parse.urlsplit(url).hostname or "") else None
+
+
 def _log_in(
     session: requests.Session, guard: Guard, url: str, username: str, password: str, verify: bool | str
 ) -> None:
@@ -148,6 +153,7 @@ def _log_in(
         url,
         data={"username": username, "password": password},
         verify=verify,
+        proxies=_proxies(url),
         allow_redirects=False,
         stream=True,
     ) as response:
@@ -163,6 +169,7 @@ def _put(session: requests.Session, guard: Guard, url: str, source: SourceFile, 
         data=body,  # type: ignore[arg-type]  # views of one buffer, which the connection takes as well
         headers={"Content-Type": body.content_type},
         verify=verify,
+        proxies=_proxies(url),
         allow_redirects=False,
         stream=True,
     ) as response:

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 from xml.etree.ElementTree import ParseError
 
 from .failures import InvalidInput, Told, describe_failure, http_status_in_words
-from .guard import Guard
+from .guard import Guard, is_loopback
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -87,9 +87,10 @@ def _status_in_words(status: int, station: str, address: str) -> str:
 
 def _fetch(address: str, guard: Guard) -> bytes:
     """Return the body of the answer, whole and at most 64 KiB."""
+    host = urllib.parse.urlsplit(address).hostname or ""
     opener = urllib.request.OpenerDirector()
     handlers: list[urllib.request.BaseHandler] = [
-        urllib.request.ProxyHandler(),
+        urllib.request.ProxyHandler(None if not is_loopback(host) else {}),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _CarefulRedirects(),

@@ -279,6 +279,17 @@ def test_file_changed_while_it_is_sent(large: Path, change: str) -> None:
     assert server.files == {}
 
 
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_interrupted_by_the_caller(large: Path, kind: type[BaseException]) -> None:
+    def progress(sent: int, total: int) -> None:
+        raise kind
+
+    server = Ftp()
+    with serving(server) as port, pytest.raises(kind):
+        send(port, large, progress=progress)
+    assert server.files == {}
+
+
 def test_refused_and_unknown_hosts(extract: Path) -> None:
     with serving(lambda connection: None) as port:
         pass

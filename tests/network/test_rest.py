@@ -138,6 +138,8 @@ def test_proxy_of_the_environment(extract: Path, monkeypatch: pytest.MonkeyPatch
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         network.upload_to_corporate_rest(extract, "http://corp.invalid/up", "http://corp.invalid/in", "alice", SECRET)
+        with serving(answers(LOGGED_IN, http("200 OK"))) as direct:
+            send(direct, extract)  # this machine itself is reached directly
     assert [request.split(b" ")[1] for request in seen] == [b"http://corp.invalid/in", b"http://corp.invalid/up"]
 
 

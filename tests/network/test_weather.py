@@ -231,5 +231,22 @@ def test_bad_addresses_are_refused(url: str) -> None:
         network.get_local_weather("KBMG", url)
 
 
+def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    def proxy(connection: Connection) -> None:
+        seen.append(connection.request())
+        connection.send(http("200 OK", GOOD))
+
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with serving(proxy) as port:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        network.get_local_weather("KBMG", "http://feed.invalid/{station}")
+        assert seen[0].startswith(b"GET http://feed.invalid/KBMG HTTP/1.1\r\n")
+        fetch(answering(http("200 OK", GOOD)))  # this machine itself is reached directly
+    assert len(seen) == 1
+
+
 def test_default_address_is_encrypted() -> None:
     assert network.WEATHER_URL == "https://forecast.weather.gov/xml/current_obs/{station}.xml"
