@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import time
@@ -24,7 +23,7 @@ def dump(endpoint: Mapping[str, str], file: Path) -> None:
     Raises PostgresError.
     """
     file = file.absolute()
-    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
+    partial = file.with_name(f".{file.name}.{os.urandom(4).hex()}.part")
     with system_errors_told("The backup file", file):
         partial.touch(mode=0o600, exist_ok=False)
         try:
@@ -48,8 +47,8 @@ def restore(
     if not file.is_file():
         raise PostgresError(f"There is no backup file {file}.")
     name = endpoint["dbname"]
-    fresh = f"{name[:40]}_restoring_{secrets.token_hex(4)}"
-    aside = f"{name[:40]}_replaced_{secrets.token_hex(4)}"
+    fresh = f"{name[:40]}_restoring_{os.urandom(4).hex()}"
+    aside = f"{name[:40]}_replaced_{os.urandom(4).hex()}"
     maintenance = {**endpoint, "dbname": "postgres"}
     _execute(maintenance, f"CREATE DATABASE {_identifier(fresh)} TEMPLATE template0 ENCODING 'UTF8'")
     try:

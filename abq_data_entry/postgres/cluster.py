@@ -1,7 +1,6 @@
 """The data directory: made once by initdb, and never made again over something that is there."""
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -80,7 +79,7 @@ def _check(home: Home, binaries: Path) -> None:
 def _make(home: Home, binaries: Path, new: Path, over_tcp: bool) -> None:
     if over_tcp:
         # host:port:database:user:password (libpq's manual, "The Password File")
-        password = secrets.token_urlsafe(24)
+        password = os.urandom(24).hex()
         write_private(home.passfile, f"*:*:*:{ROLE}:{password}\n", home.account)
         write_private(home.folder / "password.new", password, home.account)
     else:

@@ -1,5 +1,6 @@
 """Connections of this room's own: to see who is there, to make databases, to be seen."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 WATCHER_NAME = "ABQ Data Entry watcher"
+_CLOSING = 0.5  # seconds that a connection which was just closed may still be seen
 _OTHERS = (
     "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     " AND pid <> pg_backend_pid() AND application_name <> %s"
@@ -61,6 +63,17 @@ def cursor_at(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> Iter
             yield cursor
     finally:
         connection.close()
+
+
+def in_use(endpoint: Mapping[str, str]) -> bool:
+    """Whether any client but ourselves and the watcher is connected to the server."""
+    deadline = time.monotonic() + _CLOSING
+    with cursor_at(endpoint) as cursor:
+        while others(cursor):
+            if time.monotonic() > deadline:
+                return True
+            time.sleep(0.01)
+        return False
 
 
 def others(cursor: "Cursor") -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cluster import ready_cluster, write_settings
-from .connections import connect, cursor_at, endpoint_of, others, watched
+from .connections import connect, cursor_at, endpoint_of, in_use, watched
 from .errors import PostgresError
 from .home import Home, home_in, locked
 from .pidfile import Postmaster
@@ -89,11 +89,11 @@ class EmbeddedServer:
         """Leave the server, and stop it if nobody else is connected. True: it no longer runs. Raises PostgresError."""
         self._leave()
         with locked(self._home.lock):
-            if settled(self._home.cluster) is None:
+            self._found = settled(self._home.cluster)
+            if self._found is None:
                 return True
-            with cursor_at(self.endpoint("postgres")) as cursor:
-                if others(cursor):
-                    return False
+            if in_use(self.endpoint("postgres")):
+                return False
             stop_server(self._home)
             return True
 
@@ -106,11 +106,15 @@ class EmbeddedServer:
     def _launch(self) -> Postmaster:
         programs = binaries()
         ready_cluster(self._home, programs, self._over_tcp)
-        if not self._home.passfile.exists():
-            write_settings(self._home, socket_folder(self._home), PORT)
+        sockets = None if self._home.passfile.exists() else socket_folder(self._home)
+        write_settings(self._home, sockets, PORT if sockets else _free_port())
+        try:
             return launch(self._home, programs)
-        write_settings(self._home, None, _free_port())
-        return launch(self._home, programs)
+        except PostgresError:
+            if sockets:
+                with suppress(OSError):
+                    sockets.rmdir()
+            raise
 
     def _leave(self) -> None:
         if self._presence is not None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .account import account_for
-from .connections import WATCHER_NAME, connect, cursor_at, endpoint_of, others, sessions
+from .connections import WATCHER_NAME, connect, endpoint_of, in_use, others, sessions
 from .errors import PostgresError
 from .home import Home, locked
 from .pidfile import Postmaster, running
@@ -103,9 +103,8 @@ def _watch_connected(home: Home, found: Postmaster, state: Watch) -> bool:
 def _stopped_unused(home: Home, endpoint: dict[str, str]) -> bool:
     try:
         with locked(home.lock, patience=0.5):
-            with cursor_at(endpoint, WATCHER_NAME) as cursor:
-                if others(cursor):
-                    return False
+            if in_use(endpoint):
+                return False
             stop_server(home)
             return True
     except PostgresError:

@@ -1,5 +1,6 @@
 """Clusters for tests that stop, kill or damage them."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -14,19 +15,28 @@ from abq_data_entry.postgres.process import stop_server
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """A temporary folder with a short path that everybody can enter; servers in it are stopped at the end."""
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary folder with a short path that everybody can enter; servers in it are stopped at the end.
+
+    It is also the folder for temporary files and sockets, so that a killed server leaves nothing behind.
+    """
     made = Path(tempfile.mkdtemp(prefix="abq-test-"))
     made.chmod(0o755)
+    monkeypatch.setenv("TMPDIR", str(made))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     try:
         yield made
     finally:
-        for cluster in made.rglob("postgres/cluster"):
-            if cluster.is_dir():
-                home = home_in(cluster.parent.parent)
-                with locked(home.lock):
-                    stop_server(home)
+        _stop_servers_in(made)
         shutil.rmtree(made)
+
+
+def _stop_servers_in(folder: Path) -> None:
+    for place, _, _ in os.walk(folder):
+        if Path(place, "cluster", "PG_VERSION").exists():
+            home = home_in(Path(place).parent)
+            with locked(home.lock):
+                stop_server(home)
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +45,8 @@ def template() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="abq-test-"))
     try:
         postgres.start(made / "data").stop()
+        with (made / "data/postgres/cluster/postgresql.conf").open("a") as settings:
+            settings.write("fsync = off\n")  # no test pulls the plug
         yield made / "data"
     finally:
         shutil.rmtree(made)

