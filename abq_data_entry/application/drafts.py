@@ -29,7 +29,7 @@ class DraftFile:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         slots = [self._folder / f"draft-{number}.json" for number in range(1, SLOTS + 1)]
         for path in sorted(slots, key=lambda each: not each.exists()):
-            lock = FileLock(path.with_suffix(".lock"), timeout=0)
+            lock = FileLock(path.with_suffix(".lock"), timeout=0, thread_local=False)
             try:
                 lock.acquire()
             except Timeout:

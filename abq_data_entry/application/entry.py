@@ -152,7 +152,7 @@ class RecordEntry:
             form.save_failed({F.PLOT: str(error)})
             self.refresh_check()
             self._app.status.set(f"Not saved: {error}")
-        elif isinstance(error, models.RecordInvalid):
+        elif isinstance(error, models.RecordInvalid) and set(error.errors) & set(form.inputs):
             form.save_failed(error.errors)
             self._app.status.set("Not saved: see the marked fields")
         else:
@@ -163,7 +163,7 @@ class RecordEntry:
                 self._app,
                 "Save Record",
                 f"Plot {record[F.PLOT]} couldn't be saved. What you typed is still in the form.",
-                str(error),
+                reason_of(error),
                 retry=form.submit,
             )
 
@@ -274,7 +274,13 @@ class RecordEntry:
 
     def _open_failed(self, error: BaseException) -> None:
         log.error("a record couldn't be opened", exc_info=error)
-        show_failure(self._app, "Open Record", "The record couldn't be opened.", str(error))
+        show_failure(self._app, "Open Record", "The record couldn't be opened.", reason_of(error))
+
+
+def reason_of(error: BaseException) -> str:
+    """The sentence for people, and below it what the server said, where that is known."""
+    detail = getattr(error, "detail", "")
+    return f"{error}\n\n{detail}" if detail else str(error)
 
 
 def following_check(key: CheckKey, labs: tuple[str, ...]) -> CheckKey | None:

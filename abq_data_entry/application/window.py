@@ -68,6 +68,10 @@ class Application(tk.Tk):
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
         self.configure(menu=menu_class(self.tk.call("tk", "windowingsystem"))(self, self.callbacks, self.settings))
         bind_keys(self, self.callbacks, mac)
+        if not mac:
+            # Tk on X11 pastes with Ctrl+Y, as Emacs does; desktops redo with it.
+            self.event_delete("<<Paste>>", "<Control-Key-y>", "<Control-Lock-Key-Y>")
+            self.event_add("<<Redo>>", "<Control-Key-y>", "<Control-Shift-Key-Z>")
         PlotKeys(self, self.entry.go_to_plot, "Command" if mac else "Control")
         self.protocol("WM_DELETE_WINDOW", self.quit_application)
         self.show_look()
@@ -238,8 +242,10 @@ class Application(tk.Tk):
 
     def _end(self) -> None:
         self._layout.remember_size(self.settings["window geometry"])
-        if not self.form.changed:
-            self.draft_saved()
+        if self._draft_timer is not None:
+            self.after_cancel(self._draft_timer)
+        draft = self.form.draft()
+        self.jobs.submit("files", self._draft_file.write, draft)
         self.withdraw()
         self.jobs.submit("files", self._draft_file.release)
         self.jobs.submit("database", self._connection.close)

@@ -95,6 +95,7 @@ class CheckPanel(ttk.Frame):
         """Put the focus on what comes after a complete check, if that is offered."""
         if not self._next.winfo_manager():
             return False
+        self._next.update_idletasks()  # a button that isn't on the screen yet takes no focus
         self._next.focus_set()
         return True
 

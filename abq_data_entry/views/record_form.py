@@ -130,8 +130,11 @@ class DataRecordForm(ttk.Frame):
         if may_fill and view.technician and self._wants("autofill sheet data"):
             technician.fill(view.technician, by_itself=True)
         plot = self.inputs[F.PLOT]
-        if self._opened is None and (not plot.text or (plot.filled_by_itself and self._is_recorded())):
+        # Readings that are being typed keep their plot, even if somebody else was quicker with it.
+        if self._opened is None and not self.changed and (not plot.text or plot.filled_by_itself):
             self._fill_next_plot()
+            if plot.text and self.focused is plot:
+                self.focus_first_empty()  # whoever was quicker than the database isn't left in a filled field
         self._refresh()
 
     def open_record(self, record: Mapping[str, object]) -> None:
@@ -186,12 +189,12 @@ class DataRecordForm(ttk.Frame):
         else:
             self.begin_new(plot=self.check.next_missing(after))
         self.focus_first_empty()
-        self.type_ahead.end()
+        self.type_ahead.end(return_focus=False)
 
     def save_failed(self, errors: Mapping[str, str] | None = None) -> None:
         """The record is not saved: all stays as it was typed; ``errors`` by field name."""
         self.saving = False
-        self.type_ahead.end()
+        self.type_ahead.end(return_focus=True)
         if errors:
             self.show_errors(errors)
 
@@ -247,14 +250,12 @@ class DataRecordForm(ttk.Frame):
         self.submit()
 
     def focus_first_empty(self) -> None:
-        """Put the focus where typing goes on: the first required field that is empty."""
-        for name in fields.REQUIRED_ORDER:
-            each = self.inputs[name]
-            if not each.text and not each.is_disabled:
-                each.focus_set()
-                return
-        if not self._check_panel.focus_next_check():
-            self.inputs[F.HUMIDITY].focus_set()
+        """Put the focus where typing goes on: the first required field that is empty, or the next check."""
+        if self._opened is None and self.check.complete and self._check_panel.focus_next_check():
+            return
+        empty = (name for name in fields.REQUIRED_ORDER if not self.inputs[name].text)
+        first = next((name for name in empty if not self.inputs[name].is_disabled), F.HUMIDITY)
+        self.inputs[first].focus_set()
 
     @property
     def focused(self) -> FieldInput | None:
@@ -331,9 +332,13 @@ class DataRecordForm(ttk.Frame):
             self.check = self.check.with_plots(self._plots[lab])
 
     def _fill_next_plot(self) -> None:
-        plot = self.check.next_missing(0) if self.check.known else None
         each = self.inputs[F.PLOT]
-        if plot is not None and (not each.text or each.filled_by_itself):
+        current = self._value(F.PLOT)
+        if isinstance(current, int) and current not in self.check.recorded:
+            return
+        plot = self.check.next_missing(0) if self.check.known else None
+        wanted = self._wants("autofill sheet data") and (not each.text or each.filled_by_itself)
+        if plot is not None and wanted:
             each.fill(str(plot), by_itself=True)
             self._fill_seed_sample()
 
@@ -352,10 +357,6 @@ class DataRecordForm(ttk.Frame):
             if fault and clear:
                 each.fill("")
             each.set_enabled(not fault)
-
-    def _is_recorded(self) -> bool:
-        plot = self._value(F.PLOT)
-        return isinstance(plot, int) and plot in self.check.recorded
 
     def _open_existing(self) -> None:
         plot = self._value(F.PLOT)

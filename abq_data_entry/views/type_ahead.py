@@ -29,9 +29,9 @@ class TypeAhead:
             self._before = focused
         self._collector.focus_set()
 
-    def end(self) -> None:
-        """Type the collected keys where the focus is now; where nobody moved it, where it was before."""
-        if self._form.focus_get() is self._collector and self._before is not None:
+    def end(self, return_focus: bool) -> None:
+        """Type the collected keys where the focus is now, or with ``return_focus`` where it was before."""
+        if return_focus and self._before is not None:
             self._before.focus_set()
         keys, self._keys = self._keys, []
         for keysym, char in keys:

@@ -108,6 +108,8 @@ class FieldInput(ttk.Frame):
     @property
     def is_disabled(self) -> bool:
         """Whether the user can't type here (a reading of broken equipment)."""
+        if isinstance(self.editor, ttk.Widget):
+            return bool(self.editor.instate(["disabled"]))
         return str(self.editor.cget("state")) == "disabled"
 
     def set_enabled(self, enabled: bool) -> None:

@@ -1,0 +1,285 @@
+"""The known traps of such forms, each on the real window and the real database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from abq_data_entry import fields
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.models import SQLModel
+from tests.fixtures.window import Window, close
+
+
+def record(plot: int, date: str, **changes: object) -> dict[str, object]:
+    """A valid record of lab A at 8:00."""
+    texts = ("24.09", "1.03", "22.01", "false", "9", "21", "3", "1.67", "8.7", "2.73", "")
+    values: dict[str, object] = dict(zip(fields.CSV_HEADER[6:], texts, strict=True))
+    values |= {F.DATE: date, F.TIME: "8:00", F.TECHNICIAN: "J Simms", F.LAB: "A", F.PLOT: plot, F.SEED_SAMPLE: "AXM477"}
+    return values | {name.replace("_", " "): value for name, value in changes.items()}
+
+
+def open_plot(window: Window, plot: int) -> None:
+    window.app.entry.go_to_plot(plot)
+    window.until(lambda: window.app.form.opened is not None and window.app.form.opened[3] == plot, "the record")
+
+
+def today(window: Window) -> str:
+    return window.text(F.DATE)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Humidity", "0.5"),
+        ("Humidity", "52"),
+        ("Light", "0"),
+        ("Light", "100"),
+        ("Temperature", "4"),
+        ("Fruit", "1000"),
+    ],
+)
+def test_a_value_equal_to_a_limit_is_saved_as_that_decimal(
+    window: Window, stored: SQLModel, name: str, text: str
+) -> None:
+    window.begin_check()
+    window.fill_readings()
+    window.fill(**{name: text})
+    window.save()
+    assert Decimal(str(stored.get_record(today(window), "8:00", "A", 1)[name])) == Decimal(text)
+
+
+def test_errors_stand_beside_the_fields_and_the_first_has_the_focus(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.fill_readings()
+    window.fill(Light="", Blossoms="", Median_Height="99")
+    window.save()
+    assert window.focus == F.LIGHT
+    assert window.error(F.LIGHT) == "Light is required."
+    assert window.error(F.BLOSSOMS) == "Blossoms is required."
+    assert "at most Max Height" in window.error(F.MEDIAN_HEIGHT)
+    assert not window.dialogs
+    assert stored.get_all_records() == []
+
+
+def test_an_error_appears_when_the_focus_leaves_and_goes_when_mended(window: Window) -> None:
+    window.begin_check()
+    window.type(".\t")
+    assert "Humidity" in window.error(F.HUMIDITY)
+    assert "✗" in str(window.app.form.inputs[F.HUMIDITY]._note.cget("text"))
+    window.press("shift+Tab")
+    window.type("24")
+    assert window.error(F.HUMIDITY) == ""
+
+
+def test_notes_do_not_grow_at_each_save(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.fill_readings()
+    window.app.form.inputs[F.NOTES].focus_set()
+    window.type("leaf")
+    window.press("shift+Return")
+    window.type("spots\n")
+    window.until(lambda: window.app.form.check.recorded, "the save")
+    for _ in range(3):
+        open_plot(window, 1)
+        assert window.text(F.NOTES) == "leaf\nspots"
+        window.fill(Plants=str(int(window.text(F.PLANTS)) + 1))
+        window.save()
+    saved = stored.get_record(today(window), "8:00", "A", 1)
+    assert (saved[F.NOTES], saved[F.PLANTS]) == ("leaf\nspots", 12)
+
+
+def test_a_fault_survives_opening_and_saving(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, today(window), Equipment_Fault="true", Humidity="", Light="", Temperature=""))
+    window.begin_check()
+    open_plot(window, 1)
+    assert window.app.form.inputs[F.HUMIDITY].is_disabled
+    window.fill(Plants="7")
+    window.save()
+    saved = stored.get_record(today(window), "8:00", "A", 1)
+    assert (saved[F.EQUIPMENT_FAULT], saved[F.HUMIDITY], saved[F.LIGHT], saved[F.PLANTS]) == (True, None, None, 7)
+    # The next plot takes readings again.
+    assert not window.app.form.inputs[F.HUMIDITY].is_disabled
+
+
+def test_opening_plot_1_and_entering_plot_2_never_overwrites_plot_1(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, today(window)))
+    window.begin_check()
+    open_plot(window, 1)
+    window.fill(Plot="2", Plants="5")
+    assert "plot 1" in str(window.app.form._plot_panel._remark.cget("text"))
+    window.save()
+    assert stored.get_record(today(window), "8:00", "A", 1)[F.PLANTS] == 9
+    assert stored.get_record(today(window), "8:00", "A", 2)[F.PLANTS] == 5
+
+
+def test_a_new_record_with_an_existing_key_offers_to_open_it(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.fill_readings()
+    # Somebody else saves plot 1 in the meantime.
+    stored.save_record(record(1, today(window), Technician="P Taylor", Plants="4"))
+    window.save()
+    assert "already" in window.error(F.PLOT)
+    assert stored.get_record(today(window), "8:00", "A", 1)[F.PLANTS] == 4
+    assert window.text(F.HUMIDITY) == "24.09"  # nothing typed is lost
+    window.until(lambda: 1 in window.app.form.check.recorded, "the check to be looked up again")
+    assert window.app.form._plot_panel._open.winfo_manager()
+    window.app.form._plot_panel._open.invoke()
+    window.answer("Discard")
+    window.until(lambda: window.app.form.opened is not None, "the record")
+    assert window.text(F.PLANTS) == "4"
+
+
+@pytest.mark.parametrize(("answer", "others"), [("Only", "J Simms"), ("All", "P Taylor")])
+def test_changing_the_technician_changes_what_was_meant(
+    window: Window, stored: SQLModel, answer: str, others: str
+) -> None:
+    for plot in (1, 2):
+        stored.save_record(record(plot, today(window)))
+    window.begin_check()
+    window.fill_readings()
+    window.fill(Technician="P Taylor")
+    window.app.form.submit()
+    window.answer(answer)
+    window.until(lambda: 3 in window.app.form.check.recorded, "the save")
+    window.settle()
+    names = [each[F.TECHNICIAN] for each in stored.get_all_records()]
+    assert names == [others, others, "P Taylor"]
+    # Asked once: the next plot is saved without a question.
+    window.fill_readings()
+    window.save()
+    assert not window.dialogs
+
+
+def test_cancelling_the_technician_question_saves_nothing(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, today(window)))
+    window.begin_check()
+    window.fill_readings()
+    window.fill(Technician="Q Murphy")
+    window.app.form.submit()
+    window.answer("Cancel")
+    assert len(stored.get_all_records()) == 1
+    assert (window.text(F.HUMIDITY), window.app.form.saving) == ("24.09", False)
+
+
+def test_a_failed_save_leaves_nothing_half_saved_and_the_form_untouched(window: Window, stored: SQLModel) -> None:
+    stored.query(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'the disk is on fire'; END $$;"
+        "CREATE TRIGGER trouble BEFORE INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION fail()"
+    )
+    window.begin_check()
+    window.fill_readings()
+    before = window.app.form.texts()
+    window.save()
+    window.answer("Close")
+    assert window.app.form.texts() == before
+    assert stored.query("SELECT * FROM lab_checks") == []
+    stored.query("DROP TRIGGER trouble ON plot_checks")
+    window.save()
+    assert len(stored.get_all_records()) == 1
+
+
+def test_sticky_fields_and_the_next_plot_after_a_save(window: Window) -> None:
+    window.begin_check("12:00", "B", "L Taniff")
+    window.fill_readings()
+    window.save()
+    sticky = [window.text(name) for name in (F.TIME, F.LAB, F.TECHNICIAN, F.PLOT, F.SEED_SAMPLE)]
+    assert sticky == ["12:00", "B", "L Taniff", "2", "AXM478"]
+    assert window.focus == F.HUMIDITY
+    assert not window.app.form.changed
+
+
+def test_autofill_can_be_switched_off(window: Window) -> None:
+    window.app.settings["autofill sheet data"].set(False)
+    window.app.settings["autofill date"].set(False)
+    window.fill(Date="2026-11-21")
+    window.begin_check()
+    assert (window.text(F.PLOT), window.text(F.SEED_SAMPLE)) == ("", "")
+    window.fill(Plot="4", Seed_sample="AXM480")
+    window.fill_readings()
+    window.save()
+    assert [window.text(name) for name in (F.DATE, F.TIME, F.LAB, F.TECHNICIAN, F.PLOT)] == [""] * 5
+
+
+def test_previous_readings_stand_beside_the_fields(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, "2026-11-01", Humidity="23.9"))
+    window.fill(Date="2026-11-02")
+    window.begin_check()
+    each = window.app.form.inputs[F.HUMIDITY]
+    assert each._note.cget("text") == "was 23.90"
+    assert each._tooltip.text == "Recorded on 2026-11-01 at 8:00"
+    window.app.entry.go_to_plot(2)
+    window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
+    assert each._note.cget("text") == ""
+
+
+def test_leaving_a_changed_form_asks_once(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.type("24.09")
+    window.app.callbacks["next_record"]()
+    window.answer("Cancel")
+    assert (window.text(F.PLOT), window.text(F.HUMIDITY)) == ("1", "24.09")
+    window.app.callbacks["next_record"]()
+    window.answer("Discard")
+    window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
+    assert not window.dialogs and window.text(F.HUMIDITY) == ""
+    window.fill_readings()
+    window.app.callbacks["previous_record"]()
+    window.answer("Save")
+    window.until(lambda: window.text(F.PLOT) == "1", "plot 1")
+    assert [each[F.PLOT] for each in stored.get_all_records()] == [2]
+
+
+def test_quitting_with_something_unsaved_asks(window: Window) -> None:
+    window.begin_check()
+    window.type("24.09")
+    window.app.quit_application()
+    window.answer("Cancel")
+    assert window.app.winfo_exists() and window.text(F.HUMIDITY) == "24.09"
+
+
+def test_what_is_being_typed_survives_a_crash(window: Window, open_window: Callable[[], Window]) -> None:
+    window.begin_check()
+    window.type("24.09\n1.0")
+    window.app._keep_draft()
+    window.settle()
+    # As after kill -9: the lock goes with the process, the draft stays.
+    window.app._draft_file.release()
+    second = open_window()
+    second.until(lambda: second.text(F.HUMIDITY) == "24.09", "the draft")
+    assert (second.text(F.TIME), second.text(F.PLOT), second.text(F.LIGHT)) == ("8:00", "1", "1.0")
+    assert "back in the form" in second.app.status.get() or second.app.data_model
+    second.until(lambda: second.app.form.check.known, "the check")
+    second.fill_readings()
+    second.save()
+    close(second)
+    close(window)
+
+
+def test_two_windows_do_not_take_each_others_drafts(window: Window, open_window: Callable[[], Window]) -> None:
+    window.begin_check()
+    window.type("24.09")
+    window.app._keep_draft()
+    window.settle()
+    second = open_window()
+    second.until(lambda: second.app.data_model is not None, "the database")
+    second.settle()
+    assert second.text(F.HUMIDITY) == ""
+
+
+def test_keys_typed_during_a_save_get_into_the_next_plot(window: Window, stored: SQLModel) -> None:
+    stored.query(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$;"
+        "CREATE TRIGGER slow BEFORE INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION slowly()"
+    )
+    window.begin_check()
+    window.fill_readings()
+    window.app.form.inputs[F.MEDIAN_HEIGHT].focus_set()
+    window.type("\n31.5\n2\n")
+    window.until(lambda: window.text(F.PLOT) == "2" and window.text(F.LIGHT) == "2.00", "the next plot")
+    assert window.text(F.HUMIDITY) == "31.50"
+    assert stored.get_record(today(window), "8:00", "A", 1)[F.MEDIAN_HEIGHT] == Decimal("2.73")
