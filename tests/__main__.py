@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
 
     os.chdir(CHECKOUT)
     environment = virtualenv.VirtualEnvironment(CHECKOUT, virtualenv.DEVELOPMENT_LOCKS)
-    tools = TOOLS if sys.platform == "linux" else ()
+    tools = (*TOOLS, "psql") if sys.platform == "linux" else ()
     try:
         code = start.enter(environment, ["-m", "tests", *arguments], tk=True, tools=tools)
     except EnvironmentProblem as problem:

@@ -19,8 +19,9 @@ def application(arguments: list[str], checkout: str) -> int:
         return 1
     tools = display.TOOLS if demo and not display.available() else ()
     launcher = os.path.join(checkout, "abq_data_entry.py")  # noqa: PTH118 - pathlib is not loaded yet
+    wishes = ["psql"] if demo else []
     try:
-        inside = enter(VirtualEnvironment(checkout), [launcher, *arguments], tk=opens_window, tools=tools)
+        inside = enter(VirtualEnvironment(checkout), [launcher, *arguments], opens_window, tools, wishes)
     except EnvironmentProblem as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -34,8 +35,17 @@ def application(arguments: list[str], checkout: str) -> int:
     return main(arguments)
 
 
-def enter(environment: VirtualEnvironment, program: list[str], tk: bool, tools: Sequence[str] = ()) -> int | None:
+def enter(
+    environment: VirtualEnvironment,
+    program: list[str],
+    tk: bool,
+    tools: Sequence[str] = (),
+    wishes: Sequence[str] = (),
+) -> int | None:
     """Continue in the environment, made first if need be; ``program`` is this program's own file and arguments.
+
+    ``tk`` asks for a Python that can show a window, ``tools`` are programs that must be on PATH, and ``wishes`` are
+    installed along when something has to be installed anyway.
 
     Returns None when this process already runs in it: then go on. Otherwise the program is started again in it:
     on POSIX this never returns, on Windows it returns the program's exit code.
@@ -49,7 +59,7 @@ def enter(environment: VirtualEnvironment, program: list[str], tk: bool, tools: 
             return None
         return _replace([base_executable(), *program])  # its own packages can't be replaced from inside
     if not (fits and environment.stamp().get("tk", "no") >= ("yes" if tk else "no") and not _missing(tools)):
-        code = _provide(program, tk, tools)
+        code = _provide(program, tk, tools, wishes)
         if code is not None:
             return code
         environment.prepare(has_tk=not _lacks_tk())
@@ -73,7 +83,7 @@ def _lacks_tk() -> bool:
     return "tkinter" in lacks(tk=True)
 
 
-def _provide(program: list[str], tk: bool, tools: Sequence[str]) -> int | None:
+def _provide(program: list[str], tk: bool, tools: Sequence[str], wishes: Sequence[str]) -> int | None:
     """See to a Python with all it takes and to the tools; hands over to another Python where that is the way."""
     from abq_data_entry.environment import interpreters, system_packages
 
@@ -84,7 +94,7 @@ def _provide(program: list[str], tk: bool, tools: Sequence[str]) -> int | None:
             return _hand_over(other.path, other.version, missing, program)
     absent = [*missing, *_missing(tools)]
     if absent:
-        system_packages.provide(absent)
+        system_packages.provide([*absent, *_missing(wishes)])
         import importlib
 
         importlib.invalidate_caches()

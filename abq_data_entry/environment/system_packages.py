@@ -1,7 +1,7 @@
 """What the operating system has to bring: named with the exact line of its package manager, and run if we may.
 
 ``tkinter`` and ``venv`` are parts of Python that distributions pack apart; the tests and a demo without a screen need
-``Xvfb``, ``openbox`` and ``xdotool``.
+``Xvfb``, ``openbox`` and ``xdotool``, and read the database with ``psql``.
 """
 
 import os
@@ -47,6 +47,7 @@ DEBIAN = Manager(
         "Xvfb": "xvfb",
         "openbox": "openbox",
         "xdotool": "xdotool",
+        "psql": "postgresql-client",
     },
 )
 # A Python that isn't the distribution's own, but packed for it (such as Ubuntu's "deadsnakes").
@@ -63,6 +64,7 @@ FEDORA = Manager(
         "Xvfb": "xorg-x11-server-Xvfb",
         "openbox": "openbox",
         "xdotool": "xdotool",
+        "psql": "postgresql",
     },
 )
 ARCH = Manager(
@@ -73,6 +75,7 @@ ARCH = Manager(
         "Xvfb": "xorg-server-xvfb",
         "openbox": "openbox",
         "xdotool": "xdotool",
+        "psql": "postgresql-libs",
     },
 )
 HOMEBREW = Manager(

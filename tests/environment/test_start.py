@@ -67,13 +67,13 @@ def test_a_python_without_tk_hands_over_to_another_one_with_it(
     monkeypatch.setattr(system_packages, "provide", installed.append)
     monkeypatch.setattr(start, "_replace", lambda command: commands.append(command) or 5)  # type: ignore[func-returns-value]
 
-    code = start._provide(["abq_data_entry.py", "demo"], tk=True, tools=[])
+    code = start._provide(["abq_data_entry.py", "demo"], tk=True, tools=[], wishes=["no such program"])
 
     if other_is_there:
         assert (code, commands, installed) == (5, [["/opt/python3.12", "abq_data_entry.py", "demo"]], [])
         assert "has no tkinter: using Python 3.12 (/opt/python3.12)" in capsys.readouterr().err
     else:
-        assert (code, commands, installed) == (None, [], [["tkinter"]])
+        assert (code, commands, installed) == (None, [], [["tkinter", "no such program"]])
 
 
 def test_this_python_is_found_out_about() -> None:

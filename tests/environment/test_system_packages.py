@@ -9,7 +9,7 @@ import pytest
 from abq_data_entry.environment import EnvironmentProblem, system_packages
 from abq_data_entry.environment.system_packages import line, manager_for
 
-EVERYTHING = ["tkinter", "venv", "Xvfb", "openbox", "xdotool"]
+EVERYTHING = ["tkinter", "venv", "Xvfb", "openbox", "xdotool", "psql"]
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_ID="12"\n'
 MINT = 'NAME="Linux Mint"\nID=linuxmint\nID_LIKE="ubuntu debian"\n'
 FEDORA = "NAME='Fedora Linux'\nID=fedora\n"
@@ -22,14 +22,14 @@ APT = "apt-get update && apt-get install --yes --no-install-recommends"
 @pytest.mark.parametrize(
     ("platform", "os_release", "missing", "expected"),
     [
-        ("linux", DEBIAN, EVERYTHING, f"{APT} python3-tk python3-venv xvfb openbox xdotool"),
+        ("linux", DEBIAN, EVERYTHING, f"{APT} python3-tk python3-venv xvfb openbox xdotool postgresql-client"),
         ("linux", DEBIAN, ["tkinter"], f"{APT} python3-tk"),
         ("linux", MINT, ["venv", "xdotool"], f"{APT} python3-venv xdotool"),
-        ("linux", FEDORA, ["tkinter", "Xvfb", "openbox", "xdotool"],
-         "dnf install --assumeyes python3-tkinter xorg-x11-server-Xvfb openbox xdotool"),
+        ("linux", FEDORA, ["tkinter", "Xvfb", "openbox", "xdotool", "psql"],
+         "dnf install --assumeyes python3-tkinter xorg-x11-server-Xvfb openbox xdotool postgresql"),
         ("linux", ROCKY, ["tkinter"], "dnf install --assumeyes python3-tkinter"),
-        ("linux", ARCH, ["tkinter", "Xvfb", "openbox", "xdotool"],
-         "pacman -S --needed --noconfirm tk xorg-server-xvfb openbox xdotool"),
+        ("linux", ARCH, ["tkinter", "Xvfb", "openbox", "xdotool", "psql"],
+         "pacman -S --needed --noconfirm tk xorg-server-xvfb openbox xdotool postgresql-libs"),
         ("linux", MANJARO, ["tkinter"], "pacman -S --needed --noconfirm tk"),
         ("darwin", "", ["tkinter"], "brew install python-tk@3.12"),
         ("darwin", "", ["Xvfb"], ""),
