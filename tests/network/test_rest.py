@@ -117,6 +117,24 @@ def test_requests_on_the_wire(extract: Path) -> None:
     assert b"\r\n\r\n" + extract.read_bytes() + b"\r\n--" in body
 
 
+def test_quote_in_the_name(tmp_path: Path) -> None:
+    path = tmp_path / 'plot "7".csv'
+    try:
+        path.touch()
+    except OSError:
+        pytest.skip("this system has no such names")
+    seen: list[bytes] = []
+
+    def script(connection: Connection) -> None:
+        for reply in (LOGGED_IN, http("200 OK")):
+            seen.append(connection.request())
+            connection.send(reply)
+
+    with serving(script) as port:
+        send(port, path)
+    assert b'filename="plot %227%22.csv"\r\n' in seen[1]
+
+
 def test_netrc_is_not_used(extract: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login bob password builder\n")
     (tmp_path / "netrc").chmod(0o600)

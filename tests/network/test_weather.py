@@ -102,6 +102,7 @@ OUTSIDE = b'<!DOCTYPE l [<!ENTITY a SYSTEM "file:///etc/hostname">]><current_obs
         (http("200 OK", b"<other/>"), "something else, not an observation"),
         (http("200 OK", GOOD[:-10]), "not an observation in XML"),
         (http("200 OK", BILLION), "not an observation in XML"),
+        (http("200 OK", b"<!DOCTYPE l><current_observation/>"), "not an observation in XML"),
         (http("200 OK", OUTSIDE), "not an observation in XML"),
         (http("200 OK", b'<?xml version="1.0" encoding="nonsense"?><a/>'), "not an observation in XML"),
         (http("200 OK", b'<?xml version="1.0" encoding="utf-16"?><a/>'), "not an observation in XML"),
@@ -169,6 +170,24 @@ def test_slow_drip_of_the_body_ends_in_time() -> None:
         connection.drip(GOOD, 0.05)
 
     assert "didn't answer in time" in failure(script, timeout=0.5)
+
+
+def test_body_without_an_end_ends_in_time() -> None:
+    def script(connection: Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n" + GOOD)
+        connection.drip(b" " * 200, 0.05)
+
+    assert "didn't answer in time" in failure(script, timeout=0.5)
+
+
+def test_no_more_is_read_than_needed() -> None:
+    def script(connection: Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n" + bytes(70_000))
+        connection.stall()
+
+    assert "too large" in failure(script)
 
 
 def test_reset() -> None:
