@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .outcome import NotDone
 from .passwords import Secrets
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ def add_to(words: Words) -> None:
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Play it; raises NotDone when a step doesn't come true."""
+    from ..demo import DemoFailed
     from ..demo.day import play
 
-    play(options.folder)
+    try:
+        play(options.folder)
+    except DemoFailed as error:
+        raise NotDone(f"The demo ended early. {error}") from error

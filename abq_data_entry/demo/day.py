@@ -1,0 +1,118 @@
+"""The day from end to end."""
+
+import datetime
+import gc
+import os
+import tkinter as tk
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import display, outbox
+from . import DemoFailed, qa
+from .readings import FAULTY_PLOT, check
+from .results import results_folder
+from .story import Story
+from .surroundings import LAB, TECHNICIAN, Surroundings, surroundings
+
+if TYPE_CHECKING:
+    from ..application import Application
+    from .technician import Technician
+
+
+def play(asked_folder: Path | None = None) -> None:
+    """Play the day; tell it on standard output, leave pictures, files and report in the results' folder.
+
+    Raises DemoFailed when a step doesn't come true; everything that was started is ended in any case.
+    """
+    results = results_folder(asked_folder)
+    story = Story(results)
+    today = datetime.date.today()
+    watched = display.available()
+    print("ABQ Data Entry plays a laboratory's day, in a database of its own.", flush=True)
+    with ExitStack() as stack:
+        if not watched:
+            stack.enter_context(_own_display())
+        place = stack.enter_context(surroundings(results, today))
+        story.done("The database runs and holds yesterday's last check; the bundled servers answer")
+        try:
+            verified = _play_in_window(place, story, today, watched)
+        finally:
+            gc.collect()  # Tk's variables must go on this thread, and other threads collect garbage too
+            gc.enable()
+    story.finish(verified)
+
+
+def _play_in_window(place: Surroundings, story: Story, today: datetime.date, watched: bool) -> list[str]:
+    from ..application import Application
+    from .pictures import Photographer
+    from .stage import Stage
+    from .technician import TIME, Technician
+
+    readings = check(8, FAULTY_PLOT)
+    window = Application()
+    gc.disable()
+    try:
+        stage = Stage(window)
+        window.lift()
+        photographer = Photographer(stage, story, alone=not watched)
+        technician = Technician(stage, photographer, pace=1.5 if watched else 1.0)
+        technician.begin_check()
+        story.done(f"The window is open; a check begins: lab {LAB}, {TIME}, {TECHNICIAN}")
+        for reading in readings:
+            technician.record(reading)
+        photographer.take("check-complete", "All 20 plots are recorded; the list shows them, newest first.")
+        what = f"{len(readings)} plots typed in by {stage.keys} keys: an equipment fault and its note, a slip refused"
+        story.done(what)
+        technician.fetch_weather()
+        story.done("The weather fetched and stored")
+        _deliver(technician, place, story, outbox.extract_name(today))
+        technician.switch_theme("dark")
+        photographer.take("dark", "The dark theme, switched from the Options menu.")
+        technician.switch_theme("light")
+        photographer.take("evening", "The end of the day.")
+        story.done("The theme switched to dark and back")
+        verified = qa.verify(place.endpoint, today, readings, (TIME, LAB, TECHNICIAN), story.folder)
+        qa.read(place.endpoint, today, story)
+        return verified
+    finally:
+        _close(window)
+
+
+def _deliver(technician: "Technician", place: Surroundings, story: Story, name: str) -> None:
+    technician.deliver(
+        "Upload CSV to corporate REST", place.rest, f"{name} successfully uploaded to REST API.", "rest"
+    )
+    story.done("The day's extract delivered by REST")
+    technician.deliver("Upload CSV to corporate FTP", place.ftp, f"{name} successfully uploaded to FTP", "ftp")
+    story.done("The day's extract delivered by FTP")
+
+
+@contextmanager
+def _own_display() -> Iterator[None]:
+    """A display that nobody sees; raises DemoFailed when there can be none."""
+    screen = display.VirtualDisplay(width=1280, height=960)
+    try:
+        screen.__enter__()
+    except display.DisplayError as error:
+        raise DemoFailed(f"There is no display here, and none of our own can be had: {error}") from error
+    before = os.environ.get("DISPLAY")
+    os.environ["DISPLAY"] = screen.name
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["DISPLAY"]
+        else:
+            os.environ["DISPLAY"] = before
+        screen.close()
+
+
+def _close(window: "Application") -> None:
+    """End the window as it is, without asking: what is in its form is the demo's."""
+    with suppress(tk.TclError):  # whoever watched has closed it
+        window.jobs.close()
+        window.destroy()
+    if window.data_model is not None:
+        window.data_model.close()

@@ -1,0 +1,108 @@
+"""The window on its stage: events go on while the script waits, keys go where the focus is."""
+
+import time
+import tkinter as tk
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from . import DemoFailed
+
+if TYPE_CHECKING:
+    from ..application import Application
+
+PATIENCE = 5.0  # seconds for anything that is to come true on a busy machine
+_KEYSYMS = {
+    " ": "space", ".": "period", ",": "comma", "-": "minus", "_": "underscore", ":": "colon", "/": "slash",
+}  # fmt: skip
+
+
+class Stage:
+    """Plays keys and menus to the application's window, and waits for what comes of them.
+
+    Every wait raises DemoFailed when an error happened in the window, when it was closed, or when time is up.
+    """
+
+    def __init__(self, window: "Application") -> None:
+        self.window = window
+        self.keys = 0
+        self._error: BaseException | None = None
+        window.report_callback_exception = self._note_error  # type: ignore[assignment,method-assign]
+
+    def play(self, seconds: float) -> None:
+        """Let the window live for so long."""
+        end = time.monotonic() + seconds
+        while True:
+            self._update()
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(0.005, left))
+
+    def wait_until(self, condition: Callable[[], object], what: str) -> None:
+        """Let the window live until the condition holds; `what` ends the sentence "… did not come true"."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self._update()
+            if condition():
+                return
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"{what} did not come true within {PATIENCE:.0f} s: {self.window.status.get()!r}")
+            time.sleep(0.002)
+
+    def write(self, text: str, seconds_a_key: float = 0.0) -> None:
+        """Type a text, key by key."""
+        for character in text:
+            self.press(_KEYSYMS.get(character, character), seconds_a_key)
+
+    def press(self, keysym: str, seconds: float = 0.0) -> None:
+        """Press and release a key on the widget with the focus, then wait a little."""
+        target = self._focus()
+        self.keys += 1
+        target.event_generate(f"<KeyPress-{keysym}>")
+        if target.winfo_exists():
+            target.event_generate(f"<KeyRelease-{keysym}>")
+        self.play(seconds)
+
+    def choose(self, menu: str, text: str) -> None:
+        """Choose a command from the window's menu, by its texts."""
+        bar = self.window.nametowidget(self.window.cget("menu"))
+        chosen = self.window.nametowidget(bar.entrycget(_position(bar, menu), "menu"))
+        chosen.invoke(_position(chosen, text))
+        self._update()
+
+    def take_focus(self) -> None:
+        """Have the keyboard's focus, where it was last in this window, should another program have it."""
+        if self.window.focus_get() is None:
+            (self.window.focus_lastfor() or self.window).focus_force()
+            self._update()
+
+    def _focus(self) -> tk.Misc:
+        self.take_focus()
+        focused = self.window.focus_get()
+        if focused is None:
+            raise DemoFailed("The window can't get the keyboard's focus.")
+        return focused
+
+    def _update(self) -> None:
+        try:
+            self.window.update()
+            exists = self.window.winfo_exists()
+        except tk.TclError:
+            exists = False
+        if self._error is not None:
+            raise self._error
+        if not exists:
+            raise DemoFailed("The window was closed before the day was over.")
+
+    def _note_error(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """The first error in a callback of the window ends the demo: the script raises it."""
+        self._error = self._error or error
+
+
+def _position(menu: tk.Menu, text: str) -> int:
+    last = menu.index("end")
+    for position in range(0 if last is None else last + 1):
+        if menu.type(position) in ("cascade", "command") and menu.entrycget(position, "label") == text:
+            return position
+    raise DemoFailed(f"The menu has no entry {text!r}.")
