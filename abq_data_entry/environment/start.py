@@ -53,17 +53,17 @@ def enter(
     Raises:
         EnvironmentProblem: something is missing that can't be provided here.
     """
-    fits = environment.fits()
+    fits = environment.fits(tk)
     if environment.is_running():
         if fits:
             return None
         return _replace([base_executable(), *program])  # its own packages can't be replaced from inside
-    if not (fits and environment.stamp().get("tk", "no") >= ("yes" if tk else "no") and not _missing(tools)):
+    if not fits or _missing(tools):
         code = _provide(program, tk, tools, wishes)
         if code is not None:
             return code
-        environment.prepare(has_tk=not _lacks_tk())
-        if not environment.fits():
+        environment.prepare(tk, has_tk=not _lacks_tk())
+        if not environment.fits(tk):
             raise EnvironmentProblem(f"{environment.folder} changed while it was being made: start again.")
     os.environ.pop(ASKED_PYTHON, None)
     return _replace([str(environment.python), *program])

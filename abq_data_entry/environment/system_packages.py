@@ -123,7 +123,16 @@ def advice(missing: list[str]) -> str:
     return f"Run this, then start again: {line(_for_us(commands, needs_root))}"
 
 
-def provide(missing: list[str], ask: Callable[[str], str] = input) -> None:
+def _ask(question: str) -> str:
+    """The answer typed; empty at the end of input. Standard output may be what somebody's script reads."""
+    print(question, end="", file=sys.stderr, flush=True)
+    try:
+        return input()
+    except EOFError:
+        return ""
+
+
+def provide(missing: list[str], ask: Callable[[str], str] = _ask) -> None:
     """Install what is missing if this process may, else say what to run.
 
     As root without asking; with sudo, or where no root is needed, after a yes at the prompt, and there is a prompt

@@ -46,11 +46,12 @@ class VirtualEnvironment:
         """Whether this process runs in it."""
         return sys.prefix != sys.base_prefix and os.path.realpath(sys.prefix) == os.path.realpath(self.folder)
 
-    def fits(self) -> bool:
-        """Whether it is complete, here, from these locks, and made by or for the running Python."""
+    def fits(self, tk: bool = False) -> bool:
+        """Whether it is complete, here, from these locks, made by or for the running Python, and has Tk if asked."""
         stamp = self.stamp()
         return (
-            this_python() in (stamp.get("python"), stamp.get("asked"))
+            (stamp.get("tk") == "yes" or not tk)
+            and this_python() in (stamp.get("python"), stamp.get("asked"))
             and stamp.get("folder") == os.path.realpath(self.folder)
             and all(stamp.get(name) == self._lock_digest(name) for name in self.locks)
             and not (self.folder / MARKER).exists()
@@ -65,20 +66,22 @@ class VirtualEnvironment:
             return {}
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
-    def prepare(self, has_tk: bool = False) -> bool:
+    def prepare(self, tk: bool = False, has_tk: bool = False) -> bool:
         """Make or refresh it unless it fits; True when something was installed.
 
         Two processes may call this at once: the second one waits and finds the work done.
-        ``has_tk`` (the running Python can show a window) is written down, so that later starts needn't look.
+        ``has_tk`` (the running Python can show a window) is written down, so that later starts needn't look;
+        ``tk`` asks for one that can.
 
         Raises:
             EnvironmentProblem: it could not be made; the text says why in one line.
         """
         try:
             with _locked(self.folder.with_name(".venv.lock")) as lock:
-                if self.fits():
-                    if has_tk and self.stamp().get("python") == this_python():
-                        self._write_stamp(has_tk)
+                if self.fits() and self.stamp().get("python") == this_python():
+                    self._write_stamp(has_tk)  # Tk may have been installed since
+                    return False
+                if self.fits(tk):
                     return False
                 self._install(lock)
                 self._write_stamp(has_tk)
