@@ -15,6 +15,8 @@ from abq_data_entry.models.failures import describe_statement
 VERSION = 1
 """The version that `create_db.sql` makes; it says so too."""
 
+_RAISED_BY_SCRIPT = ("P0001", "0A000")
+
 _TABLES = ("lab_techs", "labs", "plots", "lab_checks", "plot_checks", "local_weather", "data_record_view")
 
 
@@ -79,7 +81,7 @@ def _apply(cursor: Cursor, endpoint: Mapping[str, str]) -> None:
             f"This user may not make the tables of ABQ Data Entry. {_instruction(endpoint)}", detail
         ) from None
     except psycopg2.Error as error:
-        if error.pgcode == "0A000":
+        if error.pgcode in _RAISED_BY_SCRIPT:
             hint = error.diag.message_hint or ""
             raise DatabaseError(
                 f"The database could not be brought to this version: {error.diag.message_primary} {hint}".strip(),

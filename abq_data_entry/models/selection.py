@@ -46,14 +46,17 @@ class Stretch:
     values: tuple[tuple[object, ...], ...] = ()
 
     def post_before(self, position: int) -> tuple[int, tuple[object, ...] | None]:
-        """Return the last post at or before that row: the number of rows before it, and where it stands."""
+        """Return the last post at or before that row: the number of rows before it, and where it stands.
+
+        At the first there is nothing to skip, so `None`: rows that came before it since are seen as well.
+        """
         found = bisect_right(self.befores, position) - 1
-        return (self.befores[found], self.values[found]) if found >= 0 else (0, None)
+        return (self.befores[found], self.values[found]) if found > 0 else (0, None)
 
 
 @dataclass(frozen=True)
 class PositionIndex:
-    """Where every row of a selection stands, as counted at one moment: `total` rows, and posts every 500 rows."""
+    """Where every row of a selection stands, as counted at one moment: `total` rows, and posts every 500 rows or so."""
 
     selection: Selection
     total: int

@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
-from abq_data_entry.models import administration, extract, paging, schema, statements
+from abq_data_entry.models import administration, counting, extract, paging, schema, statements
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.errors import OutcomeUnknown, RecordExists, RecordInvalid, RecordMissing
 from abq_data_entry.models.records import CheckProgress, Choices
@@ -207,7 +207,7 @@ class SQLModel:
 
     def count_records(self, selection: Selection) -> PositionIndex:
         """Count the records of a selection and where each stands; takes seconds at ten million, can be cancelled."""
-        return self._connections.read_snapshot(lambda cursor: paging.count_records(cursor, selection))
+        return self._connections.read_snapshot(lambda cursor: counting.count_records(cursor, selection))
 
     def get_page(
         self,

@@ -1,0 +1,139 @@
+"""The record list: any page, in any order, of any selection, is the same as a plain sort would give."""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from abq_data_entry.models import SORTABLE, Selection, SQLModel
+from tests.models.records import faulty, record
+
+Record = dict[str, object]
+
+_ROWS = 120
+
+
+@pytest.fixture
+def records(model: SQLModel) -> list[Record]:
+    """Records with many equal values, some with a fault, by three technicians."""
+    chance = random.Random(7)
+    chosen = chance.sample(range(6 * 4 * 3 * 20), _ROWS)
+    for number in chosen:
+        number, plot = divmod(number, 20)
+        number, lab = divmod(number, 3)
+        day, time = divmod(number, 4)
+        make = faulty if chance.random() < 0.2 else record
+        changes: Record = {
+            "Date": datetime.date(2026, 11, 10 + day),
+            "Time": ("8:00", "12:00", "16:00", "20:00")[time],
+            "Lab": "ABC"[lab],
+            "Plot": plot + 1,
+            "Technician": ("J Simms", "P Taylor", "L Taniff")[chance.randrange(3)],
+            "Plants": chance.randrange(3),
+            "Seed_sample": f"AXM47{chance.randrange(7, 10)}",
+        }
+        if make is record:
+            changes["Humidity"] = chance.choice(("1.00", "2.50", "10.00"))
+        model.save_record(make(**changes))
+    return model.get_all_records(all_dates=True)
+
+
+def expected(records: list[Record], selection: Selection) -> list[Record]:
+    """What a plain sort makes of the records."""
+
+    def comparable(row: Record, name: str) -> object:
+        value = row[name]
+        return int(value.partition(":")[0]) if name == "Time" and isinstance(value, str) else value
+
+    filters = {
+        "Date": selection.date, "Lab": selection.lab, "Plot": selection.plot, "Technician": selection.technician
+    }
+    kept = [row for row in records if all(value in (None, row[name]) for name, value in filters.items())]
+    names = [selection.sort, "Date", "Time", "Lab", "Plot"]
+    for name in reversed(names):
+        there = [row for row in kept if row[name] is not None]
+        empty = [row for row in kept if row[name] is None]
+        there.sort(key=lambda row: comparable(row, name), reverse=selection.descending)  # type: ignore[arg-type,return-value]
+        kept = there + empty
+    return kept
+
+
+def selections() -> Iterator[Selection]:
+    for sort in SORTABLE:
+        for descending in (True, False):
+            yield Selection(sort=sort, descending=descending)
+    for sort in ("Date", "Humidity", "Technician", "Plants"):
+        yield Selection(lab="B", sort=sort)
+        yield Selection(plot=7, sort=sort, descending=False)
+        yield Selection(technician="P Taylor", sort=sort)
+        yield Selection(date=datetime.date(2026, 11, 12), sort=sort)
+        yield Selection(lab="A", plot=7, technician="P Taylor", date=datetime.date(2026, 11, 12), sort=sort)
+        yield Selection(technician="Nobody", sort=sort)
+
+
+def test_every_page_of_every_order_is_right(model: SQLModel, records: list[Record]) -> None:
+    for selection in selections():
+        wanted = expected(records, selection)
+        index = model.count_records(selection)
+        assert index.total == len(index) == len(wanted), selection
+        assert model.get_page(selection, 200) == wanted, selection
+        assert model.get_page(selection, 200, last=True) == wanted, selection
+        for start in (0, 1, 7, 50, len(wanted) - 3, len(wanted)):
+            page = wanted[max(start, 0) : max(start, 0) + 10]
+            assert model.get_page(selection, 10, start=max(start, 0), index=index) == page, selection
+            assert model.get_page(selection, 10, start=max(start, 0)) == page, selection
+        assert model.get_page(selection, 10, last=True) == wanted[-10:], selection
+        for place in (0, 3, 60, len(wanted) - 1):
+            if 0 <= place < len(wanted):
+                after, before = wanted[place + 1 : place + 11], wanted[max(0, place - 10) : place]
+                assert model.get_page(selection, 10, after=wanted[place]) == after, selection
+                assert model.get_page(selection, 10, before=wanted[place]) == before, selection
+
+
+def test_positions_between_far_posts_are_exact(model: SQLModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough rows for posts that aren't at each row, of few values with many rows and of many with few."""
+    from abq_data_entry.models import counting
+
+    monkeypatch.setattr(counting, "_POSTS", 20)
+    model.query(
+        "INSERT INTO lab_checks SELECT date '2020-01-01' + day, time '8:00', lab, 4291"
+        " FROM generate_series(0, 199) AS day, unnest(ARRAY['A', 'B']) AS lab;"
+        "INSERT INTO plot_checks SELECT date, time, lab_id, plot, 'AXM477', (1 + (plot * date_part('day', date))::int"
+        " % 30), 1, 10, false, 5, plot % 3, plot, 3, 1, 2, NULL FROM lab_checks, generate_series(1, 20) AS plot;"
+        "UPDATE plot_checks SET equipment_fault = true, humidity = NULL, light = NULL, temperature = NULL"
+        " WHERE plot = 20"
+    )
+    for sort in ("Date", "Plants", "Humidity", "Technician", "Fruit", "Equipment Fault"):
+        for descending in (True, False):
+            selection = Selection(sort=sort, descending=descending)
+            index = model.count_records(selection)
+            everything = model.get_page(selection, 9000)
+            assert index.total == len(everything) == 8000
+            assert 10 < sum(len(each.befores) for each in index.stretches) < 4000
+            for start in range(0, 8000, 613):
+                assert model.get_page(selection, 3, start=start, index=index) == everything[start : start + 3]
+
+
+def test_rows_saved_since_the_count_do_not_break_a_page(model: SQLModel, records: list[Record]) -> None:
+    selection = Selection()
+    index = model.count_records(selection)
+    model.save_record(record(Date="2027-01-01"))
+    model.add_technician(17, "A New")
+    model.save_record(record(Date="2027-01-01", Plot=4, Technician="A New"))
+    assert len(model.get_page(selection, 10, start=50, index=index)) == 10
+    by_technician = Selection(sort="Technician")
+    assert len(model.get_page(by_technician, 10, start=100, index=model.count_records(by_technician))) == 10
+    assert model.get_page(selection, 5, index=index)[0]["Date"] == datetime.date(2027, 1, 1)
+
+
+def test_an_unknown_column_is_refused() -> None:
+    with pytest.raises(ValueError, match="can't be sorted by 'Notes'"):
+        Selection(sort="Notes")
+
+
+def test_an_empty_list(model: SQLModel) -> None:
+    assert model.count_records(Selection()).total == 0
+    assert model.get_page(Selection(), 10) == model.get_page(Selection(), 10, last=True) == []
