@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +63,22 @@ class DraftFile:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         draft = json.loads(path.read_text(encoding="utf-8"))
+        _check(draft)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         # Not ours to throw away: kept for a person to look at.
-        path.replace(path.with_suffix(".damaged"))
+        path.replace(path.with_suffix(f".damaged-{secrets.token_hex(4)}"))
         return None
-    valid = isinstance(draft, dict) and isinstance(draft.get("texts"), dict)
-    return draft if valid else None
+    return draft if isinstance(draft, dict) else None
+
+
+def _check(draft: Any) -> None:
+    """Raise an error if it isn't what the form gave: texts by field, the key of an opened record, its texts."""
+    texts = (*draft["texts"].items(), *(draft.get("baseline") or {}).items())
+    if not all(isinstance(text, str) for pair in texts for text in pair):
+        raise ValueError("a text is expected")
+    if draft.get("opened") is not None:
+        date, _time, _lab, plot = draft["opened"]
+        datetime.date.fromisoformat(date)
+        int(plot)

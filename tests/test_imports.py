@@ -1,0 +1,142 @@
+"""Who may know whom: imports point down, and the start imports nothing that it doesn't need."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "abq_data_entry"
+ROOMS = sorted({path.stem if path.is_file() else path.name for path in PACKAGE.iterdir()} - {"__pycache__"})
+
+# What a room may import of this package, besides itself. What isn't named may be imported by nobody here.
+BELOW = {
+    "constants": set(),
+    "version": set(),
+    "fields": {"constants"},
+    "folders": set(),
+    "jobs": set(),
+    "display": {"environment"},
+    "environment": {"display", "__main__"},  # the launcher: when all is set up, it starts the application
+    "themes": set(),
+    "logfile": {"folders"},
+    "network": {"constants", "version"},
+    "postgres": {"constants", "folders"},
+    "models": {"fields", "constants", "folders"},
+    "outbox": {"models", "network", "constants"},
+    "widgets": {"fields", "constants", "themes"},
+    "views": {"widgets", "fields", "constants", "themes"},
+    "mainmenu": {"constants", "themes"},
+}
+WITHOUT_TK = (
+    "constants", "fields", "folders", "models", "network", "outbox", "postgres", "environment", "commands", "logfile",
+    "version", "display", "__main__",
+)  # fmt: skip
+
+
+def modules() -> Iterator[tuple[str, str, Path]]:
+    """(room, dotted name, path) of every module of the package."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield parts[0], ".".join(("abq_data_entry", *parts)), path
+
+
+def imported(name: str, path: Path) -> Iterator[tuple[str, bool]]:
+    """(dotted name, whether it is imported at run time) of everything that a module imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    package = package[:-1] if path.name == "__init__.py" else package
+    for node in ast.walk(tree):
+        real = id(node) not in for_types
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, real) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            origin = [*base, *(node.module or "").split(".")] if node.module else base
+            dotted = ".".join(origin)
+            if dotted == "abq_data_entry":
+                yield from ((f"{dotted}.{alias.name}", real) for alias in node.names)
+            else:
+                yield dotted, real
+
+
+def rooms_of(name: str, path: Path, *, types_too: bool = True) -> set[str]:
+    """The rooms of this package that a module imports."""
+    found = {each for each, real in imported(name, path) if real or types_too}
+    return {each.split(".")[1] for each in found if each.startswith("abq_data_entry.")}
+
+
+def test_the_map_of_rooms_is_complete() -> None:
+    known = {*BELOW, "application", "commands", "demo", "__main__", "__init__", "images", "py.typed", "bundled", "py"}
+    assert {room for room in ROOMS if not room.startswith(".")} <= known
+
+
+@pytest.mark.parametrize("room", sorted(BELOW))
+def test_imports_point_down(room: str) -> None:
+    wrong = {
+        f"{name} imports {other}"
+        for own, name, path in modules()
+        if own == room
+        for other in rooms_of(name, path) - {room, *BELOW[room]}
+    }
+    assert not wrong, "\n".join(sorted(wrong))
+
+
+def test_nobody_below_knows_the_application() -> None:
+    above = {"application", "commands", "demo", "__main__"}
+    wrong = {
+        f"{name} imports {other}"
+        for room, name, path in modules()
+        if room not in above
+        for other in rooms_of(name, path) & above - BELOW.get(room, set())
+    }
+    assert not wrong, "\n".join(sorted(wrong))
+
+
+@pytest.mark.parametrize("room", WITHOUT_TK)
+def test_rooms_below_the_tk_line_never_import_tkinter(room: str) -> None:
+    # `commands/window.py` opens the window, and nothing else: the one door from the command line upwards.
+    wrong = {
+        name
+        for own, name, path in modules()
+        if own == room and name != "abq_data_entry.commands.window"
+        for module, _ in imported(name, path)
+        if module.split(".")[0] in ("tkinter", "_tkinter") or module.startswith("abq_data_entry.application")
+    }
+    assert not wrong
+
+
+def modules_after(statement: str) -> set[str]:
+    """What a fresh Python has imported after the statement."""
+    code = f"{statement}\nimport sys\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import abq_data_entry.__main__",
+        "import abq_data_entry.application",
+        "import abq_data_entry.models, abq_data_entry.network, abq_data_entry.outbox, abq_data_entry.postgres",
+    ],
+)
+def test_the_start_imports_nothing_heavy(statement: str) -> None:
+    heavy = {"requests", "urllib3", "PIL", "keyring", "psycopg2", "defusedxml", "platformdirs", "pyftpdlib", "ftplib"}
+    assert not heavy & modules_after(statement)
+
+
+@pytest.mark.parametrize("name", ["models", "models.sql", "network.weather", "outbox", "postgres", "commands.line"])
+def test_without_a_window_tkinter_is_never_loaded(name: str) -> None:
+    assert not {"tkinter", "_tkinter"} & modules_after(f"import abq_data_entry.{name}")
