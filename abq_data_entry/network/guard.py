@@ -6,23 +6,16 @@ a thread of its own.
 """
 
 import contextlib
-import errno
 import ipaddress
-import os
-import queue
-import selectors
 import socket
 import threading
 import time
 from types import TracebackType
 
-from .failures import Cancelled, HostRefused, HostUnknown, HostUnreachable, InvalidInput, TimedOut
+from .connecting import POLL, first_to_answer, look_up
+from .failures import Cancelled, HostRefused, HostUnreachable, InvalidInput, TimedOut
 
-_POLL = 0.05  # seconds between two looks at the cancel event
-_LONGEST_CONNECT = 20.0  # seconds for one address, however long the other waits may be
-_IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
-
-_Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+_LONGEST_CONNECT = 20.0  # seconds, however long the other waits may be
 
 
 def is_loopback(host: str) -> bool:
@@ -36,15 +29,17 @@ def is_loopback(host: str) -> bool:
 class Guard:
     """The connections of one transfer, and the limits on its waits.
 
-    `cancel`: the caller's event; `wait`: the longest time in seconds without any progress. Use as a context manager,
-    which stops the watching thread and forgets the sockets (their owners close them).
+    `cancel`: the caller's event; `wait`: the longest time in seconds without any progress, or with `whole` the longest
+    for everything, whatever moves. Use as a context manager, which stops the watching thread and forgets the sockets
+    (their owners close them).
     """
 
-    def __init__(self, cancel: threading.Event | None, wait: float) -> None:
+    def __init__(self, cancel: threading.Event | None, wait: float, *, whole: bool = False) -> None:
         if not wait > 0:
             raise InvalidInput(f"A timeout must be more than 0 seconds, not {wait}.")
         self._cancel = cancel or threading.Event()
         self._wait = wait
+        self._whole = whole
         self._limit = time.monotonic() + wait
         self._expired = False
         self._finished = threading.Event()
@@ -53,7 +48,7 @@ class Guard:
         self._host = ""
 
     def __enter__(self) -> "Guard":
-        self.progressed()
+        self._limit = time.monotonic() + self._wait
         threading.Thread(target=self._watch, name="network-guard", daemon=True).start()
         return self
 
@@ -68,7 +63,8 @@ class Guard:
 
     def progressed(self) -> None:
         """Start the clock anew: something moved, or the next step begins."""
-        self._limit = time.monotonic() + self._wait
+        if not self._whole:
+            self._limit = time.monotonic() + self._wait
 
     def check(self) -> None:
         """Raise `Cancelled` or `TimedOut` if the transfer is to end."""
@@ -91,14 +87,12 @@ class Guard:
         """
         self._host = host
         self.progressed()
-        failure: OSError | None = None
-        for family, kind, protocol, _, address in self._look_up(host, port):
-            try:
-                return self._connect(socket.socket(family, kind, protocol), address)
-            except OSError as error:
-                failure = error
-        assert failure is not None
-        raise self._told(failure, host, port)
+        addresses = look_up(host, port, self.check)
+        try:
+            return self._keep(first_to_answer(addresses, min(self._wait, _LONGEST_CONNECT), self.check))
+        except OSError as error:
+            failure = self._told(error, host, port)
+        raise failure
 
     def send(self, connection: socket.socket, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`; every piece that the other side takes starts the clock anew."""
@@ -108,59 +102,19 @@ class Guard:
             rest = rest[connection.send(rest) :]
             self.progressed()
 
-    def _look_up(
-        self, host: str, port: int
-    ) -> list[tuple[socket.AddressFamily, socket.SocketKind, int, str, "_Address"]]:
-        """Resolve the name on a thread of its own: `getaddrinfo` can't be interrupted, only left behind."""
-        answers: queue.SimpleQueue[object] = queue.SimpleQueue()
-
-        def ask() -> None:
-            try:
-                answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-            except (OSError, UnicodeError, ValueError, OverflowError) as error:
-                answers.put(error)
-
-        threading.Thread(target=ask, name="network-name-lookup", daemon=True).start()
-        while True:
-            try:
-                answer = answers.get(timeout=_POLL)
-                break
-            except queue.Empty:
-                self.check()
-        if isinstance(answer, list) and answer:
-            return answer
-        code = answer.errno if isinstance(answer, OSError) and answer.errno is not None else socket.EAI_NONAME
-        raise HostUnknown(code, f"The host {host} isn't known. Check its name in the settings, and the network.")
-
-    def _connect(self, connection: socket.socket, address: "_Address") -> socket.socket:
-        """Connect without blocking, so that a cancel is seen at once on every platform."""
-        limit = time.monotonic() + min(self._wait, _LONGEST_CONNECT)
+    def _keep(self, connection: socket.socket) -> socket.socket:
+        """Make a new connection one of those that the guard can end."""
         try:
-            connection.setblocking(False)
-            code = connection.connect_ex(address)
-            if code in _IN_PROGRESS:
-                with selectors.DefaultSelector() as selector:
-                    selector.register(connection, selectors.EVENT_WRITE)
-                    while not selector.select(_POLL):
-                        self.check()
-                        if time.monotonic() > limit:
-                            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-                code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if code:
-                raise OSError(code, os.strerror(code))
             connection.settimeout(self._wait)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._keep(connection)
+            with self._lock:
+                self._sockets.append(connection.dup())
+            self.check()  # it may have come too late to be shut down with the others
             self.progressed()
         except BaseException:
             connection.close()
             raise
         return connection
-
-    def _keep(self, connection: socket.socket) -> None:
-        with self._lock:
-            self._sockets.append(connection.dup())
-        self.check()
 
     def _told(self, error: OSError, host: str, port: int) -> OSError:
         if isinstance(error, TimedOut):
@@ -178,7 +132,7 @@ class Guard:
         )
 
     def _watch(self) -> None:
-        while not self._finished.wait(_POLL):
+        while not self._finished.wait(POLL):
             if time.monotonic() > self._limit:
                 self._expired = True
             if self._expired or self._cancel.is_set():

@@ -47,7 +47,7 @@ def get_local_weather(
     Raises `WeatherError`, `InvalidInput` (before anything is sent), `Cancelled`.
     """
     address = _address(station, url)
-    with Guard(cancel, timeout) as guard:
+    with Guard(cancel, timeout, whole=True) as guard:
         try:
             return _observation(_fetch(address, guard))
         except WeatherError as error:

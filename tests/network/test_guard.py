@@ -73,6 +73,18 @@ def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
             assert connection.getpeername() == ("127.0.0.1", port)
 
 
+def test_an_address_that_says_nothing_costs_a_moment(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda connection: connection.stall()) as port:
+        addresses = [("127.0.0.1", silent_port), ("127.0.0.1", port)]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        start = time.monotonic()
+        with Guard(None, 20) as guard, guard.connect("two.example", port) as connection:
+            assert connection.getpeername() == ("127.0.0.1", port)
+            assert time.monotonic() - start < 3
+            connection.sendall(b"still open")
+
+
 def test_refused_names_host_and_port() -> None:
     with serving(lambda connection: None) as port:
         pass

@@ -147,6 +147,22 @@ def test_redirects_end() -> None:
     assert len(asked) < 10
 
 
+def test_slow_redirects_end_in_time() -> None:
+    """The limit holds for the whole, not for each connection."""
+    paused = threading.Event()
+
+    def script(connection: Connection) -> None:
+        path = connection.request().split(b" ")[1]
+        paused.wait(0.2)
+        connection.send(
+            http("302 Found", b"", f"Location: {path.decode()}x") if len(path) < 14 else http("200 OK", GOOD)
+        )
+
+    start = time.monotonic()
+    assert "didn't answer in time" in failure(script, timeout=0.5)
+    assert time.monotonic() - start < 0.9
+
+
 def test_silence_ends_in_time() -> None:
     start = time.monotonic()
     assert "didn't answer in time" in failure(lambda connection: connection.stall(), timeout=0.3)
