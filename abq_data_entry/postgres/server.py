@@ -55,8 +55,6 @@ class EmbeddedServer:
                 stop_server(self._home)
                 found = None
             self._found = found or self._launch()
-            if not found:
-                start_watcher(self._home, self._found, self._idle_seconds)
             self._presence = connect(self.endpoint("postgres"))
             with self._presence.cursor() as cursor:
                 if found and not watched(cursor):
@@ -109,7 +107,7 @@ class EmbeddedServer:
         sockets = None if self._home.passfile.exists() else socket_folder(self._home)
         write_settings(self._home, sockets, PORT if sockets else _free_port())
         try:
-            return launch(self._home, programs)
+            return launch(self._home, programs, self._idle_seconds)
         except PostgresError:
             if sockets:
                 with suppress(OSError):

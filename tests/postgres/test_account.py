@@ -193,6 +193,21 @@ def test_a_file_in_the_place_of_the_data_folder(folder: Path) -> None:
 
 
 @as_root
+@pytest.mark.skipif(not shutil.which("unshare"), reason="util-linux is missing")
+def test_bare_chroot_without_proc(folder: Path) -> None:
+    folder.chmod(0o700)
+    code = "import sys\nfrom pathlib import Path\nfrom abq_data_entry import postgres\n" + _START
+    code += "assert postgres.start(Path(sys.argv[1])).endpoint() == server.endpoint()\n"
+    code += "server.stop()\nserver.ensure_running()\nserver.stop()\nprint(Path('/proc/self').exists())"
+    script = 'mount -t tmpfs none /proc && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-c", code, str(folder / "data")]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60)
+    if done.stderr.startswith("mount"):
+        pytest.skip("root may not mount here")
+    assert done.stdout == "False\n", done.stderr
+
+
+@as_root
 @pytest.mark.skipif(not shutil.which("setpriv"), reason="util-linux is missing")
 def test_root_of_a_container(folder: Path) -> None:
     """Such a root may neither pass by all locks nor look into other users' processes, but still override modes."""

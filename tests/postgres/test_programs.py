@@ -46,7 +46,7 @@ def test_the_machines_own_postgresql(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LANG", "LANGUAGE", "LC_CTYPE", "PGHOST", "PGSERVICE", "HOMEPAGE"):
         monkeypatch.setenv(name, "x")
-    cleansed = programs.environment()
+    cleansed = programs.environment(postgres.binaries())
     assert not {"LANG", "LANGUAGE", "LC_CTYPE", "PGHOST", "PGSERVICE"} & cleansed.keys()
     assert cleansed["LC_ALL"] == "C"
     assert cleansed["HOMEPAGE"] == "x"
