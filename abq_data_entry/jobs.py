@@ -68,13 +68,17 @@ class Job:
             self.progress(*latest)
 
 
+Lane = queue.SimpleQueue["Job | None"]
+Results = queue.SimpleQueue["tuple[Job, Any, BaseException | None]"]
+
+
 class Jobs:
     """The lanes of one window, and the queue that brings their results home."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._lanes: dict[str, queue.SimpleQueue[Job | None]] = {}
-        self._results: queue.SimpleQueue[tuple[Job, Any, BaseException | None]] = queue.SimpleQueue()
+        self._lanes: dict[str, Lane] = {}
+        self._results: Results = queue.SimpleQueue()
         self._running: list[Job] = []
         self._closed = False
         self._timer = scheduler.after(IDLE_POLL_MS, self._drain)
@@ -101,7 +105,7 @@ class Jobs:
         job.work = lambda: function(*arguments, **extra)
         self._running.append(job)
         if lane == ANY:
-            threading.Thread(target=self._run, args=(job,), name=name or "transfer", daemon=True).start()
+            threading.Thread(target=_run, args=(job, self._results), name=name or "transfer", daemon=True).start()
         else:
             self._lane(lane).put(job)
         self._poll_soon()
@@ -132,26 +136,12 @@ class Jobs:
             return False
         return True
 
-    def _lane(self, name: str) -> queue.SimpleQueue[Job | None]:
+    def _lane(self, name: str) -> Lane:
         if name not in self._lanes:
-            self._lanes[name] = queue.SimpleQueue()
-            threading.Thread(target=self._work, args=(self._lanes[name],), name=name, daemon=True).start()
+            lane: Lane = queue.SimpleQueue()
+            self._lanes[name] = lane
+            threading.Thread(target=_work, args=(lane, self._results), name=name, daemon=True).start()
         return self._lanes[name]
-
-    def _work(self, lane: queue.SimpleQueue[Job | None]) -> None:
-        while (job := lane.get()) is not None:
-            self._run(job)
-
-    def _run(self, job: Job) -> None:
-        job.thread = threading.get_ident()
-        try:
-            result = job.work()
-        except BaseException as error:
-            self._results.put((job, None, error))
-        else:
-            self._results.put((job, result, None))
-        finally:
-            job.thread = None
 
     def _poll_soon(self) -> None:
         if not self._closed:
@@ -174,6 +164,33 @@ class Jobs:
             self._running.remove(job)
             job.finished = True
             _deliver(job, result, error)
+
+
+# Threads know neither `Jobs` nor what a finished job was made of: were the last reference to the Tk root theirs,
+# Tcl would abort the process when they let it go ("async handler deleted by the wrong thread").
+
+
+def _work(lane: Lane, results: Results) -> None:
+    while (job := lane.get()) is not None:
+        _run(job, results)
+        del job
+
+
+def _run(job: Job, results: Results) -> None:
+    work, job.work = job.work, _done
+    job.thread = threading.get_ident()
+    outcome: tuple[Any, BaseException | None]
+    try:
+        outcome = (work(), None)
+    except BaseException as error:
+        outcome = (None, error)
+    job.thread = None
+    del work
+    results.put((job, *outcome))
+
+
+def _done() -> None:
+    """What is left of a job's work."""
 
 
 def _deliver(job: Job, result: Any, error: BaseException | None) -> None:

@@ -1,5 +1,6 @@
 """No word at all: the window."""
 
+import gc
 import logging
 import signal
 import sys
@@ -50,3 +51,5 @@ def _show() -> None:
     # Ctrl-C in the terminal closes the window as its close button does, and asks where something would be lost.
     signal.signal(signal.SIGINT, lambda number, frame: window.after_idle(window.quit_application))
     window.mainloop()
+    # Nobody collects the window on the way out: done by a thread other than this one, Tcl would abort the process.
+    gc.freeze()
