@@ -49,7 +49,7 @@ class Technician:
         elif reading.plot == SLIP_PLOT:
             self._type_with_slip(reading, key)
         else:
-            self._type_values(reading.values, key)
+            self._type_values(reading.values, key, picture=reading.plot == 1)
         number = self._form.check.recorded
         self._stage.wait_until(
             lambda: reading.plot in self._form.check.recorded and not self._form.saving,
@@ -82,12 +82,12 @@ class Technician:
         self._stage.window.settings["theme"].set(theme)
         self._stage.play(0.1)
 
-    def _type_values(self, values: dict[str, str], key: float) -> None:
+    def _type_values(self, values: dict[str, str], key: float, picture: bool = False) -> None:
         last = list(values)[-1]
         for name, text in values.items():
             self._expect_focus(name)
             self._stage.write(text, key)
-            if name == F.PLANTS and key > 0.04:
+            if picture and name == F.PLANTS:
                 self._take("typing", "A value and an Enter: the previous reading of the plot stands below each field.")
             self._stage.press("Return", 0.0 if name == last else key)
 

@@ -1,0 +1,199 @@
+"""The command line in this process on the session's database, in a process of its own, and at a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keyring
+import keyring.backend
+import keyring.credentials
+import pytest
+from keyring.backends.null import Keyring as NoKeyring
+
+from abq_data_entry.__main__ import main
+from abq_data_entry.models import SQLModel
+from abq_data_entry.postgres.home import home_in, locked
+from abq_data_entry.postgres.process import stop_server
+from tests.fixtures.window import write_settings
+from tests.models.records import DATE, record
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+DAY = DATE.isoformat()
+_CALLERS_OWN = re.compile(r"PG.*|ABQ_(?!CONFIG_DIR|DATA_DIR).*")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a word ended, and what it said."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def reason(self) -> str:
+        """The one line that says why it wasn't done."""
+        assert self.code == 1, self
+        assert self.errors.count("\n") == 1, self.errors
+        return self.errors.strip()
+
+
+@pytest.fixture(autouse=True)
+def _callers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No login and no keyring of whoever runs the tests."""
+    for name in list(os.environ):
+        if _CALLERS_OWN.fullmatch(name):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PGPASSFILE", os.devnull + ".missing")
+
+
+@pytest.fixture(autouse=True)
+def _no_keyring() -> Iterator[None]:
+    before = keyring.get_keyring()
+    keyring.set_keyring(NoKeyring())
+    yield
+    keyring.set_keyring(before)
+
+
+class KnownPasswords(keyring.backend.KeyringBackend):
+    """A keyring in memory: passwords by service and user."""
+
+    priority = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passwords: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.passwords.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.passwords[service, username] = password
+
+    def get_credential(self, service: str, username: str | None) -> keyring.credentials.Credential | None:
+        found = [(user, text) for (kept, user), text in self.passwords.items() if kept == service]
+        return keyring.credentials.SimpleCredential(*found[0]) if found and username is None else None
+
+
+@pytest.fixture
+def known_passwords(_no_keyring: None) -> dict[tuple[str, str], str]:
+    """The passwords in the system's keyring, by service and user; add to them."""
+    kept = KnownPasswords()
+    keyring.set_keyring(kept)
+    return kept.passwords
+
+
+@pytest.fixture
+def configure(home: Path, database: dict[str, str]) -> Callable[..., None]:
+    """Writes the settings file: the test's database, and what is named."""
+
+    def write(**settings: object) -> None:
+        write_settings(home, {"db_name": database["dbname"], **settings})
+
+    write()
+    return write
+
+
+@pytest.fixture
+def line(
+    configure: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Outcome]:
+    """Runs the command line in this process: `line("export", "-o", file, stdin="…")`."""
+
+    def run(*words: object, stdin: str = "") -> Outcome:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        said = capsys.readouterr()
+        return Outcome(code, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def one_record(stored: SQLModel) -> None:
+    """One record, of `DAY`."""
+    stored.save_record(record())
+
+
+def start_process(*words: object, **options: Any) -> subprocess.Popen[str]:
+    """The command line as a process of its own."""
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [sys.executable, "-m", "abq_data_entry", *map(str, words)]
+    return subprocess.Popen(command, cwd=CHECKOUT, text=True, **{**pipes, **options})
+
+
+def outcome_of(process: subprocess.Popen[str]) -> Outcome:
+    """Wait for the process to end."""
+    try:
+        output, errors = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return Outcome(process.returncode, output or "", errors or "")
+
+
+def at_terminal(words: Sequence[object], answers: Sequence[tuple[str, str]]) -> Outcome:
+    """Run the words at a terminal, and answer each question when it is asked; all that was shown is the output."""
+    ours, theirs = pty.openpty()
+    process = start_process(*words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    shown = ""
+    try:
+        for question, answer in answers:
+            shown += _read_until(ours, question)
+            os.write(ours, f"{answer}\n".encode())
+        shown += _read_until(ours, None)
+        return Outcome(process.wait(PATIENCE), shown.replace("\r\n", "\n"), "")
+    finally:
+        os.close(ours)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _read_until(terminal: int, text: str | None) -> str:
+    """Read until the text was shown; `None`: until the other side is gone."""
+    shown = b""
+    end = time.monotonic() + PATIENCE
+    while text is None or text.encode() not in shown:
+        assert time.monotonic() < end, f"{text!r} was never shown: {shown!r}"
+        if select.select([terminal], [], [], 0.1)[0]:
+            chunk = b""
+            with suppress(OSError):  # Linux: the other side has closed it
+                chunk = os.read(terminal, 4096)
+            if not chunk:
+                assert text is None, f"{text!r} was never shown: {shown!r}"
+                break
+            shown += chunk
+    return shown.decode("utf-8", "replace")
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder with a short path for a data folder of its own; its server is stopped at the end."""
+    made = Path(tempfile.mkdtemp(prefix="abq-test-"))
+    made.chmod(0o755)
+    try:
+        yield made
+    finally:
+        for cluster in made.glob("*/postgres/cluster"):
+            home = home_in(cluster.parent.parent)
+            with locked(home.lock):
+                stop_server(home)
+        shutil.rmtree(made)

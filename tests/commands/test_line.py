@@ -1,0 +1,116 @@
+"""What is common to all words: usage, exit codes, the ways to end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry.__main__ import main
+from abq_data_entry.version import version
+from tests.commands.conftest import CHECKOUT, PATIENCE, Outcome, outcome_of, start_process
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--nonsense",
+        "frobnicate",
+        "weather now",
+        "weather --station ../etc",
+        "export --date 21.11.2026",
+        "export --date 2026-02-30",
+        "export --date 2026-W47-6",
+        "upload",
+        "upload smtp",
+        "upload rest --password secret",
+        "db",
+        "db frobnicate",
+        "db backup",
+        "db add-technician four Name",
+        "db add-plot A",
+        "demo now",
+    ],
+)
+def test_wrong_usage_is_2_and_shows_the_usage(words: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("usage: abq-data-entry")
+
+
+def test_help_names_all_words(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for word in ("weather", "export", "upload", "db", "demo", "ABQ_DB_PASSWORD"):
+        assert word in shown
+
+
+def test_version(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"abq-data-entry \d+\.\d+\.\d+\n", capsys.readouterr().out)
+    assert version() in (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there always is a display")
+@pytest.mark.parametrize("display", ["", ":7654"])
+def test_window_without_a_display_names_the_words_that_need_none(
+    display: str, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", display)
+    assert main([]) == 1
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    for word in ("demo", "weather", "export", "upload", "db"):
+        assert word in said.err
+
+
+def test_words_import_no_tkinter_and_the_start_imports_little(line: Callable[..., Outcome]) -> None:
+    code = (
+        "import sys\nfrom abq_data_entry.__main__ import main\n"
+        "heavy = {'argparse', 'tkinter', 'psycopg2', 'requests', 'keyring', 'logging.handlers'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert main(['db', 'init']) == 0\nassert main(['export', '--date', '2020-01-01']) == 1\n"
+        "assert 'tkinter' not in sys.modules and 'requests' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+
+
+def test_settings_that_make_no_sense_are_told_and_the_default_is_used(
+    configure: Callable[..., None], line: Callable[..., Outcome]
+) -> None:
+    configure(abq_ftp_port="twenty-one")
+    done = line("db", "init")
+    assert done.code == 0
+    assert "Warning:" in done.errors
+    assert "abq_ftp_port" in done.errors
+
+
+def test_a_reader_that_goes_away_is_no_traceback(line: Callable[..., Outcome]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start_process("db", "dsn", stdout=writing)
+    os.close(writing)
+    assert outcome_of(process).reason == "Whoever read the output has gone away."
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_is_one_line(
+    number: signal.Signals, configure: Callable[..., None], line: Callable[..., Outcome]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        configure(weather_url=f"http://127.0.0.1:{silent.getsockname()[1]}/{{station}}.xml")
+        process = start_process("weather")
+        connection, _ = silent.accept()  # it has asked, and waits for an answer that doesn't come
+        with connection:
+            process.send_signal(number)
+            assert outcome_of(process).reason in ("Interrupted.", "Cancelled.")

@@ -1,0 +1,151 @@
+"""`upload`: deliveries, and where the password comes from."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry import logfile
+from abq_data_entry.models import SQLModel
+from abq_data_entry.postgres.pidfile import running
+from tests.commands.conftest import DAY, Outcome, at_terminal, outcome_of, start_process
+from tests.fixtures.servers import BundledServer
+from tests.models.records import record
+
+NAME = f"abq_data_record_{DAY}.csv"
+WRONG = "wrong-horse-battery"
+Secrets = dict[tuple[str, str], str]
+
+
+@pytest.fixture
+def rest(configure: Callable[..., None], rest_server: BundledServer, one_record: None) -> BundledServer:
+    """The HTTP server, set as the destination; user and password are `test`."""
+    configure(abq_auth_url=rest_server.auth_url, abq_upload_url=rest_server.upload_url)
+    return rest_server
+
+
+@pytest.fixture
+def ftp(configure: Callable[..., None], ftp_server: BundledServer, one_record: None) -> BundledServer:
+    """The FTP server, set as the destination; user and password are `test`."""
+    configure(abq_ftp_host=ftp_server.host, abq_ftp_port=ftp_server.port)
+    return ftp_server
+
+
+def _upload(line: Callable[..., Outcome], destination: str, *words: str, stdin: str = "") -> Outcome:
+    return line("upload", destination, "--date", DAY, "--username", "test", *words, stdin=stdin)
+
+
+def test_rest(line: Callable[..., Outcome], rest: BundledServer) -> None:
+    done = _upload(line, "rest", "--password-stdin", stdin="test\nmore\n")
+    assert (done.code, done.output, done.errors) == (0, f"{NAME} successfully uploaded to REST API.\n", "")
+    line("export", "--date", DAY, "-o", rest.folder / "expected.csv")
+    assert (rest.folder / NAME).read_bytes() == (rest.folder / "expected.csv").read_bytes()
+
+
+def test_ftp(line: Callable[..., Outcome], ftp: BundledServer) -> None:
+    done = _upload(line, "ftp", "--password-stdin", stdin="test")
+    assert (done.code, done.output, done.errors) == (0, f"{NAME} successfully uploaded to FTP\n", "")
+    assert (ftp.folder / NAME).read_bytes().startswith(b"Date,Time,")
+
+
+def test_standard_input_goes_before_all(
+    line: Callable[..., Outcome], rest: BundledServer, monkeypatch: pytest.MonkeyPatch, known_passwords: Secrets
+) -> None:
+    monkeypatch.setenv("ABQ_PASSWORD", WRONG)
+    known_passwords["abq-data-entry:rest", "test"] = WRONG
+    assert _upload(line, "rest", "--password-stdin", stdin="test\n").code == 0
+
+
+def test_the_environment_goes_before_the_keyring(
+    line: Callable[..., Outcome], rest: BundledServer, monkeypatch: pytest.MonkeyPatch, known_passwords: Secrets
+) -> None:
+    monkeypatch.setenv("ABQ_PASSWORD", "test")
+    known_passwords["abq-data-entry:rest", "test"] = WRONG
+    assert _upload(line, "rest").code == 0
+    assert "ABQ_PASSWORD" not in os.environ  # taken out, so that no program started from here inherits it
+
+
+def test_the_keyring_knows_password_and_user(
+    line: Callable[..., Outcome], ftp: BundledServer, known_passwords: Secrets
+) -> None:
+    known_passwords["abq-data-entry:rest", "test"] = WRONG
+    known_passwords["abq-data-entry:ftp", "test"] = "test"
+    assert _upload(line, "ftp").code == 0
+    assert line("upload", "ftp", "--date", DAY).code == 0
+
+
+def test_it_is_asked_for_at_a_terminal_and_not_shown(line: Callable[..., Outcome], rest: BundledServer) -> None:
+    done = at_terminal(
+        ["upload", "rest", "--date", DAY], [("User name for rest: ", "test"), ("Password of test for rest: ", "test")]
+    )
+    assert done.code == 0, done
+    assert done.output.count("test") == 2, "the user name as it was typed and in the question, and nothing more"
+
+
+def test_nobody_to_ask(line: Callable[..., Outcome], rest: BundledServer) -> None:
+    without_password = _upload(line, "rest").reason
+    for way in ("--password-stdin", "ABQ_PASSWORD", "abq-data-entry:rest"):
+        assert way in without_password
+    assert "--username" in line("upload", "rest", "--date", DAY).reason
+    assert "first line" in _upload(line, "rest", "--password-stdin", stdin="\n").reason
+    assert list(rest.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("destination", ["rest", "ftp"])
+def test_a_wrong_password_is_told_apart_and_shown_nowhere(
+    destination: str, request: pytest.FixtureRequest, line: Callable[..., Outcome], caplog: pytest.LogCaptureFixture
+) -> None:
+    server: BundledServer = request.getfixturevalue(destination)
+    with caplog.at_level(logging.DEBUG):
+        done = _upload(line, destination, "--password-stdin", stdin=f"{WRONG}\n")
+    assert "password" in done.reason
+    assert WRONG not in done.output + done.errors + caplog.text
+    assert WRONG not in (Path(os.environ["ABQ_DATA_DIR"]) / "log" / logfile.NAME).read_text(encoding="utf-8")
+    assert list(server.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("destination", ["rest", "ftp"])
+def test_an_unreachable_destination_is_told_apart(
+    destination: str, line: Callable[..., Outcome], configure: Callable[..., None], one_record: None
+) -> None:
+    nowhere = "http://127.0.0.1:1/"
+    configure(abq_auth_url=nowhere, abq_upload_url=nowhere, abq_ftp_host="127.0.0.1", abq_ftp_port=1)
+    reason = _upload(line, destination, "--password-stdin", stdin="test").reason
+    assert "refused the connection" in reason
+    assert "password" not in reason
+
+
+def test_without_records_nothing_is_asked_or_sent(line: Callable[..., Outcome], rest: BundledServer) -> None:
+    done = line("upload", "rest", "--date", "2020-01-01")
+    assert done.reason == "There are no records to upload of 2020-01-01."
+    assert "request received" not in rest.output()
+
+
+def test_no_extract_stays_behind(
+    line: Callable[..., Outcome], rest: BundledServer, tmp_path_factory: pytest.TempPathFactory, stored: SQLModel
+) -> None:
+    stored.save_record(record(Plot="4", Seed_sample="AXM480"))
+    temporary = tmp_path_factory.mktemp("tmp")
+    for password, code in (("test", 0), (WRONG, 1)):
+        process = start_process(
+            "upload", "rest", "--date", DAY, "--username", "test",
+            env={**os.environ, "ABQ_PASSWORD": password, "TMPDIR": str(temporary)},
+        )  # fmt: skip
+        assert outcome_of(process).code == code
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc here")
+def test_programs_that_are_started_inherit_no_password(short_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    variables = {"ABQ_PASSWORD": WRONG, "ABQ_DB_PASSWORD": WRONG}
+    places = {"ABQ_DATA_DIR": str(short_folder / "data"), "ABQ_CONFIG_DIR": str(short_folder / "config")}
+    done = outcome_of(start_process("db", "dsn", env={**os.environ, **places, **variables}))
+    assert done.code == 0, done
+    server = running(short_folder / "data" / "postgres" / "cluster")
+    assert server is not None
+    assert WRONG.encode() not in Path(f"/proc/{server.pid}/environ").read_bytes()
+    assert WRONG not in done.output
