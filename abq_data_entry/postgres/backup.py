@@ -142,7 +142,10 @@ def _program_output(
 ) -> str:
     # The password goes through the environment: other users can read a command line.
     tool = _tool(name)
-    variables = {**environment(tool.parent), **({"PGPASSWORD": password} if password else {})}
+    # Of the caller's variables it gets libpq's, such as PGPASSFILE, which our own connections heed as well.
+    variables = environment(tool.parent) | {key: value for key, value in os.environ.items() if key.startswith("PG")}
+    if password:
+        variables["PGPASSWORD"] = password
     command = [str(tool), *arguments]
     done = subprocess.run(
         command, env=variables, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL

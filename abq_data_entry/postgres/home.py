@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from .account import Account, account_for
 from .errors import PostgresError, system_errors_told
@@ -78,14 +79,23 @@ def _belongs_to(folder: Path, account: Account) -> None:
         )
 
 
+# As root we write into a folder of the server's user, who mustn't send us elsewhere by a link.
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+
+
 def write_private(path: Path, text: str, account: Account) -> None:
     """Write a file that only the server's user may read (0600), down to the disk."""
-    handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | _NO_LINKS, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(handle)
     account.own(path)
+
+
+def append_to(path: Path) -> BinaryIO:
+    """Open a private file for reading, and for writing at its end; others may be writing at its end as well."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | _NO_LINKS, 0o600), "a+b")
 
 
 @contextmanager

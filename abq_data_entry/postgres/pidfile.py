@@ -75,11 +75,12 @@ def _works_in(process: Path, cluster: Path, otherwise: bool) -> bool:
 
 def orphans(cluster: Path) -> list[int]:
     """The pids of all processes of this cluster's server, also of one whose main process was killed. Linux only."""
-    found = []
+    found, owner = [], cluster.stat().st_uid
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            title = (process / "cmdline").read_bytes()
-            if b"postgres" in title and (process / "cwd").samefile(cluster):
+            title = os.fsdecode((process / "cmdline").read_bytes().split(b"\0")[0])
+            ours = title.startswith("postgres: ") or Path(title).name == "postgres"
+            if ours and process.stat().st_uid == owner and (process / "cwd").samefile(cluster):
                 found.append(int(process.name))
     return found
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from .account import arguments_for
 from .errors import PostgresError, reason_in, system_errors_told
-from .home import PATIENCE, Home
+from .home import PATIENCE, Home, append_to
 from .pidfile import Postmaster, orphans, read_pid_file, running
-from .programs import binaries, program
+from .programs import binaries, program, without_secrets
 
 _LOOK_AGAIN = 0.005
 _GRACE = 2.0  # seconds for the processes of a killed server to notice
 _LARGEST_LOG = 1_000_000
+_KEPT_OF_LOG = 100_000
 # What a new server says as long as processes of a killed one hold its memory.
 _STILL_THERE = "is still in use"
 
@@ -46,9 +47,9 @@ def _attempt(home: Home, programs: Path, idle_seconds: float) -> str:
     with system_errors_told("The database folder", home.folder):
         # Stale: `running` said so. PostgreSQL itself would believe it if the pid is any process of the same user.
         (home.cluster / "postmaster.pid").unlink(missing_ok=True)
-        with home.log.open("ab") as log:
+        with append_to(home.log) as log:
             home.account.own(home.log)
-            began = log.tell()
+            began = log.seek(0, os.SEEK_END)
             process = _start(home, programs, log.fileno())
     deadline = time.monotonic() + PATIENCE
     watched = False
@@ -127,9 +128,10 @@ def shorten(log: Path) -> None:
     """Keep the server's log small. Emptied in place, since the server goes on writing (appending) to this very file."""
     with suppress(OSError):
         if log.stat().st_size > _LARGEST_LOG:
-            end = log.read_bytes()[-_LARGEST_LOG // 10 :]
-            os.truncate(log, 0)
-            with log.open("ab") as file:
+            with append_to(log) as file:
+                file.seek(-_KEPT_OF_LOG, os.SEEK_END)
+                end = file.read()
+                file.truncate(0)
                 file.write(end)
 
 
@@ -144,11 +146,11 @@ def start_watcher(home: Home, server: Postmaster, idle_seconds: float) -> None:
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-    with suppress(OSError), home.log.open("ab") as log:
+    with suppress(OSError), append_to(home.log) as log:
         process = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.watcher", *words],
             cwd=package.anchor,
-            env={**os.environ, "PYTHONPATH": search},
+            env={**without_secrets(), "PYTHONPATH": search},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

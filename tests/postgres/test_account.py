@@ -193,6 +193,20 @@ def test_a_file_in_the_place_of_the_data_folder(folder: Path) -> None:
 
 
 @as_root
+@pytest.mark.parametrize("name", ["server.log", "cluster/abq.conf"])
+def test_root_isnt_led_elsewhere_by_a_link(data_folder: Path, name: str) -> None:
+    victim = data_folder.parent / "victim"
+    victim.write_text("important\n")
+    link = data_folder / "postgres" / name
+    link.unlink()
+    link.symlink_to(victim)
+    with pytest.raises(postgres.PostgresError, match="can't be used"):
+        postgres.start(data_folder)
+    assert victim.read_text() == "important\n"
+    assert victim.owner() == "root"
+
+
+@as_root
 @pytest.mark.skipif(not shutil.which("unshare"), reason="util-linux is missing")
 def test_bare_chroot_without_proc(folder: Path) -> None:
     folder.chmod(0o700)

@@ -44,11 +44,13 @@ def test_the_machines_own_postgresql(folder: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABQ_PASSWORD", "geheim")
     for name in ("LANG", "LANGUAGE", "LC_CTYPE", "PGHOST", "PGSERVICE", "HOMEPAGE"):
         monkeypatch.setenv(name, "x")
     cleansed = programs.environment(postgres.binaries())
     assert not {"LANG", "LANGUAGE", "LC_CTYPE", "PGHOST", "PGSERVICE"} & cleansed.keys()
     assert cleansed["LC_ALL"] == "C"
+    assert "geheim" not in (*cleansed.values(), *programs.without_secrets().values())
     assert cleansed["HOMEPAGE"] == "x"
 
 
