@@ -22,7 +22,7 @@ FILES = 3
 _SECRETS = re.compile(
     r"""(?ix) (?P<name> pass(?:word|wd|phrase|code)? | secret | token | authorization | cookie )
         (?P<sign> ["']? \s* [=:] \s* ) (?: "[^"]*" | '[^']*' | (?:(?:basic|bearer)\s+)? \S+ )
-      | (?P<address> [a-z][a-z0-9+.-]*:// [^\s/@:]* : ) [^\s/@]+ @"""
+      | (?P<address> \b [a-z][a-z0-9+.-]{0,20}:// [^\s/@:]{0,200} : ) [^\s/@]{1,200} @"""
 )
 
 

@@ -1,7 +1,6 @@
 """What QA reads in the database with psql, and whether the day is there as it was typed."""
 
 import datetime
-import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from .. import fields, outbox, postgres
 from ..constants import FieldNames as F
 from ..models import SQLModel
-from ..postgres.programs import program
+from ..postgres.programs import environment, program
 from . import DemoFailed
 from .readings import PlotReading
 from .story import Story
@@ -83,19 +82,20 @@ def _psql() -> tuple[str, Path | None]:
         if on_path is None:
             return "psycopg2, for there is no psql on this machine", None
         path = Path(on_path)
-    done = subprocess.run([str(path), "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        [str(path), "--version"], capture_output=True, text=True, env=environment(path.parent), stdin=subprocess.DEVNULL
+    )
     return (done.stdout.strip() or "psql"), path
 
 
 def _answer(psql: Path | None, connection: str, query: str) -> str:
     if psql is None:
         return _answer_by_psycopg2(connection, query)
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     done = subprocess.run(
         [str(psql), "--no-psqlrc", "--pset=pager=off", f"--dbname={connection}", f"--command={query}"],
         capture_output=True,
         encoding="utf-8",
-        env={**variables, "PGCLIENTENCODING": "UTF8"},
+        env={**environment(psql.parent), "PGCLIENTENCODING": "UTF8"},
         stdin=subprocess.DEVNULL,
     )
     if done.returncode:

@@ -17,11 +17,17 @@ VERSION = 1
 
 _RAISED_BY_SCRIPT = ("P0001", "0A000")
 
-_TABLES = ("lab_techs", "labs", "plots", "lab_checks", "plot_checks", "local_weather", "data_record_view")
+_TABLES = (
+    "schema_version", "lab_techs", "labs", "plots", "lab_checks", "plot_checks", "local_weather", "data_record_view",
+)  # fmt: skip
 
 
 def installed_version(cursor: Cursor) -> int | None:
-    """Return the version of the tables, 0 for the first schema, which kept none, `None` if there are no tables."""
+    """Return the version of the tables, 0 for the first schema, which kept none, `None` if there are no tables.
+
+    Raises `RightsMissing` if this user may not read the tables that are there.
+    """
+    _require_reading(cursor)
     cursor.execute("SELECT to_regclass('schema_version') IS NOT NULL, to_regclass('plot_checks') IS NOT NULL")
     ((has_version, has_tables),) = cursor.fetchall()
     if not has_version:
@@ -58,8 +64,12 @@ def check(cursor: Cursor, endpoint: Mapping[str, str]) -> None:
         raise SchemaMissing(
             f"The tables of ABQ Data Entry {state} the database {endpoint.get('dbname', '')}. {_instruction(endpoint)}"
         )
+
+
+def _require_reading(cursor: Cursor) -> None:
     cursor.execute(
-        "SELECT name FROM unnest(%s) AS name WHERE NOT has_table_privilege(name, 'SELECT')", (list(_TABLES),)
+        "SELECT name FROM unnest(%s) AS name WHERE NOT has_table_privilege(to_regclass(name), 'SELECT')",
+        (list(_TABLES),),
     )
     missing = [name for (name,) in cursor.fetchall()]
     if missing:
