@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +30,8 @@ def deliver_extract(records: Records, date: datetime.date, send: Callable[[Path]
 
     Raises :class:`NoRecords` when the day has none, and whatever making or sending it raises.
     """
+    import tempfile  # takes shutil and its compressors along: not for every start of the window
+
     with tempfile.TemporaryDirectory(prefix="abq-extract-") as folder:
         path = Path(folder) / extract_name(date)
         if records.export_records(path, date) == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib
 import logging
 import tkinter as tk
 from collections.abc import Callable
@@ -10,8 +11,8 @@ from pathlib import Path
 from tkinter import ttk
 from typing import TYPE_CHECKING, Any
 
-from .. import folders, outbox
-from ..constants import APPLICATION_NAME, SETTINGS_FILE
+from .. import folders
+from ..constants import APPLICATION_NAME, EXTRACT_NAME, SETTINGS_FILE
 from ..jobs import Jobs
 from ..mainmenu import bind_keys, menu_class
 from ..models.settings import SettingsModel
@@ -24,6 +25,7 @@ from .connection import Connection
 from .drafts import DraftFile
 from .entry import RecordEntry
 from .layout import Layout
+from .new_day import NewDay
 from .plot_keys import PlotKeys
 from .preferences import Preferences
 from .tools import Tools
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 DRAFT_DELAY_MS = 150
+SCREEN_POLL_MS = 5
 
 
 class Application(tk.Tk):
@@ -50,7 +53,8 @@ class Application(tk.Tk):
         self._set_icon()
         self.jobs = Jobs(self)
         self.status = tk.StringVar(self)
-        self.filename = tk.StringVar(self, outbox.extract_name(datetime.date.today()))
+        self.today: Callable[[], datetime.date] = datetime.date.today
+        self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.today()))
         self.data_model: SQLModel | None = None
         self.saved_records = 0
         self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
@@ -73,13 +77,13 @@ class Application(tk.Tk):
             self.event_delete("<<Paste>>", "<Control-Key-y>", "<Control-Lock-Key-Y>")
             self.event_add("<<Redo>>", "<Control-Key-y>", "<Control-Shift-Key-Z>")
         PlotKeys(self, self.entry.go_to_plot, "Command" if mac else "Control")
+        self.new_day = NewDay(self)
         self.protocol("WM_DELETE_WINDOW", self.quit_application)
-        self.show_look()
+        self._spread_look()
         self._layout.restore_size(str(self.settings["window geometry"].get()))
         self.deiconify()
         self.form.focus_first_empty()
-        self._connection.connect()
-        self.jobs.submit("files", self._draft_file.take_over, done=self._restore_draft)
+        self._await_screen()
         if self.settings_model.problems:
             show_warning(self, "Settings", "Some settings couldn't be used.", "\n".join(self.settings_model.problems))
 
@@ -88,6 +92,9 @@ class Application(tk.Tk):
     def show_look(self) -> None:
         """Theme, font size or density have changed: restyle everything that is open."""
         self.look = self._preferences.apply_look()
+        self._spread_look()
+
+    def _spread_look(self) -> None:
         self.form.show_look(self.look)
         self.record_list.page.adapt_to_look()
         self._layout.fit()
@@ -146,22 +153,31 @@ class Application(tk.Tk):
                 self.entry.clear,
             ),
             self.settings,
+            lambda: self.today(),
         )
         self.record_list = RecordList(
-            pane, ListCallbacks(self.browsing.fetch, self.browsing.filter_changed, self.entry.open_row)
+            pane,
+            ListCallbacks(self.browsing.fetch, self.browsing.filter_changed, self.entry.open_row),
+            lambda: self.today(),
         )
         self.status_bar = StatusBar(self, self.status)
         self.status_bar.grid(row=1, column=0, sticky="ew")
         self.field_help = FieldHelp(self)
         self._layout = Layout(self, pane, self.form, self.record_list)
 
-    def _make_callbacks(self) -> dict[str, Callable[..., object]]:
-        from . import about, export
+    def _await_screen(self) -> None:
+        """Begin the background work once the window is on the screen: until then it would only be in its way."""
+        if self.winfo_viewable():
+            self._connection.connect()
+            self.jobs.submit("files", self._draft_file.take_over, done=self._restore_draft)
+        else:
+            self.after(SCREEN_POLL_MS, self._await_screen)
 
+    def _make_callbacks(self) -> dict[str, Callable[..., object]]:
         return {
             "new_record": self.entry.new_record,
             "save_record": lambda: self.form.submit(),
-            "export_extract": lambda: export.ask_and_export(self),
+            "export_extract": lambda: _menu_command("export", "ask_and_export", self),
             "quit": self.quit_application,
             "update_weather_data": self.tools.update_weather_data,
             "upload_to_corporate_rest": self.tools.upload_to_corporate_rest,
@@ -170,13 +186,13 @@ class Application(tk.Tk):
             "show_record_list": self.show_record_list,
             "previous_record": lambda: self.entry.move(-1),
             "next_record": lambda: self.entry.move(1),
-            "ask_plot": lambda: export.ask_plot(self),
+            "ask_plot": lambda: _menu_command("export", "ask_plot", self),
             "next_missing": self.entry.next_missing,
             "refresh": self._refresh,
             "help_for_field": lambda: self.field_help.toggle(self.form.focused),
-            "show_keys": lambda: about.show_keys(self),
-            "about": lambda: about.show_about(self),
-            "show_settings_file": lambda: export.show_settings_file(self),
+            "show_keys": lambda: _menu_command("about", "show_keys", self),
+            "about": lambda: _menu_command("about", "show_about", self),
+            "show_settings_file": lambda: _menu_command("export", "show_settings_file", self),
         }
 
     def _go_to_form(self) -> None:
@@ -251,3 +267,8 @@ class Application(tk.Tk):
         self.jobs.submit("database", self._connection.close)
         self.jobs.close()
         self.destroy()
+
+
+def _menu_command(module: str, function: str, application: Application) -> object:
+    """Call a rarely used command, whose imports need not be paid for at every start."""
+    return getattr(importlib.import_module(f".{module}", __package__), function)(application)

@@ -1,34 +1,68 @@
 """Where records, weather and settings are kept: `SQLModel`, `CSVModel`, `SettingsModel`, and what can go wrong.
 
-psycopg2 is imported with the first use of `SQLModel`, not before: the window is open by then.
+Each name is imported with its first use: psycopg2 above all, when the window is open already.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
-from abq_data_entry.models.csv_file import CSVModel
-from abq_data_entry.models.errors import (
-    DatabaseError,
-    DatabaseFull,
-    LoginFailed,
-    ObservationInvalid,
-    OutcomeUnknown,
-    QueryCancelled,
-    RecordExists,
-    RecordInvalid,
-    RecordMissing,
-    RightsMissing,
-    SchemaMissing,
-    SchemaTooNew,
-    ServerUnreachable,
-)
-from abq_data_entry.models.records import CheckProgress, Choices
-from abq_data_entry.models.selection import SORTABLE, PositionIndex, Selection
-from abq_data_entry.models.settings import SETTINGS, Setting, SettingsModel
-
 if TYPE_CHECKING:
+    from abq_data_entry.models.csv_file import CSVModel
+    from abq_data_entry.models.errors import (
+        DatabaseError,
+        DatabaseFull,
+        LoginFailed,
+        ObservationInvalid,
+        OutcomeUnknown,
+        QueryCancelled,
+        RecordExists,
+        RecordInvalid,
+        RecordMissing,
+        RightsMissing,
+        SchemaMissing,
+        SchemaTooNew,
+        ServerUnreachable,
+    )
+    from abq_data_entry.models.records import CheckProgress, Choices
+    from abq_data_entry.models.selection import SORTABLE, PositionIndex, Selection
+    from abq_data_entry.models.settings import SETTINGS, Setting, SettingsModel
     from abq_data_entry.models.sql import SQLModel
+
+_ROOMS = {
+    "csv_file": ("CSVModel",),
+    "errors": (
+        "DatabaseError",
+        "DatabaseFull",
+        "LoginFailed",
+        "ObservationInvalid",
+        "OutcomeUnknown",
+        "QueryCancelled",
+        "RecordExists",
+        "RecordInvalid",
+        "RecordMissing",
+        "RightsMissing",
+        "SchemaMissing",
+        "SchemaTooNew",
+        "ServerUnreachable",
+    ),
+    "records": (
+        "CheckProgress",
+        "Choices",
+    ),
+    "selection": (
+        "PositionIndex",
+        "SORTABLE",
+        "Selection",
+    ),
+    "settings": (
+        "SETTINGS",
+        "Setting",
+        "SettingsModel",
+    ),
+    "sql": ("SQLModel",),
+}
 
 __all__ = [
     "SETTINGS",
@@ -58,8 +92,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name == "SQLModel":
-        from abq_data_entry.models.sql import SQLModel
-
-        return SQLModel
+    for module, names in _ROOMS.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -160,10 +159,10 @@ class SettingsModel:
 
     def _put_aside(self) -> None:
         with suppress(FileNotFoundError):
-            self.path.replace(self.path.with_name(f"{self.path.name}.unreadable-{secrets.token_hex(4)}"))
+            self.path.replace(self.path.with_name(f"{self.path.name}.unreadable-{os.urandom(4).hex()}"))
 
     def _write(self, text: str) -> None:
-        temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}.part")
+        temporary = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}.part")
         try:
             with temporary.open("x", encoding="utf-8") as file:
                 file.write(text)
