@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,8 +45,9 @@ def surroundings(results: Path, today: datetime.date) -> Iterator[Surroundings]:
             _environment({DATA_FOLDER_VARIABLE: str(data), CONFIG_FOLDER_VARIABLE: str(config)}),
         ):
             _write_settings(config, rest_address, ftp_address)
-            server = postgres.start(data)
+            server = postgres.EmbeddedServer(data, idle_seconds=60.0, over_tcp=sys.platform == "win32")
             try:
+                server.ensure_running()  # within the try: Ctrl-C in the middle of a start must end it too
                 server.create_database()
                 endpoint = server.endpoint()
                 schema.prepare(endpoint)

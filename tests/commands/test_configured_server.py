@@ -156,7 +156,7 @@ def test_settings_that_make_no_sense(line: Callable[..., Outcome], configure: Ca
 
 
 @pytest.mark.parametrize(
-    ("database", "words", "expected"),
+    ("name", "words", "expected"),
     [
         ("abq", ["export"], 'GRANT SELECT ON schema_version, lab_techs, labs, .* TO "guest"'),
         ("bare", ["export"], "are missing in the database bare.*db init"),
@@ -165,7 +165,7 @@ def test_settings_that_make_no_sense(line: Callable[..., Outcome], configure: Ca
     ],
 )
 def test_without_tables_or_rights_it_says_what_an_administrator_has_to_run(
-    database: str,
+    name: str,
     words: list[str],
     expected: str,
     line: Callable[..., Outcome],
@@ -173,7 +173,7 @@ def test_without_tables_or_rights_it_says_what_an_administrator_has_to_run(
     tcp_server: Configured,
     log_in: Callable[[str, str], None],
 ) -> None:
-    configure(db_host=tcp_server.host, db_port=tcp_server.port, db_name=database)
+    configure(db_host=tcp_server.host, db_port=tcp_server.port, db_name=name)
     log_in(GUEST, "guest")
     assert re.search(expected, line(*words).reason)
 
