@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from ..jobs import ANY
 from ..views.record_list import ListFilter
 from ..widgets.paged_list import PageRequest
 from .entry import Record
@@ -38,11 +39,16 @@ class Browsing:
                 return model.get_page(selection, request.rows, last=True, index=index)
             return model.get_page(selection, request.rows, start=request.start, index=index)
 
-        def show(rows: list[Record]) -> None:
-            if chosen == self._app.record_list.filter:
-                self._app.record_list.show_page(request, rows)
+        records = self._app.record_list
 
-        self._app.jobs.submit("records", page, done=show, failed=self._failed)
+        def show(rows: list[Record]) -> None:
+            records.show_page(request, rows)
+
+        def failed(error: BaseException) -> None:
+            if records.page.expects(request):
+                self._failed(error)
+
+        self._app.jobs.submit("records", lambda: self._app.connection.lasting(page), done=show, failed=failed)
 
     def filter_changed(self, chosen: ListFilter) -> None:
         """Other records, or another order: what was counted is of no use any more."""
@@ -54,19 +60,21 @@ class Browsing:
         model = self._app.data_model
         if model is None:
             return
-        if self._counting is not None:
+        if self._counting is not None and not self._counting.finished:
             self._counting.cancel.set()
-            if self._counting.thread is not None:
-                model.cancel_query(self._counting.thread)
+            # A cancellation has a connection of its own, so it isn't for the Tk thread.
+            self._app.jobs.submit(ANY, _end_query, model, self._counting)
 
         def counted(index: Any) -> None:
-            if chosen == self._app.record_list.filter:
+            if job is self._counting:
                 self._index, self._inserted = index, 0
                 self._app.record_list.show_total(index.total)
 
-        job = self._app.jobs.submit(
-            "counting", _count, model, chosen, done=counted, failed=self._count_failed, with_job=True
-        )
+        def failed(error: BaseException) -> None:
+            if job is self._counting:
+                self._count_failed(chosen, error)
+
+        job = self._app.jobs.submit("counting", _count, model, chosen, done=counted, failed=failed, with_job=True)
         self._counting = job
 
     def records_changed(self, key: tuple[Any, ...], inserted: bool) -> None:
@@ -79,7 +87,7 @@ class Browsing:
             self._inserted += 1
             self._app.record_list.show_total(self._index.total + self._inserted)
         elif inserted:
-            self._count(chosen)
+            self.filter_changed(chosen)  # the old positions would hide the new record
         self._app.record_list.page.refresh()
 
     def restart(self) -> None:
@@ -90,8 +98,19 @@ class Browsing:
         log.warning("the records couldn't be fetched", exc_info=error)
         self._app.record_list.show_problem(f"The records couldn't be fetched.\n{error}", self.restart)
 
-    def _count_failed(self, error: BaseException) -> None:
-        log.info("counting ended: %s", type(error).__name__)
+    def _count_failed(self, chosen: ListFilter, error: BaseException) -> None:
+        from ..models import QueryCancelled
+
+        if isinstance(error, QueryCancelled):  # the cancellation of the count before it came late
+            self._count(chosen)
+            return
+        log.warning("the records couldn't be counted", exc_info=error)
+        self._app.record_list.show_uncounted()
+
+
+def _end_query(model: Any, job: Job) -> None:
+    if job.thread is not None:
+        model.cancel_query(job.thread)
 
 
 def _count(model: Any, chosen: ListFilter, job: Job) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..views import LoginDialog
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from .window import Application
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 class Connection:
@@ -25,6 +27,7 @@ class Connection:
         self._app = application
         self._connected = connected
         self._server: Any = None
+        self._starting = threading.Lock()
 
     def connect(self) -> None:
         """Start or attach to the embedded server; where ``db_host`` is set, ask for a login first."""
@@ -36,6 +39,23 @@ class Connection:
             self._app.jobs.submit(
                 "database", self._open_embedded, settings["db_name"], done=self._opened, failed=self._embedded_failed
             )
+
+    def lasting(self, work: Callable[[], Result]) -> Result:
+        """Run ``work`` on a worker thread; where our own server has gone, start it again and run it once more.
+
+        A configured server comes back by itself: its connections are opened anew with the next use.
+        """
+        from ..models import ServerUnreachable
+
+        try:
+            return work()
+        except ServerUnreachable:
+            if self._server is None:
+                raise
+            log.warning("the embedded server has gone; it is started again")
+            with self._starting:
+                self._server.ensure_running()
+            return work()
 
     def close(self) -> None:
         """Leave the database; the last one out stops the embedded server. Runs on a worker thread."""

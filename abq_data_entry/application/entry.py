@@ -38,7 +38,7 @@ class RecordEntry:
             return
 
         def look_up() -> CheckView:
-            progress = model.get_check(*key)
+            progress = self._app.connection.lasting(lambda: model.get_check(*key))
             plots = model.choices().plots
             return CheckView(
                 key=key,
@@ -111,11 +111,18 @@ class RecordEntry:
         )
 
     def _save(self, record: Record, opened: tuple[Any, ...] | None, whole_check: bool) -> None:
+        from .. import models
+
         model = self._app.data_model
         assert model is not None
 
         def write() -> None:
-            model.save_record(record, "update" if opened else "insert")
+            try:
+                self._app.connection.lasting(lambda: model.save_record(record, "update" if opened else "insert"))
+            except models.RecordExists:
+                # A save whose answer was lost with the connection finds its own record.
+                if model.get_record(*(record[name] for name in fields.RECORD_KEY)) != record:
+                    raise
             if whole_check:
                 model.set_check_technician(record[F.DATE], record[F.TIME], record[F.LAB], record[F.TECHNICIAN])
 
@@ -261,7 +268,12 @@ class RecordEntry:
         model = self._app.data_model
         if model is None:
             return
-        self._app.jobs.submit("records", model.get_record, *key, done=self._opened, failed=self._open_failed)
+        self._app.jobs.submit(
+            "records",
+            lambda: self._app.connection.lasting(lambda: model.get_record(*key)),
+            done=self._opened,
+            failed=self._open_failed,
+        )
 
     def _opened(self, record: Record) -> None:
         if not record:

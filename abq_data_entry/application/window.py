@@ -66,7 +66,7 @@ class Application(tk.Tk):
         self.entry = RecordEntry(self)
         self.browsing = Browsing(self)
         self.tools = Tools(self)
-        self._connection = Connection(self, self._connected)
+        self.connection = Connection(self, self._connected)
         self._build()
         self.callbacks: dict[str, Callable[..., object]] = self._make_callbacks()
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
@@ -76,6 +76,9 @@ class Application(tk.Tk):
             # Tk on X11 pastes with Ctrl+Y, as Emacs does; desktops redo with it.
             self.event_delete("<<Paste>>", "<Control-Key-y>", "<Control-Lock-Key-Y>")
             self.event_add("<<Redo>>", "<Control-Key-y>", "<Control-Shift-Key-Z>")
+            # And Ctrl+A goes to the beginning of the line there; desktops select all.
+            self.event_delete("<<LineStart>>", "<Control-Key-a>", "<Control-Lock-Key-A>")
+            self.event_add("<<SelectAll>>", "<Control-Key-a>", "<Control-Lock-Key-A>")
         PlotKeys(self, self.entry.go_to_plot, "Command" if mac else "Control")
         self.new_day = NewDay(self)
         self.protocol("WM_DELETE_WINDOW", self.quit_application)
@@ -168,7 +171,7 @@ class Application(tk.Tk):
     def _await_screen(self) -> None:
         """Begin the background work once the window is on the screen: until then it would only be in its way."""
         if self.winfo_viewable():
-            self._connection.connect()
+            self.connection.connect()
             self.jobs.submit("files", self._draft_file.take_over, done=self._restore_draft)
         else:
             self.after(SCREEN_POLL_MS, self._await_screen)
@@ -215,7 +218,7 @@ class Application(tk.Tk):
 
     def _refresh(self) -> None:
         if self.data_model is None:
-            self._connection.connect()
+            self.connection.connect()
             return
         self.jobs.submit("records", self.data_model.choices, done=self._show_choices)
         self.entry.refresh_check()
@@ -257,6 +260,7 @@ class Application(tk.Tk):
         )
 
     def _end(self) -> None:
+        self.new_day.end()
         self._layout.remember_size(self.settings["window geometry"])
         if self._draft_timer is not None:
             self.after_cancel(self._draft_timer)
@@ -264,7 +268,7 @@ class Application(tk.Tk):
         self.jobs.submit("files", self._draft_file.write, draft)
         self.withdraw()
         self.jobs.submit("files", self._draft_file.release)
-        self.jobs.submit("database", self._connection.close)
+        self.jobs.submit("database", self.connection.close)
         self.jobs.close()
         self.destroy()
 

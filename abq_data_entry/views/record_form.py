@@ -13,6 +13,7 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..themes import Look
 from ..widgets import FieldInput, FieldNotes
+from ..widgets.focus import focused_widget
 from .check_panel import CheckPanel, CheckView
 from .plot_panel import PlotPanel
 from .type_ahead import TypeAhead
@@ -41,9 +42,16 @@ class DataRecordForm(ttk.Frame):
     by :meth:`show_choices`, what is known of the check by :meth:`show_check`.
     """
 
-    def __init__(self, parent: tk.Misc, callbacks: FormCallbacks, settings: Mapping[str, tk.Variable]) -> None:
+    def __init__(
+        self,
+        parent: tk.Misc,
+        callbacks: FormCallbacks,
+        settings: Mapping[str, tk.Variable],
+        today: Callable[[], datetime.date] = datetime.date.today,
+    ) -> None:
         super().__init__(parent, padding=(16, 8))
         self._callbacks = callbacks
+        self._today = today
         self._settings = settings
         self._opened: RecordKey | None = None
         self._baseline: dict[str, str] = {}
@@ -159,7 +167,7 @@ class DataRecordForm(ttk.Frame):
                 each.fill("")
             each.show_error("")
         if not self.inputs[F.DATE].text and self._wants("autofill date"):
-            self.inputs[F.DATE].fill(datetime.date.today().isoformat(), by_itself=True)
+            self.inputs[F.DATE].fill(self._today().isoformat(), by_itself=True)
         self._loading = False
         self._apply_fault()
         if plot is not None:
@@ -172,11 +180,28 @@ class DataRecordForm(ttk.Frame):
 
     def set_check(self, date: datetime.date, time: str, lab: str) -> None:
         """Go to another check with a new record."""
+        same_day = self._value(F.DATE) == date and self.inputs[F.DATE].filled_by_itself
         for name, text in ((F.DATE, date.isoformat()), (F.TIME, time), (F.LAB, lab)):
-            self.inputs[name].fill(text)
+            self.inputs[name].fill(text, by_itself=same_day and name == F.DATE)
         for name in (F.PLOT, F.TECHNICIAN):
             self.inputs[name].filled_by_itself = True
         self.begin_new()
+
+    def begin_day(self) -> bool:
+        """Midnight has passed: a date that filled itself becomes today's. A check that was begun keeps its own.
+
+        Returns whether the form has the date it should have.
+        """
+        date, today = self.inputs[F.DATE], self._today().isoformat()
+        if not date.filled_by_itself or date.text == today:
+            return True
+        under_way = bool(self.check.recorded) and not (self.check.complete and self.check.following is None)
+        if self.changed or self.saving or self._opened is not None or under_way:
+            return False
+        date.fill(today, by_itself=True)
+        self._check_changed()
+        self._refresh()
+        return True
 
     def saved(self, record: Mapping[str, Any]) -> None:
         """The record is in the database: go on to the next plot that isn't recorded."""
@@ -260,7 +285,7 @@ class DataRecordForm(ttk.Frame):
     @property
     def focused(self) -> FieldInput | None:
         """The field that has the focus."""
-        widget = self.focus_get()
+        widget = focused_widget(self)
         return next((each for each in self.inputs.values() if each.editor is widget), None)
 
     # -- drafts ---------------------------------------------------------------------------------------
@@ -344,11 +369,15 @@ class DataRecordForm(ttk.Frame):
 
     def _fill_seed_sample(self) -> None:
         lab, plot, seed = self._value(F.LAB), self._value(F.PLOT), self.inputs[F.SEED_SAMPLE]
-        if self._opened is not None or not self._wants("autofill sheet data"):
+        if not self._wants("autofill sheet data") or not isinstance(plot, int):
             return
-        if not seed.text or seed.filled_by_itself:
-            known = self._seed_samples.get((str(lab), plot), "") if isinstance(plot, int) else ""
-            seed.fill(known, by_itself=True)
+        saved = self._baseline.get(F.SEED_SAMPLE) if self._opened is not None else None
+        if self._opened is not None and self.key == self._opened:
+            # Back on the record that was opened: what it says counts, not what grows there now.
+            if seed.filled_by_itself:
+                seed.fill(str(saved))
+        elif not seed.text or seed.filled_by_itself or seed.text == saved:
+            seed.fill(self._seed_samples.get((str(lab), plot), ""), by_itself=True)
 
     def _apply_fault(self, clear: bool = True) -> None:
         fault = self.inputs[F.EQUIPMENT_FAULT].text == "true"

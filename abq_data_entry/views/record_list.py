@@ -24,7 +24,7 @@ _HEADINGS = {
     F.MAX_HEIGHT: "Max",
     F.MEDIAN_HEIGHT: "Median",
 }
-_WIDTHS = {F.DATE: 10, F.TIME: 5, F.TECHNICIAN: 12, F.LAB: 3, F.PLOT: 3, F.SEED_SAMPLE: 7, F.NOTES: 24}
+_WIDTHS = {F.DATE: 10, F.TIME: 5, F.TECHNICIAN: 12, F.LAB: 3, F.PLOT: 3, F.SEED_SAMPLE: 7, F.NOTES: 12}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class ListFilter:
 
 @dataclass(frozen=True)
 class ListCallbacks:
-    """What the list reports: a page is wanted, the filter has changed, a record is to be opened."""
+    """What the list reports: a page is wanted, the filter has changed (told before its first page is wanted), a
+    record is to be opened."""
 
     fetch: Callable[[ListFilter, PageRequest], object]
     filter_changed: Callable[[ListFilter], object]
@@ -51,12 +52,18 @@ class ListCallbacks:
 class RecordList(ttk.Frame):
     """Records, newest first; today's until another date is chosen."""
 
-    def __init__(self, parent: tk.Misc, callbacks: ListCallbacks) -> None:
+    def __init__(
+        self,
+        parent: tk.Misc,
+        callbacks: ListCallbacks,
+        today: Callable[[], datetime.date] = datetime.date.today,
+    ) -> None:
         super().__init__(parent)
         self._callbacks = callbacks
+        self._today = today
         self._choices: dict[str, Sequence[object]] = {}
         self._marks: dict[tuple[object, ...], str] = {}
-        self.filter = ListFilter(datetime.date.today())
+        self.filter = ListFilter(today())
         self._variables = {name: tk.StringVar(self, ANY) for name in (F.DATE, F.LAB, F.PLOT, F.TECHNICIAN)}
         self._variables[F.DATE].set(TODAY)
         self.columnconfigure(0, weight=1)
@@ -75,11 +82,12 @@ class RecordList(ttk.Frame):
         self._choices = {F.TECHNICIAN: technicians, F.LAB: labs, F.PLOT: every_plot}
 
     def show_page(self, request: PageRequest, rows: Sequence[Row]) -> None:
-        """The rows of a page that was asked for."""
-        if rows or request.start:
-            self.page.show_page(request, rows)
+        """The rows of a page that was asked for; nothing happens if it is no longer waited for."""
+        if not self.page.expects(request):
             return
         self.page.show_page(request, rows)
+        if rows or request.start or self.page.waiting:
+            return
         if self._is_filtered():
             self.page.show_message("No record fits these filters.", "Show today's records", self.reset)
         else:
@@ -89,6 +97,10 @@ class RecordList(ttk.Frame):
         """How many records fit the filter."""
         self._count.configure(text="1 record" if total == 1 else f"{total:,} records")
         self.page.show_total(total)
+
+    def show_uncounted(self) -> None:
+        """How many there are couldn't be found out."""
+        self._count.configure(text="")
 
     def show_problem(self, text: str, retry: Callable[[], object]) -> None:
         """The records couldn't be had."""
@@ -115,12 +127,17 @@ class RecordList(ttk.Frame):
             variable.set(TODAY if name == F.DATE else ANY)
         self._apply(sort=F.DATE, descending=True)
 
+    def begin_day(self) -> None:
+        """Midnight has passed: who looks at today's records sees those of the new day."""
+        if self._variables[F.DATE].get().strip().lower() == TODAY:
+            self._apply()
+
     def restart(self) -> None:
         """Ask for the first page and for the count of the present filter."""
         self._count.configure(text="counting…")
         self._show_sorting()
-        self.page.restart()
         self._callbacks.filter_changed(self.filter)
+        self.page.restart()
 
     def focus_set(self) -> None:
         """Put the focus on the rows."""
@@ -129,7 +146,8 @@ class RecordList(ttk.Frame):
     def _show_sorting(self) -> None:
         self.page.show_sorting(self.filter.sort, self.filter.descending)
         self._sort.set(_heading(self.filter.sort))
-        self._direction.configure(text="▼ falling" if self.filter.descending else "▲ rising")
+        first, last = ("newest", "oldest") if self.filter.sort in (F.DATE, F.TIME) else ("largest", "smallest")
+        self._direction.configure(text=f"▼ {first} first" if self.filter.descending else f"▲ {last} first")
 
     def _add_filters(self) -> None:
         bar = ttk.Frame(self, style="Bar.TFrame", padding=(16, 4))
@@ -161,7 +179,7 @@ class RecordList(ttk.Frame):
 
     def _values(self, name: str) -> list[str]:
         if name == F.DATE:
-            today = datetime.date.today()
+            today = self._today()
             return [TODAY, ANY, *((today - datetime.timedelta(days=n)).isoformat() for n in range(1, 8))]
         return [ANY, *(str(each) for each in self._choices.get(name, ()))]
 
@@ -211,15 +229,15 @@ class RecordList(ttk.Frame):
             value = fields.parse(fields.field(F.DATE), text)
         except ValueError:
             variable.set(TODAY)
-            return datetime.date.today()
+            return self._today()
         assert isinstance(value, datetime.date)
         variable.set(value.isoformat())
         return value
 
     def _is_filtered(self) -> bool:
         chosen = self.filter
-        today = datetime.date.today()
-        return chosen.date != today or any(each is not None for each in (chosen.lab, chosen.plot, chosen.technician))
+        narrowed = any(each is not None for each in (chosen.lab, chosen.plot, chosen.technician))
+        return narrowed or chosen.date != self._today()
 
     def _fetch(self, request: PageRequest) -> None:
         self._callbacks.fetch(self.filter, request)

@@ -283,3 +283,14 @@ def test_keys_typed_during_a_save_get_into_the_next_plot(window: Window, stored:
     window.until(lambda: window.text(F.PLOT) == "2" and window.text(F.LIGHT) == "2.00", "the next plot")
     assert window.text(F.HUMIDITY) == "31.50"
     assert stored.get_record(today(window), "8:00", "A", 1)[F.MEDIAN_HEIGHT] == Decimal("2.73")
+
+
+def test_another_plot_for_an_opened_record_brings_its_own_seed_sample(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, today(window)))
+    window.begin_check()
+    open_plot(window, 1)
+    window.fill(Plot="2")
+    assert window.text(F.SEED_SAMPLE) == "AXM478"
+    window.fill(Plot="1")
+    assert window.text(F.SEED_SAMPLE) == "AXM477"
+    assert not window.app.form.changed

@@ -1,0 +1,75 @@
+"""The window on an embedded server of its own: its first start, and a server that is killed under it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry import postgres
+from abq_data_entry.application import Application
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.models import SQLModel
+from tests.fixtures.window import Window, close
+
+
+@pytest.fixture
+def own_data_folder(display: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="abq-own-"))
+    monkeypatch.setenv("ABQ_DATA_DIR", str(folder / "data"))
+    monkeypatch.setenv("ABQ_CONFIG_DIR", str(folder / "config"))
+    yield folder / "data"
+    shutil.rmtree(folder)
+
+
+def test_first_start_then_the_server_is_killed_under_the_window(own_data_folder: Path) -> None:
+    problems: list[str] = []
+    window = Window(Application(), problems)
+    window.until(lambda: window.app.data_model is not None, "the database", 60)
+    window.settle()
+    window.begin_check()
+    window.fill_readings()
+    window.save()
+    postmaster = int((own_data_folder / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGKILL)
+    window.fill_readings()
+    window.save()
+    window.settle()
+    assert not window.dialogs
+    assert sorted(window.app.form.check.recorded) == [1, 2]
+    close(window)
+
+    server = postgres.start(own_data_folder)
+    try:
+        model = SQLModel.at(server.endpoint("abq"))
+        assert [record[F.PLOT] for record in model.get_all_records()] == [1, 2]
+        model.close()
+    finally:
+        server.stop()
+
+
+def test_a_database_that_cannot_be_opened_is_told_and_can_be_tried_again(own_data_folder: Path) -> None:
+    own_data_folder.mkdir(parents=True)
+    cluster = own_data_folder / "postgres" / "cluster"
+    cluster.mkdir(parents=True)
+    (cluster / "PG_VERSION").write_text("9.6\n")
+    problems: list[str] = []
+    window = Window(Application(), problems)
+    try:
+        window.until(lambda: "couldn't be opened" in window.app.status.get(), "the reason")
+        assert "9.6" in str(window.app.record_list.page._message_text.cget("text"))
+        assert not window.dialogs  # nothing steals the keys of the form
+        window.type("8")
+        assert window.text(F.TIME) == "8:00"
+        shutil.rmtree(own_data_folder / "postgres")
+        window.app.record_list.page._message_button.invoke()
+        window.until(lambda: window.app.data_model is not None, "the database", 60)
+        assert json.dumps(window.app.form.texts())
+    finally:
+        close(window)
