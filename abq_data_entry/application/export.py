@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import logging
 import subprocess
 import sys
@@ -23,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def ask_and_export(application: Application) -> None:
     """Ask where to, then write today's extract there in the background."""
-    model, date = application.data_model, datetime.date.today()
+    model, date = application.data_model, application.today()
     if model is None:
         application.status.set("The database isn't open yet")
         return

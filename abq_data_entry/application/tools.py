@@ -102,7 +102,7 @@ class Tools:
     def _upload(self, name: str, title: str, success: str, send: Send, error: str = "") -> None:
         if not self._may_begin(name):
             return
-        model, date = self._app.data_model, datetime.date.today()
+        model, date = self._app.data_model, self._app.today()
 
         def ask(has_records: bool) -> None:
             if not has_records:

@@ -7,6 +7,8 @@ import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
 
+from ..widgets.focus import focused_widget
+
 UNREAD_SECONDS = 0.4
 
 
@@ -29,7 +31,7 @@ class Dialog(tk.Toplevel):
         self.withdraw()
         self.title(title)
         self.message, self.detail = message, detail
-        self._return_focus = parent.focus_get()
+        self._return_focus = focused_widget(parent)
         self._readable_from = time.monotonic() + UNREAD_SECONDS
         self.body = ttk.Frame(self, padding=24)
         self.body.grid(row=0, column=0, sticky="nsew")
@@ -63,7 +65,7 @@ class Dialog(tk.Toplevel):
             action()
 
     def _add_detail(self, detail: str) -> None:
-        lines = min(10, sum(1 + len(line) // 62 for line in detail.splitlines()) or 1)
+        lines = min(16, sum(1 + len(line) // 62 for line in detail.splitlines()) or 1)
         text = tk.Text(self.body, height=lines, width=62, wrap="word", relief="flat", borderwidth=0)
         style = ttk.Style(self)
         text.configure(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tkinter as tk
 from tkinter import ttk
 
+from ..widgets.focus import focused_widget
+
 _MODIFIERS = frozenset(
     f"{key}_{side}" for key in ("Shift", "Control", "Alt", "Meta", "Super", "Hyper") for side in "LR"
 ) | {"Caps_Lock", "Num_Lock", "ISO_Level3_Shift"}
@@ -24,7 +26,7 @@ class TypeAhead:
 
     def begin(self) -> None:
         """Collect keys from now on."""
-        focused = self._form.focus_get()
+        focused = focused_widget(self._form)
         if focused is not self._collector:
             self._before = focused
         self._collector.focus_set()
@@ -35,7 +37,7 @@ class TypeAhead:
             self._before.focus_set()
         keys, self._keys = self._keys, []
         for keysym, char in keys:
-            target = self._form.focus_get()
+            target = focused_widget(self._form)
             if target is self._collector:  # a collected Enter began another save
                 self._keys.append((keysym, char))
             elif target is not None:

@@ -90,6 +90,15 @@ class PagedList(ttk.Frame):
         index = self._selected_index()
         return self._rows[index] if 0 <= index < len(self._rows) else None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a page has been asked for and isn't here yet."""
+        return self._asked is not None
+
+    def expects(self, request: PageRequest) -> bool:
+        """Whether the answer to ``request`` is still waited for."""
+        return request == self._asked
+
     def restart(self) -> None:
         """Other rows or another order: begin at the top, not knowing how many there are."""
         self._total = None
@@ -124,7 +133,7 @@ class PagedList(ttk.Frame):
 
     def show_page(self, request: PageRequest, rows: Sequence[Row]) -> None:
         """The answer to ``request``; an answer to a request that isn't waited for any more is dropped."""
-        if request != self._asked:
+        if not self.expects(request):
             return
         self._asked = None
         self._rows = list(rows)
@@ -278,6 +287,8 @@ class PagedList(ttk.Frame):
         if 0 <= index < len(self._rows):
             self._select(index)
             return
+        if self._top < 0 and self._total is None:
+            return  # at the end of an uncounted list: where that is, nobody knows yet
         top = max(0, self._top) if self._top >= 0 else max(0, (self._total or 0) - len(self._rows))
         pending = self._wanted[0].start if self._wanted else self._asked.start if self._asked else None
         start = (top if pending is None else pending) + rows

@@ -1,0 +1,520 @@
+"""The record list on the real window: filters, order, pages, marks, states, and the clock."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+
+from abq_data_entry import postgres
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.models import QueryCancelled, SQLModel
+from abq_data_entry.widgets.paged_list import PageRequest
+from tests.fixtures.window import Window
+from tests.window.test_form import record
+
+# Four technicians, five labs, twenty plots, four times a day; readings without a pattern.
+FILL = """
+    INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
+    SELECT current_date - n, hour, lab, (ARRAY[4291, 4319, 4478, 5607])[1 + (n + ascii(lab)) %% 4]
+    FROM generate_series(%(first)s, %(last)s) AS n,
+        unnest(ARRAY['8:00', '12:00', '16:00', '20:00']::time[]) AS hour, unnest(ARRAY['A', 'B', 'C', 'D', 'E']) AS lab;
+    INSERT INTO plot_checks (date, time, lab_id, plot, seed_sample, humidity, light, temperature, equipment_fault,
+        blossoms, plants, fruit, max_height, min_height, median_height, notes)
+    SELECT date, time, lab_id, plot, 'AXM477', 1 + (plot * 7 + extract(hour FROM time)) %% 50, 2, 22, false,
+        plot * 37 %% 101, plot, 3, 8.7, 1.67, 2.73, ''
+    FROM lab_checks, generate_series(1, 20) AS plot
+"""
+
+
+def fill(stored: SQLModel, first: int = 0, last: int = 0) -> None:
+    """400 records for each of the days from ``first`` to ``last`` days ago."""
+    stored.query(FILL, {"first": first, "last": last})
+
+
+class List:
+    """The list as a person sees it."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.view = window.app.record_list
+        self.page = self.view.page
+        self.tree = self.page.tree
+
+    def refresh(self, total: int | None = None) -> None:
+        """F5, and wait until all is there again."""
+        self.window.app.callbacks["refresh"]()
+        self.settle(total)
+
+    def settle(self, total: int | None = None) -> None:
+        def settled() -> bool:
+            quiet = not self.page.waiting and not self.window.app.jobs.busy
+            return quiet and total in (None, self.page.total)
+
+        self.window.until(settled, f"the list to show {total}")
+
+    def until_sorted(self, name: str, descending: bool) -> None:
+        chosen = self.view
+        self.window.until(lambda: (chosen.filter.sort, chosen.filter.descending) == (name, descending), "the order")
+
+    def column(self, name: str) -> list[str]:
+        """What the visible rows show in a column."""
+        return [str(self.tree.set(row, name)) for row in self.tree.get_children()]
+
+    @property
+    def keys(self) -> list[tuple[str, str, str, str]]:
+        return list(zip(*(self.column(name) for name in (F.DATE, F.TIME, F.LAB, F.PLOT)), strict=True))
+
+    @property
+    def message(self) -> str:
+        """The text that stands in place of rows."""
+        return str(self.page._message_text.cget("text")) if self.page._message.winfo_manager() else ""
+
+    @property
+    def selected(self) -> int:
+        """The position of the selected row in the whole list."""
+        assert self.page.selected is not None
+        return self.page.position + self.page.rows.index(self.page.selected)
+
+    def fraction(self) -> tuple[float, float]:
+        first, last = self.page._scrollbar.get()
+        return float(first), float(last)
+
+    def box(self, name: str) -> Any:
+        """The filter box of a field."""
+        variable = str(self.view._variables[name])
+        return next(each for each in self.boxes() if str(each.cget("textvariable")) == variable)
+
+    def boxes(self) -> list[Any]:
+        bar = self.view.winfo_children()[0]
+        return [each for each in bar.winfo_children() if each.winfo_class() == "TCombobox"]
+
+    def choose(self, name: str, text: str) -> None:
+        """Type into a filter with real keys."""
+        box = self.box(name)
+        box.focus_force()
+        self.window.app.update()
+        self.window.press("ctrl+a")
+        self.window.type(f"{text}\n")
+
+
+@pytest.fixture
+def records(window: Window) -> List:
+    return List(window)
+
+
+def ago(days: int) -> str:
+    return (datetime.date.today() - datetime.timedelta(days)).isoformat()
+
+
+def test_todays_records_newest_first_with_times_as_times(records: List, stored: SQLModel) -> None:
+    fill(stored, 0, 1)
+    records.refresh(400)
+    assert set(records.column(F.DATE)) == {ago(0)}
+    assert records.keys[:2] == [(ago(0), "20:00", "E", "20"), (ago(0), "20:00", "E", "19")]
+    assert "400 records" in records.view._count.cget("text")
+    # As text 8:00 would stand above 20:00, 16:00 and 12:00; it is the earliest.
+    records.page.go_to(300 - 3)
+    records.settle()
+    assert [key[1] for key in records.keys][:4] == ["12:00"] * 3 + ["8:00"]
+
+
+def test_filters_by_keyboard(records: List, stored: SQLModel) -> None:
+    fill(stored, 0, 2)
+    records.refresh(400)
+    records.choose(F.DATE, ago(1))
+    records.settle(400)
+    assert set(records.column(F.DATE)) == {ago(1)}
+    records.choose(F.LAB, "c")
+    records.settle(80)
+    records.choose(F.PLOT, "12")
+    records.settle(4)
+    assert records.keys == [(ago(1), hour, "C", "12") for hour in ("20:00", "16:00", "12:00", "8:00")]
+    records.choose(F.DATE, "any")
+    records.settle(12)
+    name = records.column(F.TECHNICIAN)[0]
+    records.choose(F.TECHNICIAN, name[0].lower())  # one letter is enough
+    records.settle(4)
+    assert set(records.column(F.TECHNICIAN)) == {name}
+    # What can't be found is told, with the way back.
+    records.choose(F.DATE, ago(300))
+    records.settle(0)
+    assert "No record fits these filters" in records.message
+    records.page._message_button.invoke()
+    records.settle(400)
+    assert (records.message, records.view._variables[F.DATE].get(), records.view.filter.lab) == ("", "today", None)
+
+
+def test_a_filter_that_is_no_date_goes_back_to_today(records: List) -> None:
+    records.choose(F.DATE, "nonsense")
+    assert records.view._variables[F.DATE].get() == "today"
+    assert records.view.filter.date == datetime.date.today()
+
+
+def test_sorting_by_heading_by_box_and_both_ways(records: List, stored: SQLModel) -> None:
+    fill(stored)
+    records.refresh(400)
+    tree = records.tree
+    x = sum(int(tree.column(name, "width")) for name in tree["columns"][: tree["columns"].index(F.HUMIDITY)]) + 5
+    offset = int(float(tree.xview()[0]) * sum(int(tree.column(name, "width")) for name in tree["columns"]))
+    for order in ("rising", "falling"):
+        for event in ("<ButtonPress-1>", "<ButtonRelease-1>"):
+            tree.event_generate(event, x=x - offset, y=8)
+        records.until_sorted(F.HUMIDITY, order == "falling")
+        records.settle(400)
+        shown = [float(each) for each in records.column(F.HUMIDITY)]
+        assert shown == sorted(shown, reverse=order == "falling")
+        assert ("▼" if order == "falling" else "▲") in tree.heading(F.HUMIDITY, "text")
+        assert "▼" not in tree.heading(F.DATE, "text")
+    # The same by keyboard: "Sort by" with its list, and the direction with Space.
+    box = records.boxes()[-1]
+    box.focus_force()
+    records.window.press("Down", "Up", "Up", "Return")
+    records.window.until(lambda: records.view.filter.sort != F.HUMIDITY, "another order")
+    records.settle(400)
+    names = [records.view.filter.sort]
+    before = records.view.filter.descending
+    records.window.press("Tab", "space")
+    records.settle(400)
+    assert (records.view.filter.sort, records.view.filter.descending) == (names[0], not before)
+
+
+def test_times_sort_as_times(records: List, stored: SQLModel) -> None:
+    fill(stored)
+    records.refresh(400)
+    records.view.sort_by(F.TIME)
+    records.settle(400)
+    assert records.column(F.TIME)[0] == "8:00"
+    records.view.sort_by(F.TIME)
+    records.settle(400)
+    assert records.column(F.TIME)[0] == "20:00"
+
+
+def test_keys_across_the_borders_of_pages_and_the_exact_scrollbar(records: List, stored: SQLModel) -> None:
+    fill(stored, 1, 10)
+    window, page = records.window, records.page
+    records.choose(F.DATE, "any")
+    records.settle(4000)
+    rows = len(page.rows)
+    assert 3 <= rows < 60
+    page.focus_set()
+    assert records.selected == 0
+    assert records.fraction() == pytest.approx((0, rows / 4000), abs=1e-6)
+
+    window.press(*["Down"] * (rows + 2))
+    window.until(lambda: not page.waiting and records.selected == rows + 2, "the row below the page")
+    window.press(*["Up"] * 4)
+    window.until(lambda: not page.waiting and records.selected == rows - 2, "the row above")
+    window.press("Home")
+    window.until(lambda: not page.waiting and records.selected == 0 and page.position == 0, "the first")
+    window.press("Up")
+    assert records.selected == 0
+
+    window.press("Next", "Next")
+    window.until(lambda: not page.waiting and page.position == 2 * rows, "two pages down")
+    assert records.keys == all_keys(stored)[2 * rows : 3 * rows]
+    assert records.fraction() == pytest.approx((2 * rows / 4000, 3 * rows / 4000), abs=1e-6)
+    window.press("Prior")
+    window.until(lambda: not page.waiting and page.position == rows, "a page up")
+
+    window.press("End")
+    window.until(lambda: not page.waiting and records.selected == 3999, "the last")
+    assert records.keys == all_keys(stored)[-rows:]
+    assert records.fraction() == pytest.approx((1 - rows / 4000, 1), abs=1e-6)
+    window.press("Down", "Next")
+    window.settle()
+    assert records.selected == 3999
+    window.press("Up")
+    assert records.selected == 3998
+    window.press(*["Up"] * rows)
+    window.until(lambda: not page.waiting and records.selected == 3998 - rows, "above the last page")
+
+
+def test_the_scrollbar_moves_to_the_right_rows(records: List, stored: SQLModel) -> None:
+    fill(stored, 1, 10)
+    records.choose(F.DATE, "any")
+    records.settle(4000)
+    everything = all_keys(stored)
+    rows = len(records.page.rows)
+    for fraction in (0.5, 0.123, 0.9, 1.0, 0.0):
+        records.page._scrolled("moveto", str(fraction))
+        records.settle()
+        start = min(round(fraction * 4000), 4000 - rows)
+        assert records.keys == everything[start : start + rows]
+        assert records.fraction()[0] == pytest.approx(start / 4000, abs=1e-6)
+    records.page._scrolled("scroll", "2", "pages")
+    records.settle()
+    assert records.page.position == 2 * rows
+    records.tree.event_generate("<Button-5>")
+    records.settle()
+    assert records.page.position == 2 * rows + 3
+
+
+def all_keys(stored: SQLModel) -> list[tuple[str, str, str, str]]:
+    """All records of the database, as the list would show their keys, newest first."""
+    rows = stored.query(
+        "SELECT date::text, to_char(time, 'FMHH24:MI') AS time, lab_id, plot::text FROM plot_checks"
+        " ORDER BY plot_checks.date DESC, plot_checks.time DESC, lab_id DESC, plot_checks.plot DESC"
+    )
+    assert rows is not None
+    return [tuple(str(each) for each in row.values()) for row in rows]  # type: ignore[misc]
+
+
+def test_enter_and_a_double_click_open_the_record(records: List, stored: SQLModel) -> None:
+    fill(stored)
+    window = records.window
+    records.refresh(400)
+    records.page.focus_set()
+    window.press("Down", "Return")
+    window.until(lambda: window.app.form.opened is not None, "the record")
+    assert window.app.form.opened == (datetime.date.today(), "20:00", "E", 19)
+    assert window.focus == F.HUMIDITY
+    x, y, _width, _height = records.tree.bbox("3", F.LAB)
+    for _ in range(2):
+        records.tree.event_generate("<ButtonPress-1>", x=x + 3, y=y + 3)
+        records.tree.event_generate("<ButtonRelease-1>", x=x + 3, y=y + 3)
+    window.until(lambda: window.app.form.opened is not None and window.app.form.opened[3] == 17, "the record")
+
+
+def test_rows_of_this_session_are_marked_in_words(records: List, stored: SQLModel) -> None:
+    window = records.window
+    stored.save_record(record(2, ago(0)))
+    records.refresh(1)
+    window.begin_check()
+    window.fill_readings()
+    window.save()
+    records.settle(2)
+    assert dict(zip(records.column(F.PLOT), records.column("Mark"), strict=True)) == {"1": "new", "2": ""}
+    window.app.entry.go_to_plot(2)
+    window.until(lambda: window.app.form.opened is not None, "the record")
+    window.fill(Plants="7")
+    window.save()
+    records.settle()
+    assert dict(zip(records.column(F.PLOT), records.column("Mark"), strict=True)) == {"1": "new", "2": "edited"}
+    assert "7" in records.column(F.PLANTS)
+    # A new record that is corrected is still one that wasn't there before this session.
+    window.app.entry.go_to_plot(1)
+    window.until(lambda: window.app.form.opened is not None, "the record")
+    window.fill(Plants="8")
+    window.save()
+    records.settle()
+    assert dict(zip(records.column(F.PLOT), records.column("Mark"), strict=True)) == {"1": "new", "2": "edited"}
+
+
+def test_an_empty_day_says_what_to_do_until_the_first_save(records: List) -> None:
+    records.settle(0)
+    assert "No records yet today" in records.message
+    records.window.begin_check()
+    records.window.fill_readings()
+    records.window.save()
+    records.settle(1)
+    assert (records.message, records.column(F.PLOT)) == ("", ["1"])
+
+
+def test_an_answer_that_came_too_late_is_dropped(records: List, stored: SQLModel) -> None:
+    records.settle(0)
+    asked: list[PageRequest] = []
+    records.page._fetch = asked.append
+    records.page.refresh()
+    old = asked[-1]
+    records.view.restart()
+    new = asked[-1]
+    row = stored.get_page  # rows as the database gives them
+    stored.save_record(record(5, ago(0)))
+    from abq_data_entry.models import Selection
+
+    rows = row(Selection(), 10)
+    records.view.show_page(new, rows)
+    records.view.show_page(old, [])
+    assert (records.column(F.PLOT), records.message) == (["5"], "")
+    # An empty answer while a newer one is already asked for says nothing about now.
+    records.page.refresh()
+    records.page.refresh()
+    first = asked[-1]
+    records.view.show_page(first, [])
+    assert records.message == ""
+    records.view.show_page(asked[-1], rows)
+    assert records.column(F.PLOT) == ["5"]
+
+
+def test_after_a_lost_connection_work_goes_on_by_itself(
+    records: List, stored: SQLModel, database: dict[str, str]
+) -> None:
+    fill(stored, 1, 1)
+    window = records.window
+    end_connections(stored)
+    window.begin_check()
+    window.fill_readings()
+    window.save()
+    assert not window.dialogs
+    records.settle(1)
+    end_connections(stored)
+    records.choose(F.DATE, "any")
+    records.settle(401)
+    assert records.message == ""
+
+
+def end_connections(stored: SQLModel) -> None:
+    """End everybody else's connections to the database, as a restarted server would."""
+    stored.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
+def test_an_error_is_told_and_try_again_works(
+    records: List, server: postgres.EmbeddedServer, database: dict[str, str]
+) -> None:
+    name = database["dbname"]
+    administer(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    end_all(server, name)
+    records.view.restart()
+    records.window.until(lambda: "couldn't be fetched" in records.message, "the error")
+    assert records.page._message_button.cget("text") == "Try again"
+    records.window.settle()
+    assert "counting" not in records.view._count.cget("text")
+    administer(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    records.page._message_button.invoke()
+    records.settle(0)
+    assert "No records yet today" in records.message
+
+
+def administer(server: postgres.EmbeddedServer, statement: str) -> None:
+    connection = psycopg2.connect(make_dsn(**server.endpoint("postgres")))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()
+
+
+def end_all(server: postgres.EmbeddedServer, name: str) -> None:
+    administer(server, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+
+def test_another_filter_ends_the_count_of_the_last_one(
+    records: List, stored: SQLModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(stored)
+    model = records.window.app.data_model
+    assert model is not None
+    count, ended = model.count_records, list[object]()
+
+    def slow(selection: Any) -> Any:
+        if selection.lab is None:
+            try:
+                model._connections.read(lambda cursor: cursor.execute("SELECT pg_sleep(30)"))
+            except QueryCancelled as error:
+                ended.append(error)
+                raise
+        return count(selection)
+
+    monkeypatch.setattr(model, "count_records", slow)
+    begun = time.monotonic()
+    records.view.restart()
+    records.window.until(lambda: sleeping(stored), "the count to run")
+    assert records.view._count.cget("text") == "counting…"
+    records.window.until(lambda: records.page.rows, "the page, which doesn't wait for the count")
+    records.view._variables[F.LAB].set("B")
+    records.view._apply()
+    records.settle(80)
+    assert ended and time.monotonic() - begun < 10
+
+
+def sleeping(stored: SQLModel) -> bool:
+    rows = stored.query(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'"
+        " AND state = 'active'"
+    )
+    return bool(rows)
+
+
+def test_at_the_end_of_an_uncounted_list_nothing_jumps(
+    records: List, stored: SQLModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(stored)
+    records.refresh(400)
+    page = records.page
+    page._total = None  # as while a large table is being counted
+    page.focus_set()
+    records.window.press("End")
+    records.window.until(lambda: not page.waiting and page.position < 0, "the end")
+    last = all_keys(stored)[-len(page.rows) :]
+    assert records.keys == last
+    records.window.press("Prior", "Prior")
+    records.window.settle()
+    assert records.keys == last
+    page.show_total(400)
+    records.window.press("Prior")
+    records.window.until(lambda: not page.waiting and records.keys != last, "a page up")
+    assert records.keys == all_keys(stored)[400 - 2 * len(last) : 400 - len(last)]
+
+
+def test_midnight_passes_in_an_open_window(records: List, stored: SQLModel) -> None:
+    window = records.window
+    stored.save_record(record(1, ago(0)))
+    records.refresh(1)
+    tomorrow = datetime.date.today() + datetime.timedelta(1)
+    window.app.today = lambda: tomorrow
+    window.app.new_day.follow()
+    records.settle(0)
+    assert records.view.filter.date == tomorrow
+    assert window.app.filename.get() == f"abq_data_record_{tomorrow}.csv"
+    assert window.text(F.DATE) == tomorrow.isoformat()
+    window.begin_check()
+    window.fill_readings()
+    window.save()
+    records.settle(1)
+    assert stored.get_record(tomorrow.isoformat(), "8:00", "A", 1)
+
+
+def test_a_check_that_was_begun_keeps_its_date_after_midnight(records: List, stored: SQLModel) -> None:
+    window, date = records.window, ago(0)
+    window.begin_check("20:00", "E")
+    window.fill_readings()
+    window.save()
+    tomorrow = datetime.date.today() + datetime.timedelta(1)
+    window.app.today = lambda: tomorrow
+    window.app.new_day.follow()
+    assert f"stays on {date}" in window.app.status.get()
+    window.fill_readings()
+    window.save()
+    assert [each[F.PLOT] for each in stored.get_all_records()] == [1, 2]
+    # What is left of the check comes from elsewhere; once it is complete, the form goes on to the new day.
+    for plot in range(3, 20):
+        stored.save_record(record(plot, date, Time="20:00", Lab="E"))
+    window.app.entry.refresh_check()
+    window.settle()
+    window.fill(Plot="20")
+    window.fill_readings()
+    window.save()
+    assert window.app.form.check.complete
+    window.app.new_day.follow()
+    assert window.text(F.DATE) == tomorrow.isoformat()
+
+
+def test_a_chosen_date_stays_chosen_at_midnight(records: List) -> None:
+    records.choose(F.DATE, ago(3))
+    records.settle()
+    records.window.fill(Date=ago(5))
+    records.window.app.today = lambda: datetime.date.today() + datetime.timedelta(1)
+    records.window.app.new_day.follow()
+    assert records.view.filter.date == datetime.date.today() - datetime.timedelta(3)
+    assert records.window.text(F.DATE) == ago(5)
+
+
+def test_an_open_list_does_not_hinder_a_dialog(window: Window, open_window: Callable[[], Window]) -> None:
+    from abq_data_entry.views import show_failure
+
+    box = window.app.form.inputs[F.TECHNICIAN].editor
+    box.focus_force()
+    window.press("alt+Down")
+    popdown = str(window.app.tk.call("ttk::combobox::PopdownWindow", str(box)))
+    window.until(lambda: window.app.tk.call("winfo", "ismapped", popdown), "the open list")
+    show_failure(window.app, "Test", "Something failed meanwhile.", "Its reason.")
+    window.answer("OK")
+    assert not window.dialogs
