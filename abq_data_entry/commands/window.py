@@ -6,7 +6,7 @@ import signal
 import sys
 
 from .. import display
-from .outcome import DONE, NOT_DONE, tell
+from .outcome import DONE, NOT_DONE, reason, tell
 from .passwords import take_secrets
 
 log = logging.getLogger(__name__)
@@ -21,12 +21,14 @@ def open_window() -> int:
     log.info("the window opens (Python %s on %s)", sys.version.split()[0], sys.platform)
     try:
         _show()
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("tkinter", "_tkinter"):
-            raise
-        tell(f"This Python ({sys.executable}) has no tkinter, so it can't open windows. Use another Python.")
     except NoDisplay:
         tell(display.NO_DISPLAY)
+    except (Exception, KeyboardInterrupt) as error:
+        missing = error.name if isinstance(error, ImportError) else None
+        if missing in ("tkinter", "_tkinter"):
+            tell(f"This Python ({sys.executable}) has no tkinter, so it can't open windows. Use another Python.")
+        else:
+            tell(reason(error))
     else:
         log.info("the window is closed")
         return DONE

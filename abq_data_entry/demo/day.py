@@ -29,7 +29,7 @@ def play(asked_folder: Path | None = None) -> None:
     results = results_folder(asked_folder)
     story = Story(results)
     today = datetime.date.today()
-    watched = display.available()
+    watched = _can_show()
     print("ABQ Data Entry plays a laboratory's day, in a database of its own.", flush=True)
     with ExitStack() as stack:
         if not watched:
@@ -87,6 +87,17 @@ def _deliver(technician: "Technician", place: Surroundings, story: Story, name: 
     story.done("The day's extract delivered by REST")
     technician.deliver("Upload CSV to corporate FTP", place.ftp, f"{name} successfully uploaded to FTP", "ftp")
     story.done("The day's extract delivered by FTP")
+
+
+def _can_show() -> bool:
+    """Whether a window can be shown: the name of a display may be left over from a session that has ended."""
+    if not display.available():
+        return False
+    try:
+        tk.Tk().destroy()
+    except tk.TclError:
+        return False
+    return True
 
 
 @contextmanager

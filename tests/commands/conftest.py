@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pty
 import re
 import select
 import shutil
@@ -150,6 +149,7 @@ def outcome_of(process: subprocess.Popen[str]) -> Outcome:
 
 def at_terminal(words: Sequence[object], answers: Sequence[tuple[str, str]]) -> Outcome:
     """Run the words at a terminal, and answer each question when it is asked; all that was shown is the output."""
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
     ours, theirs = pty.openpty()
     process = start_process(*words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
