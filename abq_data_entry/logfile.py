@@ -19,11 +19,10 @@ LARGEST = 1_000_000  # bytes of one file
 FILES = 3
 
 # The rule is not to log secrets at all. This is for the day when somebody else's message holds one.
-_SECRETS = re.compile(
-    r"""(?ix) (?P<name> pass(?:word|wd|phrase|code)? | secret | token | authorization | cookie )
-        (?P<sign> ["']? \s* [=:] \s* ) (?: "[^"]*" | '[^']*' | (?:(?:basic|bearer)\s+)? \S+ )
-      | (?P<address> \b [a-z][a-z0-9+.-]{0,20}:// [^\s/@:]{0,200} : ) [^\s/@]{1,200} @"""
-)
+_SECRETS = r"""(?ix)
+    (?P<name> pass(?:word|wd|phrase|code)? | secret | token | authorization | cookie )
+    (?P<sign> ["']? \s* [=:] \s* ) (?: "[^"]*" | '[^']*' | (?:(?:basic|bearer)\s+)? \S+ )
+  | (?P<address> \b [a-z][a-z0-9+.-]{0,20}:// [^\s/@:]{0,200} : ) [^\s/@]{1,200} @"""
 
 
 @contextmanager
@@ -51,7 +50,7 @@ def without_secrets(text: str) -> str:
     def black_out(found: re.Match[str]) -> str:
         return f"{found['address']}***@" if found["address"] else f"{found['name']}{found['sign']}***"
 
-    return _SECRETS.sub(black_out, text)
+    return re.sub(_SECRETS, black_out, text)  # compiled with its first use, not at every start
 
 
 class _Lines(logging.Formatter):

@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-from dataclasses import dataclass, field
 
 from ..constants import APPLICATION_ID
 from .outcome import NotDone
@@ -14,12 +13,12 @@ DELIVERY_VARIABLE = "ABQ_PASSWORD"
 DATABASE_VARIABLE = "ABQ_DB_PASSWORD"
 
 
-@dataclass(frozen=True)
 class Secrets:
-    """The passwords that came in the environment; empty where there was none."""
+    """The passwords that came in the environment; empty where there was none. Not shown by `repr`."""
 
-    delivery: str = field(default="", repr=False)
-    database: str = field(default="", repr=False)
+    def __init__(self, delivery: str = "", database: str = "") -> None:
+        self.delivery = delivery
+        self.database = database
 
 
 def take_secrets() -> Secrets:
