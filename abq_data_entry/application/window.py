@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .. import folders
 from ..constants import APPLICATION_NAME, EXTRACT_NAME, SETTINGS_FILE
 from ..jobs import Jobs
-from ..mainmenu import bind_keys, menu_class
+from ..mainmenu import MainMenu, bind_keys, menu_class
 from ..models.settings import SettingsModel
 from ..views import DataRecordForm, FormCallbacks, RecordList, show_choice, show_warning
 from ..views.field_help import FieldHelp
@@ -57,6 +57,7 @@ class Application(tk.Tk):
         self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.today()))
         self.data_model: SQLModel | None = None
         self.saved_records = 0
+        self._menu: MainMenu | None = None
         self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
         self._preferences = Preferences(self, self.settings_model)
         self.settings = self._preferences.variables
@@ -70,7 +71,6 @@ class Application(tk.Tk):
         self._build()
         self.callbacks: dict[str, Callable[..., object]] = self._make_callbacks()
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
-        self.configure(menu=menu_class(self.tk.call("tk", "windowingsystem"))(self, self.callbacks, self.settings))
         bind_keys(self, self.callbacks, mac)
         if not mac:
             # Tk on X11 pastes with Ctrl+Y, as Emacs does; desktops redo with it.
@@ -98,6 +98,12 @@ class Application(tk.Tk):
         self._spread_look()
 
     def _spread_look(self) -> None:
+        # A menu keeps the colours it was made with: it is made anew.
+        previous, windowing_system = self._menu, self.tk.call("tk", "windowingsystem")
+        self._menu = menu_class(windowing_system)(self, self.callbacks, self.settings)
+        self.configure(menu=self._menu)
+        if previous is not None:
+            previous.destroy()
         self.form.show_look(self.look)
         self.record_list.page.adapt_to_look()
         self._layout.fit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from tkinter import font as tkfont
 from tkinter import ttk
 
@@ -12,18 +12,23 @@ from .palette import DARK, LIGHT, Palette
 
 THEMES = {"default": "As the desktop", "light": "Light", "dark": "Dark", "platform": "The platform's own"}
 DENSITIES = {"compact": 0.5, "comfortable": 1.0, "spacious": 1.75}
-_PLATFORM_THEMES = {"aqua": "aqua", "win32": "vista", "x11": "alt"}
+_OWN_THEME = "abq"
+_PLATFORM_THEMES = {"aqua": "aqua", "win32": "vista", "x11": "clam"}
 _NAMED_FONTS = ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont", "TkTooltipFont", "TkIconFont")
 
 
 @dataclass(frozen=True)
 class Look:
-    """What views need to know of the look: the palette, the spacing unit and the row height, in pixels."""
+    """What views need to know of the look: the palette, and sizes in pixels.
+
+    ``unit`` is the spacing step, by font and density; ``line`` the height of a line of text.
+    """
 
     palette: Palette
     unit: int
     row_height: int
     dark: bool
+    line: int = 16
 
 
 def apply(root: tk.Misc, theme: str, font_size: int, density: str, desktop_is_dark: bool = False) -> Look:
@@ -38,16 +43,20 @@ def apply(root: tk.Misc, theme: str, font_size: int, density: str, desktop_is_da
     line = tkfont.nametofont("TkDefaultFont").metrics("linespace")
     unit = max(4, round(line / 4))
     gap = max(1, round(unit * DENSITIES.get(density, 1.0)))
-    look = Look(palette, gap, line + max(4, 2 * gap), dark)
+    look = Look(palette, gap, line + max(4, 2 * gap), dark, line)
     style = ttk.Style(root)
     if theme == "platform":
         style.theme_use(_PLATFORM_THEMES.get(str(root.tk.call("tk", "windowingsystem")), "clam"))
-        look = Look(_colours_of(style, root), gap, look.row_height, False)
+        look = replace(look, palette=_colours_of(style, root), dark=False)
         styles.configure_sizes(style, look)
     else:
-        style.theme_use("clam")
+        if _OWN_THEME not in style.theme_names():
+            # A theme of our own: clam itself stays as it is, for those who choose the platform's own.
+            style.theme_create(_OWN_THEME, parent="clam")
+        style.theme_use(_OWN_THEME)
         styles.configure(style, look, root)
     styles.configure_options(root, look)
+    styles.recolour_open_lists(root, look)
     root.event_generate("<<LookChanged>>")
     return look
 
@@ -74,8 +83,6 @@ def _colours_of(style: ttk.Style, root: tk.Misc) -> Palette:
         found = style.lookup("TFrame" if option == "background" else "TLabel", option) or fallback
         red, green, blue = (value >> 8 for value in root.winfo_rgb(found))
         return f"#{red:02x}{green:02x}{blue:02x}"
-
-    from dataclasses import replace
 
     surface = colour("background", LIGHT.surface)
     return replace(LIGHT, surface=surface, bar=surface, text=colour("foreground", LIGHT.text))

@@ -1,4 +1,4 @@
-"""The ttk styles, made of a palette and a spacing unit on top of the ``clam`` theme."""
+"""The ttk styles, made of a palette and a spacing unit on top of Tk's ``clam`` theme."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def configure_sizes(style: ttk.Style, look: Look) -> None:
     style.configure("Section.TLabel", font="AbqStrong")
     for name in ("Note", "Error", "Warning", "Help"):
         style.configure(f"{name}.TLabel", font="AbqSmall")
-    if style.theme_use() != "clam":
+    if style.theme_use() != "abq":
         style.configure("Error.TLabel", foreground=look.palette.error)
 
 
@@ -76,6 +76,18 @@ def configure_options(root: tk.Misc, look: Look) -> None:
         root.option_add(pattern, value)
 
 
+def recolour_open_lists(root: tk.Misc, look: Look) -> None:
+    """Recolour the lists of comboboxes that were opened before: the option database reaches new ones only."""
+    p = look.palette
+    colours = ("-background", p.field, "-foreground", p.text)
+    selection = ("-selectbackground", p.accent, "-selectforeground", p.on_accent)
+    for child in root.winfo_children():
+        listbox = f"{child}.popdown.f.l"
+        if child.winfo_class() == "TCombobox" and int(root.tk.call("winfo", "exists", listbox)):
+            root.tk.call(listbox, "configure", *colours, *selection)
+        recolour_open_lists(child, look)
+
+
 def _labels(style: ttk.Style, look: Look) -> None:
     p = look.palette
     for name, colour in (("Note", p.muted), ("Unit", p.muted), ("Error", p.error), ("Warning", p.warning)):
@@ -105,9 +117,9 @@ def _fields(style: ttk.Style, look: Look) -> None:
             selectbackground=[("!focus", p.field), ("focus", p.selection)],
             selectforeground=[("!focus", p.text), ("focus", p.on_selection)],
         )
-    style.configure("TCombobox", arrowcolor=p.muted, background=p.field, arrowsize=look.unit * 3)
+    style.configure("TCombobox", arrowcolor=p.muted, background=p.field, arrowsize=round(look.line * 0.75))
     style.map("TCombobox", background=[("disabled", p.field_disabled)], arrowcolor=[("disabled", p.line)])
-    size = max(12, look.row_height - 3 * look.unit)
+    size = max(12, round(look.line * 0.8))
     style.configure(
         "TCheckbutton",
         background=p.surface,
@@ -131,7 +143,8 @@ def _fields(style: ttk.Style, look: Look) -> None:
 def _buttons(style: ttk.Style, look: Look) -> None:
     p = look.palette
     padding = (look.unit * 3, max(2, look.unit))
-    style.configure("TButton", background=p.bar, padding=padding, lightcolor=p.bar, darkcolor=p.bar, anchor="center")
+    shape = {"anchor": "center", "relief": "raised", "borderwidth": 1, "width": -11}
+    style.configure("TButton", background=p.bar, padding=padding, lightcolor=p.bar, darkcolor=p.bar, **shape)
     style.map(
         "TButton",
         background=[("pressed", p.line), ("active", p.line), ("disabled", p.surface)],
@@ -151,7 +164,7 @@ def _buttons(style: ttk.Style, look: Look) -> None:
         darkcolor=[("focus", p.on_accent), ("disabled", p.line)],
     )
     quiet = {"background": p.bar, "bordercolor": p.bar, "lightcolor": p.bar, "darkcolor": p.bar}
-    style.configure("Quiet.TButton", padding=(look.unit, 0), **quiet)
+    style.configure("Quiet.TButton", padding=(look.unit, 0), width=0, **quiet)
     style.map("Quiet.TButton", bordercolor=[("focus", p.accent)], background=[("active", p.line)])
 
 
@@ -173,7 +186,7 @@ def _lists(style: ttk.Style, look: Look) -> None:
         # No arrow buttons: a trough with a thumb in it, as desktops draw it now.
         style.layout(name, [(f"{orient}.Scrollbar.trough", {"sticky": "nswe", "children": [thumb]})])
         bare = {"troughcolor": p.bar, "bordercolor": p.bar, "lightcolor": p.border, "darkcolor": p.border}
-        style.configure(name, background=p.border, gripcount=0, width=look.unit * 3, **bare)
+        style.configure(name, background=p.border, gripcount=0, width=round(look.line * 0.75), **bare)
         style.map(
             name,
             background=[("active", p.muted), ("disabled", p.bar)],

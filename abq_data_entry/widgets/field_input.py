@@ -12,6 +12,7 @@ from ..constants import FieldTypes
 from .check_box import FieldCheck
 from .choice import FieldChoice
 from .entry import FieldEntry
+from .focus import focused_widget
 from .notes import FieldNotes
 from .tooltip import Tooltip
 
@@ -188,7 +189,13 @@ class FieldInput(ttk.Frame):
 
     def _leave(self, _event: object) -> None:
         self._hint = ""
-        self.check()
+        self.after_idle(self._left)
+
+    def _left(self) -> None:
+        # Another window, a dialog or an open list has the focus: the user hasn't left the field for good.
+        focused = focused_widget(self) if self.winfo_exists() else None
+        if focused is not None and focused is not self.editor and focused.winfo_toplevel() is self.winfo_toplevel():
+            self.check()
 
     def _edited(self, _event: object) -> None:
         if self._filling:

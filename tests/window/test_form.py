@@ -294,3 +294,13 @@ def test_another_plot_for_an_opened_record_brings_its_own_seed_sample(window: Wi
     window.fill(Plot="1")
     assert window.text(F.SEED_SAMPLE) == "AXM477"
     assert not window.app.form.changed
+
+
+def test_a_dialog_that_takes_the_focus_makes_no_field_wrong(window: Window) -> None:
+    window.begin_check()
+    window.app.callbacks["about"]()
+    window.dialog()
+    window.app.update()
+    assert window.error(F.HUMIDITY) == ""
+    window.answer("Close")
+    window.until(lambda: window.focus == F.HUMIDITY, "the focus to come back")
