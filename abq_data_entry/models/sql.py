@@ -5,28 +5,20 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
-import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
-from abq_data_entry.models import administration, counting, extract, paging, schema, statements
+from abq_data_entry.models import administration, counting, extract, paging, saving, schema, statements
 from abq_data_entry.models.connections import Connections, rows_as_dicts
-from abq_data_entry.models.errors import OutcomeUnknown, RecordExists, RecordInvalid, RecordMissing
+from abq_data_entry.models.errors import OutcomeUnknown, RecordInvalid
 from abq_data_entry.models.records import CheckProgress, Choices
+from abq_data_entry.models.saving import Write
 from abq_data_entry.models.selection import PositionIndex, Selection
 from abq_data_entry.models.weather import parse_observation
 
 Record = dict[str, object]
-Write = Literal["insert", "update"]
-
-_SAVES: Mapping[str | None, str] = {
-    None: statements.UPSERT_PLOT,
-    "insert": statements.INSERT_PLOT,
-    "update": statements.UPDATE_PLOT,
-}
 
 
 class SQLModel:
@@ -105,38 +97,10 @@ class SQLModel:
         except fields.FieldErrors as error:
             raise RecordInvalid(error.errors) from None
         try:
-            inserted = self._save(values, write)
+            inserted = saving.save(self._connections, values, write)
         except OutcomeUnknown:
-            inserted = self._settle(values, write)
+            inserted = saving.settle(self._connections, values, write)
         self.last_write = "insert" if inserted else "update"
-
-    def _save(self, values: Record, write: Write | None) -> bool:
-        def run(cursor: Cursor) -> bool:
-            try:
-                cursor.execute(_SAVES[write], values)
-            except psycopg2.IntegrityError as error:
-                cursor.connection.rollback()
-                raise _explained(cursor, values, error) from None
-            found = cursor.fetchall()
-            if not found:
-                raise _existing(values) if write == "insert" else _vanished(values)
-            return bool(found[0][0])
-
-        return self._connections.write(run)
-
-    def _settle(self, values: Record, write: Write | None) -> bool:
-        """Find out what became of a save whose acknowledgement was lost, by looking; save again if it isn't there."""
-        if self._is_stored(values):
-            return write != "update"
-        try:
-            return self._save(values, write)
-        except RecordExists:
-            if self._is_stored(values):
-                return True
-            raise
-
-    def _is_stored(self, values: Record) -> bool:
-        return self.get_record(*(values[name] for name in fields.RECORD_KEY)) == values
 
     def _rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Record]:
         def run(cursor: Cursor) -> list[Record]:
@@ -174,17 +138,10 @@ class SQLModel:
             raise RecordInvalid({FieldNames.DATE: "Date, time and lab of the check are required."})
         values = {**key, FieldNames.TECHNICIAN: technician}
 
-        def run(cursor: Cursor) -> None:
-            try:
-                cursor.execute(statements.SET_CHECK_TECHNICIAN, values)
-            except psycopg2.IntegrityError as error:
-                cursor.connection.rollback()
-                raise _explained(cursor, values, error) from None
-
         try:
-            self._connections.write(run)
+            saving.set_check_technician(self._connections, values)
         except OutcomeUnknown:
-            self._connections.write(run)
+            saving.set_check_technician(self._connections, values)
 
     def get_previous_readings(self, date: object, time: object, lab: object) -> dict[int, Record]:
         """Return the latest record of each plot of the lab before that check; plots without one are left out."""
@@ -298,39 +255,3 @@ def _parsed(**key: object) -> Record:
         }
     except ValueError:
         return {}
-
-
-def _key_of(values: Record) -> Record:
-    return {name: values[name] for name in fields.RECORD_KEY}
-
-
-def _named(values: Record) -> str:
-    date, time, lab, plot = (fields.format_value(fields.field(name), values[name]) for name in fields.RECORD_KEY)
-    return f"{date} {time}, lab {lab}, plot {plot}"
-
-
-def _existing(values: Record) -> RecordExists:
-    return RecordExists(
-        f"There is a record of {_named(values)} already. Open it to change it; nothing was saved.", _key_of(values)
-    )
-
-
-def _vanished(values: Record) -> RecordMissing:
-    return RecordMissing(
-        f"The record of {_named(values)} is no longer in the database. Save it as a new one; nothing was saved.",
-        _key_of(values),
-    )
-
-
-def _explained(cursor: Cursor, values: Record, error: psycopg2.Error) -> RecordInvalid:
-    """Return which technician, lab or plot isn't known, or which rule of the database the record breaks."""
-    detail = error.diag.message_primary or ""
-    errors = administration.find_unknown(cursor, values)
-    if not errors:
-        rule = (error.diag.constraint_name or "unnamed").replace("_", " ")
-        errors = {_FIELD_OF_RULE.get(error.diag.constraint_name or "", FieldNames.PLOT):
-                  f"The database refused this record by its rule {rule!r}."}
-    return RecordInvalid(errors, detail)
-
-
-_FIELD_OF_RULE = {f"{each.column}_within_limits": each.name for each in fields.FIELDS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
@@ -182,18 +183,16 @@ def test_a_failed_login_says_why(
     assert password not in f"{caught.value!r} {caught.value.detail} {model!r} {caught.getrepr()}"
 
 
-def test_a_wrong_password_is_told(server: postgres.EmbeddedServer, database: Endpoint) -> None:
-    """Over a server that asks for a password: its rules are changed for one role that only this test has."""
-    failed = _failure_of("28P01", 'password authentication failed for user "abq"')
-    assert isinstance(failed, LoginFailed) and "password is wrong" in str(failed)
-
-
-def _failure_of(code: str, words: str) -> DatabaseError:
-    import psycopg2
-
-    from abq_data_entry.models.failures import describe_connection
-
-    return describe_connection(psycopg2.OperationalError(f"connection failed: FATAL:  {words}"), {"dbname": "abq"})
+def test_a_wrong_password_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """By a server that asks for one: over TCP, with SCRAM."""
+    asking = postgres.start(tmp_path_factory.mktemp("asking") / "data", over_tcp=True)
+    try:
+        endpoint = asking.endpoint("postgres") | {"passfile": os.devnull}
+        for password, words in (("wrong", "user name or the password is wrong"), ("", "asks for a password")):
+            with pytest.raises(LoginFailed, match=words):
+                SQLModel.at({**endpoint, "password": password}).connect()
+    finally:
+        asking.stop()
 
 
 def test_a_server_that_never_answers_is_given_up() -> None:
