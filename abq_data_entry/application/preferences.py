@@ -10,6 +10,7 @@ from .. import themes
 
 if TYPE_CHECKING:
     from ..models import SettingsModel
+    from ..themes.desktop import DesktopPreference
     from .window import Application
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,21 @@ class Preferences:
         """Apply theme, font size and density to the window."""
         theme, size, density = (self.variables[name].get() for name in LOOK)
         return themes.apply(self._app, str(theme), int(size), str(density), self.desktop_is_dark)
+
+    def ask_desktop(self) -> None:
+        """Ask the desktop in the background whether it is dark, and how fine its screen is; then follow it."""
+        from ..themes.desktop import desktop_preference
+
+        self._app.jobs.submit("files", desktop_preference, done=self._desktop_answered)
+
+    def _desktop_answered(self, preference: DesktopPreference) -> None:
+        scaling = float(self._app.tk.call("tk", "scaling"))
+        finer = preference.dpi is not None and abs(preference.dpi / 72 - scaling) > scaling * 0.1
+        if finer and preference.dpi is not None:
+            self._app.tk.call("tk", "scaling", preference.dpi / 72)
+        if finer or preference.dark != self.desktop_is_dark:
+            self.desktop_is_dark = preference.dark
+            self._app.show_look()
 
     def _changed(self, name: str) -> None:
         self._model.set(name, self.variables[name].get())

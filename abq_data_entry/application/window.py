@@ -16,6 +16,7 @@ from ..constants import APPLICATION_NAME, EXTRACT_NAME, SETTINGS_FILE
 from ..jobs import Jobs
 from ..mainmenu import MainMenu, bind_keys, menu_class
 from ..models.settings import SettingsModel
+from ..themes import be_aware_of_dpi
 from ..views import DataRecordForm, FormCallbacks, RecordList, show_choice, show_warning
 from ..views.field_help import FieldHelp
 from ..views.record_list import ListCallbacks
@@ -47,6 +48,7 @@ class Application(tk.Tk):
     """
 
     def __init__(self) -> None:
+        be_aware_of_dpi()
         super().__init__(className="AbqDataEntry")
         self.withdraw()
         self.title(APPLICATION_NAME)
@@ -179,6 +181,7 @@ class Application(tk.Tk):
         if self.winfo_viewable():
             self.connection.connect()
             self.jobs.submit("files", self._draft_file.take_over, done=self._restore_draft)
+            self._preferences.ask_desktop()
         else:
             self.after(SCREEN_POLL_MS, self._await_screen)
 

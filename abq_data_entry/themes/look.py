@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tkinter as tk
 from dataclasses import dataclass, replace
 from tkinter import font as tkfont
@@ -59,6 +60,17 @@ def apply(root: tk.Misc, theme: str, font_size: int, density: str, desktop_is_da
     styles.recolour_open_lists(root, look)
     root.event_generate("<<LookChanged>>")
     return look
+
+
+def be_aware_of_dpi() -> None:
+    """Tell Windows, before the first window, that we draw for the real resolution; elsewhere nothing is needed."""
+    if sys.platform == "win32":
+        import ctypes
+
+        try:
+            ctypes.windll.shcore.SetProcessDpiAwareness(1)
+        except (AttributeError, OSError):  # Windows 7 knows no such thing
+            return
 
 
 def _set_fonts(size: int) -> None:

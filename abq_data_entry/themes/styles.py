@@ -143,7 +143,7 @@ def _fields(style: ttk.Style, look: Look) -> None:
 def _buttons(style: ttk.Style, look: Look) -> None:
     p = look.palette
     padding = (look.unit * 3, max(2, look.unit))
-    shape = {"anchor": "center", "relief": "raised", "borderwidth": 1, "width": -11}
+    shape: dict[str, Any] = {"anchor": "center", "relief": "raised", "borderwidth": 1, "width": -11}
     style.configure("TButton", background=p.bar, padding=padding, lightcolor=p.bar, darkcolor=p.bar, **shape)
     style.map(
         "TButton",
