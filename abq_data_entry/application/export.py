@@ -60,7 +60,7 @@ class PlotDialog(Dialog):
     def __init__(self, application: Application) -> None:
         self._application = application
         self._number = tk.StringVar(application)
-        super().__init__(application, "Go to Plot", "Go to plot", "", (("Go", self._go), ("Cancel", None)))
+        super().__init__(application, "Go to Plot", "Go to plot", "", (("Go", self._go), ("Cancel", self._forget)))
 
     def make_body(self, body: ttk.Frame) -> None:
         """One entry."""
@@ -72,8 +72,12 @@ class PlotDialog(Dialog):
         """The entry."""
         return self._entry
 
+    def _forget(self) -> None:
+        del self._number  # on this thread: the garbage collector could come by on another one
+
     def _go(self) -> None:
         text = self._number.get().strip()
+        self._forget()
         if text.isascii() and text.isdecimal() and len(text) <= 2:
             self._application.entry.go_to_plot(int(text))
         else:

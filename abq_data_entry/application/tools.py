@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import outbox
 from ..jobs import ANY, Job
 from ..views import LoginDialog, show_failure, show_warning
+from ..widgets.focus import focused_widget
 
 if TYPE_CHECKING:
     from .window import Application
@@ -25,6 +26,7 @@ class Tools:
     def __init__(self, application: Application) -> None:
         self._app = application
         self._running: set[str] = set()
+        self._asking: set[str] = set()
         self._usernames: dict[str, str] = {}
 
     @property
@@ -100,25 +102,27 @@ class Tools:
         self._upload("FTP", "Login to ABQ Corporate FTP", "{file} successfully uploaded to FTP", send)
 
     def _upload(self, name: str, title: str, success: str, send: Send, error: str = "") -> None:
-        if not self._may_begin(name):
+        if name in self._asking or not self._may_begin(name):
             return
         model, date = self._app.data_model, self._app.today()
+        self._asking.add(name)
+
+        def answered(login: tuple[str, str] | None) -> None:
+            self._asking.discard(name)
+            self._deliver(name, title, success, send, login, date)
 
         def ask(has_records: bool) -> None:
-            if not has_records:
+            if has_records:
+                LoginDialog(self._app, title, error, self._usernames.get(name, ""), answered)
+            else:
+                self._asking.discard(name)
                 self._no_records()
-                return
-            LoginDialog(
-                self._app,
-                title,
-                error,
-                self._usernames.get(name, ""),
-                lambda result: self._deliver(name, title, success, send, result, date),
-            )
 
-        self._app.jobs.submit(
-            "records", _has_records, model, date, done=ask, failed=lambda each: self._upload_failed(name, each, None)
-        )
+        def failed(reason: BaseException) -> None:
+            self._asking.discard(name)
+            self._upload_failed(name, reason, None)
+
+        self._app.jobs.submit("records", _has_records, model, date, done=ask, failed=failed)
 
     def _deliver(
         self,
@@ -200,7 +204,10 @@ class Tools:
 
         def end() -> None:
             self._running.discard(name)
+            had_focus = str(focused_widget(self._app) or "").startswith(f"{line}.")
             self._app.status_bar.remove_job(line)
+            if had_focus:  # who pressed Cancel by key goes on typing
+                self._app.form.focus_first_empty()
 
         def succeeded(result: Any) -> None:
             end()

@@ -63,7 +63,9 @@ class LoginDialog(Dialog):
         self._finish()
 
     def _finish(self) -> None:
-        # The variable would keep the password as long as the interpreter lives.
+        # The variable would keep the password as long as the interpreter lives. And both variables end here: were
+        # they left to the garbage collector, a worker thread could be the one that calls Tk for it.
         self._password.set("")
+        del self._password, self._username
         if self._on_result is not None:
             self._on_result(self.result)

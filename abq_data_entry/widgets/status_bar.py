@@ -12,7 +12,7 @@ class RunningLine(ttk.Frame):
 
     def __init__(self, parent: tk.Misc, name: str, cancel: Callable[[], object]) -> None:
         super().__init__(parent, style="Bar.TFrame")
-        self._name = name
+        self._title = name
         self._label = ttk.Label(self, text=f"{name}…", style="Bar.TLabel")
         self._bar = ttk.Progressbar(self, length=120, mode="indeterminate", maximum=100)
         self._number = ttk.Label(self, text="", width=6, style="Bar.TLabel", anchor="e")
@@ -34,9 +34,14 @@ class RunningLine(ttk.Frame):
         self._bar.configure(value=percent)
         self._number.configure(text=f"{percent} %")
 
+    def destroy(self) -> None:
+        """The job has ended: so does the bar's timer."""
+        self._bar.stop()
+        super().destroy()
+
     def _cancelled(self) -> None:
         self._button.state(["disabled"])
-        self._label.configure(text=f"{self._name}: cancelling…")
+        self._label.configure(text=f"{self._title}: cancelling…")
         self._cancel()
 
 
