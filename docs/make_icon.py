@@ -1,6 +1,6 @@
-"""Draw the application's icon (a leaf with a tick on a rounded square) in the sizes that desktops ask for.
+"""Draw the application's icon (a leaf with a tick on a rounded square) and the boxes to tick, in all sizes needed.
 
-Run: python docs/make_icon.py; needs Pillow.
+Run from the checkout, with Pillow: PYTHONPATH=. python docs/make_icon.py
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+
+from abq_data_entry.themes import DARK, LIGHT
+from abq_data_entry.themes.boxes import BOX_SIZES
 
 SIZES = (16, 32, 48, 64, 128, 256)
 SCALE = 4
@@ -36,12 +39,33 @@ def draw(size: int) -> Image.Image:
     return image.resize((size, size), Image.Resampling.LANCZOS)
 
 
+def draw_box(size: int, ticked: bool, colours: tuple[str, str, str, str]) -> Image.Image:
+    """A box to tick; ``colours``: of the field, its border, the box when ticked, and the tick."""
+    field, border, accent, tick = colours
+    side = size * SCALE
+    image = Image.new("RGBA", (side, side), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(image)
+    edge = (SCALE, SCALE, side - 1 - SCALE, side - 1 - SCALE)
+    fill, outline = (accent, accent) if ticked else (field, border)
+    pen.rounded_rectangle(edge, radius=side * 0.16, fill=fill, outline=outline, width=SCALE)
+    if ticked:
+        points = [(side * x, side * y) for x, y in ((0.26, 0.52), (0.43, 0.69), (0.75, 0.33))]
+        pen.line(points, fill=tick, width=round(side * 0.11), joint="curve")
+    return image.resize((size, size), Image.Resampling.LANCZOS)
+
+
 def main() -> None:
     """Write all sizes beside the package's other images."""
     folder = Path(__file__).resolve().parent.parent / "abq_data_entry" / "images"
     folder.mkdir(exist_ok=True)
     for size in SIZES:
         draw(size).save(folder / f"icon-{size}.png", optimize=True)
+    for name, palette in (("light", LIGHT), ("dark", DARK)):
+        colours = (palette.field, palette.border, palette.accent, palette.on_accent)
+        for size in BOX_SIZES:
+            for ticked in (False, True):
+                file = folder / f"box-{'on' if ticked else 'off'}-{name}-{size}.png"
+                draw_box(size, ticked, colours).save(file, optimize=True)
 
 
 if __name__ == "__main__":

@@ -5,23 +5,15 @@ from __future__ import annotations
 import platform
 import sys
 import tkinter as tk
-from importlib import metadata
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
 from ..mainmenu import keys_text
+from ..version import version
 from ..views import Dialog
 
 if TYPE_CHECKING:
     from .window import Application
-
-
-def version() -> str:
-    """The installed version, or that of the checkout."""
-    try:
-        return metadata.version("abq-data-entry")
-    except metadata.PackageNotFoundError:
-        return "from a checkout"
 
 
 def environment_text(application: Application) -> str:

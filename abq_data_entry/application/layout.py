@@ -9,6 +9,8 @@ from typing import Literal
 
 MINIMUM_WIDTH = 900
 LIST_LINES = 7
+# Title bar, menu and a desktop's panel: Tk learns their heights only once the window is on the screen.
+FRAME_HEIGHT = 96
 View = Literal["form", "list"]
 
 
@@ -42,9 +44,9 @@ class Layout:
         match = re.fullmatch(r"(\d+)x(\d+)(?:\+(-?\d+)\+(-?\d+))?", geometry)
         self._window.minsize(min(640, screen[0]), min(480, screen[1]))
         if match is None:
-            self._window.geometry(f"{min(1180, screen[0])}x{min(860, screen[1] - 40)}")
+            self._window.geometry(f"{min(1180, screen[0])}x{min(860, screen[1] - FRAME_HEIGHT)}")
             return
-        width, height = min(int(match[1]), screen[0]), min(int(match[2]), screen[1])
+        width, height = min(int(match[1]), screen[0]), min(int(match[2]), screen[1] - FRAME_HEIGHT)
         place = ""
         if match[3] is not None and 0 <= int(match[3]) < screen[0] - 100 and 0 <= int(match[4]) < screen[1] - 100:
             place = f"+{match[3]}+{match[4]}"

@@ -27,7 +27,7 @@ def application(arguments: list[str], checkout: str) -> int:
         return 1
     except KeyboardInterrupt:
         print("Interrupted; the next start begins again.", file=sys.stderr)
-        return 130
+        return 1
     if inside is not None:
         return inside
     from abq_data_entry.__main__ import main

@@ -114,13 +114,9 @@ def _fetch(address: str, guard: Guard) -> bytes:
 
 
 def _user_agent() -> str:
-    from importlib.metadata import PackageNotFoundError, version
+    from abq_data_entry.version import version
 
-    try:
-        number = version("abq-data-entry")
-    except PackageNotFoundError:
-        number = "unreleased"
-    return f"abq-data-entry/{number} ({CONTACT})"
+    return f"abq-data-entry/{version()} ({CONTACT})"
 
 
 def _observation(body: bytes) -> dict[str, str | None]:

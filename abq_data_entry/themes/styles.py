@@ -6,6 +6,8 @@ import tkinter as tk
 from tkinter import ttk
 from typing import TYPE_CHECKING, Any
 
+from .boxes import use_boxes
+
 if TYPE_CHECKING:
     from .look import Look
 
@@ -32,6 +34,7 @@ def configure(style: ttk.Style, look: Look, root: tk.Misc) -> None:
     _fields(style, look)
     _buttons(style, look)
     _lists(style, look)
+    use_boxes(style, root, look.line, look.dark)
     if isinstance(root, (tk.Tk, tk.Toplevel)):
         root.configure(background=p.surface)
     configure_sizes(style, look)
@@ -119,25 +122,8 @@ def _fields(style: ttk.Style, look: Look) -> None:
         )
     style.configure("TCombobox", arrowcolor=p.muted, background=p.field, arrowsize=round(look.line * 0.75))
     style.map("TCombobox", background=[("disabled", p.field_disabled)], arrowcolor=[("disabled", p.line)])
-    size = max(12, round(look.line * 0.8))
-    style.configure(
-        "TCheckbutton",
-        background=p.surface,
-        indicatorbackground=p.field,
-        indicatorforeground=p.on_accent,
-        indicatorsize=size,
-        indicatormargin=(2, 2, 8, 2),
-        upperbordercolor=p.border,
-        lowerbordercolor=p.border,
-        padding=2,
-    )
-    style.map(
-        "TCheckbutton",
-        background=[("active", p.surface)],
-        indicatorbackground=[("selected", p.accent), ("pressed", p.line)],
-        upperbordercolor=[("selected", p.accent)],
-        lowerbordercolor=[("selected", p.accent)],
-    )
+    style.configure("TCheckbutton", background=p.surface, padding=2)
+    style.map("TCheckbutton", background=[("active", p.surface)])
 
 
 def _buttons(style: ttk.Style, look: Look) -> None:
