@@ -185,8 +185,9 @@ def bind_keys(window: tk.Misc, callbacks: Callbacks, mac: bool) -> None:
         if not key:
             continue
         keys = {key}
-        if key[-2] == "-" and key[-1].islower():
-            keys.add(key[:-1] + key[-1].upper())
+        if key[-2] == "-":
+            # Caps Lock makes a capital of a small letter, and with Shift a small one of a capital.
+            keys.add(key[:-1] + key[-1].swapcase())
         for each in keys:
             if each != key and any(each == (other.mac_key if mac else other.key) for other in ALL_COMMANDS):
                 continue

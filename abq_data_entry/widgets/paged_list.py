@@ -215,6 +215,8 @@ class PagedList(ttk.Frame):
         }
         for key, action in keys.items():
             self.tree.bind(key, lambda _event, action=action: _done(action))  # type: ignore[misc]
+        for key in ("<Control-Prior>", "<Control-Next>"):
+            self.tree.bind(key, lambda _event: None)  # the window's: without this they would page here
         self.tree.bind("<Double-Button-1>", self._double_clicked)
         self.tree.bind("<MouseWheel>", lambda event: self._wheel(-3 if event.delta > 0 else 3))
         self.tree.bind("<Button-4>", lambda _event: self._wheel(-3))

@@ -1,0 +1,201 @@
+"""The menus of all platforms, their keys, and the dialogs of Help."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.mainmenu import ALL_COMMANDS, keys_text, menu_class
+from abq_data_entry.models import SQLModel
+from tests.fixtures.window import Window
+from tests.window.test_form import record
+
+PLATFORMS = ("x11", "win32", "aqua")
+TOOLS = ["Update Weather Data", "Upload CSV to corporate REST", "Upload CSV to corporate FTP"]
+
+
+def entries(menu: tk.Menu) -> Iterator[tuple[str, str, str]]:
+    """(type, text, key) of each entry."""
+    last = menu.index("end")
+    for index in range(0 if last is None else last + 1):
+        kind = str(menu.type(index))
+        text = "" if kind == "separator" else str(menu.entrycget(index, "label"))
+        yield kind, text, str(menu.entrycget(index, "accelerator")) if kind == "command" else ""
+
+
+def submenu(menu: tk.Menu, label: str) -> tk.Menu:
+    found: tk.Menu = menu.nametowidget(menu.entrycget(label, "menu"))
+    return found
+
+
+@pytest.fixture
+def build(window: Window) -> Callable[[str], tuple[tk.Menu, list[str]]]:
+    """Builds a platform's menu; gives it, and the names of the callbacks that were called."""
+
+    def make(platform: str) -> tuple[tk.Menu, list[str]]:
+        called: list[str] = []
+        callbacks = {name: lambda name=name: called.append(name) for name in window.app.callbacks}  # type: ignore[misc]
+        return menu_class(platform)(window.app, callbacks, window.app.settings), called
+
+    return make
+
+
+def test_the_menus_of_all_platforms(build: Callable[[str], tuple[tk.Menu, list[str]]]) -> None:
+    for platform in PLATFORMS:
+        menu, called = build(platform)
+        labels = [text for kind, text, _ in entries(menu) if kind == "cascade"]
+        assert {"File", "Tools", "Options", "Go", "Help"} <= set(labels), platform
+        assert labels[-1] == "Help" and "File" in labels[:2]
+        assert len(labels) == len(set(labels))
+        assert [text for _, text, _ in entries(submenu(menu, "Tools"))] == TOOLS
+        ending = {"x11": ["Quit"], "win32": ["Exit"], "aqua": []}[platform]
+        assert [text for _, text, _ in entries(submenu(menu, "File")) if text in ("Quit", "Exit")] == ending
+        for each in labels:
+            menu_of = submenu(menu, each)
+            for index, (kind, _, _) in enumerate(entries(menu_of)):
+                if kind == "command":
+                    menu_of.invoke(index)
+        assert {
+            "new_record", "save_record", "update_weather_data", "upload_to_corporate_rest", "upload_to_corporate_ftp",
+            "show_record_list", "next_record", "previous_record", "show_keys", "about",
+        } <= set(called), platform  # fmt: skip
+        assert called.count("about") == 1
+
+
+def test_macos_finds_its_own_menus(build: Callable[[str], tuple[tk.Menu, list[str]]]) -> None:
+    menu, _called = build("aqua")
+    names = [str(menu.entrycget(index, "menu")).rpartition(".")[2] for index in range(int(menu.index("end") or 0) + 1)]
+    assert names[0] == "apple" and names[-1] == "help"
+    keys = [key for _, _, key in entries(submenu(menu, "Tools"))]
+    assert keys == ["Command-Shift-W", "Command-Shift-R", "Command-Shift-F"]
+
+
+def test_the_keys_that_are_wanted_are_there_and_each_means_one_thing() -> None:
+    wanted = {
+        "save_record", "new_record", "show_record_list", "next_record", "previous_record", "update_weather_data",
+        "upload_to_corporate_rest", "upload_to_corporate_ftp", "help_for_field",
+    }  # fmt: skip
+    for of in (lambda command: command.key, lambda command: command.mac_key):
+        keys = [of(command) for command in ALL_COMMANDS if of(command)]
+        assert len(keys) == len(set(keys))
+        assert wanted <= {command.callback for command in ALL_COMMANDS if of(command)}
+
+
+def test_the_options_menu_holds_what_can_be_set(build: Callable[[str], tuple[tk.Menu, list[str]]]) -> None:
+    for platform in PLATFORMS:
+        menu, _called = build(platform)
+        options = submenu(menu, "Options")
+        texts = [text for _, text, _ in entries(options)]
+        assert {"Autofill Date", "Font Size", "Theme", "Density"} <= set(texts)
+        assert len(list(entries(submenu(options, "Theme")))) >= 3
+
+
+KEYS = {
+    "ctrl+s": "save_record",
+    "ctrl+n": "new_record",
+    "ctrl+l": "show_record_list",
+    "ctrl+r": "show_form",
+    "ctrl+Next": "next_record",
+    "ctrl+Prior": "previous_record",
+    "ctrl+g": "ask_plot",
+    "ctrl+m": "next_missing",
+    "ctrl+shift+w": "update_weather_data",
+    "ctrl+shift+r": "upload_to_corporate_rest",
+    "ctrl+shift+f": "upload_to_corporate_ftp",
+    "F5": "refresh",
+    "F1": "help_for_field",
+    "shift+F1": "show_keys",
+}
+
+
+@pytest.fixture
+def recorded(window: Window) -> list[str]:
+    """The names of the callbacks that keys call, in place of what they do."""
+    from abq_data_entry.mainmenu import bind_keys
+
+    called: list[str] = []
+    callbacks = {name: lambda name=name: called.append(name) for name in window.app.callbacks}  # type: ignore[misc]
+    bind_keys(window.app, callbacks, mac=False)
+    return called
+
+
+def test_accelerators_by_real_keys_from_form_notes_and_list(window: Window, recorded: list[str]) -> None:
+    places: list[Any] = [
+        window.app.form.inputs[F.HUMIDITY].editor,
+        window.app.form.inputs[F.TECHNICIAN].editor,
+        window.app.form.inputs[F.NOTES].editor,
+        window.app.record_list.page.tree,
+    ]
+    for place in places:
+        place.focus_force()
+        window.app.update()
+        recorded.clear()
+        window.press(*KEYS)
+        window.until(lambda: len(recorded) >= len(KEYS), f"the keys, got {recorded}")
+        assert recorded == list(KEYS.values())
+    assert window.text(F.NOTES) == ""
+
+
+def test_accelerators_with_caps_lock(window: Window, recorded: list[str]) -> None:
+    window.press("Caps_Lock")
+    try:
+        window.press(*KEYS)
+        window.until(lambda: len(recorded) >= len(KEYS), "the keys", 5)
+    finally:
+        window.press("Caps_Lock")
+    assert recorded == list(KEYS.values())
+
+
+def test_keys_save_and_move(window: Window, stored: SQLModel) -> None:
+    for plot in (1, 2):
+        stored.save_record(record(plot, window.text(F.DATE)))
+    window.begin_check()
+    assert window.text(F.PLOT) == "3"
+    window.press("ctrl+Prior")
+    window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
+    window.press("ctrl+Next")
+    window.until(lambda: window.text(F.PLOT) == "3", "plot 3")
+    window.fill_readings()
+    window.press("ctrl+s")
+    window.until(lambda: window.text(F.PLOT) == "4", "the save")
+    assert len(stored.get_all_records()) == 3
+    window.press("ctrl+l")
+    assert window.app.focus_get() is window.app.record_list.page.tree
+    window.press("ctrl+n")
+    assert window.focus == F.HUMIDITY
+    window.press("ctrl+g")
+    window.dialog()
+    window.type("17\n")
+    window.until(lambda: window.text(F.PLOT) == "17", "plot 17")
+
+
+def test_the_overview_of_keys_names_them_all(window: Window) -> None:
+    window.press("shift+F1")
+    dialog = window.dialog()
+    texts = [str(each.cget("text")) for each in widgets(dialog) if each.winfo_class() == "TLabel"]
+    for key, text in keys_text(mac=False):
+        assert key in texts and text in texts
+    assert "Ctrl+Shift+W" in texts
+    assert dialog.winfo_reqheight() < window.app.winfo_screenheight()
+    window.press("Escape")
+    window.until(lambda: not window.dialogs, "the end of the dialog")
+
+
+def test_about_can_be_copied(window: Window) -> None:
+    window.app.callbacks["about"]()
+    dialog = window.dialog()
+    assert "Tcl/Tk" in dialog.detail and "Python" in dialog.detail
+    window.answer("Copy")
+    copied = window.app.clipboard_get()
+    assert "ABQ Data Entry: " in copied and "Tcl/Tk: 8" in copied.replace("Tcl/Tk: 9", "Tcl/Tk: 8")
+    assert "copied" in window.app.status.get()
+
+
+def widgets(parent: tk.Misc) -> Iterator[tk.Misc]:
+    for each in parent.winfo_children():
+        yield each
+        yield from widgets(each)
