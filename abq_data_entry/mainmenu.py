@@ -6,7 +6,7 @@ import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .themes import DENSITIES, THEMES
+from .themes import DENSITIES, THEMES, families
 
 FONT_SIZES = (8, 9, 10, 11, 12, 14, 16, 18, 20, 24)
 
@@ -105,6 +105,7 @@ class MainMenu(tk.Menu):
         menu.add_separator()
         sizes = [(f"{size} points", size) for size in FONT_SIZES]
         self._add_choice(menu, "Font Size", "font size", sizes)
+        self._add_fonts(menu)
         self._add_choice(menu, "Theme", "theme", [(text, name) for name, text in THEMES.items()])
         self._add_choice(menu, "Density", "density", [(name.capitalize(), name) for name in DENSITIES])
         menu.add_separator()
@@ -117,6 +118,18 @@ class MainMenu(tk.Menu):
             menu.add_command(
                 label=command.text, command=self._callbacks[command.callback], accelerator=shown_key(key, self.mac)
             )
+
+    def _add_fonts(self, menu: tk.Menu) -> None:
+        # Asking for all fonts of a computer takes a while: only when somebody opens this menu.
+        fonts = tk.Menu(menu, tearoff=False)
+
+        def fill() -> None:
+            fonts.delete(0, "end")
+            for text, value in (("The desktop's own", ""), *((name, name) for name in families(self))):
+                fonts.add_radiobutton(label=text, value=value, variable=self._settings["font family"])
+
+        fonts.configure(postcommand=fill)
+        menu.add_cascade(label="Font", menu=fonts)
 
     def _add_choice(self, menu: tk.Menu, label: str, setting: str, values: Sequence[tuple[str, object]]) -> None:
         choices = tk.Menu(menu, tearoff=False)

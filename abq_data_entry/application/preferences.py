@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .window import Application
 
 log = logging.getLogger(__name__)
-LOOK = ("theme", "font size", "density")
+LOOK = ("theme", "font size", "density", "font family")
 IN_WINDOW = (*LOOK, "autofill date", "autofill sheet data", "window geometry")
 _VARIABLES: dict[str, type[tk.Variable]] = {"bool": tk.BooleanVar, "int": tk.IntVar, "str": tk.StringVar}
 
@@ -34,8 +34,8 @@ class Preferences:
 
     def apply_look(self) -> themes.Look:
         """Apply theme, font size and density to the window."""
-        theme, size, density = (self.variables[name].get() for name in LOOK)
-        return themes.apply(self._app, str(theme), int(size), str(density), self.desktop_is_dark)
+        theme, size, density, family = (self.variables[name].get() for name in LOOK)
+        return themes.apply(self._app, str(theme), int(size), str(density), self.desktop_is_dark, str(family))
 
     def ask_desktop(self) -> None:
         """Ask the desktop in the background whether it is dark, and how fine its screen is; then follow it."""

@@ -1,6 +1,17 @@
 """How the window looks: palettes, fonts, spacing, and the ttk styles made of them."""
 
-from .look import DENSITIES, THEMES, Look, apply, be_aware_of_dpi
+from .look import DENSITIES, THEMES, Look, apply, be_aware_of_dpi, families
 from .palette import DARK, LIGHT, Palette, contrast
 
-__all__ = ["DARK", "DENSITIES", "LIGHT", "THEMES", "Look", "Palette", "apply", "be_aware_of_dpi", "contrast"]
+__all__ = [
+    "DARK",
+    "DENSITIES",
+    "LIGHT",
+    "THEMES",
+    "Look",
+    "Palette",
+    "apply",
+    "be_aware_of_dpi",
+    "contrast",
+    "families",
+]

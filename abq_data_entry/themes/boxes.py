@@ -5,6 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from pathlib import Path
 from tkinter import ttk
+from typing import Any
 
 BOX_SIZES = (14, 16, 20, 24, 32, 48)
 _FOLDER = Path(__file__).resolve().parent.parent / "images"
@@ -24,8 +25,8 @@ def use_boxes(style: ttk.Style, root: tk.Misc, line: int, dark: bool) -> None:
             for state in ("off", "on")
         ]
         style.element_create(element, "image", images[0], ("selected", images[1]), width=size + 6, sticky="w")
-    label = ("Checkbutton.label", {"sticky": "nswe"})
-    inside = [
+    label: tuple[str, Any] = ("Checkbutton.label", {"sticky": "nswe"})
+    inside: list[tuple[str, Any]] = [
         (element, {"side": "left", "sticky": ""}),
         ("Checkbutton.focus", {"side": "left", "sticky": "w", "children": [label]}),
     ]

@@ -13,6 +13,10 @@ from .palette import DARK, LIGHT, Palette
 
 THEMES = {"default": "As the desktop", "light": "Light", "dark": "Dark", "platform": "The platform's own"}
 DENSITIES = {"compact": 0.5, "comfortable": 1.0, "spacious": 1.75}
+SUITABLE_FAMILIES = (
+    *("Adwaita Sans", "Arial", "Atkinson Hyperlegible", "Cantarell", "DejaVu Sans", "Helvetica", "Inter"),
+    *("Liberation Sans", "Lucida Grande", "Noto Sans", "OpenDyslexic", "Roboto", "Segoe UI", "Ubuntu", "Verdana"),
+)
 _OWN_THEME = "abq"
 _PLATFORM_THEMES = {"aqua": "aqua", "win32": "vista", "x11": "clam"}
 _NAMED_FONTS = ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont", "TkTooltipFont", "TkIconFont")
@@ -32,15 +36,17 @@ class Look:
     line: int = 16
 
 
-def apply(root: tk.Misc, theme: str, font_size: int, density: str, desktop_is_dark: bool = False) -> Look:
+def apply(
+    root: tk.Misc, theme: str, font_size: int, density: str, desktop_is_dark: bool = False, family: str = ""
+) -> Look:
     """Style ``root`` and all its widgets.
 
     ``theme`` is a key of :data:`THEMES`, ``font_size`` in points, ``density`` a key of :data:`DENSITIES`;
-    unknown ones count as the defaults.
+    unknown ones count as the defaults. ``family`` is a font's name, empty for the desktop's own.
     """
     dark = theme == "dark" or (theme not in ("light", "platform") and desktop_is_dark)
     palette = DARK if dark else LIGHT
-    _set_fonts(font_size)
+    _set_fonts(root, font_size, family)
     line = tkfont.nametofont("TkDefaultFont").metrics("linespace")
     unit = max(4, round(line / 4))
     gap = max(1, round(unit * DENSITIES.get(density, 1.0)))
@@ -73,9 +79,19 @@ def be_aware_of_dpi() -> None:
             return
 
 
-def _set_fonts(size: int) -> None:
+def families(root: tk.Misc) -> list[str]:
+    """The fonts of this computer that suit a form, by name."""
+    present = set(tkfont.families(root))
+    return [name for name in SUITABLE_FAMILIES if name in present]
+
+
+def _set_fonts(root: tk.Misc, size: int, family: str) -> None:
+    # The caption font is never changed here: it tells the desktop's own family. A font that isn't on this
+    # computer (the settings came from another) is left out.
+    known = family and family in tkfont.families(root)
+    wanted_family = family if known else str(tkfont.nametofont("TkCaptionFont").actual("family"))
     for name in _NAMED_FONTS:
-        tkfont.nametofont(name).configure(size=size)
+        tkfont.nametofont(name).configure(size=size, family=wanted_family)
     tkfont.nametofont("TkHeadingFont").configure(weight="normal")
     base = tkfont.nametofont("TkDefaultFont").actual()
     for name, change, weight in (("AbqSmall", -1, "normal"), ("AbqTitle", 3, "bold"), ("AbqStrong", 0, "bold")):

@@ -108,7 +108,7 @@ def _summary(check: CheckView) -> str:
     if check.key is None:
         return "Choose date, time and lab to see the plots."
     if check.problem:
-        return check.problem
+        return f"{check.problem} F5 tries again."
     if not check.known:
         return "Looking up the check…"
     if check.complete:

@@ -40,9 +40,9 @@ class FieldHelp:
         field = each.field
         limits = limits_text(field)
         needed = "Required." if field.required else "May stay empty."
-        lines = [field.help, f"{limits}. {needed}" if limits else needed]
+        lines = [field.help, f"{limits}. {needed}" if limits else needed, each.previous]
         ttk.Label(card, text=field.name, style="Help.TLabel", font="AbqStrong").grid(sticky="w")
-        for line in lines:
+        for line in filter(None, lines):
             ttk.Label(card, text=line, style="Help.TLabel", wraplength=340, justify="left", font="TkDefaultFont").grid(
                 sticky="w", pady=(4, 0)
             )

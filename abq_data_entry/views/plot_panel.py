@@ -77,7 +77,9 @@ class PlotPanel(ttk.Frame):
         # Made before Clear, so that Tab comes from Notes to Save.
         self._save_button = ttk.Button(buttons, text="Save and next  ⏎", style="Accent.TButton", command=self._save)
         self._save_button.grid(row=0, column=2)
+        Tooltip(self._save_button, "Enter in Median Height or Notes; Ctrl+S from anywhere")
         clear = ttk.Button(buttons, text="Clear", command=self._clear)
+        Tooltip(clear, "A new record for the next plot that isn't recorded; Ctrl+N")
         clear.grid(row=0, column=1, padx=(0, 8))
         for button in (self._save_button, clear):
             button.bind("<Return>", lambda event: event.widget.invoke())

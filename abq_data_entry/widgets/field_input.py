@@ -130,6 +130,11 @@ class FieldInput(ttk.Frame):
         self._tooltip.text = when
         self._refresh()
 
+    @property
+    def previous(self) -> str:
+        """The previous reading in a sentence, empty where there is none."""
+        return f"{self._tooltip.text}: {self._previous.removeprefix('was ')}." if self._previous else ""
+
     def show_hint(self, text: str) -> None:
         """Say what the field takes, until the next change."""
         self._hint = text

@@ -8,6 +8,7 @@ from enum import Enum
 from tkinter import font as tkfont
 
 from ..themes import LIGHT, Look, Palette
+from .tooltip import Tooltip
 
 
 class PlotState(Enum):
@@ -28,6 +29,7 @@ class PlotStrip(tk.Canvas):
         self._states: dict[int, tuple[PlotState, str]] = {}
         self._current: int | None = None
         self._look = Look(LIGHT, 4, 24, False)
+        self._tooltip = Tooltip(self)
         self.bind("<Button-1>", self._clicked)
         self.bind("<Motion>", self._point)
 
@@ -47,7 +49,8 @@ class PlotStrip(tk.Canvas):
         """The cell in words, for the tooltip."""
         state, technician = self._states.get(plot, (PlotState.MISSING, ""))
         words = "not recorded yet" if state is PlotState.MISSING else f"recorded by {technician}"
-        return f"Plot {plot}: {words}" + (", being entered" if plot == self._current else "")
+        entered = ", being entered" if plot == self._current else ""
+        return f"Plot {plot}: {words}{entered}. Click, or hold Ctrl and type {plot}, to go there."
 
     def _size(self) -> tuple[int, int, int]:
         text = tkfont.nametofont("AbqSmall")
@@ -98,7 +101,9 @@ class PlotStrip(tk.Canvas):
             self._go_to(plot)
 
     def _point(self, event: tk.Event) -> None:
-        self.configure(cursor="" if self._plot_at(event.x) is None else "hand2")
+        plot = self._plot_at(event.x)
+        self.configure(cursor="" if plot is None else "hand2")
+        self._tooltip.point_at("" if plot is None else self.describe(plot))
 
 
 def initials(name: str) -> str:

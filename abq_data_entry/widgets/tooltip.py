@@ -20,7 +20,13 @@ class Tooltip:
         for event in ("<Leave>", "<ButtonPress>", "<Destroy>"):
             widget.bind(event, self._hide, add=True)
 
-    def _arrange(self, _event: object) -> None:
+    def point_at(self, text: str) -> None:
+        """Another part of the widget is below the mouse: show its text, after the usual rest."""
+        if text != self.text:
+            self.text = text
+            self._arrange()
+
+    def _arrange(self, _event: object = None) -> None:
         self._hide()
         if self.text:
             self._timer = self._widget.after(DELAY_MS, self._show)
