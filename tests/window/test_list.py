@@ -70,6 +70,12 @@ class List:
     def keys(self) -> list[tuple[str, str, str, str]]:
         return list(zip(*(self.column(name) for name in (F.DATE, F.TIME, F.LAB, F.PLOT)), strict=True))
 
+    def cell(self, row: str, name: str) -> tuple[int, int, int, int]:
+        """Where a cell is: x, y, width, height."""
+        box = self.tree.bbox(row, name)
+        assert not isinstance(box, str), f"row {row} is not on the screen"
+        return box
+
     @property
     def message(self) -> str:
         """The text that stands in place of rows."""
@@ -82,7 +88,7 @@ class List:
         return self.page.position + self.page.rows.index(self.page.selected)
 
     def fraction(self) -> tuple[float, float]:
-        first, last = self.page._scrollbar.get()
+        first, last, *_ = self.page._scrollbar.get()
         return float(first), float(last)
 
     def box(self, name: str) -> Any:
@@ -274,7 +280,7 @@ def test_enter_and_a_double_click_open_the_record(records: List, stored: SQLMode
     window.until(lambda: window.app.form.opened is not None, "the record")
     assert window.app.form.opened == (datetime.date.today(), "20:00", "E", 19)
     assert window.focus == F.HUMIDITY
-    x, y, _width, _height = records.tree.bbox("3", F.LAB)
+    x, y, _width, _height = records.cell("3", F.LAB)
     for _ in range(2):
         records.tree.event_generate("<ButtonPress-1>", x=x + 3, y=y + 3)
         records.tree.event_generate("<ButtonRelease-1>", x=x + 3, y=y + 3)

@@ -38,7 +38,7 @@ def build(window: Window) -> Callable[[str], tuple[tk.Menu, list[str]]]:
 
     def make(platform: str) -> tuple[tk.Menu, list[str]]:
         called: list[str] = []
-        callbacks = {name: lambda name=name: called.append(name) for name in window.app.callbacks}  # type: ignore[misc]
+        callbacks = {name: lambda name=name: called.append(name) for name in window.app.callbacks}
         return menu_class(platform)(window.app, callbacks, window.app.settings), called
 
     return make
@@ -118,7 +118,7 @@ def recorded(window: Window) -> list[str]:
     from abq_data_entry.mainmenu import bind_keys
 
     called: list[str] = []
-    callbacks = {name: lambda name=name: called.append(name) for name in window.app.callbacks}  # type: ignore[misc]
+    callbacks = {name: lambda name=name: called.append(name) for name in window.app.callbacks}
     bind_keys(window.app, callbacks, mac=False)
     return called
 
