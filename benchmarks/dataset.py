@@ -1,15 +1,15 @@
-"""Fill a database with as many records as wanted, by SQL; and where the benchmarks' database is."""
+"""Databases with as many records as wanted, made by SQL, and the records that a measurement adds to them."""
 
 from __future__ import annotations
 
-import argparse
-import tempfile
+import datetime
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extensions import make_dsn
 
 from abq_data_entry import postgres
 from abq_data_entry.folders import bundled_file
@@ -19,6 +19,9 @@ RECORDS_A_DAY = 400
 """5 labs, 20 plots, 4 times."""
 
 DATABASE = "abq_benchmark"
+
+NOTE = "Saved by a benchmark."
+"""By which the records are known that a measurement added."""
 
 # Deterministic, but without a pattern that would flatter an index: a reading doesn't follow the date.
 _FILL = """
@@ -81,43 +84,69 @@ def _secondary_indexes(cursor: psycopg2.extensions.cursor) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
-def options(description: str, records: int) -> argparse.ArgumentParser:
-    """Return a parser with the options that all benchmarks of the database have."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--dsn", help="a database that is filled already, as a connection string")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=Path(tempfile.gettempdir()) / "abq-benchmark",
-        help="folder of the embedded server (%(default)s)",
-    )
-    parser.add_argument("--records", type=int, default=records, help="how many records (%(default)s)")
-    return parser
-
-
 @contextmanager
-def database(arguments: argparse.Namespace) -> Iterator[dict[str, str]]:
-    """Return the endpoint of a database with the records; made in the embedded server unless it is there already."""
-    if arguments.dsn:
-        yield dict(parse_dsn(arguments.dsn))
-        return
-    server = postgres.start(arguments.folder)
+def server(folder: Path) -> Iterator[postgres.EmbeddedServer]:
+    """The embedded server of that folder; stopped at the end."""
+    running = postgres.start(folder)
     try:
-        name = f"{DATABASE}_{arguments.records}"
-        server.create_database(name)
-        endpoint = server.endpoint(name)
-        if _count(endpoint) != arguments.records:
-            print(f"Making {arguments.records:,} records in {arguments.folder} …", flush=True)
-            fill(endpoint, arguments.records)
-        yield endpoint
+        yield running
     finally:
-        server.stop_if_unused()
+        running.stop()
 
 
-def _count(endpoint: Mapping[str, str]) -> int | None:
+def prepare(server: postgres.EmbeddedServer, records: int) -> str:
+    """Return the name of a database of the server with that many records; it is filled unless it is there already."""
+    name = f"{DATABASE}_{records}"
+    server.create_database(name)
+    endpoint = server.endpoint(name)
+    schema.prepare(endpoint)
+    found = _clean(endpoint)
+    if found not in (0, records):
+        raise SystemExit(f"The database {name} holds {found:,} records: drop it, or name another folder.")
+    if found != records:
+        print(f"Making {records:,} records …", file=sys.stderr, flush=True)
+        fill(endpoint, records)
+    return name
+
+
+def _clean(endpoint: Mapping[str, str]) -> int:
+    """Take out what an earlier run saved, and count the rest."""
     with psycopg2.connect(make_dsn(**endpoint)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('plot_checks') IS NOT NULL")
-        if not cursor.fetchall()[0][0]:
-            return None
+        forget(cursor)
         cursor.execute("SELECT count(*) FROM plot_checks")
         return int(cursor.fetchall()[0][0])
+
+
+def forget(cursor: psycopg2.extensions.cursor) -> None:
+    """Delete what the benchmarks saved: the newest records, with a note of ours."""
+    cursor.execute(
+        """
+        DELETE FROM plot_checks WHERE date >= (SELECT max(date) - 7 FROM plot_checks) AND notes = %s;
+        DELETE FROM lab_checks AS empty WHERE date >= (SELECT max(date) - 7 FROM lab_checks)
+            AND NOT EXISTS (SELECT FROM plot_checks WHERE (date, time, lab_id) = (empty.date, empty.time, empty.lab_id))
+        """,
+        [NOTE],
+    )
+
+
+def record(number: int) -> dict[str, str]:
+    """The texts of a record of today that the dataset doesn't hold; each number below 400 is another plot."""
+    plot, check = number % 20 + 1, number // 20
+    return {
+        "Date": datetime.date.today().isoformat(),
+        "Time": ("8:00", "12:00", "16:00", "20:00")[check % 4],
+        "Lab": "ABCDE"[check // 4],
+        "Technician": "J Simms",
+        "Plot": str(plot),
+        "Seed sample": f"AXM{477 + (plot - 1) % 4}",
+        "Humidity": "24.09",
+        "Light": "1.03",
+        "Temperature": "22.01",
+        "Plants": "9",
+        "Blossoms": "21",
+        "Fruit": "3",
+        "Min Height": "1.67",
+        "Max Height": "8.70",
+        "Median Height": "2.73",
+        "Notes": NOTE,
+    }

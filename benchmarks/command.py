@@ -1,0 +1,95 @@
+"""The command ``python3 -m benchmarks`` inside ``.venv``: words, folder, display, groups, and the table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from abq_data_entry import postgres
+from abq_data_entry.display import DisplayError, VirtualDisplay
+from benchmarks import groups, table
+from benchmarks.options import Options
+
+_QUICK = {"records": 2_000, "runs": 1, "extract_records": 2_000, "upload_megabytes": 5, "stall_seconds": 0.5}
+_SIZES = tuple(_QUICK)
+
+
+def run(words: Sequence[str]) -> int:
+    """Measure what the words ask for and print the table; 0 whatever the numbers, 1 if it couldn't be done."""
+    arguments = _parser().parse_args(words)
+    chosen = arguments.only or list(groups.GROUPS)
+    given = {name: getattr(arguments, name) for name in _SIZES if getattr(arguments, name) is not None}
+    sizes = {**(_QUICK if arguments.quick else {}), **given}
+    load = os.getloadavg()[0]
+    try:
+        with VirtualDisplay() as display, _folder(arguments.folder) as folder:
+            options = Options(folder, display.name, **sizes)
+            rows = list(_rows(chosen, options, arguments.patience))
+    except (DisplayError, postgres.PostgresError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    python, after = platform.python_version(), os.getloadavg()[0]
+    print(f"Python {python}, {os.cpu_count()} cores, load {load:.2f} to {after:.2f}; medians of {options.runs} runs\n")
+    print("\n".join(table.lines(rows)))
+    return 0
+
+
+def _rows(chosen: Sequence[str], options: Options, patience: float) -> Iterator[table.Row]:
+    for name in chosen:
+        print(f"Measuring: {name} …", file=sys.stderr, flush=True)
+        yield from groups.measure(name, options, patience)
+
+
+@contextmanager
+def _folder(asked: Path | None) -> Iterator[Path]:
+    """The folder asked for, or one that is gone at the end."""
+    if asked is not None:
+        asked.mkdir(parents=True, exist_ok=True)
+        yield asked.resolve()
+        return
+    # As root, the server's own user must come through.
+    made = Path(tempfile.mkdtemp(prefix="abq-benchmark-"))
+    made.chmod(0o755)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    usual = Options(Path(), "")
+    parser = argparse.ArgumentParser(
+        prog="python3 -m benchmarks", description="Measure the application and print the table of its limits."
+    )
+    parser.add_argument(
+        "--only",
+        type=_names,
+        metavar="NAME,NAME",
+        help=f"measure these only, of {', '.join(groups.GROUPS)}",
+    )
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that all works, not how fast it is")
+    parser.add_argument("--folder", type=Path, help="keep the databases here for the next run (else they are removed)")
+    parser.add_argument("--runs", type=int, help=f"how often each is measured ({usual.runs})")
+    parser.add_argument("--records", type=int, help=f"the size of the large database ({usual.records:,})")
+    parser.add_argument("--extract-records", type=int, help=f"that of the extract ({usual.extract_records:,})")
+    parser.add_argument("--upload-megabytes", type=int, help=f"that of the uploaded file ({usual.upload_megabytes})")
+    parser.add_argument("--stall-seconds", type=float, help=f"how long servers stall ({usual.stall_seconds:.0f})")
+    parser.add_argument(
+        "--patience", type=float, default=1800.0, help="seconds after which a group is given up (%(default).0f)"
+    )
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in groups.GROUPS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"there is no {' and no '.join(unknown)}: {', '.join(groups.GROUPS)}")
+    return names

@@ -1,0 +1,62 @@
+"""The groups of rows, and the process that each is measured in: what one leaves behind, another doesn't see."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import signal
+import sys
+import traceback
+from multiprocessing.connection import Connection
+
+from benchmarks import table
+from benchmarks.options import Options
+
+GROUPS: dict[str, tuple[str, str]] = {
+    "start": ("starting", "measure_start"),
+    "server": ("starting", "measure_server"),
+    "size": ("starting", "measure_size"),
+    "list": ("paging", "measure"),
+    "orders": ("orders", "measure"),
+    "save": ("saving", "measure_none"),
+    "save-many": ("saving", "measure_many"),
+    "extract": ("extract", "measure"),
+    "stall": ("stalling", "measure"),
+    "uploads": ("uploads", "measure"),
+    "launcher": ("launcher", "measure"),
+}
+"""By name: the module, and its function that takes `Options` and returns rows."""
+
+
+def measure(name: str, options: Options, patience: float) -> list[table.Row]:
+    """Measure one group; where that fails or takes longer than `patience` seconds, the row says so."""
+    context = multiprocessing.get_context("spawn")
+    answer, question = context.Pipe(duplex=False)
+    process = context.Process(target=_measure, args=(name, options, question), name=name)
+    process.start()
+    question.close()
+    try:
+        if not answer.poll(patience):
+            return [table.not_measured(name, f"it took longer than {patience:.0f} s")]
+        rows: list[table.Row] = answer.recv()
+        return rows
+    except EOFError:
+        return [table.not_measured(name, "its process broke down")]
+    finally:
+        process.join(5)
+        process.terminate()
+        process.join(30)
+        process.kill()
+
+
+def _measure(name: str, options: Options, question: Connection) -> None:
+    # What it started ends with it.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    module, function = GROUPS[name]
+    try:
+        rows: list[table.Row] = getattr(importlib.import_module(f"benchmarks.{module}"), function)(options)
+    except Exception as error:
+        traceback.print_exc()
+        reason = str(error).strip() or type(error).__name__
+        rows = [table.not_measured(name, reason.splitlines()[-1][:150])]
+    question.send(rows)

@@ -1,0 +1,37 @@
+"""What the measurements are told: where, how large, how often."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Options:
+    """`folder`: the server's and all that is written; `display`: the X display of the windows."""
+
+    folder: Path
+    display: str
+    records: int = 10_000_000
+    runs: int = 15
+    extract_records: int = 1_000_000
+    upload_megabytes: int = 500
+    stall_seconds: float = 5.0
+
+
+def environment(options: Options, database: str) -> dict[str, str]:
+    """The environment of a window on our display, with settings of its own that name the database."""
+    settings = options.folder / f"settings-{database}"
+    settings.mkdir(exist_ok=True)
+    values = {"db_name": {"type": "str", "value": database}}
+    (settings / "abq_settings.json").write_text(json.dumps(values), encoding="utf-8")
+    return {
+        **{key: value for key, value in os.environ.items() if key not in ("WAYLAND_DISPLAY", "XAUTHORITY")},
+        "DISPLAY": options.display,
+        "ABQ_DATA_DIR": str(options.folder),
+        "ABQ_CONFIG_DIR": str(settings),
+    }
