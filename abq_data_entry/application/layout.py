@@ -7,6 +7,8 @@ import tkinter as tk
 from tkinter import ttk
 from typing import Literal
 
+from ..widgets import Scrolled
+
 MINIMUM_WIDTH = 900
 LIST_LINES = 7
 # Title bar, menu and a desktop's panel: Tk learns their heights only once the window is on the screen.
@@ -17,8 +19,8 @@ View = Literal["form", "list"]
 class Layout:
     """Arranges the two views in ``pane``."""
 
-    def __init__(self, window: tk.Tk, pane: ttk.PanedWindow, form: ttk.Frame, records: ttk.Frame) -> None:
-        self._window, self._pane = window, pane
+    def __init__(self, window: tk.Tk, pane: ttk.PanedWindow, form: Scrolled, records: ttk.Frame) -> None:
+        self._window, self._pane, self._form = window, pane, form
         self._views: dict[View, ttk.Frame] = {"form": form, "list": records}
         self._front: View = "form"
         self._shown: tuple[View, ...] = ()
@@ -36,7 +38,7 @@ class Layout:
 
     def fit(self) -> None:
         """Fonts or spacing have changed: what fits may have too."""
-        self._window.after_idle(self._arrange)
+        self._window.after_idle(self._fit)
 
     def restore_size(self, geometry: str) -> None:
         """Give the window the size it had, within today's screen; else one that suits the screen."""
@@ -57,8 +59,14 @@ class Layout:
         if self._window.state() == "normal":
             variable.set(self._window.geometry())
 
+    def _fit(self) -> None:
+        self._arrange()
+        if len(self._shown) == 2:
+            self._pane.sashpos(0, self._form.winfo_reqheight())
+
     def _arrange(self) -> None:
         form, records = self._views["form"], self._views["list"]
+        self._form.arrange()
         row = int(ttk.Style(self._window).lookup("Treeview", "rowheight") or 20)
         wanted = form.winfo_reqheight() + LIST_LINES * row
         both = self._pane.winfo_height() >= wanted and self._pane.winfo_width() >= MINIMUM_WIDTH

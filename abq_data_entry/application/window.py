@@ -17,10 +17,11 @@ from ..jobs import Jobs
 from ..mainmenu import MainMenu, bind_keys, menu_class
 from ..models.settings import SettingsModel
 from ..themes import be_aware_of_dpi
+from ..themes.spacing import Spacing
 from ..views import DataRecordForm, FormCallbacks, RecordList, show_choice, show_warning
 from ..views.field_help import FieldHelp
 from ..views.record_list import ListCallbacks
-from ..widgets import StatusBar
+from ..widgets import Scrolled, StatusBar
 from .browsing import Browsing
 from .connection import Connection
 from .drafts import DraftFile
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 DRAFT_DELAY_MS = 150
 SCREEN_POLL_MS = 5
+DEFAULT_UNIT = 4
 
 
 class Application(tk.Tk):
@@ -60,6 +62,7 @@ class Application(tk.Tk):
         self.data_model: SQLModel | None = None
         self.saved_records = 0
         self._menu: MainMenu | None = None
+        self._spacing = Spacing()
         self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
         self._preferences = Preferences(self, self.settings_model)
         self.settings = self._preferences.variables
@@ -106,7 +109,9 @@ class Application(tk.Tk):
         self.configure(menu=self._menu)
         if previous is not None:
             previous.destroy()
+        self._spacing.scale(self, self.look.unit / DEFAULT_UNIT)
         self.form.show_look(self.look)
+        self._form_room.show_look(self.look)
         self.record_list.page.adapt_to_look()
         self._layout.fit()
 
@@ -153,8 +158,9 @@ class Application(tk.Tk):
         self.rowconfigure(0, weight=1)
         pane = ttk.PanedWindow(self, orient="vertical")
         pane.grid(row=0, column=0, sticky="nsew")
+        self._form_room = Scrolled(pane)
         self.form = DataRecordForm(
-            pane,
+            self._form_room.inside,
             FormCallbacks(
                 self.entry.check_chosen,
                 self.entry.save,
@@ -166,6 +172,7 @@ class Application(tk.Tk):
             self.settings,
             lambda: self.today(),
         )
+        self._form_room.hold(self.form)
         self.record_list = RecordList(
             pane,
             ListCallbacks(self.browsing.fetch, self.browsing.filter_changed, self.entry.open_row),
@@ -174,7 +181,7 @@ class Application(tk.Tk):
         self.status_bar = StatusBar(self, self.status)
         self.status_bar.grid(row=1, column=0, sticky="ew")
         self.field_help = FieldHelp(self)
-        self._layout = Layout(self, pane, self.form, self.record_list)
+        self._layout = Layout(self, pane, self._form_room, self.record_list)
 
     def _await_screen(self) -> None:
         """Begin the background work once the window is on the screen: until then it would only be in its way."""

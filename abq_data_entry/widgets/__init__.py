@@ -6,6 +6,7 @@ from .entry import FieldEntry
 from .field_input import FieldInput
 from .notes import FieldNotes
 from .plot_strip import PlotState, PlotStrip
+from .scrolled import Scrolled
 from .status_bar import StatusBar
 from .tooltip import Tooltip
 
@@ -17,6 +18,7 @@ __all__ = [
     "FieldNotes",
     "PlotState",
     "PlotStrip",
+    "Scrolled",
     "StatusBar",
     "Tooltip",
 ]

@@ -1,0 +1,108 @@
+"""Room for a widget that may be larger than the window: scrollbars where they are needed, following the focus."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Iterator
+from tkinter import ttk
+
+from ..themes import Look
+
+_FOCUSABLE = (ttk.Entry, ttk.Button, ttk.Checkbutton, tk.Text)
+_MARGIN = 8
+
+
+class Scrolled(ttk.Frame):
+    """Make a widget with ``inside`` as its parent, then hand it to :meth:`hold`."""
+
+    def __init__(self, parent: tk.Misc) -> None:
+        super().__init__(parent)
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(0, weight=1)
+        self.inside = tk.Canvas(self, highlightthickness=0, borderwidth=0, takefocus=0)
+        self.inside.grid(row=0, column=0, sticky="nsew")
+        self._down = ttk.Scrollbar(self, orient="vertical", command=self.inside.yview)
+        self._across = ttk.Scrollbar(self, orient="horizontal", command=self.inside.xview)
+        self.inside.configure(yscrollcommand=self._down.set, xscrollcommand=self._across.set)
+        self._arranging = False
+
+    def hold(self, content: tk.Widget) -> None:
+        """Show ``content``, as large as the room or as it needs, whichever is more."""
+        self._content = content
+        self._item = self.inside.create_window(0, 0, window=content, anchor="nw")
+        self.bind("<Configure>", self._arrange_soon)
+        # Whatever makes the content need more room (a font, an error in words) moves or sizes a part of it.
+        tag = f"inside-{self}"
+        for each in _with_descendants(content):
+            each.bindtags((*each.bindtags(), tag))
+        self.bind_class(tag, "<Configure>", self._arrange_soon)
+        self.bind_class(tag, "<FocusIn>", self._focused)
+        for event, steps in (("<Button-4>", -1), ("<Button-5>", 1)):
+            self.bind_class(tag, event, lambda event, steps=steps: self._wheel(event, steps))  # type: ignore[misc]
+        self.bind_class(tag, "<MouseWheel>", lambda event: self._wheel(event, -1 if event.delta > 0 else 1))
+
+    def show_look(self, look: Look) -> None:
+        """The colours have changed."""
+        self.inside.configure(background=look.palette.surface)
+
+    def arrange(self) -> None:
+        """Give the content its size, and show the scrollbars that this takes."""
+        self._arranging = False
+        if not self.winfo_exists():
+            return
+        width, height = self._content.winfo_reqwidth(), self._content.winfo_reqheight()
+        self.inside.configure(width=width, height=height)
+        if self.winfo_height() <= 1:  # not on the screen yet
+            return
+        bar = self._down.winfo_reqwidth()
+        room_across, room_down = self.winfo_width(), self.winfo_height()
+        down = height > room_down
+        across = width > room_across - bar * down
+        down = height > room_down - bar * across
+        self._show_bar(self._down, down, row=0, column=1, sticky="ns")
+        self._show_bar(self._across, across, row=1, column=0, sticky="ew")
+        width, height = max(width, room_across - bar * down), max(height, room_down - bar * across)
+        self.inside.itemconfigure(self._item, width=width, height=height)
+        self.inside.configure(scrollregion=(0, 0, width, height))
+
+    def show_part(self, part: tk.Misc) -> None:
+        """Scroll as little as it takes to have all of ``part`` in sight; its beginning where it is too large."""
+        self.update_idletasks()
+        for axis, view in (("x", self.inside.xview), ("y", self.inside.yview)):
+            x = axis == "x"
+            whole = self._content.winfo_width() if x else self._content.winfo_height()
+            room = self.inside.winfo_width() if x else self.inside.winfo_height()
+            origin = self._content.winfo_rootx() if x else self._content.winfo_rooty()
+            start = (part.winfo_rootx() if x else part.winfo_rooty()) - origin - _MARGIN
+            end = start + (part.winfo_width() if x else part.winfo_height()) + 2 * _MARGIN
+            seen = view()[0] * whole
+            wanted = min(max(seen, end - room), start)
+            if whole > room and wanted != seen:
+                view("moveto", max(0.0, wanted) / whole)
+
+    def _show_bar(self, bar: ttk.Scrollbar, needed: bool, **place: object) -> None:
+        if needed:
+            bar.grid(**place)  # type: ignore[arg-type]
+        else:
+            bar.grid_remove()
+
+    def _arrange_soon(self, _event: object) -> None:
+        if not self._arranging:
+            self._arranging = True
+            self.after_idle(self.arrange)
+
+    def _focused(self, event: tk.Event) -> None:
+        widget = event.widget
+        if isinstance(widget, _FOCUSABLE):
+            # A field with its label and the line below it, which are its parent's.
+            self.show_part(widget if isinstance(widget, ttk.Button) else widget.master)
+
+    def _wheel(self, event: tk.Event, steps: int) -> None:
+        if self._down.winfo_manager() and not isinstance(event.widget, (ttk.Combobox, tk.Text)):
+            self.inside.yview_scroll(steps, "units")
+
+
+def _with_descendants(widget: tk.Misc) -> Iterator[tk.Misc]:
+    yield widget
+    for each in widget.winfo_children():
+        yield from _with_descendants(each)

@@ -1,0 +1,120 @@
+"""What is visible in windows of different sizes, and with large fonts."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from typing import Any
+
+import pytest
+
+from abq_data_entry import fields
+from abq_data_entry.constants import FieldNames as F
+from tests.fixtures.window import Window
+
+SMALL, LARGE = "800x600", "1180x860"
+
+
+def resize(window: Window, size: str) -> None:
+    app = window.app
+    app.geometry(f"{size}+0+0")
+    wanted = tuple(int(each) for each in size.split("x"))
+    window.until(lambda: (app.winfo_width(), app.winfo_height()) == wanted, f"the size {size}")
+    app.update()
+
+
+def visible(window: Window, widget: tk.Misc) -> bool:
+    """Whether all of the widget is inside the window, and inside what scrolls it; its beginning if it is too wide."""
+    if not widget.winfo_viewable():
+        return False
+    canvas = window.app._form_room.inside
+    room: tk.Misc = canvas if str(widget).startswith(f"{canvas}.") else window.app
+    return (
+        room.winfo_rootx() <= widget.winfo_rootx()
+        and room.winfo_rooty() <= widget.winfo_rooty()
+        and widget.winfo_rootx() + min(widget.winfo_width(), room.winfo_width() - 16)
+        <= room.winfo_rootx() + room.winfo_width()
+        and widget.winfo_rooty() + widget.winfo_height() <= room.winfo_rooty() + room.winfo_height()
+    )
+
+
+def shown(window: Window) -> tuple[bool, bool]:
+    return bool(window.app.form.winfo_viewable()), bool(window.app.record_list.winfo_viewable())
+
+
+def save_button(window: Window) -> Any:
+    return window.app.form._plot_panel._save_button
+
+
+def test_a_large_window_shows_both_a_small_one_shows_one_at_a_time(window: Window) -> None:
+    resize(window, LARGE)
+    assert shown(window) == (True, True)
+    resize(window, SMALL)
+    window.until(lambda: shown(window) == (True, False), "the form alone")
+    window.press("ctrl+l")
+    window.until(lambda: shown(window) == (False, True), "the list alone")
+    assert window.app.focus_get() is window.app.record_list.page.tree
+    window.press("ctrl+r")
+    window.until(lambda: shown(window) == (True, False), "the form alone")
+    assert window.focus in fields.FOCUS_ORDER
+    resize(window, LARGE)
+    window.until(lambda: shown(window) == (True, True), "both again")
+
+
+def test_everything_fits_into_1024x768(window: Window) -> None:
+    resize(window, "1024x768")
+    assert shown(window) == (True, True)
+    for each in (*(window.app.form.inputs[name].editor for name in fields.FOCUS_ORDER), save_button(window)):
+        assert visible(window, each), each
+    assert len(window.app.record_list.page.tree.get_children()) >= 0
+    assert window.app.record_list.page._capacity >= 5
+
+
+@pytest.mark.parametrize(("size", "density"), [(12, "comfortable"), (20, "spacious")])
+def test_with_large_fonts_nothing_is_cut_off(window: Window, size: int, density: str) -> None:
+    resize(window, "1024x768")
+    window.app.settings["density"].set(density)
+    window.app.settings["font size"].set(size)
+    window.settle()
+    window.begin_check()
+    form = window.app.form
+    form.inputs[F.DATE].focus_set()
+    window.app.update()
+    for name in fields.FOCUS_ORDER:
+        window.until(lambda name=name: window.focus == name, name)  # type: ignore[misc]
+        window.until(lambda name=name: visible(window, form.inputs[name].editor), f"{name} in sight")  # type: ignore[misc]
+        window.press("Tab")
+    window.until(lambda: visible(window, save_button(window)), "the button in sight")
+    window.fill_readings()
+    window.save()
+    window.until(lambda: visible(window, form.inputs[F.HUMIDITY].editor), "the first empty field in sight")
+    assert visible(window, window.app.status_bar)
+
+
+def test_long_errors_push_nothing_out_of_reach(window: Window) -> None:
+    resize(window, "1024x768")
+    window.begin_check()
+    form = window.app.form
+    for name in (F.HUMIDITY, F.LIGHT, F.TEMPERATURE, F.PLANTS, F.BLOSSOMS, F.FRUIT):
+        form.inputs[name].show_error("A long sentence that says in words what is wrong with this value. " * 3)
+    window.app.update()
+    form.inputs[F.NOTES].focus_set()
+    window.until(lambda: visible(window, form.inputs[F.NOTES].editor), "the notes in sight")
+    window.press("Tab")
+    window.until(lambda: visible(window, save_button(window)), "the button in sight")
+
+
+def test_the_window_has_a_size_below_which_it_does_not_go(window: Window) -> None:
+    assert window.app.minsize() == (640, 480)
+    resize(window, "640x480")
+    window.begin_check()
+    window.until(lambda: visible(window, window.app.form.inputs[F.HUMIDITY].editor), "the field in sight")
+    window.type("24.09\n1.03\n22.01\n9\n21\n3\n1.67\n8.70\n2.73\n")
+    window.until(lambda: window.app.form.check.recorded, "the save")
+
+
+def test_only_the_room_that_is_needed_has_scrollbars(window: Window) -> None:
+    room = window.app._form_room
+    resize(window, LARGE)
+    assert not room._down.winfo_viewable() and not room._across.winfo_viewable()
+    resize(window, "640x480")
+    window.until(lambda: room._across.winfo_viewable(), "the scrollbar")
