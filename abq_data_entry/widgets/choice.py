@@ -7,10 +7,11 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from .. import fields
-from .editing import EditHistory, bind_after_class, paste_value
+from .editing import bind_after_class
+from .typed import TypedField
 
 
-class FieldChoice(ttk.Combobox):
+class FieldChoice(ttk.Combobox, TypedField):
     """One of ``choices()``: typed, completed, or picked from the list (Down or Alt-Down opens it)."""
 
     def __init__(
@@ -23,18 +24,8 @@ class FieldChoice(ttk.Combobox):
         self.field = field
         self._given = choices
         self.variable = tk.StringVar(parent)
-        super().__init__(
-            parent,
-            textvariable=self.variable,
-            width=width,
-            validate="key",
-            postcommand=self._refresh,
-            font="TkTextFont",
-        )
-        self.configure(validatecommand=(self.register(self._allows_edit), "%P", "%d"))
-        self.history = EditHistory(self, self.variable)
-        self.variable.trace_add("write", lambda *_: self.event_generate("<<Edited>>"))
-        self.bind("<<Paste>>", lambda _event: paste_value(self, self.variable, self._allows))
+        ttk.Combobox.__init__(self, parent, textvariable=self.variable, width=width, postcommand=self._refresh)
+        self.listen()
         self.bind("<Alt-Down>", self._open)
         bind_after_class(self, "<Key>", self._complete_while_typing)
 
@@ -42,25 +33,11 @@ class FieldChoice(ttk.Combobox):
         """The values as they are now; ``None`` while they are still being fetched."""
         return self._given()
 
-    @property
-    def text(self) -> str:
-        """What stands in the field, without blanks around it."""
-        return self.variable.get().strip()
-
-    def set_text(self, text: str) -> None:
-        """Fill the field by the program: not checked, not a step to undo."""
-        self.variable.set(text)
-        self.history.restart()
-
     def settle(self) -> None:
         """Complete what was typed, where that is unique."""
         completed = fields.complete(self.field, self.text, self.choices()) if self.text else None
         if completed is not None and completed != self.variable.get():
             self.variable.set(completed)
-
-    def set_enabled(self, enabled: bool) -> None:
-        """Let the user choose here, or not."""
-        self.state(["!disabled" if enabled else "disabled"])
 
     def _refresh(self) -> None:
         self.configure(values=[str(each) for each in self.choices() or self.field.values])
@@ -68,15 +45,6 @@ class FieldChoice(ttk.Combobox):
     def _open(self, _event: object) -> str:
         self.event_generate("<Down>")
         return "break"
-
-    def _allows(self, text: str) -> bool:
-        return text.isprintable() and fields.could_become_valid(self.field, text, self.choices())
-
-    def _allows_edit(self, text: str, action: str) -> bool:
-        allowed = action == "0" or not text or self._allows(text)
-        if not allowed:
-            self.event_generate("<<Refused>>")
-        return allowed
 
     def _complete_while_typing(self, event: tk.Event) -> None:
         typed = self.variable.get()
@@ -87,8 +55,3 @@ class FieldChoice(ttk.Combobox):
             self.variable.set(completed)
             self.icursor(len(typed))
             self.selection_range(len(typed), tk.END)
-
-    def select_all(self) -> None:
-        """Select the text, so that typing replaces it. (Tab does so by itself; a click doesn't.)"""
-        self.selection_range(0, tk.END)
-        self.icursor(tk.END)

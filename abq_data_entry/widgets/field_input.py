@@ -15,6 +15,7 @@ from .entry import FieldEntry
 from .focus import focused_widget
 from .notes import FieldNotes
 from .tooltip import Tooltip
+from .typed import TypedField
 
 ERROR_MARK = "✗ "
 
@@ -143,7 +144,7 @@ class FieldInput(ttk.Frame):
     def focus_set(self) -> None:
         """Put the focus into the editor, its text selected."""
         self.editor.focus_set()
-        if isinstance(self.editor, (FieldEntry, FieldChoice)):
+        if isinstance(self.editor, TypedField):
             # At once, not on FocusIn: that event comes later, and would select what is typed meanwhile.
             self.editor.select_all()
 
@@ -154,7 +155,7 @@ class FieldInput(ttk.Frame):
             return FieldNotes(self, self.field)
         if self.field.type in (FieldTypes.LIST, FieldTypes.TIME):
             return FieldChoice(self, self.field, self.choices, width)
-        return FieldEntry(self, self.field, self.choices, width)
+        return FieldEntry(self, self.field, width)
 
     def _place(self, label: str, label_width: int) -> None:
         self._note = ttk.Label(self, style="Note.TLabel")
