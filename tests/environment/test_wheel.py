@@ -1,8 +1,11 @@
 """The wheel: built, installed into an empty environment, and everything the application needs is in it."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -42,22 +45,79 @@ def test_it_holds_the_bundled_files_and_the_icons(wheel: Path) -> None:
     assert not any(name.startswith(("tests/", "benchmarks/")) or name == "abq_data_entry.py" for name in names)
 
 
-def test_it_installs_into_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
-    environment = tmp_path / "empty"
+@pytest.fixture(scope="module")
+def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs of an empty environment with the wheel in it; the packages that the wheel needs are
+    this environment's, which saves fetching them."""
+    environment = tmp_path_factory.mktemp("installed") / "empty"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
-    folder = "Scripts" if sys.platform == "win32" else "bin"
-    python = environment / folder / "python"
-    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", "--quiet"]
-    subprocess.run([*install, "--disable-pip-version-check", str(wheel)], check=True)
+    folder = environment / ("Scripts" if sys.platform == "win32" else "bin")
+    install = [sys.executable, "-m", "pip", "--python", str(folder / "python"), "install", "--no-deps", "--no-index"]
+    subprocess.run([*install, "--quiet", "--disable-pip-version-check", str(wheel)], check=True)
+    ask = [str(folder / "python"), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    needed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    Path(packages, "needed.pth").write_text("\n".join(needed) + "\n", "utf-8")
+    return folder
 
-    facts = subprocess.run(
-        [str(python), "-I", "-c",
+
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in an empty folder, as somebody does who has no checkout, no display and no settings."""
+    empty, temporary = folder / "empty", folder / "tmp"
+    empty.mkdir()
+    temporary.mkdir()
+    temporary.chmod(0o1777)
+    foreign = ("DISPLAY", "WAYLAND_DISPLAY", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    own = {name: text for name, text in os.environ.items() if name not in foreign}
+    folders = {"ABQ_DATA_DIR": str(folder / "data"), "ABQ_CONFIG_DIR": str(folder / "config"), "TMPDIR": str(temporary)}
+    return subprocess.run(
+        command,
+        cwd=empty,
+        env={**own, **folders},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_installs_into_an_empty_environment(programs: Path, tmp_path: Path) -> None:
+    facts = _run(
+        [str(programs / "python"), "-c",
          "import importlib.metadata as m, abq_data_entry.folders as f\n"
          "print(m.version('abq-data-entry'), m.entry_points(name='abq-data-entry', group='console_scripts'))\n"
          "print(f.bundled_file('create_db.sql'))"],
-        capture_output=True, text=True, check=True, cwd=tmp_path,
-    ).stdout  # fmt: skip
-    assert facts.startswith("1.0.0 ")
-    assert "abq_data_entry.__main__:run" in facts
-    assert Path(facts.splitlines()[-1]).is_file() and str(environment) in facts
-    assert any((environment / folder).glob("abq-data-entry*"))
+        tmp_path,
+    )  # fmt: skip
+    assert facts.returncode == 0, facts.stderr
+    assert facts.stdout.startswith("1.0.0 ")
+    assert "abq_data_entry.__main__:run" in facts.stdout
+    schema = Path(facts.stdout.splitlines()[-1])
+    assert schema.is_file() and programs.parent in schema.parents
+
+
+@pytest.mark.parametrize(("words", "code", "said"), [
+    (["--version"], 0, r"abq-data-entry 1\.0\.0\n"),
+    (["--nonsense"], 2, ""),
+])  # fmt: skip
+def test_what_it_installs_is_the_command(
+    programs: Path, tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    finished = _run([str(programs / "abq-data-entry"), *words], tmp_path)
+
+    assert finished.returncode == code, finished.stderr
+    assert re.fullmatch(said, finished.stdout)
+    assert ("usage: abq-data-entry" in finished.stderr) is (code == 2)
+
+
+@pytest.mark.demo
+@pytest.mark.skipif(sys.platform != "linux", reason="a display of its own is Linux's Xvfb")
+def test_what_it_installs_plays_the_demo(programs: Path, display: str, tmp_path: Path) -> None:
+    """In about a quarter of a minute. The fixture ``display`` skips this where no display can be had."""
+    finished = _run([str(programs / "abq-data-entry"), "demo"], tmp_path)
+
+    assert (finished.returncode, finished.stderr) == (0, ""), finished
+    made = {path.name for path in (tmp_path / "empty/demo").iterdir()}
+    assert {"report.md", "extract", "rest", "ftp", "01-ready.png", "12-evening.png"} <= made
+    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["demo"]
+    assert list((tmp_path / "tmp").iterdir()) == []
