@@ -1,6 +1,8 @@
 """Where this application keeps what: settings, data, logs, and the files that come with it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _APPLICATION = "abq-data-entry"
@@ -33,6 +35,33 @@ def bundled_file(name: str) -> Path:
         if place.is_file():
             return place
     raise FileNotFoundError(f"{name} is missing from this installation; looked for {places[0]} and {places[1]}")
+
+
+@contextmanager
+def replacement(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to: the file takes the place of `path` when the block ends, and is on disk by then.
+
+    After an error in the block, or when nothing was written, `path` is left as it was; nothing else stays behind.
+    Raises OSError.
+    """
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
+    try:
+        yield temporary
+        if temporary.exists():
+            _sync(temporary, os.O_RDWR)
+            temporary.replace(path)
+            if os.name == "posix":  # elsewhere a folder can't be opened for this
+                _sync(path.parent, os.O_RDONLY)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _folder(variable: str, of_the_platform: str, create: bool) -> Path:

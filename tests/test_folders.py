@@ -45,3 +45,19 @@ def test_bundled_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         folders.bundled_file("basic_ftp_server.py")
     (package.parent / "create_db.sql").write_text("")  # a checkout's own comes first
     assert folders.bundled_file("create_db.sql") == package.parent / "create_db.sql"
+
+
+def test_a_replacement_takes_the_place_of_a_file_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(RuntimeError), folders.replacement(path) as temporary:
+        temporary.write_text("half", encoding="utf-8")
+        raise RuntimeError
+    with folders.replacement(path):
+        pass  # nothing written
+    assert path.read_text(encoding="utf-8") == "old"
+    with folders.replacement(path) as temporary:
+        temporary.write_text("new", encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == "old"
+    assert path.read_text(encoding="utf-8") == "new"
+    assert list(tmp_path.iterdir()) == [path]

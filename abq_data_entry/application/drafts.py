@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Any
+
+from ..folders import replacement
 
 SLOTS = 16
 
@@ -47,12 +48,8 @@ class DraftFile:
         if draft is None:
             self._path.unlink(missing_ok=True)
             return
-        temporary = self._path.with_suffix(".new")
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(draft, file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        with replacement(self._path) as temporary:
+            temporary.write_text(json.dumps(draft, ensure_ascii=False), encoding="utf-8")
 
     def release(self) -> None:
         """Give the slot back."""

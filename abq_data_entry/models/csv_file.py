@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldTypes
+from abq_data_entry.folders import replacement
 
 Record = dict[str, object]
 
@@ -96,16 +95,8 @@ class CSVModel:
     @contextmanager
     def _replacement(self) -> Iterator[TextIO]:
         """A temporary file that takes the place of ours once it is on disk."""
-        temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}.part")
-        try:
-            with temporary.open("x", encoding="utf-8", newline="") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
+        with replacement(self.path) as temporary, temporary.open("x", encoding="utf-8", newline="") as file:
+            yield file
 
 
 def _value(field: fields.Field, text: str) -> object:

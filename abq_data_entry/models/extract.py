@@ -7,17 +7,15 @@ spreadsheet would run as a formula get an apostrophe in front; numbers are left 
 from __future__ import annotations
 
 import datetime
-import os
 import re
-import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.constants import CHECK_TIMES, FieldNames
 from abq_data_entry.fields import FIELDS
+from abq_data_entry.folders import replacement
 from abq_data_entry.models.errors import DatabaseError
 from abq_data_entry.models.statements import IN_ORDER
 
@@ -71,23 +69,16 @@ def export(cursor: Cursor, path: Path, first_date: datetime.date, last_date: dat
     The memory it takes doesn't depend on how many. `path` is replaced when all is on disk, and left alone when there
     are no records or something goes wrong. Raises `DatabaseError`, `OSError`.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    try:
+    with replacement(path) as temporary:
         with temporary.open("xb", buffering=_BUFFER) as file:
             lines = _Lines(file.write)
             cursor.copy_expert(_statement(cursor, first_date, last_date), lines)
             rows = cursor.rowcount
-            if lines.count != rows + 1:
-                raise DatabaseError("The extract could not be written: the server sent its lines in another form.")
-            file.flush()
-            os.fsync(file.fileno())
-        if rows:
-            temporary.replace(path)
-            _sync_folder(path.parent)
-        return rows
-    finally:
-        with suppress(FileNotFoundError):
+        if lines.count != rows + 1:
+            raise DatabaseError("The extract could not be written: the server sent its lines in another form.")
+        if not rows:
             temporary.unlink()
+        return rows
 
 
 def _statement(cursor: Cursor, first_date: datetime.date, last_date: datetime.date) -> str:
@@ -126,13 +117,3 @@ class _Lines:
         """Take one record with its line end."""
         self.count += 1
         self._write(record[:-1] + b"\r\n")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the new name on disk as well, where the system can do that."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from abq_data_entry.folders import replacement
+
 _TYPES: Mapping[str, type] = {"bool": bool, "int": int, "str": str}
 _LARGEST_FILE = 1024 * 1024
 
@@ -162,16 +164,8 @@ class SettingsModel:
             self.path.replace(self.path.with_name(f"{self.path.name}.unreadable-{os.urandom(4).hex()}"))
 
     def _write(self, text: str) -> None:
-        temporary = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}.part")
-        try:
-            with temporary.open("x", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
+        with replacement(self.path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
