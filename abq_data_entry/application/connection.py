@@ -119,12 +119,15 @@ def _open_configured(settings: Mapping[str, str], username: str, password: str) 
 def open_database(endpoint: Mapping[str, str], create: Callable[[], object] | None = None) -> tuple[SQLModel, Any]:
     """Connect to ``endpoint``, bring its schema up to date, and read the lists.
 
-    ``create()`` makes the database where it may be missing (the embedded server's first start).
+    ``create()`` makes the database where it may be missing: the embedded server's first start. On a server that
+    isn't ours nobody makes tables by logging in, perhaps into the wrong database: `SchemaMissing` says how to.
     """
     from ..models import SQLModel, schema
 
     if create is not None:
         create()
-    schema.prepare(endpoint)
     model = SQLModel.at(endpoint)
+    if create is None and not model.query("SELECT 1 WHERE to_regclass('plot_checks') IS NOT NULL"):
+        model.connect()
+    schema.prepare(endpoint)
     return model, model.choices()
