@@ -60,7 +60,10 @@ class Layout:
             variable.set(self._window.geometry())
 
     def _fit(self) -> None:
+        # The new fonts' sizes are known only when Tk has laid out what they change; so is what then fits.
+        self._window.update_idletasks()
         self._arrange()
+        self._window.update_idletasks()
         if len(self._shown) == 2:
             self._pane.sashpos(0, self._form.winfo_reqheight())
 
