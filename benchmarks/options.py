@@ -29,8 +29,10 @@ def environment(options: Options, database: str) -> dict[str, str]:
     settings.mkdir(exist_ok=True)
     values = {"db_name": {"type": "str", "value": database}}
     (settings / "abq_settings.json").write_text(json.dumps(values), encoding="utf-8")
+    # Python's own switches are a developer's: without its compiled files, say, each start compiles all of it.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     return {
-        **{key: value for key, value in os.environ.items() if key not in ("WAYLAND_DISPLAY", "XAUTHORITY")},
+        **{key: value for key, value in kept.items() if key not in ("WAYLAND_DISPLAY", "XAUTHORITY")},
         "DISPLAY": options.display,
         "ABQ_DATA_DIR": str(options.folder),
         "ABQ_CONFIG_DIR": str(settings),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +63,8 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        import secrets  # not at the top: every start would pay for OpenSSL
+
         # Not ours to throw away: kept for a person to look at.
         path.replace(path.with_suffix(f".damaged-{secrets.token_hex(4)}"))
         return None

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 DRAFT_DELAY_MS = 150
 SCREEN_POLL_MS = 5
+FOCUS_PATIENCE_MS = 300
 DEFAULT_UNIT = 4
 
 
@@ -92,8 +93,6 @@ class Application(tk.Tk):
         self.deiconify()
         self.form.focus_first_empty()
         self._await_screen()
-        if self.settings_model.problems:
-            show_warning(self, "Settings", "Some settings couldn't be used.", "\n".join(self.settings_model.problems))
 
     # -- what the rooms ask of the window ---------------------------------------------------------------
 
@@ -183,14 +182,19 @@ class Application(tk.Tk):
         self.field_help = FieldHelp(self)
         self._layout = Layout(self, pane, self._form_room, self.record_list)
 
-    def _await_screen(self) -> None:
-        """Begin the background work once the window is on the screen: until then it would only be in its way."""
-        if self.winfo_viewable():
+    def _await_screen(self, patience_ms: int = FOCUS_PATIENCE_MS) -> None:
+        """Begin the background work once the window takes keys: until then it would only be in its way."""
+        takes_keys = self.form.focused is not None
+        # The user may have gone on to another program meanwhile: the focus isn't waited for for ever.
+        if self.winfo_viewable() and (takes_keys or patience_ms <= 0):
+            if self.settings_model.problems:
+                problems = "\n".join(self.settings_model.problems)
+                show_warning(self, "Settings", "Some settings couldn't be used.", problems)
             self.connection.connect()
             self.jobs.submit("files", self._draft_file.take_over, done=self._restore_draft)
             self._preferences.ask_desktop()
         else:
-            self.after(SCREEN_POLL_MS, self._await_screen)
+            self.after(SCREEN_POLL_MS, self._await_screen, patience_ms - SCREEN_POLL_MS)
 
     def _make_callbacks(self) -> dict[str, Callable[..., object]]:
         return {
