@@ -11,7 +11,8 @@ from .. import fields
 from ..constants import CHECK_TIMES
 from ..constants import FieldNames as F
 from ..views import show_choice, show_failure
-from ..views.check_panel import CheckKey, CheckView
+from ..views.check_panel import CheckView
+from ..views.record_inputs import CheckKey
 
 if TYPE_CHECKING:
     from .window import Application

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import tkinter as tk
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,9 +11,9 @@ from typing import Any
 from ..constants import FieldNames as F
 from ..themes import Look
 from ..widgets import FieldInput, PlotState, PlotStrip
+from .record_inputs import CheckKey
 
 AddInput = Callable[..., FieldInput]
-CheckKey = tuple[datetime.date, str, str]
 
 
 @dataclass(frozen=True)

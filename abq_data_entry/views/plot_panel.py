@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
@@ -10,14 +9,13 @@ from tkinter import ttk
 from ..constants import FieldNames as F
 from ..widgets import Tooltip
 from .check_panel import AddInput, CheckView
+from .record_inputs import RecordKey
 
 GROUPS = (
     ("Environment", ((F.HUMIDITY, "Humidity"), (F.LIGHT, "Light"), (F.TEMPERATURE, "Temperature"))),
     ("Plants", ((F.PLANTS, "Plants"), (F.BLOSSOMS, "Blossoms"), (F.FRUIT, "Fruit"))),
     ("Height", ((F.MIN_HEIGHT, "Min"), (F.MAX_HEIGHT, "Max"), (F.MEDIAN_HEIGHT, "Median"))),
 )
-
-RecordKey = tuple[datetime.date, str, str, int]
 
 
 class PlotPanel(ttk.Frame):

@@ -14,12 +14,11 @@ from ..constants import FieldNames as F
 from ..themes import Look
 from ..widgets import FieldInput, FieldNotes
 from ..widgets.focus import focused_widget
+from .autofill import Autofill
 from .check_panel import CheckPanel, CheckView
 from .plot_panel import PlotPanel
+from .record_inputs import CHECK_FIELDS, CheckKey, Record, RecordInputs, RecordKey
 from .type_ahead import TypeAhead
-
-Record = dict[str, object]
-RecordKey = tuple[datetime.date, str, str, int]
 
 
 @dataclass(frozen=True)
@@ -52,16 +51,15 @@ class DataRecordForm(ttk.Frame):
         super().__init__(parent, padding=(16, 8))
         self._callbacks = callbacks
         self._today = today
-        self._settings = settings
         self._opened: RecordKey | None = None
         self._baseline: dict[str, str] = {}
         self._loading = False
         self.saving = False
-        self.choices: dict[str, fields.Choices | None] = {}
-        self._seed_samples: Mapping[tuple[str, int], str] = {}
         self._plots: Mapping[str, tuple[int, ...]] = {}
         self.check = CheckView()
-        self.inputs: dict[str, FieldInput] = {}
+        self.inputs = RecordInputs()
+        self.choices = self.inputs.choices
+        self._autofill = Autofill(self.inputs, settings, today)
         self.columnconfigure(0, weight=1)
         self.rowconfigure(2, weight=1)
         self._check_panel = CheckPanel(self, self._add_input, callbacks.go_to_plot, callbacks.next_check)
@@ -82,35 +80,27 @@ class DataRecordForm(ttk.Frame):
     @property
     def key(self) -> RecordKey | None:
         """The key that the form shows, when all four fields of it are valid."""
-        check, plot = self.check_key, self._value(F.PLOT)
-        return (*check, plot) if check is not None and isinstance(plot, int) else None
+        return self.inputs.key
 
     @property
-    def check_key(self) -> tuple[datetime.date, str, str] | None:
+    def check_key(self) -> CheckKey | None:
         """Date, time and lab, when all three are valid."""
-        date, time, lab = (self._value(name) for name in (F.DATE, F.TIME, F.LAB))
-        if isinstance(date, datetime.date) and isinstance(time, str) and isinstance(lab, str):
-            return date, time, lab
-        return None
+        return self.inputs.check_key
 
     @property
     def changed(self) -> bool:
         """Whether something was typed that would be lost with the form."""
         if self._opened is not None:
-            return self.texts() != self._baseline
-        return any(
-            each.text not in ("", "false") and not each.filled_by_itself
-            for name, each in self.inputs.items()
-            if name not in (F.DATE, F.TIME, F.LAB, F.TECHNICIAN, F.PLOT)
-        )
+            return self.inputs.texts() != self._baseline
+        return self.inputs.typed
 
     def texts(self) -> dict[str, str]:
         """What stands in each field."""
-        return {name: each.text for name, each in self.inputs.items()}
+        return self.inputs.texts()
 
     def get(self) -> Record:
         """The record with typed values; raises :class:`fields.FieldErrors`."""
-        return fields.parse_record(self.texts(), {k: v for k, v in self.choices.items() if v is not None})
+        return self.inputs.record()
 
     # -- what it is told ------------------------------------------------------------------------------
 
@@ -123,7 +113,7 @@ class DataRecordForm(ttk.Frame):
     ) -> None:
         """The lists as the database has them now; ``seed_samples`` by lab and plot."""
         self.choices.update({F.TECHNICIAN: technicians, F.LAB: labs})
-        self._plots, self._seed_samples = plots, seed_samples
+        self._plots, self._autofill.seed_samples = plots, seed_samples
         self._show_plots_of_lab()
         self._fill_seed_sample()
         self._refresh()
@@ -133,14 +123,12 @@ class DataRecordForm(ttk.Frame):
         if view.key != self.check_key:
             return
         self.check = view
-        technician = self.inputs[F.TECHNICIAN]
-        may_fill = self._opened is None and (not technician.text or technician.filled_by_itself)
-        if may_fill and view.technician and self._wants("autofill sheet data"):
-            technician.fill(view.technician, by_itself=True)
+        if self._opened is None:
+            self._autofill.technician(view)
         plot = self.inputs[F.PLOT]
         # Readings that are being typed keep their plot, even if somebody else was quicker with it.
         if self._opened is None and not self.changed and (not plot.text or plot.filled_by_itself):
-            self._fill_next_plot()
+            self._autofill.plot(view)
             if plot.text and self.focused is plot:
                 self.focus_first_empty()  # whoever was quicker than the database isn't left in a filled field
         self._refresh()
@@ -148,11 +136,12 @@ class DataRecordForm(ttk.Frame):
     def open_record(self, record: Mapping[str, object]) -> None:
         """Show a saved record for correction."""
         self._loading = True
-        for name, each in self.inputs.items():
-            each.fill(fields.format_value(each.field, record.get(name)))
+        self.inputs.fill(
+            {name: fields.format_value(each.field, record.get(name)) for name, each in self.inputs.items()}
+        )
         self._loading = False
         self._opened = self.key
-        self._apply_fault()
+        self.inputs.apply_fault()
         self._baseline = self.texts()
         self._check_changed()
         self._refresh()
@@ -161,26 +150,25 @@ class DataRecordForm(ttk.Frame):
         """Begin a new record: the check's fields stay (``all_fields``: they are cleared too)."""
         self._loading = True
         self._opened = None
-        stay = () if all_fields or not self._wants("autofill sheet data") else (F.DATE, F.TIME, F.LAB, F.TECHNICIAN)
+        stay = () if all_fields or not self._autofill.sheet_data else CHECK_FIELDS
         for name, each in self.inputs.items():
             if name not in stay:
                 each.fill("")
             each.show_error("")
-        if not self.inputs[F.DATE].text and self._wants("autofill date"):
-            self.inputs[F.DATE].fill(self._today().isoformat(), by_itself=True)
+        self._autofill.date()
         self._loading = False
-        self._apply_fault()
+        self.inputs.apply_fault()
         if plot is not None:
             self.inputs[F.PLOT].fill(str(plot), by_itself=True)
         else:
             self._check_changed()
-            self._fill_next_plot()
+            self._autofill.plot(self.check)
         self._fill_seed_sample()
         self._refresh()
 
     def set_check(self, date: datetime.date, time: str, lab: str) -> None:
         """Go to another check with a new record."""
-        same_day = self._value(F.DATE) == date and self.inputs[F.DATE].filled_by_itself
+        same_day = self.inputs.value(F.DATE) == date and self.inputs[F.DATE].filled_by_itself
         for name, text in ((F.DATE, date.isoformat()), (F.TIME, time), (F.LAB, lab)):
             self.inputs[name].fill(text, by_itself=same_day and name == F.DATE)
         for name in (F.PLOT, F.TECHNICIAN):
@@ -209,10 +197,7 @@ class DataRecordForm(ttk.Frame):
         if self.check.key == (record[F.DATE], record[F.TIME], record[F.LAB]):
             self.check = self.check.with_recorded(record[F.PLOT], record[F.TECHNICIAN])
         after = int(record[F.PLOT])
-        if not self._wants("autofill sheet data"):
-            self.begin_new()
-        else:
-            self.begin_new(plot=self.check.next_missing(after))
+        self.begin_new(plot=self.check.next_missing(after) if self._autofill.sheet_data else None)
         self.focus_first_empty()
         self.type_ahead.end(return_focus=False)
 
@@ -245,19 +230,13 @@ class DataRecordForm(ttk.Frame):
         """Save: check every field; with errors the focus moves to the first, else the record goes up."""
         if self.saving:
             return
-        for each in self.inputs.values():
-            each.check()
-        errors = {name: each.error for name, each in self.inputs.items() if each.error}
-        try:
-            record = self.get()
-        except fields.FieldErrors as error:
-            errors = {**error.errors, **errors}
+        errors = self.inputs.errors()
         if errors:
             self.show_errors(errors)
             return
         self.saving = True
         self.type_ahead.begin()
-        self._callbacks.save(record, self._opened if self._opened == self.key else None)
+        self._callbacks.save(self.get(), self._opened if self._opened == self.key else None)
 
     def advance(self, name: str) -> None:
         """Enter in the field ``name``: on to the next required field, from the last one to a save."""
@@ -265,22 +244,17 @@ class DataRecordForm(ttk.Frame):
         if name in (F.MEDIAN_HEIGHT, F.NOTES):
             self.submit()
             return
-        position = fields.FOCUS_ORDER.index(name)
-        for following in fields.FOCUS_ORDER[position + 1 :]:
-            each = self.inputs[following]
-            passed_over = each.is_disabled or (each.filled_by_itself and not each.error)
-            if each.field.required and not passed_over:
-                each.focus_set()
-                return
-        self.submit()
+        following = self.inputs.after(name)
+        if following is None:
+            self.submit()
+        else:
+            self.inputs[following].focus_set()
 
     def focus_first_empty(self) -> None:
         """Put the focus where typing goes on: the first required field that is empty, or the next check."""
         if self._opened is None and self.check.complete and self._check_panel.focus_next_check():
             return
-        empty = (name for name in fields.REQUIRED_ORDER if not self.inputs[name].text)
-        first = next((name for name in empty if not self.inputs[name].is_disabled), F.HUMIDITY)
-        self.inputs[first].focus_set()
+        self.inputs[self.inputs.first_empty()].focus_set()
 
     @property
     def focused(self) -> FieldInput | None:
@@ -300,16 +274,11 @@ class DataRecordForm(ttk.Frame):
     def restore_draft(self, draft: Mapping[str, Any]) -> None:
         """Show what :meth:`draft` gave."""
         self._loading = True
-        for name, text in draft["texts"].items():
-            if name in self.inputs:
-                self.inputs[name].fill(str(text))
+        self.inputs.fill({name: str(text) for name, text in draft["texts"].items()})
         self._loading = False
-        opened = draft.get("opened")
-        self._opened = None
-        if opened:
-            self._opened = (datetime.date.fromisoformat(opened[0]), str(opened[1]), str(opened[2]), int(opened[3]))
+        self._opened = _opened_in(draft)
         self._baseline = dict(draft.get("baseline") or {})
-        self._apply_fault(clear=False)
+        self.inputs.apply_fault(clear=False)
         self._check_changed()
         self._refresh()
 
@@ -318,8 +287,7 @@ class DataRecordForm(ttk.Frame):
     def _add_input(
         self, parent: tk.Misc, name: str, label: str = "", width: int = 9, label_width: int = 0
     ) -> FieldInput:
-        each = FieldInput(parent, fields.field(name), label, lambda: self.choices.get(name), width, label_width)
-        self.inputs[name] = each
+        each = self.inputs.add(parent, name, label, width, label_width)
         each.editor.bind("<Return>", lambda _event: self._entered(name))
         each.editor.bind("<KP_Enter>", lambda _event: self._entered(name))
         each.editor.bind("<<Edited>>", lambda _event: self._edited(name), add=True)
@@ -337,7 +305,7 @@ class DataRecordForm(ttk.Frame):
         if name in (F.LAB, F.PLOT):
             self._fill_seed_sample()
         if name == F.EQUIPMENT_FAULT:
-            self._apply_fault()
+            self.inputs.apply_fault()
         if name in fields.RECORD_KEY or name == F.TECHNICIAN:
             self._refresh()
         self._callbacks.edited()
@@ -351,60 +319,22 @@ class DataRecordForm(ttk.Frame):
                 self._callbacks.check_chosen(*key)
 
     def _show_plots_of_lab(self) -> None:
-        lab = self._value(F.LAB)
+        lab = self.inputs.value(F.LAB)
         self.choices[F.PLOT] = self._plots.get(lab) if isinstance(lab, str) else None
         if isinstance(lab, str) and self.check.key is not None and lab in self._plots:
             self.check = self.check.with_plots(self._plots[lab])
 
-    def _fill_next_plot(self) -> None:
-        each = self.inputs[F.PLOT]
-        current = self._value(F.PLOT)
-        if isinstance(current, int) and current not in self.check.recorded:
-            return
-        plot = self.check.next_missing(0) if self.check.known else None
-        wanted = self._wants("autofill sheet data") and (not each.text or each.filled_by_itself)
-        if plot is not None and wanted:
-            each.fill(str(plot), by_itself=True)
-            self._fill_seed_sample()
-
     def _fill_seed_sample(self) -> None:
-        lab, plot, seed = self._value(F.LAB), self._value(F.PLOT), self.inputs[F.SEED_SAMPLE]
-        if not self._wants("autofill sheet data") or not isinstance(plot, int):
-            return
-        saved = self._baseline.get(F.SEED_SAMPLE) if self._opened is not None else None
-        if self._opened is not None and self.key == self._opened:
-            # Back on the record that was opened: what it says counts, not what grows there now.
-            if seed.filled_by_itself:
-                seed.fill(str(saved))
-        elif not seed.text or seed.filled_by_itself or seed.text == saved:
-            seed.fill(self._seed_samples.get((str(lab), plot), ""), by_itself=True)
-
-    def _apply_fault(self, clear: bool = True) -> None:
-        fault = self.inputs[F.EQUIPMENT_FAULT].text == "true"
-        for name in fields.READINGS:
-            each = self.inputs[name]
-            if fault and clear:
-                each.fill("")
-            each.set_enabled(not fault)
+        self._autofill.seed_sample(self._opened, self._baseline.get(F.SEED_SAMPLE, ""))
 
     def _open_existing(self) -> None:
-        plot = self._value(F.PLOT)
+        plot = self.inputs.value(F.PLOT)
         if isinstance(plot, int):
             self._callbacks.go_to_plot(plot)
 
-    def _value(self, name: str) -> object:
-        try:
-            return self.inputs[name].value()
-        except (ValueError, KeyError):
-            return None
-
-    def _wants(self, setting: str) -> bool:
-        variable = self._settings.get(setting)
-        return variable is None or bool(variable.get())
-
     def _refresh(self) -> None:
         """Bring the strip, the previous readings and the remark beside the plot up to date."""
-        plot = self._value(F.PLOT)
+        plot = self.inputs.value(F.PLOT)
         current = plot if isinstance(plot, int) else None
         technician = self.inputs[F.TECHNICIAN].text
         self._check_panel.show(self.check, current, technician)
@@ -415,3 +345,12 @@ class DataRecordForm(ttk.Frame):
             if name != F.EQUIPMENT_FAULT:
                 each.show_previous(fields.format_value(each.field, previous.get(name)), when)
         self._plot_panel.show(self.key, self._opened, self.check, technician)
+
+
+def _opened_in(draft: Mapping[str, Any]) -> RecordKey | None:
+    """The key of the record that was being corrected; ``None`` for a new one, and for a key that makes no sense."""
+    try:
+        date, time, lab, plot = draft["opened"]
+        return datetime.date.fromisoformat(date), str(time), str(lab), int(plot)
+    except (KeyError, TypeError, ValueError):
+        return None
