@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import tkinter as tk
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..views import LoginDialog
+from ..views import Dialog, LoginDialog
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -80,6 +81,15 @@ class Connection:
 
     def _ask(self, settings: Mapping[str, str], error: str = "", username: str = "") -> None:
         self._app.status.set("Log in to the database")
+        open_dialog = next((each for each in self._app.winfo_children() if isinstance(each, Dialog)), None)
+        if open_dialog is not None:  # such as the warning about settings: two at once would share the keyboard badly
+
+            def ask_afterwards(event: tk.Event) -> None:
+                if event.widget is open_dialog:
+                    self._app.after_idle(self._ask, settings, error, username)
+
+            open_dialog.bind("<Destroy>", ask_afterwards)
+            return
         LoginDialog(
             self._app,
             f"Log in to the database {settings['db_name']} on {settings['db_host']}",

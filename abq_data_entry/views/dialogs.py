@@ -31,7 +31,9 @@ class Dialog(tk.Toplevel):
         self.withdraw()
         self.title(title)
         self.message, self.detail = message, detail
-        self._return_focus = focused_widget(parent)
+        # A window that comes up with a dialog never had the keyboard, but knows which field is to have it.
+        self._parent = parent.winfo_toplevel()
+        self._return_focus = focused_widget(parent) or self._parent.focus_lastfor()
         self._readable_from = time.monotonic() + UNREAD_SECONDS
         self.body = ttk.Frame(self, padding=24)
         self.body.grid(row=0, column=0, sticky="nsew")
@@ -59,7 +61,9 @@ class Dialog(tk.Toplevel):
         """Close the dialog, give the focus back, then do ``action``."""
         self.grab_release()
         self.destroy()
-        if self._return_focus is not None and self._return_focus.winfo_exists():
+        if self._return_focus is None or not self._return_focus.winfo_exists():  # a dialog that is closed by now
+            self._return_focus = self._parent.focus_lastfor()
+        if self._return_focus is not None:
             self._return_focus.focus_set()
         if action is not None:
             action()

@@ -159,12 +159,25 @@ def test_the_login_loops_with_the_reason_until_it_works(
     type_login(window, "technician", PASSWORD)
     window.until(lambda: window.app.data_model is not None, "the database")
     window.settle()
+    window.until(lambda: window.focus == F.TIME, "the keyboard to be back on the form")
     window.begin_check()
     window.fill_readings()
     window.save()
     assert not window.dialogs
     assert run(tcp_server, "SELECT count(*) FROM plot_checks") == [(1,)]
     assert "wrong-Pass-1" not in caplog.text and PASSWORD not in caplog.text
+
+
+def test_a_warning_about_settings_comes_before_the_login(
+    log_in: Callable[..., Window], settings: dict[str, Any]
+) -> None:
+    settings["no such setting"] = 1
+    window = log_in()
+    assert not isinstance(window.dialog(), LoginDialog)
+    window.press("Return")
+    type_login(window, "technician", PASSWORD)
+    window.until(lambda: window.app.data_model is not None, "the database")
+    window.until(lambda: window.focus == F.TIME, "the keyboard to be back on the form")
 
 
 def test_cancelling_the_login_leaves_a_way_back(log_in: Callable[..., Window]) -> None:
