@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+import tkinter as tk
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,19 @@ def test_dpi_of_an_x_servers_resources(resources: str, dpi: float | None) -> Non
     assert dpi_of(resources) == dpi
 
 
+@pytest.fixture
+def _screen_as_before(display: str) -> Iterator[None]:
+    """Tk keeps the scaling with its connection to the display: the next test's window would be as large."""
+    root = tk.Tk()
+    scaling = root.tk.call("tk", "scaling")
+    root.destroy()
+    yield
+    root = tk.Tk()
+    root.tk.call("tk", "scaling", scaling)
+    root.destroy()
+
+
+@pytest.mark.usefixtures("_screen_as_before")
 def test_a_dark_desktop_with_a_fine_screen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_window: Callable[[], Window]
 ) -> None:
