@@ -210,8 +210,12 @@ class RecordEntry:
         then()
 
     def new_record(self) -> None:
-        """A new record for the next plot that isn't recorded."""
-        self.leave_form(self._begin_new)
+        """A new record for the next plot that isn't recorded; from the list, back to what was being typed."""
+        if not self._app.shows_form and self._app.form.changed:
+            self._app.show_form()
+            self._app.form.focus_first_empty()
+        else:
+            self.leave_form(self._begin_new)
 
     def clear(self) -> None:
         """Empty the form; asks when something would be lost."""

@@ -114,6 +114,11 @@ class Application(tk.Tk):
         self.record_list.page.adapt_to_look()
         self._layout.fit()
 
+    @property
+    def shows_form(self) -> bool:
+        """Whether the form is visible now: in a small window the list may take its place."""
+        return "form" in self._layout.shown
+
     def show_form(self) -> None:
         """Bring the form to the front where there is room for one view only."""
         self._layout.show("form")

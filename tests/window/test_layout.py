@@ -118,3 +118,16 @@ def test_only_the_room_that_is_needed_has_scrollbars(window: Window) -> None:
     assert not room._down.winfo_viewable() and not room._across.winfo_viewable()
     resize(window, "640x480")
     window.until(lambda: room._across.winfo_viewable(), "the scrollbar")
+
+
+def test_control_n_goes_from_the_list_back_to_what_was_being_typed(window: Window) -> None:
+    window.begin_check()
+    window.type("24.09")
+    window.app.geometry("800x500")
+    window.until(lambda: window.app._layout.shown == ("form",), "the small window")
+    window.press("ctrl+l")
+    window.until(lambda: window.app._layout.shown == ("list",), "the list")
+    window.press("ctrl+n")
+    window.until(lambda: window.app._layout.shown == ("form",), "the form")
+    assert not window.dialogs
+    assert window.text("Humidity") == "24.09"
