@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .themes import DENSITIES, THEMES, families
 
 FONT_SIZES = (8, 9, 10, 11, 12, 14, 16, 18, 20, 24)
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """A menu entry: its text, the callback's name, and its key on Windows and Linux, and on macOS.
 
     Keys are Tk sequences without brackets (``Control-Shift-W``); the menu shows them in the platform's way.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from abq_data_entry.constants import CHECK_TIMES, FieldNames, FieldTypes
 
@@ -12,8 +12,7 @@ Choices = Sequence[str] | Sequence[int]
 """The values that a list offers at the moment: texts, or the numbers of plots."""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One field of the record.
 
     `column` is its name in the tables, `places` the decimals of a number, `length` the number of characters: exactly

@@ -6,8 +6,8 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from abq_data_entry.folders import replacement
 
@@ -15,8 +15,7 @@ _TYPES: Mapping[str, type] = {"bool": bool, "int": int, "str": str}
 _LARGEST_FILE = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting: what it is when nobody set it, and what it may be. `choices` are the only values it can take."""
 
     name: str

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import tkinter as tk
-from dataclasses import dataclass, replace
 from tkinter import font as tkfont
 from tkinter import ttk
+from typing import NamedTuple
 
 from . import styles
 from .palette import DARK, LIGHT, Palette
@@ -22,8 +22,7 @@ _PLATFORM_THEMES = {"aqua": "aqua", "win32": "vista", "x11": "clam"}
 _NAMED_FONTS = ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont", "TkTooltipFont", "TkIconFont")
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What views need to know of the look: the palette, and sizes in pixels.
 
     ``unit`` is the spacing step, by font and density; ``line`` the height of a line of text.
@@ -54,7 +53,7 @@ def apply(
     style = ttk.Style(root)
     if theme == "platform":
         style.theme_use(_PLATFORM_THEMES.get(str(root.tk.call("tk", "windowingsystem")), "clam"))
-        look = replace(look, palette=_colours_of(style, root), dark=False)
+        look = look._replace(palette=_colours_of(style, root), dark=False)
         styles.configure_sizes(style, look)
     else:
         if _OWN_THEME not in style.theme_names():
@@ -113,4 +112,4 @@ def _colours_of(style: ttk.Style, root: tk.Misc) -> Palette:
         return f"#{red:02x}{green:02x}{blue:02x}"
 
     surface = colour("background", LIGHT.surface)
-    return replace(LIGHT, surface=surface, bar=surface, text=colour("foreground", LIGHT.text))
+    return LIGHT._replace(surface=surface, bar=surface, text=colour("foreground", LIGHT.text))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from tkinter import ttk
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ..constants import FieldNames as F
 from ..themes import Look
@@ -16,8 +16,7 @@ from .record_inputs import CheckKey
 AddInput = Callable[..., FieldInput]
 
 
-@dataclass(frozen=True)
-class CheckView:
+class CheckView(NamedTuple):
     """What the form knows of a check.
 
     ``recorded`` gives the technician of each recorded plot, ``previous`` the latest earlier record of each
@@ -27,19 +26,19 @@ class CheckView:
     key: CheckKey | None = None
     plots: tuple[int, ...] = ()
     technician: str | None = None
-    recorded: Mapping[int, str] = field(default_factory=dict)
-    previous: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    recorded: Mapping[int, str] = MappingProxyType({})
+    previous: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
     known: bool = False
     problem: str = ""
     following: CheckKey | None = None
 
     def with_recorded(self, plot: int, technician: str) -> CheckView:
         """The same check with one more plot recorded."""
-        return replace(self, recorded={**self.recorded, plot: technician}, technician=self.technician or technician)
+        return self._replace(recorded={**self.recorded, plot: technician}, technician=self.technician or technician)
 
     def with_plots(self, plots: tuple[int, ...]) -> CheckView:
         """The same check with the lab's plots."""
-        return self if plots == self.plots else replace(self, plots=plots)
+        return self if plots == self.plots else self._replace(plots=plots)
 
     def next_missing(self, after: int) -> int | None:
         """The next plot after ``after`` that isn't recorded, going round; ``None`` when all are."""

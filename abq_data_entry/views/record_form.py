@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime
 import tkinter as tk
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from tkinter import ttk
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
@@ -21,8 +20,7 @@ from .record_inputs import CHECK_FIELDS, CheckKey, Record, RecordInputs, RecordK
 from .type_ahead import TypeAhead
 
 
-@dataclass(frozen=True)
-class FormCallbacks:
+class FormCallbacks(NamedTuple):
     """What the form reports. ``save(record, opened)``: ``opened`` is the key of the record that was opened
     and is to be updated, ``None`` for a new one."""
 

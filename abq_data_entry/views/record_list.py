@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from tkinter import ttk
+from typing import NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
@@ -27,8 +27,7 @@ _HEADINGS = {
 _WIDTHS = {F.DATE: 10, F.TIME: 5, F.TECHNICIAN: 12, F.LAB: 3, F.PLOT: 3, F.SEED_SAMPLE: 7, F.NOTES: 12}
 
 
-@dataclass(frozen=True)
-class ListFilter:
+class ListFilter(NamedTuple):
     """Which records, and in which order. ``date`` None: any date; the others None: any value."""
 
     date: datetime.date | None
@@ -39,8 +38,7 @@ class ListFilter:
     descending: bool = True
 
 
-@dataclass(frozen=True)
-class ListCallbacks:
+class ListCallbacks(NamedTuple):
     """What the list reports: a page is wanted, the filter has changed (told before its first page is wanted), a
     record is to be opened."""
 

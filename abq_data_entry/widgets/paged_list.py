@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from tkinter import font as tkfont
 from tkinter import ttk
+from typing import NamedTuple
 
 Row = Mapping[str, object]
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column: the record's key, its heading, its width in characters, whether it holds numbers."""
 
     name: str
@@ -27,8 +26,7 @@ class Column:
     stretch: bool = False
 
 
-@dataclass(frozen=True)
-class PageRequest:
+class PageRequest(NamedTuple):
     """Ask for ``rows`` rows from the position ``start`` (0 is the first); ``start`` None: the last ones.
 
     ``serial`` tells an answer to this request from one to an earlier, equal one.
