@@ -218,6 +218,10 @@ class DataRecordForm(ttk.Frame):
     def show_look(self, look: Look) -> None:
         """Colours and spacing changed."""
         self._check_panel.show_look(look)
+        for each in self.inputs.values():
+            if isinstance(each.editor, ttk.Entry):
+                # Else the text stays at the height that suited the old font (Tk 8.6).
+                each.editor.configure(font="TkTextFont")
         notes = self.inputs[F.NOTES].editor
         if isinstance(notes, FieldNotes):
             notes.show_look(look)

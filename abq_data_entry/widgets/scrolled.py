@@ -34,8 +34,9 @@ class Scrolled(ttk.Frame):
         # Whatever makes the content need more room (a font, an error in words) moves or sizes a part of it.
         tag = f"inside-{self}"
         for each in _with_descendants(content):
-            each.bindtags((*each.bindtags(), tag))
-        self.bind_class(tag, "<Configure>", self._arrange_soon)
+            tags = (f"{tag}-frame",) if isinstance(each, ttk.Frame) else ()
+            each.bindtags((*each.bindtags(), *tags, tag))
+        self.bind_class(f"{tag}-frame", "<Configure>", self._arrange_soon)
         self.bind_class(tag, "<FocusIn>", self._focused)
         for event, steps in (("<Button-4>", -1), ("<Button-5>", 1)):
             self.bind_class(tag, event, lambda event, steps=steps: self._wheel(event, steps))  # type: ignore[misc]
