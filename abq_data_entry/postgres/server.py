@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 _WINDOWS = sys.platform == "win32"
+_WATCHER_ENDS = 5.0  # seconds that the watcher may need to notice
 
 
 def start(data_folder: Path, *, idle_seconds: float = 60.0, over_tcp: bool = _WINDOWS) -> "EmbeddedServer":
@@ -96,10 +97,12 @@ class EmbeddedServer:
             return True
 
     def stop(self) -> None:
-        """Stop the server, whoever uses it. Raises PostgresError."""
+        """Stop the server, whoever uses it; its watcher has ended too, so the folder may go. Raises PostgresError."""
         self._leave()
         with locked(self._home.lock):
             stop_server(self._home)
+        with suppress(PostgresError), locked(self._home.watcher_lock, _WATCHER_ENDS):
+            pass
 
     def _launch(self) -> Postmaster:
         programs = binaries()

@@ -196,4 +196,6 @@ def short_folder() -> Iterator[Path]:
             home = home_in(cluster.parent.parent)
             with locked(home.lock):
                 stop_server(home)
+            with locked(home.watcher_lock):  # nothing of it comes back once it is removed
+                pass
         shutil.rmtree(made)

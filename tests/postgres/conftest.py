@@ -37,6 +37,8 @@ def _stop_servers_in(folder: Path) -> None:
             home = home_in(Path(place).parent)
             with locked(home.lock):
                 stop_server(home)
+            with locked(home.watcher_lock):  # nothing of it comes back once it is removed
+                pass
 
 
 @pytest.fixture(scope="session")
