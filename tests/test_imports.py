@@ -27,7 +27,7 @@ BELOW = {
     "network": {"constants", "version"},
     "postgres": {"constants", "folders"},
     "models": {"fields", "constants", "folders"},
-    "outbox": {"models", "network", "constants"},
+    "outbox": {"models", "network", "constants", "folders"},
     "widgets": {"fields", "constants", "themes"},
     "views": {"widgets", "fields", "constants", "themes"},
     "mainmenu": {"constants", "themes"},

@@ -1,4 +1,4 @@
-"""Deliveries: the extract of a day is made, sent, and nothing of it is left behind."""
+"""The extract of a day: its name, and delivering it once without keeping it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from .constants import EXTRACT_NAME
+from ..constants import EXTRACT_NAME
 
 
 class NoRecords(Exception):

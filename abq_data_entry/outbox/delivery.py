@@ -1,0 +1,177 @@
+"""One delivery: which file goes where, what became of it so far, and when it is tried again. Pure; no file work."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+FORMAT = 1
+"""The form in which deliveries stand on disk; a higher number is of a newer version of the application."""
+
+WAITING, SENDING, DELIVERED, FAILED, CANCELLED = "waiting", "sending", "delivered", "failed", "cancelled"
+STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED)
+ENDED = (DELIVERED, CANCELLED)
+"""States that nothing leads out of: the file is no longer needed."""
+
+_NAME = re.compile(r"[\w. -]{1,200}")
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where to: `kind` is rest or ftp, `address` for people and comparing, without anything secret."""
+
+    kind: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try: when it began, how many seconds it took (None: it runs, or was broken off), bytes, how it ended."""
+
+    started: datetime.datetime
+    seconds: float | None = None
+    sent: int = 0
+    outcome: str = ""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A file on its way. Moments are in UTC.
+
+    `identifier`: 32 hexadecimal digits; `version` counts the deliveries of the same file to the same kind of
+    destination; `since`: when the present round of attempts began; `planned`: when the next attempt is due (None: at
+    once); `revision` counts the changes of this very entry, so that an older state never replaces a newer one.
+    """
+
+    identifier: str
+    name: str
+    date: datetime.date
+    kind: str
+    address: str
+    username: str
+    size: int
+    sha256: str
+    version: int
+    created: datetime.datetime
+    since: datetime.datetime
+    changed: datetime.datetime
+    state: str = WAITING
+    planned: datetime.datetime | None = None
+    failures: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    reason: str = ""
+    revision: int = 1
+
+    @property
+    def short(self) -> str:
+        """The beginning of the identifier, for people."""
+        return self.identifier[:8]
+
+    @property
+    def destination(self) -> Destination:
+        """Where it goes."""
+        return Destination(self.kind, self.address)
+
+    @property
+    def delivered(self) -> datetime.datetime | None:
+        """When it arrived, if it did."""
+        return self.changed if self.state == DELIVERED else None
+
+    @property
+    def open(self) -> bool:
+        """Whether it waits, or should be under way."""
+        return self.state in (WAITING, SENDING)
+
+    def competes_with(self, other: Delivery) -> bool:
+        """Whether the two would replace one another at the destination."""
+        return (self.kind, self.name) == (other.kind, other.name)
+
+    def with_attempt(self, attempt: Attempt, **changes: Any) -> Delivery:
+        """Return it with its last attempt replaced by this one, and other changes."""
+        return replace(self, attempts=(*self.attempts[:-1], attempt), **changes)
+
+
+def to_text(delivery: Delivery) -> str:
+    """Return the delivery as it stands on disk."""
+    content = {"format": FORMAT, **asdict(delivery)}
+    return json.dumps(content, ensure_ascii=False, indent=1, default=_as_text)
+
+
+def from_text(text: str) -> Delivery:
+    """Return the delivery that stands in the text; raises `ValueError` for anything else, also for a newer form."""
+    content = json.loads(text)
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise ValueError("not a delivery in a form that is known")
+    if set(content) != {each.name for each in fields(Delivery)} or not isinstance(content["attempts"], list):
+        raise ValueError("not the parts of a delivery")
+    for name in ("created", "since", "changed", "planned"):
+        content[name] = _moment(content[name], optional=name == "planned")
+    content["date"] = datetime.date.fromisoformat(_text(content["date"]))
+    content["attempts"] = tuple(_attempt(each) for each in content["attempts"])
+    found = Delivery(**content)
+    _check(found)
+    return found
+
+
+def format_of(text: str) -> int:
+    """Return the number of the form that the text says it has, 0 if it says none."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return 0
+    number = content.get("format") if isinstance(content, dict) else None
+    return number if isinstance(number, int) else 0
+
+
+def is_usable_name(name: str) -> bool:
+    """Tell whether a file of that name may lie beside the delivery's own: one part of a path, nothing hidden."""
+    return bool(_NAME.fullmatch(name)) and not name.startswith(".") and name.strip() == name
+
+
+def _check(delivery: Delivery) -> None:
+    texts = ("identifier", "name", "kind", "address", "username", "sha256", "state", "reason")
+    numbers = ("size", "version", "failures", "revision")
+    if not all(isinstance(getattr(delivery, name), str) for name in texts):
+        raise ValueError("a text is expected")
+    if not all(type(getattr(delivery, name)) is int and getattr(delivery, name) >= 0 for name in numbers):
+        raise ValueError("a number is expected")
+    if not re.fullmatch(r"[0-9a-f]{32}", delivery.identifier) or not re.fullmatch(r"[0-9a-f]{64}", delivery.sha256):
+        raise ValueError("not an identifier, or not a digest")
+    if delivery.state not in STATES or not is_usable_name(delivery.name):
+        raise ValueError("an unknown state, or a name that can't be used")
+
+
+def _attempt(content: Mapping[str, Any]) -> Attempt:
+    if not isinstance(content, dict) or set(content) != {"started", "seconds", "sent", "outcome"}:
+        raise ValueError("not an attempt")
+    seconds, sent = content["seconds"], content["sent"]
+    if (seconds is not None and type(seconds) not in (int, float)) or type(sent) is not int:
+        raise ValueError("a number is expected")
+    started = _moment(content["started"])
+    assert started is not None
+    return Attempt(started, seconds, sent, _text(content["outcome"]))
+
+
+def _moment(value: object, optional: bool = False) -> datetime.datetime | None:
+    if value is None and optional:
+        return None
+    moment = datetime.datetime.fromisoformat(_text(value))
+    if moment.tzinfo is None:
+        raise ValueError("a moment without its zone")
+    return moment
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text is expected")
+    return value
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, datetime.date | datetime.datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no form on disk")

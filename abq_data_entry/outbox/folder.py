@@ -1,0 +1,268 @@
+"""The outbox on disk: a folder for each delivery, with what is known of it and the file itself.
+
+Each change is written to a temporary file, brought to the disk, and only then takes its name, so that whoever is
+killed at any point leaves either the state before or the state after. What is half made has a name that begins with
+`.new-`, and is nobody's delivery.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from ..folders import replacement
+from .delivery import CANCELLED, ENDED, FAILED, WAITING, Delivery, Destination, format_of, from_text, to_text
+from .errors import Busy, UnknownDelivery
+from .extract import NoRecords, Records, extract_name
+
+LANES = 64
+_ENTRY = "delivery.json"
+_RECORDED = "recorded"
+_NEW = ".new-"
+_BLOCK = 1024 * 1024
+
+Clock = Callable[[], datetime.datetime]
+
+
+def now() -> datetime.datetime:
+    """The present moment, in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+class Outbox:
+    """The deliveries of one user on one machine. Several processes may use the folder at once.
+
+    `problems` holds a sentence for each entry that couldn't be read and was put aside. Methods raise `OSError` when the
+    disk refuses, and `OutboxError`.
+    """
+
+    def __init__(self, folder: Path, clock: Clock = now) -> None:
+        self.folder = folder
+        self.clock = clock
+        self.problems: list[str] = []
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (folder, folder / "locks"):
+            each.mkdir(mode=0o700, exist_ok=True)
+
+    # ------------------------------------------------------------------------------------------------ reading
+
+    def deliveries(self) -> list[Delivery]:
+        """Return all of them, the oldest first; entries that can't be read are put aside and told in `problems`."""
+        found = [self._read(path) for path in self.folder.iterdir() if _is_entry(path)]
+        return sorted((each for each in found if each), key=lambda each: (each.created, each.version, each.identifier))
+
+    def find(self, beginning: str) -> Delivery:
+        """Return the delivery whose identifier begins so; raises `UnknownDelivery`."""
+        wanted = beginning.strip().lower()
+        found = [each for each in self.deliveries() if wanted and each.identifier.startswith(wanted)]
+        if len(found) != 1:
+            what = "There is no delivery" if not found else "There are several deliveries"
+            raise UnknownDelivery(f"{what} whose number begins with {beginning!r}. See the list of deliveries.")
+        return found[0]
+
+    def read(self, identifier: str) -> Delivery:
+        """Return a delivery as it stands on disk now; raises `UnknownDelivery`."""
+        found = self._read(self.folder / identifier)
+        if found is None:
+            raise UnknownDelivery(f"The delivery {identifier[:8]} is gone from the outbox.")
+        return found
+
+    def file_of(self, delivery: Delivery) -> Path:
+        """The file that is to be delivered; it is removed once that is done."""
+        return self.folder / delivery.identifier / delivery.name
+
+    def is_whole(self, delivery: Delivery) -> bool:
+        """Tell whether the file is still the one that was put in."""
+        try:
+            return _measured(self.file_of(delivery)) == (delivery.size, delivery.sha256)
+        except OSError:
+            return False
+
+    def replaced_by(self, delivery: Delivery) -> Delivery | None:
+        """Return a later version of the same file to the same destination, unless that was cancelled."""
+        later = [each for each in self.deliveries() if each.competes_with(delivery) and each.version > delivery.version]
+        return next((each for each in reversed(later) if each.state != CANCELLED), None)
+
+    # ------------------------------------------------------------------------------------------------ writing
+
+    def add(
+        self, records: Records, date: datetime.date, destination: Destination, username: str, known_version: int = 0
+    ) -> Delivery:
+        """Write the extract of a day and put it in, to be delivered; older versions that wait are cancelled.
+
+        `known_version`: the highest one that the database knows. Raises `NoRecords`, and what the export raises; then
+        nothing is put in.
+        """
+        identifier = uuid.uuid4().hex
+        with self._locked("adding", patience=600.0):
+            building = self.folder / f"{_NEW}{identifier}"
+            building.mkdir(mode=0o700)
+            try:
+                path = building / extract_name(date)
+                if records.export_records(path, date) == 0:
+                    raise NoRecords("There are no records to upload")
+                size, sha256 = _measured(path)
+                moment = self.clock()
+                delivery = Delivery(
+                    identifier, path.name, date, destination.kind, destination.address, username, size, sha256,
+                    known_version + 1, created=moment, since=moment, changed=moment,
+                )  # fmt: skip
+                older = [each for each in self.deliveries() if each.competes_with(delivery)]
+                delivery = replace(delivery, version=1 + max([known_version, *(each.version for each in older)]))
+                _write(building / _ENTRY, to_text(delivery))
+                building.rename(self.folder / identifier)
+            except BaseException:
+                shutil.rmtree(building, ignore_errors=True)
+                raise
+            _bring_to_disk(self.folder)
+            for each in older:
+                self._give_way(each, delivery)
+        return delivery
+
+    def write(self, delivery: Delivery, **changes: object) -> Delivery:
+        """Keep a changed delivery; whoever calls this holds its lane. Returns it with its new revision."""
+        changed = {"revision": delivery.revision + 1, "changed": self.clock(), **changes}
+        newer: Delivery = replace(delivery, **changed)  # type: ignore[arg-type]
+        _write(self.folder / delivery.identifier / _ENTRY, to_text(newer))
+        if newer.state in ENDED:
+            self.file_of(newer).unlink(missing_ok=True)
+        return newer
+
+    def recorded(self, delivery: Delivery) -> int:
+        """Return which revision the database is known to have, 0 if none."""
+        try:
+            return int((self.folder / delivery.identifier / _RECORDED).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return 0
+
+    def note_recorded(self, delivery: Delivery) -> None:
+        """Remember that the database has this revision."""
+        with suppress(FileNotFoundError):  # somebody removed the entry meanwhile
+            _write(self.folder / delivery.identifier / _RECORDED, str(delivery.revision))
+
+    def remove(self, delivery: Delivery) -> None:
+        """Take the entry away for good; whoever calls this holds its lane."""
+        leaving = self.folder / f"{_NEW}{delivery.identifier}-leaving"
+        (self.folder / delivery.identifier).rename(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
+
+    @contextmanager
+    def lane(self, delivery: Delivery, patience: float = 0.0) -> Iterator[None]:
+        """Hold what nobody else may hold who sends or changes this delivery or another version of it.
+
+        Raises `Busy` after `patience` seconds. The lock falls with the process that holds it.
+        """
+        number = int(hashlib.sha256(f"{delivery.kind}\0{delivery.name}".encode()).hexdigest(), 16) % LANES
+        with self._locked(f"lane-{number:02}", patience):
+            yield
+
+    @contextmanager
+    def nobody_adds(self) -> Iterator[None]:
+        """Hold what `add` holds; raises `Busy` at once."""
+        with self._locked("adding", 0.0):
+            yield
+
+    def leftovers(self) -> list[Path]:
+        """Return the folders that were half made or half removed; under `nobody_adds` they are nobody's."""
+        return [path for path in self.folder.iterdir() if path.name.startswith(_NEW)]
+
+    # ------------------------------------------------------------------------------------------------ the rest
+
+    @contextmanager
+    def _locked(self, name: str, patience: float) -> Iterator[None]:
+        import filelock
+
+        lock = filelock.FileLock(self.folder / "locks" / f"{name}.lock", timeout=patience, poll_interval=0.02)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise Busy("Another process is busy with this delivery at the moment. Try again in a while.") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _give_way(self, older: Delivery, newer: Delivery) -> None:
+        """Cancel an older version that waits; one that is being sent is seen to by its sender."""
+        with suppress(Busy), self.lane(older):
+            present = self._read(self.folder / older.identifier)
+            if present is not None and present.state in (WAITING, FAILED):
+                self.write(present, state=CANCELLED, planned=None, reason=replaced_text(newer))
+
+    def _read(self, path: Path) -> Delivery | None:
+        try:
+            text = (path / _ENTRY).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if path.exists():
+                self._put_aside(path, "its description is missing")
+            return None
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError):
+                raise
+            self._put_aside(path, "it isn't text")
+            return None
+        try:
+            found = from_text(text)
+            if found.identifier != path.name:
+                raise ValueError("of another delivery")
+            return found
+        except (ValueError, TypeError, RecursionError):
+            if format_of(text) > 1:
+                self._tell(f"The delivery {path.name[:8]} was put in by a newer version of the application.")
+            else:
+                self._put_aside(path, "its description can't be read")
+            return None
+
+    def _put_aside(self, path: Path, why: str) -> None:
+        """Move what can't be read out of the way, without throwing it away."""
+        aside = self.folder / "damaged"
+        aside.mkdir(mode=0o700, exist_ok=True)
+        place = aside / f"{path.name}-{self.clock():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
+        with suppress(FileNotFoundError):  # another process was faster
+            path.rename(place)
+            self._tell(f"The delivery {path.name[:8]} in the outbox is damaged: {why}. It was put aside: {place}.")
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self.problems:
+            self.problems.append(sentence)
+
+
+def replaced_text(newer: Delivery) -> str:
+    """Say why a version isn't sent any more."""
+    return f"Replaced by version {newer.version} ({newer.short})."
+
+
+def _is_entry(path: Path) -> bool:
+    return len(path.name) == 32 and not path.name.startswith(".") and path.is_dir()
+
+
+def _measured(path: Path) -> tuple[int, str]:
+    """Return the size and the SHA-256 of a file, in constant memory."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return size, digest.hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    with replacement(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _bring_to_disk(folder: Path) -> None:
+    """Have the new name on disk as well, where the system can do that."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

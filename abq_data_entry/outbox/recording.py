@@ -1,0 +1,58 @@
+"""What the database is told of deliveries: each state once, later if it can't be reached now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+from ..models.errors import DatabaseError
+from .delivery import Delivery
+from .folder import Outbox
+
+log = logging.getLogger(__name__)
+
+
+class Ledger(Protocol):
+    """What is needed of the database; takes the same row twice, and an older one without effect."""
+
+    def record_delivery(self, row: Mapping[str, object]) -> None: ...
+
+
+def record(outbox: Outbox, ledger: Ledger) -> str:
+    """Write what the database doesn't know yet; return the reason if it can't be done now, '' if all is written."""
+    for delivery in unrecorded(outbox):
+        try:
+            ledger.record_delivery(as_row(delivery))
+        except DatabaseError as error:
+            log.warning("a delivery could not be recorded: %s: %s", type(error).__name__, error.detail)
+            return str(error)
+        outbox.note_recorded(delivery)
+    return ""
+
+
+def unrecorded(outbox: Outbox) -> list[Delivery]:
+    """Return the deliveries whose present state the database doesn't know yet."""
+    return [each for each in outbox.deliveries() if outbox.recorded(each) < each.revision]
+
+
+def as_row(delivery: Delivery) -> dict[str, object]:
+    """Return the columns of `deliveries` that this delivery has."""
+    return {
+        "id": delivery.identifier,
+        "file_name": delivery.name,
+        "version": delivery.version,
+        "date": delivery.date,
+        "destination": delivery.kind,
+        "address": delivery.address,
+        "username": delivery.username,
+        "size": delivery.size,
+        "sha256": delivery.sha256,
+        "created": delivery.created,
+        "state": delivery.state,
+        "attempts": len(delivery.attempts),
+        "last_attempt": delivery.attempts[-1].started if delivery.attempts else None,
+        "delivered": delivery.delivered,
+        "reason": delivery.reason or None,
+        "revision": delivery.revision,
+    }

@@ -1,0 +1,214 @@
+"""What stands in the outbox: entries, versions, damaged ones, and who may be at them."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from abq_data_entry.outbox import Attempt, Busy, Delivery, NoRecords, Outbox, UnknownDelivery, tidy
+from abq_data_entry.outbox.delivery import STATES, from_text, to_text
+from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract
+
+ROOT = Path(__file__).resolve().parents[2]
+moments = st.datetimes(datetime.datetime(1970, 1, 2), datetime.datetime(2100, 1, 1)).map(
+    lambda moment: moment.replace(tzinfo=datetime.timezone.utc)
+)
+attempts = st.builds(Attempt, moments, st.none() | st.floats(0, 1e6), st.integers(0, 2**40), st.text())
+deliveries = st.builds(
+    Delivery,
+    identifier=st.uuids().map(lambda each: each.hex),
+    name=st.just(NAME),
+    date=st.dates(),
+    kind=st.text(),
+    address=st.text(),
+    username=st.text(),
+    size=st.integers(0, 2**40),
+    sha256=st.binary().map(lambda each: hashlib.sha256(each).hexdigest()),
+    version=st.integers(0, 1000),
+    created=moments,
+    since=moments,
+    changed=moments,
+    state=st.sampled_from(STATES),
+    planned=st.none() | moments,
+    failures=st.integers(0, 1000),
+    attempts=st.lists(attempts, max_size=3).map(tuple),
+    reason=st.text(),
+    revision=st.integers(0, 1000),
+)
+
+
+@given(deliveries)
+def test_a_delivery_comes_back_from_disk_as_it_was(delivery: Delivery) -> None:
+    assert from_text(to_text(delivery)) == delivery
+
+
+@given(deliveries, st.data())
+def test_damage_is_seen(delivery: Delivery, data: st.DataObject) -> None:
+    text = to_text(delivery)
+    with pytest.raises(ValueError):
+        from_text(text[: data.draw(st.integers(0, len(text) - 1))])
+    content: dict[str, Any] = json.loads(text)
+    name = data.draw(st.sampled_from(sorted(set(content) - {"planned"})))
+    with pytest.raises((ValueError, TypeError)):
+        from_text(json.dumps({**content, name: data.draw(st.sampled_from([None, -1.5, [1], "\0"]))})
+                  if name not in ("kind", "address", "username", "reason") else json.dumps({**content, name: 1}))
+
+
+def test_an_extract_is_put_in_whole(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    (found,) = box.deliveries()
+    assert found == put == box.read(put.identifier) == box.find(put.short)
+    content = box.file_of(found).read_bytes()
+    assert (found.name, found.size, found.sha256) == (NAME, len(content), hashlib.sha256(content).hexdigest())
+    assert (found.kind, found.address, found.username, found.created) == (REST.kind, REST.address, "lab-a", START)
+    assert (found.state, found.version, found.planned, found.attempts) == ("waiting", 1, None, ())
+    assert box.is_whole(found)
+
+
+def test_only_this_user_may_look_into_it(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    for folder in (box.folder, box.file_of(put).parent):
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_without_records_nothing_is_put_in(box: Outbox) -> None:
+    with pytest.raises(NoRecords, match="There are no records to upload"):
+        box.add(Extract(b""), DATE, REST, "lab-a")
+    assert box.deliveries() == [] and box.leftovers() == []
+
+
+def test_an_export_that_fails_leaves_nothing(box: Outbox) -> None:
+    class Broken(Extract):
+        def export_records(self, path: Path, first_date: datetime.date) -> int:
+            path.write_bytes(b"half")
+            raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        box.add(Broken(), DATE, REST, "lab-a")
+    assert box.deliveries() == [] and box.leftovers() == []
+
+
+def test_a_new_version_takes_the_place_of_one_that_waits(box: Outbox) -> None:
+    first = box.add(Extract(), DATE, REST, "lab-a")
+    others = [box.add(Extract(), DATE, FTP, "lab-a"), box.add(Extract(), datetime.date(2026, 1, 1), REST, "lab-a")]
+    second = box.add(Extract(b"corrected\r\n"), DATE, REST, "lab-b")
+    assert second.version == 2
+    given_up = box.read(first.identifier)
+    assert (given_up.state, given_up.reason) == ("cancelled", f"Replaced by version 2 ({second.short}).")
+    assert not box.file_of(first).exists()
+    assert [box.read(each.identifier) for each in others] == others
+
+
+def test_versions_go_on_from_what_the_database_knows(box: Outbox) -> None:
+    assert box.add(Extract(), DATE, REST, "lab-a", known_version=7).version == 8
+    assert box.add(Extract(), DATE, REST, "lab-a", known_version=3).version == 9
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"format": 1}', "null", "[" * 100_000, "\udcff"], ids=lambda _: "")
+def test_a_damaged_entry_is_put_aside_and_told(box: Outbox, damage: str) -> None:
+    good, bad = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
+    entry = box.file_of(bad).parent / "delivery.json"
+    entry.write_bytes(damage.encode("utf-8", "surrogateescape"))
+    assert box.deliveries() == box.deliveries() == [good]
+    (told,) = box.problems
+    assert bad.short in told and "damaged" in told
+    (aside,) = (box.folder / "damaged").iterdir()
+    assert (aside / NAME).read_bytes() == Extract().content
+
+
+def test_an_entry_of_a_newer_version_stays_as_it_is(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    entry = box.file_of(put).parent / "delivery.json"
+    entry.write_text('{"format": 2, "whatever": true}', encoding="utf-8")
+    assert box.deliveries() == []
+    assert "newer version" in box.problems[0] and entry.exists()
+
+
+def test_a_description_moved_to_another_name_is_not_believed(box: Outbox) -> None:
+    one, other = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
+    text = (box.file_of(one).parent / "delivery.json").read_text(encoding="utf-8")
+    (box.file_of(other).parent / "delivery.json").write_text(text, encoding="utf-8")
+    assert box.deliveries() == [one]
+
+
+def test_an_unknown_or_ambiguous_number_is_told(box: Outbox) -> None:
+    box.add(Extract(), DATE, REST, "lab-a")
+    box.add(Extract(), DATE, FTP, "lab-a")
+    for beginning, words in (("zz", "no delivery"), ("", "no delivery"), ("../..", "no delivery")):
+        with pytest.raises(UnknownDelivery, match=words):
+            box.find(beginning)
+
+
+def test_two_processes_are_never_at_the_same_delivery(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    code = (
+        "import sys, pathlib\nfrom abq_data_entry.outbox import Outbox\n"
+        "box = Outbox(pathlib.Path(sys.argv[1]))\nwith box.lane(box.read(sys.argv[2])):\n"
+        "    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    words = [sys.executable, "-c", code, str(box.folder), put.identifier]
+    other = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        with pytest.raises(Busy), box.lane(put):
+            pass
+    finally:
+        other.kill()
+        other.communicate()
+    with box.lane(put, patience=10):
+        pass
+
+
+def test_what_a_crash_left_is_tidied(box: Outbox) -> None:
+    put, done = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
+    content = box.file_of(done).read_bytes()
+    with box.lane(done):
+        done = box.write(done, state="delivered")
+    box.file_of(done).write_bytes(content)  # killed between the two
+    (box.folder / ".new-abc").mkdir()
+    (box.folder / ".new-abc" / NAME).write_bytes(b"half")
+    part = box.file_of(put).parent / ".delivery.json.1f.part"
+    part.write_bytes(b"{")
+    tidy(box)
+    assert not part.exists() and not box.file_of(done).exists() and box.leftovers() == []
+    assert box.deliveries() == [put, done] or box.deliveries() == [done, put]
+
+
+def test_one_that_is_being_made_is_not_tidied_away(box: Outbox) -> None:
+    class Meanwhile(Extract):
+        def export_records(self, path: Path, first_date: datetime.date) -> int:
+            tidy(Outbox(box.folder))
+            return super().export_records(path, first_date)
+
+    box.add(Meanwhile(), DATE, REST, "lab-a")
+    assert len(box.deliveries()) == 1
+
+
+def test_receipts_go_when_they_are_old_and_in_the_database(box: Outbox, clock: Clock) -> None:
+    recorded, unrecorded = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
+    waiting = box.add(Extract(), datetime.date(2026, 1, 1), REST, "lab-a")
+    recorded, unrecorded = box.write(recorded, state="delivered"), box.write(unrecorded, state="delivered")
+    for each in (recorded, waiting):
+        box.note_recorded(each)
+    clock.forward(days=89)
+    tidy(box)
+    assert len(box.deliveries()) == 3
+    clock.forward(days=2)
+    tidy(box)
+    assert {each.identifier for each in box.deliveries()} == {unrecorded.identifier, waiting.identifier}
+
+
+def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "outbox").write_bytes(b"")
+    with pytest.raises(OSError):
+        Outbox(tmp_path / "outbox")
+    assert [path.name for path in tmp_path.iterdir()] == ["outbox"]

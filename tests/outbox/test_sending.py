@@ -1,0 +1,234 @@
+"""Attempts: what the outbox says before, during and after them, against real servers and real faults."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry import network, outbox
+from abq_data_entry.outbox import Busy, Delivery, Outbox, OutboxError, cancel, deliver, retry, tidy
+from abq_data_entry.outbox.schedule import FIRST_PAUSE, LIMIT
+from tests.fixtures.servers import BundledServer
+from tests.network.faults import Connection, http, serving
+from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract
+
+PASSWORD = "Gr0undhog-Tuesday"
+
+
+def rest_sender(auth_url: str, upload_url: str, password: str = "test") -> outbox.Send:
+    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+        network.upload_to_corporate_rest(
+            path, upload_url, auth_url, "test", password, progress=progress, cancel=cancel, timeout=5
+        )
+
+    return send
+
+
+def failing(error: BaseException) -> outbox.Send:
+    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+        progress(10, 29)
+        raise error
+
+    return send
+
+
+def arriving(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+    """Everything is well."""
+
+
+def put(box: Outbox) -> Delivery:
+    return box.add(Extract(), DATE, REST, "lab-a")
+
+
+def attempt(box: Outbox, delivery: Delivery, send: outbox.Send) -> Delivery:
+    return deliver(box, delivery.identifier, send, jitter=lambda: 1.0)[0]
+
+
+def test_it_arrives_and_the_receipt_says_so(box: Outbox, rest_server: BundledServer) -> None:
+    added = put(box)
+    seen: list[tuple[str, int]] = []
+
+    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+        (running,) = box.deliveries()
+        seen.append((running.state, len(running.attempts)))
+        rest_sender(rest_server.auth_url, rest_server.upload_url)(path, progress=progress, cancel=cancel)
+
+    done, error = deliver(box, added.identifier, send)
+    assert error is None and seen == [("sending", 1)]
+    assert (rest_server.folder / NAME).read_bytes() == Extract().content
+    assert box.read(added.identifier) == done
+    (made,) = done.attempts
+    assert (done.state, done.reason, done.delivered) == ("delivered", "", START)
+    assert (made.started, made.sent, made.outcome) == (START, done.size, "Delivered.")
+    assert made.seconds is not None and made.seconds >= 0
+    assert not box.file_of(done).exists()
+
+
+def test_what_is_delivered_is_not_sent_again(box: Outbox) -> None:
+    done = attempt(box, put(box), arriving)
+    assert deliver(box, done.identifier, failing(AssertionError("sent twice"))) == (done, None)
+
+
+def test_a_failure_that_may_pass_is_planned_again_and_a_restart_keeps_that(box: Outbox, clock: Clock) -> None:
+    waiting = attempt(box, put(box), failing(ConnectionResetError()))
+    assert (waiting.state, waiting.failures) == ("waiting", 1)
+    assert waiting.planned == START + datetime.timedelta(seconds=FIRST_PAUSE)
+    assert waiting.reason == waiting.attempts[0].outcome == "The connection was cut. Try again."
+    assert waiting.attempts[0].sent == 10
+    (restarted,) = Outbox(box.folder, clock).deliveries()
+    assert restarted == waiting
+    assert not outbox.is_due(clock(), restarted.planned, restarted.changed)
+    clock.forward(seconds=FIRST_PAUSE)
+    assert outbox.is_due(clock(), restarted.planned, restarted.changed)
+    again = attempt(box, restarted, failing(ConnectionResetError()))
+    assert again.planned == clock() + datetime.timedelta(seconds=2 * FIRST_PAUSE)
+    assert attempt(box, again, arriving).state == "delivered"
+
+
+def test_it_is_given_up_after_a_day(box: Outbox, clock: Clock) -> None:
+    delivery = put(box)
+    clock.forward(seconds=LIMIT)
+    delivery = attempt(box, delivery, failing(ConnectionResetError()))
+    assert delivery.state == "failed" and "Given up after 24 hours" in delivery.reason
+    assert box.file_of(delivery).exists()
+    fresh = retry(box, delivery)
+    assert (fresh.state, fresh.planned, fresh.failures, fresh.since) == ("waiting", None, 0, clock())
+    assert attempt(box, fresh, failing(ConnectionResetError())).state == "waiting"
+
+
+def answering(*replies: bytes) -> Callable[[Connection], None]:
+    left = list(replies)
+
+    def script(connection: Connection) -> None:
+        while left and connection.request():
+            connection.send(left.pop(0))
+
+    return script
+
+
+def test_the_server_says_when(box: Outbox) -> None:
+    with serving(answering(http("200 OK"), http("503 Busy", b"", "Retry-After: 7200"))) as port:
+        address = f"http://127.0.0.1:{port}/"
+        waiting = attempt(box, put(box), rest_sender(address, address))
+    assert waiting.planned == START + datetime.timedelta(seconds=7200)
+    with serving(answering(http("200 OK"), http("429 Slowly", b"", f"Retry-After: {LIMIT + 1:.0f}"))) as port:
+        address = f"http://127.0.0.1:{port}/"
+        assert attempt(box, waiting, rest_sender(address, address)).state == "failed"
+
+
+def test_a_failure_that_can_not_pass_is_not_tried_again(box: Outbox, rest_server: BundledServer) -> None:
+    sender = rest_sender(rest_server.auth_url, rest_server.upload_url, PASSWORD)
+    delivery = put(box)
+    failed, error = deliver(box, delivery.identifier, sender)
+    assert (failed.state, failed.planned) == ("failed", None)
+    assert isinstance(error, network.requests.HTTPError) and "password" in failed.reason
+    assert all(PASSWORD.encode() not in path.read_bytes() for path in box.folder.rglob("*") if path.is_file())
+    right = rest_sender(rest_server.auth_url, rest_server.upload_url)
+    assert attempt(box, retry(box, failed), right).state == "delivered"
+
+
+def test_cancel_ends_it_and_removes_the_file(box: Outbox) -> None:
+    cancelled, error = deliver(box, put(box).identifier, failing(network.Cancelled()))
+    assert cancelled.state == "cancelled" and isinstance(error, network.Cancelled)
+    assert not box.file_of(cancelled).exists()
+    with pytest.raises(OutboxError, match="Upload the day again"):
+        retry(box, cancelled)
+
+
+def test_cancel_of_one_that_waits(box: Outbox) -> None:
+    waiting = attempt(box, put(box), failing(ConnectionResetError()))
+    cancelled = cancel(box, waiting)
+    assert cancelled.state == "cancelled" and not box.file_of(cancelled).exists()
+    assert cancel(box, waiting) == cancelled
+    with pytest.raises(OutboxError, match="arrived"):
+        cancel(box, attempt(box, put(box), arriving))
+
+
+def test_the_caller_breaking_off_lets_it_wait(box: Outbox) -> None:
+    delivery = put(box)
+    with pytest.raises(KeyboardInterrupt):
+        deliver(box, delivery.identifier, failing(KeyboardInterrupt()))
+    waiting = box.read(delivery.identifier)
+    assert (waiting.state, waiting.planned, waiting.failures) == ("waiting", None, 0)
+    assert "Broken off" in waiting.attempts[0].outcome
+
+
+def test_after_a_crash_while_sending_it_waits(box: Outbox) -> None:
+    delivery = put(box)
+    with box.lane(delivery):
+        box.write(delivery, state="sending", attempts=(outbox.Attempt(START),))
+    tidy(box)
+    waiting = box.read(delivery.identifier)
+    assert (waiting.state, waiting.planned) == ("waiting", None)
+    assert "Broken off" in waiting.attempts[0].outcome
+    done = attempt(box, waiting, arriving)
+    assert [each.outcome[:10] for each in done.attempts] == ["Broken off", "Delivered."]
+
+
+def test_a_file_that_was_damaged_in_the_outbox_is_not_sent(box: Outbox) -> None:
+    delivery = put(box)
+    box.file_of(delivery).write_bytes(Extract().content.replace(b"8:00", b"9:00"))
+    failed, error = deliver(box, delivery.identifier, failing(AssertionError("sent")))
+    assert failed.state == "failed" and "damaged" in failed.reason and isinstance(error, OutboxError)
+
+
+def test_a_new_version_while_the_old_one_is_being_sent(box: Outbox) -> None:
+    """The old one was begun and fails: it is not tried again, or it would replace the new one."""
+    added: list[Delivery] = []
+
+    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+        added.append(box.add(Extract(b"corrected\r\n"), DATE, REST, "lab-a"))
+        raise ConnectionResetError
+
+    first = attempt(box, put(box), send)
+    assert first.state == "cancelled" and "version 2" in first.reason
+    assert attempt(box, added[0], arriving).state == "delivered"
+
+
+def test_an_old_version_is_never_sent_after_a_newer_one(box: Outbox) -> None:
+    first = put(box)
+    second = box.add(Extract(b"corrected\r\n"), DATE, REST, "lab-a")
+    with box.lane(first):  # as if the crash had come before the old one was cancelled
+        first = box.write(box.read(first.identifier), state="waiting")
+    attempt(box, second, arriving)
+    box.file_of(first).write_bytes(Extract().content)
+    after = attempt(box, first, failing(AssertionError("sent")))
+    assert after.state == "cancelled" and "version 2" in after.reason
+
+
+def test_two_at_once_send_it_once(box: Outbox) -> None:
+    """While one thread sends, another finds it busy; with patience, it finds it delivered."""
+    delivery = put(box)
+    begun, go_on = threading.Event(), threading.Event()
+    sent: list[Path] = []
+
+    def slowly(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+        sent.append(path)
+        begun.set()
+        assert go_on.wait(20)
+
+    thread = threading.Thread(target=deliver, args=(box, delivery.identifier, slowly))
+    thread.start()
+    assert begun.wait(20)
+    for refused in (lambda: deliver(box, delivery.identifier, slowly), lambda: retry(box, delivery)):
+        with pytest.raises(Busy):
+            refused()
+    with pytest.raises(Busy):
+        cancel(box, delivery)
+    go_on.set()
+    assert deliver(box, delivery.identifier, slowly, patience=20)[0].state == "delivered"
+    thread.join(20)
+    assert len(sent) == 1
+
+
+def test_other_destinations_do_not_wait_for_one_another(box: Outbox) -> None:
+    rest, ftp = put(box), box.add(Extract(), DATE, FTP, "lab-a")
+
+    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+        assert attempt(box, ftp, arriving).state == "delivered"
+
+    assert attempt(box, rest, send).state == "delivered"
