@@ -1,5 +1,6 @@
 """``python3 -m tests`` hands arguments through, names what was skipped, and ends with pytest's closing line."""
 
+import os
 import re
 import subprocess
 import sys
@@ -32,7 +33,8 @@ def suite(tmp_path: Path) -> Path:
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     code = "import sys; from tests.__main__ import run; sys.exit(run(sys.argv[1:]))"
     command = [sys.executable, "-c", code, f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    own = {name: text for name, text in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    return subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
 
 
 def test_a_selection_runs_alone_and_names_what_is_skipped(suite: Path) -> None:
@@ -53,7 +55,7 @@ def test_the_order_is_random_when_asked_for(suite: Path) -> None:
     def order(*arguments: str) -> list[str]:
         return re.findall(r"test_many\[\d+\]", _run(str(suite), "-v", *arguments).stdout)
 
-    assert order() == [f"test_many[{number}]" for number in range(40)]
-    shuffled = order("--random-order")
-    assert shuffled != order()
-    assert sorted(shuffled) == sorted(order())
+    written, shuffled = order(), order("--random-order")
+    assert written == [f"test_many[{number}]" for number in range(40)]
+    assert shuffled != written
+    assert sorted(shuffled) == sorted(written)
