@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import datetime
 import re
 from collections.abc import Iterable
@@ -56,6 +55,8 @@ def _could_become_compact(year: str, month: str, day: str) -> bool:
 
 
 def _days(year: str, month: str) -> range:
+    import calendar  # not at the top: it brings `locale`, and every start would pay for both
+
     return range(1, calendar.monthrange(int(year), int(month))[1] + 1)
 
 

@@ -17,13 +17,12 @@ def use_boxes(style: ttk.Style, root: tk.Misc, line: int, dark: bool) -> None:
     look = f"{'dark' if dark else 'light'}-{size}"
     element = f"Box{look}.indicator"
     if element not in style.element_names():
-        images = [
-            # Named, so that Tk keeps them for as long as the window lives.
-            root.tk.call(
-                "image", "create", "photo", f"abq-{state}-{look}", "-file", _FOLDER / f"box-{state}-{look}.png"
-            )
-            for state in ("off", "on")
-        ]
+        images = []
+        for state in ("off", "on"):
+            # Named, so that Tk keeps them for as long as the window lives. Tk asks the display for each shade of a
+            # palette, one after the other: 64 of each colour are enough for these, 256 would take four times as long.
+            picture = ("-file", _FOLDER / f"box-{state}-{look}.png", "-palette", "64/64/64")
+            images.append(root.tk.call("image", "create", "photo", f"abq-{state}-{look}", *picture))
         style.element_create(element, "image", images[0], ("selected", images[1]), width=size + 6, sticky="w")
     label: tuple[str, Any] = ("Checkbutton.label", {"sticky": "nswe"})
     inside: list[tuple[str, Any]] = [
