@@ -107,6 +107,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Answers one connection, request after request."""
 
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # what is no request gets an answer with a status too
     server_version = "ABQSample/1.0"
     sys_version = ""
     timeout = 60
