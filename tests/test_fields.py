@@ -273,12 +273,12 @@ def test_names_that_differ_in_case_only_are_told_apart_by_case() -> None:
 
 @pytest.mark.parametrize("field", fields.FIELDS, ids=lambda field: field.name)
 def test_huge_texts_are_answered_at_once(field: fields.Field) -> None:
-    begin = time.perf_counter()
+    begin = time.thread_time()
     for text in ("9" * 1_000_000, " " * 1_000_000, "a" * 1_000_000 + "\n"):
         fields.could_become_valid(field, text, choices_of(field))
         is_valid(field, text)
         fields.complete(field, text, choices_of(field))
-    assert time.perf_counter() - begin < 1
+    assert time.thread_time() - begin < 1
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_connecting_can_be_cancelled(silent_port: int) -> None:
     start = time.monotonic()
     with Guard(cancel, 30) as guard, pytest.raises(Cancelled):
         guard.connect("127.0.0.1", silent_port)
-    assert time.monotonic() - start < 0.7
+    assert time.monotonic() - start < 3
 
 
 def test_looking_up_a_name_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ def test_looking_up_a_name_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> 
     with Guard(cancel, 30) as guard, pytest.raises(Cancelled):
         guard.connect("somewhere.example", 80)
     ended.set()
-    assert time.monotonic() - start < 0.7
+    assert time.monotonic() - start < 3
 
 
 def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -363,7 +363,7 @@ def test_cancel_frees_a_stalled_delivery(where: str, tmp_path: Path) -> None:
         connection.stall()
 
     with serving(script) as port:
-        assert cancelled_at(moment, lambda cancel: send(port, large, cancel=cancel)) < 0.5
+        assert cancelled_at(moment, lambda cancel: send(port, large, cancel=cancel)) < 2
 
 
 def test_cancelled_before_it_begins(extract: Path) -> None:
@@ -466,7 +466,7 @@ def test_cancel_frees_a_stalled_handshake(extract: Path) -> None:
 
     with serving(script) as port:
         address = f"https://127.0.0.1:{port}/"
-        assert cancelled_at(moment, run) < 0.5
+        assert cancelled_at(moment, run) < 2
 
 
 def test_plain_server_at_an_encrypted_address(extract: Path) -> None:
