@@ -93,7 +93,6 @@ class VirtualDisplay:
     def close(self) -> None:
         """End the window manager and the server; nothing happens the second time."""
         import subprocess
-        from pathlib import Path
 
         while self._running:
             process = self._running.pop()
@@ -103,9 +102,7 @@ class VirtualDisplay:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if self._configuration:
-            Path(self._configuration).unlink(missing_ok=True)
-            self._configuration = ""
+        self._remove_configuration()
 
     def _start(self, command: list[str], **options: object) -> "subprocess.Popen[bytes]":
         import subprocess
@@ -166,7 +163,9 @@ class VirtualDisplay:
             file.write(_OPENBOX)
             self._configuration = file.name
         command = ["openbox", "--sm-disable", "--config-file", self._configuration]
-        manager = self._start(command, stderr=subprocess.DEVNULL, env=self.environment())
+        # It keeps a log in the cache folder: ours is none of the user's business.
+        surroundings = {**self.environment(), "XDG_CACHE_HOME": os.devnull}
+        manager = self._start(command, stderr=subprocess.DEVNULL, env=surroundings)
         if shutil.which("xdotool") is None:
             return
         # Only a window manager answers this question: it is ready once there is an answer.
@@ -176,6 +175,14 @@ class VirtualDisplay:
             if manager.poll() is not None or time.monotonic() > deadline:
                 raise DisplayError(f"The window manager openbox did not start on display {self.name}.")
             time.sleep(0.02)
+        self._remove_configuration()  # it has been read: nothing stays should we be killed
+
+    def _remove_configuration(self) -> None:
+        from pathlib import Path
+
+        if self._configuration:
+            Path(self._configuration).unlink(missing_ok=True)
+            self._configuration = ""
 
 
 def _read_line(descriptor: int, seconds: float) -> str:
