@@ -71,10 +71,15 @@ def test_it_changes_nothing_in_this_process(display: str) -> None:
 
 
 @pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda way: way.name)
-def test_it_ends_with_its_owner(display: str, way: signal.Signals) -> None:
+def test_it_ends_with_its_owner_and_leaves_nothing(display: str, way: signal.Signals, tmp_path: Path) -> None:
     root = str(Path(displays.__file__).parent.parent)
+    folders = {name: str(tmp_path) for name in ("HOME", "TMPDIR")}
     with subprocess.Popen(
-        [sys.executable, "-c", _OWNER, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", _OWNER, root],
+        env={**os.environ, **folders},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     ) as owner:
         assert owner.stdout is not None
         name, *pids = owner.stdout.readline().decode().split()
@@ -83,6 +88,7 @@ def test_it_ends_with_its_owner(display: str, way: signal.Signals) -> None:
         owner.send_signal(way)
         owner.wait(PATIENCE)
         _wait_until_gone(servers)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_lock_of_a_dead_server_is_no_obstacle(display: str) -> None:
