@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS schema_version (
 
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM schema_version WHERE version > 1) THEN
+    IF EXISTS (SELECT FROM schema_version WHERE version > 2) THEN
         RAISE EXCEPTION 'This database was made by a newer version of ABQ Data Entry than this file.'
             USING HINT = 'Apply the create_db.sql of that newer version.', ERRCODE = 'feature_not_supported';
     END IF;
@@ -84,6 +84,48 @@ CREATE TABLE IF NOT EXISTS local_weather (
     pressure numeric(7, 2),
     conditions varchar(128)
 );
+
+-- ------------------------------------------------------------------------------------------------- what was delivered
+
+CREATE TABLE IF NOT EXISTS deliveries (
+    id uuid PRIMARY KEY,
+    created timestamp(0) with time zone NOT NULL,
+    date date NOT NULL,
+    file_name text NOT NULL,
+    version integer NOT NULL CONSTRAINT version_from_1 CHECK (version >= 1),
+    destination text NOT NULL,
+    address text NOT NULL,
+    username text NOT NULL,
+    size bigint NOT NULL,
+    sha256 char(64) NOT NULL,
+    state text NOT NULL CONSTRAINT state_of_a_delivery
+        CHECK (state IN ('waiting', 'sending', 'delivered', 'failed', 'cancelled')),
+    attempts integer NOT NULL,
+    last_attempt timestamp(0) with time zone,
+    delivered timestamp(0) with time zone,
+    reason text,
+    revision integer NOT NULL,
+    CONSTRAINT delivered_has_its_moment CHECK ((state = 'delivered') = (delivered IS NOT NULL))
+);
+
+-- Who could write and read observations before version 2 had this table can write and read deliveries.
+DO $$
+DECLARE
+    right_of record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 2) THEN
+        RETURN;
+    END IF;
+    FOR right_of IN
+        SELECT CASE privilege_type WHEN 'SELECT' THEN 'SELECT' ELSE 'SELECT, INSERT, UPDATE' END AS rights,
+            CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid = 'local_weather'::regclass AND grantee <> relowner
+            AND privilege_type IN ('SELECT', 'INSERT')
+    LOOP
+        EXECUTE format('GRANT %s ON deliveries TO %s', right_of.rights, right_of.grantee);
+    END LOOP;
+END $$;
 
 -- ------------------------------------------------------------------- from the first schema, which kept no version
 
@@ -180,6 +222,8 @@ CREATE INDEX IF NOT EXISTS plot_checks_by_fruit ON plot_checks (fruit, date, lab
 CREATE INDEX IF NOT EXISTS plot_checks_by_min_height ON plot_checks (min_height, date, lab_id, plot, lab_tech_id);
 CREATE INDEX IF NOT EXISTS plot_checks_by_max_height ON plot_checks (max_height, date, lab_id, plot, lab_tech_id);
 CREATE INDEX IF NOT EXISTS plot_checks_by_median_height ON plot_checks (median_height, date, lab_id, plot, lab_tech_id);
+
+CREATE INDEX IF NOT EXISTS deliveries_by_file ON deliveries (file_name, destination, version);
 
 -- ------------------------------------------------------------------------------------------------- who recorded a plot
 
@@ -317,6 +361,24 @@ COMMENT ON COLUMN data_record_view."Min Height" IS 'Height of the smallest plant
 COMMENT ON COLUMN data_record_view."Max Height" IS 'Height of the tallest plant in cm.';
 COMMENT ON COLUMN data_record_view."Median Height" IS 'Median height of the plants in cm.';
 
+COMMENT ON TABLE deliveries IS 'Extracts that were to be sent, where to, and what became of them: one row a version.';
+COMMENT ON COLUMN deliveries.id IS 'Number of the delivery; its first 8 characters stand in the list of deliveries.';
+COMMENT ON COLUMN deliveries.created IS 'When the extract was made.';
+COMMENT ON COLUMN deliveries.date IS 'The day whose records it holds.';
+COMMENT ON COLUMN deliveries.file_name IS 'Name of the file at the destination.';
+COMMENT ON COLUMN deliveries.version IS 'Counts the extracts of the same day for the same destination; a later one replaces.';
+COMMENT ON COLUMN deliveries.destination IS 'rest or ftp.';
+COMMENT ON COLUMN deliveries.address IS 'Where it was to go, without anything secret.';
+COMMENT ON COLUMN deliveries.username IS 'Who logs in there.';
+COMMENT ON COLUMN deliveries.size IS 'Size of the file in bytes.';
+COMMENT ON COLUMN deliveries.sha256 IS 'SHA-256 of the file, in hexadecimal.';
+COMMENT ON COLUMN deliveries.state IS 'waiting (for its next attempt), sending, delivered, failed (given up), cancelled.';
+COMMENT ON COLUMN deliveries.attempts IS 'How many times it was tried.';
+COMMENT ON COLUMN deliveries.last_attempt IS 'When it was tried last.';
+COMMENT ON COLUMN deliveries.delivered IS 'When it had arrived whole; empty unless it has.';
+COMMENT ON COLUMN deliveries.reason IS 'Why it has not arrived, in words.';
+COMMENT ON COLUMN deliveries.revision IS 'Counts the changes of this row, so that an older state never replaces a newer one.';
+
 COMMENT ON TABLE schema_version IS 'Which versions of create_db.sql were applied to this database.';
 
 -- ------------------------------------------------------------------------------------------------- to begin with
@@ -339,7 +401,8 @@ BEGIN
             SELECT labs.id, number, 'AXM' || 477 + (number - 1) % 4
             FROM labs, generate_series(1, 20) AS number;
     END IF;
-    INSERT INTO schema_version (version) VALUES (1);
 END $$;
+
+INSERT INTO schema_version (version) VALUES (2) ON CONFLICT (version) DO NOTHING;
 
 COMMIT;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -216,6 +217,15 @@ def record(plot: int, **values: object) -> dict[str, object]:
     return {**key, "Seed sample": "AXM477", **readings, **values}
 
 
+def delivery(**columns: object) -> dict[str, object]:
+    """A delivery of today's extract that has arrived."""
+    today = datetime.date.today()
+    told = {"created": datetime.datetime.now(datetime.timezone.utc), "date": today, "file_name": "extract.csv"}
+    where = {"destination": "rest", "address": "https://data.example", "username": "lab-a", "state": "delivered"}
+    rest = {"size": 1, "sha256": "0" * 64, "attempts": 1, "last_attempt": None, "reason": None, "revision": 1}
+    return {"id": uuid.uuid4().hex, **told, **where, **rest, **columns}
+
+
 def answers(session: Connection, statement: str) -> list[tuple[object, ...]]:
     with session.cursor() as cursor:
         cursor.execute(statement)
@@ -231,17 +241,23 @@ def test_the_queries_for_qa_find_what_they_promise(model: SQLModel, session: Con
         for time, weather in (("07:30", "Fair"), ("08:10", "Rain")):
             moment = f"(date '{datetime.date.today()}' + time '{time}') AT TIME ZONE '{zone}'"
             cursor.execute(f"INSERT INTO local_weather VALUES ({moment}, 5, 50, 1015, '{weather}')")
-    newest, inside, averages, missing, never, growth = (answers(session, each) for each in blocks(QA, "sql"))
+    for version, minute in ((1, 15), (2, 45)):
+        moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minute)
+        model.record_delivery(delivery(version=version, delivered=moment))
+    newest, inside, averages, missing, never, growth, delivered = (
+        answers(session, each) for each in blocks(QA, "sql")
+    )
     assert [row[-1] for row in newest] == ["Fair", None]
     assert [(row[2], row[3], row[4]) for row in inside] == [(fields.parse(fields.field("Temperature"), "22.01"), 5, 3)]
     assert [row[:3] for row in averages] == [("A", "8:00", 3), ("A", "12:00", 1)]
     assert missing[0][-1] == [3, *range(5, 21)]
     assert len(never) == 7 * 4 * 5
     assert [(row[0], row[1], row[3]) for row in growth] == [("A", 1, "12:00")]
+    assert [row[:3] for row in delivered] == [(datetime.date.today(), "rest", 2)]
 
 
 def test_the_columns_for_qa_are_those_of_the_view_and_the_weather(session: Connection) -> None:
-    for relation, quote in (("data_record_view", '"'), ("local_weather", "")):
+    for relation, quote in (("data_record_view", '"'), ("local_weather", ""), ("deliveries", "")):
         found = answers(
             session,
             "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"

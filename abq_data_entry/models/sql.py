@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
-from abq_data_entry.models import administration, counting, extract, paging, saving, schema, statements
+from abq_data_entry.models import administration, counting, deliveries, extract, paging, saving, schema, statements
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.errors import OutcomeUnknown, RecordInvalid
 from abq_data_entry.models.records import CheckProgress, Choices
@@ -204,7 +204,7 @@ class SQLModel:
         last = first_date if last_date is None else last_date
         return self._connections.read_snapshot(lambda cursor: extract.export(cursor, Path(path), first_date, last))
 
-    # ---------------------------------------------------------------------------------- weather and administration
+    # ---------------------------------------------------------------------- weather, deliveries, administration
 
     def add_weather_data(self, data: Mapping[str, str | None]) -> bool:
         """Store the observation of `network.get_local_weather`; False if one of that moment is stored already.
@@ -227,6 +227,19 @@ class SQLModel:
         except OutcomeUnknown:
             self._connections.write(run)
             return True
+
+    def record_delivery(self, row: Mapping[str, object]) -> None:
+        """Keep what became of a delivery (the columns of `deliveries`); the same row again changes nothing."""
+        try:
+            self._connections.write(lambda cursor: deliveries.record(cursor, row))
+        except OutcomeUnknown:
+            self._connections.write(lambda cursor: deliveries.record(cursor, row))
+
+    def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int:
+        """Return the highest version of a day's file that was to go to `rest` or `ftp`, 0 if there is none."""
+        return self._connections.read(
+            lambda cursor: deliveries.latest_version(cursor, date, file_name, destination)
+        )
 
     def add_technician(self, technician_id: int, name: str) -> bool:
         """Add a technician; False if that one is there already. Raises `DatabaseError` if the id or name is taken."""

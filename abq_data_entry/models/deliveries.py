@@ -1,0 +1,41 @@
+"""What the database keeps of deliveries: one row each, written again with every change, never twice."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+from psycopg2.extensions import cursor as Cursor
+
+_COLUMNS = (
+    "id", "created", "date", "file_name", "version", "destination", "address", "username", "size", "sha256", "state",
+    "attempts", "last_attempt", "delivered", "reason", "revision",
+)  # fmt: skip
+_CHANGING = ("state", "attempts", "last_attempt", "delivered", "reason", "revision")
+
+_RECORD = f"""
+    INSERT INTO deliveries ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
+    ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in _CHANGING)}
+    WHERE deliveries.revision < EXCLUDED.revision
+"""
+
+
+def record(cursor: Cursor, row: Mapping[str, object]) -> None:
+    """Write a delivery; the same one again, or an older state of it, changes nothing."""
+    cursor.execute(_RECORD, {name: _storable(row[name]) for name in _COLUMNS})
+
+
+def latest_version(cursor: Cursor, date: datetime.date, file_name: str, destination: str) -> int:
+    """Return the highest version of a file for a destination, 0 if there is none."""
+    cursor.execute(
+        "SELECT coalesce(max(version), 0) FROM deliveries"
+        " WHERE file_name = %s AND destination = %s AND date = %s",
+        (file_name, destination, date),
+    )
+    ((version,),) = cursor.fetchall()
+    return int(version)
+
+
+def _storable(value: object) -> object:
+    """A text without the one character that PostgreSQL can't keep."""
+    return value.replace("\0", "") if isinstance(value, str) else value
