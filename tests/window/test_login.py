@@ -164,7 +164,7 @@ def test_the_login_loops_with_the_reason_until_it_works(
     window.fill_readings()
     window.save()
     assert not window.dialogs
-    assert run(tcp_server, "SELECT count(*) FROM plot_checks") == [(1,)]
+    assert run(tcp_server, "SELECT plot FROM plot_checks WHERE time = '8:00' AND lab_id = 'A'") == [(1,)]
     assert "wrong-Pass-1" not in caplog.text and PASSWORD not in caplog.text
 
 

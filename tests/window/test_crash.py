@@ -1,0 +1,93 @@
+"""The window as a process of its own: killed while somebody types, and ended from its terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.models import SQLModel
+from tests.fixtures.window import Window, write_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 30.0
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.01)
+
+
+@contextmanager
+def program() -> Iterator[subprocess.Popen[str]]:
+    """The program as a user starts it, with its window in front."""
+    command = [sys.executable, "-m", "abq_data_entry"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        found = subprocess.run(
+            ["xdotool", "search", "--sync", "--onlyvisible", "--pid", str(process.pid), "--name", "ABQ Data Entry"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        number = found.stdout.split()[0]
+        subprocess.run(["xdotool", "windowactivate", "--sync", number], timeout=PATIENCE, check=True)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def typed(*keys: str) -> None:
+    text = "".join(keys).replace("\n", "\r")
+    subprocess.run(["xdotool", "type", "--delay", "40", text], timeout=PATIENCE, check=True)
+
+
+def asked(stored: SQLModel, words: str) -> bool:
+    """Whether the program has asked the database in these words, and has its answer."""
+    rows = stored.query(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND state = 'idle' AND query LIKE %s",
+        [f"%{words}%"],
+    )
+    return bool(rows)
+
+
+def drafts() -> str:
+    folder = Path(os.environ["ABQ_DATA_DIR"]) / "drafts"
+    return "".join(path.read_text(encoding="utf-8") for path in folder.glob("draft-*.json"))
+
+
+def test_what_was_typed_survives_kill_9(
+    home: Path, database: dict[str, str], stored: SQLModel, open_window: Callable[[], Window]
+) -> None:
+    write_settings(home, {"db_name": database["dbname"]})
+    with program() as process:
+        until(lambda: asked(stored, "lab_techs"), "the lists from the database")
+        typed("8\na\n")
+        until(lambda: asked(stored, "CROSS JOIN LATERAL"), "the previous readings from the database")
+        typed("j\n24.09\n1.0")
+        until(lambda: '"24.09"' in drafts() and '"1.0"' in drafts(), "the draft on disk")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    second = open_window()
+    second.until(lambda: second.text(F.HUMIDITY), "the draft")
+    names = (F.TIME, F.LAB, F.TECHNICIAN, F.PLOT, F.HUMIDITY, F.LIGHT)
+    assert [second.text(name) for name in names] == ["8:00", "A", "J Simms", "1", "24.09", "1.0"]
+
+
+def test_ctrl_c_in_the_terminal_closes_the_window(display: str, home: Path, database: dict[str, str]) -> None:
+    write_settings(home, {"db_name": database["dbname"]})
+    with program() as process:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
+        assert process.stderr is not None and process.stderr.read() == ""
+    assert (home / "abq_settings.json").exists()
