@@ -145,7 +145,7 @@ class RecordEntry:
         app.status.set(f"{place}: {'changes saved' if updated else 'saved'} · {count} in this session")
         app.record_list.mark(key, "edited" if updated else "new")
         app.form.saved(record)
-        if whole_check:
+        if whole_check or app.form.check.problem:  # the database answers again: so may the check that it didn't tell
             self.refresh_check()
         app.browsing.records_changed(key, inserted=not updated)
         if then is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib
 import logging
+import sys
 import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 DRAFT_DELAY_MS = 150
 SCREEN_POLL_MS = 5
 FOCUS_PATIENCE_MS = 300
+SWITCH_SECONDS = 0.001
 DEFAULT_UNIT = 4
 
 
@@ -56,6 +58,8 @@ class Application(tk.Tk):
         self.withdraw()
         self.title(APPLICATION_NAME)
         self._set_icon()
+        # Each call into Tk lets go of the interpreter, and a busy worker thread would keep it for 5 ms each time.
+        sys.setswitchinterval(SWITCH_SECONDS)
         self.jobs = Jobs(self)
         self.status = tk.StringVar(self)
         self.today: Callable[[], datetime.date] = datetime.date.today
@@ -70,6 +74,7 @@ class Application(tk.Tk):
         self.look = self._preferences.apply_look()
         self._draft_file = DraftFile(folders.data_folder() / "drafts")
         self._draft_timer: str | None = None
+        self._greeting = "Ready"
         self.entry = RecordEntry(self)
         self.browsing = Browsing(self)
         self.tools = Tools(self)
@@ -232,7 +237,7 @@ class Application(tk.Tk):
     def _connected(self, model: SQLModel, choices: Any) -> None:
         self.data_model = model
         self.status_bar.show_connection("")
-        self.status.set("Ready")
+        self.status.set(self._greeting)
         self._show_choices(choices)
         self.entry.refresh_check()
         self.browsing.restart()
@@ -267,7 +272,9 @@ class Application(tk.Tk):
             return
         self.form.restore_draft(draft)
         self.form.focus_first_empty()
-        self.status.set("What you were typing when the program ended is back in the form")
+        # Shown once more when the database is open, which may come later.
+        self._greeting = "What you were typing when the program ended is back in the form"
+        self.status.set(self._greeting)
 
     # -- the end ----------------------------------------------------------------------------------------
 

@@ -241,6 +241,17 @@ def test_quitting_with_something_unsaved_asks(window: Window) -> None:
     assert window.app.winfo_exists() and window.text(F.HUMIDITY) == "24.09"
 
 
+def test_a_check_that_couldnt_be_looked_up_is_looked_up_again_after_a_save(window: Window) -> None:
+    window.begin_check()
+    key = window.app.form.check_key
+    assert key is not None
+    window.app.entry._check_unknown(key, OSError("The database is away."))
+    window.fill_readings()
+    window.save()
+    window.until(lambda: window.app.form.check.known and not window.app.form.check.problem, "the check")
+    window.until(lambda: (window.text(F.PLOT), window.focus) == ("2", F.HUMIDITY), "the next plot")
+
+
 def test_what_is_being_typed_survives_a_crash(window: Window, open_window: Callable[[], Window]) -> None:
     window.begin_check()
     window.type("24.09\n1.0")
@@ -251,7 +262,8 @@ def test_what_is_being_typed_survives_a_crash(window: Window, open_window: Calla
     second = open_window()
     second.until(lambda: second.text(F.HUMIDITY) == "24.09", "the draft")
     assert (second.text(F.TIME), second.text(F.PLOT), second.text(F.LIGHT)) == ("8:00", "1", "1.0")
-    assert "back in the form" in second.app.status.get() or second.app.data_model
+    second.until(lambda: second.app.data_model, "the database")
+    assert "back in the form" in second.app.status.get()
     second.until(lambda: second.app.form.check.known, "the check")
     second.fill_readings()
     second.save()
