@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..constants import APPLICATION_ID
 from ..version import version
-from . import database_words, demo, export, upload, weather
+from . import database_words, deliveries, demo, export, upload, weather
 from .outcome import DONE, NOT_DONE, leave_output, reason, tell, termination_interrupts
 from .passwords import take_secrets
 
@@ -31,8 +31,8 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
-    words = found.add_subparsers(title="words", metavar="WORD", dest="word", required=True)
-    for module in (weather, export, upload, database_words, demo):
+    words = found.add_subparsers(title="words", metavar="WORD", dest="word")  # required: see run
+    for module in (weather, export, upload, deliveries, database_words, demo):
         module.add_to(words)
     return found
 
@@ -43,7 +43,10 @@ def run(words: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal can't show is no failure
     try:
-        options = parser().parse_args(words)
+        line = parser()
+        options = line.parse_args(words)
+        if options.word is None:  # asked after the rest: an option that we don't have is named first
+            line.error("WORD is missing")
     except SystemExit as end:  # argparse has printed the help, the version, or what is wrong
         return end.code if isinstance(end.code, int) else DONE
     secrets = take_secrets()

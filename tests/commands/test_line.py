@@ -22,6 +22,7 @@ from tests.commands.conftest import CHECKOUT, PATIENCE, Outcome, outcome_of, sta
     "words",
     [
         "--nonsense",
+        "--",
         "frobnicate",
         "weather now",
         "weather --station ../etc",
@@ -44,6 +45,11 @@ def test_wrong_usage_is_2_and_shows_the_usage(words: str, home: Path, capsys: py
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("usage: abq-data-entry")
+
+
+def test_an_unknown_option_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--nonsense"]) == 2
+    assert "--nonsense" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_help_names_all_words(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
