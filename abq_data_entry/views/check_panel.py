@@ -70,7 +70,7 @@ class CheckPanel(ttk.Frame):
         progress.grid(row=1, column=0, columnspan=len(heads) + 1, sticky="ew", pady=(4, 0))
         self._strip = PlotStrip(progress, go_to_plot)
         self._strip.grid(row=0, column=0)
-        self._summary = ttk.Label(progress, style="Section.TLabel")
+        self._summary = ttk.Label(progress, style="Section.TLabel", wraplength=420, justify="left")
         self._summary.grid(row=0, column=1, padx=(16, 0))
         self._next = ttk.Button(progress, style="Accent.TButton", command=next_check)
         self._next.bind("<Return>", lambda _event: self._next.invoke())

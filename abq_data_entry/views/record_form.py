@@ -16,7 +16,7 @@ from ..widgets.focus import focused_widget
 from .autofill import Autofill
 from .check_panel import CheckPanel, CheckView
 from .plot_panel import PlotPanel
-from .record_inputs import CHECK_FIELDS, CheckKey, Record, RecordInputs, RecordKey
+from .record_inputs import CHECK_FIELDS, HEIGHTS, CheckKey, Record, RecordInputs, RecordKey
 from .type_ahead import TypeAhead
 
 
@@ -51,6 +51,7 @@ class DataRecordForm(ttk.Frame):
         self._today = today
         self._opened: RecordKey | None = None
         self._baseline: dict[str, str] = {}
+        self._technician = ("", False)
         self._loading = False
         self.saving = False
         self._plots: Mapping[str, tuple[int, ...]] = {}
@@ -127,12 +128,16 @@ class DataRecordForm(ttk.Frame):
         # Readings that are being typed keep their plot, even if somebody else was quicker with it.
         if self._opened is None and not self.changed and (not plot.text or plot.filled_by_itself):
             self._autofill.plot(view)
-            if plot.text and self.focused is plot:
-                self.focus_first_empty()  # whoever was quicker than the database isn't left in a filled field
+        focused = self.focused
+        if focused is not None and focused.name in (F.TECHNICIAN, F.PLOT) and focused.filled_by_itself:
+            self.focus_first_empty()  # whoever was quicker than the database isn't left in a filled field
         self._refresh()
 
     def open_record(self, record: Mapping[str, object]) -> None:
         """Show a saved record for correction."""
+        technician = self.inputs[F.TECHNICIAN]
+        if self._opened is None:
+            self._technician = (technician.text, technician.filled_by_itself)
         self._loading = True
         self.inputs.fill(
             {name: fields.format_value(each.field, record.get(name)) for name, each in self.inputs.items()}
@@ -147,6 +152,9 @@ class DataRecordForm(ttk.Frame):
     def begin_new(self, plot: int | None = None, all_fields: bool = False) -> None:
         """Begin a new record: the check's fields stay (``all_fields``: they are cleared too)."""
         self._loading = True
+        if self._opened is not None:
+            # Whoever sits here is the one from before, not the one whose record was looked at.
+            self.inputs[F.TECHNICIAN].fill(*self._technician)
         self._opened = None
         stay = () if all_fields or not self._autofill.sheet_data else CHECK_FIELDS
         for name, each in self.inputs.items():
@@ -293,6 +301,8 @@ class DataRecordForm(ttk.Frame):
         each.editor.bind("<Return>", lambda _event: self._entered(name))
         each.editor.bind("<KP_Enter>", lambda _event: self._entered(name))
         each.editor.bind("<<Edited>>", lambda _event: self._edited(name), add=True)
+        if name in HEIGHTS:
+            each.editor.bind("<<Left>>", lambda _event: self.inputs.check_across())
         return each
 
     def _entered(self, name: str) -> str:

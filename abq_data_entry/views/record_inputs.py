@@ -14,6 +14,7 @@ Record = dict[str, object]
 CheckKey = tuple[datetime.date, str, str]
 RecordKey = tuple[datetime.date, str, str, int]
 
+HEIGHTS = (F.MIN_HEIGHT, F.MAX_HEIGHT, F.MEDIAN_HEIGHT)
 CHECK_FIELDS = (F.DATE, F.TIME, F.LAB, F.TECHNICIAN)
 
 
@@ -84,6 +85,15 @@ class RecordInputs(dict[str, FieldInput]):
         except fields.FieldErrors as error:
             return {**error.errors, **shown}
         return shown
+
+    def check_across(self) -> None:
+        """Show what doesn't fit between the heights typed so far; what fits by now is wrong no more."""
+        errors = fields.check_across({name: self.value(name) for name in HEIGHTS})
+        for name in HEIGHTS:
+            each = self[name]
+            own = bool(each.text) and self.value(name) is None
+            if not own and each.text:
+                each.show_error(errors.get(name, ""))
 
     def apply_fault(self, clear: bool = True) -> None:
         """Disable the readings while the equipment fault is set, and empty them."""

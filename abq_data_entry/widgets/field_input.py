@@ -202,6 +202,7 @@ class FieldInput(ttk.Frame):
         focused = focused_widget(self) if self.winfo_exists() else None
         if focused is not None and focused is not self.editor and focused.winfo_toplevel() is self.winfo_toplevel():
             self.check()
+            self.editor.event_generate("<<Left>>")
 
     def _edited(self, _event: object) -> None:
         if self._filling:

@@ -316,3 +316,32 @@ def test_a_dialog_that_takes_the_focus_makes_no_field_wrong(window: Window) -> N
     assert window.error(F.HUMIDITY) == ""
     window.answer("Close")
     window.until(lambda: window.focus == F.HUMIDITY, "the focus to come back")
+
+
+def test_heights_that_do_not_fit_are_told_when_the_focus_leaves(window: Window) -> None:
+    window.begin_check()
+    window.app.form.inputs[F.MIN_HEIGHT].focus_set()
+    window.type("5\n3\n")
+    window.until(lambda: "at least Min Height" in window.error(F.MAX_HEIGHT), "the error")
+    window.press("shift+Tab")
+    window.type("8\n4\n")
+    window.until(lambda: "at least Min Height" in window.error(F.MEDIAN_HEIGHT), "the next error")
+    assert window.error(F.MAX_HEIGHT) == ""
+
+
+def test_looking_at_a_colleagues_record_leaves_no_name_behind(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, today(window), Technician="P Taylor"))
+    window.begin_check(technician="J Simms")
+    open_plot(window, 1)
+    assert window.text(F.TECHNICIAN) == "P Taylor"
+    window.app.callbacks["new_record"]()
+    window.settle()
+    assert (window.text(F.TECHNICIAN), window.text(F.PLOT)) == ("J Simms", "2")
+
+
+def test_in_a_check_already_begun_the_focus_goes_straight_to_the_readings(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, today(window), Technician="P Taylor"))
+    window.type("8\na\n")
+    window.until(lambda: window.app.form.check.known, "the check")
+    window.until(lambda: window.focus == F.HUMIDITY, "the first reading")
+    assert window.text(F.TECHNICIAN) == "P Taylor"
