@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.themes import DARK, LIGHT
+from abq_data_entry.themes import DARK, LIGHT, desktop
 from abq_data_entry.themes.desktop import dpi_of
 from tests.fixtures.window import Window
 
@@ -47,13 +47,16 @@ def test_a_dark_desktop_with_a_fine_screen(
 ) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
+    asked = tmp_path / "window is open"  # the answers come after that
+    monkeypatch.setattr(desktop, "PATIENCE", 30.0)
     for name, answer in (("gsettings", "'prefer-dark'"), ("xrdb", "Xft.dpi: 192")):
         program = programs / name
-        program.write_text(f'#!/bin/sh\necho "{answer}"\n')
+        program.write_text(f'#!/bin/sh\nuntil [ -e "{asked}" ]; do sleep 0.02; done\necho "{answer}"\n')
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
     window = open_window()
     line = window.app.look.line
+    asked.touch()
     window.until(lambda: window.app.look.palette == DARK, "the dark colours")
     assert window.app.look.line > line * 1.5
     window.app.settings["theme"].set("light")
