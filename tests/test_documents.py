@@ -242,8 +242,8 @@ def test_the_queries_for_qa_find_what_they_promise(model: SQLModel, session: Con
             moment = f"(date '{datetime.date.today()}' + time '{time}') AT TIME ZONE '{zone}'"
             cursor.execute(f"INSERT INTO local_weather VALUES ({moment}, 5, 50, 1015, '{weather}')")
     for version, minute in ((1, 15), (2, 45)):
-        moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minute)
-        model.record_delivery(delivery(version=version, delivered=moment))
+        delivered_at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minute)
+        model.record_delivery(delivery(version=version, delivered=delivered_at))
     newest, inside, averages, missing, never, growth, delivered = (
         answers(session, each) for each in blocks(QA, "sql")
     )
