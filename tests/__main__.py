@@ -44,12 +44,21 @@ def run(arguments: list[str]) -> int:
     failed = [] if selection else [check for check in CHECKS if not _passes(check)]
     order = ["-p", "randomly"] if RANDOM_ORDER in arguments else []
     skipped_by_name = ["-rfEsxX", "--no-fold-skipped"]
+    _provide_servers()
     for check in failed:
         print(f"FAILED: {' '.join(check)} (see above)", flush=True)
     code = subprocess.run(
         [sys.executable, "-m", "pytest", *skipped_by_name, *order, *selection], check=False
     ).returncode
     return code or (1 if failed else 0)
+
+
+def _provide_servers() -> None:
+    """Fetch the servers that some tests deliver to, where that can be done; those tests are skipped where it can't."""
+    from tests import programs
+
+    if missing := programs.provide():
+        print(f"Not to be had here, so the tests that need it are skipped: {', '.join(missing)}", flush=True)
 
 
 def _passes(check: tuple[str, ...]) -> bool:

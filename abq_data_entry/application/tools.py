@@ -28,6 +28,7 @@ class Tools:
         self._running: set[str] = set()
         self._asking: set[str] = set()
         self._usernames: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -78,12 +79,13 @@ class Tools:
         """Send today's extract to the company's REST service."""
         upload_url = str(self._app.settings["abq_upload_url"].get())
         auth_url = str(self._app.settings["abq_auth_url"].get())
+        ca_file = str(self._app.settings["abq_ca_file"].get()) or None
 
         def send(path: Path, username: str, password: str, job: Job) -> None:
             from .. import network
 
             network.upload_to_corporate_rest(
-                path, upload_url, auth_url, username, password, progress=job.report, cancel=job.cancel
+                path, upload_url, auth_url, username, password, ca_file=ca_file, progress=job.report, cancel=job.cancel
             )
 
         self._upload("REST", "Login to ABQ Corporate REST API", "{file} successfully uploaded to REST API.", send)
@@ -91,14 +93,25 @@ class Tools:
     def upload_to_corporate_ftp(self) -> None:
         """Send today's extract to the company's FTP server."""
         host, port = str(self._app.settings["abq_ftp_host"].get()), int(self._app.settings["abq_ftp_port"].get())
+        security = str(self._app.settings["abq_ftp_security"].get()) or None
+        ca_file = str(self._app.settings["abq_ca_file"].get()) or None
 
         def send(path: Path, username: str, password: str, job: Job) -> None:
             from .. import network
 
             network.upload_to_corporate_ftp(
-                path, host, port, username, password, progress=job.report, cancel=job.cancel
+                path,
+                host,
+                port,
+                username,
+                password,
+                security=security,
+                ca_file=ca_file,
+                progress=job.report,
+                cancel=job.cancel,
             )
 
+        self._notes["FTP"] = ", not encrypted" if security == "none" and not _is_this_machine(host) else ""
         self._upload("FTP", "Login to ABQ Corporate FTP", "{file} successfully uploaded to FTP", send)
 
     def _upload(self, name: str, title: str, success: str, send: Send, error: str = "") -> None:
@@ -195,7 +208,7 @@ class Tools:
         failed: Callable[[BaseException], object],
     ) -> None:
         self._running.add(name)
-        self._app.status.set(f"{name}: running…")
+        self._app.status.set(f"{name}: running{self._notes.get(name, '')}…")
 
         def cancel() -> None:
             job.cancel.set()
@@ -238,3 +251,9 @@ def _has_records(model: Any, date: datetime.date) -> bool:
     from ..models import Selection
 
     return bool(model.get_page(Selection(date=date), 1))
+
+
+def _is_this_machine(host: str) -> bool:
+    from ..network import is_loopback
+
+    return is_loopback(host)

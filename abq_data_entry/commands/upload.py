@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import argparse
 import datetime
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .days import add_date_option
+from .outbox import SUCCESS, opened_outbox, outcome_of
 from .outcome import NotDone, interrupt_sets
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, service_name
 
 if TYPE_CHECKING:
-    from threading import Event
-
-    from ..models import SettingsModel
+    from ..models import SQLModel
     from . import Words
 
-    Send = Callable[[SettingsModel, Path, str, str, Event], None]
-
-_SUCCESS = {"rest": "{file} successfully uploaded to REST API.", "ftp": "{file} successfully uploaded to FTP"}
+_PATIENCE = 60.0  # seconds that another process may take for the same file
 
 
 def add_to(words: Words) -> None:
@@ -29,11 +24,12 @@ def add_to(words: Words) -> None:
         "upload",
         help="deliver the extract of a day",
         description="Make the extract of a day and deliver it to the company's REST service or FTP server.",
-        epilog=f"The password comes from --password-stdin, else from {DELIVERY_VARIABLE}, else from the system's "
+        epilog="If it fails for a reason that may pass, it waits in the outbox: see the word deliveries. "
+        f"The password comes from --password-stdin, else from {DELIVERY_VARIABLE}, else from the system's "
         f"keyring (as {service_name('rest')} or {service_name('ftp')}), else it is asked for.",
         allow_abbrev=False,
     )
-    word.add_argument("destination", choices=tuple(_SUCCESS))
+    word.add_argument("destination", choices=tuple(SUCCESS))
     add_date_option(word)
     word.add_argument("--username", default="", metavar="U", help="who logs in there (default: asked for)")
     word.add_argument("--password-stdin", action="store_true", help="the first line of standard input is the password")
@@ -41,36 +37,33 @@ def add_to(words: Words) -> None:
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Without records nothing is asked and nothing sent."""
-    from .. import outbox
+    """Put the extract into the outbox and make the first attempt. Without records nothing is asked and nothing sent."""
+    from .. import outbox as room
     from .database import opened_model, read_settings
 
-    settings = read_settings()
+    settings, kind = read_settings(), options.destination
     date = options.date or datetime.date.today()
-    send = {"rest": _by_rest, "ftp": _by_ftp}[options.destination]
-
-    def deliver(path: Path) -> None:
-        username, password = login_for(options.destination, options.username, options.password_stdin, secrets)
-        with interrupt_sets() as cancel:
-            send(settings, path, username, password, cancel)
-
     with opened_model(settings, secrets) as model:
+        if not _has_records(model, date):
+            raise NotDone(f"There are no records to upload of {date}.")
+        username, password = login_for(kind, options.username, options.password_stdin, secrets)
+        outbox, values = opened_outbox(), settings.values()
+        known = room.known_version(model, date, kind)
         try:
-            name = outbox.deliver_extract(model, date, deliver)
-        except outbox.NoRecords:
+            delivery = outbox.add(model, date, room.destination_of(kind, values), username, known)
+        except room.NoRecords:
             raise NotDone(f"There are no records to upload of {date}.") from None
-    print(_SUCCESS[options.destination].format(file=name))
+        room.record(outbox, model)
+        send = room.sender(kind, values, username, password)
+        try:
+            with interrupt_sets() as event:
+                told = room.deliver(outbox, delivery.identifier, send, cancel=event, patience=_PATIENCE)
+        finally:
+            room.record(outbox, model)
+    print(outcome_of(*told))
 
 
-def _by_rest(settings: SettingsModel, path: Path, username: str, password: str, cancel: Event) -> None:
-    from .. import network
+def _has_records(model: SQLModel, date: datetime.date) -> bool:
+    from ..models import Selection
 
-    upload_url, auth_url = str(settings["abq_upload_url"]), str(settings["abq_auth_url"])
-    network.upload_to_corporate_rest(path, upload_url, auth_url, username, password, cancel=cancel)
-
-
-def _by_ftp(settings: SettingsModel, path: Path, username: str, password: str, cancel: Event) -> None:
-    from .. import network
-
-    host, port = str(settings["abq_ftp_host"]), int(settings["abq_ftp_port"])
-    network.upload_to_corporate_ftp(path, host, port, username, password, cancel=cancel)
+    return bool(model.get_page(Selection(date=date), 1))

@@ -62,6 +62,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("abq_upload_url", "http://localhost:8000/upload"),
     Setting("abq_ftp_host", "localhost"),
     Setting("abq_ftp_port", 2100, 1, 65535),
+    Setting("abq_ftp_security", "", choices=("", "none", "explicit", "implicit")),
+    Setting("abq_ca_file", ""),
 )
 """All settings, with the defaults of the contract. A new one is added here and nowhere else."""
 

@@ -5,6 +5,7 @@ Everything is imported when it is first asked for, so that importing this room c
 - `get_local_weather(station, url=WEATHER_URL, …)`: one observation as a dict of texts.
 - `upload_to_corporate_rest(filepath, upload_url, auth_url, username, password, …)`
 - `upload_to_corporate_ftp(filepath, ftp_host, ftp_port, ftp_user, ftp_pass, …)`
+- `ftp_security(host, security)`: whether a delivery would be encrypted, and how.
 - `describe_failure(error)`: what went wrong, in words for people; `Cancelled`, `WeatherError`.
 - `requests` and `ftp` (= `ftplib`), so that a caller can catch `network.requests.RequestException` and
   `network.ftp.all_errors`.
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     import requests
 
     from .failures import Cancelled, FileChanged, InvalidInput, Told, describe_failure
-    from .file_transfer import TransferIncomplete, upload_to_corporate_ftp
+    from .file_transfer import TransferIncomplete, ftp_security, upload_to_corporate_ftp
+    from .guard import is_loopback
     from .rest import upload_to_corporate_rest
     from .weather import WEATHER_URL, WeatherError, get_local_weather
 
@@ -33,7 +35,9 @@ __all__ = [
     "WeatherError",
     "describe_failure",
     "ftp",
+    "ftp_security",
     "get_local_weather",
+    "is_loopback",
     "requests",
     "upload_to_corporate_ftp",
     "upload_to_corporate_rest",
@@ -49,7 +53,9 @@ _HOMES = {
     "WEATHER_URL": "weather",
     "WeatherError": "weather",
     "describe_failure": "failures",
+    "ftp_security": "file_transfer",
     "get_local_weather": "weather",
+    "is_loopback": "guard",
     "upload_to_corporate_ftp": "file_transfer",
     "upload_to_corporate_rest": "rest",
 }

@@ -1,30 +1,26 @@
 """The corporate FTP server: store a file under its base name, in binary mode, and make sure it is all there.
 
-Sources: RFC 959 (FTP), RFC 2428 (EPSV), RFC 2640 (UTF-8 names), RFC 3659 (SIZE, MLST).
+How a session is made and encrypted stands in `ftp_session`, how a file is stored in `ftp_store`.
 """
 
 import contextlib
 import ftplib
 import os
-import re
-import socket
 import threading
 import time
-from collections.abc import Iterator
 
-from .failures import Cancelled, FileChanged, InvalidInput, TimedOut, Told
+from . import encryption
+from .failures import Cancelled, FileChanged, InvalidInput, Told
+from .ftp_session import Login, ftp_security, logged_in
+from .ftp_store import Store, TransferIncomplete
 from .guard import Guard
 from .source import Progress, SourceFile
 
+__all__ = ["TIMEOUT", "TransferIncomplete", "TransferStopped", "ftp_security", "upload_to_corporate_ftp"]
+
 TIMEOUT = 60.0  # seconds without any progress
-BLOCK = 64 * 1024
 _TIDYING = 5.0  # seconds for removing a partial file, in the background
 _PATIENCE = 0.3  # seconds of them that a cancelled caller waits
-_LONGEST_REPLY = 1000  # lines
-
-
-class TransferIncomplete(Told, ftplib.Error):
-    """The server said it was done, but the file there isn't known to be whole."""
 
 
 class TransferStopped(Told, ftplib.Error):
@@ -38,35 +34,42 @@ def upload_to_corporate_ftp(
     ftp_user: str,
     ftp_pass: str,
     *,
+    security: str | None = None,
+    ca_file: str | os.PathLike[str] | None = None,
     timeout: float = TIMEOUT,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
 ) -> None:
-    """STOR the file in binary mode under its base name, and compare its size there.
+    """STOR the file in binary mode, compare its size there, and give it its base name, in place of an older one.
 
-    The size is asked by SIZE, else MLST, else read from LIST; a server that knows none of them, or says another size
-    than the file's, makes the transfer fail whatever its last reply said. After a failure the partial file is removed
-    where the server permits that.
+    Where the server renames files, it is stored under a temporary name first, so that nobody reads half a file and a
+    failure leaves the old one as it was. The size is asked by SIZE, else MLST, else read from LIST; a server that
+    knows none of them, or says another size than the file's, makes the transfer fail whatever its last reply said.
+    After a failure the partial file is removed where the server permits that.
 
-    `timeout`: seconds without progress; `progress(sent, total)`: bytes, at most 20 times a second and once at the end,
-    on the calling thread. Passive mode, not encrypted.
-    Raises errors of `ftplib.all_errors`, `InvalidInput` for names and numbers that can't be used, `Cancelled`.
+    `security`: "none", "explicit" (AUTH TLS, then PROT P), "implicit" (TLS from the start); not given: none for this
+    machine itself, explicit else. Certificates and host names are verified; `ca_file`: a PEM file with the authorities
+    to trust instead of the system's. `timeout`: seconds without progress; `progress(sent, total)`: bytes, at most 20
+    times a second and once at the end, on the calling thread. Passive mode.
+    Raises errors of `ftplib.all_errors`, `InvalidInput` for what can't be used, `Cancelled`.
     """
     _check_input(ftp_host, ftp_port, ftp_user, ftp_pass)
-    login = (ftp_host, ftp_port, ftp_user, ftp_pass)
+    security = ftp_security(ftp_host, security)
+    context = None if security == "none" else encryption.verified_context(ca_file)
+    login = Login(ftp_host, ftp_port, ftp_user, ftp_pass, security, context)
     with SourceFile(filepath, progress) as source:
-        attempt = _Attempt(source)
+        store = Store(source)
         with Guard(cancel, timeout) as guard:
             try:
-                with _session(guard, *login) as session:
-                    attempt.run(session, guard)
+                with logged_in(guard, login) as session:
+                    store.run(session)
                 return
             except (ftplib.Error, OSError, EOFError, ValueError, Cancelled) as error:
                 failure: BaseException = guard.verdict() or _made_anew(error, ftp_pass)
             except BaseException as error:  # of the progress callback, or Ctrl-C
                 failure = error
-        if attempt.begun:
-            _remove(source.name, login, cancel)
+        if store.unfinished:
+            _tidy(store, login, cancel)
     raise failure
 
 
@@ -87,160 +90,29 @@ def _made_anew(error: Exception, password: str) -> Exception:
     if isinstance(error, ftplib.Error) and not isinstance(error, Told):
         reply = str(error)
         return type(error)(reply.replace(password, "…") if password else reply)
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError) and not isinstance(error, OSError):  # certificate errors are both
         return ftplib.error_proto("The server's reply can't be understood.")  # noqa: S321
+    error.__context__ = None
     return error.with_traceback(None)
 
 
-class _Attempt:
-    """One STOR. `begun`: the server opened the file, so that a partial one may be there."""
-
-    def __init__(self, source: SourceFile) -> None:
-        self.begun = False
-        self._source = source
-
-    def run(self, session: "_Session", guard: Guard) -> None:
-        name = self._source.name
-        if not name.isascii():
-            with contextlib.suppress(ftplib.error_reply, ftplib.error_perm):
-                session.sendcmd("OPTS UTF8 ON")  # some servers want to be asked (RFC 2640)
-        session.voidcmd("TYPE I")
-        with contextlib.closing(session.transfercmd(f"STOR {name}")) as data:
-            self.begun = True
-            for block in self._source.blocks(BLOCK):
-                guard.send(data, block)
-            with contextlib.suppress(OSError):
-                data.shutdown(socket.SHUT_WR)
-        guard.progressed()
-        session.voidresp()
-        self._verify(session, guard)
-
-    def _verify(self, session: "_Session", guard: Guard) -> None:
-        for ask in (_size, _listed_facts, _listed_line):
-            guard.progressed()
-            sizes = ask(session, self._source.name)
-            if self._source.size in sizes:
-                return
-            if sizes:
-                has = f"{sizes.pop()}" if len(sizes) == 1 else "not all"
-                raise TransferIncomplete(
-                    f"The server has {has} of the {self._source.size} bytes of {self._source.name}, though it said "
-                    "that the transfer was complete. Send it again."
-                )
-        raise TransferIncomplete(
-            f"The server wouldn't say how much of {self._source.name} it has, so the delivery can't be confirmed. "
-            "Ask its administrator to look."
-        )
-
-
-def _size(session: "_Session", name: str) -> set[int]:
-    try:
-        size = session.size(name)
-    except ftplib.error_perm:
-        return set()
-    return set() if size is None else {size}
-
-
-def _listed_facts(session: "_Session", name: str) -> set[int]:
-    try:
-        reply = session.sendcmd(f"MLST {name}")
-    except ftplib.error_perm:
-        return set()
-    return {int(number) for number in re.findall(r"(?i)\bsize=(\d{1,18});", reply)}
-
-
-def _listed_line(session: "_Session", name: str) -> set[int]:
-    """Return every number in the file's line of LIST: its form is the server's own, but the size is in it."""
-    lines: list[str] = []
-    try:
-        session.retrlines(f"LIST {name}", lines.append)
-    except ftplib.error_perm:
-        return set()
-    ours = [line for line in lines if line.rstrip().endswith(name)]
-    return {int(number) for line in ours for number in re.findall(r"(?<!\S)\d{1,18}(?!\S)", line[: -len(name)])}
-
-
-def _remove(name: str, login: tuple[str, int, str, str], cancel: threading.Event | None) -> None:
-    """Remove a partial file over a connection of its own, for the old one may be dead.
+def _tidy(store: Store, login: Login, cancel: threading.Event | None) -> None:
+    """Remove what is left over a connection of its own, for the old one may be dead.
 
     It goes on in the background when the caller cancels, who waits for it only for a moment then.
     """
 
-    def remove() -> None:
+    def tidy() -> None:
         with (
             contextlib.suppress(*ftplib.all_errors, ValueError),
             Guard(None, _TIDYING) as guard,
-            _session(guard, *login) as session,
+            logged_in(guard, login) as session,
         ):
-            session.delete(name)
+            store.tidy(session)
 
-    tidying = threading.Thread(target=remove, name="network-tidying", daemon=True)
+    tidying = threading.Thread(target=tidy, name="network-tidying", daemon=True)
     tidying.start()
     end = time.monotonic() + _TIDYING
     while tidying.is_alive() and time.monotonic() < end and not (cancel and cancel.is_set()):
         tidying.join(0.05)
     tidying.join(_PATIENCE)
-
-
-@contextlib.contextmanager
-def _session(guard: Guard, host: str, port: int, user: str, password: str) -> Iterator["_Session"]:
-    """A logged-in session; ends politely after success, at once after a failure."""
-    session = _Session(guard)
-    try:
-        session.connect(host, port)
-        guard.progressed()
-        session.login(user, password)
-        guard.progressed()
-        yield session
-        session.say_goodbye()
-    finally:
-        session.close()
-
-
-class _Session(ftplib.FTP):
-    """An FTP session over connections that the guard opens, with replies of bounded length."""
-
-    def __init__(self, guard: Guard) -> None:
-        super().__init__(encoding="utf-8")
-        self._guard = guard
-        self._lines = 0
-
-    def connect(self, host: str = "", port: int = 0, *_: object, **__: object) -> str:
-        self.host, self.port = host, port
-        self.sock = self._guard.connect(host, port)
-        self.af = self.sock.family
-        self.file = self.sock.makefile("r", encoding=self.encoding, errors="replace")
-        self.welcome = self.getresp()
-        return self.welcome
-
-    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
-        host, port = self.makepasv()
-        data = self._guard.connect(host, port)
-        try:
-            if rest is not None:
-                self.sendcmd(f"REST {rest}")
-            reply = self.sendcmd(cmd)
-            if reply[:1] != "1":
-                raise ftplib.error_reply(reply)  # noqa: S321
-        except BaseException:
-            data.close()
-            raise
-        return data, None
-
-    def putline(self, line: str) -> None:
-        self._lines = 0
-        super().putline(line)
-
-    def getline(self) -> str:
-        self._lines += 1
-        if self._lines > _LONGEST_REPLY:
-            raise ftplib.error_proto("The server's reply doesn't end.")  # noqa: S321
-        line = super().getline()
-        if self._lines == 1 and not line[:3].isdecimal():
-            raise ftplib.error_proto("This is no reply of an FTP server.")  # noqa: S321
-        return line
-
-    def say_goodbye(self) -> None:
-        """Send QUIT without waiting for the reply: the file is there, and known to be."""
-        with contextlib.suppress(*ftplib.all_errors, TimedOut):
-            self.putcmd("QUIT")

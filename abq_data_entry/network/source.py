@@ -61,6 +61,16 @@ class SourceFile:
             raise FileChanged(f"The file {self._path} was changed while it was being sent. Send it again.")
         self._report()
 
+    def rewind(self) -> None:
+        """Begin again with the first block."""
+        self._file.seek(0)
+        self.sent = 0
+
+    @property
+    def modified(self) -> float:
+        """When the file was last written to, in seconds since 1970 (UTC)."""
+        return self._status.st_mtime
+
     def _report(self) -> None:
         if self._progress is not None:
             self._progress(self.sent, self.size)

@@ -119,6 +119,16 @@ def test_an_unreachable_destination_is_told_apart(
     assert "password" not in reason
 
 
+def test_encryption_as_the_settings_say(
+    line: Callable[..., Outcome], configure: Callable[..., None], ftp: BundledServer
+) -> None:
+    configure(abq_ftp_host=ftp.host, abq_ftp_port=ftp.port, abq_ftp_security="explicit")
+    assert "offers no encryption" in _upload(line, "ftp", "--password-stdin", stdin="test").reason
+    configure(abq_ftp_host=ftp.host, abq_ftp_port=ftp.port, abq_ftp_security="explicit", abq_ca_file="/nowhere.pem")
+    assert "/nowhere.pem doesn't exist" in _upload(line, "ftp", "--password-stdin", stdin="test").reason
+    assert not list(ftp.folder.iterdir())
+
+
 def test_without_records_nothing_is_asked_or_sent(line: Callable[..., Outcome], rest: BundledServer) -> None:
     done = line("upload", "rest", "--date", "2020-01-01")
     assert done.reason == "There are no records to upload of 2020-01-01."

@@ -3,10 +3,12 @@
 import contextlib
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 class Connection:
@@ -116,6 +118,10 @@ class Ftp:
     keep: int | None = None
     after: Callable[[Connection, Connection], None] | None = None
     deletes: bool = True
+    renames: bool = True
+    overwrites: bool = True  # by renaming; STOR always does
+    certificate: Path | None = None  # AUTH TLS is known then
+    ends_tls: bool = True  # data connections are ended as TLS wants it
     files: dict[str, bytes] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     deleted: threading.Event = field(default_factory=threading.Event)
@@ -128,6 +134,7 @@ class Ftp:
             control.stall()
         reply(self.welcome)
         listener: socket.socket | None = None
+        renaming = ""
         while line := control.until(b"\r\n"):
             command, _, argument = line.decode().strip().partition(" ")
             self.commands.append(f"{command} {argument}".strip())
@@ -136,6 +143,19 @@ class Ftp:
                     control.stall()
                     return
                 reply(self.replies[command])
+            elif command == "AUTH" and self.certificate is not None:
+                control.send(b"234 go on\r\n331 slipped in\r\n")  # the second line isn't encrypted: nobody may read it
+                control.socket = self._encrypted(control.socket)
+            elif command == "RNFR" and self.renames:
+                reply("350 and to?" if argument in self.files else "550 no such file")
+                renaming = argument
+            elif command == "RNTO" and renaming in self.files and (self.overwrites or argument not in self.files):
+                self.files[argument] = self.files.pop(renaming)
+                reply("250 renamed")
+            elif command in ("RNFR", "RNTO"):
+                reply("550 denied" if command == "RNFR" else "553 it exists")
+            elif command in ("PBSZ", "PROT"):
+                reply("200 fine")
             elif command == "USER":
                 reply("331 password?")
             elif command == "PASS":
@@ -163,11 +183,21 @@ class Ftp:
             else:
                 reply("200 fine" if command == "TYPE" else "502 not known")
 
+    def _encrypted(self, plain: socket.socket) -> socket.socket:
+        assert self.certificate is not None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate)
+        return context.wrap_socket(plain, server_side=True)
+
+    def _accepted(self, listener: socket.socket) -> socket.socket:
+        data, _ = listener.accept()
+        return data if self.certificate is None else self._encrypted(data)
+
     def _store(self, control: Connection, listener: socket.socket, name: str, reply: Callable[[str], None]) -> None:
         reply("150 send it")
         content = bytearray()
         self.files[name] = b""  # opened, and with that emptied
-        with listener, listener.accept()[0] as data:
+        with listener, self._accepted(listener) as data:
             data.settimeout(30)
             while block := data.recv(65536):
                 content += block
@@ -177,6 +207,9 @@ class Ftp:
                     if self.after is not None:
                         self.after(control, Connection(data, control._ended))
                         break
+            if isinstance(data, ssl.SSLSocket) and self.ends_tls:
+                with contextlib.suppress(OSError, ValueError):
+                    data.unwrap()
         if name in self.files:  # not deleted meanwhile
             self.files[name] = bytes(content)
         reply(self.replies.get("226", "226 stored"))

@@ -1,0 +1,92 @@
+"""Server programs that the tests deliver to: the machine's own, or unpacked from Debian's packages into a folder.
+
+Nothing is installed for that, so that no service of theirs starts, two that exclude each other can both be had, and
+no right of root is needed. Where they can't be had, the tests that need them are skipped by name.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+PACKAGES = {"vsftpd": ("vsftpd",), "proftpd": ("proftpd-core", "proftpd-mod-crypto"), "sshd": ("openssh-server",)}
+FOLDER = Path(__file__).resolve().parents[1] / ".venv" / "test-servers"
+_ADMINISTRATORS = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
+_PATIENCE = 300  # seconds for a package manager
+
+
+def find(program: str) -> Path | None:
+    """Return where the program is: in the folder, or on the machine; None if it is nowhere."""
+    unpacked = FOLDER / program / "usr/sbin" / program
+    if unpacked.is_file():
+        return unpacked
+    found = shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), _ADMINISTRATORS)))
+    return Path(found) if found else None
+
+
+def root_of(program: Path) -> Path:
+    """Return the folder that stands for `/` to a program: its modules lie below it."""
+    return program.parents[2]
+
+
+def environment(program: Path) -> dict[str, str]:
+    """Return an environment in which the program finds the libraries that were unpacked along with it."""
+    libraries = {str(path.parent) for path in root_of(program).glob("usr/lib/*/*.so.*")} if _is_ours(program) else set()
+    return {**os.environ, **({"LD_LIBRARY_PATH": os.pathsep.join(sorted(libraries))} if libraries else {})}
+
+
+def _is_ours(program: Path) -> bool:
+    return FOLDER in program.parents
+
+
+def provide(packages: Mapping[str, tuple[str, ...]] = PACKAGES) -> list[str]:
+    """Unpack what is missing, on Debian and its kin; return the names of what couldn't be had."""
+    missing = [program for program in packages if find(program) is None]
+    if not missing or not all(map(shutil.which, ("apt-get", "dpkg"))):
+        return missing
+    if not _lists_are_there(packages[missing[0]][0]) and hasattr(os, "geteuid") and os.geteuid() == 0:
+        _run(["apt-get", "update"], FOLDER.parent)
+    return [program for program in missing if not _unpack(program, packages[program])]
+
+
+def _lists_are_there(package: str) -> bool:
+    return bool(_run(["apt-cache", "--no-all-versions", "show", package], FOLDER.parent))
+
+
+def _unpack(program: str, packages: tuple[str, ...]) -> bool:
+    """Fetch the packages and what they need that isn't installed, and unpack all of it beside each other."""
+    plan = _run(["apt-get", "--simulate", "--no-install-recommends", "install", *packages], FOLDER.parent)
+    names = re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
+    if not names:
+        return False
+    partial = FOLDER / f"{program}.part"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    _run(["apt-get", "download", *names], partial)
+    for archive in sorted(partial.glob("*.deb")):
+        _run(["dpkg", "-x", str(archive), str(partial)], partial)
+        archive.unlink()
+    shutil.rmtree(FOLDER / program, ignore_errors=True)
+    partial.rename(FOLDER / program)
+    return find(program) is not None
+
+
+def _run(command: list[str], folder: Path) -> str:
+    """Return what the command prints; empty when it fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
