@@ -32,7 +32,7 @@ def reason(error: BaseException) -> str:
 
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted."
-    if isinstance(error, NotDone | outbox.NoRecords):
+    if isinstance(error, NotDone | outbox.NoRecords | outbox.OutboxError):
         return str(error)
     if isinstance(error, DatabaseError | PostgresError):
         log.error("%s: %s", type(error).__name__, error.detail)

@@ -4,6 +4,7 @@
 - `deliver(outbox, delivery, send)`: one attempt, and when the next one is due; `may_pass(error)` tells failures that
   time may heal from others.
 - `record(outbox, ledger)`: write into the database what it doesn't know yet.
+- `destination_of(kind, settings)`, `sender(kind, settings, username, password)`: where to, and by which protocol.
 - `retry`, `cancel`, `tidy`: another round, never, and what a crash left behind.
 
 Everything but the names of extracts is imported with its first use.
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from .errors import Busy, OutboxError, UnknownDelivery
     from .folder import Outbox
     from .passing import may_pass, retry_after
-    from .recording import record
+    from .protocols import destination_of, require_same, sender
+    from .recording import known_version, record, unrecorded
     from .schedule import is_due, next_attempt
-    from .sending import Progress, Send, cancel, deliver, retry
+    from .sending import Progress, Send, cancel, deliver, give_up, retry
     from .tidying import tidy
 
 __all__ = [
@@ -41,14 +43,20 @@ __all__ = [
     "cancel",
     "deliver",
     "deliver_extract",
+    "destination_of",
     "extract_name",
+    "give_up",
     "is_due",
+    "known_version",
     "may_pass",
     "next_attempt",
     "record",
+    "require_same",
     "retry",
     "retry_after",
+    "sender",
     "tidy",
+    "unrecorded",
 ]
 
 _HOMES = {
@@ -63,13 +71,19 @@ _HOMES = {
     "UnknownDelivery": "errors",
     "cancel": "sending",
     "deliver": "sending",
+    "destination_of": "protocols",
+    "give_up": "sending",
     "is_due": "schedule",
+    "known_version": "recording",
     "may_pass": "passing",
     "next_attempt": "schedule",
     "record": "recording",
+    "require_same": "protocols",
     "retry": "sending",
     "retry_after": "passing",
+    "sender": "protocols",
     "tidy": "tidying",
+    "unrecorded": "recording",
 }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 from collections.abc import Mapping
 from typing import Protocol
 
 from ..models.errors import DatabaseError
 from .delivery import Delivery
+from .extract import extract_name
 from .folder import Outbox
 
 log = logging.getLogger(__name__)
@@ -17,6 +19,8 @@ class Ledger(Protocol):
     """What is needed of the database; takes the same row twice, and an older one without effect."""
 
     def record_delivery(self, row: Mapping[str, object]) -> None: ...
+
+    def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int: ...
 
 
 def record(outbox: Outbox, ledger: Ledger) -> str:
@@ -29,6 +33,15 @@ def record(outbox: Outbox, ledger: Ledger) -> str:
             return str(error)
         outbox.note_recorded(delivery)
     return ""
+
+
+def known_version(ledger: Ledger, date: datetime.date, kind: str) -> int:
+    """Return the highest version of a day's extract that the database knows of, from any machine; 0 if it can't say."""
+    try:
+        return ledger.latest_delivery(date, extract_name(date), kind)
+    except DatabaseError as error:
+        log.warning("versions of deliveries are not known: %s: %s", type(error).__name__, error.detail)
+        return 0
 
 
 def unrecorded(outbox: Outbox) -> list[Delivery]:

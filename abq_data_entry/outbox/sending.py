@@ -86,6 +86,13 @@ def cancel(outbox: Outbox, delivery: Delivery, reason: str = "Cancelled.") -> De
         )
 
 
+def give_up(outbox: Outbox, delivery: Delivery, reason: str) -> Delivery:
+    """Let it have failed before it was sent; a person may retry. Raises `Busy` while it is being sent."""
+    with outbox.lane(delivery):
+        present = outbox.read(delivery.identifier)
+        return present if present.state in ENDED else outbox.write(present, state=FAILED, planned=None, reason=reason)
+
+
 def broken_off(outbox: Outbox, delivery: Delivery) -> Delivery:
     """Let a delivery whose sender was killed wait again; whoever calls this holds its lane."""
     attempts = delivery.attempts

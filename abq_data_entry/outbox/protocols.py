@@ -1,0 +1,91 @@
+"""Where a delivery goes by the settings, and by which protocol: the one place that the window and the words share."""
+
+from __future__ import annotations
+
+import threading
+import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .delivery import Destination
+from .errors import OutboxError
+from .sending import Progress, Send
+
+Settings = Mapping[str, object]
+
+
+def destination_of(kind: str, settings: Settings) -> Destination:
+    """Return where `rest` or `ftp` leads by these settings; what could be secret in an address is left out."""
+    if kind == "rest":
+        return Destination(kind, _without_secrets(str(settings["abq_upload_url"])))
+    return Destination(kind, f"{settings['abq_ftp_host']}:{settings['abq_ftp_port']}")
+
+
+def require_same(destination: Destination, settings: Settings) -> None:
+    """Raise `OutboxError` if the settings lead somewhere else by now: a login for here isn't sent there."""
+    if destination_of(destination.kind, settings) != destination:
+        raise OutboxError(
+            f"The settings for {destination.kind} have changed since: it was to go to {destination.address}. "
+            "Upload the day again."
+        )
+
+
+def sender(kind: str, settings: Settings, username: str, password: str) -> Send:
+    """Return what brings a file to its destination with this login; nothing else keeps the password."""
+    by = {"rest": _by_rest, "ftp": _by_ftp}[kind]
+
+    def send(path: Path, *, progress: Progress, cancel: threading.Event) -> None:
+        by(settings, path, username, password, progress, cancel)
+
+    return send
+
+
+def _by_rest(
+    settings: Settings, path: Path, username: str, password: str, progress: Progress, cancel: threading.Event
+) -> None:
+    from .. import network
+
+    network.upload_to_corporate_rest(
+        path,
+        str(settings["abq_upload_url"]),
+        str(settings["abq_auth_url"]),
+        username,
+        password,
+        progress=progress,
+        cancel=cancel,
+        **_chosen(settings, ca_file="abq_ca_file"),
+    )
+
+
+def _by_ftp(
+    settings: Settings, path: Path, username: str, password: str, progress: Progress, cancel: threading.Event
+) -> None:
+    from .. import network
+
+    network.upload_to_corporate_ftp(
+        path,
+        str(settings["abq_ftp_host"]),
+        int(str(settings["abq_ftp_port"])),
+        username,
+        password,
+        progress=progress,
+        cancel=cancel,
+        **_chosen(settings, security="abq_ftp_security", ca_file="abq_ca_file"),
+    )
+
+
+def _chosen(settings: Settings, **names: str) -> dict[str, Any]:
+    """The options whose setting isn't empty; the protocol knows what the others should be."""
+    return {option: settings[name] for option, name in names.items() if settings.get(name)}
+
+
+def _without_secrets(url: str) -> str:
+    """The address without user, password, query and fragment; as it is if it is none."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        place = host if parts.port is None else f"{host}:{parts.port}"
+    except ValueError:
+        return "an address that isn't valid"
+    return urllib.parse.urlunsplit((parts.scheme, place, parts.path, "", ""))
