@@ -115,9 +115,16 @@ def words(of: argparse.ArgumentParser, before: str = "") -> Iterator[str]:
         if isinstance(action, argparse._SubParsersAction):
             for name, below in action.choices.items():
                 deeper = list(words(below, f"{before}{name} "))
-                yield from deeper or [f"{before}{name}"]
+                if not deeper or _stands_alone(below):
+                    yield f"{before}{name}"
+                yield from deeper
         elif action.dest == "destination" and action.choices:
             yield from (f"{before}{choice}" for choice in action.choices)
+
+
+def _stands_alone(word: argparse.ArgumentParser) -> bool:
+    """Whether a word does something without the words that may follow it."""
+    return any(isinstance(each, argparse._SubParsersAction) and not each.required for each in word._actions)
 
 
 def options(of: argparse.ArgumentParser) -> Iterator[str]:
@@ -146,7 +153,8 @@ def test_commands_of_the_documents_exist() -> None:
     for document in DOCUMENTS:
         for line in re.findall(r"(?:abq-data-entry|abq_data_entry\.py) ([a-z][^\n`\")]*)", text_of(document)):
             command = line.split()
-            first = " ".join(command[:2]) if command[0] in ("db", "upload") else command[0]
+            both = " ".join(command[:2])
+            first = both if command[0] in ("db", "upload") or both in known else command[0]
             assert first in known, f"{document.name}: {line}"
             assert {each for each in command if re.fullmatch(r"--[a-z][a-z-]*", each)} <= known_options, line
 

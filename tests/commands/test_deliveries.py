@@ -1,0 +1,228 @@
+"""`deliveries`, and `upload` through the outbox: what waits is told, tried again, cancelled and shown."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry import folders
+from abq_data_entry.models import SQLModel
+from abq_data_entry.outbox import Delivery, Outbox
+from tests.commands.conftest import DAY, Outcome, outcome_of, start_process
+from tests.fixtures.servers import BundledServer
+from tests.models.records import record
+from tests.network.faults import Connection, http, serving
+
+NAME = f"abq_data_record_{DAY}.csv"
+Line = Callable[..., Outcome]
+Configure = Callable[..., None]
+
+
+class Service:
+    """A REST service that refuses, stalls or takes what it gets; `received`: each PUT that it took."""
+
+    def __init__(self) -> None:
+        self.answer = http("503 Service Unavailable", b"", "Retry-After: 600")
+        self.stalls = False
+        self.reached = threading.Event()
+        self.received: list[bytes] = []
+
+    def __call__(self, connection: Connection) -> None:
+        while request := connection.request():
+            if request.startswith(b"POST"):
+                connection.send(http("200 OK"))
+                continue
+            self.reached.set()
+            if self.stalls:
+                connection.stall()
+                return
+            if self.answer.startswith(b"HTTP/1.1 200"):
+                self.received.append(request)
+            connection.send(self.answer)
+
+    def recover(self) -> None:
+        self.answer, self.stalls = http("200 OK"), False
+
+
+@pytest.fixture
+def service(configure: Configure, one_record: None) -> Iterator[Service]:
+    """The service, set as the destination, with one record to deliver."""
+    made = Service()
+    with serving(made) as port:
+        address = f"http://127.0.0.1:{port}"
+        configure(abq_auth_url=f"{address}/auth", abq_upload_url=f"{address}/upload?key=Gr0undhog-Tuesday")
+        yield made
+
+
+def upload(line: Line, destination: str = "rest", password: str = "test") -> Outcome:
+    words = ("upload", destination, "--date", DAY, "--username", "test", "--password-stdin")
+    return line(*words, stdin=password)
+
+
+def outbox() -> Outbox:
+    return Outbox(folders.data_folder() / "outbox")
+
+
+def only() -> Delivery:
+    (found,) = outbox().deliveries()
+    return found
+
+
+def make_due() -> None:
+    """As if the time of the next attempt had come."""
+    box = outbox()
+    for each in box.deliveries():
+        if each.state == "waiting":
+            with box.lane(each):
+                box.write(each, planned=None)
+
+
+def test_an_empty_list_needs_no_database(line: Line) -> None:
+    assert line("deliveries") == Outcome(0, "There are no deliveries.\n", "")
+    assert line("deliveries", "run") == Outcome(0, "Nothing waits to be delivered.\n", "")
+
+
+def test_each_upload_of_a_day_is_a_version(
+    line: Line, configure: Configure, rest_server: BundledServer, stored: SQLModel, one_record: None
+) -> None:
+    configure(abq_auth_url=rest_server.auth_url, abq_upload_url=rest_server.upload_url)
+    assert upload(line).code == 0
+    stored.save_record(record(Plot="4", Seed_sample="AXM480"))
+    assert upload(line).code == 0
+    assert (rest_server.folder / NAME).read_bytes().count(b"\r\n") == 3
+    heading, first, second = line("deliveries").output.splitlines()
+    assert heading.split()[:4] == ["number", "day", "version", "to"]
+    assert first.split()[1:5] == [DAY, "1", "rest", "delivered"]
+    assert second.split()[1:5] == [DAY, "2", "rest", "delivered"]
+    rows = stored.query("SELECT version, state, username, size FROM deliveries ORDER BY version")
+    sizes = [each.size for each in outbox().deliveries()]
+    assert rows == [
+        {"version": number, "state": "delivered", "username": "test", "size": size}
+        for number, size in enumerate(sizes, 1)
+    ]
+
+
+def test_a_failure_that_may_pass_says_when_it_is_tried_again(line: Line, service: Service, stored: SQLModel) -> None:
+    reason = upload(line).reason
+    waiting = only()
+    assert waiting.state == "waiting" and waiting.planned is not None
+    assert (waiting.planned - waiting.changed).total_seconds() >= 590, "the server said so"
+    assert "503" in reason and "`deliveries run`" in reason
+    assert f"{waiting.planned.astimezone():%Y-%m-%d %H:%M}" in reason
+    assert "Nothing is due before" in line("deliveries", "run").output
+    assert service.received == []
+    service.recover()
+    make_due()
+    done = line("deliveries", "run", "--password-stdin", stdin="test")
+    assert (done.code, done.output) == (0, f"{NAME} successfully uploaded to REST API.\n")
+    assert len(service.received) == 1 and b"Date,Time," in service.received[0]
+    assert only().state == "delivered"
+    assert stored.query("SELECT state, attempts FROM deliveries") == [{"state": "delivered", "attempts": 2}]
+
+
+def test_a_failure_that_stays_can_be_retried_with_another_password(
+    line: Line, configure: Configure, ftp_server: BundledServer, one_record: None
+) -> None:
+    configure(abq_ftp_host=ftp_server.host, abq_ftp_port=ftp_server.port)
+    reason = upload(line, "ftp", "wrong").reason
+    assert "password" in reason and f"`deliveries retry {only().short}`" in reason
+    assert "Nothing waits" in line("deliveries", "run").output
+    assert line("deliveries", "retry", only().short, "--password-stdin", stdin="test").code == 0
+    assert (ftp_server.folder / NAME).read_bytes().startswith(b"Date,Time,")
+    assert "Upload the day again" in line("deliveries", "retry", only().short).reason
+
+
+def test_cancel_and_show(line: Line, service: Service, stored: SQLModel) -> None:
+    upload(line)
+    shown = line("deliveries", "show", only().identifier[:4]).output
+    for text in (only().identifier, only().sha256, "version 1", "as test", "503", "kept as:", "attempt 1:", "next try"):
+        assert text in shown
+    assert "Gr0undhog" not in shown
+    assert "cancelled" in line("deliveries", "cancel", only().short).output
+    assert not list((folders.data_folder() / "outbox").rglob("*.csv"))
+    assert "kept as:" not in line("deliveries", "show", only().short).output
+    assert stored.query("SELECT state FROM deliveries") == [{"state": "cancelled"}]
+    assert "no delivery" in line("deliveries", "cancel", "zzzz").reason
+
+
+def test_one_password_is_not_shown_to_two_services(line: Line, service: Service, configure: Configure) -> None:
+    upload(line)
+    line("upload", "rest", "--date", DAY, "--username", "other", "--password-stdin", stdin="other")
+    box = outbox()
+    for each in box.deliveries():  # as they would be with another day
+        with box.lane(each):
+            box.write(each, state="waiting", planned=None)
+    service.recover()
+    assert "2 logins" in line("deliveries", "run", "--password-stdin", stdin="test").reason
+    assert service.received == []
+
+
+def test_a_login_is_not_sent_where_it_was_not_meant_for(line: Line, service: Service, configure: Configure) -> None:
+    upload(line)
+    make_due()
+    configure(abq_auth_url="http://127.0.0.1:1/", abq_upload_url="http://127.0.0.1:1/")
+    reason = line("deliveries", "run", "--password-stdin", stdin="test").reason
+    assert "settings for rest have changed" in reason and "Upload the day again" in reason
+    assert only().state == "failed"
+
+
+def test_without_a_database_it_arrives_and_is_recorded_later(
+    line: Line, service: Service, configure: Configure, stored: SQLModel, home: Path
+) -> None:
+    upload(line)
+    make_due()
+    service.recover()
+    settings = home / "abq_settings.json"
+    before = settings.read_text(encoding="utf-8")
+    settings.write_text(before.replace('"db_name"', '"db_host": {"type": "str", "value": "127.0.0.1"}, '
+                                       '"db_port": {"type": "str", "value": "1"}, "db_name"'), encoding="utf-8")
+    assert line("deliveries", "run", "--password-stdin", stdin="test").code == 0
+    assert only().state == "delivered"
+    assert stored.query("SELECT state FROM deliveries") == [{"state": "waiting"}]
+    settings.write_text(before, encoding="utf-8")
+    assert line("deliveries", "run").code == 0
+    assert stored.query("SELECT state FROM deliveries") == [{"state": "delivered"}]
+
+
+def test_nothing_secret_stays_in_the_outbox(line: Line, service: Service) -> None:
+    upload(line, password="wrong-horse-battery")
+    kept = b"".join(path.read_bytes() for path in outbox().folder.rglob("*") if path.is_file())
+    assert b"503" in kept and b"wrong-horse" not in kept and b"Gr0undhog" not in kept
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such signals here")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill -9", "terminated"])
+def test_a_process_that_is_ended_while_it_sends(line: Line, service: Service, number: signal.Signals) -> None:
+    service.stalls = True
+    process = start_process(
+        "upload", "rest", "--date", DAY, "--username", "test", env={**os.environ, "ABQ_PASSWORD": "test"}
+    )
+    assert service.reached.wait(30)
+    process.send_signal(number)
+    assert outcome_of(process).code != 0
+    assert "waiting" in line("deliveries").output, "whatever it was killed in"
+    service.recover()
+    assert line("deliveries", "run", "--password-stdin", stdin="test").code == 0
+    assert len(service.received) == 1 and only().state == "delivered"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such signals here")
+def test_ctrl_c_cancels_an_upload_but_only_interrupts_a_run(line: Line, service: Service) -> None:
+    upload(line)
+    make_due()
+    service.stalls = True
+    for words, state in (
+        (("deliveries", "run"), "waiting"),
+        (("upload", "rest", "--date", DAY, "--username", "test"), "cancelled"),
+    ):
+        service.reached.clear()
+        process = start_process(*words, env={**os.environ, "ABQ_PASSWORD": "test"})
+        assert service.reached.wait(30)
+        process.send_signal(signal.SIGINT)
+        assert outcome_of(process).code == 1
+        assert outbox().deliveries()[-1].state == state
