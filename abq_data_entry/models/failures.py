@@ -24,9 +24,14 @@ _APPLY = (
     " `psql --dbname {database} --file create_db.sql`"
 )
 
+_GRANT = (
+    "An administrator has to grant the rights: GRANT SELECT, INSERT, UPDATE ON lab_checks, plot_checks, deliveries"
+    ' TO "{user}"; GRANT SELECT, INSERT ON local_weather TO "{user}";'
+)
+
 # By SQLSTATE, the longest beginning first (PostgreSQL manual, appendix A).
 _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
-    ("42501", RightsMissing, "This user may not do that in the database. {ask} to grant the rights."),
+    ("42501", RightsMissing, "This user may not do that in the database. {grant}"),
     ("42P01", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
     ("42703", SchemaMissing, "The tables in this database are of an older version: {apply}."),
     ("3F000", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
@@ -127,4 +132,9 @@ def _detail(error: psycopg2.Error) -> str:
 
 def _filled(sentence: str, endpoint: Mapping[str, str]) -> str:
     database = endpoint.get("dbname", "abq")
-    return sentence.format(ask=_ASK_ADMINISTRATOR, apply=_APPLY.format(database=database), database=database)
+    return sentence.format(
+        ask=_ASK_ADMINISTRATOR,
+        apply=_APPLY.format(database=database),
+        database=database,
+        grant=_GRANT.format(user=endpoint.get("user", "")),
+    )
