@@ -318,5 +318,5 @@ class TestWithoutRights:
         assert statements.startswith("GRANT")
         run({key: value for key, value in endpoint.items() if key != "options"}, statements)
         model.save_record(record())
-        assert len(model.get_all_records()) == 1
+        assert len(model.get_all_records(all_dates=True)) == 1
         model.close()
