@@ -73,11 +73,12 @@ class Driver:
         return 1000 * found
 
     def fill(self, texts: dict[str, str]) -> None:
-        """Fill fields, as if typed and left."""
+        """Fill fields, as if typed and left; one after the other, as no hand fills all of them at once."""
         for name, text in texts.items():
             each = self.app.form.inputs[name]
             each.fill(text)
             each.editor.event_generate("<<Edited>>")
+            self.app.update()
 
     def show_every_day(self) -> None:
         """Choose "any" as the list's date, and wait until all is counted."""

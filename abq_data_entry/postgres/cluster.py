@@ -27,6 +27,8 @@ max_wal_senders = 0
 min_wal_size = 32MB
 max_wal_size = 512MB
 jit = off
+# One query, one core: the window and its display need another to answer while millions of records are counted.
+max_parallel_workers_per_gather = 0
 log_checkpoints = off
 log_autovacuum_min_duration = -1
 # Neither statements nor rows in the log: they hold the laboratory's data.
