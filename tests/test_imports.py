@@ -137,6 +137,13 @@ def test_the_start_imports_nothing_heavy(statement: str) -> None:
     assert not heavy & modules_after(statement)
 
 
+def test_the_window_starts_without_what_costs_milliseconds() -> None:
+    # Each of these takes 1 to 5 ms of a start that may take 2.5 times that of a bare window (python3 -m benchmarks).
+    costly = {"dataclasses", "inspect", "secrets", "hashlib", "calendar", "subprocess", "logging.handlers"}
+    window = modules_after("import abq_data_entry.__main__, abq_data_entry.commands.window, abq_data_entry.application")
+    assert not costly & window - modules_after("import tkinter.ttk, decimal, json, logging, pathlib, typing")
+
+
 @pytest.mark.parametrize("name", ["models", "models.sql", "network.weather", "outbox", "postgres", "commands.line"])
 def test_without_a_window_tkinter_is_never_loaded(name: str) -> None:
     assert not {"tkinter", "_tkinter"} & modules_after(f"import abq_data_entry.{name}")
