@@ -64,6 +64,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("abq_ftp_port", 2100, 1, 65535),
     Setting("abq_ftp_security", "", choices=("", "none", "explicit", "implicit")),
     Setting("abq_ca_file", ""),
+    Setting("abq_transfer", "ftp", choices=("ftp", "sftp")),
+    Setting("abq_sftp_port", 22, 1, 65535),
+    Setting("abq_sftp_host_key", ""),
+    Setting("abq_sftp_known_hosts", ""),
+    Setting("abq_sftp_key_file", ""),
 )
 """All settings, with the defaults of the contract. A new one is added here and nowhere else."""
 

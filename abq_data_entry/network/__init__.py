@@ -1,10 +1,11 @@
-"""The protocols: the weather feed, the corporate REST service, the corporate FTP server. No window, no database.
+"""The protocols: weather feed, corporate REST service, corporate FTP or SFTP server. No window, no database.
 
 Everything is imported when it is first asked for, so that importing this room costs a start nothing:
 
 - `get_local_weather(station, url=WEATHER_URL, …)`: one observation as a dict of texts.
 - `upload_to_corporate_rest(filepath, upload_url, auth_url, username, password, …)`
 - `upload_to_corporate_ftp(filepath, ftp_host, ftp_port, ftp_user, ftp_pass, …)`
+- `upload_to_corporate_sftp(filepath, host, port, username, password, …)`; `HostKeyUnknown`, `HostKeyChanged`
 - `ftp_security(host, security)`: whether a delivery would be encrypted, and how.
 - `describe_failure(error)`: what went wrong, in words for people; `Cancelled`, `WeatherError`.
 - `requests` and `ftp` (= `ftplib`), so that a caller can catch `network.requests.RequestException` and
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
     from .file_transfer import TransferIncomplete, ftp_security, upload_to_corporate_ftp
     from .guard import is_loopback
     from .rest import upload_to_corporate_rest
+    from .secure_shell import HostKeyChanged, HostKeyUnknown, LoginRefused, upload_to_corporate_sftp
     from .weather import WEATHER_URL, WeatherError, get_local_weather
 
 __all__ = [
     "WEATHER_URL",
     "Cancelled",
     "FileChanged",
+    "HostKeyChanged",
+    "HostKeyUnknown",
     "InvalidInput",
+    "LoginRefused",
     "Told",
     "TransferIncomplete",
     "WeatherError",
@@ -41,13 +46,17 @@ __all__ = [
     "requests",
     "upload_to_corporate_ftp",
     "upload_to_corporate_rest",
+    "upload_to_corporate_sftp",
 ]
 
 _MODULES = {"requests": "requests", "ftp": "ftplib"}
 _HOMES = {
     "Cancelled": "failures",
     "FileChanged": "failures",
+    "HostKeyChanged": "secure_shell",
+    "HostKeyUnknown": "secure_shell",
     "InvalidInput": "failures",
+    "LoginRefused": "secure_shell",
     "Told": "failures",
     "TransferIncomplete": "file_transfer",
     "WEATHER_URL": "weather",
@@ -58,6 +67,7 @@ _HOMES = {
     "is_loopback": "guard",
     "upload_to_corporate_ftp": "file_transfer",
     "upload_to_corporate_rest": "rest",
+    "upload_to_corporate_sftp": "secure_shell",
 }
 
 

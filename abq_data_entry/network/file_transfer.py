@@ -3,11 +3,9 @@
 How a session is made and encrypted stands in `ftp_session`, how a file is stored in `ftp_store`.
 """
 
-import contextlib
 import ftplib
 import os
 import threading
-import time
 
 from . import encryption
 from .failures import Cancelled, FileChanged, InvalidInput, Told
@@ -15,12 +13,11 @@ from .ftp_session import Login, ftp_security, logged_in
 from .ftp_store import Store, TransferIncomplete
 from .guard import Guard
 from .source import Progress, SourceFile
+from .tidying import tidy
 
 __all__ = ["TIMEOUT", "TransferIncomplete", "TransferStopped", "ftp_security", "upload_to_corporate_ftp"]
 
 TIMEOUT = 60.0  # seconds without any progress
-_TIDYING = 5.0  # seconds for removing a partial file, in the background
-_PATIENCE = 0.3  # seconds of them that a cancelled caller waits
 
 
 class TransferStopped(Told, ftplib.Error):
@@ -69,7 +66,7 @@ def upload_to_corporate_ftp(
             except BaseException as error:  # of the progress callback, or Ctrl-C
                 failure = error
         if store.unfinished:
-            _tidy(store, login, cancel)
+            tidy(lambda guard: _clear(store, login, guard), cancel)
     raise failure
 
 
@@ -96,23 +93,6 @@ def _made_anew(error: Exception, password: str) -> Exception:
     return error.with_traceback(None)
 
 
-def _tidy(store: Store, login: Login, cancel: threading.Event | None) -> None:
-    """Remove what is left over a connection of its own, for the old one may be dead.
-
-    It goes on in the background when the caller cancels, who waits for it only for a moment then.
-    """
-
-    def tidy() -> None:
-        with (
-            contextlib.suppress(*ftplib.all_errors, ValueError),
-            Guard(None, _TIDYING) as guard,
-            logged_in(guard, login) as session,
-        ):
-            store.tidy(session)
-
-    tidying = threading.Thread(target=tidy, name="network-tidying", daemon=True)
-    tidying.start()
-    end = time.monotonic() + _TIDYING
-    while tidying.is_alive() and time.monotonic() < end and not (cancel and cancel.is_set()):
-        tidying.join(0.05)
-    tidying.join(_PATIENCE)
+def _clear(store: Store, login: Login, guard: Guard) -> None:
+    with logged_in(guard, login) as session:
+        store.tidy(session)

@@ -19,7 +19,8 @@ def destination_of(kind: str, settings: Settings) -> Destination:
     """Return where `rest` or `ftp` leads by these settings; what could be secret in an address is left out."""
     if kind == "rest":
         return Destination(kind, _without_secrets(str(settings["abq_upload_url"])))
-    return Destination(kind, f"{settings['abq_ftp_host']}:{settings['abq_ftp_port']}")
+    port = settings["abq_sftp_port" if settings["abq_transfer"] == "sftp" else "abq_ftp_port"]
+    return Destination(kind, f"{settings['abq_ftp_host']}:{port}")
 
 
 def require_same(destination: Destination, settings: Settings) -> None:
@@ -33,7 +34,9 @@ def require_same(destination: Destination, settings: Settings) -> None:
 
 def sender(kind: str, settings: Settings, username: str, password: str) -> Send:
     """Return what brings a file to its destination with this login; nothing else keeps the password."""
-    by = {"rest": _by_rest, "ftp": _by_ftp}[kind]
+    by = {"rest": _by_rest, "ftp": _by_ftp, "sftp": _by_sftp}[
+        "sftp" if kind == "ftp" and settings["abq_transfer"] == "sftp" else kind
+    ]
 
     def send(path: Path, *, progress: Progress, cancel: threading.Event) -> None:
         by(settings, path, username, password, progress, cancel)
@@ -78,6 +81,26 @@ def _by_ftp(
 def _chosen(settings: Settings, **names: str) -> dict[str, Any]:
     """The options whose setting isn't empty; the protocol knows what the others should be."""
     return {option: settings[name] for option, name in names.items() if settings.get(name)}
+
+
+def _by_sftp(
+    settings: Settings, path: Path, username: str, password: str, progress: Progress, cancel: threading.Event
+) -> None:
+    from .. import network
+
+    expected = str(settings["abq_sftp_host_key"])
+    network.upload_to_corporate_sftp(
+        path,
+        str(settings["abq_ftp_host"]),
+        int(str(settings["abq_sftp_port"])),
+        username,
+        password,
+        str(settings["abq_sftp_known_hosts"]) or None,
+        str(settings["abq_sftp_key_file"]) or None,
+        accept_host_key=lambda fingerprint: fingerprint == expected,
+        progress=progress,
+        cancel=cancel,
+    )
 
 
 def _without_secrets(url: str) -> str:

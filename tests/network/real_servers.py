@@ -199,3 +199,52 @@ TLSRSACertificateKeyFile {certificate}
         log = outer / "log"
         with running([str(executable), "-n", "-q", "-c", str(configuration)], executable, port, log):
             yield RealServer(port, files, log, "lab")
+
+
+@dataclass(frozen=True)
+class ShellServer(RealServer):
+    """sshd with a key for its only user; `host_key` is its own public key as `known_hosts` has it: kind and text."""
+
+    key_file: Path
+    host_key: str
+
+
+@contextlib.contextmanager
+def sshd(*lines: str, kind: str = "ed25519", options: str = "") -> Iterator[ShellServer]:
+    """OpenSSH's server for SFTP only, which lets its own user in by a key."""
+    executable = program("sshd")
+    keygen = shutil.which("ssh-keygen")
+    if keygen is None:
+        pytest.skip("ssh-keygen isn't here")
+    with workspace() as (outer, files):
+        port = free_port()
+        for name, key_kind in (("host_key", kind), ("user_key", "ed25519")):
+            subprocess.run([keygen, "-q", "-N", "", "-t", key_kind, "-f", str(outer / name)], check=True)
+            if os.geteuid() == 0:
+                os.chown(outer / name, *user_and_group())
+        configuration = outer / "sshd_config"
+        configuration.write_text(
+            "\n".join(
+                [
+                    f"Port {port}",
+                    "ListenAddress 127.0.0.1",
+                    f"HostKey {outer}/host_key",
+                    f"AuthorizedKeysFile {outer}/user_key.pub",
+                    "PidFile none",
+                    "StrictModes no",
+                    "UsePAM no",
+                    "PasswordAuthentication no",
+                    "KbdInteractiveAuthentication no",
+                    "Subsystem sftp internal-sftp",
+                    f"ForceCommand internal-sftp -d {files} {options}",
+                    *lines,
+                    "",
+                ]
+            )
+        )
+        log = outer / "log"
+        command = [str(executable), "-D", "-e", "-f", str(configuration)]
+        with running(command, executable, port, log, humbly=True):
+            public = " ".join((outer / "host_key.pub").read_text().split()[:2])
+            user, _ = names_of_user_and_group()
+            yield ShellServer(port, files, log, user, outer / "user_key", public)

@@ -1,0 +1,45 @@
+"""By which protocol a delivery goes, and where it leads, by the settings."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry import network, outbox
+from abq_data_entry.models import SETTINGS
+from tests.network.real_servers import sshd
+
+
+def settings_with(**values: object) -> dict[str, object]:
+    return {**{each.name: each.default for each in SETTINGS}, **values}
+
+
+def test_sftp_in_place_of_ftp_by_the_settings(tmp_path: Path) -> None:
+    extract = tmp_path / "extract.csv"
+    extract.write_bytes(b"Date,Time\r\n")
+    with sshd() as server:
+        settings = settings_with(
+            abq_transfer="sftp",
+            abq_ftp_host="127.0.0.1",
+            abq_sftp_port=server.port,
+            abq_sftp_key_file=str(server.key_file),
+            abq_sftp_known_hosts=str(tmp_path / "known_hosts"),
+        )
+        assert outbox.destination_of("ftp", settings).address == f"127.0.0.1:{server.port}"
+
+        def deliver() -> None:
+            send = outbox.sender("ftp", settings, server.username, "")
+            send(extract, progress=lambda sent, total: None, cancel=threading.Event())
+
+        with pytest.raises(network.HostKeyUnknown) as caught:
+            deliver()
+        assert "abq_sftp_host_key" in str(caught.value)
+        settings["abq_sftp_host_key"] = caught.value.fingerprint
+        deliver()
+        assert (server.folder / extract.name).read_bytes() == extract.read_bytes()
+
+
+def test_ftp_unless_the_settings_say_otherwise() -> None:
+    assert outbox.destination_of("ftp", settings_with()).address == "localhost:2100"
