@@ -118,9 +118,10 @@ def _clean(endpoint: Mapping[str, str]) -> int:
 
 
 def forget(cursor: psycopg2.extensions.cursor) -> None:
-    """Delete what the benchmarks saved: the newest records, with a note of ours."""
+    """Delete what the benchmarks saved: the newest records, with a note of ours, and all deliveries."""
     cursor.execute(
         """
+        DELETE FROM deliveries;
         DELETE FROM plot_checks WHERE date >= (SELECT max(date) - 7 FROM plot_checks) AND notes = %s;
         DELETE FROM lab_checks AS empty WHERE date >= (SELECT max(date) - 7 FROM lab_checks)
             AND NOT EXISTS (SELECT FROM plot_checks WHERE (date, time, lab_id) = (empty.date, empty.time, empty.lab_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import socket
 import tempfile
 import threading
@@ -65,6 +66,8 @@ def measure(options: Options) -> list[table.Row]:
                 written = _while_an_extract_is_written(driver)
             finally:
                 driver.model._connections.write(dataset.forget)
+                # What is still to be delivered would be offered by the windows to come.
+                shutil.rmtree(options.folder / "outbox", ignore_errors=True)
     what = "the Tk thread doesn't answer:"
     return [
         table.longest(f"{what} weather, REST and FTP stall {options.stall_seconds:.0f} s", [stalled], BLOCKED_LIMIT),
