@@ -5,19 +5,18 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import outbox
 from ..jobs import ANY, Job
 from ..views import LoginDialog, show_failure, show_warning
 from ..widgets.focus import focused_widget
+from .deliveries import TITLES, Deliveries, NotDelivered
 
 if TYPE_CHECKING:
     from .window import Application
 
 log = logging.getLogger(__name__)
-Send = Callable[[Path, str, str, Job], object]
 
 
 class Tools:
@@ -29,11 +28,16 @@ class Tools:
         self._asking: set[str] = set()
         self._usernames: dict[str, str] = {}
         self._notes: dict[str, str] = {}
+        self._deliveries = Deliveries(application, self._begin, self._running.__contains__)
 
     @property
     def running(self) -> tuple[str, ...]:
         """The names of the commands that run now."""
         return tuple(sorted(self._running))
+
+    def offer_deliveries(self) -> None:
+        """Offer what wasn't delivered before the window was closed, or the program was killed."""
+        self._deliveries.offer()
 
     # -- the weather ------------------------------------------------------------------------------------
 
@@ -77,44 +81,15 @@ class Tools:
 
     def upload_to_corporate_rest(self) -> None:
         """Send today's extract to the company's REST service."""
-        upload_url = str(self._app.settings["abq_upload_url"].get())
-        auth_url = str(self._app.settings["abq_auth_url"].get())
-        ca_file = str(self._app.settings["abq_ca_file"].get()) or None
-
-        def send(path: Path, username: str, password: str, job: Job) -> None:
-            from .. import network
-
-            network.upload_to_corporate_rest(
-                path, upload_url, auth_url, username, password, ca_file=ca_file, progress=job.report, cancel=job.cancel
-            )
-
-        self._upload("REST", "Login to ABQ Corporate REST API", "{file} successfully uploaded to REST API.", send)
+        self._upload("REST")
 
     def upload_to_corporate_ftp(self) -> None:
         """Send today's extract to the company's FTP server."""
-        host, port = str(self._app.settings["abq_ftp_host"].get()), int(self._app.settings["abq_ftp_port"].get())
-        security = str(self._app.settings["abq_ftp_security"].get()) or None
-        ca_file = str(self._app.settings["abq_ca_file"].get()) or None
-
-        def send(path: Path, username: str, password: str, job: Job) -> None:
-            from .. import network
-
-            network.upload_to_corporate_ftp(
-                path,
-                host,
-                port,
-                username,
-                password,
-                security=security,
-                ca_file=ca_file,
-                progress=job.report,
-                cancel=job.cancel,
-            )
-
+        host, security = (str(self._app.settings[name].get()) for name in ("abq_ftp_host", "abq_ftp_security"))
         self._notes["FTP"] = ", not encrypted" if security == "none" and not _is_this_machine(host) else ""
-        self._upload("FTP", "Login to ABQ Corporate FTP", "{file} successfully uploaded to FTP", send)
+        self._upload("FTP")
 
-    def _upload(self, name: str, title: str, success: str, send: Send, error: str = "") -> None:
+    def _upload(self, name: str, error: str = "") -> None:
         if name in self._asking or not self._may_begin(name):
             return
         model, date = self._app.data_model, self._app.today()
@@ -122,11 +97,11 @@ class Tools:
 
         def answered(login: tuple[str, str] | None) -> None:
             self._asking.discard(name)
-            self._deliver(name, title, success, send, login, date)
+            self._deliver(name, login, date)
 
         def ask(has_records: bool) -> None:
             if has_records:
-                LoginDialog(self._app, title, error, self._usernames.get(name, ""), answered)
+                LoginDialog(self._app, TITLES[name], error, self._usernames.get(name, ""), answered)
             else:
                 self._asking.discard(name)
                 self._no_records()
@@ -137,33 +112,15 @@ class Tools:
 
         self._app.jobs.submit("records", _has_records, model, date, done=ask, failed=failed)
 
-    def _deliver(
-        self,
-        name: str,
-        title: str,
-        success: str,
-        send: Send,
-        login: tuple[str, str] | None,
-        date: datetime.date,
-    ) -> None:
+    def _deliver(self, name: str, login: tuple[str, str] | None, date: datetime.date) -> None:
         if login is None:
             self._app.status.set("Nothing was sent")
             return
         if not self._may_begin(name):
             return
-        username, password = login
-        self._usernames[name] = username
-        model = self._app.data_model
-        assert model is not None
-
-        def again(reason: str) -> None:
-            self._upload(name, title, success, send, reason)
-
-        self._begin(
-            name,
-            lambda job: outbox.deliver_extract(model, date, lambda path: send(path, username, password, job)),
-            lambda file: self._app.status.set(success.format(file=file)),
-            lambda error: self._upload_failed(name, error, again),
+        self._usernames[name] = login[0]
+        self._deliveries.upload(
+            name, date, login, lambda error: self._upload_failed(name, error, lambda reason: self._upload(name, reason))
         )
 
     def _upload_failed(self, name: str, error: BaseException, again: Callable[[str], object] | None) -> None:
@@ -171,6 +128,8 @@ class Tools:
             self._no_records()
             return
         reason = self._reason(error)
+        if isinstance(error, NotDelivered):
+            reason = f"{reason} {error.next_attempt}".strip()
         self._app.status.set(f"The extract was not sent by {name}")
         show_failure(
             self._app,
@@ -244,7 +203,8 @@ class Tools:
     def _reason(self, error: BaseException) -> str:
         from .. import models, network
 
-        return str(error) if isinstance(error, models.DatabaseError) else network.describe_failure(error)
+        known = isinstance(error, models.DatabaseError | outbox.OutboxError | NotDelivered)
+        return str(error) if known else network.describe_failure(error)
 
 
 def _has_records(model: Any, date: datetime.date) -> bool:

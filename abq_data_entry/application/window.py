@@ -241,6 +241,7 @@ class Application(tk.Tk):
         self._show_choices(choices)
         self.entry.refresh_check()
         self.browsing.restart()
+        self.tools.offer_deliveries()
 
     def _show_choices(self, choices: Any) -> None:
         self.form.show_choices(choices.technicians, choices.labs, choices.plots, choices.seed_samples)

@@ -95,8 +95,9 @@ def _ftp(error: BaseException) -> bool | None:
         return None
     if isinstance(error, ftplib.error_temp):
         return not str(error).startswith(_LOGIN_REFUSED)
-    # Our own TransferIncomplete is the bare kind: it arrived in part, and is sent again.
-    return not isinstance(error, ftplib.error_perm | ftplib.error_proto | ftplib.error_reply)
+    from ..network import TransferIncomplete
+
+    return isinstance(error, TransferIncomplete)
 
 
 def _connection(error: BaseException) -> bool | None:

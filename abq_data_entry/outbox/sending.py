@@ -144,6 +144,7 @@ class _Sending:
 
     def _failed(self, began: float, error: Exception) -> Delivery:
         reason = describe_failure(error)
+        log.warning("delivery %s failed: %s", self._delivery.short, type(error).__name__)
         if newer := self._outbox.replaced_by(self._delivery):
             return self._end(began, CANCELLED, reason, ending=replaced_text(newer))
         failures = self._delivery.failures + 1

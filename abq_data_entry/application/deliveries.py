@@ -1,0 +1,204 @@
+"""Deliveries of the window: through the outbox, tried again while it is open, offered at the next start."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import folders, outbox
+from ..jobs import Job
+from ..views import LoginDialog, show_choice
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+    from ..outbox import Delivery, Outbox
+    from .window import Application
+
+TITLES = {"REST": "Login to ABQ Corporate REST API", "FTP": "Login to ABQ Corporate FTP"}
+SUCCESS = {"REST": "{file} successfully uploaded to REST API.", "FTP": "{file} successfully uploaded to FTP"}
+BUSY_PAUSE_MS = 1000
+PATIENCE = 60.0  # seconds that another process may take for the same file
+
+Values = Mapping[str, object]
+Login = tuple[str, str]
+Begin = Callable[[str, Callable[[Job], Any], Callable[[Any], object], Callable[[BaseException], object]], None]
+
+
+class NotDelivered(Exception):
+    """An attempt failed; `delivery` says what happens next, `cause` why."""
+
+    def __init__(self, delivery: Delivery, cause: BaseException | None) -> None:
+        super().__init__(delivery.reason)
+        self.delivery = delivery
+        self.cause = cause
+
+    @property
+    def next_attempt(self) -> str:
+        """A sentence on the next attempt; empty if there is none."""
+        planned = self.delivery.planned
+        return "" if planned is None else f"It is tried again at {planned.astimezone():%H:%M} if the window is open."
+
+
+class Deliveries:
+    """What waits, on the Tk thread. Logins are kept in memory, for the attempts that are planned, and nowhere else.
+
+    `begin(name, work, done, failed)` runs a command in the background and shows it; `running(name)` tells whether
+    one of that name runs.
+    """
+
+    def __init__(self, application: Application, begin: Begin, running: Callable[[str], bool]) -> None:
+        self._app = application
+        self._begin = begin
+        self._running = running
+        self._timers: dict[tuple[str, str], str] = {}
+        self._offered = False
+
+    def upload(
+        self, name: str, date: datetime.date, login: Login, failed: Callable[[BaseException], object]
+    ) -> None:
+        """Put the extract of a day in and make the first attempt; a later one is planned where that may help."""
+        model, values = self._app.data_model, self._settings()
+        assert model is not None
+        # A new version is made: the attempt that is planned for the older one has nothing left to do.
+        timer = self._timers.pop((name, outbox.extract_name(date)), None)
+        if timer is not None:
+            self._app.after_cancel(timer)
+
+        def work(job: Job) -> str:
+            box = opened()
+            return send_one(box, model, put_in(box, model, date, name.lower(), values, login[0]), values, login, job)
+
+        def ended_badly(error: BaseException) -> None:
+            self._plan(name, error, login)
+            failed(error)
+
+        self._begin(name, work, lambda file: self._app.status.set(SUCCESS[name].format(file=file)), ended_badly)
+
+    def offer(self) -> None:
+        """Offer what wasn't finished when the window was closed; once, at the start."""
+        if not self._offered:
+            self._offered = True
+            self._app.jobs.submit("files", unfinished, done=self._ask)
+
+    def _send(self, name: str, waiting: Sequence[Delivery], login: Login) -> None:
+        """Make one attempt at each of these, and plan the next ones."""
+        if self._running(name):
+            self._app.after(BUSY_PAUSE_MS, self._send, name, waiting, login)
+            return
+        model, values = self._app.data_model, self._settings()
+        assert model is not None
+
+        def done(result: tuple[list[str], list[NotDelivered]]) -> None:
+            files, failures = result
+            if files:
+                self._app.status.set(SUCCESS[name].format(file=", ".join(files)))
+            for each in failures:
+                reason = f"{each.delivery.name} was not sent by {name}: {each} {each.next_attempt}"
+                self._app.status.set(reason.strip())
+                self._plan(name, each, login)
+
+        self._begin(
+            name,
+            lambda job: send_all(model, waiting, values, login, job),
+            done,
+            lambda error: self._app.status.set(f"Nothing was sent by {name} ({type(error).__name__})"),
+        )
+
+    def _plan(self, name: str, error: BaseException, login: Login) -> None:
+        if not isinstance(error, NotDelivered) or error.delivery.planned is None:
+            return
+        delivery, key = error.delivery, (name, error.delivery.name)
+
+        def attempt() -> None:
+            self._timers.pop(key, None)
+            self._send(name, [delivery], login)
+
+        wait = error.delivery.planned - datetime.datetime.now(datetime.timezone.utc)
+        self._timers[key] = self._app.after(max(0, int(wait.total_seconds() * 1000)) + 1, attempt)
+
+    def _ask(self, found: Sequence[Delivery]) -> None:
+        if not found:
+            return
+        show_choice(
+            self._app,
+            "Deliveries",
+            "An extract waits to be delivered." if len(found) == 1 else f"{len(found)} extracts wait to be delivered.",
+            "\n".join(f"{each.name} by {each.kind.upper()}. {each.reason}".strip() for each in found),
+            (("Deliver Now", lambda: self._log_in(list(found))), ("Later", None)),
+        )
+
+    def _log_in(self, left: list[Delivery]) -> None:
+        """Ask for the login of one service after the other, and send what goes there."""
+        if not left:
+            return
+        these = [each for each in left if (each.kind, each.username) == (left[0].kind, left[0].username)]
+        name = left[0].kind.upper()
+
+        def answered(login: Login | None) -> None:
+            if login is not None:
+                self._send(name, these, login)
+            self._log_in([each for each in left if each not in these])
+
+        LoginDialog(self._app, TITLES[name], "", left[0].username, answered)
+
+    def _settings(self) -> dict[str, object]:
+        """The settings as they are now, for a worker thread."""
+        return {name: variable.get() for name, variable in self._app.settings.items()}
+
+
+# -- on worker threads ----------------------------------------------------------------------------------
+
+
+def opened() -> Outbox:
+    """The outbox of this user."""
+    return outbox.Outbox(folders.data_folder(create=True) / "outbox")
+
+
+def put_in(
+    box: Outbox, model: SQLModel, date: datetime.date, kind: str, values: Values, username: str
+) -> Delivery:
+    """Put the extract of a day into the outbox and the database; raises `NoRecords`."""
+    known = outbox.known_version(model, date, kind)
+    delivery = box.add(model, date, outbox.destination_of(kind, values), username, known)
+    outbox.record(box, model)
+    return delivery
+
+
+def send_one(box: Outbox, model: SQLModel, delivery: Delivery, values: Values, login: Login, job: Job) -> str:
+    """Make one attempt; returns the file's name, raises `NotDelivered`."""
+    send = outbox.sender(delivery.kind, values, *login)
+    try:
+        after, error = outbox.deliver(
+            box, delivery.identifier, send, progress=job.report, cancel=job.cancel, patience=PATIENCE
+        )
+    finally:
+        outbox.record(box, model)
+    if after.state != "delivered":
+        raise NotDelivered(after, error)
+    return after.name
+
+
+def send_all(
+    model: SQLModel, waiting: Sequence[Delivery], values: Values, login: Login, job: Job
+) -> tuple[list[str], list[NotDelivered]]:
+    """Make one attempt at each; returns the names of those that arrived, and the failures of the others."""
+    box, files, failures = opened(), list[str](), list[NotDelivered]()
+    for each in waiting:
+        try:
+            outbox.require_same(each.destination, values)
+            files.append(send_one(box, model, each, values, login, job))
+        except NotDelivered as failure:
+            failures.append(failure)
+        except outbox.OutboxError as error:
+            failures.append(NotDelivered(outbox.give_up(box, each, str(error)), error))
+        if job.cancel.is_set():
+            break
+    return files, failures
+
+
+def unfinished() -> list[Delivery]:
+    """What waits, after a crash too; damaged entries are put aside, and the log names them."""
+    box = opened()
+    outbox.tidy(box)
+    return [each for each in box.deliveries() if each.state == "waiting"]

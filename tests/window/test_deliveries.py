@@ -1,0 +1,124 @@
+"""Uploads of the window stand in the outbox: tried again while it is open, offered at the next start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abq_data_entry.models import SQLModel
+from abq_data_entry.outbox import Destination, Outbox
+from abq_data_entry.views import LoginDialog
+from tests.commands.test_deliveries import Service
+from tests.fixtures.window import Window
+from tests.network.faults import serving
+from tests.window.test_form import record
+from tests.window.test_tools import EXTRACT, REST_TITLE, TODAY, log_in, point_to, status, told
+
+SENT = f"{EXTRACT} successfully uploaded to REST API."
+
+
+@pytest.fixture
+def service() -> Iterator[tuple[Service, dict[str, Any]]]:
+    """A REST service that refuses at first, and the settings that lead to it."""
+    made = Service()
+    with serving(made) as port:
+        address = f"http://127.0.0.1:{port}"
+        yield made, {"abq_auth_url": f"{address}/auth", "abq_upload_url": f"{address}/upload"}
+
+
+def box() -> Outbox:
+    return Outbox(Path(os.environ["ABQ_DATA_DIR"]) / "outbox")
+
+
+def upload(window: Window) -> None:
+    window.app.callbacks["upload_to_corporate_rest"]()
+    log_in(window, REST_TITLE, "test", "test")
+
+
+def failure(window: Window) -> str:
+    window.until(lambda: window.dialogs and not isinstance(window.dialogs[-1], LoginDialog), "the failure")
+    return told(window)
+
+
+def states(stored: SQLModel) -> list[object]:
+    rows = stored.query("SELECT version, state FROM deliveries ORDER BY version")
+    return [tuple(row.values()) for row in rows or []]
+
+
+def test_what_may_pass_is_tried_again_by_itself(
+    window: Window, stored: SQLModel, service: tuple[Service, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("abq_data_entry.outbox.schedule.FIRST_PAUSE", 0.2)
+    there, settings = service
+    there.answer = there.answer.replace(b"Retry-After: 600", b"Retry-After: 0")
+    stored.save_record(record(1, str(TODAY)))
+    point_to(window, **settings)
+    upload(window)
+    text = failure(window)
+    assert "503" in text and "It is tried again at " in text
+    there.recover()
+    window.until(lambda: status(window) == SENT, "the next attempt")
+    assert not window.dialogs and len(there.received) == 1
+    assert states(stored) == [(1, "delivered")]
+
+
+def test_a_new_version_takes_the_place_of_the_planned_attempt(
+    window: Window, stored: SQLModel, service: tuple[Service, dict[str, Any]]
+) -> None:
+    there, settings = service
+    stored.save_record(record(1, str(TODAY)))
+    point_to(window, **settings)
+    upload(window)
+    failure(window)
+    timers = window.app.tools._deliveries._timers
+    assert len(timers) == 1
+    there.recover()
+    stored.save_record(record(2, str(TODAY)))
+    upload(window)
+    window.until(lambda: status(window) == SENT, "the upload")
+    assert not timers and states(stored) == [(1, "cancelled"), (2, "delivered")]
+    assert len(there.received) == 1 and there.received[0].count(b"\r\n2") >= 2
+
+
+def put_in(stored: SQLModel, settings: dict[str, Any]) -> None:
+    """As a window left it that was closed before the attempt succeeded."""
+    stored.save_record(record(1, str(TODAY)))
+    box().add(stored, TODAY, Destination("rest", str(settings["abq_upload_url"])), "test")
+
+
+@pytest.mark.parametrize("answer", ["Deliver Now", "Later"])
+def test_what_waits_is_offered_at_the_start(
+    open_window: Callable[[], Window], stored: SQLModel, settings: dict[str, Any], answer: str,
+    service: tuple[Service, dict[str, Any]],
+) -> None:  # fmt: skip
+    there, addresses = service
+    there.recover()
+    settings.update(addresses)
+    put_in(stored, addresses)
+    window = open_window()
+    assert "waits to be delivered" in window.dialog().message
+    assert EXTRACT in window.dialog().detail
+    window.answer(answer)
+    if answer == "Later":
+        window.settle()
+        assert not window.dialogs and not there.received and box().deliveries()[0].state == "waiting"
+        return
+    log_in(window, REST_TITLE, "test", "test")
+    window.until(lambda: status(window) == SENT, "the delivery")
+    assert len(there.received) == 1 and states(stored) == [(1, "delivered")]
+
+
+def test_settings_that_lead_elsewhere_get_no_login(
+    open_window: Callable[[], Window], stored: SQLModel, service: tuple[Service, dict[str, Any]]
+) -> None:
+    there, addresses = service
+    put_in(stored, addresses)
+    window = open_window()
+    window.answer("Deliver Now")
+    log_in(window, REST_TITLE, "test", "test")
+    window.until(lambda: "settings for rest have changed" in status(window), "the refusal")
+    assert not there.received and box().deliveries()[0].state == "failed"
