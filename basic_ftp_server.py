@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from pyftpdlib.authorizers import DummyAuthorizer
@@ -52,10 +53,6 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def end(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 def main(words: list[str] | None = None) -> int:
     """Serve until Ctrl-C or SIGTERM; return the exit code."""
     options = arguments(words)
@@ -79,7 +76,20 @@ def main(words: list[str] | None = None) -> int:
         return 1
     if not is_loopback(options.host):
         print("Warning: others on the network can reach this server, and nothing is encrypted.", file=sys.stderr)
-    signal.signal(signal.SIGTERM, end)
+    asked_to_end = threading.Event()
+
+    def end(*_: object) -> None:
+        asked_to_end.set()
+        raise KeyboardInterrupt
+
+    def look() -> None:
+        if asked_to_end.is_set():
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    # Python drops what is raised while it tidies up, say after a client that has just left: so it is asked again.
+    server.ioloop.call_every(0.5, look)
     try:
         print(f"Serving on ftp://{options.host}:{server.address[1]}/ (Ctrl-C ends)", flush=True)
         server.serve_forever(handle_exit=False)
