@@ -53,6 +53,16 @@ class Deliveries:
         self._running = running
         self._timers: dict[tuple[str, str], str] = {}
         self._offered = False
+        self._jobs: dict[str, Job] = {}
+        self.progress: dict[str, tuple[int, int]] = {}
+        """Bytes sent and bytes in all of what is being sent, by identifier; written by worker threads."""
+
+    def stop(self, identifier: str) -> bool:
+        """Cancel the attempt that this window makes at a delivery; False if it makes none."""
+        job = self._jobs.get(identifier)
+        if job is not None:
+            job.cancel.set()
+        return job is not None
 
     def upload(
         self, name: str, date: datetime.date, login: Login, failed: Callable[[BaseException], object]
@@ -61,19 +71,24 @@ class Deliveries:
         model, values = self._app.data_model, self._settings()
         assert model is not None
         # A new version is made: the attempt that is planned for the older one has nothing left to do.
-        timer = self._timers.pop((name, outbox.extract_name(date)), None)
-        if timer is not None:
-            self._app.after_cancel(timer)
+        self.forget(name, outbox.extract_name(date))
 
         def work(job: Job) -> str:
             box = opened()
-            return send_one(box, model, put_in(box, model, date, name.lower(), values, login[0]), values, login, job)
+            delivery = put_in(box, model, date, name.lower(), values, login[0])
+            return self._send_one(box, model, delivery, values, login, job)
 
         def ended_badly(error: BaseException) -> None:
             self._plan(name, error, login)
             failed(error)
 
         self._begin(name, work, lambda file: self._app.status.set(SUCCESS[name].format(file=file)), ended_badly)
+
+    def forget(self, name: str, file_name: str) -> None:
+        """Make no attempt at this file any more that was planned in this window."""
+        timer = self._timers.pop((name, file_name), None)
+        if timer is not None:
+            self._app.after_cancel(timer)
 
     def offer(self) -> None:
         """Offer what wasn't finished when the window was closed; once, at the start."""
@@ -88,6 +103,8 @@ class Deliveries:
             return
         model, values = self._app.data_model, self._settings()
         assert model is not None
+        for each in waiting:
+            self.forget(name, each.name)
 
         def done(result: tuple[list[str], list[NotDelivered]]) -> None:
             files, failures = result
@@ -100,7 +117,7 @@ class Deliveries:
 
         self._begin(
             name,
-            lambda job: send_all(model, waiting, values, login, job),
+            lambda job: self._send_all(model, waiting, values, login, job),
             done,
             lambda error: self._app.status.set(f"Nothing was sent by {name} ({type(error).__name__})"),
         )
@@ -125,10 +142,10 @@ class Deliveries:
             "Deliveries",
             "An extract waits to be delivered." if len(found) == 1 else f"{len(found)} extracts wait to be delivered.",
             "\n".join(f"{each.name} by {each.kind.upper()}. {each.reason}".strip() for each in found),
-            (("Deliver Now", lambda: self._log_in(list(found))), ("Later", None)),
+            (("Deliver Now", lambda: self.log_in(list(found))), ("Later", None)),
         )
 
-    def _log_in(self, left: list[Delivery]) -> None:
+    def log_in(self, left: list[Delivery]) -> None:
         """Ask for the login of one service after the other, and send what goes there."""
         if not left:
             return
@@ -138,13 +155,55 @@ class Deliveries:
         def answered(login: Login | None) -> None:
             if login is not None:
                 self._send(name, these, login)
-            self._log_in([each for each in left if each not in these])
+            self.log_in([each for each in left if each not in these])
 
         LoginDialog(self._app, TITLES[name], "", left[0].username, answered)
 
     def _settings(self) -> dict[str, object]:
         """The settings as they are now, for a worker thread."""
         return {name: variable.get() for name, variable in self._app.settings.items()}
+
+    # -- on worker threads ------------------------------------------------------------------------------
+
+    def _send_one(
+        self, box: Outbox, model: SQLModel, delivery: Delivery, values: Values, login: Login, job: Job
+    ) -> str:
+        """Make one attempt; returns the file's name, raises `NotDelivered`."""
+        identifier, send = delivery.identifier, outbox.sender(delivery.kind, values, *login)
+
+        def noted(sent: int, total: int) -> None:
+            self.progress[identifier] = sent, total
+            job.report(sent, total)
+
+        self._jobs[identifier] = job
+        try:
+            after, error = outbox.deliver(
+                box, identifier, send, progress=noted, cancel=job.cancel, patience=PATIENCE
+            )
+        finally:
+            self._jobs.pop(identifier, None)
+            self.progress.pop(identifier, None)
+            outbox.record(box, model)
+        if after.state != "delivered":
+            raise NotDelivered(after, error)
+        return after.name
+
+    def _send_all(
+        self, model: SQLModel, waiting: Sequence[Delivery], values: Values, login: Login, job: Job
+    ) -> tuple[list[str], list[NotDelivered]]:
+        """Make one attempt at each; returns the names of those that arrived, and the failures of the others."""
+        box, files, failures = opened(), list[str](), list[NotDelivered]()
+        for each in waiting:
+            try:
+                outbox.require_same(each.destination, values)
+                files.append(self._send_one(box, model, each, values, login, job))
+            except NotDelivered as failure:
+                failures.append(failure)
+            except outbox.OutboxError as error:
+                failures.append(NotDelivered(outbox.give_up(box, each, str(error)), error))
+            if job.cancel.is_set():
+                break
+        return files, failures
 
 
 # -- on worker threads ----------------------------------------------------------------------------------
@@ -163,38 +222,6 @@ def put_in(
     delivery = box.add(model, date, outbox.destination_of(kind, values), username, known)
     outbox.record(box, model)
     return delivery
-
-
-def send_one(box: Outbox, model: SQLModel, delivery: Delivery, values: Values, login: Login, job: Job) -> str:
-    """Make one attempt; returns the file's name, raises `NotDelivered`."""
-    send = outbox.sender(delivery.kind, values, *login)
-    try:
-        after, error = outbox.deliver(
-            box, delivery.identifier, send, progress=job.report, cancel=job.cancel, patience=PATIENCE
-        )
-    finally:
-        outbox.record(box, model)
-    if after.state != "delivered":
-        raise NotDelivered(after, error)
-    return after.name
-
-
-def send_all(
-    model: SQLModel, waiting: Sequence[Delivery], values: Values, login: Login, job: Job
-) -> tuple[list[str], list[NotDelivered]]:
-    """Make one attempt at each; returns the names of those that arrived, and the failures of the others."""
-    box, files, failures = opened(), list[str](), list[NotDelivered]()
-    for each in waiting:
-        try:
-            outbox.require_same(each.destination, values)
-            files.append(send_one(box, model, each, values, login, job))
-        except NotDelivered as failure:
-            failures.append(failure)
-        except outbox.OutboxError as error:
-            failures.append(NotDelivered(outbox.give_up(box, each, str(error)), error))
-        if job.cancel.is_set():
-            break
-    return files, failures
 
 
 def unfinished() -> list[Delivery]:

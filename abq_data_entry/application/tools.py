@@ -28,7 +28,7 @@ class Tools:
         self._asking: set[str] = set()
         self._usernames: dict[str, str] = {}
         self._notes: dict[str, str] = {}
-        self._deliveries = Deliveries(application, self._begin, self._running.__contains__)
+        self.deliveries = Deliveries(application, self._begin, self._running.__contains__)
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class Tools:
 
     def offer_deliveries(self) -> None:
         """Offer what wasn't delivered before the window was closed, or the program was killed."""
-        self._deliveries.offer()
+        self.deliveries.offer()
 
     # -- the weather ------------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class Tools:
         if not self._may_begin(name):
             return
         self._usernames[name] = login[0]
-        self._deliveries.upload(
+        self.deliveries.upload(
             name, date, login, lambda error: self._upload_failed(name, error, lambda reason: self._upload(name, reason))
         )
 

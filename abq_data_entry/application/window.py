@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 DRAFT_DELAY_MS = 150
 SCREEN_POLL_MS = 5
 FOCUS_PATIENCE_MS = 300
+DRAWING_MS = 25  # in which the window draws itself
 SWITCH_SECONDS = 0.0005
 DEFAULT_UNIT = 4
 
@@ -197,14 +198,17 @@ class Application(tk.Tk):
         takes_keys = self.form.focused is not None
         # The user may have gone on to another program meanwhile: the focus isn't waited for for ever.
         if self.winfo_viewable() and (takes_keys or patience_ms <= 0):
-            if self.settings_model.problems:
-                problems = "\n".join(self.settings_model.problems)
-                show_warning(self, "Settings", "Some settings couldn't be used.", problems)
-            self.connection.connect()
-            self.jobs.submit("files", self._draft_file.take_over, done=self._restore_draft)
-            self._preferences.ask_desktop()
+            self.after(DRAWING_MS, self._begin_work)
         else:
             self.after(SCREEN_POLL_MS, self._await_screen, patience_ms - SCREEN_POLL_MS)
+
+    def _begin_work(self) -> None:
+        if self.settings_model.problems:
+            problems = "\n".join(self.settings_model.problems)
+            show_warning(self, "Settings", "Some settings couldn't be used.", problems)
+        self.connection.connect()
+        self.jobs.submit("files", self._draft_file.take_over, done=self._restore_draft)
+        self._preferences.ask_desktop()
 
     def _make_callbacks(self) -> dict[str, Callable[..., object]]:
         return {
@@ -215,6 +219,7 @@ class Application(tk.Tk):
             "update_weather_data": self.tools.update_weather_data,
             "upload_to_corporate_rest": self.tools.upload_to_corporate_rest,
             "upload_to_corporate_ftp": self.tools.upload_to_corporate_ftp,
+            "show_deliveries": lambda: _menu_command("delivery_list", "show_deliveries", self),
             "show_form": self._go_to_form,
             "show_record_list": self.show_record_list,
             "previous_record": lambda: self.entry.move(-1),

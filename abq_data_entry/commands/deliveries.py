@@ -119,7 +119,7 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
         "to": f"{delivery.address} by {delivery.kind}, as {delivery.username}",
         "made": local(delivery.created),
         "state": f"{delivery.state} since {local(delivery.changed)}",
-        "what next": _next(delivery),
+        "what next": delivery.next_step,
         "kept as": str(path) if path.exists() else "",
     }
     for name, text in facts.items():
@@ -167,13 +167,6 @@ def _row(delivery: Delivery) -> tuple[str, ...]:
         delivery.kind,
         delivery.state,
         local(delivery.changed),
-        _next(delivery),
+        delivery.next_step,
     )
 
-
-def _next(delivery: Delivery) -> str:
-    """What happens next, or why nothing does."""
-    if delivery.state == "waiting":
-        when = "tried again by `deliveries run`" if delivery.planned is None else f"next try {local(delivery.planned)}"
-        return f"{when}. {delivery.reason}".rstrip(" .") + ("." if delivery.reason else "")
-    return delivery.reason

@@ -86,6 +86,14 @@ class Delivery:
         """Whether it waits, or should be under way."""
         return self.state in (WAITING, SENDING)
 
+    @property
+    def next_step(self) -> str:
+        """What happens next, or why nothing does, in words and by the clock on the wall; empty once delivered."""
+        if self.state != WAITING:
+            return self.reason
+        when = "Waits." if self.planned is None else f"Next attempt {self.planned.astimezone():%Y-%m-%d %H:%M}."
+        return f"{when} {self.reason}".strip()
+
     def competes_with(self, other: Delivery) -> bool:
         """Whether the two would replace one another at the destination."""
         return (self.kind, self.name) == (other.kind, other.name)

@@ -12,6 +12,7 @@ import pytest
 from abq_data_entry.models import SQLModel
 from abq_data_entry.outbox import Destination, Outbox
 from abq_data_entry.views import LoginDialog
+from abq_data_entry.views.deliveries import DeliveriesWindow
 from tests.commands.test_deliveries import Service
 from tests.fixtures.window import Window
 from tests.network.faults import serving
@@ -74,7 +75,7 @@ def test_a_new_version_takes_the_place_of_the_planned_attempt(
     point_to(window, **settings)
     upload(window)
     failure(window)
-    timers = window.app.tools._deliveries._timers
+    timers = window.app.tools.deliveries._timers
     assert len(timers) == 1
     there.recover()
     stored.save_record(record(2, str(TODAY)))
@@ -122,3 +123,76 @@ def test_settings_that_lead_elsewhere_get_no_login(
     log_in(window, REST_TITLE, "test", "test")
     window.until(lambda: "settings for rest have changed" in status(window), "the refusal")
     assert not there.received and box().deliveries()[0].state == "failed"
+
+
+def deliveries_window(window: Window) -> DeliveriesWindow:
+    """Open it by its key, and wait until it shows something."""
+    window.press("ctrl+shift+d")
+    found: list[DeliveriesWindow] = []
+
+    def shown() -> bool:
+        found[:] = [each for each in window.app.winfo_children() if isinstance(each, DeliveriesWindow)]
+        return bool(found) and found[0].winfo_viewable()
+
+    window.until(shown, "the window of deliveries")
+    window.until(lambda: found[0]._receipt.get("1.0", "end-1c"), "what it shows")
+    return found[0]
+
+
+def cells(shown: DeliveriesWindow) -> list[tuple[str, ...]]:
+    return [tuple(map(str, shown.tree.item(each, "values"))) for each in shown.tree.get_children()]
+
+
+def press(window: Window, shown: DeliveriesWindow, text: str) -> None:
+    window.until(lambda: not shown._buttons[text].instate(["disabled"]), f"{text} to be possible")
+    shown._buttons[text].invoke()
+
+
+def test_the_window_lists_retries_and_shows_the_receipt(
+    window: Window, stored: SQLModel, service: tuple[Service, dict[str, Any]]
+) -> None:
+    there, settings = service
+    empty = deliveries_window(window)
+    assert cells(empty) == [] and "Nothing was delivered" in empty._receipt.get("1.0", "end")
+    window.press("Escape")
+    stored.save_record(record(1, str(TODAY)))
+    point_to(window, **settings)
+    upload(window)
+    failure(window)
+    shown = deliveries_window(window)
+    ((day, version, to, state, _since, following),) = cells(shown)
+    assert (day, version, to, state) == (str(TODAY), "1", "REST", "waiting")
+    assert following.startswith("Next attempt ") and "503" in following
+    assert "Attempt 1: " in shown._receipt.get("1.0", "end")
+    there.recover()
+    press(window, shown, "Try Again")
+    log_in(window, REST_TITLE, "test", "test")
+    window.until(lambda: cells(shown)[0][3] == "delivered", "the delivery")
+    window.until(lambda: "Delivered." in shown._receipt.get("1.0", "end"), "the receipt")
+    assert all(shown._buttons[text].instate(["disabled"]) for text in ("Try Again", "Cancel Delivery", "Show File"))
+    assert not window.app.tools.deliveries._timers, "what was planned is done"
+    assert len(there.received) == 1
+
+
+def test_cancel_in_the_window_waiting_or_running(
+    window: Window, stored: SQLModel, service: tuple[Service, dict[str, Any]]
+) -> None:
+    there, settings = service
+    stored.save_record(record(1, str(TODAY)))
+    point_to(window, **settings)
+    upload(window)
+    failure(window)
+    shown = deliveries_window(window)
+    press(window, shown, "Cancel Delivery")
+    window.until(lambda: cells(shown)[0][3] == "cancelled", "the end of the first")
+    shown.destroy()
+    there.stalls = True
+    upload(window)
+    window.until(there.reached.is_set, "the upload")
+    shown = deliveries_window(window)
+    window.until(lambda: cells(shown)[0][3].startswith("sending"), "the second")
+    shown.tree.selection_set(shown.tree.get_children()[0])
+    press(window, shown, "Cancel Delivery")
+    window.until(lambda: cells(shown)[0][3] == "cancelled", "the end of the second")
+    window.until(lambda: not window.app.tools.running, "the end of the command")
+    assert there.received == []

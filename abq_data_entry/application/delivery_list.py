@@ -1,0 +1,108 @@
+"""Opens the window of deliveries, and does what is asked there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import outbox
+from ..views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
+from .deliveries import opened
+
+if TYPE_CHECKING:
+    from ..outbox import Delivery, Outbox
+    from .window import Application
+
+Progress = Mapping[str, tuple[int, int]]
+
+
+def show_deliveries(application: Application) -> DeliveriesWindow:
+    """Show the window of deliveries, or bring the one that is open to the front."""
+    deliveries = application.tools.deliveries
+    shown = next((each for each in application.winfo_children() if isinstance(each, DeliveriesWindow)), None)
+    if shown is not None:
+        shown.lift()
+        shown.tree.focus_set()
+        return shown
+
+    def fetch(show: Callable[[Sequence[DeliveryRow]], object]) -> None:
+        application.jobs.submit("files", rows, dict(deliveries.progress), done=show)
+
+    def failed(error: BaseException) -> None:
+        application.status.set(str(error) if isinstance(error, outbox.OutboxError) else type(error).__name__)
+
+    def retry(identifier: str) -> None:
+        application.jobs.submit("files", _again, identifier, done=deliveries.log_in, failed=failed)
+
+    def cancel(identifier: str) -> None:
+        if not deliveries.stop(identifier):
+            application.jobs.submit("files", _give_up, identifier, done=given_up, failed=failed)
+
+    def given_up(delivery: Delivery) -> None:
+        deliveries.forget(delivery.kind.upper(), delivery.name)
+
+    def show_file(identifier: str) -> None:
+        application.jobs.submit("files", _show, identifier, failed=failed)
+
+    return DeliveriesWindow(application, DeliveryCallbacks(fetch, retry, cancel, show_file))
+
+
+# -- on the thread for files ----------------------------------------------------------------------------
+
+
+def rows(progress: Progress) -> list[DeliveryRow]:
+    """All deliveries, the newest first."""
+    box = opened()
+    return [_row(box, each, progress.get(each.identifier)) for each in reversed(box.deliveries())]
+
+
+def _again(identifier: str) -> list[Delivery]:
+    box = opened()
+    return [outbox.retry(box, box.read(identifier))]
+
+
+def _give_up(identifier: str) -> Delivery:
+    box = opened()
+    return outbox.cancel(box, box.read(identifier))
+
+
+def _show(identifier: str) -> None:
+    box = opened()
+    folder = box.file_of(box.read(identifier)).parent
+    opener = {"darwin": "open", "win32": "explorer"}.get(sys.platform, "xdg-open")
+    subprocess.Popen([opener, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _row(box: Outbox, delivery: Delivery, progress: tuple[int, int] | None) -> DeliveryRow:
+    path = box.file_of(delivery)
+    state = delivery.state
+    if state == "sending" and progress is not None and progress[1]:
+        state = f"sending, {100 * progress[0] // progress[1]} %"
+    cells = (
+        f"{delivery.date}",
+        f"{delivery.version}",
+        delivery.kind.upper(),
+        state,
+        f"{delivery.changed.astimezone():%Y-%m-%d %H:%M}",
+        delivery.next_step,
+    )
+    alive = delivery.state in ("waiting", "failed")
+    return DeliveryRow(
+        delivery.identifier, cells, _receipt(delivery, path), alive, alive or delivery.state == "sending", path.exists()
+    )
+
+
+def _receipt(delivery: Delivery, path: Path) -> str:
+    lines = [
+        f"{delivery.name}, version {delivery.version}, {delivery.size:,} bytes, number {delivery.short}",
+        f"to {delivery.address} by {delivery.kind.upper()}, as {delivery.username}",
+        f"SHA-256 {delivery.sha256}",
+    ]
+    for number, attempt in enumerate(delivery.attempts, 1):
+        seconds = "" if attempt.seconds is None else f" in {attempt.seconds:.1f} s"
+        moment = f"{attempt.started.astimezone():%Y-%m-%d %H:%M:%S}"
+        lines.append(f"Attempt {number}: {moment}, {attempt.sent:,} bytes{seconds}. {attempt.outcome}")
+    return "\n".join(lines)
