@@ -1,74 +1,35 @@
 """The corporate REST service: log in by a form, keep the token cookie, PUT the file as multipart/form-data.
 
-Sources: RFC 9110 (HTTP), RFC 7578 (multipart/form-data). Errors raised here are `requests` errors by class, but made
-anew: those of the library hold the request with its form, its cookies and its address.
+Sources: RFC 9110 (HTTP), RFC 7578 (multipart/form-data), RFC 9530 (Content-Digest), draft-ietf-httpapi-idempotency-key.
+What is sent stands in `rest_body`, what may come back in `rest_answers`.
 """
 
 import logging
 import os
 import re
 import secrets
-import ssl
 import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import requests
 import urllib3
 
-from .failures import (
-    Cancelled,
-    FileChanged,
-    HostUnknown,
-    HostUnreachable,
-    InvalidInput,
-    Told,
-    causes,
-    describe_failure,
-    http_status_in_words,
-)
+from . import encryption, rest_answers
+from .failures import Cancelled, InvalidInput
 from .guard import Guard, is_loopback
+from .rest_answers import RestConnectionError
+from .rest_body import Multipart
 from .rest_connections import GuardedAdapter
 from .source import Progress, SourceFile
 
 TIMEOUT = 60.0  # seconds without any progress
-BLOCK = 256 * 1024
-_LARGEST_ANSWER = 64 * 1024
-_LOGIN_PAGE = re.compile(rb"<form\b|<input\b[^>]{0,500}\btype\s*=\s*[\"']?password", re.IGNORECASE)
+_MOST_REDIRECTS = 3
+_KEY = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lesser lines hold addresses with their query strings
-
-
-class RestError(Told, requests.RequestException):
-    """The delivery failed; the text says why."""
-
-
-class RestStatusError(Told, requests.HTTPError):
-    """The server answered, but not with success; `response` has the status and headers, nothing that was sent."""
-
-
-class RestConnectionError(Told, requests.ConnectionError):
-    """There was no connection, or it broke."""
-
-
-class RestCertificateError(Told, requests.exceptions.SSLError):
-    """The connection can't be trusted."""
-
-
-class RestTimeout(Told, requests.Timeout):
-    """The server took too long."""
-
-
-_Kinds = tuple[type[BaseException], ...]
-_FAMILIES: list[tuple[_Kinds, type[requests.RequestException]]] = [  # the first that is among the causes counts
-    ((FileChanged,), RestError),
-    ((ConnectionError, EOFError, HostUnknown, HostUnreachable), RestConnectionError),
-    ((ssl.SSLEOFError, ssl.SSLZeroReturnError), RestConnectionError),
-    ((ssl.SSLError, urllib3.exceptions.SSLError, requests.exceptions.SSLError), RestCertificateError),
-    ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), RestTimeout),
-    ((urllib3.exceptions.ProtocolError, requests.ConnectionError), RestConnectionError),
-]
 
 
 def upload_to_corporate_rest(
@@ -82,13 +43,19 @@ def upload_to_corporate_rest(
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
     ca_file: str | os.PathLike[str] | None = None,
+    client_certificate: str | os.PathLike[str] | None = None,
+    idempotency_key: str | None = None,
 ) -> None:
     """Log in at `auth_url` and PUT the file to `upload_url` as multipart field `file`, under its base name.
 
     `timeout`: seconds without progress, for connecting, sending and the whole of each answer; `progress(sent, total)`:
     bytes of the file, at most 20 times a second and once at the end, on the calling thread; `ca_file`: a PEM file
-    with the certificate authorities to trust instead of the public ones.
-    Proxies come from the environment, except for this machine itself. Redirects are not followed.
+    with the certificate authorities to trust instead of the public ones; `client_certificate`: a PEM file with our own
+    certificate and its key; `idempotency_key`: the same for every attempt of one delivery, so that the server can tell
+    a repetition (not given: a new one).
+    Proxies come from the environment, except for this machine itself. Redirects that keep the method (307, 308) are
+    followed within the same origin, and from http to https of the same host. If the login has expired by the time of
+    the PUT (401), it is repeated once.
 
     Raises `requests.HTTPError` for a status of 300 or more and for a login page in place of an answer, other
     `requests.RequestException` for everything else on the way, `InvalidInput` for addresses that can't be used,
@@ -98,18 +65,23 @@ def upload_to_corporate_rest(
         _check_address(url)
     if ca_file is not None and not Path(ca_file).is_file():
         raise InvalidInput(f"The CA file {ca_file} doesn't exist. Check the setting.")
+    if client_certificate is not None:
+        encryption.present(encryption.unverified_context(), os.fspath(client_certificate))  # or say why it can't be
+    key = secrets.token_hex(16) if idempotency_key is None else idempotency_key
+    if not _KEY.fullmatch(key):
+        raise InvalidInput("An idempotency key has 1 to 200 letters, digits, or characters of _.:-")
     with Guard(cancel, timeout) as guard, SourceFile(filepath, progress) as source:
         try:
             with _session(guard) as session:
-                verify = True if ca_file is None else os.fspath(ca_file)
-                _log_in(session, guard, auth_url, username, password, verify)
-                _put(session, guard, upload_url, source, verify)
+                session.cert = None if client_certificate is None else os.fspath(client_certificate)
+                delivery = _Delivery(session, guard, True if ca_file is None else os.fspath(ca_file))
+                delivery.run(upload_url, auth_url, {"username": username, "password": password}, source, key)
             return
         except Cancelled:
             failure: Exception = Cancelled()
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             failure = guard.verdict() or error
-            failure = failure if isinstance(failure, Cancelled) else _made_anew(failure)
+            failure = failure if isinstance(failure, Cancelled) else rest_answers.made_anew(failure)
     raise failure  # outside of the handler: an error's context would hold the library's, and that the form
 
 
@@ -125,8 +97,15 @@ def _check_address(url: str) -> None:
         raise InvalidInput("The address of the REST service must not hold a user name or a password.")
 
 
+class _Session(requests.Session):
+    """Leaves redirects to us: even when it doesn't follow them, the library would read all of such an answer."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
 def _session(guard: Guard) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     adapter = GuardedAdapter(guard)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -145,102 +124,55 @@ def _proxies(url: str) -> dict[str, str] | None:
     return {"no_proxy": "*"} if is_loopback(urllib.parse.urlsplit(url).hostname or "") else None
 
 
-def _log_in(
-    session: requests.Session, guard: Guard, url: str, username: str, password: str, verify: bool | str
-) -> None:
-    guard.progressed()
-    with session.post(
-        url,
-        data={"username": username, "password": password},
-        verify=verify,
-        proxies=_proxies(url),
-        allow_redirects=False,
-        stream=True,
-    ) as response:
-        page = _read(response)
-    _check_answer(response, page, "The server {host} refused the user name or the password: it showed its login again.")
+class _Delivery:
+    """One login and one PUT over a session."""
 
+    def __init__(self, session: requests.Session, guard: Guard, verify: bool | str) -> None:
+        self._session = session
+        self._guard = guard
+        self._verify = verify
 
-def _put(session: requests.Session, guard: Guard, url: str, source: SourceFile, verify: bool | str) -> None:
-    guard.progressed()
-    body = _Multipart(source)
-    with session.put(
-        url,
-        data=body,  # type: ignore[arg-type]  # views of one buffer, which the connection takes as well
-        headers={"Content-Type": body.content_type},
-        verify=verify,
-        proxies=_proxies(url),
-        allow_redirects=False,
-        stream=True,
-    ) as response:
-        page = _read(response)
-    _check_answer(
-        response, page, "The server {host} answered with a login page: it didn't take the file. Check the addresses."
-    )
-    if not body.complete:  # the answer came, and the connection broke, before everything was sent
-        raise RestConnectionError("The server answered before it had the whole file. Try again.")
+    def run(self, upload_url: str, auth_url: str, form: dict[str, str], source: SourceFile, key: str) -> None:
+        body = Multipart(source, self._guard)
+        headers = {
+            "Content-Type": body.content_type,
+            "Content-Digest": body.content_digest,
+            "Idempotency-Key": f'"{key}"',
+        }
+        self._log_in(auth_url, form)
+        response, page = self._request(self._session.put, upload_url, data=body, headers=headers)
+        if response.status_code == 401:  # the login was right a moment ago
+            self._session.cookies.clear()
+            self._session.close()
+            self._log_in(auth_url, form)
+            response, page = self._request(self._session.put, upload_url, data=body, headers=headers)
+        rest_answers.check(
+            response,
+            page,
+            "The server {host} answered with a login page: it didn't take the file. Check the addresses.",
+        )
+        if not body.complete:  # the answer came, and the connection broke, before everything was sent
+            raise RestConnectionError("The server answered before it had the whole file. Try again.")
+        rest_answers.confirm(response, page, body)
 
+    def _log_in(self, url: str, form: dict[str, str]) -> None:
+        response, page = self._request(self._session.post, url, data=form)
+        rest_answers.check(
+            response, page, "The server {host} refused the user name or the password: it showed its login again."
+        )
 
-def _read(response: requests.Response) -> bytes:
-    """Return the start of the answer; whatever is beyond 64 KiB is left on the wire."""
-    page: bytes = response.raw.read(_LARGEST_ANSWER, decode_content=True)
-    return page
-
-
-def _check_answer(response: requests.Response, page: bytes, login_page: str) -> None:
-    host = urllib.parse.urlsplit(response.url).hostname or ""
-    if response.status_code >= 300:
-        raise RestStatusError(http_status_in_words(response.status_code, host), response=_bare(response))
-    if _LOGIN_PAGE.search(page):
-        raise RestStatusError(login_page.format(host=host), response=_bare(response))
-
-
-def _bare(response: requests.Response) -> requests.Response:
-    """Return the status and the harmless headers of an answer, without cookies, address, body or request."""
-    bare = requests.Response()
-    bare.status_code, bare.reason = response.status_code, response.reason
-    for name in ("Content-Type", "Date", "Retry-After", "Server"):
-        if name in response.headers:
-            bare.headers[name] = response.headers[name]
-    return bare
-
-
-def _made_anew(error: Exception) -> Exception:
-    """Return an error of the same family whose text is for people, and which holds nothing of the old one."""
-    if isinstance(error, RestStatusError | RestConnectionError):
-        return error.with_traceback(None)
-    sentence = describe_failure(error)
-    links = list(causes(error))
-    for origins, kind in _FAMILIES:
-        if any(isinstance(link, origins) for link in links):
-            return kind(sentence)
-    return RestError(sentence)
-
-
-class _Multipart:
-    """The body of the PUT: one field `file`, streamed in blocks, its length known beforehand.
-
-    Iterable with a length, and nothing else: `requests` then sends the blocks as they are, with Content-Length.
-    """
-
-    def __init__(self, source: SourceFile) -> None:
-        boundary = secrets.token_hex(24)
-        # RFC 7578 4.2: names beyond ASCII go as UTF-8; quotes as browsers escape them (HTML standard, 4.10.22.8)
-        name = source.name.replace('"', "%22")
-        self.content_type = f"multipart/form-data; boundary={boundary}"
-        self.complete = False
-        self._source = source
-        self._head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        ).encode()
-        self._tail = f"\r\n--{boundary}--\r\n".encode()
-
-    def __len__(self) -> int:
-        return len(self._head) + self._source.size + len(self._tail)
-
-    def __iter__(self) -> Iterator[bytes | memoryview]:
-        yield self._head
-        yield from self._source.blocks(BLOCK)
-        yield self._tail
-        self.complete = True
+    def _request(
+        self, method: Callable[..., requests.Response], url: str, **content: Any
+    ) -> tuple[requests.Response, bytes]:
+        """Send, and send once more to where the server says it belongs if that is harmless; return the answer."""
+        for _ in range(_MOST_REDIRECTS + 1):
+            self._guard.progressed()
+            with method(
+                url, verify=self._verify, proxies=_proxies(url), allow_redirects=False, stream=True, **content
+            ) as response:
+                page = rest_answers.read(response)
+            url = rest_answers.next_address(response, url)
+            if not url:
+                break
+            self._session.close()  # part of the body may still be on that connection
+        return response, page

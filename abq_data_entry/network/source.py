@@ -61,6 +61,15 @@ class SourceFile:
             raise FileChanged(f"The file {self._path} was changed while it was being sent. Send it again.")
         self._report()
 
+    def content(self, size: int) -> Iterator[memoryview]:
+        """Yield the same blocks without counting them as sent, and begin again."""
+        buffer = memoryview(bytearray(min(size, max(self.size, 1))))
+        rest = self.size
+        while rest and (count := self._file.readinto(buffer[:rest])):
+            rest -= count
+            yield buffer[:count]
+        self.rewind()
+
     def rewind(self) -> None:
         """Begin again with the first block."""
         self._file.seek(0)

@@ -34,9 +34,7 @@ def require_same(destination: Destination, settings: Settings) -> None:
 
 def sender(kind: str, settings: Settings, username: str, password: str) -> Send:
     """Return what brings a file to its destination with this login; nothing else keeps the password."""
-    by = {"rest": _by_rest, "ftp": _by_ftp, "sftp": _by_sftp}[
-        "sftp" if kind == "ftp" and settings["abq_transfer"] == "sftp" else kind
-    ]
+    by = {"rest": _by_rest, "ftp": _by_sftp if settings["abq_transfer"] == "sftp" else _by_ftp}[kind]
 
     def send(path: Path, *, progress: Progress, cancel: threading.Event) -> None:
         by(settings, path, username, password, progress, cancel)
@@ -55,9 +53,10 @@ def _by_rest(
         str(settings["abq_auth_url"]),
         username,
         password,
+        idempotency_key=path.parent.name,  # the delivery's folder in the outbox: the same for all its attempts
         progress=progress,
         cancel=cancel,
-        **_chosen(settings, ca_file="abq_ca_file"),
+        **_chosen(settings, ca_file="abq_ca_file", client_certificate="abq_client_certificate"),
     )
 
 

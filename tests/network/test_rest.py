@@ -1,9 +1,12 @@
 """Deliveries by REST: to the bundled server as it is, and to servers that misbehave."""
 
+import base64
 import datetime
+import hashlib
 import ipaddress
 import logging
 import os
+import re
 import ssl
 import threading
 import time
@@ -159,6 +162,179 @@ def test_proxy_of_the_environment(extract: Path, monkeypatch: pytest.MonkeyPatch
         with serving(answers(LOGGED_IN, http("200 OK"))) as direct:
             send(direct, extract)  # this machine itself is reached directly
     assert [request.split(b" ")[1] for request in seen] == [b"http://corp.invalid/in", b"http://corp.invalid/up"]
+
+
+def test_digest_and_key_on_the_wire(extract: Path) -> None:
+    seen: list[bytes] = []
+
+    def script(connection: Connection) -> None:
+        for reply in (LOGGED_IN, http("200 OK")):
+            seen.append(connection.request())
+            connection.send(reply)
+
+    with serving(script) as port:
+        send(port, extract, idempotency_key="delivery-7")
+        send(port, extract)
+        send(port, extract)
+    keys = []
+    for upload in seen[1::2]:
+        head, _, body = upload.partition(b"\r\n\r\n")
+        digest = base64.b64encode(hashlib.sha256(body).digest())
+        assert b"\r\nContent-Digest: sha-256=:" + digest + b":\r\n" in head + b"\r\n"
+        found = re.search(rb'\r\nIdempotency-Key: "(\S+)"\r\n', head + b"\r\n")
+        assert found is not None
+        keys.append(found[1])
+    assert keys[0] == b"delivery-7" and len(set(keys)) == 3
+    assert b"idempotency" not in b"".join(seen[::2]).lower()
+    with pytest.raises(network.InvalidInput):
+        send(port, extract, idempotency_key='a"\r\nX: y')
+
+
+class Place:
+    """A server at an address: it answers the requests of all its connections in turn, and notes them."""
+
+    def __init__(self, *replies: bytes) -> None:
+        self.requests: list[bytes] = []
+        self._replies = list(replies)
+
+    def __call__(self, connection: Connection) -> None:
+        while self._replies and (request := connection.request()):
+            self.requests.append(request)
+            connection.send(self._replies.pop(0))
+
+    def lines(self) -> list[str]:
+        return [request.split(b"\r\n")[0].decode() for request in self.requests]
+
+
+@pytest.mark.parametrize("status", ["307 Temporary Redirect", "308 Permanent Redirect"])
+def test_redirect_within_the_origin_is_followed(status: str, extract: Path) -> None:
+    elsewhere = http(status, b"", "Location: /new/place?a=b")
+    place = Place(elsewhere, LOGGED_IN, elsewhere, http("200 OK"))
+    told: list[int] = []
+    with serving(place) as port:
+        send(port, extract, progress=lambda sent, total: told.append(sent))
+    kinds = [line.split("?")[0] for line in place.lines()]
+    assert kinds == ["POST /auth", "POST /new/place", "PUT /upload", "PUT /new/place"]
+    assert extract.read_bytes() in place.requests[3] and told[-1] == extract.stat().st_size
+
+
+def test_redirect_from_http_to_https_is_followed(certificate: Path, extract: Path) -> None:
+    secure = Place(LOGGED_IN)
+    with serving(encrypted(secure, certificate)) as encrypted_port:
+        target = f"Location: https://127.0.0.1:{encrypted_port}/auth"
+        plain = Place(http("308 Permanent Redirect", b"", target), http("200 OK"))
+        with serving(plain) as port:
+            send(port, extract, ca_file=certificate)
+    assert plain.lines()[1].startswith("PUT") and secure.lines() == ["POST /auth HTTP/1.1"]
+
+
+def test_redirect_to_plain_http_or_another_host_is_not_followed(certificate: Path, extract: Path) -> None:
+    stranger = Place(LOGGED_IN, http("200 OK"))
+    with serving(stranger) as other:
+        for target in (
+            f"http://127.0.0.1:{other}/",
+            f"http://localhost:{other}/",
+            f"//localhost:{other}/x",
+            "http://[",
+        ):
+            refused = http("307 Temporary Redirect", b"", f"Location: {target}")
+            for place in (Place(refused), Place(LOGGED_IN, refused)):
+                with serving(place) as port, pytest.raises(network.requests.HTTPError, match="another address"):
+                    send(port, extract)
+            secure = Place(refused)
+            with (
+                serving(encrypted(secure, certificate)) as port,
+                pytest.raises(network.requests.HTTPError, match="another address"),
+            ):
+                address = f"https://127.0.0.1:{port}/"
+                network.upload_to_corporate_rest(extract, address, address, "alice", SECRET, ca_file=certificate)
+    assert not stranger.requests
+
+
+def test_redirects_in_a_circle_end(extract: Path) -> None:
+    place = Place(*[http("307 Temporary Redirect", b"", "Location: /auth")] * 20)
+    with serving(place) as port, pytest.raises(network.requests.HTTPError, match="another address"):
+        send(port, extract)
+    assert len(place.requests) < 10
+
+
+def test_expired_login_is_repeated_once(extract: Path) -> None:
+    again = http("200 OK", b"", "Set-Cookie: token=second; Path=/")
+    place = Place(LOGGED_IN, http("401 Expired"), again, http("200 OK"))
+    with serving(place) as port:
+        send(port, extract, idempotency_key="delivery-7")
+    assert [line.split("?")[0] for line in place.lines()] == ["POST /auth", "PUT /upload"] * 2
+    assert b"token=second" in place.requests[3] and b"opensesame" not in place.requests[3]
+    assert all(b'Idempotency-Key: "delivery-7"' in place.requests[number] for number in (1, 3))
+    place = Place(LOGGED_IN, http("401 No"), LOGGED_IN, http("401 No"), LOGGED_IN)
+    with serving(place) as port, pytest.raises(network.requests.HTTPError, match=r"password \(401\)"):
+        send(port, extract)
+    assert len(place.requests) == 4
+
+
+def claims(extract: Path) -> dict[str, bytes]:
+    digest = hashlib.sha256(extract.read_bytes()).digest()
+    text = base64.b64encode(digest).decode()
+    size = extract.stat().st_size
+    kind = "Content-Type: application/json; charset=utf-8"
+    return {
+        "header": http("204 No Content", b"", f"Repr-Digest: sha-256=:{text}:"),
+        "older header": http("204 No Content", b"", f"Digest: SHA-256={text}"),
+        "json": http("200 OK", f'{{"sha256": "{digest.hex()}", "size": {size}}}'.encode(), kind),
+        "json in base64": http("201 Created", f'{{"sha256": "{text}"}}'.encode(), kind),
+        "nothing to read": http("200 OK", b'{"sha256": 7, "size": "large"}', kind),
+        "no object": http("200 OK", b"[1, 2", kind),
+        "of its own page": http("200 OK", b"<p>done</p>", f"Repr-Digest: sha-256=:{'A' * 43}=:"),
+    }
+
+
+@pytest.mark.parametrize("claim", ["header", "older header", "json", "json in base64"])
+def test_what_the_server_says_it_stored_must_match(claim: str, extract: Path, tmp_path: Path) -> None:
+    right = claims(extract)[claim]
+    with serving(answers(LOGGED_IN, right)) as port:
+        send(port, extract)
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / extract.name
+    other.write_bytes(extract.read_bytes()[:-1])
+    error = failing(answers(LOGGED_IN, right), other)
+    assert isinstance(error, network.requests.ConnectionError)
+    assert "stored something else" in network.describe_failure(error)
+
+
+@pytest.mark.parametrize("claim", ["nothing to read", "no object", "of its own page"])
+def test_answers_that_claim_nothing(claim: str, extract: Path) -> None:
+    with serving(answers(LOGGED_IN, claims(extract)[claim])) as port:
+        send(port, extract)
+
+
+def test_client_certificate(certificate: Path, extract: Path, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(certificate)
+    shown: list[bytes | None] = []
+
+    def script(connection: Connection) -> None:
+        with context.wrap_socket(connection.socket, server_side=True) as secure:
+            shown.append(secure.getpeercert(True))
+            answers(LOGGED_IN, http("200 OK"))(Connection(secure, connection._ended))
+
+    with serving(script) as port:
+        address = f"https://127.0.0.1:{port}/"
+
+        def deliver(**options: Path) -> None:
+            network.upload_to_corporate_rest(
+                extract, address, address, "alice", SECRET, ca_file=certificate, **options  # type: ignore[arg-type]
+            )  # fmt: skip
+
+        deliver(client_certificate=certificate)
+        assert shown[0]
+        with pytest.raises(network.requests.RequestException):
+            deliver()
+    (tmp_path / "none.pem").write_text("nothing")
+    for file in ("none.pem", "missing.pem"):
+        with pytest.raises(network.InvalidInput, match="abq_client_certificate"):
+            deliver(client_certificate=tmp_path / file)
 
 
 def cut_in_the_body(connection: Connection) -> None:

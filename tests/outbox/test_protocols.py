@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from abq_data_entry import network, outbox
 from abq_data_entry.models import SETTINGS
+from tests.network.faults import Connection, http, serving
 from tests.network.real_servers import sshd
 
 
@@ -39,6 +41,31 @@ def test_sftp_in_place_of_ftp_by_the_settings(tmp_path: Path) -> None:
         settings["abq_sftp_host_key"] = caught.value.fingerprint
         deliver()
         assert (server.folder / extract.name).read_bytes() == extract.read_bytes()
+
+
+def test_every_attempt_of_a_delivery_has_the_same_key(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+
+    def script(connection: Connection) -> None:
+        while request := connection.request():
+            seen.append(request)
+            connection.send(http("200 OK"))
+
+    keys = []
+    with serving(script) as port:
+        address = f"http://127.0.0.1:{port}/"
+        settings = settings_with(abq_auth_url=address, abq_upload_url=address)
+        for folder in ("0123", "0123", "4567"):
+            extract = tmp_path / folder / "extract.csv"
+            extract.parent.mkdir(exist_ok=True)
+            extract.write_bytes(b"Date,Time\r\n")
+            outbox.sender("rest", settings, "alice", "secret")(
+                extract, progress=lambda sent, total: None, cancel=threading.Event()
+            )
+            found = re.search(rb'Idempotency-Key: "(.*?)"', seen[-1])
+            assert found is not None
+            keys.append(found[1])
+    assert keys == [b"0123", b"0123", b"4567"]
 
 
 def test_ftp_unless_the_settings_say_otherwise() -> None:

@@ -1,0 +1,160 @@
+"""What the REST service answers: success, a failure, or another address; and the errors that tell of it.
+
+Sources: RFC 9110 (HTTP), RFC 9530 (digests). The errors are `requests` errors by class, but made anew: those of the
+library hold the request with its form, its cookies and its address.
+"""
+
+import base64
+import binascii
+import json
+import re
+import ssl
+import urllib.parse
+
+import requests
+import urllib3
+
+from .failures import (
+    FileChanged,
+    HostUnknown,
+    HostUnreachable,
+    Told,
+    causes,
+    describe_failure,
+    http_status_in_words,
+)
+from .rest_body import Multipart
+
+_LARGEST_ANSWER = 64 * 1024
+_LOGIN_PAGE = re.compile(rb"<form\b|<input\b[^>]{0,500}\btype\s*=\s*[\"']?password", re.IGNORECASE)
+_DIGEST = re.compile(r"(?i)\bsha-256=:?([A-Za-z0-9+/]{43}=)")
+
+
+class RestError(Told, requests.RequestException):
+    """The delivery failed; the text says why."""
+
+
+class RestStatusError(Told, requests.HTTPError):
+    """The server answered, but not with success; `response` has the status and headers, nothing that was sent."""
+
+
+class RestConnectionError(Told, requests.ConnectionError):
+    """There was no connection, or it broke."""
+
+
+class RestIncomplete(Told, requests.ConnectionError):
+    """The server took something, but not what was sent."""
+
+
+class RestCertificateError(Told, requests.exceptions.SSLError):
+    """The connection can't be trusted."""
+
+
+class RestTimeout(Told, requests.Timeout):
+    """The server took too long."""
+
+
+_Kinds = tuple[type[BaseException], ...]
+_FAMILIES: list[tuple[_Kinds, type[requests.RequestException]]] = [  # the first that is among the causes counts
+    ((FileChanged,), RestError),
+    ((ConnectionError, EOFError, HostUnknown, HostUnreachable), RestConnectionError),
+    ((ssl.SSLEOFError, ssl.SSLZeroReturnError), RestConnectionError),
+    ((ssl.SSLError, urllib3.exceptions.SSLError, requests.exceptions.SSLError), RestCertificateError),
+    ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), RestTimeout),
+    ((urllib3.exceptions.ProtocolError, requests.ConnectionError), RestConnectionError),
+]
+
+
+def made_anew(error: Exception) -> Exception:
+    """Return an error of the same family whose text is for people, and which holds nothing of the old one."""
+    if isinstance(error, RestStatusError | RestConnectionError | RestIncomplete):
+        return error.with_traceback(None)
+    sentence = describe_failure(error)
+    links = list(causes(error))
+    for origins, kind in _FAMILIES:
+        if any(isinstance(link, origins) for link in links):
+            return kind(sentence)
+    return RestError(sentence)
+
+
+def read(response: requests.Response) -> bytes:
+    """Return the start of the answer; whatever is beyond 64 KiB is left on the wire."""
+    page: bytes = response.raw.read(_LARGEST_ANSWER, decode_content=True)
+    return page
+
+
+def next_address(response: requests.Response, url: str) -> str:
+    """Return where the same request is to go instead (307, 308; RFC 9110, 15.4.8 and 15.4.9), "" if nowhere.
+
+    Only within the same origin, or from http to https of the same host: it takes a password or a file along.
+    """
+    if response.status_code not in (307, 308):
+        return ""
+    try:
+        target = urllib.parse.urljoin(url, response.headers.get("Location", ""))
+        old, new = urllib.parse.urlsplit(url), urllib.parse.urlsplit(target)
+        same_origin = (old.scheme, old.hostname, _port(old)) == (new.scheme, new.hostname, _port(new))
+        encrypted_now = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
+    except ValueError:
+        return ""
+    harmless = new.username is None and new.password is None and bool(response.headers.get("Location"))
+    return target if harmless and (same_origin or encrypted_now) else ""
+
+
+def _port(parts: urllib.parse.SplitResult) -> int:
+    return parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+
+
+def check(response: requests.Response, page: bytes, login_page: str) -> None:
+    """Raise `RestStatusError` unless the answer is a success, and none that merely shows a login."""
+    host = urllib.parse.urlsplit(response.url).hostname or ""
+    if response.status_code >= 300:
+        raise RestStatusError(http_status_in_words(response.status_code, host), response=_bare(response))
+    if _LOGIN_PAGE.search(page):
+        raise RestStatusError(login_page.format(host=host), response=_bare(response))
+
+
+def confirm(response: requests.Response, page: bytes, body: Multipart) -> None:
+    """Compare what the server says that it stored, where it says so; raises `RestIncomplete`.
+
+    It may say so by `Repr-Digest` (or the older `Digest`) of an answer without content, where it means what was
+    stored, or by `sha256` and `size` of an object in JSON. A digest may be of the file or of the whole body.
+    """
+    digests, sizes = _claims(response, page)
+    if digests - {body.file_digest, body.body_digest} or sizes - {body.size, len(body)}:
+        host = urllib.parse.urlsplit(response.url).hostname or ""
+        raise RestIncomplete(f"The server {host} says that it stored something else than what was sent. Send it again.")
+
+
+def _claims(response: requests.Response, page: bytes) -> tuple[set[bytes], set[int]]:
+    if not page:
+        texts = [response.headers.get(name, "") for name in ("Repr-Digest", "Digest")]
+        return {base64.b64decode(found) for text in texts for found in _DIGEST.findall(text)}, set()
+    if not response.headers.get("Content-Type", "").lower().startswith("application/json"):
+        return set(), set()
+    try:
+        told = json.loads(page)
+    except (ValueError, RecursionError):
+        return set(), set()
+    told = told if isinstance(told, dict) else {}
+    digest, size = told.get("sha256"), told.get("size")
+    sizes = {size} if isinstance(size, int) and not isinstance(size, bool) else set()
+    return ({_bytes_of(digest)} if isinstance(digest, str) else set()), sizes
+
+
+def _bytes_of(digest: str) -> bytes:
+    """Read a digest in hexadecimal or in base64."""
+    try:
+        return bytes.fromhex(digest) if re.fullmatch(r"[0-9A-Fa-f]{64}", digest) else base64.b64decode(digest)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _bare(response: requests.Response) -> requests.Response:
+    """Return the status and the harmless headers of an answer, without cookies, address, body or request."""
+    bare = requests.Response()
+    bare.status_code, bare.reason = response.status_code, response.reason
+    for name in ("Content-Type", "Date", "Retry-After", "Server"):
+        if name in response.headers:
+            bare.headers[name] = response.headers[name]
+    return bare
