@@ -16,6 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abq_data_entry import network, outbox
+from abq_data_entry.network.encryption import CertificateRefused
+from abq_data_entry.network.file_transfer import TransferStopped
+from abq_data_entry.network.ftp_session import EncryptionMissing
+from abq_data_entry.network.secure_shell import FileRefused, ShellConnectionCut
 from tests.network.faults import LOGIN_PAGE, Connection, Ftp, http, serving
 
 NOW = datetime.datetime(2026, 11, 21, 20, 15, tzinfo=datetime.timezone.utc)
@@ -126,6 +130,15 @@ def test_nobody_listens(file: Path) -> None:
         (FileNotFoundError(errno.ENOENT, "gone", "extract.csv"), False),
         (OSError(errno.ENOSPC, "full"), False),
         (ZeroDivisionError(), False),
+        (CertificateRefused("expired"), False),
+        (EncryptionMissing("no TLS"), False),
+        (TransferStopped("changed"), False),
+        (network.TransferIncomplete("half of it"), True),
+        (network.HostKeyUnknown("never seen", "SHA256:abc"), False),
+        (network.HostKeyChanged("another"), False),
+        (network.LoginRefused("wrong"), False),
+        (ShellConnectionCut("cut"), True),
+        (FileRefused("no"), False),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
