@@ -1,6 +1,7 @@
 """A small FTP server to try the Tools menu against; user `test`, password `test`, no rename, no delete.
 
-For developers, tests and the demo: it speaks without encryption. `--help` shows the options.
+For developers, tests and the demo: it speaks without encryption, unless `--certificate` is given. `--help` shows the
+options.
 """
 
 import argparse
@@ -38,12 +39,42 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--passive-ports", type=ports, metavar="FIRST-LAST", help="ports for the data (default: any free one)"
     )
+    parser.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="take nothing in the clear: FTP over TLS with this certificate",
+    )
+    parser.add_argument("--key", type=Path, metavar="FILE", help="its key, where it isn't in the same file")
     options = parser.parse_args(words)
     if not options.folder.is_dir():
         parser.error(f"{options.folder} is not a folder")
     if not 0 <= options.port <= 65535:
         parser.error("a port is from 0 to 65535")
+    if options.key and not options.certificate:
+        parser.error("--key needs --certificate")
+    for file in (options.certificate, options.key):
+        if file and not file.is_file():
+            parser.error(f"{file} is not a file")
     return options
+
+
+def encrypting(certificate: Path, key: Path) -> tuple[type[FTPHandler], dict[str, object]]:
+    """Return the handler that speaks TLS, and its attributes. Raises `ValueError` for files that can't be used."""
+    from OpenSSL import SSL
+    from pyftpdlib.handlers import TLS_FTPHandler
+
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    # Over TLS 1.3 pyftpdlib 2.2.0 cuts files short, and answers 226 all the same.
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    try:
+        context.use_certificate_chain_file(str(certificate))
+        context.use_privatekey_file(str(key))
+        context.check_privatekey()
+    except SSL.Error:
+        raise ValueError(f"{certificate} and {key} are no certificate and its key in PEM") from None
+    return TLS_FTPHandler, {"ssl_context": context, "tls_control_required": True, "tls_data_required": True}
 
 
 def is_loopback(host: str) -> bool:
@@ -59,10 +90,18 @@ def main(words: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     authorizer = DummyAuthorizer()
     authorizer.add_user(USER, PASSWORD, str(options.folder.resolve()), perm=PERMISSIONS)
+    base, attributes = FTPHandler, dict[str, object]()
+    if options.certificate:
+        try:
+            base, attributes = encrypting(options.certificate, options.key or options.certificate)
+        except ValueError as error:
+            print(f"{error}.", file=sys.stderr)
+            return 1
     handler = type(
         "BoundHandler",
-        (FTPHandler,),
+        (base,),
         {
+            **attributes,
             "authorizer": authorizer,
             "banner": "ABQ sample FTP server",
             "passive_ports": options.passive_ports,
@@ -75,7 +114,8 @@ def main(words: list[str] | None = None) -> int:
         print(f"{options.host}, port {options.port}: {error.strerror}. Choose another by --port.", file=sys.stderr)
         return 1
     if not is_loopback(options.host):
-        print("Warning: others on the network can reach this server, and nothing is encrypted.", file=sys.stderr)
+        readable = "" if options.certificate else ", and nothing is encrypted"
+        print(f"Warning: others on the network can reach this server{readable}.", file=sys.stderr)
     asked_to_end = threading.Event()
 
     def end(*_: object) -> None:

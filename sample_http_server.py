@@ -25,6 +25,7 @@ import secrets
 import signal
 import socket
 import socketserver
+import ssl
 import sys
 import tempfile
 import threading
@@ -455,14 +456,31 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--observations", type=Path, metavar="FOLDER", help="give the observations {station}.xml or {station}-*.xml"
     )
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="speak https with this certificate (PEM)")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="its key, where it isn't in the same file")
     options = parser.parse_args(words)
     for folder in (options.save_to, options.observations):
         if folder is not None and not folder.is_dir():
             parser.error(f"{folder} is not a folder")
     if not 0 <= options.port <= 65535:
         parser.error("a port is from 0 to 65535")
+    if options.key and not options.certificate:
+        parser.error("--key needs --certificate")
+    options.context = context_for(options, parser)
     options.password = password_for(options, parser)
     return options
+
+
+def context_for(options: argparse.Namespace, parser: argparse.ArgumentParser) -> ssl.SSLContext | None:
+    """Return what TLS needs, None without a certificate."""
+    if not options.certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(options.certificate, options.key, password=lambda: b"")  # never asks at the terminal
+    except (OSError, ValueError):
+        parser.error(f"{options.certificate} and {options.key or 'itself'} are no certificate and its key in PEM")
+    return context
 
 
 def password_for(options: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
@@ -504,11 +522,14 @@ def main(words: list[str] | None = None) -> int:
         print(f"{options.host}, port {options.port}: {error.strerror}. Choose another by --port.", file=sys.stderr)
         return 1
     if not is_loopback(options.host):
-        print("Warning: others on the network can reach this server, and nothing is encrypted.", file=sys.stderr)
+        readable = "" if options.context else ", and nothing is encrypted"
+        print(f"Warning: others on the network can reach this server{readable}.", file=sys.stderr)
+    if options.context:  # the handshake is made by the thread of the connection, so that nobody waits for a slow one
+        server.socket = options.context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     host = f"[{options.host}]" if ":" in options.host else options.host
     with server, contextlib.suppress(KeyboardInterrupt):
         signal.signal(signal.SIGTERM, end)
-        say(f"Serving on http://{host}:{server.server_port}/ (Ctrl-C ends)")
+        say(f"Serving on http{'s' if options.context else ''}://{host}:{server.server_port}/ (Ctrl-C ends)")
         server.serve_forever()
     return 0
 

@@ -4,6 +4,7 @@ import ftplib
 import io
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from abq_data_entry import network
 from tests.fixtures.servers import PATIENCE, ROOT, BundledServer, bundled_server
+from tests.network.certificates import Authority, authority
 
 SCRIPT = "basic_ftp_server.py"
 
@@ -95,3 +98,51 @@ def test_ends_cleanly(client: ftplib.FTP, ftp_server: BundledServer, number: sig
     ftp_server.process.send_signal(number)
     assert ftp_server.process.wait(PATIENCE) == 0
     assert "Traceback" not in ftp_server.output()
+
+
+@pytest.fixture(scope="module")
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority("Lab Authority", tmp_path_factory.mktemp("trusted"))
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_encrypts_with_a_certificate(tmp_path: Path, trusted: Authority, apart: bool) -> None:
+    """And takes nothing in the clear; a large file arrives whole, which it doesn't over TLS 1.3 (pyftpdlib 2.2.0)."""
+    certificate = trusted.issue("127.0.0.1", "localhost")
+    options = ["--certificate", str(certificate)]
+    if apart:
+        key = tmp_path / "key.pem"
+        key.write_bytes(certificate.read_bytes())
+        options += ["--key", str(key)]
+    large = tmp_path / "large.csv"
+    large.write_bytes(bytes(range(256)) * 40_000)
+    with bundled_server(SCRIPT, *options, workspace=tmp_path) as server:
+        for _ in range(2):
+            network.upload_to_corporate_ftp(
+                large, server.host, server.port, "test", "test", security="explicit", ca_file=trusted.file
+            )
+        assert (server.folder / large.name).read_bytes() == large.read_bytes()
+        assert [path.name for path in server.folder.iterdir()] == [large.name]
+        with ftplib.FTP(timeout=PATIENCE) as client:
+            client.connect(server.host, server.port)
+            with pytest.raises(ftplib.error_perm, match="TLS required"):
+                client.login("test", "test")
+        newest = ssl.create_default_context(cafile=str(trusted.file))
+        newest.minimum_version = ssl.TLSVersion.TLSv1_3
+        with ftplib.FTP_TLS(timeout=PATIENCE, context=newest) as client:
+            client.connect(server.host, server.port)
+            with pytest.raises(ssl.SSLError):
+                client.auth()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--key", "x.pem"], "--key needs --certificate"),
+        (["--certificate", "none.pem"], "none.pem is not a file"),
+        (["--certificate", __file__], "no certificate and its key"),
+    ],
+)
+def test_certificate_that_is_none(words: list[str], told: str) -> None:
+    done = subprocess.run([sys.executable, ROOT / SCRIPT, "--port", "0", *words], capture_output=True, timeout=PATIENCE)
+    assert done.returncode in (1, 2) and told in done.stderr.decode()

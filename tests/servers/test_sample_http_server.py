@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from defusedxml.ElementTree import fromstring
 
+from abq_data_entry import network
 from tests.fixtures.servers import PATIENCE, ROOT, BundledServer, bundled_server
+from tests.network.certificates import authority
 
 SCRIPT = "sample_http_server.py"
 
@@ -266,3 +268,20 @@ def test_ends_cleanly(weather_feed: BundledServer, number: signal.Signals) -> No
         weather_feed.process.send_signal(number)
         assert weather_feed.process.wait(PATIENCE) == 0
     assert "Traceback" not in weather_feed.output()
+
+
+def test_encrypts_with_a_certificate(tmp_path: Path) -> None:
+    trusted = authority("Lab Authority", tmp_path)
+    extract = tmp_path / "extract.csv"
+    extract.write_bytes(b"Date,Time\r\n" * 100_000)
+    (tmp_path / "received").mkdir()
+    options = ["--certificate", str(trusted.issue("127.0.0.1")), "--save-to", str(tmp_path / "received")]
+    with bundled_server(SCRIPT, *options, workspace=tmp_path) as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        with socket.create_connection((server.host, server.port)):  # one that never begins its handshake
+            network.upload_to_corporate_rest(
+                extract, server.upload_url, server.auth_url, "test", "test", ca_file=trusted.file
+            )
+        with pytest.raises(network.requests.exceptions.SSLError):
+            network.upload_to_corporate_rest(extract, server.upload_url, server.auth_url, "test", "test")
+        assert (server.folder / extract.name).read_bytes() == extract.read_bytes()
