@@ -8,17 +8,22 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGES = {"vsftpd": ("vsftpd",), "proftpd": ("proftpd-core", "proftpd-mod-crypto"), "sshd": ("openssh-server",)}
-FOLDER = Path(__file__).resolve().parents[1] / ".venv" / "test-servers"
+_IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+# Root's servers run as a user with few rights, who can't look into every checkout.
+FOLDER = Path("/var/cache/abq-test-servers" if _IS_ROOT else Path(__file__).resolve().parents[1] / ".venv/test-servers")
 _ADMINISTRATORS = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
 _PATIENCE = 300  # seconds for a package manager
 
 
 def find(program: str) -> Path | None:
-    """Return where the program is: in the folder, or on the machine; None if it is nowhere."""
+    """Return where the program is: in the folder, or on the machine; None if it is nowhere (or it isn't Linux)."""
+    if sys.platform != "linux":
+        return None
     unpacked = FOLDER / program / "usr/sbin" / program
     if unpacked.is_file():
         return unpacked
@@ -46,13 +51,9 @@ def provide(packages: Mapping[str, tuple[str, ...]] = PACKAGES) -> list[str]:
     missing = [program for program in packages if find(program) is None]
     if not missing or not all(map(shutil.which, ("apt-get", "dpkg"))):
         return missing
-    if not _lists_are_there(packages[missing[0]][0]) and hasattr(os, "geteuid") and os.geteuid() == 0:
+    if _IS_ROOT and not any(Path("/var/lib/apt/lists").glob("*Packages*")):
         _run(["apt-get", "update"], FOLDER.parent)
     return [program for program in missing if not _unpack(program, packages[program])]
-
-
-def _lists_are_there(package: str) -> bool:
-    return bool(_run(["apt-cache", "--no-all-versions", "show", package], FOLDER.parent))
 
 
 def _unpack(program: str, packages: tuple[str, ...]) -> bool:

@@ -85,8 +85,9 @@ class Tools:
 
     def upload_to_corporate_ftp(self) -> None:
         """Send today's extract to the company's FTP server."""
-        host, security = (str(self._app.settings[name].get()) for name in ("abq_ftp_host", "abq_ftp_security"))
-        self._notes["FTP"] = ", not encrypted" if security == "none" and not _is_this_machine(host) else ""
+        host = str(self._app.settings["abq_ftp_host"].get())
+        how = tuple(str(self._app.settings[name].get()) for name in ("abq_transfer", "abq_ftp_security"))
+        self._notes["FTP"] = ", not encrypted" if how == ("ftp", "none") and not _is_this_machine(host) else ""
         self._upload("FTP")
 
     def _upload(self, name: str, error: str = "") -> None:

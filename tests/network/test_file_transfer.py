@@ -2,6 +2,7 @@
 
 import ftplib
 import os
+import socket
 import threading
 import time
 import traceback
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import network
-from tests.fixtures.servers import BundledServer
+from tests.fixtures.servers import BundledServer, bundled_server
 
 from .faults import Connection, Ftp, Script, serving
 
@@ -58,6 +59,16 @@ def test_the_file_arrives_as_it_is(ftp_server: BundledServer, tmp_path: Path, na
     )
     assert (ftp_server.folder / name).read_bytes() == path.read_bytes()
     assert told[-1] == (path.stat().st_size,) * 2
+
+
+def test_ipv6(extract: Path, tmp_path: Path) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with bundled_server("basic_ftp_server.py", "--host", "::1", workspace=tmp_path) as server:
+        network.upload_to_corporate_ftp(extract, "::1", server.port, "test", "test")
+        assert (server.folder / extract.name).read_bytes() == extract.read_bytes()
 
 
 def test_again_takes_the_place_of_the_old_one(ftp_server: BundledServer, extract: Path) -> None:

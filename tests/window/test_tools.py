@@ -281,14 +281,16 @@ def test_a_delivery_in_the_clear_is_called_that(window: Window, stored: SQLModel
     stored.save_record(record(1, str(TODAY)))
     said: list[str] = []
     window.app.status.trace_add("write", lambda *_: said.append(status(window)))
-    for host, security in (("nowhere.invalid", "none"), ("nowhere.invalid", ""), ("127.0.0.1", "none")):
-        point_to(window, abq_ftp_host=host, abq_ftp_port=1, abq_ftp_security=security)
+    ways = [("nowhere.invalid", "none"), ("nowhere.invalid", ""), ("127.0.0.1", "none"), ("nowhere.invalid", "none")]
+    for number, (host, security) in enumerate(ways):
+        transfer = "sftp" if number == 3 else "ftp"
+        point_to(window, abq_ftp_host=host, abq_ftp_port=1, abq_ftp_security=security, abq_transfer=transfer)
         window.app.callbacks["upload_to_corporate_ftp"]()
         log_in(window, FTP_TITLE, "test", "test")
         window.until(lambda: window.dialogs and not isinstance(window.dialogs[-1], LoginDialog), "the failure")
         told(window)
     running = [text for text in said if "running" in text]
-    assert running == ["FTP: running, not encrypted…", "FTP: running…", "FTP: running…"]
+    assert running == ["FTP: running, not encrypted…", *["FTP: running…"] * 3]
 
 
 # -- while something runs -------------------------------------------------------------------------------
