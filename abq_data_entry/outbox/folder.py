@@ -12,23 +12,21 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ..folders import replacement
-from .delivery import CANCELLED, ENDED, FAILED, WAITING, Delivery, Destination, format_of, from_text, to_text
+from .delivery import CANCELLED, ENDED, FAILED, WAITING, Delivery, Destination, to_text
+from .entries import ENTRY, Clock, Entries
 from .errors import Busy, UnknownDelivery
 from .extract import NoRecords, Records, extract_name
 
 LANES = 64
-_ENTRY = "delivery.json"
 _RECORDED = "recorded"
 _NEW = ".new-"
 _BLOCK = 1024 * 1024
-
-Clock = Callable[[], datetime.datetime]
 
 
 def now() -> datetime.datetime:
@@ -39,24 +37,27 @@ def now() -> datetime.datetime:
 class Outbox:
     """The deliveries of one user on one machine. Several processes may use the folder at once.
 
-    `problems` holds a sentence for each entry that couldn't be read and was put aside. Methods raise `OSError` when the
-    disk refuses, and `OutboxError`.
+    Methods raise `OSError` when the disk refuses, and `OutboxError`.
     """
 
     def __init__(self, folder: Path, clock: Clock = now) -> None:
         self.folder = folder
         self.clock = clock
-        self.problems: list[str] = []
+        self._entries = Entries(folder, clock)
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for each in (folder, folder / "locks"):
             each.mkdir(mode=0o700, exist_ok=True)
+
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for each entry that couldn't be read."""
+        return self._entries.problems
 
     # ------------------------------------------------------------------------------------------------ reading
 
     def deliveries(self) -> list[Delivery]:
         """Return all of them, the oldest first; entries that can't be read are put aside and told in `problems`."""
-        found = [self._read(path) for path in self.folder.iterdir() if _is_entry(path)]
-        return sorted((each for each in found if each), key=lambda each: (each.created, each.version, each.identifier))
+        return sorted(self._entries.all(), key=lambda each: (each.created, each.version, each.identifier))
 
     def find(self, beginning: str) -> Delivery:
         """Return the delivery whose identifier begins so; raises `UnknownDelivery`."""
@@ -69,7 +70,7 @@ class Outbox:
 
     def read(self, identifier: str) -> Delivery:
         """Return a delivery as it stands on disk now; raises `UnknownDelivery`."""
-        found = self._read(self.folder / identifier)
+        found = self._entries.one(identifier)
         if found is None:
             raise UnknownDelivery(f"The delivery {identifier[:8]} is gone from the outbox.")
         return found
@@ -116,7 +117,7 @@ class Outbox:
                 )  # fmt: skip
                 older = [each for each in self.deliveries() if each.competes_with(delivery)]
                 delivery = replace(delivery, version=1 + max([known_version, *(each.version for each in older)]))
-                _write(building / _ENTRY, to_text(delivery))
+                _write(building / ENTRY, to_text(delivery))
                 building.rename(self.folder / identifier)
             except BaseException:
                 shutil.rmtree(building, ignore_errors=True)
@@ -130,7 +131,7 @@ class Outbox:
         """Keep a changed delivery; whoever calls this holds its lane. Returns it with its new revision."""
         changed = {"revision": delivery.revision + 1, "changed": self.clock(), **changes}
         newer: Delivery = replace(delivery, **changed)  # type: ignore[arg-type]
-        _write(self.folder / delivery.identifier / _ENTRY, to_text(newer))
+        _write(self.folder / delivery.identifier / ENTRY, to_text(newer))
         if newer.state in ENDED:
             self.file_of(newer).unlink(missing_ok=True)
         return newer
@@ -192,55 +193,14 @@ class Outbox:
     def _give_way(self, older: Delivery, newer: Delivery) -> None:
         """Cancel an older version that waits; one that is being sent is seen to by its sender."""
         with suppress(Busy), self.lane(older):
-            present = self._read(self.folder / older.identifier)
+            present = self._entries.one(older.identifier)
             if present is not None and present.state in (WAITING, FAILED):
                 self.write(present, state=CANCELLED, planned=None, reason=replaced_text(newer))
-
-    def _read(self, path: Path) -> Delivery | None:
-        try:
-            text = (path / _ENTRY).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            if path.exists():
-                self._put_aside(path, "its description is missing")
-            return None
-        except (OSError, ValueError) as error:
-            if isinstance(error, OSError):
-                raise
-            self._put_aside(path, "it isn't text")
-            return None
-        try:
-            found = from_text(text)
-            if found.identifier != path.name:
-                raise ValueError("of another delivery")
-            return found
-        except (ValueError, TypeError, RecursionError):
-            if format_of(text) > 1:
-                self._tell(f"The delivery {path.name[:8]} was put in by a newer version of the application.")
-            else:
-                self._put_aside(path, "its description can't be read")
-            return None
-
-    def _put_aside(self, path: Path, why: str) -> None:
-        """Move what can't be read out of the way, without throwing it away."""
-        aside = self.folder / "damaged"
-        aside.mkdir(mode=0o700, exist_ok=True)
-        place = aside / f"{path.name}-{self.clock():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
-        with suppress(FileNotFoundError):  # another process was faster
-            path.rename(place)
-            self._tell(f"The delivery {path.name[:8]} in the outbox is damaged: {why}. It was put aside: {place}.")
-
-    def _tell(self, sentence: str) -> None:
-        if sentence not in self.problems:
-            self.problems.append(sentence)
 
 
 def replaced_text(newer: Delivery) -> str:
     """Say why a version isn't sent any more."""
     return f"Replaced by version {newer.version} ({newer.short})."
-
-
-def _is_entry(path: Path) -> bool:
-    return len(path.name) == 32 and not path.name.startswith(".") and path.is_dir()
 
 
 def _measured(path: Path) -> tuple[int, str]:

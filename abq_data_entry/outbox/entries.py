@@ -1,0 +1,85 @@
+"""Reading what stands in the outbox. What can't be read is put aside and told, never thrown away."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from .delivery import FORMAT, Delivery, format_of, from_text
+
+ENTRY = "delivery.json"
+
+Clock = Callable[[], datetime.datetime]
+
+
+class Entries:
+    """The folders of deliveries. `problems` holds a sentence for each that couldn't be read."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._known: dict[str, tuple[tuple[int, ...], Delivery]] = {}
+        self.problems: list[str] = []
+
+    def all(self) -> list[Delivery]:
+        """Return every delivery that can be read; those that didn't change since are not parsed again."""
+        return [found for path in self._folder.iterdir() if _is_entry(path) and (found := self._glance(path))]
+
+    def one(self, identifier: str) -> Delivery | None:
+        """Return a delivery as it stands on disk now, None if it is gone or was put aside."""
+        return self._read(self._folder / identifier)
+
+    def _glance(self, path: Path) -> Delivery | None:
+        """Read it unless the file is the one that was read before: with each change it is replaced as a whole."""
+        try:
+            status = (path / ENTRY).stat()
+        except OSError:
+            return self._read(path)
+        mark = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if path.name in self._known and self._known[path.name][0] == mark:
+            return self._known[path.name][1]
+        found = self._read(path)
+        if found is not None:
+            self._known[path.name] = mark, found
+        return found
+
+    def _read(self, path: Path) -> Delivery | None:
+        try:
+            text = (path / ENTRY).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if path.exists():
+                self._put_aside(path, "its description is missing")
+            return None
+        except ValueError:
+            self._put_aside(path, "its description isn't text")
+            return None
+        try:
+            found = from_text(text)
+            if found.identifier != path.name:
+                raise ValueError("of another delivery")
+            return found
+        except (ValueError, TypeError, RecursionError):
+            if format_of(text) > FORMAT:
+                self._tell(f"The delivery {path.name[:8]} was put in by a newer version of the application.")
+            else:
+                self._put_aside(path, "its description can't be read")
+            return None
+
+    def _put_aside(self, path: Path, why: str) -> None:
+        aside = self._folder / "damaged"
+        aside.mkdir(mode=0o700, exist_ok=True)
+        place = aside / f"{path.name}-{self._clock():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
+        with suppress(FileNotFoundError):  # another process was faster
+            path.rename(place)
+            self._tell(f"The delivery {path.name[:8]} in the outbox is damaged: {why}. It was put aside: {place}.")
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self.problems:
+            self.problems.append(sentence)
+
+
+def _is_entry(path: Path) -> bool:
+    return len(path.name) == 32 and not path.name.startswith(".") and path.is_dir()
