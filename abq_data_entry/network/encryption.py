@@ -18,6 +18,9 @@ _EXPIRED, _NOT_YET, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64  # X509_V_ERR_â€
 class CertificateRefused(Told, ssl.SSLError):
     """The server's certificate isn't one to trust; no name, password or file was sent."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(ssl.SSL_ERROR_SSL, message)  # by itself a text would be shown with the brackets of a tuple
+
 
 def verified_context(ca_file: str | os.PathLike[str] | None, client_certificate: str = "") -> ssl.SSLContext:
     """Return a context that verifies certificates and host names, TLS 1.2 or newer.

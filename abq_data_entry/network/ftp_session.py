@@ -96,7 +96,7 @@ class Session(ftplib.FTP):
         if self._features is None:
             try:
                 reply = self.sendcmd("FEAT")
-            except ftplib.error_perm:
+            except (ftplib.error_perm, ftplib.error_temp):
                 reply = ""
             self._features = frozenset(re.findall(r"^ +([A-Z0-9]+)", reply.upper(), re.MULTILINE))
         return self._features

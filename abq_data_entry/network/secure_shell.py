@@ -25,6 +25,7 @@ from .tidying import tidy
 
 TIMEOUT = 60.0  # seconds without any progress
 BLOCK = 256 * 1024
+_NEVER = 24 * 3600.0  # seconds: the guard alone ends a wait
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # the fastest first
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")  # how a key of the kind ssh-rsa signs nowadays
 
@@ -140,6 +141,7 @@ def _session(guard: Guard, login: _Login, accept: AcceptHostKey | None) -> Itera
     """A verified and logged-in session; ends with everything that belongs to it."""
     known, revoked = host_keys.keys_of(login.known_hosts, login.host, login.port)
     transport = paramiko.Transport(guard.connect(login.host, login.port))
+    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = _NEVER
     try:
         options = transport.get_security_options()
         options.ciphers = tuple(sorted(options.ciphers, key=lambda name: name not in _CIPHERS))

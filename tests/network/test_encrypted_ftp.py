@@ -115,6 +115,7 @@ def test_certificate_refused(
     lines = [IMPLICIT["proftpd"]] if security == "implicit" else []
     with proftpd(issuer.issue(*names, days=days), *lines, "ExtendedLog /dev/stderr ALL") as server:
         text = failing(server.port, extract, trusted.file, security=security)
+        assert text.startswith("The certificate of 127.0.0.1 can't be trusted: ")
         assert told in text and f"issued by {issuer.name}, and is valid from 20" in text and "abq_ca_file" in text
         assert not files(server)
         assert "USER" not in server.log.read_text()
