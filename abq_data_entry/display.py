@@ -3,14 +3,16 @@
 Imports little: the launcher asks here at every start.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as typing has it, without an import
 if TYPE_CHECKING:
     import subprocess
+    from types import TracebackType
 
 NO_DISPLAY = (
     "There is no display here to show the window on: try the word demo, which brings its own, "
@@ -71,7 +73,7 @@ class VirtualDisplay:
         self._running: list[subprocess.Popen[bytes]] = []
         self._configuration = ""
 
-    def __enter__(self) -> "VirtualDisplay":
+    def __enter__(self) -> VirtualDisplay:
         try:
             self._start_server()
             self._start_window_manager()
@@ -104,7 +106,7 @@ class VirtualDisplay:
                 process.wait()
         self._remove_configuration()
 
-    def _start(self, command: list[str], **options: object) -> "subprocess.Popen[bytes]":
+    def _start(self, command: list[str], **options: object) -> subprocess.Popen[bytes]:
         import subprocess
 
         tied = [sys.executable, "-I", "-S", "-c", _TIED_TO_PARENT, str(os.getpid()), *command]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from abq_data_entry.environment.glance import this_python
 from abq_data_entry.environment.old_python import NEWEST, OLDEST
-from abq_data_entry.environment.virtualenv import this_python
 
 _PROBE = """
 import os, sys
@@ -27,7 +27,7 @@ class Interpreter:
     """A Python on this machine and what it brings."""
 
     path: str  # its own name for itself, whatever link or script led there
-    identity: str  # as `virtualenv.this_python` says it
+    identity: str  # as `glance.this_python` says it
     version: tuple[int, int]
     has_tk: bool
     has_venv: bool

@@ -1,11 +1,17 @@
 """The way from "whatever Python was typed" to the application (or the tests) running in ``.venv``."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Sequence
 
-from abq_data_entry.environment import EnvironmentProblem
-from abq_data_entry.environment.virtualenv import ASKED_PYTHON, VirtualEnvironment, base_executable, this_python
+from abq_data_entry.environment import EnvironmentProblem, glance
+
+TYPE_CHECKING = False  # as typing has it, which takes longer to import than the way to a window that fits
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abq_data_entry.environment.virtualenv import VirtualEnvironment
 
 
 def application(arguments: list[str], checkout: str) -> int:
@@ -20,6 +26,11 @@ def application(arguments: list[str], checkout: str) -> int:
     tools = display.TOOLS if demo and not display.available() else ()
     launcher = os.path.join(checkout, "abq_data_entry.py")  # noqa: PTH118 - pathlib is not loaded yet
     wishes = ["psql"] if demo else []
+    python = "" if demo or sys.prefix != sys.base_prefix else glance.fitting_python(checkout, opens_window)
+    if python:
+        return _enter(python, [launcher, *arguments])
+    from abq_data_entry.environment.virtualenv import VirtualEnvironment
+
     try:
         inside = enter(VirtualEnvironment(checkout), [launcher, *arguments], opens_window, tools, wishes)
     except EnvironmentProblem as problem:
@@ -53,6 +64,8 @@ def enter(
     Raises:
         EnvironmentProblem: something is missing that can't be provided here.
     """
+    from abq_data_entry.environment.virtualenv import base_executable
+
     fits = environment.fits(tk)
     if environment.is_running():
         if fits:
@@ -65,8 +78,12 @@ def enter(
         environment.prepare(tk, has_tk=not _lacks_tk())
         if not environment.fits(tk):
             raise EnvironmentProblem(f"{environment.folder} changed while it was being made: start again.")
-    os.environ.pop(ASKED_PYTHON, None)
-    return _replace([str(environment.python), *program])
+    return _enter(str(environment.python), program)
+
+
+def _enter(python: str, program: list[str]) -> int:
+    os.environ.pop(glance.ASKED_PYTHON, None)
+    return _replace([python, *program])
 
 
 def _missing(tools: Sequence[str]) -> list[str]:
@@ -117,7 +134,7 @@ def _hand_over(path: str, version: tuple[int, int], missing: list[str], program:
         f"using Python {version[0]}.{version[1]} ({path}).",
         file=sys.stderr,
     )
-    os.environ.setdefault(ASKED_PYTHON, this_python())
+    os.environ.setdefault(glance.ASKED_PYTHON, glance.this_python())
     return _replace([path, *program])
 
 

@@ -4,7 +4,6 @@ Beside the packages the folder holds a stamp (which Python, which folder, which 
 an installation runs a marker; a marker that is found means that an installation was interrupted.
 """
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -12,19 +11,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from abq_data_entry.environment import EnvironmentProblem
+from abq_data_entry.environment.glance import (
+    ASKED_PYTHON,
+    BUILD_LOCK,
+    LOCKS,
+    MARKER,
+    STAMP,
+    changed,
+    is_for_us,
+    last_change,
+    python_in,
+    read_stamp,
+    this_python,
+)
 
-BUILD_LOCK = "requirements-build.lock"
-LOCKS = (BUILD_LOCK, "requirements.lock")
 DEVELOPMENT_LOCKS = (*LOCKS, "requirements-dev.lock")
-STAMP = "abq-environment"
-MARKER = "abq-installing"
 LOG = "abq-install.log"
-ASKED_PYTHON = "ABQ_ASKED_PYTHON"  # set while one Python hands over to another one, so that the stamp knows both
-
-
-def this_python() -> str:
-    """What tells the running Python from another one; the same inside and outside of its environments."""
-    return f"{sys.implementation.cache_tag} {os.path.realpath(sys.base_prefix)}"
 
 
 def base_executable() -> str:
@@ -40,7 +42,7 @@ class VirtualEnvironment:
         self.checkout = Path(checkout)
         self.folder = self.checkout / ".venv"
         self.locks = locks
-        self.python = self.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        self.python = Path(python_in(str(self.folder)))
 
     def is_running(self) -> bool:
         """Whether this process runs in it."""
@@ -49,22 +51,15 @@ class VirtualEnvironment:
     def fits(self, tk: bool = False) -> bool:
         """Whether it is complete, here, from these locks, made by or for the running Python, and has Tk if asked."""
         stamp = self.stamp()
-        return (
-            (stamp.get("tk") == "yes" or not tk)
-            and this_python() in (stamp.get("python"), stamp.get("asked"))
-            and stamp.get("folder") == os.path.realpath(self.folder)
-            and all(stamp.get(name) == self._lock_digest(name) for name in self.locks)
-            and not (self.folder / MARKER).exists()
-            and os.access(self.python, os.X_OK)
-        )
+        return is_for_us(str(self.folder), stamp, tk) and all(self._is_from(name, stamp) for name in self.locks)
+
+    def _is_from(self, lock: str, stamp: dict[str, str]) -> bool:
+        untouched = stamp.get(changed(lock)) == last_change(str(self.checkout / lock)) != ""
+        return untouched or stamp.get(lock) == self._lock_digest(lock)
 
     def stamp(self) -> dict[str, str]:
         """What the last complete installation wrote down; empty when there was none."""
-        try:
-            lines = (self.folder / STAMP).read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
-            return {}
-        return dict(line.split("=", 1) for line in lines if "=" in line)
+        return read_stamp(str(self.folder))
 
     def prepare(self, tk: bool = False, has_tk: bool = False) -> bool:
         """Make or refresh it unless it fits; True when something was installed.
@@ -201,12 +196,15 @@ class VirtualEnvironment:
             "folder": os.path.realpath(self.folder),
             "tk": "yes" if has_tk else "no",
             **{name: self._lock_digest(name) for name in self.locks},
+            **{changed(name): last_change(str(self.checkout / name)) for name in self.locks},
         }
         unfinished = self.folder / f"{STAMP}.new"
         unfinished.write_text("".join(f"{key}={value}\n" for key, value in stamp.items()), "utf-8")
         unfinished.replace(self.folder / STAMP)
 
     def _lock_digest(self, name: str) -> str:
+        import hashlib  # not at the top: only an environment that is made, or whose locks were touched, needs it
+
         return hashlib.sha256((self.checkout / name).read_bytes()).hexdigest()
 
 

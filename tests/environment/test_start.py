@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.display import NO_DISPLAY
-from abq_data_entry.environment import interpreters, start, system_packages, virtualenv
+from abq_data_entry.environment import glance, interpreters, start, system_packages
 from abq_data_entry.environment.interpreters import Interpreter
-from abq_data_entry.environment.virtualenv import ASKED_PYTHON
 
 from .conftest import ROOT, Checkout
 
@@ -61,7 +60,7 @@ def test_a_python_without_tk_hands_over_to_another_one_with_it(
     other = Interpreter("/opt/python3.12", "cpython-312 /opt", (3, 12), has_tk=True, has_venv=True)
     commands: list[list[str]] = []
     installed: list[list[str]] = []
-    monkeypatch.setenv(ASKED_PYTHON, "")
+    monkeypatch.setenv(glance.ASKED_PYTHON, "")
     monkeypatch.setattr(interpreters, "lacks", lambda tk: [] if installed else ["tkinter"])
     monkeypatch.setattr(interpreters, "another", lambda tk: other if other_is_there else None)
     monkeypatch.setattr(system_packages, "provide", installed.append)
@@ -79,7 +78,7 @@ def test_a_python_without_tk_hands_over_to_another_one_with_it(
 def test_this_python_is_found_out_about() -> None:
     found = interpreters.probe(sys.executable)
     assert found is not None
-    assert (found.version, found.identity) == (sys.version_info[:2], virtualenv.this_python())
+    assert (found.version, found.identity) == (sys.version_info[:2], glance.this_python())
     assert found.has_tk is not bool(interpreters.lacks(tk=True))
     assert interpreters.probe("/bin/true") is None
 

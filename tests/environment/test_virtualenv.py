@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.environment.virtualenv import MARKER, STAMP, base_executable
+from abq_data_entry.environment.glance import MARKER, STAMP
+from abq_data_entry.environment.virtualenv import base_executable
 
 from .conftest import Checkout, answer
 
