@@ -179,7 +179,7 @@ class Session(ftplib.FTP):
         try:
             yield
         except OSError as error:
-            if self.guard.verdict() or self.sock is None or isinstance(error, Told):
+            if self.guard.verdict() or self.sock is None or isinstance(error, Told | ssl.SSLCertVerificationError):
                 raise
             self.sock.settimeout(_LAST_WORD)
             with contextlib.suppress(OSError, EOFError, ftplib.error_proto):
