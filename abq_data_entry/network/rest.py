@@ -134,11 +134,9 @@ class _Delivery:
 
     def run(self, upload_url: str, auth_url: str, form: dict[str, str], source: SourceFile, key: str) -> None:
         body = Multipart(source, self._guard)
-        headers = {
-            "Content-Type": body.content_type,
-            "Content-Digest": body.content_digest,
-            "Idempotency-Key": f'"{key}"',
-        }
+        headers = {"Content-Type": body.content_type, "Idempotency-Key": f'"{key}"'}
+        if body.content_digest is not None:
+            headers["Content-Digest"] = body.content_digest
         self._log_in(auth_url, form)
         response, page = self._request(self._session.put, upload_url, data=body, headers=headers)
         if response.status_code == 401:  # the login was right a moment ago

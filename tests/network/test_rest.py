@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import network
+from abq_data_entry.network.rest_body import LARGEST_ANNOUNCED
 from tests.fixtures.servers import BundledServer
 
 from .faults import LOGIN_PAGE, Connection, Script, http, serving
@@ -188,6 +189,22 @@ def test_digest_and_key_on_the_wire(extract: Path) -> None:
     assert b"idempotency" not in b"".join(seen[::2]).lower()
     with pytest.raises(network.InvalidInput):
         send(port, extract, idempotency_key='a"\r\nX: y')
+
+
+def test_a_file_too_large_to_be_read_twice_goes_without_a_digest_but_is_compared(tmp_path: Path) -> None:
+    large = tmp_path / "large.csv"
+    with large.open("wb") as file:
+        file.truncate(LARGEST_ANNOUNCED + 1)
+    seen: list[bytes] = []
+
+    def script(connection: Connection) -> None:
+        for reply in (LOGGED_IN, http("204 No Content", b"", f"Repr-Digest: sha-256=:{'A' * 43}=:")):
+            seen.append(connection.request())
+            connection.send(reply)
+
+    with serving(script) as port, pytest.raises(network.requests.RequestException, match="stored something else"):
+        send(port, large)
+    assert b"content-digest" not in seen[1].partition(b"\r\n\r\n")[0].lower()
 
 
 class Place:
