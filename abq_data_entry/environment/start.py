@@ -78,6 +78,7 @@ def enter(
         environment.prepare(tk, has_tk=not _lacks_tk())
         if not environment.fits(tk):
             raise EnvironmentProblem(f"{environment.folder} changed while it was being made: start again.")
+    environment.remember_locks()
     return _enter(str(environment.python), program)
 
 

@@ -7,7 +7,7 @@ an installation runs a marker; a marker that is found means that an installation
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from abq_data_entry.environment import EnvironmentProblem
@@ -189,15 +189,29 @@ class VirtualEnvironment:
         reasons = [line for line in lines if line.lower().startswith("error")] or lines or ["no reason given"]
         return f"The packages could not be installed: {reasons[-1].strip()} (everything it said: {log})"
 
+    def remember_locks(self) -> None:
+        """Note when the locks were last changed, so that the next start sees at a glance that all fits."""
+        stamp = self.stamp()
+        noted = {**stamp, **self._last_changes()}  # before their content is looked at, should they change just now
+        if noted != stamp and all(stamp.get(name) == self._lock_digest(name) for name in self.locks):
+            with suppress(OSError):  # somebody else's checkout: the next start looks closer again
+                self._write(noted)
+
     def _write_stamp(self, has_tk: bool) -> None:
+        changes = self._last_changes()
         stamp = {
             "python": this_python(),
             "asked": os.environ.get(ASKED_PYTHON, this_python()),
             "folder": os.path.realpath(self.folder),
             "tk": "yes" if has_tk else "no",
             **{name: self._lock_digest(name) for name in self.locks},
-            **{changed(name): last_change(str(self.checkout / name)) for name in self.locks},
         }
+        self._write({**stamp, **changes})
+
+    def _last_changes(self) -> dict[str, str]:
+        return {changed(name): last_change(str(self.checkout / name)) for name in self.locks}
+
+    def _write(self, stamp: dict[str, str]) -> None:
         unfinished = self.folder / f"{STAMP}.new"
         unfinished.write_text("".join(f"{key}={value}\n" for key, value in stamp.items()), "utf-8")
         unfinished.replace(self.folder / STAMP)

@@ -1,5 +1,6 @@
 """The launcher with real environments: made once, noticed when they no longer fit, never half done."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from abq_data_entry.environment import glance
 from abq_data_entry.environment.glance import MARKER, STAMP
 from abq_data_entry.environment.virtualenv import base_executable
 
@@ -30,6 +32,11 @@ def test_the_first_start_prepares_and_later_ones_only_when_the_lock_changes(chec
     second = checkout.start("seven")
     assert (second.returncode, second.stderr) == (7, "")
     assert (checkout.folder / ".venv" / STAMP).stat().st_mtime_ns == stamp
+
+    lock = checkout.folder / "requirements.lock"
+    os.utime(lock)  # as git does that goes to another branch and back
+    assert checkout.start("weather").stderr == ""
+    assert glance.fitting_python(os.path.realpath(checkout.folder), tk=False), "the touched lock isn't read every time"
 
     from_inside = checkout.start("weather", python=str(checkout.folder / ".venv/bin/python"))
     assert (from_inside.returncode, from_inside.stderr) == (0, "")
