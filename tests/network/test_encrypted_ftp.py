@@ -205,12 +205,14 @@ def test_cancel_while_sending(extract: Path, trusted: Authority) -> None:
         data.stall()
 
     server = Ftp(certificate=trusted.issue("127.0.0.1"), keep=1000, after=after, files={extract.name: b"old"})
-    with serving(server) as port, pytest.raises(network.Cancelled):
-        network.upload_to_corporate_ftp(
-            extract, "127.0.0.1", port, "alice", PASSWORD, security="explicit", ca_file=trusted.file, cancel=cancel
-        )
-    assert time.monotonic() - at[0] < 0.5
-    assert server.files[extract.name] == b"old"
+    with serving(server) as port:
+        with pytest.raises(network.Cancelled):
+            network.upload_to_corporate_ftp(
+                extract, "127.0.0.1", port, "alice", PASSWORD, security="explicit", ca_file=trusted.file, cancel=cancel
+            )
+        assert time.monotonic() - at[0] < 0.5
+        assert server.deleted.wait(5)  # in the background
+    assert server.files == {extract.name: b"old"}
 
 
 def test_encrypted_unless_it_is_this_machine() -> None:
