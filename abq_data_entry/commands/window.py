@@ -42,14 +42,19 @@ class NoDisplay(Exception):
 def _show() -> None:
     import tkinter as tk
 
+    # Next to nothing of what is made until the window stands is garbage: it isn't searched, now or later.
+    gc.disable()
     from ..application import Application
 
     try:
         window = Application()
+        gc.freeze()
     except tk.TclError as error:
         if "display" in str(error):
             raise NoDisplay from error
         raise
+    finally:
+        gc.enable()
     # Ctrl-C in the terminal closes the window as its close button does, and asks where something would be lost.
     signal.signal(signal.SIGINT, lambda number, frame: window.after_idle(window.quit_application))
     window.mainloop()

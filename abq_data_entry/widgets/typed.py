@@ -40,7 +40,8 @@ class TypedField(ttk.Entry):
 
     def set_text(self, text: str) -> None:
         """Fill the field by the program: not checked, not a step to undo."""
-        self.variable.set(text)
+        if text != self.variable.get():
+            self.variable.set(text)
         self.history.restart()
 
     def set_enabled(self, enabled: bool) -> None:
