@@ -4,7 +4,6 @@ Sources: RFC 5280 (certificates), RFC 6125 (host names), RFC 8446 and RFC 5246 (
 """
 
 import contextlib
-import functools
 import os
 import ssl
 from collections.abc import Callable
@@ -55,7 +54,6 @@ def present(context: ssl.SSLContext, client_certificate: str) -> None:
     )
 
 
-@functools.cache
 def unverified_context() -> ssl.SSLContext:
     """Return a context that takes any certificate: only for looking at one that was refused, never for sending."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import secrets
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Callable
@@ -18,9 +19,9 @@ import requests
 import urllib3
 
 from . import encryption, rest_answers
-from .failures import Cancelled, InvalidInput
+from .failures import Cancelled, InvalidInput, causes
 from .guard import Guard, is_loopback
-from .rest_answers import RestConnectionError
+from .rest_answers import RestCertificateError, RestConnectionError
 from .rest_body import Multipart
 from .rest_connections import GuardedAdapter
 from .source import Progress, SourceFile
@@ -80,7 +81,7 @@ def upload_to_corporate_rest(
         except Cancelled:
             failure: Exception = Cancelled()
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            failure = guard.verdict() or error
+            failure = guard.verdict() or _with_the_certificate(error, guard, (auth_url, upload_url))
             failure = failure if isinstance(failure, Cancelled) else rest_answers.made_anew(failure)
     raise failure  # outside of the handler: an error's context would hold the library's, and that the form
 
@@ -95,6 +96,24 @@ def _check_address(url: str) -> None:
         raise InvalidInput("The address of the REST service must begin with https:// (or http://) and a host's name.")
     if parts.username is not None or parts.password is not None:
         raise InvalidInput("The address of the REST service must not hold a user name or a password.")
+
+
+def _with_the_certificate(error: Exception, guard: Guard, urls: tuple[str, str]) -> Exception:
+    """Return an error that also tells whose certificate was refused, where a second look at it can be had."""
+    refused = next((link for link in causes(error) if isinstance(link, ssl.SSLCertVerificationError)), None)
+    request = getattr(error, "request", None)
+    url = getattr(request, "url", None) or urls[0]
+    if refused is None or requests.utils.get_environ_proxies(url, **(_proxies(url) or {})):
+        return error
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+
+    def look() -> bytes | None:
+        context = encryption.unverified_context()
+        with context.wrap_socket(guard.connect(host, parts.port or 443), server_hostname=host) as connection:
+            return connection.getpeercert(True)
+
+    return RestCertificateError(str(encryption.refusal(refused, host, look)))
 
 
 class _Session(requests.Session):

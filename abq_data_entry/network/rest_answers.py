@@ -67,7 +67,7 @@ _FAMILIES: list[tuple[_Kinds, type[requests.RequestException]]] = [  # the first
 
 def made_anew(error: Exception) -> Exception:
     """Return an error of the same family whose text is for people, and which holds nothing of the old one."""
-    if isinstance(error, RestStatusError | RestConnectionError | RestIncomplete):
+    if isinstance(error, RestStatusError | RestConnectionError | RestIncomplete | RestCertificateError):
         return error.with_traceback(None)
     sentence = describe_failure(error)
     links = list(causes(error))

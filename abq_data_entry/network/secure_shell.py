@@ -1,13 +1,12 @@
 """The corporate SFTP server: a verified host, a key or a password, and a temporary name until the file is whole.
 
-Sources: RFC 4251 to 4254 (SSH), draft-ietf-secsh-filexfer-02 (SFTP version 3), OpenSSH's PROTOCOL (posix-rename).
+Source: RFC 4251 to 4254 (SSH). How a file is stored stands in `sftp_store`.
 """
 
 import contextlib
 import errno
 import logging
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,14 +16,13 @@ import paramiko
 
 from . import known_hosts as host_keys
 from .failures import Cancelled, InvalidInput, Told
-from .ftp_store import TransferIncomplete
 from .guard import Guard
 from .known_hosts import HostKey
+from .sftp_store import SftpStore
 from .source import Progress, SourceFile
 from .tidying import tidy
 
 TIMEOUT = 60.0  # seconds without any progress
-BLOCK = 256 * 1024
 _NEVER = 24 * 3600.0  # seconds: the guard alone ends a wait
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # the fastest first
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")  # how a key of the kind ssh-rsa signs nowadays
@@ -100,7 +98,7 @@ def upload_to_corporate_sftp(
     file = Path(known_hosts) if known_hosts else host_keys.default_file()
     login = _Login(host, port, username, password, _key(key_file, password) if key_file else None, file)
     with SourceFile(filepath, progress) as source:
-        store = _Store(source)
+        store = SftpStore(source)
         with Guard(cancel, timeout) as guard:
             try:
                 with _session(guard, login, accept_host_key) as session:
@@ -202,65 +200,7 @@ def _check_host_key(
     host_keys.add(login.known_hosts, login.host, login.port, key)
 
 
-class _Store:
-    """Stores the file, and knows what a failure leaves behind."""
-
-    def __init__(self, source: SourceFile) -> None:
-        mark = secrets.token_hex(4)
-        self._source = source
-        self._name = source.name
-        self._temporary = f"{source.name}.{mark}.part"
-        self._aside = f"{source.name}.{mark}.old"
-        self.unfinished = False
-
-    def run(self, session: paramiko.SFTPClient, guard: Guard) -> None:
-        self.unfinished = True
-        with session.open(self._temporary, "wx", bufsize=0) as file:
-            file.set_pipelined(True)  # blocks follow each other without waiting for each one's receipt
-            for block in self._source.blocks(BLOCK):
-                guard.check()
-                file.write(bytes(block))
-                guard.progressed()
-        guard.progressed()
-        size = session.stat(self._temporary).st_size
-        if size != self._source.size:
-            raise TransferIncomplete(
-                f"The server has {size} of the {self._source.size} bytes of {self._name}. Send it again."
-            )
-        with contextlib.suppress(OSError):
-            session.utime(self._temporary, (self._source.modified, self._source.modified))
-        guard.check()
-        try:
-            session.posix_rename(self._temporary, self._name)
-        except OSError:
-            self._replace(session)
-        self.unfinished = False
-
-    def _replace(self, session: paramiko.SFTPClient) -> None:
-        """Rename where nothing may be overwritten: the old file is moved aside, and back on a failure."""
-        try:
-            session.rename(self._temporary, self._name)
-            return
-        except OSError:
-            session.rename(self._name, self._aside)
-        try:
-            session.rename(self._temporary, self._name)
-        except OSError:
-            session.rename(self._aside, self._name)
-            raise
-        with contextlib.suppress(OSError):
-            session.remove(self._aside)
-
-    def tidy(self, session: paramiko.SFTPClient) -> None:
-        """Remove what a failure left, over a new session; the old file comes back if it was moved aside."""
-        with contextlib.suppress(OSError):
-            session.rename(self._aside, self._name)  # refused where the new one has its name already
-        for name in (self._temporary, self._aside):
-            with contextlib.suppress(OSError):
-                session.remove(name)
-
-
-def _clear(store: _Store, login: _Login, guard: Guard) -> None:
+def _clear(store: SftpStore, login: _Login, guard: Guard) -> None:
     with _session(guard, login, None) as session:
         store.tidy(session)
 
