@@ -1,10 +1,12 @@
 """One file on its way to an FTP server: under a temporary name, its size compared, then in place of the old one.
 
-Sources: RFC 959 (STOR, RNFR, RNTO), RFC 2640 (UTF-8 names), RFC 3659 (SIZE, MLST), draft-somers-ftp-mfxx (MFMT).
+Sources: RFC 959 (STOR, RNFR, RNTO), RFC 2640 (UTF-8 names), RFC 3659 (SIZE, MLST), draft-somers-ftp-mfxx (MFMT),
+draft-bryan-ftp-hash (HASH).
 """
 
 import contextlib
 import ftplib
+import hashlib
 import re
 import secrets
 import time
@@ -14,6 +16,7 @@ from .ftp_session import Session
 from .source import SourceFile
 
 BLOCK = 64 * 1024
+_TELL_DIGESTS = frozenset(("HASH", "XSHA256"))
 _LACKS_RIGHT = re.compile(r"(?i)privilege|permi(t|ssion)|denied|not allowed|forbidden|disabled|unauthori|rights")
 
 
@@ -130,13 +133,18 @@ class Store:
     def _store(self, session: Session, name: str) -> None:
         with contextlib.closing(session.transfercmd(f"STOR {name}")) as data:
             self._partial = name
+            digest = hashlib.sha256() if session.features & _TELL_DIGESTS else None
             with session.telling_why():
                 for block in self._source.blocks(BLOCK):
                     session.guard.send(data, block)
+                    if digest is not None:
+                        digest.update(block)
             session.end_data(data)
             session.guard.progressed()
             session.voidresp()
         self._verify(session, name)
+        if digest is not None:
+            self._compare(session, name, digest.hexdigest())
         if "MFMT" in session.features:
             with contextlib.suppress(ftplib.error_perm):
                 when = time.strftime("%Y%m%d%H%M%S", time.gmtime(self._source.modified))
@@ -158,6 +166,26 @@ class Store:
             f"The server wouldn't say how much of {self._name} it has, so the delivery can't be confirmed. "
             "Ask its administrator to look."
         )
+
+    def _compare(self, session: Session, name: str, digest: str) -> None:
+        session.guard.progressed()
+        told = _digest(session, name)
+        if told and told != digest:
+            raise TransferIncomplete(
+                f"What the server has of {self._name} differs from what was sent, though its size is right. "
+                "Send it again."
+            )
+
+
+def _digest(session: Session, name: str) -> str:
+    """Return the SHA-256 of a file there in hexadecimal; "" where the server doesn't tell it after all."""
+    for command in sorted(session.features & _TELL_DIGESTS):
+        with contextlib.suppress(ftplib.error_perm, ftplib.error_temp):
+            if command == "HASH":
+                session.sendcmd("OPTS HASH SHA-256")
+            if found := re.search(r"(?i)\b[0-9a-f]{64}\b", session.sendcmd(f"{command} {name}").replace(name, "")):
+                return found[0].lower()
+    return ""
 
 
 def _size(session: Session, name: str) -> set[int]:

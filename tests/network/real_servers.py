@@ -30,6 +30,11 @@ class RealServer:
     log: Path
     username: str
 
+    @property
+    def commands(self) -> str:
+        """What was asked of it, where it writes that down (ProFTPD)."""
+        return (self.folder.parent / "commands").read_text()
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -189,6 +194,7 @@ AuthUserFile {users}
 AuthOrder mod_auth_file.c
 RequireValidShell off
 DefaultRoot ~
+ExtendedLog {outer}/commands ALL
 TLSEngine on
 TLSLog {outer}/tls.log
 TLSRequired on

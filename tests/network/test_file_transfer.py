@@ -1,6 +1,7 @@
 """Deliveries by FTP: to the bundled server as it is, and to servers that misbehave."""
 
 import ftplib
+import hashlib
 import os
 import socket
 import threading
@@ -194,6 +195,33 @@ def test_broken_between_the_two_renames(extract: Path) -> None:
     server = Dying(overwrites=False, files={extract.name: b"old"})
     failing(server, extract, timeout=2)
     assert server.files == {extract.name: extract.read_bytes()}
+
+
+@pytest.mark.parametrize("command", ["HASH", "XSHA256"])
+@pytest.mark.parametrize("right", [True, False])
+def test_digest_where_the_server_tells_it(extract: Path, command: str, right: bool) -> None:
+    digest = hashlib.sha256(extract.read_bytes()).hexdigest() if right else "0" * 64
+    replies = {
+        "FEAT": f"211-\r\n {command} SHA-256*;SHA-1\r\n211 end",
+        "OPTS": "200 fine",
+        command: f"213 SHA-256 0-550000 {digest.upper()} it",
+    }
+    server = Ftp(replies=replies, files={extract.name: b"old"})
+    if right:
+        with serving(server) as port:
+            send(port, extract)
+    else:
+        error = failing(server, extract)
+        assert isinstance(error, network.TransferIncomplete) and "differs from what was sent" in str(error)
+    assert server.files == {extract.name: extract.read_bytes() if right else b"old"}
+
+
+def test_digest_that_is_announced_and_not_told(extract: Path) -> None:
+    server = Ftp(replies={"FEAT": "211-\r\n HASH MD5*\r\n XSHA256\r\n211 end"})
+    with serving(server) as port:
+        send(port, extract)
+    kinds = [command.split(" ")[0] for command in server.commands]
+    assert "XSHA256" in kinds and server.files == {extract.name: extract.read_bytes()}
 
 
 def test_time_of_the_file(extract: Path) -> None:
