@@ -1,9 +1,10 @@
 """What every test may ask for: a display, a server, a database, the bundled servers and a window."""
 
-import importlib.util
+import signal
 
-# A room's fixtures may be missing while the house is being built.
-_FIXTURES = ["display", "server", "database", "servers", "window"]
-pytest_plugins = [
-    f"tests.fixtures.{name}" for name in _FIXTURES if importlib.util.find_spec(f"tests.fixtures.{name}")
-]
+# A process started in the background may ignore Ctrl-C, and all that it starts does too: those that are interrupted
+# on purpose need the ordinary way.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+pytest_plugins = [f"tests.fixtures.{name}" for name in ("display", "server", "database", "servers", "window")]

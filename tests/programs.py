@@ -31,6 +31,13 @@ def find(program: str) -> Path | None:
     return Path(found) if found else None
 
 
+def key_generator() -> Path | None:
+    """Return where ssh-keygen is: on the machine, or unpacked along with sshd; None if it is nowhere."""
+    unpacked = FOLDER / "sshd/usr/bin/ssh-keygen"
+    found = shutil.which("ssh-keygen")
+    return Path(found) if found else unpacked if unpacked.is_file() else None
+
+
 def root_of(program: Path) -> Path:
     """Return the folder that stands for `/` to a program: its modules lie below it."""
     return program.parents[2]

@@ -140,7 +140,8 @@ def test_a_failure_that_stays_can_be_retried_with_another_password(
 def test_cancel_and_show(line: Line, service: Service, stored: SQLModel) -> None:
     upload(line)
     shown = line("deliveries", "show", only().identifier[:4]).output
-    for text in (only().identifier, only().sha256, "version 1", "as test", "503", "kept as:", "attempt 1:", "Next attempt"):
+    words = ("version 1", "as test", "503", "kept as:", "attempt 1:", "Next attempt")
+    for text in (only().identifier, only().sha256, *words):
         assert text in shown
     assert "Gr0undhog" not in shown
     assert "cancelled" in line("deliveries", "cancel", only().short).output

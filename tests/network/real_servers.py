@@ -215,17 +215,24 @@ class ShellServer(RealServer):
     host_key: str
 
 
+def key_generator() -> str:
+    """ssh-keygen; skips the test where it can't be had."""
+    found = programs.key_generator()
+    if found is None:
+        pytest.skip("ssh-keygen isn't here")
+    return str(found)
+
+
 @contextlib.contextmanager
 def sshd(*lines: str, kind: str = "ed25519", options: str = "") -> Iterator[ShellServer]:
     """OpenSSH's server for SFTP only, which lets its own user in by a key."""
     executable = program("sshd")
-    keygen = shutil.which("ssh-keygen")
-    if keygen is None:
-        pytest.skip("ssh-keygen isn't here")
+    keygen = key_generator()
     with workspace() as (outer, files):
         port = free_port()
         for name, key_kind in (("host_key", kind), ("user_key", "ed25519")):
-            subprocess.run([keygen, "-q", "-N", "", "-t", key_kind, "-f", str(outer / name)], check=True)
+            generate = [keygen, "-q", "-N", "", "-t", key_kind, "-f", str(outer / name)]
+            subprocess.run(generate, check=True, env=programs.environment(executable))
             if os.geteuid() == 0:
                 os.chown(outer / name, *user_and_group())
         configuration = outer / "sshd_config"

@@ -19,7 +19,7 @@ from abq_data_entry import network
 from abq_data_entry.network import known_hosts as host_keys
 
 from .faults import Connection, Script, serving
-from .real_servers import ShellServer, sshd, user_and_group
+from .real_servers import ShellServer, key_generator, sshd, user_and_group
 
 SECRET = "correct horse battery"
 
@@ -127,7 +127,7 @@ def test_unknown_host_is_asked_about_once(server: ShellServer, extract: Path, tm
     fingerprint = caught.value.fingerprint
     assert fingerprint in words(caught.value) and "nothing was sent" in words(caught.value)
     listed = subprocess.run(
-        ["ssh-keygen", "-l", "-f", str(server.key_file.with_name("host_key.pub"))], capture_output=True, check=True
+        [key_generator(), "-l", "-f", str(server.key_file.with_name("host_key.pub"))], capture_output=True, check=True
     ).stdout.decode()
     assert fingerprint in listed.split()
     with pytest.raises(network.HostKeyUnknown):
@@ -238,7 +238,7 @@ def test_user_who_is_not_allowed(extract: Path, tmp_path: Path) -> None:
     ("script", "told"),
     [
         (lambda connection: connection.send(b"220 FTP server ready\r\n" * 200), "doesn't speak SSH"),
-        (lambda connection: connection.reset(), "doesn't speak SSH"),
+        (lambda connection: (connection.until(b"\n"), connection.reset()), "doesn't speak SSH"),
         (lambda connection: connection.stall(), "didn't answer in time"),
         (lambda connection: (connection.send(b"SSH-2.0-x\r\n"), connection.stall()), "didn't answer in time"),
         (lambda connection: connection.send(b"SSH-2.0-x\r\n"), "ended the connection while the encryption"),
@@ -356,7 +356,7 @@ def test_key_with_a_passphrase(server: ShellServer, known: Path, extract: Path, 
     locked = tmp_path / "locked"
     locked.write_bytes(server.key_file.read_bytes())
     locked.chmod(0o600)
-    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", SECRET, "-f", str(locked)], check=True)
+    subprocess.run([key_generator(), "-q", "-p", "-P", "", "-N", SECRET, "-f", str(locked)], check=True)
     for password, works in ((SECRET, True), ("wrong", False)):
         try:
             network.upload_to_corporate_sftp(

@@ -103,6 +103,8 @@ def test_programs_below_a_private_folder_of_root(folder: Path, monkeypatch: pyte
 @as_root
 def test_nothing_unusual_is_granted_where_all_is_reachable(folder: Path) -> None:
     account = account_for(folder)
+    if not all(place.stat().st_mode & 0o001 for place in postgres.binaries().parents):
+        pytest.skip("PostgreSQL's programs lie where an ordinary user can't reach them")
     arguments, options = arguments_for(["initdb"], account, postgres.binaries(), folder)
     assert arguments == ["initdb"]
     assert options["user"] == account.uid != 0

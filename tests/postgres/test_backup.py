@@ -153,6 +153,10 @@ def encrypting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         pytest.skip("openssl or the machine's own PostgreSQL, which speaks TLS, is missing")
     with monkeypatch.context() as without_wheel:
         without_wheel.setattr(programs, "_of_the_wheel", lambda: None)
+        try:
+            postgres.binaries()
+        except postgres.PostgresError:
+            pytest.skip("the machine has no PostgreSQL server of its own, which speaks TLS")
         server = postgres.start(folder / "data", over_tcp=True)
     cluster = folder / "data/postgres/cluster"
     pair = ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
