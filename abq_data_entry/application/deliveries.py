@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import folders, outbox
 from ..jobs import Job
-from ..views import LoginDialog, show_choice
+from ..views import Dialog, LoginDialog, show_choice
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 TITLES = {"REST": "Login to ABQ Corporate REST API", "FTP": "Login to ABQ Corporate FTP"}
 SUCCESS = {"REST": "{file} successfully uploaded to REST API.", "FTP": "{file} successfully uploaded to FTP"}
 BUSY_PAUSE_MS = 1000
+SHORTEST_PAUSE_MS = 500
 PATIENCE = 60.0  # seconds that another process may take for the same file
 
 Values = Mapping[str, object]
@@ -29,7 +31,7 @@ class NotDelivered(Exception):
     """An attempt failed; `delivery` says what happens next, `cause` why."""
 
     def __init__(self, delivery: Delivery, cause: BaseException | None) -> None:
-        super().__init__(delivery.reason)
+        super().__init__(str(cause) if isinstance(cause, outbox.OutboxError) else delivery.reason)
         self.delivery = delivery
         self.cause = cause
 
@@ -111,6 +113,8 @@ class Deliveries:
             if files:
                 self._app.status.set(SUCCESS[name].format(file=", ".join(files)))
             for each in failures:
+                if each.cause is None:  # a newer version took its place meanwhile
+                    continue
                 reason = f"{each.delivery.name} was not sent by {name}: {each} {each.next_attempt}"
                 self._app.status.set(reason.strip())
                 self._plan(name, each, login)
@@ -132,10 +136,19 @@ class Deliveries:
             self._send(name, [delivery], login)
 
         wait = error.delivery.planned - datetime.datetime.now(datetime.timezone.utc)
-        self._timers[key] = self._app.after(max(0, int(wait.total_seconds() * 1000)) + 1, attempt)
+        self._timers[key] = self._app.after(max(SHORTEST_PAUSE_MS, int(wait.total_seconds() * 1000) + 1), attempt)
 
     def _ask(self, found: Sequence[Delivery]) -> None:
         if not found:
+            return
+        other = next((each for each in self._app.winfo_children() if isinstance(each, Dialog)), None)
+        if other is not None:  # such as the warning about settings: two at once would share the keyboard badly
+
+            def ask_afterwards(event: tk.Event) -> None:
+                if event.widget is other:
+                    self._app.after_idle(self._ask, found)
+
+            other.bind("<Destroy>", ask_afterwards, add=True)
             return
         show_choice(
             self._app,
@@ -195,12 +208,12 @@ class Deliveries:
         box, files, failures = opened(), list[str](), list[NotDelivered]()
         for each in waiting:
             try:
-                outbox.require_same(each.destination, values)
+                require_same(box, each, values)
                 files.append(self._send_one(box, model, each, values, login, job))
             except NotDelivered as failure:
                 failures.append(failure)
-            except outbox.OutboxError as error:
-                failures.append(NotDelivered(outbox.give_up(box, each, str(error)), error))
+            except outbox.OutboxError as error:  # somebody else is at it, or has removed it
+                failures.append(NotDelivered(each, error))
             if job.cancel.is_set():
                 break
         return files, failures
@@ -222,6 +235,14 @@ def put_in(
     delivery = box.add(model, date, outbox.destination_of(kind, values), username, known)
     outbox.record(box, model)
     return delivery
+
+
+def require_same(box: Outbox, delivery: Delivery, values: Values) -> None:
+    """Give a delivery up if the settings lead somewhere else by now: the login is for here. Raises `NotDelivered`."""
+    try:
+        outbox.require_same(delivery.destination, values)
+    except outbox.OutboxError as error:
+        raise NotDelivered(outbox.give_up(box, delivery, str(error)), error) from None
 
 
 def unfinished() -> list[Delivery]:

@@ -113,6 +113,21 @@ def test_what_waits_is_offered_at_the_start(
     assert len(there.received) == 1 and states(stored) == [(1, "delivered")]
 
 
+def test_the_offer_waits_for_the_warning_about_settings(
+    open_window: Callable[[], Window], stored: SQLModel, settings: dict[str, Any],
+    service: tuple[Service, dict[str, Any]],
+) -> None:  # fmt: skip
+    settings["font size"] = 1000
+    put_in(stored, service[1])
+    window = open_window()
+    assert "settings" in window.dialog().message
+    window.settle()
+    assert len(window.dialogs) == 1
+    window.answer("OK")
+    window.until(lambda: window.dialogs and "waits to be delivered" in window.dialogs[0].message, "the offer")
+    window.answer("Later")
+
+
 def test_settings_that_lead_elsewhere_get_no_login(
     open_window: Callable[[], Window], stored: SQLModel, service: tuple[Service, dict[str, Any]]
 ) -> None:
