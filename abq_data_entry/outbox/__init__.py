@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from .extract import NoRecords, Records, deliver_extract, extract_name
+from .extract import NoRecords, Records, extract_name
 
 if TYPE_CHECKING:
     from .delivery import Attempt, Delivery, Destination
@@ -42,7 +42,6 @@ __all__ = [
     "UnknownDelivery",
     "cancel",
     "deliver",
-    "deliver_extract",
     "destination_of",
     "extract_name",
     "give_up",
