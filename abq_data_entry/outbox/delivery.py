@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 FORMAT = 1
@@ -97,10 +97,6 @@ class Delivery:
     def competes_with(self, other: Delivery) -> bool:
         """Whether the two would replace one another at the destination."""
         return (self.kind, self.name) == (other.kind, other.name)
-
-    def with_attempt(self, attempt: Attempt, **changes: Any) -> Delivery:
-        """Return it with its last attempt replaced by this one, and other changes."""
-        return replace(self, attempts=(*self.attempts[:-1], attempt), **changes)
 
 
 def to_text(delivery: Delivery) -> str:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from ..folders import replacement
 from .connections import cursor_at
 from .endpoints import dsn
 from .errors import PostgresError, reason_in, system_errors_told
@@ -27,16 +28,9 @@ def dump(endpoint: Mapping[str, str], file: Path) -> None:
     Raises PostgresError.
     """
     file = file.absolute()
-    partial = file.with_name(f".{file.name}.{os.urandom(4).hex()}.part")
-    with system_errors_told("The backup file", file):
+    with system_errors_told("The backup file", file), replacement(file) as partial:
         partial.touch(mode=0o600, exist_ok=False)
-        try:
-            _run("pg_dump", endpoint, ["--format=custom", f"--file={partial}"], "The backup was not made")
-            with partial.open("rb") as written:
-                os.fsync(written.fileno())
-            partial.replace(file)
-        finally:
-            partial.unlink(missing_ok=True)
+        _run("pg_dump", endpoint, ["--format=custom", f"--file={partial}"], "The backup was not made")
 
 
 def restore(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
-from typing import Protocol
 
 from .. import fields
 from ..constants import FieldTypes
@@ -25,19 +24,6 @@ def limits_text(field: fields.Field) -> str:
     if field.minimum is None or field.maximum is None:
         return f"{field.length} characters" if field.type is FieldTypes.STRING else ""
     return f"{field.minimum} to {field.maximum} {field.unit}".rstrip()
-
-
-class Editor(Protocol):
-    """What all editors of a field have in common."""
-
-    @property
-    def text(self) -> str: ...
-
-    def set_text(self, text: str) -> None: ...
-
-    def settle(self) -> None: ...
-
-    def set_enabled(self, enabled: bool) -> None: ...
 
 
 class FieldInput(ttk.Frame):
