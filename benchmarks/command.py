@@ -17,7 +17,14 @@ from abq_data_entry.display import DisplayError, VirtualDisplay
 from benchmarks import groups, table
 from benchmarks.options import Options
 
-_QUICK = {"records": 2_000, "runs": 1, "extract_records": 2_000, "upload_megabytes": 5, "stall_seconds": 0.5}
+_QUICK = {
+    "records": 2_000,
+    "runs": 1,
+    "extract_records": 2_000,
+    "upload_megabytes": 5,
+    "stall_seconds": 0.5,
+    "kills": 1,
+}
 _SIZES = tuple(_QUICK)
 
 
@@ -81,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--extract-records", type=int, help=f"that of the extract ({usual.extract_records:,})")
     parser.add_argument("--upload-megabytes", type=int, help=f"that of the uploaded file ({usual.upload_megabytes})")
     parser.add_argument("--stall-seconds", type=float, help=f"how long servers stall ({usual.stall_seconds:.0f})")
+    parser.add_argument("--kills", type=int, help=f"how often a primary is killed ({usual.kills})")
     parser.add_argument(
         "--patience", type=float, default=1800.0, help="seconds after which a group is given up (%(default).0f)"
     )

@@ -23,6 +23,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "extract": ("extract", "measure"),
     "stall": ("stalling", "measure"),
     "uploads": ("uploads", "measure"),
+    "failover": ("failover", "measure"),
     "launcher": ("launcher", "measure"),
 }
 """By name: the module, and its function that takes `Options` and returns rows."""

@@ -21,6 +21,7 @@ class Options:
     extract_records: int = 1_000_000
     upload_megabytes: int = 500
     stall_seconds: float = 5.0
+    kills: int = 10
 
 
 def environment(options: Options, database: str) -> dict[str, str]:
