@@ -7,4 +7,5 @@ import signal
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = [f"tests.fixtures.{name}" for name in ("display", "server", "database", "servers", "window")]
+FIXTURES = ("display", "server", "database", "servers", "window", "keyrings")
+pytest_plugins = [f"tests.fixtures.{name}" for name in FIXTURES]

@@ -20,6 +20,7 @@ BELOW = {
     "fields": {"constants"},
     "folders": set(),
     "jobs": set(),
+    "keyring_store": {"constants"},
     "display": {"environment"},
     "environment": {"display", "__main__"},  # the launcher: when all is set up, it starts the application
     "themes": set(),
@@ -34,7 +35,7 @@ BELOW = {
 }
 WITHOUT_TK = (
     "constants", "fields", "folders", "models", "network", "outbox", "postgres", "environment", "commands", "logfile",
-    "version", "display", "__main__",
+    "keyring_store", "version", "display", "__main__",
 )  # fmt: skip
 
 

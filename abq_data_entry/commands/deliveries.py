@@ -142,7 +142,9 @@ def _make(
         raise
     service = (delivery.kind, delivery.address, delivery.username)
     if service not in logins:
-        logins[service] = login_for(delivery.kind, delivery.username, from_stdin, secrets)
+        logins[service] = login_for(
+            delivery.kind, delivery.username, from_stdin, secrets, delivery.address
+        )
     send = stopped_by_interrupt(room.sender(delivery.kind, values, *logins[service]))
     with interrupt_sets() as event:
         return outcome_of(*room.deliver(outbox, delivery.identifier, send, cancel=event))

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-from ..constants import APPLICATION_ID
+from ..keyring_store import KeyringFailed, get, service_name
 from .outcome import NotDone
 
 log = logging.getLogger(__name__)
@@ -26,22 +26,23 @@ def take_secrets() -> Secrets:
     return Secrets(os.environ.pop(DELIVERY_VARIABLE, ""), os.environ.pop(DATABASE_VARIABLE, ""))
 
 
-def service_name(destination: str) -> str:
-    """Under which name the system's keyring has the password for `rest` or `ftp`."""
-    return f"{APPLICATION_ID}:{destination}"
-
-
-def login_for(destination: str, username: str, from_stdin: bool, secrets: Secrets) -> tuple[str, str]:
-    """User name and password for a delivery.
+def login_for(
+    destination: str, username: str, from_stdin: bool, secrets: Secrets, address: str = ""
+) -> tuple[str, str]:
+    """User name and password for a delivery by `rest` or `ftp`, to this address.
 
     The password is the first line of standard input if that was asked for, else ABQ_PASSWORD, else the keyring's,
     else it is asked for. Raises NotDone when there is nobody to ask.
     """
-    known = _user_in_keyring(destination) if not username and not from_stdin and not secrets.delivery else ""
-    user = username or known or _asked_user(destination, from_stdin)
     if from_stdin:
-        return user, _from_stdin()
-    return user, secrets.delivery or _from_keyring(destination, user) or _asked_password(destination, user)
+        return username or _asked_user(destination, from_stdin), _from_stdin()
+    if secrets.delivery:
+        return username or _asked_user(destination, from_stdin), secrets.delivery
+    known = _from_keyring(destination, username, address)
+    if known is not None:
+        return known
+    user = username or _asked_user(destination, from_stdin)
+    return user, _asked_password(destination, user)
 
 
 def ask(prompt: str) -> str:
@@ -92,22 +93,9 @@ def _asked_password(destination: str, user: str) -> str:
     return password
 
 
-def _user_in_keyring(destination: str) -> str:
+def _from_keyring(destination: str, username: str, address: str) -> tuple[str, str] | None:
     try:
-        import keyring
-
-        found = keyring.get_credential(service_name(destination), None)
-        return (found.username or "") if found else ""
-    except Exception as error:  # a machine without a keyring, a locked one: then it is asked for
-        log.info("the keyring gave nothing: %s", type(error).__name__)
-        return ""
-
-
-def _from_keyring(destination: str, user: str) -> str:
-    try:
-        import keyring
-
-        return keyring.get_password(service_name(destination), user) or ""
-    except Exception as error:
-        log.info("the keyring gave nothing: %s", type(error).__name__)
-        return ""
+        return get(destination, username, address)
+    except KeyringFailed as error:  # then it is asked for
+        log.info("the keyring gave nothing: %s", error)
+        return None

@@ -6,10 +6,11 @@ import argparse
 import datetime
 from typing import TYPE_CHECKING
 
+from ..keyring_store import service_name
 from .days import add_date_option
 from .outbox import SUCCESS, opened_outbox, outcome_of
 from .outcome import NotDone, interrupt_sets
-from .passwords import DELIVERY_VARIABLE, Secrets, login_for, service_name
+from .passwords import DELIVERY_VARIABLE, Secrets, login_for
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -46,8 +47,9 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     with opened_model(settings, secrets) as model:
         if not _has_records(model, date):
             raise NotDone(f"There are no records to upload of {date}.")
-        username, password = login_for(kind, options.username, options.password_stdin, secrets)
         outbox, values = opened_outbox(), settings.values()
+        address = room.destination_of(kind, values).address
+        username, password = login_for(kind, options.username, options.password_stdin, secrets, address)
         known = room.known_version(model, date, kind)
         try:
             delivery = outbox.add(model, date, room.destination_of(kind, values), username, known)

@@ -17,11 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keyring
-import keyring.backend
-import keyring.credentials
 import pytest
-from keyring.backends.null import Keyring as NoKeyring
 
 from abq_data_entry.__main__ import main
 from abq_data_entry.models import SQLModel
@@ -54,47 +50,11 @@ class Outcome:
 
 @pytest.fixture(autouse=True)
 def _callers_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No login and no keyring of whoever runs the tests."""
+    """No login of whoever runs the tests."""
     for name in list(os.environ):
         if _CALLERS_OWN.fullmatch(name):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PGPASSFILE", os.devnull + ".missing")
-
-
-@pytest.fixture(autouse=True)
-def _no_keyring() -> Iterator[None]:
-    before = keyring.get_keyring()
-    keyring.set_keyring(NoKeyring())
-    yield
-    keyring.set_keyring(before)
-
-
-class KnownPasswords(keyring.backend.KeyringBackend):
-    """A keyring in memory: passwords by service and user."""
-
-    priority = 1.0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.passwords: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.passwords.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.passwords[service, username] = password
-
-    def get_credential(self, service: str, username: str | None) -> keyring.credentials.Credential | None:
-        found = [(user, text) for (kept, user), text in self.passwords.items() if kept == service]
-        return keyring.credentials.SimpleCredential(*found[0]) if found and username is None else None
-
-
-@pytest.fixture
-def known_passwords(_no_keyring: None) -> dict[tuple[str, str], str]:
-    """The passwords in the system's keyring, by service and user; add to them."""
-    kept = KnownPasswords()
-    keyring.set_keyring(kept)
-    return kept.passwords
 
 
 @pytest.fixture

@@ -1,0 +1,158 @@
+"""The system's keyring: the logins of deliveries that somebody wanted to be remembered.
+
+Every failure of a keyring (none, locked, broken, or one that never answers) becomes `KeyringFailed`, whose text is
+the reason in words. All of it takes at most `PATIENCE` seconds, for a keyring may ask for its own password first: call
+it on a worker thread. The package `keyring` is imported with the first use.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from .constants import APPLICATION_ID
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 30.0
+"""Seconds in which somebody may unlock the keyring."""
+
+NONE_HERE = "This computer has no keyring."
+LOCKED = "The keyring of this computer is locked. Unlock it, and try again."
+SLOW = "The keyring of this computer doesn't answer. Maybe it asks for its own password in another window."
+
+KEPT_NOTHING = "The keyring of this computer took the password, but doesn't have it."
+
+Login = tuple[str, str]
+Found = TypeVar("Found")
+
+
+class KeyringFailed(Exception):
+    """The keyring can't be used; the text is the reason in words."""
+
+
+def service_name(kind: str) -> str:
+    """Under which name the keyring has the password for `rest` or `ftp`."""
+    return f"{APPLICATION_ID}:{kind}"
+
+
+def available(patience: float = PATIENCE) -> str:
+    """Return why this computer can't remember a password; empty if it can. Nothing is unlocked or read for it."""
+    try:
+        _in_time(lambda _: None, patience)
+    except KeyringFailed as error:
+        return str(error)
+    return ""
+
+
+def get(kind: str, username: str = "", address: str = "", patience: float = PATIENCE) -> Login | None:
+    """Return user name and password for `rest` or `ftp`, None if they aren't there; raises `KeyringFailed`.
+
+    Without a user name it is whoever the keyring names. A login that was remembered for another address than this
+    isn't returned: it isn't meant for that server. One that somebody put in by hand has no address, and is.
+    """
+
+    def ask(backend: KeyringBackend) -> Login | None:
+        user = username or _named_user(backend, kind)
+        if not user:
+            return None
+        meant_for = backend.get_password(_address_name(kind), user) if address else ""
+        if meant_for and meant_for != address:
+            return None
+        password = backend.get_password(service_name(kind), user)
+        return (user, password) if password else None
+
+    return _in_time(ask, patience)
+
+
+def remember(kind: str, login: Login, address: str, patience: float = PATIENCE) -> None:
+    """Keep a login that was accepted at this address; raises `KeyringFailed`."""
+    username, password = login
+
+    def ask(backend: KeyringBackend) -> None:
+        backend.set_password(_address_name(kind), username, address)
+        backend.set_password(service_name(kind), username, password)
+        if backend.get_password(service_name(kind), username) != password:
+            raise KeyringFailed(KEPT_NOTHING)
+
+    _in_time(ask, patience)
+    log.info("the keyring remembers a login for %s", kind)
+
+
+def forget(kind: str, username: str = "", patience: float = PATIENCE) -> bool:
+    """Remove the login of a user, or of whoever the keyring names; tell whether there was one.
+
+    Raises `KeyringFailed`.
+    """
+
+    def ask(backend: KeyringBackend) -> bool:
+        user = username or _named_user(backend, kind)
+        names = (service_name(kind), _address_name(kind)) if user else ()
+        there = [name for name in names if backend.get_password(name, user) is not None]
+        for name in there:
+            backend.delete_password(name, user)
+        return bool(there)
+
+    return bool(_in_time(ask, patience))
+
+
+def _named_user(backend: KeyringBackend, kind: str) -> str:
+    found = backend.get_credential(service_name(kind), None)
+    return (found.username or "") if found else ""
+
+
+def _address_name(kind: str) -> str:
+    return f"{service_name(kind)}:address"
+
+
+def _in_time(ask: Callable[[KeyringBackend], Found], patience: float) -> Found:
+    """Ask the keyring on a thread of its own, and don't wait for it longer than that."""
+    answers: queue.SimpleQueue[tuple[list[Found], str]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put(([ask(_backend())], ""))
+        except KeyringFailed as error:
+            answers.put(([], str(error)))
+        except BaseException as error:  # a keyring is somebody else's program: it may raise anything
+            log.info("the keyring failed: %s", type(error).__name__)
+            answers.put(([], _reason(error)))
+
+    threading.Thread(target=run, name="keyring", daemon=True).start()
+    try:
+        found, reason = answers.get(timeout=patience)
+    except queue.Empty:
+        raise KeyringFailed(SLOW) from None
+    if not found:
+        raise KeyringFailed(reason)
+    return found[0]
+
+
+def _backend() -> KeyringBackend:
+    """Return the keyring in use; one that keeps nothing is none."""
+    try:
+        import keyring
+    except ImportError:
+        raise KeyringFailed(NONE_HERE) from None
+    from keyring.backends import fail, null
+
+    backend = keyring.get_keyring()
+    if isinstance(backend, fail.Keyring | null.Keyring):
+        raise KeyringFailed(NONE_HERE)
+    return backend
+
+
+def _reason(error: BaseException) -> str:
+    from keyring import errors
+
+    if isinstance(error, errors.KeyringLocked):
+        return LOCKED
+    if isinstance(error, errors.NoKeyringError):
+        return NONE_HERE
+    return f"The keyring of this computer can't be used ({type(error).__name__})."
