@@ -50,10 +50,15 @@ def replacement(path: Path) -> Iterator[Path]:
         if temporary.exists():
             _sync(temporary, os.O_RDWR)
             temporary.replace(path)
-            if os.name == "posix":  # elsewhere a folder can't be opened for this
-                _sync(path.parent, os.O_RDONLY)
+            synced(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def synced(folder: Path) -> None:
+    """Have the names in the folder on disk as well, where the system can do that. Raises OSError."""
+    if os.name == "posix":  # elsewhere a folder can't be opened for this
+        _sync(folder, os.O_RDONLY)
 
 
 def _sync(path: Path, flags: int) -> None:

@@ -29,13 +29,14 @@ BELOW = {
     "postgres": {"constants", "folders"},
     "models": {"fields", "constants", "folders"},
     "outbox": {"models", "network", "constants", "folders"},
+    "journal": {"models", "fields", "constants", "folders"},
     "widgets": {"fields", "constants", "themes"},
     "views": {"widgets", "fields", "constants", "themes"},
     "mainmenu": {"constants", "themes"},
 }
 WITHOUT_TK = (
-    "constants", "fields", "folders", "models", "network", "outbox", "postgres", "environment", "commands", "logfile",
-    "keyring_store", "version", "display", "__main__",
+    "constants", "fields", "folders", "models", "network", "outbox", "journal", "postgres", "environment",
+    "commands", "logfile", "keyring_store", "version", "display", "__main__",
 )  # fmt: skip
 
 

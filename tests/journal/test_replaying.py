@@ -1,0 +1,133 @@
+"""What waits is saved in order and once, into its own database; what others changed is left for a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from abq_data_entry import postgres
+from abq_data_entry.journal import Journal, JournalBusy, new_entry, replay
+from abq_data_entry.models import ServerUnreachable, SQLModel
+from tests.journal.entries import DATABASE, corrected, inserted
+from tests.models.records import DATE, record, typed
+from tests.models.test_connections import unix_only
+from tests.models.wire import When, proxied
+
+
+def plots(model: SQLModel) -> list[object]:
+    return [each["Plot"] for each in model.get_all_records(all_dates=True)]
+
+
+def test_what_waits_is_saved_in_order(journal: Journal, model: SQLModel) -> None:
+    model.save_record(record(Plot="9"))
+    entries = [inserted(2), inserted(1), corrected(2, record(Plot="2"), Fruit="5"), corrected(9, record(Plot="9"))]
+    for entry in entries:
+        journal.keep(entry)
+    steps: list[tuple[int, int]] = []
+    done = replay(journal, DATABASE, model, lambda *step: steps.append(step))
+    assert [each.identifier for each in done.saved] == [each.identifier for each in entries]
+    assert steps == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    assert plots(model) == [1, 2, 9] and model.get_record(DATE, "8:00", "A", 2)["Fruit"] == 5
+    assert journal.entries() == [] and replay(journal, DATABASE, model).saved == ()
+
+
+def test_a_record_that_arrived_before_the_crash_is_found(journal: Journal, model: SQLModel) -> None:
+    journal.keep(inserted(1))
+    model.save_record(record(Plot="1"), "insert")
+    assert replay(journal, DATABASE, model).undecided == ()
+    assert plots(model) == [1] and journal.entries() == []
+
+
+def test_the_whole_check_changes_its_technician(journal: Journal, model: SQLModel) -> None:
+    model.save_record(record(Plot="1"))
+    journal.keep(new_entry(DATABASE, record(Plot="2", Technician="P Taylor"), "insert", whole_check=True))
+    replay(journal, DATABASE, model)
+    assert model.get_check(DATE, "8:00", "A").recorded == {1: "P Taylor", 2: "P Taylor"}
+
+
+def test_another_database_gets_nothing(journal: Journal, model: SQLModel) -> None:
+    journal.keep(inserted(1))
+    assert replay(journal, "db1:5432/abq", model).saved == ()
+    assert plots(model) == [] and len(journal.entries()) == 1
+
+
+def test_what_somebody_else_recorded_meanwhile_needs_a_decision(journal: Journal, model: SQLModel) -> None:
+    model.save_record(record(Plot="1", Fruit="8"))
+    for entry in (inserted(1), inserted(2), corrected(1, record(Plot="1"), Fruit="4")):
+        journal.keep(entry)
+    done = replay(journal, DATABASE, model)
+    assert [each.record["Plot"] for each in done.saved] == [2]
+    first, second = journal.entries()
+    assert "Somebody else recorded this plot" in first.remark and "earlier record" in second.remark
+    assert model.get_record(DATE, "8:00", "A", 1)["Fruit"] == 8
+    assert replay(journal, DATABASE, model).undecided == ()  # it isn't asked again and again
+
+
+def test_a_record_that_was_removed_needs_a_decision(journal: Journal, model: SQLModel) -> None:
+    journal.keep(corrected(1, record(Plot="1"), Fruit="4"))
+    replay(journal, DATABASE, model)
+    assert "no longer in the database" in journal.entries()[0].remark
+
+
+def test_what_the_database_refuses_needs_a_decision(journal: Journal, model: SQLModel) -> None:
+    journal.keep(inserted(1, Technician="Nobody N"))
+    journal.keep(inserted(2))
+    assert [each.record["Plot"] for each in replay(journal, DATABASE, model).saved] == [2]
+    assert "Nobody N is not known" in journal.entries()[0].remark
+
+
+def test_it_stops_where_the_database_goes_away_and_goes_on_later(
+    journal: Journal, server: postgres.EmbeddedServer, model: SQLModel
+) -> None:
+    for plot in (1, 2, 3):
+        journal.keep(inserted(plot))
+
+    def progress(done: int, total: int) -> None:
+        if done == 1:
+            server.stop()
+
+    try:
+        done = replay(journal, DATABASE, model, progress)
+    finally:
+        server.ensure_running()
+    assert isinstance(done.problem, ServerUnreachable)
+    assert (len(done.saved), len(done.waiting)) == (1, 2)
+    assert len(replay(journal, DATABASE, model).saved) == 2
+    assert plots(model) == [1, 2, 3]
+
+
+@unix_only
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_commit_without_an_answer_leaves_one_record(
+    journal: Journal, database: dict[str, str], model: SQLModel, when: When
+) -> None:
+    with proxied(database) as (proxy, endpoint):
+        cut = SQLModel.at(endpoint)
+        cut.connect()
+        for plot in (1, 2):
+            journal.keep(inserted(plot))
+        proxy.cut = when
+        assert len(replay(journal, DATABASE, cut).saved) == 2
+        assert proxy.has_cut and plots(model) == [1, 2]
+        cut.close()
+
+
+def test_two_windows_do_not_replay_at_once(journal: Journal, model: SQLModel) -> None:
+    journal.keep(inserted(1))
+    caught: list[Callable[[], object]] = []
+
+    def progress(done: int, total: int) -> None:
+        with pytest.raises(JournalBusy):
+            replay(Journal(journal.folder), DATABASE, model)
+        caught.append(progress)  # type: ignore[arg-type]
+
+    replay(journal, DATABASE, model, progress)
+    assert len(caught) == 1 and plots(model) == [1]
+
+
+def test_typed_values_are_kept_exactly(journal: Journal, model: SQLModel) -> None:
+    entry = inserted(1, Humidity="0.50", Notes=" zwei\nZeilen ")
+    journal.keep(entry)
+    replay(journal, DATABASE, model)
+    assert model.get_record(DATE, "8:00", "A", 1) == typed(record(Plot="1", Humidity="0.50", Notes=" zwei\nZeilen "))
