@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 FORMAT = 1
@@ -94,15 +94,11 @@ class Delivery:
         when = "Waits." if self.planned is None else f"Next attempt {self.planned.astimezone():%Y-%m-%d %H:%M}."
         return f"{when} {self.reason}".strip()
 
-    def competes_with(self, other: Delivery) -> bool:
-        """Whether the two would replace one another at the destination."""
-        return (self.kind, self.name) == (other.kind, other.name)
-
 
 def to_text(delivery: Delivery) -> str:
     """Return the delivery as it stands on disk."""
-    content = {"format": FORMAT, **asdict(delivery)}
-    return json.dumps(content, ensure_ascii=False, indent=1, default=_as_text)
+    content = {"format": FORMAT, **vars(delivery)}
+    return json.dumps(content, ensure_ascii=False, indent=1, default=_form_on_disk)
 
 
 def from_text(text: str) -> Delivery:
@@ -175,7 +171,9 @@ def _text(value: object) -> str:
     return value
 
 
-def _as_text(value: object) -> str:
+def _form_on_disk(value: object) -> object:
     if isinstance(value, datetime.date | datetime.datetime):
         return value.isoformat()
+    if isinstance(value, Attempt):
+        return vars(value)
     raise TypeError(f"{type(value).__name__} has no form on disk")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import os
+import threading
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,21 +18,44 @@ Clock = Callable[[], datetime.datetime]
 
 
 class Entries:
-    """The folders of deliveries. `problems` holds a sentence for each that couldn't be read."""
+    """The folders of deliveries. `problems` holds a sentence for each that couldn't be read. For several threads.
+
+    What file a delivery is of never changes, so it is read once, and a thousand entries needn't be read again for each
+    question about one file. Which entries there are is asked of the disk each time: other processes add some.
+    """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
         self._known: dict[str, tuple[tuple[int, ...], Delivery]] = {}
+        self._named: set[str] = set()
+        self._by_file: dict[tuple[str, str], set[str]] = {}
+        self._lock = threading.RLock()
         self.problems: list[str] = []
 
     def all(self) -> list[Delivery]:
         """Return every delivery that can be read; those that didn't change since are not parsed again."""
-        return [found for path in self._folder.iterdir() if _is_entry(path) and (found := self._glance(path))]
+        with self._lock:
+            names = self._names()
+            for gone in self._known.keys() - names:
+                del self._known[gone]
+            return [found for name in names if (found := self._glance(self._folder / name))]
+
+    def of_file(self, kind: str, name: str) -> list[Delivery]:
+        """Return the deliveries of one file to one kind of destination, as they stand on disk now."""
+        with self._lock:
+            present = self._names()
+            for new in present - self._named:
+                self._glance(self._folder / new)
+            these = self._by_file.get((kind, name), set()) & present
+            return [found for each in these if (found := self._read(self._folder / each))]
 
     def one(self, identifier: str) -> Delivery | None:
         """Return a delivery as it stands on disk now, None if it is gone or was put aside."""
         return self._read(self._folder / identifier)
+
+    def _names(self) -> set[str]:
+        return {each for each in os.listdir(self._folder) if len(each) == 32 and each[0] != "."}  # noqa: PTH208 - faster
 
     def _glance(self, path: Path) -> Delivery | None:
         """Read it unless the file is the one that was read before: with each change it is replaced as a whole."""
@@ -44,13 +69,15 @@ class Entries:
         found = self._read(path)
         if found is not None:
             self._known[path.name] = mark, found
+            self._named.add(path.name)
+            self._by_file.setdefault((found.kind, found.name), set()).add(path.name)
         return found
 
     def _read(self, path: Path) -> Delivery | None:
         try:
             text = (path / ENTRY).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            if path.exists():
+        except (FileNotFoundError, NotADirectoryError):
+            if path.is_dir():
                 self._put_aside(path, "its description is missing")
             return None
         except ValueError:
@@ -79,7 +106,3 @@ class Entries:
     def _tell(self, sentence: str) -> None:
         if sentence not in self.problems:
             self.problems.append(sentence)
-
-
-def _is_entry(path: Path) -> bool:
-    return len(path.name) == 32 and not path.name.startswith(".") and path.is_dir()

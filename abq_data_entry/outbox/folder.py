@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..folders import replacement
+from ..folders import replacement, synced
 from .delivery import CANCELLED, ENDED, FAILED, WAITING, Delivery, Destination, to_text
 from .entries import ENTRY, Clock, Entries
 from .errors import Busy, UnknownDelivery
@@ -88,8 +87,12 @@ class Outbox:
 
     def replaced_by(self, delivery: Delivery) -> Delivery | None:
         """Return a later version of the same file to the same destination, unless that was cancelled."""
-        later = [each for each in self.deliveries() if each.competes_with(delivery) and each.version > delivery.version]
-        return next((each for each in reversed(later) if each.state != CANCELLED), None)
+        later = [
+            each
+            for each in self._entries.of_file(delivery.kind, delivery.name)
+            if each.version > delivery.version and each.state != CANCELLED
+        ]
+        return max(later, key=lambda each: each.version, default=None)
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -115,14 +118,14 @@ class Outbox:
                     identifier, path.name, date, destination.kind, destination.address, username, size, sha256,
                     known_version + 1, created=moment, since=moment, changed=moment,
                 )  # fmt: skip
-                older = [each for each in self.deliveries() if each.competes_with(delivery)]
+                older = self._entries.of_file(delivery.kind, delivery.name)
                 delivery = replace(delivery, version=1 + max([known_version, *(each.version for each in older)]))
                 _write(building / ENTRY, to_text(delivery))
                 building.rename(self.folder / identifier)
             except BaseException:
                 shutil.rmtree(building, ignore_errors=True)
                 raise
-            _bring_to_disk(self.folder)
+            synced(self.folder)
             for each in older:
                 self._give_way(each, delivery)
         return delivery
@@ -144,9 +147,9 @@ class Outbox:
             return 0
 
     def note_recorded(self, delivery: Delivery) -> None:
-        """Remember that the database has this revision."""
+        """Remember that the database has this revision; lost in a power cut, the same row is written once more."""
         with suppress(FileNotFoundError):  # somebody removed the entry meanwhile
-            _write(self.folder / delivery.identifier / _RECORDED, str(delivery.revision))
+            _write(self.folder / delivery.identifier / _RECORDED, str(delivery.revision), lasting=False)
 
     def remove(self, delivery: Delivery) -> None:
         """Take the entry away for good; whoever calls this holds its lane."""
@@ -213,16 +216,6 @@ def _measured(path: Path) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _write(path: Path, text: str) -> None:
-    with replacement(path) as temporary:
+def _write(path: Path, text: str, lasting: bool = True) -> None:
+    with replacement(path, lasting) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _bring_to_disk(folder: Path) -> None:
-    """Have the new name on disk as well, where the system can do that."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

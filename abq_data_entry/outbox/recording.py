@@ -23,9 +23,12 @@ class Ledger(Protocol):
     def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int: ...
 
 
-def record(outbox: Outbox, ledger: Ledger) -> str:
-    """Write what the database doesn't know yet; return the reason if it can't be done now, '' if all is written."""
-    for delivery in unrecorded(outbox):
+def record(outbox: Outbox, ledger: Ledger, only: Delivery | None = None) -> str:
+    """Write what the database doesn't know yet; return the reason if it can't be done now, '' if all is written.
+
+    `only`: a delivery that has just changed; the others are not looked at.
+    """
+    for delivery in unrecorded(outbox) if only is None else (only,):
         try:
             ledger.record_delivery(as_row(delivery))
         except DatabaseError as error:

@@ -125,6 +125,39 @@ def test_a_damaged_entry_is_put_aside_and_told(box: Outbox, damage: str) -> None
     assert (aside / NAME).read_bytes() == Extract().content
 
 
+def test_an_entry_damaged_after_it_was_read_is_put_aside_too(box: Outbox) -> None:
+    first = box.add(Extract(), DATE, REST, "lab-a")
+    second = box.add(Extract(), DATE, REST, "lab-a")
+    assert box.replaced_by(first) == second
+    (box.file_of(second).parent / "delivery.json").write_text("{", encoding="utf-8")
+    assert box.replaced_by(first) is None and len(box.problems) == 1
+    assert [each.identifier for each in box.deliveries()] == [first.identifier]
+
+
+def test_what_others_put_in_is_seen_at_once(box: Outbox) -> None:
+    """What was read before is remembered; what another process did meanwhile counts all the same."""
+    other = Outbox(box.folder, box.clock)
+    first = box.add(Extract(), DATE, REST, "lab-a")
+    assert box.replaced_by(first) is None
+    second = other.add(Extract(), DATE, REST, "lab-a")
+    assert box.replaced_by(first) == second
+    third = other.add(Extract(), DATE, REST, "lab-a")
+    assert box.replaced_by(first) == third
+    with other.lane(third):
+        other.write(third, state="cancelled")
+    assert box.replaced_by(first) is None, "the second was cancelled for the third"
+    with other.lane(second):
+        other.remove(second)
+    assert box.add(Extract(), DATE, REST, "lab-a").version == 4
+    assert box.add(Extract(), DATE, FTP, "lab-a").version == 1
+
+
+def test_a_strange_file_in_the_outbox_is_nobodys_delivery(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    (box.folder / ("f" * 32)).write_bytes(b"?")
+    assert box.deliveries() == [put] and box.replaced_by(put) is None and not box.problems
+
+
 def test_an_entry_of_a_newer_version_stays_as_it_is(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
     entry = box.file_of(put).parent / "delivery.json"

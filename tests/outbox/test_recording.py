@@ -54,6 +54,12 @@ def test_recording_twice_is_recording_once(box: Outbox, model: SQLModel, databas
     assert run(database, "SELECT * FROM deliveries") == before
 
 
+def test_only_the_one_that_changed(box: Outbox, model: SQLModel, database: Endpoint) -> None:
+    first, other = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
+    assert record(box, model, first) == "" and unrecorded(box) == [other]
+    assert len(run(database, STATES)) == 1
+
+
 def test_without_the_right_the_row_waits(box: Outbox, model: SQLModel, database: Endpoint) -> None:
     role = f"guest_of_{database['dbname']}"
     run(database, f"CREATE ROLE {role}")
