@@ -6,6 +6,7 @@ Everything is imported when it is first asked for, so that importing this room c
 - `upload_to_corporate_rest(filepath, upload_url, auth_url, username, password, …)`
 - `upload_to_corporate_ftp(filepath, ftp_host, ftp_port, ftp_user, ftp_pass, …)`
 - `upload_to_corporate_sftp(filepath, host, port, username, password, …)`; `HostKeyUnknown`, `HostKeyChanged`
+- `RestUploads`, `FtpUploads`, `SftpUploads`: the same for many files over one login (`Uploads`).
 - `ftp_security(host, security)`: whether a delivery would be encrypted, and how.
 - `describe_failure(error)`: what went wrong, in words for people; `Cancelled`, `WeatherError`.
 - `requests` and `ftp` (= `ftplib`), so that a caller can catch `network.requests.RequestException` and
@@ -21,22 +22,28 @@ if TYPE_CHECKING:
     import requests
 
     from .failures import Cancelled, FileChanged, InvalidInput, Told, describe_failure
-    from .file_transfer import TransferIncomplete, ftp_security, upload_to_corporate_ftp
+    from .file_transfer import FtpUploads, TransferIncomplete, ftp_security, upload_to_corporate_ftp
     from .guard import is_loopback
-    from .rest import upload_to_corporate_rest
-    from .secure_shell import HostKeyChanged, HostKeyUnknown, LoginRefused, upload_to_corporate_sftp
+    from .rest import RestUploads, upload_to_corporate_rest
+    from .secure_shell import SftpUploads, upload_to_corporate_sftp
+    from .shell_session import HostKeyChanged, HostKeyUnknown, LoginRefused
+    from .uploads import Uploads
     from .weather import WEATHER_URL, WeatherError, get_local_weather
 
 __all__ = [
     "WEATHER_URL",
     "Cancelled",
     "FileChanged",
+    "FtpUploads",
     "HostKeyChanged",
     "HostKeyUnknown",
     "InvalidInput",
     "LoginRefused",
+    "RestUploads",
+    "SftpUploads",
     "Told",
     "TransferIncomplete",
+    "Uploads",
     "WeatherError",
     "describe_failure",
     "ftp",
@@ -53,12 +60,16 @@ _MODULES = {"requests": "requests", "ftp": "ftplib"}
 _HOMES = {
     "Cancelled": "failures",
     "FileChanged": "failures",
-    "HostKeyChanged": "secure_shell",
-    "HostKeyUnknown": "secure_shell",
+    "FtpUploads": "file_transfer",
+    "HostKeyChanged": "shell_session",
+    "HostKeyUnknown": "shell_session",
     "InvalidInput": "failures",
-    "LoginRefused": "secure_shell",
+    "LoginRefused": "shell_session",
+    "RestUploads": "rest",
+    "SftpUploads": "secure_shell",
     "Told": "failures",
     "TransferIncomplete": "file_transfer",
+    "Uploads": "uploads",
     "WEATHER_URL": "weather",
     "WeatherError": "weather",
     "describe_failure": "failures",

@@ -5,19 +5,21 @@ How a session is made and encrypted stands in `ftp_session`, how a file is store
 
 import ftplib
 import os
+import ssl
 import threading
 
 from . import encryption
 from .failures import Cancelled, FileChanged, InvalidInput, Told
-from .ftp_session import Login, ftp_security, logged_in
+from .ftp_session import Login, Session, ftp_security, log_in
 from .ftp_store import Store, TransferIncomplete
 from .guard import Guard
 from .source import Progress, SourceFile
-from .tidying import tidy
+from .uploads import TIMEOUT, StoredUploads
 
-__all__ = ["TIMEOUT", "TransferIncomplete", "TransferStopped", "ftp_security", "upload_to_corporate_ftp"]
+__all__ = ["TIMEOUT", "FtpUploads", "TransferIncomplete", "TransferStopped", "ftp_security", "upload_to_corporate_ftp"]
 
-TIMEOUT = 60.0  # seconds without any progress
+_LOGIN_REFUSED = ("430", "530")
+_GOING_AWAY = "421"  # the server ends the session, after a while without a command, say (RFC 959, 4.2.2)
 
 
 class TransferStopped(Told, ftplib.Error):
@@ -50,24 +52,59 @@ def upload_to_corporate_ftp(
     times a second and once at the end, on the calling thread. Passive mode.
     Raises errors of `ftplib.all_errors`, `InvalidInput` for what can't be used, `Cancelled`.
     """
-    _check_input(ftp_host, ftp_port, ftp_user, ftp_pass)
-    security = ftp_security(ftp_host, security)
-    context = None if security == "none" else encryption.verified_context(ca_file)
-    login = Login(ftp_host, ftp_port, ftp_user, ftp_pass, security, context)
-    with SourceFile(filepath, progress) as source:
-        store = Store(source)
-        with Guard(cancel, timeout) as guard:
-            try:
-                with logged_in(guard, login) as session:
-                    store.run(session)
-                return
-            except (ftplib.Error, OSError, EOFError, ValueError, Cancelled) as error:
-                failure: BaseException = guard.verdict() or _made_anew(error, ftp_pass)
-            except BaseException as error:  # of the progress callback, or Ctrl-C
-                failure = error
-        if store.unfinished:
-            tidy(lambda guard: _clear(store, login, guard), cancel)
-    raise failure
+    with FtpUploads(
+        ftp_host, ftp_port, ftp_user, ftp_pass, security=security, ca_file=ca_file, timeout=timeout
+    ) as uploads:
+        uploads.upload(filepath, progress=progress, cancel=cancel)
+
+
+class FtpUploads(StoredUploads[Session]):
+    """One login for many files; each is sent as `upload_to_corporate_ftp` does it, whose parameters these are."""
+
+    errors = (ftplib.Error, OSError, EOFError, ValueError, Cancelled)
+
+    def __init__(
+        self,
+        ftp_host: str,
+        ftp_port: int,
+        ftp_user: str,
+        ftp_pass: str,
+        *,
+        security: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """Connects to nothing yet. Raises `InvalidInput`."""
+        super().__init__(timeout)
+        _check_input(ftp_host, ftp_port, ftp_user, ftp_pass)
+        security = ftp_security(ftp_host, security)
+        context = None if security == "none" else encryption.verified_context(ca_file)
+        self._login = Login(ftp_host, ftp_port, ftp_user, ftp_pass, security, context)
+
+    def _log_in(self, guard: Guard) -> Session:
+        return log_in(guard, self._login)
+
+    def _continue(self, session: Session, guard: Guard) -> None:
+        session.continue_under(guard)
+
+    def _end(self, session: Session, politely: bool) -> None:
+        if politely:
+            session.say_goodbye()
+        session.close()
+
+    def _new_store(self, source: SourceFile, identifier: str | None) -> Store:
+        return Store(source)
+
+    def _in_words(self, error: Exception) -> Exception:
+        return _made_anew(error, self._login.password)
+
+    def _is_refusal(self, error: Exception) -> bool:
+        return isinstance(error, ftplib.Error) and str(error)[:3] in _LOGIN_REFUSED
+
+    def _is_break(self, error: Exception) -> bool:
+        if isinstance(error, ftplib.Error):
+            return str(error).startswith(_GOING_AWAY)
+        return isinstance(error, ConnectionError | EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 def _check_input(host: str, port: int, user: str, password: str) -> None:
@@ -92,7 +129,3 @@ def _made_anew(error: Exception, password: str) -> Exception:
     error.__context__ = None
     return error.with_traceback(None)
 
-
-def _clear(store: Store, login: Login, guard: Guard) -> None:
-    with logged_in(guard, login) as session:
-        store.tidy(session)

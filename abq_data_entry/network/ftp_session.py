@@ -50,9 +50,8 @@ class Login:
     context: ssl.SSLContext | None
 
 
-@contextlib.contextmanager
-def logged_in(guard: Guard, login: Login) -> Iterator["Session"]:
-    """A logged-in session; ends politely after success, at once after a failure."""
+def log_in(guard: Guard, login: Login) -> "Session":
+    """Return a logged-in session."""
     session = Session(guard, login.security, login.context)
     try:
         try:
@@ -65,10 +64,10 @@ def logged_in(guard: Guard, login: Login) -> Iterator["Session"]:
         session.login(login.user, login.password)
         session.protect_data()
         guard.progressed()
-        yield session
-        session.say_goodbye()
-    finally:
+    except BaseException:
         session.close()
+        raise
+    return session
 
 
 def _certificate(guard: Guard, login: Login) -> bytes | None:
@@ -90,6 +89,12 @@ class Session(ftplib.FTP):
         self._context = context
         self._lines = 0
         self._features: frozenset[str] | None = None
+
+    def continue_under(self, guard: Guard) -> None:
+        """Let another guard watch the session from now on."""
+        self.guard = guard
+        if self.sock is not None:
+            guard.watch(self.sock)
 
     @property
     def features(self) -> frozenset[str]:

@@ -6,11 +6,14 @@ a thread of its own.
 """
 
 import contextlib
+import errno
 import ipaddress
+import os
 import socket
 import threading
 import time
 from types import TracebackType
+from typing import Protocol
 
 from .connecting import POLL, first_to_answer, look_up
 from .failures import Cancelled, HostRefused, HostUnreachable, InvalidInput, TimedOut
@@ -24,6 +27,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+class Numbered(Protocol):
+    """What the operating system knows by a number: a socket, whoever wraps it."""
+
+    def fileno(self) -> int: ...
 
 
 class Guard:
@@ -94,6 +103,15 @@ class Guard:
             failure = self._told(error, host, port)
         raise failure
 
+    def watch(self, connection: Numbered) -> None:
+        """Make an open connection one of those that this guard can end, also if another guard opened it."""
+        number = connection.fileno()
+        if number < 0:
+            raise ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))
+        with self._lock:  # the family plays no part in a shutdown, and a TLS socket can't duplicate itself
+            self._sockets.append(socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM))
+        self.check()  # it may have come too late to be shut down with the others
+
     def send(self, connection: socket.socket, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`; every piece that the other side takes starts the clock anew."""
         rest = memoryview(data)
@@ -107,9 +125,7 @@ class Guard:
         try:
             connection.settimeout(self._wait)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._lock:
-                self._sockets.append(connection.dup())
-            self.check()  # it may have come too late to be shut down with the others
+            self.watch(connection)
             self.progressed()
         except BaseException:
             connection.close()

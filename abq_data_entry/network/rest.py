@@ -21,12 +21,13 @@ import urllib3
 from . import encryption, rest_answers
 from .failures import Cancelled, InvalidInput, causes
 from .guard import Guard, is_loopback
-from .rest_answers import RestCertificateError, RestConnectionError
+from .rest_answers import RestCertificateError, RestConnectionError, RestStatusError
 from .rest_body import Multipart
 from .rest_connections import GuardedAdapter
 from .source import Progress, SourceFile
+from .uploads import TIMEOUT, Uploads
 
-TIMEOUT = 60.0  # seconds without any progress
+_LOGIN_REFUSED = (401, 403)
 _MOST_REDIRECTS = 3
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 
@@ -62,28 +63,136 @@ def upload_to_corporate_rest(
     `requests.RequestException` for everything else on the way, `InvalidInput` for addresses that can't be used,
     `OSError` for a file that can't be read, `Cancelled`. None of them holds what was sent.
     """
-    for url in (auth_url, upload_url):
-        _check_address(url)
-    if ca_file is not None and not Path(ca_file).is_file():
-        raise InvalidInput(f"The CA file {ca_file} doesn't exist. Check the setting.")
-    if client_certificate is not None:
-        encryption.present(encryption.unverified_context(), os.fspath(client_certificate))  # or say why it can't be
-    key = secrets.token_hex(16) if idempotency_key is None else idempotency_key
-    if not _KEY.fullmatch(key):
-        raise InvalidInput("An idempotency key has 1 to 200 letters, digits, or characters of _.:-")
-    with Guard(cancel, timeout) as guard, SourceFile(filepath, progress) as source:
+    with RestUploads(
+        upload_url,
+        auth_url,
+        username,
+        password,
+        timeout=timeout,
+        ca_file=ca_file,
+        client_certificate=client_certificate,
+    ) as uploads:
+        uploads.upload(filepath, identifier=idempotency_key, progress=progress, cancel=cancel)
+
+
+class RestUploads(Uploads):
+    """One login for many files; each is sent as `upload_to_corporate_rest` does it, whose parameters these are.
+
+    Of `upload` the `identifier` is the idempotency key.
+    """
+
+    def __init__(
+        self,
+        upload_url: str,
+        auth_url: str,
+        username: str,
+        password: str,
+        *,
+        timeout: float = TIMEOUT,
+        ca_file: str | os.PathLike[str] | None = None,
+        client_certificate: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Connects to nothing yet. Raises `InvalidInput`."""
+        super().__init__(timeout)
+        for url in (auth_url, upload_url):
+            _check_address(url)
+        if ca_file is not None and not Path(ca_file).is_file():
+            raise InvalidInput(f"The CA file {ca_file} doesn't exist. Check the setting.")
+        if client_certificate is not None:
+            encryption.present(encryption.unverified_context(), os.fspath(client_certificate))  # or say why it can't be
+        self._urls = auth_url, upload_url
+        self._form = {"username": username, "password": password}
+        self._verify: bool | str = True if ca_file is None else os.fspath(ca_file)
+        self._adapter = GuardedAdapter()
+        self._session = _session(self._adapter)
+        self._session.cert = None if client_certificate is None else os.fspath(client_certificate)
+        self._logged_in = False
+
+    def close(self) -> None:
+        self._session.close()
+        self._session.cookies.clear()
+        self._logged_in = False
+
+    def _attempt(
+        self, source: SourceFile, identifier: str | None, cancel: threading.Event | None
+    ) -> BaseException | None:
+        key = secrets.token_hex(16) if identifier is None else identifier
+        if not _KEY.fullmatch(key):
+            return InvalidInput("An idempotency key has 1 to 200 letters, digits, or characters of _.:-")
+        with Guard(cancel, self._timeout) as guard:
+            try:
+                self._adapter.continue_under(guard)
+                self._deliver(source, guard, key)
+                return None
+            except Cancelled:
+                failure: Exception = Cancelled()
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                failure = guard.verdict() or _with_the_certificate(error, guard, self._urls)
+                failure = failure if isinstance(failure, Cancelled) else rest_answers.made_anew(failure)
+            finally:
+                if source.sent < source.size or guard.verdict():
+                    self._session.close()  # the login stays good, the connection doesn't
+        return failure
+
+    def _deliver(self, source: SourceFile, guard: Guard, key: str) -> None:
+        body = Multipart(source, guard)
+        headers = {"Content-Type": body.content_type, "Idempotency-Key": f'"{key}"'}
+        if body.content_digest is not None:
+            headers["Content-Digest"] = body.content_digest
+        may_be_dead = self._logged_in
+        if not self._logged_in:
+            self._log_in()
         try:
-            with _session(guard) as session:
-                session.cert = None if client_certificate is None else os.fspath(client_certificate)
-                delivery = _Delivery(session, guard, True if ca_file is None else os.fspath(ca_file))
-                delivery.run(upload_url, auth_url, {"username": username, "password": password}, source, key)
-            return
-        except Cancelled:
-            failure: Exception = Cancelled()
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            failure = guard.verdict() or _with_the_certificate(error, guard, (auth_url, upload_url))
-            failure = failure if isinstance(failure, Cancelled) else rest_answers.made_anew(failure)
-    raise failure  # outside of the handler: an error's context would hold the library's, and that the form
+            response, page = self._put(body, headers)
+        except requests.ConnectionError as error:
+            was_cut = any(isinstance(link, ConnectionError) for link in causes(error))
+            if not may_be_dead or not was_cut or guard.verdict():
+                raise
+            self._session.close()  # of the file before; a PUT may be repeated (RFC 9110, 9.2.2)
+            response, page = self._put(body, headers)
+        if response.status_code == 401:  # the login was right a moment ago
+            self.close()
+            self._log_in()
+            response, page = self._put(body, headers)
+        rest_answers.check(
+            response,
+            page,
+            "The server {host} answered with a login page: it didn't take the file. Check the addresses.",
+        )
+        if not body.complete:  # the answer came, and the connection broke, before everything was sent
+            raise RestConnectionError("The server answered before it had the whole file. Try again.")
+        rest_answers.confirm(response, page, body)
+
+    def _put(self, body: Multipart, headers: dict[str, str]) -> tuple[requests.Response, bytes]:
+        return self._request(self._session.put, self._urls[1], data=body, headers=headers)
+
+    def _log_in(self) -> None:
+        response, page = self._request(self._session.post, self._urls[0], data=self._form)
+        try:
+            rest_answers.check(
+                response, page, "The server {host} refused the user name or the password: it showed its login again."
+            )
+        except RestStatusError as error:
+            if response.status_code in _LOGIN_REFUSED or response.status_code < 300:
+                self._refusal = rest_answers.made_anew(error)
+            raise
+        self._logged_in = True
+
+    def _request(
+        self, method: Callable[..., requests.Response], url: str, **content: Any
+    ) -> tuple[requests.Response, bytes]:
+        """Send, and send once more to where the server says it belongs if that is harmless; return the answer."""
+        for _ in range(_MOST_REDIRECTS + 1):
+            self._adapter.progressed()
+            with method(
+                url, verify=self._verify, proxies=_proxies(url), allow_redirects=False, stream=True, **content
+            ) as response:
+                page = rest_answers.read(response)
+            url = rest_answers.next_address(response, url)
+            if not url:
+                break
+            self._session.close()  # part of the body may still be on that connection
+        return response, page
 
 
 def _check_address(url: str) -> None:
@@ -123,9 +232,8 @@ class _Session(requests.Session):
         return None
 
 
-def _session(guard: Guard) -> requests.Session:
+def _session(adapter: GuardedAdapter) -> requests.Session:
     session = _Session()
-    adapter = GuardedAdapter(guard)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.headers["Accept-Encoding"] = "identity"
@@ -141,55 +249,3 @@ def _no_authorization(request: requests.PreparedRequest) -> requests.PreparedReq
 def _proxies(url: str) -> dict[str, str] | None:
     """Return what `requests` is to know of proxies beside the environment: none leads to this machine itself."""
     return {"no_proxy": "*"} if is_loopback(urllib.parse.urlsplit(url).hostname or "") else None
-
-
-class _Delivery:
-    """One login and one PUT over a session."""
-
-    def __init__(self, session: requests.Session, guard: Guard, verify: bool | str) -> None:
-        self._session = session
-        self._guard = guard
-        self._verify = verify
-
-    def run(self, upload_url: str, auth_url: str, form: dict[str, str], source: SourceFile, key: str) -> None:
-        body = Multipart(source, self._guard)
-        headers = {"Content-Type": body.content_type, "Idempotency-Key": f'"{key}"'}
-        if body.content_digest is not None:
-            headers["Content-Digest"] = body.content_digest
-        self._log_in(auth_url, form)
-        response, page = self._request(self._session.put, upload_url, data=body, headers=headers)
-        if response.status_code == 401:  # the login was right a moment ago
-            self._session.cookies.clear()
-            self._session.close()
-            self._log_in(auth_url, form)
-            response, page = self._request(self._session.put, upload_url, data=body, headers=headers)
-        rest_answers.check(
-            response,
-            page,
-            "The server {host} answered with a login page: it didn't take the file. Check the addresses.",
-        )
-        if not body.complete:  # the answer came, and the connection broke, before everything was sent
-            raise RestConnectionError("The server answered before it had the whole file. Try again.")
-        rest_answers.confirm(response, page, body)
-
-    def _log_in(self, url: str, form: dict[str, str]) -> None:
-        response, page = self._request(self._session.post, url, data=form)
-        rest_answers.check(
-            response, page, "The server {host} refused the user name or the password: it showed its login again."
-        )
-
-    def _request(
-        self, method: Callable[..., requests.Response], url: str, **content: Any
-    ) -> tuple[requests.Response, bytes]:
-        """Send, and send once more to where the server says it belongs if that is harmless; return the answer."""
-        for _ in range(_MOST_REDIRECTS + 1):
-            self._guard.progressed()
-            with method(
-                url, verify=self._verify, proxies=_proxies(url), allow_redirects=False, stream=True, **content
-            ) as response:
-                page = rest_answers.read(response)
-            url = rest_answers.next_address(response, url)
-            if not url:
-                break
-            self._session.close()  # part of the body may still be on that connection
-        return response, page

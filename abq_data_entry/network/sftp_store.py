@@ -9,7 +9,7 @@ import secrets
 import paramiko
 
 from .ftp_store import TransferIncomplete
-from .guard import Guard
+from .shell_session import ShellSession
 from .source import SourceFile
 
 BLOCK = 256 * 1024
@@ -26,48 +26,49 @@ class SftpStore:
         self._aside = f"{source.name}.{mark}.old"
         self.unfinished = False
 
-    def run(self, session: paramiko.SFTPClient, guard: Guard) -> None:
+    def run(self, session: ShellSession) -> None:
+        files, guard = session.files, session.guard
         self.unfinished = True
-        with session.open(self._temporary, "wx", bufsize=0) as file:
+        with files.open(self._temporary, "wx", bufsize=0) as file:
             file.set_pipelined(True)  # blocks follow each other without waiting for each one's receipt
             for block in self._source.blocks(BLOCK):
                 guard.check()
                 file.write(bytes(block))
                 guard.progressed()
         guard.progressed()
-        size = session.stat(self._temporary).st_size
+        size = files.stat(self._temporary).st_size
         if size != self._source.size:
             raise TransferIncomplete(
                 f"The server has {size} of the {self._source.size} bytes of {self._name}. Send it again."
             )
         with contextlib.suppress(OSError):
-            session.utime(self._temporary, (self._source.modified, self._source.modified))
+            files.utime(self._temporary, (self._source.modified, self._source.modified))
         guard.check()
         try:
-            session.posix_rename(self._temporary, self._name)
+            files.posix_rename(self._temporary, self._name)
         except OSError:
-            self._replace(session)
+            self._replace(files)
         self.unfinished = False
 
-    def _replace(self, session: paramiko.SFTPClient) -> None:
+    def _replace(self, files: paramiko.SFTPClient) -> None:
         """Rename where nothing may be overwritten: the old file is moved aside, and back on a failure."""
         try:
-            session.rename(self._temporary, self._name)
+            files.rename(self._temporary, self._name)
             return
         except OSError:
-            session.rename(self._name, self._aside)
+            files.rename(self._name, self._aside)
         try:
-            session.rename(self._temporary, self._name)
+            files.rename(self._temporary, self._name)
         except OSError:
-            session.rename(self._aside, self._name)
+            files.rename(self._aside, self._name)
             raise
         with contextlib.suppress(OSError):
-            session.remove(self._aside)
+            files.remove(self._aside)
 
-    def tidy(self, session: paramiko.SFTPClient) -> None:
+    def tidy(self, session: ShellSession) -> None:
         """Remove what a failure left, over a new session; the old file comes back if it was moved aside."""
         with contextlib.suppress(OSError):
-            session.rename(self._aside, self._name)  # refused where the new one has its name already
+            session.files.rename(self._aside, self._name)  # refused where the new one has its name already
         for name in (self._temporary, self._aside):
             with contextlib.suppress(OSError):
-                session.remove(name)
+                session.files.remove(name)

@@ -4,7 +4,8 @@
 - `deliver(outbox, delivery, send)`: one attempt, and when the next one is due; `may_pass(error)` tells failures that
   time may heal from others.
 - `record(outbox, ledger)`: write into the database what it doesn't know yet.
-- `destination_of(kind, settings)`, `sender(kind, settings, username, password)`: where to, and by which protocol.
+- `destination_of(kind, settings)`, `sender(kind, settings, username, password)`: where to, and by which protocol; a
+  `with` around a sender makes it one login for all the files that are sent in it.
 - `retry`, `cancel`, `tidy`: another round, never, and what a crash left behind.
 
 Everything but the names of extracts is imported with its first use.
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .errors import Busy, OutboxError, UnknownDelivery
     from .folder import Outbox
     from .passing import may_pass, retry_after
-    from .protocols import destination_of, require_same, sender
+    from .protocols import Sender, destination_of, require_same, sender
     from .recording import known_version, record, unrecorded
     from .schedule import is_due, next_attempt
     from .sending import Progress, Send, cancel, deliver, give_up, retry
@@ -39,6 +40,7 @@ __all__ = [
     "Progress",
     "Records",
     "Send",
+    "Sender",
     "UnknownDelivery",
     "cancel",
     "deliver",
@@ -67,6 +69,7 @@ _HOMES = {
     "OutboxError": "errors",
     "Progress": "sending",
     "Send": "sending",
+    "Sender": "protocols",
     "UnknownDelivery": "errors",
     "cancel": "sending",
     "deliver": "sending",

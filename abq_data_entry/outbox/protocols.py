@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from .delivery import Destination
 from .errors import OutboxError
-from .sending import Progress, Send
+from .sending import Progress
+
+if TYPE_CHECKING:
+    from ..network import Uploads
 
 Settings = Mapping[str, object]
 
@@ -32,64 +37,77 @@ def require_same(destination: Destination, settings: Settings) -> None:
         )
 
 
-def sender(kind: str, settings: Settings, username: str, password: str) -> Send:
-    """Return what brings a file to its destination with this login; nothing else keeps the password."""
+def sender(kind: str, settings: Settings, username: str, password: str) -> Sender:
+    """Return what brings files to their destination with this login; nothing else keeps the password.
+
+    Called by itself it logs in, sends one file and leaves nothing open. As a context manager it logs in for the first
+    file, and keeps the connection for the others until the end.
+    """
     by = {"rest": _by_rest, "ftp": _by_sftp if settings["abq_transfer"] == "sftp" else _by_ftp}[kind]
-
-    def send(path: Path, *, progress: Progress, cancel: threading.Event) -> None:
-        by(settings, path, username, password, progress, cancel)
-
-    return send
+    return Sender(partial(by, settings, username, password))
 
 
-def _by_rest(
-    settings: Settings, path: Path, username: str, password: str, progress: Progress, cancel: threading.Event
-) -> None:
+class Sender:
+    """What brings files to one destination, one at a time (a `Send`)."""
+
+    def __init__(self, opened: Callable[[], Uploads]) -> None:
+        self._opened = opened
+        self._stays_open = False
+        self._uploads: Uploads | None = None
+
+    def __call__(self, path: Path, *, progress: Progress, cancel: threading.Event) -> None:
+        """Send the file; raises what `network` raises."""
+        identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
+        if not self._stays_open:
+            with self._opened() as uploads:
+                uploads.upload(path, identifier=identifier, progress=progress, cancel=cancel)
+            return
+        if self._uploads is None:
+            self._uploads = self._opened()
+        self._uploads.upload(path, identifier=identifier, progress=progress, cancel=cancel)
+
+    def __enter__(self) -> Sender:
+        self._stays_open = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stays_open = False
+        uploads, self._uploads = self._uploads, None
+        if uploads is not None:
+            uploads.close()
+
+
+def _by_rest(settings: Settings, username: str, password: str) -> Uploads:
     from .. import network
 
-    network.upload_to_corporate_rest(
-        path,
+    return network.RestUploads(
         str(settings["abq_upload_url"]),
         str(settings["abq_auth_url"]),
         username,
         password,
-        idempotency_key=path.parent.name,  # the delivery's folder in the outbox: the same for all its attempts
-        progress=progress,
-        cancel=cancel,
         **_chosen(settings, ca_file="abq_ca_file", client_certificate="abq_client_certificate"),
     )
 
 
-def _by_ftp(
-    settings: Settings, path: Path, username: str, password: str, progress: Progress, cancel: threading.Event
-) -> None:
+def _by_ftp(settings: Settings, username: str, password: str) -> Uploads:
     from .. import network
 
-    network.upload_to_corporate_ftp(
-        path,
+    return network.FtpUploads(
         str(settings["abq_ftp_host"]),
         int(str(settings["abq_ftp_port"])),
         username,
         password,
-        progress=progress,
-        cancel=cancel,
         **_chosen(settings, security="abq_ftp_security", ca_file="abq_ca_file"),
     )
 
 
-def _chosen(settings: Settings, **names: str) -> dict[str, Any]:
-    """The options whose setting isn't empty; the protocol knows what the others should be."""
-    return {option: settings[name] for option, name in names.items() if settings.get(name)}
-
-
-def _by_sftp(
-    settings: Settings, path: Path, username: str, password: str, progress: Progress, cancel: threading.Event
-) -> None:
+def _by_sftp(settings: Settings, username: str, password: str) -> Uploads:
     from .. import network
 
     expected = str(settings["abq_sftp_host_key"])
-    network.upload_to_corporate_sftp(
-        path,
+    return network.SftpUploads(
         str(settings["abq_ftp_host"]),
         int(str(settings["abq_sftp_port"])),
         username,
@@ -97,9 +115,12 @@ def _by_sftp(
         str(settings["abq_sftp_known_hosts"]) or None,
         str(settings["abq_sftp_key_file"]) or None,
         accept_host_key=lambda fingerprint: fingerprint == expected,
-        progress=progress,
-        cancel=cancel,
     )
+
+
+def _chosen(settings: Settings, **names: str) -> dict[str, Any]:
+    """The options whose setting isn't empty; the protocol knows what the others should be."""
+    return {option: settings[name] for option, name in names.items() if settings.get(name)}
 
 
 def _without_secrets(url: str) -> str:

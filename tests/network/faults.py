@@ -125,6 +125,7 @@ class Ftp:
     files: dict[str, bytes] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     deleted: threading.Event = field(default_factory=threading.Event)
+    left: threading.Event = field(default_factory=threading.Event)  # a client has said QUIT
 
     def __call__(self, control: Connection) -> None:
         def reply(text: str) -> None:
@@ -178,6 +179,7 @@ class Ftp:
                 reply("250 gone" if self.deletes and self.files.pop(argument, None) is not None else "550 not allowed")
                 self.deleted.set()
             elif command == "QUIT":
+                self.left.set()
                 reply("221 bye")
                 return
             else:

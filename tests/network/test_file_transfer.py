@@ -105,6 +105,7 @@ def test_commands_on_the_wire(extract: Path) -> None:
     assert kinds.index("TYPE") < kinds.index("STOR")
     stored = server.commands[kinds.index("STOR")].split(" ")[1]
     assert stored.startswith(extract.name) and stored.endswith(".part")
+    assert server.left.wait(5)
     assert server.commands[-2:] == [f"RNTO {extract.name}", "QUIT"]
     assert server.files == {extract.name: extract.read_bytes()}
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from abq_data_entry import network, outbox
 from abq_data_entry.models import SETTINGS
-from tests.network.faults import Connection, http, serving
+from tests.network.faults import Connection, Ftp, http, serving
 from tests.network.real_servers import sshd
 
 
@@ -70,3 +71,19 @@ def test_every_attempt_of_a_delivery_has_the_same_key(tmp_path: Path) -> None:
 
 def test_ftp_unless_the_settings_say_otherwise() -> None:
     assert outbox.destination_of("ftp", settings_with()).address == "localhost:2100"
+
+
+@pytest.mark.parametrize(("kept", "logins"), [(True, 1), (False, 3)])
+def test_one_login_for_all_that_is_sent_within(kept: bool, logins: int, tmp_path: Path) -> None:
+    server = Ftp()
+    paths = [tmp_path / "0123" / f"{number}.csv" for number in range(3)]
+    paths[0].parent.mkdir()
+    with serving(server) as port:
+        send = outbox.sender("ftp", settings_with(abq_ftp_host="127.0.0.1", abq_ftp_port=port), "lab", "secret")
+        with send if kept else nullcontext():
+            for path in paths:
+                path.write_bytes(b"Date,Time\r\n")
+                send(path, progress=lambda sent, total: None, cancel=threading.Event())
+        assert server.left.wait(5)
+    assert len(server.files) == 3
+    assert server.commands.count("USER lab") == logins

@@ -1,0 +1,143 @@
+"""SSH sessions over connections that a guard opens: a verified host, a key or a password.
+
+Source: RFC 4251 to 4254 (SSH).
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from . import known_hosts as host_keys
+from .failures import Told
+from .guard import Guard
+from .known_hosts import HostKey
+
+_NEVER = 24 * 3600.0  # seconds: the guard alone ends a wait
+_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # the fastest first
+_RSA = ("rsa-sha2-512", "rsa-sha2-256")  # how a key of the kind ssh-rsa signs nowadays
+
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks of failures that are told in words anyway
+
+AcceptHostKey = Callable[[str], bool]
+
+
+class HostKeyUnknown(Told, paramiko.SSHException):
+    """The host was never seen before; `fingerprint` is what its administrator has to confirm. Nothing was sent."""
+
+    def __init__(self, message: str, fingerprint: str) -> None:
+        super().__init__(message)
+        self.fingerprint = fingerprint
+
+
+class HostKeyChanged(Told, paramiko.SSHException):
+    """The host isn't the one that we know by this name, or its key was revoked. Nothing was sent."""
+
+
+class LoginRefused(Told, paramiko.AuthenticationException):
+    """The user name, the password or the key isn't right."""
+
+
+class NotSecureShell(Told, paramiko.SSHException):
+    """What answers doesn't speak SSH, or nothing that we have in common, or has no SFTP."""
+
+
+@dataclass(frozen=True, repr=False)
+class Login:
+    """Where to connect, as whom, and whom to trust."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    key: paramiko.PKey | None
+    known_hosts: Path
+
+
+class ShellSession:
+    """A logged-in session: `files` is the SFTP client, `guard` ends its waits."""
+
+    def __init__(self, transport: paramiko.Transport, files: paramiko.SFTPClient, guard: Guard) -> None:
+        self.files = files
+        self.guard = guard
+        self._transport = transport
+
+    def continue_under(self, guard: Guard) -> None:
+        """Let another guard watch the session from now on."""
+        self.guard = guard
+        if self._transport.is_active():  # else the socket is closed, and the next request fails
+            guard.watch(self._transport.sock)
+
+    def close(self) -> None:
+        """End it, with everything that belongs to it."""
+        self._transport.close()
+
+
+def log_in(guard: Guard, login: Login, accept: AcceptHostKey | None) -> ShellSession:
+    """Return a logged-in session with a verified host."""
+    known, revoked = host_keys.keys_of(login.known_hosts, login.host, login.port)
+    transport = paramiko.Transport(guard.connect(login.host, login.port))
+    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = _NEVER
+    try:
+        options = transport.get_security_options()
+        options.ciphers = tuple(sorted(options.ciphers, key=lambda name: name not in _CIPHERS))
+        kinds = [kind for key in known for kind in (_RSA if key.kind == "ssh-rsa" else (key.kind,))]
+        options.key_types = tuple(sorted(options.key_types, key=lambda name: name not in kinds))
+        try:
+            transport.start_client()
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            guard.check()
+            raise NotSecureShell(_greeting_in_words(transport, error, login)) from None
+        guard.progressed()
+        server = transport.get_remote_server_key()
+        _check_host_key(HostKey(server.get_name(), server.asbytes()), known, revoked, login, accept)
+        if login.key is not None:
+            transport.auth_publickey(login.user, login.key)
+        else:
+            transport.auth_password(login.user, login.password)
+        guard.progressed()
+        files = paramiko.SFTPClient.from_transport(transport)
+        if files is None:
+            raise NotSecureShell(f"{login.host} lets nobody store files by SFTP. Ask its administrator.")
+        guard.progressed()
+    except BaseException:
+        transport.close()
+        raise
+    return ShellSession(transport, files, guard)
+
+
+def _greeting_in_words(transport: paramiko.Transport, error: Exception, login: Login) -> str:
+    place = f"{login.host}, port {login.port}"
+    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        return f"{place} offers no encryption that is safe enough today. Ask its administrator to update it."
+    if transport.remote_version:
+        return f"The server at {place} ended the connection while the encryption was agreed. Try again later."
+    return f"What answers at {place} doesn't speak SSH. Check the address and the setting abq_sftp_port."
+
+
+def _check_host_key(
+    key: HostKey, known: list[HostKey], revoked: list[HostKey], login: Login, accept: AcceptHostKey | None
+) -> None:
+    if key in revoked:
+        raise HostKeyChanged(
+            f"The key of {login.host} ({key.fingerprint}) was revoked, so nothing was sent. Ask your administrator."
+        )
+    if key in known:
+        return
+    if known:
+        raise HostKeyChanged(
+            f"The key of {login.host} has changed: it is {key.fingerprint}, and should be {known[0].fingerprint}. "
+            "Somebody may be pretending to be the server, so nothing was sent. Ask your administrator; if the new key "
+            f"is right, the old line has to be removed from {login.known_hosts}."
+        )
+    if accept is None or not accept(key.fingerprint):
+        raise HostKeyUnknown(
+            f"{login.host} isn't known yet, so nothing was sent. Its key has the fingerprint {key.fingerprint}. "
+            f"If its administrator confirms that, set abq_sftp_host_key to it, or add the key to {login.known_hosts}.",
+            key.fingerprint,
+        )
+    host_keys.add(login.known_hosts, login.host, login.port, key)
+
+

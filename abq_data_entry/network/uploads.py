@@ -1,0 +1,180 @@
+"""One login for many files: what the protocols have in common.
+
+The first file logs in. Every file has a guard of its own, with its own limits and its own way to be cancelled; the
+connections are handed from one to the next. One that has died in between is made anew, once, by itself.
+"""
+
+import abc
+import os
+import threading
+from types import TracebackType
+from typing import Generic, Protocol, TypeVar
+
+from .guard import Guard
+from .source import Progress, SourceFile
+from .tidying import tidy
+
+TIMEOUT = 60.0  # seconds without any progress
+
+Same = TypeVar("Same", bound="Uploads")
+Session = TypeVar("Session")
+Over = TypeVar("Over", contravariant=True)
+
+
+class Uploads(abc.ABC):
+    """Files that go to one destination over one login. A context manager, for one thread at a time.
+
+    `timeout`: seconds without progress, for connecting, sending and each answer.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._refusal: Exception | None = None
+
+    def __enter__(self: Same) -> Same:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def upload(
+        self,
+        filepath: str | os.PathLike[str],
+        *,
+        identifier: str | None = None,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        """Send one file, as the function of the protocol does; logs in where that hasn't happened yet.
+
+        `identifier`: the same for every attempt of one delivery, so that a repetition can be told from another file;
+        `progress`, `cancel`: of this file alone. Raises what the function of the protocol raises. After a login that
+        was refused it raises the same again without asking the server, which could lock the user out.
+        """
+        if self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+        with SourceFile(filepath, progress) as source:
+            failure = self._attempt(source, identifier, cancel)
+        if failure is not None:
+            raise failure  # outside of every handler: an error's context could hold what was sent
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """End politely. Another file would log in anew."""
+
+    @abc.abstractmethod
+    def _attempt(
+        self, source: SourceFile, identifier: str | None, cancel: threading.Event | None
+    ) -> BaseException | None:
+        """Send the file under a guard of its own; return the failure in words, without its origin."""
+
+
+class Store(Protocol[Over]):
+    """How one file is stored; knows what a failure leaves behind."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether there may be something to tidy."""
+
+    def run(self, session: Over) -> None:
+        """Store it and make sure that it is all there."""
+
+    def tidy(self, session: Over) -> None:
+        """Remove what a failure left, over a new session."""
+
+
+class StoredUploads(Uploads, Generic[Session]):
+    """Uploads over a session with a server that keeps files by name (FTP, SFTP)."""
+
+    errors: tuple[type[Exception], ...] = ()
+    """What the library and the guard raise; everything else is the caller's own."""
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout)
+        self._session: Session | None = None
+
+    @abc.abstractmethod
+    def _log_in(self, guard: Guard) -> Session: ...
+
+    @abc.abstractmethod
+    def _continue(self, session: Session, guard: Guard) -> None:
+        """Put a session of an earlier file under the guard of this one."""
+
+    @abc.abstractmethod
+    def _end(self, session: Session, politely: bool) -> None: ...
+
+    @abc.abstractmethod
+    def _new_store(self, source: SourceFile, identifier: str | None) -> Store[Session]: ...
+
+    @abc.abstractmethod
+    def _in_words(self, error: Exception) -> Exception:
+        """Return the error in words for people, without its origin and without the password."""
+
+    @abc.abstractmethod
+    def _is_refusal(self, error: Exception) -> bool:
+        """Tell whether a failed login was refused because of the user name or the password."""
+
+    @abc.abstractmethod
+    def _is_break(self, error: Exception) -> bool:
+        """Tell whether the connection has died, or the server has said that it ends it."""
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            self._end(session, politely=True)
+
+    def _attempt(
+        self, source: SourceFile, identifier: str | None, cancel: threading.Event | None
+    ) -> BaseException | None:
+        store = self._new_store(source, identifier)
+        with Guard(cancel, self._timeout) as guard:
+            try:
+                self._run(store, source, guard)
+                return None
+            except self.errors as error:
+                failure: BaseException = guard.verdict() or self._in_words(error)
+            except BaseException as error:  # of the progress callback, or Ctrl-C
+                failure = error
+            self._drop()
+        if store.unfinished:
+            tidy(lambda guard: self._clear(store, guard), cancel)
+        return failure
+
+    def _run(self, store: Store[Session], source: SourceFile, guard: Guard) -> None:
+        """Store the file, once more if the session of an earlier file turns out to be dead."""
+        may_be_dead = self._session is not None
+        while True:
+            try:
+                store.run(self._ready(guard))
+                return
+            except self.errors as error:
+                if not may_be_dead or source.sent or guard.verdict() or not self._is_break(error):
+                    raise
+                may_be_dead = False
+                self._drop()
+
+    def _ready(self, guard: Guard) -> Session:
+        if self._session is not None:
+            self._continue(self._session, guard)
+            return self._session
+        try:
+            self._session = self._log_in(guard)
+        except self.errors as error:
+            if not guard.verdict() and self._is_refusal(error):
+                self._refusal = self._in_words(error)
+            raise
+        return self._session
+
+    def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            self._end(session, politely=False)
+
+    def _clear(self, store: Store[Session], guard: Guard) -> None:
+        session = self._log_in(guard)
+        try:
+            store.tidy(session)
+        finally:
+            self._end(session, politely=True)
