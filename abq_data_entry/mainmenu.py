@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import NamedTuple
 
 from .themes import DENSITIES, THEMES, families
@@ -32,6 +32,9 @@ WEATHER = Command("Update Weather Data", "update_weather_data", "Control-Shift-W
 REST = Command("Upload CSV to corporate REST", "upload_to_corporate_rest", "Control-Shift-R", "Command-Shift-R")
 FTP = Command("Upload CSV to corporate FTP", "upload_to_corporate_ftp", "Control-Shift-F", "Command-Shift-F")
 DELIVERIES = Command("Deliveries", "show_deliveries", "Control-Shift-D", "Command-Shift-D")
+ADMINISTRATION = Command(
+    "Technicians, Labs and Plots", "show_administration", "Control-Shift-T", "Command-Shift-T"
+)
 FORM = Command("Record Form", "show_form", "Control-r", "Command-r")
 LIST = Command("Record List", "show_record_list", "Control-l", "Command-l")
 PREVIOUS = Command("Previous Record", "previous_record", "Control-Prior", "Command-Up")
@@ -45,7 +48,7 @@ ABOUT = Command("About ABQ Data Entry", "about")
 PREFERENCES_FILE = Command("Show Settings File", "show_settings_file")
 
 FILE_COMMANDS = (NEW, SAVE, EXPORT)
-TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES)
+TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, ADMINISTRATION)
 GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, MISSING, REFRESH)
 HELP_COMMANDS = (HELP, KEYS)
 ALL_COMMANDS = (*FILE_COMMANDS, QUIT, *TOOLS_COMMANDS, *GO_COMMANDS, *HELP_COMMANDS)
@@ -66,6 +69,7 @@ class MainMenu(tk.Menu):
         super().__init__(parent, tearoff=False)
         self._callbacks = callbacks
         self._settings = settings
+        self._entries: list[tuple[tk.Menu, int, str]] = []
         makers = {
             "File": self.make_file_menu,
             "Tools": lambda menu: self.add_commands(menu, TOOLS_COMMANDS),
@@ -118,6 +122,12 @@ class MainMenu(tk.Menu):
             menu.add_command(
                 label=command.text, command=self._callbacks[command.callback], accelerator=shown_key(key, self.mac)
             )
+            self._entries.append((menu, int(menu.index("end") or 0), command.callback))
+
+    def offer(self, denied: Container[str]) -> None:
+        """Grey the commands whose callbacks are ``denied``, and offer all others."""
+        for menu, index, callback in self._entries:
+            menu.entryconfigure(index, state="disabled" if callback in denied else "normal")
 
     def _add_fonts(self, menu: tk.Menu) -> None:
         # Asking for all fonts of a computer takes a while: only when somebody opens this menu.

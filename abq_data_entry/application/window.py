@@ -220,6 +220,7 @@ class Application(tk.Tk):
             "upload_to_corporate_rest": self.tools.upload_to_corporate_rest,
             "upload_to_corporate_ftp": self.tools.upload_to_corporate_ftp,
             "show_deliveries": lambda: _menu_command("delivery_list", "show_deliveries", self),
+            "show_administration": lambda: _menu_command("administration", "show_administration", self),
             "show_form": self._go_to_form,
             "show_record_list": self.show_record_list,
             "previous_record": lambda: self.entry.move(-1),
@@ -243,12 +244,13 @@ class Application(tk.Tk):
         self.data_model = model
         self.status_bar.show_connection("")
         self.status.set(self._greeting)
-        self._show_choices(choices)
+        self.show_choices(choices)
         self.entry.refresh_check()
         self.browsing.restart()
         self.tools.offer_deliveries()
 
-    def _show_choices(self, choices: Any) -> None:
+    def show_choices(self, choices: Any) -> None:
+        """The lists as the database has them now."""
         self.form.show_choices(choices.technicians, choices.labs, choices.plots, choices.seed_samples)
         self.record_list.show_choices(choices.technicians, choices.labs, choices.plots)
 
@@ -256,7 +258,7 @@ class Application(tk.Tk):
         if self.data_model is None:
             self.connection.connect()
             return
-        self.jobs.submit("records", self.data_model.choices, done=self._show_choices)
+        self.jobs.submit("records", self.data_model.choices, done=self.show_choices)
         self.entry.refresh_check()
         self.browsing.restart()
 

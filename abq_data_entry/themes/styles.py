@@ -149,9 +149,30 @@ def _buttons(style: ttk.Style, look: Look) -> None:
         lightcolor=[("focus", p.on_accent), ("disabled", p.line)],
         darkcolor=[("focus", p.on_accent), ("disabled", p.line)],
     )
+    _choices(style, look)
     quiet = {"background": p.bar, "bordercolor": p.bar, "lightcolor": p.bar, "darkcolor": p.bar}
     style.configure("Quiet.TButton", padding=(look.unit, 0), width=0, **quiet)
     style.map("Quiet.TButton", bordercolor=[("focus", p.accent)], background=[("active", p.line)])
+    news = {"background": p.selection, "foreground": p.on_selection, "bordercolor": p.accent}
+    style.configure("News.TButton", padding=(look.unit * 2, 0), width=0, lightcolor=p.selection, darkcolor=p.selection)
+    style.configure("News.TButton", **news)
+    style.map("News.TButton", background=[("active", p.line)], foreground=[("active", p.text)])
+
+
+def _choices(style: ttk.Style, look: Look) -> None:
+    """One of several values side by side: the chosen one is filled, and has a full dot in its text."""
+    p = look.palette
+    plain = {"background": p.field, "lightcolor": p.field, "darkcolor": p.field, "bordercolor": p.border}
+    shape: dict[str, Any] = {"anchor": "w", "wraplength": look.line * 11}
+    style.configure("Choice.TButton", padding=(look.unit * 2, max(2, look.unit // 2)), **shape, **plain)
+    style.map(
+        "Choice.TButton",
+        background=[("selected", p.selection), ("active", p.bar)],
+        foreground=[("selected", p.on_selection)],
+        bordercolor=[("focus", p.accent), ("selected", p.accent)],
+        lightcolor=[("focus", p.accent), ("selected", p.selection)],
+        darkcolor=[("focus", p.accent), ("selected", p.selection)],
+    )
 
 
 def _lists(style: ttk.Style, look: Look) -> None:

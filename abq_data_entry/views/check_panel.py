@@ -14,13 +14,28 @@ from ..widgets import FieldInput, PlotState, PlotStrip
 from .record_inputs import CheckKey
 
 AddInput = Callable[..., FieldInput]
+SHOWN_OTHERS = 3
+
+
+class Entering(NamedTuple):
+    """Somebody else who is entering a check now, where, and at which plot; ``None`` while at none."""
+
+    name: str
+    workstation: str = ""
+    plot: int | None = None
+
+    @property
+    def named(self) -> str:
+        """The person and the place ("P Taylor on bench-2")."""
+        return f"{self.name} on {self.workstation}" if self.workstation else self.name
 
 
 class CheckView(NamedTuple):
     """What the form knows of a check.
 
     ``recorded`` gives the technician of each recorded plot, ``previous`` the latest earlier record of each
-    plot; ``known`` is False while the database hasn't answered; ``following`` is the check that comes next.
+    plot; ``known`` is False while the database hasn't answered; ``following`` is the check that comes next;
+    ``others`` are the people who are entering it now besides the one who sits here.
     """
 
     key: CheckKey | None = None
@@ -31,6 +46,7 @@ class CheckView(NamedTuple):
     known: bool = False
     problem: str = ""
     following: CheckKey | None = None
+    others: tuple[Entering, ...] = ()
 
     def with_recorded(self, plot: int, technician: str) -> CheckView:
         """The same check with one more plot recorded."""
@@ -41,9 +57,14 @@ class CheckView(NamedTuple):
         return self if plots == self.plots else self._replace(plots=plots)
 
     def next_missing(self, after: int) -> int | None:
-        """The next plot after ``after`` that isn't recorded, going round; ``None`` when all are."""
+        """The next plot after ``after`` that is neither recorded nor being entered by somebody else, going round."""
         later = [plot for plot in self.plots if plot > after] + [plot for plot in self.plots if plot <= after]
-        return next((plot for plot in later if plot not in self.recorded), None)
+        taken = {each.plot for each in self.others}
+        return next((plot for plot in later if plot not in self.recorded and plot not in taken), None)
+
+    def entered_by(self, plot: int) -> Entering | None:
+        """Who else is entering that plot now."""
+        return next((each for each in self.others if each.plot == plot), None)
 
     @property
     def complete(self) -> bool:
@@ -72,6 +93,7 @@ class CheckPanel(ttk.Frame):
         self._strip.grid(row=0, column=0)
         self._summary = ttk.Label(progress, style="Section.TLabel", wraplength=420, justify="left")
         self._summary.grid(row=0, column=1, padx=(16, 0))
+        self._others = ttk.Label(progress, style="Warning.TLabel", wraplength=760, justify="left")
         self._next = ttk.Button(progress, style="Accent.TButton", command=next_check)
         self._next.bind("<Return>", lambda _event: self._next.invoke())
 
@@ -81,13 +103,24 @@ class CheckPanel(ttk.Frame):
             plot: (PlotState.RECORDED if name == technician else PlotState.RECORDED_BY_OTHER, name)
             for plot, name in check.recorded.items()
         }
+        for each in check.others:
+            if each.plot is not None and each.plot not in check.recorded:
+                states[each.plot] = (PlotState.ENTERED_BY_OTHER, each.named)
         self._strip.show(check.plots, states, current)
         self._summary.configure(text=_summary(check))
+        self._show_others(check.others)
         if check.complete and check.following is not None:
             self._next.configure(text=f"Next: lab {check.following[2]}, {check.following[1]}  ⏎")
             self._next.grid(row=0, column=2, padx=(16, 0))
         else:
             self._next.grid_remove()
+
+    def _show_others(self, others: tuple[Entering, ...]) -> None:
+        self._others.configure(text=_others_text(others))
+        if others:
+            self._others.grid(row=1, column=0, columnspan=3, sticky="w", pady=(4, 0))
+        else:
+            self._others.grid_remove()
 
     def focus_next_check(self) -> bool:
         """Put the focus on what comes after a complete check, if that is offered."""
@@ -112,3 +145,17 @@ def _summary(check: CheckView) -> str:
     if check.complete:
         return f"✓ Check complete: all {len(check.plots)} plots recorded."
     return f"{len(check.recorded)} of {len(check.plots)} recorded"
+
+
+def _others_text(others: tuple[Entering, ...]) -> str:
+    """Who else is entering the check, in one line however many they are."""
+    if not others:
+        return ""
+    shown = [each.named if each.plot is None else f"{each.named} (plot {each.plot})" for each in others[:SHOWN_OTHERS]]
+    more = len(others) - len(shown)
+    if more:
+        shown.append("one more" if more == 1 else f"{more} more")
+    if len(shown) == 1:
+        each = others[0]
+        return f"{each.named} is entering this check{'' if each.plot is None else f' (plot {each.plot})'}."
+    return f"{', '.join(shown[:-1])} and {shown[-1]} are entering this check."

@@ -9,6 +9,8 @@ from tkinter import ttk
 from ..constants import FieldNames as F
 from ..widgets import Tooltip
 from .check_panel import AddInput, CheckView
+from .opened_record import OpenedRecord
+from .reason import ReasonLine
 from .record_inputs import RecordKey
 
 GROUPS = (
@@ -28,9 +30,11 @@ class PlotPanel(ttk.Frame):
         save: Callable[[], object],
         clear: Callable[[], object],
         open_existing: Callable[[], object],
+        leave_reason: Callable[[], object],
     ) -> None:
         super().__init__(parent)
         self._save, self._clear = save, clear
+        self._read_only = ""
         self.columnconfigure((0, 1, 2), weight=1, uniform="group")
         self.rowconfigure(2, weight=1)
         head = ttk.Frame(self)
@@ -44,17 +48,28 @@ class PlotPanel(ttk.Frame):
         for column, (title, members) in enumerate(GROUPS):
             self._add_group(add_input, column, title, members)
         add_input(self, F.NOTES, "Notes").grid(row=2, column=0, columnspan=3, sticky="nsew", pady=(0, 8))
+        self.reason = ReasonLine(self, save, leave_reason)
+        self.reason.grid(row=3, column=0, columnspan=3, sticky="ew", pady=(0, 8))
+        self.reason.grid_remove()
         self._add_buttons()
 
-    def show(self, key: RecordKey | None, opened: RecordKey | None, check: CheckView, technician: str) -> None:
+    def show_read_only(self, sentence: str) -> None:
+        """Close the buttons, and say why in ``sentence``; an empty one opens them again."""
+        self._read_only = sentence
+        for button in (self._save_button, self._clear_button):
+            button.state(["disabled" if sentence else "!disabled"])
+
+    def show(self, key: RecordKey | None, opened: OpenedRecord | None, check: CheckView) -> None:
         """Say in words what a save of these fields would do, where that could surprise."""
         text, can_open = _remark(key, opened, check)
+        if self._read_only:
+            text = self._read_only
         self._remark.configure(text=text)
         if can_open:
             self._open.grid(row=0, column=3, sticky="ne")
         else:
             self._open.grid_remove()
-        self._save_button.configure(text="Save changes  ⏎" if opened and key == opened else "Save and next  ⏎")
+        self._save_button.configure(text="Save changes  ⏎" if opened and key == opened.key else "Save and next  ⏎")
 
     def _add_group(self, add_input: AddInput, column: int, title: str, members: tuple[tuple[str, str], ...]) -> None:
         group = ttk.Frame(self)
@@ -70,25 +85,32 @@ class PlotPanel(ttk.Frame):
 
     def _add_buttons(self) -> None:
         buttons = ttk.Frame(self)
-        buttons.grid(row=3, column=0, columnspan=3, sticky="ew")
+        buttons.grid(row=4, column=0, columnspan=3, sticky="ew")
         buttons.columnconfigure(0, weight=1)
         # Made before Clear, so that Tab comes from Notes to Save.
         self._save_button = ttk.Button(buttons, text="Save and next  ⏎", style="Accent.TButton", command=self._save)
         self._save_button.grid(row=0, column=2)
         Tooltip(self._save_button, "Enter in Median Height or Notes; Ctrl+S from anywhere")
-        clear = ttk.Button(buttons, text="Clear", command=self._clear)
+        self._clear_button = clear = ttk.Button(buttons, text="Clear", command=self._clear)
         Tooltip(clear, "A new record for the next plot that isn't recorded; Ctrl+N")
         clear.grid(row=0, column=1, padx=(0, 8))
         for button in (self._save_button, clear):
             button.bind("<Return>", lambda event: event.widget.invoke())
 
 
-def _remark(key: RecordKey | None, opened: RecordKey | None, check: CheckView) -> tuple[str, bool]:
+def _remark(key: RecordKey | None, opened: OpenedRecord | None, check: CheckView) -> tuple[str, bool]:
     """What a save would do, and whether the existing record can be opened instead."""
-    if opened is not None and key == opened:
-        return f"Recorded by {check.recorded.get(opened[3], '…')}: you are correcting it.", False
+    corrects = opened is not None and key == opened.key
+    other = check.entered_by(key[3]) if key is not None else None
+    if other is not None:
+        return f"{other.named} is entering plot {other.plot} now.", not corrects and other.plot in check.recorded
+    if opened is not None and corrects:
+        if opened.changed_by:
+            return f"{opened.changed_by} saved this record meanwhile: your save shows you both versions.", False
+        return f"Recorded by {check.recorded.get(opened.key[3], '…')}: you are correcting it.", False
     if key is not None and key[3] in check.recorded:
         return f"Plot {key[3]} is already recorded by {check.recorded[key[3]]}.", True
     if opened is not None and key is not None:
-        return f"Saves a new record; plot {opened[3]} ({opened[1]}, lab {opened[2]}) stays as it is.", False
+        _date, time, lab, plot = opened.key
+        return f"Saves a new record; plot {plot} ({time}, lab {lab}) stays as it is.", False
     return "", False

@@ -14,8 +14,10 @@ from ..themes import Look
 from ..widgets import FieldInput, FieldNotes
 from ..widgets.focus import focused_widget
 from .autofill import Autofill
-from .check_panel import CheckPanel, CheckView
+from .check_panel import CheckPanel, CheckView, Entering
+from .opened_record import OpenedRecord, opened_in
 from .plot_panel import PlotPanel
+from .reason import ReasonLine, is_wanted
 from .record_inputs import CHECK_FIELDS, HEIGHTS, CheckKey, Record, RecordInputs, RecordKey
 from .type_ahead import TypeAhead
 
@@ -49,9 +51,9 @@ class DataRecordForm(ttk.Frame):
         super().__init__(parent, padding=(16, 8))
         self._callbacks = callbacks
         self._today = today
-        self._opened: RecordKey | None = None
-        self._baseline: dict[str, str] = {}
+        self._opened: OpenedRecord | None = None
         self._technician = ("", False)
+        self._settings = settings
         self._loading = False
         self.saving = False
         self._plots: Mapping[str, tuple[int, ...]] = {}
@@ -64,7 +66,9 @@ class DataRecordForm(ttk.Frame):
         self._check_panel = CheckPanel(self, self._add_input, callbacks.go_to_plot, callbacks.next_check)
         self._check_panel.grid(row=0, column=0, sticky="ew")
         ttk.Frame(self, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew", pady=8)
-        self._plot_panel = PlotPanel(self, self._add_input, self.submit, callbacks.clear, self._open_existing)
+        self._plot_panel = PlotPanel(
+            self, self._add_input, self.submit, callbacks.clear, self._open_existing, self.focus_first_empty
+        )
         self._plot_panel.grid(row=2, column=0, sticky="nsew")
         self.type_ahead = TypeAhead(self)
         self.begin_new(all_fields=True)
@@ -74,7 +78,17 @@ class DataRecordForm(ttk.Frame):
     @property
     def opened(self) -> RecordKey | None:
         """The key of the record that was opened, ``None`` on a new one."""
+        return None if self._opened is None else self._opened.key
+
+    @property
+    def opened_record(self) -> OpenedRecord | None:
+        """The record that was opened, as the database had it then."""
         return self._opened
+
+    @property
+    def reason(self) -> ReasonLine:
+        """The line that asks why a record is corrected."""
+        return self._plot_panel.reason
 
     @property
     def key(self) -> RecordKey | None:
@@ -90,7 +104,7 @@ class DataRecordForm(ttk.Frame):
     def changed(self) -> bool:
         """Whether something was typed that would be lost with the form."""
         if self._opened is not None:
-            return self.inputs.texts() != self._baseline
+            return self.inputs.texts() != self._opened.texts
         return self.inputs.typed
 
     def texts(self) -> dict[str, str]:
@@ -133,8 +147,26 @@ class DataRecordForm(ttk.Frame):
             self.focus_first_empty()  # whoever was quicker than the database isn't left in a filled field
         self._refresh()
 
-    def open_record(self, record: Mapping[str, object]) -> None:
-        """Show a saved record for correction."""
+    def show_others(self, key: CheckKey, others: tuple[Entering, ...]) -> None:
+        """Who else is entering the check ``key`` now."""
+        if key == self.check.key and others != self.check.others:
+            self.check = self.check._replace(others=others)
+            self._refresh()
+
+    def show_changed(self, key: RecordKey, by: str) -> None:
+        """``by`` has saved the record ``key``: say so while it is being corrected here."""
+        if self._opened is not None and self._opened.key == key:
+            self._opened = self._opened._replace(changed_by=by)
+            self._refresh()
+
+    def show_read_only(self, sentence: str) -> None:
+        """Records can only be looked at, and ``sentence`` says why; an empty one: they can be entered."""
+        self.inputs.set_read_only(bool(sentence))
+        self._plot_panel.show_read_only(sentence)
+        self._refresh()
+
+    def open_record(self, record: Mapping[str, object], version: int | None = None) -> None:
+        """Show a saved record for correction; ``version`` is the one that a save expects to find."""
         technician = self.inputs[F.TECHNICIAN]
         if self._opened is None:
             self._technician = (technician.text, technician.filled_by_itself)
@@ -143,9 +175,9 @@ class DataRecordForm(ttk.Frame):
             {name: fields.format_value(each.field, record.get(name)) for name, each in self.inputs.items()}
         )
         self._loading = False
-        self._opened = self.key
         self.inputs.apply_fault()
-        self._baseline = self.texts()
+        key = self.key
+        self._opened = None if key is None else OpenedRecord(key, self.texts(), version)
         self._check_changed()
         self._refresh()
 
@@ -238,15 +270,17 @@ class DataRecordForm(ttk.Frame):
 
     def submit(self) -> None:
         """Save: check every field; with errors the focus moves to the first, else the record goes up."""
-        if self.saving:
+        if self.saving or self.inputs.read_only:
             return
         errors = self.inputs.errors()
         if errors:
             self.show_errors(errors)
             return
+        if self.changed and not self.reason.is_given():
+            return
         self.saving = True
         self.type_ahead.begin()
-        self._callbacks.save(self.get(), self._opened if self._opened == self.key else None)
+        self._callbacks.save(self.get(), self.opened if self.opened == self.key else None)
 
     def advance(self, name: str) -> None:
         """Enter in the field ``name``: on to the next required field, from the last one to a save."""
@@ -278,19 +312,19 @@ class DataRecordForm(ttk.Frame):
         """What is being typed, as plain texts for a file; ``None`` when nothing would be lost."""
         if not self.changed:
             return None
-        opened = None if self._opened is None else [self._opened[0].isoformat(), *self._opened[1:]]
-        return {"texts": self.texts(), "opened": opened, "baseline": self._baseline}
+        opened = {"opened": None} if self._opened is None else self._opened.draft()
+        return {"texts": self.texts(), "reason": self.reason.text, **opened}
 
     def restore_draft(self, draft: Mapping[str, Any]) -> None:
         """Show what :meth:`draft` gave."""
         self._loading = True
         self.inputs.fill({name: str(text) for name, text in draft["texts"].items()})
         self._loading = False
-        self._opened = _opened_in(draft)
-        self._baseline = dict(draft.get("baseline") or {})
+        self._opened = opened_in(draft)
         self.inputs.apply_fault(clear=False)
         self._check_changed()
         self._refresh()
+        self.reason.fill(str(draft.get("reason") or ""))
 
     # -- inside ---------------------------------------------------------------------------------------
 
@@ -337,7 +371,8 @@ class DataRecordForm(ttk.Frame):
             self.check = self.check.with_plots(self._plots[lab])
 
     def _fill_seed_sample(self) -> None:
-        self._autofill.seed_sample(self._opened, self._baseline.get(F.SEED_SAMPLE, ""))
+        saved = "" if self._opened is None else self._opened.texts.get(F.SEED_SAMPLE, "")
+        self._autofill.seed_sample(self.opened, saved)
 
     def _open_existing(self) -> None:
         plot = self.inputs.value(F.PLOT)
@@ -356,13 +391,11 @@ class DataRecordForm(ttk.Frame):
             each = self.inputs[name]
             if name != F.EQUIPMENT_FAULT:
                 each.show_previous(fields.format_value(each.field, previous.get(name)), when)
-        self._plot_panel.show(self.key, self._opened, self.check, technician)
+        self._plot_panel.show(self.key, self._opened, self.check)
+        self.reason.ask(self._wants_reason())
 
-
-def _opened_in(draft: Mapping[str, Any]) -> RecordKey | None:
-    """The key of the record that was being corrected; ``None`` for a new one, and for a key that makes no sense."""
-    try:
-        date, time, lab, plot = draft["opened"]
-        return datetime.date.fromisoformat(date), str(time), str(lab), int(plot)
-    except (KeyError, TypeError, ValueError):
-        return None
+    def _wants_reason(self) -> bool:
+        setting = self._settings.get("correction reason")
+        if self._opened is None or self.key != self._opened.key or setting is None or self.inputs.read_only:
+            return False
+        return is_wanted(str(setting.get()), self._opened.key[0], self._today())

@@ -24,6 +24,7 @@ class RecordInputs(dict[str, FieldInput]):
     def __init__(self) -> None:
         super().__init__()
         self.choices: dict[str, fields.Choices | None] = {}
+        self._read_only = False
 
     def add(self, parent: tk.Misc, name: str, label: str, width: int, label_width: int) -> FieldInput:
         """Make the input of the field ``name``."""
@@ -101,7 +102,20 @@ class RecordInputs(dict[str, FieldInput]):
         for name in fields.READINGS:
             if fault and clear:
                 self[name].fill("")
-            self[name].set_enabled(not fault)
+            self[name].set_enabled(not fault and not self._read_only)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether records can only be looked at: what leads to them can still be typed."""
+        return self._read_only
+
+    def set_read_only(self, read_only: bool) -> None:
+        """Close all fields but those that lead to a record, or open them again."""
+        self._read_only = read_only
+        for name, each in self.items():
+            if name not in fields.RECORD_KEY:
+                each.set_enabled(not read_only)
+        self.apply_fault(clear=False)
 
     def after(self, name: str) -> str | None:
         """Where Enter leads to from the field ``name``: the next required field that didn't fill itself."""
@@ -113,6 +127,6 @@ class RecordInputs(dict[str, FieldInput]):
         return None
 
     def first_empty(self) -> str:
-        """The first required field that is empty; Humidity when none is."""
+        """The first required field that is empty; Humidity when none is (Plot where records are only looked at)."""
         empty = (name for name in fields.REQUIRED_ORDER if not self[name].text and not self[name].is_disabled)
-        return next(empty, F.HUMIDITY)
+        return next(empty, F.PLOT if self._read_only else F.HUMIDITY)

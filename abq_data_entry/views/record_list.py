@@ -11,6 +11,7 @@ from typing import NamedTuple
 from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
+from ..widgets.focus import focused_widget
 from ..widgets.paged_list import Column, PagedList, PageRequest, Row
 
 ANY = "any"
@@ -61,6 +62,7 @@ class RecordList(ttk.Frame):
         self._today = today
         self._choices: dict[str, Sequence[object]] = {}
         self._marks: dict[tuple[object, ...], str] = {}
+        self._unseen = 0
         self.filter = ListFilter(today())
         self._variables = {name: tk.StringVar(self, ANY) for name in (F.DATE, F.LAB, F.PLOT, F.TECHNICIAN)}
         self._variables[F.DATE].set(TODAY)
@@ -71,6 +73,7 @@ class RecordList(ttk.Frame):
             self, _columns(), self._fetch, self._text_of, callbacks.open, lambda name: self.sort_by(name)
         )
         self.page.grid(row=1, column=0, sticky="nsew")
+        self.page.offer((("Open", callbacks.open),))
         self._show_sorting()
         self.page.show_message("Connecting to the database…")
 
@@ -110,6 +113,39 @@ class RecordList(ttk.Frame):
         if self._marks.get(key) != "new":
             self._marks[key] = text
 
+    def show_news(self, count: int) -> None:
+        """``count`` records were saved elsewhere and aren't in the list yet; a click or F5 shows them."""
+        self._unseen = count
+        if not count:
+            self._news.pack_forget()
+            return
+        self._news.configure(text=f"{count:,} new {'record' if count == 1 else 'records'}: show (F5)")
+        self._news.pack(side="right", padx=(0, 16))
+
+    @property
+    def unseen(self) -> int:
+        """How many records were saved elsewhere and aren't in the list yet."""
+        return self._unseen
+
+    def show_changed(self, rows: Mapping[tuple[object, ...], Row]) -> None:
+        """Somebody else has saved these records: show their new values where they stand, nothing moves."""
+        self.page.replace(lambda row: rows.get(_key_of(row)))
+
+    def holds(self, key: tuple[object, ...]) -> bool:
+        """Whether the record stands on the visible page."""
+        return any(_key_of(row) == key for row in self.page.rows)
+
+    def admits(self, row: Row) -> bool:
+        """Whether the filter has this record."""
+        chosen = self.filter
+        wanted = ((F.DATE, chosen.date), (F.LAB, chosen.lab), (F.PLOT, chosen.plot), (F.TECHNICIAN, chosen.technician))
+        return all(value is None or row[name] == value for name, value in wanted)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody moves in the list now: then it keeps its place, whatever is saved elsewhere."""
+        return self.page.position != 0 or focused_widget(self) is self.page.tree
+
     def sort_by(self, name: str) -> None:
         """Sort by a column; by the same one again in the other direction."""
         if name in (MARK, F.NOTES):
@@ -133,6 +169,7 @@ class RecordList(ttk.Frame):
     def restart(self) -> None:
         """Ask for the first page and for the count of the present filter."""
         self._count.configure(text="counting…")
+        self.show_news(0)
         self._show_sorting()
         self._callbacks.filter_changed(self.filter)
         self.page.restart()
@@ -140,6 +177,10 @@ class RecordList(ttk.Frame):
     def focus_set(self) -> None:
         """Put the focus on the rows."""
         self.page.focus_set()
+
+    def _show_news(self) -> None:
+        self.restart()
+        self.focus_set()
 
     def _show_sorting(self) -> None:
         self.page.show_sorting(self.filter.sort, self.filter.descending)
@@ -168,6 +209,9 @@ class RecordList(ttk.Frame):
         self._direction.pack(side="left")
         self._count = ttk.Label(bar, style="Bar.TLabel")
         self._count.pack(side="right")
+        self._news = ttk.Button(bar, style="News.TButton", command=self._show_news)
+        for key in ("<Return>", "<KP_Enter>"):
+            self._news.bind(key, lambda _event: self._news.invoke())
 
     def _add_box(self, bar: ttk.Frame, label: str, width: int, variable: tk.StringVar) -> ttk.Combobox:
         ttk.Label(bar, text=label, style="Bar.TLabel").pack(side="left", padx=(0, 4))
@@ -242,11 +286,15 @@ class RecordList(ttk.Frame):
 
     def _text_of(self, row: Row, name: str) -> str:
         if name == MARK:
-            return self._marks.get(tuple(row[each] for each in fields.RECORD_KEY), "")
+            return self._marks.get(_key_of(row), "")
         if name == F.EQUIPMENT_FAULT:
             return "fault" if row[name] else ""
         text = fields.format_value(fields.field(name), row[name])
         return " ".join(text.split()) if name == F.NOTES else text
+
+
+def _key_of(row: Row) -> tuple[object, ...]:
+    return tuple(row[name] for name in fields.RECORD_KEY)
 
 
 def _heading(name: str) -> str:

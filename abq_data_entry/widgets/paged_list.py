@@ -13,6 +13,8 @@ from tkinter import font as tkfont
 from tkinter import ttk
 from typing import NamedTuple
 
+from .row_menu import RowMenu
+
 Row = Mapping[str, object]
 
 
@@ -108,6 +110,17 @@ class PagedList(ttk.Frame):
         """Ask for the visible page again; the selection stays where it is."""
         self.go_to(self._top, self._selected_index())
 
+    def replace(self, find: Callable[[Row], Row | None]) -> None:
+        """Show other contents in the rows that are visible: ``find(row)`` gives the new row, None where it stays.
+
+        Nothing moves: the selection and the place of every row are those of before.
+        """
+        for index, row in enumerate(self._rows):
+            other = find(row)
+            if other is not None:
+                self._rows[index] = other
+                self.tree.item(str(index), values=self._cells(other))
+
     def show_total(self, total: int) -> None:
         """The rows have been counted."""
         at_unknown_end = self._top < 0
@@ -174,6 +187,16 @@ class PagedList(ttk.Frame):
         """The font or the density changed: columns and page size follow."""
         self._set_widths()
         self.after_idle(self._resized)
+
+    def offer(self, commands: Sequence[tuple[str, Callable[[Row], object]]]) -> None:
+        """What the menu beside a row offers, each called with that row."""
+
+        def call(command: Callable[[Row], object]) -> None:
+            if self.selected is not None:
+                command(self.selected)
+
+        entries = [(text, lambda command=command: call(command)) for text, command in commands]
+        RowMenu(self.tree, lambda row: self._select(int(row)), entries)
 
     def _build(self, on_sort: Callable[[str], object]) -> None:
         names = [each.name for each in self._columns]
@@ -256,7 +279,7 @@ class PagedList(ttk.Frame):
     def _fill(self) -> None:
         present = set(self.tree.get_children())
         for index, row in enumerate(self._rows):
-            values = [self._text_of(row, each.name) for each in self._columns]
+            values = self._cells(row)
             iid = str(index)
             if iid in present:
                 self.tree.item(iid, values=values)
@@ -270,6 +293,9 @@ class PagedList(ttk.Frame):
             self._select(len(self._rows) - 1 if select == -1 else min(select, len(self._rows) - 1))
         self.tree.yview_moveto(0)
         self._move_thumb()
+
+    def _cells(self, row: Row) -> list[str]:
+        return [self._text_of(row, each.name) for each in self._columns]
 
     def _select(self, index: int) -> None:
         iid = str(index)

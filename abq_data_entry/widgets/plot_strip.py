@@ -17,6 +17,7 @@ class PlotState(Enum):
     MISSING = "missing"
     RECORDED = "recorded"
     RECORDED_BY_OTHER = "recorded by somebody else"
+    ENTERED_BY_OTHER = "entered by somebody else"
 
 
 class PlotStrip(tk.Canvas):
@@ -48,7 +49,10 @@ class PlotStrip(tk.Canvas):
     def describe(self, plot: int) -> str:
         """The cell in words, for the tooltip."""
         state, technician = self._states.get(plot, (PlotState.MISSING, ""))
-        words = "not recorded yet" if state is PlotState.MISSING else f"recorded by {technician}"
+        words = {
+            PlotState.MISSING: "not recorded yet",
+            PlotState.ENTERED_BY_OTHER: f"being entered by {technician}",
+        }.get(state, f"recorded by {technician}")
         entered = ", being entered" if plot == self._current else ""
         return f"Plot {plot}: {words}{entered}. Click, or hold Ctrl and type {plot}, to go there."
 
@@ -71,8 +75,10 @@ class PlotStrip(tk.Canvas):
             PlotState.MISSING: (p.surface, p.muted),
             PlotState.RECORDED: (p.accent, p.on_accent),
             PlotState.RECORDED_BY_OTHER: (p.selection, p.on_selection),
+            PlotState.ENTERED_BY_OTHER: (p.surface, p.warning),
         }[state]
-        outline, thick = (p.text, 3) if current else (p.border, 1)
+        edge = (p.warning, 2) if state is PlotState.ENTERED_BY_OTHER else (p.border, 1)
+        outline, thick = (p.text, 3) if current else edge
         dash = () if current or state is not PlotState.MISSING else (2, 2)
         box = (left, 2, left + width, 2 + height)
         self.create_rectangle(*box, fill=fill, outline=outline, width=thick, dash=dash)
@@ -84,7 +90,7 @@ class PlotStrip(tk.Canvas):
         if state is PlotState.RECORDED:
             tick = [(middle - 5, below), (middle - 1, below + 4), (middle + 6, below - 4)]
             self.create_line(tick, fill=ink, width=2)
-        elif state is PlotState.RECORDED_BY_OTHER:
+        elif state in (PlotState.RECORDED_BY_OTHER, PlotState.ENTERED_BY_OTHER):
             self.create_text(middle, below, text=initials(technician), fill=ink, font="AbqSmall")
         elif current:
             pointer = [(middle - 5, below + 3), (middle + 5, below + 3), (middle, below - 3)]

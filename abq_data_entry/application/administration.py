@@ -1,0 +1,74 @@
+"""Opens the window of technicians, labs and plots, and does what is asked there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..views.administration import AdministrationCallbacks, AdministrationWindow, Places
+from .entry import reason_of
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+    from .window import Application
+
+
+def show_administration(application: Application) -> AdministrationWindow | None:
+    """Show the window, or bring the one that is open to the front."""
+    shown = next((each for each in application.winfo_children() if isinstance(each, AdministrationWindow)), None)
+    if shown is not None:
+        shown.lift()
+        shown.entries["number"].focus_set()
+        return shown
+    model = application.data_model
+    if model is None:
+        application.status.set("The database isn't open yet")
+        return None
+
+    def run(part: str, work: Callable[[], str]) -> None:
+        def done(result: tuple[str, Places, Any]) -> None:
+            said, places, choices = result
+            window.show_places(places, part, said)
+            application.show_choices(choices)
+
+        def failed(error: BaseException) -> None:
+            window.show_error(part, reason_of(error).replace("\n\n", " "))
+
+        application.jobs.submit("database", lambda: (work(), *_places(model)), done=done, failed=failed)
+
+    def add_technician(number: int, name: str) -> None:
+        run("technician", lambda: _told(model.add_technician(number, name), f"{name} added as {number}."))
+
+    def add_lab(lab: str, plots: int) -> None:
+        run("lab", lambda: _told(model.add_lab(lab, plots), f"Lab {lab} added."))
+
+    def save_plot(lab: str, plot: int, seed: str) -> None:
+        run("plot", lambda: _save_plot(model, lab, plot, seed))
+
+    callbacks = AdministrationCallbacks(lambda: run("technician", lambda: ""), add_technician, add_lab, save_plot)
+    window = AdministrationWindow(application, callbacks)
+    return window
+
+
+# -- on the database's thread ----------------------------------------------------------------------------
+
+
+def _told(added: bool, sentence: str) -> str:
+    return sentence if added else "That is there already."
+
+
+def _save_plot(model: SQLModel, lab: str, plot: int, seed: str) -> str:
+    if model.add_plot(lab, plot, seed or None):
+        return f"Plot {plot} added to lab {lab}."
+    model.set_seed_sample(lab, plot, seed or None)
+    return f"Plot {plot} of lab {lab}: {seed or 'no seed sample'}."
+
+
+def _places(model: SQLModel) -> tuple[Places, Any]:
+    technicians = model.query("SELECT id, name FROM lab_techs ORDER BY id") or []
+    choices = model.choices()
+    labs = {
+        lab: {plot: choices.seed_samples.get((lab, plot), "") for plot in plots} for lab, plots in choices.plots.items()
+    }
+    numbered = [(int(str(row["id"])), str(row["name"])) for row in technicians]
+    return Places(numbered, labs), choices

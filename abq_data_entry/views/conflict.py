@@ -1,0 +1,284 @@
+"""Two people changed one record: both sides, field by field, and one choice for each."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Mapping, Sequence
+from tkinter import font as tkfont
+from tkinter import ttk
+from typing import Literal, NamedTuple
+
+from ..widgets import Scrolled
+from .dialogs import Dialog
+
+Side = Literal["mine", "theirs"]
+SIDES: tuple[Side, Side] = ("mine", "theirs")
+EMPTY = "(empty)"
+_CELL = 24  # characters in a line of a cell
+_LINES = 8  # of a long text that are visible at once
+_ROOM = 0.7  # of the screen's height, at most, for the choices
+
+
+class Difference(NamedTuple):
+    """One field that both sides want differently. ``was`` is None where there was no record before."""
+
+    name: str
+    was: str | None
+    mine: str
+    theirs: str
+    long: bool = False
+
+    def text(self, side: Side) -> str:
+        """What the field says on that side."""
+        return (self.mine if side == "mine" else self.theirs) or EMPTY
+
+
+class ConflictText(NamedTuple):
+    """The words of the dialog: what happened, who and when it was, and what comes together by itself."""
+
+    message: str
+    detail: str
+    theirs: str
+    merged: str = ""
+
+
+class ConflictDialog(Dialog):
+    """Shows each :class:`Difference` with both sides; nothing is chosen to begin with.
+
+    ``check(choices)`` tells what is wrong with the record that these choices give, a sentence a field;
+    ``save(choices)`` is called once all are made and nothing is wrong; ``cancel()`` leaves all as it was.
+    """
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        words: ConflictText,
+        differences: Sequence[Difference],
+        check: Callable[[Mapping[str, Side]], Mapping[str, str]],
+        save: Callable[[Mapping[str, Side]], object],
+        cancel: Callable[[], object],
+    ) -> None:
+        self._words, self._differences, self._check = words, differences, check
+        self._rows: list[_Row] = []
+        self._save = lambda: save(self.choices)
+        super().__init__(
+            parent,
+            "Two Versions of One Record",
+            words.message,
+            words.detail,
+            (("Save", self._save), ("Cancel", cancel)),
+        )
+
+    @property
+    def choices(self) -> dict[str, Side]:
+        """What is chosen by now, by field name."""
+        return {row.name: row.side for row in self._rows if row.side is not None}
+
+    def make_body(self, body: ttk.Frame) -> None:
+        """The fields, one a line, and below them what is still to do."""
+        self._room = Scrolled(body)
+        self._room.grid(row=2, column=0, sticky="nsew", pady=(16, 0))
+        self._room.inside.configure(background=ttk.Style(self).lookup("TFrame", "background"))
+        body.rowconfigure(2, weight=1)
+        grid = ttk.Frame(self._room.inside)
+        self._add_heads(grid)
+        for number, each in enumerate(self._differences):
+            row = _Row(grid, each, 2 + number, self._chosen, self._move, self._entered)
+            self._rows.append(row)
+        self._room.hold(grid)
+        self._state = ttk.Label(body, style="Note.TLabel", wraplength=560, justify="left")
+        self._state.grid(row=3, column=0, sticky="w", pady=(12, 0))
+        self._limit_height(grid)
+        self._show_state()
+
+    def first_focus(self) -> tk.Misc:
+        """The first field without a choice; once all are made, Save."""
+        open_row = next((row for row in self._rows if row.side is None), None)
+        return self._buttons[0] if open_row is None else open_row.buttons["mine"]
+
+    def choose(self, name: str, side: Side) -> None:
+        """Choose a side for a field, as a key or a click does."""
+        next(row for row in self._rows if row.name == name).choose(side)
+
+    def take_all(self, side: Side) -> None:
+        """Choose the same side for every field."""
+        for row in self._rows:
+            row.choose(side)
+        self._buttons[0].focus_set()
+
+    def close(self, action: Callable[[], object] | None = None) -> None:
+        """Save needs a choice for each field that makes a record without errors; else the dialog stays."""
+        if action is self._save:
+            if len(self.choices) < len(self._rows):
+                self._show_state(asked=True)
+                self.first_focus().focus_set()
+                return
+            wrong = self._wrong()
+            if wrong:
+                row = next((row for row in self._rows if row.name in wrong), self._rows[0])
+                row.buttons[row.side or "mine"].focus_set()
+                return
+        super().close(action)
+
+    def _add_heads(self, grid: ttk.Frame) -> None:
+        heads = ["Field", "It was", "Yours", self._words.theirs]
+        for column, text in enumerate(heads):
+            shown = text if column != 1 or self._with_former else ""
+            label = ttk.Label(grid, text=shown, style="Section.TLabel", wraplength=_cell_width(), justify="left")
+            label.grid(row=0, column=column, sticky="sw", padx=(0, 16), pady=(0, 4))
+        for column, (side, text) in enumerate(zip(SIDES, ("Take all mine", "Take all theirs"), strict=True), start=2):
+            button = ttk.Button(grid, text=text, command=lambda side=side: self.take_all(side))  # type: ignore[misc]
+            button.grid(row=1, column=column, sticky="w", padx=(0, 16), pady=(0, 8))
+            button.bind("<Return>", lambda event: event.widget.invoke())
+            button.bind("<Down>", lambda _event: self._move(None, 1, "mine"))
+
+    @property
+    def _with_former(self) -> bool:
+        return any(each.was is not None for each in self._differences)
+
+    def _limit_height(self, grid: ttk.Frame) -> None:
+        self.update_idletasks()
+        room = int(self.winfo_screenheight() * _ROOM) - self.body.winfo_reqheight() + grid.winfo_reqheight()
+        if grid.winfo_reqheight() > room:
+            # Scrolled asks for as much as its content: the room's own size is what the dialog then has.
+            self._room.grid_propagate(False)
+            self._room.configure(height=max(120, room), width=grid.winfo_reqwidth() + 24)
+
+    def _wrong(self) -> Mapping[str, str]:
+        return self._check(self.choices)
+
+    def _chosen(self) -> None:
+        self._show_state()
+
+    def _show_state(self, asked: bool = False) -> None:
+        missing = len(self._rows) - len(self.choices)
+        wrong = self._wrong() if not missing else {}
+        text, style = "", "Note.TLabel"
+        if wrong:
+            text, style = "\n".join(f"✗ {sentence}" for sentence in wrong.values()), "Error.TLabel"
+        elif missing:
+            text = f"{missing} {'choice' if missing == 1 else 'choices'} to make: arrows and Space, Enter goes on."
+            if asked:
+                text, style = f"✗ Choose for each field first. {text}", "Error.TLabel"
+        else:
+            text = "✓ The record can be saved like this."
+        if self._words.merged and style == "Note.TLabel":
+            text = f"{text}\n{self._words.merged}"
+        self._state.configure(text=text, style=style)
+
+    def _move(self, row: _Row | None, steps: int, side: Side) -> str:
+        index = -1 if row is None else self._rows.index(row)
+        following = index + steps
+        if 0 <= following < len(self._rows):
+            self._rows[following].buttons[side].focus_set()
+        elif following >= len(self._rows):
+            self._buttons[0].focus_set()
+        return "break"
+
+    def _entered(self, row: _Row) -> str:
+        if row.side is None:
+            self._show_state(asked=True)
+        else:
+            later = self._rows[self._rows.index(row) + 1 :] + self._rows
+            following = next((each for each in later if each.side is None), None)
+            if following is None:
+                self._buttons[0].focus_set()
+            else:
+                following.buttons[row.side].focus_set()
+        return "break"
+
+
+class _Row:
+    """One field: what it was, and a button a side."""
+
+    def __init__(
+        self,
+        grid: ttk.Frame,
+        difference: Difference,
+        row: int,
+        chosen: Callable[[], object],
+        move: Callable[[_Row, int, Side], str],
+        entered: Callable[[_Row], str],
+    ) -> None:
+        self.name = difference.name
+        self.side: Side | None = None
+        self.buttons: dict[Side, ttk.Button] = {}
+        self._difference, self._report = difference, chosen
+        self._texts: list[tk.Text] = []
+        ttk.Label(grid, text=difference.name).grid(row=row, column=0, sticky="nw", padx=(0, 16), pady=(6, 4))
+        if difference.was is not None:
+            self._add_former(grid, row, difference.was or EMPTY)
+        for column, side in enumerate(SIDES, start=2):
+            cell = ttk.Frame(grid)
+            cell.grid(row=row, column=column, sticky="nwe", padx=(0, 16), pady=(0, 4))
+            cell.columnconfigure(0, weight=1)
+            self._add_button(cell, side, move, entered)
+        self._show()
+
+    def choose(self, side: Side) -> None:
+        """This side is to be kept."""
+        self.side = side
+        self._show()
+        self._report()
+
+    def _add_former(self, grid: ttk.Frame, row: int, text: str) -> None:
+        if self._difference.long and len(text) > _CELL:
+            self._add_text(grid, text).grid(row=row, column=1, sticky="nw", padx=(0, 16), pady=(4, 4))
+            return
+        label = ttk.Label(grid, text=text, style="Unit.TLabel", wraplength=_cell_width(), justify="left")
+        label.grid(row=row, column=1, sticky="nw", padx=(0, 16), pady=(6, 4))
+
+    def _add_button(
+        self, cell: ttk.Frame, side: Side, move: Callable[[_Row, int, Side], str], entered: Callable[[_Row], str]
+    ) -> None:
+        button = ttk.Button(cell, style="Choice.TButton", width=_CELL, command=lambda: self.choose(side))
+        button.grid(row=0, column=0, sticky="ew")
+        if self._difference.long:
+            self._add_text(cell, self._difference.text(side)).grid(row=1, column=0, sticky="ew", pady=(2, 0))
+        keys: dict[str, Callable[[], str]] = {
+            "<Up>": lambda: move(self, -1, side),
+            "<Down>": lambda: move(self, 1, side),
+            "<Left>": lambda: self._take("mine"),
+            "<Right>": lambda: self._take("theirs"),
+            "<Return>": lambda: entered(self),
+            "<KP_Enter>": lambda: entered(self),
+            "<Prior>": lambda: self._scroll(-1),
+            "<Next>": lambda: self._scroll(1),
+        }
+        for key, action in keys.items():
+            button.bind(key, lambda _event, action=action: action())  # type: ignore[misc]
+        self.buttons[side] = button
+
+    def _add_text(self, parent: ttk.Frame, text: str) -> tk.Text:
+        lines = sum(1 + len(line) // _CELL for line in text.splitlines()) or 1
+        style = ttk.Style(parent)
+        made = tk.Text(parent, width=_CELL + 2, height=min(_LINES, lines), wrap="word", relief="flat", borderwidth=0)
+        made.configure(font="TkDefaultFont", highlightthickness=0, takefocus=0, padx=4)
+        made.configure(background=style.lookup("Bar.TFrame", "background") or style.lookup("TFrame", "background"))
+        made.configure(foreground=style.lookup("TLabel", "foreground"))
+        made.insert("1.0", text)
+        made.configure(state="disabled")
+        self._texts.append(made)
+        return made
+
+    def _take(self, side: Side) -> str:
+        self.choose(side)
+        self.buttons[side].focus_set()
+        return "break"
+
+    def _scroll(self, pages: int) -> str:
+        for each in self._texts:
+            each.yview_scroll(pages, "pages")
+        return "break"
+
+    def _show(self) -> None:
+        for side, button in self.buttons.items():
+            chosen = side == self.side
+            words = {"mine": "Yours", "theirs": "Theirs"}[side]
+            text = words if self._difference.long else self._difference.text(side)
+            button.configure(text=f"{'●' if chosen else '○'}  {text}")
+            button.state(["selected" if chosen else "!selected"])
+
+
+def _cell_width() -> int:
+    return tkfont.nametofont("TkDefaultFont").measure("0") * _CELL

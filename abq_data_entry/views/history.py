@@ -1,0 +1,192 @@
+"""The history of one record: who changed what, when, from what to what, and why."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Sequence
+from tkinter import ttk
+from tkinter.font import nametofont
+from typing import NamedTuple
+
+from .side_window import SideWindow
+
+_COLUMNS = (("When", 19), ("Who", 16), ("Workstation", 13), ("Field", 15), ("From", 15), ("To", 15), ("Why", 24))
+_FETCHING = "Looking up the history…"
+_EMPTY = "Nothing is known of this record: it was never saved."
+
+
+class FieldChange(NamedTuple):
+    """One field of a change. ``before`` is empty for a record that was new, ``after`` for one that is gone."""
+
+    name: str
+    before: str
+    after: str
+
+
+class RecordChange(NamedTuple):
+    """One change of the record: the moment as it is shown, who and where, what was done, why, and its fields."""
+
+    when: str
+    who: str
+    workstation: str
+    what: str
+    why: str
+    fields: tuple[FieldChange, ...]
+
+
+class HistoryWindow(SideWindow):
+    """Stays open beside the form; newest first, a line a field.
+
+    ``fetch()`` is called when it opens and for Retry; the answer comes by :meth:`show_changes` or
+    :meth:`show_problem`.
+    """
+
+    def __init__(self, parent: tk.Misc, record: str, fetch: Callable[[HistoryWindow], object]) -> None:
+        super().__init__(parent, f"Record History: {record}")
+        self._fetch = fetch
+        self._changes: Sequence[RecordChange] = ()
+        room = self.room
+        room.columnconfigure(0, weight=1)
+        room.rowconfigure(1, weight=1)
+        ttk.Label(room, text=record, style="Section.TLabel").grid(row=0, column=0, sticky="w", pady=(0, 8))
+        self.tree = self._make_list(room)
+        self._detail = self._make_detail(room)
+        self._message = ttk.Label(self.tree, style="Note.TLabel", justify="center", wraplength=560)
+        self._message.configure(font="TkDefaultFont")
+        self.buttons = self._make_buttons(room)
+        for key in ("<<Copy>>", "<<SelectAll>>"):
+            self.bind(key, lambda _event, key=key: self._copy() if key == "<<Copy>>" else self._select_all())
+        self.bind("<F5>", lambda _event: self.refresh())
+        self.minsize(480, 280)
+        self.show(self.tree)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look the history up again."""
+        self._show_message(_FETCHING)
+        self._fetch(self)
+
+    def show_changes(self, changes: Sequence[RecordChange]) -> None:
+        """Show these changes, newest first."""
+        if not self.winfo_exists():
+            return
+        self._changes = changes
+        self.tree.delete(*self.tree.get_children())
+        for number, change in enumerate(changes):
+            self._add_change(number, change)
+        self._message.place_forget()
+        if not changes:
+            self._show_message(_EMPTY)
+            return
+        first = self.tree.get_children()[0]
+        self.tree.selection_set(first)
+        self.tree.focus(first)
+        self.buttons["Copy"].state(["!disabled"])
+
+    def show_problem(self, text: str) -> None:
+        """The history couldn't be had; Refresh tries again."""
+        if self.winfo_exists():
+            self._changes = ()
+            self._show_message(text)
+
+    @property
+    def text(self) -> str:
+        """The chosen lines as they are copied, all where none or one is chosen: a line a field, between tabs."""
+        chosen = self.tree.selection()
+        lines = chosen if len(chosen) > 1 else self.tree.get_children()
+        heads = "\t".join(name for name, _width in _COLUMNS)
+        return "\n".join([heads, *("\t".join(self._cells_of(line)) for line in lines)])
+
+    def _cells_of(self, line: str) -> tuple[str, ...]:
+        number, position = (int(part) for part in line.split("-"))
+        change = self._changes[number]
+        field = change.fields[position] if change.fields else FieldChange("", "", "")
+        cells = (change.when, change.who, change.workstation, field.name or change.what, field.before, field.after)
+        return tuple(" ".join(cell.split()) for cell in (*cells, change.why))
+
+    def _add_change(self, number: int, change: RecordChange) -> None:
+        for position in range(max(1, len(change.fields))):
+            line = f"{number}-{position}"
+            cells = list(self._cells_of(line))
+            if position:  # who and when stand once, at the first field of a change
+                cells[0] = cells[1] = cells[2] = cells[6] = ""
+            self.tree.insert("", "end", iid=line, values=cells, tags=("odd",) if number % 2 else ())
+
+    def _make_list(self, room: ttk.Frame) -> ttk.Treeview:
+        names = [name for name, _ in _COLUMNS]
+        tree = ttk.Treeview(room, columns=names, show="headings", selectmode="extended", height=12)
+        digit = nametofont("TkDefaultFont", self).measure("0")
+        for name, characters in _COLUMNS:
+            tree.heading(name, text=name, anchor="w")
+            tree.column(name, width=characters * digit, minwidth=6 * digit, stretch=name == "Why", anchor="w")
+        down = ttk.Scrollbar(room, orient="vertical", command=tree.yview)
+        tree.configure(yscrollcommand=down.set)
+        tree.grid(row=1, column=0, sticky="nsew")
+        down.grid(row=1, column=1, sticky="ns")
+        tree.tag_configure("odd", background=ttk.Style(self).lookup("Bar.TFrame", "background"))
+        tree.bind("<<TreeviewSelect>>", lambda _event: self._show_detail())
+        return tree
+
+    def _make_detail(self, room: ttk.Frame) -> tk.Text:
+        text = tk.Text(room, height=6, width=80, wrap="word", relief="flat", borderwidth=0, font="TkDefaultFont")
+        style = ttk.Style(self)
+        text.configure(highlightthickness=0, state="disabled", takefocus=0)
+        text.configure(background=style.lookup("TFrame", "background"), foreground=style.lookup("TLabel", "foreground"))
+        text.grid(row=2, column=0, sticky="ew", pady=(12, 0))
+        down = ttk.Scrollbar(room, orient="vertical", command=text.yview)
+        text.configure(yscrollcommand=down.set)
+        down.grid(row=2, column=1, sticky="ns", pady=(12, 0))
+        return text
+
+    def _make_buttons(self, room: ttk.Frame) -> dict[str, ttk.Button]:
+        bar = ttk.Frame(room)
+        bar.grid(row=3, column=0, columnspan=2, sticky="e", pady=(16, 0))
+        calls: dict[str, Callable[[], object]] = {
+            "Copy": self._copy,
+            "Refresh": self.refresh,
+            "Close": self.destroy,
+        }
+        made = {text: ttk.Button(bar, text=text, command=call) for text, call in calls.items()}
+        for column, button in enumerate(made.values()):
+            button.grid(row=0, column=column, padx=(8, 0))
+            button.bind("<Return>", lambda event: event.widget.invoke())
+        return made
+
+    def _show_message(self, text: str) -> None:
+        self.tree.delete(*self.tree.get_children())
+        self._write_detail("")
+        self.buttons["Copy"].state(["disabled"])
+        self._message.configure(text=text)
+        self._message.place(relx=0.5, rely=0.5, anchor="center")
+
+    def _show_detail(self) -> None:
+        chosen = self.tree.selection()
+        if not chosen:
+            return
+        change = self._changes[int(chosen[-1].split("-")[0])]
+        where = f" on {change.workstation}" if change.workstation else ""
+        lines = [f"{change.when}: {change.what} by {change.who}{where}."]
+        lines += [f"Reason: {change.why}"] if change.why else []
+        lines += [_sentence(each) for each in change.fields]
+        self._write_detail("\n".join(lines))
+
+    def _write_detail(self, text: str) -> None:
+        self._detail.configure(state="normal")
+        self._detail.replace("1.0", "end", text)
+        self._detail.configure(state="disabled")
+
+    def _select_all(self) -> str:
+        self.tree.selection_set(self.tree.get_children())
+        return "break"
+
+    def _copy(self) -> str:
+        if self._changes:
+            self.clipboard_clear()
+            self.clipboard_append(self.text)
+        return "break"
+
+
+def _sentence(change: FieldChange) -> str:
+    if change.before and change.after:
+        return f"{change.name}: from {change.before} to {change.after}"
+    return f"{change.name}: {change.after or f'{change.before} removed'}"

@@ -1,0 +1,101 @@
+"""Why a saved record is corrected: one line of the form, with the reasons given lately."""
+
+from __future__ import annotations
+
+import datetime
+import tkinter as tk
+from collections.abc import Callable, Sequence
+from tkinter import ttk
+
+from ..widgets.field_input import ERROR_MARK
+
+LONGEST = 500
+USUAL = ("Typing error", "Misread the sheet", "Measured again")
+_REMEMBERED = 12
+
+
+class ReasonLine(ttk.Frame):
+    """A box to type a reason into or to choose one of the last; Enter saves, Escape goes back to the form.
+
+    Hidden until :meth:`ask`; ``error`` is the sentence below it.
+    """
+
+    def __init__(self, parent: tk.Misc, save: Callable[[], object], back: Callable[[], object]) -> None:
+        super().__init__(parent)
+        self.error = ""
+        self._recent: list[str] = list(USUAL)
+        self.columnconfigure(1, weight=1)
+        ttk.Label(self, text="Reason for the correction").grid(row=0, column=0, sticky="w", padx=(0, 8))
+        check = (self.register(lambda text: len(text) <= LONGEST), "%P")
+        self.box = ttk.Combobox(self, font="TkTextFont", validate="key", validatecommand=check)
+        self.box.configure(postcommand=lambda: self.box.configure(values=self._recent))
+        self.box.grid(row=0, column=1, sticky="ew")
+        self._note = ttk.Label(self, style="Error.TLabel")
+        for key, action in (("<Return>", save), ("<KP_Enter>", save), ("<Escape>", back)):
+            self.box.bind(key, lambda _event, action=action: _done(action))  # type: ignore[misc]
+        self.box.bind("<<ComboboxSelected>>", lambda _event: self.show_error(""))
+        self.box.bind("<KeyRelease>", lambda _event: self.show_error("") if self.text else None)
+
+    @property
+    def text(self) -> str:
+        """The reason without superfluous blanks; empty while none is asked for."""
+        return " ".join(self.box.get().split()) if self.asked else ""
+
+    @property
+    def asked(self) -> bool:
+        """Whether a reason is asked for at the moment."""
+        return bool(self.winfo_manager())
+
+    def ask(self, asked: bool) -> None:
+        """Show the line, or hide and empty it."""
+        if asked == self.asked:
+            return
+        self.fill("")
+        if asked:
+            self.grid()
+        else:
+            self.grid_remove()
+
+    def fill(self, text: str) -> None:
+        """Set the reason by the program."""
+        self.box.set(text)
+        self.show_error("")
+
+    def is_given(self) -> bool:
+        """Whether all is here that was asked for; else say so, with the focus on it."""
+        if not self.asked or self.text:
+            return True
+        self.show_error("A correction needs a reason. Arrow down offers those given lately.")
+        self.box.focus_set()
+        return False
+
+    def remember(self, text: str) -> None:
+        """A save with this reason: offer it first next time."""
+        if text:
+            self._recent = [text, *(each for each in self._recent if each != text)][:_REMEMBERED]
+
+    def offer(self, reasons: Sequence[str]) -> None:
+        """Reasons that were given lately, by whomever, newest first; the usual ones come after them."""
+        known = [*reasons, *self._recent]
+        self._recent = list(dict.fromkeys(known))[:_REMEMBERED]
+
+    def show_error(self, text: str) -> None:
+        """Show the error below the line; an empty text clears it."""
+        if text == self.error:
+            return
+        self.error = text
+        self._note.configure(text=f"{ERROR_MARK}{text}")
+        if text:
+            self._note.grid(row=1, column=1, sticky="w")
+        else:
+            self._note.grid_remove()
+
+
+def _done(action: Callable[[], object]) -> str:
+    action()
+    return "break"
+
+
+def is_wanted(setting: str, date: datetime.date, today: datetime.date) -> bool:
+    """Whether a correction of a record of ``date`` needs a reason, by the setting ``correction reason``."""
+    return setting == "always" or (setting == "other days" and date != today)

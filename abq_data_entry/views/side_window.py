@@ -1,0 +1,40 @@
+"""A window that stays open beside the form, until Escape or Ctrl+W closes it."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from tkinter import ttk
+
+_MARGIN = 16
+_FRAME_HEIGHT = 96  # a title bar and a desktop's panel
+_OFFSET = 32
+
+
+class SideWindow(tk.Toplevel):
+    """``room`` is the frame for its widgets; :meth:`show` once they are made."""
+
+    def __init__(self, parent: tk.Misc, title: str) -> None:
+        super().__init__(parent)
+        self.withdraw()
+        self.title(title)
+        self.configure(background=ttk.Style(self).lookup("TFrame", "background"))
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(0, weight=1)
+        self.room = ttk.Frame(self, padding=16)
+        self.room.grid(row=0, column=0, sticky="nsew")
+        self._over = parent.winfo_toplevel()
+        for key in ("<Escape>", "<Control-w>", "<Command-w>"):
+            self.bind(key, lambda _event: self.destroy())
+
+    def show(self, first_focus: tk.Misc) -> None:
+        """Bring it up near the window it belongs to, within the screen."""
+        self.update_idletasks()
+        width = min(self.winfo_reqwidth(), self.winfo_screenwidth() - 2 * _MARGIN)
+        height = min(self.winfo_reqheight(), self.winfo_screenheight() - _FRAME_HEIGHT)
+        x = min(self._over.winfo_rootx() + _OFFSET, self.winfo_screenwidth() - width - _MARGIN)
+        y = min(self._over.winfo_rooty() + _OFFSET, self.winfo_screenheight() - height - _FRAME_HEIGHT // 2)
+        self.geometry(f"{width}x{height}+{max(0, x)}+{max(0, y)}")
+        if self._over.winfo_viewable():
+            self.transient(self._over)
+        self.deiconify()
+        first_focus.focus_set()
