@@ -13,7 +13,7 @@ from ..views import Dialog, LoginDialog, show_choice
 
 if TYPE_CHECKING:
     from ..models import SQLModel
-    from ..outbox import Delivery, Outbox
+    from ..outbox import Delivery, Outbox, Send
     from .window import Application
 
 TITLES = {"REST": "Login to ABQ Corporate REST API", "FTP": "Login to ABQ Corporate FTP"}
@@ -78,7 +78,10 @@ class Deliveries:
         def work(job: Job) -> str:
             box = opened()
             delivery = put_in(box, model, date, name.lower(), values, login[0])
-            return self._send_one(box, model, delivery, values, login, job)
+            try:
+                return self._send_one(box, delivery, outbox.sender(name.lower(), values, *login), job).name
+            finally:
+                outbox.record(box, model)
 
         def ended_badly(error: BaseException) -> None:
             self._plan(name, error, login)
@@ -178,11 +181,9 @@ class Deliveries:
 
     # -- on worker threads ------------------------------------------------------------------------------
 
-    def _send_one(
-        self, box: Outbox, model: SQLModel, delivery: Delivery, values: Values, login: Login, job: Job
-    ) -> str:
-        """Make one attempt; returns the file's name, raises `NotDelivered`."""
-        identifier, send = delivery.identifier, outbox.sender(delivery.kind, values, *login)
+    def _send_one(self, box: Outbox, delivery: Delivery, send: Send, job: Job) -> Delivery:
+        """Make one attempt; returns the delivery, raises `NotDelivered` if it isn't delivered by now."""
+        identifier = delivery.identifier
 
         def noted(sent: int, total: int) -> None:
             self.progress[identifier] = sent, total
@@ -196,26 +197,39 @@ class Deliveries:
         finally:
             self._jobs.pop(identifier, None)
             self.progress.pop(identifier, None)
-            outbox.record(box, model)
         if after.state != "delivered":
             raise NotDelivered(after, error)
-        return after.name
+        return after
 
     def _send_all(
         self, model: SQLModel, waiting: Sequence[Delivery], values: Values, login: Login, job: Job
     ) -> tuple[list[str], list[NotDelivered]]:
-        """Make one attempt at each; returns the names of those that arrived, and the failures of the others."""
-        box, files, failures = opened(), list[str](), list[NotDelivered]()
-        for each in waiting:
+        """Make one attempt at each, and at what else is due there, over one login.
+
+        Returns the names of those that arrived, and the failures of the others.
+        """
+        box, files, failures, unreachable = opened(), list[str](), list[NotDelivered](), ""
+
+        def attempt(delivery: Delivery) -> BaseException | None:
+            nonlocal unreachable
+            if job.cancel.is_set():
+                return None
             try:
-                require_same(box, each, values)
-                files.append(self._send_one(box, model, each, values, login, job))
+                require_same(box, delivery, values)
+                after = self._send_one(box, delivery, send, job)
+                files.append(after.name)
             except NotDelivered as failure:
                 failures.append(failure)
+                after = failure.delivery
             except outbox.OutboxError as error:  # somebody else is at it, or has removed it
-                failures.append(NotDelivered(each, error))
-            if job.cancel.is_set():
-                break
+                failures.append(NotDelivered(delivery, error))
+                return None
+            unreachable = unreachable or outbox.record(box, model, after)
+            return None if after.state == "delivered" else failures[-1].cause
+
+        with outbox.sender(waiting[0].kind, values, *login) as send:
+            outbox.go_through(with_others_due(box, waiting), attempt)
+        outbox.record(box, model)
         return files, failures
 
 
@@ -243,6 +257,13 @@ def require_same(box: Outbox, delivery: Delivery, values: Values) -> None:
         outbox.require_same(delivery.destination, values)
     except outbox.OutboxError as error:
         raise NotDelivered(outbox.give_up(box, delivery, str(error)), error) from None
+
+
+def with_others_due(box: Outbox, waiting: Sequence[Delivery]) -> list[Delivery]:
+    """Return these, and what else is due and needs the same login."""
+    services, known = outbox.by_service(waiting), {each.identifier for each in waiting}
+    others = outbox.by_service(each for each in outbox.due(box) if each.identifier not in known)
+    return [*waiting, *(each for service in services for each in others.get(service, ()))]
 
 
 def unfinished() -> list[Delivery]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import outbox as room
-from .outbox import local, opened_outbox, outcome_of, record_later, stopped_by_interrupt
-from .outcome import NotDone, interrupt_sets
+from .delivery_run import Run
+from .outbox import local, opened_outbox, record_later
+from .outcome import NotDone
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for
 
 if TYPE_CHECKING:
     from ..models import SettingsModel
-    from ..outbox import Delivery, Outbox
+    from ..outbox import Delivery, Outbox, Service
     from . import Words
-
-    Logins = dict[tuple[str, str, str], tuple[str, str]]
 
 _HEADINGS = ("number", "day", "version", "to", "state", "since", "what next")
 
@@ -58,30 +58,17 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Make what is due, one after the other; a failure of one doesn't keep the others."""
+    """Make what is due, service by service; a failure of one doesn't keep the others."""
     from .database import read_settings
 
     settings, outbox = read_settings(), opened_outbox()
-    waiting = [each for each in outbox.deliveries() if each.state == "waiting"]
-    due = [each for each in waiting if room.is_due(outbox.clock(), each.planned, each.changed)]
+    due = room.due(outbox)
     if not due:
-        planned = min((each.planned for each in waiting if each.planned is not None), default=None)
-        print("Nothing waits to be delivered." if planned is None else f"Nothing is due before {local(planned)}.")
+        print(_when_something_is_due(outbox))
         record_later(outbox, settings, secrets)
         return
     _refuse_one_password_for_several(due, options.password_stdin, secrets)
-    logins: Logins = {}
-    problems = []
-    try:
-        for delivery in due:
-            try:
-                print(_make(outbox, delivery, settings, options.password_stdin, secrets, logins), flush=True)
-            except (NotDone, room.OutboxError) as error:
-                problems.append(f"{delivery.short}, {delivery.name} by {delivery.kind}: {error}")
-    finally:
-        record_later(outbox, settings, secrets)
-    if problems:
-        raise NotDone(f"{len(problems)} of {len(due)} not delivered. {' '.join(problems)}")
+    _deliver(outbox, due, settings, options.password_stdin, secrets)
 
 
 def retry(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -90,10 +77,7 @@ def retry(options: argparse.Namespace, secrets: Secrets) -> None:
 
     settings, outbox = read_settings(), opened_outbox()
     delivery = room.retry(outbox, outbox.find(options.id))
-    try:
-        print(_make(outbox, delivery, settings, options.password_stdin, secrets, {}))
-    finally:
-        record_later(outbox, settings, secrets)
+    _deliver(outbox, [delivery], settings, options.password_stdin, secrets)
 
 
 def cancel(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -130,29 +114,26 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
         print(f"attempt {number}: {local(attempt.started)}, {attempt.sent} bytes{seconds}: {attempt.outcome or '…'}")
 
 
-def _make(
-    outbox: Outbox, delivery: Delivery, settings: SettingsModel, from_stdin: bool, secrets: Secrets, logins: Logins
-) -> str:
-    """Make one attempt; return the text of success, or raise what `outcome_of` raises."""
-    values = settings.values()
+def _deliver(
+    outbox: Outbox, deliveries: Sequence[Delivery], settings: SettingsModel, from_stdin: bool, secrets: Secrets
+) -> None:
+    def login(service: Service) -> tuple[str, str]:
+        return login_for(service.kind, service.username, from_stdin, secrets, service.address)
+
     try:
-        room.require_same(delivery.destination, values)
-    except room.OutboxError as error:
-        room.give_up(outbox, delivery, str(error))
-        raise
-    service = (delivery.kind, delivery.address, delivery.username)
-    if service not in logins:
-        logins[service] = login_for(
-            delivery.kind, delivery.username, from_stdin, secrets, delivery.address
-        )
-    send = stopped_by_interrupt(room.sender(delivery.kind, values, *logins[service]))
-    with interrupt_sets() as event:
-        return outcome_of(*room.deliver(outbox, delivery.identifier, send, cancel=event))
+        Run(outbox, settings.values(), login).deliver(deliveries)
+    finally:
+        record_later(outbox, settings, secrets)
 
 
-def _refuse_one_password_for_several(due: list[Delivery], from_stdin: bool, secrets: Secrets) -> None:
+def _when_something_is_due(outbox: Outbox) -> str:
+    planned = [each.planned for each in outbox.deliveries() if each.state == "waiting" and each.planned is not None]
+    return f"Nothing is due before {local(min(planned))}." if planned else "Nothing waits to be delivered."
+
+
+def _refuse_one_password_for_several(due: Sequence[Delivery], from_stdin: bool, secrets: Secrets) -> None:
     """A password is for one service: it isn't shown to another one."""
-    services = {(each.kind, each.address, each.username) for each in due}
+    services = room.by_service(due)
     if len(services) > 1 and (from_stdin or secrets.delivery):
         source = "on standard input" if from_stdin else f"in {DELIVERY_VARIABLE}"
         raise NotDone(

@@ -6,6 +6,7 @@
 - `record(outbox, ledger)`: write into the database what it doesn't know yet.
 - `destination_of(kind, settings)`, `sender(kind, settings, username, password)`: where to, and by which protocol; a
   `with` around a sender makes it one login for all the files that are sent in it.
+- `due`, `by_service`, `go_through`: what to send now, by login, and when to leave the rest for another time.
 - `retry`, `cancel`, `tidy`: another round, never, and what a crash left behind.
 
 Everything but the names of extracts is imported with its first use.
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .passing import may_pass, retry_after
     from .protocols import Sender, destination_of, require_same, sender
     from .recording import known_version, record, unrecorded
+    from .rounds import Service, by_service, due, go_through
     from .schedule import is_due, next_attempt
     from .sending import Progress, Send, cancel, deliver, give_up, retry
     from .tidying import tidy
@@ -41,12 +43,16 @@ __all__ = [
     "Records",
     "Send",
     "Sender",
+    "Service",
     "UnknownDelivery",
+    "by_service",
     "cancel",
     "deliver",
     "destination_of",
+    "due",
     "extract_name",
     "give_up",
+    "go_through",
     "is_due",
     "known_version",
     "may_pass",
@@ -70,11 +76,15 @@ _HOMES = {
     "Progress": "sending",
     "Send": "sending",
     "Sender": "protocols",
+    "Service": "rounds",
     "UnknownDelivery": "errors",
+    "by_service": "rounds",
     "cancel": "sending",
     "deliver": "sending",
     "destination_of": "protocols",
+    "due": "rounds",
     "give_up": "sending",
+    "go_through": "rounds",
     "is_due": "schedule",
     "known_version": "recording",
     "may_pass": "passing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 import threading
@@ -11,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import folders
+from abq_data_entry.commands.database import read_settings
 from abq_data_entry.models import SQLModel
-from abq_data_entry.outbox import Delivery, Outbox
+from abq_data_entry.outbox import Delivery, Outbox, destination_of
 from tests.commands.conftest import DAY, Outcome, outcome_of, start_process
 from tests.fixtures.servers import BundledServer
-from tests.models.records import record
+from tests.models.records import DATE, record
 from tests.network.faults import Connection, http, serving
+from tests.outbox.conftest import Extract
 
 NAME = f"abq_data_record_{DAY}.csv"
 Line = Callable[..., Outcome]
@@ -30,11 +33,13 @@ class Service:
         self.answer = http("503 Service Unavailable", b"", "Retry-After: 600")
         self.stalls = False
         self.reached = threading.Event()
+        self.logins = 0
         self.received: list[bytes] = []
 
     def __call__(self, connection: Connection) -> None:
         while request := connection.request():
             if request.startswith(b"POST"):
+                self.logins += 1
                 connection.send(http("200 OK"))
                 continue
             self.reached.set()
@@ -227,3 +232,51 @@ def test_ctrl_c_cancels_an_upload_but_only_interrupts_a_run(line: Line, service:
         process.send_signal(signal.SIGINT)
         assert outcome_of(process).code == 1
         assert outbox().deliveries()[-1].state == state
+
+
+def put_in(count: int) -> list[Delivery]:
+    """Put in extracts of so many days for the service, as user `test`."""
+    box, values = outbox(), read_settings().values()
+    to = destination_of("rest", values)
+    return [box.add(Extract(), DATE + datetime.timedelta(days=number), to, "test") for number in range(count)]
+
+
+def test_all_that_is_due_goes_over_one_login(line: Line, service: Service, stored: SQLModel) -> None:
+    waiting = put_in(12)
+    service.recover()
+    done = line("deliveries", "run", "--password-stdin", stdin="test")
+    assert done.code == 0
+    assert done.output.splitlines() == [f"{each.name} successfully uploaded to REST API." for each in waiting]
+    assert (service.logins, len(service.received)) == (1, 12)
+    assert stored.query("SELECT state, count(*)::int AS number FROM deliveries GROUP BY state") == [
+        {"state": "delivered", "number": 12}
+    ]
+
+
+def test_a_service_that_is_down_is_not_asked_for_each_delivery(line: Line, service: Service) -> None:
+    first, *others = put_in(12)
+    reason = line("deliveries", "run", "--password-stdin", stdin="test").reason
+    assert reason.startswith(f"12 of 12 not delivered. {first.short}, {first.name} by rest:") and "503" in reason
+    assert f"{others[0].name} and 10 more by rest: waits" in reason
+    assert [len(each.attempts) for each in outbox().deliveries()] == [1, *[0] * 11]
+    service.answer = http("502 Bad Gateway")
+    make_due()
+    reason = line("deliveries", "run", "--password-stdin", stdin="test").reason
+    assert reason.count("502") == 3
+    assert [len(each.attempts) for each in outbox().deliveries()] == [2, 1, 1, *[0] * 9]
+
+
+def test_without_a_password_nothing_is_tried_and_one_sentence_says_so(line: Line, service: Service) -> None:
+    first, *_others = put_in(3)
+    reason = line("deliveries", "run").reason
+    assert reason.startswith(f"3 of 3 not delivered. {first.short}, {first.name} and 2 more by rest: ")
+    assert reason.count("--password-stdin") == 1 and service.logins == 0
+    assert {each.state for each in outbox().deliveries()} == {"waiting"}
+
+
+def test_many_problems_are_not_all_told(line: Line, service: Service) -> None:
+    put_in(8)
+    service.answer = http("422 Unprocessable")
+    reason = line("deliveries", "run", "--password-stdin", stdin="test").reason
+    assert reason.startswith("8 of 8 not delivered.") and reason.count("(422)") == 5
+    assert reason.endswith("The word `deliveries` shows the other 3.")
