@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,7 @@ def opened_model(settings: SettingsModel, secrets: Secrets) -> Iterator["SQLMode
 
     with opened_endpoint(settings, secrets) as endpoint:
         if not settings["db_host"]:
-            schema.prepare(endpoint)
+            schema.prepare(endpoint, backup_before_migration(settings, endpoint))
         model = SQLModel.at(endpoint)
         try:
             model.connect()  # a server of others is changed by `db init` only: here it is looked at
@@ -63,9 +63,24 @@ def opened_endpoint(settings: SettingsModel, secrets: Secrets) -> Iterator[dict[
 
 def start_embedded(settings: SettingsModel) -> postgres.EmbeddedServer:
     """The embedded server, running and with its database, which may be empty. Raises PostgresError."""
-    server = postgres.start(folders.data_folder())
-    server.create_database(str(settings["db_name"]))
+    try:
+        server = postgres.start(folders.data_folder())
+        server.create_database(str(settings["db_name"]))
+    except postgres.Damaged as error:
+        raise postgres.Damaged(f"{error} {postgres.way_back(kept_backups(settings))}", error.detail) from error
     return server
+
+
+def kept_backups(settings: SettingsModel) -> postgres.KeptBackups:
+    """The backups that are made by themselves, in the folder that the settings name."""
+    return postgres.backups_of(settings.values(), folders.data_folder())
+
+
+def backup_before_migration(settings: SettingsModel, endpoint: dict[str, str]) -> Callable[[int], object] | None:
+    """What makes a backup before tables are changed; a server of others has backups of its own."""
+    if settings["db_host"]:
+        return None
+    return lambda version: kept_backups(settings).make_before(endpoint, f"leaving-version-{version}")
 
 
 def configured_endpoint(settings: SettingsModel) -> dict[str, str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .outcome import NotDone
+from . import backups
 from .passwords import Secrets
 
 if TYPE_CHECKING:
@@ -25,10 +23,7 @@ def add_to(words: Words) -> None:
     tasks = word.add_subparsers(title="words", metavar="WORD", dest="task", required=True)
     _add(tasks, "dsn", print_dsn, "print a connection string that psql takes as it is")
     _add(tasks, "init", prepare, "create the tables, or bring those of an older version up to date")
-    backup = _add(tasks, "backup", back_up, "dump the whole database to a file (PostgreSQL's custom format)")
-    backup.add_argument("file", type=Path, metavar="FILE")
-    restore = _add(tasks, "restore", bring_back, "put the database of a backup in the place of the present one")
-    restore.add_argument("file", type=Path, metavar="FILE")
+    backups.add_to(tasks)
     technician = _add(tasks, "add-technician", add_technician, "add a technician")
     technician.add_argument("id", type=int, metavar="ID", help="the number on the badge")
     technician.add_argument("name", metavar="NAME")
@@ -55,7 +50,7 @@ def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
     """Print the connection string; the embedded server is started for it and left to its watcher."""
     from .. import postgres
     from ..models import schema
-    from .database import configured_endpoint, read_settings, start_embedded
+    from .database import backup_before_migration, configured_endpoint, read_settings, start_embedded
 
     settings = read_settings()
     if settings["db_host"]:
@@ -63,52 +58,20 @@ def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
         return
     server = start_embedded(settings)
     endpoint = server.endpoint(str(settings["db_name"]))
-    schema.prepare(endpoint)
+    schema.prepare(endpoint, backup_before_migration(settings, endpoint))
     print(postgres.dsn(endpoint))
 
 
 def prepare(options: argparse.Namespace, secrets: Secrets) -> None:
     """Make or migrate the schema."""
     from ..models import schema
-    from .database import opened_endpoint, read_settings
+    from .database import backup_before_migration, opened_endpoint, read_settings
 
-    with opened_endpoint(read_settings(), secrets) as endpoint:
-        changed = schema.prepare(endpoint)
+    settings = read_settings()
+    with opened_endpoint(settings, secrets) as endpoint:
+        changed = schema.prepare(endpoint, backup_before_migration(settings, endpoint))
     state = "now" if changed else "already"
     print(f"The tables in the database {endpoint['dbname']} are {state} those of version {schema.VERSION}.")
-
-
-def back_up(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Dump the database."""
-    from .. import postgres
-    from .database import opened_endpoint, read_settings
-
-    if options.file.exists() and not options.file.is_file():
-        raise NotDone(f"{options.file} is not a file. Name another one.")
-    with opened_endpoint(read_settings(), secrets) as endpoint:
-        postgres.dump(endpoint, options.file)
-    print(f"The database {endpoint['dbname']} is backed up in {options.file}")
-
-
-def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Restore a dump and migrate it, before it takes the place of the present database."""
-    from .. import postgres
-    from ..models import schema
-    from .database import opened_endpoint, read_settings
-
-    def check(endpoint: dict[str, str]) -> None:
-        schema.prepare(endpoint)
-
-    if not options.file.is_file():
-        raise NotDone(f"There is no backup file {options.file}.")
-    with opened_endpoint(read_settings(), secrets) as endpoint:
-        missing = postgres.restore(endpoint, options.file, check)
-    print(f"The database {endpoint['dbname']} is as it was in {options.file}")
-    if missing:
-        print(
-            f"Warning: this server has no role {', '.join(missing)}: grant the rights of QA and others again.",
-            file=sys.stderr,
-        )
 
 
 def add_technician(options: argparse.Namespace, secrets: Secrets) -> None:

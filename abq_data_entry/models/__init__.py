@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from abq_data_entry.models.csv_file import CSVModel
     from abq_data_entry.models.errors import (
+        DatabaseDamaged,
         DatabaseError,
         DatabaseFull,
         LoginFailed,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "csv_file": ("CSVModel",),
     "errors": (
+        "DatabaseDamaged",
         "DatabaseError",
         "DatabaseFull",
         "LoginFailed",
@@ -70,6 +72,7 @@ __all__ = [
     "CSVModel",
     "CheckProgress",
     "Choices",
+    "DatabaseDamaged",
     "DatabaseError",
     "DatabaseFull",
     "LoginFailed",

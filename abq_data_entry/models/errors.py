@@ -45,6 +45,10 @@ class DatabaseFull(DatabaseError):
     """The server has no room left on its disk."""
 
 
+class DatabaseDamaged(DatabaseError):
+    """The database's own files are damaged: nothing that it says or stores can be trusted."""
+
+
 class QueryCancelled(DatabaseError):
     """The query was cancelled, by `cancel_query` or because it took too long."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import psycopg2
 
 from abq_data_entry.models.errors import (
+    DatabaseDamaged,
     DatabaseError,
     DatabaseFull,
     LoginFailed,
@@ -29,6 +30,8 @@ _GRANT = (
     ' TO "{user}"; GRANT SELECT, INSERT ON local_weather TO "{user}";'
 )
 
+_DAMAGED = "The database reports that its files are damaged. {ask} before anything else is saved."
+
 # By SQLSTATE, the longest beginning first (PostgreSQL manual, appendix A).
 _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("42501", RightsMissing, "This user may not do that in the database. {grant}"),
@@ -47,7 +50,8 @@ _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("08", ServerUnreachable, "The connection to the database was lost. Try again."),
     ("22", DatabaseError, "The database refused a value: it is too large, too long or of the wrong kind."),
     ("23", DatabaseError, "The database refused the data: they break one of its rules."),
-    ("XX", DatabaseError, "The database reports that its files are damaged. {ask} before anything else is saved."),
+    ("58", DatabaseDamaged, _DAMAGED),
+    ("XX", DatabaseDamaged, _DAMAGED),
 )
 
 # libpq gives no SQLSTATE for a failed login, so its words have to do; only the first host that answered counts.
@@ -58,6 +62,8 @@ _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
      "The database doesn't know this user, or doesn't let it log in."),
     (r"no pg_hba.conf entry", LoginFailed,
      "The database doesn't let this user log in from this computer. {ask} (the file pg_hba.conf)."),
+    (r"valid data directory|database subdirectory|could not (open|read) file|invalid page|file .* is missing",
+     DatabaseDamaged, _DAMAGED),
     (r"permission denied for database", RightsMissing, "This user may not connect to this database. {ask}."),
     (r"database .* does not exist", SchemaMissing,
      "There is no database {database} on this server. {ask} to create it: `createdb {database}`, then apply"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
@@ -37,11 +37,12 @@ def installed_version(cursor: Cursor) -> int | None:
     return int(version) if version is not None else 0
 
 
-def prepare(endpoint: Mapping[str, str]) -> bool:
+def prepare(endpoint: Mapping[str, str], before: Callable[[int], object] | None = None) -> bool:
     """Make the tables in the database, or bring them to this version; False if nothing had to be done.
 
-    Several processes may do so at once. Raises `SchemaTooNew`, and `RightsMissing` with what an administrator has to
-    run when this user may not make tables.
+    `before(version)` is called when tables of an older version are to be changed, to make a backup, say; nothing is
+    changed when it raises. Several processes may do so at once. Raises `SchemaTooNew`, and `RightsMissing` with what
+    an administrator has to run when this user may not make tables.
     """
     connections = Connections(endpoint)
     try:
@@ -49,6 +50,8 @@ def prepare(endpoint: Mapping[str, str]) -> bool:
         _refuse_newer(version)
         if version == VERSION:
             return False
+        if version is not None and before is not None:
+            before(version)
         connections.read(lambda cursor: _apply(cursor, connections.endpoint))
         return True
     finally:

@@ -1,9 +1,28 @@
 """Where the database is: a server by settings, or our own embedded PostgreSQL (start, attach, stop)."""
 
-from .backup import dump, restore
+from .backup import dump, readable, restore
 from .endpoints import configured, dsn
-from .errors import PostgresError
+from .errors import Cancelled, Damaged, PostgresError
+from .kept_backups import KeptBackups, backups_of, rotation_of, way_back
 from .programs import binaries
+from .replacing import replace_cluster
 from .server import EmbeddedServer, start
 
-__all__ = ["EmbeddedServer", "PostgresError", "binaries", "configured", "dsn", "dump", "restore", "start"]
+__all__ = [
+    "Cancelled",
+    "Damaged",
+    "EmbeddedServer",
+    "KeptBackups",
+    "PostgresError",
+    "backups_of",
+    "binaries",
+    "configured",
+    "dsn",
+    "dump",
+    "readable",
+    "replace_cluster",
+    "restore",
+    "rotation_of",
+    "start",
+    "way_back",
+]

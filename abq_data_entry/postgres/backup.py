@@ -2,45 +2,102 @@
 
 import os
 import re
-import shutil
-import subprocess
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import MappingProxyType
 
 from ..folders import replacement
-from .connections import cursor_at
-from .endpoints import dsn
-from .errors import PostgresError, reason_in, system_errors_told
-from .programs import binaries, environment, program
+from . import client_programs
+from .connections import connect, cursor_at
+from .contents import Contents, contents_of, difference, snapshot
+from .errors import PostgresError, system_errors_told
+from .watching import UNWATCHED, Part, Watching, refuse_cancelled
 
 _ATTEMPTS = 50  # a tenth of a second each: clients that connect again at once may be in the way of the swap
-_TOO_OLD = ("server version mismatch", "unsupported version")
-_WITHOUT_TLS = "SSL support is not compiled in"
+_NEEDS_CREATEDB = "To restore, a role needs the right CREATEDB."
+_NOT_VERIFIED = "To verify a backup, a role needs the right CREATEDB; db backup --no-verify makes one all the same."
 _RIGHT = re.compile(r'^(?:GRANT|REVOKE) .* (?:TO|FROM) ("(?:[^"]|"")+"|\w+)(?: WITH GRANT OPTION)?;$', re.MULTILINE)
 
 
-def dump(endpoint: Mapping[str, str], file: Path) -> None:
+def dump(
+    endpoint: Mapping[str, str], file: Path, *, verify: bool = False, watching: Watching = UNWATCHED
+) -> dict[str, Contents]:
     """Write the whole database to a file (pg_dump's custom format), which gets its name only once it is whole.
 
-    Raises PostgresError.
+    `verify`: before that, the dump is restored into a scratch database, and the rows of each table are compared with
+    those that were dumped; what every table holds is returned then. Raises PostgresError, Cancelled.
     """
     file = file.absolute()
     with system_errors_told("The backup file", file), replacement(file) as partial:
         partial.touch(mode=0o600, exist_ok=False)
-        _run("pg_dump", endpoint, ["--format=custom", f"--file={partial}"], "The backup was not made")
+        if not verify:
+            _dump(endpoint, partial, [], watching)
+            return {}
+        # The dump and the digests see the same state, whatever others save meanwhile.
+        with snapshot(endpoint) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_export_snapshot()")
+                ((name,),) = cursor.fetchall()
+            _dump(endpoint, partial, [f"--snapshot={name}"], watching)
+            expected = contents_of(connection, Part(watching, 25, 50))
+        _verify(endpoint, partial, expected, Part(watching, 50, 100))
+        return expected
+
+
+def _dump(endpoint: Mapping[str, str], file: Path, arguments: list[str], watching: Watching) -> None:
+    arguments = ["--format=custom", f"--file={file}", *arguments]
+    client_programs.run("pg_dump", endpoint, arguments, "The backup was not made", watching)
+
+
+def _verify(endpoint: Mapping[str, str], file: Path, expected: Mapping[str, Contents], watching: Watching) -> None:
+    failure = "The backup was not kept: it could not be restored into a scratch database"
+    with _scratch(endpoint) as scratch:
+        arguments = ["--exit-on-error", "--no-owner", "--no-privileges", str(file)]
+        client_programs.run("pg_restore", scratch, arguments, failure, watching)
+        watching.report(1, 2)
+        with snapshot(scratch) as connection:
+            wrong = difference(expected, contents_of(connection, Part(watching, 50, 100)))
+    if wrong:
+        raise PostgresError(f"The backup was not kept: restored into a scratch database, {wrong}. Make it again.")
+
+
+@contextmanager
+def _scratch(endpoint: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """An empty database of its own for a while. Those of processes that were killed are dropped on this occasion."""
+    import psycopg2
+
+    prefix = f"{endpoint['dbname'][:40]}_verifying_"
+    maintenance = {**endpoint, "dbname": "postgres"}
+    scratch = {**endpoint, "dbname": prefix + os.urandom(4).hex()}
+    with cursor_at(maintenance) as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
+        for (left,) in cursor.fetchall():
+            with suppress(psycopg2.Error):  # in use: somebody else verifies
+                cursor.execute(f"DROP DATABASE IF EXISTS {_identifier(left)}")
+    create = f"CREATE DATABASE {_identifier(scratch['dbname'])} TEMPLATE template0 ENCODING 'UTF8'"
+    _execute(maintenance, create, _NOT_VERIFIED)
+    try:
+        presence = connect(scratch)  # so that nobody takes it for one that was left behind
+        try:
+            yield scratch
+        finally:
+            presence.close()
+    finally:
+        _drop(maintenance, scratch["dbname"])
 
 
 def restore(
-    endpoint: Mapping[str, str], file: Path, check: Callable[[dict[str, str]], None] | None = None
+    endpoint: Mapping[str, str],
+    file: Path,
+    check: Callable[[dict[str, str]], None] | None = None,
+    watching: Watching = UNWATCHED,
 ) -> list[str]:
     """Put the database of a dump in the place of the present one; the names of roles whose rights couldn't be given.
 
     The dump goes into a fresh database. `check` gets its endpoint and may migrate it, or refuse it by raising. Only
     then do the two change names: until then, whatever fails leaves the present one as it was. Other connections to it
-    are cut (the server tells them so) and it is dropped. Raises PostgresError.
+    are cut (the server tells them so) and it is dropped. Raises PostgresError, Cancelled.
     """
     if not file.is_file():
         raise PostgresError(f"There is no backup file {file}.")
@@ -50,10 +107,12 @@ def restore(
     maintenance = {**endpoint, "dbname": "postgres"}
     _execute(maintenance, f"CREATE DATABASE {_identifier(fresh)} TEMPLATE template0 ENCODING 'UTF8'")
     try:
-        missing = _fill({**endpoint, "dbname": fresh}, file)
+        missing = fill({**endpoint, "dbname": fresh}, file, watching)
+        watching.report(2, 3)
         if check is not None:
             check({**endpoint, "dbname": fresh})
         _execute({**endpoint, "dbname": fresh}, "VACUUM (ANALYZE)")  # a dump holds no statistics
+        refuse_cancelled(watching)
         _swap(maintenance, name, fresh, aside)
     except BaseException:
         _drop(maintenance, fresh)
@@ -62,19 +121,30 @@ def restore(
     return missing
 
 
-def _fill(fresh: dict[str, str], file: Path) -> list[str]:
+def fill(fresh: dict[str, str], file: Path, watching: Watching = UNWATCHED) -> list[str]:
+    """Put what a dump holds into an empty database, all of it or nothing; the roles that the server doesn't know.
+
+    Data come before triggers, so none of them fires. Raises PostgresError, Cancelled.
+    """
     arguments = ["--exit-on-error", "--single-transaction", "--no-owner", str(file.absolute())]
     failure = f"The backup {file} was not restored and the database is as it was"
     missing = _roles_missing(fresh, file)
     if missing:
         arguments.insert(0, "--no-privileges")
-    _run("pg_restore", fresh, arguments, failure)
+    client_programs.run("pg_restore", fresh, arguments, failure, watching)
     return missing
+
+
+def readable(file: Path) -> None:
+    """Raise PostgresError unless the file is there and begins as a dump does."""
+    if not file.is_file():
+        raise PostgresError(f"There is no backup file {file}.")
+    client_programs.output("pg_restore", ["--list", str(file.absolute())], f"{file} can't be read as a backup")
 
 
 def _roles_missing(fresh: dict[str, str], file: Path) -> list[str]:
     """The roles that the dump gives rights to but that this server doesn't know."""
-    said = _program_output("pg_restore", ["--file=-", "--schema-only", "--no-owner", str(file.absolute())])
+    said = client_programs.output("pg_restore", ["--file=-", "--schema-only", "--no-owner", str(file.absolute())])
     named = set(_RIGHT.findall(said))
     wanted = {role[1:-1].replace('""', '"') if role.startswith('"') else role for role in named} - {"PUBLIC"}
     with cursor_at(fresh) as cursor:
@@ -113,7 +183,7 @@ def _drop(maintenance: Mapping[str, str], name: str) -> None:
     _execute(maintenance, f"DROP DATABASE IF EXISTS {_identifier(name)} WITH (FORCE)")
 
 
-def _execute(endpoint: Mapping[str, str], statement: str) -> None:
+def _execute(endpoint: Mapping[str, str], statement: str, advice: str = _NEEDS_CREATEDB) -> None:
     import psycopg2
 
     with cursor_at(endpoint) as cursor:
@@ -121,78 +191,10 @@ def _execute(endpoint: Mapping[str, str], statement: str) -> None:
             cursor.execute(statement)
         except psycopg2.Error as error:
             raise PostgresError(
-                f"The server refused this: {error.diag.message_primary}. To restore, a role needs the right CREATEDB.",
+                f"The server refused this: {error.diag.message_primary}. {advice}",
                 str(error),
             ) from error
 
 
 def _identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _run(name: str, endpoint: Mapping[str, str], arguments: list[str], failure: str) -> None:
-    target = dsn({key: value for key, value in endpoint.items() if key != "password"})
-    _program_output(name, ["--no-password", f"--dbname={target}", *arguments], failure, endpoint)
-
-
-def _program_output(
-    name: str,
-    arguments: list[str],
-    failure: str = "The backup can't be read",
-    endpoint: Mapping[str, str] = MappingProxyType({}),
-) -> str:
-    failed: list[tuple[Path, str]] = []
-    for tool in _tools(name, on_a_network=not endpoint.get("host", "/").startswith("/")):
-        done = subprocess.run(
-            [tool, *arguments],
-            env=_variables(tool, endpoint.get("password", "")),
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-        )
-        if done.returncode == 0:
-            return done.stdout
-        failed.append((tool, done.stderr))
-        if not any(sign in done.stderr for sign in (*_TOO_OLD, _WITHOUT_TLS)):
-            break
-    raise _told(name, failed, failure)
-
-
-def _variables(tool: Path, password: str) -> dict[str, str]:
-    # Of the caller's variables it gets libpq's, such as PGPASSFILE, which our own connections heed as well.
-    variables = environment(tool.parent) | {key: value for key, value in os.environ.items() if key.startswith("PG")}
-    # The password goes through the environment: other users can read a command line.
-    return {**variables, "PGPASSWORD": password} if password else variables
-
-
-def _told(name: str, failed: list[tuple[Path, str]], failure: str) -> PostgresError:
-    for tool, said in failed:
-        if any(sign in said for sign in _TOO_OLD):
-            advice = f"Install the {name} of the newer PostgreSQL."
-            return PostgresError(f"{failure}: {tool} is too old for it. {advice}", said)
-    said = failed[-1][1]
-    if _WITHOUT_TLS in said:
-        return PostgresError(
-            f"{failure}: the connection must be encrypted, and the {name} that comes with this application can't do "
-            "that. Install PostgreSQL's client programs (on Debian and Ubuntu: postgresql-client).",
-            said,
-        )
-    return PostgresError(f"{failure}: {reason_in(said)}", said)
-
-
-def _tools(name: str, on_a_network: bool) -> list[Path]:
-    """Where the program is, the one to be tried first in front.
-
-    Those of the wheel fit the embedded server, but can't encrypt: for a server on a network the machine's own go first.
-    """
-    found = []
-    with suppress(PostgresError):
-        found.append(program(binaries(), name))
-    elsewhere = shutil.which(name)
-    if elsewhere is not None:
-        found.insert(0 if on_a_network else len(found), Path(elsewhere).absolute())
-    found = [each for each in dict.fromkeys(found) if each.is_file()]
-    if not found:
-        raise PostgresError(f"PostgreSQL's program {name} isn't on this machine. Install PostgreSQL's client programs.")
-    return found

@@ -8,10 +8,12 @@ import tempfile
 from pathlib import Path
 
 from .account import arguments_for
+from .damage import refuse_damaged
 from .errors import PostgresError, reason_in, system_errors_told
 from .home import ROLE, Home, write_private
 from .programs import major_version, program
 
+PUT_ASIDE = "cluster.put-aside-"
 _BUILT_IN = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # PostgreSQL 17 and later
 _OLDER = [["--locale=C.UTF-8"], ["--locale=C"]]  # the first that the machine has
 _SETTINGS = """\
@@ -46,6 +48,7 @@ def ready_cluster(home: Home, binaries: Path, over_tcp: bool) -> None:
     if os.path.lexists(home.cluster):
         _check(home, binaries)
         return
+    _refuse_in_place_of_another(home)
     with system_errors_told("The database folder", home.folder):
         for leftover in home.folder.glob("cluster.new-*"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -61,20 +64,23 @@ def ready_cluster(home: Home, binaries: Path, over_tcp: bool) -> None:
 
 
 def _check(home: Home, binaries: Path) -> None:
-    try:
-        made_by = (home.cluster / "PG_VERSION").read_text(encoding="ascii").strip()
-    except (OSError, ValueError) as error:
-        raise PostgresError(
-            f"{home.cluster} should be a database, but isn't one that can be read (no file PG_VERSION). Nothing was "
-            "changed. Bring it back from your backup, or move it away and restore a dump into a new one.",
-            str(error),
-        ) from error
+    made_by = refuse_damaged(home)
     ours = str(major_version(binaries))
     if made_by != ours:
         raise PostgresError(
             f"The database in {home.cluster} was made by PostgreSQL {made_by}, but the programs in {binaries} are "
-            f"PostgreSQL {ours}. Nothing was changed. Install PostgreSQL {made_by} to go on with it; or dump it with "
-            f"PostgreSQL {made_by} (pg_dump --format=custom), move the folder away, and use: db restore FILE."
+            f"PostgreSQL {ours}. Nothing was changed. Install PostgreSQL {made_by} (it may go again afterwards) and "
+            "use: abq-data-entry db upgrade. Or bring back a backup: abq-data-entry db restore --put-aside FILE."
+        )
+
+
+def _refuse_in_place_of_another(home: Home) -> None:
+    aside = sorted(home.folder.glob(f"{PUT_ASIDE}*"))
+    if aside:
+        raise PostgresError(
+            f"There is no database in {home.folder}, only one that was put aside ({aside[-1].name}) by a restore or an "
+            "upgrade that was interrupted. Nothing was changed. Run that again; or, to go back to it, give the folder "
+            f"the name {home.cluster.name} again."
         )
 
 

@@ -16,7 +16,7 @@ _REASONS = {
     errno.EEXIST: "it is a file, not a folder. Name another folder with ABQ_DATA_DIR",
     errno.ENOTDIR: "a part of its path is a file, not a folder. Name another folder with ABQ_DATA_DIR",
 }
-_COMPLAINT = re.compile(r"\b(?:FATAL|PANIC|error):\s+(.+)")
+_COMPLAINT = re.compile(r"\b(?:FATAL|PANIC|ERROR|error):\s+(.+)")
 
 
 class PostgresError(Exception):
@@ -25,6 +25,14 @@ class PostgresError(Exception):
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)
         self.detail = detail
+
+
+class Damaged(PostgresError):
+    """The embedded database's files are damaged. Nothing was changed: a backup has to be brought back."""
+
+
+class Cancelled(PostgresError):
+    """Somebody cancelled it, and nothing was changed."""
 
 
 @contextmanager

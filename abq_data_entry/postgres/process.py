@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from .account import arguments_for
-from .errors import PostgresError, reason_in, system_errors_told
+from .damage import start_failure
+from .errors import PostgresError, system_errors_told
 from .home import PATIENCE, Home, append_to
 from .pidfile import Postmaster, orphans, read_pid_file, running
 from .programs import binaries, program, without_secrets
@@ -35,7 +36,7 @@ def launch(home: Home, programs: Path, idle_seconds: float) -> Postmaster:
         if found and found.ready:
             return found
         if _STILL_THERE not in said or time.monotonic() > began + 10 * _GRACE:
-            raise PostgresError(f"The database server in {home.folder} didn't start: {reason_in(said)}", said)
+            raise start_failure(home, said)
         if time.monotonic() > began + _GRACE:
             _end_orphans(home)
         time.sleep(0.1)

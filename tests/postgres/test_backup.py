@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +11,35 @@ import psycopg2
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.postgres import EmbeddedServer, backup, programs
+from abq_data_entry.postgres import EmbeddedServer, backup, client_programs, programs
 from abq_data_entry.postgres.connections import connect, cursor_at
+from abq_data_entry.postgres.contents import contents_of, difference, differing_row, snapshot
+from abq_data_entry.postgres.errors import Cancelled
+from abq_data_entry.postgres.watching import cancellable
 
 
 def rows(endpoint: dict[str, str]) -> list[tuple[object, ...]]:
     with cursor_at(endpoint) as cursor:
         cursor.execute("SELECT number, text FROM kept ORDER BY number")
         return list(cursor.fetchall())
+
+
+class Steps:
+    """Looks on, and cancels once so much is done."""
+
+    def __init__(self, cancel_at: int | None = None) -> None:
+        self.cancel = threading.Event()
+        self.reported: list[int] = []
+        self._cancel_at = cancel_at
+        self.note(0)
+
+    def report(self, done: int, total: int) -> None:
+        self.note(done)
+
+    def note(self, done: int) -> None:
+        self.reported.append(done)
+        if self._cancel_at is not None and done >= self._cancel_at:
+            self.cancel.set()
 
 
 @pytest.fixture
@@ -50,6 +72,135 @@ def test_round_trip(endpoint: dict[str, str], tmp_path: Path) -> None:
         assert cursor.fetchall() == [(None,)]
     with user.cursor() as cursor, pytest.raises(psycopg2.OperationalError):
         cursor.execute("SELECT 1")
+
+
+def test_verified_backup(endpoint: dict[str, str], tmp_path: Path) -> None:
+    with cursor_at(endpoint) as cursor:
+        cursor.execute('CREATE SCHEMA "of others"')
+        cursor.execute("CREATE TABLE \"of others\".\"a 'table'\" (a float, b bytea, c timestamptz)")
+        cursor.execute("INSERT INTO \"of others\".\"a 'table'\" VALUES (0.1, '\\x00ff', now()), (NULL, NULL, NULL)")
+    steps = Steps()
+    held = postgres.dump(endpoint, tmp_path / "dump", verify=True, watching=steps)
+    assert {table: found.rows for table, found in held.items()} == {"public.kept": 2, "\"of others\".\"a 'table'\"": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["dump"]
+    assert steps.reported == sorted(steps.reported) and steps.reported[-1] == 100
+    assert postgres.restore(endpoint, tmp_path / "dump") == []
+    assert postgres.dump(endpoint, tmp_path / "dump", verify=True) == held
+
+
+def test_a_backup_that_could_not_be_brought_back_is_not_kept(endpoint: dict[str, str], tmp_path: Path) -> None:
+    """A rule that needs another table: PostgreSQL dumps it without complaint, and can't restore it."""
+    (tmp_path / "dump").write_text("yesterday's")
+    with cursor_at(endpoint) as cursor:
+        cursor.execute(
+            "CREATE FUNCTION known(integer) RETURNS boolean LANGUAGE sql AS 'SELECT EXISTS (SELECT FROM kept)';"
+            "CREATE TABLE later (number integer CHECK (known(number))); INSERT INTO later VALUES (1)"
+        )
+    with pytest.raises(postgres.PostgresError, match=r"not kept.*scratch.*kept"):
+        postgres.dump(endpoint, tmp_path / "dump", verify=True)
+    assert (tmp_path / "dump").read_text() == "yesterday's"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_backup_that_would_bring_back_something_else_is_not_kept(endpoint: dict[str, str], tmp_path: Path) -> None:
+    with cursor_at(endpoint) as cursor:
+        cursor.execute(
+            "CREATE FUNCTION place() RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT current_database()::text';"
+            "ALTER TABLE kept ADD place text GENERATED ALWAYS AS (place()) STORED"
+        )
+    with pytest.raises(postgres.PostgresError, match=r"2 rows of the table public\.kept are not the same"):
+        postgres.dump(endpoint, tmp_path / "dump", verify=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_others_go_on_saving_while_a_backup_is_verified(endpoint: dict[str, str], tmp_path: Path) -> None:
+    with cursor_at(endpoint) as cursor:
+
+        class Saving(Steps):
+            def report(self, done: int, total: int) -> None:
+                super().report(done, total)
+                cursor.execute("INSERT INTO kept VALUES (%s, 'meanwhile') ON CONFLICT DO NOTHING", [100 + done])
+
+        held = postgres.dump(endpoint, tmp_path / "dump", verify=True, watching=Saving())
+    assert held["public.kept"].rows == 2
+    assert len(rows(endpoint)) > 2
+
+
+@pytest.mark.parametrize("percent", [0, 25, 50, 75])
+def test_cancelled_backup(endpoint: dict[str, str], tmp_path: Path, percent: int) -> None:
+    with pytest.raises(Cancelled):
+        postgres.dump(endpoint, tmp_path / "dump", verify=True, watching=Steps(cancel_at=percent))
+    assert not list(tmp_path.iterdir())
+
+
+def test_cancelled_restore(endpoint: dict[str, str], tmp_path: Path) -> None:
+    postgres.dump(endpoint, tmp_path / "dump")
+    with cursor_at(endpoint) as cursor:
+        cursor.execute("DELETE FROM kept WHERE number = 1")
+    for percent in (0, 1):
+        with pytest.raises(Cancelled):
+            postgres.restore(endpoint, tmp_path / "dump", watching=Steps(cancel_at=percent))
+        assert rows(endpoint) == [(2, None)]
+
+
+def test_a_query_that_takes_long_is_cancelled(endpoint: dict[str, str]) -> None:
+    steps = Steps()
+    with cursor_at(endpoint) as cursor, pytest.raises(Cancelled), cancellable(cursor.connection, steps):
+        steps.cancel.set()
+        cursor.execute("SELECT pg_sleep(600)")
+
+
+def test_scratch_databases_of_killed_processes_are_dropped(endpoint: dict[str, str], tmp_path: Path) -> None:
+    with cursor_at({**endpoint, "dbname": "postgres"}) as cursor:
+        for end in ("left", "used"):
+            cursor.execute(f"CREATE DATABASE \"{endpoint['dbname']}_verifying_{end}\"")
+    user = connect({**endpoint, "dbname": endpoint["dbname"] + "_verifying_used"})
+    postgres.dump(endpoint, tmp_path / "dump", verify=True)
+    with user.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE '%verifying%'")
+        assert cursor.fetchall() == [(endpoint["dbname"] + "_verifying_used",)]
+    user.close()
+    postgres.dump(endpoint, tmp_path / "dump", verify=True)
+
+
+def test_who_may_not_make_databases_is_told_how_to_go_on(endpoint: dict[str, str], tmp_path: Path) -> None:
+    with cursor_at(endpoint) as cursor:
+        cursor.execute('CREATE ROLE "without right" LOGIN; ALTER TABLE kept OWNER TO "without right"')
+    try:
+        with pytest.raises(postgres.PostgresError, match=r"right CREATEDB; db backup --no-verify"):
+            postgres.dump({**endpoint, "user": "without right"}, tmp_path / "dump", verify=True)
+        postgres.dump({**endpoint, "user": "without right"}, tmp_path / "dump")
+    finally:
+        with cursor_at(endpoint) as cursor:
+            cursor.execute('ALTER TABLE kept OWNER TO abq; DROP ROLE "without right"')
+
+
+def test_differences_are_named(endpoint: dict[str, str], server: EmbeddedServer, tmp_path: Path) -> None:
+    other = {**endpoint, "dbname": endpoint["dbname"] + " too"}
+    server.create_database(other["dbname"])
+    try:
+        postgres.dump(endpoint, tmp_path / "dump")
+        backup.fill(other, tmp_path / "dump")
+        assert compared(endpoint, other) == ("", "")
+        with cursor_at(other) as cursor:
+            cursor.execute("UPDATE kept SET text = 'smaller' WHERE number = 1")
+        assert compared(endpoint, other)[0] == "the 2 rows of the table public.kept are not the same"
+        assert compared(endpoint, other)[1] in ("(1,größer)", "(1,smaller)")
+        with cursor_at(other) as cursor:
+            cursor.execute("INSERT INTO kept SELECT number FROM generate_series(3, 5000) AS number")
+        assert "has 5,000 rows instead of 2" in compared(endpoint, other)[0]
+        with cursor_at(other) as cursor:
+            cursor.execute("ALTER TABLE kept RENAME TO lost")
+            with snapshot(endpoint) as one, snapshot(other) as two:
+                assert difference(contents_of(one), contents_of(two)) == "the table public.kept is missing"
+                assert difference({}, contents_of(two)) == "there is a table public.lost more"
+    finally:
+        backup._drop(server.endpoint("postgres"), other["dbname"])
+
+
+def compared(endpoint: dict[str, str], other: dict[str, str]) -> tuple[str, str]:
+    with snapshot(endpoint) as one, snapshot(other) as two:
+        return difference(contents_of(one), contents_of(two)), differing_row(one, two, "public.kept")
 
 
 def test_truncated_dump(endpoint: dict[str, str], tmp_path: Path) -> None:
@@ -104,8 +255,6 @@ def test_rights_of_roles(endpoint: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_clients_that_come_back_at_once(endpoint: dict[str, str], tmp_path: Path) -> None:
-    import threading
-
     postgres.dump(endpoint, tmp_path / "dump")
     over = threading.Event()
 
@@ -140,7 +289,7 @@ def test_password_isnt_an_argument(endpoint: dict[str, str], tmp_path: Path, mon
     program = tmp_path / "pg_dump"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$0.arguments"\nprintf %s "$PGPASSWORD" >"$0.password"\n')
     program.chmod(0o700)
-    monkeypatch.setattr(backup, "_tools", lambda name, on_a_network: [program])
+    monkeypatch.setattr(client_programs, "tools", lambda name, on_a_network: [program])
     postgres.dump({**endpoint, "password": "geheim"}, tmp_path / "dump")
     assert "geheim" not in (tmp_path / "pg_dump.arguments").read_text()
     assert (tmp_path / "pg_dump.password").read_text() == "geheim"

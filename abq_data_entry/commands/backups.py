@@ -1,0 +1,127 @@
+"""`db backup` and `db restore`: the database in a file, and back."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .outcome import NotDone
+from .passwords import Secrets
+
+if TYPE_CHECKING:
+    from .. import postgres
+    from ..models.settings import SettingsModel
+    from . import Words
+
+
+def add_to(tasks: Words) -> None:
+    """Add the words to those of `db`."""
+    text = "dump the whole database to a file (PostgreSQL's custom format), and see that it can be brought back"
+    backup = tasks.add_parser("backup", help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
+    backup.set_defaults(run=back_up)
+    where = backup.add_mutually_exclusive_group(required=True)
+    where.add_argument("file", type=Path, nargs="?", metavar="FILE")
+    where.add_argument(
+        "--daily", action="store_true", help="the day's backup, unless there is one, in the folder of backups"
+    )
+    backup.add_argument("--no-verify", action="store_true", help="don't restore it into a scratch database to compare")
+    text = "put the database of a backup in the place of the present one"
+    restore = tasks.add_parser("restore", help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
+    restore.set_defaults(run=bring_back)
+    restore.add_argument("file", type=Path, metavar="FILE")
+    how = restore.add_mutually_exclusive_group()
+    how.add_argument("--no-backup", action="store_true", help="don't make a backup of the present database first")
+    how.add_argument(
+        "--put-aside", action="store_true", help="keep a damaged embedded database beside a new one, for the backup"
+    )
+
+
+def back_up(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Dump the database."""
+    from .. import postgres
+    from .database import opened_endpoint, read_settings
+
+    settings = read_settings()
+    if options.daily:
+        _daily(settings, secrets)
+        return
+    if options.file.exists() and not options.file.is_file():
+        raise NotDone(f"{options.file} is not a file. Name another one.")
+    with opened_endpoint(settings, secrets) as endpoint:
+        held = postgres.dump(endpoint, options.file, verify=not options.no_verify)
+    verified = f", verified: {len(held)} tables with {sum(each.rows for each in held.values()):,} rows" if held else ""
+    print(f"The database {endpoint['dbname']} is backed up in {options.file}{verified}")
+
+
+def _daily(settings: SettingsModel, secrets: Secrets) -> None:
+    from .. import postgres
+    from .database import kept_backups, opened_endpoint
+
+    rotation = postgres.rotation_of(settings.values())
+    if rotation is None:
+        raise NotDone("Daily backups are switched off: the setting backup_keep is 0.")
+    backups, today = kept_backups(settings), datetime.date.today()
+    if today not in backups.daily():
+        with opened_endpoint(settings, secrets) as endpoint:
+            made = backups.make_daily(endpoint, today, rotation)
+        if made is not None:
+            print(f"The database {endpoint['dbname']} is backed up in {made}")
+            return
+    print(f"The backup of {today} is there already, in {backups.folder}")
+
+
+def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Restore a dump and migrate it, before it takes the place of the present database."""
+    from .. import postgres
+    from .database import kept_backups, opened_endpoint, read_settings
+
+    if not options.file.is_file():
+        raise NotDone(f"There is no backup file {options.file}.")
+    settings = read_settings()
+    if options.put_aside:
+        _into_a_new_cluster(options.file, settings)
+        return
+    with opened_endpoint(settings, secrets) as endpoint:
+        postgres.readable(options.file)
+        before = None if options.no_backup else kept_backups(settings).make_before_restore(endpoint)
+        missing = postgres.restore(endpoint, options.file, _migrated)
+    print(f"The database {endpoint['dbname']} is as it was in {options.file}")
+    if before is not None:
+        print(f"What it was before is in {before}")
+    _tell_missing(missing)
+
+
+def _into_a_new_cluster(file: Path, settings: SettingsModel) -> None:
+    from .. import folders, postgres
+
+    if settings["db_host"]:
+        raise NotDone("--put-aside is for the embedded database: one on a server is repaired by its administrator.")
+    postgres.readable(file)
+    name = str(settings["db_name"])
+    missing: list[str] = []
+
+    def fill(server: postgres.EmbeddedServer) -> None:
+        server.create_database(name)
+        missing.extend(postgres.restore(server.endpoint(name), file, _migrated))
+
+    aside = postgres.replace_cluster(folders.data_folder(), fill)
+    print(f"The database {name} is as it was in {file}")
+    print(f"The damaged one is kept in {aside}; remove it when you are sure that you don't need it")
+    _tell_missing(missing)
+
+
+def _migrated(endpoint: dict[str, str]) -> None:
+    from ..models import schema
+
+    schema.prepare(endpoint)
+
+
+def _tell_missing(roles: list[str]) -> None:
+    if roles:
+        print(
+            f"Warning: this server has no role {', '.join(roles)}: grant the rights of QA and others again.",
+            file=sys.stderr,
+        )
