@@ -37,6 +37,7 @@ class Connections:
         self._local = threading.local()
         self._open: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
         self._writing: set[int] = set()
+        self._processes: set[int] = set()
         self._lock = threading.Lock()
 
     def read(self, work: Callable[[Cursor], Result]) -> Result:
@@ -89,6 +90,10 @@ class Connections:
                 return False
             connection.cancel()
             return True
+
+    def owns(self, process: int) -> bool:
+        """Tell whether a server process serves, or served, one of these connections."""
+        return process in self._processes
 
     def connect(self) -> None:
         """Open this thread's connection if it isn't."""
@@ -168,6 +173,7 @@ class Connections:
             self._local.connection = connection
             with self._lock:
                 self._open[threading.get_ident()] = connection
+                self._processes.add(connection.info.backend_pid)
         return connection
 
     def _connect_patiently(self) -> Connection:

@@ -14,7 +14,8 @@ from ..widgets import FieldInput, PlotState, PlotStrip
 from .record_inputs import CheckKey
 
 AddInput = Callable[..., FieldInput]
-SHOWN_OTHERS = 3
+SHOWN_OTHERS = 2
+LEAST_BESIDE = 360
 
 
 class Entering(NamedTuple):
@@ -90,10 +91,16 @@ class CheckPanel(ttk.Frame):
         progress = ttk.Frame(self)
         progress.grid(row=1, column=0, columnspan=len(heads) + 1, sticky="ew", pady=(4, 0))
         self._strip = PlotStrip(progress, go_to_plot)
-        self._strip.grid(row=0, column=0)
+        self._strip.grid(row=0, column=0, rowspan=2)
         self._summary = ttk.Label(progress, style="Section.TLabel", wraplength=420, justify="left")
-        self._summary.grid(row=0, column=1, padx=(16, 0))
-        self._others = ttk.Label(progress, style="Warning.TLabel", wraplength=760, justify="left")
+        self._summary.grid(row=0, column=1, padx=(16, 0), sticky="w")
+        progress.columnconfigure(1, weight=1)
+        # Takes the room that is there, and never asks for more: else one long name would widen the whole form.
+        self._others_room = ttk.Frame(progress, width=1, height=1)
+        self._others = ttk.Label(self._others_room, style="Warning.TLabel", justify="left")
+        self._others.place(x=0, y=0)
+        self._others_room.bind("<Configure>", lambda event: self._wrap_others(event.width))
+        progress.bind("<Configure>", lambda _event: self._place_others(), add=True)
         self._next = ttk.Button(progress, style="Accent.TButton", command=next_check)
         self._next.bind("<Return>", lambda _event: self._next.invoke())
 
@@ -118,9 +125,23 @@ class CheckPanel(ttk.Frame):
     def _show_others(self, others: tuple[Entering, ...]) -> None:
         self._others.configure(text=_others_text(others))
         if others:
-            self._others.grid(row=1, column=0, columnspan=3, sticky="w", pady=(4, 0))
+            self._place_others()
+            self._wrap_others(self._others_room.winfo_width())
         else:
-            self._others.grid_remove()
+            self._others_room.grid_remove()
+
+    def _place_others(self) -> None:
+        """Beside the strip where a sentence fits there, else below it."""
+        if not self._others.cget("text"):
+            return
+        beside = self._others_room.master.winfo_width() - self._strip.winfo_reqwidth() >= LEAST_BESIDE
+        place = {"row": 1, "column": 1, "columnspan": 2, "padx": (16, 0)} if beside else {"row": 2, "columnspan": 3}
+        self._others_room.grid(**{"column": 0, "padx": 0, "sticky": "ew", **place})  # type: ignore[arg-type]
+
+    def _wrap_others(self, width: int) -> None:
+        if width > 1:
+            self._others.configure(wraplength=width)
+            self._others_room.configure(height=self._others.winfo_reqheight())
 
     def focus_next_check(self) -> bool:
         """Put the focus on what comes after a complete check, if that is offered."""

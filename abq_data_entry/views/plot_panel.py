@@ -48,10 +48,7 @@ class PlotPanel(ttk.Frame):
         for column, (title, members) in enumerate(GROUPS):
             self._add_group(add_input, column, title, members)
         add_input(self, F.NOTES, "Notes").grid(row=2, column=0, columnspan=3, sticky="nsew", pady=(0, 8))
-        self.reason = ReasonLine(self, save, leave_reason)
-        self.reason.grid(row=3, column=0, columnspan=3, sticky="ew", pady=(0, 8))
-        self.reason.grid_remove()
-        self._add_buttons()
+        self._add_buttons(leave_reason)
 
     def show_read_only(self, sentence: str) -> None:
         """Close the buttons, and say why in ``sentence``; an empty one opens them again."""
@@ -83,10 +80,13 @@ class PlotPanel(ttk.Frame):
             fault.grid(row=len(members) + 1, column=0, sticky="w", pady=(0, 2))
             Tooltip(fault.editor, "Space, or y and n. Humidity, light and temperature stay empty.")
 
-    def _add_buttons(self) -> None:
+    def _add_buttons(self, leave_reason: Callable[[], object]) -> None:
         buttons = ttk.Frame(self)
-        buttons.grid(row=4, column=0, columnspan=3, sticky="ew")
+        buttons.grid(row=3, column=0, columnspan=3, sticky="ew")
         buttons.columnconfigure(0, weight=1)
+        self.reason = ReasonLine(buttons, self._save, leave_reason)
+        self.reason.grid(row=0, column=0, sticky="ew", padx=(0, 16))
+        self.reason.grid_remove()
         # Made before Clear, so that Tab comes from Notes to Save.
         self._save_button = ttk.Button(buttons, text="Save and next  ⏎", style="Accent.TButton", command=self._save)
         self._save_button.grid(row=0, column=2)

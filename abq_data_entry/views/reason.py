@@ -12,12 +12,13 @@ from ..widgets.field_input import ERROR_MARK
 LONGEST = 500
 USUAL = ("Typing error", "Misread the sheet", "Measured again")
 _REMEMBERED = 12
+_LABEL = "Reason for the correction"
 
 
 class ReasonLine(ttk.Frame):
     """A box to type a reason into or to choose one of the last; Enter saves, Escape goes back to the form.
 
-    Hidden until :meth:`ask`; ``error`` is the sentence below it.
+    Hidden until :meth:`ask`; arrow down opens the list. ``error`` is what stands in place of the label.
     """
 
     def __init__(self, parent: tk.Misc, save: Callable[[], object], back: Callable[[], object]) -> None:
@@ -25,12 +26,12 @@ class ReasonLine(ttk.Frame):
         self.error = ""
         self._recent: list[str] = list(USUAL)
         self.columnconfigure(1, weight=1)
-        ttk.Label(self, text="Reason for the correction").grid(row=0, column=0, sticky="w", padx=(0, 8))
+        self._label = ttk.Label(self, text=_LABEL)
+        self._label.grid(row=0, column=0, sticky="w", padx=(0, 8))
         check = (self.register(lambda text: len(text) <= LONGEST), "%P")
         self.box = ttk.Combobox(self, font="TkTextFont", validate="key", validatecommand=check)
         self.box.configure(postcommand=lambda: self.box.configure(values=self._recent))
         self.box.grid(row=0, column=1, sticky="ew")
-        self._note = ttk.Label(self, style="Error.TLabel")
         for key, action in (("<Return>", save), ("<KP_Enter>", save), ("<Escape>", back)):
             self.box.bind(key, lambda _event, action=action: _done(action))  # type: ignore[misc]
         self.box.bind("<<ComboboxSelected>>", lambda _event: self.show_error(""))
@@ -65,7 +66,7 @@ class ReasonLine(ttk.Frame):
         """Whether all is here that was asked for; else say so, with the focus on it."""
         if not self.asked or self.text:
             return True
-        self.show_error("A correction needs a reason. Arrow down offers those given lately.")
+        self.show_error("A correction needs a reason")
         self.box.focus_set()
         return False
 
@@ -80,15 +81,11 @@ class ReasonLine(ttk.Frame):
         self._recent = list(dict.fromkeys(known))[:_REMEMBERED]
 
     def show_error(self, text: str) -> None:
-        """Show the error below the line; an empty text clears it."""
-        if text == self.error:
-            return
-        self.error = text
-        self._note.configure(text=f"{ERROR_MARK}{text}")
-        if text:
-            self._note.grid(row=1, column=1, sticky="w")
-        else:
-            self._note.grid_remove()
+        """Show the error in place of the label: a line below would push the buttons out of a small window."""
+        if text != self.error:
+            self.error = text
+            style = "Error.TLabel" if text else "TLabel"
+            self._label.configure(text=f"{ERROR_MARK}{text}" if text else _LABEL, style=style, font="TkDefaultFont")
 
 
 def _done(action: Callable[[], object]) -> str:
