@@ -42,7 +42,7 @@ def service_name(kind: str) -> str:
     return f"{APPLICATION_ID}:{kind}"
 
 
-def available(patience: float = PATIENCE) -> str:
+def available(patience: float | None = None) -> str:
     """Return why this computer can't remember a password; empty if it can. Nothing is unlocked or read for it."""
     try:
         _in_time(lambda _: None, patience)
@@ -51,19 +51,19 @@ def available(patience: float = PATIENCE) -> str:
     return ""
 
 
-def get(kind: str, username: str = "", address: str = "", patience: float = PATIENCE) -> Login | None:
+def get(kind: str, username: str = "", place: str = "", patience: float | None = None) -> Login | None:
     """Return user name and password for `rest` or `ftp`, None if they aren't there; raises `KeyringFailed`.
 
-    Without a user name it is whoever the keyring names. A login that was remembered for another address than this
-    isn't returned: it isn't meant for that server. One that somebody put in by hand has no address, and is.
+    Without a user name it is whoever the keyring names. A login that was remembered for another place than this
+    isn't returned: it isn't meant for that server. One that somebody put in by hand is for any.
     """
 
     def ask(backend: KeyringBackend) -> Login | None:
         user = username or _named_user(backend, kind)
         if not user:
             return None
-        meant_for = backend.get_password(_address_name(kind), user) if address else ""
-        if meant_for and meant_for != address:
+        meant_for = backend.get_password(_place_name(kind), user) if place else ""
+        if meant_for and meant_for != place:
             return None
         password = backend.get_password(service_name(kind), user)
         return (user, password) if password else None
@@ -71,12 +71,12 @@ def get(kind: str, username: str = "", address: str = "", patience: float = PATI
     return _in_time(ask, patience)
 
 
-def remember(kind: str, login: Login, address: str, patience: float = PATIENCE) -> None:
-    """Keep a login that was accepted at this address; raises `KeyringFailed`."""
+def remember(kind: str, login: Login, place: str, patience: float | None = None) -> None:
+    """Keep a login that was accepted at this place; raises `KeyringFailed`."""
     username, password = login
 
     def ask(backend: KeyringBackend) -> None:
-        backend.set_password(_address_name(kind), username, address)
+        backend.set_password(_place_name(kind), username, place)
         backend.set_password(service_name(kind), username, password)
         if backend.get_password(service_name(kind), username) != password:
             raise KeyringFailed(KEPT_NOTHING)
@@ -85,7 +85,7 @@ def remember(kind: str, login: Login, address: str, patience: float = PATIENCE) 
     log.info("the keyring remembers a login for %s", kind)
 
 
-def forget(kind: str, username: str = "", patience: float = PATIENCE) -> bool:
+def forget(kind: str, username: str = "", patience: float | None = None) -> bool:
     """Remove the login of a user, or of whoever the keyring names; tell whether there was one.
 
     Raises `KeyringFailed`.
@@ -93,7 +93,7 @@ def forget(kind: str, username: str = "", patience: float = PATIENCE) -> bool:
 
     def ask(backend: KeyringBackend) -> bool:
         user = username or _named_user(backend, kind)
-        names = (service_name(kind), _address_name(kind)) if user else ()
+        names = (service_name(kind), _place_name(kind)) if user else ()
         there = [name for name in names if backend.get_password(name, user) is not None]
         for name in there:
             backend.delete_password(name, user)
@@ -107,11 +107,12 @@ def _named_user(backend: KeyringBackend, kind: str) -> str:
     return (found.username or "") if found else ""
 
 
-def _address_name(kind: str) -> str:
-    return f"{service_name(kind)}:address"
+def _place_name(kind: str) -> str:
+    """Under which name the keyring has the place that the login of the same user is for."""
+    return f"{service_name(kind)}:place"
 
 
-def _in_time(ask: Callable[[KeyringBackend], Found], patience: float) -> Found:
+def _in_time(ask: Callable[[KeyringBackend], Found], patience: float | None) -> Found:
     """Ask the keyring on a thread of its own, and don't wait for it longer than that."""
     answers: queue.SimpleQueue[tuple[list[Found], str]] = queue.SimpleQueue()
 
@@ -126,7 +127,7 @@ def _in_time(ask: Callable[[KeyringBackend], Found], patience: float) -> Found:
 
     threading.Thread(target=run, name="keyring", daemon=True).start()
     try:
-        found, reason = answers.get(timeout=patience)
+        found, reason = answers.get(timeout=PATIENCE if patience is None else patience)
     except queue.Empty:
         raise KeyringFailed(SLOW) from None
     if not found:

@@ -24,19 +24,20 @@ BELOW = {
     "display": {"environment"},
     "environment": {"display", "__main__"},  # the launcher: when all is set up, it starts the application
     "themes": set(),
+    "transfer": set(),
     "logfile": {"folders"},
     "network": {"constants", "version"},
     "postgres": {"constants", "folders"},
     "models": {"fields", "constants", "folders"},
     "outbox": {"models", "network", "constants", "folders"},
     "journal": {"models", "fields", "constants", "folders"},
-    "widgets": {"fields", "constants", "themes"},
+    "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"widgets", "fields", "constants", "themes"},
     "mainmenu": {"constants", "themes"},
 }
 WITHOUT_TK = (
     "constants", "fields", "folders", "models", "network", "outbox", "journal", "postgres", "environment",
-    "commands", "logfile", "keyring_store", "version", "display", "__main__",
+    "commands", "logfile", "keyring_store", "transfer", "version", "display", "__main__",
 )  # fmt: skip
 
 

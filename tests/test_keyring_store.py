@@ -14,41 +14,41 @@ import pytest
 
 from abq_data_entry import keyring_store
 
-ADDRESS = "https://abq.example/upload"
+PLACE = "https://abq.example/upload"
 LOGIN = ("quentin", "Mess in a Bottle")
 Passwords = dict[tuple[str, str], str]
 
 
 def test_what_is_remembered_comes_back_and_is_forgotten(known_passwords: Passwords) -> None:
     assert keyring_store.available() == ""
-    assert keyring_store.get("rest", "quentin", ADDRESS) is None
-    keyring_store.remember("rest", LOGIN, ADDRESS)
+    assert keyring_store.get("rest", "quentin", PLACE) is None
+    keyring_store.remember("rest", LOGIN, PLACE)
     assert known_passwords["abq-data-entry:rest", "quentin"] == LOGIN[1]
     for username in ("quentin", ""):
-        assert keyring_store.get("rest", username, ADDRESS) == LOGIN
-    assert keyring_store.get("ftp", "quentin", ADDRESS) is None
-    assert keyring_store.get("rest", "somebody else", ADDRESS) is None
+        assert keyring_store.get("rest", username, PLACE) == LOGIN
+    assert keyring_store.get("ftp", "quentin", PLACE) is None
+    assert keyring_store.get("rest", "somebody else", PLACE) is None
     assert keyring_store.forget("rest", "quentin") is True
     assert known_passwords == {}
     assert keyring_store.forget("rest", "quentin") is False and keyring_store.forget("rest") is False
 
 
-def test_a_login_is_not_for_another_address(known_passwords: Passwords) -> None:
+def test_a_login_is_not_for_another_place(known_passwords: Passwords) -> None:
     keyring_store.remember("ftp", LOGIN, "ftp.example:21")
     assert keyring_store.get("ftp", "quentin", "elsewhere.example:21") is None
     assert keyring_store.get("ftp", "quentin", "ftp.example:21") == LOGIN
 
 
-def test_what_was_put_in_by_hand_is_for_any_address(known_passwords: Passwords) -> None:
+def test_what_was_put_in_by_hand_is_for_any_place(known_passwords: Passwords) -> None:
     keyring.set_password(keyring_store.service_name("rest"), *LOGIN)
-    assert keyring_store.get("rest", "", ADDRESS) == LOGIN
+    assert keyring_store.get("rest", "", PLACE) == LOGIN
     assert keyring_store.forget("rest") is True and known_passwords == {}
 
 
 USES: dict[str, Callable[[], object]] = {
-    "get": lambda: keyring_store.get("rest", "quentin", ADDRESS, 0.2),
+    "get": lambda: keyring_store.get("rest", "quentin", PLACE, 0.2),
     "get whoever": lambda: keyring_store.get("rest", patience=0.2),
-    "remember": lambda: keyring_store.remember("rest", LOGIN, ADDRESS, 0.2),
+    "remember": lambda: keyring_store.remember("rest", LOGIN, PLACE, 0.2),
     "forget": lambda: keyring_store.forget("rest", "quentin", 0.2),
 }
 
@@ -99,17 +99,17 @@ def test_a_keyring_that_never_answers_costs_no_more_than_its_time(
 def test_a_keyring_that_keeps_nothing_is_found_out(known_passwords: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(keyring.get_keyring()), "get_password", lambda *_: None)
     with pytest.raises(keyring_store.KeyringFailed, match="doesn't have it"):
-        keyring_store.remember("rest", LOGIN, ADDRESS)
+        keyring_store.remember("rest", LOGIN, PLACE)
 
 
 def test_the_password_is_in_no_log(
     broken_keyring: Callable[[BaseException], None], known_passwords: Passwords, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        keyring_store.remember("rest", LOGIN, ADDRESS)
+        keyring_store.remember("rest", LOGIN, PLACE)
         broken_keyring(OSError(LOGIN[1]))
         with pytest.raises(keyring_store.KeyringFailed) as caught:
-            keyring_store.remember("rest", LOGIN, ADDRESS)
+            keyring_store.remember("rest", LOGIN, PLACE)
     assert LOGIN[1] not in caplog.text + str(caught.value)
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-import tkinter as tk
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..views import Dialog, LoginDialog
+from ..views import LoginDialog, after_other_dialogs
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -81,22 +80,12 @@ class Connection:
 
     def _ask(self, settings: Mapping[str, str], error: str = "", username: str = "") -> None:
         self._app.status.set("Log in to the database")
-        open_dialog = next((each for each in self._app.winfo_children() if isinstance(each, Dialog)), None)
-        if open_dialog is not None:  # such as the warning about settings: two at once would share the keyboard badly
+        title = f"Log in to the database {settings['db_name']} on {settings['db_host']}"
 
-            def ask_afterwards(event: tk.Event) -> None:
-                if event.widget is open_dialog:
-                    self._app.after_idle(self._ask, settings, error, username)
+        def ask() -> None:
+            LoginDialog(self._app, title, error, username, lambda result: self._log_in(settings, result))
 
-            open_dialog.bind("<Destroy>", ask_afterwards)
-            return
-        LoginDialog(
-            self._app,
-            f"Log in to the database {settings['db_name']} on {settings['db_host']}",
-            error,
-            username,
-            lambda result: self._log_in(settings, result),
-        )
+        after_other_dialogs(self._app, ask)  # such as the warning about settings
 
     def _log_in(self, settings: Mapping[str, str], result: tuple[str, str] | None) -> None:
         if result is None:

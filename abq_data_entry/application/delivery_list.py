@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 
 from .. import outbox
 from ..views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
-from .deliveries import opened
+from .attempts import Running, opened
 
 if TYPE_CHECKING:
     from ..outbox import Delivery, Outbox
     from .window import Application
-
-Progress = Mapping[str, tuple[int, int]]
 
 
 def show_deliveries(application: Application) -> DeliveriesWindow:
@@ -29,7 +27,7 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
         return shown
 
     def fetch(show: Callable[[Sequence[DeliveryRow]], object]) -> None:
-        application.jobs.submit("files", rows, dict(deliveries.progress), done=show)
+        application.jobs.submit("files", rows, dict(deliveries.attempts), done=show)
 
     def failed(error: BaseException) -> None:
         application.status.set(str(error) if isinstance(error, outbox.OutboxError) else type(error).__name__)
@@ -47,16 +45,16 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
     def show_file(identifier: str) -> None:
         application.jobs.submit("files", _show, identifier, failed=failed)
 
-    return DeliveriesWindow(application, DeliveryCallbacks(fetch, retry, cancel, show_file))
+    return DeliveriesWindow(application, DeliveryCallbacks(fetch, retry, cancel, show_file, deliveries.forget_logins))
 
 
 # -- on the thread for files ----------------------------------------------------------------------------
 
 
-def rows(progress: Progress) -> list[DeliveryRow]:
+def rows(running: Mapping[str, Running]) -> list[DeliveryRow]:
     """All deliveries, the newest first."""
     box = opened()
-    return [_row(box, each, progress.get(each.identifier)) for each in reversed(box.deliveries())]
+    return [_row(box, each, running.get(each.identifier)) for each in reversed(box.deliveries())]
 
 
 def _again(identifier: str) -> list[Delivery]:
@@ -76,11 +74,11 @@ def _show(identifier: str) -> None:
     subprocess.Popen([opener, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _row(box: Outbox, delivery: Delivery, progress: tuple[int, int] | None) -> DeliveryRow:
+def _row(box: Outbox, delivery: Delivery, running: Running | None) -> DeliveryRow:
     path = box.file_of(delivery)
     state = delivery.state
-    if state == "sending" and progress is not None and progress[1]:
-        state = f"sending, {100 * progress[0] // progress[1]} %"
+    if state == "sending" and running is not None and running.progress.text:
+        state = f"sending, {running.progress.text}"
     cells = (
         f"{delivery.date}",
         f"{delivery.version}",

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from .. import outbox
 from ..jobs import ANY, Job
-from ..views import LoginDialog, show_failure, show_warning
+from ..views import show_failure, show_warning
 from ..widgets.focus import focused_widget
-from .deliveries import TITLES, Deliveries, NotDelivered
+from .attempts import NotDelivered
+from .deliveries import Deliveries
+from .logins import Login, Values
 
 if TYPE_CHECKING:
     from .window import Application
@@ -26,7 +28,6 @@ class Tools:
         self._app = application
         self._running: set[str] = set()
         self._asking: set[str] = set()
-        self._usernames: dict[str, str] = {}
         self._notes: dict[str, str] = {}
         self.deliveries = Deliveries(application, self._begin, self._running.__contains__)
 
@@ -90,41 +91,38 @@ class Tools:
         self._notes["FTP"] = ", not encrypted" if how == ("ftp", "none") and not _is_this_machine(host) else ""
         self._upload("FTP")
 
-    def _upload(self, name: str, error: str = "") -> None:
+    def _upload(self, name: str) -> None:
         if name in self._asking or not self._may_begin(name):
             return
-        model, date = self._app.data_model, self._app.today()
+        model, date, values = self._app.data_model, self._app.today(), self.deliveries.settings()
         self._asking.add(name)
 
-        def answered(login: tuple[str, str] | None) -> None:
+        def answered(login: Login | None) -> None:
             self._asking.discard(name)
-            self._deliver(name, login, date)
+            self._deliver(name, login, date, values)
 
         def ask(has_records: bool) -> None:
             if has_records:
-                LoginDialog(self._app, TITLES[name], error, self._usernames.get(name, ""), answered)
+                self.deliveries.logins.obtain(name, values, "", answered)
             else:
                 self._asking.discard(name)
                 self._no_records()
 
         def failed(reason: BaseException) -> None:
             self._asking.discard(name)
-            self._upload_failed(name, reason, None)
+            self._upload_failed(name, reason, again=False)
 
         self._app.jobs.submit("records", _has_records, model, date, done=ask, failed=failed)
 
-    def _deliver(self, name: str, login: tuple[str, str] | None, date: datetime.date) -> None:
+    def _deliver(self, name: str, login: Login | None, date: datetime.date, values: Values) -> None:
         if login is None:
             self._app.status.set("Nothing was sent")
             return
         if not self._may_begin(name):
             return
-        self._usernames[name] = login[0]
-        self.deliveries.upload(
-            name, date, login, lambda error: self._upload_failed(name, error, lambda reason: self._upload(name, reason))
-        )
+        self.deliveries.upload(name, date, values, login, lambda error: self._upload_failed(name, error))
 
-    def _upload_failed(self, name: str, error: BaseException, again: Callable[[str], object] | None) -> None:
+    def _upload_failed(self, name: str, error: BaseException, again: bool = True) -> None:
         if isinstance(error, outbox.NoRecords):
             self._no_records()
             return
@@ -137,7 +135,7 @@ class Tools:
             f"Upload by {name}",
             f"The extract couldn't be sent by {name}. Your records are safe in the database.",
             reason,
-            retry=None if again is None else lambda: again(""),
+            retry=(lambda: self._upload(name)) if again else None,
         )
 
     def _no_records(self) -> None:

@@ -117,11 +117,14 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
 def _deliver(
     outbox: Outbox, deliveries: Sequence[Delivery], settings: SettingsModel, from_stdin: bool, secrets: Secrets
 ) -> None:
+    values = settings.values()
+
     def login(service: Service) -> tuple[str, str]:
-        return login_for(service.kind, service.username, from_stdin, secrets, service.address)
+        place = room.login_place(service.kind, values)
+        return login_for(service.kind, service.username, from_stdin, secrets, place)
 
     try:
-        Run(outbox, settings.values(), login).deliver(deliveries)
+        Run(outbox, values, login).deliver(deliveries)
     finally:
         record_later(outbox, settings, secrets)
 

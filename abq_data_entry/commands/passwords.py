@@ -27,9 +27,9 @@ def take_secrets() -> Secrets:
 
 
 def login_for(
-    destination: str, username: str, from_stdin: bool, secrets: Secrets, address: str = ""
+    destination: str, username: str, from_stdin: bool, secrets: Secrets, place: str = ""
 ) -> tuple[str, str]:
-    """User name and password for a delivery by `rest` or `ftp`, to this address.
+    """User name and password for a delivery by `rest` or `ftp`, to this place.
 
     The password is the first line of standard input if that was asked for, else ABQ_PASSWORD, else the keyring's,
     else it is asked for. Raises NotDone when there is nobody to ask.
@@ -38,7 +38,7 @@ def login_for(
         return username or _asked_user(destination, from_stdin), _from_stdin()
     if secrets.delivery:
         return username or _asked_user(destination, from_stdin), secrets.delivery
-    known = _from_keyring(destination, username, address)
+    known = _from_keyring(destination, username, place)
     if known is not None:
         return known
     user = username or _asked_user(destination, from_stdin)
@@ -93,9 +93,9 @@ def _asked_password(destination: str, user: str) -> str:
     return password
 
 
-def _from_keyring(destination: str, username: str, address: str) -> tuple[str, str] | None:
+def _from_keyring(destination: str, username: str, place: str) -> tuple[str, str] | None:
     try:
-        return get(destination, username, address)
+        return get(destination, username, place)
     except KeyringFailed as error:  # then it is asked for
         log.info("the keyring gave nothing: %s", error)
         return None

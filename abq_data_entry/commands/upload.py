@@ -48,8 +48,8 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         if not _has_records(model, date):
             raise NotDone(f"There are no records to upload of {date}.")
         outbox, values = opened_outbox(), settings.values()
-        address = room.destination_of(kind, values).address
-        username, password = login_for(kind, options.username, options.password_stdin, secrets, address)
+        place = room.login_place(kind, values)
+        username, password = login_for(kind, options.username, options.password_stdin, secrets, place)
         known = room.known_version(model, date, kind)
         try:
             delivery = outbox.add(model, date, room.destination_of(kind, values), username, known)

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from .errors import Busy, OutboxError, UnknownDelivery
     from .folder import Outbox
     from .passing import may_pass, retry_after
-    from .protocols import Sender, destination_of, require_same, sender
+    from .protocols import Sender, destination_of, login_place, require_same, sender
     from .recording import known_version, record, unrecorded
+    from .refusals import login_refused, unknown_host_key
     from .rounds import Service, by_service, due, go_through
     from .schedule import is_due, next_attempt
     from .sending import Progress, Send, cancel, deliver, give_up, retry
@@ -55,6 +56,8 @@ __all__ = [
     "go_through",
     "is_due",
     "known_version",
+    "login_place",
+    "login_refused",
     "may_pass",
     "next_attempt",
     "record",
@@ -63,6 +66,7 @@ __all__ = [
     "retry_after",
     "sender",
     "tidy",
+    "unknown_host_key",
     "unrecorded",
 ]
 
@@ -87,6 +91,8 @@ _HOMES = {
     "go_through": "rounds",
     "is_due": "schedule",
     "known_version": "recording",
+    "login_place": "protocols",
+    "login_refused": "refusals",
     "may_pass": "passing",
     "next_attempt": "schedule",
     "record": "recording",
@@ -95,6 +101,7 @@ _HOMES = {
     "retry_after": "passing",
     "sender": "protocols",
     "tidy": "tidying",
+    "unknown_host_key": "refusals",
     "unrecorded": "recording",
 }
 

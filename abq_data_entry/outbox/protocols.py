@@ -28,6 +28,14 @@ def destination_of(kind: str, settings: Settings) -> Destination:
     return Destination(kind, f"{settings['abq_ftp_host']}:{port}")
 
 
+def login_place(kind: str, settings: Settings) -> str:
+    """Return where a login for `rest` or `ftp` goes by these settings: it isn't meant for any other place."""
+    if kind == "rest":
+        addresses = (_without_secrets(str(settings[name])) for name in ("abq_auth_url", "abq_upload_url"))
+        return " ".join(dict.fromkeys(addresses))
+    return f"{settings['abq_transfer']}://{destination_of(kind, settings).address}"
+
+
 def require_same(destination: Destination, settings: Settings) -> None:
     """Raise `OutboxError` if the settings lead somewhere else by now: a login for here isn't sent there."""
     if destination_of(destination.kind, settings) != destination:

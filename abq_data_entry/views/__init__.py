@@ -1,7 +1,7 @@
 """What the user sees: the record form, the record list, the dialogs. Events go up by callbacks, calls come down."""
 
-from .dialogs import Dialog, show_choice, show_failure, show_warning
-from .login import LoginDialog
+from .dialogs import Dialog, after_other_dialogs, show_choice, show_failure, show_warning
+from .login import LoginDialog, Remember
 from .record_form import DataRecordForm, FormCallbacks
 from .record_list import RecordList
 
@@ -11,6 +11,8 @@ __all__ = [
     "FormCallbacks",
     "LoginDialog",
     "RecordList",
+    "Remember",
+    "after_other_dialogs",
     "show_choice",
     "show_failure",
     "show_warning",

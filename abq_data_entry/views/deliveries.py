@@ -28,12 +28,13 @@ class DeliveryRow:
 
 @dataclass(frozen=True)
 class DeliveryCallbacks:
-    """What goes up: `fetch(shown)` gets the rows and calls `shown(rows)`; the others take an identifier."""
+    """What goes up: `fetch(shown)` gets the rows and calls `shown(rows)`; others take an identifier."""
 
     fetch: Callable[[Callable[[Sequence[DeliveryRow]], object]], object]
     retry: Callable[[str], object]
     cancel: Callable[[str], object]
     show_file: Callable[[str], object]
+    forget_logins: Callable[[], object]
 
 
 class DeliveriesWindow(tk.Toplevel):
@@ -119,7 +120,8 @@ class DeliveriesWindow(tk.Toplevel):
 
     def _make_buttons(self, room: ttk.Frame) -> dict[str, ttk.Button]:
         bar = ttk.Frame(room)
-        bar.grid(row=2, column=0, columnspan=2, sticky="e", pady=(16, 0))
+        bar.grid(row=2, column=0, columnspan=2, sticky="ew", pady=(16, 0))
+        bar.columnconfigure(1, weight=1)
         calls = {
             "Try Again": self._callbacks.retry,
             "Cancel Delivery": self._callbacks.cancel,
@@ -130,8 +132,11 @@ class DeliveriesWindow(tk.Toplevel):
             for text, call in calls.items()
         }
         made["Close"] = ttk.Button(bar, text="Close", command=self.destroy)
-        for column, button in enumerate(made.values()):
+        for column, button in enumerate(made.values(), 2):
             button.grid(row=0, column=column, padx=(8, 0))
+        made["Forget Logins"] = ttk.Button(bar, text="Forget Logins", command=self._callbacks.forget_logins)
+        made["Forget Logins"].grid(row=0, column=0)
+        for button in made.values():
             button.bind("<Return>", lambda event: event.widget.invoke())
         return made
 

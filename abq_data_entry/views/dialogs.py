@@ -127,6 +127,20 @@ class Dialog(tk.Toplevel):
         self.first_focus().focus_set()
 
 
+def after_other_dialogs(window: tk.Misc, show: Callable[[], object]) -> None:
+    """Call ``show`` at once, or when the dialog that is open is closed: two at once would share the keyboard badly."""
+    other = next((each for each in window.winfo_children() if isinstance(each, Dialog)), None)
+    if other is None:
+        show()
+        return
+
+    def closed(event: tk.Event) -> None:
+        if event.widget is other:
+            window.after_idle(after_other_dialogs, window, show)
+
+    other.bind("<Destroy>", closed, add=True)
+
+
 def show_failure(
     parent: tk.Misc, title: str, message: str, detail: str, retry: Callable[[], object] | None = None
 ) -> Dialog:

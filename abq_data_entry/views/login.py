@@ -5,15 +5,24 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
+from typing import NamedTuple
 
 from .dialogs import Dialog
+
+
+class Remember(NamedTuple):
+    """The box about the keyring: whether it is ticked, or why there is nothing to tick."""
+
+    ticked: bool = False
+    why_not: str = ""
 
 
 class LoginDialog(Dialog):
     """``result`` is ``(username, password)``, or ``None`` after Cancel.
 
     With ``on_result`` the dialog returns at once and calls ``on_result(result)`` when it is closed; without,
-    it waits until then. ``error`` is why an earlier try failed; ``username`` fills the first entry.
+    it waits until then. ``error`` is why an earlier try failed; ``username`` fills the first entry. With
+    ``remember`` there is a box about the keyring, and ``remembers`` tells whether it is ticked.
     """
 
     def __init__(
@@ -23,12 +32,16 @@ class LoginDialog(Dialog):
         error: str = "",
         username: str = "",
         on_result: Callable[[tuple[str, str] | None], object] | None = None,
+        remember: Remember | None = None,
     ) -> None:
         self.result: tuple[str, str] | None = None
         self._error = error
         self._username = tk.StringVar(parent, username)
         self._password = tk.StringVar(parent)
         self._on_result = on_result
+        self._remember = remember
+        self._box = tk.BooleanVar(parent, remember is not None and remember.ticked and not remember.why_not)
+        self.remembers = False
         super().__init__(parent, title, title, "", (("Log In", self._logged_in), ("Cancel", self._cancelled)))
         if on_result is None:
             self.wait_window()
@@ -48,8 +61,20 @@ class LoginDialog(Dialog):
         ttk.Label(grid, text="Password").grid(row=1, column=0, sticky="w", padx=(0, 16), pady=4)
         self._password_entry = ttk.Entry(grid, textvariable=self._password, show="•", width=30, font="TkTextFont")
         self._password_entry.grid(row=1, column=1, sticky="ew", pady=4)
+        if self._remember is not None:
+            self._add_box(grid, self._remember.why_not)
         self._user_entry.bind("<Return>", lambda _event: self._password_entry.focus_set())
         self._password_entry.bind("<Return>", lambda _event: self._buttons[0].invoke())
+
+    def _add_box(self, grid: ttk.Frame, why_not: str) -> None:
+        box = ttk.Checkbutton(grid, text="Remember in the keyring of this computer", variable=self._box)
+        box.grid(row=2, column=1, sticky="w", pady=(8, 0))
+        box.bind("<Return>", lambda _event: self._buttons[0].invoke())
+        if why_not:
+            box.state(["disabled"])
+            ttk.Label(grid, text=why_not, style="Note.TLabel", wraplength=300, justify="left").grid(
+                row=3, column=1, sticky="w", pady=(4, 0)
+            )
 
     def first_focus(self) -> tk.Misc:
         """The first entry that is empty."""
@@ -63,9 +88,10 @@ class LoginDialog(Dialog):
         self._finish()
 
     def _finish(self) -> None:
-        # The variable would keep the password as long as the interpreter lives. And both variables end here: were
+        # The variable would keep the password as long as the interpreter lives. And all variables end here: were
         # they left to the garbage collector, a worker thread could be the one that calls Tk for it.
         self._password.set("")
-        del self._password, self._username
+        self.remembers = self._box.get()
+        del self._password, self._username, self._box
         if self._on_result is not None:
             self._on_result(self.result)

@@ -70,6 +70,14 @@ def test_after_a_server_has_said_when_nothing_is_asked_of_it(box: Outbox) -> Non
     assert [len(box.read(each.identifier).attempts) for each in deliveries] == [1, 0, 0]
 
 
+def test_a_refused_login_is_tried_once(box: Outbox) -> None:
+    deliveries = [put(box, number) for number in range(3)]
+    with serving(answering(http("401 Unauthorized"))) as port:
+        send = rest_sender(f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{port}/")
+        left = go_through(deliveries, lambda each: deliver(box, each.identifier, send)[1])
+    assert left == deliveries[1:]
+
+
 @pytest.mark.parametrize("kind", ["rest", "ftp"])
 def test_many_arrive_over_one_login(
     box: Outbox, kind: str, rest_server: BundledServer, ftp_server: BundledServer

@@ -186,12 +186,15 @@ def test_both_uploads_typed_with_real_keys(
     assert len(lines) == 2 and lines[0].startswith("Date,Time,Technician")
     assert list(temporary.iterdir()) == []
     assert not window.app.tools.running and not window.dialogs
-    # The user's name is remembered for the next time, the password is not.
-    window.app.callbacks["upload_to_corporate_rest"]()
-    dialog = window.dialog()
-    assert isinstance(dialog, LoginDialog)
-    assert (dialog._username.get(), dialog._password.get()) == ("test", "")
-    window.answer("Cancel")
+    # Both logins were accepted: nothing is asked any more in this session.
+    stored.save_record(record(2, str(TODAY)))
+    for name, server in (("REST", rest_server), ("FTP", ftp_server)):
+        window.app.status.set("")
+        window.app.callbacks[f"upload_to_corporate_{name.lower()}"]()
+        window.until(lambda: "successfully uploaded" in status(window), "the second")
+        assert name in status(window)
+        assert not window.dialogs
+        assert len((server.folder / EXTRACT).read_bytes().splitlines()) == 3
 
 
 @pytest.mark.parametrize("name", ["REST", "FTP"])

@@ -1,0 +1,155 @@
+"""Attempts at deliveries, on worker threads: what the window's deliveries do with the outbox."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import folders, outbox
+from ..jobs import Job
+from ..transfer import TransferProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..models import SQLModel
+    from ..outbox import Delivery, Outbox
+
+PATIENCE = 60.0  # seconds that another process may take for the same file
+
+Login = tuple[str, str]
+Values = Mapping[str, object]
+
+
+class NotDelivered(Exception):
+    """An attempt failed; `delivery` says what happens next, `cause` why."""
+
+    def __init__(self, delivery: Delivery, cause: BaseException | None) -> None:
+        super().__init__(str(cause) if isinstance(cause, outbox.OutboxError) else delivery.reason)
+        self.delivery = delivery
+        self.cause = cause
+
+    @property
+    def next_attempt(self) -> str:
+        """A sentence on the next attempt; empty if there is none."""
+        planned = self.delivery.planned
+        return "" if planned is None else f"It is tried again at {planned.astimezone():%H:%M} if the window is open."
+
+
+class Running(NamedTuple):
+    """An attempt that runs now: the job that can be cancelled, and how far it is."""
+
+    job: Job
+    progress: TransferProgress
+
+
+class Attempts:
+    """Makes them one after the other over one login; `running` shows the one that is under way, by identifier."""
+
+    def __init__(
+        self, model: SQLModel, values: Values, kind: str, login: Login, running: MutableMapping[str, Running], job: Job
+    ) -> None:
+        self._box = opened()
+        self._model = model
+        self._values = values
+        self._sender = outbox.sender(kind, values, *login)
+        self._running = running
+        self._job = job
+        self._unrecorded = ""  # why the database can't be told now; asked again only at the end
+
+    def first(self, date: datetime.date, kind: str, username: str) -> str:
+        """Put the extract of a day in and make an attempt; returns the file's name, raises `NotDelivered`.
+
+        Raises `NoRecords` if there are none.
+        """
+        known = outbox.known_version(self._model, date, kind)
+        destination = outbox.destination_of(kind, self._values)
+        delivery = self._box.add(self._model, date, destination, username, known)
+        outbox.record(self._box, self._model)
+        return self._send(delivery)
+
+    def all(self, waiting: Sequence[Delivery]) -> tuple[list[str], list[NotDelivered]]:
+        """Make one attempt at each, and at what else is due there, over one login.
+
+        Returns the names of those that arrived, and the failures of the others.
+        """
+        files: list[str] = []
+        failures: list[NotDelivered] = []
+
+        def attempt(delivery: Delivery) -> BaseException | None:
+            if self._job.cancel.is_set():
+                return None
+            try:
+                require_same(self._box, delivery, self._values)
+                files.append(self._send(delivery))
+            except NotDelivered as failure:
+                failures.append(failure)
+                return failure.cause
+            except outbox.OutboxError as error:  # somebody else is at it, or has removed it
+                failures.append(NotDelivered(delivery, error))
+            return None
+
+        try:
+            with self._sender:
+                outbox.go_through(with_others_due(self._box, waiting), attempt)
+        finally:
+            outbox.record(self._box, self._model)  # what the database didn't take meanwhile
+        return files, failures
+
+    def _send(self, delivery: Delivery) -> str:
+        with self._shown(delivery.identifier) as progress:
+
+            def noted(sent: int, total: int) -> None:
+                progress.note(sent, total)
+                self._job.report(sent, total)
+
+            after, error = outbox.deliver(
+                self._box,
+                delivery.identifier,
+                self._sender,
+                progress=noted,
+                cancel=self._job.cancel,
+                patience=PATIENCE,
+            )
+        self._unrecorded = self._unrecorded or outbox.record(self._box, self._model, after)
+        if after.state != "delivered":
+            raise NotDelivered(after, error)
+        return after.name
+
+    @contextmanager
+    def _shown(self, identifier: str) -> Iterator[TransferProgress]:
+        progress = TransferProgress()
+        self._running[identifier] = Running(self._job, progress)
+        try:
+            yield progress
+        finally:
+            self._running.pop(identifier, None)
+
+
+def opened() -> Outbox:
+    """The outbox of this user."""
+    return outbox.Outbox(folders.data_folder(create=True) / "outbox")
+
+
+def require_same(box: Outbox, delivery: Delivery, values: Values) -> None:
+    """Give a delivery up if the settings lead somewhere else by now: the login is for here. Raises `NotDelivered`."""
+    try:
+        outbox.require_same(delivery.destination, values)
+    except outbox.OutboxError as error:
+        raise NotDelivered(outbox.give_up(box, delivery, str(error)), error) from None
+
+
+def with_others_due(box: Outbox, waiting: Sequence[Delivery]) -> list[Delivery]:
+    """Return these, and what else is due and needs the same login."""
+    services, known = outbox.by_service(waiting), {each.identifier for each in waiting}
+    others = outbox.by_service(each for each in outbox.due(box) if each.identifier not in known)
+    return [*waiting, *(each for service in services for each in others.get(service, ()))]
+
+
+def unfinished() -> list[Delivery]:
+    """What waits, after a crash too; damaged entries are put aside, and the log names them."""
+    box = opened()
+    outbox.tidy(box)
+    return [each for each in box.deliveries() if each.state == "waiting"]

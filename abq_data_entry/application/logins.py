@@ -1,0 +1,199 @@
+"""Logins of deliveries: asked for once a session and place, kept in memory once they were accepted, and in the
+system's keyring where somebody wants that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import outbox
+from ..jobs import ANY
+from ..views import LoginDialog, Remember, after_other_dialogs
+
+if TYPE_CHECKING:
+    from ..outbox import Delivery
+    from .window import Application
+
+TITLES = {"REST": "Login to ABQ Corporate REST API", "FTP": "Login to ABQ Corporate FTP"}
+
+Login = tuple[str, str]
+Values = Mapping[str, object]
+
+
+class Found(NamedTuple):
+    """What the keyring has: a login, or why there is none to be had; and who delivered there before."""
+
+    login: Login | None = None
+    why_not: str = ""
+    username: str = ""
+
+
+class Logins:
+    """All of it on the Tk thread, except for the keyring, which may take as long as somebody needs to unlock it.
+
+    A *place* is where a login goes (`outbox.login_place`): if the settings lead to another one, it is asked for anew.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self._accepted: dict[str, Login] = {}
+        self._refused: dict[str, str] = {}
+        self._usernames: dict[str, str] = {}
+        self._to_remember: dict[str, Login] = {}
+        self._keyring_silent = ""
+
+    def obtain(self, name: str, values: Values, username: str, then: Callable[[Login | None], object]) -> None:
+        """Call `then` with the login for REST or FTP by these settings: a known one, or what somebody enters.
+
+        A login of somebody else than `username` doesn't count, unless that is empty. None: the dialog was cancelled.
+        """
+        place = outbox.login_place(name.lower(), values)
+        known = self._accepted.get(place)
+        if known is not None and username in ("", known[0]):
+            then(known)
+            return
+
+        def looked_up(found: Found) -> None:
+            self._note_silence(found.why_not)
+            if found.login is not None and place not in self._refused:
+                then(found.login)
+            else:
+                after_other_dialogs(self._app, lambda: self._ask(name, place, username, found, then))
+
+        if self._keyring_silent:
+            looked_up(Found(None, self._keyring_silent))
+            return
+        self._app.jobs.submit(
+            ANY, look_up, name.lower(), username or self._usernames.get(place, ""), place, done=looked_up
+        )
+
+    def accepted(self, name: str, values: Values, login: Login) -> None:
+        """The server took this login: nothing is asked any more; if somebody wants that, the keyring has it too."""
+        place = outbox.login_place(name.lower(), values)
+        self._accepted[place] = login
+        self._refused.pop(place, None)
+        if self._to_remember.pop(place, None) == login:
+            self._app.jobs.submit(ANY, remember, name.lower(), login, place, done=self._tell)
+
+    def refused(self, name: str, values: Values, reason: str) -> None:
+        """The server didn't take the login: the next time it is asked for, with the reason."""
+        place = outbox.login_place(name.lower(), values)
+        self._accepted.pop(place, None)
+        self._to_remember.pop(place, None)
+        self._refused[place] = reason
+
+    def forget_all(self, done: Callable[[str], object]) -> None:
+        """Forget every login, in memory and in the keyring; `done` gets a sentence on it."""
+        usernames = {login[0] for login in self._accepted.values()} | set(self._usernames.values())
+        for kept in (self._accepted, self._refused, self._usernames, self._to_remember):
+            kept.clear()
+        self._keyring_silent = ""
+        self._app.jobs.submit(ANY, forget, usernames, done=done)
+
+    def _ask(
+        self, name: str, place: str, username: str, found: Found, then: Callable[[Login | None], object]
+    ) -> None:
+        kept = found.login
+
+        def answered(login: Login | None) -> None:
+            if login is not None:
+                self._usernames[place] = login[0]
+                self._to_remember.pop(place, None)
+                if dialog.remembers:
+                    self._to_remember[place] = login
+                elif kept is not None:
+                    self._app.jobs.submit(ANY, forget_one, name.lower(), kept[0], done=self._tell)
+            then(login)
+
+        user = username or self._usernames.get(place, "") or (kept[0] if kept else found.username)
+        box = Remember(kept is not None, found.why_not)
+        dialog = LoginDialog(self._app, TITLES[name], self._refused.get(place, ""), user, answered, box)
+
+    def _note_silence(self, why_not: str) -> None:
+        from ..keyring_store import SLOW
+
+        if why_not == SLOW:  # once is enough to wait for it
+            self._keyring_silent = why_not
+
+    def _tell(self, problem: str) -> None:
+        if problem:
+            self._app.status.set(problem)
+
+
+# -- on worker threads ----------------------------------------------------------------------------------
+
+
+def look_up(kind: str, username: str, place: str) -> Found:
+    """Return the login for this place that the keyring has, of this user or (empty) of whoever it names."""
+    from .. import keyring_store
+
+    latest = username or _latest_user(kind)
+    try:
+        login = keyring_store.get(kind, username, place)
+        if login is None and latest != username:  # some keyrings can't name anybody
+            login = keyring_store.get(kind, latest, place)
+        return Found(login, "", latest)
+    except keyring_store.KeyringFailed as error:
+        return Found(None, str(error), latest)
+
+
+def known_logins(deliveries: Iterable[Delivery], values: Values) -> dict[str, Login]:
+    """Return the logins in the keyring for these deliveries, by the identifier of the delivery."""
+    from .. import keyring_store
+
+    found: dict[tuple[str, str], Login | None] = {}
+    try:
+        for each in deliveries:
+            key = (each.kind, each.username)
+            if key not in found:
+                found[key] = keyring_store.get(*key, outbox.login_place(each.kind, values))
+    except keyring_store.KeyringFailed:
+        return {}
+    logins = {each.identifier: found[each.kind, each.username] for each in deliveries}
+    return {identifier: login for identifier, login in logins.items() if login is not None}
+
+
+def remember(kind: str, login: Login, place: str) -> str:
+    """Put a login into the keyring; return what to tell if that can't be."""
+    from .. import keyring_store
+
+    try:
+        keyring_store.remember(kind, login, place)
+    except keyring_store.KeyringFailed as error:
+        return f"The password isn't remembered. {error}"
+    return ""
+
+
+def forget_one(kind: str, username: str) -> str:
+    """Take a login out of the keyring; return what to tell if that can't be."""
+    from .. import keyring_store
+
+    try:
+        keyring_store.forget(kind, username)
+    except keyring_store.KeyringFailed as error:
+        return f"The password is still in the keyring. {error}"
+    return ""
+
+
+def forget(usernames: Iterable[str]) -> str:
+    """Take the logins of these users, and of whoever the keyring names, out of it; return a sentence on it."""
+    from .. import keyring_store
+
+    count = 0
+    try:
+        for kind in ("rest", "ftp"):
+            for username in {"", _latest_user(kind), *usernames}:
+                count += keyring_store.forget(kind, username)
+    except keyring_store.KeyringFailed as error:
+        if str(error) != keyring_store.NONE_HERE:
+            return f"The logins of this session are forgotten, those in the keyring aren't. {error}"
+    kept = {0: "", 1: ", and one in the keyring"}.get(count, f", and {count} in the keyring")
+    return f"The logins of this session are forgotten{kept}. You are asked at the next delivery"
+
+
+def _latest_user(kind: str) -> str:
+    from .attempts import opened
+
+    found: Sequence[Delivery] = [each for each in opened().deliveries() if each.kind == kind]
+    return found[-1].username if found else ""

@@ -1,0 +1,117 @@
+"""How far a transfer is, how fast it goes and how long the rest takes, in words: `12.4 of 40.0 MB, 3.1 MB/s, 9 s left`.
+
+Pure; sizes in bytes (a MB is 1,000,000 of them), times in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+SMOOTHING = 3.0
+"""Seconds after which an old speed counts for little more than a third."""
+TOO_EARLY = 1.0
+"""Seconds in which a speed would say nothing yet."""
+STANDSTILL = 5.0
+"""Seconds without a byte after which that is what there is to say."""
+
+_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+class _State(NamedTuple):
+    done: int = 0
+    total: int = 0
+    began: float = 0.0
+    moment: float = 0.0
+    speed: float = 0.0  # the weighted sum, and the sum of the weights: their quotient is right from the start
+    weight: float = 0.0
+
+
+class TransferProgress:
+    """One transfer. One thread notes what moved, any thread may ask for the text."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._state: _State | None = None  # replaced as a whole, so that nobody sees half a change
+
+    def note(self, done: int, total: int) -> None:
+        """`done` of `total` bytes have moved by now; fewer than before: it begins anew. `total` 0: not known."""
+        now, old = self._clock(), self._state
+        if old is None or done < old.done or total != old.total:
+            self._state = _State(done, total, now, now)
+        elif done > old.done and now > old.moment:
+            speed, weight = _weighed(old, (done - old.done) / (now - old.moment), now)
+            self._state = _State(done, total, old.began, now, speed, weight)
+
+    @property
+    def rate(self) -> float | None:
+        """Bytes a second, smoothed; None while it is too early to tell."""
+        state, now = self._state, self._clock()
+        if state is None or not state.weight or now - state.began < TOO_EARLY:
+            return None
+        if now - state.moment < TOO_EARLY:
+            return state.speed / state.weight
+        speed, weight = _weighed(state, 0.0, now)
+        return speed / weight
+
+    @property
+    def text(self) -> str:
+        """What there is to say; empty while nothing is known."""
+        state, rate = self._state, self.rate
+        if state is None or state.total <= 0:
+            return ""
+        amount = amount_text(state.done, state.total)
+        if state.done >= state.total:
+            return f"{amount}, waiting for the answer"
+        still = self._clock() - state.moment
+        if still >= STANDSTILL:
+            return f"{amount}, standing still for {duration_text(still)}"
+        if not rate:
+            return amount
+        left = duration_text((state.total - state.done) / rate)
+        return f"{amount}, {size_text(rate)}/s, {left} left"
+
+    @property
+    def percent(self) -> int | None:
+        """How much of it is done, 0 to 100; None if that isn't known."""
+        state = self._state
+        return None if state is None or state.total <= 0 else min(100, 100 * state.done // state.total)
+
+
+def _weighed(state: _State, speed: float, now: float) -> tuple[float, float]:
+    """Let a speed since the last note count as much as the time that it lasted."""
+    old = math.exp(-(now - state.moment) / SMOOTHING)
+    return state.speed * old + speed * (1 - old), state.weight * old + (1 - old)
+
+
+def amount_text(done: int, total: int) -> str:
+    """Both in the unit of the larger: `12.4 of 40.0 MB`, `310 of 980 bytes`."""
+    size, unit = _unit(total)
+    if not unit:
+        return f"{done} of {total} bytes"
+    # Not rounded up: the last byte is told of only when it has moved.
+    tenths = 10 * done // int(size)
+    return f"{tenths // 10}.{tenths % 10} of {10 * total // int(size) / 10:.1f} {unit}"
+
+
+def size_text(size: float) -> str:
+    """`3.1 MB`, `512 bytes`."""
+    scale, unit = _unit(size)
+    return f"{size / scale:.1f} {unit}" if unit else f"{size:.0f} bytes"
+
+
+def duration_text(seconds: float) -> str:
+    """`9 s`, `2 min 10 s`, `1 h 5 min`, `more than a day`; coarser when it is longer, for it is an estimate."""
+    if seconds < 60:
+        return f"{max(1, math.ceil(seconds))} s" if seconds <= 59 else "1 min 0 s"
+    if seconds < 3600:
+        fives = math.ceil(seconds / 5) * 5
+        return f"{fives // 60} min {fives % 60} s" if fives < 3600 else "1 h 0 min"
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes <= 24 * 60 else "more than a day"
+
+
+def _unit(size: float) -> tuple[float, str]:
+    return next(((scale, unit) for scale, unit in _UNITS if size >= scale), (1.0, ""))
