@@ -16,7 +16,6 @@ from abq_data_entry.models.errors import OutcomeUnknown, RecordInvalid
 from abq_data_entry.models.records import CheckProgress, Choices
 from abq_data_entry.models.saving import Write
 from abq_data_entry.models.selection import PositionIndex, Selection
-from abq_data_entry.models.watching import WatchCallbacks, Watcher
 from abq_data_entry.models.weather import parse_observation
 
 Record = dict[str, object]
@@ -59,10 +58,6 @@ class SQLModel:
     def cancel_query(self, thread_ident: int) -> bool:
         """Cancel what that thread reads at the moment, which then raises `QueryCancelled`; a save goes on."""
         return self._connections.cancel(thread_ident)
-
-    def watch(self, callbacks: WatchCallbacks) -> Watcher:
-        """Hear from now on what others save and who is entering what, on a connection of its own; `end` it."""
-        return Watcher(self._connections.endpoint, callbacks, self._connections.owns)
 
     def query(self, sql: str, parameters: Sequence[object] | Mapping[str, object] | None = None) -> list[Record] | None:
         """Run one statement in a transaction of its own; return its rows, `None` if it has no result."""
