@@ -35,6 +35,7 @@ DELIVERIES = Command("Deliveries", "show_deliveries", "Control-Shift-D", "Comman
 ADMINISTRATION = Command(
     "Technicians, Labs and Plots", "show_administration", "Control-Shift-T", "Command-Shift-T"
 )
+WAITING = Command("Waiting Records", "show_waiting", "Control-Shift-J", "Command-Shift-J")
 FORM = Command("Record Form", "show_form", "Control-r", "Command-r")
 LIST = Command("Record List", "show_record_list", "Control-l", "Command-l")
 PREVIOUS = Command("Previous Record", "previous_record", "Control-Prior", "Command-Up")
@@ -48,7 +49,7 @@ ABOUT = Command("About ABQ Data Entry", "about")
 PREFERENCES_FILE = Command("Show Settings File", "show_settings_file")
 
 FILE_COMMANDS = (NEW, SAVE, EXPORT)
-TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, ADMINISTRATION)
+TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, WAITING, ADMINISTRATION)
 GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, MISSING, REFRESH)
 HELP_COMMANDS = (HELP, KEYS)
 ALL_COMMANDS = (*FILE_COMMANDS, QUIT, *TOOLS_COMMANDS, *GO_COMMANDS, *HELP_COMMANDS)

@@ -96,6 +96,7 @@ class Browsing:
 
     def _failed(self, error: BaseException) -> None:
         log.warning("the records couldn't be fetched", exc_info=error)
+        self._app.reconnecting.means_away(error)
         self._app.record_list.show_problem(f"The records couldn't be fetched.\n{error}", self.restart)
 
     def _count_failed(self, chosen: ListFilter, error: BaseException) -> None:

@@ -28,10 +28,40 @@ class Connection:
         self._connected = connected
         self._server: Any = None
         self._starting = threading.Lock()
+        self._login: tuple[str, str] | None = None
+        self._values: Mapping[str, str] = {}
+
+    @property
+    def username(self) -> str:
+        """Who is logged in at the configured server; empty for the embedded one."""
+        return self._login[0] if self._login is not None else ""
+
+    @property
+    def database(self) -> str:
+        """The name of the database that the settings lead to, as the journal knows it."""
+        from ..journal import database_name
+
+        return database_name(self._settings())
+
+    @property
+    def may_attempt(self) -> bool:
+        """Whether there is all that a connection needs: a configured server needs a login."""
+        return not self._settings()["db_host"] or self._login is not None
+
+    def attempt(self) -> tuple[SQLModel, Any]:
+        """Look whether the database is back; returns what ``connected`` takes. Runs on a worker thread."""
+        model = self._app.data_model
+        if model is not None:
+            return model, self.lasting(model.choices)
+        settings = self._values
+        if settings["db_host"]:
+            assert self._login is not None
+            return _open_configured(settings, *self._login)
+        return self._open_embedded(settings["db_name"])
 
     def connect(self) -> None:
         """Start or attach to the embedded server; where ``db_host`` is set, ask for a login first."""
-        settings = {name: str(variable.get()) for name, variable in self._app.settings.items()}
+        settings = self._values = self._settings()
         if settings["db_host"]:
             self._ask(settings)
         else:
@@ -70,20 +100,33 @@ class Connection:
         self._server = postgres.start(folders.data_folder())
         return open_database(self._server.endpoint(database), lambda: self._server.create_database(database))
 
+    def _settings(self) -> dict[str, str]:
+        return {name: str(variable.get()) for name, variable in self._app.settings.items()}
+
     def _opened(self, result: tuple[SQLModel, Any]) -> None:
         self._connected(*result)
 
     def _embedded_failed(self, error: BaseException) -> None:
         log.error("the embedded database couldn't be opened", exc_info=error)
-        self._app.status.set("The database couldn't be opened. What you type stays in the form until it is")
+        self._app.status.set("The database couldn't be opened. What you save is kept on this computer until it is")
         self._app.connection_lost(f"The database on this computer couldn't be opened.\n{error}", self.connect)
+        self._app.reconnecting.lost(error, by_itself=False)
+        self._app.offline.show_choices()
 
-    def _ask(self, settings: Mapping[str, str], error: str = "", username: str = "") -> None:
+    def _ask(
+        self,
+        settings: Mapping[str, str],
+        error: str = "",
+        username: str = "",
+        without: Callable[[], object] | None = None,
+    ) -> None:
         self._app.status.set("Log in to the database")
         title = f"Log in to the database {settings['db_name']} on {settings['db_host']}"
 
         def ask() -> None:
-            LoginDialog(self._app, title, error, username, lambda result: self._log_in(settings, result))
+            LoginDialog(
+                self._app, title, error, username, lambda result: self._log_in(settings, result), without=without
+            )
 
         after_other_dialogs(self._app, ask)  # such as the warning about settings
 
@@ -92,7 +135,7 @@ class Connection:
             self._app.status.set("Not logged in: records can't be saved")
             self._app.connection_lost("Not logged in", self.connect)
             return
-        username, password = result
+        self._login = username, password = result
         self._app.status.set("Logging in…")
         self._app.jobs.submit(
             "database",
@@ -101,12 +144,26 @@ class Connection:
             username,
             password,
             done=self._opened,
-            failed=lambda error: self._login_failed(settings, error, username),
+            failed=lambda error: self._login_failed(settings, error, (username, password)),
         )
 
-    def _login_failed(self, settings: Mapping[str, str], error: BaseException, username: str) -> None:
+    def _login_failed(self, settings: Mapping[str, str], error: BaseException, login: tuple[str, str]) -> None:
+        from ..models import ServerUnreachable
+
         log.warning("login failed: %s", type(error).__name__)
-        self._ask(settings, str(error), username)
+        self._login = None
+        unreachable = isinstance(error, ServerUnreachable)
+        without = (lambda: self._work_without(error, login)) if unreachable else None
+        self._ask(settings, str(error), login[0], without)
+
+    def _work_without(self, error: BaseException, login: tuple[str, str]) -> None:
+        """Go on with the last known copy; the login is kept in memory for when the server answers."""
+        self._login = login
+        self._app.status.set("Working without the database: what you save is kept on this computer until it is back")
+        self._app.record_list.show_problem("The database is away: no records to list.", self._app.retry_database)
+        self._app.reconnecting.lost(error)
+        self._app.offline.show_choices()
+        self._app.entry.refresh_check()
 
 
 def _open_configured(settings: Mapping[str, str], username: str, password: str) -> tuple[SQLModel, Any]:

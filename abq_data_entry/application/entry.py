@@ -13,6 +13,7 @@ from ..constants import FieldNames as F
 from ..views import show_choice, show_failure
 from ..views.check_panel import CheckView
 from ..views.record_inputs import CheckKey
+from .saving import Save
 
 if TYPE_CHECKING:
     from .window import Application
@@ -35,13 +36,14 @@ class RecordEntry:
     def check_chosen(self, date: datetime.date, time: str, lab: str) -> None:
         """The form has a date, a time and a lab: fetch what is known of that check."""
         model, key = self._app.data_model, (date, time, lab)
-        if model is None:
+        if model is None or self._app.reconnecting.away:
+            self._show_known(key)
             return
 
-        def look_up() -> CheckView:
+        def look_up() -> tuple[CheckView, Any]:
             progress = self._app.connection.lasting(lambda: model.get_check(*key))
             plots = model.choices().plots
-            return CheckView(
+            view = CheckView(
                 key=key,
                 plots=plots.get(lab, ()),
                 technician=progress.technician,
@@ -50,13 +52,26 @@ class RecordEntry:
                 known=True,
                 following=following_check(key, tuple(plots)),
             )
+            return view, progress
 
-        self._app.jobs.submit(
-            "records", look_up, done=self._app.form.show_check, failed=lambda error: self._check_unknown(key, error)
-        )
+        def show(found: tuple[CheckView, Any]) -> None:
+            view, progress = found
+            self._app.offline.check_loaded(key, progress, view.previous)
+            self._app.form.show_check(self._app.offline.overlaid(view))
+
+        self._app.jobs.submit("records", look_up, done=show, failed=lambda error: self._check_unknown(key, error))
+
+    def _show_known(self, key: CheckKey) -> None:
+        """The database is away: what the last known copy says of the check."""
+        view = self._app.offline.check(key)
+        if view is not None:
+            self._app.form.show_check(view)
 
     def _check_unknown(self, key: CheckKey, error: BaseException) -> None:
         log.warning("the check couldn't be looked up", exc_info=error)
+        if self._app.reconnecting.means_away(error) and self._app.offline.check(key) is not None:
+            self._show_known(key)
+            return
         self._app.form.show_check(CheckView(key=key, problem=f"The check couldn't be looked up: {error}"))
 
     def refresh_check(self) -> None:
@@ -79,7 +94,7 @@ class RecordEntry:
     def save(self, record: Record, opened: tuple[Any, ...] | None) -> None:
         """The form's record is right: ask about the technician where that is needed, then save."""
         form = self._app.form
-        if self._app.data_model is None:
+        if self._app.data_model is None and not self._app.reconnecting.away:
             form.save_failed()
             self._app.status.set("Not saved: the database isn't open yet. What you typed stays in the form")
             return
@@ -114,10 +129,10 @@ class RecordEntry:
     def _save(self, record: Record, opened: tuple[Any, ...] | None, whole_check: bool) -> None:
         from .. import models
 
-        model = self._app.data_model
-        assert model is not None
+        model, base = self._app.data_model, self._app.form.opened_record
 
-        def write() -> None:
+        def write(_identifier: str) -> None:
+            assert model is not None
             try:
                 self._app.connection.lasting(lambda: model.save_record(record, "update" if opened else "insert"))
             except models.RecordExists:
@@ -127,14 +142,24 @@ class RecordEntry:
             if whole_check:
                 model.set_check_technician(record[F.DATE], record[F.TIME], record[F.LAB], record[F.TECHNICIAN])
 
-        self._app.jobs.submit(
-            "database",
+        Save(
+            self._app,
+            record,
+            {
+                "write": "update" if opened else "insert",
+                "base": base.texts if opened and base is not None else None,
+                "version": base.version if opened and base is not None else None,
+                "reason": self._app.form.reason.text,
+                "author": self._app.connection.username or record[F.TECHNICIAN],
+                "whole_check": whole_check,
+            },
             write,
-            done=lambda _: self._saved(record, bool(opened), whole_check),
+            saved=lambda: self._saved(record, bool(opened), whole_check),
+            kept=lambda: self._saved(record, bool(opened), whole_check, waits=True),
             failed=lambda error: self._save_failed(record, error),
-        )
+        ).begin()
 
-    def _saved(self, record: Record, updated: bool, whole_check: bool) -> None:
+    def _saved(self, record: Record, updated: bool, whole_check: bool, waits: bool = False) -> None:
         app, then = self._app, self._then
         self._then = None
         app.draft_saved()
@@ -142,12 +167,19 @@ class RecordEntry:
         app.saved_records += 1
         place = f"Plot {record[F.PLOT]}, lab {record[F.LAB]}, {record[F.TIME]}"
         count = f"{app.saved_records} record{'s' * (app.saved_records != 1)} saved"
-        app.status.set(f"{place}: {'changes saved' if updated else 'saved'} · {count} in this session")
-        app.record_list.mark(key, "edited" if updated else "new")
+        how = "kept on this computer until the database is back" if waits else "changes saved" if updated else "saved"
+        app.status.set(f"{place}: {how} · {count} in this session")
         app.form.saved(record)
-        if whole_check or app.form.check.problem:  # the database answers again: so may the check that it didn't tell
-            self.refresh_check()
-        app.browsing.records_changed(key, inserted=not updated)
+        app.deciding.saved(key)
+        if waits:
+            app.waiting.show_line()
+        else:
+            app.record_list.mark(key, "edited" if updated else "new")
+            app.offline.record_saved(record)
+            # The database answers again: so may the check that it didn't tell.
+            if whole_check or app.form.check.problem:
+                self.refresh_check()
+            app.browsing.records_changed(key, inserted=not updated)
         if then is not None:
             then()
 
@@ -269,9 +301,16 @@ class RecordEntry:
         self.leave_form(lambda: self.open_record(key))
 
     def open_record(self, key: tuple[Any, ...]) -> None:
-        """Fetch a record and show it for correction."""
-        model = self._app.data_model
-        if model is None:
+        """Fetch a record and show it for correction; one that waits here is shown as it waits."""
+        model, waiting = self._app.data_model, self._app.waiting.latest(key)
+        if waiting is not None and (waiting.state == "waiting" or self._app.reconnecting.away):
+            self._opened(waiting.record)
+            return
+        if waiting is not None:
+            self._app.deciding.open(waiting)
+            return
+        if model is None or self._app.reconnecting.away:
+            self._open_known(key)
             return
         self._app.jobs.submit(
             "records",
@@ -279,6 +318,13 @@ class RecordEntry:
             done=self._opened,
             failed=self._open_failed,
         )
+
+    def _open_known(self, key: tuple[Any, ...]) -> None:
+        known = self._app.offline.record(key)
+        if known:
+            self._opened(dict(known))
+        else:
+            self._app.status.set("This record can't be opened while the database is away")
 
     def _opened(self, record: Record) -> None:
         if not record:
@@ -291,6 +337,9 @@ class RecordEntry:
 
     def _open_failed(self, error: BaseException) -> None:
         log.error("a record couldn't be opened", exc_info=error)
+        if self._app.reconnecting.means_away(error):
+            self._app.status.set("This record can't be opened while the database is away")
+            return
         show_failure(self._app, "Open Record", "The record couldn't be opened.", reason_of(error))
 
 

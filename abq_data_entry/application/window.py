@@ -25,13 +25,17 @@ from ..views.record_list import ListCallbacks
 from ..widgets import Scrolled, StatusBar
 from .browsing import Browsing
 from .connection import Connection
+from .deciding import Deciding
 from .drafts import DraftFile
 from .entry import RecordEntry
 from .layout import Layout
 from .new_day import NewDay
+from .offline import Offline
 from .plot_keys import PlotKeys
 from .preferences import Preferences
+from .reconnecting import Reconnecting
 from .tools import Tools
+from .waiting import Waiting, counted
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -80,6 +84,10 @@ class Application(tk.Tk):
         self.browsing = Browsing(self)
         self.tools = Tools(self)
         self.connection = Connection(self, self._connected)
+        self.reconnecting = Reconnecting(self)
+        self.waiting = Waiting(self)
+        self.offline = Offline(self)
+        self.deciding = Deciding(self)
         self._build()
         self.callbacks: dict[str, Callable[..., object]] = self._make_callbacks()
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
@@ -207,6 +215,9 @@ class Application(tk.Tk):
             problems = "\n".join(self.settings_model.problems)
             show_warning(self, "Settings", "Some settings couldn't be used.", problems)
         self.connection.connect()
+        database = self.connection.database
+        self.waiting.begin(database)
+        self.offline.begin(database)
         self.jobs.submit("files", self._draft_file.take_over, done=self._restore_draft)
         self._preferences.ask_desktop()
 
@@ -219,6 +230,7 @@ class Application(tk.Tk):
             "update_weather_data": self.tools.update_weather_data,
             "upload_to_corporate_rest": self.tools.upload_to_corporate_rest,
             "upload_to_corporate_ftp": self.tools.upload_to_corporate_ftp,
+            "show_waiting": self.waiting.show,
             "show_deliveries": lambda: _menu_command("delivery_list", "show_deliveries", self),
             "show_administration": lambda: _menu_command("administration", "show_administration", self),
             "show_form": self._go_to_form,
@@ -241,20 +253,46 @@ class Application(tk.Tk):
     # -- the database -----------------------------------------------------------------------------------
 
     def _connected(self, model: SQLModel, choices: Any) -> None:
-        self.data_model = model
+        previous, self.data_model = self.data_model, model
+        if previous is not None:
+            self.jobs.submit("database", previous.close)
         self.status_bar.show_connection("")
         self.status.set(self._greeting)
+        self._show_database(choices)
+        self.tools.offer_deliveries()
+
+    def database_back(self, model: SQLModel, choices: Any) -> None:
+        """The database answers again after it was away."""
+        if self.data_model is None:
+            self._connected(model, choices)
+            return
+        self._show_database(choices)
+        self.status.set("The database is back")
+
+    def _show_database(self, choices: Any) -> None:
+        self.reconnecting.back()
+        self.offline.choices_loaded(choices)
         self.show_choices(choices)
         self.entry.refresh_check()
         self.browsing.restart()
-        self.tools.offer_deliveries()
+        self.waiting.replay()
 
     def show_choices(self, choices: Any) -> None:
-        """The lists as the database has them now."""
+        """The lists of the form and of the record list are these now."""
         self.form.show_choices(choices.technicians, choices.labs, choices.plots, choices.seed_samples)
         self.record_list.show_choices(choices.technicians, choices.labs, choices.plots)
 
+    def retry_database(self) -> None:
+        """Look for the database now; where nobody is logged in, ask for a login."""
+        if self.connection.may_attempt and not self.reconnecting.refused:
+            self.reconnecting.retry_now()
+        else:
+            self.connection.connect()
+
     def _refresh(self) -> None:
+        if self.reconnecting.away:
+            self.retry_database()
+            return
         if self.data_model is None:
             self.connection.connect()
             return
@@ -288,19 +326,31 @@ class Application(tk.Tk):
 
     def _quit_unless_running(self) -> None:
         running = self.tools.running
-        if not running:
+        if running:
+            show_choice(
+                self,
+                "Quit",
+                f"{' and '.join(running)} still running.",
+                "Nothing half done stays behind, but what isn't finished isn't sent.",
+                (("Keep Running", None), ("Cancel Them and Quit", self._end), ("Cancel", None)),
+            )
+        elif self.waiting.entries:
+            count = len(self.waiting.entries)
+            show_choice(
+                self,
+                "Quit",
+                f"{counted(count)} of this computer {'is' if count == 1 else 'are'} not in the database yet.",
+                "They are kept here. The next start saves them, or `abq-data-entry journal replay` does.",
+                (("Quit", self._end), ("Cancel", None)),
+            )
+        else:
             self._end()
-            return
-        show_choice(
-            self,
-            "Quit",
-            f"{' and '.join(running)} still running.",
-            "Nothing half done stays behind, but what isn't finished isn't sent.",
-            (("Keep Running", None), ("Cancel Them and Quit", self._end), ("Cancel", None)),
-        )
 
     def _end(self) -> None:
         self.new_day.end()
+        self.reconnecting.end()
+        self.waiting.end()
+        self.offline.end()
         self._layout.remember_size(self.settings["window geometry"])
         if self._draft_timer is not None:
             self.after_cancel(self._draft_timer)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .. import folders, postgres
 from ..constants import SETTINGS_FILE
 from ..models.settings import SettingsModel
+from .journal import tell_waiting
 from .passwords import DATABASE_VARIABLE, Secrets, ask, ask_secretly, can_ask
 
 if TYPE_CHECKING:
@@ -30,11 +31,14 @@ def read_settings() -> SettingsModel:
 
 
 @contextmanager
-def opened_model(settings: SettingsModel, secrets: Secrets) -> Iterator["SQLModel"]:
-    """The database, ready for records. Raises DatabaseError, PostgresError."""
+def opened_model(settings: SettingsModel, secrets: Secrets, tells_waiting: bool = True) -> Iterator["SQLModel"]:
+    """The database, ready for records. Raises DatabaseError, PostgresError.
+
+    With `tells_waiting` standard error says which records of this computer it doesn't hold yet.
+    """
     from ..models import SQLModel, schema
 
-    with opened_endpoint(settings, secrets) as endpoint:
+    with opened_endpoint(settings, secrets, tells_waiting) as endpoint:
         if not settings["db_host"]:
             schema.prepare(endpoint, backup_before_migration(settings, endpoint))
         model = SQLModel.at(endpoint)
@@ -46,8 +50,12 @@ def opened_model(settings: SettingsModel, secrets: Secrets) -> Iterator["SQLMode
 
 
 @contextmanager
-def opened_endpoint(settings: SettingsModel, secrets: Secrets) -> Iterator[dict[str, str]]:
+def opened_endpoint(
+    settings: SettingsModel, secrets: Secrets, tells_waiting: bool = True
+) -> Iterator[dict[str, str]]:
     """Where the database is, with a login that the server takes; the tables may be missing."""
+    if tells_waiting:
+        tell_waiting(settings)
     if settings["db_host"]:
         yield _logged_in(configured_endpoint(settings), secrets)
         return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..constants import APPLICATION_ID
 from ..version import version
-from . import database_words, deliveries, demo, export, upload, weather
+from . import database_words, deliveries, demo, export, journal, upload, weather
 from .outcome import DONE, NOT_DONE, leave_output, reason, tell, termination_interrupts
 from .passwords import take_secrets
 
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
     words = found.add_subparsers(title="words", metavar="WORD", dest="word")  # required: see run
-    for module in (weather, export, upload, deliveries, database_words, demo):
+    for module in (weather, export, upload, deliveries, journal, database_words, demo):
         module.add_to(words)
     return found
 
@@ -50,7 +50,7 @@ def run(words: Sequence[str]) -> int:
     except SystemExit as end:  # argparse has printed the help, the version, or what is wrong
         return end.code if isinstance(end.code, int) else DONE
     secrets = take_secrets()
-    what = " ".join(words[: 2 if options.word == "db" else 1])
+    what = " ".join(words[: 2 if options.word in ("db", "journal") else 1])
     log.info("%s begins", what)
     try:
         with termination_interrupts():

@@ -27,12 +27,13 @@ def tell(text: str) -> None:
 def reason(error: BaseException) -> str:
     """Why it wasn't done, in words for people. What nobody expected goes to the log with its traceback."""
     from .. import network, outbox
+    from ..journal import JournalError
     from ..models import DatabaseError
     from ..postgres import PostgresError
 
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted."
-    if isinstance(error, NotDone | outbox.NoRecords | outbox.OutboxError):
+    if isinstance(error, NotDone | outbox.NoRecords | outbox.OutboxError | JournalError):
         return str(error)
     if isinstance(error, DatabaseError | PostgresError):
         log.error("%s: %s", type(error).__name__, error.detail)

@@ -65,19 +65,24 @@ def new_entry(
     reason: str = "",
     whole_check: bool = False,
     cause: str = "",
+    identifier: str = "",
 ) -> Entry:
-    """Return an entry of this moment and this computer; raises `fields.FieldErrors` for a record with errors."""
+    """Return an entry of this moment and this computer; raises `fields.FieldErrors` for a record with errors.
+
+    `record` and `base` hold texts or typed values; `identifier` (32 hexadecimal digits) is that of the save which may
+    have been done already.
+    """
     import platform
 
     return Entry(
-        identifier=uuid.uuid4().hex,
+        identifier=identifier or uuid.uuid4().hex,
         database=database,
         record=fields.parse_record(record),
         write=write,
         author=author,
         workstation=platform.node(),
         moment=datetime.datetime.now(datetime.timezone.utc),
-        base=None if base is None else dict(base),
+        base=None if base is None else from_texts(as_texts(base)),
         version=version,
         reason=reason,
         whole_check=whole_check,

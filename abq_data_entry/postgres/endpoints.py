@@ -7,14 +7,16 @@ from .errors import PostgresError
 
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _PLAIN = re.compile(r"[^\s'\\]+")
-# A lost server is noticed after about a minute instead of libpq's two hours.
+# A lost server is noticed after seconds instead of libpq's two hours: what is saved meanwhile waits in the journal, and
+# the next server of a cluster is tried.
+_CONNECT_SECONDS = "5"
+_CONNECT_SECONDS_A_HOST = "2"  # the least that libpq takes
 _ALIVE = {
-    "connect_timeout": "10",
     "keepalives": "1",
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
+    "keepalives_idle": "3",
+    "keepalives_interval": "1",
     "keepalives_count": "3",
-    "tcp_user_timeout": "60000",
+    "tcp_user_timeout": "6000",
     "application_name": "ABQ Data Entry",
 }
 
@@ -37,6 +39,7 @@ def configured(settings: Mapping[str, object]) -> dict[str, str]:
         raise PostgresError(f"The setting db_sslmode must be one of {', '.join(_SSL_MODES)}.")
     endpoint = {"host": ",".join(hosts), "port": ",".join(ports), "dbname": texts["db_name"] or "abq"}
     endpoint |= {"sslmode": mode, "sslrootcert": texts["db_sslrootcert"]}
+    endpoint["connect_timeout"] = _CONNECT_SECONDS_A_HOST if len(hosts) > 1 else _CONNECT_SECONDS
     if len(hosts) > 1:
         endpoint["target_session_attrs"] = "read-write"  # the primary of a cluster, not a standby
     return {key: value for key, value in endpoint.items() if value} | _ALIVE

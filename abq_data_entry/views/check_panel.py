@@ -36,7 +36,8 @@ class CheckView(NamedTuple):
 
     ``recorded`` gives the technician of each recorded plot, ``previous`` the latest earlier record of each
     plot; ``known`` is False while the database hasn't answered; ``following`` is the check that comes next;
-    ``others`` are the people who are entering it now besides the one who sits here.
+    ``others`` are the people who are entering it now besides the one who sits here; ``waiting`` are the
+    recorded plots that wait on this computer for the database.
     """
 
     key: CheckKey | None = None
@@ -48,6 +49,7 @@ class CheckView(NamedTuple):
     problem: str = ""
     following: CheckKey | None = None
     others: tuple[Entering, ...] = ()
+    waiting: frozenset[int] = frozenset()
 
     def with_recorded(self, plot: int, technician: str) -> CheckView:
         """The same check with one more plot recorded."""
@@ -113,6 +115,7 @@ class CheckPanel(ttk.Frame):
         for each in check.others:
             if each.plot is not None and each.plot not in check.recorded:
                 states[each.plot] = (PlotState.ENTERED_BY_OTHER, each.named)
+        states |= {plot: (PlotState.WAITING, check.recorded.get(plot, "")) for plot in check.waiting}
         self._strip.show(check.plots, states, current)
         self._summary.configure(text=_summary(check))
         self._show_others(check.others)
@@ -163,9 +166,10 @@ def _summary(check: CheckView) -> str:
         return f"{check.problem} F5 tries again."
     if not check.known:
         return "Looking up the check…"
+    waiting = f" ({len(check.waiting)} waiting here)" if check.waiting else ""
     if check.complete:
-        return f"✓ Check complete: all {len(check.plots)} plots recorded."
-    return f"{len(check.recorded)} of {len(check.plots)} recorded"
+        return f"✓ Check complete: all {len(check.plots)} plots recorded{waiting}."
+    return f"{len(check.recorded)} of {len(check.plots)} recorded{waiting}"
 
 
 def _others_text(others: tuple[Entering, ...]) -> str:

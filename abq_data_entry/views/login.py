@@ -22,7 +22,8 @@ class LoginDialog(Dialog):
 
     With ``on_result`` the dialog returns at once and calls ``on_result(result)`` when it is closed; without,
     it waits until then. ``error`` is why an earlier try failed; ``username`` fills the first entry. With
-    ``remember`` there is a box about the keyring, and ``remembers`` tells whether it is ticked.
+    ``remember`` there is a box about the keyring, and ``remembers`` tells whether it is ticked; with ``without``
+    a button to work without the database, which calls it instead.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class LoginDialog(Dialog):
         username: str = "",
         on_result: Callable[[tuple[str, str] | None], object] | None = None,
         remember: Remember | None = None,
+        without: Callable[[], object] | None = None,
     ) -> None:
         self.result: tuple[str, str] | None = None
         self._error = error
@@ -42,7 +44,10 @@ class LoginDialog(Dialog):
         self._remember = remember
         self._box = tk.BooleanVar(parent, remember is not None and remember.ticked and not remember.why_not)
         self.remembers = False
-        super().__init__(parent, title, title, "", (("Log In", self._logged_in), ("Cancel", self._cancelled)))
+        self._without = without
+        work = (("Work Without the Database", self._gone_on),) if without is not None else ()
+        buttons = (("Log In", self._logged_in), *work, ("Cancel", self._cancelled))
+        super().__init__(parent, title, title, "", buttons)
         if on_result is None:
             self.wait_window()
 
@@ -86,6 +91,12 @@ class LoginDialog(Dialog):
 
     def _cancelled(self) -> None:
         self._finish()
+
+    def _gone_on(self) -> None:
+        self._on_result = None
+        self._finish()
+        if self._without is not None:
+            self._without()
 
     def _finish(self) -> None:
         # The variable would keep the password as long as the interpreter lives. And all variables end here: were

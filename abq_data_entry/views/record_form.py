@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tkinter as tk
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from tkinter import ttk
 from typing import Any, NamedTuple
 
@@ -239,6 +239,13 @@ class DataRecordForm(ttk.Frame):
         self.focus_first_empty()
         self.type_ahead.end(return_focus=False)
 
+    def show_waiting(self, keys: Collection[RecordKey]) -> None:
+        """These records wait on this computer for the database."""
+        waiting = frozenset(plot for *check, plot in keys if tuple(check) == self.check.key)
+        if waiting != self.check.waiting:
+            self.check = self.check._replace(waiting=waiting)
+            self._refresh()
+
     def save_failed(self, errors: Mapping[str, str] | None = None) -> None:
         """The record is not saved: all stays as it was typed; ``errors`` by field name."""
         self.saving = False
@@ -317,14 +324,18 @@ class DataRecordForm(ttk.Frame):
 
     def restore_draft(self, draft: Mapping[str, Any]) -> None:
         """Show what :meth:`draft` gave."""
-        self._loading = True
-        self.inputs.fill({name: str(text) for name, text in draft["texts"].items()})
-        self._loading = False
         self._opened = opened_in(draft)
+        self.fill({name: str(text) for name, text in draft["texts"].items()})
+        self.reason.fill(str(draft.get("reason") or ""))
+
+    def fill(self, texts: Mapping[str, str]) -> None:
+        """Show these texts, as if they had been typed."""
+        self._loading = True
+        self.inputs.fill(texts)
+        self._loading = False
         self.inputs.apply_fault(clear=False)
         self._check_changed()
         self._refresh()
-        self.reason.fill(str(draft.get("reason") or ""))
 
     # -- inside ---------------------------------------------------------------------------------------
 

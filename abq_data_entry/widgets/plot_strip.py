@@ -18,6 +18,7 @@ class PlotState(Enum):
     RECORDED = "recorded"
     RECORDED_BY_OTHER = "recorded by somebody else"
     ENTERED_BY_OTHER = "entered by somebody else"
+    WAITING = "recorded, waiting on this computer"
 
 
 class PlotStrip(tk.Canvas):
@@ -52,6 +53,7 @@ class PlotStrip(tk.Canvas):
         words = {
             PlotState.MISSING: "not recorded yet",
             PlotState.ENTERED_BY_OTHER: f"being entered by {technician}",
+            PlotState.WAITING: f"recorded by {technician}, waiting on this computer for the database",
         }.get(state, f"recorded by {technician}")
         entered = ", being entered" if plot == self._current else ""
         return f"Plot {plot}: {words}{entered}. Click, or hold Ctrl and type {plot}, to go there."
@@ -76,6 +78,7 @@ class PlotStrip(tk.Canvas):
             PlotState.RECORDED: (p.accent, p.on_accent),
             PlotState.RECORDED_BY_OTHER: (p.selection, p.on_selection),
             PlotState.ENTERED_BY_OTHER: (p.surface, p.warning),
+            PlotState.WAITING: (p.accent, p.on_accent),
         }[state]
         edge = (p.warning, 2) if state is PlotState.ENTERED_BY_OTHER else (p.border, 1)
         outline, thick = (p.text, 3) if current else edge
@@ -90,6 +93,9 @@ class PlotStrip(tk.Canvas):
         if state is PlotState.RECORDED:
             tick = [(middle - 5, below), (middle - 1, below + 4), (middle + 6, below - 4)]
             self.create_line(tick, fill=ink, width=2)
+        elif state is PlotState.WAITING:
+            for step in (-5, 0, 5):
+                self.create_oval(middle + step - 1, below - 1, middle + step + 2, below + 2, fill=ink, outline=ink)
         elif state in (PlotState.RECORDED_BY_OTHER, PlotState.ENTERED_BY_OTHER):
             self.create_text(middle, below, text=initials(technician), fill=ink, font="AbqSmall")
         elif current:

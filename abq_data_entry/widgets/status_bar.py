@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from tkinter import ttk
 
 
@@ -45,6 +45,35 @@ class RunningLine(ttk.Frame):
         self._cancel()
 
 
+class TroubleLine(ttk.Frame):
+    """What is out of order, and buttons for what can be done about it."""
+
+    def __init__(self, parent: tk.Misc) -> None:
+        super().__init__(parent, style="Bar.TFrame")
+        self.text = ""
+        self.columnconfigure(0, weight=1)
+        self._label = ttk.Label(self, style="Warning.Bar.TLabel", anchor="w")
+        self._label.grid(row=0, column=0, sticky="ew")
+        self._buttons: dict[str, ttk.Button] = {}
+
+    def show(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]]) -> None:
+        """Show the text and these buttons; a button that stays keeps the focus."""
+        self.text = text
+        self._label.configure(text=f"⚠ {text}" if text else "")
+        for gone in set(self._buttons) - {name for name, _ in actions}:
+            self._buttons.pop(gone).destroy()
+        for column, (name, command) in enumerate(actions, start=1):
+            if name not in self._buttons:
+                self._buttons[name] = ttk.Button(self, text=name, style="Quiet.TButton")
+                self._buttons[name].bind("<Return>", lambda event: event.widget.invoke())
+            self._buttons[name].configure(command=command)
+            self._buttons[name].grid(row=0, column=column, padx=(8, 0))
+
+    def press(self, name: str) -> None:
+        """Press the button of that name."""
+        self._buttons[name].invoke()
+
+
 class StatusBar(ttk.Frame):
     """Shows the variable ``status`` and a :class:`RunningLine` a job."""
 
@@ -57,6 +86,7 @@ class StatusBar(ttk.Frame):
         self._connection.grid(row=0, column=1, padx=(12, 0))
         self._jobs = ttk.Frame(self, style="Bar.TFrame")
         self._jobs.grid(row=0, column=2)
+        self._trouble = TroubleLine(self)
 
     def add_job(self, name: str, cancel: Callable[[], object]) -> RunningLine:
         """Show that ``name`` runs; ``cancel()`` is called when the user presses Cancel."""
@@ -70,6 +100,19 @@ class StatusBar(ttk.Frame):
         if not self._jobs.winfo_children():
             # An empty frame keeps its last size until it is told otherwise.
             self._jobs.configure(width=1)
+
+    def show_trouble(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = ()) -> None:
+        """Say in a line of its own what is out of order, with a button a remedy; an empty text when nothing is."""
+        self._trouble.show(text, actions)
+        if text:
+            self._trouble.grid(row=1, column=0, columnspan=3, sticky="ew", pady=(4, 0))
+        else:
+            self._trouble.grid_remove()
+
+    @property
+    def trouble(self) -> str:
+        """What :meth:`show_trouble` says."""
+        return self._trouble.text
 
     def show_connection(self, text: str, warning: bool = False) -> None:
         """Say how the database is doing; an empty text when all is well."""

@@ -1,0 +1,185 @@
+"""Going on without the database: the last known copy of it, and over it what waits on this computer."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import folders
+from ..constants import CHECK_TIMES
+from ..constants import FieldNames as F
+from ..views.check_panel import CheckView
+from ..views.record_inputs import CheckKey
+
+if TYPE_CHECKING:
+    from ..journal import Known, KnownFile
+    from ..models import SQLModel
+    from .window import Application
+
+log = logging.getLogger(__name__)
+
+WRITE_DELAY_MS = 2000
+FETCH_DELAY_MS = 3000  # the start has enough to do
+
+Record = Mapping[str, Any]
+
+
+class Offline:
+    """Keeps the copy in memory and in its file, and answers from it. On the Tk thread."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self._file: KnownFile | None = None
+        self._timer = self._fetch_timer = ""
+        self._choices: Any = None
+        self.known: Known | None = None
+
+    def begin(self, database: str) -> None:
+        """Read the copy of that database."""
+        self._app.jobs.submit("files", _read, database, done=self._read)
+
+    def end(self) -> None:
+        """The window closes: what isn't written yet is written."""
+        self._cancel_fetch()
+        if self._timer:
+            self._app.after_cancel(self._timer)
+            self._write()
+
+    # -- what comes in ----------------------------------------------------------------------------------
+
+    def choices_loaded(self, choices: Any) -> None:
+        """The database has given its lists."""
+        self._choices = choices
+        if self.known is not None:
+            self._change(self.known.with_choices(choices, datetime.datetime.now(datetime.timezone.utc)))
+            self._cancel_fetch()
+            self._fetch_timer = self._app.after(FETCH_DELAY_MS, self._fetch)
+
+    def check_loaded(self, key: CheckKey, progress: Any, previous: Mapping[int, Record]) -> None:
+        """The database has told how far a check is, and what was read before."""
+        if self.known is not None:
+            self._change(self.known.with_check(key, progress).with_records(previous.values()))
+
+    def record_saved(self, record: Record) -> None:
+        """The database has that record."""
+        if self.known is not None:
+            self._change(self.known.with_records([record]))
+
+    # -- what goes out ----------------------------------------------------------------------------------
+
+    def check(self, key: CheckKey) -> CheckView | None:
+        """What is known of a check without asking the database; ``None`` if nothing is known at all."""
+        from .entry import following_check
+
+        known = self.known
+        if known is None or not known.choices.labs:
+            return None
+        progress = known.progress(key)
+        plots = known.choices.plots
+        return self.overlaid(
+            CheckView(
+                key=key,
+                plots=plots.get(key[2], ()),
+                technician=progress.technician,
+                recorded=progress.recorded,
+                previous=known.previous(key),
+                known=True,
+                following=following_check(key, tuple(plots)),
+            )
+        )
+
+    def overlaid(self, view: CheckView) -> CheckView:
+        """The same with the records that wait on this computer."""
+        waiting = self._app.waiting.entries
+        if view.key is None or not waiting:
+            return view
+        here = {each.key[3]: str(each.record[F.TECHNICIAN]) for each in waiting if each.key[:3] == view.key}
+        previous = dict(view.previous)
+        for entry in sorted(waiting, key=lambda each: _moment(each.record)):
+            plot = entry.key[3]
+            if entry.key[2] == view.key[2] and _moment(entry.record) < _order(*view.key[:2]):
+                shown = previous.get(plot)
+                if not shown or _moment(shown) <= _moment(entry.record):
+                    previous[plot] = entry.record
+        return view._replace(
+            recorded={**view.recorded, **here},
+            technician=view.technician or next(iter(here.values()), None),
+            previous=previous,
+            waiting=frozenset(here),
+        )
+
+    def record(self, key: tuple[Any, ...]) -> Record:
+        """The record as it is known without asking the database; an empty one if it isn't."""
+        return self.known.record(key) if self.known is not None else {}
+
+    def show_choices(self) -> None:
+        """Let the form work with the lists of the copy."""
+        if self.known is not None and self.known.choices.labs:
+            self._app.show_choices(self.known.choices)
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _read(self, found: tuple[KnownFile, Known]) -> None:
+        self._file, self.known = found
+        if self._choices is not None:  # the database was faster than the file
+            self.choices_loaded(self._choices)
+        if self._app.reconnecting.away and self._app.data_model is None:
+            self.show_choices()
+            self._app.entry.refresh_check()
+
+    def _change(self, known: Known) -> None:
+        self.known = known
+        if not self._timer:
+            self._timer = self._app.after(WRITE_DELAY_MS, self._write)
+
+    def _write(self) -> None:
+        self._timer = ""
+        if self._file is not None and self.known is not None:
+            self._app.jobs.submit("files", self._file.write, self.known)
+
+    def _fetch(self) -> None:
+        """Ask for the latest readings of all plots, and for what was recorded today."""
+        self._cancel_fetch()
+        model, known = self._app.data_model, self.known
+        if model is None or known is None or self._app.reconnecting.away:
+            return
+        tomorrow = self._app.today() + datetime.timedelta(days=1)
+        self._app.jobs.submit(
+            "counting", _latest, model, tomorrow, known.choices.labs, done=self._fetched, failed=self._not_fetched
+        )
+
+    def _cancel_fetch(self) -> None:
+        if self._fetch_timer:
+            self._app.after_cancel(self._fetch_timer)
+            self._fetch_timer = ""
+
+    def _fetched(self, records: list[Record]) -> None:
+        if self.known is not None:
+            self._change(self.known.with_records(records))
+
+    def _not_fetched(self, error: BaseException) -> None:
+        log.info("the latest readings couldn't be fetched for the copy: %s", type(error).__name__)
+
+
+def _read(database: str) -> tuple[KnownFile, Known]:
+    from ..journal import Known, KnownFile
+
+    file = KnownFile(folders.data_folder() / "journal", database)
+    return file, file.read() or Known(datetime.datetime.now(datetime.timezone.utc))
+
+
+def _latest(model: SQLModel, tomorrow: datetime.date, labs: tuple[str, ...]) -> list[Record]:
+    records: list[Record] = []
+    for lab in labs:
+        records += model.get_previous_readings(tomorrow, CHECK_TIMES[0], lab).values()
+    return records + list(model.get_all_records())
+
+
+def _moment(record: Record) -> tuple[datetime.date, int]:
+    return _order(record[F.DATE], record[F.TIME])
+
+
+def _order(date: datetime.date, time: str) -> tuple[datetime.date, int]:
+    return date, CHECK_TIMES.index(time)

@@ -1,0 +1,142 @@
+"""The way back to a database that went away: looked for in the background, less and less often, without a restart."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ..jobs import Job
+
+if TYPE_CHECKING:
+    from .window import Application
+
+log = logging.getLogger(__name__)
+
+PAUSES = (1, 2, 4, 8, 15, 30)  # seconds between attempts; the last one for ever
+CLUSTER_SECONDS = 120  # so long a cluster may take to agree on a new primary: it is asked every second
+TICK_MS = 1000
+
+
+class Reconnecting:
+    """Knows whether the database is away, since when, and when it is tried again. On the Tk thread."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self._attempts = 0
+        self._left = 0
+        self._by_itself = True
+        self._timer = ""
+        self._job: Job | None = None
+        self.since: datetime.datetime | None = None
+        self.error: BaseException | None = None
+
+    @property
+    def away(self) -> bool:
+        """Whether the database is away: records wait on this computer meanwhile."""
+        return self.since is not None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the database answers, but doesn't take the login any more."""
+        from ..models import LoginFailed
+
+        return self.away and isinstance(self.error, LoginFailed)
+
+    def means_away(self, error: BaseException) -> bool:
+        """Whether the error says that the database is away; from then on it is looked for."""
+        from ..models import LoginFailed, ServerUnreachable
+        from ..postgres import PostgresError
+
+        if not isinstance(error, ServerUnreachable | PostgresError | LoginFailed):
+            return False
+        self.lost(error)
+        return True
+
+    def lost(self, error: BaseException, by_itself: bool = True) -> None:
+        """The database is away. With ``by_itself`` it is looked for in the background, else on request only."""
+        self.error = error
+        if self.away:
+            return
+        log.warning("the database is away: %s: %s", type(error).__name__, getattr(error, "detail", ""))
+        self.since = datetime.datetime.now().astimezone()
+        self._attempts, self._by_itself = 0, by_itself
+        self._plan()
+
+    def retry_now(self) -> None:
+        """Look for it now."""
+        if self._job is not None:
+            return
+        self._cancel_timer()
+        self._job = self._app.jobs.submit(
+            "counting", self._app.connection.attempt, done=self._back, failed=self._still_away
+        )
+        self.show()
+
+    def back(self) -> None:
+        """The database answers, however that came about."""
+        self._cancel_timer()
+        if self.since is not None:
+            log.info("the database is back after %d attempts", self._attempts + 1)
+        self.since = self.error = None
+        self.show()
+
+    def end(self) -> None:
+        """The window closes."""
+        self._cancel_timer()
+
+    def next_text(self) -> str:
+        """When it is tried again, for people."""
+        if self._job is not None:
+            return "trying now…"
+        return f"trying again in {self._left} s" if self._timer else "not tried again by itself"
+
+    def show(self) -> None:
+        """Bring the line in the status bar up to date."""
+        self._app.waiting.show_line()
+
+    def _plan(self) -> None:
+        self._left = self._pause()
+        self._cancel_timer()
+        if self._by_itself:
+            self._timer = self._app.after(TICK_MS, self._tick)
+        self.show()
+
+    def _pause(self) -> int:
+        since = self.since or datetime.datetime.now().astimezone()
+        gone = (datetime.datetime.now().astimezone() - since).total_seconds()
+        if "," in str(self._app.settings["db_host"].get()) and gone < CLUSTER_SECONDS:
+            return PAUSES[0]
+        return PAUSES[min(self._attempts, len(PAUSES) - 1)]
+
+    def _tick(self) -> None:
+        self._timer = ""
+        self._left -= 1
+        if self._left <= 0:
+            self.retry_now()
+        else:
+            self._timer = self._app.after(TICK_MS, self._tick)
+            self.show()
+
+    def _back(self, result: Any) -> None:
+        self._job = None
+        self._app.database_back(*result)
+
+    def _still_away(self, error: BaseException) -> None:
+        from ..models import LoginFailed, ServerUnreachable
+        from ..postgres import PostgresError
+
+        self._job = None
+        if not self.away:
+            return
+        self.error = error
+        self._attempts += 1
+        if isinstance(error, LoginFailed) or not isinstance(error, ServerUnreachable | PostgresError):
+            log.warning("the database answers, but: %s", error)
+            self._by_itself = False  # time doesn't heal it
+        self._plan()
+
+    def _cancel_timer(self) -> None:
+        if self._timer:
+            self._app.after_cancel(self._timer)
+            self._timer = ""

@@ -1,0 +1,102 @@
+"""One save: into the database, or, where that can't be reached or takes too long, into the journal of this computer."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import fields
+from ..views.record_inputs import Record
+
+if TYPE_CHECKING:
+    from .window import Application
+
+log = logging.getLogger(__name__)
+
+PATIENCE_MS = 4000  # so long a save may keep the form waiting
+
+
+class Save:
+    """Saves a record and reports once how it went: ``saved()``, ``kept()`` (it waits here) or ``failed(error)``.
+
+    ``write(identifier)`` does it on the database thread; ``values`` is what the journal keeps besides (see
+    `journal.new_entry`). Both carry the same identifier, so that a save whose answer was lost is done once.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        record: Record,
+        values: Mapping[str, Any],
+        write: Callable[[str], object],
+        saved: Callable[[], object],
+        kept: Callable[[], object],
+        failed: Callable[[BaseException], object],
+    ) -> None:
+        self._app = application
+        self._identifier = os.urandom(16).hex()
+        self._record = record
+        self._values = {"record": record, "identifier": self._identifier, **values}
+        self._write = write
+        self._saved, self._kept, self._failed = saved, kept, failed
+        self._timer = ""
+        self._reported = False
+        self._done = False
+
+    def begin(self) -> None:
+        """Save it; while the database is away, or an earlier record of the plot waits, in the journal."""
+        key = tuple(self._record[name] for name in fields.RECORD_KEY)
+        if self._app.reconnecting.away or self._app.data_model is None:
+            self._keep(str(self._app.reconnecting.error or ""))
+        elif key in self._app.waiting.in_line:
+            self._keep("An earlier record of this plot waits.")
+        else:
+            self._timer = self._app.after(PATIENCE_MS, self._overdue)
+            self._app.jobs.submit(
+                "database", self._write, self._identifier, done=self._written, failed=self._not_written
+            )
+
+    def _written(self, _result: object) -> None:
+        self._done = True
+        self._end_waiting()
+        if self._reported:  # it was kept meanwhile
+            self._app.waiting.settle((self._identifier,), "saved")
+        else:
+            self._report(self._saved)
+
+    def _not_written(self, error: BaseException) -> None:
+        self._end_waiting()
+        away = self._app.reconnecting.means_away(error)
+        if self._reported:
+            log.warning("a save that took too long failed: %s", type(error).__name__)
+        elif away:
+            log.warning("a record goes to the journal: %s", type(error).__name__)
+            self._keep(str(error))
+        else:
+            self._report(lambda: self._failed(error))
+
+    def _overdue(self) -> None:
+        self._timer = ""
+        if not self._reported:
+            self._keep("The database didn't answer in time.")
+
+    def _keep(self, cause: str) -> None:
+        self._reported = True
+
+        def kept() -> None:
+            if self._done:  # the database was faster than the disk
+                self._app.waiting.settle((self._identifier,), "saved")
+            self._kept()
+
+        self._app.waiting.keep({**self._values, "cause": cause}, kept, self._failed)
+
+    def _report(self, how: Callable[[], object]) -> None:
+        self._reported = True
+        how()
+
+    def _end_waiting(self) -> None:
+        if self._timer:
+            self._app.after_cancel(self._timer)
+            self._timer = ""

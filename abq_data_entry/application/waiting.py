@@ -1,0 +1,247 @@
+"""Records that wait on this computer for the database: kept, counted, shown, and saved when it is back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import folders
+
+if TYPE_CHECKING:
+    from ..journal import Entry, Journal, Replayed
+    from .window import Application
+
+log = logging.getLogger(__name__)
+
+LOOK_MS = 10_000  # another window, or the command line, may keep and save too
+
+Values = Mapping[str, Any]
+
+
+class Waiting:
+    """The journal as the window sees it. On the Tk thread; file work is done on the lane for files."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self._database = ""
+        self._mark: tuple[int, ...] | None = None
+        self._replaying = False
+        self._again = False
+        self._timer = ""
+        self.entries: tuple[Entry, ...] = ()
+        """What waits for this database, in order."""
+        self.foreign: tuple[Entry, ...] = ()
+        """What waits for another one."""
+
+    @property
+    def keys(self) -> set[tuple[Any, ...]]:
+        """Date, time, lab and plot of each record that waits."""
+        return {each.key for each in self.entries}
+
+    @property
+    def in_line(self) -> set[tuple[Any, ...]]:
+        """The keys of those that are saved as soon as the database is back: later records of them go behind."""
+        return {each.key for each in self.entries if each.state == "waiting"}
+
+    @property
+    def undecided(self) -> tuple[Entry, ...]:
+        """Those that need somebody's decision."""
+        return tuple(each for each in self.entries if each.state == "undecided")
+
+    def latest(self, key: tuple[Any, ...]) -> Entry | None:
+        """The last record of that date, time, lab and plot that waits."""
+        return next((each for each in reversed(self.entries) if each.key == key), None)
+
+    def begin(self, database: str) -> None:
+        """Look at the journal, now and again; `database` is the one that the settings lead to."""
+        self._database = database
+        self._look()
+
+    def end(self) -> None:
+        """The window closes."""
+        if self._timer:
+            self._app.after_cancel(self._timer)
+            self._timer = ""
+
+    # -- keeping and settling -------------------------------------------------------------------------
+
+    def keep(self, values: Values, done: Callable[[], object], failed: Callable[[BaseException], object]) -> None:
+        """Keep a record in the journal (`values` as `journal.new_entry` takes them); then it waits."""
+
+        def kept(entry: Entry) -> None:
+            self.entries = (*self.entries, entry)
+            self.show_line()
+            done()
+            if not self._app.reconnecting.away:
+                self.replay()
+
+        self._app.jobs.submit("files", _keep, self._database, values, done=kept, failed=failed)
+
+    def settle(self, identifiers: tuple[str, ...], how: str) -> None:
+        """The database has these, or somebody decided about them."""
+        self.entries = tuple(each for each in self.entries if each.identifier not in identifiers)
+        self.show_line()
+        self._app.jobs.submit("files", _settle, identifiers, how, done=lambda _: self._look_once())
+
+    def replay(self) -> None:
+        """Save what waits, if the database is open; afterwards show what became of it."""
+        model = self._app.data_model
+        if model is None or not any(each.state == "waiting" for each in self.entries):
+            return
+        if self._replaying:
+            self._again = True
+            return
+        self._replaying = True
+        self.show_line()
+        lasting, database = self._app.connection.lasting, self._database
+        self._app.jobs.submit(
+            "database", lambda: _replay(database, model, lasting), done=self._replayed, failed=self._not_replayed
+        )
+
+    # -- showing --------------------------------------------------------------------------------------
+
+    def show_line(self) -> None:
+        """Say below the status how the database is, and how many records wait."""
+        self._app.status_bar.show_trouble(self.line, self._actions())
+        self._app.form.show_waiting(self.keys)
+
+    def show(self) -> None:
+        """Open the window of what waits."""
+        from .waiting_list import show_waiting
+
+        show_waiting(self._app)
+
+    @property
+    def line(self) -> str:
+        """How the database is, and how many records wait; empty when all is well."""
+        away, count = self._app.reconnecting, counted(len(self.entries))
+        if away.since is not None:
+            waiting = f", {count} waiting here" if self.entries else ""
+            if away.refused:
+                return f"The database doesn't take the login any more{waiting}"
+            return f"Database away since {away.since:%H:%M}{waiting}; {away.next_text()}"
+        if self._replaying and len(self.entries) > len(self.undecided):
+            return f"Saving {counted(len(self.entries) - len(self.undecided))} that waited here…"
+        parts = []
+        if self.undecided:
+            parts.append(f"{counted(len(self.undecided))} waiting here for your decision")
+        if len(self.entries) > len(self.undecided):
+            parts.append(f"{counted(len(self.entries) - len(self.undecided))} waiting here")
+        if self.foreign:
+            parts.append(f"{counted(len(self.foreign))} waiting here for another database")
+        return ", ".join(parts)
+
+    def _actions(self) -> tuple[tuple[str, Callable[[], object]], ...]:
+        shown = (("Show Records", self.show),) if self.entries or self.foreign else ()
+        if self._app.reconnecting.away:
+            retry = "Log In…" if self._app.reconnecting.refused else "Retry Now"
+            return (*shown, (retry, self._app.retry_database))
+        return shown
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        self._timer = self._app.after(LOOK_MS, self._look)
+        self._look_once()
+
+    def _look_once(self) -> None:
+        self._app.jobs.submit("files", _entries, self._mark, done=self._seen, failed=self._not_seen)
+
+    def _seen(self, found: tuple[tuple[int, ...], list[Entry], list[str]] | None) -> None:
+        from ..journal import same_database
+
+        if found is not None:
+            self._mark, entries, problems = found
+            before = self.keys
+            self.entries = tuple(each for each in entries if same_database(each.database, self._database))
+            self.foreign = tuple(each for each in entries if each not in self.entries)
+            for problem in problems:
+                self._app.status.set(problem)
+            self.show_line()
+            if self.keys != before:
+                self._app.entry.refresh_check()
+        if not self._app.reconnecting.away:
+            self.replay()
+
+    def _not_seen(self, error: BaseException) -> None:
+        log.error("the journal can't be read", exc_info=error)
+        self._app.status.set(str(error))
+
+    def _replayed(self, done: Replayed) -> None:
+        self._replaying = False
+        gone = {each.identifier for each in done.saved}
+        self.entries = tuple(each for each in self.entries if each.identifier not in gone)
+        for entry in done.saved:
+            self._app.offline.record_saved(entry.record)
+        if done.saved:
+            self._app.status.set(f"{counted(len(done.saved))} that waited here {_are(done.saved)} in the database now")
+            self._app.entry.refresh_check()
+            self._app.browsing.restart()
+        if done.undecided:
+            self._app.status.set(f"{counted(len(done.undecided))} that waited here need your decision")
+        if done.problem is not None and not self._app.reconnecting.means_away(done.problem):
+            self._app.status.set(f"What waits here isn't saved yet: {done.problem}")
+        self._look_once()
+        self.show_line()
+        if self._again and done.problem is None:
+            self._again = False
+            self.replay()
+
+    def _not_replayed(self, error: BaseException) -> None:
+        from ..journal import JournalBusy
+
+        self._replaying = False
+        if not isinstance(error, JournalBusy):
+            log.error("what waits couldn't be saved", exc_info=error)
+            self._app.status.set(f"What waits here isn't saved yet: {error}")
+        self.show_line()
+
+
+def counted(number: int) -> str:
+    """So many records, for people."""
+    return "1 record" if number == 1 else f"{number} records"
+
+
+def _are(entries: tuple[Entry, ...]) -> str:
+    return "is" if len(entries) == 1 else "are"
+
+
+# -- on worker threads ----------------------------------------------------------------------------------
+
+
+def opened() -> Journal:
+    """The journal of this user."""
+    from ..journal import Journal
+
+    return Journal(folders.data_folder(create=True) / "journal")
+
+
+def _keep(database: str, values: Values) -> Entry:
+    from ..journal import new_entry
+
+    entry = new_entry(database, **values)
+    opened().keep(entry)
+    return entry
+
+
+def _settle(identifiers: tuple[str, ...], how: str) -> None:
+    journal = opened()
+    for identifier in identifiers:
+        journal.settle(identifier, how)
+
+
+def _entries(mark: tuple[int, ...] | None) -> tuple[tuple[int, ...], list[Entry], list[str]] | None:
+    """What waits; `None` if the file is the one that was read before."""
+    journal = opened()
+    present = journal.mark()
+    if present == mark:
+        return None
+    return present, journal.entries(), journal.problems
+
+
+def _replay(database: str, model: Any, lasting: Callable[[Callable[[], Any]], Any]) -> Replayed:
+    from .. import journal
+
+    lasting(model.connect)  # our own server is started again where it has gone
+    return journal.replay(opened(), database, model)

@@ -1,0 +1,69 @@
+"""Opens the window of what waits on this computer, and does what is asked there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import fields
+from ..constants import FieldNames as F
+from ..views.waiting import WaitingCallbacks, WaitingRow, WaitingWindow
+
+if TYPE_CHECKING:
+    from ..journal import Entry
+    from .window import Application
+
+REFRESH_MS = 1000
+_STATES = {"waiting": "waiting", "undecided": "needs a decision"}
+
+
+def show_waiting(application: Application) -> WaitingWindow:
+    """Show the window of what waits, or bring the one that is open to the front."""
+    shown = next((each for each in application.winfo_children() if isinstance(each, WaitingWindow)), None)
+    if shown is not None:
+        shown.lift()
+        shown.tree.focus_set()
+        return shown
+    waiting = application.waiting
+
+    def entry_of(identifier: str) -> Entry | None:
+        return next((each for each in waiting.entries if each.identifier == identifier), None)
+
+    def open_entry(identifier: str) -> None:
+        entry = entry_of(identifier)
+        if entry is not None:
+            application.entry.leave_form(lambda: application.deciding.open(entry))
+
+    def discard(identifier: str) -> None:
+        entry = entry_of(identifier)
+        if entry is not None:
+            application.deciding.discard(entry)
+
+    window = WaitingWindow(application, WaitingCallbacks(open_entry, discard, application.retry_database))
+
+    def refresh() -> None:
+        if window.winfo_exists():
+            others = [_row(each, f"Waits for the database {each.database}.") for each in waiting.foreign]
+            window.show_rows([*(_row(each) for each in waiting.entries), *others], waiting.line or "Nothing waits.")
+            window.after(REFRESH_MS, refresh)
+
+    refresh()
+    return window
+
+
+def _row(entry: Entry, remark: str = "") -> WaitingRow:
+    why = remark or entry.remark or entry.cause
+    cells = (
+        entry.title,
+        str(entry.record[F.TECHNICIAN]),
+        f"{entry.moment.astimezone():%Y-%m-%d %H:%M}",
+        _STATES[entry.state],
+        " ".join(why.split()),
+    )
+    values = ", ".join(
+        f"{each.name} {fields.format_value(each, entry.record[each.name])}"
+        for each in fields.FIELDS[5:]
+        if entry.record[each.name] not in (None, False)
+    )
+    detail = f"{'Correction' if entry.write == 'update' else 'New record'}: {values}.\n{why}"
+    return WaitingRow(entry.identifier, cells, detail.strip(), not remark, not remark and entry.state == "undecided")
+

@@ -1,0 +1,317 @@
+"""The window without its database: a check goes on, what is saved waits here, and nothing of it is lost or doubled."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.journal import Journal, database_name, new_entry
+from abq_data_entry.models import SQLModel
+from abq_data_entry.views import Dialog, LoginDialog
+from abq_data_entry.views.waiting import WaitingWindow
+from tests.fixtures.cluster import OWNER, Node
+from tests.fixtures.window import Window
+from tests.models.records import record
+from tests.window.test_login import type_login
+
+READINGS = "24.09\n1.03\n22.01\n9\n21\n3\n1.67\n8.70\n2.73\n"
+
+
+@pytest.fixture
+def password(single: Node) -> str:
+    return single.endpoint()["password"]
+
+
+@pytest.fixture
+def remote(single: Node, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings that lead to the server of the test."""
+    settings.update(db_host="127.0.0.1", db_port=str(single.port), db_name="abq")
+    return settings
+
+
+@pytest.fixture
+def online(remote: dict[str, Any], password: str, open_window: Callable[[], Window]) -> Window:
+    """A window that is logged in there; its copy of the database is complete."""
+    window = open_window()
+    type_login(window, OWNER, password)
+    window.until(lambda: window.app.data_model is not None, "the database")
+    window.settle()
+    return window
+
+
+@pytest.fixture
+def there(single: Node) -> Iterator[SQLModel]:
+    """A second look into that database."""
+    model = SQLModel.at(single.endpoint())
+    yield model
+    model.close()
+
+
+def journal() -> Journal:
+    return Journal(Path(os.environ["ABQ_DATA_DIR"]) / "journal")
+
+
+def trouble(window: Window) -> str:
+    return window.app.status_bar.trouble
+
+
+def wait_until_all_is_saved(window: Window) -> None:
+    window.app.status_bar._trouble.press("Retry Now")
+    window.until(lambda: not trouble(window), "the replay", 30)
+    window.settle()
+
+
+def fruit(there: SQLModel) -> list[tuple[Any, Any]]:
+    return [(each[F.PLOT], each[F.FRUIT]) for each in there.get_all_records()]
+
+
+def test_a_whole_check_without_the_database_and_its_way_into_it(
+    online: Window, single: Node, there: SQLModel
+) -> None:
+    window, app = online, online.app
+    window.type("8\na\nj\n" + READINGS)
+    window.until(lambda: app.form.check.recorded, "the first plot")
+    single.kill()
+    for plot in range(2, 21):
+        window.until(lambda plot=plot: window.text(F.PLOT) == str(plot) and window.focus == F.HUMIDITY, f"plot {plot}")  # type: ignore[misc]
+        window.type(READINGS)
+    window.until(lambda: app.form.check.complete, "the whole check")
+    assert not window.dialogs
+    assert app.form.check.waiting == frozenset(range(2, 21))
+    assert "Database away since" in trouble(window) and "19 records waiting here" in trouble(window)
+    assert "Next: lab B" in str(app.form._check_panel._next.cget("text"))
+    assert len(journal().entries()) == 19
+    single.start()
+    wait_until_all_is_saved(window)
+    assert [plot for plot, _ in fruit(there)] == list(range(1, 21))
+    assert journal().entries() == [] and not app.form.check.waiting
+    assert "19 records that waited here are in the database now" in app.status.get()
+
+
+def test_it_comes_back_by_itself(online: Window, single: Node, there: SQLModel) -> None:
+    window = online
+    window.begin_check()
+    single.stop()
+    window.fill_readings()
+    window.save()
+    assert "1 record waiting here; trying again" in trouble(window)
+    single.start()
+    window.until(lambda: not trouble(window), "the way back", 30)
+    window.settle()
+    assert fruit(there) == [(1, 3)]
+    window.fill_readings()
+    window.save()
+    assert fruit(there) == [(1, 3), (2, 3)]
+
+
+def test_started_without_the_database_it_works_from_the_last_known_copy(
+    online: Window, single: Node, there: SQLModel, password: str, open_window: Callable[[], Window]
+) -> None:
+    there.save_record(record(Date=str(datetime.date.today() - datetime.timedelta(1)), Plot="2", Humidity="23.90"))
+    online.app.offline._fetch()
+    online.settle()
+    online.app._end()
+    single.stop()
+    window = open_window()
+    type_login(window, OWNER, password)
+    window.until(lambda: window.dialogs and getattr(window.dialogs[-1], "_error", ""), "the reason")
+    window.answer("Work Without the Database")
+    window.until(lambda: window.app.form.choices.get(F.LAB), "the lists of the copy")
+    window.type("8\na\nj\n" + READINGS)
+    window.until(lambda: window.text(F.PLOT) == "2", "the next plot")
+    assert window.text(F.SEED_SAMPLE) == there_seed(window)
+    assert window.app.form.check.previous[2][F.HUMIDITY].as_tuple().digits == (2, 3, 9, 0)
+    assert "1 record waiting here" in trouble(window)
+    single.start()
+    window.until(lambda: window.app.data_model is not None, "the database", 30)
+    window.until(lambda: not trouble(window), "the replay")
+    assert fruit(there) == [(1, 3)]
+
+
+def there_seed(window: Window) -> str:
+    known = window.app.offline.known
+    assert known is not None
+    return known.choices.seed_samples["A", 2]
+
+
+def test_a_waiting_record_can_be_corrected_while_it_waits(online: Window, single: Node, there: SQLModel) -> None:
+    window = online
+    window.begin_check()
+    single.stop()
+    window.fill_readings()
+    window.save()
+    window.app.entry.go_to_plot(1)
+    window.until(lambda: window.app.form.opened is not None, "the record")
+    window.fill(Fruit="7")
+    window.save()
+    assert [each.write for each in journal().entries()] == ["insert", "update"]
+    single.start()
+    wait_until_all_is_saved(window)
+    assert fruit(there) == [(1, 7)]
+
+
+def test_what_somebody_else_recorded_is_told_and_decided_on(online: Window, single: Node, there: SQLModel) -> None:
+    window = online
+    window.begin_check()
+    window.app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
+    window.fill_readings()
+    window.save()
+    there.save_record(record(Date=str(datetime.date.today()), Plot="1", Fruit="8"))
+    window.app.retry_database()
+    window.until(lambda: window.app.waiting.undecided, "the conflict")
+    window.settle()
+    assert "1 record waiting here for your decision" in trouble(window)
+    assert fruit(there) == [(1, 8)]
+    window.app.status_bar._trouble.press("Show Records")
+    shown = waiting_window(window)
+    assert "Somebody else recorded this plot meanwhile" in str(shown._detail.cget("text"))
+    shown.press("Open")
+    window.until(lambda: window.app.form.opened is not None, "both versions")
+    window.save()
+    window.settle()
+    window.until(lambda: not trouble(window), "the decision")
+    assert fruit(there) == [(1, 3)] and journal().entries() == []
+
+
+def test_a_waiting_record_that_needs_a_decision_can_be_given_up(online: Window, single: Node, there: SQLModel) -> None:
+    window = online
+    settings = {"db_host": "127.0.0.1", "db_port": str(single.port), "db_name": "abq"}
+    there.save_record(record(Plot="1", Fruit="8"))
+    journal().keep(new_entry(database_name(settings), record(Plot="1"), "insert"))
+    window.app.waiting._look_once()
+    window.until(lambda: window.app.waiting.undecided, "the conflict")
+    window.app.waiting.show()
+    waiting_window(window).press("Discard…")
+    window.answer("Discard")
+    window.settle()
+    window.until(lambda: journal().entries() == [], "the end of it")
+    assert not trouble(window)
+    assert there.get_record(record()["Date"], "8:00", "A", 1)[F.FRUIT] == 8
+
+
+def test_what_waits_for_another_database_stays_there(online: Window, there: SQLModel) -> None:
+    window = online
+    journal().keep(new_entry("db9:5432/abq", record(Plot="1"), "insert"))
+    window.app.waiting._look_once()
+    window.until(lambda: "waiting here for another database" in trouble(window), "the line")
+    window.app.waiting.show()
+    shown = waiting_window(window)
+    assert "db9:5432/abq" in str(shown._detail.cget("text"))
+    assert there.get_all_records(all_dates=True) == []
+
+
+def waiting_window(window: Window) -> WaitingWindow:
+    window.until(lambda: [each for each in window.app.winfo_children() if isinstance(each, WaitingWindow)], "the list")
+    (found,) = [each for each in window.app.winfo_children() if isinstance(each, WaitingWindow)]
+    window.app.update()
+    return found
+
+
+def test_two_windows_share_what_waits(
+    online: Window, single: Node, there: SQLModel, password: str, open_window: Callable[[], Window]
+) -> None:
+    second = open_window()
+    type_login(second, OWNER, password)
+    second.until(lambda: second.app.data_model is not None, "the database")
+    second.settle()
+    single.stop()
+    for window, time in ((online, "8:00"), (second, "12:00")):
+        window.begin_check(time)
+        for _plot in range(3):
+            window.fill_readings()
+            window.save()
+    online.app.waiting._look_once()
+    online.until(lambda: "6 records waiting here" in trouble(online), "all that waits")
+    single.start()
+    for window in (online, second):
+        window.app.retry_database()
+    for window in (online, second):
+        window.until(lambda window=window: not window.app.reconnecting.away, "the database")  # type: ignore[misc]
+    online.until(lambda: journal().entries() == [], "the replay")
+    for window in (online, second):
+        window.settle()
+        window.app.waiting._look_once()
+        window.until(lambda window=window: not trouble(window), "the end of the line")  # type: ignore[misc]
+    assert len(there.get_all_records()) == 6
+
+
+def test_quitting_says_that_what_waits_is_kept_and_the_next_start_saves_it(
+    online: Window, single: Node, there: SQLModel, password: str, open_window: Callable[[], Window]
+) -> None:
+    window = online
+    window.begin_check()
+    single.stop()
+    window.fill_readings()
+    window.save()
+    window.settle()
+    window.app.quit_application()
+    dialog: Dialog = window.dialog()
+    assert "1 record of this computer is not in the database yet" in dialog.message
+    assert "kept here" in dialog.detail
+    window.answer("Quit")
+    single.start()
+    second = open_window()
+    type_login(second, OWNER, password)
+    second.until(lambda: there.get_all_records(), "the replay")
+    second.settle()
+    assert fruit(there) == [(1, 3)]
+
+
+def test_a_password_that_changed_meanwhile_is_asked_for_again(
+    online: Window, single: Node, there: SQLModel
+) -> None:
+    window = online
+    window.begin_check()
+    single.stop()
+    window.fill_readings()
+    window.save()
+    single.start()
+    single.execute(f"ALTER ROLE {OWNER} PASSWORD 'another'")
+    window.until(lambda: "doesn't take the login any more" in trouble(window), "the refusal", 30)
+    window.app.status_bar._trouble.press("Log In…")
+    assert isinstance(window.dialog(), LoginDialog)
+    type_login(window, OWNER, "another")
+    window.until(lambda: not trouble(window), "the replay", 30)
+
+
+def test_a_save_that_takes_too_long_waits_here_and_is_done_once(
+    online: Window, single: Node, there: SQLModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("abq_data_entry.application.saving.PATIENCE_MS", 300)
+    window = online
+    window.begin_check()
+    window.fill_readings()
+    with there._connections._connection() as other, other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE plot_checks IN EXCLUSIVE MODE")
+        window.app.form.submit()
+        window.until(lambda: window.text(F.PLOT) == "2", "the next plot")
+        assert len(journal().entries()) == 1
+        cursor.execute("ROLLBACK")
+    window.until(lambda: not trouble(window), "the save")
+    window.settle()
+    assert fruit(there) == [(1, 3)] and journal().entries() == []
+
+
+def test_a_full_disk_without_a_database_keeps_the_form(online: Window, single: Node) -> None:
+    window = online
+    window.begin_check()
+    single.stop()
+    folder = journal().folder
+    for name in ("journal.log", "writing.lock"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).mkdir()
+    try:
+        window.fill_readings()
+        window.app.form.submit()
+        assert "journal of this computer" in window.dialog().detail
+        window.answer("Close")
+        assert window.text(F.HUMIDITY) == "24.09" and window.text(F.PLOT) == "1"
+    finally:
+        for name in ("journal.log", "writing.lock"):
+            (folder / name).rmdir()
