@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .. import outbox as room
+from .host_key import sending
 from .outbox import outcome_of, stopped_by_interrupt
 from .outcome import NotDone, interrupt_sets
 
@@ -45,7 +46,7 @@ class Run:
         except NotDone as error:
             self._note(deliveries, str(error))
             return
-        with room.sender(service.kind, self._values, *login) as sender:
+        with sending(service.kind, self._values, login) as sender:
             send = stopped_by_interrupt(sender)
             left = room.go_through(deliveries, lambda each: self._attempt(each, send))
         if left:

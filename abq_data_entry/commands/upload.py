@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..keyring_store import service_name
 from .days import add_date_option
+from .host_key import sending
 from .outbox import SUCCESS, opened_outbox, outcome_of
 from .outcome import NotDone, interrupt_sets
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for
@@ -49,16 +50,15 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
             raise NotDone(f"There are no records to upload of {date}.")
         outbox, values = opened_outbox(), settings.values()
         place = room.login_place(kind, values)
-        username, password = login_for(kind, options.username, options.password_stdin, secrets, place)
+        login = login_for(kind, options.username, options.password_stdin, secrets, place)
         known = room.known_version(model, date, kind)
         try:
-            delivery = outbox.add(model, date, room.destination_of(kind, values), username, known)
+            delivery = outbox.add(model, date, room.destination_of(kind, values), login[0], known)
         except room.NoRecords:
             raise NotDone(f"There are no records to upload of {date}.") from None
         room.record(outbox, model)
-        send = room.sender(kind, values, username, password)
         try:
-            with interrupt_sets() as event:
+            with sending(kind, values, login) as send, interrupt_sets() as event:
                 told = room.deliver(outbox, delivery.identifier, send, cancel=event, patience=_PATIENCE)
         finally:
             room.record(outbox, model)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .delivery import WAITING, Delivery
 from .folder import Outbox
 from .passing import may_pass, retry_after
-from .refusals import login_refused
+from .refusals import login_refused, unknown_host_key
 from .schedule import is_due
 
 ENOUGH = 3
@@ -45,14 +45,15 @@ def go_through(
     """Make one attempt at each delivery to one service; return those that were left, untouched, for another time.
 
     `attempt` returns the failure, if there was one. The rest is left after the server has said when it wants to be
-    asked again, after `ENOUGH` failures in a row that may pass, and after a refused login: more of the same might lock
-    the account.
+    asked again, after `ENOUGH` failures in a row that may pass, and after a refused login (more of the same might lock
+    the account) or an unknown host key.
     """
     in_a_row = 0
     for number, each in enumerate(deliveries, 1):
         error = attempt(each)
         in_a_row = in_a_row + 1 if error is not None and may_pass(error) else 0
-        if login_refused(error) or in_a_row == ENOUGH or (in_a_row and _told_to_wait(each, error)):
+        needs_somebody = login_refused(error) or unknown_host_key(error)
+        if needs_somebody or in_a_row == ENOUGH or (in_a_row and _told_to_wait(each, error)):
             return list(deliveries[number:])
     return []
 
