@@ -57,7 +57,7 @@ def opened_endpoint(
     if tells_waiting:
         tell_waiting(settings)
     if settings["db_host"]:
-        yield _logged_in(configured_endpoint(settings), secrets)
+        yield logged_in(configured_endpoint(settings), secrets)
         return
     was_running = _is_running()
     server = start_embedded(settings)
@@ -93,10 +93,14 @@ def backup_before_migration(settings: SettingsModel, endpoint: dict[str, str]) -
 
 def configured_endpoint(settings: SettingsModel) -> dict[str, str]:
     """The configured server, with the user that the environment names. Raises PostgresError."""
+    return {**postgres.configured(settings.values()), **login_of_environment()}
+
+
+def login_of_environment() -> dict[str, str]:
+    """The user, and the file of passwords, that the environment names."""
     user = os.environ.get(USER_VARIABLE) or os.environ.get("PGUSER")
-    passfile = os.environ.get("PGPASSFILE")
-    known = {"user": user, "passfile": passfile}
-    return {**postgres.configured(settings.values()), **{name: value for name, value in known.items() if value}}
+    known = {"user": user, "passfile": os.environ.get("PGPASSFILE")}
+    return {name: value for name, value in known.items() if value}
 
 
 def _is_running() -> bool:
@@ -112,7 +116,7 @@ def _stop(server: postgres.EmbeddedServer) -> None:
         log.warning("the embedded server was left running: %s", error)
 
 
-def _logged_in(endpoint: dict[str, str], secrets: Secrets) -> dict[str, str]:
+def logged_in(endpoint: dict[str, str], secrets: Secrets) -> dict[str, str]:
     """The endpoint with a password, if it takes one; asks for it when the server refuses and somebody is there."""
     from ..models import LoginFailed, SQLModel
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from . import backups
+from . import backups, moving
 from .passwords import Secrets
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def add_to(words: Words) -> None:
     _add(tasks, "dsn", print_dsn, "print a connection string that psql takes as it is")
     _add(tasks, "init", prepare, "create the tables, or bring those of an older version up to date")
     backups.add_to(tasks)
+    moving.add_to(tasks)
     technician = _add(tasks, "add-technician", add_technician, "add a technician")
     technician.add_argument("id", type=int, metavar="ID", help="the number on the badge")
     technician.add_argument("name", metavar="NAME")

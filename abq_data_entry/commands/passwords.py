@@ -35,7 +35,7 @@ def login_for(
     else it is asked for. Raises NotDone when there is nobody to ask.
     """
     if from_stdin:
-        return username or _asked_user(destination, from_stdin), _from_stdin()
+        return username or _asked_user(destination, from_stdin), password_from_stdin()
     if secrets.delivery:
         return username or _asked_user(destination, from_stdin), secrets.delivery
     known = _from_keyring(destination, username, place)
@@ -69,7 +69,8 @@ def can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _from_stdin() -> str:
+def password_from_stdin() -> str:
+    """The first line of standard input. Raises NotDone when it is empty."""
     password = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
     if not password:
         raise NotDone("No password came on standard input: its first line must be the password.")

@@ -1,9 +1,11 @@
 """Where the database is: a server by settings, or our own embedded PostgreSQL (start, attach, stop)."""
 
-from .backup import dump, readable, restore
+from .backup import dump, restore
 from .endpoints import configured, dsn
 from .errors import Cancelled, Damaged, PostgresError
 from .kept_backups import KeptBackups, backups_of, rotation_of, way_back
+from .loading import readable
+from .moving import Moved, move
 from .programs import binaries
 from .replacing import replace_cluster
 from .server import EmbeddedServer, start
@@ -13,12 +15,14 @@ __all__ = [
     "Damaged",
     "EmbeddedServer",
     "KeptBackups",
+    "Moved",
     "PostgresError",
     "backups_of",
     "binaries",
     "configured",
     "dsn",
     "dump",
+    "move",
     "readable",
     "replace_cluster",
     "restore",

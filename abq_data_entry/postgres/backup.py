@@ -1,7 +1,6 @@
 """Dump a database to a file and bring it back, with PostgreSQL's own pg_dump and pg_restore."""
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,12 +11,12 @@ from . import client_programs
 from .connections import connect, cursor_at
 from .contents import Contents, contents_of, difference, snapshot
 from .errors import PostgresError, system_errors_told
+from .loading import fill, load
 from .watching import UNWATCHED, Part, Watching, refuse_cancelled
 
 _ATTEMPTS = 50  # a tenth of a second each: clients that connect again at once may be in the way of the swap
 _NEEDS_CREATEDB = "To restore, a role needs the right CREATEDB."
 _NOT_VERIFIED = "To verify a backup, a role needs the right CREATEDB; db backup --no-verify makes one all the same."
-_RIGHT = re.compile(r'^(?:GRANT|REVOKE) .* (?:TO|FROM) ("(?:[^"]|"")+"|\w+)(?: WITH GRANT OPTION)?;$', re.MULTILINE)
 
 
 def dump(
@@ -53,8 +52,7 @@ def _dump(endpoint: Mapping[str, str], file: Path, arguments: list[str], watchin
 def _verify(endpoint: Mapping[str, str], file: Path, expected: Mapping[str, Contents], watching: Watching) -> None:
     failure = "The backup was not kept: it could not be restored into a scratch database"
     with _scratch(endpoint) as scratch:
-        arguments = ["--exit-on-error", "--no-owner", "--no-privileges", str(file)]
-        client_programs.run("pg_restore", scratch, arguments, failure, watching)
+        load(scratch, file, failure, with_rights=False, watching=watching)
         watching.report(1, 2)
         with snapshot(scratch) as connection:
             wrong = difference(expected, contents_of(connection, Part(watching, 50, 100)))
@@ -119,37 +117,6 @@ def restore(
         raise
     _drop(maintenance, aside)
     return missing
-
-
-def fill(fresh: dict[str, str], file: Path, watching: Watching = UNWATCHED) -> list[str]:
-    """Put what a dump holds into an empty database, all of it or nothing; the roles that the server doesn't know.
-
-    Data come before triggers, so none of them fires. Raises PostgresError, Cancelled.
-    """
-    arguments = ["--exit-on-error", "--single-transaction", "--no-owner", str(file.absolute())]
-    failure = f"The backup {file} was not restored and the database is as it was"
-    missing = _roles_missing(fresh, file)
-    if missing:
-        arguments.insert(0, "--no-privileges")
-    client_programs.run("pg_restore", fresh, arguments, failure, watching)
-    return missing
-
-
-def readable(file: Path) -> None:
-    """Raise PostgresError unless the file is there and begins as a dump does."""
-    if not file.is_file():
-        raise PostgresError(f"There is no backup file {file}.")
-    client_programs.output("pg_restore", ["--list", str(file.absolute())], f"{file} can't be read as a backup")
-
-
-def _roles_missing(fresh: dict[str, str], file: Path) -> list[str]:
-    """The roles that the dump gives rights to but that this server doesn't know."""
-    said = client_programs.output("pg_restore", ["--file=-", "--schema-only", "--no-owner", str(file.absolute())])
-    named = set(_RIGHT.findall(said))
-    wanted = {role[1:-1].replace('""', '"') if role.startswith('"') else role for role in named} - {"PUBLIC"}
-    with cursor_at(fresh) as cursor:
-        cursor.execute("SELECT rolname FROM pg_roles")
-        return sorted(wanted - {row[0] for row in cursor})
 
 
 def _swap(maintenance: Mapping[str, str], name: str, fresh: str, aside: str) -> None:

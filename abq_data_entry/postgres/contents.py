@@ -53,18 +53,21 @@ class Contents(NamedTuple):
 
 
 @contextmanager
-def snapshot(endpoint: Mapping[str, str]) -> Iterator["Connection"]:
-    """A connection whose statements all see one state of the database. Raises PostgresError."""
+def snapshot(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> Iterator["Connection"]:
+    """A connection whose statements all see one state of the database. Raises PostgresError.
+
+    `name` is what `pg_stat_activity` shows.
+    """
     import psycopg2
 
-    connection = connect(endpoint)
+    connection = connect(endpoint, name)
     try:
         with connection.cursor() as cursor:
             cursor.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_SAME_TEXT}")
         yield connection
     except psycopg2.Error as error:
-        name, reason = endpoint.get("dbname"), error.diag.message_primary or "the connection was lost"
-        raise PostgresError(f"The database {name} could not be read: {reason}.", str(error)) from error
+        which, reason = endpoint.get("dbname"), error.diag.message_primary or "the connection was lost"
+        raise PostgresError(f"The database {which} could not be read: {reason}.", str(error)) from error
     finally:
         connection.close()
 

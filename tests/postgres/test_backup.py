@@ -15,6 +15,7 @@ from abq_data_entry.postgres import EmbeddedServer, backup, client_programs, pro
 from abq_data_entry.postgres.connections import connect, cursor_at
 from abq_data_entry.postgres.contents import contents_of, difference, differing_row, snapshot
 from abq_data_entry.postgres.errors import Cancelled
+from abq_data_entry.postgres.loading import fill
 from abq_data_entry.postgres.watching import cancellable
 
 
@@ -180,7 +181,7 @@ def test_differences_are_named(endpoint: dict[str, str], server: EmbeddedServer,
     server.create_database(other["dbname"])
     try:
         postgres.dump(endpoint, tmp_path / "dump")
-        backup.fill(other, tmp_path / "dump")
+        fill(other, tmp_path / "dump")
         assert compared(endpoint, other) == ("", "")
         with cursor_at(other) as cursor:
             cursor.execute("UPDATE kept SET text = 'smaller' WHERE number = 1")

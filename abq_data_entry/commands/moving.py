@@ -1,0 +1,90 @@
+"""`db move`: from the embedded database to a server, in one word."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from typing import TYPE_CHECKING
+
+from .outcome import NotDone
+from .passwords import Secrets, password_from_stdin
+
+if TYPE_CHECKING:
+    from .. import postgres
+    from ..models.settings import SettingsModel
+    from . import Words
+
+NOTE = "moved.txt"
+
+
+def add_to(tasks: Words) -> None:
+    """Add the word to those of `db`."""
+    text = "move everything from the embedded database to an empty one on a server, and use that from now on"
+    move = tasks.add_parser("move", help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
+    move.set_defaults(run=move_to_server)
+    move.add_argument("host", metavar="HOST", help="the server, or several by commas")
+    move.add_argument("--port", default="5432", metavar="PORT", help="its port (default: %(default)s)")
+    move.add_argument("--name", metavar="DATABASE", help="the empty database there (default: the same name)")
+    move.add_argument("--user", metavar="U", help="who is to own the tables there")
+    move.add_argument("--sslmode", default="", metavar="MODE", help="such as verify-full")
+    move.add_argument("--sslrootcert", default="", metavar="FILE", help="the authority of the server's certificate")
+    move.add_argument("--password-stdin", action="store_true", help="the password is the first line of standard input")
+
+
+def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Copy, compare row by row, then let the settings name the server. Until then nothing has changed here."""
+    from .. import postgres
+    from ..models import schema
+    from .database import backup_before_migration, logged_in, login_of_environment, opened_endpoint, read_settings
+
+    settings = read_settings()
+    if settings["db_host"]:
+        raise NotDone(f"The setting db_host names the server {settings['db_host']} already: that database is used.")
+    new = _new_settings(options, settings)
+    user = {"user": options.user} if options.user else {}
+    target = {**postgres.configured({**settings.values(), **new}), **login_of_environment(), **user}
+    if options.password_stdin:
+        secrets = Secrets(database=password_from_stdin())
+    target = logged_in(target, secrets)
+
+    with opened_endpoint(settings, secrets) as source:
+
+        def follow(moved: postgres.Moved) -> None:
+            for name, value in new.items():
+                settings.set(name, value)
+            settings.save()
+            _tell(moved, source, target)
+
+        schema.prepare(source, backup_before_migration(settings, source))
+        postgres.move(source, target, follow)
+
+
+def _new_settings(options: argparse.Namespace, settings: SettingsModel) -> dict[str, str]:
+    new = {"db_host": options.host, "db_port": options.port, "db_name": options.name or str(settings["db_name"])}
+    new |= {"db_sslmode": options.sslmode, "db_sslrootcert": options.sslrootcert}
+    known = type(settings)(settings.path.name, settings.path.parent)
+    for name, value in new.items():
+        try:
+            known.set(name, value)
+        except ValueError as error:
+            raise NotDone(str(error)) from None
+    return new
+
+
+def _tell(moved: postgres.Moved, source: dict[str, str], target: dict[str, str]) -> None:
+    from .. import folders
+    from ..postgres.home import home_in, write_private
+
+    rows = sum(each.rows for each in moved.tables.values())
+    where = f"{target['dbname']} on {target['host']}"
+    moment = datetime.datetime.now().isoformat(" ", "minutes")
+    home = home_in(folders.data_folder())
+    note = home.folder / NOTE
+    text = f"{moment}: everything in the database {source['dbname']} was moved to {where}. It stays here as it was.\n"
+    write_private(note, text, home.account)
+    print(f"{len(moved.tables)} tables with {rows:,} rows are in the database {where}: every row was compared")
+    print(f"The settings name it from now on; the embedded database stays as it was ({note})")
+    if moved.missing_roles:
+        names = ", ".join(moved.missing_roles)
+        print(f"Warning: that server has no role {names}: grant the rights of QA and others there.", file=sys.stderr)

@@ -1,0 +1,80 @@
+"""What a dump holds, put into an empty database: all of it or nothing."""
+
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import client_programs
+from .connections import cursor_at
+from .errors import PostgresError
+from .watching import UNWATCHED, Watching
+
+_RIGHT = re.compile(r'^(?:GRANT|REVOKE) .* (?:TO|FROM) ("(?:[^"]|"")+"|\w+)(?: WITH GRANT OPTION)?;$', re.MULTILINE)
+_KNOWS_ALL_SETTINGS = 170000  # the version from which on a server knows all that pg_restore sets
+_UNKNOWN_BEFORE = re.compile(rb"SET transaction_timeout = 0;\r?\n")
+_HEAD = 64 * 1024  # where pg_restore sets things
+
+
+def readable(file: Path) -> None:
+    """Raise PostgresError unless the file is there and begins as a dump does."""
+    if not file.is_file():
+        raise PostgresError(f"There is no backup file {file}.")
+    client_programs.output("pg_restore", ["--list", str(file.absolute())], f"{file} can't be read as a backup")
+
+
+def fill(fresh: Mapping[str, str], file: Path, watching: Watching = UNWATCHED) -> list[str]:
+    """Put what a dump holds into an empty database, all of it or nothing; the roles that the server doesn't know.
+
+    Data come before triggers, so none of them fires. Raises PostgresError, Cancelled.
+    """
+    missing = _roles_missing(fresh, file)
+    failure = f"The backup {file} was not restored and the database is as it was"
+    load(fresh, file, failure, with_rights=not missing, watching=watching)
+    return missing
+
+
+def load(
+    fresh: Mapping[str, str], file: Path, failure: str, *, with_rights: bool, watching: Watching = UNWATCHED
+) -> None:
+    """Put what a dump holds into an empty database; `failure` begins the sentence when it can't be done."""
+    wanted = ["--no-owner", *([] if with_rights else ["--no-privileges"]), str(file.absolute())]
+    if _takes_archives(fresh):
+        arguments = ["--exit-on-error", "--single-transaction", *wanted]
+        client_programs.run("pg_restore", fresh, arguments, failure, watching)
+        return
+    # Archive and connection may want different programs: pg_restore must be as new as the archive, and that one may
+    # neither encrypt nor know an older server. As a script psql takes it anywhere.
+    with tempfile.TemporaryDirectory(prefix="abq-restore-") as folder:  # 0700
+        script = Path(folder, "script.sql")
+        client_programs.output("pg_restore", [f"--file={script}", *wanted], failure, watching=watching)
+        _for_older_servers(script)
+        arguments = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", f"--file={script}"]
+        client_programs.run("psql", fresh, arguments, failure, watching)
+
+
+def _takes_archives(fresh: Mapping[str, str]) -> bool:
+    if not fresh.get("host", "").startswith("/"):
+        return False
+    with cursor_at(fresh) as cursor:
+        return bool(cursor.connection.server_version >= _KNOWS_ALL_SETTINGS)
+
+
+def _for_older_servers(script: Path) -> None:
+    """Blank what pg_restore sets at the head of a script and servers before 17 don't know; the length stays."""
+    with script.open("r+b") as file:
+        head = file.read(_HEAD)
+        found = _UNKNOWN_BEFORE.search(head)
+        if found:
+            file.seek(found.start())
+            file.write(b" " * (len(found[0].rstrip())))
+
+
+def _roles_missing(fresh: Mapping[str, str], file: Path) -> list[str]:
+    """The roles that the dump gives rights to but that this server doesn't know."""
+    said = client_programs.output("pg_restore", ["--file=-", "--schema-only", "--no-owner", str(file.absolute())])
+    named = set(_RIGHT.findall(said))
+    wanted = {role[1:-1].replace('""', '"') if role.startswith('"') else role for role in named} - {"PUBLIC"}
+    with cursor_at(fresh) as cursor:
+        cursor.execute("SELECT rolname FROM pg_roles")
+        return sorted(wanted - {row[0] for row in cursor})
