@@ -10,8 +10,9 @@ import threading
 
 from . import encryption
 from .failures import Cancelled, FileChanged, InvalidInput, Told
+from .ftp_facts import TransferIncomplete
 from .ftp_session import Login, Session, ftp_security, log_in
-from .ftp_store import Store, TransferIncomplete
+from .ftp_store import Store
 from .guard import Guard
 from .source import Progress, SourceFile
 from .uploads import TIMEOUT, StoredUploads
@@ -19,7 +20,8 @@ from .uploads import TIMEOUT, StoredUploads
 __all__ = ["TIMEOUT", "FtpUploads", "TransferIncomplete", "TransferStopped", "ftp_security", "upload_to_corporate_ftp"]
 
 _LOGIN_REFUSED = ("430", "530")
-_GOING_AWAY = "421"  # the server ends the session, after a while without a command, say (RFC 959, 4.2.2)
+_ABORTED = "426"  # the connection for the data broke
+_GOING_AWAY = ("421",)  # the server ends the session, after a while without a command, say (RFC 959, 4.2.2)
 
 
 class TransferStopped(Told, ftplib.Error):
@@ -93,7 +95,7 @@ class FtpUploads(StoredUploads[Session]):
         session.close()
 
     def _new_store(self, source: SourceFile, identifier: str | None) -> Store:
-        return Store(source)
+        return Store(source, identifier)
 
     def _in_words(self, error: Exception) -> Exception:
         return _made_anew(error, self._login.password)
@@ -101,9 +103,9 @@ class FtpUploads(StoredUploads[Session]):
     def _is_refusal(self, error: Exception) -> bool:
         return isinstance(error, ftplib.Error) and str(error)[:3] in _LOGIN_REFUSED
 
-    def _is_break(self, error: Exception) -> bool:
+    def _is_break(self, error: Exception, all_sent: bool) -> bool:
         if isinstance(error, ftplib.Error):
-            return str(error).startswith(_GOING_AWAY)
+            return str(error)[:3] in (_GOING_AWAY if all_sent else (*_GOING_AWAY, _ABORTED))
         return isinstance(error, ConnectionError | EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 

@@ -111,7 +111,7 @@ class SftpUploads(StoredUploads[ShellSession]):
         session.close()
 
     def _new_store(self, source: SourceFile, identifier: str | None) -> SftpStore:
-        return SftpStore(source)
+        return SftpStore(source, identifier)
 
     def _in_words(self, error: Exception) -> Exception:
         return _made_anew(error, self._login.host)
@@ -119,7 +119,7 @@ class SftpUploads(StoredUploads[ShellSession]):
     def _is_refusal(self, error: Exception) -> bool:
         return isinstance(error, paramiko.AuthenticationException)
 
-    def _is_break(self, error: Exception) -> bool:
+    def _is_break(self, error: Exception, all_sent: bool) -> bool:
         return _is_cut(error)
 
 

@@ -56,19 +56,24 @@ class SourceFile:
             if self.sent < self.size and time.monotonic() - reported >= _PROGRESS_INTERVAL:
                 reported = time.monotonic()
                 self._report()
-        now = os.fstat(self._file.fileno())
-        if self.sent != self.size or (now.st_size, now.st_mtime_ns) != (self.size, self._status.st_mtime_ns):
-            raise FileChanged(f"The file {self._path} was changed while it was being sent. Send it again.")
+        self._require_unchanged(self.sent == self.size)
         self._report()
 
-    def content(self, size: int) -> Iterator[memoryview]:
-        """Yield the same blocks without counting them as sent, and begin again."""
+    def content(self, size: int, end: int | None = None) -> Iterator[memoryview]:
+        """Yield the same blocks, up to `end`, without counting them as sent, and begin again."""
         buffer = memoryview(bytearray(min(size, max(self.size, 1))))
-        rest = self.size
+        self.rewind()
+        rest = self.size if end is None else end
         while rest and (count := self._file.readinto(buffer[:rest])):
             rest -= count
             yield buffer[:count]
         self.rewind()
+
+    def skip(self, count: int) -> None:
+        """Go on after the first `count` bytes: the other side has them. Raises `FileChanged`."""
+        self._file.seek(count)
+        self.sent = count
+        self._require_unchanged()
 
     def rewind(self) -> None:
         """Begin again with the first block."""
@@ -79,6 +84,11 @@ class SourceFile:
     def modified(self) -> float:
         """When the file was last written to, in seconds since 1970 (UTC)."""
         return self._status.st_mtime
+
+    def _require_unchanged(self, as_expected: bool = True) -> None:
+        now = os.fstat(self._file.fileno())
+        if not as_expected or (now.st_size, now.st_mtime_ns) != (self.size, self._status.st_mtime_ns):
+            raise FileChanged(f"The file {self._path} was changed while it was being sent. Send it again.")
 
     def _report(self) -> None:
         if self._progress is not None:

@@ -5,14 +5,18 @@ connections are handed from one to the next. One that has died in between is mad
 """
 
 import abc
+import logging
 import os
 import threading
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
 from .guard import Guard
+from .resuming import Breaks
 from .source import Progress, SourceFile
 from .tidying import tidy
+
+log = logging.getLogger(__name__)
 
 TIMEOUT = 60.0  # seconds without any progress
 
@@ -74,12 +78,27 @@ class Uploads(abc.ABC):
 class Store(Protocol[Over]):
     """How one file is stored; knows what a failure leaves behind."""
 
+    found: int
+    """How much of the file was there already when the last `run` began."""
+
     @property
     def unfinished(self) -> bool:
         """Whether there may be something to tidy."""
 
+    @property
+    def may_continue(self) -> bool:
+        """Whether `run` may be called again."""
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether an earlier attempt may have left a part of the file."""
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Whether the next attempt could go on with what is there, and would have much less to send."""
+
     def run(self, session: Over) -> None:
-        """Store it and make sure that it is all there."""
+        """Store it and make sure that it is all there; after a break over another session, from there on."""
 
     def tidy(self, session: Over) -> None:
         """Remove what a failure left, over a new session."""
@@ -117,7 +136,7 @@ class StoredUploads(Uploads, Generic[Session]):
         """Tell whether a failed login was refused because of the user name or the password."""
 
     @abc.abstractmethod
-    def _is_break(self, error: Exception) -> bool:
+    def _is_break(self, error: Exception, all_sent: bool) -> bool:
         """Tell whether the connection has died, or the server has said that it ends it."""
 
     def close(self) -> None:
@@ -130,29 +149,37 @@ class StoredUploads(Uploads, Generic[Session]):
     ) -> BaseException | None:
         store = self._new_store(source, identifier)
         with Guard(cancel, self._timeout) as guard:
+            left = kept = False
             try:
                 self._run(store, source, guard)
                 return None
             except self.errors as error:
+                may_pass = isinstance(guard.verdict(), TimeoutError) or self._is_break(error, False)
+                kept = may_pass and store.is_worth_keeping
+                left = not may_pass and store.may_be_there and self._refusal is None
                 failure: BaseException = guard.verdict() or self._in_words(error)
             except BaseException as error:  # of the progress callback, or Ctrl-C
                 failure = error
             self._drop()
-        if store.unfinished:
+        if (store.unfinished or left) and not kept:
             tidy(lambda guard: self._clear(store, guard), cancel)
         return failure
 
     def _run(self, store: Store[Session], source: SourceFile, guard: Guard) -> None:
-        """Store the file, once more if the session of an earlier file turns out to be dead."""
-        may_be_dead = self._session is not None
+        """Store the file: once more if the session of an earlier file turns out to be dead, and on after a break."""
+        may_be_dead, breaks = self._session is not None, Breaks()
         while True:
             try:
                 store.run(self._ready(guard))
                 return
             except self.errors as error:
-                if not may_be_dead or source.sent or guard.verdict() or not self._is_break(error):
+                if guard.verdict() or not self._is_break(error, source.sent == source.size):
                     raise
-                may_be_dead = False
+                was_dead, may_be_dead = may_be_dead and not source.sent, False
+                in_the_file = store.unfinished and store.may_continue
+                if not was_dead and not (in_the_file and breaks.may_connect_again(store.found)):
+                    raise
+                log.info("the connection broke after %d of %d bytes; another one", source.sent, source.size)
                 self._drop()
 
     def _ready(self, guard: Guard) -> Session:

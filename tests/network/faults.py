@@ -122,6 +122,7 @@ class Ftp:
     overwrites: bool = True  # by renaming; STOR always does
     certificate: Path | None = None  # AUTH TLS is known then
     ends_tls: bool = True  # data connections are ended as TLS wants it
+    continues: tuple[str, ...] = ()  # REST, APPE
     files: dict[str, bytes] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     deleted: threading.Event = field(default_factory=threading.Event)
@@ -135,7 +136,7 @@ class Ftp:
             control.stall()
         reply(self.welcome)
         listener: socket.socket | None = None
-        renaming = ""
+        renaming, offset = "", 0
         while line := control.until(b"\r\n"):
             command, _, argument = line.decode().strip().partition(" ")
             self.commands.append(f"{command} {argument}".strip())
@@ -166,7 +167,13 @@ class Ftp:
                 port = listener.getsockname()[1]
                 reply(f"227 here (127,0,0,1,{port // 256},{port % 256})")
             elif command == "STOR" and listener is not None:
-                self._store(control, listener, argument, reply)
+                self._store(control, listener, argument, reply, offset)
+                offset = 0
+            elif command == "APPE" and listener is not None and "APPE" in self.continues:
+                self._store(control, listener, argument, reply, len(self.files[argument]))
+            elif command == "REST" and "REST" in self.continues:
+                offset = int(argument)
+                reply("350 go on")
             elif command == "SIZE":
                 reply(f"213 {len(self.files[argument])}" if argument in self.files else "550 no such file")
             elif command == "LIST" and listener is not None:
@@ -195,10 +202,17 @@ class Ftp:
         data, _ = listener.accept()
         return data if self.certificate is None else self._encrypted(data)
 
-    def _store(self, control: Connection, listener: socket.socket, name: str, reply: Callable[[str], None]) -> None:
+    def _store(
+        self,
+        control: Connection,
+        listener: socket.socket,
+        name: str,
+        reply: Callable[[str], None],
+        offset: int = 0,
+    ) -> None:
         reply("150 send it")
-        content = bytearray()
-        self.files[name] = b""  # opened, and with that emptied
+        content = bytearray(self.files.get(name, b"")[:offset])
+        self.files[name] = bytes(content)  # opened, and with that cut off
         with listener, self._accepted(listener) as data:
             data.settimeout(30)
             while block := data.recv(65536):

@@ -161,9 +161,9 @@ def test_overwriting_and_moving_aside_refused(extract: Path) -> None:
 
 def test_temporary_name_refused(extract: Path) -> None:
     class OnlyTables(Ftp):
-        def _store(self, control, listener, name, reply):
+        def _store(self, control, listener, name, reply, offset=0):
             if name.endswith(".csv"):
-                super()._store(control, listener, name, reply)
+                super()._store(control, listener, name, reply, offset)
             else:
                 reply("553 only .csv here")
 

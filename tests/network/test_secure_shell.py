@@ -255,10 +255,10 @@ def test_faults_of_the_greeting(script: Script, told: str, extract: Path, tmp_pa
 
 
 def relay(server: ShellServer, limit: int, then: str, reached: threading.Event) -> Script:
-    """Hand everything on to the server and back; once that many bytes have come: cut both, or carry nothing more."""
-    passed = [0]
+    """Hand everything on to the server and back; when so many bytes of a connection have come: cut it, or stall."""
 
     def script(connection: Connection) -> None:
+        passed = 0
         with socket.create_connection(("127.0.0.1", server.port)) as onward:
 
             def back() -> None:
@@ -268,8 +268,8 @@ def relay(server: ShellServer, limit: int, then: str, reached: threading.Event) 
 
             threading.Thread(target=back, daemon=True).start()
             while block := connection.socket.recv(65536):
-                passed[0] += len(block)
-                if limit < passed[0] and not reached.is_set():
+                passed += len(block)
+                if limit < passed:
                     reached.set()
                     if then == "stall":
                         connection.stall()

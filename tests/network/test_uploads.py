@@ -15,6 +15,7 @@ from abq_data_entry import network
 from tests.fixtures.servers import BundledServer
 
 from .certificates import authority
+from .fault_proxy import ADDRESS, fault_proxy
 from .faults import Connection, Ftp, http, serving
 from .real_servers import PASSWORD, ShellServer, proftpd, sshd
 
@@ -225,48 +226,21 @@ def shell() -> Iterator[ShellServer]:
         yield running
 
 
-class Relay:
-    """Hands everything on to a server and back; counts connections, and cuts them all on request."""
-
-    def __init__(self, target: int) -> None:
-        self._target = target
-        self._open: list[socket.socket] = []
-        self.connections = 0
-
-    def __call__(self, connection: Connection) -> None:
-        self.connections += 1
-        with socket.create_connection(("127.0.0.1", self._target)) as onward:
-            self._open += [connection.socket, onward]
-            threading.Thread(target=self._carry, args=(onward, connection.socket), daemon=True).start()
-            self._carry(connection.socket, onward)
-
-    def _carry(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while block := source.recv(65536):
-                target.sendall(block)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            return
-
-    def cut(self) -> None:
-        for each in self._open:
-            each.shutdown(socket.SHUT_RDWR)
-
-
 @pytest.mark.parametrize("dies", [False, True])
 def test_sftp_logs_in_once_and_anew_when_the_connection_has_died(
     dies: bool, shell: ShellServer, extracts: list[Path], tmp_path: Path
 ) -> None:
-    relay = Relay(shell.port)
     known = tmp_path / "known_hosts"
-    with serving(relay) as port:
-        known.write_text(f"[127.0.0.1]:{port} {shell.host_key}\n")
-        with network.SftpUploads("127.0.0.1", port, shell.username, "", known, shell.key_file) as uploads:
-            for number, path in enumerate(extracts):
-                uploads.upload(path)
-                if dies and number == 2:
-                    relay.cut()
+    known.write_text(f"[{ADDRESS}]:{shell.port} {shell.host_key}\n")
+    with (
+        fault_proxy(shell.port) as proxy,
+        network.SftpUploads(ADDRESS, shell.port, shell.username, "", known, shell.key_file) as uploads,
+    ):
+        for number, path in enumerate(extracts):
+            uploads.upload(path)
+            if dies and number == 2:
+                proxy.cut_all()
     assert contents(list(shell.folder.iterdir())) == contents(extracts)
-    assert relay.connections == (2 if dies else 1)
+    assert proxy.connections == (2 if dies else 1)
     for path in shell.folder.iterdir():
         path.unlink()

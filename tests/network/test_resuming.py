@@ -1,0 +1,274 @@
+"""Connections that break in the middle of a file: the transfer goes on where it stopped, to real servers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry import network
+from abq_data_entry.network import sftp_store
+from tests.fixtures.servers import bundled_server
+
+from .certificates import Authority, authority
+from .fault_proxy import ADDRESS, Fault, FaultProxy, fault_proxy, free_ports
+from .faults import Connection, Ftp, serving
+from .real_servers import PASSWORD, RealServer, proftpd, sshd, user_and_group, vsftpd
+
+SIZE = 12_000_000
+IDENTIFIER = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority("Lab Authority", tmp_path_factory.mktemp("trusted"))
+
+
+@pytest.fixture
+def extract(tmp_path: Path) -> Path:
+    path = tmp_path / "abq_data_record_2026-11-21.csv"
+    path.write_bytes(b"".join(number.to_bytes(8, "big") for number in range(SIZE // 8)))  # no two places alike
+    return path
+
+
+class Server:
+    """A real server behind the proxy."""
+
+    def __init__(self, kind: str, folder: Path, proxy: FaultProxy, uploads: Callable[[], network.Uploads]) -> None:
+        self.kind = kind
+        self.folder = folder
+        self.proxy = proxy
+        self.uploads = uploads
+
+    def send(self, path: Path, *, lose_after: tuple[int, ...] = (), **options: object) -> None:
+        """Send the file; after so many bytes of each connection in turn the network is lost for a moment."""
+        self.proxy.faults += [Fault("lose", after, data=self.kind != "sshd") for after in lose_after]
+        with self.uploads() as uploads:
+            uploads.upload(path, **options)  # type: ignore[arg-type]
+        assert not any(fault.times for fault in self.proxy.faults), "the network was never lost"
+
+    def files(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+
+
+RESTARTS = ("AllowStoreRestart on", "AllowOverwrite on")
+KINDS = ("bundled", "bundled with TLS", "vsftpd", "proftpd", "proftpd without restarts", "sshd")
+
+
+@contextlib.contextmanager
+def behind_the_proxy(kind: str, trusted: Authority, folder: Path) -> Iterator[Server]:
+    ports = free_ports()
+    with contextlib.ExitStack() as stack:
+        certificate = trusted.issue(ADDRESS)
+        user, password, security = "test", "test", "explicit"
+        if kind.startswith("bundled"):
+            words = ["--passive-ports", f"{ports[0]}-{ports[-1]}"]
+            words += ["--certificate", str(certificate)] if "TLS" in kind else []
+            security = "explicit" if "TLS" in kind else "none"
+            bundled = stack.enter_context(bundled_server("basic_ftp_server.py", *words, workspace=folder))
+            port, files = bundled.port, bundled.folder
+        elif kind == "sshd":
+            shell = stack.enter_context(sshd())
+            proxy = stack.enter_context(fault_proxy(shell.port))
+            known = folder / "known_hosts"
+            known.write_text(f"[{ADDRESS}]:{shell.port} {shell.host_key}\n")
+            yield Server(
+                kind,
+                shell.folder,
+                proxy,
+                lambda: network.SftpUploads(ADDRESS, shell.port, shell.username, "", known, shell.key_file, timeout=10),
+            )
+            return
+        else:
+            running = stack.enter_context(_started(kind, certificate, ports))
+            port, files, user, password = running.port, running.folder, running.username, PASSWORD
+        proxy = stack.enter_context(fault_proxy(port, ports))
+        yield Server(
+            kind,
+            files,
+            proxy,
+            lambda: network.FtpUploads(
+                ADDRESS, port, user, password, security=security, ca_file=trusted.file, timeout=10
+            ),
+        )
+
+
+def _started(kind: str, certificate: Path, ports: range) -> contextlib.AbstractContextManager[RealServer]:
+    if kind == "vsftpd":
+        return vsftpd(certificate, f"pasv_min_port={ports[0]}", f"pasv_max_port={ports[-1]}")
+    lines = ["SocketBindTight on", f"PassivePorts {ports[0]} {ports[-1]}", "LoadModule mod_digest.c"]
+    return proftpd(certificate, *lines, *(() if "without" in kind else RESTARTS))
+
+
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest, trusted: Authority, tmp_path: Path) -> Iterator[Server]:
+    with behind_the_proxy(request.param, trusted, tmp_path) as running:
+        yield running
+
+
+def test_goes_on_after_the_network_was_lost(server: Server, extract: Path) -> None:
+    put_old_file(server, extract.name)
+    server.send(extract, lose_after=(6_000_000,))
+    assert server.files() == {extract.name: extract.read_bytes()}
+    if server.kind == "proftpd without restarts":
+        until(lambda: max(server.proxy.counts) >= SIZE)  # this one lets nobody go on
+    elif server.kind != "sshd":
+        until(lambda: len(server.proxy.counts) == 2)
+        assert max(server.proxy.counts) < SIZE, "all of it was sent again"
+
+
+def test_goes_on_as_often_as_it_gets_further(server: Server, extract: Path) -> None:
+    if server.kind == "proftpd without restarts":
+        with pytest.raises(network.ftp.all_errors):
+            server.send(extract, lose_after=(3_000_000,) * 20)
+        assert server.files() == {}
+    else:
+        server.send(extract, lose_after=(6_000_000, 5_500_000))
+        assert server.files() == {extract.name: extract.read_bytes()}
+
+
+def test_connection_for_the_data_alone_is_lost(server: Server, extract: Path) -> None:
+    if server.kind == "sshd":
+        pytest.skip("it has only one connection")
+    server.proxy.faults.append(Fault("reset", 6_000_000, data=True))
+    server.send(extract)
+    assert server.proxy.happened.is_set()
+    assert server.files() == {extract.name: extract.read_bytes()}
+
+
+def lose_for_good(server: Server, path: Path) -> None:
+    """An attempt that fails: the network is lost, and stays so."""
+    server.proxy.faults.append(Fault("down", 8_000_000, data=server.kind != "sshd"))
+    with server.uploads() as uploads, pytest.raises(Exception) as caught:
+        uploads.upload(path, identifier=IDENTIFIER)
+    assert not isinstance(caught.value, network.Cancelled) and server.proxy.is_down
+    server.proxy.is_down = False
+
+
+@pytest.mark.parametrize("kind", ["vsftpd", "proftpd", "sshd"])
+def test_next_attempt_goes_on_with_what_the_last_one_left(
+    kind: str, trusted: Authority, tmp_path: Path, extract: Path
+) -> None:
+    with behind_the_proxy(kind, trusted, tmp_path) as server:
+        put_old_file(server, extract.name)
+        lose_for_good(server, extract)
+        kept = [name for name in server.files() if name.endswith(".part")]
+        assert len(kept) == 1 and server.files()[extract.name] == b"the old one"
+        begun: list[int] = []
+        with server.uploads() as uploads:  # as another process would, after a restart
+            uploads.upload(extract, identifier=IDENTIFIER, progress=lambda sent, total: begun.append(sent))
+        assert server.files() == {extract.name: extract.read_bytes()}
+        assert begun[0] > 2_000_000, "all of it was sent again"
+
+
+@pytest.mark.parametrize("kind", ["vsftpd", "proftpd", "sshd"])
+def test_changed_file_begins_anew(kind: str, trusted: Authority, tmp_path: Path, extract: Path) -> None:
+    with behind_the_proxy(kind, trusted, tmp_path) as server:
+        lose_for_good(server, extract)
+        extract.write_bytes(bytes(SIZE))
+        with server.uploads() as uploads:
+            uploads.upload(extract, identifier=IDENTIFIER)
+        assert server.files()[extract.name] == bytes(SIZE)
+
+
+@pytest.mark.parametrize("kind", ["vsftpd", "proftpd", "sshd"])
+def test_cancel_removes_what_an_earlier_attempt_left(
+    kind: str, trusted: Authority, tmp_path: Path, extract: Path
+) -> None:
+    with behind_the_proxy(kind, trusted, tmp_path) as server:
+        lose_for_good(server, extract)
+        assert server.files()
+        cancel = threading.Event()
+        cancel.set()
+        with server.uploads() as uploads, pytest.raises(network.Cancelled):
+            uploads.upload(extract, identifier=IDENTIFIER, cancel=cancel)
+        until(lambda: not server.files())
+
+
+@pytest.mark.parametrize("kind", ["vsftpd", "sshd"])
+def test_larger_than_ours_begins_anew(kind: str, trusted: Authority, tmp_path: Path, extract: Path) -> None:
+    with behind_the_proxy(kind, trusted, tmp_path) as server:
+        lose_for_good(server, extract)
+        (part,) = server.folder.iterdir()
+        with part.open("ab") as file:
+            file.truncate(SIZE + 1)
+        server.send(extract, identifier=IDENTIFIER)
+        assert server.files() == {extract.name: extract.read_bytes()}
+
+
+def test_part_of_something_else_is_found_by_its_digest(trusted: Authority, tmp_path: Path, extract: Path) -> None:
+    with behind_the_proxy("proftpd", trusted, tmp_path) as server:
+        lose_for_good(server, extract)
+        (part,) = server.folder.iterdir()
+        with part.open("r+b") as file:
+            file.write(b"damaged")
+        server.send(extract, identifier=IDENTIFIER)
+        assert server.files() == {extract.name: extract.read_bytes()}
+
+
+def test_small_part_is_removed(trusted: Authority, tmp_path: Path, extract: Path) -> None:
+    extract.write_bytes(extract.read_bytes()[:500_000])
+
+    def reset(control: Connection, data: Connection) -> None:
+        data.reset()
+        control.reset()
+
+    server = Ftp(keep=100_000, after=reset)
+    with serving(server) as port, pytest.raises(network.ftp.all_errors):
+        network.FtpUploads("127.0.0.1", port, "lab", "x").upload(extract, identifier=IDENTIFIER)
+    assert server.files == {}
+
+
+def test_stored_whole_when_the_answer_was_lost(trusted: Authority, tmp_path: Path, extract: Path) -> None:
+    """Its size says that there is nothing more to send."""
+    with behind_the_proxy("bundled", trusted, tmp_path) as server:
+        server.proxy.faults.append(Fault("reset", up=False, mark=b"226 "))
+        server.send(extract)
+        assert server.proxy.happened.is_set() and server.proxy.counts == [SIZE]
+        assert server.files() == {extract.name: extract.read_bytes()}
+
+
+@pytest.mark.parametrize("ways", [("REST",), ("APPE",), ()])
+@pytest.mark.parametrize("replies", [{}, {"SIZE": "502 no"}])
+def test_ways_to_continue(ways: tuple[str, ...], replies: dict[str, str], extract: Path) -> None:
+    """By REST, else by APPE, else from the beginning; the same where SIZE isn't offered and so nothing is known."""
+    extract.write_bytes(extract.read_bytes()[:3_000_000])
+    server = Ftp(keep=2_000_000, continues=ways, replies=dict(replies))
+
+    def reset(control: Connection, data: Connection) -> None:
+        server.keep = None
+        data.reset()
+        control.reset()
+
+    server.after = reset
+    with serving(server) as port:
+        network.upload_to_corporate_ftp(extract, "127.0.0.1", port, "lab", "x", timeout=5)
+    assert server.files == {extract.name: extract.read_bytes()}
+    continued = [command for command in server.commands if command.split(" ")[0] in ("REST", "APPE")]
+    assert bool(continued) == ("SIZE" not in replies)
+    assert ("REST 2000000" in continued) == ("SIZE" not in replies)
+
+
+def put_old_file(server: Server, name: str) -> None:
+    if server.kind != "proftpd without restarts" and not server.kind.startswith("bundled"):
+        (server.folder / name).write_bytes(b"the old one")
+        if os.geteuid() == 0:
+            os.chown(server.folder / name, *user_and_group())
+
+
+def until(condition: Callable[[], bool]) -> None:
+    waiting = threading.Event()
+    for _ in range(500):
+        if condition():
+            return
+        waiting.wait(0.02)
+    raise AssertionError("it didn't come to that")
+
+
+def test_step_back_is_more_than_the_window() -> None:
+    """What a server of SFTP may hold at once, by the window that OpenSSH gives (2 MiB)."""
+    assert sftp_store.STEP_BACK >= 2 * 2**20
