@@ -112,6 +112,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server_version = "ABQSample/1.0"
     sys_version = ""
     timeout = 60
+    disable_nagle_algorithm = True  # an answer's body doesn't wait until its head has been acknowledged
     service: Service
 
     def do_GET(self) -> None:

@@ -38,22 +38,19 @@ def bundled_file(name: str) -> Path:
 
 
 @contextmanager
-def replacement(path: Path, lasting: bool = True) -> Iterator[Path]:
+def replacement(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to: the file takes the place of `path` when the block ends, and is on disk by then.
 
     After an error in the block, or when nothing was written, `path` is left as it was; nothing else stays behind.
-    Not `lasting`: nobody waits for the disk, and after a power cut the file may be the old one, or empty.
     Raises OSError.
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
     try:
         yield temporary
         if temporary.exists():
-            if lasting:
-                _sync(temporary, os.O_RDWR)
+            _sync(temporary, os.O_RDWR)
             temporary.replace(path)
-            if lasting:
-                synced(path.parent)
+            synced(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -22,6 +22,7 @@ _QUICK = {
     "runs": 1,
     "extract_records": 2_000,
     "upload_megabytes": 5,
+    "deliveries": 15,
     "stall_seconds": 0.5,
     "kills": 1,
 }
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--records", type=int, help=f"the size of the large database ({usual.records:,})")
     parser.add_argument("--extract-records", type=int, help=f"that of the extract ({usual.extract_records:,})")
     parser.add_argument("--upload-megabytes", type=int, help=f"that of the uploaded file ({usual.upload_megabytes})")
+    parser.add_argument("--deliveries", type=int, help=f"how many extracts wait in the outbox ({usual.deliveries:,})")
     parser.add_argument("--stall-seconds", type=float, help=f"how long servers stall ({usual.stall_seconds:.0f})")
     parser.add_argument("--kills", type=int, help=f"how often a primary is killed ({usual.kills})")
     parser.add_argument(

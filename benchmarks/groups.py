@@ -23,6 +23,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "extract": ("extract", "measure"),
     "stall": ("stalling", "measure"),
     "uploads": ("uploads", "measure"),
+    "outbox": ("outbox", "measure"),
     "failover": ("failover", "measure"),
     "launcher": ("launcher", "measure"),
 }

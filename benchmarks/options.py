@@ -20,6 +20,7 @@ class Options:
     runs: int = 15
     extract_records: int = 1_000_000
     upload_megabytes: int = 500
+    deliveries: int = 1_000
     stall_seconds: float = 5.0
     kills: int = 10
 

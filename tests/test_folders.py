@@ -61,13 +61,3 @@ def test_a_replacement_takes_the_place_of_a_file_only_when_it_is_whole(tmp_path:
         assert path.read_text(encoding="utf-8") == "old"
     assert path.read_text(encoding="utf-8") == "new"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_replacement_nobody_waits_for_is_whole_too(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    for text in ("old", "new"):
-        with folders.replacement(path, lasting=False) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-            assert not path.exists() or path.read_text(encoding="utf-8") == "old"
-    assert path.read_text(encoding="utf-8") == "new"
-    assert list(tmp_path.iterdir()) == [path]

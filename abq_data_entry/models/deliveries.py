@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_batch
 
 _COLUMNS = (
     "id", "created", "date", "file_name", "version", "destination", "address", "username", "size", "sha256", "state",
@@ -20,9 +21,9 @@ _RECORD = f"""
 """
 
 
-def record(cursor: Cursor, row: Mapping[str, object]) -> None:
-    """Write a delivery; the same one again, or an older state of it, changes nothing."""
-    cursor.execute(_RECORD, {name: _storable(row[name]) for name in _COLUMNS})
+def record(cursor: Cursor, rows: Iterable[Mapping[str, object]]) -> None:
+    """Write deliveries; the same one again, or an older state of it, changes nothing."""
+    execute_batch(cursor, _RECORD, [{name: _storable(row[name]) for name in _COLUMNS} for row in rows])
 
 
 def latest_version(cursor: Cursor, date: datetime.date, file_name: str, destination: str) -> int:

@@ -230,10 +230,14 @@ class SQLModel:
 
     def record_delivery(self, row: Mapping[str, object]) -> None:
         """Keep what became of a delivery (the columns of `deliveries`); the same row again changes nothing."""
+        self.record_deliveries([row])
+
+    def record_deliveries(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """The same for several at once: all of them are kept, or none."""
         try:
-            self._connections.write(lambda cursor: deliveries.record(cursor, row))
+            self._connections.write(lambda cursor: deliveries.record(cursor, rows))
         except OutcomeUnknown:
-            self._connections.write(lambda cursor: deliveries.record(cursor, row))
+            self._connections.write(lambda cursor: deliveries.record(cursor, rows))
 
     def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int:
         """Return the highest version of a day's file that was to go to `rest` or `ftp`, 0 if there is none."""

@@ -10,9 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from .delivery import FORMAT, Delivery, format_of, from_text
+from .delivery import ENDED, FORMAT, Delivery, format_of, from_text
 
 ENTRY = "delivery.json"
+MARK = "sending.json"
+"""The entry as it is while an attempt runs. Nobody waits until it is on the disk: after a power cut it may be gone, or
+cut short, and then the entry counts as it was before. That is sent again, too."""
 
 Clock = Callable[[], datetime.datetime]
 
@@ -58,13 +61,9 @@ class Entries:
         return {each for each in os.listdir(self._folder) if len(each) == 32 and each[0] != "."}  # noqa: PTH208 - faster
 
     def _glance(self, path: Path) -> Delivery | None:
-        """Read it unless the file is the one that was read before: with each change it is replaced as a whole."""
-        try:
-            status = (path / ENTRY).stat()
-        except OSError:
-            return self._read(path)
-        mark = (status.st_ino, status.st_mtime_ns, status.st_size)
-        if path.name in self._known and self._known[path.name][0] == mark:
+        """Read it unless the files are those that were read before: with each change one is replaced, made or gone."""
+        mark = (*_marks(path / ENTRY), *_marks(path / MARK))
+        if mark and path.name in self._known and self._known[path.name][0] == mark:
             return self._known[path.name][1]
         found = self._read(path)
         if found is not None:
@@ -74,6 +73,17 @@ class Entries:
         return found
 
     def _read(self, path: Path) -> Delivery | None:
+        """Return the entry, or what it is while an attempt runs."""
+        found = self._read_entry(path)
+        if found is None or found.state in ENDED:
+            return found
+        try:
+            marked = _parsed(path, (path / MARK).read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError, RecursionError):  # there is none, or it was cut short
+            return found
+        return marked if marked.revision == found.revision + 1 else found
+
+    def _read_entry(self, path: Path) -> Delivery | None:
         try:
             text = (path / ENTRY).read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):
@@ -84,10 +94,7 @@ class Entries:
             self._put_aside(path, "its description isn't text")
             return None
         try:
-            found = from_text(text)
-            if found.identifier != path.name:
-                raise ValueError("of another delivery")
-            return found
+            return _parsed(path, text)
         except (ValueError, TypeError, RecursionError):
             if format_of(text) > FORMAT:
                 self._tell(f"The delivery {path.name[:8]} was put in by a newer version of the application.")
@@ -106,3 +113,19 @@ class Entries:
     def _tell(self, sentence: str) -> None:
         if sentence not in self.problems:
             self.problems.append(sentence)
+
+
+def _parsed(path: Path, text: str) -> Delivery:
+    found = from_text(text)
+    if found.identifier != path.name:
+        raise ValueError("of another delivery")
+    return found
+
+
+def _marks(path: Path) -> tuple[int, ...]:
+    """What changes with the file; nothing if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -1,8 +1,8 @@
 """The outbox on disk: a folder for each delivery, with what is known of it and the file itself.
 
 Each change is written to a temporary file, brought to the disk, and only then takes its name, so that whoever is
-killed at any point leaves either the state before or the state after. What is half made has a name that begins with
-`.new-`, and is nobody's delivery.
+killed at any point leaves either the state before or the state after; that an attempt runs stands in a file beside it
+(`entries.MARK`). What is half made has a name that begins with `.new-`, and is nobody's delivery.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..folders import replacement, synced
-from .delivery import CANCELLED, ENDED, FAILED, WAITING, Delivery, Destination, to_text
-from .entries import ENTRY, Clock, Entries
+from .delivery import CANCELLED, ENDED, FAILED, SENDING, WAITING, Delivery, Destination, to_text
+from .entries import ENTRY, MARK, Clock, Entries
 from .errors import Busy, UnknownDelivery
 from .extract import NoRecords, Records, extract_name
 
@@ -134,7 +134,12 @@ class Outbox:
         """Keep a changed delivery; whoever calls this holds its lane. Returns it with its new revision."""
         changed = {"revision": delivery.revision + 1, "changed": self.clock(), **changes}
         newer: Delivery = replace(delivery, **changed)  # type: ignore[arg-type]
-        _write(self.folder / delivery.identifier / ENTRY, to_text(newer))
+        folder = self.folder / delivery.identifier
+        if newer.state == SENDING:
+            (folder / MARK).write_text(to_text(newer), encoding="utf-8")
+            return newer
+        _write(folder / ENTRY, to_text(newer))
+        (folder / MARK).unlink(missing_ok=True)
         if newer.state in ENDED:
             self.file_of(newer).unlink(missing_ok=True)
         return newer
@@ -149,7 +154,7 @@ class Outbox:
     def note_recorded(self, delivery: Delivery) -> None:
         """Remember that the database has this revision; lost in a power cut, the same row is written once more."""
         with suppress(FileNotFoundError):  # somebody removed the entry meanwhile
-            _write(self.folder / delivery.identifier / _RECORDED, str(delivery.revision), lasting=False)
+            (self.folder / delivery.identifier / _RECORDED).write_text(str(delivery.revision), encoding="ascii")
 
     def remove(self, delivery: Delivery) -> None:
         """Take the entry away for good; whoever calls this holds its lane."""
@@ -216,6 +221,6 @@ def _measured(path: Path) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _write(path: Path, text: str, lasting: bool = True) -> None:
-    with replacement(path, lasting) as temporary:
+def _write(path: Path, text: str) -> None:
+    with replacement(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ..models.errors import DatabaseError
@@ -14,11 +14,13 @@ from .folder import Outbox
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE = 200
+
 
 class Ledger(Protocol):
     """What is needed of the database; takes the same row twice, and an older one without effect."""
 
-    def record_delivery(self, row: Mapping[str, object]) -> None: ...
+    def record_deliveries(self, rows: Sequence[Mapping[str, object]]) -> None: ...
 
     def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int: ...
 
@@ -28,13 +30,16 @@ def record(outbox: Outbox, ledger: Ledger, only: Delivery | None = None) -> str:
 
     `only`: a delivery that has just changed; the others are not looked at.
     """
-    for delivery in unrecorded(outbox) if only is None else (only,):
+    unknown = unrecorded(outbox) if only is None else [only]
+    for start in range(0, len(unknown), _AT_ONCE):
+        these = unknown[start : start + _AT_ONCE]
         try:
-            ledger.record_delivery(as_row(delivery))
+            ledger.record_deliveries([as_row(each) for each in these])
         except DatabaseError as error:
-            log.warning("a delivery could not be recorded: %s: %s", type(error).__name__, error.detail)
+            log.warning("deliveries could not be recorded: %s: %s", type(error).__name__, error.detail)
             return str(error)
-        outbox.note_recorded(delivery)
+        for each in these:
+            outbox.note_recorded(each)
     return ""
 
 

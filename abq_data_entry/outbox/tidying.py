@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .delivery import ENDED, SENDING, Delivery
+from .entries import MARK
 from .errors import Busy, UnknownDelivery
 from .folder import Outbox
 from .sending import broken_off
@@ -50,9 +51,11 @@ def _is_old(outbox: Outbox, delivery: Delivery) -> bool:
 
 
 def _litter(outbox: Outbox, delivery: Delivery) -> list[Path]:
-    """Temporary files of writers that were killed, and the file of a delivery that has ended."""
+    """What writers that were killed left, and the file of a delivery that has ended."""
     folder = outbox.file_of(delivery).parent
     found = list(folder.glob(".*.part"))
+    if delivery.state != SENDING and (folder / MARK).exists():
+        found.append(folder / MARK)
     if delivery.state in ENDED and outbox.file_of(delivery).exists():
         found.append(outbox.file_of(delivery))
     return found

@@ -169,6 +169,36 @@ def test_after_a_crash_while_sending_it_waits(box: Outbox) -> None:
     assert [each.outcome[:10] for each in done.attempts] == ["Broken off", "Delivered."]
 
 
+@pytest.mark.parametrize("left", ["", "{", '{"format": 1}', None], ids=["empty", "cut", "poor", "gone"])
+def test_after_a_power_cut_while_sending_it_waits(box: Outbox, left: str | None) -> None:
+    """Nobody waits until the disk has the mark of a running attempt; without it the entry is as it was before."""
+    delivery = put(box)
+    with box.lane(delivery):
+        box.write(delivery, state="sending", attempts=(outbox.Attempt(START),))
+    mark = box.file_of(delivery).parent / "sending.json"
+    mark.unlink() if left is None else mark.write_text(left, encoding="utf-8")
+    assert box.read(delivery.identifier) == delivery and box.deliveries() == [delivery]
+    tidy(box)
+    assert not mark.exists() and not box.problems
+    assert attempt(box, delivery, arriving).state == "delivered"
+
+
+def test_a_mark_that_outlived_its_attempt_counts_no_more(box: Outbox) -> None:
+    """Killed after the outcome was written and before the mark was removed."""
+    delivery = put(box)
+    mark, texts = box.file_of(delivery).parent / "sending.json", list[str]()
+
+    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+        texts.append(mark.read_text(encoding="utf-8"))
+        raise ConnectionResetError
+
+    waiting = attempt(box, delivery, send)
+    mark.write_text(texts[0], encoding="utf-8")
+    assert box.read(delivery.identifier) == waiting and box.deliveries() == [waiting]
+    tidy(box)
+    assert not mark.exists()
+
+
 def test_a_file_that_was_damaged_in_the_outbox_is_not_sent(box: Outbox) -> None:
     delivery = put(box)
     box.file_of(delivery).write_bytes(Extract().content.replace(b"8:00", b"9:00"))

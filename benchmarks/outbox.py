@@ -1,0 +1,250 @@
+"""What the outbox costs: many small extracts over one login, and as many with a fault in every third.
+
+The first is measured against the server's own time: the same files over one session with nothing but the protocol, in
+turns. Ours has all that makes a delivery: the lock, each state on the disk before it counts, the digest, the check at
+the destination, and the rows in the database. In the second the clock is moved on to the next attempt, so that what
+takes a laboratory an evening takes seconds here.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ftplib
+import http.client
+import logging
+import shutil
+import statistics
+import tempfile
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import psycopg2
+from psycopg2.extensions import make_dsn
+
+from abq_data_entry import network
+from abq_data_entry import outbox as room
+from abq_data_entry.models import SETTINGS, SQLModel
+from abq_data_entry.network import Uploads
+from abq_data_entry.outbox import Destination, Outbox, Sender
+from benchmarks import dataset, table
+from benchmarks.options import Options
+from tests.fixtures.servers import BundledServer, bundled_server
+from tests.network.faults import serving
+from tests.network.relays import FTP_FAULTS, REST_FAULTS, Turns, ftp_relay, http_relay
+
+LIMIT = 5.0  # milliseconds of each delivery
+EVERY = 3  # file that meets a fault
+MOST_PAIRS = 3
+PATIENCE = 0.3  # seconds until a silent server is given up
+_FIRST_DAY = datetime.date(2000, 1, 1)
+_LOGIN = ("test", "test")
+
+
+def measure(options: Options) -> list[table.Row]:
+    """Both protocols, without faults and with them."""
+    logging.getLogger("abq_data_entry").addHandler(logging.NullHandler())  # the faults are meant
+    with ExitStack() as stack:
+        server = stack.enter_context(dataset.server(options.folder))
+        endpoint = server.endpoint(dataset.prepare(server, 0))
+        model = SQLModel.at(endpoint)
+        stack.callback(_forget, endpoint)
+        stack.callback(model.close)
+        bench = _Bench(model, options)
+        return [row for measured in (bench.cost, bench.faults) for kind in ("rest", "ftp") for row in measured(kind)]
+
+
+class Records:
+    """In place of the records: a small extract for any day."""
+
+    def export_records(self, path: Path, first_date: datetime.date) -> int:
+        path.write_bytes(content_of(first_date))
+        return 20
+
+
+def content_of(day: datetime.date) -> bytes:
+    """The extract of a day, unlike that of any other."""
+    line = f"{day},8:00,J Simms,A,1,AXM477,24.47,1.01,21.44,,14,27,1,2.35,9.20,5.09,\r\n"
+    return b"Date,Time,Technician,Lab\r\n" + line.encode() * 20
+
+
+class _Clock:
+    """The time, which can be moved on."""
+
+    def __init__(self) -> None:
+        self.ahead = datetime.timedelta()
+
+    def __call__(self) -> datetime.datetime:
+        return datetime.datetime.now(datetime.timezone.utc) + self.ahead
+
+
+class _Bench:
+    def __init__(self, model: SQLModel, options: Options) -> None:
+        self._model = model
+        self._count = options.deliveries
+        self._pairs = min(options.runs, MOST_PAIRS)
+        self._days = [_FIRST_DAY + datetime.timedelta(days=number) for number in range(self._count)]
+
+    def cost(self, kind: str) -> Iterator[table.Row]:
+        """Milliseconds of each delivery over the server's own time."""
+        ours: list[float] = []
+        own: list[float] = []
+        with _server(kind) as server:
+            self._deliver_all(kind, server)  # all that is imported with the first use
+            for pair in range(self._pairs):
+                turns: list[Callable[[], None]] = [
+                    lambda: ours.append(self._deliver_all(kind, server)),
+                    lambda: own.append(self._send_all(kind, server)),
+                ]
+                for place in (0, 1) if pair % 2 else (1, 0):
+                    turns[place]()
+        each = [1000 * (mine - theirs) / self._count for mine, theirs in zip(ours, own, strict=True)]
+        what = f"{self._count:,} extracts by {kind.upper()} over one login, each over the server's own time"
+        remark = f"{_each(ours, self._count)} against {_each(own, self._count)}"
+        yield table.row(what, "ms", each, LIMIT, remark)
+
+    def faults(self, kind: str) -> Iterator[table.Row]:
+        """How many files are missing, cut, doubled or strange at the destination."""
+        faults, relay = {"rest": (REST_FAULTS, http_relay), "ftp": (FTP_FAULTS, ftp_relay)}[kind]
+        turns = Turns(EVERY, faults)
+        with _server(kind) as server, _outbox() as (box, clock), serving(relay(server.port, turns)) as port:
+            self._put_in(box, kind, server)
+            self._deliver_despite(box, clock, partial(_uploads, kind, port))
+            wrong = self._wrong(box, server.folder)
+        what = f"{self._count:,} deliveries by {kind.upper()}, a fault in every third: files missing, cut or doubled"
+        remark = f"{turns.files:,} attempts met {turns.faults:,} faults of {len(set(faults))} kinds"
+        yield table.row(what, "files", [wrong], 0.0, remark)
+
+    def _deliver_all(self, kind: str, server: BundledServer) -> float:
+        """Return the seconds of all deliveries, from the outbox on the disk to the last row in the database."""
+        with _outbox() as (box, _clock):
+            self._put_in(box, kind, server)
+            begun = time.perf_counter()
+            fresh = Outbox(box.folder)
+            with room.sender(kind, _settings(server), *_LOGIN) as send:
+                room.go_through(room.due(fresh), lambda each: room.deliver(fresh, each.identifier, send)[1])
+            room.record(fresh, self._model)
+            seconds = time.perf_counter() - begun
+            if wrong := self._wrong(box, server.folder):
+                raise AssertionError(f"{wrong} files didn't arrive")
+        return seconds
+
+    def _send_all(self, kind: str, server: BundledServer) -> float:
+        """Return the seconds of the same files over one session with nothing but the protocol."""
+        send = {"rest": _put_all, "ftp": _store_all}[kind]
+        with tempfile.TemporaryDirectory(prefix="abq-outbox-") as folder:
+            paths = [Path(folder, room.extract_name(day)) for day in self._days]
+            for path, day in zip(paths, self._days, strict=True):
+                path.write_bytes(content_of(day))
+            begun = time.perf_counter()
+            send(server, paths)
+            return time.perf_counter() - begun
+
+    def _put_in(self, box: Outbox, kind: str, server: BundledServer) -> None:
+        to = room.destination_of(kind, _settings(server))
+        for day in self._days:
+            box.add(Records(), day, Destination(kind, to.address), _LOGIN[0])
+        room.record(box, self._model)
+
+    def _deliver_despite(self, box: Outbox, clock: _Clock, opened: Callable[[], Uploads]) -> None:
+        """Try again until nothing waits any more, each time at the moment that the outbox says."""
+        with Sender(opened) as send:
+            while waiting := [each for each in box.deliveries() if each.open]:
+                if due := room.due(box):
+                    room.go_through(due, lambda each: room.deliver(box, each.identifier, send)[1])
+                else:
+                    clock.ahead += datetime.timedelta(minutes=10)
+                if min(each.created for each in waiting) < clock() - datetime.timedelta(days=1):
+                    break
+        room.record(box, self._model)
+
+    def _wrong(self, box: Outbox, folder: Path) -> int:
+        """Count what isn't there whole, what is there beside it, and what the receipts say of it wrongly."""
+        wanted = {room.extract_name(day): content_of(day) for day in self._days}
+        found = {path.name: path.read_bytes() for path in folder.iterdir()}
+        missing = sum(found.get(name) != content for name, content in wanted.items())
+        told = {each.name for each in box.deliveries() if each.state == "delivered"}
+        for path in folder.iterdir():
+            path.unlink()
+        return missing + len(found.keys() - wanted.keys()) + len(told ^ wanted.keys())
+
+
+def _put_all(server: BundledServer, paths: list[Path]) -> None:
+    connection = http.client.HTTPConnection(server.host, server.port)
+    form = urllib.parse.urlencode({"username": _LOGIN[0], "password": _LOGIN[1]})
+    connection.request("POST", "/auth", form, {"Content-Type": "application/x-www-form-urlencoded"})
+    answer = connection.getresponse()
+    answer.read()
+    cookie = str(answer.getheader("Set-Cookie")).partition(";")[0]
+    head = '--b\r\nContent-Disposition: form-data; name="file"; filename="{}"\r\n\r\n'
+    for path in paths:
+        body = head.format(path.name).encode() + path.read_bytes() + b"\r\n--b--\r\n"
+        headers = {"Content-Type": "multipart/form-data; boundary=b", "Cookie": cookie}
+        connection.request("PUT", "/upload", body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            raise AssertionError(f"the server answered {answer.status}")
+    connection.close()
+
+
+def _store_all(server: BundledServer, paths: list[Path]) -> None:
+    with ftplib.FTP() as session:
+        session.connect(server.host, server.port)
+        session.login(*_LOGIN)
+        for path in paths:
+            with path.open("rb") as file:
+                session.storbinary(f"STOR {path.name}", file)
+
+
+def _uploads(kind: str, port: int) -> Uploads:
+    """The same as by the settings, by way of the relay, and with less patience."""
+    if kind == "ftp":
+        return network.FtpUploads("127.0.0.1", port, *_LOGIN, timeout=PATIENCE)
+    address = f"http://127.0.0.1:{port}"
+    return network.RestUploads(f"{address}/upload", f"{address}/auth", *_LOGIN, timeout=PATIENCE)
+
+
+def _settings(server: BundledServer) -> dict[str, object]:
+    by_default = {each.name: each.default for each in SETTINGS}
+    places = {
+        "abq_auth_url": server.auth_url,
+        "abq_upload_url": server.upload_url,
+        "abq_ftp_host": server.host,
+        "abq_ftp_port": server.port,
+    }
+    return {**by_default, **places}
+
+
+@contextmanager
+def _server(kind: str) -> Iterator[BundledServer]:
+    """A bundled server that keeps what it gets."""
+    workspace = Path(tempfile.mkdtemp(prefix="abq-outbox-"))
+    rest = ("sample_http_server.py", "--username", _LOGIN[0], "--save-to", str(workspace / "received"))
+    words = {"rest": rest, "ftp": ("basic_ftp_server.py",)}[kind]
+    try:
+        with bundled_server(
+            *words, workspace=workspace, environment={"ABQ_SERVER_PASSWORD": _LOGIN[1]}
+        ) as server:
+            yield server
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+
+
+@contextmanager
+def _outbox() -> Iterator[tuple[Outbox, _Clock]]:
+    clock = _Clock()
+    with tempfile.TemporaryDirectory(prefix="abq-outbox-") as folder:
+        yield Outbox(Path(folder, "outbox"), clock), clock
+
+
+def _forget(endpoint: Mapping[str, str]) -> None:
+    with psycopg2.connect(make_dsn(**endpoint)) as connection, connection.cursor() as cursor:
+        dataset.forget(cursor)
+
+
+def _each(seconds: list[float], count: int) -> str:
+    return f"{1000 * statistics.median(seconds) / count:.1f} ms"
