@@ -8,6 +8,8 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import NamedTuple
 
+from .side_window import SideWindow
+
 _COLUMNS = (("Record", 28), ("Technician", 18), ("Kept", 17), ("State", 16), ("Why", 48))
 _EMPTY = "Nothing waits on this computer: every record is in the database."
 
@@ -30,33 +32,23 @@ class WaitingCallbacks(NamedTuple):
     retry: Callable[[], object]
 
 
-class WaitingWindow(tk.Toplevel):
+class WaitingWindow(SideWindow):
     """Stays open beside the form; :meth:`show_rows` brings it up to date."""
 
     def __init__(self, parent: tk.Misc, callbacks: WaitingCallbacks) -> None:
-        super().__init__(parent)
-        self.withdraw()
-        self.title("Waiting Records")
+        super().__init__(parent, "Waiting Records")
         self._callbacks = callbacks
         self._rows: dict[str, WaitingRow] = {}
-        self.columnconfigure(0, weight=1)
-        self.rowconfigure(0, weight=1)
-        self._room = ttk.Frame(self, padding=16)
-        self._room.grid(row=0, column=0, sticky="nsew")
-        self._room.columnconfigure(0, weight=1)
-        self._room.rowconfigure(1, weight=1)
-        self._next = ttk.Label(self._room, style="Section.TLabel")
+        self.room.columnconfigure(0, weight=1)
+        self.room.rowconfigure(1, weight=1)
+        self._next = ttk.Label(self.room, style="Section.TLabel")
         self._next.grid(row=0, column=0, columnspan=2, sticky="w", pady=(0, 8))
         self.tree = self._make_list()
-        self._detail = ttk.Label(self._room, wraplength=640, justify="left", anchor="nw")
+        self._detail = ttk.Label(self.room, wraplength=640, justify="left", anchor="nw")
         self._detail.grid(row=2, column=0, columnspan=2, sticky="ew", pady=(12, 0))
         self._buttons = self._make_buttons()
-        for key in ("<Escape>", "<Control-w>", "<Command-w>"):
-            self.bind(key, lambda _event: self.destroy())
-        self._room.bind("<Configure>", lambda event: self._detail.configure(wraplength=max(320, event.width - 40)))
-        self.transient(parent.winfo_toplevel())
-        self.deiconify()
-        self.tree.focus_set()
+        self.room.bind("<Configure>", lambda event: self._detail.configure(wraplength=max(320, event.width - 40)))
+        self.show(self.tree)
 
     def show_rows(self, rows: Sequence[WaitingRow], following: str) -> None:
         """Show these records, and above them what happens next; the chosen one stays chosen."""
@@ -80,12 +72,12 @@ class WaitingWindow(tk.Toplevel):
 
     def _make_list(self) -> ttk.Treeview:
         names = [name for name, _ in _COLUMNS]
-        tree = ttk.Treeview(self._room, columns=names, show="headings", selectmode="browse", height=10)
+        tree = ttk.Treeview(self.room, columns=names, show="headings", selectmode="browse", height=10)
         width = nametofont("TkDefaultFont", self).measure("0")
         for name, characters in _COLUMNS:
             tree.heading(name, text=name, anchor="w")
             tree.column(name, width=characters * width, stretch=name == "Why", anchor="w")
-        bar = ttk.Scrollbar(self._room, orient="vertical", command=tree.yview)
+        bar = ttk.Scrollbar(self.room, orient="vertical", command=tree.yview)
         tree.configure(yscrollcommand=bar.set)
         tree.grid(row=1, column=0, sticky="nsew")
         bar.grid(row=1, column=1, sticky="ns")
@@ -95,7 +87,7 @@ class WaitingWindow(tk.Toplevel):
         return tree
 
     def _make_buttons(self) -> dict[str, ttk.Button]:
-        bar = ttk.Frame(self._room)
+        bar = ttk.Frame(self.room)
         bar.grid(row=3, column=0, columnspan=2, sticky="e", pady=(16, 0))
         calls: dict[str, Callable[[], object]] = {
             "Open": lambda: self._call(self._callbacks.open),

@@ -52,8 +52,10 @@ class TroubleLine(ttk.Frame):
         super().__init__(parent, style="Bar.TFrame")
         self.text = ""
         self.columnconfigure(0, weight=1)
-        self._label = ttk.Label(self, style="Warning.Bar.TLabel", anchor="w")
+        self._label = ttk.Label(self, style="Warning.Bar.TLabel", anchor="w", justify="left")
         self._label.grid(row=0, column=0, sticky="ew")
+        # In a small window the text takes two lines, and nothing of it is cut off.
+        self._label.bind("<Configure>", lambda event: self._label.configure(wraplength=event.width))
         self._buttons: dict[str, ttk.Button] = {}
 
     def show(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]]) -> None:
