@@ -85,6 +85,14 @@ def tell_waiting(settings: SettingsModel) -> None:
         )
 
 
+def require_nothing_waits(settings: SettingsModel) -> None:
+    """Raise NotDone if records wait here for the database of the settings: they go into no other one."""
+    waiting = waiting_for(opened_journal(), settings)
+    if waiting:
+        raise NotDone(f"{_counted(len(waiting))} of this computer {_wait(len(waiting))} for this database:"
+                      " `journal replay`, or the window, has to save what waits first.")  # fmt: skip
+
+
 def opened_journal() -> Journal:
     """The journal of this user; what is damaged in it is told on standard error. Raises JournalError."""
     from ..journal import Journal

@@ -37,10 +37,12 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
     from .. import postgres
     from ..models import schema
     from .database import backup_before_migration, logged_in, login_of_environment, opened_endpoint, read_settings
+    from .journal import require_nothing_waits
 
     settings = read_settings()
     if settings["db_host"]:
         raise NotDone(f"The setting db_host names the server {settings['db_host']} already: that database is used.")
+    require_nothing_waits(settings)
     new = _new_settings(options, settings)
     user = {"user": options.user} if options.user else {}
     target = {**postgres.configured({**settings.values(), **new}), **login_of_environment(), **user}

@@ -58,6 +58,11 @@ def test_words_that_open_the_database_say_that_something_waits(
     assert keep(database, 2).entries()
 
 
+def test_the_database_is_not_moved_while_something_waits_for_it(line: Line, database: dict[str, str]) -> None:
+    keep(database, 1)
+    assert "1 record of this computer waits for this database: `journal replay`" in line("db", "move", "db1").reason
+
+
 def test_a_journal_that_cannot_be_read_is_told(line: Line) -> None:
     folder = Path(os.environ["ABQ_DATA_DIR"]) / "journal"
     (folder / "journal.log").mkdir(parents=True)
