@@ -66,6 +66,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("abq_ftp_host", "localhost"),
     Setting("abq_ftp_port", 2100, 1, 65535),
     Setting("abq_ftp_security", "", choices=("", "none", "explicit", "implicit")),
+    Setting("abq_ftp_passive", True),
     Setting("abq_ca_file", ""),
     Setting("abq_client_certificate", ""),
     Setting("abq_transfer", "ftp", choices=("ftp", "sftp")),

@@ -1,6 +1,6 @@
 """The corporate FTP server: store a file under its base name, in binary mode, and make sure it is all there.
 
-How a session is made and encrypted stands in `ftp_session`, how a file is stored in `ftp_store`.
+How a session is made and encrypted stands in `ftp_login` and `ftp_session`, how a file is stored in `ftp_store`.
 """
 
 import ftplib
@@ -11,7 +11,8 @@ import threading
 from . import encryption
 from .failures import Cancelled, FileChanged, InvalidInput, Told
 from .ftp_facts import TransferIncomplete
-from .ftp_session import Login, Session, ftp_security, log_in
+from .ftp_login import Login, ftp_security, log_in
+from .ftp_session import Session
 from .ftp_store import Store
 from .guard import Guard
 from .source import Progress, SourceFile
@@ -37,6 +38,7 @@ def upload_to_corporate_ftp(
     *,
     security: str | None = None,
     ca_file: str | os.PathLike[str] | None = None,
+    passive: bool = True,
     timeout: float = TIMEOUT,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
@@ -51,11 +53,19 @@ def upload_to_corporate_ftp(
     `security`: "none", "explicit" (AUTH TLS, then PROT P), "implicit" (TLS from the start); not given: none for this
     machine itself, explicit else. Certificates and host names are verified; `ca_file`: a PEM file with the authorities
     to trust instead of the system's. `timeout`: seconds without progress; `progress(sent, total)`: bytes, at most 20
-    times a second and once at the end, on the calling thread. Passive mode.
+    times a second and once at the end, on the calling thread. `passive`: we connect to the server for the data; else
+    it connects to us (active mode).
     Raises errors of `ftplib.all_errors`, `InvalidInput` for what can't be used, `Cancelled`.
     """
     with FtpUploads(
-        ftp_host, ftp_port, ftp_user, ftp_pass, security=security, ca_file=ca_file, timeout=timeout
+        ftp_host,
+        ftp_port,
+        ftp_user,
+        ftp_pass,
+        security=security,
+        ca_file=ca_file,
+        passive=passive,
+        timeout=timeout,
     ) as uploads:
         uploads.upload(filepath, progress=progress, cancel=cancel)
 
@@ -74,6 +84,7 @@ class FtpUploads(StoredUploads[Session]):
         *,
         security: str | None = None,
         ca_file: str | os.PathLike[str] | None = None,
+        passive: bool = True,
         timeout: float = TIMEOUT,
     ) -> None:
         """Connects to nothing yet. Raises `InvalidInput`."""
@@ -81,7 +92,7 @@ class FtpUploads(StoredUploads[Session]):
         _check_input(ftp_host, ftp_port, ftp_user, ftp_pass)
         security = ftp_security(ftp_host, security)
         context = None if security == "none" else encryption.verified_context(ca_file)
-        self._login = Login(ftp_host, ftp_port, ftp_user, ftp_pass, security, context)
+        self._login = Login(ftp_host, ftp_port, ftp_user, ftp_pass, security, context, passive)
 
     def _log_in(self, guard: Guard) -> Session:
         return log_in(guard, self._login)

@@ -1,22 +1,21 @@
 """FTP sessions over connections that a guard opens: in the clear, or encrypted from the start or by AUTH TLS.
 
-Sources: RFC 959 (FTP), RFC 2228 and RFC 4217 (FTP over TLS), RFC 2389 (FEAT), RFC 2428 (EPSV).
+Sources: RFC 959 (FTP), RFC 2228 and RFC 4217 (FTP over TLS), RFC 2389 (FEAT), RFC 2428 (EPSV, EPRT).
 """
 
 import contextlib
 import ftplib
 import re
+import select
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from . import encryption
-from .failures import InvalidInput, TimedOut, Told
-from .guard import Guard, is_loopback
+from .connecting import POLL
+from .failures import TimedOut, Told
+from .guard import Guard
 
-SECURITIES = ("none", "explicit", "implicit")
 _LONGEST_REPLY = 1000  # lines
 _LONGEST_LISTING = 64 * 1024  # bytes
 _LAST_WORD = 2.0  # seconds for the server to say why it ended a transfer
@@ -26,64 +25,14 @@ class EncryptionMissing(Told, ftplib.Error):
     """The server doesn't encrypt what was to be encrypted."""
 
 
-def ftp_security(host: str, security: str | None) -> str:
-    """Return how to connect to the host: as asked for, else encrypted unless it is this machine itself.
-
-    Raises `InvalidInput` for anything but "none", "explicit", "implicit" and nothing.
-    """
-    if not security:
-        return "none" if is_loopback(host) else "explicit"
-    if security not in SECURITIES:
-        raise InvalidInput(f"{security!r} is no way to connect: it must be one of {', '.join(SECURITIES)}.")
-    return security
-
-
-@dataclass(frozen=True, repr=False)
-class Login:
-    """Where to connect, how, and as whom. `context`: for TLS, None without."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    security: str
-    context: ssl.SSLContext | None
-
-
-def log_in(guard: Guard, login: Login) -> "Session":
-    """Return a logged-in session."""
-    session = Session(guard, login.security, login.context)
-    try:
-        try:
-            session.connect(login.host, login.port)
-        except ssl.SSLCertVerificationError as error:
-            session.close()
-            refusal = encryption.refusal(error, login.host, lambda: _certificate(guard, login))
-            raise refusal from None
-        guard.progressed()
-        session.login(login.user, login.password)
-        session.protect_data()
-        guard.progressed()
-    except BaseException:
-        session.close()
-        raise
-    return session
-
-
-def _certificate(guard: Guard, login: Login) -> bytes | None:
-    session = Session(guard, login.security, encryption.unverified_context())
-    try:
-        session.connect(login.host, login.port)
-        return session.sock.getpeercert(True) if isinstance(session.sock, ssl.SSLSocket) else None
-    finally:
-        session.close()
-
-
 class Session(ftplib.FTP):
     """An FTP session with replies of bounded length; `features` is what the server says that it can (FEAT)."""
 
-    def __init__(self, guard: Guard, security: str = "none", context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, guard: Guard, security: str = "none", context: ssl.SSLContext | None = None, passive: bool = True
+    ) -> None:
         super().__init__(encoding="utf-8")
+        self._passive = passive
         self.guard = guard
         self._security = security
         self._context = context
@@ -159,24 +108,63 @@ class Session(ftplib.FTP):
         )
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
-        host, port = self.makepasv()
-        data = self.guard.connect(host, port)
-        try:
+        opened = self._from_us if self._passive else self._from_the_server
+        with opened() as connect:
             if rest is not None:
                 self.sendcmd(f"REST {rest}")
             reply = self.sendcmd(cmd)
             if reply[:1] != "1":
                 raise ftplib.error_reply(reply)  # noqa: S321
-            if isinstance(self.sock, ssl.SSLSocket) and self._context is not None:
-                # The control connection's TLS session proves that both connections are ours; many servers insist.
-                with self.telling_why():
-                    data = self._context.wrap_socket(
-                        data, server_hostname=self.host.strip("[]"), session=self.sock.session
-                    )
+            return self._encrypted(connect()), None
+
+    @contextlib.contextmanager
+    def _from_us(self) -> Iterator[Callable[[], socket.socket]]:
+        """Passive mode: the server says where it listens, and is connected to before it gets the command."""
+        data = self.guard.connect(*self.makepasv())
+        try:
+            yield lambda: data
         except BaseException:
             data.close()
             raise
-        return data, None
+
+    @contextlib.contextmanager
+    def _from_the_server(self) -> Iterator[Callable[[], socket.socket]]:
+        """Active mode: we say where we listen (PORT, for IPv6 EPRT), and the server connects after the command."""
+        assert self.sock is not None
+        with socket.create_server((self.sock.getsockname()[0], 0), family=self.af, backlog=1) as listener:
+            host, port = listener.getsockname()[:2]
+            (self.sendport if self.af == socket.AF_INET else self.sendeprt)(host, port)
+            yield lambda: self._accepted(listener)
+
+    def _accepted(self, listener: socket.socket) -> socket.socket:
+        """Wait for the server to connect, and for nobody else, or for its word why it doesn't."""
+        assert self.sock is not None
+        self.guard.progressed()
+        server = self.sock.getpeername()[0]
+        while True:
+            self.guard.check()
+            ready = select.select([listener, self.sock], [], [], POLL)[0]
+            if listener in ready:
+                data, address = listener.accept()
+                if address[0] == server:
+                    return self.guard.keep(data)
+                data.close()
+            elif ready:
+                self.voidresp()
+                raise ftplib.error_temp("425 The transfer ended before it began.")  # noqa: S321
+
+    def _encrypted(self, data: socket.socket) -> socket.socket:
+        """The control connection's TLS session proves that both connections are ours; many servers insist."""
+        if not isinstance(self.sock, ssl.SSLSocket) or self._context is None:
+            return data
+        try:
+            with self.telling_why():
+                return self._context.wrap_socket(
+                    data, server_hostname=self.host.strip("[]"), session=self.sock.session
+                )
+        except BaseException:
+            data.close()
+            raise
 
     @contextlib.contextmanager
     def telling_why(self) -> Iterator[None]:

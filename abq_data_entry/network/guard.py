@@ -98,7 +98,7 @@ class Guard:
         self.progressed()
         addresses = look_up(host, port, self.check)
         try:
-            return self._keep(first_to_answer(addresses, min(self._wait, _LONGEST_CONNECT), self.check))
+            return self.keep(first_to_answer(addresses, min(self._wait, _LONGEST_CONNECT), self.check))
         except OSError as error:
             failure = self._told(error, host, port)
         raise failure
@@ -120,8 +120,8 @@ class Guard:
             rest = rest[connection.send(rest) :]
             self.progressed()
 
-    def _keep(self, connection: socket.socket) -> socket.socket:
-        """Make a new connection one of those that the guard can end."""
+    def keep(self, connection: socket.socket) -> socket.socket:
+        """Make a new connection one of those that the guard can end; closes it if it is too late for that."""
         try:
             connection.settimeout(self._wait)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

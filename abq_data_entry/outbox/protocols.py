@@ -107,6 +107,7 @@ def _by_ftp(settings: Settings, username: str, password: str) -> Uploads:
         int(str(settings["abq_ftp_port"])),
         username,
         password,
+        passive=bool(settings["abq_ftp_passive"]),
         **_chosen(settings, security="abq_ftp_security", ca_file="abq_ca_file"),
     )
 

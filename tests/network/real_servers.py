@@ -84,7 +84,9 @@ def names_of_user_and_group() -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def running(command: list[str], name: Path, port: int, log: Path, *, humbly: bool = False) -> Iterator[None]:
+def running(
+    command: list[str], name: Path, port: int, log: Path, *, humbly: bool = False, host: str = "127.0.0.1"
+) -> Iterator[None]:
     """Run a server until the block ends; begins when it listens."""
     whom = user_and_group() if humbly and os.geteuid() == 0 else (None, None)
     with log.open("ab") as output:
@@ -99,7 +101,7 @@ def running(command: list[str], name: Path, port: int, log: Path, *, humbly: boo
             extra_groups=[] if whom[0] is not None else None,
         )
     try:
-        _wait_until_it_listens(process, port, log)
+        _wait_until_it_listens(process, (host, port), log)
         yield
     finally:
         process.terminate()
@@ -110,10 +112,10 @@ def running(command: list[str], name: Path, port: int, log: Path, *, humbly: boo
             process.wait()
 
 
-def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def _wait_until_it_listens(process: "subprocess.Popen[bytes]", place: tuple[str, int], log: Path) -> None:
     end = time.monotonic() + _PATIENCE
     while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        with contextlib.suppress(OSError), socket.create_connection(place, 1):
             return
         if process.poll() is not None or time.monotonic() > end:
             raise AssertionError(f"The server didn't start:\n{log.read_text(errors='replace')}")
@@ -127,7 +129,7 @@ _VSFTPD_NO = "background local_enable anon_world_readable_only seccomp_sandbox i
 
 
 @contextlib.contextmanager
-def vsftpd(certificate: Path, *lines: str) -> Iterator[RealServer]:
+def vsftpd(certificate: Path, *lines: str, host: str = "127.0.0.1") -> Iterator[RealServer]:
     """vsftpd that insists on encryption and on the reuse of TLS sessions, for anonymous users."""
     executable = program("vsftpd")
     with workspace() as (outer, files):
@@ -140,6 +142,7 @@ def vsftpd(certificate: Path, *lines: str) -> Iterator[RealServer]:
         texts: dict[str, object] = {
             **dict.fromkeys(_VSFTPD_YES.split(), "YES"),
             **dict.fromkeys(_VSFTPD_NO.split(), "NO"),
+            **({"listen": "NO", "listen_ipv6": "YES", "listen_address6": host} if ":" in host else {}),
             "listen_address": "127.0.0.1",
             "listen_port": port,
             "anon_umask": "022",
@@ -157,12 +160,12 @@ def vsftpd(certificate: Path, *lines: str) -> Iterator[RealServer]:
             for path in (configuration, copied):
                 os.chown(path, *user_and_group())  # it takes only its own
         log = outer / "log"
-        with running([str(executable), str(configuration)], executable, port, log, humbly=True):
+        with running([str(executable), str(configuration)], executable, port, log, humbly=True, host=host):
             yield RealServer(port, files, log, "anonymous")
 
 
 @contextlib.contextmanager
-def proftpd(certificate: Path, *lines: str) -> Iterator[RealServer]:
+def proftpd(certificate: Path, *lines: str, host: str = "127.0.0.1") -> Iterator[RealServer]:
     """ProFTPD with its defaults for encryption and for overwriting (not allowed)."""
     executable = program("proftpd")
     with workspace() as (outer, files):
@@ -179,9 +182,9 @@ ModulePath {modules}
 LoadModule mod_tls.c
 ServerName "test"
 ServerType standalone
-DefaultAddress 127.0.0.1
+DefaultAddress {host}
 Port {port}
-UseIPv6 off
+UseIPv6 {"on" if ":" in host else "off"}
 User {user}
 Group {group}
 PidFile {outer}/pid
@@ -203,7 +206,7 @@ TLSRSACertificateKeyFile {certificate}
 {chr(10).join(lines)}
 """)
         log = outer / "log"
-        with running([str(executable), "-n", "-q", "-c", str(configuration)], executable, port, log):
+        with running([str(executable), "-n", "-q", "-c", str(configuration)], executable, port, log, host=host):
             yield RealServer(port, files, log, "lab")
 
 
