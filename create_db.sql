@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS schema_version (
 
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM schema_version WHERE version > 2) THEN
+    IF EXISTS (SELECT FROM schema_version WHERE version > 3) THEN
         RAISE EXCEPTION 'This database was made by a newer version of ABQ Data Entry than this file.'
             USING HINT = 'Apply the create_db.sql of that newer version.', ERRCODE = 'feature_not_supported';
     END IF;
@@ -108,6 +108,8 @@ CREATE TABLE IF NOT EXISTS deliveries (
     CONSTRAINT delivered_has_its_moment CHECK ((state = 'delivered') = (delivered IS NOT NULL))
 );
 
+ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS audit_head text;
+
 -- Who could write and read observations before version 2 had this table can write and read deliveries.
 DO $$
 DECLARE
@@ -127,9 +129,71 @@ BEGIN
     END LOOP;
 END $$;
 
+-- ------------------------------------------------------------------------------------------------- who changed what
+-- Each row of the audit is chained to the one before it of the same lab: its hash is the SHA-256, in hexadecimal, of
+-- the hash before it and the text of its content (see audit_content). What belongs to no lab has the letter '-'.
+
+CREATE TABLE IF NOT EXISTS audit (
+    lab_id char(1) NOT NULL,
+    sequence bigint NOT NULL,
+    table_name text NOT NULL,
+    key jsonb NOT NULL,
+    operation text NOT NULL CONSTRAINT operation_of_an_entry CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE')),
+    old jsonb,
+    new jsonb,
+    database_user text NOT NULL,
+    application_user text,
+    workstation text,
+    moment timestamp with time zone NOT NULL,
+    transaction bigint NOT NULL,
+    reason text,
+    previous_hash text NOT NULL,
+    hash text NOT NULL,
+    PRIMARY KEY (lab_id, sequence)
+);
+
+CREATE TABLE IF NOT EXISTS audit_heads (
+    lab_id char(1) PRIMARY KEY,
+    sequence bigint NOT NULL,
+    hash text NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE INDEX IF NOT EXISTS audit_of_a_row ON audit USING hash (key);
+
+-- Who is entering which check now. A row counts only while the session that wrote it holds the advisory lock of that
+-- number, which the server takes back with the connection: nobody stays who has gone.
+CREATE UNLOGGED TABLE IF NOT EXISTS check_presence (
+    lease bigint PRIMARY KEY,
+    date date NOT NULL,
+    time time NOT NULL,
+    lab_id char(1) NOT NULL,
+    plot smallint,
+    application_user text,
+    workstation text,
+    since timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE OR REPLACE VIEW check_presence_view AS
+    SELECT p.date, p.time, p.lab_id, p.plot, p.application_user, p.workstation, p.since, p.lease
+    FROM check_presence AS p
+    WHERE EXISTS (
+        SELECT FROM pg_locks AS l
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND ((l.classid::bigint << 32) | l.objid::bigint) = p.lease
+    );
+
+-- Records that a workstation kept while it couldn't reach the database, by the number it gave them: each comes once.
+CREATE TABLE IF NOT EXISTS journal_entries (
+    id uuid PRIMARY KEY,
+    applied timestamp(0) with time zone NOT NULL DEFAULT now()
+);
+
 -- ------------------------------------------------------------------- from the first schema, which kept no version
 
 ALTER TABLE plot_checks ADD COLUMN IF NOT EXISTS lab_tech_id smallint REFERENCES lab_techs (id);
+ALTER TABLE lab_checks ADD COLUMN IF NOT EXISTS version integer NOT NULL DEFAULT 1;
+ALTER TABLE plot_checks ADD COLUMN IF NOT EXISTS version integer NOT NULL DEFAULT 1;
 
 DO $$
 DECLARE
@@ -257,6 +321,131 @@ BEGIN
     END IF;
 END $$;
 
+-- ------------------------------------------------------------------------------------------------- versions, audit
+
+-- Whoever changes a row makes a new version of it, whatever the statement says.
+CREATE OR REPLACE FUNCTION raise_version() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    NEW.version := OLD.version + 1;
+    RETURN NEW;
+END $$;
+
+-- The content of an entry as the text that is hashed: PostgreSQL's own text of a JSON array.
+CREATE OR REPLACE FUNCTION audit_content(entry audit) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT jsonb_build_array(
+        entry.lab_id, entry.sequence, entry.table_name, entry.key, entry.operation, entry.old, entry.new,
+        entry.database_user, entry.application_user, entry.workstation,
+        to_char(entry.moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), entry.transaction, entry.reason
+    )::text
+$$;
+
+-- Adds an entry to the chain of the row's lab, and tells the windows. It runs with the rights of the tables' owner:
+-- nobody else may write to the audit. The row of audit_heads is locked until the end of the transaction, so entries
+-- of one lab follow each other.
+CREATE OR REPLACE FUNCTION keep_audit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' AS $$
+DECLARE
+    entry audit;
+    present jsonb;
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        entry.old := to_jsonb(OLD);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        entry.new := to_jsonb(NEW);
+    END IF;
+    present := coalesce(entry.new, entry.old);
+    entry.lab_id := coalesce(present ->> 'lab_id', CASE TG_TABLE_NAME WHEN 'labs' THEN present ->> 'id' END, '-');
+    entry.table_name := TG_TABLE_NAME;
+    entry.key := CASE TG_TABLE_NAME
+        WHEN 'plot_checks' THEN jsonb_build_object('date', present -> 'date', 'time', present -> 'time',
+            'lab_id', present -> 'lab_id', 'plot', present -> 'plot')
+        WHEN 'lab_checks' THEN jsonb_build_object('date', present -> 'date', 'time', present -> 'time',
+            'lab_id', present -> 'lab_id')
+        WHEN 'plots' THEN jsonb_build_object('lab_id', present -> 'lab_id', 'plot', present -> 'plot')
+        WHEN 'local_weather' THEN jsonb_build_object('datetime', present -> 'datetime')
+        ELSE jsonb_build_object('id', present -> 'id')
+    END;
+    entry.operation := TG_OP;
+    entry.database_user := session_user;
+    entry.application_user := nullif(current_setting('abq.application_user', true), '');
+    entry.workstation := nullif(current_setting('abq.workstation', true), '');
+    entry.reason := nullif(current_setting('abq.reason', true), '');
+    entry.transaction := pg_current_xact_id()::text::bigint;
+
+    SELECT sequence + 1, hash INTO entry.sequence, entry.previous_hash
+        FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO audit_heads (lab_id, sequence, hash) VALUES (entry.lab_id, 0, '') ON CONFLICT DO NOTHING;
+        SELECT sequence + 1, hash INTO entry.sequence, entry.previous_hash
+            FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
+    END IF;
+    entry.moment := clock_timestamp();
+    entry.hash := encode(sha256(convert_to(entry.previous_hash || audit_content(entry), 'UTF8')), 'hex');
+    INSERT INTO audit SELECT entry.*;
+    UPDATE audit_heads SET sequence = entry.sequence, hash = entry.hash WHERE lab_id = entry.lab_id;
+
+    IF TG_TABLE_NAME <> 'local_weather' THEN
+        PERFORM pg_notify('abq_records', (entry.key
+            || jsonb_build_object('table', TG_TABLE_NAME, 'operation', TG_OP, 'by', entry.workstation))::text);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    RAISE EXCEPTION '% on % is refused: %.', TG_OP, TG_TABLE_NAME,
+        CASE WHEN TG_TABLE_NAME LIKE 'audit%' THEN 'the audit only grows, by changes of the records'
+            ELSE 'rows are deleted one by one, so that the audit knows of each' END
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+CREATE OR REPLACE FUNCTION tell_presence() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_notify('abq_presence', '');
+    RETURN NULL;
+END $$;
+
+DO $$
+DECLARE
+    wanted record;
+BEGIN
+    FOR wanted IN
+        SELECT name AS table_name, trigger_name, format(definition, name) AS definition
+        FROM unnest(ARRAY['plot_checks', 'lab_checks', 'plots', 'labs', 'lab_techs', 'local_weather']) AS name,
+            (VALUES
+                ('keep_audit_of_new', 'AFTER INSERT OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION keep_audit()'),
+                ('keep_audit_of_changes', 'AFTER UPDATE ON %I FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)'
+                    ' EXECUTE FUNCTION keep_audit()'),
+                ('refuse_truncate', 'BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()')
+            ) AS each (trigger_name, definition)
+        UNION ALL
+        SELECT name, 'raise_version', format('BEFORE UPDATE ON %I FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)'
+            ' EXECUTE FUNCTION raise_version()', name)
+        FROM unnest(ARRAY['plot_checks', 'lab_checks']) AS name
+        UNION ALL
+        VALUES
+            ('audit', 'refuse_change', 'BEFORE UPDATE OR DELETE OR TRUNCATE ON audit'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()'),
+            ('audit', 'refuse_entry', 'BEFORE INSERT ON audit'
+                ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
+            ('audit_heads', 'refuse_change', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit_heads'
+                ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
+            ('check_presence', 'tell_presence', 'AFTER INSERT OR UPDATE OR DELETE ON check_presence'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION tell_presence()')
+    LOOP
+        IF NOT EXISTS (
+            SELECT FROM pg_trigger WHERE tgrelid = wanted.table_name::regclass AND tgname = wanted.trigger_name
+        ) THEN
+            EXECUTE format('CREATE TRIGGER %I %s', wanted.trigger_name, wanted.definition);
+        END IF;
+    END LOOP;
+END $$;
+
 -- ------------------------------------------------------------------------------------------------- what QA reads
 
 DO $$
@@ -312,6 +501,62 @@ BEGIN
             EXECUTE each;
         END LOOP;
     END;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- who may do what
+-- Three roles to be given to people's logins: GRANT abq_technician TO jsimms. They belong to the whole server. Who may
+-- not make roles leaves them to an administrator, who applies this file once more.
+
+DO $$
+DECLARE
+    role text;
+BEGIN
+    IF (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) THEN
+        FOREACH role IN ARRAY ARRAY['abq_technician', 'abq_supervisor', 'abq_qa'] LOOP
+            CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = role);
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL; -- somebody was quicker, in another database
+            END;
+        END LOOP;
+    END IF;
+    FOREACH role IN ARRAY ARRAY['abq_technician', 'abq_supervisor', 'abq_qa'] LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role);
+        EXECUTE format(
+            'GRANT SELECT ON schema_version, lab_techs, labs, plots, lab_checks, plot_checks, local_weather, deliveries,'
+            ' data_record_view, audit, audit_heads, check_presence, check_presence_view, journal_entries TO %I', role);
+        CONTINUE WHEN role = 'abq_qa';
+        EXECUTE format('GRANT INSERT, UPDATE ON lab_checks, plot_checks, deliveries TO %I', role);
+        EXECUTE format('GRANT INSERT ON local_weather, journal_entries TO %I', role);
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON check_presence TO %I', role);
+        CONTINUE WHEN role = 'abq_technician';
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON lab_techs, labs, plots TO %I', role);
+    END LOOP;
+END $$;
+
+-- Who could enter records before version 3 has what entering them needs now.
+DO $$
+DECLARE
+    right_of record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 3) THEN
+        RETURN;
+    END IF;
+    FOR right_of IN
+        SELECT privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid = 'plot_checks'::regclass AND grantee <> relowner
+            AND privilege_type IN ('SELECT', 'INSERT')
+    LOOP
+        IF right_of.privilege_type = 'SELECT' THEN
+            EXECUTE format('GRANT SELECT ON audit, audit_heads, check_presence, check_presence_view, journal_entries'
+                ' TO %s', right_of.grantee);
+        ELSE
+            EXECUTE format('GRANT INSERT ON journal_entries TO %s', right_of.grantee);
+            EXECUTE format('GRANT INSERT, UPDATE, DELETE ON check_presence TO %s', right_of.grantee);
+        END IF;
+    END LOOP;
 END $$;
 
 COMMENT ON TABLE lab_techs IS 'Technicians who take readings.';
@@ -379,6 +624,32 @@ COMMENT ON COLUMN deliveries.delivered IS 'When it had arrived whole; empty unle
 COMMENT ON COLUMN deliveries.reason IS 'Why it has not arrived, in words.';
 COMMENT ON COLUMN deliveries.revision IS 'Counts the changes of this row, so that an older state never replaces a newer one.';
 
+COMMENT ON COLUMN deliveries.audit_head IS 'Where the audit stood when the extract was made: a lab, a number and a hash each.';
+
+COMMENT ON COLUMN lab_checks.version IS 'Counts the changes of this row.';
+COMMENT ON COLUMN plot_checks.version IS 'Counts the changes of this row; a correction says which version it corrects.';
+
+COMMENT ON TABLE audit IS 'Every change of a record, and of technicians, labs, plots and the weather. It only grows.';
+COMMENT ON COLUMN audit.lab_id IS 'Letter of the laboratory; - for what belongs to none. Each has a chain of its own.';
+COMMENT ON COLUMN audit.sequence IS 'Number within the chain, from 1 without a gap.';
+COMMENT ON COLUMN audit.key IS 'Which row of the table: the columns of its primary key.';
+COMMENT ON COLUMN audit.operation IS 'INSERT, UPDATE or DELETE.';
+COMMENT ON COLUMN audit.old IS 'The whole row before; empty for INSERT.';
+COMMENT ON COLUMN audit.new IS 'The whole row after; empty for DELETE.';
+COMMENT ON COLUMN audit.database_user IS 'Who was logged in to the database.';
+COMMENT ON COLUMN audit.application_user IS 'Who changed it, as the application says.';
+COMMENT ON COLUMN audit.workstation IS 'On which computer, as the application says.';
+COMMENT ON COLUMN audit.moment IS 'When, by the clock of the server.';
+COMMENT ON COLUMN audit.transaction IS 'Number of the transaction: what was changed together has the same.';
+COMMENT ON COLUMN audit.reason IS 'Why, for corrections.';
+COMMENT ON COLUMN audit.previous_hash IS 'Hash of the entry before it in the chain; empty in the first one.';
+COMMENT ON COLUMN audit.hash IS 'SHA-256, in hexadecimal, of previous_hash followed by audit_content, in UTF-8.';
+
+COMMENT ON TABLE audit_heads IS 'The last entry of each chain.';
+COMMENT ON TABLE check_presence IS 'Who said to be entering a check; see check_presence_view for those who still are.';
+COMMENT ON VIEW check_presence_view IS 'Who is entering which check at this moment.';
+COMMENT ON TABLE journal_entries IS 'Records that came from a workstation later, by the number they had there.';
+
 COMMENT ON TABLE schema_version IS 'Which versions of create_db.sql were applied to this database.';
 
 -- ------------------------------------------------------------------------------------------------- to begin with
@@ -403,6 +674,6 @@ BEGIN
     END IF;
 END $$;
 
-INSERT INTO schema_version (version) VALUES (2) ON CONFLICT (version) DO NOTHING;
+INSERT INTO schema_version (version) VALUES (3) ON CONFLICT (version) DO NOTHING;
 
 COMMIT;

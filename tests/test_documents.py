@@ -252,9 +252,12 @@ def test_the_queries_for_qa_find_what_they_promise(model: SQLModel, session: Con
     for version, minute in ((1, 15), (2, 45)):
         delivered_at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minute)
         model.record_delivery(delivery(version=version, delivered=delivered_at))
-    newest, inside, averages, missing, never, growth, delivered = (
+    model.save_record(record(2, Humidity="25.00"), reason="misread")
+    corrected, broken, newest, inside, averages, missing, never, growth, delivered = (
         answers(session, each) for each in blocks(QA, "sql")
     )
+    assert [(row[2], row[3], row[5]) for row in corrected] == [("misread", "2", "25.00")]
+    assert broken == []
     assert [row[-1] for row in newest] == ["Fair", None]
     assert [(row[2], row[3], row[4]) for row in inside] == [(fields.parse(fields.field("Temperature"), "22.01"), 5, 3)]
     assert [row[:3] for row in averages] == [("A", "8:00", 3), ("A", "12:00", 1)]

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from . import backups, moving
+from .outcome import NotDone
 from .passwords import Secrets
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def add_to(words: Words) -> None:
     _add(tasks, "init", prepare, "create the tables, or bring those of an older version up to date")
     backups.add_to(tasks)
     moving.add_to(tasks)
+    verify = _add(tasks, "verify", verify_audit, "see whether anybody changed the audit, or records past it")
+    verify.add_argument("--head", default="", metavar="TEXT", help="the audit head that came with a delivery")
     technician = _add(tasks, "add-technician", add_technician, "add a technician")
     technician.add_argument("id", type=int, metavar="ID", help="the number on the badge")
     technician.add_argument("name", metavar="NAME")
@@ -73,6 +76,21 @@ def prepare(options: argparse.Namespace, secrets: Secrets) -> None:
         changed = schema.prepare(endpoint, backup_before_migration(settings, endpoint))
     state = "now" if changed else "already"
     print(f"The tables in the database {endpoint['dbname']} are {state} those of version {schema.VERSION}.")
+
+
+def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Walk the chains of the audit and name the first break of each."""
+    from .database import opened_model, read_settings
+
+    with opened_model(read_settings(), secrets) as model:
+        try:
+            verdict = model.verify_audit(options.head)
+        except ValueError as error:
+            raise NotDone(str(error)) from None
+    if verdict.breaks:
+        told = " ".join(f"Lab {each.lab}, entry {each.sequence}: {each.reason}." for each in verdict.breaks)
+        raise NotDone(f"The audit is broken. {told}")
+    print(f"The audit is whole: {verdict.entries} entries, each follows the one before it.")
 
 
 def add_technician(options: argparse.Namespace, secrets: Secrets) -> None:

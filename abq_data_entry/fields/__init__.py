@@ -5,6 +5,7 @@ Pure: standard library only, no window, no database. Form, list, SQL, CSV and he
 
 from __future__ import annotations
 
+from abq_data_entry.fields.merging import Merge, choose, merge
 from abq_data_entry.fields.record import FieldErrors, check_across, check_record, parse_record
 from abq_data_entry.fields.table import (
     CSV_HEADER,
@@ -29,12 +30,15 @@ __all__ = [
     "Choices",
     "Field",
     "FieldErrors",
+    "Merge",
     "check_across",
     "check_record",
+    "choose",
     "complete",
     "could_become_valid",
     "field",
     "format_value",
+    "merge",
     "parse",
     "parse_record",
 ]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ObservationInvalid,
         OutcomeUnknown,
         QueryCancelled,
+        RecordConflict,
         RecordExists,
         RecordInvalid,
         RecordMissing,
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
         SchemaTooNew,
         ServerUnreachable,
     )
-    from abq_data_entry.models.records import CheckProgress, Choices
+    from abq_data_entry.models.records import (
+        Change,
+        CheckProgress,
+        Choices,
+        Presence,
+        Rights,
+        VersionedRecord,
+    )
     from abq_data_entry.models.selection import SORTABLE, PositionIndex, Selection
     from abq_data_entry.models.settings import SETTINGS, Setting, SettingsModel
     from abq_data_entry.models.sql import SQLModel
@@ -41,6 +49,7 @@ _ROOMS = {
         "ObservationInvalid",
         "OutcomeUnknown",
         "QueryCancelled",
+        "RecordConflict",
         "RecordExists",
         "RecordInvalid",
         "RecordMissing",
@@ -50,8 +59,12 @@ _ROOMS = {
         "ServerUnreachable",
     ),
     "records": (
+        "Change",
         "CheckProgress",
         "Choices",
+        "Presence",
+        "Rights",
+        "VersionedRecord",
     ),
     "selection": (
         "PositionIndex",
@@ -70,6 +83,7 @@ __all__ = [
     "SETTINGS",
     "SORTABLE",
     "CSVModel",
+    "Change",
     "CheckProgress",
     "Choices",
     "DatabaseDamaged",
@@ -79,10 +93,13 @@ __all__ = [
     "ObservationInvalid",
     "OutcomeUnknown",
     "PositionIndex",
+    "Presence",
     "QueryCancelled",
+    "RecordConflict",
     "RecordExists",
     "RecordInvalid",
     "RecordMissing",
+    "Rights",
     "RightsMissing",
     "SQLModel",
     "SchemaMissing",
@@ -91,6 +108,7 @@ __all__ = [
     "ServerUnreachable",
     "Setting",
     "SettingsModel",
+    "VersionedRecord",
 ]
 
 

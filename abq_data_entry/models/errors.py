@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from abq_data_entry.models.records import VersionedRecord
 
 
 class DatabaseError(Exception):
@@ -54,11 +58,24 @@ class QueryCancelled(DatabaseError):
 
 
 class RecordExists(DatabaseError):
-    """A record of that date, time, lab and plot is there already: `key` holds these four by field name."""
+    """A record of that date, time, lab and plot is there already: `key` holds these four by field name.
 
-    def __init__(self, message: str, key: Mapping[str, object]) -> None:
+    `theirs` is what stands there, where it could be read.
+    """
+
+    def __init__(self, message: str, key: Mapping[str, object], theirs: VersionedRecord | None = None) -> None:
         super().__init__(message)
         self.key: dict[str, object] = dict(key)
+        self.theirs = theirs
+
+
+class RecordConflict(DatabaseError):
+    """Somebody else changed the record since it was opened: `key` as above, `theirs` is what stands there now."""
+
+    def __init__(self, message: str, key: Mapping[str, object], theirs: VersionedRecord) -> None:
+        super().__init__(message)
+        self.key: dict[str, object] = dict(key)
+        self.theirs = theirs
 
 
 class RecordMissing(DatabaseError):

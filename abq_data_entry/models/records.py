@@ -1,7 +1,8 @@
-"""What the form asks the database besides records: the values of its lists, and how far a check is."""
+"""What the database tells besides records: lists, progress of checks, versions, history, who is there, rights."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -22,3 +23,56 @@ class CheckProgress:
 
     technician: str | None = None
     recorded: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VersionedRecord:
+    """A record with the number of its version (0: there is none), and who made that version, where known."""
+
+    record: Mapping[str, object] = field(default_factory=dict)
+    version: int = 0
+    check_version: int = 0
+    changed_by: str = ""
+    changed_at: datetime.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a record. `fields`: texts before and after, by field name, of those that changed."""
+
+    moment: datetime.datetime
+    operation: str
+    database_user: str
+    application_user: str
+    workstation: str
+    reason: str
+    fields: Mapping[str, tuple[str, str]]
+
+    @property
+    def who(self) -> str:
+        """Who changed it: as the application said, else who was logged in."""
+        return self.application_user or self.database_user
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Somebody who is entering a check now; `plot` is the one that is open, `own` tells that it is this session."""
+
+    date: datetime.date
+    time: str
+    lab: str
+    plot: int | None
+    who: str
+    workstation: str
+    since: datetime.datetime
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What the login may do in this database."""
+
+    may_enter: bool = True
+    may_record_deliveries: bool = True
+    may_store_weather: bool = True
+    may_manage: bool = True

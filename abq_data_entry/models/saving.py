@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
-from abq_data_entry.models import administration, statements
+from abq_data_entry.models import administration, statements, versions
 from abq_data_entry.models.connections import Connections, rows_as_dicts
-from abq_data_entry.models.errors import RecordExists, RecordInvalid, RecordMissing
+from abq_data_entry.models.errors import RecordConflict, RecordExists, RecordInvalid, RecordMissing
 
 Record = dict[str, object]
 Write = Literal["insert", "update"]
@@ -22,44 +22,78 @@ _SAVES: Mapping[str | None, str] = {
     "insert": statements.INSERT_PLOT,
     "update": statements.UPDATE_PLOT,
 }
+
+
+class Saving(NamedTuple):
+    """How to save: see `SQLModel.save_record`; `workstation`: the name of this computer."""
+
+    write: Write | None = None
+    expected_version: int | None = None
+    author: str = ""
+    reason: str = ""
+    workstation: str = ""
+    entry: str | None = None
+
+    @property
+    def parameters(self) -> Record:
+        """What the statements bind besides the values of the record."""
+        return {
+            "expected version": self.expected_version,
+            "author": self.author,
+            "reason": self.reason,
+            "workstation": self.workstation,
+            "entry": self.entry,
+        }
+
+
 _FIELD_OF_RULE = {f"{each.column}_within_limits": each.name for each in fields.FIELDS}
 
 
-def save(connections: Connections, values: Record, write: Write | None) -> bool:
+def save(connections: Connections, values: Record, how: Saving) -> bool:
     """Save a record of typed values; tell whether it was inserted. Raises as `SQLModel.save_record` does."""
+    parameters = {**values, **how.parameters}
 
     def run(cursor: Cursor) -> bool:
+        cursor.execute(statements.SET_AUTHOR, parameters)
+        if how.entry is not None:
+            cursor.execute(statements.NOTE_ENTRY, parameters)
+            if cursor.rowcount == 0:  # it came before
+                return how.write != "update"
+        if how.expected_version is not None and not _is_expected(cursor, parameters):
+            raise _refused(cursor, values, how)
         try:
-            cursor.execute(_SAVES[write], values)
+            cursor.execute(_SAVES[how.write], parameters)
         except psycopg2.IntegrityError as error:
             cursor.connection.rollback()
             raise _explained(cursor, values, error) from None
         found = cursor.fetchall()
         if not found:
-            raise _existing(values) if write == "insert" else _vanished(values)
+            raise _refused(cursor, values, how)
         return bool(found[0][0])
 
     return connections.write(run)
 
 
-def settle(connections: Connections, values: Record, write: Write | None) -> bool:
+def settle(connections: Connections, values: Record, how: Saving) -> bool:
     """Find out what became of a save whose acknowledgement was lost, by looking; save again if it isn't there."""
     if _is_stored(connections, values):
-        return write != "update"
+        return how.write != "update"
     try:
-        return save(connections, values, write)
-    except RecordExists:
+        return save(connections, values, how)
+    except (RecordExists, RecordConflict):
         if _is_stored(connections, values):
-            return True
+            return how.write != "update"
         raise
 
 
-def set_check_technician(connections: Connections, values: Record) -> None:
+def set_check_technician(connections: Connections, values: Record, how: Saving) -> None:
     """Make a whole check that technician's; may be done twice."""
+    parameters = {**values, **how.parameters}
 
     def run(cursor: Cursor) -> None:
+        cursor.execute(statements.SET_AUTHOR, parameters)
         try:
-            cursor.execute(statements.SET_CHECK_TECHNICIAN, values)
+            cursor.execute(statements.SET_CHECK_TECHNICIAN, parameters)
         except psycopg2.IntegrityError as error:
             cursor.connection.rollback()
             raise _explained(cursor, values, error) from None
@@ -84,17 +118,25 @@ def _named(values: Record) -> str:
     return f"{date} {time}, lab {lab}, plot {plot}"
 
 
-def _existing(values: Record) -> RecordExists:
-    return RecordExists(
-        f"There is a record of {_named(values)} already. Open it to change it; nothing was saved.", _key_of(values)
-    )
+def _is_expected(cursor: Cursor, parameters: Record) -> bool:
+    """Lock the record and tell whether it is of the version that is to be corrected."""
+    cursor.execute(statements.LOCK_VERSION, parameters)
+    return cursor.fetchall() == [(parameters["expected version"],)]
 
 
-def _vanished(values: Record) -> RecordMissing:
-    return RecordMissing(
-        f"The record of {_named(values)} is no longer in the database. Save it as a new one; nothing was saved.",
-        _key_of(values),
-    )
+def _refused(cursor: Cursor, values: Record, how: Saving) -> RecordExists | RecordConflict | RecordMissing:
+    """Return why nothing was saved: it is there already, somebody else changed it, or it has gone."""
+    theirs, key, name = versions.read(cursor, values), _key_of(values), _named(values)
+    if how.write == "insert":
+        return RecordExists(
+            f"There is a record of {name} already. Open it to change it; nothing was saved.", key, theirs
+        )
+    if theirs.version == 0:
+        return RecordMissing(
+            f"The record of {name} is no longer in the database. Save it as a new one; nothing was saved.", key
+        )
+    who = theirs.changed_by or "Somebody else"
+    return RecordConflict(f"{who} changed the record of {name} meanwhile; nothing was saved.", key, theirs)
 
 
 def _explained(cursor: Cursor, values: Record, error: psycopg2.Error) -> RecordInvalid:

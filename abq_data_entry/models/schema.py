@@ -12,7 +12,7 @@ from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import DatabaseError, RightsMissing, SchemaMissing, SchemaTooNew
 from abq_data_entry.models.failures import describe_statement
 
-VERSION = 2
+VERSION = 3
 """The version that `create_db.sql` makes; it says so too."""
 
 _RAISED_BY_SCRIPT = ("P0001", "0A000")

@@ -51,6 +51,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("theme", "default", choices=("default", "light", "dark", "platform")),
     Setting("density", "comfortable", choices=("compact", "comfortable", "spacious")),
     Setting("window geometry", ""),
+    Setting("correction reason", "other days", choices=("never", "other days", "always")),
     Setting("db_host", ""),
     Setting("db_port", "5432"),
     Setting("db_name", "abq"),

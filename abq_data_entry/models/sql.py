@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+import platform
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
-from abq_data_entry.models import administration, counting, deliveries, extract, paging, saving, schema, statements
+from abq_data_entry.models import (
+    administration,
+    auditing,
+    counting,
+    deliveries,
+    extract,
+    paging,
+    rights,
+    saving,
+    schema,
+    statements,
+    versions,
+    watching,
+)
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.errors import OutcomeUnknown, RecordInvalid
-from abq_data_entry.models.records import CheckProgress, Choices
-from abq_data_entry.models.saving import Write
+from abq_data_entry.models.presence import PresenceKeeper
+from abq_data_entry.models.records import Change, CheckProgress, Choices, Presence, Rights, VersionedRecord
+from abq_data_entry.models.saving import Saving, Write
 from abq_data_entry.models.selection import PositionIndex, Selection
 from abq_data_entry.models.weather import parse_observation
 
@@ -36,6 +52,7 @@ class SQLModel:
         self._connections = Connections(endpoint)
         self.fields: dict[str, fields.Field] = {each.name: each for each in fields.FIELDS}
         self.last_write: Write | None = None
+        self._presence = PresenceKeeper()
 
     @classmethod
     def at(cls, endpoint: Mapping[str, str]) -> SQLModel:
@@ -83,23 +100,50 @@ class SQLModel:
         found = self._rows(statements.GET_RECORD, key) if key else []
         return found[0] if found else {}
 
-    def save_record(self, record: Mapping[str, object], write: Write | None = None) -> None:
+    def get_versioned_record(self, date: object, time: object, lab: object, plot: object) -> VersionedRecord:
+        """Return the record of that plot at that check with its version; version 0 when there is none."""
+        key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
+        return self._connections.read(lambda cursor: versions.read(cursor, key)) if key else VersionedRecord()
+
+    def get_history(self, date: object, time: object, lab: object, plot: object) -> list[Change]:
+        """Return what was changed in that record, by whom, when and why, the oldest change first."""
+        key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
+        return self._connections.read(lambda cursor: versions.history(cursor, key)) if key else []
+
+    def save_record(
+        self,
+        record: Mapping[str, object],
+        write: Write | None = None,
+        *,
+        expected_version: int | None = None,
+        reason: str = "",
+        author: str = "",
+        workstation: str | None = None,
+        entry: str | None = None,
+    ) -> None:
         """Save the record and its check in one transaction; `last_write` then says "insert" or "update".
 
         Takes texts as they are typed, or typed values. `write="insert"` refuses a record that is there already,
         `write="update"` one that isn't. Another technician than the check's is noted for this plot only, and for the
         check if no other plot of it is recorded.
 
-        Raises `RecordInvalid`, `RecordExists`, `RecordMissing`, `DatabaseError`; then nothing of it is saved.
+        `expected_version`: the version that an update corrects; if another one stands there, `RecordConflict` holds it.
+        `author`, `workstation` (not given: this computer) and `reason` go to the audit. `entry`: the number (a UUID) of
+        an entry of a journal, which is saved once however often it comes.
+
+        Raises `RecordInvalid`, `RecordExists`, `RecordConflict`, `RecordMissing`, `DatabaseError`; then nothing of it
+        is saved.
         """
         try:
             values = fields.parse_record(record)
         except fields.FieldErrors as error:
             raise RecordInvalid(error.errors) from None
+        place = platform.node() if workstation is None else workstation
+        how = Saving(write, expected_version, author or str(values[FieldNames.TECHNICIAN]), reason, place, entry)
         try:
-            inserted = saving.save(self._connections, values, write)
+            inserted = saving.save(self._connections, values, how)
         except OutcomeUnknown:
-            inserted = saving.settle(self._connections, values, write)
+            inserted = saving.settle(self._connections, values, how)
         self.last_write = "insert" if inserted else "update"
 
     def _rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Record]:
@@ -131,17 +175,20 @@ class SQLModel:
 
         return self._connections.read(run)
 
-    def set_check_technician(self, date: object, time: object, lab: object, technician: str) -> None:
+    def set_check_technician(
+        self, date: object, time: object, lab: object, technician: str, *, reason: str = "", author: str = ""
+    ) -> None:
         """Make the whole check, with all its plots, that technician's. Raises `RecordInvalid`."""
         key = _parsed(Date=date, Time=time, Lab=lab)
         if not key:
             raise RecordInvalid({FieldNames.DATE: "Date, time and lab of the check are required."})
         values = {**key, FieldNames.TECHNICIAN: technician}
 
+        how = Saving(author=author or technician, reason=reason, workstation=platform.node())
         try:
-            saving.set_check_technician(self._connections, values)
+            saving.set_check_technician(self._connections, values, how)
         except OutcomeUnknown:
-            saving.set_check_technician(self._connections, values)
+            saving.set_check_technician(self._connections, values, how)
 
     def get_previous_readings(self, date: object, time: object, lab: object) -> dict[int, Record]:
         """Return the latest record of each plot of the lab before that check; plots without one are left out."""
@@ -203,6 +250,53 @@ class SQLModel:
         """
         last = first_date if last_date is None else last_date
         return self._connections.read_snapshot(lambda cursor: extract.export(cursor, Path(path), first_date, last))
+
+    # ------------------------------------------------------------------------------- who is there, who may, the audit
+
+    def enter_check(
+        self, date: object, time: object, lab: object, plot: int | None, who: str, workstation: str | None = None
+    ) -> None:
+        """Tell the others that this window enters that check now, and which plot is open, until `leave_check`.
+
+        Holds on to the connection of the calling thread: use one thread for it. The others forget it when that ends.
+        """
+        key = _parsed(Date=date, Time=time, Lab=lab)
+        place = platform.node() if workstation is None else workstation
+        if key:
+            self._connections.write(lambda cursor: self._presence.hold(cursor, key, plot, who, place))
+
+    def leave_check(self) -> None:
+        """Take back what `enter_check` told; call it on the same thread."""
+        self._connections.write(self._presence.leave)
+
+    def get_presence(self, date: object, time: object, lab: object) -> list[Presence]:
+        """Return who enters that check at the moment, in order of arrival."""
+        key = _parsed(Date=date, Time=time, Lab=lab)
+        return self._connections.read(lambda cursor: self._presence.present(cursor, key)) if key else []
+
+    def watch(self, told: Callable[[list[watching.Notice]], object], stop: threading.Event) -> None:
+        """Tell what others change until `stop` is set; for a thread of its own. See `watching.watch`."""
+        watching.watch(self._connections.endpoint, told, stop)
+
+    def rights(self) -> Rights:
+        """Return what this login may do."""
+        return self._connections.read(rights.read_rights)
+
+    def audit_heads(self, date: datetime.date | None = None) -> str:
+        """Return where the audit of each lab stands, as one line: `A 12 <hash>; B 7 <hash>`; '' if nothing is audited.
+
+        With a date, of the labs that have a check of that day.
+        """
+        return self._connections.read(lambda cursor: auditing.heads(cursor, date))
+
+    def verify_audit(self, heads: str = "") -> auditing.Verdict:
+        """Walk all chains of the audit, computing each hash anew; takes seconds a million entries.
+
+        `heads`: a line of `audit_heads` that went with a delivery, which must still be part of the chains. Raises
+        `ValueError` if it is none.
+        """
+        witnesses = auditing.parse_heads(heads)
+        return self._connections.read_snapshot(lambda cursor: auditing.verify(cursor, witnesses))
 
     # ---------------------------------------------------------------------- weather, deliveries, administration
 

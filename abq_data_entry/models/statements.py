@@ -49,9 +49,20 @@ GET_PREVIOUS = f"""
     WHERE plots.lab_id = %(Lab)s
 """
 
+# The lab comes first: entries of the audit follow each other lab by lab, and who waits for that holds nothing yet.
+LOCK_LAB = "SELECT pg_advisory_xact_lock(hashtext('abq_data_entry lab'), ascii(%(Lab)s));"
+
+# Before the check: another technician for that may make a new version of the record, in the same transaction.
+LOCK_VERSION = f"""
+    {LOCK_LAB}
+    SELECT version FROM plot_checks WHERE {_SAME_RECORD} FOR UPDATE
+"""
+
 # Another technician than the check's: the check is locked, so that two who begin it at once see each other's plots. It
 # becomes theirs only if no other plot of it is recorded.
 SAVE_CHECK = f"""
+    {LOCK_LAB}
+
     INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
     VALUES (%(Date)s, %(Time)s, %(Lab)s, {_TECHNICIAN_ID})
     ON CONFLICT (date, time, lab_id) DO NOTHING;
@@ -64,6 +75,7 @@ SAVE_CHECK = f"""
 """
 
 SET_CHECK_TECHNICIAN = f"""
+    {LOCK_LAB}
     SELECT FROM lab_checks WHERE {_SAME_CHECK} FOR NO KEY UPDATE;
     UPDATE plot_checks SET lab_tech_id = {_TECHNICIAN_ID} WHERE {_SAME_CHECK};
     INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
@@ -96,3 +108,36 @@ UPSERT_PLOT = (
     f" SET {', '.join(f'{each.column} = EXCLUDED.{each.column}' for each in _CHANGED)}"
     " RETURNING xmax = 0 AS inserted"
 )
+
+SET_AUTHOR = """
+    SELECT set_config('abq.application_user', %(author)s, true), set_config('abq.workstation', %(workstation)s, true),
+        set_config('abq.reason', %(reason)s, true);
+"""
+
+NOTE_ENTRY = "INSERT INTO journal_entries (id) VALUES (%(entry)s) ON CONFLICT (id) DO NOTHING"
+
+# The entry of the audit that belongs to this version says who made it; a version from before the audit has none.
+GET_VERSIONED = f"""
+    SELECT {RECORD_COLUMNS}, p.version, c.version AS check_version, e.moment,
+        coalesce(e.application_user, e.database_user, '') AS changed_by
+    FROM plot_checks AS p
+    LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
+    LEFT JOIN lab_checks AS c ON (c.date, c.time, c.lab_id) = (p.date, p.time, p.lab_id)
+    LEFT JOIN LATERAL (
+        SELECT moment, application_user, database_user FROM audit
+        WHERE key = jsonb_build_object('date', p.date, 'time', p.time, 'lab_id', p.lab_id, 'plot', p.plot)
+            AND lab_id = p.lab_id AND table_name = 'plot_checks'
+        ORDER BY sequence DESC LIMIT 1
+    ) AS e ON true
+    WHERE p.date = %(Date)s AND p.time = %(Time)s AND p.lab_id = %(Lab)s AND p.plot = %(Plot)s
+"""
+
+GET_HISTORY = """
+    SELECT moment, operation, database_user, coalesce(application_user, ''), coalesce(workstation, ''),
+        coalesce(reason, ''), transaction, old, new
+    FROM audit
+    WHERE key = jsonb_build_object(
+            'date', %(Date)s::date, 'time', %(Time)s::time, 'lab_id', %(Lab)s::char(1), 'plot', %(Plot)s::smallint)
+        AND lab_id = %(Lab)s AND table_name = 'plot_checks'
+    ORDER BY sequence
+"""

@@ -47,7 +47,7 @@ def test_dsn_starts_the_server_and_leaves_it_to_its_watcher(short_folder: Path) 
 def test_a_word_that_started_the_server_stops_it(short_folder: Path) -> None:
     places = {"ABQ_DATA_DIR": str(short_folder / "data"), "ABQ_CONFIG_DIR": str(short_folder / "config")}
     done = outcome_of(start_process("db", "init", env={**os.environ, **places}))
-    assert (done.code, done.output) == (0, "The tables in the database abq are now those of version 2.\n")
+    assert (done.code, done.output) == (0, "The tables in the database abq are now those of version 3.\n")
     assert running(short_folder / "data" / "postgres" / "cluster") is None
 
 
@@ -82,6 +82,21 @@ def test_a_backup_that_cannot_be_read_leaves_the_database_as_it_was(
     assert "There is no backup file" in line("db", "restore", tmp_path / "missing").reason
     assert "is not a file" in line("db", "backup", os.devnull).reason
     assert len(stored.get_all_records(all_dates=True)) == 1
+
+
+def test_verify(line: Callable[..., Outcome], stored: SQLModel) -> None:
+    stored.save_record(record())
+    head = stored.audit_heads()
+    stored.save_record(record(Plants="7"))
+    assert line("db", "verify", "--head", head).output.startswith("The audit is whole: ")
+    assert "no head of the audit" in line("db", "verify", "--head", "A 1 xyz").reason
+    assert "went with a delivery" in line("db", "verify", "--head", f"A 1 {'0' * 64}").reason
+    stored.query("SET session_replication_role = replica")
+    stored.query("UPDATE audit SET reason = 'none' WHERE lab_id = 'A' AND sequence = 2")
+    stored.query("SET session_replication_role = origin")
+    done = line("db", "verify")
+    assert done.code == 1
+    assert done.reason.startswith("The audit is broken. Lab A, entry 2: its content was changed")
 
 
 def test_administration(line: Callable[..., Outcome], stored: SQLModel) -> None:

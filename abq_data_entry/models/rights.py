@@ -1,0 +1,22 @@
+"""What a login may do in the database, as the server says."""
+
+from __future__ import annotations
+
+from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry.models.records import Rights
+
+_READ = """
+    SELECT has_table_privilege('plot_checks', 'INSERT') AND has_table_privilege('plot_checks', 'UPDATE')
+            AND has_table_privilege('lab_checks', 'INSERT'),
+        has_table_privilege('deliveries', 'INSERT') AND has_table_privilege('deliveries', 'UPDATE'),
+        has_table_privilege('local_weather', 'INSERT'),
+        has_table_privilege('lab_techs', 'INSERT') AND has_table_privilege('plots', 'UPDATE')
+            AND has_table_privilege('labs', 'INSERT')
+"""
+
+
+def read_rights(cursor: Cursor) -> Rights:
+    """Return the rights of the present user on the tables (PostgreSQL manual, Access Privilege Inquiry Functions)."""
+    cursor.execute(_READ)
+    return Rights(*cursor.fetchall()[0])

@@ -1,0 +1,71 @@
+"""Versions of a record and its history: which one stands there, who made it, and what each change was."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry import fields
+from abq_data_entry.constants import FieldNames
+from abq_data_entry.models import statements
+from abq_data_entry.models.connections import rows_as_dicts
+from abq_data_entry.models.records import Change, VersionedRecord
+
+Record = dict[str, object]
+Row = Mapping[str, object]
+
+
+def read(cursor: Cursor, key: Mapping[str, object]) -> VersionedRecord:
+    """Return the record of that key with its version; version 0 when there is none."""
+    cursor.execute(statements.GET_VERSIONED, key)
+    found = rows_as_dicts(cursor)
+    if not found:
+        return VersionedRecord()
+    row = found[0]
+    moment = row["moment"]
+    return VersionedRecord(
+        record={name: row[name] for name in fields.CSV_HEADER},
+        version=int(str(row["version"])),
+        check_version=int(str(row["check_version"] or 0)),
+        changed_by=str(row["changed_by"]),
+        changed_at=moment,  # type: ignore[arg-type]
+    )
+
+
+def history(cursor: Cursor, key: Mapping[str, object]) -> list[Change]:
+    """Return the changes of a record, the oldest first; a record from before the audit has none."""
+    cursor.execute("SELECT id, name FROM lab_techs")
+    technicians = dict(cursor.fetchall())
+    cursor.execute(statements.GET_HISTORY, key)
+    changes = []
+    for _, entries in itertools.groupby(cursor.fetchall(), key=lambda entry: entry[6]):
+        together = list(entries)  # a save may change a row twice, with its check first
+        moment, operation, user, author, workstation, reason, _, old, _ = together[0]
+        new = together[-1][8]
+        differences = _differences(old, new, technicians)
+        changes.append(Change(moment, operation, user, author, workstation, reason, differences))
+    return changes
+
+
+def _differences(old: Row | None, new: Row | None, technicians: Mapping[int, str]) -> dict[str, tuple[str, str]]:
+    before, after = (_texts(row, technicians) for row in (old, new))
+    return {
+        name: (before[name], after[name])
+        for name in fields.CSV_HEADER
+        if name not in fields.RECORD_KEY and before[name] != after[name]
+    }
+
+
+def _texts(row: Row | None, technicians: Mapping[int, str]) -> dict[str, str]:
+    """Return the texts of a row of the audit by field name, as the form shows them."""
+    return {each.name: _text(each, (row or {}).get(each.column), technicians) for each in fields.FIELDS}
+
+
+def _text(each: fields.Field, value: object, technicians: Mapping[int, str]) -> str:
+    if value is None:
+        return ""
+    if each.name == FieldNames.TECHNICIAN and isinstance(value, int):
+        return technicians.get(value, f"technician {value}")
+    return fields.format_value(each, value)
