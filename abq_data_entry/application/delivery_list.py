@@ -98,6 +98,7 @@ def _receipt(delivery: Delivery, path: Path) -> str:
         f"{delivery.name}, version {delivery.version}, {delivery.size:,} bytes, number {delivery.short}",
         f"to {delivery.address} by {delivery.kind.upper()}, as {delivery.username}",
         f"SHA-256 {delivery.sha256}",
+        *(f"Audit of lab {line}" for line in delivery.audit_chains),
     ]
     for number, attempt in enumerate(delivery.attempts, 1):
         seconds = "" if attempt.seconds is None else f" in {attempt.seconds:.1f} s"

@@ -109,6 +109,8 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
     for name, text in facts.items():
         if text:
             print(f"{name + ':':<11}{text}")
+    for chain in delivery.audit_chains:
+        print(f"{'audit:':<11}lab {chain}")
     for number, attempt in enumerate(delivery.attempts, 1):
         seconds = "" if attempt.seconds is None else f" in {attempt.seconds:g} s"
         print(f"attempt {number}: {local(attempt.started)}, {attempt.sent} bytes{seconds}: {attempt.outcome or '…'}")

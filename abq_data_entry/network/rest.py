@@ -11,7 +11,7 @@ import secrets
 import ssl
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,20 @@ class RestUploads(Uploads):
         self._session = _session(self._adapter)
         self._session.cert = None if client_certificate is None else os.fspath(client_certificate)
         self._logged_in = False
+        self._headers: Mapping[str, str] = {}
+
+    def upload(
+        self,
+        filepath: str | os.PathLike[str],
+        *,
+        identifier: str | None = None,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """As `Uploads.upload`; `headers`: more of them for this file's PUT, with printable values."""
+        self._headers = headers or {}
+        super().upload(filepath, identifier=identifier, progress=progress, cancel=cancel)
 
     def close(self) -> None:
         self._session.close()
@@ -136,7 +150,7 @@ class RestUploads(Uploads):
 
     def _deliver(self, source: SourceFile, guard: Guard, key: str) -> None:
         body = Multipart(source, guard)
-        headers = {"Content-Type": body.content_type, "Idempotency-Key": f'"{key}"'}
+        headers = {**self._headers, "Content-Type": body.content_type, "Idempotency-Key": f'"{key}"'}
         if body.content_digest is not None:
             headers["Content-Digest"] = body.content_digest
         may_be_dead = self._logged_in

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-FORMAT = 1
-"""The form in which deliveries stand on disk; a higher number is of a newer version of the application."""
+FORMAT = 2
+"""The form in which deliveries stand on disk; a higher number is of a newer version of the application. Form 1 had no
+`audit_head`."""
 
 WAITING, SENDING, DELIVERED, FAILED, CANCELLED = "waiting", "sending", "delivered", "failed", "cancelled"
 STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED)
@@ -18,6 +19,7 @@ ENDED = (DELIVERED, CANCELLED)
 """States that nothing leads out of: the file is no longer needed."""
 
 _NAME = re.compile(r"[\w. -]{1,200}")
+_HEAD = re.compile(r"[ -~]{1,8000}")  # fits into a header of HTTP
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Delivery:
 
     `identifier`: 32 hexadecimal digits; `version` counts the deliveries of the same file to the same kind of
     destination; `since`: when the present round of attempts began; `planned`: when the next attempt is due (None: at
-    once); `revision` counts the changes of this very entry, so that an older state never replaces a newer one.
+    once); `revision` counts the changes of this very entry, so that an older state never replaces a newer one;
+    `audit_head`: where the audit stood when the extract was made (`A 12 <hash>; B 7 <hash>`), empty without an audit.
     """
 
     identifier: str
@@ -65,6 +68,7 @@ class Delivery:
     attempts: tuple[Attempt, ...] = ()
     reason: str = ""
     revision: int = 1
+    audit_head: str = ""
 
     @property
     def short(self) -> str:
@@ -80,6 +84,11 @@ class Delivery:
     def delivered(self) -> datetime.datetime | None:
         """When it arrived, if it did."""
         return self.changed if self.state == DELIVERED else None
+
+    @property
+    def audit_chains(self) -> list[str]:
+        """The audit's head, a text for each lab: its letter, the number of the last entry, the hash of that."""
+        return self.audit_head.split("; ") if self.audit_head else []
 
     @property
     def open(self) -> bool:
@@ -104,8 +113,11 @@ def to_text(delivery: Delivery) -> str:
 def from_text(text: str) -> Delivery:
     """Return the delivery that stands in the text; raises `ValueError` for anything else, also for a newer form."""
     content = json.loads(text)
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+    form = content.pop("format", None) if isinstance(content, dict) else None
+    if form not in (1, FORMAT):
         raise ValueError("not a delivery in a form that is known")
+    if form == 1:
+        content = {**content, "audit_head": ""}
     if set(content) != {each.name for each in fields(Delivery)} or not isinstance(content["attempts"], list):
         raise ValueError("not the parts of a delivery")
     for name in ("created", "since", "changed", "planned"):
@@ -133,7 +145,7 @@ def is_usable_name(name: str) -> bool:
 
 
 def _check(delivery: Delivery) -> None:
-    texts = ("identifier", "name", "kind", "address", "username", "sha256", "state", "reason")
+    texts = ("identifier", "name", "kind", "address", "username", "sha256", "state", "reason", "audit_head")
     numbers = ("size", "version", "failures", "revision")
     if not all(isinstance(getattr(delivery, name), str) for name in texts):
         raise ValueError("a text is expected")
@@ -143,6 +155,8 @@ def _check(delivery: Delivery) -> None:
         raise ValueError("not an identifier, or not a digest")
     if delivery.state not in STATES or not is_usable_name(delivery.name):
         raise ValueError("an unknown state, or a name that can't be used")
+    if delivery.audit_head and not _HEAD.fullmatch(delivery.audit_head):
+        raise ValueError("not where an audit stands")
 
 
 def _attempt(content: Mapping[str, Any]) -> Attempt:

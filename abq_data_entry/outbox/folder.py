@@ -11,12 +11,13 @@ import datetime
 import hashlib
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ..folders import replacement, synced
+from .audit_head import companion, companion_text, export_with_head, head_in
 from .delivery import CANCELLED, ENDED, FAILED, SENDING, WAITING, Delivery, Destination, to_text
 from .entries import ENTRY, MARK, Clock, Entries
 from .errors import Busy, UnknownDelivery
@@ -78,11 +79,17 @@ class Outbox:
         """The file that is to be delivered; it is removed once that is done."""
         return self.folder / delivery.identifier / delivery.name
 
+    def files_of(self, delivery: Delivery) -> tuple[Path, Path]:
+        """The file, and the one that may go with it."""
+        path = self.file_of(delivery)
+        return path, companion(path)
+
     def is_whole(self, delivery: Delivery) -> bool:
-        """Tell whether the file is still the one that was put in."""
+        """Tell whether the file is still the one that was put in, and says the same of the audit."""
+        path = self.file_of(delivery)
         try:
-            return _measured(self.file_of(delivery)) == (delivery.size, delivery.sha256)
-        except OSError:
+            return _measured(path) == (delivery.size, delivery.sha256) and head_in(path) == delivery.audit_head
+        except (OSError, ValueError):
             return False
 
     def replaced_by(self, delivery: Delivery) -> Delivery | None:
@@ -97,12 +104,18 @@ class Outbox:
     # ------------------------------------------------------------------------------------------------ writing
 
     def add(
-        self, records: Records, date: datetime.date, destination: Destination, username: str, known_version: int = 0
+        self,
+        records: Records,
+        date: datetime.date,
+        destination: Destination,
+        username: str,
+        known_version: int = 0,
+        audit_head: Callable[[datetime.date], str] | None = None,
     ) -> Delivery:
         """Write the extract of a day and put it in, to be delivered; older versions that wait are cancelled.
 
-        `known_version`: the highest one that the database knows. Raises `NoRecords`, and what the export raises; then
-        nothing is put in.
+        `known_version`: the highest one that the database knows; `audit_head`: tells where the audit stands, for the
+        day's part of it to go with the extract. Raises `NoRecords`, and what the export raises; then nothing is put in.
         """
         identifier = uuid.uuid4().hex
         with self._locked("adding", patience=600.0):
@@ -110,13 +123,16 @@ class Outbox:
             building.mkdir(mode=0o700)
             try:
                 path = building / extract_name(date)
-                if records.export_records(path, date) == 0:
+                count, head = export_with_head(records, path, date, audit_head)
+                if count == 0:
                     raise NoRecords("There are no records to upload")
+                if head:
+                    _write(companion(path), companion_text(head))
                 size, sha256 = _measured(path)
                 moment = self.clock()
                 delivery = Delivery(
                     identifier, path.name, date, destination.kind, destination.address, username, size, sha256,
-                    known_version + 1, created=moment, since=moment, changed=moment,
+                    known_version + 1, created=moment, since=moment, changed=moment, audit_head=head,
                 )  # fmt: skip
                 older = self._entries.of_file(delivery.kind, delivery.name)
                 delivery = replace(delivery, version=1 + max([known_version, *(each.version for each in older)]))
@@ -141,7 +157,8 @@ class Outbox:
         _write(folder / ENTRY, to_text(newer))
         (folder / MARK).unlink(missing_ok=True)
         if newer.state in ENDED:
-            self.file_of(newer).unlink(missing_ok=True)
+            for path in self.files_of(newer):
+                path.unlink(missing_ok=True)
         return newer
 
     def recorded(self, delivery: Delivery) -> int:

@@ -10,12 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from .audit_head import companion, head_in
 from .delivery import Destination
 from .errors import OutboxError
 from .sending import Progress
 
 if TYPE_CHECKING:
     from ..network import Uploads
+
+AUDIT_HEADER = "ABQ-Audit-Head"
 
 Settings = Mapping[str, object]
 
@@ -64,15 +67,14 @@ class Sender:
         self._uploads: Uploads | None = None
 
     def __call__(self, path: Path, *, progress: Progress, cancel: threading.Event) -> None:
-        """Send the file; raises what `network` raises."""
-        identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
+        """Send the file, with where the audit stood if the outbox has that; raises what `network` raises."""
         if not self._stays_open:
             with self._opened() as uploads:
-                uploads.upload(path, identifier=identifier, progress=progress, cancel=cancel)
+                _send(uploads, path, progress, cancel)
             return
         if self._uploads is None:
             self._uploads = self._opened()
-        self._uploads.upload(path, identifier=identifier, progress=progress, cancel=cancel)
+        _send(self._uploads, path, progress, cancel)
 
     def __enter__(self) -> Sender:
         self._stays_open = True
@@ -85,6 +87,21 @@ class Sender:
         uploads, self._uploads = self._uploads, None
         if uploads is not None:
             uploads.close()
+
+
+def _send(uploads: Uploads, path: Path, progress: Progress, cancel: threading.Event) -> None:
+    """Send the file; the audit's head goes in a header, or just before it as a file of its own."""
+    from .. import network
+
+    identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
+    head = head_in(path)
+    if head and isinstance(uploads, network.RestUploads):
+        headers = {AUDIT_HEADER: head}
+        uploads.upload(path, identifier=identifier, progress=progress, cancel=cancel, headers=headers)
+        return
+    if head:
+        uploads.upload(companion(path), identifier=f"{identifier}-audit", cancel=cancel)
+    uploads.upload(path, identifier=identifier, progress=progress, cancel=cancel)
 
 
 def _by_rest(settings: Settings, username: str, password: str) -> Uploads:

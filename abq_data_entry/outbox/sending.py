@@ -140,11 +140,11 @@ class _Sending:
         self._delivery = self._outbox.write(
             self._delivery, state=SENDING, planned=None, attempts=(*self._delivery.attempts, attempt)
         )
-        log.info("delivery %s begins, attempt %d", self._delivery.short, len(self._delivery.attempts))
+        log.info("%s: attempt %d begins", _named(self._delivery), len(self._delivery.attempts))
 
     def _failed(self, began: float, error: Exception) -> Delivery:
         reason = describe_failure(error)
-        log.warning("delivery %s failed: %s", self._delivery.short, type(error).__name__)
+        log.warning("%s: the attempt failed: %s", _named(self._delivery), type(error).__name__)
         if newer := self._outbox.replaced_by(self._delivery):
             return self._end(began, CANCELLED, reason, ending=replaced_text(newer))
         failures = self._delivery.failures + 1
@@ -168,7 +168,7 @@ class _Sending:
     ) -> Delivery:
         sent = self._delivery.size if state == DELIVERED else self._sent
         attempt = Attempt(self._delivery.attempts[-1].started, round(time.monotonic() - began, 3), sent, outcome)
-        log.info("delivery %s is %s", self._delivery.short, state)
+        log.info("%s: %s", _named(self._delivery), state)
         return self._outbox.write(
             self._delivery,
             state=state,
@@ -177,3 +177,9 @@ class _Sending:
             attempts=(*self._delivery.attempts[:-1], attempt),
             reason="" if state == DELIVERED else ending or outcome,
         )
+
+
+def _named(delivery: Delivery) -> str:
+    """Which version of which file goes where, for the log."""
+    where = f"to {delivery.address} by {delivery.kind}"
+    return f"delivery {delivery.short}, {delivery.name} version {delivery.version} {where}"

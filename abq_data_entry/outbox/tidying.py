@@ -56,6 +56,6 @@ def _litter(outbox: Outbox, delivery: Delivery) -> list[Path]:
     found = list(folder.glob(".*.part"))
     if delivery.state != SENDING and (folder / MARK).exists():
         found.append(folder / MARK)
-    if delivery.state in ENDED and outbox.file_of(delivery).exists():
-        found.append(outbox.file_of(delivery))
+    if delivery.state in ENDED:
+        found += [path for path in outbox.files_of(delivery) if path.exists()]
     return found

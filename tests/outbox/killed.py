@@ -1,7 +1,8 @@
-"""A process of its own that puts an extract in, delivers it, and is killed at the n-th thing it asks of the system.
+"""A process of its own that puts extracts in, delivers them, and is killed at the n-th thing it asks of the system.
 
-`python -m tests.outbox.killed OUTBOX PORT FIRST STEP`: forks one child for each n (FIRST, FIRST+STEP, …), each with an
-outbox of its own, until one ends by itself; prints how many it took. Each child delivers to the FTP server at PORT.
+`python -m tests.outbox.killed OUTBOX PORT FIRST STEP DAYS`: forks one child for each n (FIRST, FIRST+STEP, …), each
+with an outbox of its own, until one ends by itself; prints how many it took. Each child delivers so many days to the
+FTP server at PORT, over one login.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import datetime
 import os
 import signal
 import sys
-import threading
+from functools import partial
 from pathlib import Path
 
 from abq_data_entry import network
-from abq_data_entry.outbox import Destination, Outbox, deliver
+from abq_data_entry.outbox import Destination, Outbox, Sender, deliver, due, go_through
 
 DATE = datetime.date(2026, 11, 20)
 CONTENT = b"Date,Time\r\n" * 20_000
+HEAD = f"A 12 {'a' * 64}"  # goes with the extracts of those who have several
 
 
 class Extract:
@@ -28,16 +30,23 @@ class Extract:
         return 20_000
 
 
-def work(folder: Path, port: int, number: int) -> None:
-    """What a child does, until it is killed: a day of its own, so that each has a name of its own at the server."""
-    box = Outbox(folder)
-    day = DATE + datetime.timedelta(days=number)
-    delivery = box.add(Extract(), day, Destination("ftp", f"127.0.0.1:{port}"), "test")
+def days_of(number: int, count: int) -> list[datetime.date]:
+    """The days of a child: its own, so that each has names of its own at the server."""
+    return [DATE + datetime.timedelta(days=count * number + place) for place in range(count)]
 
-    def send(path: Path, *, progress: object, cancel: threading.Event) -> None:
-        network.upload_to_corporate_ftp(path, "127.0.0.1", port, "test", "test", cancel=cancel)
 
-    deliver(box, delivery.identifier, send)
+def deliver_due(box: Outbox, port: int) -> None:
+    """Make an attempt at all that is due."""
+    with Sender(partial(network.FtpUploads, "127.0.0.1", port, "test", "test")) as send:
+        go_through(due(box), lambda each: deliver(box, each.identifier, send)[1])
+
+
+def work(folder: Path, port: int, days: list[datetime.date]) -> None:
+    """What a child does, until it is killed."""
+    box, head = Outbox(folder), HEAD if len(days) > 1 else ""
+    for day in days:
+        box.add(Extract(), day, Destination("ftp", f"127.0.0.1:{port}"), "test", audit_head=lambda day: head)
+    deliver_due(box, port)
 
 
 def die_at(number: int) -> None:
@@ -53,13 +62,13 @@ def die_at(number: int) -> None:
     sys.addaudithook(hook)
 
 
-def main(folder: Path, port: int, number: int, step: int) -> None:
-    network.upload_to_corporate_ftp  # noqa: B018 - imported once, before the forks
+def main(folder: Path, port: int, number: int, step: int, days: int) -> None:
+    network.FtpUploads  # noqa: B018 - imported once, before the forks
     while True:
         child = os.fork()
         if not child:
             die_at(number)
-            work(folder / str(number), port, number)
+            work(folder / str(number), port, days_of(number, days))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):

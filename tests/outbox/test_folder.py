@@ -7,6 +7,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,22 @@ deliveries = st.builds(
     attempts=st.lists(attempts, max_size=3).map(tuple),
     reason=st.text(),
     revision=st.integers(0, 1000),
+    audit_head=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=50),
 )
 
 
 @given(deliveries)
 def test_a_delivery_comes_back_from_disk_as_it_was(delivery: Delivery) -> None:
     assert from_text(to_text(delivery)) == delivery
+
+
+@given(deliveries)
+def test_a_delivery_of_the_form_before_is_read(delivery: Delivery) -> None:
+    content = json.loads(to_text(delivery))
+    del content["audit_head"]
+    assert from_text(json.dumps({**content, "format": 1})) == replace(delivery, audit_head="")
+    with pytest.raises(ValueError):
+        from_text(json.dumps(content))
 
 
 @given(deliveries, st.data())
@@ -59,8 +70,9 @@ def test_damage_is_seen(delivery: Delivery, data: st.DataObject) -> None:
     content: dict[str, Any] = json.loads(text)
     name = data.draw(st.sampled_from(sorted(set(content) - {"planned"})))
     with pytest.raises((ValueError, TypeError)):
-        from_text(json.dumps({**content, name: data.draw(st.sampled_from([None, -1.5, [1], "\0"]))})
-                  if name not in ("kind", "address", "username", "reason") else json.dumps({**content, name: 1}))
+        free = name in ("kind", "address", "username", "reason")
+        damage = 1 if free else data.draw(st.sampled_from([None, -1.5, [1], "\0"]))
+        from_text(json.dumps({**content, name: damage}))
 
 
 def test_an_extract_is_put_in_whole(box: Outbox) -> None:
@@ -161,7 +173,7 @@ def test_a_strange_file_in_the_outbox_is_nobodys_delivery(box: Outbox) -> None:
 def test_an_entry_of_a_newer_version_stays_as_it_is(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
     entry = box.file_of(put).parent / "delivery.json"
-    entry.write_text('{"format": 2, "whatever": true}', encoding="utf-8")
+    entry.write_text('{"format": 3, "whatever": true}', encoding="utf-8")
     assert box.deliveries() == []
     assert "newer version" in box.problems[0] and entry.exists()
 
