@@ -26,6 +26,8 @@ class Command(NamedTuple):
 NEW = Command("New Record", "new_record", "Control-n", "Command-n")
 SAVE = Command("Save Record", "save_record", "Control-s", "Command-s")
 EXPORT = Command("Export Today's Extract…", "export_extract", "Control-e", "Command-e")
+BACK_UP = Command("Back Up Database…", "back_up")
+RESTORE = Command("Restore Database…", "restore")
 QUIT = Command("Quit", "quit", "Control-q", "Command-q")
 EXIT = Command("Exit", "quit", "Control-q")
 WEATHER = Command("Update Weather Data", "update_weather_data", "Control-Shift-W", "Command-Shift-W")
@@ -49,10 +51,11 @@ ABOUT = Command("About ABQ Data Entry", "about")
 PREFERENCES_FILE = Command("Show Settings File", "show_settings_file")
 
 FILE_COMMANDS = (NEW, SAVE, EXPORT)
+BACKUP_COMMANDS = (BACK_UP, RESTORE)
 TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, WAITING, ADMINISTRATION)
 GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, MISSING, REFRESH)
 HELP_COMMANDS = (HELP, KEYS)
-ALL_COMMANDS = (*FILE_COMMANDS, QUIT, *TOOLS_COMMANDS, *GO_COMMANDS, *HELP_COMMANDS)
+ALL_COMMANDS = (*FILE_COMMANDS, *BACKUP_COMMANDS, QUIT, *TOOLS_COMMANDS, *GO_COMMANDS, *HELP_COMMANDS)
 
 Callbacks = Mapping[str, Callable[..., object]]
 
@@ -94,6 +97,8 @@ class MainMenu(tk.Menu):
     def make_file_menu(self, menu: tk.Menu) -> None:
         """New, save, export; and the end of the program, where the platform keeps it here."""
         self.add_commands(menu, FILE_COMMANDS)
+        menu.add_separator()
+        self.add_commands(menu, BACKUP_COMMANDS)
         menu.add_separator()
         self.add_commands(menu, (QUIT,))
 
@@ -160,6 +165,8 @@ class WindowsMainMenu(MainMenu):
         """The program ends with Exit."""
         self.add_commands(menu, FILE_COMMANDS)
         menu.add_separator()
+        self.add_commands(menu, BACKUP_COMMANDS)
+        menu.add_separator()
         self.add_commands(menu, (EXIT,))
 
 
@@ -183,6 +190,8 @@ class MacOsMainMenu(MainMenu):
     def make_file_menu(self, menu: tk.Menu) -> None:
         """Quit isn't here: the system puts it into the application's menu."""
         self.add_commands(menu, FILE_COMMANDS)
+        menu.add_separator()
+        self.add_commands(menu, BACKUP_COMMANDS)
 
     def make_help_menu(self, menu: tk.Menu) -> None:
         """About isn't here either."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..views import LoginDialog, after_other_dialogs
 
 if TYPE_CHECKING:
-    from ..models import SQLModel
+    from ..models import DatabaseDamaged, SQLModel
     from .window import Application
 
 log = logging.getLogger(__name__)
@@ -75,10 +75,12 @@ class Connection:
 
         A configured server comes back by itself: its connections are opened anew with the next use.
         """
-        from ..models import ServerUnreachable
+        from ..models import DatabaseDamaged, ServerUnreachable
 
         try:
             return work()
+        except DatabaseDamaged as error:
+            raise self._with_way_back(error) from error
         except ServerUnreachable:
             if self._server is None:
                 raise
@@ -86,6 +88,24 @@ class Connection:
             with self._starting:
                 self._server.ensure_running()
             return work()
+
+    def endpoint(self) -> dict[str, str]:
+        """Where the database is that is open, with the login that was asked for. Runs on a worker thread."""
+        from .. import postgres
+
+        if self._server is not None:
+            embedded: dict[str, str] = self._server.endpoint(self._values["db_name"])
+            return embedded
+        user, password = self._login or ("", "")
+        return {**postgres.configured(self._values), "user": user, "password": password}
+
+    def _with_way_back(self, error: DatabaseDamaged) -> DatabaseDamaged:
+        from .. import folders, postgres
+
+        if self._server is None:
+            return error
+        backups = postgres.backups_of(self._values, folders.data_folder())
+        return type(error)(f"{error} {postgres.way_back(backups)}", error.detail)
 
     def close(self) -> None:
         """Leave the database; the last one out stops the embedded server. Runs on a worker thread."""
@@ -97,8 +117,10 @@ class Connection:
     def _open_embedded(self, database: str) -> tuple[SQLModel, Any]:
         from .. import folders, postgres
 
-        self._server = postgres.start(folders.data_folder())
-        return open_database(self._server.endpoint(database), lambda: self._server.create_database(database))
+        self._server = server = postgres.start(folders.data_folder())
+        endpoint = server.endpoint(database)
+        backups = postgres.backups_of(self._values, folders.data_folder())
+        return open_database(endpoint, lambda: server.create_database(database), backups.before_migration(endpoint))
 
     def _settings(self) -> dict[str, str]:
         return {name: str(variable.get()) for name, variable in self._app.settings.items()}
@@ -112,6 +134,10 @@ class Connection:
         self._app.connection_lost(f"The database on this computer couldn't be opened.\n{error}", self.connect)
         self._app.reconnecting.lost(error, by_itself=False)
         self._app.offline.show_choices()
+        from .. import postgres
+
+        if isinstance(error, postgres.Damaged):
+            self._app.tools.backups.tell_damage(error)
 
     def _ask(
         self,
@@ -172,7 +198,11 @@ def _open_configured(settings: Mapping[str, str], username: str, password: str) 
     return open_database({**postgres.configured(settings), "user": username, "password": password})
 
 
-def open_database(endpoint: Mapping[str, str], create: Callable[[], object] | None = None) -> tuple[SQLModel, Any]:
+def open_database(
+    endpoint: Mapping[str, str],
+    create: Callable[[], object] | None = None,
+    before_migration: Callable[[int], object] | None = None,
+) -> tuple[SQLModel, Any]:
     """Connect to ``endpoint``, bring its schema up to date, and read the lists.
 
     ``create()`` makes the database where it may be missing: the embedded server's first start. On a server that
@@ -185,5 +215,5 @@ def open_database(endpoint: Mapping[str, str], create: Callable[[], object] | No
     model = SQLModel.at(endpoint)
     if create is None and not model.query("SELECT 1 WHERE to_regclass('plot_checks') IS NOT NULL"):
         model.connect()
-    schema.prepare(endpoint)
+    schema.prepare(endpoint, before_migration)
     return model, model.choices()

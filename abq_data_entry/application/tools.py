@@ -12,6 +12,7 @@ from ..jobs import ANY, Job
 from ..views import show_failure, show_warning
 from ..widgets.focus import focused_widget
 from .attempts import NotDelivered
+from .backup import Backups
 from .deliveries import Deliveries
 from .logins import Login, Values
 
@@ -30,6 +31,7 @@ class Tools:
         self._asking: set[str] = set()
         self._notes: dict[str, str] = {}
         self.deliveries = Deliveries(application, self._begin, self._running.__contains__)
+        self.backups = Backups(application, self._begin, self.may_begin)
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -44,7 +46,7 @@ class Tools:
 
     def update_weather_data(self) -> None:
         """Fetch the station's current observation and store it."""
-        if not self._may_begin("Weather"):
+        if not self.may_begin("Weather"):
             return
         station = str(self._app.settings["weather_station"].get())
         url = str(self._app.settings["weather_url"].get())
@@ -92,7 +94,7 @@ class Tools:
         self._upload("FTP")
 
     def _upload(self, name: str) -> None:
-        if name in self._asking or not self._may_begin(name):
+        if name in self._asking or not self.may_begin(name):
             return
         model, date, values = self._app.data_model, self._app.today(), self.deliveries.settings()
         self._asking.add(name)
@@ -118,7 +120,7 @@ class Tools:
         if login is None:
             self._app.status.set("Nothing was sent")
             return
-        if not self._may_begin(name):
+        if not self.may_begin(name):
             return
         self.deliveries.upload(name, date, values, login, lambda error: self._upload_failed(name, error))
 
@@ -149,7 +151,8 @@ class Tools:
 
     # -- both -------------------------------------------------------------------------------------------
 
-    def _may_begin(self, name: str) -> bool:
+    def may_begin(self, name: str) -> bool:
+        """Whether a command may begin now; the status says why not."""
         if self._app.data_model is None:
             self._app.status.set("The database isn't open yet")
             return False

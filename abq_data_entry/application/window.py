@@ -226,6 +226,8 @@ class Application(tk.Tk):
             "new_record": self.entry.new_record,
             "save_record": lambda: self.form.submit(),
             "export_extract": lambda: _menu_command("export", "ask_and_export", self),
+            "back_up": self.tools.backups.ask_and_back_up,
+            "restore": self.tools.backups.ask_and_restore,
             "quit": self.quit_application,
             "update_weather_data": self.tools.update_weather_data,
             "upload_to_corporate_rest": self.tools.upload_to_corporate_rest,
@@ -260,6 +262,7 @@ class Application(tk.Tk):
         self.status.set(self._greeting)
         self._show_database(choices)
         self.tools.offer_deliveries()
+        self.tools.backups.begin_daily()
 
     def database_back(self, model: SQLModel, choices: Any) -> None:
         """The database answers again after it was away."""
@@ -348,6 +351,7 @@ class Application(tk.Tk):
 
     def _end(self) -> None:
         self.new_day.end()
+        self.tools.backups.end()
         self.reconnecting.end()
         self.waiting.end()
         self.offline.end()

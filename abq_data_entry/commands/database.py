@@ -88,7 +88,7 @@ def backup_before_migration(settings: SettingsModel, endpoint: dict[str, str]) -
     """What makes a backup before tables are changed; a server of others has backups of its own."""
     if settings["db_host"]:
         return None
-    return lambda version: kept_backups(settings).make_before(endpoint, f"leaving-version-{version}")
+    return kept_backups(settings).before_migration(endpoint)
 
 
 def configured_endpoint(settings: SettingsModel) -> dict[str, str]:

@@ -9,6 +9,7 @@ from .moving import Moved, move
 from .programs import binaries
 from .replacing import replace_cluster
 from .server import EmbeddedServer, start
+from .watching import Part
 
 __all__ = [
     "Cancelled",
@@ -16,6 +17,7 @@ __all__ = [
     "EmbeddedServer",
     "KeptBackups",
     "Moved",
+    "Part",
     "PostgresError",
     "backups_of",
     "binaries",

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from .account import arguments_for
-from .damage import refuse_damaged
+from .damage import refuse_incomplete, version_of
 from .errors import PostgresError, reason_in, system_errors_told
 from .home import ROLE, Home, write_private
 from .programs import major_version, program
@@ -64,7 +64,7 @@ def ready_cluster(home: Home, binaries: Path, over_tcp: bool) -> None:
 
 
 def _check(home: Home, binaries: Path) -> None:
-    made_by = refuse_damaged(home)
+    made_by = version_of(home)
     ours = str(major_version(binaries))
     if made_by != ours:
         raise PostgresError(
@@ -72,6 +72,7 @@ def _check(home: Home, binaries: Path) -> None:
             f"PostgreSQL {ours}. Nothing was changed. Install PostgreSQL {made_by} (it may go again afterwards) and "
             "use: abq-data-entry db upgrade. Or bring back a backup: abq-data-entry db restore --put-aside FILE."
         )
+    refuse_incomplete(home)
 
 
 def _refuse_in_place_of_another(home: Home) -> None:

@@ -14,11 +14,11 @@ _DAMAGE = re.compile(
 _NOT_OURS = re.compile(r"has wrong ownership|has invalid permissions|Permission denied|group or world access")
 _SETTINGS = re.compile(r"configuration file|invalid value for parameter|unrecognized configuration|pg_hba|pg_ident")
 _ELSEWHERE = re.compile(r"No space left|Read-only file system|shared memory|Address already in use|lock file")
-_WITHOUT = ("global/pg_control", "base", "pg_wal")
+_NEEDED = ("global/pg_control", "base", "pg_wal")
 
 
-def refuse_damaged(home: Home) -> str:
-    """The major version that the cluster says it is of. Raises Damaged when what every cluster has isn't there."""
+def version_of(home: Home) -> str:
+    """The major version that the cluster says it is of. Raises Damaged when it says none."""
     try:
         made_by = (home.cluster / "PG_VERSION").read_text(encoding="ascii").strip()
     except PermissionError as error:
@@ -29,10 +29,14 @@ def refuse_damaged(home: Home) -> str:
         raise _damaged(home, "its file PG_VERSION can't be read", str(error)) from error
     if not re.fullmatch(r"\d+(\.\d+)?", made_by):
         raise _damaged(home, "its file PG_VERSION is empty or makes no sense")
-    for name in _WITHOUT:
+    return made_by
+
+
+def refuse_incomplete(home: Home) -> None:
+    """Raise Damaged when what every cluster has isn't there."""
+    for name in _NEEDED:
         if not (home.cluster / name).exists():
             raise _damaged(home, f"{name} is missing")
-    return made_by
 
 
 def start_failure(home: Home, said: str) -> PostgresError:

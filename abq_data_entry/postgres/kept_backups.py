@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -80,6 +80,10 @@ class KeptBackups:
         made = self._file(f"before-{change}-{moment}")
         dump(endpoint, made, verify=True, watching=watching)
         return made
+
+    def before_migration(self, endpoint: Mapping[str, str]) -> Callable[[int], object]:
+        """What makes a backup before tables of an older version are changed; it takes the version."""
+        return lambda version: self.make_before(endpoint, f"leaving-version-{version}")
 
     def make_before_restore(self, endpoint: Mapping[str, str], watching: Watching = UNWATCHED) -> Path | None:
         """Make a backup before a restore; `None` where there is no table to lose."""

@@ -89,6 +89,7 @@ class StatusBar(ttk.Frame):
         self._jobs = ttk.Frame(self, style="Bar.TFrame")
         self._jobs.grid(row=0, column=2)
         self._trouble = TroubleLine(self)
+        self._backup_trouble = TroubleLine(self)
 
     def add_job(self, name: str, cancel: Callable[[], object]) -> RunningLine:
         """Show that ``name`` runs; ``cancel()`` is called when the user presses Cancel."""
@@ -110,6 +111,19 @@ class StatusBar(ttk.Frame):
             self._trouble.grid(row=1, column=0, columnspan=3, sticky="ew", pady=(4, 0))
         else:
             self._trouble.grid_remove()
+
+    def show_backup_trouble(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = ()) -> None:
+        """Say in a line of its own that there is no backup of the day; an empty text when there is one."""
+        self._backup_trouble.show(text, actions)
+        if text:
+            self._backup_trouble.grid(row=2, column=0, columnspan=3, sticky="ew", pady=(4, 0))
+        else:
+            self._backup_trouble.grid_remove()
+
+    @property
+    def backup_trouble(self) -> str:
+        """What :meth:`show_backup_trouble` says."""
+        return self._backup_trouble.text
 
     @property
     def trouble(self) -> str:

@@ -1,0 +1,268 @@
+"""Backups from the window: to a file and back, one a day by itself, and the way back from a damaged database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import folders
+from ..jobs import ANY, Job
+from ..views import after_other_dialogs, show_choice, show_failure
+
+if TYPE_CHECKING:
+    from ..postgres import EmbeddedServer, KeptBackups
+    from .window import Application
+
+log = logging.getLogger(__name__)
+
+FIRST_LOOK_MS = 60_000  # whoever has just opened the window wants to type, not to hear the disk
+NEXT_LOOK_MS = 3_600_000
+_FILES = (("Backups", "*.dump"), ("All files", "*"))
+_UNCHANGED = "The database is as it was."
+
+Begin = Callable[
+    [str, Callable[[Job], Any], Callable[[Any], object], Callable[[BaseException], object]],
+    None,
+]
+
+
+class Backups:
+    """Backs the database up and brings it back, as the menu asks; and once a day by itself if it is our own."""
+
+    def __init__(self, application: Application, begin: Begin, may_begin: Callable[[str], bool]) -> None:
+        self._app = application
+        self._begin = begin
+        self._may_begin = may_begin
+        self._timer: str | None = None
+        self._daily: Job | None = None
+
+    # -- to a file ----------------------------------------------------------------------------------------
+
+    def ask_and_back_up(self) -> None:
+        """Ask where to, then write a verified backup there."""
+        if not self._may_begin("Backup"):
+            return
+        name, today = str(self._app.settings["db_name"].get()), self._app.today()
+        chosen = self._ask_file("asksaveasfilename", "Back Up Database", initialfile=f"{name}-{today}.dump")
+        if chosen:
+            self.back_up(Path(chosen))
+
+    def back_up(self, file: Path) -> None:
+        """Write a backup to the file, restored into a scratch database and compared before it gets its name."""
+
+        def work(job: Job) -> int:
+            from .. import postgres
+
+            held = postgres.dump(self._app.connection.endpoint(), file, verify=True, watching=job)
+            return sum(each.rows for each in held.values())
+
+        self._begin(
+            "Backup",
+            work,
+            lambda rows: self._app.status.set(f"Backed up in {file}: {rows:,} rows, verified"),
+            lambda error: self._failed("Back Up Database", "Nothing was backed up.", error, lambda: self.back_up(file)),
+        )
+
+    # -- and back -----------------------------------------------------------------------------------------
+
+    def ask_and_restore(self) -> None:
+        """Ask which backup, then whether that is really meant, then bring it back."""
+        if not self._may_begin("Restore"):
+            return
+        chosen = self._ask_file("askopenfilename", "Restore Database")
+        if chosen:
+            self.confirm_restore(Path(chosen))
+
+    def confirm_restore(self, file: Path) -> None:
+        """Say what a restore does, and do it if that is wanted."""
+        from ..postgres.kept_backups import moment_of
+
+        show_choice(
+            self._app,
+            "Restore Database",
+            f"Put the backup of {moment_of(file)} in the place of the present database?",
+            f"{file}\n\nEverybody who uses this database then sees it as it was in the backup. What was recorded since"
+            f" is not in it. First a backup of the present state is made in {self._kept().folder}: restore that one to"
+            " get back to it.",
+            (("Restore", lambda: self.restore(file)), ("Cancel", None)),
+        )
+
+    def restore(self, file: Path) -> None:
+        """Back the present state up, then bring the backup back."""
+        kept = self._kept()
+
+        def work(job: Job) -> tuple[Path | None, list[str]]:
+            from .. import postgres
+
+            postgres.readable(file)
+            endpoint = self._app.connection.endpoint()
+            before = kept.make_before_restore(endpoint, postgres.Part(job, 0, 50))
+            missing = postgres.restore(endpoint, file, _migrated, postgres.Part(job, 50, 100))
+            return before, missing
+
+        self._begin(
+            "Restore",
+            work,
+            lambda result: self._restored(file, *result),
+            lambda error: self._failed("Restore Database", _UNCHANGED, error, lambda: self.restore(file)),
+        )
+
+    def _restored(self, file: Path, before: Path | None, missing: list[str]) -> None:
+        self._app.callbacks["refresh"]()
+        self._app.status.set(f"The database is as it was in {file}" + (f"; before: {before}" if before else ""))
+        if missing:
+            roles = ", ".join(missing)
+            show_choice(
+                self._app,
+                "Restore Database",
+                f"This server has no role {roles}.",
+                "The rights in the backup were left out. An administrator has to grant those of QA and others again.",
+                (("OK", None),),
+            )
+
+    # -- once a day ---------------------------------------------------------------------------------------
+
+    def begin_daily(self) -> None:
+        """The database is open: see to it that there is a backup of each day, if it is our own."""
+        if self._timer is None and not str(self._app.settings["db_host"].get()):
+            self._timer = self._app.after(FIRST_LOOK_MS, self.make_daily)
+
+    def end(self) -> None:
+        """The window closes: a backup that isn't whole by now is made by whoever opens it next."""
+        if self._timer is not None:
+            self._app.after_cancel(self._timer)
+
+    def make_daily(self) -> None:
+        """Make the day's backup in the background unless there is one, and look again in an hour."""
+        if self._timer is not None:
+            self._app.after_cancel(self._timer)
+        self._timer = self._app.after(NEXT_LOOK_MS, self.make_daily)
+        if self._daily is not None and not self._daily.finished:
+            return
+        values = {name: variable.get() for name, variable in self._app.settings.items()}
+        kept, today = self._kept(), self._app.today()
+
+        def work(job: Job) -> Path | None:
+            from .. import postgres
+
+            rotation = postgres.rotation_of(values)
+            if rotation is None or today in kept.daily():
+                return None
+            return kept.make_daily(self._app.connection.endpoint(), today, rotation, job)
+
+        self._daily = self._app.jobs.submit(
+            ANY, work, name="daily backup", done=self._daily_made, failed=self._daily_failed, with_job=True
+        )
+
+    def _daily_made(self, made: Path | None) -> None:
+        self._app.status_bar.show_backup_trouble("")
+        if made is not None:
+            log.info("the daily backup is %s", made)
+
+    def _daily_failed(self, error: BaseException) -> None:
+        log.error("the daily backup failed", exc_info=error)
+        self._app.status_bar.show_backup_trouble(
+            f"The daily backup was not made: {error}", (("Try Again", self.make_daily),)
+        )
+
+    # -- a damaged database -------------------------------------------------------------------------------
+
+    def tell_damage(self, error: BaseException) -> None:
+        """The embedded database is damaged: offer the newest backup, or another one. Nothing happens by itself."""
+        kept = self._kept()
+        self._app.jobs.submit(
+            "files",
+            kept.newest,
+            done=lambda newest: self._offer_backup(error, kept, newest),
+            failed=lambda _reason: self._offer_backup(error, kept, None),  # the folder of backups has gone as well
+        )
+
+    def _offer_backup(self, error: BaseException, kept: KeptBackups, newest: Path | None) -> None:
+        from ..postgres.kept_backups import moment_of
+
+        found = f"There is no backup in {kept.folder}."
+        offers: list[tuple[str, Callable[[], object] | None]] = []
+        if newest is not None:
+            found = f"The newest backup is of {moment_of(newest)}."
+            offers.append(("Restore It", lambda: self.put_aside(newest)))
+        offers += [("Another Backup…", self._ask_for_backup), ("Close", None)]
+
+        def tell() -> None:
+            show_choice(
+                self._app,
+                "The Database Is Damaged",
+                "The database on this computer is damaged.",
+                f"{error}\n\n{found} Brought back, it goes into a new database. The damaged one is kept beside it, for"
+                " somebody who can get more out of it. What you save meanwhile waits on this computer.",
+                offers,
+            )
+
+        after_other_dialogs(self._app, tell)
+
+    def _ask_for_backup(self) -> None:
+        chosen = self._ask_file("askopenfilename", "Restore Database")
+        if chosen:
+            self.put_aside(Path(chosen))
+
+    def put_aside(self, file: Path) -> None:
+        """Keep the damaged database beside a new one, into which the backup goes; then open it."""
+        name = str(self._app.settings["db_name"].get())
+
+        def work(job: Job) -> Path:
+            from .. import postgres
+
+            postgres.readable(file)
+
+            def fill(server: EmbeddedServer) -> None:
+                server.create_database(name)
+                postgres.restore(server.endpoint(name), file, _migrated, job)
+
+            return postgres.replace_cluster(folders.data_folder(), fill)
+
+        def done(aside: Path) -> None:
+            log.warning("the damaged database is kept in %s", aside)
+            self._app.connection.connect()
+
+        self._begin(
+            "Restore",
+            work,
+            done,
+            lambda error: self._failed("Restore Database", "Nothing was changed.", error, lambda: self.put_aside(file)),
+        )
+
+    # -- all ----------------------------------------------------------------------------------------------
+
+    def _failed(self, title: str, message: str, error: BaseException, retry: Callable[[], object]) -> None:
+        self._app.status.set(message)
+        show_failure(self._app, title, message, str(error), retry)
+
+    def _kept(self) -> KeptBackups:
+        from .. import postgres
+
+        return postgres.backups_of(
+            {name: variable.get() for name, variable in self._app.settings.items()}, folders.data_folder()
+        )
+
+    def _ask_file(self, dialog: str, title: str, **options: str) -> str:
+        from tkinter import filedialog  # not at every start
+
+        folder = self._kept().folder
+        return str(
+            getattr(filedialog, dialog)(
+                parent=self._app,
+                title=title,
+                initialdir=folder if folder.is_dir() else Path.home(),
+                defaultextension=".dump",
+                filetypes=_FILES,
+                **options,
+            )
+            or ""
+        )
+
+
+def _migrated(endpoint: dict[str, str]) -> None:
+    from ..models import schema
+
+    schema.prepare(endpoint)
