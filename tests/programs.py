@@ -31,10 +31,10 @@ def find(program: str) -> Path | None:
     return Path(found) if found else None
 
 
-def key_generator() -> Path | None:
-    """Return where ssh-keygen is: on the machine, or unpacked along with sshd; None if it is nowhere."""
-    unpacked = FOLDER / "sshd/usr/bin/ssh-keygen"
-    found = shutil.which("ssh-keygen")
+def shell_tool(name: str) -> Path | None:
+    """Return where ssh-keygen, sftp or ssh is: on the machine, or unpacked with sshd; None if it is nowhere."""
+    unpacked = FOLDER / "sshd/usr/bin" / name
+    found = shutil.which(name)
     return Path(found) if found else unpacked if unpacked.is_file() else None
 
 

@@ -12,7 +12,7 @@ from .resuming import KEPT_FROM, Names
 from .shell_session import ShellSession
 from .source import SourceFile
 
-BLOCK = 256 * 1024
+BLOCK = 32_000  # bytes: with what goes around it, it just fits into one packet (RFC 4254, 5.2: 32,768)
 STEP_BACK = 4 * 1024 * 1024  # bytes: a server may work on what it got at once in any order, and leave holes
 
 
