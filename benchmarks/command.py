@@ -25,6 +25,7 @@ _QUICK = {
     "deliveries": 15,
     "stall_seconds": 0.5,
     "kills": 1,
+    "killed_moments": 2,
 }
 _SIZES = tuple(_QUICK)
 
@@ -91,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--deliveries", type=int, help=f"how many extracts wait in the outbox ({usual.deliveries:,})")
     parser.add_argument("--stall-seconds", type=float, help=f"how long servers stall ({usual.stall_seconds:.0f})")
     parser.add_argument("--kills", type=int, help=f"how often a primary is killed ({usual.kills})")
+    parser.add_argument(
+        "--killed-moments", type=int, help=f"how often the application is killed ({usual.killed_moments})"
+    )
     parser.add_argument(
         "--patience", type=float, default=1800.0, help="seconds after which a group is given up (%(default).0f)"
     )

@@ -25,6 +25,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "uploads": ("uploads", "measure"),
     "outbox": ("outbox", "measure"),
     "failover": ("failover", "measure"),
+    "kills": ("kills", "measure"),
     "launcher": ("launcher", "measure"),
 }
 """By name: the module, and its function that takes `Options` and returns rows."""

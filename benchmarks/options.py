@@ -23,6 +23,7 @@ class Options:
     deliveries: int = 1_000
     stall_seconds: float = 5.0
     kills: int = 10
+    killed_moments: int = 200
 
 
 def environment(options: Options, database: str) -> dict[str, str]:
