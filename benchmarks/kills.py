@@ -132,7 +132,7 @@ def _judge(this: Round, draft: Mapping[str, str] | None, model: SQLModel, counts
     counts.saved += len(this.saved)
     counts.lost += len(this.saved - set(stored))
     counts.half += sum(not _is_whole(this.number, plot, record) for plot, record in stored.items())
-    rows = model.query("SELECT count(*) AS n FROM plot_checks WHERE date = %s AND false", [date_of(this.number)])
+    rows = model.query("SELECT count(*) AS n FROM plot_checks WHERE date = %s AND version > 1", [date_of(this.number)])
     counts.twice += int(str((rows or [{"n": 0}])[0]["n"]))
     expected = this.safe()
     if expected and this.plot not in stored:

@@ -1,4 +1,4 @@
-"""Saving what waits, in order, each record once; what somebody else changed meanwhile is left for a decision."""
+"""Saving what waits, in order, each record once; what two people want differently is left for a decision."""
 
 from __future__ import annotations
 
@@ -10,24 +10,38 @@ from typing import Protocol
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
 from abq_data_entry.journal.belonging import same_database
-from abq_data_entry.journal.entry import UNDECIDED, Entry, Record
+from abq_data_entry.journal.entry import UNDECIDED, Entry
 from abq_data_entry.journal.file import Journal
-from abq_data_entry.models.errors import DatabaseError, RecordExists, RecordInvalid, RecordMissing
+from abq_data_entry.models.errors import DatabaseError, RecordConflict, RecordExists, RecordInvalid, RecordMissing
+from abq_data_entry.models.records import VersionedRecord
 from abq_data_entry.models.saving import Write
 
 log = logging.getLogger(__name__)
 
 _BEHIND = "An earlier record of this plot needs a decision first."
+_ATTEMPTS = 5  # at a record that others keep changing
 
 
 class Ledger(Protocol):
-    """What is needed of the database."""
+    """What is needed of the database; `entry` makes a save that comes twice one."""
 
-    def save_record(self, record: Mapping[str, object], write: Write | None = None) -> None: ...
+    def save_record(
+        self,
+        record: Mapping[str, object],
+        write: Write | None = None,
+        *,
+        expected_version: int | None = None,
+        reason: str = "",
+        author: str = "",
+        workstation: str | None = None,
+        entry: str | None = None,
+    ) -> None: ...
 
-    def get_record(self, date: object, time: object, lab: object, plot: object) -> Record: ...
+    def get_versioned_record(self, date: object, time: object, lab: object, plot: object) -> VersionedRecord: ...
 
-    def set_check_technician(self, date: object, time: object, lab: object, technician: str) -> None: ...
+    def set_check_technician(
+        self, date: object, time: object, lab: object, technician: str, *, reason: str = "", author: str = ""
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -74,25 +88,69 @@ def replay(
 
 
 def _save(entry: Entry, ledger: Ledger) -> str:
-    """Save the record, unless it is there; return why somebody has to decide, '' if nobody has."""
+    """Save the record; return why somebody has to decide, '' if nobody has."""
     try:
-        found = ledger.get_record(*entry.key)
-        if found != entry.record:
-            if entry.write == "update" and found and entry.base is not None and found != entry.base:
-                return f"Somebody else changed {differing(found, entry.base)} of this record meanwhile."
-            ledger.save_record(entry.record, entry.write)
-        if entry.whole_check:
+        remark = _save_once(entry, ledger, entry.record, entry.version) if _is_plain(entry) else _save_over(
+            entry, ledger, ledger.get_versioned_record(*entry.key)
+        )
+        if not remark and entry.whole_check:
             date, time, lab, _plot = entry.key
-            ledger.set_check_technician(date, time, lab, str(entry.record[FieldNames.TECHNICIAN]))
-    except RecordExists:
-        return "Somebody else recorded this plot meanwhile."
+            technician = str(entry.record[FieldNames.TECHNICIAN])
+            ledger.set_check_technician(date, time, lab, technician, reason=entry.reason, author=entry.author)
+        return remark
     except RecordMissing:
         return "The record that was corrected is no longer in the database."
     except RecordInvalid as error:
         return str(error)
+
+
+def _is_plain(entry: Entry) -> bool:
+    """Tell whether the entry says what it expects to find; the correction of one that waited itself can't."""
+    return entry.write == "insert" or entry.version is not None
+
+
+def _save_once(entry: Entry, ledger: Ledger, record: Mapping[str, object], version: int | None) -> str:
+    try:
+        ledger.save_record(
+            record,
+            entry.write,
+            expected_version=version if entry.write == "update" else None,
+            reason=entry.reason,
+            author=entry.author,
+            workstation=entry.workstation,
+            entry=entry.identifier,
+        )
+    except (RecordExists, RecordConflict) as error:
+        return _save_over(entry, ledger, error.theirs or ledger.get_versioned_record(*entry.key))
     return ""
 
 
-def differing(record: Record, other: Record) -> str:
-    """The names of the fields in which two records differ, for people."""
-    return ", ".join(each.name for each in fields.FIELDS if record.get(each.name) != other.get(each.name))
+def _save_over(entry: Entry, ledger: Ledger, theirs: VersionedRecord, attempts: int = _ATTEMPTS) -> str:
+    """Save the record over the version that stands there, as far as both come together by themselves."""
+    if theirs.version and theirs.record == entry.record:
+        return ""
+    if not theirs.version:
+        raise RecordMissing("", dict(zip(fields.RECORD_KEY, entry.key, strict=True)))
+    base = entry.base if entry.write == "update" else None
+    merge = fields.merge(base, entry.record, theirs.record)
+    if merge.conflicts or not attempts:
+        who = theirs.changed_by or "Somebody else"
+        did = "changed this record" if entry.write == "update" else "recorded this plot"
+        return f"{who} {did} meanwhile: {', '.join(merge.conflicts)} {_differ(len(merge.conflicts))}."
+    try:
+        ledger.save_record(
+            merge.merged,
+            "update",
+            expected_version=theirs.version,
+            reason=entry.reason,
+            author=entry.author,
+            workstation=entry.workstation,
+            entry=entry.identifier,
+        )
+    except RecordConflict as error:
+        return _save_over(entry, ledger, error.theirs, attempts - 1)
+    return ""
+
+
+def _differ(number: int) -> str:
+    return "differs" if number == 1 else "differ"

@@ -82,6 +82,14 @@ class Connections:
             with self._lock:
                 self._writing.discard(ident)
 
+    def confirm(self) -> None:
+        """Return once all that can be seen is as safe as a commit of our own: on a synchronous standby too.
+
+        A commit whose wait for the standby was broken off can be seen, though a failover may still lose it. Those
+        after it are replicated after it: so a commit of ours that was waited for confirms it as well.
+        """
+        self.write(confirm)
+
     def cancel(self, ident: int) -> bool:
         """Cancel what the thread of that ident reads at the moment; a write is never cancelled."""
         with self._lock:
@@ -202,6 +210,11 @@ class _TryAgain(Exception):
     def __init__(self, reason: DatabaseError) -> None:
         super().__init__(str(reason))
         self.reason = reason
+
+
+def confirm(cursor: Cursor) -> None:
+    """Make the commit of this transaction one that is waited for, though it changes nothing."""
+    cursor.execute("SELECT pg_logical_emit_message(true, 'abq_data_entry', 'confirmed')")
 
 
 def rows_as_dicts(cursor: Cursor) -> list[dict[str, object]]:

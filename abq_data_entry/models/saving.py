@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
 from abq_data_entry.models import administration, statements, versions
-from abq_data_entry.models.connections import Connections, rows_as_dicts
+from abq_data_entry.models.connections import Connections, confirm, rows_as_dicts
 from abq_data_entry.models.errors import RecordConflict, RecordExists, RecordInvalid, RecordMissing
 
 Record = dict[str, object]
@@ -58,6 +58,7 @@ def save(connections: Connections, values: Record, how: Saving) -> bool:
         if how.entry is not None:
             cursor.execute(statements.NOTE_ENTRY, parameters)
             if cursor.rowcount == 0:  # it came before
+                confirm(cursor)
                 return how.write != "update"
         if how.expected_version is not None and not _is_expected(cursor, parameters):
             raise _refused(cursor, values, how)
@@ -77,11 +78,13 @@ def save(connections: Connections, values: Record, how: Saving) -> bool:
 def settle(connections: Connections, values: Record, how: Saving) -> bool:
     """Find out what became of a save whose acknowledgement was lost, by looking; save again if it isn't there."""
     if _is_stored(connections, values):
+        connections.confirm()
         return how.write != "update"
     try:
         return save(connections, values, how)
     except (RecordExists, RecordConflict):
         if _is_stored(connections, values):
+            connections.confirm()
             return how.write != "update"
         raise
 

@@ -39,6 +39,49 @@ def test_a_record_that_arrived_before_the_crash_is_found(journal: Journal, model
     assert plots(model) == [1] and journal.entries() == []
 
 
+def test_a_record_that_arrived_and_was_changed_by_somebody_else_since_is_left_alone(
+    journal: Journal, model: SQLModel
+) -> None:
+    entry = inserted(1)
+    journal.keep(entry)
+    model.save_record(entry.record, "insert", entry=entry.identifier)
+    model.save_record(record(Plot="1", Fruit="8"), "update", expected_version=1, author="P Taylor")
+    done = replay(journal, DATABASE, model)
+    assert (len(done.saved), done.undecided) == (1, ())
+    found = model.get_versioned_record(DATE, "8:00", "A", 1)
+    assert (found.record["Fruit"], found.version) == (8, 2)
+
+
+def test_what_somebody_else_changed_elsewhere_in_the_record_comes_together(journal: Journal, model: SQLModel) -> None:
+    model.save_record(record(Plot="1"))
+    journal.keep(corrected(1, record(Plot="1"), Fruit="4"))
+    model.save_record(record(Plot="1", Plants="7"), "update", expected_version=1, author="P Taylor")
+    assert len(replay(journal, DATABASE, model).saved) == 1
+    found = model.get_versioned_record(DATE, "8:00", "A", 1)
+    assert (found.record["Fruit"], found.record["Plants"], found.version) == (4, 7, 3)
+
+
+def test_what_both_changed_needs_a_decision(journal: Journal, model: SQLModel) -> None:
+    model.save_record(record(Plot="1"))
+    base = record(Plot="1")
+    entry = new_entry(DATABASE, base | {"Fruit": "4"}, "update", base=base, version=1)
+    journal.keep(entry)
+    model.save_record(record(Plot="1", Fruit="8"), "update", expected_version=1, author="P Taylor")
+    assert len(replay(journal, DATABASE, model).undecided) == 1
+    assert journal.entries()[0].remark == "P Taylor changed this record meanwhile: Fruit differs."
+    assert model.get_record(DATE, "8:00", "A", 1)["Fruit"] == 8
+
+
+def test_who_saved_it_where_and_why_stands_in_the_history(journal: Journal, model: SQLModel) -> None:
+    model.save_record(record(Plot="1"))
+    base = record(Plot="1")
+    entry = new_entry(DATABASE, base | {"Fruit": "4"}, "update", base=base, author="jsimms", reason="Counted again")
+    journal.keep(entry)
+    replay(journal, DATABASE, model)
+    change = model.get_history(DATE, "8:00", "A", 1)[-1]
+    assert (change.who, change.workstation, change.reason) == ("jsimms", entry.workstation, "Counted again")
+
+
 def test_the_whole_check_changes_its_technician(journal: Journal, model: SQLModel) -> None:
     model.save_record(record(Plot="1"))
     journal.keep(new_entry(DATABASE, record(Plot="2", Technician="P Taylor"), "insert", whole_check=True))
@@ -59,7 +102,7 @@ def test_what_somebody_else_recorded_meanwhile_needs_a_decision(journal: Journal
     done = replay(journal, DATABASE, model)
     assert [each.record["Plot"] for each in done.saved] == [2]
     first, second = journal.entries()
-    assert "Somebody else recorded this plot" in first.remark and "earlier record" in second.remark
+    assert "recorded this plot" in first.remark and "earlier record" in second.remark
     assert model.get_record(DATE, "8:00", "A", 1)["Fruit"] == 8
     assert replay(journal, DATABASE, model).undecided == ()  # it isn't asked again and again
 

@@ -170,7 +170,7 @@ def test_what_somebody_else_recorded_is_told_and_decided_on(online: Window, sing
     assert fruit(there) == [(1, 8)]
     window.app.status_bar._trouble.press("Show Records")
     shown = waiting_window(window)
-    assert "Somebody else recorded this plot meanwhile" in str(shown._detail.cget("text"))
+    assert "recorded this plot meanwhile" in str(shown._detail.cget("text"))
     shown.press("Open")
     window.until(lambda: window.app.form.opened is not None, "both versions")
     window.save()
