@@ -51,3 +51,9 @@ class FieldNames:
 
 
 CHECK_TIMES = ("8:00", "12:00", "16:00", "20:00")
+
+REQUIRED_AUTHENTICATION = "!password,!md5"
+"""libpq's `require_auth` (from 16 on): a server that asks for a password in the clear, or as MD5, gets none."""
+
+REQUIRE_AUTH_SINCE = 160000
+"""The version of libpq from which on it knows `require_auth`."""

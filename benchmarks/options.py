@@ -30,7 +30,8 @@ def environment(options: Options, database: str) -> dict[str, str]:
     """The environment of a window on our display, with settings of its own that name the database."""
     settings = options.folder / f"settings-{database}"
     settings.mkdir(exist_ok=True)
-    values = {"db_name": {"type": "str", "value": database}}
+    # No daily backup of ten million records in the middle of a measurement.
+    values = {"db_name": {"type": "str", "value": database}, "backup_keep": {"type": "int", "value": 0}}
     (settings / "abq_settings.json").write_text(json.dumps(values), encoding="utf-8")
     # Python's own switches are a developer's: without its compiled files, say, each start compiles all of it.
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}

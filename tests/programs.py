@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGES = {"vsftpd": ("vsftpd",), "proftpd": ("proftpd-core", "proftpd-mod-crypto"), "sshd": ("openssh-server",)}
+POSTGRES = {"postgres": ("postgresql",)}
+"""A PostgreSQL server that speaks TLS, which that of the wheel doesn't, or one of another version."""
 _IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 # Root's servers run as a user with few rights, who can't look into every checkout.
 FOLDER = Path("/var/cache/abq-test-servers" if _IS_ROOT else Path(__file__).resolve().parents[1] / ".venv/test-servers")
@@ -27,8 +29,18 @@ def find(program: str) -> Path | None:
     unpacked = FOLDER / program / "usr/sbin" / program
     if unpacked.is_file():
         return unpacked
+    if program in POSTGRES:
+        folders = postgres_folders()
+        return folders[0] / program if folders else None
     found = shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), _ADMINISTRATORS)))
     return Path(found) if found else None
+
+
+def postgres_folders() -> list[Path]:
+    """Return where PostgreSQL's server programs are, besides those of the wheel: the newest first."""
+    places = (Path("/usr/lib/postgresql"), FOLDER / "postgres/usr/lib/postgresql")
+    found = [folder for place in places for folder in place.glob("*/bin") if (folder / "initdb").is_file()]
+    return sorted(found, key=lambda folder: int(folder.parent.name), reverse=True)
 
 
 def shell_tool(name: str) -> Path | None:
@@ -53,7 +65,7 @@ def _is_ours(program: Path) -> bool:
     return FOLDER in program.parents
 
 
-def provide(packages: Mapping[str, tuple[str, ...]] = PACKAGES) -> list[str]:
+def provide(packages: Mapping[str, tuple[str, ...]] = {**PACKAGES, **POSTGRES}) -> list[str]:
     """Unpack what is missing, on Debian and its kin; return the names of what couldn't be had."""
     missing = [program for program in packages if find(program) is None]
     if not missing or not all(map(shutil.which, ("apt-get", "dpkg"))):

@@ -11,14 +11,17 @@ from typing import TypeVar
 import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
-from psycopg2.extensions import make_dsn
+from psycopg2.extensions import libpq_version, make_dsn
 
+from abq_data_entry.constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, ServerUnreachable
 from abq_data_entry.models.failures import describe_connection, describe_statement, is_lost
 
 Result = TypeVar("Result")
 
 _DEFAULTS = {"connect_timeout": "10", "application_name": "ABQ Data Entry", "client_encoding": "UTF8"}
+if libpq_version() >= REQUIRE_AUTH_SINCE:
+    _DEFAULTS["require_auth"] = REQUIRED_AUTHENTICATION
 # Nobody waits for ever: neither for a lock of somebody who went home, nor for a page of the list.
 _OPTIONS = "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=5min"
 _STARTING_PATIENCE = 15.0

@@ -56,6 +56,9 @@ _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
 
 # libpq gives no SQLSTATE for a failed login, so its words have to do; only the first host that answered counts.
 _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
+    (r"authentication method requirement", LoginFailed,
+     "The server asks for the password in a form that could be read or used by others (clear or MD5), so it was not"
+     " sent. {ask}: it must be stored with password_encryption = 'scram-sha-256', and pg_hba.conf ask for that."),
     (r"password authentication failed|28P01", LoginFailed, "The user name or the password is wrong."),
     (r"no password supplied", LoginFailed, "The database asks for a password."),
     (r"role .* does not exist|Peer authentication failed|is not permitted to log in", LoginFailed,

@@ -31,6 +31,7 @@ def dump(
     with system_errors_told("The backup file", file), replacement(file) as partial:
         partial.touch(mode=0o600, exist_ok=False)
         if not verify:
+            connect(endpoint).close()  # pg_dump may be too old to refuse a server that asks for a readable password
             _dump(endpoint, partial, [], watching)
             return {}
         # The dump and the digests see the same state, whatever others save meanwhile.

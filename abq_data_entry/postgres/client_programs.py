@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from ..constants import REQUIRED_AUTHENTICATION
 from .endpoints import dsn
 from .errors import PostgresError, reason_in
 from .programs import binaries, environment, program
@@ -72,6 +73,7 @@ def _ended(
 def _variables(tool: Path, password: str) -> dict[str, str]:
     # Of the caller's variables it gets libpq's, such as PGPASSFILE, which our own connections heed as well.
     variables = environment(tool.parent) | {key: value for key, value in os.environ.items() if key.startswith("PG")}
+    variables.setdefault("PGREQUIREAUTH", REQUIRED_AUTHENTICATION)  # not heeded by versions before 16, nor refused
     # The password goes through the environment: other users can read a command line.
     return {**variables, "PGPASSWORD": password} if password else variables
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION
 from .errors import PostgresError
 from .home import ROLE, Home
 from .pidfile import Postmaster
@@ -37,9 +38,11 @@ def endpoint_of(home: Home, found: Postmaster, dbname: str) -> dict[str, str]:
 def connect(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> "Connection":
     """A connection in autocommit mode; `name` is what `pg_stat_activity` shows. Raises PostgresError."""
     import psycopg2
-    from psycopg2.extensions import make_dsn
+    from psycopg2.extensions import libpq_version, make_dsn
 
     keywords: dict[str, str] = {"connect_timeout": "10", **endpoint, "application_name": name}
+    if libpq_version() >= REQUIRE_AUTH_SINCE:
+        keywords.setdefault("require_auth", REQUIRED_AUTHENTICATION)
     try:
         connection = psycopg2.connect(make_dsn(**keywords))
     except psycopg2.Error as error:

@@ -1,0 +1,156 @@
+"""Who a server may be, and what it may ask for: real servers that speak TLS or want the password in a weak form."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry import postgres
+from abq_data_entry.models import LoginFailed, ServerUnreachable, SQLModel
+from abq_data_entry.postgres.account import account_for
+from abq_data_entry.postgres.home import write_private
+from tests import programs
+from tests.fixtures.cluster import OWNER, Node, free_ports, own
+from tests.network.certificates import Authority, authority
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the servers run on Linux only")
+PASSWORD = "right horse battery"
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="abq-test-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def weak(folder: Path) -> Iterator[Node]:
+    """A server with a user each for cleartext, MD5 and SCRAM, all with the same password."""
+    own(folder / "weak")
+    node = Node(folder / "weak/node", free_ports(1)[0], account_for(folder / "weak"), PASSWORD, postgres.binaries())
+    node.make()
+    methods = (("clear", "password"), ("old", "md5"), ("all", "scram-sha-256"))
+    rules = "".join(f"host all {user} 127.0.0.1/32 {method}\n" for user, method in methods)
+    write_private(node.folder / "pg_hba.conf", rules, node.account)
+    node.start()
+    try:
+        for user, encryption in (("clear", "scram-sha-256"), ("old", "md5"), ("good", "scram-sha-256")):
+            node.execute(f"SET password_encryption = '{encryption}'; CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'")
+        yield node
+    finally:
+        node.kill()
+
+
+@pytest.mark.parametrize("user", ["clear", "old"])
+def test_a_password_is_not_sent_in_a_form_that_others_can_use(weak: Node, user: str) -> None:
+    endpoint = {**weak.endpoint("postgres"), "user": user}
+    with pytest.raises(LoginFailed, match=r"could be read or used by others.*it was not sent"):
+        SQLModel.at(endpoint).query("SELECT")
+    with pytest.raises(postgres.PostgresError, match="authentication method requirement"):
+        postgres.connections.connect(endpoint)
+
+
+def test_a_dump_does_not_send_it_either(weak: Node, tmp_path: Path) -> None:
+    with pytest.raises(postgres.PostgresError, match="authentication method requirement"):
+        postgres.dump({**weak.endpoint("postgres"), "user": "clear"}, tmp_path / "dump")
+    assert not list(tmp_path.iterdir())
+
+
+def test_scram_is_what_is_taken(weak: Node) -> None:
+    assert SQLModel.at({**weak.endpoint("postgres"), "user": "good"}).query("SELECT 1 AS one") == [{"one": 1}]
+
+
+# -- TLS ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Encrypting:
+    """A server that takes encrypted connections only, its certificate's authority, and another authority."""
+
+    node: Node
+    trusted: Authority
+    other: Authority
+
+    def endpoint(self, host: str, mode: str, root: Path | None = None) -> dict[str, str]:
+        settings = {"db_host": host, "db_port": str(self.node.port), "db_name": "postgres", "db_sslmode": mode}
+        settings["db_sslrootcert"] = str(root or "")
+        return {**postgres.configured(settings), "user": OWNER, "password": PASSWORD}
+
+
+def _speaks_tls(folder: Path) -> bool:
+    try:
+        asked = subprocess.run([folder / "postgres", "--describe-config"], capture_output=True, text=True, timeout=60)
+    except OSError:
+        return False
+    return asked.returncode == 0 and "ssl_cert_file" in asked.stdout
+
+
+@pytest.fixture(scope="module")
+def encrypting(folder: Path) -> Iterator[Encrypting]:
+    able = [each for each in programs.postgres_folders() if _speaks_tls(each)]
+    if not able:
+        pytest.skip("no PostgreSQL server that speaks TLS (Debian's package postgresql)")
+    trusted, other = authority("laboratory", folder), authority("somebody else", folder)
+    own(folder / "tls")
+    node = Node(folder / "tls/node", free_ports(1)[0], account_for(folder / "tls"), PASSWORD, able[0])
+    node.make("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.pem'")
+    write_private(node.folder / "server.pem", trusted.issue("localhost").read_text(), node.account)
+    write_private(node.folder / "pg_hba.conf", "hostssl all all 127.0.0.1/32 scram-sha-256\n", node.account)
+    node.start()
+    try:
+        yield Encrypting(node, trusted, other)
+    finally:
+        node.kill()
+
+
+_IN_USE = "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+
+
+@pytest.mark.parametrize("mode", ["prefer", "require", "verify-ca", "verify-full"])
+def test_each_mode_encrypts(encrypting: Encrypting, mode: str) -> None:
+    model = SQLModel.at(encrypting.endpoint("localhost", mode, encrypting.trusted.file))
+    (found,) = model.query(_IN_USE) or []
+    assert found["ssl"] is True and str(found["version"]).startswith("TLSv1.")
+    model.close()
+
+
+def test_a_server_of_another_name_is_refused_by_verify_full(encrypting: Encrypting) -> None:
+    """127.0.0.1 isn't in the certificate: whoever answers there isn't known to be the server."""
+    SQLModel.at(encrypting.endpoint("127.0.0.1", "verify-ca", encrypting.trusted.file)).query("SELECT")
+    with pytest.raises(ServerUnreachable, match="certificate"):
+        SQLModel.at(encrypting.endpoint("127.0.0.1", "verify-full", encrypting.trusted.file)).query("SELECT")
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+def test_a_certificate_of_another_authority_is_refused(encrypting: Encrypting, mode: str) -> None:
+    with pytest.raises(ServerUnreachable, match="certificate"):
+        SQLModel.at(encrypting.endpoint("localhost", mode, encrypting.other.file)).query("SELECT")
+
+
+def test_an_unencrypted_connection_is_refused_by_the_server(encrypting: Encrypting) -> None:
+    with pytest.raises(LoginFailed, match="doesn't let this user log in from this computer"):
+        SQLModel.at(encrypting.endpoint("localhost", "disable")).query("SELECT")
+
+
+def test_a_server_that_does_not_encrypt_is_refused(weak: Node, encrypting: Encrypting) -> None:
+    settings = {**encrypting.endpoint("localhost", "require"), "port": str(weak.port)}
+    with pytest.raises(ServerUnreachable, match="No secure connection"):
+        SQLModel.at(settings).query("SELECT")
+
+
+def test_backups_are_encrypted_too(encrypting: Encrypting, tmp_path: Path) -> None:
+    endpoint = encrypting.endpoint("localhost", "verify-full", encrypting.trusted.file)
+    encrypting.node.execute("CREATE DATABASE kept")
+    encrypting.node.execute("CREATE TABLE kept AS SELECT 42 AS answer", "kept")
+    held = postgres.dump({**endpoint, "dbname": "kept"}, tmp_path / "dump", verify=True)
+    assert held["public.kept"].rows == 1
+    assert postgres.restore({**endpoint, "dbname": "kept"}, tmp_path / "dump") == []
