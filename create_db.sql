@@ -10,6 +10,27 @@ BEGIN;
 
 SET LOCAL client_min_messages = warning;
 
+-- The functions below keep this path: they find their tables here, and never a temporary one of the same name, which
+-- anybody may make.
+DO $$ BEGIN PERFORM set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true); END $$;
+
+-- Before version 15 everybody could make functions in the schema public, and so put them in the way of ours.
+DO $$
+BEGIN
+    IF current_setting('server_version_num')::integer >= 150000 OR current_schema() <> 'public' THEN
+        RETURN;
+    END IF;
+    IF (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'public') THEN
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    ELSIF EXISTS (
+        SELECT FROM pg_namespace, aclexplode(nspacl)
+        WHERE nspname = 'public' AND grantee = 0 AND privilege_type = 'CREATE'
+    ) THEN
+        RAISE WARNING 'Everybody may make functions in the schema public of this database.'
+            USING HINT = 'A superuser should run, in this database: REVOKE CREATE ON SCHEMA public FROM PUBLIC;';
+    END IF;
+END $$;
+
 -- Two workstations that start at once: the second waits here until the first is done.
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('abq_data_entry schema')); END $$;
 
@@ -341,56 +362,65 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     )::text
 $$;
 
+-- Which row an entry is about: the columns of the primary key.
+CREATE OR REPLACE FUNCTION audit_key(name text, content jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE name
+        WHEN 'plot_checks' THEN jsonb_build_object('date', content -> 'date', 'time', content -> 'time',
+            'lab_id', content -> 'lab_id', 'plot', content -> 'plot')
+        WHEN 'lab_checks' THEN jsonb_build_object('date', content -> 'date', 'time', content -> 'time',
+            'lab_id', content -> 'lab_id')
+        WHEN 'plots' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'plot', content -> 'plot')
+        WHEN 'local_weather' THEN jsonb_build_object('datetime', content -> 'datetime')
+        ELSE jsonb_build_object('id', content -> 'id')
+    END
+$$;
+
 -- Adds an entry to the chain of the row's lab, and tells the windows. It runs with the rights of the tables' owner:
 -- nobody else may write to the audit. The row of audit_heads is locked until the end of the transaction, so entries
--- of one lab follow each other.
+-- of one lab follow each other. A row that gets another key is another row: the one has gone, the other is new.
 CREATE OR REPLACE FUNCTION keep_audit() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' AS $$
 DECLARE
     entry audit;
-    present jsonb;
+    before jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    steps text[] := ARRAY[TG_OP];
 BEGIN
-    IF TG_OP <> 'INSERT' THEN
-        entry.old := to_jsonb(OLD);
+    IF TG_OP = 'UPDATE' AND audit_key(TG_TABLE_NAME, before) <> audit_key(TG_TABLE_NAME, after) THEN
+        steps := ARRAY['DELETE', 'INSERT'];
     END IF;
-    IF TG_OP <> 'DELETE' THEN
-        entry.new := to_jsonb(NEW);
-    END IF;
-    present := coalesce(entry.new, entry.old);
-    entry.lab_id := coalesce(present ->> 'lab_id', CASE TG_TABLE_NAME WHEN 'labs' THEN present ->> 'id' END, '-');
     entry.table_name := TG_TABLE_NAME;
-    entry.key := CASE TG_TABLE_NAME
-        WHEN 'plot_checks' THEN jsonb_build_object('date', present -> 'date', 'time', present -> 'time',
-            'lab_id', present -> 'lab_id', 'plot', present -> 'plot')
-        WHEN 'lab_checks' THEN jsonb_build_object('date', present -> 'date', 'time', present -> 'time',
-            'lab_id', present -> 'lab_id')
-        WHEN 'plots' THEN jsonb_build_object('lab_id', present -> 'lab_id', 'plot', present -> 'plot')
-        WHEN 'local_weather' THEN jsonb_build_object('datetime', present -> 'datetime')
-        ELSE jsonb_build_object('id', present -> 'id')
-    END;
-    entry.operation := TG_OP;
     entry.database_user := session_user;
     entry.application_user := nullif(current_setting('abq.application_user', true), '');
     entry.workstation := nullif(current_setting('abq.workstation', true), '');
     entry.reason := nullif(current_setting('abq.reason', true), '');
     entry.transaction := pg_current_xact_id()::text::bigint;
 
-    SELECT sequence + 1, hash INTO entry.sequence, entry.previous_hash
-        FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
-    IF NOT FOUND THEN
-        INSERT INTO audit_heads (lab_id, sequence, hash) VALUES (entry.lab_id, 0, '') ON CONFLICT DO NOTHING;
+    FOREACH entry.operation IN ARRAY steps LOOP
+        entry.old := CASE WHEN entry.operation <> 'INSERT' THEN before END;
+        entry.new := CASE WHEN entry.operation <> 'DELETE' THEN after END;
+        entry.key := audit_key(TG_TABLE_NAME, coalesce(entry.new, entry.old));
+        entry.lab_id := coalesce(
+            entry.key ->> 'lab_id', CASE TG_TABLE_NAME WHEN 'labs' THEN entry.key ->> 'id' END, '-'
+        );
         SELECT sequence + 1, hash INTO entry.sequence, entry.previous_hash
             FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
-    END IF;
-    entry.moment := clock_timestamp();
-    entry.hash := encode(sha256(convert_to(entry.previous_hash || audit_content(entry), 'UTF8')), 'hex');
-    INSERT INTO audit SELECT entry.*;
-    UPDATE audit_heads SET sequence = entry.sequence, hash = entry.hash WHERE lab_id = entry.lab_id;
+        IF NOT FOUND THEN
+            INSERT INTO audit_heads (lab_id, sequence, hash) VALUES (entry.lab_id, 0, '') ON CONFLICT DO NOTHING;
+            SELECT sequence + 1, hash INTO entry.sequence, entry.previous_hash
+                FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
+        END IF;
+        entry.moment := clock_timestamp();
+        entry.hash := encode(sha256(convert_to(entry.previous_hash || audit_content(entry), 'UTF8')), 'hex');
+        INSERT INTO audit SELECT entry.*;
+        UPDATE audit_heads SET sequence = entry.sequence, hash = entry.hash WHERE lab_id = entry.lab_id;
 
-    IF TG_TABLE_NAME <> 'local_weather' THEN
-        PERFORM pg_notify('abq_records', (entry.key
-            || jsonb_build_object('table', TG_TABLE_NAME, 'operation', TG_OP, 'by', entry.workstation))::text);
-    END IF;
+        IF TG_TABLE_NAME <> 'local_weather' THEN
+            PERFORM pg_notify('abq_records', (entry.key || jsonb_build_object(
+                'table', TG_TABLE_NAME, 'operation', entry.operation, 'by', entry.workstation))::text);
+        END IF;
+    END LOOP;
     RETURN NULL;
 END $$;
 

@@ -26,6 +26,7 @@ _QUICK = {
     "stall_seconds": 0.5,
     "kills": 1,
     "killed_moments": 2,
+    "writing_seconds": 1.0,
 }
 _SIZES = tuple(_QUICK)
 
@@ -94,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kills", type=int, help=f"how often a primary is killed ({usual.kills})")
     parser.add_argument(
         "--killed-moments", type=int, help=f"how often the application is killed ({usual.killed_moments})"
+    )
+    parser.add_argument(
+        "--writing-seconds", type=float, help=f"how long workstations write ({usual.writing_seconds:.0f})"
     )
     parser.add_argument(
         "--patience", type=float, default=1800.0, help="seconds after which a group is given up (%(default).0f)"

@@ -26,6 +26,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "outbox": ("outbox", "measure"),
     "failover": ("failover", "measure"),
     "kills": ("kills", "measure"),
+    "trust": ("trust", "measure"),
     "launcher": ("launcher", "measure"),
 }
 """By name: the module, and its function that takes `Options` and returns rows."""

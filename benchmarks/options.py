@@ -24,6 +24,7 @@ class Options:
     stall_seconds: float = 5.0
     kills: int = 10
     killed_moments: int = 200
+    writing_seconds: float = 60.0
 
 
 def environment(options: Options, database: str) -> dict[str, str]:

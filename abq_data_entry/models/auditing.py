@@ -32,7 +32,7 @@ _STRAYED = """
     SELECT last.lab_id::text, last.sequence, last.table_name, last.key::text
     FROM (
         SELECT DISTINCT ON (table_name, key) lab_id, sequence, table_name, key, new
-        FROM audit WHERE table_name = %(table)s ORDER BY table_name, key, moment DESC, sequence DESC
+        FROM audit WHERE table_name = %(table)s ORDER BY table_name, key, sequence DESC
     ) AS last
     LEFT JOIN {table} AS present ON {same}
     WHERE to_jsonb(present) IS DISTINCT FROM last.new

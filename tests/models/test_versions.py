@@ -231,6 +231,27 @@ class TestAudit:
         written.save_record(record(Plot=9))
         assert written.audit_heads(DATE) != before
 
+    def test_a_row_with_another_key_has_gone_and_is_new_elsewhere(self, written: SQLModel, database: Endpoint) -> None:
+        execute(database, "UPDATE plot_checks SET plot = 12 WHERE lab_id = 'A' AND plot = 1")
+        assert [each.operation for each in written.get_history(DATE, "8:00", "A", 1)] == ["INSERT", "UPDATE", "DELETE"]
+        assert [each.operation for each in written.get_history(DATE, "8:00", "A", 12)] == ["INSERT"]
+        execute(database, "UPDATE plot_checks SET lab_id = 'B' WHERE lab_id = 'A' AND plot = 12")
+        assert [each.operation for each in written.get_history(DATE, "8:00", "A", 12)] == ["INSERT", "DELETE"]
+        assert [each.operation for each in written.get_history(DATE, "8:00", "B", 12)] == ["INSERT"]
+        assert written.verify_audit().breaks == ()
+
+    def test_a_clock_that_was_set_back_breaks_nothing(self, written: SQLModel, database: Endpoint) -> None:
+        """The order is that of the numbers."""
+        late = "moment + interval '1 day'"
+        hashed = "encode(sha256(convert_to(previous_hash || audit_content(audit), 'UTF8')), 'hex')"
+        written.add_lab("F", 1)
+        last = "lab_id = 'F' AND sequence = 2"
+        execute(database, tamper(
+            f"UPDATE audit SET moment = {late} WHERE {last}; UPDATE audit SET hash = {hashed} WHERE {last};"
+            f" UPDATE audit_heads SET hash = (SELECT hash FROM audit WHERE {last}) WHERE lab_id = 'F'"))
+        written.set_seed_sample("F", 1, "AXM999")
+        assert written.verify_audit().breaks == ()
+
     def test_weather_and_places_are_in_it(self, model: SQLModel) -> None:
         model.add_technician(77, "New One")
         model.add_plot("A", 20)

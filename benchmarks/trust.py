@@ -1,0 +1,137 @@
+"""Many people at one database: nothing of anybody's is lost, each save is quick, and what the audit costs."""
+
+from __future__ import annotations
+
+import datetime
+import multiprocessing
+import statistics
+import time
+from collections.abc import Mapping
+from functools import partial
+
+import psycopg2
+from psycopg2.extensions import make_dsn
+
+from abq_data_entry import fields
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.models import SQLModel, schema
+from benchmarks import correcting, dataset, table
+from benchmarks.correcting import Outcome, Pace
+from benchmarks.options import Options
+
+WORKSTATIONS = 40
+BETWEEN_SAVES = 1.0  # seconds; a technician needs half a minute for a plot
+SAVE_LIMIT = 50.0  # milliseconds, of 99 in a hundred saves
+AUDIT_LIMIT = 1.5  # times a save without it
+PAIRS_A_RUN = 20
+WARM_UP = 10
+
+# Each entry begins with what the one before it left, whoever wrote it.
+_LOST = """
+    SELECT count(*) FROM (
+        SELECT old, lag(new) OVER (PARTITION BY table_name, key ORDER BY sequence) AS before, operation FROM audit
+    ) AS entries
+    WHERE old IS DISTINCT FROM before AND NOT (operation = 'INSERT' AND old IS NULL)
+        OR operation = 'INSERT' AND before IS NOT NULL
+"""
+_COUNTED = "SELECT coalesce(sum(blossoms), 0), count(*) FROM plot_checks"
+_ENTRIES = "SELECT count(*) FROM audit WHERE table_name = 'plot_checks'"
+_WITHOUT_AUDIT = """
+    SELECT format('DROP TRIGGER %%I ON %%I', tgname, tgrelid::regclass) FROM pg_trigger
+    WHERE tgname IN ('keep_audit_of_new', 'keep_audit_of_changes', 'raise_version')
+"""
+
+
+def measure(options: Options) -> list[table.Row]:
+    """Many workstations at the same few plots; then saves with the audit and without, in turns."""
+    with dataset.server(options.folder) as server:
+        endpoints = [server.endpoint(name) for name in ("abq_benchmark_trust", "abq_benchmark_without_audit")]
+        for endpoint in endpoints:
+            _make_anew(server.endpoint("postgres"), endpoint)
+        with_audit, without = endpoints
+        _drop_audit(without)
+        return [*_many(with_audit, options.writing_seconds), _cost(with_audit, without, options.runs * PAIRS_A_RUN)]
+
+
+def _make_anew(postgres: Mapping[str, str], endpoint: Mapping[str, str]) -> None:
+    connection = psycopg2.connect(make_dsn(**postgres))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {endpoint['dbname']} WITH (FORCE)")
+        cursor.execute(f"CREATE DATABASE {endpoint['dbname']} TEMPLATE template0")
+    connection.close()
+    schema.prepare(endpoint)
+
+
+def _drop_audit(endpoint: Mapping[str, str]) -> None:
+    with psycopg2.connect(make_dsn(**endpoint)) as connection, connection.cursor() as cursor:
+        cursor.execute(_WITHOUT_AUDIT, [])
+        for (statement,) in cursor.fetchall():
+            cursor.execute(statement)
+    connection.close()
+
+
+def _many(endpoint: dict[str, str], seconds: float) -> list[table.Row]:
+    outcomes = _correct_together(endpoint, Pace(seconds, BETWEEN_SAVES))
+    confirmed, refused = (sum(getattr(each, name) for each in outcomes) for name in ("confirmed", "refused"))
+    times = [duration for each in outcomes for duration in each.times]
+    with psycopg2.connect(make_dsn(**endpoint)) as connection, connection.cursor() as cursor:
+        lost = _number(cursor, _LOST) + abs(confirmed - _number(cursor, _COUNTED))
+        entries = _number(cursor, _ENTRIES)
+    connection.close()
+    model = SQLModel.at(endpoint)
+    breaks = model.verify_audit().breaks
+    model.close()
+    what = f"{WORKSTATIONS} workstations, {seconds:.0f} s, {len(correcting.LABS) * correcting.PLOTS} plots"
+    told = f"{confirmed:,} saves, {refused:,} refused for another's and merged"
+    hundredths = statistics.quantiles(times, n=100)
+    rate = f"99 of 100 saves, {len(times) / seconds:.0f} a second in all; half of them {hundredths[49]:.1f} ms"
+    return [
+        table.Row(f"{what}: updates lost", "", (lost,), 0, remark=told),
+        table.Row(f"{what}: audit entries missing or too many", "", (abs(entries - confirmed),), 0),
+        table.Row(f"{what}: chains of the audit broken", "", (len(breaks),), 0),
+        table.Row(f"{what}: a save", "ms", (hundredths[98],), SAVE_LIMIT, remark=rate),
+    ]
+
+
+def _correct_together(endpoint: dict[str, str], pace: Pace) -> list[Outcome]:
+    """Run every workstation as a process of its own."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.correcting"])
+    with context.Manager() as manager, context.Pool(WORKSTATIONS, maxtasksperchild=1) as pool:
+        together = manager.Barrier(WORKSTATIONS)
+        tasks = [(endpoint, number, pace, together) for number in range(WORKSTATIONS)]
+        return pool.starmap(correcting.correct, tasks, chunksize=1)
+
+
+def _cost(with_audit: Mapping[str, str], without: Mapping[str, str], pairs: int) -> table.Row:
+    """Saves of new records and corrections, as often with the audit as without."""
+    models = [SQLModel.at(endpoint) for endpoint in (with_audit, without)]
+    times: tuple[list[float], list[float]] = ([], [])
+    for pair in range(WARM_UP + pairs):
+        for place in (0, 1) if pair % 2 else (1, 0):
+            duration = _seconds(partial(models[place].save_record, _record(pair)))
+            if pair >= WARM_UP:
+                times[place].append(duration)
+    for model in models:
+        model.close()
+    return table.ratios("a save with versions, audit and chain against one without", *times, AUDIT_LIMIT)
+
+
+def _record(number: int) -> dict[str, object]:
+    """Every plot of a check, then a correction of each, then the next check."""
+    check, place = divmod(number, 40)
+    date = datetime.date(2020, 1, 1) + datetime.timedelta(days=check)
+    texts = {**dataset.record(place % 20), F.DATE: date.isoformat(), F.PLANTS: str(place // 20)}
+    return fields.parse_record(texts)
+
+
+def _seconds(work: partial[None]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _number(cursor: psycopg2.extensions.cursor, statement: str) -> int:
+    cursor.execute(statement)
+    return int(cursor.fetchall()[0][0])

@@ -1,0 +1,214 @@
+"""Who may do what: each role against each table and view, as the server says, asked with psql by real logins."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+
+from abq_data_entry import postgres
+from abq_data_entry.models import RightsMissing, SQLModel
+from tests.fixtures.cluster import Node
+from tests.fixtures.single import single_server
+from tests.models.records import DATE, record
+
+Endpoint = dict[str, str]
+
+OPERATIONS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
+READ, ADD, WRITE, ALL = OPERATIONS[:1], OPERATIONS[:2], OPERATIONS[:3], OPERATIONS[:4]
+
+# What abq_technician, abq_supervisor and abq_qa may do.
+MATRIX = {
+    "schema_version": (READ, READ, READ),
+    "lab_techs": (READ, ALL, READ),
+    "labs": (READ, ALL, READ),
+    "plots": (READ, ALL, READ),
+    "lab_checks": (WRITE, WRITE, READ),
+    "plot_checks": (WRITE, WRITE, READ),
+    "local_weather": (ADD, ADD, READ),
+    "deliveries": (WRITE, WRITE, READ),
+    "audit": (READ, READ, READ),
+    "audit_heads": (READ, READ, READ),
+    "journal_entries": (ADD, ADD, READ),
+    "check_presence": (ALL, ALL, READ),
+    "data_record_view": (READ, READ, READ),
+    "check_presence_view": (READ, READ, READ),
+}
+ROLES = ("abq_technician", "abq_supervisor", "abq_qa")
+NOBODY = "abq_nobody"
+_PSQL = postgres.binaries() / "psql"
+PSQL = str(_PSQL) if _PSQL.exists() else shutil.which("psql")
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    """A server on TCP that wants passwords, with a login in each role, one without any, and a record."""
+    with single_server() as made:
+        model = SQLModel.at(made.endpoint())
+        model.save_record(record())
+        model.close()
+        for role in (*ROLES, NOBODY):
+            made.execute(f"CREATE ROLE login_of_{role} LOGIN PASSWORD '{secrets.token_hex(12)}'")
+            if role != NOBODY:
+                made.execute(f"GRANT {role} TO login_of_{role}")
+        yield made
+
+
+def login(node: Node, role: str) -> Endpoint:
+    """The endpoint for the login in that role, which gets a new password for it."""
+    password = secrets.token_hex(12)
+    node.execute(f"SET password_encryption = 'scram-sha-256'; ALTER ROLE login_of_{role} PASSWORD '{password}'")
+    return {**node.endpoint(), "user": f"login_of_{role}", "password": password}
+
+
+def statement(operation: str, table: str, column: str) -> str:
+    """A statement that needs the right and changes nothing."""
+    return {
+        "SELECT": f"SELECT FROM {table} WHERE false",
+        "INSERT": f"INSERT INTO {table} SELECT * FROM {table} WHERE false",
+        "UPDATE": f'UPDATE {table} SET "{column}" = "{column}" WHERE false',
+        "DELETE": f"DELETE FROM {table} WHERE false",
+        "TRUNCATE": f"TRUNCATE {table} CASCADE",
+    }[operation]
+
+
+def psql(endpoint: Endpoint, script: str) -> list[str]:
+    """What psql prints; a statement that fails stops nothing."""
+    assert PSQL is not None
+    done = subprocess.run(
+        [PSQL, "-X", "-q", "-t", "-A", "-d", postgres.dsn(endpoint)],
+        env={**os.environ, "PGPASSWORD": endpoint["password"]},
+        input=script, capture_output=True, text=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")
+
+
+def run(endpoint: Endpoint, statements: str) -> list[tuple[object, ...]]:
+    with closing(psycopg2.connect(make_dsn(**endpoint))) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(statements)
+        return cursor.fetchall() if cursor.description else []
+
+
+def test_the_matrix_names_every_table_and_view(node: Node) -> None:
+    found = node.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'm', 'p')",
+        "abq",
+    )
+    assert {name for (name,) in found} == set(MATRIX)
+
+
+@pytest.mark.skipif(PSQL is None, reason="there is no psql on this machine")
+@pytest.mark.parametrize("role", [*ROLES, NOBODY])
+def test_each_role_may_do_what_it_is_for_and_nothing_else(node: Node, role: str) -> None:
+    found = node.execute(
+        "SELECT table_name, min(column_name) FROM information_schema.columns WHERE table_schema = 'public' GROUP BY 1",
+        "abq",
+    )
+    columns = {str(table): str(column) for table, column in found}
+    asked = [(table, operation) for table in MATRIX for operation in OPERATIONS]
+    script = "".join(
+        f"BEGIN;\n{statement(operation, table, columns[table])};\n"
+        f"\\echo {table} {operation} :SQLSTATE\nROLLBACK;\n"
+        for table, operation in asked
+    )
+    answers = [line.split() for line in psql(login(node, role), script) if line.count(" ") == 2]
+    assert [(table, operation) for table, operation, _ in answers] == asked
+    allowed = {(table, operation) for table, operation, state in answers if state == "00000"}
+    expected = set() if role == NOBODY else {
+        (table, operation) for table, rights in MATRIX.items() for operation in rights[ROLES.index(role)]
+    }
+    assert allowed == expected
+    # No right; or a view, which takes no changes and can't be emptied.
+    assert {state for _, _, state in answers} <= {"00000", "42501", "55000", "42809"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "SET session_replication_role = replica",
+        "ALTER TABLE plot_checks DISABLE TRIGGER ALL",
+        "ALTER TABLE audit DISABLE TRIGGER ALL",
+        "DROP TRIGGER keep_audit_of_changes ON plot_checks",
+        "CREATE OR REPLACE FUNCTION audit_content(entry audit) RETURNS text LANGUAGE sql AS $$ SELECT '' $$",
+        "CREATE FUNCTION sha256(bytea) RETURNS bytea LANGUAGE sql AS $$ SELECT $1 $$",
+        "CREATE TABLE of_mine (x int)",
+        "CREATE TRIGGER of_mine AFTER INSERT ON plot_checks EXECUTE FUNCTION keep_audit()",
+        "GRANT UPDATE ON audit TO CURRENT_USER; UPDATE audit SET reason = ''",
+        "SET ROLE abq_owner",
+        "CREATE ROLE of_mine",
+        "COPY audit (lab_id) FROM PROGRAM 'true'",
+        "SELECT set_config('search_path', 'public', false), lo_import('/etc/passwd')",
+    ],
+)
+def test_nobody_gets_around_the_audit(node: Node, role: str, attempt: str) -> None:
+    with pytest.raises(psycopg2.Error) as caught:
+        run(login(node, role), attempt)
+    assert caught.value.pgcode in ("42501", "0LP01")
+
+
+def test_a_temporary_table_in_the_way_of_the_audit_is_not_used(node: Node) -> None:
+    """Anybody may make one, and without a path of their own the functions would find it first."""
+    technician = login(node, "abq_technician")
+    before = node.execute("SELECT count(*) FROM audit", "abq")[0][0]
+    run(technician, """
+        CREATE TEMPORARY TABLE audit (LIKE public.audit);
+        CREATE TEMPORARY TABLE audit_heads (LIKE public.audit_heads);
+        CREATE TEMPORARY TABLE lab_checks (LIKE public.lab_checks);
+        GRANT ALL ON audit, audit_heads, lab_checks TO PUBLIC;
+        UPDATE public.plot_checks SET plants = plants + 1;
+    """)  # fmt: skip
+    assert node.execute("SELECT count(*) FROM audit", "abq")[0][0] == int(str(before)) + 1
+    assert node.execute("SELECT database_user FROM audit ORDER BY moment DESC LIMIT 1", "abq") == [
+        ("login_of_abq_technician",)
+    ]
+
+
+def test_who_is_logged_in_stands_in_the_audit_whatever_the_application_says(node: Node) -> None:
+    model = SQLModel.at(login(node, "abq_technician"))
+    try:
+        model.save_record(record(Notes="by me"), author="Somebody Else", workstation="elsewhere")
+        last = model.get_history(DATE, "8:00", "A", 3)[-1]
+    finally:
+        model.close()
+    assert (last.database_user, last.application_user) == ("login_of_abq_technician", "Somebody Else")
+
+
+@pytest.mark.parametrize(
+    ("role", "entering", "managing"),
+    [("abq_technician", True, False), ("abq_supervisor", True, True), ("abq_qa", False, False)],
+)
+def test_the_window_is_told_what_the_login_may_do(node: Node, role: str, entering: bool, managing: bool) -> None:
+    model = SQLModel.at(login(node, role))
+    try:
+        model.connect()
+        rights = model.rights()
+        assert (rights.may_enter, rights.may_manage) == (entering, managing)
+        assert rights.may_store_weather == rights.may_record_deliveries == entering
+        assert model.verify_audit().breaks == ()
+        assert model.get_history(DATE, "8:00", "A", 3) != []
+        if not entering:
+            with pytest.raises(RightsMissing):
+                model.save_record(record(Plants=1))
+        if not managing:
+            with pytest.raises(RightsMissing):
+                model.add_technician(77, "New One")
+    finally:
+        model.close()
+
+
+def test_the_passwords_are_scram(node: Node) -> None:
+    login(node, "abq_qa")
+    found = node.execute("SELECT DISTINCT left(rolpassword, 14) FROM pg_authid WHERE rolname LIKE 'login_of_%'")
+    assert found == [("SCRAM-SHA-256$",)]
+    wrong = {**login(node, "abq_qa"), "password": "wrong"}
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        run(wrong, "SELECT 1")
