@@ -231,7 +231,7 @@ def delivery(**columns: object) -> dict[str, object]:
     told = {"created": datetime.datetime.now(datetime.timezone.utc), "date": today, "file_name": "extract.csv"}
     where = {"destination": "rest", "address": "https://data.example", "username": "lab-a", "state": "delivered"}
     rest = {"size": 1, "sha256": "0" * 64, "attempts": 1, "last_attempt": None, "reason": None, "revision": 1}
-    return {"id": uuid.uuid4().hex, **told, **where, **rest, **columns}
+    return {"id": uuid.uuid4().hex, **told, **where, **rest, "audit_head": None, **columns}
 
 
 def answers(session: Connection, statement: str) -> list[tuple[object, ...]]:

@@ -66,7 +66,8 @@ class Attempts:
         """
         known = outbox.known_version(self._model, date, kind)
         destination = outbox.destination_of(kind, self._values)
-        delivery = self._box.add(self._model, date, destination, username, known)
+        head = outbox.heads_in(self._model)
+        delivery = self._box.add(self._model, date, destination, username, known, head)
         outbox.record(self._box, self._model)
         return self._send(delivery)
 

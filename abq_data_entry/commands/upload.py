@@ -53,7 +53,8 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         login = login_for(kind, options.username, options.password_stdin, secrets, place)
         known = room.known_version(model, date, kind)
         try:
-            delivery = outbox.add(model, date, room.destination_of(kind, values), login[0], known)
+            to, head = room.destination_of(kind, values), room.heads_in(model)
+            delivery = outbox.add(model, date, to, login[0], known, head)
         except room.NoRecords:
             raise NotDone(f"There are no records to upload of {date}.") from None
         room.record(outbox, model)

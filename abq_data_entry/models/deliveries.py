@@ -10,7 +10,7 @@ from psycopg2.extras import execute_batch
 
 _COLUMNS = (
     "id", "created", "date", "file_name", "version", "destination", "address", "username", "size", "sha256", "state",
-    "attempts", "last_attempt", "delivered", "reason", "revision",
+    "attempts", "last_attempt", "delivered", "reason", "revision", "audit_head",
 )  # fmt: skip
 _CHANGING = ("state", "attempts", "last_attempt", "delivered", "reason", "revision")
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from .extract import NoRecords, Records, extract_name
 
 if TYPE_CHECKING:
+    from .audit_head import heads_in
     from .delivery import Attempt, Delivery, Destination
     from .errors import Busy, OutboxError, UnknownDelivery
     from .folder import Outbox
@@ -54,6 +55,7 @@ __all__ = [
     "extract_name",
     "give_up",
     "go_through",
+    "heads_in",
     "is_due",
     "known_version",
     "login_place",
@@ -89,6 +91,7 @@ _HOMES = {
     "due": "rounds",
     "give_up": "sending",
     "go_through": "rounds",
+    "heads_in": "audit_head",
     "is_due": "schedule",
     "known_version": "recording",
     "login_place": "protocols",

@@ -1,18 +1,42 @@
 """Where the audit stood when an extract was made: it goes with the extract, so that nobody can alter the past unseen.
 
-Whoever receives extracts keeps the heads: the chains of the database must still hold them later.
+Whoever receives extracts keeps the heads: the chains of the database must still hold them later (`db verify --head`).
 """
 
 from __future__ import annotations
 
 import datetime
+import logging
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
+from ..models.errors import RightsMissing
 from .extract import Records
 
+log = logging.getLogger(__name__)
+
 _MOST_EXPORTS = 3
+
+
+class Audit(Protocol):
+    """What is needed of the database."""
+
+    def audit_heads(self, date: datetime.date | None = None) -> str: ...
+
+
+def heads_in(audit: Audit) -> Callable[[datetime.date], str]:
+    """Return what tells where the audit stands for a day; nothing to somebody who may not read it."""
+
+    def head(date: datetime.date) -> str:
+        try:
+            return audit.audit_heads(date)
+        except RightsMissing as error:
+            log.warning("the delivery goes without the audit's head: %s", error.detail)
+            return ""
+
+    return head
 
 
 def companion(path: Path) -> Path:
@@ -20,15 +44,10 @@ def companion(path: Path) -> Path:
     return path.with_name(f"{path.name}.audit")
 
 
-def companion_text(audit_head: str) -> str:
-    """What stands in it: a line for each chain of the audit, with its lab, the number of its last entry, its hash."""
-    return "".join(f"{line}\n" for line in audit_head.split("; ")) if audit_head else ""
-
-
 def head_in(path: Path) -> str:
     """Return the audit's head that goes with the extract at this path, empty if none does. Raises `OSError`."""
     try:
-        return "; ".join(companion(path).read_text(encoding="ascii").splitlines())
+        return companion(path).read_text(encoding="ascii").removesuffix("\n")
     except FileNotFoundError:
         return ""
 

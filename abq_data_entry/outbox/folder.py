@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..folders import replacement, synced
-from .audit_head import companion, companion_text, export_with_head, head_in
+from .audit_head import companion, export_with_head, head_in
 from .delivery import CANCELLED, ENDED, FAILED, SENDING, WAITING, Delivery, Destination, to_text
 from .entries import ENTRY, MARK, Clock, Entries
 from .errors import Busy, UnknownDelivery
@@ -127,7 +127,7 @@ class Outbox:
                 if count == 0:
                     raise NoRecords("There are no records to upload")
                 if head:
-                    _write(companion(path), companion_text(head))
+                    _write(companion(path), f"{head}\n")
                 size, sha256 = _measured(path)
                 moment = self.clock()
                 delivery = Delivery(

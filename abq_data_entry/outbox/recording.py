@@ -76,4 +76,5 @@ def as_row(delivery: Delivery) -> dict[str, object]:
         "delivered": delivery.delivered,
         "reason": delivery.reason or None,
         "revision": delivery.revision,
+        "audit_head": delivery.audit_head or None,
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry import folders
+from abq_data_entry import folders, logfile
 from abq_data_entry.commands.database import read_settings
 from abq_data_entry.models import SQLModel
 from abq_data_entry.outbox import Delivery, Outbox, destination_of
@@ -280,3 +280,47 @@ def test_many_problems_are_not_all_told(line: Line, service: Service) -> None:
     reason = line("deliveries", "run", "--password-stdin", stdin="test").reason
     assert reason.startswith("8 of 8 not delivered.") and reason.count("(422)") == 5
     assert reason.endswith("The word `deliveries` shows the other 3.")
+
+
+def test_an_outbox_without_locks_is_listed_and_nothing_is_begun(line: Line, service: Service) -> None:
+    """Whatever keeps us from writing there: no rights, a disk that is read-only."""
+    (waiting,) = put_in(1)
+    service.recover()
+    locks = outbox().folder / "locks"
+    for path in locks.iterdir():
+        path.unlink()
+    names = ("adding", *(f"lane-{number:02}" for number in range(64)))
+    for name in names:
+        (locks / f"{name}.lock").mkdir()
+    listed = line("deliveries")
+    assert listed.code == 0 and waiting.short in listed.output
+    assert listed.errors.startswith("Warning: the outbox can't be tidied.")
+    assert line("deliveries", "run", "--password-stdin", stdin="test").code == 1
+    assert service.received == [] and only() == waiting
+    for name in names:
+        (locks / f"{name}.lock").rmdir()
+    assert line("deliveries", "run", "--password-stdin", stdin="test").code == 0
+
+
+def test_the_audit_goes_with_an_upload(line: Line, service: Service, stored: SQLModel) -> None:
+    service.recover()
+    assert upload(line).code == 0
+    head = stored.audit_heads(DATE)
+    assert head and only().audit_head == head
+    assert f"ABQ-Audit-Head: {head}\r\n".encode() in service.received[0]
+    shown = line("deliveries", "show", only().short).output
+    assert f"audit:     lab {head.split('; ')[0]}" in shown
+    assert stored.query("SELECT audit_head FROM deliveries") == [{"audit_head": head}]
+    assert line("db", "verify", "--head", head).code == 0
+
+
+def test_the_log_says_which_version_was_sent_where(line: Line, service: Service, stored: SQLModel) -> None:
+    upload(line)
+    service.recover()
+    upload(line)
+    first, second = outbox().deliveries()
+    log = (folders.log_folder() / logfile.NAME).read_text(encoding="utf-8")
+    where = f"to {first.address} by rest"
+    for each, outcome in ((first, "waiting"), (second, "delivered")):
+        assert f"delivery {each.short}, {NAME} version {each.version} {where}: {outcome}" in log
+    assert "Gr0undhog" not in log

@@ -26,7 +26,7 @@ def row(**changes: object) -> Row:
         "id": uuid.uuid4().hex, "created": MOMENT, "date": DATE, "file_name": f"abq_data_record_{DATE}.csv",
         "version": 1, "destination": "rest", "address": "https://data.example/upload", "username": "lab-a", "size": 29,
         "sha256": "0" * 64, "state": "waiting", "attempts": 0, "last_attempt": None, "delivered": None,
-        "reason": None, "revision": 1,
+        "reason": None, "revision": 1, "audit_head": None,
     }  # fmt: skip
     return {**columns, **changes}
 

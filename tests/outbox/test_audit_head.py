@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import outbox
+from abq_data_entry.models import SQLModel
 from abq_data_entry.outbox import Delivery, Outbox, OutboxError, cancel, deliver, tidy
 from tests.fixtures.servers import BundledServer
+from tests.models.records import DATE as RECORD_DATE
+from tests.models.records import record
+from tests.models.test_schema import Endpoint, run
 from tests.network.faults import Connection, Ftp, http, serving
 from tests.network.real_servers import sshd
 from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract
@@ -18,7 +22,7 @@ from tests.outbox.test_protocols import settings_with
 from tests.outbox.test_sending import arriving, failing
 
 HEAD = f"A 12 {'a' * 64}; B 7 {'b' * 64}"
-LINES = f"A 12 {'a' * 64}\nB 7 {'b' * 64}\n"
+LINE = f"{HEAD}\n"
 
 
 def put(box: Outbox, head: str = HEAD, destination: outbox.Destination = REST) -> Delivery:
@@ -28,9 +32,9 @@ def put(box: Outbox, head: str = HEAD, destination: outbox.Destination = REST) -
 def test_it_stands_in_the_entry_and_beside_the_extract(box: Outbox) -> None:
     delivery = put(box)
     assert box.read(delivery.identifier).audit_head == HEAD
-    assert delivery.audit_chains == LINES.splitlines()
+    assert delivery.audit_chains == HEAD.split("; ")
     path, beside = box.files_of(delivery)
-    assert beside.name == f"{NAME}.audit" and beside.read_text() == LINES
+    assert beside.name == f"{NAME}.audit" and beside.read_text() == LINE
     assert deliver(box, delivery.identifier, arriving)[0].state == "delivered"
     assert not path.exists() and not beside.exists()
 
@@ -55,6 +59,30 @@ def test_a_save_meanwhile_makes_both_anew(box: Outbox) -> None:
     numbers = iter(range(10))
     assert box.add(Counted(), DATE, REST, "test", audit_head=lambda day: f"A {next(numbers)} z").audit_head == "A 2 z"
     assert len(exports) == 5, "a laboratory that never rests is delivered too"
+
+
+def test_whoever_may_not_read_the_audit_delivers_without(box: Outbox, model: SQLModel, database: Endpoint) -> None:
+    model.save_record(record())
+    with_head = box.add(model, RECORD_DATE, REST, "test", audit_head=outbox.heads_in(model))
+    assert with_head.audit_head == model.audit_heads(RECORD_DATE) != ""
+    role = f"guest_of_{database['dbname']}"
+    run(database, f"CREATE ROLE {role}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+    run(database, f"REVOKE SELECT ON audit_heads FROM {role}")
+    guest = SQLModel.at({**database, "options": f"-c role={role}"})
+    try:
+        without = box.add(guest, RECORD_DATE, FTP, "test", audit_head=outbox.heads_in(guest))
+    finally:
+        guest.close()
+        run(database, f"DROP OWNED BY {role}; DROP ROLE {role}")
+    assert without.audit_head == "" and box.is_whole(without)
+
+
+def test_the_database_has_it_too(box: Outbox, model: SQLModel, database: Endpoint) -> None:
+    delivery = put(box)
+    outbox.record(box, model)
+    outbox.record(box, model, box.add(Extract(), DATE, FTP, "test"))
+    rows = run(database, "SELECT audit_head FROM deliveries ORDER BY audit_head NULLS LAST")
+    assert rows == [(delivery.audit_head,), (None,)]
 
 
 def test_a_lab_of_any_name_fits(box: Outbox) -> None:
@@ -108,14 +136,14 @@ def test_ftp_has_it_in_a_file_before_the_extract(box: Outbox) -> None:
     server = Ftp()
     with serving(server) as port:
         send_to(box, "ftp", "test", abq_ftp_host="127.0.0.1", abq_ftp_port=port)
-    assert server.files == {NAME: Extract().content, f"{NAME}.audit": LINES.encode()}
+    assert server.files == {NAME: Extract().content, f"{NAME}.audit": LINE.encode()}
     arrived = [line.split()[1] for line in server.commands if line.startswith("RNTO")]
     assert arrived == [f"{NAME}.audit", NAME]
 
 
 def test_the_bundled_servers_take_it(box: Outbox, ftp_server: BundledServer, rest_server: BundledServer) -> None:
     send_to(box, "ftp", "test", abq_ftp_host=ftp_server.host, abq_ftp_port=ftp_server.port)
-    assert (ftp_server.folder / f"{NAME}.audit").read_text() == LINES
+    assert (ftp_server.folder / f"{NAME}.audit").read_text() == LINE
     assert (ftp_server.folder / NAME).read_bytes() == Extract().content
     send_to(box, "rest", "test", abq_auth_url=rest_server.auth_url, abq_upload_url=rest_server.upload_url)
     assert [path.name for path in rest_server.folder.iterdir()] == [NAME]
@@ -135,5 +163,5 @@ def test_sftp_has_it_in_a_file_too(box: Outbox, tmp_path: Path) -> None:
             abq_sftp_key_file=str(server.key_file),
             abq_sftp_known_hosts=str(known),
         )
-        assert (server.folder / f"{NAME}.audit").read_text() == LINES
+        assert (server.folder / f"{NAME}.audit").read_text() == LINE
         assert (server.folder / NAME).read_bytes() == Extract().content
