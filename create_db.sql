@@ -204,7 +204,8 @@ CREATE OR REPLACE VIEW check_presence_view AS
             AND ((l.classid::bigint << 32) | l.objid::bigint) = p.lease
     );
 
--- Records that a workstation kept while it couldn't reach the database, by the number it gave them: each comes once.
+-- The numbers that windows give their saves. One that comes again, from the journal of a workstation that couldn't reach
+-- the database or never got its answer, is known by it: each is done once.
 CREATE TABLE IF NOT EXISTS journal_entries (
     id uuid PRIMARY KEY,
     applied timestamp(0) with time zone NOT NULL DEFAULT now()
@@ -678,7 +679,7 @@ COMMENT ON COLUMN audit.hash IS 'SHA-256, in hexadecimal, of previous_hash follo
 COMMENT ON TABLE audit_heads IS 'The last entry of each chain.';
 COMMENT ON TABLE check_presence IS 'Who said to be entering a check; see check_presence_view for those who still are.';
 COMMENT ON VIEW check_presence_view IS 'Who is entering which check at this moment.';
-COMMENT ON TABLE journal_entries IS 'Records that came from a workstation later, by the number they had there.';
+COMMENT ON TABLE journal_entries IS 'Numbers of saves: one that comes again is known by it, and isn''t done twice.';
 
 COMMENT ON TABLE schema_version IS 'Which versions of create_db.sql were applied to this database.';
 

@@ -59,7 +59,8 @@ class RecordEntry:
             self._app.offline.check_loaded(key, progress, view.previous)
             self._app.form.show_check(self._app.offline.overlaid(view))
 
-        self._app.jobs.submit("records", look_up, done=show, failed=lambda error: self._check_unknown(key, error))
+        job = self._app.jobs.submit("records", look_up, done=show, failed=lambda error: self._check_unknown(key, error))
+        self._app.reconnecting.expect(job)
 
     def _show_known(self, key: CheckKey) -> None:
         """The database is away: what the last known copy says of the check."""

@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PATIENCE_MS = 4000  # so long the database may take to answer before the form goes on without it
 PAUSES = (1, 2, 4, 8, 15, 30)  # seconds between attempts; the last one for ever
 CLUSTER_SECONDS = 120  # so long a cluster may take to agree on a new primary: it is asked every second
 TICK_MS = 1000
+
+
+class NoAnswer(Exception):
+    """The database took a request and never answered it."""
 
 
 class Reconnecting:
@@ -27,6 +32,7 @@ class Reconnecting:
         self._left = 0
         self._by_itself = True
         self._timer = ""
+        self._timers: set[str] = set()
         self._job: Job | None = None
         self.since: datetime.datetime | None = None
         self.error: BaseException | None = None
@@ -62,6 +68,18 @@ class Reconnecting:
         self.since = datetime.datetime.now().astimezone()
         self._attempts, self._by_itself = 0, by_itself
         self._plan()
+        self._app.entry.refresh_check()  # as the last known copy has it
+
+    def expect(self, job: Job) -> None:
+        """The database is away if it doesn't answer that request in time."""
+
+        def look() -> None:
+            self._timers.discard(timer)
+            if not job.finished:
+                self.lost(NoAnswer("The database didn't answer in time."))
+
+        timer = self._app.after(PATIENCE_MS, look)
+        self._timers.add(timer)
 
     def retry_now(self) -> None:
         """Look for it now."""
@@ -84,6 +102,8 @@ class Reconnecting:
     def end(self) -> None:
         """The window closes."""
         self._cancel_timer()
+        for timer in self._timers:
+            self._app.after_cancel(timer)
 
     def next_text(self) -> str:
         """When it is tried again, for people."""

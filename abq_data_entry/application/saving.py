@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from .. import fields
 from ..views.record_inputs import Record
+from . import reconnecting
+from .reconnecting import NoAnswer
 
 if TYPE_CHECKING:
     from .window import Application
 
 log = logging.getLogger(__name__)
-
-PATIENCE_MS = 4000  # so long a save may keep the form waiting
 
 
 class Save:
@@ -53,7 +53,7 @@ class Save:
         elif key in self._app.waiting.in_line:
             self._keep("An earlier record of this plot waits.")
         else:
-            self._timer = self._app.after(PATIENCE_MS, self._overdue)
+            self._timer = self._app.after(reconnecting.PATIENCE_MS, self._overdue)
             self._app.jobs.submit(
                 "database", self._write, self._identifier, done=self._written, failed=self._not_written
             )
@@ -80,7 +80,9 @@ class Save:
     def _overdue(self) -> None:
         self._timer = ""
         if not self._reported:
-            self._keep("The database didn't answer in time.")
+            error = NoAnswer("The database didn't answer in time.")
+            self._app.reconnecting.lost(error)
+            self._keep(str(error))
 
     def _keep(self, cause: str) -> None:
         self._reported = True

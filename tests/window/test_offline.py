@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from abq_data_entry.constants import FieldNames as F
@@ -283,7 +286,7 @@ def test_a_password_that_changed_meanwhile_is_asked_for_again(
 def test_a_save_that_takes_too_long_waits_here_and_is_done_once(
     online: Window, single: Node, there: SQLModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("abq_data_entry.application.saving.PATIENCE_MS", 300)
+    monkeypatch.setattr("abq_data_entry.application.reconnecting.PATIENCE_MS", 300)
     window = online
     window.begin_check()
     window.fill_readings()
@@ -296,6 +299,40 @@ def test_a_save_that_takes_too_long_waits_here_and_is_done_once(
     window.until(lambda: not trouble(window), "the save")
     window.settle()
     assert fruit(there) == [(1, 3)] and journal().entries() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP there")
+def test_a_server_that_takes_requests_and_never_answers_does_not_stop_the_check(
+    online: Window, single: Node, there: SQLModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("abq_data_entry.application.reconnecting.PATIENCE_MS", 400)
+    window = online
+    window.begin_check()
+    pids = server_processes(single)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for _plot in range(3):
+            window.fill_readings()
+            window.save()
+        assert "3 records waiting here; trying" in trouble(window)
+        window.begin_check("12:00", "B")
+        window.fill_readings()
+        window.save()
+        assert window.app.form.check.waiting == {4}
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    window.until(lambda: not trouble(window), "the answers", 30)
+    window.settle()
+    assert fruit(there) == [(1, 3), (2, 3), (3, 3), (4, 3)]
+    versions = there.query("SELECT max(version) AS highest FROM plot_checks")
+    assert versions == [{"highest": 1}]
+
+
+def server_processes(single: Node) -> list[int]:
+    postmaster = psutil.Process(int((single.folder / "postmaster.pid").read_text().split()[0]))
+    return [postmaster.pid, *(each.pid for each in postmaster.children(recursive=True))]
 
 
 def test_a_full_disk_without_a_database_keeps_the_form(online: Window, single: Node) -> None:
