@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import outbox
@@ -25,9 +24,14 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
         shown.lift()
         shown.tree.focus_set()
         return shown
+    rows = DeliveryRows()
 
-    def fetch(show: Callable[[Sequence[DeliveryRow]], object]) -> None:
-        application.jobs.submit("files", rows, dict(deliveries.attempts), done=show)
+    def fetch(show: Callable[[Sequence[DeliveryRow] | None], object]) -> None:
+        def unknown(error: BaseException) -> None:
+            failed(error)
+            show(None)
+
+        application.jobs.submit("deliveries", rows.all, dict(deliveries.attempts), done=show, failed=unknown)
 
     def failed(error: BaseException) -> None:
         application.status.set(str(error) if isinstance(error, outbox.OutboxError) else type(error).__name__)
@@ -45,16 +49,32 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
     def show_file(identifier: str) -> None:
         application.jobs.submit("files", _show, identifier, failed=failed)
 
-    return DeliveriesWindow(application, DeliveryCallbacks(fetch, retry, cancel, show_file, deliveries.forget_logins))
+    return DeliveriesWindow(
+        application, DeliveryCallbacks(fetch, retry, cancel, show_file, deliveries.forget_logins)
+    )
 
 
-# -- on the thread for files ----------------------------------------------------------------------------
+# -- on worker threads ----------------------------------------------------------------------------------
 
 
-def rows(running: Mapping[str, Running]) -> list[DeliveryRow]:
-    """All deliveries, the newest first."""
-    box = opened()
-    return [_row(box, each, running.get(each.identifier)) for each in reversed(box.deliveries())]
+class DeliveryRows:
+    """The rows of all deliveries; what didn't change since is neither read nor made anew."""
+
+    def __init__(self) -> None:
+        self._box: Outbox | None = None
+        self._made: dict[str, tuple[Delivery, DeliveryRow]] = {}
+
+    def all(self, running: Mapping[str, Running]) -> list[DeliveryRow]:
+        """The newest first."""
+        self._box = box = self._box or opened()
+        made: dict[str, tuple[Delivery, DeliveryRow]] = {}
+        for each in reversed(box.deliveries()):
+            known = self._made.get(each.identifier)
+            if known is None or known[0] != each or each.state == "sending":
+                known = each, _row(box, each, running.get(each.identifier))
+            made[each.identifier] = known
+        self._made = made
+        return [row for _, row in made.values()]
 
 
 def _again(identifier: str) -> list[Delivery]:
@@ -76,32 +96,44 @@ def _show(identifier: str) -> None:
 
 def _row(box: Outbox, delivery: Delivery, running: Running | None) -> DeliveryRow:
     path = box.file_of(delivery)
-    state = delivery.state
-    if state == "sending" and running is not None and running.progress.text:
-        state = f"sending, {running.progress.text}"
+    state, following = delivery.state, delivery.next_step
+    if state == "sending":
+        percent = None if running is None else running.progress.percent
+        state = state if percent is None else f"sending, {percent} %"
+        following = running.progress.text if running else "By another window or command of this computer."
     cells = (
         f"{delivery.date}",
         f"{delivery.version}",
         delivery.kind.upper(),
         state,
         f"{delivery.changed.astimezone():%Y-%m-%d %H:%M}",
-        delivery.next_step,
+        following,
     )
     alive = delivery.state in ("waiting", "failed")
     return DeliveryRow(
-        delivery.identifier, cells, _receipt(delivery, path), alive, alive or delivery.state == "sending", path.exists()
+        delivery.identifier,
+        cells,
+        _receipt(delivery, following),
+        alive,
+        alive or delivery.state == "sending",
+        path.exists(),
     )
 
 
-def _receipt(delivery: Delivery, path: Path) -> str:
+def _once(state: str, following: str) -> str:
+    return state if following == state else f"{state} {following}".strip()
+
+
+def _receipt(delivery: Delivery, following: str) -> str:
     lines = [
         f"{delivery.name}, version {delivery.version}, {delivery.size:,} bytes, number {delivery.short}",
         f"to {delivery.address} by {delivery.kind.upper()}, as {delivery.username}",
         f"SHA-256 {delivery.sha256}",
         *(f"Audit of lab {line}" for line in delivery.audit_chains),
+        _once(f"{delivery.state.capitalize()}.", following),
     ]
-    for number, attempt in enumerate(delivery.attempts, 1):
+    for number, attempt in reversed([*enumerate(delivery.attempts, 1)]):
         seconds = "" if attempt.seconds is None else f" in {attempt.seconds:.1f} s"
         moment = f"{attempt.started.astimezone():%Y-%m-%d %H:%M:%S}"
-        lines.append(f"Attempt {number}: {moment}, {attempt.sent:,} bytes{seconds}. {attempt.outcome}")
+        lines.append(f"Attempt {number}: {moment}, {attempt.sent:,} bytes{seconds}. {attempt.outcome}".strip())
     return "\n".join(lines)

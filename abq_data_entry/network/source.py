@@ -1,6 +1,7 @@
 """The file that is being sent: its name, its size, and its blocks, in constant memory."""
 
 import io
+import math
 import os
 import stat
 import time
@@ -46,7 +47,7 @@ class SourceFile:
         Raises `FileChanged` when the file doesn't end where it ended when it was opened, or was written to meanwhile.
         """
         buffer = memoryview(bytearray(min(size, max(self.size, 1))))
-        reported = time.monotonic()
+        reported = -math.inf  # the first block is told of at once: the next one may be stuck
         while self.sent < self.size:
             count = self._file.readinto(buffer[: self.size - self.sent])
             if not count:

@@ -6,12 +6,16 @@ import tkinter as tk
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from tkinter import ttk
-from tkinter.font import nametofont
+
+from ..widgets.live_list import LiveList
+from ..widgets.row_menu import RowMenu
+from .receipt import Receipt
+from .side_window import SideWindow
 
 REFRESH_MS = 1000
-_COLUMNS = (("Day", 11), ("Version", 8), ("To", 6), ("State", 18), ("Since", 17), ("What next", 46))
-
+_COLUMNS = (("Day", 11), ("Version", 8), ("To", 6), ("State", 14), ("Since", 17), ("What next", 50))
 _EMPTY = "Nothing was delivered from this computer yet. Uploads of the Tools menu stand here."
+_ALL_DONE = "Everything has arrived, or was cancelled. Without “Unfinished only” it is listed too."
 
 
 @dataclass(frozen=True)
@@ -28,108 +32,96 @@ class DeliveryRow:
 
 @dataclass(frozen=True)
 class DeliveryCallbacks:
-    """What goes up: `fetch(shown)` gets the rows and calls `shown(rows)`; others take an identifier."""
+    """What goes up: `fetch(shown)` gets the rows and calls `shown(rows)`, or `shown(None)` if they can't be had;
+    others take an identifier.
+    """
 
-    fetch: Callable[[Callable[[Sequence[DeliveryRow]], object]], object]
+    fetch: Callable[[Callable[[Sequence[DeliveryRow] | None], object]], object]
     retry: Callable[[str], object]
     cancel: Callable[[str], object]
     show_file: Callable[[str], object]
     forget_logins: Callable[[], object]
 
 
-class DeliveriesWindow(tk.Toplevel):
+class DeliveriesWindow(SideWindow):
     """Stays open beside the form, and looks once a second what has changed."""
 
     def __init__(self, parent: tk.Misc, callbacks: DeliveryCallbacks) -> None:
-        super().__init__(parent)
-        self.withdraw()
-        self.title("Deliveries")
+        super().__init__(parent, "Deliveries")
         self._callbacks = callbacks
         self._rows: dict[str, DeliveryRow] = {}
         self._timer = ""
-        self.columnconfigure(0, weight=1)
-        self.rowconfigure(0, weight=1)
-        room = ttk.Frame(self, padding=16)
-        room.grid(row=0, column=0, sticky="nsew")
-        room.columnconfigure(0, weight=1)
-        room.rowconfigure(0, weight=1)
-        self.tree = self._make_list(room)
-        self._receipt = self._make_receipt(room)
-        self._buttons = self._make_buttons(room)
-        for key in ("<Escape>", "<Control-w>", "<Command-w>"):
-            self.bind(key, lambda _event: self.destroy())
-        self.bind("<F5>", lambda _event: self.refresh())
-        self.transient(parent.winfo_toplevel())
-        self.deiconify()
-        self.tree.focus_set()
+        self._fetching = False
+        self._unfinished_only = tk.BooleanVar(self, False)
+        mac = str(self.tk.call("tk", "windowingsystem")) == "aqua"
+        control = "Command" if mac else "Control"
+        self._keys = {
+            "Try Again": ("<Return>", "Enter"),
+            "Cancel Delivery": ("<Delete>", "Delete"),
+            "Show File": (f"<{control}-o>", "Cmd+O" if mac else "Ctrl+O"),
+            "Copy Receipt": ("<<Copy>>", "Cmd+C" if mac else "Ctrl+C"),
+        }
+        self.room.columnconfigure(0, weight=1)
+        self.room.rowconfigure(1, weight=3)
+        self.room.rowconfigure(2, weight=1)
+        self._count = self._make_head(self.room)
+        self._list = LiveList(self.room, _COLUMNS, spare=("Since", "Version"))
+        self._list.grid(row=1, column=0, sticky="nsew")
+        self.tree = self._list.tree
+        self._receipt = Receipt(self.room)
+        self._receipt.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
+        self._buttons = self._make_buttons(self.room)
+        self._bind_keys()
+        self.show(self.tree)
+        self.minsize(self._buttons["Close"].master.winfo_reqwidth() + 32, 320)
         self._look_again()
 
     def refresh(self) -> None:
-        """Look now what has changed."""
-        self._callbacks.fetch(self.show_rows)
+        """Look now what has changed; while an answer is still under way nothing more is asked."""
+        if not self._fetching:
+            self._fetching = True
+            self._callbacks.fetch(self.show_rows)
 
-    def show_rows(self, rows: Sequence[DeliveryRow]) -> None:
-        """Show these lines; the chosen one stays chosen."""
-        if not self.winfo_exists():
+    def show_rows(self, rows: Sequence[DeliveryRow] | None) -> None:
+        """Show these lines, None: the old ones; the chosen one stays chosen."""
+        self._fetching = False
+        if rows is None or not self.winfo_exists():
             return
         self._rows = {row.identifier: row for row in rows}
-        chosen = self._chosen()
-        present = self.tree.get_children()
-        for gone in set(present) - set(self._rows):
-            self.tree.delete(gone)
-        for position, row in enumerate(rows):
-            if row.identifier in present:
-                self.tree.item(row.identifier, values=row.cells)
-            else:
-                self.tree.insert("", position, iid=row.identifier, values=row.cells)
-        if chosen is None and rows:
-            self.tree.selection_set(rows[0].identifier)
-            self.tree.focus(rows[0].identifier)
-        self._show_chosen()
+        self._filter()
 
     def destroy(self) -> None:
         """Close it; the form has the keyboard again."""
         if self._timer:
             self.after_cancel(self._timer)
             self._timer = ""
+        # Left to the garbage collector, a worker thread could be the one that calls Tk for it.
+        self.__dict__.pop("_unfinished_only", None)
         super().destroy()
 
     def _look_again(self) -> None:
         self.refresh()
         self._timer = self.after(REFRESH_MS, self._look_again)
 
-    def _make_list(self, room: ttk.Frame) -> ttk.Treeview:
-        names = [name for name, _ in _COLUMNS]
-        tree = ttk.Treeview(room, columns=names, show="headings", selectmode="browse", height=10)
-        width = nametofont("TkDefaultFont", self).measure("0")
-        for name, characters in _COLUMNS:
-            tree.heading(name, text=name, anchor="w")
-            tree.column(name, width=characters * width, stretch=name == "What next", anchor="w")
-        bar = ttk.Scrollbar(room, orient="vertical", command=tree.yview)
-        tree.configure(yscrollcommand=bar.set)
-        tree.grid(row=0, column=0, sticky="nsew")
-        bar.grid(row=0, column=1, sticky="ns")
-        tree.bind("<<TreeviewSelect>>", lambda _event: self._show_chosen())
-        return tree
+    # -- building ---------------------------------------------------------------------------------------
 
-    def _make_receipt(self, room: ttk.Frame) -> tk.Text:
-        text = tk.Text(room, height=9, width=80, wrap="word", relief="flat", borderwidth=0, font="TkDefaultFont")
-        text.configure(highlightthickness=0, state="disabled", takefocus=0)
-        text.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(12, 0))
-        return text
+    def _make_head(self, room: ttk.Frame) -> ttk.Label:
+        head = ttk.Frame(room)
+        head.grid(row=0, column=0, sticky="ew", pady=(0, 8))
+        head.columnconfigure(0, weight=1)
+        box = ttk.Checkbutton(head, text="Unfinished only", variable=self._unfinished_only, command=self._filter)
+        box.grid(row=0, column=0, sticky="w")
+        count = ttk.Label(head, style="Note.TLabel")
+        count.grid(row=0, column=1, sticky="e")
+        return count
 
     def _make_buttons(self, room: ttk.Frame) -> dict[str, ttk.Button]:
         bar = ttk.Frame(room)
-        bar.grid(row=2, column=0, columnspan=2, sticky="ew", pady=(16, 0))
+        bar.grid(row=3, column=0, sticky="ew", pady=(16, 0))
         bar.columnconfigure(1, weight=1)
-        calls = {
-            "Try Again": self._callbacks.retry,
-            "Cancel Delivery": self._callbacks.cancel,
-            "Show File": self._callbacks.show_file,
-        }
         made = {
-            text: ttk.Button(bar, text=text, command=lambda call=call: self._call(call))  # type: ignore[misc]
-            for text, call in calls.items()
+            text: ttk.Button(bar, text=text, command=lambda text=text: self._do(text))  # type: ignore[misc]
+            for text in ("Try Again", "Cancel Delivery", "Show File")
         }
         made["Close"] = ttk.Button(bar, text="Close", command=self.destroy)
         for column, button in enumerate(made.values(), 2):
@@ -140,31 +132,56 @@ class DeliveriesWindow(tk.Toplevel):
             button.bind("<Return>", lambda event: event.widget.invoke())
         return made
 
-    def _call(self, callback: Callable[[str], object]) -> None:
-        chosen = self._chosen()
-        if chosen is not None:
-            callback(chosen)
-            self.refresh()
+    def _bind_keys(self) -> None:
+        self.bind("<F5>", lambda _event: self.refresh())
+        self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_chosen())
+        for text, (sequence, _shown) in self._keys.items():
+            self.tree.bind(sequence, lambda _event, text=text: self._do(text))  # type: ignore[misc]
+        RowMenu(
+            self.tree,
+            self._list.choose,
+            [(text, lambda text=text: self._do(text)) for text in self._keys],  # type: ignore[misc]
+            {text: shown for text, (_sequence, shown) in self._keys.items()},
+            self._can,
+        )
 
-    def _chosen(self) -> str | None:
-        chosen = self.tree.selection()
-        return str(chosen[0]) if chosen and chosen[0] in self._rows else None
+    # -- what is chosen ---------------------------------------------------------------------------------
+
+    def _filter(self) -> None:
+        shown = [each for each in self._rows.values() if each.may_cancel or not self._unfinished_only.get()]
+        self._list.show({each.identifier: each.cells for each in shown})
+        unfinished = sum(each.may_cancel for each in self._rows.values())
+        total = len(self._rows)
+        noun = "delivery" if total == 1 else "deliveries"
+        self._count.configure(text=f"{total:,} {noun}, {unfinished:,} unfinished" if total else "")
+        self._show_chosen()
+
+    def _chosen(self) -> DeliveryRow | None:
+        chosen = self._list.chosen
+        return None if chosen is None else self._rows.get(chosen)
+
+    def _can(self, text: str) -> bool:
+        row = self._chosen()
+        if row is None:
+            return False
+        answers = {"Try Again": row.may_retry, "Cancel Delivery": row.may_cancel, "Show File": row.has_file}
+        return answers.get(text, True)
+
+    def _do(self, text: str) -> str:
+        row = self._chosen()
+        if row is not None and self._can(text):
+            if text == "Copy Receipt":
+                self.clipboard_clear()
+                self.clipboard_append(row.receipt)
+            else:
+                calls = self._callbacks
+                call = {"Try Again": calls.retry, "Cancel Delivery": calls.cancel, "Show File": calls.show_file}[text]
+                call(row.identifier)
+                self.refresh()
+        return "break"
 
     def _show_chosen(self) -> None:
-        chosen = self._chosen()
-        row = None if chosen is None else self._rows[chosen]
-        text = row.receipt if row else _EMPTY
-        style = ttk.Style(self)  # the theme may have changed since: a text doesn't follow by itself
-        colours = style.lookup("TFrame", "background"), style.lookup("TLabel", "foreground")
-        self._receipt.configure(background=colours[0], foreground=colours[1])
-        if self._receipt.get("1.0", "end-1c") != text:
-            self._receipt.configure(state="normal")
-            self._receipt.replace("1.0", "end", text)
-            self._receipt.configure(state="disabled")
-        allowed = {
-            "Try Again": bool(row and row.may_retry),
-            "Cancel Delivery": bool(row and row.may_cancel),
-            "Show File": bool(row and row.has_file),
-        }
-        for name, can in allowed.items():
-            self._buttons[name].state(["!disabled" if can else "disabled"])
+        row = self._chosen()
+        self._receipt.show(row.receipt if row else _ALL_DONE if self._rows else _EMPTY)
+        for text in ("Try Again", "Cancel Delivery", "Show File"):
+            self._buttons[text].state(["!disabled" if self._can(text) else "disabled"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from tkinter import ttk
+from typing import Literal
 
 _KEYS = {"win32": "<App>", "x11": "<Menu>"}
 _BUTTONS = {"aqua": ("<Button-2>", "<Control-Button-1>")}
@@ -13,7 +14,8 @@ _BUTTONS = {"aqua": ("<Button-2>", "<Control-Button-1>")}
 class RowMenu:
     """Offers ``commands``, pairs of a text and what it calls, for the row of ``tree`` that is selected.
 
-    ``select(row)`` is called with the row below the mouse before the menu comes up.
+    ``select(row)`` is called with the row below the mouse before the menu comes up. ``keys`` are shown beside the texts
+    they belong to; a command whose text ``allowed`` says no to is grey.
     """
 
     def __init__(
@@ -21,8 +23,11 @@ class RowMenu:
         tree: ttk.Treeview,
         select: Callable[[str], object],
         commands: Sequence[tuple[str, Callable[[], object]]],
+        keys: Mapping[str, str] | None = None,
+        allowed: Callable[[str], bool] = lambda text: True,
     ) -> None:
         self._tree, self._select, self._commands = tree, select, commands
+        self._keys, self._allowed = keys or {}, allowed
         self._menu: tk.Menu | None = None
         system = str(tree.tk.call("tk", "windowingsystem"))
         for button in _BUTTONS.get(system, ("<Button-3>",)):
@@ -52,5 +57,6 @@ class RowMenu:
             self._menu.destroy()
         self._menu = tk.Menu(self._tree, tearoff=False)
         for text, command in self._commands:
-            self._menu.add_command(label=text, command=command)
+            state: Literal["normal", "disabled"] = "normal" if self._allowed(text) else "disabled"
+            self._menu.add_command(label=text, command=command, accelerator=self._keys.get(text, ""), state=state)
         self._menu.tk_popup(x, y)

@@ -5,39 +5,70 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
+from tkinter.font import nametofont
+
+from ..transfer import TransferProgress
+
+REFRESH_MS = 250  # a text that changes more often can't be read
+ROOMY = 90  # digits that a bar is wide in which a line may say all it knows
 
 
 class RunningLine(ttk.Frame):
-    """One running job: its name, a bar with a number where the size is known, and Cancel."""
+    """One running job: its name, how far it is where the size is known, and Cancel.
+
+    While it is ``roomy`` it says bytes, rate and time left beside the bar, else the percentage only.
+    """
 
     def __init__(self, parent: tk.Misc, name: str, cancel: Callable[[], object]) -> None:
         super().__init__(parent, style="Bar.TFrame")
+        self.roomy = False
         self._title = name
+        self._progress = TransferProgress()
+        self._timer = ""
         self._label = ttk.Label(self, text=f"{name}…", style="Bar.TLabel")
+        self._detail = ttk.Label(self, style="Bar.TLabel")
         self._bar = ttk.Progressbar(self, length=120, mode="indeterminate", maximum=100)
         self._number = ttk.Label(self, text="", width=6, style="Bar.TLabel", anchor="e")
         self._button = ttk.Button(self, text="Cancel", style="Quiet.TButton", command=self._cancelled, takefocus=1)
         self._cancel = cancel
-        for column, widget in enumerate((self._label, self._bar, self._number, self._button)):
+        # What grows and shrinks stands at the left: the bar and Cancel stay where they are.
+        for column, widget in enumerate((self._label, self._detail, self._bar, self._number, self._button)):
             widget.grid(row=0, column=column, padx=(8 if column else 0, 0))
+        self._detail.grid_remove()
         self._bar.start(40)
 
     def show_progress(self, done: int, total: int) -> None:
-        """Show ``done`` of ``total`` as a percentage; ``total`` 0: the size isn't known."""
-        if total <= 0:
+        """Show ``done`` of ``total`` bytes; ``total`` 0: the size isn't known."""
+        self._progress.note(done, total)
+        percent = self._progress.percent
+        if percent is None:
             self._number.configure(text="")
             return
         if str(self._bar.cget("mode")) == "indeterminate":
             self._bar.stop()
             self._bar.configure(mode="determinate")
-        percent = min(100, 100 * done // total)
         self._bar.configure(value=percent)
         self._number.configure(text=f"{percent} %")
+        if not self._timer:
+            self._refresh()
 
     def destroy(self) -> None:
-        """The job has ended: so does the bar's timer."""
+        """The job has ended: so do its timers."""
         self._bar.stop()
+        if self._timer:
+            self.after_cancel(self._timer)
+            self._timer = ""
         super().destroy()
+
+    def _refresh(self) -> None:
+        """Say how it goes, also while nothing moves."""
+        self._timer = self.after(REFRESH_MS, self._refresh)
+        text = self._progress.text
+        self._detail.configure(text=text)
+        if self.roomy and text:
+            self._detail.grid()
+        else:
+            self._detail.grid_remove()
 
     def _cancelled(self) -> None:
         self._button.state(["disabled"])
@@ -90,16 +121,19 @@ class StatusBar(ttk.Frame):
         self._jobs.grid(row=0, column=2)
         self._trouble = TroubleLine(self)
         self._backup_trouble = TroubleLine(self)
+        self.bind("<Configure>", lambda _event: self._share_room())
 
     def add_job(self, name: str, cancel: Callable[[], object]) -> RunningLine:
         """Show that ``name`` runs; ``cancel()`` is called when the user presses Cancel."""
         line = RunningLine(self._jobs, name, cancel)
         line.pack(side="left", padx=(16, 0))
+        self._share_room()
         return line
 
     def remove_job(self, line: RunningLine) -> None:
         """The job has ended."""
         line.destroy()
+        self._share_room()
         if not self._jobs.winfo_children():
             # An empty frame keeps its last size until it is told otherwise.
             self._jobs.configure(width=1)
@@ -133,3 +167,9 @@ class StatusBar(ttk.Frame):
     def show_connection(self, text: str, warning: bool = False) -> None:
         """Say how the database is doing; an empty text when all is well."""
         self._connection.configure(text=text, style="Warning.Bar.TLabel" if warning else "Bar.TLabel")
+
+    def _share_room(self) -> None:
+        lines = [each for each in self._jobs.winfo_children() if isinstance(each, RunningLine)]
+        width = self.winfo_width() / nametofont("TkDefaultFont", self).measure("0")
+        for each in lines:
+            each.roomy = len(lines) == 1 and width >= ROOMY

@@ -382,7 +382,7 @@ def test_progress_shows_a_number_and_a_cut_upload_leaves_nothing(
     window: Window, stored: SQLModel, temporary: Path
 ) -> None:
     stored.save_record(record(1, str(TODAY)))
-    stored.query("UPDATE plot_checks SET notes = repeat('many words ', 400000)")
+    stored.query("UPDATE plot_checks SET notes = repeat('many words ', 4000000)")
 
     def take_half(connection: Connection) -> None:
         head = connection.until(b"\r\n\r\n")
@@ -402,6 +402,10 @@ def test_progress_shows_a_number_and_a_cut_upload_leaves_nothing(
         window.until(
             lambda: running_lines(window) and "%" in running_lines(window)[0]._number.cget("text"), "a number"
         )
+        # Bytes too; the server takes no more, and after a while the line says so.
+        detail = running_lines(window)[0]._detail
+        window.until(lambda: detail.winfo_ismapped() and " of 44.0 MB" in detail.cget("text"), "the bytes")
+        window.until(lambda: "standing still" in detail.cget("text"), "the standstill")
         press_cancel(window, "REST")
         window.until(lambda: not window.app.tools.running, "the end")
     assert status(window) == "REST: cancelled, nothing was stored or sent"

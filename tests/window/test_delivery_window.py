@@ -1,0 +1,186 @@
+"""The window of deliveries by itself: a thousand rows, the keyboard, long reasons, what is grey when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from abq_data_entry.views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
+from tests.fixtures.window import Window
+
+LONGEST_BLOCK = 0.010  # seconds of work of the Tk thread
+REASON = "The server isn't known yet. " + "A reason as long as they come. " * 12 + "Ask your administrator."
+
+
+class Calls:
+    """What the window asked for."""
+
+    def __init__(self) -> None:
+        self.rows: list[DeliveryRow] | None = []
+        self.made: list[tuple[str, str]] = []
+
+    def callbacks(self) -> DeliveryCallbacks:
+        def fetch(show: Callable[[Sequence[DeliveryRow] | None], object]) -> None:
+            show(self.rows)
+
+        def noted(name: str) -> Callable[[str], object]:
+            return lambda identifier: self.made.append((name, identifier))
+
+        forget = noted("forget")
+        return DeliveryCallbacks(fetch, noted("retry"), noted("cancel"), noted("show"), lambda: forget(""))
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls()
+
+
+@pytest.fixture
+def shown(window: Window, calls: Calls) -> Iterator[DeliveriesWindow]:
+    made = DeliveriesWindow(window.app, calls.callbacks())
+    window.until(lambda: made.winfo_viewable() and made.focus_displayof() is not None, "the window")
+    yield made
+    if made.winfo_exists():
+        made.destroy()
+
+
+def row(number: int, state: str = "delivered", following: str = "", **can: bool) -> DeliveryRow:
+    day = f"2026-{number % 12 + 1:02}-{number % 28 + 1:02}"
+    cells = (day, "1", "REST", state, day, following)
+    return DeliveryRow(f"id{number}", cells, f"receipt {number}\n{following}", **can)
+
+
+def waiting(number: int) -> DeliveryRow:
+    return row(number, "waiting", REASON, may_retry=True, may_cancel=True, has_file=True)
+
+
+def identifiers(shown: DeliveriesWindow) -> list[str]:
+    return list(shown.tree.get_children())
+
+
+def show(window: Window, shown: DeliveriesWindow, calls: Calls, *rows: DeliveryRow) -> None:
+    calls.rows = list(rows)
+    shown.refresh()
+    window.until(lambda: shown._list.settled, "the rows")
+
+
+def longest_block(window: Window, until: Callable[[], object]) -> float:
+    """The most work that the Tk thread does without looking for the next event; not what others took from it."""
+    longest = 0.0
+    end = time.monotonic() + 15
+    while not until():
+        assert time.monotonic() < end
+        begun = time.thread_time()
+        window.app.tk.dooneevent(0)
+        longest = max(longest, time.thread_time() - begun)
+    return longest
+
+
+def test_a_thousand_rows_keep_the_window_free(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
+    thousand = [row(number, following=REASON) for number in range(1000)]
+    calls.rows = thousand
+    assert longest_block(window, lambda: len(identifiers(shown)) == 1000 and shown._list.settled) < LONGEST_BLOCK
+    assert identifiers(shown) == [each.identifier for each in thousand]
+    # Every one of them changes, one is gone, one is new, and all at once.
+    calls.rows = [row(1000), *(row(number, "failed") for number in range(999))]
+    assert longest_block(window, lambda: shown.tree.set("id998", "State") == "failed") < LONGEST_BLOCK
+    assert identifiers(shown) == [each.identifier for each in calls.rows]
+    begun = time.thread_time()
+    shown.refresh()  # nothing has changed
+    assert time.thread_time() - begun < LONGEST_BLOCK and shown._list.settled
+
+
+def test_what_comes_while_rows_are_drawn_takes_their_place(
+    window: Window, shown: DeliveriesWindow, calls: Calls
+) -> None:
+    for count in (1000, 3, 700, 0, 5):
+        calls.rows = [row(number) for number in range(count)]
+        shown.refresh()
+    window.until(lambda: shown._list.settled, "the rows")
+    assert identifiers(shown) == [f"id{number}" for number in range(5)]
+
+
+def test_the_chosen_one_stays_chosen(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
+    show(window, shown, calls, row(1), row(2))
+    shown._list.choose("id2")
+    show(window, shown, calls, row(3), row(1), waiting(2))
+    assert shown._list.chosen == "id2" and not shown._buttons["Try Again"].instate(["disabled"])
+
+
+def test_keys_do_what_the_buttons_do(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
+    show(window, shown, calls, waiting(1))
+    shown.tree.focus_force()
+    window.until(lambda: window.app.focus_get() is shown.tree, "the focus")
+    for key in ("Return", "Delete", "ctrl+o", "ctrl+c"):
+        window.press(key)
+    assert calls.made == [("retry", "id1"), ("cancel", "id1"), ("show", "id1")]
+    assert window.app.clipboard_get() == f"receipt 1\n{REASON}"
+
+
+def test_what_cannot_be_done_is_grey_and_no_key_does_it(
+    window: Window, shown: DeliveriesWindow, calls: Calls
+) -> None:
+    show(window, shown, calls, row(1))
+    assert all(shown._buttons[text].instate(["disabled"]) for text in ("Try Again", "Cancel Delivery", "Show File"))
+    shown.tree.focus_force()
+    window.until(lambda: window.app.focus_get() is shown.tree, "the focus")
+    window.press("Return", "Delete", "ctrl+o")
+    assert calls.made == []
+
+
+def test_a_long_reason_can_be_read_to_its_end(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
+    show(window, shown, calls, waiting(1))
+    text = shown._receipt.text
+    assert text.get("1.0", "end-1c").endswith("Ask your administrator.")
+    assert str(text.cget("wrap")) == "word"
+    shown.geometry("600x340")
+    window.until(lambda: shown._receipt._bar.winfo_ismapped(), "a way to scroll")
+    text.focus_force()
+    window.until(lambda: window.app.focus_get() is text, "the focus")
+    window.press("ctrl+End")
+    window.until(lambda: text.yview()[1] == 1.0, "the end of the reason")
+    window.press("Tab")
+    window.until(lambda: window.app.focus_get() is not text, "the way out by Tab")
+    window.press("shift+Tab")
+    window.until(lambda: window.app.focus_get() is text, "and back")
+
+
+def test_the_unfinished_alone(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
+    show(window, shown, calls, row(1), waiting(2), row(3))
+    assert shown._count.cget("text") == "3 deliveries, 1 unfinished"
+    shown._unfinished_only.set(True)
+    show(window, shown, calls, row(1), waiting(2), row(3))
+    assert identifiers(shown) == ["id2"]
+    show(window, shown, calls, row(1), row(2), row(3))
+    assert identifiers(shown) == [] and "Everything has arrived" in shown._receipt.text.get("1.0", "end")
+    shown._unfinished_only.set(False)
+    show(window, shown, calls, row(1), row(2), row(3))
+    assert identifiers(shown) == ["id1", "id2", "id3"]
+
+
+def test_a_narrow_window_leaves_out_what_matters_least(
+    window: Window, shown: DeliveriesWindow, calls: Calls
+) -> None:
+    show(window, shown, calls, waiting(1))
+    columns = list(shown.tree.cget("columns"))
+    shown.geometry("620x340")
+    window.until(lambda: "Since" not in shown.tree.cget("displaycolumns"), "fewer columns")
+    assert "What next" in shown.tree.cget("displaycolumns")
+    shown.geometry("1100x500")
+    window.until(lambda: list(shown.tree.cget("displaycolumns")) == columns, "all columns")
+
+
+def test_rows_that_cannot_be_had_leave_the_old_ones(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
+    show(window, shown, calls, row(1))
+    calls.rows = None
+    shown.refresh()
+    assert identifiers(shown) == ["id1"]
+    show(window, shown, calls, row(1), row(2))
+    assert identifiers(shown) == ["id1", "id2"]
+
+
+def test_forget_logins_is_always_offered(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
+    shown._buttons["Forget Logins"].invoke()
+    assert calls.made == [("forget", "")]
