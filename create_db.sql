@@ -353,6 +353,17 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- Keeps a record as it is until the end of the transaction; an error (SQLSTATE AB001) if it isn't of that version.
+CREATE OR REPLACE FUNCTION require_version(of_date date, of_time time, of_lab char(1), of_plot integer, wanted integer)
+RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM FROM plot_checks
+        WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot AND version = wanted FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'The record is no longer of version %.', wanted USING ERRCODE = 'AB001';
+    END IF;
+END $$;
+
 -- The content of an entry as the text that is hashed: PostgreSQL's own text of a JSON array.
 CREATE OR REPLACE FUNCTION audit_content(entry audit) RETURNS text
 LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$

@@ -53,20 +53,28 @@ def save(connections: Connections, values: Record, how: Saving) -> bool:
     """Save a record of typed values; tell whether it was inserted. Raises as `SQLModel.save_record` does."""
     parameters = {**values, **how.parameters}
 
+    # All in one message to the server: others of the lab wait meanwhile.
+    begin = statements.SET_AUTHOR
+    work = (statements.REQUIRE_VERSION if how.expected_version is not None else "") + _SAVES[how.write]
+
     def run(cursor: Cursor) -> bool:
-        cursor.execute(statements.SET_AUTHOR, parameters)
+        first = begin
         if how.entry is not None:
-            cursor.execute(statements.NOTE_ENTRY, parameters)
+            cursor.execute(begin + statements.NOTE_ENTRY, parameters)
             if cursor.rowcount == 0:  # it came before
                 confirm(cursor)
                 return how.write != "update"
-        if how.expected_version is not None and not _is_expected(cursor, parameters):
-            raise _refused(cursor, values, how)
+            first = ""
         try:
-            cursor.execute(_SAVES[how.write], parameters)
+            cursor.execute(first + work, parameters)
         except psycopg2.IntegrityError as error:
             cursor.connection.rollback()
             raise _explained(cursor, values, error) from None
+        except psycopg2.Error as error:
+            if error.pgcode != statements.OTHER_VERSION:
+                raise
+            cursor.connection.rollback()
+            raise _refused(cursor, values, how) from None
         found = cursor.fetchall()
         if not found:
             raise _refused(cursor, values, how)
@@ -119,12 +127,6 @@ def _key_of(values: Record) -> Record:
 def _named(values: Record) -> str:
     date, time, lab, plot = (fields.format_value(fields.field(name), values[name]) for name in fields.RECORD_KEY)
     return f"{date} {time}, lab {lab}, plot {plot}"
-
-
-def _is_expected(cursor: Cursor, parameters: Record) -> bool:
-    """Lock the record and tell whether it is of the version that is to be corrected."""
-    cursor.execute(statements.LOCK_VERSION, parameters)
-    return cursor.fetchall() == [(parameters["expected version"],)]
 
 
 def _refused(cursor: Cursor, values: Record, how: Saving) -> RecordExists | RecordConflict | RecordMissing:

@@ -53,10 +53,13 @@ GET_PREVIOUS = f"""
 LOCK_LAB = "SELECT pg_advisory_xact_lock(hashtext('abq_data_entry lab'), ascii(%(Lab)s));"
 
 # Before the check: another technician for that may make a new version of the record, in the same transaction.
-LOCK_VERSION = f"""
+REQUIRE_VERSION = f"""
     {LOCK_LAB}
-    SELECT version FROM plot_checks WHERE {_SAME_RECORD} FOR UPDATE
+    SELECT require_version(%(Date)s, %(Time)s, %(Lab)s, %(Plot)s, %(expected version)s);
 """
+
+OTHER_VERSION = "AB001"
+"""The SQLSTATE of `REQUIRE_VERSION` where another version is there, or none."""
 
 # Another technician than the check's: the check is locked, so that two who begin it at once see each other's plots. It
 # becomes theirs only if no other plot of it is recorded.
