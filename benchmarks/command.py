@@ -34,7 +34,8 @@ _SIZES = tuple(_QUICK)
 def run(words: Sequence[str]) -> int:
     """Measure what the words ask for and print the table; 0 whatever the numbers, 1 if it couldn't be done."""
     arguments = _parser().parse_args(words)
-    chosen = arguments.only or list(groups.GROUPS)
+    usual = [name for name in groups.GROUPS if not (arguments.quick and name in groups.PATIENT)]
+    chosen = arguments.only or usual
     given = {name: getattr(arguments, name) for name in _SIZES if getattr(arguments, name) is not None}
     sizes = {**(_QUICK if arguments.quick else {}), **given}
     load = os.getloadavg()[0]

@@ -20,7 +20,7 @@ from tests.fixtures.cluster import Cluster, cluster, wait_until
 WRITERS = 8
 SECONDS_TO_FIRST_SAVE = 2.0
 _STORED = """SELECT concat_ws(' ', "Date", "Time", "Lab", "Plot", "Plants") AS key FROM data_record_view"""
-_LOAD_SECONDS = 1.0
+LOAD_SECONDS = 1.0
 _WITHOUT_PRIMARY = 0.3  # seconds in which everybody notices
 
 
@@ -43,7 +43,7 @@ def measure(options: Options) -> list[table.Row]:
 
 def _fail_over(servers: Cluster) -> float:
     """Kill the primary under load and promote the standby; when the promotion began."""
-    time.sleep(_LOAD_SECONDS)
+    time.sleep(LOAD_SECONDS)
     servers.kill_primary()
     time.sleep(_WITHOUT_PRIMARY)
     began = time.monotonic()

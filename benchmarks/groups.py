@@ -25,11 +25,15 @@ GROUPS: dict[str, tuple[str, str]] = {
     "uploads": ("uploads", "measure"),
     "outbox": ("outbox", "measure"),
     "failover": ("failover", "measure"),
+    "patroni": ("patroni", "measure"),
     "kills": ("kills", "measure"),
     "trust": ("trust", "measure"),
     "launcher": ("launcher", "measure"),
 }
 """By name: the module, and its function that takes `Options` and returns rows."""
+
+PATIENT = ("patroni",)
+"""What takes a minute even in its tiniest size: `--quick` leaves it out unless it is named."""
 
 
 def measure(name: str, options: Options, patience: float) -> list[table.Row]:
