@@ -90,6 +90,15 @@ class Browsing:
             self.filter_changed(chosen)  # the old positions would hide the new record
         self._app.record_list.page.refresh()
 
+    def follow(self, count: int) -> None:
+        """Others have saved so many records that this list has: show them, and keep the row that is selected."""
+        if self._index is not None and self._index.total > RECOUNT_LIMIT:
+            self._inserted += count
+            self._app.record_list.show_total(self._index.total + self._inserted)
+        else:
+            self.filter_changed(self._app.record_list.filter)
+        self._app.record_list.follow()
+
     def restart(self) -> None:
         """Fetch and count all anew."""
         self._app.record_list.restart()

@@ -13,6 +13,7 @@ from ..constants import FieldNames as F
 from ..views import show_choice, show_failure
 from ..views.check_panel import CheckView
 from ..views.record_inputs import CheckKey
+from .conflicts import Conflict, resolve
 from .saving import Save
 
 if TYPE_CHECKING:
@@ -127,40 +128,76 @@ class RecordEntry:
             ),
         )
 
-    def _save(self, record: Record, opened: tuple[Any, ...] | None, whole_check: bool) -> None:
-        from .. import models
+    def _save(
+        self, record: Record, opened: tuple[Any, ...] | None, whole_check: bool, over: Any = None, said: str = ""
+    ) -> None:
+        """Save the record over the version that was opened, or over a later one that was looked at since (`over`, a
+        `models.VersionedRecord`); ``said``: what of it came from there."""
+        app = self._app
+        base = app.form.opened_record if opened else None
+        former = over.record if over is not None else base.values() if base is not None else None
+        version = over.version if over is not None else base.version if base is not None else None
+        who = {"reason": app.form.reason.text, "author": app.form.person or app.connection.username}
+        updates = former is not None
 
-        model, base = self._app.data_model, self._app.form.opened_record
+        def conflict(theirs: Any, error: BaseException) -> None:
+            resolve(
+                app,
+                Conflict(record, former, theirs),
+                lambda merged, words: self._save(merged, opened, whole_check, theirs, words),
+                lambda: self._save_failed(record, error),
+            )
 
-        def write(_identifier: str) -> None:
-            assert model is not None
-            try:
-                self._app.connection.lasting(lambda: model.save_record(record, "update" if opened else "insert"))
-            except models.RecordExists:
-                # A save whose answer was lost with the connection finds its own record.
-                if model.get_record(*(record[name] for name in fields.RECORD_KEY)) != record:
-                    raise
-            if whole_check:
-                model.set_check_technician(record[F.DATE], record[F.TIME], record[F.LAB], record[F.TECHNICIAN])
+        def failed(error: BaseException) -> None:
+            theirs = getattr(error, "theirs", None)
+            if theirs is not None and theirs.version:
+                conflict(theirs, error)
+            else:
+                self._save_failed(record, error)
 
         Save(
-            self._app,
+            app,
             record,
             {
-                "write": "update" if opened else "insert",
-                "base": base.texts if opened and base is not None else None,
-                "version": base.version if opened and base is not None else None,
-                "reason": self._app.form.reason.text,
-                "author": self._app.connection.username or record[F.TECHNICIAN],
+                "write": "update" if updates else "insert",
+                "base": former,
+                "version": version,
                 "whole_check": whole_check,
+                **who,
             },
-            write,
-            saved=lambda: self._saved(record, bool(opened), whole_check),
-            kept=lambda: self._saved(record, bool(opened), whole_check, waits=True),
-            failed=lambda error: self._save_failed(record, error),
+            lambda identifier: self._write(record, updates, version, whole_check, identifier, who),
+            saved=lambda: self._saved(record, updates, whole_check, said=said),
+            kept=lambda: self._saved(record, updates, whole_check, waits=True),
+            failed=failed,
         ).begin()
 
-    def _saved(self, record: Record, updated: bool, whole_check: bool, waits: bool = False) -> None:
+    def _write(
+        self,
+        record: Record,
+        updates: bool,
+        version: int | None,
+        whole_check: bool,
+        identifier: str,
+        who: Mapping[str, str],
+    ) -> None:
+        """On the database's thread."""
+        from .. import models
+
+        model = self._app.data_model
+        assert model is not None
+        write: models.saving.Write = "update" if updates else "insert"
+        try:
+            self._app.connection.lasting(
+                lambda: model.save_record(record, write, expected_version=version, entry=identifier, **who)
+            )
+        except (models.RecordExists, models.RecordConflict) as error:
+            # A save whose answer was lost with the connection finds its own record.
+            if error.theirs is None or error.theirs.record != record:
+                raise
+        if whole_check:
+            model.set_check_technician(record[F.DATE], record[F.TIME], record[F.LAB], record[F.TECHNICIAN], **who)
+
+    def _saved(self, record: Record, updated: bool, whole_check: bool, waits: bool = False, said: str = "") -> None:
         app, then = self._app, self._then
         self._then = None
         app.draft_saved()
@@ -169,7 +206,7 @@ class RecordEntry:
         place = f"Plot {record[F.PLOT]}, lab {record[F.LAB]}, {record[F.TIME]}"
         count = f"{app.saved_records} record{'s' * (app.saved_records != 1)} saved"
         how = "kept on this computer until the database is back" if waits else "changes saved" if updated else "saved"
-        app.status.set(f"{place}: {how} · {count} in this session")
+        app.status.set(f"{place}: {how}{f' {said}' if said else ''} · {count} in this session")
         app.form.saved(record)
         app.deciding.saved(key)
         if waits:
@@ -189,7 +226,11 @@ class RecordEntry:
 
         self._then = None
         form = self._app.form
-        if isinstance(error, models.RecordExists):
+        if isinstance(error, models.RecordConflict):
+            form.save_failed()
+            form.show_changed(tuple(record[name] for name in fields.RECORD_KEY), error.theirs.changed_by)
+            self._app.status.set(f"Not saved: {error}")
+        elif isinstance(error, models.RecordExists):
             form.save_failed({F.PLOT: str(error)})
             self.refresh_check()
             self._app.status.set(f"Not saved: {error}")
@@ -292,7 +333,9 @@ class RecordEntry:
         key = form.key
         plot = form.check.next_missing(key[3] if key is not None else 0)
         if plot is None:
-            self._app.status.set("No plot is missing")
+            left = form.check.left_to_others()
+            entered = f"Only plot {left.plot} is missing: {left.named} is entering it" if left else ""
+            self._app.status.set(entered or "No plot is missing")
         else:
             self.go_to_plot(plot)
 
@@ -315,8 +358,8 @@ class RecordEntry:
             return
         self._app.jobs.submit(
             "records",
-            lambda: self._app.connection.lasting(lambda: model.get_record(*key)),
-            done=self._opened,
+            lambda: self._app.connection.lasting(lambda: model.get_versioned_record(*key)),
+            done=lambda found: self._opened(found.record, found.version),
             failed=self._open_failed,
         )
 
@@ -327,14 +370,14 @@ class RecordEntry:
         else:
             self._app.status.set("This record can't be opened while the database is away")
 
-    def _opened(self, record: Record) -> None:
+    def _opened(self, record: Mapping[str, Any], version: int | None = None) -> None:
         if not record:
             self._app.status.set("This record no longer exists")
             self.refresh_check()
             return
         self._app.show_form()
-        self._app.form.open_record(record)
-        self._app.form.inputs[F.HUMIDITY if not record[F.EQUIPMENT_FAULT] else F.PLANTS].focus_set()
+        self._app.form.open_record(record, version)
+        self._app.form.focus_correction()
 
     def _open_failed(self, error: BaseException) -> None:
         log.error("a record couldn't be opened", exc_info=error)

@@ -28,11 +28,14 @@ from .connection import Connection
 from .deciding import Deciding
 from .drafts import DraftFile
 from .entry import RecordEntry
+from .following import Following
 from .layout import Layout
 from .new_day import NewDay
 from .offline import Offline
+from .permissions import Permissions
 from .plot_keys import PlotKeys
 from .preferences import Preferences
+from .presence import PresenceKeeper
 from .reconnecting import Reconnecting
 from .tools import Tools
 from .waiting import Waiting, counted
@@ -82,6 +85,8 @@ class Application(tk.Tk):
         self._greeting = "Ready"
         self.entry = RecordEntry(self)
         self.browsing = Browsing(self)
+        self.permissions = Permissions(self)
+        self.presence = PresenceKeeper(self)
         self.tools = Tools(self)
         self.connection = Connection(self, self._connected)
         self.reconnecting = Reconnecting(self)
@@ -101,6 +106,7 @@ class Application(tk.Tk):
             self.event_add("<<SelectAll>>", "<Control-Key-a>", "<Control-Lock-Key-A>")
         PlotKeys(self, self.entry.go_to_plot, "Command" if mac else "Control")
         self.new_day = NewDay(self)
+        self.following = Following(self)
         self.protocol("WM_DELETE_WINDOW", self.quit_application)
         self._spread_look()
         self._layout.restore_size(str(self.settings["window geometry"].get()))
@@ -120,6 +126,7 @@ class Application(tk.Tk):
         previous, windowing_system = self._menu, self.tk.call("tk", "windowingsystem")
         self._menu = menu_class(windowing_system)(self, self.callbacks, self.settings)
         self.configure(menu=self._menu)
+        self.offer_commands()
         if previous is not None:
             previous.destroy()
         self._spacing.scale(self, self.look.unit / DEFAULT_UNIT)
@@ -127,6 +134,11 @@ class Application(tk.Tk):
         self._form_room.show_look(self.look)
         self.record_list.page.adapt_to_look()
         self._layout.fit()
+
+    def offer_commands(self) -> None:
+        """Grey in the menus what the login may not do."""
+        if self._menu is not None:
+            self._menu.offer(self.permissions.denied)
 
     @property
     def shows_form(self) -> bool:
@@ -193,7 +205,12 @@ class Application(tk.Tk):
         self._form_room.hold(self.form)
         self.record_list = RecordList(
             pane,
-            ListCallbacks(self.browsing.fetch, self.browsing.filter_changed, self.entry.open_row),
+            ListCallbacks(
+                self.browsing.fetch,
+                self.browsing.filter_changed,
+                self.entry.open_row,
+                lambda row: _menu_command("history", "show_history_of", self, row),
+            ),
             lambda: self.today(),
         )
         self.status_bar = StatusBar(self, self.status)
@@ -222,7 +239,7 @@ class Application(tk.Tk):
         self._preferences.ask_desktop()
 
     def _make_callbacks(self) -> dict[str, Callable[..., object]]:
-        return {
+        callbacks = {
             "new_record": self.entry.new_record,
             "save_record": lambda: self.form.submit(),
             "export_extract": lambda: _menu_command("export", "ask_and_export", self),
@@ -241,12 +258,14 @@ class Application(tk.Tk):
             "next_record": lambda: self.entry.move(1),
             "ask_plot": lambda: _menu_command("export", "ask_plot", self),
             "next_missing": self.entry.next_missing,
+            "show_history": lambda: _menu_command("history", "show_history", self),
             "refresh": self._refresh,
             "help_for_field": lambda: self.field_help.toggle(self.form.focused),
             "show_keys": lambda: _menu_command("about", "show_keys", self),
             "about": lambda: _menu_command("about", "show_about", self),
             "show_settings_file": lambda: _menu_command("export", "show_settings_file", self),
         }
+        return {name: self.permissions.guarded(name, callback) for name, callback in callbacks.items()}
 
     def _go_to_form(self) -> None:
         self.show_form()
@@ -276,6 +295,9 @@ class Application(tk.Tk):
         self.reconnecting.back()
         self.offline.choices_loaded(choices)
         self.show_choices(choices)
+        if self.data_model is not None:
+            self.permissions.ask(self.data_model)
+            self.following.begin(self.data_model)
         self.entry.refresh_check()
         self.browsing.restart()
         self.waiting.replay()
@@ -355,6 +377,8 @@ class Application(tk.Tk):
         self.reconnecting.end()
         self.waiting.end()
         self.offline.end()
+        self.following.end()
+        self.presence.leave()
         self._layout.remember_size(self.settings["window geometry"])
         if self._draft_timer is not None:
             self.after_cancel(self._draft_timer)
@@ -362,11 +386,12 @@ class Application(tk.Tk):
         self.jobs.submit("files", self._draft_file.write, draft)
         self.withdraw()
         self.jobs.submit("files", self._draft_file.release)
+        self.jobs.submit("database", self.following.close)
         self.jobs.submit("database", self.connection.close)
         self.jobs.close()
         self.destroy()
 
 
-def _menu_command(module: str, function: str, application: Application) -> object:
+def _menu_command(module: str, function: str, application: Application, *arguments: object) -> object:
     """Call a rarely used command, whose imports need not be paid for at every start."""
-    return getattr(importlib.import_module(f".{module}", __package__), function)(application)
+    return getattr(importlib.import_module(f".{module}", __package__), function)(application, *arguments)

@@ -77,6 +77,7 @@ def save(connections: Connections, values: Record, how: Saving) -> bool:
             raise _refused(cursor, values, how) from None
         found = cursor.fetchall()
         if not found:
+            cursor.connection.rollback()  # what this save did to the check isn't theirs
             raise _refused(cursor, values, how)
         return bool(found[0][0])
 

@@ -278,6 +278,10 @@ class SQLModel:
         """Tell what others change until `stop` is set; for a thread of its own. See `watching.watch`."""
         watching.watch(self._connections.endpoint, told, stop)
 
+    def owns(self, process: int) -> bool:
+        """Tell whether a server process works for this model: what it changed is no news."""
+        return self._connections.owns(process)
+
     def rights(self) -> Rights:
         """Return what this login may do."""
         return self._connections.read(rights.read_rights)

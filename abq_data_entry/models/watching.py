@@ -26,11 +26,13 @@ log = logging.getLogger(__name__)
 class Notice(NamedTuple):
     """Something has changed: the channel, and for records `content` with the table, the operation and the key.
 
+    `process` is the server process that changed it, see `SQLModel.owns`.
     `channel` is '' when notices may have been missed (the connection was lost and is back): look at everything.
     """
 
     channel: str
     content: Mapping[str, object]
+    process: int = 0
 
 
 def watch(
@@ -75,7 +77,7 @@ def _listen(
         if select.select([connection], [], [], _LOOK) == ([], [], []):
             continue
         connection.poll()
-        notices = [Notice(each.channel, _content(each.payload)) for each in connection.notifies]
+        notices = [Notice(each.channel, _content(each.payload), each.pid) for each in connection.notifies]
         connection.notifies.clear()
         if notices:
             told(notices)

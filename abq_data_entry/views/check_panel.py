@@ -65,6 +65,12 @@ class CheckView(NamedTuple):
         taken = {each.plot for each in self.others}
         return next((plot for plot in later if plot not in self.recorded and plot not in taken), None)
 
+    def left_to_others(self) -> Entering | None:
+        """Who is entering the first plot that is missing, where others are entering all that are."""
+        missing = [plot for plot in self.plots if plot not in self.recorded]
+        entered = [self.entered_by(plot) for plot in missing]
+        return entered[0] if entered and all(entered) else None
+
     def entered_by(self, plot: int) -> Entering | None:
         """Who else is entering that plot now."""
         return next((each for each in self.others if each.plot == plot), None)

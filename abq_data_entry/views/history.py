@@ -75,6 +75,7 @@ class HistoryWindow(SideWindow):
         for number, change in enumerate(changes):
             self._add_change(number, change)
         self._message.place_forget()
+        self._message.configure(text="")
         if not changes:
             self._show_message(_EMPTY)
             return

@@ -86,6 +86,11 @@ class DataRecordForm(ttk.Frame):
         return self._opened
 
     @property
+    def person(self) -> str:
+        """Who sits here: the technician of new records, not the one whose record is looked at."""
+        return self.inputs[F.TECHNICIAN].text if self._opened is None else self._technician[0]
+
+    @property
     def reason(self) -> ReasonLine:
         """The line that asks why a record is corrected."""
         return self._plot_panel.reason
@@ -135,7 +140,7 @@ class DataRecordForm(ttk.Frame):
         """What the database knows of the check; dropped when the user has gone on to another one."""
         if view.key != self.check_key:
             return
-        self.check = view
+        self.check = view._replace(others=self.check.others) if self.check.key == view.key else view
         if self._opened is None:
             self._autofill.technician(view)
         plot = self.inputs[F.PLOT]
@@ -161,6 +166,8 @@ class DataRecordForm(ttk.Frame):
 
     def show_read_only(self, sentence: str) -> None:
         """Records can only be looked at, and ``sentence`` says why; an empty one: they can be entered."""
+        if bool(sentence) == self.inputs.read_only:
+            return
         self.inputs.set_read_only(bool(sentence))
         self._plot_panel.show_read_only(sentence)
         self._refresh()
@@ -232,6 +239,7 @@ class DataRecordForm(ttk.Frame):
     def saved(self, record: Mapping[str, Any]) -> None:
         """The record is in the database: go on to the next plot that isn't recorded."""
         self.saving = False
+        self.reason.remember(self.reason.text)
         if self.check.key == (record[F.DATE], record[F.TIME], record[F.LAB]):
             self.check = self.check.with_recorded(record[F.PLOT], record[F.TECHNICIAN])
         after = int(record[F.PLOT])
@@ -306,6 +314,11 @@ class DataRecordForm(ttk.Frame):
         if self._opened is None and self.check.complete and self._check_panel.focus_next_check():
             return
         self.inputs[self.inputs.first_empty()].focus_set()
+
+    def focus_correction(self) -> None:
+        """Put the focus where corrections of an opened record begin."""
+        fault = self.inputs[F.EQUIPMENT_FAULT].text == "true"
+        self.inputs[F.PLOT if self.inputs.read_only else F.PLANTS if fault else F.HUMIDITY].focus_set()
 
     @property
     def focused(self) -> FieldInput | None:

@@ -41,11 +41,12 @@ class ListFilter(NamedTuple):
 
 class ListCallbacks(NamedTuple):
     """What the list reports: a page is wanted, the filter has changed (told before its first page is wanted), a
-    record is to be opened."""
+    record is to be opened, its history is to be shown."""
 
     fetch: Callable[[ListFilter, PageRequest], object]
     filter_changed: Callable[[ListFilter], object]
     open: Callable[[Row], object]
+    show_history: Callable[[Row], object]
 
 
 class RecordList(ttk.Frame):
@@ -73,7 +74,7 @@ class RecordList(ttk.Frame):
             self, _columns(), self._fetch, self._text_of, callbacks.open, lambda name: self.sort_by(name)
         )
         self.page.grid(row=1, column=0, sticky="nsew")
-        self.page.offer((("Open", callbacks.open),))
+        self.page.offer((("Open", callbacks.open), ("Record History", callbacks.show_history)))
         self._show_sorting()
         self.page.show_message("Connecting to the database…")
 
@@ -138,8 +139,13 @@ class RecordList(ttk.Frame):
     def admits(self, row: Row) -> bool:
         """Whether the filter has this record."""
         chosen = self.filter
-        wanted = ((F.DATE, chosen.date), (F.LAB, chosen.lab), (F.PLOT, chosen.plot), (F.TECHNICIAN, chosen.technician))
-        return all(value is None or row[name] == value for name, value in wanted)
+        return self.may_admit(_key_of(row)) and chosen.technician in (None, row[F.TECHNICIAN])
+
+    def may_admit(self, key: tuple[object, ...]) -> bool:
+        """Whether the filter has that date, lab and plot."""
+        date, _time, lab, plot = key
+        chosen = self.filter
+        return chosen.date in (None, date) and chosen.lab in (None, lab) and chosen.plot in (None, plot)
 
     @property
     def in_use(self) -> bool:
@@ -173,6 +179,10 @@ class RecordList(ttk.Frame):
         self._show_sorting()
         self._callbacks.filter_changed(self.filter)
         self.page.restart()
+
+    def follow(self) -> None:
+        """Show what is new; the record that is selected stays selected."""
+        self.page.refresh(_key_of)
 
     def focus_set(self) -> None:
         """Put the focus on the rows."""

@@ -65,6 +65,7 @@ class PagedList(ttk.Frame):
         self._asked: PageRequest | None = None
         self._wanted: tuple[PageRequest, int] | None = None
         self._select_after = 0
+        self._keep: tuple[Callable[[Row], object], object] | None = None
         self._capacity = 0
         self._serial = 0
         self._build(on_sort)
@@ -106,8 +107,10 @@ class PagedList(ttk.Frame):
         self._top = 0
         self.go_to(0, select=0)
 
-    def refresh(self) -> None:
-        """Ask for the visible page again; the selection stays where it is."""
+    def refresh(self, key_of: Callable[[Row], object] | None = None) -> None:
+        """Ask for the visible page again; the selection stays where it is, with ``key_of`` on the row that has it."""
+        if key_of is not None and self.selected is not None:
+            self._keep = key_of, key_of(self.selected)
         self.go_to(self._top, self._selected_index())
 
     def replace(self, find: Callable[[Row], Row | None]) -> None:
@@ -289,6 +292,11 @@ class PagedList(ttk.Frame):
         if surplus:
             self.tree.delete(*surplus)
         select = self._select_after
+        if self._keep is not None:
+            key_of, key = self._keep
+            if self._wanted is None:
+                self._keep = None
+            select = next((index for index, row in enumerate(self._rows) if key_of(row) == key), select)
         if self._rows and select != -2:
             self._select(len(self._rows) - 1 if select == -1 else min(select, len(self._rows) - 1))
         self.tree.yview_moveto(0)

@@ -109,6 +109,7 @@ KEYS = {
     "ctrl+shift+f": "upload_to_corporate_ftp",
     "ctrl+shift+d": "show_deliveries",
     "ctrl+shift+t": "show_administration",
+    "ctrl+shift+h": "show_history",
     "F5": "refresh",
     "F1": "help_for_field",
     "shift+F1": "show_keys",

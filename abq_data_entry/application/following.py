@@ -1,0 +1,182 @@
+"""What others save shows by itself, in the form and in the list, and nothing moves under anybody's hands."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time as clock
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import fields
+from ..constants import FieldNames as F
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+    from ..models.watching import Notice
+    from .window import Application
+
+log = logging.getLogger(__name__)
+
+LOOK_MS = 200
+PAUSE_SECONDS = 1.0  # between two looks into the database: a burst costs one
+MOST_ROWS = 100
+CLOSE_SECONDS = 3.0
+Key = tuple[Any, ...]
+
+
+class Following:
+    """Hears on a thread of its own; what was heard is shown on the Tk thread, in bundles."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self._heard: queue.SimpleQueue[list[Notice]] = queue.SimpleQueue()
+        self._watched: SQLModel | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._saved: dict[Key, str] = {}
+        self._missed = False
+        self._places = False
+        self._shown_at = 0.0
+        self._timer = application.after(LOOK_MS, self._look)
+
+    def begin(self, model: SQLModel) -> None:
+        """Listen to that database from now on."""
+        if model is self._watched:
+            return
+        self._stop.set()
+        self._watched, self._stop = model, threading.Event()
+        self._thread = threading.Thread(
+            target=model.watch, args=(self._heard.put, self._stop), name="watching", daemon=True
+        )
+        self._thread.start()
+
+    def end(self) -> None:
+        """The window closes: nothing is shown any more."""
+        self._app.after_cancel(self._timer)
+        self._stop.set()
+
+    def close(self) -> None:
+        """Wait until the connection that listens is closed; for a worker thread."""
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
+
+    # -- what was heard ---------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        self._timer = self._app.after(LOOK_MS, self._look)
+        while not self._heard.empty():
+            for notice in self._heard.get():
+                self._take(notice)
+        self._app.presence.follow_form()
+        if clock.monotonic() - self._shown_at >= PAUSE_SECONDS:
+            self._show()
+
+    def _take(self, notice: Notice) -> None:
+        if notice.channel == "abq_presence":
+            self._app.presence.look()
+        elif not notice.channel:
+            self._missed = True
+            self._app.presence.tell_again()
+        elif self._watched is not None and not self._watched.owns(notice.process):
+            self._take_change(notice.content)
+
+    def _take_change(self, content: Mapping[str, object]) -> None:
+        key, operation = _key_in(content), str(content.get("operation")).lower()
+        if content.get("table") not in ("plot_checks", "lab_checks"):
+            self._places = True
+        elif key is not None:
+            # Recorded and corrected within one bundle: still new.
+            self._saved[key] = "insert" if self._saved.get(key) == "insert" else operation
+
+    def _show(self) -> None:
+        app, model = self._app, self._watched
+        saved, self._saved = self._saved, {}
+        if model is None or not (saved or self._missed or self._places):
+            return
+        self._shown_at = clock.monotonic()
+        if self._places or self._missed:
+            app.jobs.submit("records", model.choices, done=app.show_choices, failed=_not_fetched)
+        lab = app.form.check_key[2] if app.form.check_key is not None else None
+        if self._missed or any(key[2] == lab for key in saved):
+            app.entry.refresh_check()
+        if self._missed:
+            self._show_missed()
+        self._missed = self._places = False
+        self._fetch(model, saved)
+
+    def _show_missed(self) -> None:
+        """The connection was lost for a while: who knows what was saved meanwhile."""
+        if self._app.record_list.in_use:
+            self._app.record_list.page.refresh()
+        else:
+            self._app.browsing.follow(0)
+        if self._app.form.opened is not None and self._watched is not None:
+            self._fetch(self._watched, {}, also=(self._app.form.opened,))
+
+    def _fetch(self, model: SQLModel, saved: dict[Key, str], also: tuple[Key, ...] = ()) -> None:
+        """Fetch the records that are to be seen: those in the list, the one in the form, and new ones."""
+        records, opened = self._app.record_list, self._app.form.opened
+        changed = {key for key in saved if key[3] is not None and (records.holds(key) or key == opened)}
+        for check in (key[:3] for key in saved if key[3] is None):
+            changed |= {_key_of(row) for row in records.page.rows if _key_of(row)[:3] == check}
+            changed |= {opened} if opened is not None and opened[:3] == check else set()
+        inserted = [key for key, operation in saved.items() if operation == "insert" and key[3] is not None]
+        new = [key for key in inserted if not records.holds(key) and records.may_admit(key)]
+        wanted = list(dict.fromkeys((*changed, *also, *new)))[:MOST_ROWS]
+        if not wanted:
+            return
+
+        def fetch() -> dict[Key, Any]:
+            found = ((key, model.get_versioned_record(*key)) for key in wanted)
+            return {key: each for key, each in found if each.record}
+
+        self._app.jobs.submit(
+            "records", fetch, done=lambda found: self._show_found(found, set(new), len(new)), failed=_not_fetched
+        )
+
+    def _show_found(self, found: dict[Key, Any], new: set[Key], count: int) -> None:
+        records = self._app.record_list
+        records.show_changed({key: each.record for key, each in found.items() if key not in new})
+        admitted = sum(records.admits(found[key].record) for key in new if key in found) + max(0, count - MOST_ROWS)
+        if admitted and records.in_use:
+            records.show_news(records.unseen + admitted)
+        elif admitted:
+            self._app.browsing.follow(admitted)
+        opened = self._app.form.opened
+        if opened in found:
+            self._show_opened(opened, found[opened])
+
+    def _show_opened(self, key: Any, theirs: Any) -> None:
+        """The record in the form was saved by somebody else: show it, or say so where something was typed over it."""
+        form = self._app.form
+        opened = form.opened_record
+        if opened is None or opened.version in (None, theirs.version) or form.saving:
+            return
+        by = theirs.changed_by or "Somebody else"
+        if form.changed:
+            form.show_changed(key, by)
+            return
+        form.open_record(theirs.record, theirs.version)
+        self._app.status.set(f"{by} has just corrected plot {key[3]}: these are the new values")
+
+
+def _key_of(row: Any) -> Key:
+    return tuple(row[name] for name in fields.RECORD_KEY)
+
+
+def _key_in(content: Mapping[str, object]) -> Key | None:
+    """Date, time, lab and plot (None: the whole check) of a change; anybody may send one, so it may make no sense."""
+    time = str(content.get("time"))[:5].lstrip("0")
+    texts = {F.DATE: content.get("date"), F.TIME: time, F.LAB: content.get("lab_id")}
+    plot = content.get("plot")
+    try:
+        check = [fields.parse(fields.field(name), str(text)) for name, text in texts.items()]
+    except ValueError:
+        return None
+    return (*check, plot) if plot is None or isinstance(plot, int) else None
+
+
+def _not_fetched(error: BaseException) -> None:
+    log.info("what others saved couldn't be fetched: %s", type(error).__name__)

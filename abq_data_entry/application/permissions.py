@@ -1,0 +1,61 @@
+"""The window offers only what the login may do in the database; the server holds it without us."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+    from .window import Application
+
+log = logging.getLogger(__name__)
+
+READ_ONLY = "This login may read records, not enter them. An administrator can give it the role abq_technician."
+_NO_UPLOAD = "This login may not deliver extracts. An administrator can give it the role abq_technician."
+_NO_WEATHER = "This login may not store the weather. An administrator can give it the role abq_technician."
+_NO_ADMINISTRATION = "This is for supervisors. An administrator can give this login the role abq_supervisor."
+_UPLOADS = ("upload_to_corporate_rest", "upload_to_corporate_ftp")
+
+
+class Permissions:
+    """What is denied: the sentence that says so, by the name of the callback."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self.denied: Mapping[str, str] = {}
+
+    def ask(self, model: SQLModel) -> None:
+        """Ask the database what its login may do, then offer that."""
+        self._app.jobs.submit("records", model.rights, done=self.show, failed=_unknown)
+
+    def show(self, rights: Any) -> None:
+        """Offer what `rights` (a `models.Rights`) allow."""
+        denied: dict[str, str] = {}
+        if not rights.may_enter:
+            denied |= dict.fromkeys(("save_record", "new_record", "next_missing"), READ_ONLY)
+        if not rights.may_record_deliveries:
+            denied |= dict.fromkeys(_UPLOADS, _NO_UPLOAD)
+        if not rights.may_store_weather:
+            denied["update_weather_data"] = _NO_WEATHER
+        if not rights.may_manage:
+            denied["show_administration"] = _NO_ADMINISTRATION
+        self.denied = denied
+        self._app.form.show_read_only("" if rights.may_enter else READ_ONLY)
+        self._app.offer_commands()
+
+    def guarded(self, name: str, callback: Callable[..., object]) -> Callable[..., object]:
+        """The callback, which says why instead while it is denied: a key works without the menu."""
+
+        def call(*arguments: Any) -> object:
+            if name in self.denied:
+                self._app.status.set(self.denied[name])
+                return None
+            return callback(*arguments)
+
+        return call
+
+
+def _unknown(error: BaseException) -> None:
+    log.warning("what the login may do couldn't be found out", exc_info=error)

@@ -1,0 +1,186 @@
+"""Two people change one record: the window, and a second real connection as the other person."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.models import SQLModel
+from abq_data_entry.views.conflict import ConflictDialog
+from tests.fixtures.window import Window
+from tests.window.test_form import open_plot, record, today
+
+
+def other_saves(stored: SQLModel, window: Window, plot: int = 1, **changes: object) -> None:
+    """P Taylor saves that plot with these changes."""
+    stored.save_record(record(plot, today(window), **changes), author="P Taylor", workstation="bench-2")
+
+
+def conflict(window: Window) -> ConflictDialog:
+    dialog = window.dialog()
+    assert isinstance(dialog, ConflictDialog)
+    return dialog
+
+
+def state_of(dialog: ConflictDialog) -> str:
+    return str(dialog._state.cget("text"))
+
+
+@pytest.fixture
+def correcting(window: Window, stored: SQLModel) -> Window:
+    """Plot 1 is open for correction."""
+    other_saves(stored, window)
+    window.begin_check()
+    open_plot(window, 1)
+    window.settle()
+    return window
+
+
+def test_what_only_one_side_changed_comes_together_by_itself(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Humidity="25")
+    other_saves(stored, correcting, Blossoms="22", Fruit="4")
+    correcting.save()
+    saved = stored.get_record(today(correcting), "8:00", "A", 1)
+    assert (saved[F.HUMIDITY], saved[F.BLOSSOMS], saved[F.FRUIT]) == (Decimal("25"), 22, 4)
+    assert "changes saved together with P Taylor's Blossoms, Fruit" in correcting.app.status.get()
+    assert not correcting.dialogs
+
+
+def test_the_same_change_on_both_sides_is_no_conflict(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Plants="12")
+    other_saves(stored, correcting, Plants="12")
+    correcting.save()
+    assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 12
+    assert not correcting.dialogs
+
+
+@pytest.mark.parametrize(("key", "plants"), [("Left", 12), ("Right", 13)])
+def test_what_both_changed_is_chosen_by_keyboard(correcting: Window, stored: SQLModel, key: str, plants: int) -> None:
+    correcting.fill(Plants="12", Humidity="25")
+    other_saves(stored, correcting, Plants="13", Fruit="4")
+    correcting.app.form.submit()
+    dialog = conflict(correcting)
+    assert "P Taylor saved it at" in dialog.detail
+    assert [row.name for row in dialog._rows] == [F.PLANTS]  # the rest is no question
+    assert dialog.choices == {}
+    correcting.until(lambda: correcting.app.focus_get() is dialog._rows[0].buttons["mine"], "the focus")
+    correcting.press(key, "Return")
+    assert "can be saved" in state_of(dialog)
+    correcting.until(lambda: correcting.app.focus_get() is dialog._buttons[0], "the focus on Save")
+    correcting.press("Return")
+    correcting.until(lambda: not correcting.app.form.saving, "the save")
+    saved = stored.get_record(today(correcting), "8:00", "A", 1)
+    assert (saved[F.PLANTS], saved[F.HUMIDITY], saved[F.FRUIT]) == (plants, Decimal("25"), 4)
+
+
+def test_enter_without_a_choice_saves_nothing_and_says_so(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Plants="12")
+    other_saves(stored, correcting, Plants="13")
+    correcting.app.form.submit()
+    dialog = conflict(correcting)
+    dialog._buttons[0].invoke()
+    assert dialog.winfo_exists() and "Choose for each field first" in state_of(dialog)
+    correcting.press("Escape")
+    correcting.until(lambda: not correcting.dialogs, "the dialog to close")
+    assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 13
+
+
+def test_cancel_keeps_what_was_typed_and_a_later_save_asks_again(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Plants="12")
+    other_saves(stored, correcting, Plants="13")
+    correcting.app.form.submit()
+    conflict(correcting)
+    correcting.answer("Cancel")
+    assert correcting.text(F.PLANTS) == "12" and not correcting.app.form.saving
+    assert "P Taylor saved this record meanwhile" in str(correcting.app.form._plot_panel._remark.cget("text"))
+    correcting.app.form.submit()
+    conflict(correcting).take_all("mine")
+    correcting.answer("Save")
+    correcting.until(lambda: not correcting.app.form.saving, "the save")
+    assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 12
+
+
+def test_a_choice_that_makes_no_record_is_refused_in_place(correcting: Window, stored: SQLModel) -> None:
+    """Each side is right by itself; together the heights are out of order."""
+    correcting.fill(Min_Height="2.50")  # median 2.73, max 8.70
+    other_saves(stored, correcting, Median_Height="2.00")
+    correcting.app.form.submit()
+    dialog = conflict(correcting)
+    assert {row.name for row in dialog._rows} == {F.MIN_HEIGHT, F.MEDIAN_HEIGHT}
+    dialog.choose(F.MIN_HEIGHT, "mine")
+    dialog.choose(F.MEDIAN_HEIGHT, "theirs")
+    assert "Median Height must be at least Min Height" in state_of(dialog)
+    dialog._buttons[0].invoke()
+    assert dialog.winfo_exists()
+    dialog.choose(F.MEDIAN_HEIGHT, "mine")
+    correcting.answer("Save")
+    correcting.until(lambda: not correcting.app.form.saving, "the save")
+    saved = stored.get_record(today(correcting), "8:00", "A", 1)
+    assert (saved[F.MIN_HEIGHT], saved[F.MEDIAN_HEIGHT]) == (Decimal("2.50"), Decimal("2.73"))
+
+
+def test_a_fault_and_its_readings_are_one_question(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Humidity="25")
+    other_saves(stored, correcting, Humidity="", Light="", Temperature="", Equipment_Fault="true")
+    correcting.app.form.submit()
+    dialog = conflict(correcting)
+    names = {row.name for row in dialog._rows}
+    assert names == {F.EQUIPMENT_FAULT, F.HUMIDITY, F.LIGHT, F.TEMPERATURE}
+    dialog.take_all("theirs")
+    correcting.answer("Save")
+    correcting.until(lambda: not correcting.app.form.saving, "the save")
+    assert stored.get_record(today(correcting), "8:00", "A", 1)[F.EQUIPMENT_FAULT] is True
+
+
+def test_somebody_saves_again_while_the_dialog_is_open(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Plants="12")
+    other_saves(stored, correcting, Plants="13")
+    correcting.app.form.submit()
+    conflict(correcting).take_all("mine")
+    other_saves(stored, correcting, Plants="14")
+    correcting.answer("Save")
+    dialog = conflict(correcting)
+    assert dialog._rows[0]._difference.theirs == "14" and dialog._rows[0]._difference.was == "13"
+    dialog.take_all("theirs")
+    correcting.answer("Save")
+    correcting.until(lambda: not correcting.app.form.saving, "the save")
+    assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 14
+
+
+def test_a_new_record_that_somebody_else_was_quicker_with(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.fill_readings()
+    window.fill(Notes="The lamp flickers.\n" * 30)
+    other_saves(stored, window, Technician="P Taylor", Plants="4", Notes="Yellow leaves.")
+    window.app.form.submit()
+    dialog = conflict(window)
+    assert [row.name for row in dialog._rows] == [F.TECHNICIAN, F.PLANTS, F.NOTES]
+    dialog.take_all("theirs")
+    dialog.choose(F.PLANTS, "mine")
+    window.answer("Save")
+    window.until(lambda: not window.app.form.saving, "the save")
+    saved = stored.get_record(today(window), "8:00", "A", 1)
+    assert (saved[F.TECHNICIAN], saved[F.PLANTS], saved[F.NOTES]) == ("P Taylor", 9, "Yellow leaves.")
+    assert window.text(F.PLOT) == "2"
+
+
+def test_the_same_new_record_from_two_sides_is_simply_saved(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.fill_readings()
+    stored.save_record(window.app.form.get(), author="P Taylor")
+    window.save()
+    assert not window.dialogs and window.text(F.PLOT) == "2"
+
+
+def test_a_draft_knows_which_version_it_corrected(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Plants="12")
+    draft = correcting.app.form.draft()
+    assert draft is not None
+    correcting.app.form.begin_new()
+    other_saves(stored, correcting, Plants="13")
+    correcting.app.form.restore_draft(draft)
+    correcting.app.form.submit()
+    assert conflict(correcting)._rows[0].name == F.PLANTS
+    correcting.answer("Cancel")

@@ -1,0 +1,257 @@
+"""What others save, and who they are, shows by itself in strip, form and list; nothing moves in the hands."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from contextlib import closing
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.models import SQLModel
+from abq_data_entry.widgets import PlotState
+from tests.fixtures.window import Window, close
+from tests.window.test_form import open_plot, record, today
+
+
+def saves(stored: SQLModel, window: Window, plot: int, **changes: object) -> None:
+    stored.save_record(record(plot, today(window), **changes), author="P Taylor", workstation="bench-2")
+
+
+def enters(other: SQLModel, window: Window, plot: int | None, lab: str = "A") -> None:
+    other.enter_check(today(window), "8:00", lab, plot, "P Taylor", "bench-2")
+
+
+def shown_plots(window: Window) -> list[object]:
+    return [row[F.PLOT] for row in window.app.record_list.page.rows]
+
+
+def others_text(window: Window) -> str:
+    return str(window.app.form._check_panel._others.cget("text"))
+
+
+@pytest.fixture
+def following(window: Window, stored: SQLModel) -> Window:
+    """A window that listens already: what is saved from now on reaches it."""
+    window.begin_check()
+
+    def heard() -> bool:
+        rows = stored.query("SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'")
+        return bool(rows)
+
+    window.until(heard, "the window to listen")
+    window.settle()
+    return window
+
+
+# -- records ----------------------------------------------------------------------------------------------
+
+
+def test_the_strip_and_the_list_show_what_somebody_else_records(following: Window, stored: SQLModel) -> None:
+    saves(stored, following, 5, Technician="P Taylor")
+    following.until(lambda: following.app.form.check.recorded.get(5) == "P Taylor", "the strip")
+    following.until(lambda: shown_plots(following) == [5], "the list")
+    assert following.app.record_list.unseen == 0
+
+
+def test_a_changed_row_is_shown_where_it_stands(following: Window, stored: SQLModel) -> None:
+    for plot in (1, 2, 3):
+        saves(stored, following, plot)
+    following.until(lambda: shown_plots(following) == [3, 2, 1], "the list")
+    following.app.record_list.focus_set()
+    following.app.record_list.page._select(1)
+    saves(stored, following, 2, Plants="12")
+    following.until(lambda: following.app.record_list.page.rows[1][F.PLANTS] == 12, "the new value")
+    assert following.app.record_list.page.tree.set("1", F.PLANTS) == "12"
+    selected = following.app.record_list.page.selected
+    assert selected is not None and selected[F.PLOT] == 2
+
+
+def test_new_records_are_counted_while_somebody_moves_in_the_list(following: Window, stored: SQLModel) -> None:
+    saves(stored, following, 1)
+    following.until(lambda: shown_plots(following) == [1], "the list")
+    following.app.record_list.focus_set()
+    following.app.update()
+    for plot in (2, 3, 4):
+        saves(stored, following, plot)
+    following.until(lambda: following.app.record_list.unseen == 3, "the count")
+    assert "3 new records: show (F5)" in str(following.app.record_list._news.cget("text"))
+    assert shown_plots(following) == [1]  # nothing moves
+    following.press("F5")
+    following.until(lambda: shown_plots(following) == [4, 3, 2, 1], "the new ones")
+    assert following.app.record_list.unseen == 0
+
+
+def test_records_that_the_filter_leaves_out_are_no_news(following: Window, stored: SQLModel) -> None:
+    following.app.record_list._variables[F.TECHNICIAN].set("J Simms")
+    following.app.record_list._apply()
+    following.settle()
+    following.app.record_list.focus_set()
+    following.app.update()
+    saves(stored, following, 1, Technician="P Taylor")
+    saves(stored, following, 2, Technician="J Simms")
+    following.until(lambda: following.app.record_list.unseen == 1, "the one that fits")
+
+
+def test_the_selected_record_stays_selected_when_new_ones_come_above_it(following: Window, stored: SQLModel) -> None:
+    saves(stored, following, 1)
+    following.until(lambda: shown_plots(following) == [1], "the list")
+    following.app.record_list.page._select(0)
+    saves(stored, following, 2)
+    following.until(lambda: shown_plots(following) == [2, 1], "the new one")
+    selected = following.app.record_list.page.selected
+    assert selected is not None and selected[F.PLOT] == 1
+
+
+def test_ones_own_saves_are_no_news(following: Window, stored: SQLModel) -> None:
+    following.fill_readings()
+    following.save()
+    saves(stored, following, 7)
+    following.until(lambda: 7 in following.app.form.check.recorded, "the other one's")
+    following.settle()
+    assert following.app.record_list.unseen == 0
+    assert following.app.record_list.page.tree.set("0", "Mark") in ("", "new")
+
+
+def test_an_opened_record_follows_until_something_is_typed_over_it(following: Window, stored: SQLModel) -> None:
+    saves(stored, following, 1)
+    following.until(lambda: 1 in following.app.form.check.recorded, "the record")
+    open_plot(following, 1)
+    following.settle()
+    saves(stored, following, 1, Plants="12")
+    following.until(lambda: following.text(F.PLANTS) == "12", "the new value")
+    assert "P Taylor has just corrected plot 1" in following.app.status.get()
+    assert not following.app.form.changed
+    following.fill(Humidity="25")
+    saves(stored, following, 1, Plants="13")
+    remark = following.app.form._plot_panel._remark
+    following.until(lambda: "P Taylor saved this record meanwhile" in str(remark.cget("text")), "the remark")
+    assert following.text(F.PLANTS) == "12" and following.text(F.HUMIDITY) == "25"
+
+
+def test_the_previous_reading_follows(following: Window, stored: SQLModel) -> None:
+    yesterday = (datetime.date.fromisoformat(today(following)) - datetime.timedelta(days=1)).isoformat()
+    stored.save_record(record(1, yesterday, Humidity="19.5"), author="P Taylor")
+    following.until(lambda: "19.50" in following.app.form.inputs[F.HUMIDITY].previous, "the previous reading")
+
+
+def test_a_new_technician_is_offered(following: Window, stored: SQLModel) -> None:
+    stored.add_technician(99, "A Newcomer")
+    following.until(lambda: "A Newcomer" in (following.app.form.choices[F.TECHNICIAN] or ()), "the name")
+
+
+def test_a_burst_costs_a_few_looks(following: Window, stored: SQLModel, database: dict[str, str]) -> None:
+    """Two hundred corrections within a moment: the window stays with the last one, and asks a handful of times."""
+    saves(stored, following, 1)
+    following.until(lambda: shown_plots(following) == [1], "the list")
+    asked: list[object] = []
+    model, find = following.app.data_model, following.app.data_model.get_versioned_record  # type: ignore[union-attr]
+    assert model is not None
+    model.get_versioned_record = lambda *key: asked.append(key) or find(*key)  # type: ignore[func-returns-value,method-assign]
+    began = time.monotonic()
+    with closing(psycopg2.connect(make_dsn(**database))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("DO $$ BEGIN FOR n IN 1..200 LOOP UPDATE plot_checks SET blossoms = n; COMMIT; END LOOP; END $$")
+    following.until(lambda: following.app.record_list.page.rows[0][F.BLOSSOMS] == 200, "the last value")
+    assert len(asked) <= 3 + (time.monotonic() - began)
+
+
+def test_a_notice_that_makes_no_sense_harms_nobody(following: Window, stored: SQLModel) -> None:
+    for payload in ("", "{", "[]", '{"table": "plot_checks"}', '{"table": "plot_checks", "date": 7, "plot": "x"}'):
+        stored.query("SELECT pg_notify('abq_records', %s)", (payload,))
+    saves(stored, following, 5)
+    following.until(lambda: 5 in following.app.form.check.recorded, "the next notice")
+
+
+def test_a_lost_connection_comes_back_and_what_was_missed_is_shown(
+    following: Window, stored: SQLModel, database: dict[str, str]
+) -> None:
+    with closing(psycopg2.connect(make_dsn(**database))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        )
+        assert cursor.fetchall() == [(1,)]
+    saves(stored, following, 5)
+    following.until(lambda: 5 in following.app.form.check.recorded, "what was missed")
+    saves(stored, following, 6)
+    following.until(lambda: 6 in following.app.form.check.recorded, "what came after")
+
+
+# -- presence ---------------------------------------------------------------------------------------------
+
+
+def test_who_else_enters_the_check_is_shown_until_they_leave(following: Window, stored: SQLModel) -> None:
+    enters(stored, following, 14)
+    following.until(lambda: others_text(following), "the other one")
+    assert others_text(following) == "P Taylor on bench-2 is entering this check (plot 14)."
+    strip = following.app.form._check_panel._strip
+    assert strip._states[14][0] is PlotState.ENTERED_BY_OTHER
+    assert "being entered by P Taylor on bench-2" in strip.describe(14)
+    enters(stored, following, 15)
+    following.until(lambda: "(plot 15)" in others_text(following), "the next plot")
+    stored.leave_check()
+    following.until(lambda: not others_text(following), "to be gone")
+
+
+def test_who_dies_is_gone_soon(following: Window, database: dict[str, str]) -> None:
+    other = SQLModel.at(database)
+    enters(other, following, 14)
+    following.until(lambda: others_text(following), "the other one")
+    other.close()
+    following.until(lambda: not others_text(following), "to be gone")
+
+
+def test_another_lab_is_no_concern_of_this_check(following: Window, stored: SQLModel) -> None:
+    enters(stored, following, 14, lab="B")
+    enters_here = SQLModel.at(stored._connections.endpoint)
+    enters(enters_here, following, 3)
+    following.until(lambda: others_text(following), "the one who is here")
+    assert "plot 3" in others_text(following) and "14" not in others_text(following)
+    enters_here.close()
+
+
+def test_the_next_plot_is_one_that_nobody_else_has_open(following: Window, stored: SQLModel) -> None:
+    enters(stored, following, 2)
+    following.until(lambda: others_text(following), "the other one")
+    following.fill_readings()
+    following.save()
+    assert following.text(F.PLOT) == "3"
+    following.app.entry.go_to_plot(2)
+    remark = str(following.app.form._plot_panel._remark.cget("text"))
+    assert remark == "P Taylor on bench-2 is entering plot 2 now."
+
+
+def test_the_last_plot_is_left_to_whoever_enters_it(following: Window, stored: SQLModel) -> None:
+    for plot in range(2, 20):
+        saves(stored, following, plot)
+    enters(stored, following, 20)
+    following.until(lambda: others_text(following) and len(following.app.form.check.recorded) == 18, "the others")
+    following.fill_readings()
+    following.save()
+    assert following.text(F.PLOT) == "" and not following.app.form.check.complete
+    following.app.callbacks["next_missing"]()
+    assert "P Taylor on bench-2" in following.app.status.get()
+
+
+def test_others_see_what_is_typed_here_and_that_it_ended(following: Window, stored: SQLModel) -> None:
+    key = (today(following), "8:00", "A")
+    assert stored.get_presence(*key) == []  # chosen, but nothing typed
+    following.type("24")
+    following.until(lambda: stored.get_presence(*key), "the presence")
+    here = stored.get_presence(*key)[0]
+    assert (here.who, here.plot, here.own) == ("J Simms", 1, False) and here.workstation
+    following.fill_readings()
+    following.save()
+    following.until(lambda: stored.get_presence(*key)[0].plot == 2, "the next plot")
+    following.fill(Lab="B")
+    following.until(lambda: not stored.get_presence(*key), "the check to be left")
+    following.type("24")
+    following.until(lambda: stored.get_presence(today(following), "8:00", "B"), "the other check")
+    check = (today(following), "8:00", "B")
+    close(following)
+    assert stored.get_presence(*check) == []
