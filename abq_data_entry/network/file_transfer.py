@@ -21,8 +21,7 @@ from .uploads import TIMEOUT, StoredUploads
 __all__ = ["TIMEOUT", "FtpUploads", "TransferIncomplete", "TransferStopped", "ftp_security", "upload_to_corporate_ftp"]
 
 _LOGIN_REFUSED = ("430", "530")
-_ABORTED = "426"  # the connection for the data broke
-_GOING_AWAY = ("421",)  # the server ends the session, after a while without a command, say (RFC 959, 4.2.2)
+_BROKEN = ("421", "426")  # the session ends, after a while without a command, say; the data's connection (RFC 959)
 
 
 class TransferStopped(Told, ftplib.Error):
@@ -114,9 +113,9 @@ class FtpUploads(StoredUploads[Session]):
     def _is_refusal(self, error: Exception) -> bool:
         return isinstance(error, ftplib.Error) and str(error)[:3] in _LOGIN_REFUSED
 
-    def _is_break(self, error: Exception, all_sent: bool) -> bool:
+    def _is_break(self, error: Exception) -> bool:
         if isinstance(error, ftplib.Error):
-            return str(error)[:3] in (_GOING_AWAY if all_sent else (*_GOING_AWAY, _ABORTED))
+            return str(error)[:3] in _BROKEN
         return isinstance(error, ConnectionError | EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 

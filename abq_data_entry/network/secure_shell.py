@@ -21,6 +21,7 @@ from .shell_session import (
     Login,
     LoginRefused,
     NotSecureShell,
+    ShellConnectionCut,
     ShellSession,
     log_in,
 )
@@ -34,12 +35,9 @@ __all__ = [
     "LoginRefused",
     "NotSecureShell",
     "SftpUploads",
+    "ShellConnectionCut",
     "upload_to_corporate_sftp",
 ]
-
-
-class ShellConnectionCut(Told, ConnectionError):
-    """The connection broke."""
 
 
 class FileRefused(Told, OSError):
@@ -119,7 +117,7 @@ class SftpUploads(StoredUploads[ShellSession]):
     def _is_refusal(self, error: Exception) -> bool:
         return isinstance(error, paramiko.AuthenticationException)
 
-    def _is_break(self, error: Exception, all_sent: bool) -> bool:
+    def _is_break(self, error: Exception) -> bool:
         return _is_cut(error)
 
 

@@ -4,9 +4,11 @@ Source: RFC 4251 to 4254 (SSH).
 """
 
 import logging
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import paramiko
 
@@ -15,6 +17,7 @@ from .failures import Told
 from .guard import Guard
 from .known_hosts import HostKey
 
+_GREETING = b"SSH-"  # RFC 4253, 4.2
 _NEVER = 24 * 3600.0  # seconds: the guard alone ends a wait
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # the fastest first
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")  # how a key of the kind ssh-rsa signs nowadays
@@ -42,6 +45,10 @@ class LoginRefused(Told, paramiko.AuthenticationException):
 
 class NotSecureShell(Told, paramiko.SSHException):
     """What answers doesn't speak SSH, or nothing that we have in common, or has no SFTP."""
+
+
+class ShellConnectionCut(Told, ConnectionError):
+    """The connection broke."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +85,8 @@ class ShellSession:
 def log_in(guard: Guard, login: Login, accept: AcceptHostKey | None) -> ShellSession:
     """Return a logged-in session with a verified host."""
     known, revoked = host_keys.keys_of(login.known_hosts, login.host, login.port)
-    transport = paramiko.Transport(guard.connect(login.host, login.port))
+    connection = _Listening(guard.connect(login.host, login.port))
+    transport = paramiko.Transport(connection)
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = _NEVER
     try:
         options = transport.get_security_options()
@@ -89,7 +97,7 @@ def log_in(guard: Guard, login: Login, accept: AcceptHostKey | None) -> ShellSes
             transport.start_client()
         except (paramiko.SSHException, EOFError, OSError) as error:
             guard.check()
-            raise NotSecureShell(_greeting_in_words(transport, error, login)) from None
+            raise _greeting_in_words(connection.beginning, error, login) from None
         guard.progressed()
         server = transport.get_remote_server_key()
         _check_host_key(HostKey(server.get_name(), server.asbytes()), known, revoked, login, accept)
@@ -108,13 +116,38 @@ def log_in(guard: Guard, login: Login, accept: AcceptHostKey | None) -> ShellSes
     return ShellSession(transport, files, guard)
 
 
-def _greeting_in_words(transport: paramiko.Transport, error: Exception, login: Login) -> str:
+class _Listening:
+    """A connection that remembers how what it received began: by that, SSH is told from other services."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.beginning = b""
+        self._connection = connection
+
+    def recv(self, size: int) -> bytes:
+        block = self._connection.recv(size)
+        if len(self.beginning) < len(_GREETING):
+            self.beginning += block[: len(_GREETING)]
+        return block
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def _greeting_in_words(beginning: bytes, error: Exception, login: Login) -> Exception:
     place = f"{login.host}, port {login.port}"
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
-        return f"{place} offers no encryption that is safe enough today. Ask its administrator to update it."
-    if transport.remote_version:
-        return f"The server at {place} ended the connection while the encryption was agreed. Try again later."
-    return f"What answers at {place} doesn't speak SSH. Check the address and the setting abq_sftp_port."
+        return NotSecureShell(
+            f"{place} offers no encryption that is safe enough today. Ask its administrator to update it."
+        )
+    if not beginning:
+        return ShellConnectionCut(f"The server at {place} ended the connection at once. Try again later.")
+    if _GREETING.startswith(beginning[: len(_GREETING)]):
+        return ShellConnectionCut(
+            f"The server at {place} ended the connection while the encryption was agreed. Try again later."
+        )
+    return NotSecureShell(
+        f"What answers at {place} doesn't speak SSH. Check the address and the setting abq_sftp_port."
+    )
 
 
 def _check_host_key(

@@ -136,8 +136,8 @@ class StoredUploads(Uploads, Generic[Session]):
         """Tell whether a failed login was refused because of the user name or the password."""
 
     @abc.abstractmethod
-    def _is_break(self, error: Exception, all_sent: bool) -> bool:
-        """Tell whether the connection has died, or the server has said that it ends it."""
+    def _is_break(self, error: Exception) -> bool:
+        """Tell whether a connection has died, or the server has said that it ends it."""
 
     def close(self) -> None:
         session, self._session = self._session, None
@@ -154,7 +154,7 @@ class StoredUploads(Uploads, Generic[Session]):
                 self._run(store, source, guard)
                 return None
             except self.errors as error:
-                may_pass = isinstance(guard.verdict(), TimeoutError) or self._is_break(error, False)
+                may_pass = isinstance(guard.verdict(), TimeoutError) or self._is_break(error)
                 kept = may_pass and store.is_worth_keeping
                 left = not may_pass and store.may_be_there and self._refusal is None
                 failure: BaseException = guard.verdict() or self._in_words(error)
@@ -173,7 +173,7 @@ class StoredUploads(Uploads, Generic[Session]):
                 store.run(self._ready(guard))
                 return
             except self.errors as error:
-                if guard.verdict() or not self._is_break(error, source.sent == source.size):
+                if guard.verdict() or not self._is_break(error):
                     raise
                 was_dead, may_be_dead = may_be_dead and not source.sent, False
                 in_the_file = store.unfinished and store.may_continue

@@ -29,7 +29,7 @@ class Fault:
     nothing is accepted any more), stall (nothing goes on, nothing ends), refuse (at once), slow (`rate` bytes a second
     from then on); `up`: counted and broken on the way to the server, else on the way back; `data`: of
     an FTP server's data connections, else of the control connection, or the only one; `mark`: it happens only when
-    these bytes come by, which aren't passed on.
+    these bytes come by for the `nth` time, which aren't passed on then.
     """
 
     kind: str
@@ -39,6 +39,7 @@ class Fault:
     times: int = 1
     rate: int = 1024
     mark: bytes = b""
+    nth: int = 1
 
 
 class FaultProxy:
@@ -102,13 +103,16 @@ class FaultProxy:
             back.join()
 
     def _carry(self, source: socket.socket, target: socket.socket, fault: Fault | None, counted: bool) -> None:
-        passed = 0
+        passed = seen = 0
         with contextlib.suppress(OSError):
             while not self._ended.is_set():
                 free = fault is None or fault.kind == "slow" or fault.mark
                 limit = _SLICE if fault is None or free else min(_SLICE, fault.after - passed)
+                if fault is not None and fault.kind == "slow":
+                    limit = max(fault.rate // 10, 1)
                 block = source.recv(limit) if limit else b""
-                if fault is not None and fault.mark and fault.mark in block:
+                seen += block.count(fault.mark) if fault is not None and fault.mark else 0
+                if fault is not None and fault.mark and seen >= fault.nth:
                     self._break(fault, source, target)
                     break
                 if fault is not None and not fault.mark and fault.kind != "slow" and passed + len(block) >= fault.after:

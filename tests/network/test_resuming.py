@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -12,12 +11,12 @@ import pytest
 
 from abq_data_entry import network
 from abq_data_entry.network import sftp_store
-from tests.fixtures.servers import bundled_server
 
 from .certificates import Authority, authority
-from .fault_proxy import ADDRESS, Fault, FaultProxy, fault_proxy, free_ports
+from .fault_proxy import Fault
 from .faults import Connection, Ftp, serving
-from .real_servers import PASSWORD, RealServer, proftpd, sshd, user_and_group, vsftpd
+from .proxied_servers import Server, behind_the_proxy
+from .real_servers import user_and_group
 
 SIZE = 12_000_000
 IDENTIFIER = "0123456789abcdef0123456789abcdef"
@@ -35,73 +34,15 @@ def extract(tmp_path: Path) -> Path:
     return path
 
 
-class Server:
-    """A real server behind the proxy."""
-
-    def __init__(self, kind: str, folder: Path, proxy: FaultProxy, uploads: Callable[[], network.Uploads]) -> None:
-        self.kind = kind
-        self.folder = folder
-        self.proxy = proxy
-        self.uploads = uploads
-
-    def send(self, path: Path, *, lose_after: tuple[int, ...] = (), **options: object) -> None:
-        """Send the file; after so many bytes of each connection in turn the network is lost for a moment."""
-        self.proxy.faults += [Fault("lose", after, data=self.kind != "sshd") for after in lose_after]
-        with self.uploads() as uploads:
-            uploads.upload(path, **options)  # type: ignore[arg-type]
-        assert not any(fault.times for fault in self.proxy.faults), "the network was never lost"
-
-    def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+def send(server: Server, path: Path, *, lose_after: tuple[int, ...] = (), **options: object) -> None:
+    """Send the file; after so many bytes of each connection in turn the network is lost for a moment."""
+    server.proxy.faults += [Fault("lose", after, data=server.kind != "sshd") for after in lose_after]
+    with server.uploads() as uploads:
+        uploads.upload(path, **options)  # type: ignore[arg-type]
+    assert not any(fault.times for fault in server.proxy.faults), "the network was never lost"
 
 
-RESTARTS = ("AllowStoreRestart on", "AllowOverwrite on")
 KINDS = ("bundled", "bundled with TLS", "vsftpd", "proftpd", "proftpd without restarts", "sshd")
-
-
-@contextlib.contextmanager
-def behind_the_proxy(kind: str, trusted: Authority, folder: Path) -> Iterator[Server]:
-    ports = free_ports()
-    with contextlib.ExitStack() as stack:
-        certificate = trusted.issue(ADDRESS)
-        user, password, security = "test", "test", "explicit"
-        if kind.startswith("bundled"):
-            words = ["--passive-ports", f"{ports[0]}-{ports[-1]}"]
-            words += ["--certificate", str(certificate)] if "TLS" in kind else []
-            security = "explicit" if "TLS" in kind else "none"
-            bundled = stack.enter_context(bundled_server("basic_ftp_server.py", *words, workspace=folder))
-            port, files = bundled.port, bundled.folder
-        elif kind == "sshd":
-            shell = stack.enter_context(sshd())
-            proxy = stack.enter_context(fault_proxy(shell.port))
-            known = folder / "known_hosts"
-            known.write_text(f"[{ADDRESS}]:{shell.port} {shell.host_key}\n")
-            yield Server(
-                kind,
-                shell.folder,
-                proxy,
-                lambda: network.SftpUploads(ADDRESS, shell.port, shell.username, "", known, shell.key_file, timeout=10),
-            )
-            return
-        else:
-            running = stack.enter_context(_started(kind, certificate, ports))
-            port, files, user, password = running.port, running.folder, running.username, PASSWORD
-        proxy = stack.enter_context(fault_proxy(port, ports))
-        yield Server(
-            kind,
-            files,
-            proxy,
-            lambda: network.FtpUploads(
-                ADDRESS, port, user, password, security=security, ca_file=trusted.file, timeout=10
-            ),
-        )
-
-
-def _started(kind: str, certificate: Path, ports: range) -> contextlib.AbstractContextManager[RealServer]:
-    if kind == "vsftpd":
-        return vsftpd(certificate, f"pasv_min_port={ports[0]}", f"pasv_max_port={ports[-1]}")
-    lines = ["SocketBindTight on", f"PassivePorts {ports[0]} {ports[-1]}", "LoadModule mod_digest.c"]
-    return proftpd(certificate, *lines, *(() if "without" in kind else RESTARTS))
 
 
 @pytest.fixture(params=KINDS)
@@ -112,7 +53,7 @@ def server(request: pytest.FixtureRequest, trusted: Authority, tmp_path: Path) -
 
 def test_goes_on_after_the_network_was_lost(server: Server, extract: Path) -> None:
     put_old_file(server, extract.name)
-    server.send(extract, lose_after=(6_000_000,))
+    send(server, extract, lose_after=(6_000_000,))
     assert server.files() == {extract.name: extract.read_bytes()}
     if server.kind == "proftpd without restarts":
         until(lambda: max(server.proxy.counts) >= SIZE)  # this one lets nobody go on
@@ -124,10 +65,10 @@ def test_goes_on_after_the_network_was_lost(server: Server, extract: Path) -> No
 def test_goes_on_as_often_as_it_gets_further(server: Server, extract: Path) -> None:
     if server.kind == "proftpd without restarts":
         with pytest.raises(network.ftp.all_errors):
-            server.send(extract, lose_after=(3_000_000,) * 20)
+            send(server, extract, lose_after=(3_000_000,) * 20)
         assert server.files() == {}
     else:
-        server.send(extract, lose_after=(6_000_000, 5_500_000))
+        send(server, extract, lose_after=(6_000_000, 5_500_000))
         assert server.files() == {extract.name: extract.read_bytes()}
 
 
@@ -135,7 +76,7 @@ def test_connection_for_the_data_alone_is_lost(server: Server, extract: Path) ->
     if server.kind == "sshd":
         pytest.skip("it has only one connection")
     server.proxy.faults.append(Fault("reset", 6_000_000, data=True))
-    server.send(extract)
+    send(server, extract)
     assert server.proxy.happened.is_set()
     assert server.files() == {extract.name: extract.read_bytes()}
 
@@ -196,7 +137,7 @@ def test_larger_than_ours_begins_anew(kind: str, trusted: Authority, tmp_path: P
         (part,) = server.folder.iterdir()
         with part.open("ab") as file:
             file.truncate(SIZE + 1)
-        server.send(extract, identifier=IDENTIFIER)
+        send(server, extract, identifier=IDENTIFIER)
         assert server.files() == {extract.name: extract.read_bytes()}
 
 
@@ -206,7 +147,7 @@ def test_part_of_something_else_is_found_by_its_digest(trusted: Authority, tmp_p
         (part,) = server.folder.iterdir()
         with part.open("r+b") as file:
             file.write(b"damaged")
-        server.send(extract, identifier=IDENTIFIER)
+        send(server, extract, identifier=IDENTIFIER)
         assert server.files() == {extract.name: extract.read_bytes()}
 
 
@@ -227,9 +168,18 @@ def test_stored_whole_when_the_answer_was_lost(trusted: Authority, tmp_path: Pat
     """Its size says that there is nothing more to send."""
     with behind_the_proxy("bundled", trusted, tmp_path) as server:
         server.proxy.faults.append(Fault("reset", up=False, mark=b"226 "))
-        server.send(extract)
+        send(server, extract)
         assert server.proxy.happened.is_set() and server.proxy.counts == [SIZE]
         assert server.files() == {extract.name: extract.read_bytes()}
+
+
+def test_transfer_cut_off_after_the_last_byte(extract: Path) -> None:
+    """The size says that nothing is missing, so nothing is sent again."""
+    server = Ftp(replies={"226": "426 cut"})
+    with serving(server) as port:
+        network.upload_to_corporate_ftp(extract, "127.0.0.1", port, "lab", "x", timeout=5)
+    assert server.files == {extract.name: extract.read_bytes()}
+    assert sum(command.startswith("STOR") for command in server.commands) == 1
 
 
 @pytest.mark.parametrize("ways", [("REST",), ("APPE",), ()])

@@ -238,7 +238,7 @@ def test_user_who_is_not_allowed(extract: Path, tmp_path: Path) -> None:
     ("script", "told"),
     [
         (lambda connection: connection.send(b"220 FTP server ready\r\n" * 200), "doesn't speak SSH"),
-        (lambda connection: (connection.until(b"\n"), connection.reset()), "doesn't speak SSH"),
+        (lambda connection: (connection.until(b"\n"), connection.reset()), "ended the connection at once"),
         (lambda connection: connection.stall(), "didn't answer in time"),
         (lambda connection: (connection.send(b"SSH-2.0-x\r\n"), connection.stall()), "didn't answer in time"),
         (lambda connection: connection.send(b"SSH-2.0-x\r\n"), "ended the connection while the encryption"),

@@ -6,6 +6,7 @@ Then the fault is over, and another attempt brings the file there: whole, once, 
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 from collections.abc import Callable
 from copy import deepcopy
@@ -16,6 +17,7 @@ import pytest
 
 from abq_data_entry import network
 from abq_data_entry.outbox import Delivery, Outbox, Send, deliver, retry
+from tests.network.certificates import authority
 from tests.network.faults import LOGIN_PAGE, Connection, Ftp, http, serving
 from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract
 
@@ -101,6 +103,14 @@ def stall(connection: Connection, keep: Callable[[], None]) -> None:
     connection.stall()
 
 
+def endless(connection: Connection, keep: Callable[[], None]) -> None:
+    connection.drip(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1000, 0.05)
+
+
+JSON = "Content-Type: application/json"
+OTHER = b'{"sha256": "' + b"0" * 64 + b'"}'
+SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nstored"
+
 REST_FAULTS: dict[str, tuple[str, int | None, Callable[..., None], str]] = {
     "reset at the login": ("POST", None, reset, "waiting"),
     "silent at the login": ("POST", None, stall, "waiting"),
@@ -134,6 +144,10 @@ REST_FAULTS: dict[str, tuple[str, int | None, Callable[..., None], str]] = {
     "302": ("PUT", None, answer("302 Found", b"", "Location: /elsewhere"), "failed"),
     "307 to another host": ("PUT", None, answer("307 Moved", b"", "Location: http://elsewhere.invalid/"), "failed"),
     "login page with 200": ("PUT", None, answer("200 OK", LOGIN_PAGE), "failed"),
+    "answer shorter than its length": ("PUT", None, raw(SHORT, stores=True), "waiting"),
+    "answer of no length that never ends": ("PUT", None, endless, "waiting"),
+    "says that it has less": ("PUT", None, answer("200 OK", b'{"size": 1}', JSON), "waiting"),
+    "says that it has something else": ("PUT", None, answer("200 OK", OTHER, JSON), "waiting"),
 }  # fmt: skip
 
 
@@ -168,7 +182,7 @@ FTP_FAULTS: dict[str, tuple[dict[str, object], str]] = {
     "both connections cut": ({"keep": 100_000, "after": cut_both}, "waiting"),
     "stall in the middle": ({"keep": 100_000, "after": silent}, "waiting"),
     "short, though 226": ({"keep": 100_000}, "waiting"),
-    "426 after all": ({"replies": {"226": "426 aborted"}}, "waiting"),
+    "426 after a part": ({"replies": {"226": "426 aborted"}, "keep": 100_000}, "waiting"),
     "452 after all": ({"replies": {"226": "452 full"}}, "waiting"),
     "552 after all": ({"replies": {"226": "552 quota"}}, "failed"),
 }
@@ -209,6 +223,48 @@ def test_rest(box: Outbox, name: str) -> None:
         done, error = deliver(box, retry(box, failed).identifier, by_rest(port))
     assert (done.state, error) == ("delivered", None)
     assert store.files == {NAME: CONTENT}
+
+
+def test_401_after_the_login_is_mended_by_another_login(box: Outbox) -> None:
+    store = Store("PUT", answer("401 Expired"))
+    delivery = box.add(Extract(CONTENT), DATE, REST, "lab")
+    with serving(store) as port:
+        done, error = deliver(box, delivery.identifier, by_rest(port))
+    assert (done.state, error, store.puts) == ("delivered", None, 1)
+    assert store.files == {NAME: CONTENT}
+
+
+def test_retry_after_is_waited_for(box: Outbox) -> None:
+    store = Store("PUT", answer("429 Slowly", b"", "Retry-After: 7200"))
+    delivery = box.add(Extract(CONTENT), DATE, REST, "lab")
+    with serving(store) as port:
+        after, _error = deliver(box, delivery.identifier, by_rest(port), jitter=lambda: 0.0)
+    assert after.planned is not None and (after.planned - box.clock()).total_seconds() >= 7200
+    assert store.files == {}
+
+
+@pytest.mark.parametrize("at", ["POST", "PUT"])
+def test_307_from_https_to_plain_http_is_not_followed(at: str, box: Outbox, tmp_path: Path) -> None:
+    trusted = authority("Lab Authority", tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted.issue("127.0.0.1"))
+    stranger = Store()
+    delivery = box.add(Extract(CONTENT), DATE, REST, "lab")
+    with serving(stranger) as plain:
+        store = Store(at, answer("307 Moved", b"", f"Location: http://127.0.0.1:{plain}/"))
+
+        def secure(connection: Connection) -> None:
+            with context.wrap_socket(connection.socket, server_side=True) as wrapped:
+                store(Connection(wrapped, connection._ended))
+
+        def send(path: Path, *, progress: object, cancel: threading.Event) -> None:
+            address = f"https://127.0.0.1:{port}/"
+            network.upload_to_corporate_rest(path, address, address, "lab", "secret", ca_file=trusted.file)
+
+        with serving(secure) as port:
+            after, _error = deliver(box, delivery.identifier, send)
+    assert after.state == "failed" and "another address (307)" in after.reason
+    assert store.files == stranger.files == {}
 
 
 @pytest.mark.parametrize("name", FTP_FAULTS)
