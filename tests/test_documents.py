@@ -18,7 +18,7 @@ from abq_data_entry import fields
 from abq_data_entry.commands.line import parser
 from abq_data_entry.environment import system_packages
 from abq_data_entry.mainmenu import keys_text
-from abq_data_entry.models import SETTINGS, Setting, SQLModel
+from abq_data_entry.models import SETTINGS, Setting, SettingsModel, SQLModel
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -102,6 +102,12 @@ def test_every_setting_stands_with_type_and_default(setting: Setting) -> None:
     expected = f"`{default}`" if default else "empty"
     found = [row for row in rows(ADMINISTRATORS) if row[0] == f"`{setting.name}`"]
     assert [row[1:3] for row in found] == [[setting.type, expected]]
+
+
+@pytest.mark.parametrize("example", blocks(ADMINISTRATORS, "json"))
+def test_examples_of_settings_are_taken_as_they_are(example: str, tmp_path: Path) -> None:
+    (tmp_path / "abq_settings.json").write_text(example, encoding="utf-8")
+    assert SettingsModel("abq_settings.json", tmp_path).problems == []
 
 
 def test_no_setting_is_invented() -> None:
