@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import os
 import sys
 import time
@@ -41,6 +42,7 @@ def values(number: int, plot: int) -> dict[str, str]:
 
 def main(folder: str, display: str, database: str, number: int, away: bool) -> None:
     """Open the window, tell how it comes up, and key until the end of the check."""
+    logging.getLogger().addHandler(logging.NullHandler())  # what is expected here isn't worth a line each
     with window(Options(Path(folder), display), database) as driver:
         app = driver.app
         _tell("opened", app.form.texts() if app.form.changed else None)

@@ -6,11 +6,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
-from ..constants import FieldNames as F
-from ..views import show_choice
+from ..views import show_choice, show_failure
+from .conflicts import Conflict, place, resolve
+from .saving import Save
 
 if TYPE_CHECKING:
     from ..journal import Entry
+    from ..models import VersionedRecord
     from .window import Application
 
 log = logging.getLogger(__name__)
@@ -24,7 +26,7 @@ class Deciding:
         self._under_decision: dict[tuple[Any, ...], tuple[str, ...]] = {}
 
     def open(self, entry: Entry) -> None:
-        """Show the record in the form: as it waits, or, where it needs a decision, over what the database has now."""
+        """Show the record as it waits; where it needs a decision, beside what the database has now."""
         model = self._app.data_model
         if entry.state != "undecided":
             self._app.entry.open_record(entry.key)
@@ -33,7 +35,7 @@ class Deciding:
         else:
             self._app.jobs.submit(
                 "records",
-                lambda: model.get_record(*entry.key),
+                lambda: model.get_versioned_record(*entry.key),
                 done=lambda found: self._show(entry, found),
                 failed=self._not_fetched,
             )
@@ -58,26 +60,59 @@ class Deciding:
         self._app.waiting.settle((entry.identifier,), "discarded")
         self._app.entry.refresh_check()
 
-    def _show(self, entry: Entry, found: dict[str, object]) -> None:
-        app, form = self._app, self._app.form
+    def _show(self, entry: Entry, found: VersionedRecord) -> None:
         # Later corrections of the same plot wait behind it: the last one is what was meant.
-        same = [each for each in app.waiting.undecided if each.key == entry.key]
-        self._under_decision[entry.key] = tuple(each.identifier for each in same)
-        app.show_form()
-        mine = {each.name: fields.format_value(each, same[-1].record[each.name]) for each in fields.FIELDS}
-        if found:
-            form.open_record(found)
-            differing = [name for name, text in form.texts().items() if text != mine[name]]
-        else:
-            form.begin_new()
-            differing = []
-        form.fill(mine)
-        app.status.set(
-            f"Yours differs in {', '.join(differing)}; the line below each field is unchanged. Save keeps yours"
-            if differing
-            else f"{entry.remark} Correct it and save"
+        same = [each for each in self._app.waiting.undecided if each.key == entry.key] or [entry]
+        if not found.version:
+            self._show_in_form(same)
+            return
+        base = same[0].base if same[0].write == "update" else None
+        resolve(
+            self._app,
+            Conflict(same[-1].record, base, found),
+            lambda record, said: self._save(same, record, found, said),
+            lambda: self._app.status.set("Nothing was decided: the record goes on waiting here"),
         )
-        form.inputs[differing[0] if differing else F.TECHNICIAN].focus_set()
+
+    def _show_in_form(self, same: list[Entry]) -> None:
+        """There is nothing to decide between, but something to put right: the form has it as a new record."""
+        form, last = self._app.form, same[-1]
+        self._under_decision[last.key] = tuple(each.identifier for each in same)
+        self._app.show_form()
+        form.begin_new()
+        form.fill({each.name: fields.format_value(each, last.record[each.name]) for each in fields.FIELDS})
+        form.focus_first_empty()
+        self._app.status.set(f"{last.remark} Put it right, and save it as a new record")
+
+    def _save(self, same: list[Entry], record: dict[str, Any], found: VersionedRecord, said: str) -> None:
+        last = same[-1]
+        who = {"reason": last.reason, "author": last.author}
+
+        def decided() -> None:
+            self._app.waiting.settle(tuple(each.identifier for each in same), "decided")
+            self._app.status.set(f"{place(record)}: saved {said}".rstrip())
+            self._app.offline.record_saved(record)
+            self._app.entry.refresh_check()
+            self._app.browsing.records_changed(last.key, inserted=False)
+
+        def failed(error: BaseException) -> None:
+            theirs = getattr(error, "theirs", None)
+            if theirs is not None and theirs.version:  # somebody was quicker once more
+                self._show(last, theirs)
+            else:
+                log.error("a decision couldn't be saved", exc_info=error)
+                show_failure(self._app, "Save Record", f"{place(record)} couldn't be saved.", str(error))
+
+        details = {"write": "update", "base": found.record, "version": found.version, "whole_check": last.whole_check}
+        Save(
+            self._app,
+            record,
+            {**details, **who},
+            lambda identifier: self._app.entry.write(record, True, found.version, last.whole_check, identifier, who),
+            saved=decided,
+            kept=decided,
+            failed=failed,
+        ).begin()
 
     def _not_fetched(self, error: BaseException) -> None:
         log.warning("a record couldn't be fetched for a decision", exc_info=error)

@@ -165,13 +165,13 @@ class RecordEntry:
                 "whole_check": whole_check,
                 **who,
             },
-            lambda identifier: self._write(record, updates, version, whole_check, identifier, who),
+            lambda identifier: self.write(record, updates, version, whole_check, identifier, who),
             saved=lambda: self._saved(record, updates, whole_check, said=said),
             kept=lambda: self._saved(record, updates, whole_check, waits=True),
             failed=failed,
         ).begin()
 
-    def _write(
+    def write(
         self,
         record: Record,
         updates: bool,
@@ -180,7 +180,7 @@ class RecordEntry:
         identifier: str,
         who: Mapping[str, str],
     ) -> None:
-        """On the database's thread."""
+        """Save the record and its check; on the database's thread."""
         from .. import models
 
         model = self._app.data_model

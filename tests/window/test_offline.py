@@ -17,6 +17,7 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.journal import Journal, database_name, new_entry
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views import Dialog, LoginDialog
+from abq_data_entry.views.conflict import ConflictDialog
 from abq_data_entry.views.waiting import WaitingWindow
 from tests.fixtures.cluster import OWNER, Node
 from tests.fixtures.window import Window
@@ -175,11 +176,36 @@ def test_what_somebody_else_recorded_is_told_and_decided_on(online: Window, sing
     shown = waiting_window(window)
     assert "recorded this plot meanwhile" in str(shown._detail.cget("text"))
     shown.press("Open")
-    window.until(lambda: window.app.form.opened is not None, "both versions")
-    window.save()
+    dialog = window.dialog()
+    assert isinstance(dialog, ConflictDialog)
+    dialog.take_all("mine")
+    window.answer("Save")
     window.settle()
     window.until(lambda: not trouble(window), "the decision")
     assert fruit(there) == [(1, 3)] and journal().entries() == []
+
+
+def test_what_the_database_refuses_is_put_right_in_the_form(
+    online: Window, single: Node, there: SQLModel
+) -> None:
+    window = online
+    settings = {"db_host": "127.0.0.1", "db_port": str(single.port), "db_name": "abq"}
+    today = str(datetime.date.today())
+    journal().keep(new_entry(database_name(settings), record(Date=today, Plot="1", Technician="Nobody N"), "insert"))
+    window.app.waiting._look_once()
+    window.until(lambda: window.app.waiting.undecided, "the refusal")
+    window.settle()
+    window.app.waiting.show()
+    shown = waiting_window(window)
+    assert "Nobody N is not known" in str(shown._detail.cget("text"))
+    shown.press("Open")
+    window.until(lambda: window.text(F.TECHNICIAN) == "Nobody N", "the record in the form")
+    window.settle()
+    window.fill(Technician="P Taylor")
+    window.save()
+    window.settle()
+    window.until(lambda: not trouble(window), "the end of it")
+    assert there.get_record(today, "8:00", "A", 1)[F.TECHNICIAN] == "P Taylor" and journal().entries() == []
 
 
 def test_a_waiting_record_that_needs_a_decision_can_be_given_up(online: Window, single: Node, there: SQLModel) -> None:
