@@ -30,13 +30,14 @@ BELOW = {
     "postgres": {"constants", "folders"},
     "models": {"fields", "constants", "folders"},
     "outbox": {"models", "network", "constants", "folders"},
+    "checking": {"models", "network", "postgres", "version"},
     "journal": {"models", "fields", "constants", "folders"},
     "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"widgets", "fields", "constants", "themes"},
     "mainmenu": {"constants", "themes"},
 }
 WITHOUT_TK = (
-    "constants", "fields", "folders", "models", "network", "outbox", "journal", "postgres", "environment",
+    "constants", "fields", "folders", "models", "network", "outbox", "journal", "checking", "postgres", "environment",
     "commands", "logfile", "keyring_store", "transfer", "version", "display", "__main__",
 )  # fmt: skip
 

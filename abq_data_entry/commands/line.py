@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..constants import APPLICATION_ID
 from ..version import version
-from . import database_words, deliveries, demo, export, journal, upload, weather
+from . import check, database_words, deliveries, demo, export, journal, upload, weather
 from .outcome import DONE, NOT_DONE, leave_output, reason, tell, termination_interrupts
 from .passwords import take_secrets
 
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
     words = found.add_subparsers(title="words", metavar="WORD", dest="word")  # required: see run
-    for module in (weather, export, upload, deliveries, journal, database_words, demo):
+    for module in (weather, export, upload, deliveries, journal, check, database_words, demo):
         module.add_to(words)
     return found
 
@@ -47,6 +47,8 @@ def run(words: Sequence[str]) -> int:
         options = line.parse_args(words)
         if options.word is None:  # asked after the rest: an option that we don't have is named first
             line.error("WORD is missing")
+        if "verify" in options:  # what no option can see by itself
+            options.verify(options)
     except SystemExit as end:  # argparse has printed the help, the version, or what is wrong
         return end.code if isinstance(end.code, int) else DONE
     secrets = take_secrets()

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from .failures import HostUnknown
 
@@ -22,32 +23,46 @@ _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
 
 Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, "tuple[object, ...]"]
 Check = Callable[[], object]
+Answer = TypeVar("Answer")
 
 
 def look_up(host: str, port: int, check: Check) -> list[Address]:
-    """Return the addresses of the host, on a thread of its own: `getaddrinfo` can't be interrupted, only left behind.
+    """Return the addresses of the host. Raises `HostUnknown`, and what `check` raises."""
+    code = socket.EAI_NONAME
+    try:
+        addresses: list[Address] = [*aside(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), check)]
+        if addresses:
+            return addresses
+    except socket.gaierror as error:
+        code = error.errno or code
+    except (UnicodeError, ValueError, OverflowError):
+        pass
+    raise HostUnknown(code, f"The host {host} isn't known. Check its name in the settings, and the network.")
 
-    Raises `HostUnknown`, and what `check` raises.
+
+def aside(work: Callable[[], Answer], check: Check) -> Answer:
+    """Return what `work` returns, on a thread of its own: what can't be interrupted can be left behind.
+
+    Raises what `work` raises, and what `check` raises.
     """
-    answers: queue.SimpleQueue[object] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[tuple[list[Answer], BaseException | None]] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError, ValueError, OverflowError) as error:
-            answers.put(error)
+            answers.put(([work()], None))
+        except BaseException as error:
+            answers.put(([], error))
 
-    threading.Thread(target=ask, name="network-name-lookup", daemon=True).start()
+    threading.Thread(target=ask, name="network-aside", daemon=True).start()
     while True:
         try:
-            answer = answers.get(timeout=POLL)
+            found, failure = answers.get(timeout=POLL)
             break
         except queue.Empty:
             check()
-    if isinstance(answer, list) and answer:
-        return answer
-    code = answer.errno if isinstance(answer, OSError) and answer.errno is not None else socket.EAI_NONAME
-    raise HostUnknown(code, f"The host {host} isn't known. Check its name in the settings, and the network.")
+    if failure is not None:
+        raise failure
+    return found[0]
 
 
 def first_to_answer(addresses: list[Address], seconds: float, check: Check) -> socket.socket:

@@ -7,6 +7,8 @@ import contextlib
 import os
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from .failures import InvalidInput, Told
@@ -19,6 +21,21 @@ class CertificateRefused(Told, ssl.SSLError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ssl.SSL_ERROR_SSL, message)  # by itself a text would be shown with the brackets of a tuple
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Whom a certificate names, who issued it, and from when to when it is valid (UTC). Texts are fit to be shown."""
+
+    names: tuple[str, ...]
+    issuer: str
+    first: datetime
+    last: datetime
+
+    @property
+    def named(self) -> str:
+        """The first names."""
+        return ", ".join(self.names[:4]) or "nobody"
 
 
 def verified_context(ca_file: str | os.PathLike[str] | None, client_certificate: str = "") -> ssl.SSLContext:
@@ -62,10 +79,16 @@ def unverified_context() -> ssl.SSLContext:
     return context
 
 
-def refusal(error: ssl.SSLCertVerificationError, host: str, look: Callable[[], bytes | None]) -> CertificateRefused:
+def refusal(
+    error: ssl.SSLCertVerificationError,
+    host: str,
+    look: Callable[[], bytes | None],
+    setting: str = "abq_ca_file",
+) -> CertificateRefused:
     """Return an error that tells what is wrong: the names in the certificate, who issued it, until when it is valid.
 
-    `look` connects once more without sending anything, and returns the certificate (DER) that the server presents.
+    `look` connects once more without sending anything, and returns the certificate (DER) that the server presents;
+    `setting`: by what an authority is made known to us.
     """
     facts = ""
     with contextlib.suppress(Exception):  # a second look that fails takes nothing from what is known
@@ -78,12 +101,21 @@ def refusal(error: ssl.SSLCertVerificationError, host: str, look: Callable[[], b
     }.get(error.verify_code, f"its issuer isn't trusted ({error.verify_message})")
     return CertificateRefused(
         f"The certificate of {host} can't be trusted: {reason}.{facts} Nothing was sent. "
-        "Ask your administrator; a certificate authority of your own is set as abq_ca_file."
+        f"Ask your administrator; a certificate authority of your own is set as {setting}."
     )
 
 
 def _facts(der: bytes) -> str:
     """Say for whom a certificate is, by whom, and until when."""
+    found = certificate_of(der)
+    return (
+        f" It names {found.named}, was issued by {found.issuer}, and is valid from {found.first:%Y-%m-%d} to "
+        f"{found.last:%Y-%m-%d}."
+    )
+
+
+def certificate_of(der: bytes) -> Certificate:
+    """Read a certificate in DER; raises `ValueError`."""
     from cryptography import x509
 
     certificate = x509.load_der_x509_certificate(der)
@@ -92,9 +124,7 @@ def _facts(der: bytes) -> str:
         alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = [_printable(name.value) for name in alternatives]
     issuer = ", ".join(_printable(attribute.value) for attribute in certificate.issuer)
-    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    whom = ", ".join(names[:4]) or "nobody"
-    return f" It names {whom}, was issued by {issuer}, and is valid from {first:%Y-%m-%d} to {last:%Y-%m-%d}."
+    return Certificate(tuple(names), issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 
 def _printable(value: object) -> str:

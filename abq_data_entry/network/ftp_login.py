@@ -44,7 +44,7 @@ def log_in(guard: Guard, login: Login) -> Session:
             session.connect(login.host, login.port)
         except ssl.SSLCertVerificationError as error:
             session.close()
-            refusal = encryption.refusal(error, login.host, lambda: _certificate(guard, login))
+            refusal = encryption.refusal(error, login.host, lambda: certificate_of(guard, login))
             raise refusal from None
         guard.progressed()
         session.login(login.user, login.password)
@@ -56,7 +56,8 @@ def log_in(guard: Guard, login: Login) -> Session:
     return session
 
 
-def _certificate(guard: Guard, login: Login) -> bytes | None:
+def certificate_of(guard: Guard, login: Login) -> bytes | None:
+    """Return the certificate (DER) that the server shows, whatever it is worth; nothing of the login is sent."""
     session = Session(guard, login.security, encryption.unverified_context())
     try:
         session.connect(login.host, login.port)

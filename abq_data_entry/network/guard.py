@@ -15,7 +15,7 @@ import time
 from types import TracebackType
 from typing import Protocol
 
-from .connecting import POLL, first_to_answer, look_up
+from .connecting import POLL, Address, first_to_answer, look_up
 from .failures import Cancelled, HostRefused, HostUnreachable, InvalidInput, TimedOut
 
 _LONGEST_CONNECT = 20.0  # seconds, however long the other waits may be
@@ -89,14 +89,14 @@ class Guard:
             return TimedOut(f"{host} didn't answer in time ({self._wait:g} s). Try again later.")
         return None
 
-    def connect(self, host: str, port: int) -> socket.socket:
-        """Return a connected TCP socket, watched from now on.
+    def connect(self, host: str, port: int, addresses: list[Address] | None = None) -> socket.socket:
+        """Return a connected TCP socket, watched from now on; `addresses`: those of the host, if they are known.
 
         Raises `HostUnknown`, `HostRefused`, `HostUnreachable`, `TimedOut` (all `OSError`) or `Cancelled`.
         """
         self._host = host
         self.progressed()
-        addresses = look_up(host, port, self.check)
+        addresses = look_up(host, port, self.check) if addresses is None else addresses
         try:
             return self.keep(first_to_answer(addresses, min(self._wait, _LONGEST_CONNECT), self.check))
         except OSError as error:

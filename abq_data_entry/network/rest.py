@@ -122,6 +122,35 @@ class RestUploads(Uploads):
         self._headers = headers or {}
         super().upload(filepath, identifier=identifier, progress=progress, cancel=cancel)
 
+    def log_in(self, cancel: threading.Event | None = None) -> None:
+        """Log in and send no file: the next one uses this login. Raises what `upload` raises."""
+        with Guard(cancel, self._timeout) as guard:
+            failure = self._outcome(self._log_in, guard)
+            if guard.verdict():
+                self._session.close()
+        if failure is not None:
+            raise failure
+
+    def look(self, url: str, cancel: threading.Event | None = None) -> tuple[int, bool]:
+        """GET one of the addresses without sending anything else; return the status, and whether a login page came.
+
+        Raises what `upload` raises, but not for a status.
+        """
+        found: list[tuple[int, bool]] = []
+
+        def get() -> None:
+            with self._session.get(
+                url, verify=self._verify, proxies=_proxies(url), allow_redirects=False, stream=True
+            ) as response:
+                found.append((response.status_code, rest_answers.is_login_page(rest_answers.read(response))))
+
+        with Guard(cancel, self._timeout) as guard:
+            failure = self._outcome(get, guard)
+            self._session.close()
+        if failure is not None:
+            raise failure
+        return found[0]
+
     def close(self) -> None:
         self._session.close()
         self._session.cookies.clear()
@@ -135,18 +164,22 @@ class RestUploads(Uploads):
             return InvalidInput("An idempotency key has 1 to 200 letters, digits, or characters of _.:-")
         with Guard(cancel, self._timeout) as guard:
             try:
-                self._adapter.continue_under(guard)
-                self._deliver(source, guard, key)
-                return None
-            except Cancelled:
-                failure: Exception = Cancelled()
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                failure = guard.verdict() or _with_the_certificate(error, guard, self._urls)
-                failure = failure if isinstance(failure, Cancelled) else rest_answers.made_anew(failure)
+                return self._outcome(lambda: self._deliver(source, guard, key), guard)
             finally:
                 if source.sent < source.size or guard.verdict():
                     self._session.close()  # the login stays good, the connection doesn't
-        return failure
+
+    def _outcome(self, work: Callable[[], object], guard: Guard) -> Exception | None:
+        """Do the work under the guard; return the failure in words, without its origin."""
+        try:
+            self._adapter.continue_under(guard)
+            work()
+            return None
+        except Cancelled:
+            return Cancelled()
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            failure = guard.verdict() or _with_the_certificate(error, guard, self._urls)
+            return failure if isinstance(failure, Cancelled) else rest_answers.made_anew(failure)
 
     def _deliver(self, source: SourceFile, guard: Guard, key: str) -> None:
         body = Multipart(source, guard)

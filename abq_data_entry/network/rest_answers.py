@@ -110,8 +110,13 @@ def check(response: requests.Response, page: bytes, login_page: str) -> None:
     host = urllib.parse.urlsplit(response.url).hostname or ""
     if response.status_code >= 300:
         raise RestStatusError(http_status_in_words(response.status_code, host), response=_bare(response))
-    if _LOGIN_PAGE.search(page):
+    if is_login_page(page):
         raise RestStatusError(login_page.format(host=host), response=_bare(response))
+
+
+def is_login_page(page: bytes) -> bool:
+    """Tell whether the answer shows a form to log in, in place of one of the service's own."""
+    return bool(_LOGIN_PAGE.search(page))
 
 
 def confirm(response: requests.Response, page: bytes, body: Multipart) -> None:

@@ -95,7 +95,7 @@ class SftpUploads(StoredUploads[ShellSession]):
         super().__init__(timeout)
         _check_input(host, port, username)
         file = Path(known_hosts) if known_hosts else host_keys.default_file()
-        key = _key(key_file, password) if key_file else None
+        key = private_key(key_file, password) if key_file else None
         self._login = Login(host, port, username, password, key, file)
         self._accept = accept_host_key
 
@@ -112,7 +112,7 @@ class SftpUploads(StoredUploads[ShellSession]):
         return SftpStore(source, identifier)
 
     def _in_words(self, error: Exception) -> Exception:
-        return _made_anew(error, self._login.host)
+        return made_anew(error, self._login.host)
 
     def _is_refusal(self, error: Exception) -> bool:
         return isinstance(error, paramiko.AuthenticationException)
@@ -130,7 +130,8 @@ def _check_input(host: str, port: int, username: str) -> None:
         raise InvalidInput(f"{port} is not a port: it must be from 1 to 65535. Check the setting abq_sftp_port.")
 
 
-def _key(file: str | os.PathLike[str], passphrase: str) -> paramiko.PKey:
+def private_key(file: str | os.PathLike[str], passphrase: str) -> paramiko.PKey:
+    """Read a private key, with its passphrase if it has one; raises `InvalidInput`, `OSError`."""
     path = Path(file)
     for attempt in (None, passphrase):
         try:
@@ -142,8 +143,8 @@ def _key(file: str | os.PathLike[str], passphrase: str) -> paramiko.PKey:
     raise InvalidInput(f"The key {path} can't be used: it isn't a private key, or the password isn't its passphrase.")
 
 
-def _made_anew(error: Exception, host: str) -> Exception:
-    """Return the error in words and without its origin."""
+def made_anew(error: Exception, host: str) -> Exception:
+    """Return an error of a session in words, without its origin and the password."""
     if isinstance(error, Told) or getattr(error, "filename", None):  # the latter: a file of this machine
         error.__context__ = None
         return error.with_traceback(None)

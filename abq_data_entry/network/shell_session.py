@@ -85,6 +85,17 @@ class ShellSession:
 def log_in(guard: Guard, login: Login, accept: AcceptHostKey | None) -> ShellSession:
     """Return a logged-in session with a verified host."""
     known, revoked = host_keys.keys_of(login.known_hosts, login.host, login.port)
+    transport = greet(guard, login, known)
+    try:
+        check_host_key(host_key_of(transport), known, revoked, login, accept)
+        return enter(guard, login, transport)
+    except BaseException:
+        transport.close()
+        raise
+
+
+def greet(guard: Guard, login: Login, known: list[HostKey]) -> paramiko.Transport:
+    """Connect, and agree on the encryption; the host isn't verified, and nothing of the login is sent."""
     connection = _Listening(guard.connect(login.host, login.port))
     transport = paramiko.Transport(connection)
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = _NEVER
@@ -99,20 +110,29 @@ def log_in(guard: Guard, login: Login, accept: AcceptHostKey | None) -> ShellSes
             guard.check()
             raise _greeting_in_words(connection.beginning, error, login) from None
         guard.progressed()
-        server = transport.get_remote_server_key()
-        _check_host_key(HostKey(server.get_name(), server.asbytes()), known, revoked, login, accept)
-        if login.key is not None:
-            transport.auth_publickey(login.user, login.key)
-        else:
-            transport.auth_password(login.user, login.password)
-        guard.progressed()
-        files = paramiko.SFTPClient.from_transport(transport)
-        if files is None:
-            raise NotSecureShell(f"{login.host} lets nobody store files by SFTP. Ask its administrator.")
-        guard.progressed()
     except BaseException:
         transport.close()
         raise
+    return transport
+
+
+def host_key_of(transport: paramiko.Transport) -> HostKey:
+    """Return the key that the host has shown."""
+    server = transport.get_remote_server_key()
+    return HostKey(server.get_name(), server.asbytes())
+
+
+def enter(guard: Guard, login: Login, transport: paramiko.Transport) -> ShellSession:
+    """Log in over a connection to a verified host, and begin to speak SFTP."""
+    if login.key is not None:
+        transport.auth_publickey(login.user, login.key)
+    else:
+        transport.auth_password(login.user, login.password)
+    guard.progressed()
+    files = paramiko.SFTPClient.from_transport(transport)
+    if files is None:
+        raise NotSecureShell(f"{login.host} lets nobody store files by SFTP. Ask its administrator.")
+    guard.progressed()
     return ShellSession(transport, files, guard)
 
 
@@ -150,9 +170,10 @@ def _greeting_in_words(beginning: bytes, error: Exception, login: Login) -> Exce
     )
 
 
-def _check_host_key(
+def check_host_key(
     key: HostKey, known: list[HostKey], revoked: list[HostKey], login: Login, accept: AcceptHostKey | None
 ) -> None:
+    """Raise `HostKeyChanged` or `HostKeyUnknown` unless the key is known; one that `accept` takes is written down."""
     if key in revoked:
         raise HostKeyChanged(
             f"The key of {login.host} ({key.fingerprint}) was revoked, so nothing was sent. Ask your administrator."

@@ -1,0 +1,265 @@
+"""The database: the way to each of its servers, what answers there; a login and a write that is taken back only if
+wanted. Our own server takes this user without a password, so its answer is always asked for.
+
+Source: PostgreSQL's manual, "Message Flow" (SSLRequest) and "SSL Support" of libpq.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from ..network import encryption
+from ..network.connecting import aside
+from ..network.failures import InvalidInput
+from ..network.guard import is_loopback
+from . import route
+from .steps import Ended, Finding, Inspection, Steps, Terms, in_words, shown
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+    from psycopg2.extensions import cursor as Cursor
+
+Endpoint = Mapping[str, str]
+Embedded = Callable[[], AbstractContextManager[Endpoint]]
+Answer = TypeVar("Answer")
+
+START_SECONDS = 120.0
+"""Seconds that our own server may take to start."""
+
+_ASKS_FOR_TLS = struct.pack("!ii", 8, 80877103)  # SSLRequest
+_MUST_ENCRYPT = ("require", "verify-ca", "verify-full")
+_PLAIN = "What is asked and saved can be read on the way. Ask for TLS; the setting is db_sslmode."
+_NOT_POSTGRESQL = "What answers at {place} doesn't speak as PostgreSQL does. Check the settings db_host and db_port."
+_TABLES = ("lab_checks", "plot_checks", "deliveries")
+
+
+class _Server(NamedTuple):
+    """One of the servers that the settings name."""
+
+    host: str
+    port: int
+
+    @property
+    def place(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def embedded_database(terms: Terms, opened: Embedded) -> Steps[None]:
+    """Our own server: it runs or can be started, and answers."""
+    inspection = Inspection("Embedded database", terms)
+    late = "The database server of this computer didn't start in time. The log file has the details."
+    begun = inspection.later(START_SECONDS, late)
+    with contextlib.ExitStack() as until_the_end:
+
+        def start() -> Finding[Endpoint]:
+            opening = opened()
+            endpoint = aside(opening.__enter__, begun)
+            until_the_end.push(opening.__exit__)
+            return Finding(endpoint, f"it runs, reached by {shown(endpoint.get('host', ''))}")
+
+        endpoint = yield from inspection.step("Server", start)
+        with contextlib.closing((yield from _connected(inspection, "Answer", endpoint))) as connection:
+            yield from _asked(inspection, connection, endpoint, are_made=True)
+
+
+def configured_database(terms: Terms) -> Steps[None]:
+    """The servers that the settings name, each for itself; with a login also whether one of them takes changes."""
+    from .. import postgres
+
+    try:
+        whole = postgres.configured(terms.settings)
+    except postgres.PostgresError as error:
+        yield from Inspection("Database", terms).fail("Settings", in_words(error))
+        return
+    hosts = whole["host"].split(",")
+    ports = (whole.get("port") or "5432").split(",")
+    roles: list[bool | None] = []
+    for host, port in zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True):
+        server = _Server(host, int(port))
+        endpoint = {**whole, "host": host, "port": port, "connect_timeout": f"{max(2, int(terms.wanted.wait))}"}
+        endpoint.pop("target_session_attrs", None)
+        roles.append((yield from _server(Inspection(f"Database {server.place}", terms), server, endpoint)))
+    if len(hosts) > 1 and any(role is not None for role in roles) and True not in roles:
+        text = (
+            "No server of the cluster takes changes at the moment. Try again in a minute, then ask its administrator."
+        )
+        yield from Inspection("Database", terms).fail("Cluster", text)
+
+
+def _server(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[bool | None]:
+    """Check one server; return whether it takes changes, None if that isn't known."""
+    try:
+        if not server.host.startswith("/"):  # a folder with a socket
+            yield from _way(inspection, server, endpoint)
+        login = yield from inspection.login("database")
+        if login is None:
+            return None
+        entering = {**endpoint, "user": login[0], **({"password": login[1]} if login[1] else {})}
+        with contextlib.closing((yield from _connected(inspection, "Login", entering))) as connection:
+            return (yield from _asked(inspection, connection, entering))
+    except Ended:  # the next server is checked all the same
+        return None
+
+
+def _way(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[None]:
+    addresses = yield from route.name(inspection, server.host, server.port)
+    yield from route.port(inspection, server.host, server.port, addresses)
+    mode = endpoint.get("sslmode", "prefer")
+
+    def greeted() -> tuple[socket.socket, bool]:
+        """Ask for TLS; return the connection, and whether TLS begins now."""
+        connection = inspection.guard.connect(server.host, server.port, addresses)
+        try:
+            connection.sendall(_ASKS_FOR_TLS)
+            answer = connection.recv(1)
+            if answer in (b"S", b"N"):
+                return connection, answer == b"S"
+            inspection.guard.check()
+            raise InvalidInput(_NOT_POSTGRESQL.format(place=server.place))
+        except BaseException:
+            connection.close()
+            raise
+
+    def ask() -> Finding[bool]:
+        connection, can_encrypt = greeted()
+        connection.close()
+        return Finding(can_encrypt, "PostgreSQL answers")
+
+    can_encrypt = yield from inspection.step("Greeting", ask)
+    if can_encrypt and mode != "disable":
+        try:
+            context = _context(mode, endpoint.get("sslrootcert", ""))
+        except InvalidInput as error:
+            yield from inspection.fail("TLS", in_words(error))
+        yield from route.tls(inspection, server.host, lambda: greeted()[0], context, "db_sslrootcert")
+    elif mode in _MUST_ENCRYPT:
+        text = (
+            f"The server offers no encryption, and db_sslmode wants it ({mode}). Ask the administrator of the database."
+        )
+        yield from inspection.fail("TLS", text)
+    else:
+        yield inspection.note("TLS", "not encrypted", "" if is_loopback(server.host) else _PLAIN)
+
+
+def _context(mode: str, root: str) -> ssl.SSLContext:
+    """The context that verifies as much as libpq would."""
+    if mode not in ("verify-ca", "verify-full"):
+        return encryption.unverified_context()
+    if root == "system":
+        return encryption.verified_context(None)
+    file = Path(root) if root else Path.home() / ".postgresql" / "root.crt"
+    if not file.is_file():
+        raise InvalidInput(f"The file of certificate authorities {file} is missing. Check the setting db_sslrootcert.")
+    context = encryption.verified_context(file)
+    context.check_hostname = mode == "verify-full"
+    return context
+
+
+def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[Connection]:
+    def connect() -> Finding[Connection]:
+        start = time.monotonic()
+        connection = _aside(inspection, lambda: _open(endpoint))
+        seconds = time.monotonic() - start
+        version = shown(connection.get_parameter_status("server_version"))
+        secure = "encrypted" if connection.info.ssl_in_use else "not encrypted"
+        who = "" if what == "Answer" else f"{endpoint['user']} is logged in ({secure}); "
+        return Finding(connection, f"{who}PostgreSQL {version}, database {endpoint['dbname']}", seconds=seconds)
+
+    return (yield from inspection.step(what, connect))
+
+
+def _asked(
+    inspection: Inspection, connection: Connection, endpoint: Endpoint, are_made: bool = False
+) -> Steps[bool]:
+    """Ask a server that we are logged in to; return whether it takes changes. `are_made`: tables, by the window."""
+    from ..models import schema
+
+    def trip() -> Finding[bool]:
+        start = time.monotonic()
+        standby = _aside(inspection, lambda: _query(connection, endpoint, "SELECT pg_is_in_recovery()"))
+        seconds = time.monotonic() - start
+        role = "is a standby, which takes no changes" if standby else "takes changes"
+        return Finding(not standby, f"one question and its answer; this server {role}", seconds=seconds)
+
+    def tables() -> Finding[bool]:
+        look = schema.installed_version if are_made else lambda cursor: schema.check(cursor, endpoint)
+        version = _aside(inspection, lambda: _with_cursor(connection, endpoint, look))
+        if are_made and (version or 0) < schema.VERSION:
+            return Finding(False, "none of this version yet: they are made when the application is opened")
+        return Finding(True, f"those of version {max(version or 0, schema.VERSION)}")
+
+    def write() -> Finding[None]:
+        _aside(inspection, lambda: _with_cursor(connection, endpoint, _write))
+        return Finding(None, "a row was written and taken back; no record")
+
+    takes_changes = yield from inspection.step("Round trip", trip)
+    has_tables = yield from inspection.step("Tables", tables)
+    if inspection.terms.wanted.write and takes_changes and has_tables:
+        yield from inspection.step("Write test", write)
+    return takes_changes
+
+
+def _open(endpoint: Endpoint) -> Connection:
+    import psycopg2
+    from psycopg2.extensions import make_dsn
+
+    from ..models.failures import describe_connection
+
+    limits = "-c lock_timeout=5s -c statement_timeout=8s"
+    try:
+        connection = psycopg2.connect(make_dsn(**{"client_encoding": "UTF8", "options": limits, **endpoint}))
+    except psycopg2.Error as error:
+        failure = describe_connection(error, endpoint)
+    else:
+        connection.autocommit = True
+        return connection
+    raise failure
+
+
+def _query(connection: Connection, endpoint: Endpoint, statement: str) -> bool:
+    def ask(cursor: Cursor) -> bool:
+        cursor.execute(statement)
+        ((value,),) = cursor.fetchall()
+        return bool(value)
+
+    return _with_cursor(connection, endpoint, ask)
+
+
+def _write(cursor: Cursor) -> None:
+    """Use the rights that saving needs, in a transaction that is rolled back whatever happens."""
+    cursor.execute("BEGIN")
+    try:
+        for table in _TABLES:
+            # The right to write, and not a row.
+            cursor.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE false")  # noqa: S608 - our own names
+        cursor.execute("INSERT INTO local_weather (datetime) VALUES ('0001-01-01 00:00+00')")
+    finally:
+        with contextlib.suppress(Exception):
+            cursor.execute("ROLLBACK")
+
+
+def _with_cursor(connection: Connection, endpoint: Endpoint, work: Callable[[Cursor], Answer]) -> Answer:
+    import psycopg2
+
+    from ..models.failures import describe_statement
+
+    try:
+        with connection.cursor() as cursor:
+            return work(cursor)
+    except psycopg2.Error as error:
+        failure = describe_statement(error, endpoint)
+    raise failure
+
+
+def _aside(inspection: Inspection, work: Callable[[], Answer]) -> Answer:
+    """Do it on a thread that can be left behind: libpq's waits can't be ended from outside."""
+    late = f"{inspection.destination} didn't answer in time. Check the network, and the settings db_host and db_port."
+    return aside(work, inspection.later(inspection.terms.wanted.wait, late))

@@ -1,0 +1,95 @@
+"""What is reached by HTTP: the way there, direct or by a proxy; and the weather feed."""
+
+from __future__ import annotations
+
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+
+from ..network import encryption
+from ..network.failures import InvalidInput
+from ..network.guard import is_loopback
+from . import route
+from .steps import Finding, Inspection, Steps, Terms, in_words
+
+_PORTS = {"http": 80, "https": 443}
+_PROXY_PORT = 8080
+_PLAIN = "What is sent there can be read on the way. Ask for an address that begins with https://."
+_NO_ADDRESS = "The address in the settings must begin with https:// (or http://) and a host's name. Correct it."
+
+
+def weather(terms: Terms) -> Steps[None]:
+    """The feed: an observation is fetched as the application does it, and not stored."""
+    from ..network.weather import get_local_weather
+
+    station, url = str(terms.settings["weather_station"]), str(terms.settings["weather_url"])
+    address = url.replace("{station}", station)
+    inspection = Inspection(f"Weather feed {place_of(address)}".strip(), terms)
+    yield from way(inspection, address, {}, "SSL_CERT_FILE")
+
+    def fetch() -> Finding[None]:
+        data = get_local_weather(station, url, timeout=terms.wanted.wait, cancel=terms.cancel)
+        return Finding(None, f"an observation of station {station}, of {data['observation_time_rfc822']}")
+
+    yield from inspection.step("Answer", fetch)
+
+
+def way(inspection: Inspection, url: str, options: Mapping[str, str], setting: str = "abq_ca_file") -> Steps[None]:
+    """Name, port and TLS of the address, or of the proxy that leads to it.
+
+    `options`: those of `encryption.verified_context` that are set; `setting`: by what an authority is made known.
+    """
+    parts = _usable(url)
+    if parts is None:
+        yield from inspection.fail("Address", _NO_ADDRESS)
+        return
+    host = parts.hostname or ""
+    number = parts.port or _PORTS[parts.scheme]
+    proxy = _proxy(parts)
+    if proxy is not None:
+        addresses = yield from route.name(inspection, *proxy, "Proxy name")
+        yield from route.port(inspection, *proxy, addresses, "Proxy port")
+        return  # the rest of the way is seen with the answer
+    addresses = yield from route.name(inspection, host, number)
+    yield from route.port(inspection, host, number, addresses)
+    if parts.scheme == "http":
+        yield inspection.note(
+            "TLS", "not encrypted: the address begins with http://", "" if is_loopback(host) else _PLAIN
+        )
+        return
+    try:
+        context = encryption.verified_context(options.get("ca_file"), options.get("client_certificate", ""))
+    except InvalidInput as error:
+        yield from inspection.fail("TLS", in_words(error))
+    yield from route.tls(inspection, host, lambda: inspection.guard.connect(host, number, addresses), context, setting)
+
+
+def place_of(url: str) -> str:
+    """Return host and port of an address, and nothing else of it."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        return host if parts.port is None else f"{host}:{parts.port}"
+    except ValueError:
+        return ""
+
+
+def _usable(url: str) -> urllib.parse.SplitResult | None:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        return parts if parts.scheme in _PORTS and parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _proxy(parts: urllib.parse.SplitResult) -> tuple[str, int] | None:
+    """Return host and port of the proxy that the environment names for this address."""
+    host = parts.hostname or ""
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    address = urllib.request.getproxies().get(parts.scheme, "")
+    try:
+        proxy = urllib.parse.urlsplit(address if "://" in address else f"//{address}")
+        return (proxy.hostname, proxy.port or _PROXY_PORT) if proxy.hostname else None
+    except ValueError:
+        return None

@@ -1,0 +1,123 @@
+"""`check`: are the database, the weather feed, the REST service and the FTP or SFTP server reachable?"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .outcome import NotDone, interrupt_sets
+from .passwords import Secrets, ask, ask_secretly, can_ask, login_for, password_from_stdin
+
+if TYPE_CHECKING:
+    from ..models import SettingsModel
+    from . import Words
+
+_DESTINATIONS = ("database", "weather", "rest", "ftp")
+_WITHOUT_LOGIN = ("weather",)
+
+
+def add_to(words: Words) -> None:
+    """Add the word to the parser."""
+    word = words.add_parser(
+        "check",
+        help="check the connections, step by step",
+        description="Look whether the database, the weather feed, the REST service and the FTP or SFTP server can be "
+        "reached: names, ports, certificates, answers, times. Each step is ok, slow or failed, with what to do. No "
+        "record is ever sent; the output holds no secrets, and can go to the help desk as it is.",
+        epilog="Exit code 0: all steps are ok or slow; 1: one failed. The logins come from where upload and the other "
+        "words take them; --username and --password-stdin are for one destination, named by --only.",
+        allow_abbrev=False,
+    )
+    word.add_argument(
+        "--only", type=_destinations, default=_DESTINATIONS, metavar="D,D", help=f"of {','.join(_DESTINATIONS)}"
+    )
+    word.add_argument("--login", action="store_true", help="also log in, where there are logins")
+    word.add_argument(
+        "--write", action="store_true", help="also store a tiny file, or write a row, and remove it again (logs in)"
+    )
+    word.add_argument("--username", default="", metavar="U", help="who logs in (default: asked for)")
+    word.add_argument("--password-stdin", action="store_true", help="the first line of standard input is the password")
+    word.set_defaults(run=run, verify=partial(_verify, word))
+
+
+def run(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Print each step when it is done. Raises NotDone if one failed."""
+    from .. import checking
+    from .database import opened_endpoint, read_settings
+
+    settings = read_settings()
+    wants_login = options.login or options.write or _names_login(options)
+    logins = _Logins(settings, options, secrets) if wants_login else None
+    wanted = checking.Wanted(options.only, logins or (lambda kind: None), options.write)
+    failed, destination = 0, ""
+    print(checking.report(()).strip(), flush=True)
+    with interrupt_sets() as cancel:
+        embedded = partial(opened_endpoint, settings, secrets, tells_waiting=False)
+        for step in checking.check_connections(settings.values(), embedded, wanted, cancel):
+            if step.destination != destination:
+                destination = step.destination
+                print(f"\n{destination}")
+            print("\n".join(checking.lines_of(step)), flush=True)
+            failed += step.verdict == checking.FAILED
+    if failed:
+        raise NotDone(f"{failed} of the steps failed: see what is said there." if failed > 1 else "One step failed.")
+
+
+def _verify(word: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """A password goes to the one place that it was given for."""
+    if _names_login(options) and (len(options.only) != 1 or options.only[0] in _WITHOUT_LOGIN):
+        word.error("--username and --password-stdin need --only with the one destination that they are for")
+
+
+def _names_login(options: argparse.Namespace) -> bool:
+    return bool(options.username or options.password_stdin)
+
+
+class _Logins:
+    """The login for a destination, asked for when its turn comes."""
+
+    def __init__(self, settings: SettingsModel, options: argparse.Namespace, secrets: Secrets) -> None:
+        self._settings = settings
+        self._options = options
+        self._secrets = secrets
+
+    def __call__(self, kind: str) -> tuple[str, str] | None:
+        from ..checking import LoginMissing
+
+        try:
+            return self._database() if kind == "database" else self._delivery(kind)
+        except NotDone as error:
+            missing = str(error)
+        raise LoginMissing(missing)
+
+    def _delivery(self, kind: str) -> tuple[str, str]:
+        from .. import outbox
+
+        place = outbox.login_place(kind, self._settings.values())
+        return login_for(kind, self._options.username, self._options.password_stdin, self._secrets, place)
+
+    def _database(self) -> tuple[str, str]:
+        from .database import USER_VARIABLE, login_of_environment
+
+        user = self._options.username or login_of_environment().get("user", "")
+        if self._options.password_stdin:
+            if not user:
+                raise NotDone("The login at the database needs a user name: give it with --username.")
+            return user, password_from_stdin()
+        if not user and not can_ask():
+            raise NotDone(f"The login at the database needs a user name: give it with --username or {USER_VARIABLE}.")
+        user = user or ask("User name for the database: ")
+        password = self._secrets.database or os.environ.get("PGPASSWORD", "")
+        if not password and can_ask():
+            password = ask_secretly(f"Password of {user} for the database (empty: as psql finds it): ")
+        return user, password  # without a password libpq looks into ~/.pgpass
+
+
+def _destinations(text: str) -> tuple[str, ...]:
+    named = [each.strip() for each in text.split(",") if each.strip()]
+    wrong = [each for each in named if each not in _DESTINATIONS]
+    if wrong or not named:
+        raise argparse.ArgumentTypeError(f"{wrong[0] if wrong else 'nothing'!r} is none of {', '.join(_DESTINATIONS)}")
+    return tuple(each for each in _DESTINATIONS if each in named)
