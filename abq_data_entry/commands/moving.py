@@ -1,10 +1,11 @@
-"""`db move`: from the embedded database to a server, in one word."""
+"""`db move`, from the embedded database to a server, and `db upgrade`, to a new PostgreSQL; in one word each."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .outcome import NotDone
@@ -30,6 +31,27 @@ def add_to(tasks: Words) -> None:
     move.add_argument("--sslmode", default="", metavar="MODE", help="such as verify-full")
     move.add_argument("--sslrootcert", default="", metavar="FILE", help="the authority of the server's certificate")
     move.add_argument("--password-stdin", action="store_true", help="the password is the first line of standard input")
+
+
+    text = "bring the embedded database to the newest PostgreSQL that this computer has"
+    upgrade = tasks.add_parser("upgrade", help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
+    upgrade.set_defaults(run=upgrade_cluster)
+    upgrade.add_argument("--programs", type=Path, metavar="FOLDER", help="where the server programs of the old one are")
+
+
+def upgrade_cluster(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Carry everything over into a new cluster; the old one is kept."""
+    from .. import folders, postgres
+    from .database import read_settings
+
+    if read_settings()["db_host"]:
+        raise NotDone("The database is on a server, whose administrator upgrades it.")
+    aside = postgres.upgrade(folders.data_folder(), options.programs)
+    if aside is None:
+        print("The embedded database is of the newest version already")
+        return
+    print("The embedded database is of the newest version now: every row was compared")
+    print(f"The old one is kept in {aside}; remove it when you are sure that you don't need it")
 
 
 def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -9,6 +9,7 @@ from .moving import Moved, move
 from .programs import binaries
 from .replacing import replace_cluster
 from .server import EmbeddedServer, start
+from .upgrading import upgrade
 from .watching import Part
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "restore",
     "rotation_of",
     "start",
+    "upgrade",
     "way_back",
 ]

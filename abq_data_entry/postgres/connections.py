@@ -68,11 +68,11 @@ def cursor_at(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> Iter
         connection.close()
 
 
-def in_use(endpoint: Mapping[str, str]) -> bool:
-    """Whether any client but ourselves and the watcher is connected to the server."""
+def in_use(endpoint: Mapping[str, str], besides: int = 0) -> bool:
+    """Whether any client but ourselves and the watcher is connected to the server; `besides`: so many are known."""
     deadline = time.monotonic() + _CLOSING
     with cursor_at(endpoint) as cursor:
-        while others(cursor):
+        while others(cursor) > besides:
             if time.monotonic() > deadline:
                 return True
             time.sleep(0.01)

@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from . import client_programs
@@ -11,6 +12,7 @@ from .errors import PostgresError
 from .watching import UNWATCHED, Watching
 
 _RIGHT = re.compile(r'^(?:GRANT|REVOKE) .* (?:TO|FROM) ("(?:[^"]|"")+"|\w+)(?: WITH GRANT OPTION)?;$', re.MULTILINE)
+_ROLES = ("abq_technician", "abq_supervisor", "abq_qa")  # those that create_db.sql makes
 _KNOWS_ALL_SETTINGS = 170000  # the version from which on a server knows all that pg_restore sets
 _UNKNOWN_BEFORE = re.compile(rb"SET transaction_timeout = 0;\r?\n")
 _HEAD = 64 * 1024  # where pg_restore sets things
@@ -28,9 +30,12 @@ def fill(fresh: Mapping[str, str], file: Path, watching: Watching = UNWATCHED) -
 
     Data come before triggers, so none of them fires. Raises PostgresError, Cancelled.
     """
-    missing = _roles_missing(fresh, file)
+    rights = _rights_in(file)
+    missing = _roles_missing(fresh, rights)
     failure = f"The backup {file} was not restored and the database is as it was"
     load(fresh, file, failure, with_rights=not missing, watching=watching)
+    if missing:
+        _give_to_those_there(fresh, rights, missing)
     return missing
 
 
@@ -70,11 +75,41 @@ def _for_older_servers(script: Path) -> None:
             file.write(b" " * (len(found[0].rstrip())))
 
 
-def _roles_missing(fresh: Mapping[str, str], file: Path) -> list[str]:
-    """The roles that the dump gives rights to but that this server doesn't know."""
+def _rights_in(file: Path) -> list[tuple[str, str]]:
+    """The statements that give and take rights in a dump, each with the role that it is about."""
     said = client_programs.output("pg_restore", ["--file=-", "--schema-only", "--no-owner", str(file.absolute())])
-    named = set(_RIGHT.findall(said))
-    wanted = {role[1:-1].replace('""', '"') if role.startswith('"') else role for role in named} - {"PUBLIC"}
+    return [(found[0], _unquoted(found[1])) for found in _RIGHT.finditer(said)]
+
+
+def _unquoted(role: str) -> str:
+    return role[1:-1].replace('""', '"') if role.startswith('"') else role
+
+
+def _roles_missing(fresh: Mapping[str, str], rights: list[tuple[str, str]]) -> list[str]:
+    """The roles with rights that this server doesn't know, after the application's own were made where that is allowed.
+
+    Roles belong to a whole server: no dump of a database holds them.
+    """
+    import psycopg2
+
+    wanted = {role for _, role in rights} - {"PUBLIC"}
     with cursor_at(fresh) as cursor:
+        for role in _ROLES:
+            if role in wanted:
+                with suppress(psycopg2.Error):  # it is there, or an administrator has to make it
+                    cursor.execute(f"CREATE ROLE {role} NOLOGIN")
         cursor.execute("SELECT rolname FROM pg_roles")
         return sorted(wanted - {row[0] for row in cursor})
+
+
+def _give_to_those_there(fresh: Mapping[str, str], rights: list[tuple[str, str]], missing: list[str]) -> None:
+    """What was left out because some roles are missing is done for the others, and for everybody."""
+    import psycopg2
+
+    statements = [statement for statement, role in rights if role not in missing]
+    with cursor_at(fresh) as cursor:
+        try:
+            cursor.execute("".join(statements) or "SELECT")
+        except psycopg2.Error as error:
+            reason = error.diag.message_primary
+            raise PostgresError(f"The rights in the backup could not be given: {reason}.", str(error)) from error

@@ -57,6 +57,18 @@ def _of_the_machine() -> list[Path]:
     return folders
 
 
+def with_version(major: str) -> Path | None:
+    """The folder of the machine's own server programs of that major version; `None` if it has none."""
+    for folder in _of_the_machine():
+        if all(program(folder, name).is_file() for name in ("postgres", "initdb")):
+            try:
+                if str(major_version(folder)) == major:
+                    return folder.resolve()
+            except PostgresError:
+                continue
+    return None
+
+
 def _number(text: str) -> int:
     return int(text) if text.isdigit() else 0
 

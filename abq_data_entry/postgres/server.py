@@ -22,14 +22,17 @@ _WINDOWS = sys.platform == "win32"
 _WATCHER_ENDS = 5.0  # seconds that the watcher may need to notice
 
 
-def start(data_folder: Path, *, idle_seconds: float = 60.0, over_tcp: bool = _WINDOWS) -> "EmbeddedServer":
+def start(
+    data_folder: Path, *, idle_seconds: float = 60.0, over_tcp: bool = _WINDOWS, programs: Path | None = None
+) -> "EmbeddedServer":
     """The embedded server of a data folder: made if missing, started if stopped, attached to if it runs.
 
     Safe for several processes at once. `idle_seconds`: so long after the last connection was closed, a started server
     is stopped by its watcher, whatever became of its clients. `over_tcp`: a new cluster listens on loopback and wants
-    a password, for systems without unix sockets. Raises PostgresError.
+    a password, for systems without unix sockets. `programs`: the folder of others than the usual ones. Raises
+    PostgresError.
     """
-    server = EmbeddedServer(data_folder, idle_seconds, over_tcp)
+    server = EmbeddedServer(data_folder, idle_seconds, over_tcp, programs)
     server.ensure_running()
     return server
 
@@ -37,7 +40,10 @@ def start(data_folder: Path, *, idle_seconds: float = 60.0, over_tcp: bool = _WI
 class EmbeddedServer:
     """A running server that this process uses: it holds a connection, so that others leave the server running."""
 
-    def __init__(self, data_folder: Path, idle_seconds: float, over_tcp: bool) -> None:
+    def __init__(
+        self, data_folder: Path, idle_seconds: float, over_tcp: bool, programs: Path | None = None
+    ) -> None:
+        self._programs = programs
         self._home: Home = home_in(data_folder)
         self._idle_seconds = idle_seconds
         self._over_tcp = over_tcp
@@ -105,7 +111,7 @@ class EmbeddedServer:
             pass
 
     def _launch(self) -> Postmaster:
-        programs = binaries()
+        programs = self._programs or binaries()
         ready_cluster(self._home, programs, self._over_tcp)
         sockets = None if self._home.passfile.exists() else socket_folder(self._home)
         write_settings(self._home, sockets, PORT if sockets else _free_port())

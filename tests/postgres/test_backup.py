@@ -250,8 +250,22 @@ def test_rights_of_roles(endpoint: dict[str, str], tmp_path: Path) -> None:
     with cursor_at(endpoint) as cursor:
         cursor.execute("SELECT has_table_privilege('quality assurance', 'kept', 'SELECT')")
         assert cursor.fetchall() == [(True,)]
+        cursor.execute("CREATE ROLE another; GRANT SELECT, UPDATE (text) ON kept TO another")
+        cursor.execute("CREATE FUNCTION ours() RETURNS text LANGUAGE sql AS 'SELECT 1'")
+        cursor.execute("REVOKE ALL ON FUNCTION ours() FROM PUBLIC")
+        postgres.dump(endpoint, tmp_path / "dump")
         cursor.execute('DROP OWNED BY "quality assurance"; DROP ROLE "quality assurance"')
+    # The rights of the others, and what was taken from everybody, come along all the same.
     assert postgres.restore(endpoint, tmp_path / "dump") == ["quality assurance"]
+    with cursor_at(endpoint) as cursor:
+        cursor.execute(
+            "SELECT has_table_privilege('another', 'kept', 'SELECT'),"
+            " has_column_privilege('another', 'kept', 'text', 'UPDATE'),"
+            " has_column_privilege('another', 'kept', 'number', 'UPDATE'),"
+            " has_function_privilege('another', 'ours()', 'EXECUTE')"
+        )
+        assert cursor.fetchall() == [(True, True, False, False)]
+        cursor.execute("DROP OWNED BY another; DROP ROLE another")
     assert len(rows(endpoint)) == 2
 
 
