@@ -181,6 +181,27 @@ CREATE TABLE IF NOT EXISTS audit_heads (
 
 CREATE INDEX IF NOT EXISTS audit_of_a_row ON audit USING hash (key);
 
+-- Who belongs to which labs: a login, or a role that logins have. It matters only where labs are kept apart, see
+-- restrict_labs.
+CREATE TABLE IF NOT EXISTS lab_members (
+    lab_id char(1) NOT NULL REFERENCES labs (id) ON DELETE CASCADE,
+    member name NOT NULL,
+    PRIMARY KEY (lab_id, member)
+);
+
+-- The labs whose records somebody sees; NULL: all. So it is for everybody unless labs are kept apart, and then for the
+-- owner and abq_qa. What belongs to no lab is seen by all.
+CREATE OR REPLACE FUNCTION seen_labs(who name) RETURNS char(1)[]
+LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT ARRAY(
+            SELECT lab_id FROM lab_members JOIN pg_roles ON rolname = member
+            WHERE pg_has_role(who, pg_roles.oid, 'USAGE')
+        ) || '-'::char(1)
+    FROM pg_class
+    WHERE pg_class.oid = 'plot_checks'::regclass AND relrowsecurity AND NOT pg_has_role(who, relowner, 'USAGE')
+        AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'abq_qa' AND pg_has_role(who, pg_roles.oid, 'USAGE'))
+$$;
+
 -- Who is entering which check now. A row counts only while the session that wrote it holds the advisory lock of that
 -- number, which the server takes back with the connection: nobody stays who has gone.
 CREATE UNLOGGED TABLE IF NOT EXISTS check_presence (
@@ -202,7 +223,7 @@ CREATE OR REPLACE VIEW check_presence_view AS
         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND ((l.classid::bigint << 32) | l.objid::bigint) = p.lease
-    );
+    ) AND ((SELECT seen_labs(current_user)) IS NULL OR p.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[]));
 
 -- The numbers that windows give their saves. One that comes again, from the journal of a workstation that couldn't reach
 -- the database or never got its answer, is known by it: each is done once.
@@ -383,6 +404,7 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN 'lab_checks' THEN jsonb_build_object('date', content -> 'date', 'time', content -> 'time',
             'lab_id', content -> 'lab_id')
         WHEN 'plots' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'plot', content -> 'plot')
+        WHEN 'lab_members' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'member', content -> 'member')
         WHEN 'local_weather' THEN jsonb_build_object('datetime', content -> 'datetime')
         ELSE jsonb_build_object('id', content -> 'id')
     END
@@ -458,7 +480,9 @@ DECLARE
 BEGIN
     FOR wanted IN
         SELECT name AS table_name, trigger_name, format(definition, name) AS definition
-        FROM unnest(ARRAY['plot_checks', 'lab_checks', 'plots', 'labs', 'lab_techs', 'local_weather']) AS name,
+        FROM unnest(ARRAY[
+                'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather'
+            ]) AS name,
             (VALUES
                 ('keep_audit_of_new', 'AFTER INSERT OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION keep_audit()'),
                 ('keep_audit_of_changes', 'AFTER UPDATE ON %I FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)'
@@ -513,6 +537,7 @@ DECLARE
             p.notes AS "Notes"
         FROM plot_checks AS p
         LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
+        WHERE (SELECT seen_labs(current_user)) IS NULL OR p.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[])
     $view$;
     grants text[];
     each text;
@@ -567,7 +592,8 @@ BEGIN
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role);
         EXECUTE format(
             'GRANT SELECT ON schema_version, lab_techs, labs, plots, lab_checks, plot_checks, local_weather, deliveries,'
-            ' data_record_view, audit, audit_heads, check_presence, check_presence_view, journal_entries TO %I', role);
+            ' data_record_view, audit, audit_heads, check_presence, check_presence_view, journal_entries, lab_members'
+            ' TO %I', role);
         CONTINUE WHEN role = 'abq_qa';
         EXECUTE format('GRANT INSERT, UPDATE ON lab_checks, plot_checks, deliveries TO %I', role);
         EXECUTE format('GRANT INSERT ON local_weather, journal_entries TO %I', role);
@@ -599,6 +625,40 @@ BEGIN
             EXECUTE format('GRANT INSERT, UPDATE, DELETE ON check_presence TO %s', right_of.grantee);
         END IF;
     END LOOP;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- labs kept apart
+-- For laboratories that want it: SELECT restrict_labs(true), as the owner. From then on a login sees, enters and
+-- corrects only what belongs to a lab of its own (lab_members). SELECT restrict_labs(false) ends it.
+
+CREATE OR REPLACE FUNCTION restrict_labs(wanted boolean) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    each record;
+BEGIN
+    FOR each IN
+        SELECT name, CASE name WHEN 'labs' THEN 'id' ELSE 'lab_id' END AS lab
+        FROM unnest(ARRAY[
+            'labs', 'plots', 'lab_checks', 'plot_checks', 'audit', 'audit_heads', 'check_presence'
+        ]) AS name
+    LOOP
+        EXECUTE format('DROP POLICY IF EXISTS own_labs ON %I', each.name);
+        EXECUTE format('ALTER TABLE %I %s ROW LEVEL SECURITY', each.name,
+            CASE WHEN wanted THEN 'ENABLE' ELSE 'DISABLE' END);
+        CONTINUE WHEN NOT wanted;
+        EXECUTE format('CREATE POLICY own_labs ON %I USING ((SELECT seen_labs(current_user)) IS NULL'
+            ' OR %I = ANY ((SELECT seen_labs(current_user))::bpchar[]))', each.name, each.lab);
+    END LOOP;
+    -- A function in somebody's condition must not see the rows that the view leaves out.
+    EXECUTE format('ALTER VIEW data_record_view SET (security_barrier = %s)', wanted);
+    EXECUTE format('ALTER VIEW check_presence_view SET (security_barrier = %s)', wanted);
+END $$;
+
+DO $$
+BEGIN
+    IF (SELECT relrowsecurity FROM pg_class WHERE oid = 'plot_checks'::regclass) THEN
+        PERFORM restrict_labs(true);
+    END IF;
 END $$;
 
 COMMENT ON TABLE lab_techs IS 'Technicians who take readings.';
@@ -688,6 +748,8 @@ COMMENT ON COLUMN audit.previous_hash IS 'Hash of the entry before it in the cha
 COMMENT ON COLUMN audit.hash IS 'SHA-256, in hexadecimal, of previous_hash followed by audit_content, in UTF-8.';
 
 COMMENT ON TABLE audit_heads IS 'The last entry of each chain.';
+COMMENT ON TABLE lab_members IS 'Which logins, or roles of theirs, belong to which labs, where labs are kept apart.';
+COMMENT ON COLUMN lab_members.member IS 'Name of a login or of a role.';
 COMMENT ON TABLE check_presence IS 'Who said to be entering a check; see check_presence_view for those who still are.';
 COMMENT ON VIEW check_presence_view IS 'Who is entering which check at this moment.';
 COMMENT ON TABLE journal_entries IS 'Numbers of saves: one that comes again is known by it, and isn''t done twice.';

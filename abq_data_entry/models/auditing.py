@@ -43,6 +43,7 @@ _KEYS = {
     "lab_checks": ("date::date", "time::time", "lab_id::char(1)"),
     "plots": ("lab_id::char(1)", "plot::smallint"),
     "labs": ("id::char(1)",),
+    "lab_members": ("lab_id::char(1)", "member::name"),
     "lab_techs": ("id::smallint",),
     "local_weather": ("datetime::timestamptz",),
 }

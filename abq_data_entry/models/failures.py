@@ -30,6 +30,8 @@ _GRANT = (
     ' TO "{user}"; GRANT SELECT, INSERT ON local_weather TO "{user}";'
 )
 
+_OTHER_LAB = "This login doesn't belong to that lab, and nothing was saved. {ask}: `abq-data-entry db set-labs`."
+
 _DAMAGED = "The database reports that its files are damaged. {ask} before anything else is saved."
 
 # By SQLSTATE, the longest beginning first (PostgreSQL manual, appendix A).
@@ -96,6 +98,8 @@ def describe_statement(error: psycopg2.Error, endpoint: Mapping[str, str]) -> Da
     column = error.diag.column_name
     if state == "23502" and column:
         return RecordInvalid({column: f"{column} is required."}, detail)
+    if state == "42501" and "row-level security" in (error.diag.message_primary or ""):
+        return RightsMissing(_filled(_OTHER_LAB, endpoint), detail)
     for beginning, kind, sentence in _STATEMENTS:
         if state and state.startswith(beginning):
             return kind(_filled(sentence, endpoint), detail)

@@ -52,7 +52,7 @@ def prepare(endpoint: Mapping[str, str], before: Callable[[int], object] | None 
             return False
         if version is not None and before is not None:
             before(version)
-        connections.read(lambda cursor: _apply(cursor, connections.endpoint))
+        connections.read(lambda cursor: apply(cursor, connections.endpoint))
         return True
     finally:
         connections.close()
@@ -82,7 +82,8 @@ def _require_reading(cursor: Cursor) -> None:
         )
 
 
-def _apply(cursor: Cursor, endpoint: Mapping[str, str]) -> None:
+def apply(cursor: Cursor, endpoint: Mapping[str, str]) -> None:
+    """Run `create_db.sql`, whatever is there. Raises `DatabaseError`, `RightsMissing`."""
     script = bundled_file("create_db.sql").read_text(encoding="utf-8")
     try:
         # The script is one transaction, and waits for its own lock; a large old database takes its time.

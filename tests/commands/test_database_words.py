@@ -99,6 +99,19 @@ def test_verify(line: Callable[..., Outcome], stored: SQLModel) -> None:
     assert done.reason.startswith("The audit is broken. Lab A, entry 2: its content was changed")
 
 
+def test_roles_and_labs_kept_apart(line: Callable[..., Outcome], stored: SQLModel) -> None:
+    apart = "SELECT relrowsecurity AS apart FROM pg_class WHERE oid = 'plot_checks'::regclass"
+    assert line("db", "grant").output.startswith("The roles abq_technician, abq_supervisor, abq_qa have their rights")
+    assert line("db", "set-labs", "abq_technician", "BA").output == "abq_technician belongs to A, B from now on\n"
+    assert "Lab Z is not known" in line("db", "set-labs", "abq_technician", "Z").reason
+    assert line("db", "restrict-labs", "on").output.startswith("Each login sees and enters only")
+    assert stored.query(apart) == [{"apart": True}]
+    assert line("db", "restrict-labs", "off").output == "Each login sees all labs from now on\n"
+    assert stored.query(apart) == [{"apart": False}]
+    assert line("db", "set-labs", "abq_technician", "").output == "abq_technician belongs to no lab from now on\n"
+    assert stored.query("SELECT FROM lab_members") == []
+
+
 def test_administration(line: Callable[..., Outcome], stored: SQLModel) -> None:
     assert line("db", "add-technician", 6001, "M Núñez").output == "Technician M Núñez (6001) added\n"
     assert line("db", "add-technician", 6001, "M Núñez").output == "Technician M Núñez (6001) is there already\n"

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import closing
 
 import psycopg2
 import pytest
-from psycopg2.extensions import make_dsn
 
-from abq_data_entry import postgres
 from abq_data_entry.models import RightsMissing, SQLModel
 from tests.fixtures.cluster import Node
-from tests.fixtures.single import single_server
+from tests.models.logins import NOBODY, PSQL, ROLES, login, psql, run, server_with_logins
 from tests.models.records import DATE, record
-
-Endpoint = dict[str, str]
 
 OPERATIONS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
 READ, ADD, WRITE, ALL = OPERATIONS[:1], OPERATIONS[:2], OPERATIONS[:3], OPERATIONS[:4]
@@ -38,34 +29,15 @@ MATRIX = {
     "audit_heads": (READ, READ, READ),
     "journal_entries": (ADD, ADD, READ),
     "check_presence": (ALL, ALL, READ),
+    "lab_members": (READ, READ, READ),
     "data_record_view": (READ, READ, READ),
     "check_presence_view": (READ, READ, READ),
 }
-ROLES = ("abq_technician", "abq_supervisor", "abq_qa")
-NOBODY = "abq_nobody"
-_PSQL = postgres.binaries() / "psql"
-PSQL = str(_PSQL) if _PSQL.exists() else shutil.which("psql")
-
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    """A server on TCP that wants passwords, with a login in each role, one without any, and a record."""
-    with single_server() as made:
-        model = SQLModel.at(made.endpoint())
-        model.save_record(record())
-        model.close()
-        for role in (*ROLES, NOBODY):
-            made.execute(f"CREATE ROLE login_of_{role} LOGIN PASSWORD '{secrets.token_hex(12)}'")
-            if role != NOBODY:
-                made.execute(f"GRANT {role} TO login_of_{role}")
+    with server_with_logins() as made:
         yield made
-
-
-def login(node: Node, role: str) -> Endpoint:
-    """The endpoint for the login in that role, which gets a new password for it."""
-    password = secrets.token_hex(12)
-    node.execute(f"SET password_encryption = 'scram-sha-256'; ALTER ROLE login_of_{role} PASSWORD '{password}'")
-    return {**node.endpoint(), "user": f"login_of_{role}", "password": password}
 
 
 def statement(operation: str, table: str, column: str) -> str:
@@ -77,24 +49,6 @@ def statement(operation: str, table: str, column: str) -> str:
         "DELETE": f"DELETE FROM {table} WHERE false",
         "TRUNCATE": f"TRUNCATE {table} CASCADE",
     }[operation]
-
-
-def psql(endpoint: Endpoint, script: str) -> list[str]:
-    """What psql prints; a statement that fails stops nothing."""
-    assert PSQL is not None
-    done = subprocess.run(
-        [PSQL, "-X", "-q", "-t", "-A", "-d", postgres.dsn(endpoint)],
-        env={**os.environ, "PGPASSWORD": endpoint["password"]},
-        input=script, capture_output=True, text=True, encoding="utf-8", check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split("\n")
-
-
-def run(endpoint: Endpoint, statements: str) -> list[tuple[object, ...]]:
-    with closing(psycopg2.connect(make_dsn(**endpoint))) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(statements)
-        return cursor.fetchall() if cursor.description else []
 
 
 def test_the_matrix_names_every_table_and_view(node: Node) -> None:

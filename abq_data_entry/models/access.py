@@ -1,0 +1,77 @@
+"""Who may do what: the roles of the database, and labs that are kept apart. For the owner and for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry.models import schema
+from abq_data_entry.models.connections import Connections
+from abq_data_entry.models.errors import DatabaseError, RightsMissing
+
+ROLES = ("abq_technician", "abq_supervisor", "abq_qa")
+
+
+def grant(endpoint: Mapping[str, str]) -> None:
+    """Make the roles where they are missing and give them their rights; can be repeated.
+
+    Raises `SchemaMissing` where the tables aren't of this version, and `RightsMissing` if the roles can't be made.
+    """
+    connections = Connections(endpoint)
+    try:
+        connections.read(lambda cursor: schema.check(cursor, connections.endpoint))
+        connections.read(lambda cursor: schema.apply(cursor, connections.endpoint))
+        missing = connections.read(_missing_roles)
+    finally:
+        connections.close()
+    if missing:
+        raise RightsMissing(
+            f"The roles {', '.join(missing)} are missing on this server, and this user may not make roles. A superuser"
+            " has to run this once: abq-data-entry db grant."
+        )
+
+
+def restrict_labs(endpoint: Mapping[str, str], wanted: bool) -> None:
+    """Keep labs apart from now on, or no longer. Raises `RightsMissing` for anybody but the owner of the tables."""
+    _write(endpoint, lambda cursor: cursor.execute("SELECT restrict_labs(%s)", [wanted]))
+
+
+def set_labs(endpoint: Mapping[str, str], member: str, labs: Sequence[str]) -> None:
+    """Say to which labs a login, or a role of logins, belongs from now on; none: to no lab any longer.
+
+    Raises `DatabaseError` for a role or a lab that isn't there.
+    """
+
+    def run(cursor: Cursor) -> None:
+        cursor.execute("SELECT id FROM labs")
+        unknown = sorted(set(labs) - {lab for (lab,) in cursor.fetchall()})
+        if unknown:
+            raise DatabaseError(f"Lab {', '.join(unknown)} is not known. Add it first.")
+        cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [member])
+        if labs and cursor.rowcount == 0:
+            raise DatabaseError(f"There is no login or role {member} on this server: CREATE ROLE makes one.")
+        cursor.execute(
+            "DELETE FROM lab_members WHERE member = %s AND lab_id <> ALL (%s::char(1)[])", [member, list(labs)]
+        )
+        cursor.execute(
+            "INSERT INTO lab_members (lab_id, member) SELECT unnest(%s::char(1)[]), %s ON CONFLICT DO NOTHING",
+            [list(labs), member],
+        )
+
+    _write(endpoint, run)
+
+
+def _missing_roles(cursor: Cursor) -> list[str]:
+    cursor.execute(
+        "SELECT name FROM unnest(%s) AS name WHERE name NOT IN (SELECT rolname FROM pg_roles)", [list(ROLES)]
+    )
+    return [name for (name,) in cursor.fetchall()]
+
+
+def _write(endpoint: Mapping[str, str], work: Callable[[Cursor], None]) -> None:
+    connections = Connections(endpoint)
+    try:
+        connections.write(work)
+    finally:
+        connections.close()

@@ -1,0 +1,65 @@
+"""Logins with passwords at a server on TCP, one in each role, asked as people ask: by psql and by psycopg2."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg2
+from psycopg2.extensions import make_dsn
+
+from abq_data_entry import postgres
+from abq_data_entry.models import SQLModel
+from tests.fixtures.cluster import Node
+from tests.fixtures.single import single_server
+from tests.models.records import record
+
+Endpoint = dict[str, str]
+
+ROLES = ("abq_technician", "abq_supervisor", "abq_qa")
+NOBODY = "abq_nobody"
+_PSQL = postgres.binaries() / "psql"
+PSQL = str(_PSQL) if _PSQL.exists() else shutil.which("psql")
+
+
+@contextmanager
+def server_with_logins() -> Iterator[Node]:
+    """A server that wants passwords, with a record, a login in each role, and one without any."""
+    with single_server() as made:
+        model = SQLModel.at(made.endpoint())
+        model.save_record(record())
+        model.close()
+        for role in (*ROLES, NOBODY):
+            made.execute(f"CREATE ROLE login_of_{role} LOGIN PASSWORD '{secrets.token_hex(12)}'")
+            if role != NOBODY:
+                made.execute(f"GRANT {role} TO login_of_{role}")
+        yield made
+
+
+def login(node: Node, role: str) -> Endpoint:
+    """The endpoint for the login in that role, which gets a new password for it."""
+    password = secrets.token_hex(12)
+    node.execute(f"SET password_encryption = 'scram-sha-256'; ALTER ROLE login_of_{role} PASSWORD '{password}'")
+    return {**node.endpoint(), "user": f"login_of_{role}", "password": password}
+
+
+def psql(endpoint: Endpoint, script: str) -> list[str]:
+    """What psql prints; a statement that fails stops nothing."""
+    assert PSQL is not None
+    done = subprocess.run(
+        [PSQL, "-X", "-q", "-t", "-A", "-d", postgres.dsn(endpoint)],
+        env={**os.environ, "PGPASSWORD": endpoint["password"]},
+        input=script, capture_output=True, text=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")
+
+
+def run(endpoint: Endpoint, statements: str) -> list[tuple[object, ...]]:
+    with closing(psycopg2.connect(make_dsn(**endpoint))) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(statements)
+        return cursor.fetchall() if cursor.description else []

@@ -1,0 +1,149 @@
+"""Labs that are kept apart, and roles made where they are missing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg2
+import pytest
+
+from abq_data_entry.folders import bundled_file
+from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel, access
+from tests.fixtures.cluster import Node
+from tests.models.logins import login, run, server_with_logins
+from tests.models.records import DATE, record
+
+SEEN = """
+    SELECT (SELECT string_agg(DISTINCT lab_id, '' ORDER BY lab_id) FROM plot_checks),
+        (SELECT string_agg(DISTINCT "Lab", '' ORDER BY "Lab") FROM data_record_view),
+        (SELECT string_agg(DISTINCT lab_id, '' ORDER BY lab_id) FROM lab_checks),
+        (SELECT string_agg(DISTINCT lab_id, '' ORDER BY lab_id) FROM audit WHERE table_name = 'plot_checks'),
+        (SELECT string_agg(id, '' ORDER BY id) FROM labs)
+"""
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    """With records of the labs A, B and C, and labs kept apart: the technician's is A."""
+    with server_with_logins() as made:
+        with closing(SQLModel.at(made.endpoint())) as model:
+            for lab in "BC":
+                model.save_record(record(Lab=lab))
+        access.set_labs(made.endpoint(), "login_of_abq_technician", ["A"])
+        access.set_labs(made.endpoint(), "abq_supervisor", ["A", "B"])
+        access.restrict_labs(made.endpoint(), True)
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("role", "labs", "all_labs"),
+    [("abq_technician", "A", "A"), ("abq_supervisor", "AB", "AB"), ("abq_qa", "ABC", "ABCDE")],
+)
+def test_a_login_sees_its_labs_only(node: Node, role: str, labs: str, all_labs: str) -> None:
+    assert run(login(node, role), SEEN) == [(labs,) * 4 + (all_labs,)]
+
+
+def test_the_owner_sees_all(node: Node) -> None:
+    assert run(node.endpoint(), SEEN) == [("ABC",) * 4 + ("ABCDE",)]
+
+
+def test_a_login_with_no_lab_sees_nothing(node: Node) -> None:
+    node.execute(f"CREATE ROLE newcomer LOGIN PASSWORD '{secrets.token_hex(12)}' IN ROLE abq_technician")
+    password = secrets.token_hex(12)
+    node.execute(f"ALTER ROLE newcomer PASSWORD '{password}'")
+    newcomer = {**node.endpoint(), "user": "newcomer", "password": password}
+    assert run(newcomer, SEEN) == [(None,) * 5]
+    # Nor does a function of one's own see what the view leaves out.
+    leak = """
+        CREATE FUNCTION pg_temp.told(text) RETURNS boolean LANGUAGE plpgsql COST 0.0001
+            AS $$ BEGIN RAISE EXCEPTION 'seen: %', $1; END $$;
+        SELECT count(*) FROM data_record_view WHERE pg_temp.told("Lab"::text)
+    """
+    assert run(newcomer, leak) == [(0,)]
+
+
+def test_records_of_another_lab_are_neither_entered_nor_corrected(node: Node) -> None:
+    technician = login(node, "abq_technician")
+    with closing(SQLModel.at(technician)) as model:
+        model.save_record(record(Plot=4))
+        with pytest.raises(RightsMissing, match=r"doesn't belong to that lab.*nothing was saved"):
+            model.save_record(record(Lab="E"))
+        assert model.get_record(DATE, "8:00", "B", 3) == {}
+        assert model.choices().labs == ("A",)
+        assert model.verify_audit().breaks == ()
+    assert run(technician, "UPDATE plot_checks SET plants = 1 WHERE lab_id = 'B' RETURNING 1") == []
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        run(technician, "UPDATE plot_checks SET lab_id = 'B' WHERE plot = 4")
+    assert node.execute("SELECT DISTINCT plants::int FROM plot_checks WHERE lab_id = 'B'", "abq") == [(9,)]
+
+
+def test_a_login_can_not_change_that(node: Node) -> None:
+    supervisor = login(node, "abq_supervisor")
+    for attempt in (
+        "INSERT INTO lab_members VALUES ('C', 'login_of_abq_supervisor')",
+        "SELECT restrict_labs(false)",
+        "ALTER TABLE plot_checks DISABLE ROW LEVEL SECURITY",
+        "SET row_security = off; SELECT * FROM plot_checks",
+    ):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            run(supervisor, attempt)
+    with pytest.raises(RightsMissing):
+        access.restrict_labs(supervisor, False)
+
+
+def test_applying_the_schema_again_changes_none_of_it(node: Node) -> None:
+    run(node.endpoint(), bundled_file("create_db.sql").read_text("utf-8"))
+    access.grant(node.endpoint())
+    assert run(login(node, "abq_supervisor"), SEEN) == [("AB",) * 5]
+    options = node.execute("SELECT reloptions FROM pg_class WHERE relname = 'data_record_view'", "abq")
+    assert options == [(["security_barrier=t"],)]
+
+
+def test_who_belongs_where_is_in_the_audit(node: Node) -> None:
+    access.set_labs(node.endpoint(), "abq_supervisor", ["A", "B", "D"])
+    access.set_labs(node.endpoint(), "abq_supervisor", ["A", "B"])
+    found = node.execute(
+        "SELECT operation, key FROM audit WHERE table_name = 'lab_members' AND lab_id = 'D' ORDER BY sequence", "abq"
+    )
+    key = {"lab_id": "D", "member": "abq_supervisor"}
+    assert found == [("INSERT", key), ("DELETE", key)]
+    with closing(SQLModel.at(node.endpoint())) as model:
+        assert model.verify_audit().breaks == ()
+
+
+@pytest.mark.parametrize(
+    ("member", "labs", "reason"),
+    [("abq_supervisor", ["Z"], "Lab Z is not known"), ("nobody_of_that_name", ["A"], "There is no login or role")],
+)
+def test_what_is_not_there_is_told(node: Node, member: str, labs: list[str], reason: str) -> None:
+    with pytest.raises(DatabaseError, match=reason):
+        access.set_labs(node.endpoint(), member, labs)
+
+
+def test_labs_kept_apart_no_longer(node: Node) -> None:
+    access.restrict_labs(node.endpoint(), False)
+    try:
+        assert run(login(node, "abq_technician"), SEEN) == [("ABC",) * 4 + ("ABCDE",)]
+    finally:
+        access.restrict_labs(node.endpoint(), True)
+    assert run(login(node, "abq_technician"), SEEN) == [("A",) * 5]
+
+
+def test_who_may_not_make_roles_is_told_who_may() -> None:
+    with server_with_logins() as made:
+        made.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
+        made.execute("CREATE DATABASE plain OWNER plain TEMPLATE template0 ENCODING 'UTF8'")
+        for role in ("abq_technician", "abq_supervisor", "abq_qa"):
+            made.execute(f"DROP OWNED BY {role}", "abq")
+            made.execute(f"DROP ROLE {role}")
+        plain = {**made.endpoint("plain"), "user": "plain", "password": "plain"}
+        run(plain, bundled_file("create_db.sql").read_text("utf-8"))
+        with pytest.raises(RightsMissing, match=r"abq_technician, abq_supervisor, abq_qa are missing.*db grant"):
+            access.grant(plain)
+        access.grant(made.endpoint("plain"))
+        access.grant(plain)
+        assert run(made.endpoint("plain"), "SELECT has_table_privilege('abq_qa', 'audit', 'SELECT')") == [(True,)]
+        owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+        assert run(made.endpoint("plain"), owners) == [("plain",)]
