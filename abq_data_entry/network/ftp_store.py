@@ -14,7 +14,7 @@ import time
 from . import ftp_facts
 from .ftp_facts import TransferIncomplete
 from .ftp_session import Session
-from .resuming import KEPT_FROM, Names
+from .resuming import Part
 from .source import SourceFile
 
 BLOCK = 64 * 1024
@@ -22,7 +22,7 @@ _LACKS_RIGHT = re.compile(r"(?i)privilege|permi(t|ssion)|denied|not allowed|forb
 _NAME_REFUSED = ("550", "553")
 
 
-class Store:
+class Store(Part):
     """Stores the file, and knows what a failure leaves behind.
 
     Where the server renames files the old one stays whole until the new one is known to be; where it doesn't, the
@@ -31,36 +31,8 @@ class Store:
     """
 
     def __init__(self, source: SourceFile, identifier: str | None = None) -> None:
-        names = Names(source, identifier)
-        self.found = 0
-        self._source = source
-        self._name = source.name
-        self._temporary, self._aside = names.temporary, names.aside
-        self._is_lasting = names.are_lasting  # the temporary name is that of all attempts
-        self._partial = ""  # a name under which a part of the file may be, by our doing
-        self._moving = False  # the old file may be under the name `_aside`
+        super().__init__(source, identifier)
         self._in_steps: bool | None = None  # under the temporary name first; None: not known yet
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether there may be something to tidy."""
-        return bool(self._partial) or self._moving
-
-    @property
-    def may_continue(self) -> bool:
-        """Whether `run` may be called again."""
-        return not self._moving
-
-    @property
-    def may_be_there(self) -> bool:
-        """Whether an earlier attempt may have left a part of the file, which is to be continued."""
-        return self._is_lasting and self._source.size > KEPT_FROM
-
-    @property
-    def is_worth_keeping(self) -> bool:
-        """Whether another attempt would find what is there, and so much that it matters."""
-        kept = self._is_lasting and self._partial == self._temporary and not self._moving
-        return kept and self._source.sent > KEPT_FROM
 
     def run(self, session: Session) -> None:
         self.found = 0
@@ -173,9 +145,8 @@ class Store:
 
     def _take_another_name(self) -> str:
         """Begin anew under a name of which no server can remember the digest (ProFTPD does for a second)."""
-        names = Names(self._source, None)
-        self._partial = self._temporary = names.temporary
-        self._is_lasting = False
+        self._choose_names(None)
+        self._partial = self._temporary
         return self._temporary
 
     def _size_of_part(self, session: Session, name: str) -> int:

@@ -12,21 +12,53 @@ MOST_BREAKS = 5
 """Broken connections in one attempt, after which the next one is the outbox's."""
 
 
-class Names:
-    """The names that a file has at the destination until it is whole.
+class Part:
+    """A file of which a part may be at the destination, by this attempt or by an earlier one.
 
-    With the `identifier` of a delivery they are the same for all its attempts, as long as our file is the same one; so
-    a part that is found under them is a part of this very file.
+    With the `identifier` of a delivery the names that it has until it is whole are the same for all its attempts, as
+    long as our file is the same one; so a part that is found under them is a part of this very file.
+    `found`: how much of it was there already when sending began.
     """
 
-    def __init__(self, source: SourceFile, identifier: str | None) -> None:
-        self.are_lasting = identifier is not None
+    step_back = 0
+    """Bytes at the end of a part that can't be relied on, and are sent again."""
+
+    def __init__(self, source: SourceFile, identifier: str | None = None) -> None:
+        self.found = 0
+        self._source = source
+        self._name = source.name
+        self._partial = ""  # a name under which a part of the file may be, by our doing
+        self._moving = False  # the old file may be under the name `_aside`
+        self._choose_names(identifier)
+
+    def _choose_names(self, identifier: str | None) -> None:
         mark = secrets.token_hex(4)
-        if self.are_lasting:
-            state = f"{identifier} {source.size} {source.modified!r}"
+        if identifier is not None:
+            state = f"{identifier} {self._source.size} {self._source.modified!r}"
             mark = hashlib.sha256(state.encode()).hexdigest()[:12]
-        self.temporary = f"{source.name}.{mark}.part"
-        self.aside = f"{source.name}.{mark}.old"
+        self._is_lasting = identifier is not None
+        self._temporary, self._aside = f"{self._name}.{mark}.part", f"{self._name}.{mark}.old"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether this attempt may have left something to tidy."""
+        return bool(self._partial) or self._moving
+
+    @property
+    def may_continue(self) -> bool:
+        """Whether it makes sense to go on over another connection."""
+        return not self._moving
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether an earlier attempt may have left a part of the file, which is to be continued."""
+        return self._is_lasting and self._source.size > KEPT_FROM
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Whether the next attempt could go on with what is there, and would have much less to send."""
+        kept = self._is_lasting and self._partial == self._temporary and not self._moving
+        return kept and self._source.sent > KEPT_FROM + self.step_back
 
 
 class Breaks:

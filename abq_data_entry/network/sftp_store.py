@@ -8,49 +8,24 @@ import contextlib
 import paramiko
 
 from .ftp_facts import TransferIncomplete
-from .resuming import KEPT_FROM, Names
+from .resuming import Part
 from .shell_session import ShellSession
-from .source import SourceFile
 
 BLOCK = 32_000  # bytes: with what goes around it, it just fits into one packet (RFC 4254, 5.2: 32,768)
-STEP_BACK = 4 * 1024 * 1024  # bytes: a server may work on what it got at once in any order, and leave holes
 
 
-class SftpStore:
+class SftpStore(Part):
     """Stores the file, and knows what a failure leaves behind. `run` may be called again after a connection broke."""
 
-    def __init__(self, source: SourceFile, identifier: str | None = None) -> None:
-        names = Names(source, identifier)
-        self.found = 0
-        self.unfinished = False
-        self._source = source
-        self._name = source.name
-        self._temporary, self._aside = names.temporary, names.aside
-        self._is_lasting = names.are_lasting
-        self._moving = False  # the old file may be under the name `_aside`
-
-    @property
-    def may_continue(self) -> bool:
-        """Whether `run` may be called again."""
-        return not self._moving
-
-    @property
-    def may_be_there(self) -> bool:
-        """Whether an earlier attempt may have left a part of the file, which is to be continued."""
-        return self._is_lasting and self._source.size > KEPT_FROM
-
-    @property
-    def is_worth_keeping(self) -> bool:
-        """Whether another attempt would find what is there, and so much that it matters."""
-        return self._is_lasting and self.may_continue and self._source.sent > KEPT_FROM + STEP_BACK
+    step_back = 4 * 1024 * 1024  # a server may work on what it got at once in any order, and leave holes
 
     def run(self, session: ShellSession) -> None:
         files, guard = session.files, session.guard
         self.found = self._size_of_part(files)
-        begin = max(self.found - STEP_BACK, 0)
+        begin = max(self.found - self.step_back, 0)
         self._source.skip(begin)
-        may_be_there = self.unfinished or self._is_lasting
-        self.unfinished = True
+        may_be_there = bool(self._partial) or self._is_lasting
+        self._partial = self._temporary
         mode = "r+" if begin else "w" if may_be_there else "wx"
         with files.open(self._temporary, mode, bufsize=0) as file:
             file.seek(begin)
@@ -72,11 +47,11 @@ class SftpStore:
             files.posix_rename(self._temporary, self._name)
         except OSError:
             self._replace(files)
-        self.unfinished = False
+        self._partial = ""
 
     def _size_of_part(self, files: paramiko.SFTPClient) -> int:
         """Return how much there is of the file; 0 where it is better to begin anew."""
-        if not self.unfinished and not self.may_be_there:
+        if not self._partial and not self.may_be_there:
             return 0
         try:
             size = files.stat(self._temporary).st_size or 0

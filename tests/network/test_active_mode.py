@@ -22,11 +22,6 @@ from .real_servers import PASSWORD, proftpd, vsftpd
 HOSTS = {"IPv4": "127.0.0.1", "IPv6": "::1"}
 
 
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority("Lab Authority", tmp_path_factory.mktemp("trusted"))
-
-
 @pytest.fixture
 def extract(tmp_path: Path) -> Path:
     path = tmp_path / "abq_data_record_2026-11-21.csv"

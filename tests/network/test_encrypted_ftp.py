@@ -28,11 +28,6 @@ class Start(Protocol):
 IMPLICIT = {"vsftpd": "implicit_ssl=YES", "proftpd": "TLSOptions UseImplicitSSL"}
 
 
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority("Lab Authority", tmp_path_factory.mktemp("trusted"))
-
-
 @pytest.fixture
 def extract(tmp_path: Path) -> Path:
     path = tmp_path / "abq_data_record_2026-11-21.csv"

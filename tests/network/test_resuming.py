@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import network
-from abq_data_entry.network import sftp_store
+from abq_data_entry.network.sftp_store import SftpStore
 
-from .certificates import Authority, authority
+from .certificates import Authority
 from .fault_proxy import Fault
 from .faults import Connection, Ftp, serving
 from .proxied_servers import Server, behind_the_proxy
@@ -20,11 +20,6 @@ from .real_servers import user_and_group
 
 SIZE = 12_000_000
 IDENTIFIER = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority("Lab Authority", tmp_path_factory.mktemp("trusted"))
 
 
 @pytest.fixture
@@ -221,4 +216,4 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_step_back_is_more_than_the_window() -> None:
     """What a server of SFTP may hold at once, by the window that OpenSSH gives (2 MiB)."""
-    assert sftp_store.STEP_BACK >= 2 * 2**20
+    assert SftpStore.step_back >= 2 * 2**20
