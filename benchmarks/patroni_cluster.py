@@ -65,7 +65,7 @@ class PatroniCluster:
         self.wait_until_whole()
         self.primary.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
         # libpq gives up at a standby that hasn't heard of the database yet.
-        there = f"SELECT FROM pg_database WHERE datname = '{DATABASE}'"
+        there = f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"
         wait_until(lambda: all(node.execute(there) for node in self.nodes), "every node has the database")
 
     def start_node(self, node: Node) -> None:

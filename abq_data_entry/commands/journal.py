@@ -76,6 +76,8 @@ def tell_waiting(settings: SettingsModel) -> None:
     except JournalError as error:
         print(f"Warning: {error}", file=sys.stderr)
         return
+    except OSError:  # the database itself says better what is wrong with the folder
+        return
     if waiting:
         count = len(waiting)
         print(
