@@ -25,7 +25,7 @@ _QUICK = {
     "deliveries": 15,
     "stall_seconds": 0.5,
     "kills": 1,
-    "killed_moments": 2,
+    "killed_moments": 1,
     "writing_seconds": 1.0,
 }
 _SIZES = tuple(_QUICK)

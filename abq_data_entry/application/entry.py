@@ -65,9 +65,8 @@ class RecordEntry:
 
     def _show_known(self, key: CheckKey) -> None:
         """The database is away: what the last known copy says of the check."""
-        view = self._app.offline.check(key)
-        if view is not None:
-            self._app.form.show_check(view)
+        unknown = CheckView(key=key, problem="What is recorded isn't known while the database is away.")
+        self._app.form.show_check(self._app.offline.check(key) or unknown)
 
     def _check_unknown(self, key: CheckKey, error: BaseException) -> None:
         log.warning("the check couldn't be looked up", exc_info=error)

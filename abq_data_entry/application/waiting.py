@@ -28,6 +28,7 @@ class Waiting:
         self._mark: tuple[int, ...] | None = None
         self._replaying = False
         self._again = False
+        self._problem = ""
         self._timer = ""
         self.entries: tuple[Entry, ...] = ()
         """What waits for this database, in order."""
@@ -127,7 +128,8 @@ class Waiting:
         if self.undecided:
             parts.append(f"{counted(len(self.undecided))} waiting here for your decision")
         if len(self.entries) > len(self.undecided):
-            parts.append(f"{counted(len(self.entries) - len(self.undecided))} waiting here")
+            why = f" ({self._problem})" if self._problem else ""
+            parts.append(f"{counted(len(self.entries) - len(self.undecided))} waiting here{why}")
         if self.foreign:
             parts.append(f"{counted(len(self.foreign))} waiting here for another database")
         return ", ".join(parts)
@@ -180,8 +182,8 @@ class Waiting:
             self._app.browsing.restart()
         if done.undecided:
             self._app.status.set(f"{counted(len(done.undecided))} that waited here need your decision")
-        if done.problem is not None and not self._app.reconnecting.means_away(done.problem):
-            self._app.status.set(f"What waits here isn't saved yet: {done.problem}")
+        away = done.problem is not None and self._app.reconnecting.means_away(done.problem)
+        self._problem = str(done.problem) if done.problem is not None and not away else ""
         self._look_once()
         self.show_line()
         if self._again and done.problem is None:
@@ -194,7 +196,7 @@ class Waiting:
         self._replaying = False
         if not isinstance(error, JournalBusy):
             log.error("what waits couldn't be saved", exc_info=error)
-            self._app.status.set(f"What waits here isn't saved yet: {error}")
+            self._problem = str(error)
         self.show_line()
 
 

@@ -327,6 +327,42 @@ def test_a_save_that_takes_too_long_waits_here_and_is_done_once(
     assert fruit(there) == [(1, 3)] and journal().entries() == []
 
 
+def test_without_the_right_to_save_what_waits_stays_and_says_why(
+    online: Window, single: Node, there: SQLModel
+) -> None:
+    window = online
+    window.begin_check()
+    single.stop()
+    window.fill_readings()
+    window.save()
+    single.start()
+    single.execute("ALTER TABLE plot_checks RENAME TO plots_of_others", "abq")
+    window.until(lambda: "1 record waiting here (" in trouble(window), "the reason", 30)
+    assert len(journal().entries()) == 1 and not window.dialogs
+    single.execute("ALTER TABLE plots_of_others RENAME TO plot_checks", "abq")
+    window.app.waiting.replay()
+    window.until(lambda: not trouble(window), "the replay")
+    assert fruit(there) == [(1, 3)]
+
+
+def test_a_first_start_without_the_database_knows_nothing_and_keeps_everything(
+    single: Node, there: SQLModel, remote: dict[str, Any], password: str, open_window: Callable[[], Window]
+) -> None:
+    single.stop()
+    window = open_window()
+    type_login(window, OWNER, password)
+    window.until(lambda: window.dialogs and getattr(window.dialogs[-1], "_error", ""), "the reason")
+    window.answer("Work Without the Database")
+    window.fill(Time="8:00", Lab="A", Technician="J Simms", Plot="3", Seed_sample="AXM479")
+    window.until(lambda: "isn't known while the database is away" in window.app.form.check.problem, "the check")
+    window.fill_readings()
+    window.save()
+    assert "1 record waiting here" in trouble(window)
+    single.start()
+    window.until(lambda: window.app.data_model is not None and not trouble(window), "the replay", 30)
+    assert fruit(there) == [(3, 3)]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP there")
 def test_a_server_that_takes_requests_and_never_answers_does_not_stop_the_check(
     online: Window, single: Node, there: SQLModel, monkeypatch: pytest.MonkeyPatch
