@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from abq_data_entry.models import ServerUnreachable, SQLModel, schema
-from tests.fixtures.cluster import Cluster, cluster, wait_until
+from abq_data_entry.models import ServerUnreachable, SQLModel
+from tests.fixtures.cluster import Cluster, wait_until
 from tests.models.records import record
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the clusters run on Linux only")
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Cluster]:
-    """A primary with a synchronous standby."""
-    made = Path(tempfile.mkdtemp(prefix="abq-cluster-"))
-    made.chmod(0o755)
-    try:
-        with cluster(made / "servers") as running:
-            schema.prepare(running.endpoint())
-            yield running
-    finally:
-        shutil.rmtree(made)
 
 
 def plots(model: SQLModel) -> list[object]:

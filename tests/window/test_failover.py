@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from abq_data_entry.constants import FieldNames as F
-from abq_data_entry.models import SQLModel, schema
-from tests.fixtures.cluster import OWNER, Cluster, cluster
+from abq_data_entry.models import SQLModel
+from tests.fixtures.cluster import OWNER, Cluster
 from tests.fixtures.window import Window
 from tests.window.test_login import type_login
 from tests.window.test_offline import trouble
@@ -21,22 +16,10 @@ from tests.window.test_offline import trouble
 AGAIN_SECONDS = 2.0
 
 
-@pytest.fixture
-def both() -> Iterator[Cluster]:
-    folder = Path(tempfile.mkdtemp(prefix="abq-both-"))
-    folder.chmod(0o755)
-    try:
-        with cluster(folder / "cluster") as made:
-            schema.prepare(made.endpoint())
-            yield made
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def test_entry_goes_on_through_a_failover(
-    both: Cluster, settings: dict[str, Any], open_window: Callable[[], Window]
+    servers: Cluster, settings: dict[str, Any], open_window: Callable[[], Window]
 ) -> None:
-    endpoint = both.endpoint()
+    endpoint = servers.endpoint()
     settings.update(db_host=endpoint["host"], db_port=endpoint["port"], db_name=endpoint["dbname"])
     window = open_window()
     type_login(window, OWNER, endpoint["password"])
@@ -46,12 +29,12 @@ def test_entry_goes_on_through_a_failover(
     for _plot in range(3):
         window.fill_readings()
         window.save()
-    both.kill_primary()
+    servers.kill_primary()
     for _plot in range(3):
         window.fill_readings()
         window.save()
     assert "3 records waiting here" in trouble(window)
-    both.promote()
+    servers.promote()
     promoted = time.monotonic()
     window.until(lambda: not trouble(window), "the new primary", 30)
     assert time.monotonic() - promoted < AGAIN_SECONDS

@@ -57,6 +57,22 @@ def there(single: Node) -> Iterator[SQLModel]:
     model.close()
 
 
+def type_check(window: Window) -> None:
+    """Begin the check of lab A at 8:00 by keyboard; the focus is on Humidity."""
+    window.type("8\na\n")
+    window.until(lambda: window.app.form.check.known, "the check")
+    window.type("j\n")
+    window.until(lambda: window.focus == F.HUMIDITY, "the first reading")
+
+
+def save_one_without(window: Window, single: Node) -> None:
+    """Begin a check, stop the server, and save the first plot."""
+    window.begin_check()
+    single.stop()
+    window.fill_readings()
+    window.save()
+
+
 def journal() -> Journal:
     return Journal(Path(os.environ["ABQ_DATA_DIR"]) / "journal")
 
@@ -79,7 +95,8 @@ def test_a_whole_check_without_the_database_and_its_way_into_it(
     online: Window, single: Node, there: SQLModel
 ) -> None:
     window, app = online, online.app
-    window.type("8\na\nj\n" + READINGS)
+    type_check(window)
+    window.type(READINGS)
     window.until(lambda: app.form.check.recorded, "the first plot")
     single.kill()
     for plot in range(2, 21):
@@ -100,10 +117,7 @@ def test_a_whole_check_without_the_database_and_its_way_into_it(
 
 def test_it_comes_back_by_itself(online: Window, single: Node, there: SQLModel) -> None:
     window = online
-    window.begin_check()
-    single.stop()
-    window.fill_readings()
-    window.save()
+    save_one_without(window, single)
     assert "1 record waiting here; trying again" in trouble(window)
     single.start()
     window.until(lambda: not trouble(window), "the way back", 30)
@@ -127,7 +141,8 @@ def test_started_without_the_database_it_works_from_the_last_known_copy(
     window.until(lambda: window.dialogs and getattr(window.dialogs[-1], "_error", ""), "the reason")
     window.answer("Work Without the Database")
     window.until(lambda: window.app.form.choices.get(F.LAB), "the lists of the copy")
-    window.type("8\na\nj\n" + READINGS)
+    type_check(window)
+    window.type(READINGS)
     window.until(lambda: window.text(F.PLOT) == "2", "the next plot")
     assert window.text(F.SEED_SAMPLE) == there_seed(window)
     assert window.app.form.check.previous[2][F.HUMIDITY].as_tuple().digits == (2, 3, 9, 0)
@@ -146,10 +161,7 @@ def there_seed(window: Window) -> str:
 
 def test_a_waiting_record_can_be_corrected_while_it_waits(online: Window, single: Node, there: SQLModel) -> None:
     window = online
-    window.begin_check()
-    single.stop()
-    window.fill_readings()
-    window.save()
+    save_one_without(window, single)
     window.app.entry.go_to_plot(1)
     window.until(lambda: window.app.form.opened is not None, "the record")
     window.fill(Fruit="7")
@@ -274,10 +286,7 @@ def test_quitting_says_that_what_waits_is_kept_and_the_next_start_saves_it(
     online: Window, single: Node, there: SQLModel, password: str, open_window: Callable[[], Window]
 ) -> None:
     window = online
-    window.begin_check()
-    single.stop()
-    window.fill_readings()
-    window.save()
+    save_one_without(window, single)
     window.settle()
     window.app.quit_application()
     dialog: Dialog = window.dialog()
@@ -296,10 +305,7 @@ def test_a_password_that_changed_meanwhile_is_asked_for_again(
     online: Window, single: Node, there: SQLModel
 ) -> None:
     window = online
-    window.begin_check()
-    single.stop()
-    window.fill_readings()
-    window.save()
+    save_one_without(window, single)
     single.start()
     single.execute(f"ALTER ROLE {OWNER} PASSWORD 'another'")
     window.until(lambda: "doesn't take the login any more" in trouble(window), "the refusal", 30)
@@ -331,10 +337,7 @@ def test_without_the_right_to_save_what_waits_stays_and_says_why(
     online: Window, single: Node, there: SQLModel
 ) -> None:
     window = online
-    window.begin_check()
-    single.stop()
-    window.fill_readings()
-    window.save()
+    save_one_without(window, single)
     single.start()
     single.execute("ALTER TABLE plot_checks RENAME TO plots_of_others", "abq")
     window.until(lambda: "1 record waiting here (" in trouble(window), "the reason", 30)
