@@ -129,11 +129,11 @@ def _receipt(delivery: Delivery, following: str) -> str:
         f"{delivery.name}, version {delivery.version}, {delivery.size:,} bytes, number {delivery.short}",
         f"to {delivery.address} by {delivery.kind.upper()}, as {delivery.username}",
         f"SHA-256 {delivery.sha256}",
-        *(f"Audit of lab {line}" for line in delivery.audit_chains),
         _once(f"{delivery.state.capitalize()}.", following),
     ]
     for number, attempt in reversed([*enumerate(delivery.attempts, 1)]):
         seconds = "" if attempt.seconds is None else f" in {attempt.seconds:.1f} s"
         moment = f"{attempt.started.astimezone():%Y-%m-%d %H:%M:%S}"
         lines.append(f"Attempt {number}: {moment}, {attempt.sent:,} bytes{seconds}. {attempt.outcome}".strip())
+    lines += [f"Audit of lab {line}" for line in delivery.audit_chains]
     return "\n".join(lines)

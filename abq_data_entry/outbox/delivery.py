@@ -105,9 +105,10 @@ class Delivery:
 
 
 def to_text(delivery: Delivery) -> str:
-    """Return the delivery as it stands on disk."""
+    """Return the delivery as it stands on disk: JSON with a line for each part."""
     content = {"format": FORMAT, **vars(delivery)}
-    return json.dumps(content, ensure_ascii=False, indent=1, default=_form_on_disk)
+    lines = (f' "{name}": {_JSON.encode(value)}' for name, value in content.items())
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def from_text(text: str) -> Delivery:
@@ -191,3 +192,6 @@ def _form_on_disk(value: object) -> object:
     if isinstance(value, Attempt):
         return vars(value)
     raise TypeError(f"{type(value).__name__} has no form on disk")
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, default=_form_on_disk)
