@@ -6,7 +6,7 @@ Sources: RFC 959 (FTP), RFC 2228 and RFC 4217 (FTP over TLS), RFC 2389 (FEAT), R
 import contextlib
 import ftplib
 import re
-import select
+import selectors
 import socket
 import ssl
 import time
@@ -141,17 +141,20 @@ class Session(ftplib.FTP):
         assert self.sock is not None
         self.guard.progressed()
         server = self.sock.getpeername()[0]
-        while True:
-            self.guard.check()
-            ready = select.select([listener, self.sock], [], [], POLL)[0]
-            if listener in ready:
-                data, address = listener.accept()
-                if address[0] == server:
-                    return self.guard.keep(data)
-                data.close()
-            elif ready:
-                self.voidresp()
-                raise ftplib.error_temp("425 The transfer ended before it began.")  # noqa: S321
+        with selectors.DefaultSelector() as selector:
+            for each in (listener, self.sock):
+                selector.register(each, selectors.EVENT_READ)
+            while True:
+                self.guard.check()
+                ready = [key.fileobj for key, _ in selector.select(POLL)]
+                if listener in ready:
+                    data, address = listener.accept()
+                    if address[0] == server:
+                        return self.guard.keep(data)
+                    data.close()
+                elif ready:
+                    self.voidresp()
+                    raise ftplib.error_temp("425 The transfer ended before it began.")  # noqa: S321
 
     def _encrypted(self, data: socket.socket) -> socket.socket:
         """The control connection's TLS session proves that both connections are ours; many servers insist."""
