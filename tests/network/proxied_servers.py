@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from abq_data_entry import network
@@ -14,14 +15,20 @@ from .fault_proxy import ADDRESS, FaultProxy, fault_proxy, free_ports
 from .real_servers import PASSWORD, RealServer, proftpd, sshd, vsftpd
 
 
+@dataclass(frozen=True)
 class Server:
-    """A real server behind the proxy."""
+    """A real server behind the proxy; `name`, `arguments`, `options`: of our uploads to it, as JSON could hold them."""
 
-    def __init__(self, kind: str, folder: Path, proxy: FaultProxy, uploads: Callable[[], network.Uploads]) -> None:
-        self.kind = kind
-        self.folder = folder
-        self.proxy = proxy
-        self.uploads = uploads
+    kind: str
+    folder: Path
+    proxy: FaultProxy
+    name: str
+    arguments: Sequence[object]
+    options: Mapping[str, object]
+
+    def uploads(self, **options: object) -> network.Uploads:
+        uploads: network.Uploads = getattr(network, self.name)(*self.arguments, **{**self.options, **options})
+        return uploads
 
     def files(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.folder.iterdir()}
@@ -55,27 +62,15 @@ def behind_the_proxy(kind: str, trusted: Authority, folder: Path, timeout: float
             proxy = stack.enter_context(fault_proxy(shell.port))
             known = folder / "known_hosts"
             known.write_text(f"[{ADDRESS}]:{shell.port} {shell.host_key}\n")
-            yield Server(
-                kind,
-                shell.folder,
-                proxy,
-                lambda: network.SftpUploads(
-                    ADDRESS, shell.port, shell.username, "", known, shell.key_file, timeout=timeout
-                ),
-            )
+            login = [ADDRESS, shell.port, shell.username, "", str(known), str(shell.key_file)]
+            yield Server(kind, shell.folder, proxy, "SftpUploads", login, {"timeout": timeout})
             return
         else:
             running = stack.enter_context(_started(kind, certificate, ports))
             port, files, user, password = running.port, running.folder, running.username, PASSWORD
         proxy = stack.enter_context(fault_proxy(port, ports))
-        yield Server(
-            kind,
-            files,
-            proxy,
-            lambda: network.FtpUploads(
-                ADDRESS, port, user, password, security=security, ca_file=trusted.file, timeout=timeout
-            ),
-        )
+        options = {"security": security, "ca_file": str(trusted.file), "timeout": timeout}
+        yield Server(kind, files, proxy, "FtpUploads", [ADDRESS, port, user, password], options)
 
 
 @contextlib.contextmanager
@@ -89,12 +84,8 @@ def _rest(folder: Path, timeout: float) -> Iterator[Server]:
         fault_proxy(bundled.port) as proxy,
     ):
         url = f"http://{ADDRESS}:{bundled.port}"
-        yield Server(
-            "rest",
-            received,
-            proxy,
-            lambda: network.RestUploads(f"{url}/upload", f"{url}/auth", "test", "test", timeout=timeout),
-        )
+        login = [f"{url}/upload", f"{url}/auth", "test", "test"]
+        yield Server("rest", received, proxy, "RestUploads", login, {"timeout": timeout})
 
 
 def _started(kind: str, certificate: Path, ports: range) -> contextlib.AbstractContextManager[RealServer]:

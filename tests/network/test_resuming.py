@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,6 +99,35 @@ def test_next_attempt_goes_on_with_what_the_last_one_left(
         assert len(kept) == 1 and server.files()[extract.name] == b"the old one"
         begun: list[int] = []
         with server.uploads() as uploads:  # as another process would, after a restart
+            uploads.upload(extract, identifier=IDENTIFIER, progress=lambda sent, total: begun.append(sent))
+        assert server.files() == {extract.name: extract.read_bytes()}
+        assert begun[0] > 2_000_000, "all of it was sent again"
+
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLED = """
+import json, sys
+from abq_data_entry import network
+name, arguments, options, path, identifier = json.loads(sys.argv[1])
+with getattr(network, name)(*arguments, **options) as uploads:
+    uploads.upload(path, identifier=identifier)
+"""
+
+
+@pytest.mark.parametrize("kind", ["vsftpd", "sshd"])
+def test_goes_on_with_what_a_killed_program_left(kind: str, trusted: Authority, tmp_path: Path, extract: Path) -> None:
+    with behind_the_proxy(kind, trusted, tmp_path) as server:
+        server.proxy.faults.append(Fault("stall", 8_000_000, data=kind != "sshd"))
+        task = [server.name, server.arguments, server.options, str(extract), IDENTIFIER]
+        process = subprocess.Popen([sys.executable, "-c", KILLED, json.dumps(task)], cwd=ROOT)
+        try:
+            assert server.proxy.happened.wait(30)
+        finally:
+            process.kill()
+            process.wait()
+        server.proxy.cut_all()
+        begun: list[int] = []
+        with server.uploads() as uploads:
             uploads.upload(extract, identifier=IDENTIFIER, progress=lambda sent, total: begun.append(sent))
         assert server.files() == {extract.name: extract.read_bytes()}
         assert begun[0] > 2_000_000, "all of it was sent again"

@@ -60,9 +60,9 @@ def empty_destination(request: pytest.FixtureRequest) -> None:
         running.proxy.happened.clear()
 
 
-def by(server: Server) -> Send:
+def by(server: Server, **options: object) -> Send:
     def send(path: Path, *, progress: object, cancel: threading.Event) -> None:
-        with server.uploads() as uploads:
+        with server.uploads(**options) as uploads:
             uploads.upload(path, identifier=path.parent.name, cancel=cancel)
 
     return send
@@ -113,14 +113,7 @@ def test_one_kilobyte_a_second_is_slow_and_no_fault(server: Server, box: Outbox)
     content = CONTENT[:3000]
     server.proxy.faults.append(Fault("slow", 500, data=server.kind != "rest"))
     delivery = box.add(Extract(content), DATE, REST if server.kind == "rest" else FTP, "lab")
-    server_uploads = server.uploads
-
-    def patient() -> network.Uploads:
-        uploads = server_uploads()
-        uploads._timeout = 20.0
-        return uploads
-
-    after, error = deliver(box, delivery.identifier, by(Server(server.kind, server.folder, server.proxy, patient)))
+    after, error = deliver(box, delivery.identifier, by(server, timeout=20.0))
     assert (after.state, error) == ("delivered", None) and server.proxy.happened.is_set()
     assert server.files() == {NAME: content}
 
