@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import outbox
 from ..constants import FieldNames as F
+from ..views.day_line import DayOffer
 
 if TYPE_CHECKING:
     from .window import Application
@@ -20,6 +21,7 @@ class NewDay:
     def __init__(self, application: Application) -> None:
         self._app = application
         self._day: datetime.date = application.today()
+        self._kept: tuple[str, datetime.date] | None = None
         self._timer = application.after(LOOK_MS, self.look)
 
     def look(self) -> None:
@@ -39,5 +41,24 @@ class NewDay:
             self._app.filename.set(outbox.extract_name(today))
             self._app.record_list.begin_day()
         form = self._app.form
-        if not form.begin_day() and began:
-            self._app.status.set(f"A new day has begun: {today}. The form stays on {form.inputs[F.DATE].text}")
+        date = form.inputs[F.DATE].text
+        if form.begin_day() or self._kept == (date, today):
+            form.offer_day(None)
+            return
+        if began:
+            self._app.status.set(f"A new day has begun: {today}. The form stays on {date}")
+        form.offer_day(DayOffer(date, today.isoformat(), self._go_on, lambda: self._stay(date, today)))
+
+    def _go_on(self) -> None:
+        self._app.entry.leave_form(self._begin)
+
+    def _begin(self) -> None:
+        if self._app.form.begin_day(leave_check=True):
+            self._app.form.offer_day(None)
+            self._app.form.focus_first_empty()
+
+    def _stay(self, date: str, today: datetime.date) -> None:
+        """The check is finished first: nothing is offered any more until the next day."""
+        self._kept = date, today
+        self._app.form.offer_day(None)
+        self._app.form.focus_first_empty()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..constants import FieldNames as F
 from ..themes import Look
 from ..widgets import FieldInput, PlotState, PlotStrip
+from .day_line import DayLine, DayOffer
 from .record_inputs import CheckKey
 
 AddInput = Callable[..., FieldInput]
@@ -109,6 +110,11 @@ class CheckPanel(ttk.Frame):
         self._others.place(x=0, y=0)
         self._others_room.bind("<Configure>", lambda event: self._wrap_others(event.width))
         progress.bind("<Configure>", lambda _event: self._place_others(), add=True)
+        # Never asks for more room than there is: a wider form would need scrolling.
+        self._beside = ttk.Frame(self, width=1, height=1)
+        self._beside.grid(row=0, column=len(heads), sticky="nsew")
+        self._beside.bind("<Configure>", lambda _event: self._place_day_line())
+        self.day_line = DayLine(self)
         self._next = ttk.Button(progress, style="Accent.TButton", command=next_check)
         self._next.bind("<Return>", lambda _event: self._next.invoke())
 
@@ -130,6 +136,21 @@ class CheckPanel(ttk.Frame):
             self._next.grid(row=0, column=2, padx=(16, 0))
         else:
             self._next.grid_remove()
+
+    def offer_day(self, offer: DayOffer | None) -> None:
+        """Offer to go on to today, or nothing any more."""
+        self.day_line.show(offer)
+        self.day_line.update_idletasks()
+        self._place_day_line()
+
+    def _place_day_line(self) -> None:
+        """Beside date, time, lab and technician where there is room, else below the strip, where it asks for some."""
+        if not self.day_line.text:
+            return
+        if self.day_line.winfo_reqwidth() <= self._beside.winfo_width():
+            self.day_line.place(in_=self._beside, relx=1, anchor="ne")
+        else:
+            self.day_line.grid(row=2, column=0, columnspan=5, sticky="w", pady=(4, 0))
 
     def _show_others(self, others: tuple[Entering, ...]) -> None:
         self._others.configure(text=_others_text(others))

@@ -15,6 +15,7 @@ from ..widgets import FieldInput, FieldNotes
 from ..widgets.focus import focused_widget
 from .autofill import Autofill
 from .check_panel import CheckPanel, CheckView, Entering
+from .day_line import DayOffer
 from .opened_record import OpenedRecord, opened_in
 from .plot_panel import PlotPanel
 from .reason import ReasonLine, is_wanted
@@ -220,21 +221,27 @@ class DataRecordForm(ttk.Frame):
             self.inputs[name].filled_by_itself = True
         self.begin_new()
 
-    def begin_day(self) -> bool:
-        """Midnight has passed: a date that filled itself becomes today's. A check that was begun keeps its own.
+    def begin_day(self, *, leave_check: bool = False) -> bool:
+        """Midnight has passed: a date that filled itself becomes today's.
 
-        Returns whether the form has the date it should have.
+        A check that was begun keeps its own, unless it is to be left. Returns whether the form has the date it should
+        have.
         """
         date, today = self.inputs[F.DATE], self._today().isoformat()
         if not date.filled_by_itself or date.text == today:
             return True
         under_way = bool(self.check.recorded) and not (self.check.complete and self.check.following is None)
+        under_way = under_way and not leave_check
         if self.changed or self.saving or self._opened is not None or under_way:
             return False
         date.fill(today, by_itself=True)
         self._check_changed()
         self._refresh()
         return True
+
+    def offer_day(self, offer: DayOffer | None) -> None:
+        """Offer beside the check to go on to today; None: nothing is offered any more."""
+        self._check_panel.offer_day(offer)
 
     def saved(self, record: Mapping[str, Any]) -> None:
         """The record is in the database: go on to the next plot that isn't recorded."""

@@ -503,6 +503,49 @@ def test_a_check_that_was_begun_keeps_its_date_after_midnight(records: List, sto
     assert window.text(F.DATE) == tomorrow.isoformat()
 
 
+def begin_overnight(records: List) -> tuple[str, datetime.date]:
+    """A check that was begun yesterday evening and isn't complete; returns its day, and today."""
+    window, date = records.window, ago(0)
+    window.begin_check("20:00", "E")
+    window.fill_readings()
+    window.save()
+    tomorrow = datetime.date.today() + datetime.timedelta(1)
+    window.app.today = lambda: tomorrow
+    window.app.new_day.follow()
+    return date, tomorrow
+
+
+def test_after_midnight_a_line_offers_to_go_on_to_today(records: List) -> None:
+    window, line = records.window, records.window.app.form._check_panel.day_line
+    assert line.text == "" and not line.winfo_ismapped()
+    date, tomorrow = begin_overnight(records)
+    assert line.text == f"This check is of {date}."
+    window.app.new_day.follow()  # it stays until somebody has decided
+    window.fill(Humidity="24.09")
+    line.buttons[0].focus_set()
+    window.press("Return")
+    window.answer("Discard")
+    assert window.text(F.DATE) == tomorrow.isoformat() and line.text == ""
+    window.until(lambda: window.app.form.check.key == (tomorrow, "20:00", "E"), "the check of today")
+    window.app.new_day.follow()
+    assert line.text == ""
+
+
+def test_a_check_is_finished_before_the_new_day_begins(records: List, stored: SQLModel) -> None:
+    window, line = records.window, records.window.app.form._check_panel.day_line
+    date, tomorrow = begin_overnight(records)
+    line.buttons[1].invoke()
+    window.app.new_day.follow()
+    assert line.text == "" and window.text(F.DATE) == date
+    window.fill_readings()
+    window.save()
+    assert stored.get_record(date, "20:00", "E", 2)
+    # Another midnight is another question.
+    window.app.today = lambda: tomorrow + datetime.timedelta(1)
+    window.app.new_day.follow()
+    assert line.text and str(tomorrow + datetime.timedelta(1)) in line.buttons[0].cget("text")
+
+
 def test_a_chosen_date_stays_chosen_at_midnight(records: List) -> None:
     records.choose(F.DATE, ago(3))
     records.settle()
