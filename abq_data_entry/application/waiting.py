@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import folders
+from ..views import show_choice
 
 if TYPE_CHECKING:
     from ..journal import Entry, Journal, Replayed
@@ -98,6 +99,20 @@ class Waiting:
         lasting, database = self._app.connection.lasting, self._database
         self._app.jobs.submit(
             "database", lambda: _replay(database, model, lasting), done=self._replayed, failed=self._not_replayed
+        )
+
+    def agree(self, then: Callable[[], object]) -> object:
+        """Make an extract of today, `then`; where records of today wait here, ask whether it may lack them."""
+        today = self._app.today()
+        missing = [each for each in self.entries if each.key[0] == today]
+        if not missing:
+            return then()
+        return show_choice(
+            self._app,
+            "Waiting Records",
+            f"{counted(len(missing))} of today {'waits' if len(missing) == 1 else 'wait'} on this computer.",
+            "The extract is made from the database, which doesn't have what waits here yet.",
+            (("Without What Waits", then), ("Cancel", None)),
         )
 
     # -- showing --------------------------------------------------------------------------------------

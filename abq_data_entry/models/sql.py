@@ -324,6 +324,7 @@ class SQLModel:
             return self._connections.write(run)
         except OutcomeUnknown:
             self._connections.write(run)
+            self._connections.confirm()
             return True
 
     def record_delivery(self, row: Mapping[str, object]) -> None:
@@ -336,6 +337,7 @@ class SQLModel:
             self._connections.write(lambda cursor: deliveries.record(cursor, rows))
         except OutcomeUnknown:
             self._connections.write(lambda cursor: deliveries.record(cursor, rows))
+            self._connections.confirm()
 
     def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int:
         """Return the highest version of a day's file that was to go to `rest` or `ftp`, 0 if there is none."""

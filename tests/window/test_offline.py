@@ -220,6 +220,19 @@ def test_what_the_database_refuses_is_put_right_in_the_form(
     assert there.get_record(today, "8:00", "A", 1)[F.TECHNICIAN] == "P Taylor" and journal().entries() == []
 
 
+def test_an_extract_that_would_lack_what_waits_is_asked_about(online: Window, single: Node) -> None:
+    window = online
+    save_one_without(window, single)
+    for name in ("upload_to_corporate_rest", "export_extract"):
+        window.app.callbacks[name]()
+        assert "1 record of today waits on this computer" in window.dialog().message
+        window.answer("Cancel")
+    window.app.callbacks["upload_to_corporate_ftp"]()
+    window.answer("Without What Waits")
+    window.until(lambda: window.dialogs, "what the database says to that")
+    assert "couldn't be sent by FTP" in window.dialog().message
+
+
 def test_a_waiting_record_that_needs_a_decision_can_be_given_up(online: Window, single: Node, there: SQLModel) -> None:
     window = online
     settings = {"db_host": "127.0.0.1", "db_port": str(single.port), "db_name": "abq"}
