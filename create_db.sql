@@ -639,7 +639,7 @@ BEGIN
     FOR each IN
         SELECT name, CASE name WHEN 'labs' THEN 'id' ELSE 'lab_id' END AS lab
         FROM unnest(ARRAY[
-            'labs', 'plots', 'lab_checks', 'plot_checks', 'audit', 'audit_heads', 'check_presence'
+            'labs', 'lab_members', 'plots', 'lab_checks', 'plot_checks', 'audit', 'audit_heads', 'check_presence'
         ]) AS name
     LOOP
         EXECUTE format('DROP POLICY IF EXISTS own_labs ON %I', each.name);
@@ -777,6 +777,10 @@ BEGIN
             FROM labs, generate_series(1, 20) AS number;
     END IF;
 END $$;
+
+-- Version 0 had no table of versions. Rows that are older than the audit are known by it.
+INSERT INTO schema_version (version)
+    SELECT 0 WHERE NOT EXISTS (SELECT FROM schema_version) AND EXISTS (SELECT FROM lab_checks);
 
 INSERT INTO schema_version (version) VALUES (3) ON CONFLICT (version) DO NOTHING;
 

@@ -89,7 +89,8 @@ def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
         except ValueError as error:
             raise NotDone(str(error)) from None
     if verdict.breaks:
-        told = " ".join(f"Lab {each.lab}, entry {each.sequence}: {each.reason}." for each in verdict.breaks)
+        entries = {each: f", entry {each.sequence}" if each.sequence else "" for each in verdict.breaks}
+        told = " ".join(f"Lab {each.lab}{entry}: {each.reason}." for each, entry in entries.items())
         raise NotDone(f"The audit is broken. {told}")
     print(f"The audit is whole: {verdict.entries} entries, each follows the one before it.")
 

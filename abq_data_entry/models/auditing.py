@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -27,7 +28,7 @@ _HEADS_OF_DAY = """
     SELECT lab_id::text, sequence, hash FROM audit_heads
     WHERE sequence > 0 AND (lab_id IN (SELECT lab_id FROM lab_checks WHERE date = %s)) ORDER BY lab_id
 """
-# A row must be as the last entry about it says; a row without an entry is older than the audit.
+# A row must be as the last entry about it says.
 _STRAYED = """
     SELECT last.lab_id::text, last.sequence, last.table_name, last.key::text
     FROM (
@@ -37,6 +38,18 @@ _STRAYED = """
     LEFT JOIN {table} AS present ON {same}
     WHERE to_jsonb(present) IS DISTINCT FROM last.new
     ORDER BY last.lab_id, last.sequence LIMIT 1
+"""
+# A row of a day after the audit began, or of any day where it was there from the beginning, must have an entry.
+_UNKNOWN = """
+    SELECT {lab}, key::text FROM (
+        SELECT *, jsonb_build_object({pairs}) AS key FROM {table} WHERE {day} > %(began)s::date
+    ) AS present
+    WHERE NOT EXISTS (SELECT FROM audit WHERE table_name = %(table)s AND audit.key = present.key)
+    ORDER BY key::text LIMIT 1
+"""
+_BEGAN = """
+    SELECT CASE WHEN min(version) < 3 THEN min(applied) FILTER (WHERE version >= 3)::date::text ELSE '-infinity' END
+    FROM schema_version
 """
 _KEYS = {
     "plot_checks": ("date::date", "time::time", "lab_id::char(1)", "plot::smallint"),
@@ -50,7 +63,7 @@ _KEYS = {
 
 
 class Break(NamedTuple):
-    """Where a chain is broken: the lab, the number of the entry, and what is wrong, as a sentence."""
+    """Where a chain is broken: the lab, the number of the entry (0: of none), and what is wrong, as a sentence."""
 
     lab: str
     sequence: int
@@ -109,7 +122,7 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
     for lab, sequence in sorted(missing):
         breaks.setdefault(lab, Break(lab, sequence, "it isn't the entry that went with a delivery"))
     if not breaks:
-        breaks = {each.lab: each for each in _strayed(cursor)}
+        breaks = {each.lab: each for each in itertools.chain(_unknown(cursor), _strayed(cursor))}
     return Verdict(entries, tuple(breaks[lab] for lab in sorted(breaks)))
 
 
@@ -145,3 +158,21 @@ def _strayed(cursor: Cursor) -> Iterator[Break]:
         cursor.execute(_STRAYED.format(table=table, same=same), {"table": table})
         for lab, sequence, name, row in cursor.fetchall():
             yield Break(lab, int(sequence), f"the row {row} of {name} isn't as this entry left it")
+
+
+def _unknown(cursor: Cursor) -> Iterator[Break]:
+    """Yield the first row of each table that was added past the audit."""
+    cursor.execute("SET LOCAL timezone = 'UTC'")
+    cursor.execute(_BEGAN)
+    ((began,),) = cursor.fetchall()
+    for table, key in _KEYS.items():
+        names = [each.partition("::")[0] for each in key]
+        parts = {
+            "table": table,
+            "lab": "lab_id::text" if "lab_id" in names else "id::text" if table == "labs" else "'-'",
+            "pairs": ", ".join(f"'{name}', {name}" for name in names),
+            "day": "date" if "date" in names else "date '0001-01-01'",  # they have none: only where all must have
+        }
+        cursor.execute(_UNKNOWN.format(**parts), {"table": table, "began": began})
+        for lab, row in cursor.fetchall():
+            yield Break(lab, 0, f"the row {row} of {table} has no entry")

@@ -192,6 +192,10 @@ class TestAudit:
             ("UPDATE plot_checks SET plants = 19, version = version WHERE lab_id = 'A' AND plot = 2",
              "isn't as this entry left it"),
             ("DELETE FROM plot_checks WHERE lab_id = 'A' AND plot = 2", "isn't as this entry left it"),
+            ("INSERT INTO plot_checks SELECT date, time, lab_id, 19, seed_sample, humidity, light, temperature,"
+             " equipment_fault, blossoms, plants, fruit, max_height, min_height, median_height, notes, lab_tech_id"
+             " FROM plot_checks WHERE lab_id = 'A' AND plot = 2", 'the row .*"plot": 19.* of plot_checks has no entry'),
+            ("DELETE FROM plots WHERE lab_id = 'A' AND plot = 7", "isn't as this entry left it"),
         ],
     )  # fmt: skip
     def test_the_first_break_is_named(
@@ -251,6 +255,12 @@ class TestAudit:
             f" UPDATE audit_heads SET hash = (SELECT hash FROM audit WHERE {last}) WHERE lab_id = 'F'"))
         written.set_seed_sample("F", 1, "AXM999")
         assert written.verify_audit().breaks == ()
+
+    def test_a_long_hostile_text_is_hashed_as_it_is(self, model: SQLModel) -> None:
+        text = "\"quoted\" 'single' \\ \t\n\r \x01 \u2028 🌱 {} $$ -- /* " * 1500
+        model.save_record(record(Notes=text), reason=text[:500])
+        assert model.get_history(*KEY)[0].fields["Notes"][1] == model.get_record(*KEY)["Notes"]
+        assert model.verify_audit().breaks == ()
 
     def test_weather_and_places_are_in_it(self, model: SQLModel) -> None:
         model.add_technician(77, "New One")

@@ -1,0 +1,161 @@
+"""Databases as earlier versions really made them (`schemas/` has their create_db.sql) come to this one without loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry.folders import bundled_file
+from abq_data_entry.models import SchemaMissing, SQLModel, schema
+from tests.models.records import DATE, record
+from tests.models.test_schema import ORIGINAL, Endpoint, dump, psql, run
+
+SCHEMAS = Path(__file__).parent / "schemas"
+VERSIONS = (1, 2)
+
+# What a laboratory may have recorded: hostile texts, a fault, another technician for one plot, a lab that is gone.
+_USED = """
+    DELETE FROM plots WHERE lab_id = 'E';
+    DELETE FROM labs WHERE id = 'E';
+    INSERT INTO lab_techs VALUES (1, 'M Núñez "Mimi" O''Hara');
+    UPDATE plots SET current_seed_sample = NULL WHERE lab_id = 'B' AND plot = 2;
+    INSERT INTO lab_checks VALUES ('2025-02-28', '8:00', 'A', 1), ('2025-03-01', '20:00', 'B', 4291);
+    INSERT INTO plot_checks (date, time, lab_id, plot, seed_sample, humidity, light, temperature, equipment_fault,
+            blossoms, plants, fruit, max_height, min_height, median_height, notes, lab_tech_id)
+        VALUES
+            ('2025-02-28', '8:00', 'A', 1, 'AXM477', 20.5, 0, 4, false, 0, 20, 1000, 1000, 0, 0.01,
+                E'a\\\\\\n"b"; --', 1),
+            ('2025-02-28', '8:00', 'A', 2, 'AXM478', NULL, NULL, NULL, true, 1, 2, 3, 5, 1, 3,
+                repeat('ü', 65536), 4291),
+            ('2025-03-01', '20:00', 'B', 2, 'AXM478', 52, 100, 40, false, 1, 2, 3, 5, 1, 3, NULL, NULL);
+    INSERT INTO local_weather VALUES ('2025-02-28 8:00-07', 1, 2, 1003, 'Fog');
+"""
+_TABLES = ("lab_techs", "labs", "plots", "lab_checks", "plot_checks", "local_weather", "data_record_view")
+_VERSION_2_RIGHTS = """
+    GRANT SELECT ON schema_version, lab_techs, labs, plots, lab_checks, plot_checks, local_weather, deliveries,
+        data_record_view TO {role};
+    GRANT INSERT, UPDATE ON lab_checks, plot_checks, deliveries TO {role};
+    GRANT INSERT ON local_weather TO {role};
+"""
+
+
+@pytest.fixture(params=VERSIONS)
+def older(request: pytest.FixtureRequest, empty_database: Endpoint) -> Endpoint:
+    """A database that an earlier version made and a laboratory used."""
+    run(empty_database, (SCHEMAS / f"version_{request.param}.sql").read_text("utf-8"))
+    run(empty_database, _USED)
+    if request.param >= 2:
+        run(empty_database, "INSERT INTO deliveries VALUES (gen_random_uuid(), now(), '2025-02-28', 'a.csv', 1, 'rest',"
+                            " 'https://x', 'u', 1, repeat('0', 64), 'failed', 3, now(), NULL, 'no way', 7)")
+    return empty_database
+
+
+@pytest.fixture
+def technician(older: Endpoint) -> Iterator[str]:
+    """With the rights that the documents of version 2 gave."""
+    role = f"technician_of_{older['dbname']}"
+    rights = _VERSION_2_RIGHTS
+    if run(older, "SELECT to_regclass('deliveries')") == [(None,)]:
+        rights = rights.replace(", deliveries", "")
+    run(older, f"CREATE ROLE {role}; {rights.format(role=role)}")
+    yield role
+    run(older, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def contents(endpoint: Endpoint) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables, with the columns that there always were."""
+    found = {}
+    for table in _TABLES:
+        columns = run(endpoint, "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
+                                f" WHERE attrelid = '{table}'::regclass AND attnum > 0 AND attname <> 'version'")
+        found[table] = run(endpoint, f"SELECT {columns[0][0]} FROM {table} ORDER BY {columns[0][0]}")
+    return found
+
+
+def test_nothing_is_lost(older: Endpoint) -> None:
+    before = contents(older)
+    deliveries = "SELECT * FROM deliveries"
+    sent = run(older, deliveries) if run(older, "SELECT to_regclass('deliveries')") != [(None,)] else []
+    assert schema.prepare(older) is True
+    assert contents(older) == before
+    assert [(*each, None) for each in sent] == run(older, deliveries)
+    assert run(older, "SELECT max(version) FROM schema_version") == [(schema.VERSION,)]
+    assert run(older, "SELECT DISTINCT version FROM plot_checks") == [(1,)]
+    assert run(older, "SELECT count(*) FROM audit") == [(0,)]
+    again = dump(older)
+    assert schema.prepare(older) is False
+    run(older, bundled_file("create_db.sql").read_text("utf-8"))
+    assert dump(older) == again
+
+
+def test_it_has_the_tables_of_a_new_one(older: Endpoint, database: Endpoint) -> None:
+    assert psql(older, "-q", "-f", str(bundled_file("create_db.sql"))).stderr == ""
+    assert dump(older, "--schema-only") == dump(database, "--schema-only")
+
+
+def test_old_records_are_corrected_with_their_history_from_then_on(older: Endpoint) -> None:
+    schema.prepare(older)
+    key = ("2025-02-28", "8:00", "A", 1)
+    with closing(SQLModel.at(older)) as model:
+        found = model.get_versioned_record(*key)
+        assert (found.version, found.changed_by) == (1, "")
+        assert model.get_history(*key) == []
+        model.save_record({**found.record, "Plants": 19}, "update", expected_version=1, reason="counted again")
+        (change,) = model.get_history(*key)
+        assert (change.fields, change.reason) == ({"Plants": ("20", "19")}, "counted again")
+        assert model.verify_audit().breaks == ()
+
+
+def test_rows_from_before_the_audit_are_no_break_and_those_that_somebody_slips_in_later_are(older: Endpoint) -> None:
+    schema.prepare(older)
+    slip = "INSERT INTO lab_checks VALUES ({}, '8:00', 'C', 4291)"
+    with closing(SQLModel.at(older)) as model:
+        assert model.verify_audit().breaks == ()
+        hidden = "SET session_replication_role = replica; {}; SET session_replication_role = origin"
+        run(older, hidden.format(slip.format("current_date + 2")))
+        (found,) = model.verify_audit().breaks
+        assert (found.lab, found.sequence) == ("C", 0) and "of lab_checks has no entry" in found.reason
+
+
+def test_who_could_enter_still_can(older: Endpoint, technician: str) -> None:
+    with closing(SQLModel.at({**older, "options": f"-c role={technician}"})) as model:
+        with pytest.raises(SchemaMissing, match="older version"):
+            model.connect()
+        schema.prepare(older)
+        model.connect()
+        model.save_record(record(), "insert", entry="0123456789abcdef0123456789abcdef")
+        model.save_record(record(Plants=3), "update", expected_version=1, reason="slip")
+        model.enter_check(DATE, "8:00", "A", 3, "J Simms")
+        assert [each.reason for each in model.get_history(DATE, "8:00", "A", 3)] == ["", "slip"]
+        assert model.rights().may_enter and not model.rights().may_manage
+    changing = "INSERT, UPDATE, DELETE, TRUNCATE"
+    for table in ("audit", "audit_heads", "lab_members"):
+        assert run(older, f"SELECT has_table_privilege('{technician}', '{table}', '{changing}')") == [(False,)]
+
+
+def test_a_view_of_qa_stays(older: Endpoint) -> None:
+    run(older, 'CREATE VIEW report AS SELECT "Date", count(*) AS records FROM data_record_view GROUP BY 1')
+    schema.prepare(older)
+    assert len(run(older, "SELECT * FROM report")) == 2
+
+
+def test_rows_of_the_first_schema_are_no_break(empty_database: Endpoint) -> None:
+    run(empty_database, ORIGINAL)
+    schema.prepare(empty_database)
+    assert run(empty_database, "SELECT version FROM schema_version ORDER BY 1") == [(0,), (schema.VERSION,)]
+    with closing(SQLModel.at(empty_database)) as model:
+        assert model.verify_audit().breaks == ()
+
+
+@pytest.mark.parametrize("version", [0, *VERSIONS])
+def test_an_error_on_the_way_leaves_it_as_it_was(empty_database: Endpoint, version: int) -> None:
+    script = ORIGINAL if version == 0 else (SCHEMAS / f"version_{version}.sql").read_text("utf-8")
+    run(empty_database, script)
+    run(empty_database, "CREATE VIEW audit AS SELECT 1 AS in_the_way")
+    before = dump(empty_database)
+    with pytest.raises(Exception, match="database"):
+        schema.prepare(empty_database)
+    assert dump(empty_database) == before
