@@ -22,7 +22,7 @@ Held = tuple[CheckKey, "int | None", str]
 log = logging.getLogger(__name__)
 
 
-class PresenceKeeper:
+class CheckPresence:
     """Follows the form: a check is held from the first value typed into it until it is left, or left alone."""
 
     def __init__(self, application: Application) -> None:

@@ -35,7 +35,7 @@ from .offline import Offline
 from .permissions import Permissions
 from .plot_keys import PlotKeys
 from .preferences import Preferences
-from .presence import PresenceKeeper
+from .presence import CheckPresence
 from .reconnecting import Reconnecting
 from .tools import Tools
 from .waiting import Waiting, counted
@@ -86,7 +86,7 @@ class Application(tk.Tk):
         self.entry = RecordEntry(self)
         self.browsing = Browsing(self)
         self.permissions = Permissions(self)
-        self.presence = PresenceKeeper(self)
+        self.presence = CheckPresence(self)
         self.tools = Tools(self)
         self.connection = Connection(self, self._connected)
         self.reconnecting = Reconnecting(self)
