@@ -37,6 +37,7 @@ class Following:
         self._thread: threading.Thread | None = None
         self._saved: dict[Key, str] = {}
         self._missed = False
+        self._began = False
         self._places = False
         self._shown_at = 0.0
         self._timer = application.after(LOOK_MS, self._look)
@@ -46,7 +47,7 @@ class Following:
         if model is self._watched:
             return
         self._stop.set()
-        self._watched, self._stop = model, threading.Event()
+        self._watched, self._stop, self._began = model, threading.Event(), False
         self._thread = threading.Thread(
             target=model.watch, args=(self._heard.put, self._stop), name="watching", daemon=True
         )
@@ -107,11 +108,12 @@ class Following:
         self._fetch(model, saved)
 
     def _show_missed(self) -> None:
-        """The connection was lost for a while: who knows what was saved meanwhile."""
-        if self._app.record_list.in_use:
+        """Who knows what was saved since the list was fetched, while nobody listened."""
+        if self._app.record_list.in_use or not self._began:
             self._app.record_list.page.refresh()
         else:
             self._app.browsing.follow(0)
+        self._began = True
         if self._app.form.opened is not None and self._watched is not None:
             self._fetch(self._watched, {}, also=(self._app.form.opened,))
 
@@ -124,6 +126,9 @@ class Following:
             changed |= {opened} if opened is not None and opened[:3] == check else set()
         inserted = [key for key, operation in saved.items() if operation == "insert" and key[3] is not None]
         new = [key for key in inserted if not records.holds(key) and records.may_admit(key)]
+        if records.filter.technician is None:  # then the key alone says whether the list has it
+            self._show_new(len(new))
+            new = []
         wanted = list(dict.fromkeys((*changed, *also, *new)))[:MOST_ROWS]
         if not wanted:
             return
@@ -133,20 +138,24 @@ class Following:
             return {key: each for key, each in found if each.record}
 
         self._app.jobs.submit(
-            "records", fetch, done=lambda found: self._show_found(found, set(new), len(new)), failed=_not_fetched
+            "records", fetch, done=lambda found: self._show_found(found, set(new)), failed=_not_fetched
         )
 
-    def _show_found(self, found: dict[Key, Any], new: set[Key], count: int) -> None:
+    def _show_found(self, found: dict[Key, Any], new: set[Key]) -> None:
         records = self._app.record_list
         records.show_changed({key: each.record for key, each in found.items() if key not in new})
-        admitted = sum(records.admits(found[key].record) for key in new if key in found) + max(0, count - MOST_ROWS)
-        if admitted and records.in_use:
-            records.show_news(records.unseen + admitted)
-        elif admitted:
-            self._app.browsing.follow(admitted)
+        self._show_new(sum(records.admits(each.record) for key, each in found.items() if key in new))
         opened = self._app.form.opened
         if opened in found:
             self._show_opened(opened, found[opened])
+
+    def _show_new(self, count: int) -> None:
+        """So many records are new and belong into the list: they appear, unless that would move it under the hands."""
+        records = self._app.record_list
+        if count and records.in_use:
+            records.show_news(records.unseen + count)
+        elif count:
+            self._app.browsing.follow(count)
 
     def _show_opened(self, key: Any, theirs: Any) -> None:
         """The record in the form was saved by somebody else: show it, or say so where something was typed over it."""

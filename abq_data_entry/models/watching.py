@@ -27,7 +27,8 @@ class Notice(NamedTuple):
     """Something has changed: the channel, and for records `content` with the table, the operation and the key.
 
     `process` is the server process that changed it, see `SQLModel.owns`.
-    `channel` is '' when notices may have been missed (the connection was lost and is back): look at everything.
+    `channel` is '' when notices may have been missed (it is only now that they are heard, at the beginning and after a
+    lost connection): look at everything.
     """
 
     channel: str
@@ -42,7 +43,7 @@ def watch(
 
     A lost connection is opened again, with growing pauses, for as long as it takes. Raises nothing of the database's.
     """
-    pause, first = _SHORTEST_PAUSE, True
+    pause = _SHORTEST_PAUSE
     while not stop.is_set():
         try:
             connection = psycopg2.connect(make_dsn(**endpoint))
@@ -52,27 +53,19 @@ def watch(
             continue
         pause = _SHORTEST_PAUSE
         try:
-            _listen(connection, told, stop, () if first else (Notice("", {}),))
-            first = False
+            _listen(connection, told, stop)
         except (psycopg2.Error, OSError, ValueError) as error:
-            first = False
             log.info("the connection that listens was lost: %s", type(error).__name__)
             stop.wait(pause)
         finally:
             connection.close()
 
 
-def _listen(
-    connection: Connection,
-    told: Callable[[list[Notice]], object],
-    stop: threading.Event,
-    missed: tuple[Notice, ...],
-) -> None:
+def _listen(connection: Connection, told: Callable[[list[Notice]], object], stop: threading.Event) -> None:
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute(f"LISTEN {RECORDS}; LISTEN {PRESENCE}")
-    if missed:
-        told(list(missed))
+    told([Notice("", {})])
     while not stop.is_set():
         if select.select([connection], [], [], _LOOK) == ([], [], []):
             continue

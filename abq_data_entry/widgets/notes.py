@@ -5,7 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 
 from .. import fields
-from ..themes import Look
+from ..themes import LIGHT, Look
 
 
 class FieldNotes(tk.Text):
@@ -13,6 +13,7 @@ class FieldNotes(tk.Text):
 
     def __init__(self, parent: tk.Misc, field: fields.Field, height: int = 2) -> None:
         self.field = field
+        self._palette = LIGHT
         super().__init__(parent, height=height, width=20, wrap="word", undo=True, maxundo=0, autoseparators=True)
         self.configure(relief="flat", borderwidth=0, highlightthickness=1, font="TkTextFont")
         self.bind("<<Modified>>", self._modified)
@@ -41,13 +42,19 @@ class FieldNotes(tk.Text):
     def set_enabled(self, enabled: bool) -> None:
         """Let the user write here, or not."""
         self.configure(state="normal" if enabled else "disabled")
+        self._colour()
 
     def show_look(self, look: Look) -> None:
         """Colour the text like the entries beside it."""
-        p = look.palette
-        self.configure(background=p.field, foreground=p.text, insertbackground=p.text, padx=look.unit, pady=look.unit)
+        p = self._palette = look.palette
+        self.configure(insertbackground=p.text, padx=look.unit, pady=look.unit)
+        self._colour()
         self.configure(highlightbackground=p.border, highlightcolor=p.accent, highlightthickness=1)
         self.configure(selectbackground=p.selection, selectforeground=p.on_selection)
+
+    def _colour(self) -> None:
+        p, enabled = self._palette, str(self.cget("state")) == "normal"
+        self.configure(background=p.field if enabled else p.field_disabled, foreground=p.text if enabled else p.muted)
 
     def _modified(self, _event: object) -> None:
         if self.edit_modified():

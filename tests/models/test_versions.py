@@ -329,6 +329,7 @@ class TestWatching:
     def test_after_a_lost_connection_all_may_be_new(
         self, told: queue.Queue[Notice], other: SQLModel, database: Endpoint
     ) -> None:
+        assert _found(told, lambda each: each.channel == "")  # so it is at the beginning
         other.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
                     " AND datname = current_database()")
         assert _found(told, lambda each: each.channel == "")
