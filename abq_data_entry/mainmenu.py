@@ -37,6 +37,7 @@ DELIVERIES = Command("Deliveries", "show_deliveries", "Control-Shift-D", "Comman
 ADMINISTRATION = Command(
     "Technicians, Labs and Plots", "show_administration", "Control-Shift-T", "Command-Shift-T"
 )
+CONNECTIONS = Command("Check Connections…", "check_connections", "Control-Shift-C", "Command-Shift-C")
 WAITING = Command("Waiting Records", "show_waiting", "Control-Shift-J", "Command-Shift-J")
 FORM = Command("Record Form", "show_form", "Control-r", "Command-r")
 LIST = Command("Record List", "show_record_list", "Control-l", "Command-l")
@@ -53,7 +54,7 @@ PREFERENCES_FILE = Command("Show Settings File", "show_settings_file")
 
 FILE_COMMANDS = (NEW, SAVE, EXPORT)
 BACKUP_COMMANDS = (BACK_UP, RESTORE)
-TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, WAITING, ADMINISTRATION)
+TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, WAITING, CONNECTIONS, ADMINISTRATION)
 GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, MISSING, HISTORY, REFRESH)
 HELP_COMMANDS = (HELP, KEYS)
 ALL_COMMANDS = (*FILE_COMMANDS, *BACKUP_COMMANDS, QUIT, *TOOLS_COMMANDS, *GO_COMMANDS, *HELP_COMMANDS)

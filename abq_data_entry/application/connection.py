@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..views import LoginDialog, after_other_dialogs
@@ -35,6 +36,26 @@ class Connection:
     def username(self) -> str:
         """Who is logged in at the configured server; empty for the embedded one."""
         return self._login[0] if self._login is not None else ""
+
+    @property
+    def login(self) -> tuple[str, str] | None:
+        """The login at the configured server, if somebody is logged in."""
+        return self._login
+
+    @contextmanager
+    def own_server(self, database: str) -> Iterator[dict[str, str]]:
+        """Where our own database is, with its server running; one that runs only for this ends with the block.
+
+        On a worker thread. Raises `PostgresError`.
+        """
+        from .. import folders, postgres
+
+        server = self._server or postgres.start(folders.data_folder())
+        try:
+            yield server.endpoint(database)
+        finally:
+            if server is not self._server:
+                server.stop_if_unused()
 
     @property
     def database(self) -> str:

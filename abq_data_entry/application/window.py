@@ -251,6 +251,7 @@ class Application(tk.Tk):
             "upload_to_corporate_ftp": lambda: self.waiting.agree(self.tools.upload_to_corporate_ftp),
             "show_waiting": self.waiting.show,
             "show_deliveries": lambda: _menu_command("delivery_list", "show_deliveries", self),
+            "check_connections": lambda: _menu_command("connections_check", "show_connections", self),
             "show_administration": lambda: _menu_command("administration", "show_administration", self),
             "show_form": self._go_to_form,
             "show_record_list": self.show_record_list,

@@ -1,0 +1,165 @@
+"""Opens the window that checks the connections: asks for logins where they are wanted, and runs the checks."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..jobs import ANY
+from ..views.connections import ConnectionCallbacks, ConnectionLine, ConnectionsWindow
+
+if TYPE_CHECKING:
+    from ..checking import Step
+    from ..jobs import Job
+    from .window import Application
+
+Login = tuple[str, str]
+_DELIVERIES = {"rest": "REST", "ftp": "FTP"}
+_DESTINATIONS = {"REST": "REST", "FTP": "FTP", "SFTP": "FTP"}  # the first word of a step's destination
+
+
+def show_connections(application: Application) -> ConnectionsWindow:
+    """Show the window, or bring the one that is open to the front."""
+    shown = next((each for each in application.winfo_children() if isinstance(each, ConnectionsWindow)), None)
+    if shown is not None:
+        shown.lift()
+        shown.list.focus_set()
+        return shown
+    return ConnectionsCheck(application).window
+
+
+class ConnectionsCheck:
+    """One window and its checks, one after the other."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self._job: Job | None = None
+        self._found: list[Step] = []
+        self._shown = 0
+        self._started = datetime.datetime.now().astimezone()
+        self._round = 0
+        self._window: ConnectionsWindow | None = None
+        self.window = self._window = ConnectionsWindow(
+            application, ConnectionCallbacks(self._begin, self._cancel, self._copy)
+        )
+
+    def _begin(self, with_login: bool, with_write: bool) -> None:
+        self._round += 1
+        self._found, self._shown, self._job = [], 0, None
+        self._started = datetime.datetime.now().astimezone()
+        values, present = self._app.tools.deliveries.settings(), self._round
+        if with_login:
+            self._obtain(values, list(_DELIVERIES), {}, lambda logins: self._run(present, values, logins, with_write))
+        else:
+            self._app.after_idle(self._run, present, values, None, with_write)
+
+    def _obtain(
+        self,
+        values: Mapping[str, object],
+        left: list[str],
+        logins: dict[str, Login | None],
+        then: Callable[[dict[str, Login | None]], object],
+    ) -> None:
+        """Get the logins one after the other; a dialog that is cancelled means that there is none to be tried."""
+        if not left:
+            then(logins)
+            return
+        kind = left.pop(0)
+
+        def answered(login: Login | None) -> None:
+            logins[kind] = login
+            self._obtain(values, left, logins, then)
+
+        self._app.tools.deliveries.logins.obtain(_DELIVERIES[kind], values, "", answered)
+
+    def _run(
+        self, present: int, values: Mapping[str, object], logins: dict[str, Login | None] | None, write: bool
+    ) -> None:
+        if present != self._round or self._window is None or not self._window.winfo_exists():
+            return  # cancelled or closed meanwhile
+        found, app, database = self._found, self._app, str(values["db_name"])
+        known = None if logins is None else {**logins, "database": app.connection.login}
+
+        def work(job: Job) -> None:
+            from ..checking import LoginMissing, Wanted, check_connections
+
+            def login(kind: str) -> Login | None:
+                if known is not None and kind == "database" and known[kind] is None:
+                    raise LoginMissing("Nobody is logged in to the database here. Log in first: Go ‣ Refresh.")
+                return None if known is None else known[kind]
+
+            wanted = Wanted(login=login, write=write)
+            for step in check_connections(values, partial(app.connection.own_server, database), wanted, job.cancel):
+                found.append(step)
+                job.report(len(found), 0)
+
+        self._job = app.jobs.submit(
+            ANY,
+            work,
+            name="Check Connections",
+            progress=lambda *_: self._show(present, values, known),
+            done=lambda _: self._ended(present, values, known),
+            failed=lambda error: self._ended(present, values, known, error),
+            with_job=True,
+        )
+
+    def _show(self, present: int, values: Mapping[str, object], logins: Mapping[str, Login | None] | None) -> None:
+        from ..checking.report import time_of
+
+        if present != self._round or self._window is None or not self._window.winfo_exists():
+            return
+        new = self._found[self._shown :]
+        self._shown += len(new)
+        lines = [
+            ConnectionLine(each.destination, each.what, each.verdict, time_of(each), each.text, each.advice)
+            for each in new
+        ]
+        self._window.show_lines(lines)
+        if self._job is not None and not self._job.cancel.is_set():
+            self._window.say(f"Checking…, {self._shown} steps so far")
+        for each in new:
+            name = _DESTINATIONS.get(each.destination.split()[0])
+            login = (logins or {}).get((name or "").lower())
+            if each.what == "Login" and each.verdict != "failed" and name and login is not None:
+                self._app.tools.deliveries.logins.accepted(name, values, login)
+
+    def _ended(
+        self,
+        present: int,
+        values: Mapping[str, object],
+        logins: Mapping[str, Login | None] | None,
+        error: BaseException | None = None,
+    ) -> None:
+        from ..network import Cancelled, describe_failure
+
+        self._show(present, values, logins)
+        if present != self._round or self._window is None or not self._window.winfo_exists():
+            return
+        failed = sum(each.verdict == "failed" for each in self._found)
+        if isinstance(error, Cancelled):
+            self._window.finish("Cancelled. What was found until then stands above.", False)
+        elif error is not None:
+            self._window.finish(describe_failure(error), True)
+        elif failed:
+            steps = "One step failed" if failed == 1 else f"{failed} steps failed"
+            self._window.finish(f"✗ {steps}: what to do stands there. Copy takes all of it for the help desk.", True)
+        else:
+            self._window.finish("✓ All of it can be reached.", False)
+
+    def _cancel(self) -> None:
+        if self._job is not None and not self._job.finished:
+            self._job.cancel.set()
+            return
+        self._round += 1  # logins are still being asked for
+        if self._window is not None and self._window.winfo_exists():
+            self._window.finish("Cancelled.", False)
+
+    def _copy(self) -> None:
+        from ..checking import report
+
+        self._app.clipboard_clear()
+        self._app.clipboard_append(report(self._found, self._started))
+        if self._window is not None:
+            self._window.say("Copied. It holds no passwords, and can go to the help desk.")
