@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import folders, outbox
@@ -152,5 +152,6 @@ def with_others_due(box: Outbox, waiting: Sequence[Delivery]) -> list[Delivery]:
 def unfinished() -> list[Delivery]:
     """What waits, after a crash too; damaged entries are put aside, and the log names them."""
     box = opened()
-    outbox.tidy(box)
+    with suppress(OSError):  # it can't be written: what waits can be shown all the same
+        outbox.tidy(box)
     return [each for each in box.deliveries() if each.state == "waiting"]

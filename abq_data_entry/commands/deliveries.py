@@ -10,7 +10,7 @@ from .. import outbox as room
 from .delivery_run import Run
 from .outbox import local, opened_outbox, record_later
 from .outcome import NotDone
-from .passwords import DELIVERY_VARIABLE, Secrets, login_for
+from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_in_keyring
 
 if TYPE_CHECKING:
     from ..models import SettingsModel
@@ -42,7 +42,11 @@ def add_to(words: Words) -> None:
             task.add_argument("id", metavar="ID", help="its number in the list, or the beginning of it")
         if name in ("run", "retry"):
             text = "the first line of standard input is the password"
-            task.add_argument("--password-stdin", action="store_true", help=text)
+            source = task.add_mutually_exclusive_group()
+            source.add_argument("--password-stdin", action="store_true", help=text)
+        if name == "run":
+            text = "ask for nothing: go on with what the keyring has a login for, and name the rest"
+            source.add_argument("--unattended", action="store_true", help=text)
 
 
 def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -67,8 +71,9 @@ def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
         print(_when_something_is_due(outbox))
         record_later(outbox, settings, secrets)
         return
-    _refuse_one_password_for_several(due, options.password_stdin, secrets)
-    _deliver(outbox, due, settings, options.password_stdin, secrets)
+    if not options.unattended:
+        _refuse_one_password_for_several(due, options.password_stdin, secrets)
+    _deliver(outbox, due, settings, options, secrets)
 
 
 def retry(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -77,7 +82,7 @@ def retry(options: argparse.Namespace, secrets: Secrets) -> None:
 
     settings, outbox = read_settings(), opened_outbox()
     delivery = room.retry(outbox, outbox.find(options.id))
-    _deliver(outbox, [delivery], settings, options.password_stdin, secrets)
+    _deliver(outbox, [delivery], settings, options, secrets)
 
 
 def cancel(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -117,13 +122,19 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _deliver(
-    outbox: Outbox, deliveries: Sequence[Delivery], settings: SettingsModel, from_stdin: bool, secrets: Secrets
+    outbox: Outbox,
+    deliveries: Sequence[Delivery],
+    settings: SettingsModel,
+    options: argparse.Namespace,
+    secrets: Secrets,
 ) -> None:
     values = settings.values()
 
-    def login(service: Service) -> tuple[str, str]:
+    def login(service: Service) -> tuple[str, str] | None:
         place = room.login_place(service.kind, values)
-        return login_for(service.kind, service.username, from_stdin, secrets, place)
+        if getattr(options, "unattended", False):
+            return login_in_keyring(service.kind, service.username, place)
+        return login_for(service.kind, service.username, options.password_stdin, secrets, place)
 
     try:
         Run(outbox, values, login).deliver(deliveries)

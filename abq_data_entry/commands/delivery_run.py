@@ -19,9 +19,14 @@ Login = tuple[str, str]
 
 
 class Run:
-    """The attempts of one word, by the settings of now; `login` gives user and password or raises `NotDone`."""
+    """The attempts of one word, by the settings of now.
 
-    def __init__(self, outbox: Outbox, values: Mapping[str, object], login: Callable[[Service], Login]) -> None:
+    `login` gives user and password or raises `NotDone`; with None what goes to that service waits for somebody.
+    """
+
+    def __init__(
+        self, outbox: Outbox, values: Mapping[str, object], login: Callable[[Service], Login | None]
+    ) -> None:
         self._outbox = outbox
         self._values = values
         self._login = login
@@ -45,6 +50,10 @@ class Run:
             login = self._login(service)
         except NotDone as error:
             self._note(deliveries, str(error))
+            return
+        if login is None:
+            for each in deliveries:
+                print(f"{each.short}, {each.name} by {each.kind}: waits for the password of {each.username}.")
             return
         with sending(service.kind, self._values, login) as sender:
             send = stopped_by_interrupt(sender)

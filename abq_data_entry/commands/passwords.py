@@ -38,11 +38,20 @@ def login_for(
         return username or _asked_user(destination, from_stdin), password_from_stdin()
     if secrets.delivery:
         return username or _asked_user(destination, from_stdin), secrets.delivery
-    known = _from_keyring(destination, username, place)
+    known = login_in_keyring(destination, username, place)
     if known is not None:
         return known
     user = username or _asked_user(destination, from_stdin)
     return user, _asked_password(destination, user)
+
+
+def login_in_keyring(destination: str, username: str, place: str) -> tuple[str, str] | None:
+    """The login that the keyring has for this place, if it has one."""
+    try:
+        return get(destination, username, place)
+    except KeyringFailed as error:  # then it is asked for
+        log.info("the keyring gave nothing: %s", error)
+        return None
 
 
 def ask(prompt: str) -> str:
@@ -92,11 +101,3 @@ def _asked_password(destination: str, user: str) -> str:
             f"--password-stdin, in {DELIVERY_VARIABLE}, or keep it in the keyring as {service_name(destination)}."
         )
     return password
-
-
-def _from_keyring(destination: str, username: str, place: str) -> tuple[str, str] | None:
-    try:
-        return get(destination, username, place)
-    except KeyringFailed as error:  # then it is asked for
-        log.info("the keyring gave nothing: %s", error)
-        return None

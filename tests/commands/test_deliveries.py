@@ -34,13 +34,14 @@ class Service:
         self.stalls = False
         self.reached = threading.Event()
         self.logins = 0
+        self.login_answer = http("200 OK")
         self.received: list[bytes] = []
 
     def __call__(self, connection: Connection) -> None:
         while request := connection.request():
             if request.startswith(b"POST"):
                 self.logins += 1
-                connection.send(http("200 OK"))
+                connection.send(self.login_answer)
                 continue
             self.reached.set()
             if self.stalls:
@@ -324,3 +325,33 @@ def test_the_log_says_which_version_was_sent_where(line: Line, service: Service,
     for each, outcome in ((first, "waiting"), (second, "delivered")):
         assert f"delivery {each.short}, {NAME} version {each.version} {where}: {outcome}" in log
     assert "Gr0undhog" not in log
+
+
+def test_unattended_goes_on_with_what_the_keyring_knows_and_names_the_rest(
+    line: Line, service: Service, known_passwords: dict[tuple[str, str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = put_in(2)
+    box, to = outbox(), destination_of("rest", read_settings().values())
+    other = box.add(Extract(), DATE + datetime.timedelta(days=9), to, "somebody")
+    service.recover()
+    known_passwords["abq-data-entry:rest", "test"] = "test"
+    monkeypatch.setenv("ABQ_PASSWORD", "of somebody else, perhaps")
+    done = line("deliveries", "run", "--unattended")
+    assert done.code == 0
+    assert done.output.splitlines() == [
+        *(f"{each.name} successfully uploaded to REST API." for each in waiting),
+        f"{other.short}, {other.name} by rest: waits for the password of somebody.",
+    ]
+    assert outbox().read(other.identifier) == other and len(service.received) == 2
+    assert line("deliveries", "run", "--unattended", "--password-stdin").code == 2
+
+
+def test_a_refused_login_leaves_the_others_as_they_are(line: Line, service: Service) -> None:
+    """One wrong password doesn't fail a thousand deliveries, and isn't shown a thousand times."""
+    first, *others = put_in(4)
+    service.login_answer = http("401 Unauthorized")
+    reason = line("deliveries", "run", "--password-stdin", stdin="wrong").reason
+    assert "password" in reason and f"{others[0].name} and 2 more by rest: waits" in reason
+    assert service.logins == 1
+    assert [each.state for each in outbox().deliveries()] == ["failed", "waiting", "waiting", "waiting"]
+    assert outbox().read(first.identifier).attempts[0].outcome
