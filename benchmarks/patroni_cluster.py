@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 from abq_data_entry import postgres
 from abq_data_entry.postgres.account import account_for, arguments_for
@@ -18,6 +19,8 @@ from abq_data_entry.postgres.programs import binaries
 from tests import programs
 from tests.fixtures.cluster import DATABASE, OWNER, Node, free_ports, own, wait_until
 
+DYNAMIC_SETTINGS: dict[str, object] = {"ttl": 20, "loop_wait": 2, "retry_timeout": 4, "synchronous_mode": True}
+"""What the recipe for administrators says too."""
 ETCD = {"etcd": ("etcd-server",)}
 _PATRONI = ("patroni[etcd3]>=4,<5", "psycopg2-binary")
 _HOME = programs.FOLDER / "patroni"
@@ -97,19 +100,18 @@ class PatroniCluster:
         return None
 
     def wait_until_whole(self) -> None:
-        """Wait until both standbys stream and one of them is synchronous, and the primary's commits wait for it."""
+        """Wait until both standbys stream, and Patroni has noted in etcd which of them is synchronous.
+
+        Before it is noted there, nobody may be promoted: with its primary such a cluster stands still, by design.
+        """
         wait_until(self._whole, "Patroni's cluster is whole", _BOOTSTRAP_SECONDS)
 
     def _whole(self) -> bool:
-        primary = self.find_primary()
-        if primary is None:
-            return False
-        with suppress(PostgresError):
-            found = primary.execute(
-                "SELECT count(*), count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')) FROM pg_stat_replication"
-                " WHERE state = 'streaming'"
-            )
-            return found == [(2, 1)]
+        with suppress(OSError, ValueError), urlopen(f"http://127.0.0.1:{self._rest[0]}/cluster", timeout=5) as answer:
+            members = json.load(answer)["members"]
+            roles = sorted(each["role"] for each in members)
+            states = {each["state"] for each in members}
+            return roles == ["leader", "replica", "sync_standby"] and states <= {"running", "streaming"}
         return False
 
     def stop(self) -> None:
@@ -138,19 +140,14 @@ class PatroniCluster:
         rule = "all all 127.0.0.1/32 scram-sha-256"
         parameters = {"unix_socket_directories": "", "max_connections": 100, "shared_buffers": "32MB"}
         rest = f"127.0.0.1:{self._rest[number]}"
+        dynamic = {**DYNAMIC_SETTINGS, "postgresql": {"use_pg_rewind": True, "parameters": parameters}}
         return {
             "scope": "abq",
             "name": node.folder.name,
             "restapi": {"listen": rest, "connect_address": rest},
             "etcd3": {"hosts": [f"127.0.0.1:{self._client}"]},
             "bootstrap": {
-                "dcs": {
-                    "ttl": 20,
-                    "loop_wait": 2,
-                    "retry_timeout": 4,
-                    "synchronous_mode": True,
-                    "postgresql": {"use_pg_rewind": True, "parameters": parameters},
-                },
+                "dcs": dynamic,
                 "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, "data-checksums"],
             },
             "postgresql": {
