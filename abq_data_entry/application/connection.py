@@ -216,7 +216,12 @@ class Connection:
 def _open_configured(settings: Mapping[str, str], username: str, password: str) -> tuple[SQLModel, Any]:
     from .. import postgres
 
-    return open_database({**postgres.configured(settings), "user": username, "password": password})
+    login = {"user": username, "password": password}
+    model, choices = open_database({**postgres.configured(settings), **login})
+    reading = postgres.reading(settings)
+    if reading:
+        model.read_history_at({**reading, **login})
+    return model, choices
 
 
 def open_database(

@@ -55,6 +55,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("db_host", ""),
     Setting("db_port", "5432"),
     Setting("db_name", "abq"),
+    Setting("db_read_host", ""),
+    Setting("db_read_port", ""),
     Setting("db_sslmode", "", choices=("", "disable", "allow", "prefer", "require", "verify-ca", "verify-full")),
     Setting("db_sslrootcert", ""),
     Setting("backup_folder", ""),

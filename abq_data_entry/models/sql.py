@@ -6,6 +6,7 @@ import datetime
 import platform
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
@@ -27,7 +28,7 @@ from abq_data_entry.models import (
     watching,
 )
 from abq_data_entry.models.connections import Connections, rows_as_dicts
-from abq_data_entry.models.errors import OutcomeUnknown, RecordInvalid
+from abq_data_entry.models.errors import OutcomeUnknown, RecordInvalid, ServerUnreachable
 from abq_data_entry.models.presence import PresenceKeeper
 from abq_data_entry.models.records import Change, CheckProgress, Choices, Presence, Rights, VersionedRecord
 from abq_data_entry.models.saving import Saving, Write
@@ -53,6 +54,7 @@ class SQLModel:
         self.fields: dict[str, fields.Field] = {each.name: each for each in fields.FIELDS}
         self.last_write: Write | None = None
         self._presence = PresenceKeeper()
+        self._history: Connections | None = None
 
     @classmethod
     def at(cls, endpoint: Mapping[str, str]) -> SQLModel:
@@ -68,9 +70,15 @@ class SQLModel:
         """
         self._connections.read(lambda cursor: schema.check(cursor, self._connections.endpoint))
 
+    def read_history_at(self, endpoint: Mapping[str, str]) -> None:
+        """Read histories there from now on, from a standby say, and here while that can't be reached."""
+        self._history = Connections(endpoint)
+
     def close(self) -> None:
         """Close the connections of all threads."""
         self._connections.close()
+        if self._history is not None:
+            self._history.close()
 
     def cancel_query(self, thread_ident: int) -> bool:
         """Cancel what that thread reads at the moment, which then raises `QueryCancelled`; a save goes on."""
@@ -108,7 +116,12 @@ class SQLModel:
     def get_history(self, date: object, time: object, lab: object, plot: object) -> list[Change]:
         """Return what was changed in that record, by whom, when and why, the oldest change first."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
-        return self._connections.read(lambda cursor: versions.history(cursor, key)) if key else []
+        if not key:
+            return []
+        if self._history is not None:
+            with suppress(ServerUnreachable):
+                return self._history.read(lambda cursor: versions.history(cursor, key))
+        return self._connections.read(lambda cursor: versions.history(cursor, key))
 
     def save_record(
         self,

@@ -1,7 +1,7 @@
 """Where the database is: a server by settings, or our own embedded PostgreSQL (start, attach, stop)."""
 
 from .backup import dump, restore
-from .endpoints import configured, dsn
+from .endpoints import configured, dsn, reading
 from .errors import Cancelled, Damaged, PostgresError
 from .kept_backups import KeptBackups, backups_of, rotation_of, way_back
 from .loading import readable
@@ -27,6 +27,7 @@ __all__ = [
     "dump",
     "move",
     "readable",
+    "reading",
     "replace_cluster",
     "restore",
     "rotation_of",

@@ -45,6 +45,18 @@ def configured(settings: Mapping[str, object]) -> dict[str, str]:
     return {key: value for key, value in endpoint.items() if value} | _ALIVE
 
 
+def reading(settings: Mapping[str, object]) -> dict[str, str]:
+    """The endpoint that histories are read from: `db_read_host` (several by commas), `db_read_port` (empty: `db_port`),
+    the rest as `configured`. Empty where the setting is. Raises PostgresError when a setting makes no sense.
+    """
+    hosts = str(settings.get("db_read_host") or "").strip()
+    if not hosts:
+        return {}
+    port = str(settings.get("db_read_port") or "").strip() or settings.get("db_port")
+    endpoint = configured({**settings, "db_host": hosts, "db_port": port})
+    return endpoint | ({"target_session_attrs": "prefer-standby"} if len(_listed(hosts)) > 1 else {})
+
+
 _SETTINGS = ("db_host", "db_port", "db_name", "db_sslmode", "db_sslrootcert")
 
 

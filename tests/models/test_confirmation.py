@@ -1,4 +1,4 @@
-"""A commit that its standby never confirmed is no acknowledgement, however plainly it can be seen."""
+"""What a standby is for: a commit that it never confirmed is no acknowledgement; histories are read there."""
 
 from __future__ import annotations
 
@@ -55,3 +55,18 @@ def test_committed_locally_is_not_saved(servers: Cluster, again: bool) -> None:
 
 def model_sees(servers: Cluster, plot: str) -> bool:
     return bool(servers.primary.execute(f"SELECT 1 FROM plot_checks WHERE plot = {plot}", "abq"))
+
+
+def test_histories_are_read_at_the_standby_and_at_the_primary_without_it(servers: Cluster) -> None:
+    model = SQLModel.at(servers.endpoint())
+    model.read_history_at(servers.standby.endpoint())
+    model.save_record(record(Plot="5"), author="jsimms")
+    wait_until(lambda: model.get_history(DATE, "8:00", "A", 5), "the change at the standby")
+    readers = "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = 'abq'"
+    assert servers.standby.execute(readers)
+    servers.standby.stop()
+    try:
+        assert [change.who for change in model.get_history(DATE, "8:00", "A", 5)] == ["jsimms"]
+    finally:
+        servers.standby.start()
+    model.close()

@@ -26,6 +26,18 @@ def test_one_server() -> None:
     } <= endpoint.keys()
 
 
+def test_histories_may_be_read_from_a_standby() -> None:
+    settings = {"db_host": "a,b", "db_port": "1,2", "db_name": "lab", "db_sslmode": "require"}
+    assert postgres.reading(settings) == {}
+    one = postgres.reading({**settings, "db_read_host": "c", "db_read_port": "3"})
+    assert (one["host"], one["port"], one["dbname"], one["sslmode"]) == ("c", "3", "lab", "require")
+    assert "target_session_attrs" not in one
+    several = postgres.reading({**settings, "db_read_host": "c,d"})
+    assert (several["port"], several["target_session_attrs"]) == ("1,2", "prefer-standby")
+    with pytest.raises(postgres.PostgresError, match="db_port"):
+        postgres.reading({**settings, "db_read_host": "c"})
+
+
 def test_cluster_of_servers() -> None:
     settings = {"db_host": " a, b ,c", "db_port": "5433", "db_sslmode": "verify-full", "db_sslrootcert": "/ca.pem"}
     endpoint = postgres.configured(settings)
