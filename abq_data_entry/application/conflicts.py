@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
-from ..views.conflict import ConflictDialog, ConflictText, Difference, Side
+from ..views.conflict import ConflictDialog, ConflictText
+from ..views.conflict_row import Difference, Side
 
 if TYPE_CHECKING:
     from ..models import VersionedRecord

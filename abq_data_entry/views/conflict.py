@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
-from tkinter import font as tkfont
 from tkinter import ttk
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ..widgets import Scrolled
+from .conflict_row import SIDES, ConflictRow, Difference, Side, cell_width
 from .dialogs import Dialog
 
-Side = Literal["mine", "theirs"]
-SIDES: tuple[Side, Side] = ("mine", "theirs")
-EMPTY = "(empty)"
-_CELL = 24  # characters in a line of a cell
-_LINES = 8  # of a long text that are visible at once
 _ROOM = 0.7  # of the screen's height, at most, for the choices
-
-
-class Difference(NamedTuple):
-    """One field that both sides want differently. ``was`` is None where there was no record before."""
-
-    name: str
-    was: str | None
-    mine: str
-    theirs: str
-    long: bool = False
-
-    def text(self, side: Side) -> str:
-        """What the field says on that side."""
-        return (self.mine if side == "mine" else self.theirs) or EMPTY
 
 
 class ConflictText(NamedTuple):
@@ -59,7 +40,7 @@ class ConflictDialog(Dialog):
         cancel: Callable[[], object],
     ) -> None:
         self._words, self._differences, self._check = words, differences, check
-        self._rows: list[_Row] = []
+        self._rows: list[ConflictRow] = []
         self._save = lambda: save(self.choices)
         super().__init__(
             parent,
@@ -83,7 +64,7 @@ class ConflictDialog(Dialog):
         grid = ttk.Frame(self._room.inside)
         self._add_heads(grid)
         for number, each in enumerate(self._differences):
-            row = _Row(grid, each, 2 + number, self._chosen, self._move, self._entered)
+            row = ConflictRow(grid, each, 2 + number, self._chosen, self._move, self._entered)
             self._rows.append(row)
         self._room.hold(grid)
         self._state = ttk.Label(body, style="Note.TLabel", wraplength=560, justify="left")
@@ -124,7 +105,7 @@ class ConflictDialog(Dialog):
         heads = ["Field", "It was", "Yours", self._words.theirs]
         for column, text in enumerate(heads):
             shown = text if column != 1 or self._with_former else ""
-            label = ttk.Label(grid, text=shown, style="Section.TLabel", wraplength=_cell_width(), justify="left")
+            label = ttk.Label(grid, text=shown, style="Section.TLabel", wraplength=cell_width(), justify="left")
             label.grid(row=0, column=column, sticky="sw", padx=(0, 16), pady=(0, 4))
         for column, (side, text) in enumerate(zip(SIDES, ("Take all mine", "Take all theirs"), strict=True), start=2):
             button = ttk.Button(grid, text=text, command=lambda side=side: self.take_all(side))  # type: ignore[misc]
@@ -166,7 +147,7 @@ class ConflictDialog(Dialog):
             text = f"{text}\n{self._words.merged}"
         self._state.configure(text=text, style=style)
 
-    def _move(self, row: _Row | None, steps: int, side: Side) -> str:
+    def _move(self, row: ConflictRow | None, steps: int, side: Side) -> str:
         index = -1 if row is None else self._rows.index(row)
         following = index + steps
         if 0 <= following < len(self._rows):
@@ -175,7 +156,7 @@ class ConflictDialog(Dialog):
             self._buttons[0].focus_set()
         return "break"
 
-    def _entered(self, row: _Row) -> str:
+    def _entered(self, row: ConflictRow) -> str:
         if row.side is None:
             self._show_state(asked=True)
         else:
@@ -186,99 +167,3 @@ class ConflictDialog(Dialog):
             else:
                 following.buttons[row.side].focus_set()
         return "break"
-
-
-class _Row:
-    """One field: what it was, and a button a side."""
-
-    def __init__(
-        self,
-        grid: ttk.Frame,
-        difference: Difference,
-        row: int,
-        chosen: Callable[[], object],
-        move: Callable[[_Row, int, Side], str],
-        entered: Callable[[_Row], str],
-    ) -> None:
-        self.name = difference.name
-        self.side: Side | None = None
-        self.buttons: dict[Side, ttk.Button] = {}
-        self._difference, self._report = difference, chosen
-        self._texts: list[tk.Text] = []
-        ttk.Label(grid, text=difference.name).grid(row=row, column=0, sticky="nw", padx=(0, 16), pady=(6, 4))
-        if difference.was is not None:
-            self._add_former(grid, row, difference.was or EMPTY)
-        for column, side in enumerate(SIDES, start=2):
-            cell = ttk.Frame(grid)
-            cell.grid(row=row, column=column, sticky="nwe", padx=(0, 16), pady=(0, 4))
-            cell.columnconfigure(0, weight=1)
-            self._add_button(cell, side, move, entered)
-        self._show()
-
-    def choose(self, side: Side) -> None:
-        """This side is to be kept."""
-        self.side = side
-        self._show()
-        self._report()
-
-    def _add_former(self, grid: ttk.Frame, row: int, text: str) -> None:
-        if self._difference.long and len(text) > _CELL:
-            self._add_text(grid, text).grid(row=row, column=1, sticky="nw", padx=(0, 16), pady=(4, 4))
-            return
-        label = ttk.Label(grid, text=text, style="Unit.TLabel", wraplength=_cell_width(), justify="left")
-        label.grid(row=row, column=1, sticky="nw", padx=(0, 16), pady=(6, 4))
-
-    def _add_button(
-        self, cell: ttk.Frame, side: Side, move: Callable[[_Row, int, Side], str], entered: Callable[[_Row], str]
-    ) -> None:
-        button = ttk.Button(cell, style="Choice.TButton", width=_CELL, command=lambda: self.choose(side))
-        button.grid(row=0, column=0, sticky="ew")
-        if self._difference.long:
-            self._add_text(cell, self._difference.text(side)).grid(row=1, column=0, sticky="ew", pady=(2, 0))
-        keys: dict[str, Callable[[], str]] = {
-            "<Up>": lambda: move(self, -1, side),
-            "<Down>": lambda: move(self, 1, side),
-            "<Left>": lambda: self._take("mine"),
-            "<Right>": lambda: self._take("theirs"),
-            "<Return>": lambda: entered(self),
-            "<KP_Enter>": lambda: entered(self),
-            "<Prior>": lambda: self._scroll(-1),
-            "<Next>": lambda: self._scroll(1),
-        }
-        for key, action in keys.items():
-            button.bind(key, lambda _event, action=action: action())  # type: ignore[misc]
-        self.buttons[side] = button
-
-    def _add_text(self, parent: ttk.Frame, text: str) -> tk.Text:
-        lines = sum(1 + len(line) // _CELL for line in text.splitlines()) or 1
-        style = ttk.Style(parent)
-        made = tk.Text(parent, width=_CELL + 2, height=min(_LINES, lines), wrap="word", relief="flat", borderwidth=0)
-        made.configure(font="TkDefaultFont", highlightthickness=0, takefocus=0, padx=4)
-        made.configure(background=style.lookup("Bar.TFrame", "background") or style.lookup("TFrame", "background"))
-        made.configure(foreground=style.lookup("TLabel", "foreground"))
-        made.insert("1.0", text)
-        made.configure(state="disabled")
-        self._texts.append(made)
-        return made
-
-    def _take(self, side: Side) -> str:
-        self.choose(side)
-        self.buttons[side].focus_set()
-        return "break"
-
-    def _scroll(self, pages: int) -> str:
-        for each in self._texts:
-            each.yview_scroll(pages, "pages")
-        return "break"
-
-    def _show(self) -> None:
-        for side, button in self.buttons.items():
-            chosen = side == self.side
-            words = {"mine": "Yours", "theirs": "Theirs"}[side]
-            text = words if self._difference.long else self._difference.text(side)
-            button.configure(text=f"{'●' if chosen else '○'}  {text}")
-            button.state(["selected" if chosen else "!selected"])
-
-
-def _cell_width() -> int:
-    return tkfont.nametofont("TkDefaultFont").measure("0") * _CELL

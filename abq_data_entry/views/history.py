@@ -8,6 +8,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import NamedTuple
 
+from .receipt import Receipt
 from .side_window import SideWindow
 
 _COLUMNS = (("When", 19), ("Who", 16), ("Workstation", 13), ("Field", 15), ("From", 15), ("To", 15), ("Why", 24))
@@ -50,7 +51,8 @@ class HistoryWindow(SideWindow):
         room.rowconfigure(1, weight=1)
         ttk.Label(room, text=record, style="Section.TLabel").grid(row=0, column=0, sticky="w", pady=(0, 8))
         self.tree = self._make_list(room)
-        self._detail = self._make_detail(room)
+        self._detail = Receipt(room)
+        self._detail.grid(row=2, column=0, columnspan=2, sticky="nsew", pady=(12, 0))
         self._message = ttk.Label(self.tree, style="Note.TLabel", justify="center", wraplength=560)
         self._message.configure(font="TkDefaultFont")
         self.buttons = self._make_buttons(room)
@@ -128,17 +130,6 @@ class HistoryWindow(SideWindow):
         tree.bind("<<TreeviewSelect>>", lambda _event: self._show_detail())
         return tree
 
-    def _make_detail(self, room: ttk.Frame) -> tk.Text:
-        text = tk.Text(room, height=6, width=80, wrap="word", relief="flat", borderwidth=0, font="TkDefaultFont")
-        style = ttk.Style(self)
-        text.configure(highlightthickness=0, state="disabled", takefocus=0)
-        text.configure(background=style.lookup("TFrame", "background"), foreground=style.lookup("TLabel", "foreground"))
-        text.grid(row=2, column=0, sticky="ew", pady=(12, 0))
-        down = ttk.Scrollbar(room, orient="vertical", command=text.yview)
-        text.configure(yscrollcommand=down.set)
-        down.grid(row=2, column=1, sticky="ns", pady=(12, 0))
-        return text
-
     def _make_buttons(self, room: ttk.Frame) -> dict[str, ttk.Button]:
         bar = ttk.Frame(room)
         bar.grid(row=3, column=0, columnspan=2, sticky="e", pady=(16, 0))
@@ -155,7 +146,7 @@ class HistoryWindow(SideWindow):
 
     def _show_message(self, text: str) -> None:
         self.tree.delete(*self.tree.get_children())
-        self._write_detail("")
+        self._detail.show("")
         self.buttons["Copy"].state(["disabled"])
         self._message.configure(text=text)
         self._message.place(relx=0.5, rely=0.5, anchor="center")
@@ -169,12 +160,7 @@ class HistoryWindow(SideWindow):
         lines = [f"{change.when}: {change.what} by {change.who}{where}."]
         lines += [f"Reason: {change.why}"] if change.why else []
         lines += [_sentence(each) for each in change.fields]
-        self._write_detail("\n".join(lines))
-
-    def _write_detail(self, text: str) -> None:
-        self._detail.configure(state="normal")
-        self._detail.replace("1.0", "end", text)
-        self._detail.configure(state="disabled")
+        self._detail.show("\n".join(lines))
 
     def _select_all(self) -> str:
         self.tree.selection_set(self.tree.get_children())

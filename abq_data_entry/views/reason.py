@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tkinter as tk
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from tkinter import ttk
 
 from ..widgets.field_input import ERROR_MARK
@@ -74,11 +74,6 @@ class ReasonLine(ttk.Frame):
         """A save with this reason: offer it first next time."""
         if text:
             self._recent = [text, *(each for each in self._recent if each != text)][:_REMEMBERED]
-
-    def offer(self, reasons: Sequence[str]) -> None:
-        """Reasons that were given lately, by whomever, newest first; the usual ones come after them."""
-        known = [*reasons, *self._recent]
-        self._recent = list(dict.fromkeys(known))[:_REMEMBERED]
 
     def show_error(self, text: str) -> None:
         """Show the error in place of the label: a line below would push the buttons out of a small window."""

@@ -1,4 +1,4 @@
-"""All that is known of one delivery: long reasons wrap, and it can be scrolled, selected and copied."""
+"""All that is known of one delivery or of one change: long texts wrap, and can be scrolled, selected and copied."""
 
 from __future__ import annotations
 

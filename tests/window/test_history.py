@@ -51,7 +51,7 @@ def test_it_tells_who_when_what_from_what_to_and_why_newest_first(window: Window
     recorded = rows(history)[1:]
     assert recorded[0][1] == "J Simms" and all(row[4] == "" for row in recorded)
     assert (F.EQUIPMENT_FAULT, "", "no") in [row[3:6] for row in recorded]
-    detail = history._detail.get("1.0", "end")
+    detail = history._detail.text.get("1.0", "end")
     assert "corrected by P Taylor on bench-2" in detail and "from 24.09 g/m³ to 25.00 g/m³" in detail
 
 
