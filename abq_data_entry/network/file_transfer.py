@@ -107,6 +107,9 @@ class FtpUploads(StoredUploads[Session]):
     def _new_store(self, source: SourceFile, identifier: str | None) -> Store:
         return Store(source, identifier)
 
+    def _remove(self, session: Session, name: str) -> None:
+        session.delete(name)
+
     def _in_words(self, error: Exception) -> Exception:
         return _made_anew(error, self._login.password)
 

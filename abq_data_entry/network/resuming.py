@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from pathlib import Path
 
 from .source import SourceFile
 
@@ -10,6 +11,16 @@ KEPT_FROM = 1024 * 1024
 
 MOST_BREAKS = 5
 """Broken connections in one attempt, after which the next one is the outbox's."""
+
+
+def part_name(path: Path, identifier: str) -> str:
+    """Return the name under which an attempt at this delivery may have left a part of the file. Raises `OSError`."""
+    status = path.stat()
+    return f"{path.name}.{_mark(identifier, status.st_size, status.st_mtime)}.part"
+
+
+def _mark(identifier: str, size: int, modified: float) -> str:
+    return hashlib.sha256(f"{identifier} {size} {modified!r}".encode()).hexdigest()[:12]
 
 
 class Part:
@@ -32,11 +43,11 @@ class Part:
         self._choose_names(identifier)
 
     def _choose_names(self, identifier: str | None) -> None:
-        mark = secrets.token_hex(4)
-        if identifier is not None:
-            state = f"{identifier} {self._source.size} {self._source.modified!r}"
-            mark = hashlib.sha256(state.encode()).hexdigest()[:12]
         self._is_lasting = identifier is not None
+        if identifier is None:
+            mark = secrets.token_hex(4)
+        else:
+            mark = _mark(identifier, self._source.size, self._source.modified)
         self._temporary, self._aside = f"{self._name}.{mark}.part", f"{self._name}.{mark}.old"
 
     @property

@@ -111,6 +111,9 @@ class SftpUploads(StoredUploads[ShellSession]):
     def _new_store(self, source: SourceFile, identifier: str | None) -> SftpStore:
         return SftpStore(source, identifier)
 
+    def _remove(self, session: ShellSession, name: str) -> None:
+        session.files.remove(name)
+
     def _in_words(self, error: Exception) -> Exception:
         return made_anew(error, self._login.host)
 
@@ -162,5 +165,5 @@ def made_anew(error: Exception, host: str) -> Exception:
 
 def _is_cut(error: Exception) -> bool:
     if isinstance(error, Told):
-        return False
+        return isinstance(error, ConnectionError)
     return isinstance(error, paramiko.SSHException | ConnectionError | EOFError) or "closed" in str(error).lower()

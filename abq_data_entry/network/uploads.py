@@ -19,6 +19,7 @@ from .tidying import tidy
 log = logging.getLogger(__name__)
 
 TIMEOUT = 60.0  # seconds without any progress
+_TIDYING = 5.0  # the same, when nobody's file depends on it
 
 Same = TypeVar("Same", bound="Uploads")
 Session = TypeVar("Session")
@@ -63,6 +64,13 @@ class Uploads(abc.ABC):
             failure = self._attempt(source, identifier, cancel)
         if failure is not None:
             raise failure  # outside of every handler: an error's context could hold what was sent
+
+    def discard(self, name: str) -> bool:
+        """Remove a part of a file that a delivery left there which nobody makes any more.
+
+        Returns whether that needs no other try: it is gone, or the server doesn't let us, or there are no parts here.
+        """
+        return True
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -128,6 +136,9 @@ class StoredUploads(Uploads, Generic[Session]):
     def _new_store(self, source: SourceFile, identifier: str | None) -> Store[Session]: ...
 
     @abc.abstractmethod
+    def _remove(self, session: Session, name: str) -> None: ...
+
+    @abc.abstractmethod
     def _in_words(self, error: Exception) -> Exception:
         """Return the error in words for people, without its origin and without the password."""
 
@@ -138,6 +149,17 @@ class StoredUploads(Uploads, Generic[Session]):
     @abc.abstractmethod
     def _is_break(self, error: Exception) -> bool:
         """Tell whether a connection has died, or the server has said that it ends it."""
+
+    def discard(self, name: str) -> bool:
+        with Guard(None, _TIDYING) as guard:
+            try:
+                self._remove(self._ready(guard), name)
+                return True
+            except self.errors as error:
+                was_answered = not guard.verdict() and not self._is_break(error)
+                if not was_answered:
+                    self._drop()
+                return was_answered
 
     def close(self) -> None:
         session, self._session = self._session, None

@@ -22,6 +22,7 @@ from .delivery import CANCELLED, ENDED, FAILED, SENDING, WAITING, Delivery, Dest
 from .entries import ENTRY, MARK, Clock, Entries
 from .errors import Busy, UnknownDelivery
 from .extract import NoRecords, Records, extract_name
+from .left_there import note
 
 LANES = 64
 _RECORDED = "recorded"
@@ -154,6 +155,8 @@ class Outbox:
         if newer.state == SENDING:
             (folder / MARK).write_text(to_text(newer), encoding="utf-8")
             return newer
+        if newer.state == CANCELLED:
+            note(self.folder, newer)
         _write(folder / ENTRY, to_text(newer))
         (folder / MARK).unlink(missing_ok=True)
         if newer.state in ENDED:

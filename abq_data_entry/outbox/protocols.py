@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from . import left_there
 from .audit_head import companion, head_in
 from .delivery import Destination
 from .errors import OutboxError
@@ -55,14 +56,18 @@ def sender(kind: str, settings: Settings, username: str, password: str) -> Sende
     file, and keeps the connection for the others until the end.
     """
     by = {"rest": _by_rest, "ftp": _by_sftp if settings["abq_transfer"] == "sftp" else _by_ftp}[kind]
-    return Sender(partial(by, settings, username, password))
+    return Sender(partial(by, settings, username, password), destination_of(kind, settings))
 
 
 class Sender:
-    """What brings files to one destination, one at a time (a `Send`)."""
+    """What brings files to one destination, one at a time (a `Send`).
 
-    def __init__(self, opened: Callable[[], Uploads]) -> None:
+    `destination`: where that is, so that what cancelled deliveries left there can be removed.
+    """
+
+    def __init__(self, opened: Callable[[], Uploads], destination: Destination | None = None) -> None:
         self._opened = opened
+        self._destination = destination
         self._stays_open = False
         self._uploads: Uploads | None = None
 
@@ -70,11 +75,16 @@ class Sender:
         """Send the file, with where the audit stood if the outbox has that; raises what `network` raises."""
         if not self._stays_open:
             with self._opened() as uploads:
-                _send(uploads, path, progress, cancel)
+                self._send(uploads, path, progress, cancel)
             return
         if self._uploads is None:
             self._uploads = self._opened()
-        _send(self._uploads, path, progress, cancel)
+        self._send(self._uploads, path, progress, cancel)
+
+    def _send(self, uploads: Uploads, path: Path, progress: Progress, cancel: threading.Event) -> None:
+        _send(uploads, path, progress, cancel)
+        if self._destination is not None:
+            left_there.discard(path.parent.parent, self._destination, uploads)
 
     def __enter__(self) -> Sender:
         self._stays_open = True
