@@ -366,7 +366,7 @@ class Application(tk.Tk):
                 self,
                 "Quit",
                 f"{counted(count)} of this computer {'is' if count == 1 else 'are'} not in the database yet.",
-                f"{'It is' if count == 1 else 'They are'} kept here, and saved when the database is there at a next start.",
+                f"{'It is' if count == 1 else 'They are'} kept here, and saved with the next start.",
                 (("Quit", self._end), ("Cancel", None)),
             )
         else:
