@@ -125,7 +125,7 @@ class _Bench:
             begun = time.perf_counter()
             fresh = Outbox(box.folder)
             with room.sender(kind, _settings(server), *_LOGIN) as send:
-                room.go_through(room.due(fresh), lambda each: room.deliver(fresh, each.identifier, send)[1])
+                room.go_through(fresh, room.due(fresh), lambda each: room.deliver(fresh, each.identifier, send)[1])
             room.record(fresh, self._model)
             seconds = time.perf_counter() - begun
             if wrong := self._wrong(box, server.folder):
@@ -154,7 +154,7 @@ class _Bench:
         with Sender(opened) as send:
             while waiting := [each for each in box.deliveries() if each.open]:
                 if due := room.due(box):
-                    room.go_through(due, lambda each: room.deliver(box, each.identifier, send)[1])
+                    room.go_through(box, due, lambda each: room.deliver(box, each.identifier, send)[1])
                 else:
                     clock.ahead += datetime.timedelta(minutes=10)
                 if min(each.created for each in waiting) < clock() - datetime.timedelta(days=1):

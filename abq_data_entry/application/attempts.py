@@ -94,7 +94,7 @@ class Attempts:
 
         try:
             with self._sender:
-                outbox.go_through(with_others_due(self._box, waiting), attempt)
+                outbox.go_through(self._box, with_others_due(self._box, waiting), attempt)
         finally:
             outbox.record(self._box, self._model)  # what the database didn't take meanwhile
         return files, failures

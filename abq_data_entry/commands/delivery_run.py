@@ -57,7 +57,7 @@ class Run:
             return
         with sending(service.kind, self._values, login) as sender:
             send = stopped_by_interrupt(sender)
-            left = room.go_through(deliveries, lambda each: self._attempt(each, send))
+            left = room.go_through(self._outbox, deliveries, lambda each: self._attempt(each, send))
         if left:
             self._note(left, "waits for the next `deliveries run`, since the others failed.")
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from .delivery import WAITING, Delivery
+from .errors import Busy, UnknownDelivery
 from .folder import Outbox
 from .passing import may_pass, retry_after
 from .refusals import login_refused, unknown_host_key
-from .schedule import is_due
+from .schedule import LIMIT, is_due
 
 ENOUGH = 3
 """After so many failures in a row that may pass, the rest waits for another time: the service isn't well."""
@@ -40,23 +43,36 @@ def by_service(deliveries: Iterable[Delivery]) -> dict[Service, list[Delivery]]:
 
 
 def go_through(
-    deliveries: Sequence[Delivery], attempt: Callable[[Delivery], BaseException | None]
+    outbox: Outbox, deliveries: Sequence[Delivery], attempt: Callable[[Delivery], BaseException | None]
 ) -> list[Delivery]:
-    """Make one attempt at each delivery to one service; return those that were left, untouched, for another time.
+    """Make one attempt at each delivery to one service; return those that were left for another time.
 
     `attempt` returns the failure, if there was one. The rest is left after the server has said when it wants to be
-    asked again, after `ENOUGH` failures in a row that may pass, and after a refused login (more of the same might lock
-    the account) or an unknown host key.
+    asked again (and not before that), after `ENOUGH` failures in a row that may pass, and after a refused login (more
+    of the same might lock the account) or an unknown host key.
     """
     in_a_row = 0
     for number, each in enumerate(deliveries, 1):
         error = attempt(each)
         in_a_row = in_a_row + 1 if error is not None and may_pass(error) else 0
-        needs_somebody = login_refused(error) or unknown_host_key(error)
-        if needs_somebody or in_a_row == ENOUGH or (in_a_row and _told_to_wait(each, error)):
+        if in_a_row and _told_to_wait(each, error):
+            return _postponed(outbox, each, deliveries[number:])
+        if login_refused(error) or unknown_host_key(error) or in_a_row == ENOUGH:
             return list(deliveries[number:])
     return []
 
 
 def _told_to_wait(delivery: Delivery, error: BaseException | None) -> bool:
     return error is not None and bool(retry_after(error, delivery.changed))
+
+
+def _postponed(outbox: Outbox, failed: Delivery, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Plan what waits for the same moment as the one that failed; for a day later if that was given up."""
+    planned, moment = list[Delivery](), outbox.read(failed.identifier).planned
+    moment = moment or outbox.clock() + datetime.timedelta(seconds=LIMIT)
+    for each in deliveries:
+        with suppress(Busy, UnknownDelivery), outbox.lane(each):
+            present = outbox.read(each.identifier)
+            if present.state == WAITING:
+                planned.append(outbox.write(present, planned=moment))
+    return planned

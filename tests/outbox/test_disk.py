@@ -141,7 +141,7 @@ with Sender(partial(network.FtpUploads, "127.0.0.1", port, "test", "test")) as s
     waiting = due(box)
     print("ready", flush=True)
     sys.stdin.readline()
-    go_through(waiting, attempt)
+    go_through(box, waiting, attempt)
 """
 
 

@@ -51,7 +51,7 @@ def test_every_third_meets_a_fault(
     turns, rounds = Turns(3, faults), 0
     with serving(relay(server.port, turns)) as port, Sender(lambda: opened(port)) as send:
         while any(each.open for each in box.deliveries()) and rounds < 40:
-            go_through(due(box), lambda each: deliver(box, each.identifier, send)[1])
+            go_through(box, due(box), lambda each: deliver(box, each.identifier, send)[1])
             clock.forward(minutes=10)
             rounds += 1
     done = box.deliveries()
