@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,9 +39,9 @@ class NotDelivered(Exception):
 
 
 class Running(NamedTuple):
-    """An attempt that runs now: the job that can be cancelled, and how far it is."""
+    """An attempt that runs now: what cancels it, and it alone, and how far it is."""
 
-    job: Job
+    stop: Callable[[], object]
     progress: TransferProgress
 
 
@@ -57,6 +57,7 @@ class Attempts:
         self._sender = outbox.sender(kind, values, *login)
         self._running = running
         self._job = job
+        self._stopped: set[str] = set()
         self._unrecorded = ""  # why the database can't be told now; asked again only at the end
 
     def first(self, date: datetime.date, kind: str, username: str) -> str:
@@ -90,6 +91,9 @@ class Attempts:
                 return failure.cause
             except outbox.OutboxError as error:  # somebody else is at it, or has removed it
                 failures.append(NotDelivered(delivery, error))
+            finally:
+                if delivery.identifier in self._stopped:  # the others go on
+                    self._job.cancel.clear()
             return None
 
         try:
@@ -122,7 +126,12 @@ class Attempts:
     @contextmanager
     def _shown(self, identifier: str) -> Iterator[TransferProgress]:
         progress = TransferProgress()
-        self._running[identifier] = Running(self._job, progress)
+
+        def stop() -> None:
+            self._stopped.add(identifier)
+            self._job.cancel.set()
+
+        self._running[identifier] = Running(stop, progress)
         try:
             yield progress
         finally:

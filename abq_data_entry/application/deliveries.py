@@ -49,7 +49,7 @@ class Deliveries:
         """Cancel the attempt that this window makes at a delivery; False if it makes none."""
         attempt = self.attempts.get(identifier)
         if attempt is not None:
-            attempt.job.cancel.set()
+            attempt.stop()
         return attempt is not None
 
     def upload(

@@ -86,9 +86,10 @@ def begin(window: Window, stored: SQLModel, name: str, port: int) -> None:
         stored.query("UPDATE plot_checks SET notes = repeat('many words ', 60000)")
     url = f"http://127.0.0.1:{port}/"
     point_to(window, abq_auth_url=url, abq_upload_url=url, abq_ftp_host="127.0.0.1", abq_ftp_port=port)
+    before = len(deliveries())
     window.app.callbacks[f"upload_to_corporate_{name.lower()}"]()
     log_in(window, TITLES[name], "lab", "secret")
-    window.until(lambda: window.app.tools.running, "the command")
+    window.until(lambda: len(deliveries()) > before, "the delivery")
 
 
 def ended(window: Window) -> str:

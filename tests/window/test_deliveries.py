@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -211,3 +212,28 @@ def test_cancel_in_the_window_waiting_or_running(
     window.until(lambda: cells(shown)[0][3] == "cancelled", "the end of the second")
     window.until(lambda: not window.app.tools.running, "the end of the command")
     assert there.received == []
+
+
+def test_one_of_several_is_cancelled_and_the_others_go_on(
+    open_window: Callable[[], Window], stored: SQLModel, settings: dict[str, Any],
+    service: tuple[Service, dict[str, Any]],
+) -> None:  # fmt: skip
+    there, addresses = service
+    there.stalls = True
+    settings.update(addresses)
+    for day in (TODAY - datetime.timedelta(1), TODAY):
+        stored.save_record(record(1, str(day)))
+        box().add(stored, day, Destination("rest", str(addresses["abq_upload_url"])), "test")
+    window = open_window()
+    window.answer("Deliver Now")
+    log_in(window, REST_TITLE, "test", "test")
+    window.until(there.reached.is_set, "the first upload")
+    there.recover()
+    shown = deliveries_window(window)
+    window.until(lambda: any(each[3].startswith("sending") for each in cells(shown)), "its line")
+    sending = next(each for each in shown.tree.get_children() if shown.tree.set(each, "State").startswith("sending"))
+    shown.tree.selection_set(sending)
+    press(window, shown, "Cancel Delivery")
+    window.until(lambda: not window.app.tools.running, "the end of the command")
+    assert sorted(each.state for each in box().deliveries()) == ["cancelled", "delivered"]
+    assert len(there.received) == 1
