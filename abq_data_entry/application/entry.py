@@ -136,7 +136,7 @@ class RecordEntry:
         base = app.form.opened_record if opened else None
         former = over.record if over is not None else base.values() if base is not None else None
         version = over.version if over is not None else base.version if base is not None else None
-        who = {"reason": app.form.reason.text, "author": app.form.person or app.connection.username}
+        who = {"reason": app.form.reason.text, "author": app.form.person or app.connection.username or account()}
         updates = former is not None
 
         def conflict(theirs: Any, error: BaseException) -> None:
@@ -233,6 +233,11 @@ class RecordEntry:
             form.save_failed({F.PLOT: str(error)})
             self.refresh_check()
             self._app.status.set(f"Not saved: {error}")
+        elif isinstance(error, models.RecordMissing):
+            form.save_failed()
+            form.make_new()
+            self.refresh_check()
+            self._app.status.set("Not saved: somebody deleted this record. Save makes a new one of what stands here")
         elif isinstance(error, models.RecordInvalid) and set(error.errors) & set(form.inputs):
             form.save_failed(error.errors)
             self._app.status.set("Not saved: see the marked fields")
@@ -384,6 +389,17 @@ class RecordEntry:
             self._app.status.set("This record can't be opened while the database is away")
             return
         show_failure(self._app, "Open Record", "The record couldn't be opened.", reason_of(error))
+
+
+def account() -> str:
+    """Who is logged in to this computer: who corrects a colleague's record without having chosen a name isn't that
+    colleague."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # an account without a name
+        return ""
 
 
 def reason_of(error: BaseException) -> str:

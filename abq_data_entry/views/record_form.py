@@ -165,6 +165,11 @@ class DataRecordForm(ttk.Frame):
             self._opened = self._opened._replace(changed_by=by)
             self._refresh()
 
+    def make_new(self) -> None:
+        """The opened record has gone: what stands here is a new one."""
+        self._opened = None
+        self._refresh()
+
     def show_read_only(self, sentence: str) -> None:
         """Records can only be looked at, and ``sentence`` says why; an empty one: they can be entered."""
         if bool(sentence) == self.inputs.read_only:

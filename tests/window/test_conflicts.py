@@ -184,3 +184,15 @@ def test_a_draft_knows_which_version_it_corrected(correcting: Window, stored: SQ
     correcting.app.form.submit()
     assert conflict(correcting)._rows[0].name == F.PLANTS
     correcting.answer("Cancel")
+
+
+def test_a_record_that_was_deleted_meanwhile_can_be_saved_as_a_new_one(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Plants="12")
+    stored.query("DELETE FROM plot_checks")
+    correcting.save()
+    assert "Save makes a new one" in correcting.app.status.get()
+    assert correcting.text(F.PLANTS) == "12" and correcting.app.form.opened is None and correcting.app.form.changed
+    correcting.save()
+    assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 12
+    changes = stored.get_history(today(correcting), "8:00", "A", 1)
+    assert [each.operation for each in changes][-2:] == ["DELETE", "INSERT"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Callable
 from contextlib import closing
 
 import psycopg2
@@ -255,3 +256,26 @@ def test_others_see_what_is_typed_here_and_that_it_ended(following: Window, stor
     check = (today(following), "8:00", "B")
     close(following)
     assert stored.get_presence(*check) == []
+
+
+def test_two_windows_share_a_check_without_keying_the_same_plot(
+    following: Window, stored: SQLModel, open_window: Callable[[], Window]
+) -> None:
+    second = open_window()
+    second.until(lambda: second.app.form.choices.get(F.LAB), "the database")
+    second.begin_check(technician="P Taylor")
+    following.fill_readings()  # plot 1, not saved yet
+    second.until(lambda: "J Simms" in others_text(second), "the first one")
+    second.app.callbacks["next_missing"]()
+    second.until(lambda: second.text(F.PLOT) == "2", "a free plot")
+    second.fill_readings()
+    following.until(lambda: "(plot 2)" in others_text(following), "the second one")
+    following.save()
+    assert following.text(F.PLOT) == "3"
+    second.until(lambda: second.app.form.check.recorded.get(1) == "J Simms", "the first one's record")
+    second.app.form.submit()
+    second.answer("Only")
+    second.until(lambda: not second.app.form.saving, "the save")
+    assert second.text(F.PLOT) == "4"
+    following.until(lambda: set(following.app.form.check.recorded) == {1, 2}, "both")
+    assert {each[F.PLOT]: each[F.TECHNICIAN] for each in stored.get_all_records()} == {1: "J Simms", 2: "P Taylor"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import getpass
 from collections.abc import Callable
 from typing import Any
 
@@ -82,6 +83,17 @@ def test_it_opens_from_the_list_for_the_row_that_is_chosen(window: Window, store
     window.app.update()
     window.app.callbacks["show_history"]()
     assert "plot 1" in history_of(window).title()
+
+
+def test_who_only_corrects_is_not_taken_for_the_technician_of_the_record(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, today(window), Technician="P Taylor"), author="P Taylor")
+    window.app.callbacks["refresh"]()
+    window.until(lambda: window.app.record_list.page.rows, "the list")
+    window.app.entry.open_row(window.app.record_list.page.rows[0])
+    window.until(lambda: window.app.form.opened, "the record")
+    window.fill(Plants="12")
+    window.save()
+    assert stored.get_history(today(window), "8:00", "A", 1)[-1].who == getpass.getuser()
 
 
 def test_a_record_that_was_never_saved_has_none_and_says_so(window: Window) -> None:
