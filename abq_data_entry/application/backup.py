@@ -1,4 +1,4 @@
-"""Backups from the window: to a file and back, one a day by itself, and the way back from a damaged database."""
+"""Backups from the window: to a file and back, and one a day by itself."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from .. import folders
 from ..jobs import ANY, Job
-from ..views import after_other_dialogs, show_choice, show_failure
+from ..views import show_choice, show_failure
 
 if TYPE_CHECKING:
-    from ..postgres import EmbeddedServer, KeptBackups
+    from ..postgres import KeptBackups
     from .window import Application
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Backups:
         if not self._may_begin("Backup"):
             return
         name, today = str(self._app.settings["db_name"].get()), self._app.today()
-        chosen = self._ask_file("asksaveasfilename", "Back Up Database", initialfile=f"{name}-{today}.dump")
+        chosen = self.ask_file("asksaveasfilename", "Back Up Database", initialfile=f"{name}-{today}.dump")
         if chosen:
             self.back_up(Path(chosen))
 
@@ -62,7 +62,7 @@ class Backups:
             "Backup",
             work,
             lambda rows: self._app.status.set(f"Backed up in {file}: {rows:,} rows, verified"),
-            lambda error: self._failed("Back Up Database", "Nothing was backed up.", error, lambda: self.back_up(file)),
+            lambda error: self.failed("Back Up Database", "Nothing was backed up.", error, lambda: self.back_up(file)),
         )
 
     # -- and back -----------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ class Backups:
         """Ask which backup, then whether that is really meant, then bring it back."""
         if not self._may_begin("Restore"):
             return
-        chosen = self._ask_file("askopenfilename", "Restore Database")
+        chosen = self.ask_file("askopenfilename", "Restore Database")
         if chosen:
             self.confirm_restore(Path(chosen))
 
@@ -84,14 +84,14 @@ class Backups:
             "Restore Database",
             f"Put the backup of {moment_of(file)} in the place of the present database?",
             f"{file}\n\nEverybody who uses this database then sees it as it was in the backup. What was recorded since"
-            f" is not in it. First a backup of the present state is made in {self._kept().folder}: restore that one to"
+            f" is not in it. First a backup of the present state is made in {self.kept().folder}: restore that one to"
             " get back to it.",
             (("Restore", lambda: self.restore(file)), ("Cancel", None)),
         )
 
     def restore(self, file: Path) -> None:
         """Back the present state up, then bring the backup back."""
-        kept = self._kept()
+        kept = self.kept()
 
         def work(job: Job) -> tuple[Path | None, list[str]]:
             from .. import postgres
@@ -99,14 +99,14 @@ class Backups:
             postgres.readable(file)
             endpoint = self._app.connection.endpoint()
             before = kept.make_before_restore(endpoint, postgres.Part(job, 0, 50))
-            missing = postgres.restore(endpoint, file, _migrated, postgres.Part(job, 50, 100))
+            missing = postgres.restore(endpoint, file, migrated, postgres.Part(job, 50, 100))
             return before, missing
 
         self._begin(
             "Restore",
             work,
             lambda result: self._restored(file, *result),
-            lambda error: self._failed("Restore Database", _UNCHANGED, error, lambda: self.restore(file)),
+            lambda error: self.failed("Restore Database", _UNCHANGED, error, lambda: self.restore(file)),
         )
 
     def _restored(self, file: Path, before: Path | None, missing: list[str]) -> None:
@@ -142,7 +142,7 @@ class Backups:
         if self._daily is not None and not self._daily.finished:
             return
         values = {name: variable.get() for name, variable in self._app.settings.items()}
-        kept, today = self._kept(), self._app.today()
+        kept, today = self.kept(), self._app.today()
 
         def work(job: Job) -> Path | None:
             from .. import postgres
@@ -167,88 +167,26 @@ class Backups:
             f"The daily backup was not made: {error}", (("Try Again", self.make_daily),)
         )
 
-    # -- a damaged database -------------------------------------------------------------------------------
-
-    def tell_damage(self, error: BaseException) -> None:
-        """The embedded database is damaged: offer the newest backup, or another one. Nothing happens by itself."""
-        kept = self._kept()
-        self._app.jobs.submit(
-            "files",
-            kept.newest,
-            done=lambda newest: self._offer_backup(error, kept, newest),
-            failed=lambda _reason: self._offer_backup(error, kept, None),  # the folder of backups has gone as well
-        )
-
-    def _offer_backup(self, error: BaseException, kept: KeptBackups, newest: Path | None) -> None:
-        from ..postgres.kept_backups import moment_of
-
-        found = f"There is no backup in {kept.folder}."
-        offers: list[tuple[str, Callable[[], object] | None]] = []
-        if newest is not None:
-            found = f"The newest backup is of {moment_of(newest)}."
-            offers.append(("Restore It", lambda: self.put_aside(newest)))
-        offers += [("Another Backup…", self._ask_for_backup), ("Close", None)]
-
-        def tell() -> None:
-            show_choice(
-                self._app,
-                "The Database Is Damaged",
-                "The database on this computer is damaged.",
-                f"{error}\n\n{found} Brought back, it goes into a new database. The damaged one is kept beside it, for"
-                " somebody who can get more out of it. What you save meanwhile waits on this computer.",
-                offers,
-            )
-
-        after_other_dialogs(self._app, tell)
-
-    def _ask_for_backup(self) -> None:
-        chosen = self._ask_file("askopenfilename", "Restore Database")
-        if chosen:
-            self.put_aside(Path(chosen))
-
-    def put_aside(self, file: Path) -> None:
-        """Keep the damaged database beside a new one, into which the backup goes; then open it."""
-        name = str(self._app.settings["db_name"].get())
-
-        def work(job: Job) -> Path:
-            from .. import postgres
-
-            postgres.readable(file)
-
-            def fill(server: EmbeddedServer) -> None:
-                server.create_database(name)
-                postgres.restore(server.endpoint(name), file, _migrated, job)
-
-            return postgres.replace_cluster(folders.data_folder(), fill)
-
-        def done(aside: Path) -> None:
-            log.warning("the damaged database is kept in %s", aside)
-            self._app.connection.connect()
-
-        self._begin(
-            "Restore",
-            work,
-            done,
-            lambda error: self._failed("Restore Database", "Nothing was changed.", error, lambda: self.put_aside(file)),
-        )
-
     # -- all ----------------------------------------------------------------------------------------------
 
-    def _failed(self, title: str, message: str, error: BaseException, retry: Callable[[], object]) -> None:
+    def failed(self, title: str, message: str, error: BaseException, retry: Callable[[], object]) -> None:
+        """Tell why it wasn't done, and offer to try again."""
         self._app.status.set(message)
         show_failure(self._app, title, message, str(error), retry)
 
-    def _kept(self) -> KeptBackups:
+    def kept(self) -> KeptBackups:
+        """The backups that are made by themselves, as the settings of now mean them."""
         from .. import postgres
 
         return postgres.backups_of(
             {name: variable.get() for name, variable in self._app.settings.items()}, folders.data_folder()
         )
 
-    def _ask_file(self, dialog: str, title: str, **options: str) -> str:
+    def ask_file(self, dialog: str, title: str, **options: str) -> str:
+        """Ask for a file by a dialog of `tkinter.filedialog`; empty when none was chosen."""
         from tkinter import filedialog  # not at every start
 
-        folder = self._kept().folder
+        folder = self.kept().folder
         return str(
             getattr(filedialog, dialog)(
                 parent=self._app,
@@ -262,7 +200,8 @@ class Backups:
         )
 
 
-def _migrated(endpoint: dict[str, str]) -> None:
+def migrated(endpoint: dict[str, str]) -> None:
+    """Bring a database that was restored to this version; for `postgres.restore`."""
     from ..models import schema
 
     schema.prepare(endpoint)

@@ -158,7 +158,7 @@ class Connection:
         from .. import postgres
 
         if isinstance(error, postgres.Damaged):
-            self._app.tools.backups.tell_damage(error)
+            self._app.tools.damage.tell(error)
 
     def _ask(
         self,

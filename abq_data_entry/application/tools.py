@@ -13,6 +13,7 @@ from ..views import show_failure, show_warning
 from ..widgets.focus import focused_widget
 from .attempts import NotDelivered
 from .backup import Backups
+from .damage import Damage
 from .deliveries import Deliveries
 from .logins import Login, Values
 
@@ -32,6 +33,7 @@ class Tools:
         self._notes: dict[str, str] = {}
         self.deliveries = Deliveries(application, self._begin, self._running.__contains__)
         self.backups = Backups(application, self._begin, self.may_begin)
+        self.damage = Damage(application, self.backups, self._begin)
 
     @property
     def running(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Databases of every earlier version of the application: backed up, then migrated without loss; and their backups too.
 
-`tests/schemas` holds `create_db.sql` as each of these versions had it.
+`tests/models/schemas` holds `create_db.sql` as each of these versions had it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.fixtures.window import write_settings
 from tests.models.records import record
 from tests.models.test_schema import ORIGINAL
 
-SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"
+SCHEMAS = Path(__file__).resolve().parents[1] / "models/schemas"
 _RECORDS = """
     INSERT INTO lab_checks VALUES ('2018-02-14', '8:00', 'A', 4291), ('2018-02-14', '12:00', 'B', 4319);
     INSERT INTO plot_checks (date, time, lab_id, plot, seed_sample, humidity, light, temperature, equipment_fault,

@@ -1,0 +1,94 @@
+"""A damaged embedded database: told, and brought back from a backup if somebody wants that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import folders
+from ..jobs import Job
+from ..views import after_other_dialogs, show_choice
+from .backup import Backups, Begin, migrated
+
+if TYPE_CHECKING:
+    from ..postgres import EmbeddedServer, KeptBackups
+    from .window import Application
+
+log = logging.getLogger(__name__)
+
+
+class Damage:
+    """The way back from damage. Nothing happens by itself."""
+
+    def __init__(self, application: Application, backups: Backups, begin: Begin) -> None:
+        self._app = application
+        self._backups = backups
+        self._begin = begin
+
+    def tell(self, error: BaseException) -> None:
+        """The embedded database is damaged: offer the newest backup, or another one. Nothing happens by itself."""
+        kept = self._backups.kept()
+        self._app.jobs.submit(
+            "files",
+            kept.newest,
+            done=lambda newest: self._offer_backup(error, kept, newest),
+            failed=lambda _reason: self._offer_backup(error, kept, None),  # the folder of backups has gone as well
+        )
+
+    def _offer_backup(self, error: BaseException, kept: KeptBackups, newest: Path | None) -> None:
+        from ..postgres.kept_backups import moment_of
+
+        found = f"There is no backup in {kept.folder}."
+        offers: list[tuple[str, Callable[[], object] | None]] = []
+        if newest is not None:
+            found = f"The newest backup is of {moment_of(newest)}."
+            offers.append(("Restore It", lambda: self.put_aside(newest)))
+        offers += [("Another Backup…", self._ask_for_backup), ("Close", None)]
+
+        def show() -> None:
+            show_choice(
+                self._app,
+                "The Database Is Damaged",
+                "The database on this computer is damaged.",
+                f"{error}\n\n{found} Brought back, it goes into a new database. The damaged one is kept beside it, for"
+                " somebody who can get more out of it. What you save meanwhile waits on this computer.",
+                offers,
+            )
+
+        after_other_dialogs(self._app, show)
+
+    def _ask_for_backup(self) -> None:
+        chosen = self._backups.ask_file("askopenfilename", "Restore Database")
+        if chosen:
+            self.put_aside(Path(chosen))
+
+    def put_aside(self, file: Path) -> None:
+        """Keep the damaged database beside a new one, into which the backup goes; then open it."""
+        name = str(self._app.settings["db_name"].get())
+
+        def work(job: Job) -> Path:
+            from .. import postgres
+
+            postgres.readable(file)
+
+            def fill(server: EmbeddedServer) -> None:
+                server.create_database(name)
+                postgres.restore(server.endpoint(name), file, migrated, job)
+
+            return postgres.replace_cluster(folders.data_folder(), fill)
+
+        def done(aside: Path) -> None:
+            log.warning("the damaged database is kept in %s", aside)
+            self._app.connection.connect()
+
+        self._begin(
+            "Restore",
+            work,
+            done,
+            lambda error: self._not_restored(error, file),
+        )
+
+    def _not_restored(self, error: BaseException, file: Path) -> None:
+        self._backups.failed("Restore Database", "Nothing was changed.", error, lambda: self.put_aside(file))
