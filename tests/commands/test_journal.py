@@ -41,7 +41,8 @@ def test_what_waits_is_listed_and_saved(line: Line, database: dict[str, str], st
 def test_a_conflict_is_told_and_kept(line: Line, database: dict[str, str], stored: SQLModel) -> None:
     stored.save_record(record(Plot="1", Fruit="8"))
     kept = keep(database, 1)
-    assert "1 record of this computer needs a decision: J Simms recorded this plot meanwhile" in line("journal", "replay").reason
+    reason = line("journal", "replay").reason
+    assert "1 record of this computer needs a decision: J Simms recorded this plot meanwhile" in reason
     assert "needs a decision in the window" in line("journal", "list").output
     assert len(kept.entries()) == 1
 
