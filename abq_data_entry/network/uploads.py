@@ -11,6 +11,7 @@ import threading
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
+from .failures import HostUnknown, HostUnreachable
 from .guard import Guard
 from .resuming import Breaks
 from .source import Progress, SourceFile
@@ -153,13 +154,16 @@ class StoredUploads(Uploads, Generic[Session]):
     def discard(self, name: str) -> bool:
         with Guard(None, _TIDYING) as guard:
             try:
-                self._remove(self._ready(guard), name)
-                return True
+                session = self._ready(guard)
+            except self.errors:
+                return False
+            try:
+                self._remove(session, name)
             except self.errors as error:
-                was_answered = not guard.verdict() and not self._is_break(error)
-                if not was_answered:
+                if guard.verdict() or self._is_of_the_connection(error):
                     self._drop()
-                return was_answered
+                    return False
+            return True
 
     def close(self) -> None:
         session, self._session = self._session, None
@@ -176,16 +180,21 @@ class StoredUploads(Uploads, Generic[Session]):
                 self._run(store, source, guard)
                 return None
             except self.errors as error:
-                may_pass = isinstance(guard.verdict(), TimeoutError) or self._is_break(error)
+                verdict = guard.verdict()
+                may_pass = self._is_of_the_connection(verdict or error)
                 kept = may_pass and store.is_worth_keeping
                 left = not may_pass and store.may_be_there and self._refusal is None
-                failure: BaseException = guard.verdict() or self._in_words(error)
+                failure: BaseException = verdict or self._in_words(error)
             except BaseException as error:  # of the progress callback, or Ctrl-C
                 failure = error
             self._drop()
         if (store.unfinished or left) and not kept:
             tidy(lambda guard: self._clear(store, guard), cancel)
         return failure
+
+    def _is_of_the_connection(self, error: Exception) -> bool:
+        """Tell whether the connection failed and nothing else, so that another attempt may go on with what is there."""
+        return isinstance(error, TimeoutError | HostUnknown | HostUnreachable) or self._is_break(error)
 
     def _run(self, store: Store[Session], source: SourceFile, guard: Guard) -> None:
         """Store the file: once more if the session of an earlier file turns out to be dead, and on after a break."""
