@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import folders, outbox
 from ..jobs import Job
-from ..transfer import TransferProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..models import SQLModel
     from ..outbox import Delivery, Outbox
+    from ..transfer import TransferProgress
 
 PATIENCE = 60.0  # seconds that another process may take for the same file
 
@@ -125,6 +125,8 @@ class Attempts:
 
     @contextmanager
     def _shown(self, identifier: str) -> Iterator[TransferProgress]:
+        from ..transfer import TransferProgress
+
         progress = TransferProgress()
 
         def stop() -> None:

@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 
-from ..keyring_store import KeyringFailed, get, service_name
 from .outcome import NotDone
 
 log = logging.getLogger(__name__)
@@ -47,6 +46,8 @@ def login_for(
 
 def login_in_keyring(destination: str, username: str, place: str) -> tuple[str, str] | None:
     """The login that the keyring has for this place, if it has one."""
+    from ..keyring_store import KeyringFailed, get
+
     try:
         return get(destination, username, place)
     except KeyringFailed as error:  # then it is asked for
@@ -94,6 +95,8 @@ def _asked_user(destination: str, from_stdin: bool) -> str:
 
 
 def _asked_password(destination: str, user: str) -> str:
+    from ..keyring_store import service_name
+
     password = ask_secretly(f"Password of {user} for {destination}: ") if can_ask() else ""
     if not password:
         raise NotDone(

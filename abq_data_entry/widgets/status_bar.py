@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from tkinter import ttk
 from tkinter.font import nametofont
 
-from ..transfer import TransferProgress
-
 REFRESH_MS = 250  # a text that changes more often can't be read
 ROOMY = 90  # digits that a bar is wide in which a line may say all it knows
 
@@ -20,6 +18,8 @@ class RunningLine(ttk.Frame):
     """
 
     def __init__(self, parent: tk.Misc, name: str, cancel: Callable[[], object]) -> None:
+        from ..transfer import TransferProgress
+
         super().__init__(parent, style="Bar.TFrame")
         self.roomy = False
         self._title = name

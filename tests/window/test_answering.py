@@ -85,7 +85,8 @@ def begin(window: Window, stored: SQLModel, name: str, port: int) -> None:
         stored.save_record(record(1, str(TODAY)))
         stored.query("UPDATE plot_checks SET notes = repeat('many words ', 60000)")
     url = f"http://127.0.0.1:{port}/"
-    point_to(window, abq_auth_url=url, abq_upload_url=url, abq_ftp_host="127.0.0.1", abq_ftp_port=port)
+    point_to(window, abq_auth_url=url, abq_upload_url=url, abq_ftp_host="127.0.0.1")
+    point_to(window, abq_ftp_port=port, abq_sftp_port=port)
     before = len(deliveries())
     window.app.callbacks[f"upload_to_corporate_{name.lower()}"]()
     log_in(window, TITLES[name], "lab", "secret")
@@ -165,6 +166,7 @@ STALLS: dict[str, tuple[str, Callable[[], Script]]] = {
     "FTP, no greeting": ("FTP", lambda: Ftp(welcome="")),
     "FTP, the file isn't taken": ("FTP", lambda: Ftp(keep=1000, after=data_stalls)),
     "FTP, no answer to the login": ("FTP", lambda: Ftp(replies={"PASS": ""})),
+    "SFTP, no greeting": ("FTP", lambda: stalls_at_once),
 }
 
 
@@ -174,6 +176,7 @@ def test_cancel_acts_at_once_on_a_connection_that_stalls(
 ) -> None:
     for stall, (name, script) in STALLS.items():
         times: list[float] = []
+        point_to(window, abq_transfer="sftp" if stall.startswith("SFTP") else "ftp")
         while len(times) < 3 and min(times, default=1) >= AT_ONCE:  # others may have the machine for a moment
             with serving(script()) as port:
                 begin(window, stored, name, port)
