@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import platform
+import re
 import threading
 import time
 import weakref
@@ -36,7 +39,7 @@ class Connections:
 
     def __init__(self, endpoint: Mapping[str, str]) -> None:
         self.endpoint = {**_DEFAULTS, **{key: value for key, value in endpoint.items() if value}}
-        self.endpoint["options"] = f"{_OPTIONS} {self.endpoint.get('options', '')}".strip()
+        self.endpoint["options"] = f"{_OPTIONS} {_origin()} {self.endpoint.get('options', '')}".strip()
         self._local = threading.local()
         self._open: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
         self._writing: set[int] = set()
@@ -205,6 +208,21 @@ class Connections:
         self._local.connection = None
         if connection is not None:
             connection.close()
+
+
+def _origin() -> str:
+    """Return the options that tell the audit who changes something and where, unless a save says it itself."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # of a number without a name
+        user = ""
+    told = {"abq.application_user": user, "abq.workstation": platform.node()}
+    return " ".join(f"-c {name}={_escaped(value)}" for name, value in told.items() if value)
+
+
+def _escaped(value: str) -> str:
+    """Return a value for libpq's keyword `options` (its manual, "Connection Control Functions")."""
+    return re.sub(r"[\s\\]", r"\\\g<0>", value.encode("utf-8", "replace").decode())
 
 
 class _TryAgain(Exception):

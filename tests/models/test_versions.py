@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import platform
 import queue
 import re
 import threading
@@ -256,6 +258,16 @@ class TestAudit:
         written.set_seed_sample("F", 1, "AXM999")
         assert written.verify_audit().breaks == ()
 
+    def test_names_with_blanks_and_backslashes_come_whole(
+        self, database: Endpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LOGNAME", "DOMAIN\\Jean  d'Arc ü")
+        monkeypatch.setattr(platform, "node", lambda: "bench \\ 2")
+        with closing(SQLModel.at(database)) as model:
+            model.add_technician(77, "New One")
+            told = model.query("SELECT application_user, workstation FROM audit WHERE new ->> 'name' = 'New One'")
+        assert told == [{"application_user": "DOMAIN\\Jean  d'Arc ü", "workstation": "bench \\ 2"}]
+
     def test_a_long_hostile_text_is_hashed_as_it_is(self, model: SQLModel) -> None:
         text = "\"quoted\" 'single' \\ \t\n\r \x01 \u2028 🌱 {} $$ -- /* " * 1500
         model.save_record(record(Notes=text), reason=text[:500])
@@ -268,6 +280,8 @@ class TestAudit:
         model.set_seed_sample("A", 20, "AXM999")
         tables = model.query("SELECT DISTINCT table_name FROM audit ORDER BY 1") or []
         assert [row["table_name"] for row in tables] == ["lab_techs", "labs", "plots"]
+        told = model.query("SELECT DISTINCT application_user, workstation FROM audit WHERE new ->> 'name' = 'New One'")
+        assert told == [{"application_user": getpass.getuser(), "workstation": platform.node()}]
         assert model.verify_audit().breaks == ()
         assert isinstance(model.verify_audit(), auditing.Verdict)
 
