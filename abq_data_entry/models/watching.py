@@ -17,7 +17,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import make_dsn
 
 RECORDS, PRESENCE = "abq_records", "abq_presence"
-_LOOK = 0.5  # seconds between two looks whether to stop
+_LOOK = 0.2  # seconds between two looks whether to stop: so long the end of a window waits
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds before the server is asked again
 
 log = logging.getLogger(__name__)

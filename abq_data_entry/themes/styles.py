@@ -163,7 +163,7 @@ def _choices(style: ttk.Style, look: Look) -> None:
     """One of several values side by side: the chosen one is filled, and has a full dot in its text."""
     p = look.palette
     plain = {"background": p.field, "lightcolor": p.field, "darkcolor": p.field, "bordercolor": p.border}
-    shape: dict[str, Any] = {"anchor": "w", "wraplength": look.line * 11}
+    shape: dict[str, Any] = {"anchor": "w", "wraplength": look.line * 12}
     style.configure("Choice.TButton", padding=(look.unit * 2, max(2, look.unit // 2)), **shape, **plain)
     style.map(
         "Choice.TButton",

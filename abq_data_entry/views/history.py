@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .receipt import Receipt
 from .side_window import SideWindow
 
-_COLUMNS = (("When", 19), ("Who", 16), ("Workstation", 13), ("Field", 15), ("From", 15), ("To", 15), ("Why", 24))
+_COLUMNS = (("When", 19), ("Who", 14), ("Workstation", 12), ("Field", 14), ("From", 13), ("To", 13), ("Why", 24))
 _FETCHING = "Looking up the history…"
 _EMPTY = "Nothing is known of this record: it was never saved."
 

@@ -141,15 +141,17 @@ class DataRecordForm(ttk.Frame):
         """What the database knows of the check; dropped when the user has gone on to another one."""
         if view.key != self.check_key:
             return
+        # Only the first answer fills fields and moves the focus: what others record later moves nothing.
+        first = self.check.key != view.key or not self.check.known
         self.check = view._replace(others=self.check.others) if self.check.key == view.key else view
-        if self._opened is None:
+        if self._opened is None and first:
             self._autofill.technician(view)
         plot = self.inputs[F.PLOT]
         # Readings that are being typed keep their plot, even if somebody else was quicker with it.
-        if self._opened is None and not self.changed and (not plot.text or plot.filled_by_itself):
+        if self._opened is None and not self.changed and (not plot.text or (first and plot.filled_by_itself)):
             self._autofill.plot(view)
         focused = self.focused
-        if focused is not None and focused.name in (F.TECHNICIAN, F.PLOT) and focused.filled_by_itself:
+        if first and focused is not None and focused.name in (F.TECHNICIAN, F.PLOT) and focused.filled_by_itself:
             self.focus_first_empty()  # whoever was quicker than the database isn't left in a filled field
         self._refresh()
 

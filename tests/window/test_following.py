@@ -183,6 +183,18 @@ def test_a_lost_connection_comes_back_and_what_was_missed_is_shown(
     following.until(lambda: 6 in following.app.form.check.recorded, "what came after")
 
 
+def test_the_plot_and_the_focus_stay_when_somebody_else_records_that_plot(
+    following: Window, stored: SQLModel
+) -> None:
+    following.app.form.inputs[F.PLOT].focus_set()
+    following.app.update()
+    saves(stored, following, 1, Technician="P Taylor")
+    following.until(lambda: 1 in following.app.form.check.recorded, "the record")
+    assert (following.text(F.PLOT), following.text(F.TECHNICIAN), following.focus) == ("1", "J Simms", F.PLOT)
+    remark = str(following.app.form._plot_panel._remark.cget("text"))
+    assert remark == "Plot 1 is already recorded by P Taylor."
+
+
 # -- presence ---------------------------------------------------------------------------------------------
 
 
