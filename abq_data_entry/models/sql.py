@@ -307,7 +307,7 @@ class SQLModel:
         return self._connections.read(lambda cursor: auditing.heads(cursor, date))
 
     def verify_audit(self, heads: str = "") -> auditing.Verdict:
-        """Walk all chains of the audit, computing each hash anew; takes seconds a million entries.
+        """Walk all chains of the audit, computing each hash anew; takes a minute a million entries.
 
         `heads`: a line of `audit_heads` that went with a delivery, which must still be part of the chains. Raises
         `ValueError` if it is none.
