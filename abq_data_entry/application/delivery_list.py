@@ -31,7 +31,7 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
             failed(error)
             show(None)
 
-        application.jobs.submit("deliveries", rows.all, dict(deliveries.attempts), done=show, failed=unknown)
+        application.jobs.submit("deliveries", rows.all, deliveries.attempts, done=show, failed=unknown)
 
     def failed(error: BaseException) -> None:
         application.status.set(str(error) if isinstance(error, outbox.OutboxError) else type(error).__name__)
@@ -100,7 +100,7 @@ def _row(box: Outbox, delivery: Delivery, running: Running | None) -> DeliveryRo
     if state == "sending":
         percent = None if running is None else running.progress.percent
         state = state if percent is None else f"sending, {percent} %"
-        following = running.progress.text if running else "By another window or command of this computer."
+        following = "" if running is None else running.progress.text  # None: by another process, or just over
     cells = (
         f"{delivery.date}",
         f"{delivery.version}",
