@@ -1,4 +1,4 @@
-"""Databases as earlier versions made them (by the create_db.sql in `tests/schemas`) come to this one without loss."""
+"""Databases as earlier versions made them (by the create_db.sql in `schemas`) come to this one without loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from abq_data_entry.models import SchemaMissing, SQLModel, schema
 from tests.models.records import DATE, record
 from tests.models.test_schema import ORIGINAL, Endpoint, dump, psql, run
 
-SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"
+SCHEMAS = Path(__file__).parent / "schemas"
 VERSIONS = (1, 2)
 
 # What a laboratory may have recorded: hostile texts, a fault, another technician for one plot, a lab that is gone.
