@@ -603,6 +603,26 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Nobody but the owner writes to the audit, whatever somebody granted, or default privileges did.
+DO $$
+DECLARE
+    right_of record;
+BEGIN
+    FOR right_of IN
+        SELECT relname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee,
+            bool_or(privilege_type = 'SELECT') AS reads
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid IN ('audit'::regclass, 'audit_heads'::regclass) AND grantee <> relowner
+        GROUP BY relname, grantee
+        HAVING bool_or(privilege_type <> 'SELECT')
+    LOOP
+        EXECUTE format('REVOKE ALL ON %I FROM %s CASCADE', right_of.relname, right_of.grantee);
+        IF right_of.reads THEN
+            EXECUTE format('GRANT SELECT ON %I TO %s', right_of.relname, right_of.grantee);
+        END IF;
+    END LOOP;
+END $$;
+
 -- Who could enter records before version 3 has what entering them needs now.
 DO $$
 DECLARE

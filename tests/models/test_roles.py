@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import psycopg2
 import pytest
 
-from abq_data_entry.models import RightsMissing, SQLModel
+from abq_data_entry.folders import bundled_file
+from abq_data_entry.models import RightsMissing, SQLModel, schema
 from tests.fixtures.cluster import Node
 from tests.models.logins import NOBODY, PSQL, ROLES, login, psql, run, server_with_logins
 from tests.models.records import DATE, record
@@ -107,6 +108,21 @@ def test_nobody_gets_around_the_audit(node: Node, role: str, attempt: str) -> No
     with pytest.raises(psycopg2.Error) as caught:
         run(login(node, role), attempt)
     assert caught.value.pgcode in ("42501", "0LP01")
+
+
+def test_rights_on_the_audit_that_somebody_granted_are_taken_back(node: Node) -> None:
+    """Within a trigger of one's own table they would be enough to write to it."""
+    node.execute("CREATE DATABASE generous TEMPLATE template0 ENCODING 'UTF8'")
+    node.execute("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO abq_technician, PUBLIC", "generous")
+    schema.prepare(node.endpoint("generous"))
+    node.execute("GRANT UPDATE ON audit TO abq_qa WITH GRANT OPTION", "generous")
+    run(node.endpoint("generous"), bundled_file("create_db.sql").read_text("utf-8"))
+    found = node.execute(
+        "SELECT DISTINCT privilege_type FROM pg_class, aclexplode(relacl)"
+        " WHERE relname IN ('audit', 'audit_heads') AND grantee <> relowner",
+        "generous",
+    )
+    assert found == [("SELECT",)]
 
 
 def test_a_temporary_table_in_the_way_of_the_audit_is_not_used(node: Node) -> None:
