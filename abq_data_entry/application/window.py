@@ -202,7 +202,7 @@ class Application(tk.Tk):
             self.settings,
             lambda: self.today(),
         )
-        self._form_room.hold(self.form)
+        self._form_room.hold(self.form, self.form.fit)
         self.record_list = RecordList(
             pane,
             ListCallbacks(

@@ -5,18 +5,22 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable, Mapping
 from tkinter import ttk
+from tkinter.font import nametofont
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..constants import FieldNames as F
 from ..themes import Look
-from ..widgets import FieldInput, PlotState, PlotStrip
+from ..widgets import FieldInput, Flow, PlotState, PlotStrip
 from .day_line import DayLine, DayOffer
 from .record_inputs import CheckKey
 
 AddInput = Callable[..., FieldInput]
 SHOWN_OTHERS = 2
 LEAST_BESIDE = 360
+BESIDE_GAP = 16
+WIDEST_PROGRESS = 420
+LONGEST_PROGRESS = "20 of 20 recorded"
 
 
 class Entering(NamedTuple):
@@ -94,14 +98,17 @@ class CheckPanel(ttk.Frame):
     ) -> None:
         super().__init__(parent)
         heads = ((F.DATE, 11), (F.TIME, 7), (F.LAB, 4), (F.TECHNICIAN, 20))
-        self.columnconfigure(len(heads), weight=1)
-        for column, (name, width) in enumerate(heads):
-            add_input(self, name, name, width).grid(row=0, column=column, sticky="nw", padx=(0, 24))
+        self.columnconfigure(1, weight=1)
+        self._heads = Flow(self, len(heads))
+        self._heads.grid(row=0, column=0, sticky="nw")
+        for name, width in heads:
+            self._heads.add(add_input(self._heads, name, name, width), 24)
+        self._width = 0
         progress = ttk.Frame(self)
-        progress.grid(row=1, column=0, columnspan=len(heads) + 1, sticky="ew", pady=(4, 0))
+        progress.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(4, 0))
         self._strip = PlotStrip(progress, go_to_plot)
         self._strip.grid(row=0, column=0, rowspan=2)
-        self._summary = ttk.Label(progress, style="Section.TLabel", wraplength=420, justify="left")
+        self._summary = ttk.Label(progress, style="Section.TLabel", wraplength=WIDEST_PROGRESS, justify="left")
         self._summary.grid(row=0, column=1, padx=(16, 0), sticky="w")
         progress.columnconfigure(1, weight=1)
         # Takes the room that is there, and never asks for more: else one long name would widen the whole form.
@@ -112,7 +119,7 @@ class CheckPanel(ttk.Frame):
         progress.bind("<Configure>", lambda _event: self._place_others(), add=True)
         # Never asks for more room than there is: a wider form would need scrolling.
         self._beside = ttk.Frame(self, width=1, height=1)
-        self._beside.grid(row=0, column=len(heads), sticky="nsew")
+        self._beside.grid(row=0, column=1, sticky="nsew")
         self._beside.bind("<Configure>", lambda _event: self._place_day_line())
         self.day_line = DayLine(self)
         self._next = ttk.Button(progress, style="Accent.TButton", command=next_check)
@@ -133,9 +140,40 @@ class CheckPanel(ttk.Frame):
         self._show_others(check.others)
         if check.complete and check.following is not None:
             self._next.configure(text=f"Next: lab {check.following[2]}, {check.following[1]}  ⏎")
-            self._next.grid(row=0, column=2, padx=(16, 0))
+            self._place_next()
         else:
             self._next.grid_remove()
+        self._arrange_strip()
+
+    def fit(self, width: int) -> bool:
+        """Arrange the parts for this width; whether anything has changed."""
+        self._width = width
+        changed = self._heads.fit(width)
+        changed = self._arrange_strip() or changed
+        if self._next.winfo_manager():
+            self._place_next()
+        return changed
+
+    def _arrange_strip(self) -> bool:
+        """The strip in one line where the words beside it have room, else in more."""
+        if not self._width:
+            return False
+        words = nametofont("AbqStrong").measure(LONGEST_PROGRESS) + 2 * BESIDE_GAP
+        one_line = self._strip.width_of_one_line + words <= self._width
+        changed = self._strip.fit(0 if one_line else self._width - words)
+        room = self._width - self._strip.winfo_reqwidth() - 2 * BESIDE_GAP
+        wraplength = max(words - 2 * BESIDE_GAP, min(room, WIDEST_PROGRESS))
+        if int(str(self._summary.cget("wraplength"))) != wraplength:
+            self._summary.configure(wraplength=wraplength)
+        return changed
+
+    def _place_next(self) -> None:
+        """The button beside the words where there is room, else below them."""
+        needed = self._strip.winfo_reqwidth() + self._summary.winfo_reqwidth() + self._next.winfo_reqwidth()
+        if not self._width or needed + 3 * BESIDE_GAP <= self._width:
+            self._next.grid(row=0, column=2, columnspan=1, padx=(BESIDE_GAP, 0), pady=0)
+        else:
+            self._next.grid(row=3, column=0, columnspan=3, padx=0, pady=(8, 0), sticky="w")
 
     def offer_day(self, offer: DayOffer | None) -> None:
         """Offer to go on to today, or nothing any more."""
@@ -150,7 +188,7 @@ class CheckPanel(ttk.Frame):
         if self.day_line.winfo_reqwidth() <= self._beside.winfo_width():
             self.day_line.place(in_=self._beside, relx=1, anchor="ne")
         else:
-            self.day_line.grid(row=2, column=0, columnspan=5, sticky="w", pady=(4, 0))
+            self.day_line.grid(row=2, column=0, columnspan=2, sticky="w", pady=(4, 0))
 
     def _show_others(self, others: tuple[Entering, ...]) -> None:
         self._others.configure(text=_others_text(others))

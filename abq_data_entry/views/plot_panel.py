@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from ..constants import FieldNames as F
-from ..widgets import Tooltip
+from ..widgets import Flow, Tooltip, occupied_width
 from .check_panel import AddInput, CheckView
 from .opened_record import OpenedRecord
 from .reason import ReasonLine
@@ -18,6 +18,14 @@ GROUPS = (
     ("Plants", ((F.PLANTS, "Plants"), (F.BLOSSOMS, "Blossoms"), (F.FRUIT, "Fruit"))),
     ("Height", ((F.MIN_HEIGHT, "Min"), (F.MAX_HEIGHT, "Max"), (F.MEDIAN_HEIGHT, "Median"))),
 )
+WIDEST_REMARK, LEAST_REMARK = 460, 200
+
+# Row, column and rows of each group, by the number of columns: always read down, then across.
+_PLACES = {
+    3: ((1, 0, 1), (1, 1, 1), (1, 2, 1)),
+    2: ((1, 0, 2), (1, 1, 1), (2, 1, 1)),
+    1: ((1, 0, 1), (2, 0, 1), (3, 0, 1)),
+}
 
 
 class PlotPanel(ttk.Frame):
@@ -35,20 +43,60 @@ class PlotPanel(ttk.Frame):
         super().__init__(parent)
         self._save, self._clear = save, clear
         self._read_only = ""
+        self._arrangement = (3, "group")
+        self._groups: list[ttk.Frame] = []
         self.columnconfigure((0, 1, 2), weight=1, uniform="group")
-        self.rowconfigure(2, weight=1)
+        self.rowconfigure(4, weight=1)
         head = ttk.Frame(self)
         head.grid(row=0, column=0, columnspan=3, sticky="ew")
-        head.columnconfigure(2, weight=1)
-        add_input(head, F.PLOT, "Plot", 4).grid(row=0, column=0, sticky="nw", padx=(0, 24))
-        add_input(head, F.SEED_SAMPLE, "Seed sample", 8).grid(row=0, column=1, sticky="nw", padx=(0, 24))
-        self._remark = ttk.Label(head, style="Warning.TLabel", font="TkDefaultFont", wraplength=460)
-        self._remark.grid(row=0, column=2, sticky="nw", pady=(3, 0))
+        head.columnconfigure(1, weight=1)
+        self._which = Flow(head, 2)
+        self._which.grid(row=0, column=0, sticky="nw")
+        self._which.add(add_input(self._which, F.PLOT, "Plot", 4), 24)
+        self._which.add(add_input(self._which, F.SEED_SAMPLE, "Seed sample", 8), 24)
+        self._head = head
+        self._remark = ttk.Label(
+            head, style="Warning.TLabel", font="TkDefaultFont", wraplength=WIDEST_REMARK, justify="left"
+        )
+        self._remark.grid(row=0, column=1, sticky="nw", pady=(3, 0))
         self._open = ttk.Button(head, text="Open it", command=open_existing)
         for column, (title, members) in enumerate(GROUPS):
             self._add_group(add_input, column, title, members)
-        add_input(self, F.NOTES, "Notes").grid(row=2, column=0, columnspan=3, sticky="nsew", pady=(0, 8))
+        add_input(self, F.NOTES, "Notes").grid(row=4, column=0, columnspan=3, sticky="nsew", pady=(0, 8))
         self._add_buttons(leave_reason)
+
+    def fit(self, width: int) -> bool:
+        """Arrange the groups and the remark for this width; whether anything has changed."""
+        changed = self._which.fit(width)
+        self._fit_remark(width)
+        arrangement = self._fitting(width)
+        if arrangement == self._arrangement:
+            return changed
+        self._arrangement = columns, uniform = arrangement
+        for column in range(3):
+            is_used = column < columns
+            self.columnconfigure(column, weight=int(is_used), uniform=uniform if is_used else "")
+        for group, (row, column, rows) in zip(self._groups, _PLACES[columns], strict=True):
+            group.grid(row=row, column=column, rowspan=rows)
+        return True
+
+    def _fitting(self, width: int) -> tuple[int, str]:
+        """How many columns of groups there is room for, and whether they are of the same width."""
+        first, second, third = (occupied_width(group) for group in self._groups)
+        if 3 * max(first, second, third) <= width:
+            return 3, "group"
+        if first + second + third <= width:
+            return 3, ""
+        return (2, "") if first + max(second, third) <= width else (1, "")
+
+    def _fit_remark(self, width: int) -> None:
+        """The remark beside plot and seed sample where a sentence fits there, else below them."""
+        others = [each for each in self._head.grid_slaves(row=0) if each is not self._remark]
+        room = width - sum(map(occupied_width, others))
+        beside = room >= LEAST_REMARK
+        place = {"row": 0, "column": 1, "columnspan": 1} if beside else {"row": 1, "column": 0, "columnspan": 3}
+        self._remark.grid(**place)  # type: ignore[arg-type]
+        self._remark.configure(wraplength=min(room if beside else width, WIDEST_REMARK if beside else width))
 
     def show_read_only(self, sentence: str) -> None:
         """Close the buttons, and say why in ``sentence``; an empty one opens them again."""
@@ -63,7 +111,7 @@ class PlotPanel(ttk.Frame):
             text = self._read_only
         self._remark.configure(text=text)
         if can_open:
-            self._open.grid(row=0, column=3, sticky="ne")
+            self._open.grid(row=0, column=2, sticky="ne")
         else:
             self._open.grid_remove()
         self._save_button.configure(text="Save changes  ⏎" if opened and key == opened.key else "Save and next  ⏎")
@@ -72,6 +120,7 @@ class PlotPanel(ttk.Frame):
         group = ttk.Frame(self)
         group.grid(row=1, column=column, sticky="new", padx=(0, 32) if column < 2 else 0)
         group.columnconfigure(0, weight=1)
+        self._groups.append(group)
         ttk.Label(group, text=title, style="Section.TLabel").grid(row=0, column=0, sticky="w", pady=(4, 4))
         for row, (name, label) in enumerate(members, start=1):
             add_input(group, name, label, 9, 12).grid(row=row, column=0, sticky="ew", pady=(0, 2))
@@ -82,7 +131,7 @@ class PlotPanel(ttk.Frame):
 
     def _add_buttons(self, leave_reason: Callable[[], object]) -> None:
         buttons = ttk.Frame(self)
-        buttons.grid(row=3, column=0, columnspan=3, sticky="ew")
+        buttons.grid(row=5, column=0, columnspan=3, sticky="ew")
         buttons.columnconfigure(0, weight=1)
         self.reason = ReasonLine(buttons, self._save, leave_reason)
         self.reason.grid(row=0, column=0, sticky="ew", padx=(0, 16))

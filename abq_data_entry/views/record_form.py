@@ -284,6 +284,12 @@ class DataRecordForm(ttk.Frame):
         if first is not None:
             self.inputs[first].focus_set()
 
+    def fit(self, width: int) -> bool:
+        """Arrange the parts for this width; whether anything has changed."""
+        inside = width - 2 * int(str(self.tk.splitlist(self.cget("padding"))[0]))
+        changed = self._check_panel.fit(inside)
+        return self._plot_panel.fit(inside) or changed
+
     def show_look(self, look: Look) -> None:
         """Colours and spacing changed."""
         self._check_panel.show_look(look)

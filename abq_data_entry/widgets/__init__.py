@@ -4,6 +4,7 @@ from .check_box import FieldCheck
 from .choice import FieldChoice
 from .entry import FieldEntry
 from .field_input import FieldInput
+from .flow import Flow, occupied_width
 from .notes import FieldNotes
 from .plot_strip import PlotState, PlotStrip
 from .scrolled import Scrolled
@@ -16,9 +17,11 @@ __all__ = [
     "FieldEntry",
     "FieldInput",
     "FieldNotes",
+    "Flow",
     "PlotState",
     "PlotStrip",
     "Scrolled",
     "StatusBar",
     "Tooltip",
+    "occupied_width",
 ]

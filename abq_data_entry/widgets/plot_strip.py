@@ -31,6 +31,7 @@ class PlotStrip(tk.Canvas):
         self._states: dict[int, tuple[PlotState, str]] = {}
         self._current: int | None = None
         self._look = Look(LIGHT, 4, 24, False)
+        self._room = 0
         self._tooltip = Tooltip(self)
         self.bind("<Button-1>", self._clicked)
         self.bind("<Motion>", self._point)
@@ -47,6 +48,21 @@ class PlotStrip(tk.Canvas):
         self._look = look
         self._draw()
 
+    @property
+    def width_of_one_line(self) -> int:
+        """How wide all cells are side by side."""
+        width, _height, gap = self._size()
+        return len(self._plots) * (width + gap) + 2
+
+    def fit(self, room: int) -> bool:
+        """Draw the cells in as many lines as this width makes necessary; whether that has changed."""
+        before = self._in_a_line()
+        self._room = room
+        if self._in_a_line() == before:
+            return False
+        self._draw()
+        return True
+
     def describe(self, plot: int) -> str:
         """The cell in words, for the tooltip."""
         state, technician = self._states.get(plot, (PlotState.MISSING, ""))
@@ -62,15 +78,27 @@ class PlotStrip(tk.Canvas):
         text = tkfont.nametofont("AbqSmall")
         return text.measure("00") + 14, text.metrics("linespace") * 2 + 4, max(2, self._look.unit // 2)
 
+    def _in_a_line(self) -> int:
+        """How many cells stand in a line: all of them, or so few that the lines are of the same length."""
+        width, _height, gap = self._size()
+        count = len(self._plots)
+        if not count or self._room <= 0 or self.width_of_one_line <= self._room:
+            return max(1, count)
+        lines = -(-count // max(1, (self._room - 2) // (width + gap)))
+        return -(-count // lines)
+
     def _draw(self) -> None:
         self.delete("all")
         width, height, gap = self._size()
-        p = self._look.palette
-        self.configure(background=p.surface, height=height + 4, width=len(self._plots) * (width + gap) + 2)
+        p, in_a_line = self._look.palette, self._in_a_line()
+        lines = max(1, -(-len(self._plots) // in_a_line))
+        across = min(len(self._plots), in_a_line) * (width + gap) + 2
+        self.configure(background=p.surface, height=lines * (height + gap + 2) + 2 - gap, width=across)
         for position, plot in enumerate(self._plots):
-            self._draw_cell(plot, 2 + position * (width + gap), width, height, p)
+            line, column = divmod(position, in_a_line)
+            self._draw_cell(plot, 2 + column * (width + gap), 2 + line * (height + gap + 2), width, height, p)
 
-    def _draw_cell(self, plot: int, left: int, width: int, height: int, p: Palette) -> None:
+    def _draw_cell(self, plot: int, left: int, top: int, width: int, height: int, p: Palette) -> None:
         state, technician = self._states.get(plot, (PlotState.MISSING, ""))
         current = plot == self._current
         fill, ink = {
@@ -83,13 +111,13 @@ class PlotStrip(tk.Canvas):
         edge = (p.warning, 2) if state is PlotState.ENTERED_BY_OTHER else (p.border, 1)
         outline, thick = (p.text, 3) if current else edge
         dash = () if current or state is not PlotState.MISSING else (2, 2)
-        box = (left, 2, left + width, 2 + height)
+        box = (left, top, left + width, top + height)
         self.create_rectangle(*box, fill=fill, outline=outline, width=thick, dash=dash)
         middle = left + width / 2
         font = "AbqStrong" if current else "AbqSmall"
         number_ink = p.text if current and state is PlotState.MISSING else ink
-        self.create_text(middle, 2 + height * 0.3, text=str(plot), fill=number_ink, font=font)
-        below = 2 + height * 0.73
+        self.create_text(middle, top + height * 0.3, text=str(plot), fill=number_ink, font=font)
+        below = top + height * 0.73
         if state is PlotState.RECORDED:
             tick = [(middle - 5, below), (middle - 1, below + 4), (middle + 6, below - 4)]
             self.create_line(tick, fill=ink, width=2)
@@ -102,18 +130,22 @@ class PlotStrip(tk.Canvas):
             pointer = [(middle - 5, below + 3), (middle + 5, below + 3), (middle, below - 3)]
             self.create_polygon(pointer, fill=p.accent)
 
-    def _plot_at(self, x: int) -> int | None:
-        width, _height, gap = self._size()
-        position, inside = divmod(x - 2, width + gap)
-        return self._plots[position] if 0 <= position < len(self._plots) and inside <= width else None
+    def _plot_at(self, x: int, y: int) -> int | None:
+        width, height, gap = self._size()
+        in_a_line = self._in_a_line()
+        column, inside = divmod(x - 2, width + gap)
+        position = (y - 2) // (height + gap + 2) * in_a_line + column
+        if not 0 <= column < in_a_line or inside > width or not 0 <= position < len(self._plots):
+            return None
+        return self._plots[position]
 
     def _clicked(self, event: tk.Event) -> None:
-        plot = self._plot_at(event.x)
+        plot = self._plot_at(event.x, event.y)
         if plot is not None:
             self._go_to(plot)
 
     def _point(self, event: tk.Event) -> None:
-        plot = self._plot_at(event.x)
+        plot = self._plot_at(event.x, event.y)
         self.configure(cursor="" if plot is None else "hand2")
         self._tooltip.point_at("" if plot is None else self.describe(plot))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from tkinter import ttk
 
 from ..themes import Look
@@ -26,9 +26,13 @@ class Scrolled(ttk.Frame):
         self.inside.configure(yscrollcommand=self._down.set, xscrollcommand=self._across.set)
         self._arranging = False
 
-    def hold(self, content: tk.Widget) -> None:
-        """Show ``content``, as large as the room or as it needs, whichever is more."""
+    def hold(self, content: tk.Widget, fit: Callable[[int], bool] | None = None) -> None:
+        """Show ``content``, as large as the room or as it needs, whichever is more.
+
+        ``fit(width)`` arranges it for a width, if it can, and tells whether anything has changed.
+        """
         self._content = content
+        self._fit = fit
         self._item = self.inside.create_window(0, 0, window=content, anchor="nw")
         self.bind("<Configure>", self._arrange_soon)
         # Whatever makes the content need more room (a font, an error in words) moves or sizes a part of it.
@@ -51,11 +55,13 @@ class Scrolled(ttk.Frame):
         self._arranging = False
         if not self.winfo_exists():
             return
+        bar = self._down.winfo_reqwidth()
+        if self._fit is not None and self.winfo_width() > 1 and self._fit(self.winfo_width() - bar):
+            self._content.update_idletasks()  # what it needs now is known only then
         width, height = self._content.winfo_reqwidth(), self._content.winfo_reqheight()
         self.inside.configure(width=width, height=height)
         if self.winfo_height() <= 1:  # not on the screen yet
             return
-        bar = self._down.winfo_reqwidth()
         room_across, room_down = self.winfo_width(), self.winfo_height()
         down = height > room_down
         across = width > room_across - bar * down

@@ -9,7 +9,10 @@ import pytest
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.models import SQLModel
+from abq_data_entry.widgets.flow import lines_of
 from tests.fixtures.window import Window
+from tests.window.test_form import record
 
 SMALL, LARGE = "800x600", "1180x860"
 
@@ -117,7 +120,73 @@ def test_only_the_room_that_is_needed_has_scrollbars(window: Window) -> None:
     resize(window, LARGE)
     assert not room._down.winfo_viewable() and not room._across.winfo_viewable()
     resize(window, "640x480")
-    window.until(lambda: room._across.winfo_viewable(), "the scrollbar")
+    window.until(lambda: room._down.winfo_viewable(), "the scrollbar")
+    assert not room._across.winfo_viewable()
+
+
+@pytest.mark.parametrize(
+    ("size", "room", "columns", "lines"),
+    [(9, LARGE, 3, 1), (9, "640x480", 2, 2), (16, "1024x768", 2, 2), (20, "1024x768", 1, 2), (24, "800x600", 1, 4)],
+)
+def test_the_form_flows_into_the_width_that_is_there(
+    window: Window, stored: SQLModel, size: int, room: str, columns: int, lines: int
+) -> None:
+    for plot in range(1, 20):
+        stored.save_record(record(plot, window.text(F.DATE)))
+    resize(window, room)
+    window.app.settings["font size"].set(size)
+    window.begin_check()
+    form = window.app.form
+    strip = form._check_panel._strip
+    scrolled = window.app._form_room
+
+    def fits() -> bool:
+        return scrolled.inside.winfo_width() >= form.winfo_reqwidth() and not scrolled._across.winfo_manager()
+
+    window.until(fits, "the form in the width of the window")
+    assert len({form.inputs[name].winfo_rootx() for name in (F.HUMIDITY, F.PLANTS, F.MIN_HEIGHT)}) == columns
+    across = [form.inputs[name].winfo_rooty() for name in (F.DATE, F.TECHNICIAN)]
+    assert (across[0] == across[1]) == (room == LARGE)
+    assert round(strip.winfo_reqheight() / (strip._size()[1] + 4)) == lines
+    for plot in (20, 11, 3):  # a click on each line goes there, and what a save would do fits beside it
+        x, y = next(
+            (x, y)
+            for y in range(0, strip.winfo_height(), 4)
+            for x in range(0, strip.winfo_width(), 4)
+            if strip._plot_at(x, y) == plot
+        )
+        strip.event_generate("<Button-1>", x=x, y=y)
+        window.until(lambda plot=plot: window.text(F.PLOT) == str(plot), f"plot {plot}")  # type: ignore[misc]
+        window.until(fits, "the form with its remark")
+    window.fill(Plot="20")
+    window.fill_readings()
+    window.save()
+    window.until(lambda: form.check.complete, "the complete check")
+    window.until(fits, "the form with what comes next")
+
+
+def test_the_form_takes_its_first_arrangement_again(window: Window) -> None:
+    resize(window, LARGE)
+    form = window.app.form
+    before = {name: (each.winfo_x(), each.winfo_y()) for name, each in form.inputs.items()}
+    resize(window, "640x480")
+    window.until(lambda: form.inputs[F.TECHNICIAN].winfo_rooty() > form.inputs[F.DATE].winfo_rooty(), "two lines")
+    resize(window, LARGE)
+    window.until(lambda: {name: (each.winfo_x(), each.winfo_y()) for name, each in form.inputs.items()} == before, "")
+
+
+@pytest.mark.parametrize(
+    ("widths", "room", "expected"),
+    [
+        ([], 100, []),
+        ([50, 50], 100, [2]),
+        ([50, 51], 100, [1, 1]),
+        ([300], 100, [1]),
+        ([40, 40, 40, 90], 100, [2, 1, 1]),
+    ],
+)
+def test_pieces_flow_into_lines(widths: list[int], room: int, expected: list[int]) -> None:
+    assert lines_of(widths, room) == expected
 
 
 def test_control_n_goes_from_the_list_back_to_what_was_being_typed(window: Window) -> None:
