@@ -176,9 +176,7 @@ def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[C
     return (yield from inspection.step(what, connect))
 
 
-def _asked(
-    inspection: Inspection, connection: Connection, endpoint: Endpoint, are_made: bool = False
-) -> Steps[bool]:
+def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, are_made: bool = False) -> Steps[bool]:
     """Ask a server that we are logged in to; return whether it takes changes. `are_made`: tables, by the window."""
     from ..models import schema
 

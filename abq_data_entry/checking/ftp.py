@@ -98,10 +98,15 @@ def _log_in(session: Session, username: str, password: str) -> Finding[None]:
 def _store(session: Session) -> Finding[None]:
     name = tiny_file.new_name()
     session.voidcmd("TYPE I")
-    with contextlib.closing(session.transfercmd(f"STOR {name}")) as data:
-        data.sendall(tiny_file.CONTENT)
-        session.end_data(data)
-        session.voidresp()
+    try:
+        with contextlib.closing(session.transfercmd(f"STOR {name}")) as data:
+            data.sendall(tiny_file.CONTENT)
+            session.end_data(data)
+            session.voidresp()
+    except ftplib.Error:
+        with contextlib.suppress(*ftplib.all_errors):  # what there is of it
+            session.delete(name)
+        raise
     try:
         session.delete(name)
     except (ftplib.error_perm, ftplib.error_temp):

@@ -106,6 +106,14 @@ def test_a_welcome_of_any_kind_is_one_short_line(check: Checks) -> None:
     assert "\x1b" not in text and "\n" not in text and len(text) < 130
 
 
+def test_a_write_test_that_fails_leaves_nothing(check: Checks) -> None:
+    server = Ftp(replies={"226": "552 no space"})
+    with serving(server) as port:
+        found = failure(ftp(check, port, SECRET, write=True, abq_ftp_security="none"))
+    assert found.what == "Write test" and "no space left" in found.text
+    assert not server.files and any(each.startswith("DELE .abq-connection-test-") for each in server.commands)
+
+
 def test_cancel_on_a_stalled_welcome(check: Checks) -> None:
     cancel = threading.Event()
     set_at: list[float] = []
