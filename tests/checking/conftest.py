@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 
-from abq_data_entry.checking import FAILED, LoginMissing, Step, Wanted, check_connections, report
+from abq_data_entry.checking import FAILED, Step, Wanted, check_connections, report
 from abq_data_entry.models import SETTINGS
 from tests.network.certificates import Authority, authority
 
@@ -34,22 +34,13 @@ class Checks:
         **settings: Any,
     ) -> list[Step]:
         """All steps of one destination."""
-        return list(self.begun(kind, login, write, wait, cancel, **settings))
-
-    def begun(
-        self,
-        kind: str,
-        login: tuple[str, str] | None = None,
-        write: bool = False,
-        wait: float = WAIT,
-        cancel: threading.Event | None = None,
-        **settings: Any,
-    ) -> Iterator[Step]:
         values = {each.name: each.default for each in SETTINGS} | settings
         wanted = Wanted((kind,), lambda _: login, write, wait)
+        found: list[Step] = []
         for step in check_connections(values, self._embedded, wanted, cancel or threading.Event()):
             self.said += report([step])
-            yield step
+            found.append(step)
+        return found
 
     def _embedded(self) -> AbstractContextManager[dict[str, str]]:
         return nullcontext(self.endpoint)
@@ -87,10 +78,3 @@ def failure(steps: list[Step]) -> Step:
 def step_of(steps: list[Step], what: str) -> Step:
     (found,) = [step for step in steps if step.what == what]
     return found
-
-
-def no_login(kind: str) -> tuple[str, str]:
-    raise LoginMissing(f"Nobody says how to log in to {kind}.")
-
-
-Login = Callable[[str], tuple[str, str]]
