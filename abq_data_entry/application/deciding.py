@@ -109,7 +109,7 @@ class Deciding:
             record,
             {**details, **who},
             lambda identifier: self._app.entry.write(record, True, found.version, last.whole_check, identifier, who),
-            saved=decided,
+            saved=lambda _: decided(),
             kept=decided,
             failed=failed,
         ).begin()

@@ -52,6 +52,7 @@ class RecordEntry:
                 previous=model.get_previous_readings(*key),
                 known=True,
                 following=following_check(key, tuple(plots)),
+                version=progress.version,
             )
             return view, progress
 
@@ -137,7 +138,7 @@ class RecordEntry:
         former = over.record if over is not None else base.values() if base is not None else None
         version = over.version if over is not None else base.version if base is not None else None
         who = {"reason": app.form.reason.text, "author": app.form.person or app.connection.username or account()}
-        updates = former is not None
+        updates, check_version = former is not None, app.form.check.version
 
         def conflict(theirs: Any, error: BaseException) -> None:
             resolve(
@@ -164,8 +165,8 @@ class RecordEntry:
                 "whole_check": whole_check,
                 **who,
             },
-            lambda identifier: self.write(record, updates, version, whole_check, identifier, who),
-            saved=lambda: self._saved(record, updates, whole_check, said=said),
+            lambda identifier: self.write(record, updates, version, whole_check, identifier, who, check_version),
+            saved=lambda remark: self._saved(record, updates, whole_check, said=f"{said} {remark or ''}".strip()),
             kept=lambda: self._saved(record, updates, whole_check, waits=True),
             failed=failed,
         ).begin()
@@ -178,8 +179,9 @@ class RecordEntry:
         whole_check: bool,
         identifier: str,
         who: Mapping[str, str],
-    ) -> None:
-        """Save the record and its check; on the database's thread."""
+        check_version: int | None = None,
+    ) -> str:
+        """Save the record and its check; on the database's thread. Returns why the check stays as it is, if it does."""
         from .. import models
 
         model = self._app.data_model
@@ -194,7 +196,12 @@ class RecordEntry:
             if error.theirs is None or error.theirs.record != record:
                 raise
         if whole_check:
-            model.set_check_technician(record[F.DATE], record[F.TIME], record[F.LAB], record[F.TECHNICIAN], **who)
+            check = (record[F.DATE], record[F.TIME], record[F.LAB])
+            try:
+                model.set_check_technician(*check, record[F.TECHNICIAN], expected_version=check_version, **who)
+            except models.CheckChanged as error:
+                return f"({error})"
+        return ""
 
     def _saved(self, record: Record, updated: bool, whole_check: bool, waits: bool = False, said: str = "") -> None:
         app, then = self._app, self._then

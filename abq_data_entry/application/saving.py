@@ -19,10 +19,11 @@ log = logging.getLogger(__name__)
 
 
 class Save:
-    """Saves a record and reports once how it went: ``saved()``, ``kept()`` (it waits here) or ``failed(error)``.
+    """Saves a record and reports once how it went: ``saved(result)``, ``kept()`` (it waits here) or ``failed(error)``.
 
-    ``write(identifier)`` does it on the database thread; ``values`` is what the journal keeps besides (see
-    `journal.new_entry`). Both carry the same identifier, so that a save whose answer was lost is done once.
+    ``write(identifier)`` does it on the database thread, and gives the result; ``values`` is what the journal keeps
+    besides (see `journal.new_entry`). Both carry the same identifier, so that a save whose answer was lost is done
+    once.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Save:
         record: Record,
         values: Mapping[str, Any],
         write: Callable[[str], object],
-        saved: Callable[[], object],
+        saved: Callable[[Any], object],
         kept: Callable[[], object],
         failed: Callable[[BaseException], object],
     ) -> None:
@@ -58,13 +59,13 @@ class Save:
                 "database", self._write, self._identifier, done=self._written, failed=self._not_written
             )
 
-    def _written(self, _result: object) -> None:
+    def _written(self, result: Any) -> None:
         self._done = True
         self._end_waiting()
         if self._reported:  # it was kept meanwhile
             self._app.waiting.settle((self._identifier,), "saved")
         else:
-            self._report(self._saved)
+            self._report(lambda: self._saved(result))
 
     def _not_written(self, error: BaseException) -> None:
         self._end_waiting()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from abq_data_entry.models.csv_file import CSVModel
     from abq_data_entry.models.errors import (
+        CheckChanged,
         DatabaseDamaged,
         DatabaseError,
         DatabaseFull,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "csv_file": ("CSVModel",),
     "errors": (
+        "CheckChanged",
         "DatabaseDamaged",
         "DatabaseError",
         "DatabaseFull",
@@ -84,6 +86,7 @@ __all__ = [
     "SORTABLE",
     "CSVModel",
     "Change",
+    "CheckChanged",
     "CheckProgress",
     "Choices",
     "DatabaseDamaged",

@@ -78,6 +78,14 @@ class RecordConflict(DatabaseError):
         self.theirs = theirs
 
 
+class CheckChanged(DatabaseError):
+    """Somebody else changed the technician of a check since it was looked at: `technician` does it now."""
+
+    def __init__(self, message: str, technician: str) -> None:
+        super().__init__(message)
+        self.technician = technician
+
+
 class RecordMissing(DatabaseError):
     """The record to be changed is no longer there: `key` holds its date, time, lab and plot by field name."""
 

@@ -19,10 +19,11 @@ class Choices:
 
 @dataclass(frozen=True)
 class CheckProgress:
-    """A check: its technician, `None` if it hasn't begun, and who recorded which plot."""
+    """A check: its technician, `None` if it hasn't begun, who recorded which plot, and the version of the check."""
 
     technician: str | None = None
     recorded: Mapping[int, str] = field(default_factory=dict)
+    version: int = 0
 
 
 @dataclass(frozen=True)

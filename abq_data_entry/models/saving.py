@@ -12,7 +12,7 @@ from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
 from abq_data_entry.models import administration, statements, versions
 from abq_data_entry.models.connections import Connections, confirm, rows_as_dicts
-from abq_data_entry.models.errors import RecordConflict, RecordExists, RecordInvalid, RecordMissing
+from abq_data_entry.models.errors import CheckChanged, RecordConflict, RecordExists, RecordInvalid, RecordMissing
 
 Record = dict[str, object]
 Write = Literal["insert", "update"]
@@ -99,11 +99,13 @@ def settle(connections: Connections, values: Record, how: Saving) -> bool:
 
 
 def set_check_technician(connections: Connections, values: Record, how: Saving) -> None:
-    """Make a whole check that technician's; may be done twice."""
+    """Make a whole check that technician's, if it is of the expected version or theirs already; may be done twice."""
     parameters = {**values, **how.parameters}
 
     def run(cursor: Cursor) -> None:
         cursor.execute(statements.SET_AUTHOR, parameters)
+        if how.expected_version is not None:
+            _require_check(cursor, parameters)
         try:
             cursor.execute(statements.SET_CHECK_TECHNICIAN, parameters)
         except psycopg2.IntegrityError as error:
@@ -111,6 +113,14 @@ def set_check_technician(connections: Connections, values: Record, how: Saving) 
             raise _explained(cursor, values, error) from None
 
     connections.write(run)
+
+
+def _require_check(cursor: Cursor, parameters: Record) -> None:
+    """Keep the check as it is until the end of the transaction; raises `CheckChanged` for another version."""
+    cursor.execute(statements.LOCK_CHECK, parameters)
+    ((version, technician),) = cursor.fetchall() or [(0, "")]
+    if version != parameters["expected version"] and technician != parameters[FieldNames.TECHNICIAN]:
+        raise CheckChanged(f"{technician or 'Nobody'} does this check by now, so it stays as it is.", technician)
 
 
 def _is_stored(connections: Connections, values: Record) -> bool:

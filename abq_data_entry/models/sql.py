@@ -184,20 +184,35 @@ class SQLModel:
             cursor.execute(statements.GET_CHECK, key)
             checks = rows_as_dicts(cursor)
             cursor.execute(statements.GET_RECORDED_PLOTS, key)
-            return CheckProgress(str(checks[0]["lab_tech"]) if checks else None, dict(cursor.fetchall()))
+            recorded = dict(cursor.fetchall())
+            if not checks:
+                return CheckProgress(None, recorded)
+            return CheckProgress(str(checks[0]["lab_tech"]), recorded, int(str(checks[0]["version"])))
 
         return self._connections.read(run)
 
     def set_check_technician(
-        self, date: object, time: object, lab: object, technician: str, *, reason: str = "", author: str = ""
+        self,
+        date: object,
+        time: object,
+        lab: object,
+        technician: str,
+        *,
+        expected_version: int | None = None,
+        reason: str = "",
+        author: str = "",
     ) -> None:
-        """Make the whole check, with all its plots, that technician's. Raises `RecordInvalid`."""
+        """Make the whole check, with all its plots, that technician's. Raises `RecordInvalid`.
+
+        `expected_version`: that of the check when it was looked at (`CheckProgress.version`); raises `CheckChanged` if
+        somebody else has taken the check over since, and changes nothing.
+        """
         key = _parsed(Date=date, Time=time, Lab=lab)
         if not key:
             raise RecordInvalid({FieldNames.DATE: "Date, time and lab of the check are required."})
         values = {**key, FieldNames.TECHNICIAN: technician}
 
-        how = Saving(author=author or technician, reason=reason, workstation=platform.node())
+        how = Saving(None, expected_version, author or technician, reason, platform.node())
         try:
             saving.set_check_technician(self._connections, values, how)
         except OutcomeUnknown:

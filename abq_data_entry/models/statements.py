@@ -26,7 +26,8 @@ GET_RECORD = (
 )
 
 GET_CHECK = f"""
-    SELECT lab_checks.date, lab_checks.time, lab_checks.lab_id, lab_checks.lab_tech_id, lab_techs.name AS lab_tech
+    SELECT lab_checks.date, lab_checks.time, lab_checks.lab_id, lab_checks.lab_tech_id, lab_techs.name AS lab_tech,
+        lab_checks.version
     FROM lab_checks JOIN lab_techs ON lab_techs.id = lab_checks.lab_tech_id
     WHERE {_SAME_CHECK}
 """
@@ -75,6 +76,12 @@ SAVE_CHECK = f"""
     UPDATE lab_checks SET lab_tech_id = {_TECHNICIAN_ID}
     WHERE {_SAME_CHECK} AND lab_tech_id <> {_TECHNICIAN_ID}
         AND NOT EXISTS (SELECT FROM plot_checks WHERE {_SAME_CHECK} AND plot <> %(Plot)s);
+"""
+
+LOCK_CHECK = f"""
+    {LOCK_LAB}
+    SELECT version, (SELECT name FROM lab_techs WHERE id = lab_tech_id) FROM lab_checks
+    WHERE {_SAME_CHECK} FOR NO KEY UPDATE
 """
 
 SET_CHECK_TECHNICIAN = f"""

@@ -42,7 +42,7 @@ class CheckView(NamedTuple):
     ``recorded`` gives the technician of each recorded plot, ``previous`` the latest earlier record of each
     plot; ``known`` is False while the database hasn't answered; ``following`` is the check that comes next;
     ``others`` are the people who are entering it now besides the one who sits here; ``waiting`` are the
-    recorded plots that wait on this computer for the database.
+    recorded plots that wait on this computer for the database; ``version`` is that of the check, where known.
     """
 
     key: CheckKey | None = None
@@ -55,6 +55,7 @@ class CheckView(NamedTuple):
     following: CheckKey | None = None
     others: tuple[Entering, ...] = ()
     waiting: frozenset[int] = frozenset()
+    version: int | None = None
 
     def with_recorded(self, plot: int, technician: str) -> CheckView:
         """The same check with one more plot recorded."""

@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models import RecordConflict, RecordExists, RecordMissing, Rights, SQLModel, auditing
+from abq_data_entry.models import CheckChanged, RecordConflict, RecordExists, RecordMissing, Rights, SQLModel, auditing
 from abq_data_entry.models.watching import PRESENCE, RECORDS, Notice
 from tests.models.records import DATE, record
 
@@ -126,6 +126,22 @@ class TestVersions:
             steps = [change.fields["Blossoms"] for change in model.get_history(DATE, "8:00", "A", plot)]
             assert [after for _, after in steps] == [before for before, _ in steps[1:]] + [steps[-1][1]]
         assert model.verify_audit().breaks == ()
+
+
+class TestChecks:
+    def test_a_check_somebody_else_took_over_stays_theirs(self, model: SQLModel, other: SQLModel) -> None:
+        model.save_record(record())
+        seen = model.get_check(*KEY[:3])
+        assert (seen.technician, seen.version) == ("J Simms", 1)
+        other.set_check_technician(*KEY[:3], "P Taylor", expected_version=seen.version)
+        with pytest.raises(CheckChanged, match="P Taylor does this check by now") as caught:
+            model.set_check_technician(*KEY[:3], "Q Murphy", expected_version=seen.version)
+        assert caught.value.technician == "P Taylor"
+        now = model.get_check(*KEY[:3])
+        assert (now.technician, now.version, now.recorded) == ("P Taylor", 2, {3: "P Taylor"})
+        model.set_check_technician(*KEY[:3], "P Taylor", expected_version=seen.version)  # theirs already
+        model.set_check_technician(*KEY[:3], "Q Murphy", expected_version=now.version)
+        assert model.get_check(*KEY[:3]).technician == "Q Murphy"
 
 
 class TestHistory:
