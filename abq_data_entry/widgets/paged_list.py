@@ -111,7 +111,7 @@ class PagedList(ttk.Frame):
         """Ask for the visible page again; the selection stays where it is, with ``key_of`` on the row that has it."""
         if key_of is not None and self.selected is not None:
             self._keep = key_of, key_of(self.selected)
-        self.go_to(self._top, self._selected_index())
+        self.go_to(None if self._top < 0 else self._top, self._selected_index())
 
     def replace(self, find: Callable[[Row], Row | None]) -> None:
         """Show other contents in the rows that are visible: ``find(row)`` gives the new row, None where it stays.

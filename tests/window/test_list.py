@@ -180,7 +180,10 @@ def test_sorting_by_heading_by_box_and_both_ways(records: List, stored: SQLModel
     # The same by keyboard: "Sort by" with its list, and the direction with Space.
     box = records.boxes()[-1]
     box.focus_force()
-    records.window.press("Down", "Up", "Up", "Return")
+    records.window.app.update()
+    records.window.press("Down")
+    records.window.until(lambda: "popdown" in str(records.window.app.tk.call("focus")), "the list of the box")
+    records.window.press("Up", "Up", "Return")
     records.window.until(lambda: records.view.filter.sort != F.HUMIDITY, "another order")
     records.settle(400)
     names = [records.view.filter.sort]
@@ -445,12 +448,17 @@ def test_at_the_end_of_an_uncounted_list_nothing_jumps(
     fill(stored)
     records.refresh(400)
     page = records.page
+    records.window.app.following.end()  # it would count again when it hears of these 400
+    records.settle(400)
     page._total = None  # as while a large table is being counted
     page.focus_set()
     records.window.press("End")
     records.window.until(lambda: not page.waiting and page.position < 0, "the end")
     last = all_keys(stored)[-len(page.rows) :]
     assert records.keys == last
+    page.refresh()  # as when somebody else saves
+    records.window.until(lambda: not page.waiting, "the page again")
+    assert (records.keys, page.position) == (last, -1)
     records.window.press("Prior", "Prior")
     records.window.settle()
     assert records.keys == last
