@@ -169,20 +169,13 @@ class ConnectionsWindow(SideWindow):
         return bar, summary
 
     def _make_buttons(self) -> dict[str, ttk.Button]:
-        bar = ttk.Frame(self.room)
-        bar.grid(row=4, column=0, columnspan=2, sticky="e", pady=(16, 0))
         calls: dict[str, Callable[[], object]] = {
             "Copy": self._callbacks.copy,
             "Cancel": self._cancelled,
             "Check Again": self.begin,
             "Close": self.destroy,
         }
-        made = {}
-        for column, (name, call) in enumerate(calls.items()):
-            made[name] = ttk.Button(bar, text=name, command=call)
-            made[name].grid(row=0, column=column, padx=(8, 0))
-            made[name].bind("<Return>", lambda event: event.widget.invoke())
-        return made
+        return self.add_buttons(4, calls)
 
     # -- inside -----------------------------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ class HistoryWindow(SideWindow):
         self._detail.grid(row=2, column=0, columnspan=2, sticky="nsew", pady=(12, 0))
         self._message = ttk.Label(self.tree, style="Note.TLabel", justify="center", wraplength=560)
         self._message.configure(font="TkDefaultFont")
-        self.buttons = self._make_buttons(room)
+        self.buttons = self.add_buttons(3, {"Copy": self._copy, "Refresh": self.refresh, "Close": self.destroy})
         for key in ("<<Copy>>", "<<SelectAll>>"):
             self.bind(key, lambda _event, key=key: self._copy() if key == "<<Copy>>" else self._select_all())
         self.bind("<F5>", lambda _event: self.refresh())
@@ -129,20 +129,6 @@ class HistoryWindow(SideWindow):
         tree.tag_configure("odd", background=ttk.Style(self).lookup("Bar.TFrame", "background"))
         tree.bind("<<TreeviewSelect>>", lambda _event: self._show_detail())
         return tree
-
-    def _make_buttons(self, room: ttk.Frame) -> dict[str, ttk.Button]:
-        bar = ttk.Frame(room)
-        bar.grid(row=3, column=0, columnspan=2, sticky="e", pady=(16, 0))
-        calls: dict[str, Callable[[], object]] = {
-            "Copy": self._copy,
-            "Refresh": self.refresh,
-            "Close": self.destroy,
-        }
-        made = {text: ttk.Button(bar, text=text, command=call) for text, call in calls.items()}
-        for column, button in enumerate(made.values()):
-            button.grid(row=0, column=column, padx=(8, 0))
-            button.bind("<Return>", lambda event: event.widget.invoke())
-        return made
 
     def _show_message(self, text: str) -> None:
         self.tree.delete(*self.tree.get_children())

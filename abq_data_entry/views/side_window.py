@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
+from collections.abc import Callable, Mapping
 from tkinter import ttk
 
 _MARGIN = 16
@@ -25,6 +26,16 @@ class SideWindow(tk.Toplevel):
         self._over = parent.winfo_toplevel()
         for key in ("<Escape>", "<Control-w>", "<Command-w>"):
             self.bind(key, lambda _event: self.destroy())
+
+    def add_buttons(self, row: int, calls: Mapping[str, Callable[[], object]]) -> dict[str, ttk.Button]:
+        """A line of buttons at the right, by their texts; Enter presses the one that has the focus."""
+        bar = ttk.Frame(self.room)
+        bar.grid(row=row, column=0, columnspan=2, sticky="e", pady=(16, 0))
+        made = {text: ttk.Button(bar, text=text, command=call) for text, call in calls.items()}
+        for column, button in enumerate(made.values()):
+            button.grid(row=0, column=column, padx=(8, 0))
+            button.bind("<Return>", lambda event: event.widget.invoke())
+        return made
 
     def show(self, first_focus: tk.Misc) -> None:
         """Bring it up near the window it belongs to, within the screen."""

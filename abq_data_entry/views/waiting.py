@@ -87,20 +87,13 @@ class WaitingWindow(SideWindow):
         return tree
 
     def _make_buttons(self) -> dict[str, ttk.Button]:
-        bar = ttk.Frame(self.room)
-        bar.grid(row=3, column=0, columnspan=2, sticky="e", pady=(16, 0))
         calls: dict[str, Callable[[], object]] = {
             "Open": lambda: self._call(self._callbacks.open),
             "Discard…": lambda: self._call(self._callbacks.discard),
             "Retry Now": self._callbacks.retry,
             "Close": self.destroy,
         }
-        made = {}
-        for column, (name, call) in enumerate(calls.items()):
-            made[name] = ttk.Button(bar, text=name, command=call)
-            made[name].grid(row=0, column=column, padx=(8, 0))
-            made[name].bind("<Return>", lambda event: event.widget.invoke())
-        return made
+        return self.add_buttons(3, calls)
 
     def _call(self, callback: Callable[[str], object]) -> None:
         chosen = self.tree.selection()
