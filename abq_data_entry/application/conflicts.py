@@ -12,6 +12,7 @@ from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..views.conflict import ConflictDialog, ConflictText
 from ..views.conflict_row import Difference, Side
+from .saving import place
 
 if TYPE_CHECKING:
     from ..models import VersionedRecord
@@ -119,11 +120,6 @@ def shown(name: str, value: object) -> str:
         return "yes" if value else "no"
     text = fields.format_value(field, value)
     return f"{text} {field.unit}" if field.unit and isinstance(value, Decimal) else text
-
-
-def place(record: Record) -> str:
-    """Which record it is."""
-    return f"Plot {record[F.PLOT]}, lab {record[F.LAB]}, {record[F.TIME]}"
 
 
 def moment(at: datetime.datetime | None) -> str:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import fields
 from ..views import show_choice, show_failure
-from .conflicts import Conflict, place, resolve
-from .saving import Save
+from .saving import Save, place
 
 if TYPE_CHECKING:
     from ..journal import Entry
@@ -67,9 +66,11 @@ class Deciding:
             self._show_in_form(same)
             return
         base = same[0].base if same[0].write == "update" else None
-        resolve(
+        from . import conflicts  # at the first one, for no start has any
+
+        conflicts.resolve(
             self._app,
-            Conflict(same[-1].record, base, found),
+            conflicts.Conflict(same[-1].record, base, found),
             lambda record, said: self._save(same, record, found, said),
             lambda: self._app.status.set("Nothing was decided: the record goes on waiting here"),
         )

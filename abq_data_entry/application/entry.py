@@ -13,8 +13,7 @@ from ..constants import FieldNames as F
 from ..views import show_choice, show_failure
 from ..views.check_panel import CheckView
 from ..views.record_inputs import CheckKey
-from .conflicts import Conflict, resolve
-from .saving import Save
+from .saving import Save, place
 
 if TYPE_CHECKING:
     from .window import Application
@@ -141,9 +140,11 @@ class RecordEntry:
         updates, check_version = former is not None, app.form.check.version
 
         def conflict(theirs: Any, error: BaseException) -> None:
-            resolve(
+            from . import conflicts  # at the first one, for no start has any
+
+            conflicts.resolve(
                 app,
-                Conflict(record, former, theirs),
+                conflicts.Conflict(record, former, theirs),
                 lambda merged, words: self._save(merged, opened, whole_check, theirs, words),
                 lambda: self._save_failed(record, error),
             )
@@ -209,10 +210,9 @@ class RecordEntry:
         app.draft_saved()
         key = tuple(record[name] for name in fields.RECORD_KEY)
         app.saved_records += 1
-        place = f"Plot {record[F.PLOT]}, lab {record[F.LAB]}, {record[F.TIME]}"
         count = f"{app.saved_records} record{'s' * (app.saved_records != 1)} saved"
         how = "kept on this computer until the database is back" if waits else "changes saved" if updated else "saved"
-        app.status.set(f"{place}: {how}{f' {said}' if said else ''} · {count} in this session")
+        app.status.set(f"{place(record)}: {how}{f' {said}' if said else ''} · {count} in this session")
         app.form.saved(record)
         app.deciding.saved(key)
         if waits:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
+from ..constants import FieldNames as F
 from ..views.record_inputs import Record
 from . import reconnecting
 from .reconnecting import NoAnswer
@@ -103,3 +104,8 @@ class Save:
         if self._timer:
             self._app.after_cancel(self._timer)
             self._timer = ""
+
+
+def place(record: Mapping[str, Any]) -> str:
+    """Which record it is, for people."""
+    return f"Plot {record[F.PLOT]}, lab {record[F.LAB]}, {record[F.TIME]}"
