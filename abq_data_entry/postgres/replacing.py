@@ -3,6 +3,7 @@
 import datetime
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from .process import stop_server
 from .server import EmbeddedServer, start
 
 _WORKSHOP = "new-database"
+_REMOVING = 5.0  # seconds
 
 
 def replace_cluster(data_folder: Path, fill: Callable[[EmbeddedServer], None]) -> Path:
@@ -69,4 +71,8 @@ def _clear(workshop: Path) -> None:
         stop_server(left)
     with locked(left.watcher_lock):  # nothing of it comes back once it is removed
         pass
+    until = time.monotonic() + _REMOVING
     shutil.rmtree(workshop, ignore_errors=True)
+    while workshop.exists() and time.monotonic() < until:  # a process of its server wrote a last file
+        time.sleep(0.05)
+        shutil.rmtree(workshop, ignore_errors=True)
