@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
-from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..views.conflict import ConflictDialog, ConflictText
 from ..views.conflict_row import Difference, Side
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from .window import Application
 
 Record = Mapping[str, Any]
-# What one field says limits what the others may say: where one of them is to be chosen, all that differ are.
-_TOGETHER = ((F.EQUIPMENT_FAULT, *fields.READINGS), (F.MIN_HEIGHT, F.MAX_HEIGHT, F.MEDIAN_HEIGHT))
 
 
 class Conflict:
@@ -80,7 +77,8 @@ class Conflict:
 
     def _find_choices(self, names: set[str]) -> tuple[str, ...]:
         wrong = set(fields.check_record(self._merged))
-        for group in _TOGETHER:
+        # Where one of them is to be chosen, all that differ are.
+        for group in fields.TOGETHER:
             differing = {name for name in group if self.mine.get(name) != self.theirs.record.get(name)}
             if differing & names or wrong & set(group):
                 names |= differing

@@ -5,7 +5,7 @@ Pure: standard library only, no window, no database. Form, list, SQL, CSV and he
 
 from __future__ import annotations
 
-from abq_data_entry.fields.merging import Merge, choose, merge
+from abq_data_entry.fields.merging import TOGETHER, Merge, choose, merge
 from abq_data_entry.fields.record import FieldErrors, check_across, check_record, parse_record
 from abq_data_entry.fields.table import (
     CSV_HEADER,
@@ -27,6 +27,7 @@ __all__ = [
     "READINGS",
     "RECORD_KEY",
     "REQUIRED_ORDER",
+    "TOGETHER",
     "Choices",
     "Field",
     "FieldErrors",

@@ -9,8 +9,11 @@ from abq_data_entry.constants import FieldNames
 from abq_data_entry.fields.record import check_across
 from abq_data_entry.fields.table import CSV_HEADER, READINGS, RECORD_KEY
 
-HEIGHTS = (FieldNames.MIN_HEIGHT, FieldNames.MAX_HEIGHT, FieldNames.MEDIAN_HEIGHT)
-_TOGETHER: tuple[tuple[str, ...], ...] = ((FieldNames.EQUIPMENT_FAULT, *READINGS), HEIGHTS)
+TOGETHER: tuple[tuple[str, ...], ...] = (
+    (FieldNames.EQUIPMENT_FAULT, *READINGS),
+    (FieldNames.MIN_HEIGHT, FieldNames.MAX_HEIGHT, FieldNames.MEDIAN_HEIGHT),
+)
+"""Fields of which one limits what the others may say."""
 
 
 class Merge(NamedTuple):
@@ -44,7 +47,7 @@ def merge(base: Mapping[str, object] | None, mine: Mapping[str, object], theirs:
             taken.append(name)
         elif base is None or other != base.get(name):
             conflicts.append(name)
-    for group in _TOGETHER:
+    for group in TOGETHER:
         if _breaks(group, base, mine, theirs, merged, conflicts):
             _keep_together(group, mine, theirs, merged, conflicts, taken)
     return Merge(merged, tuple(name for name in CSV_HEADER if name in conflicts), tuple(taken))
