@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
@@ -18,6 +19,11 @@ BASE = fields.parse_record(record())
 def changed(**values: object) -> dict[str, object]:
     names = {each.name.replace(" ", "_"): each.name for each in fields.FIELDS}
     return {**BASE, **{names[name]: value for name, value in values.items()}}
+
+
+def with_theirs(found: fields.Merge, theirs: dict[str, object], names: Sequence[str]) -> dict[str, object]:
+    """The merged record with theirs in these fields."""
+    return {**found.merged, **{name: theirs[name] for name in names}}
 
 
 def test_what_one_side_changed_comes_together() -> None:
@@ -38,7 +44,7 @@ def test_what_both_changed_differently_is_to_be_chosen() -> None:
     found = fields.merge(BASE, mine, theirs)
     assert found.conflicts == (F.PLANTS,)
     assert found.merged == changed(Plants=1, Fruit=5, Blossoms=8)
-    assert fields.choose(found, theirs, [F.PLANTS]) == changed(Plants=2, Fruit=5, Blossoms=8)
+    assert with_theirs(found, theirs, [F.PLANTS]) == changed(Plants=2, Fruit=5, Blossoms=8)
 
 
 def test_two_new_records_differ_wherever_they_differ() -> None:
@@ -51,7 +57,7 @@ def test_a_fault_goes_with_its_readings() -> None:
     mine, theirs = {**BASE, **fault}, changed(Humidity=Decimal("25.00"))
     found = fields.merge(BASE, mine, theirs)
     assert found.conflicts == (F.HUMIDITY, F.LIGHT, F.TEMPERATURE, F.EQUIPMENT_FAULT)
-    assert fields.check_across(fields.choose(found, theirs, found.conflicts)) == {}
+    assert fields.check_across(with_theirs(found, theirs, found.conflicts)) == {}
     assert fields.merge(BASE, mine, changed(Notes="x")).conflicts == ()
 
 

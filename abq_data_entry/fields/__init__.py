@@ -5,7 +5,7 @@ Pure: standard library only, no window, no database. Form, list, SQL, CSV and he
 
 from __future__ import annotations
 
-from abq_data_entry.fields.merging import TOGETHER, Merge, choose, merge
+from abq_data_entry.fields.merging import TOGETHER, Merge, merge
 from abq_data_entry.fields.record import FieldErrors, check_across, check_record, parse_record
 from abq_data_entry.fields.table import (
     CSV_HEADER,
@@ -34,7 +34,6 @@ __all__ = [
     "Merge",
     "check_across",
     "check_record",
-    "choose",
     "complete",
     "could_become_valid",
     "field",

@@ -53,11 +53,6 @@ def merge(base: Mapping[str, object] | None, mine: Mapping[str, object], theirs:
     return Merge(merged, tuple(name for name in CSV_HEADER if name in conflicts), tuple(taken))
 
 
-def choose(merge: Merge, theirs: Mapping[str, object], fields: Sequence[str]) -> dict[str, object]:
-    """Return the merged record with theirs in these fields."""
-    return {name: theirs.get(name) if name in fields else value for name, value in merge.merged.items()}
-
-
 def _breaks(
     group: tuple[str, ...],
     base: Mapping[str, object] | None,
