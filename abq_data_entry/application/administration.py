@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..views.administration import AdministrationCallbacks, AdministrationWindow, Places
+from ..views.side_window import brought_up
 from .entry import reason_of
 
 if TYPE_CHECKING:
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
 
 def show_administration(application: Application) -> AdministrationWindow | None:
     """Show the window, or bring the one that is open to the front."""
-    shown = next((each for each in application.winfo_children() if isinstance(each, AdministrationWindow)), None)
+    shown = brought_up(application, AdministrationWindow)
     if shown is not None:
-        shown.lift()
         shown.entries["number"].focus_set()
         return shown
     model = application.data_model

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..jobs import ANY
 from ..views.connections import ConnectionCallbacks, ConnectionLine, ConnectionsWindow
+from ..views.side_window import brought_up
 
 if TYPE_CHECKING:
     from ..checking import Step
@@ -22,9 +23,8 @@ _DESTINATIONS = {"REST": "REST", "FTP": "FTP", "SFTP": "FTP"}  # the first word 
 
 def show_connections(application: Application) -> ConnectionsWindow:
     """Show the window, or bring the one that is open to the front."""
-    shown = next((each for each in application.winfo_children() if isinstance(each, ConnectionsWindow)), None)
+    shown = brought_up(application, ConnectionsWindow)
     if shown is not None:
-        shown.lift()
         shown.list.focus_set()
         return shown
     return ConnectionsCheck(application).window

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .. import outbox
 from ..views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
+from ..views.side_window import brought_up
 from .attempts import Running, opened
 
 if TYPE_CHECKING:
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 def show_deliveries(application: Application) -> DeliveriesWindow:
     """Show the window of deliveries, or bring the one that is open to the front."""
     deliveries = application.tools.deliveries
-    shown = next((each for each in application.winfo_children() if isinstance(each, DeliveriesWindow)), None)
+    shown = brought_up(application, DeliveriesWindow)
     if shown is not None:
-        shown.lift()
         shown.tree.focus_set()
         return shown
     rows = DeliveryRows()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .. import fields
 from ..constants import FieldNames as F
+from ..views.side_window import brought_up
 from ..views.waiting import WaitingCallbacks, WaitingRow, WaitingWindow
 
 if TYPE_CHECKING:
@@ -18,9 +19,8 @@ _STATES = {"waiting": "waiting", "undecided": "needs a decision"}
 
 def show_waiting(application: Application) -> WaitingWindow:
     """Show the window of what waits, or bring the one that is open to the front."""
-    shown = next((each for each in application.winfo_children() if isinstance(each, WaitingWindow)), None)
+    shown = brought_up(application, WaitingWindow)
     if shown is not None:
-        shown.lift()
         shown.tree.focus_set()
         return shown
     waiting = application.waiting

@@ -5,10 +5,13 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable, Mapping
 from tkinter import ttk
+from typing import TypeVar
 
 _MARGIN = 16
 _FRAME_HEIGHT = 96  # a title bar and a desktop's panel
 _OFFSET = 32
+
+Window = TypeVar("Window", bound="SideWindow")
 
 
 class SideWindow(tk.Toplevel):
@@ -49,3 +52,11 @@ class SideWindow(tk.Toplevel):
             self.transient(self._over)
         self.deiconify()
         first_focus.focus_set()
+
+
+def brought_up(parent: tk.Misc, kind: type[Window]) -> Window | None:
+    """The open window of that kind, brought to the front; ``None`` if there is none."""
+    shown = next((each for each in parent.winfo_children() if isinstance(each, kind)), None)
+    if shown is not None:
+        shown.lift()
+    return shown
