@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -93,6 +94,7 @@ class SettingsModel:
         self.path = Path(path) / filename
         self._settings = {each.name: each for each in SETTINGS}
         self._changed: set[str] = set()
+        self._changing = threading.Lock()
         self.problems: list[str] = []
         self.variables: dict[str, dict[str, object]] = {}
         self.load()
@@ -115,8 +117,9 @@ class SettingsModel:
         problem = setting.problem(value)
         if problem:
             raise ValueError(f"The setting {name!r} {problem}.")
-        self.variables[name]["value"] = value
-        self._changed.add(name)
+        with self._changing:
+            self.variables[name]["value"] = value
+            self._changed.add(name)
 
     def load(self) -> None:
         """Read the file; settings that it hasn't, or not as they must be, get their defaults."""
@@ -131,18 +134,27 @@ class SettingsModel:
     def save(self) -> None:
         """Write the file: what was set here since it was read, over what it says by now. Raises `OSError`.
 
-        A file that can't be understood is put aside first, beside the new one.
+        A file that can't be understood is put aside first, beside the new one. What another thread sets meanwhile
+        is the next save's.
         """
+        with self._changing:
+            changed = {name: self[name] for name in self._changed}
+        self._save(changed)
+        with self._changing:
+            self._changed -= {name for name, value in changed.items() if self[name] == value}
+
+    def _save(self, changed: Mapping[str, bool | int | str]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         problems: list[str] = []
         entries = self._read(problems)
         if problems:
             self._put_aside()
         for name, variable in self.variables.items():
-            if name in self._changed or name not in entries:
+            if name in changed:
+                entries[name] = {**variable, "value": changed[name]}
+            elif name not in entries:
                 entries[name] = dict(variable)
         self._write(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
-        self._changed.clear()
 
     def _take(self, name: str, entry: object) -> str | None:
         setting = self._settings.get(name)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from abq_data_entry import folders
 from abq_data_entry.models import SETTINGS, SettingsModel
+from abq_data_entry.models import settings as settings_module
 
 FILE = "abq_settings.json"
 
@@ -124,3 +128,42 @@ def test_what_an_administrator_changed_meanwhile_is_kept(tmp_path: Path) -> None
     settings.save()
     again = SettingsModel(FILE, tmp_path)
     assert (again["db_host"], again["font size"]) == ("server.example", 20)
+
+
+@pytest.mark.parametrize("second", [("font size", 20), ("autofill date", True)], ids=["another", "the same"])
+def test_what_is_set_while_the_file_is_written_is_the_next_saves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: tuple[str, object]
+) -> None:
+    settings = SettingsModel(FILE, tmp_path)
+
+    @contextmanager
+    def slow_disk(path: Path) -> Iterator[Path]:
+        with folders.replacement(path) as temporary:
+            yield temporary
+            settings.set(*second)
+
+    settings.save()
+    settings.set("autofill date", False)
+    with monkeypatch.context() as during:
+        during.setattr(settings_module, "replacement", slow_disk)
+        settings.save()
+    assert SettingsModel(FILE, tmp_path)["autofill date"] is False
+    settings.save()
+    assert SettingsModel(FILE, tmp_path)[second[0]] == second[1]
+
+
+def test_what_could_not_be_written_is_written_by_the_next_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    settings = SettingsModel(FILE, tmp_path)
+    settings.save()
+    settings.set("font size", 20)
+    with monkeypatch.context() as during:
+        during.setattr(settings_module, "replacement", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            settings.save()
+    settings.save()
+    assert SettingsModel(FILE, tmp_path)["font size"] == 20
