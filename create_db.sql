@@ -412,11 +412,15 @@ $$;
 
 -- Adds an entry to the chain of the row's lab, and tells the windows. It runs with the rights of the tables' owner:
 -- nobody else may write to the audit. The row of audit_heads is locked until the end of the transaction, so entries
--- of one lab follow each other. A row that gets another key is another row: the one has gone, the other is new.
+-- of one lab follow each other. It is written once, at that end (see keep_head): written with each entry, its versions
+-- would make every entry of a large transaction slower than the one before. A row that gets another key is another row:
+-- the one has gone, the other is new.
 CREATE OR REPLACE FUNCTION keep_audit() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' AS $$
 DECLARE
     entry audit;
+    head record;
+    latest record;
     before jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
     after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
     steps text[] := ARRAY[TG_OP];
@@ -438,23 +442,37 @@ BEGIN
         entry.lab_id := coalesce(
             entry.key ->> 'lab_id', CASE TG_TABLE_NAME WHEN 'labs' THEN entry.key ->> 'id' END, '-'
         );
-        SELECT sequence + 1, hash INTO entry.sequence, entry.previous_hash
-            FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
+        SELECT sequence, hash INTO head FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
         IF NOT FOUND THEN
             INSERT INTO audit_heads (lab_id, sequence, hash) VALUES (entry.lab_id, 0, '') ON CONFLICT DO NOTHING;
-            SELECT sequence + 1, hash INTO entry.sequence, entry.previous_hash
-                FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
+            SELECT sequence, hash INTO head FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
         END IF;
+        SELECT sequence, hash INTO latest FROM audit
+            WHERE lab_id = entry.lab_id AND sequence > head.sequence ORDER BY sequence DESC LIMIT 1;
+        IF FOUND THEN
+            head := latest;
+        END IF;
+        entry.sequence := head.sequence + 1;
+        entry.previous_hash := head.hash;
         entry.moment := clock_timestamp();
         entry.hash := encode(sha256(convert_to(entry.previous_hash || audit_content(entry), 'UTF8')), 'hex');
         INSERT INTO audit SELECT entry.*;
-        UPDATE audit_heads SET sequence = entry.sequence, hash = entry.hash WHERE lab_id = entry.lab_id;
 
         IF TG_TABLE_NAME <> 'local_weather' THEN
             PERFORM pg_notify('abq_records', (entry.key || jsonb_build_object(
                 'table', TG_TABLE_NAME, 'operation', entry.operation, 'by', entry.workstation))::text);
         END IF;
     END LOOP;
+    RETURN NULL;
+END $$;
+
+-- At the end of a transaction: the head of each chain is its last entry.
+CREATE OR REPLACE FUNCTION keep_head() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE audit_heads SET sequence = latest.sequence, hash = latest.hash
+        FROM (SELECT sequence, hash FROM audit WHERE lab_id = NEW.lab_id ORDER BY sequence DESC LIMIT 1) AS latest
+        WHERE lab_id = NEW.lab_id AND audit_heads.sequence < NEW.sequence;
     RETURN NULL;
 END $$;
 
@@ -479,7 +497,7 @@ DECLARE
     wanted record;
 BEGIN
     FOR wanted IN
-        SELECT name AS table_name, trigger_name, format(definition, name) AS definition
+        SELECT '' AS kind, name AS table_name, trigger_name, format(definition, name) AS definition
         FROM unnest(ARRAY[
                 'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather'
             ]) AS name,
@@ -490,24 +508,26 @@ BEGIN
                 ('refuse_truncate', 'BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()')
             ) AS each (trigger_name, definition)
         UNION ALL
-        SELECT name, 'raise_version', format('BEFORE UPDATE ON %I FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)'
+        SELECT '', name, 'raise_version', format('BEFORE UPDATE ON %I FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)'
             ' EXECUTE FUNCTION raise_version()', name)
         FROM unnest(ARRAY['plot_checks', 'lab_checks']) AS name
         UNION ALL
         VALUES
-            ('audit', 'refuse_change', 'BEFORE UPDATE OR DELETE OR TRUNCATE ON audit'
+            ('CONSTRAINT', 'audit', 'keep_head', 'AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED'
+                ' FOR EACH ROW EXECUTE FUNCTION keep_head()'),
+            ('', 'audit', 'refuse_change', 'BEFORE UPDATE OR DELETE OR TRUNCATE ON audit'
                 ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()'),
-            ('audit', 'refuse_entry', 'BEFORE INSERT ON audit'
+            ('', 'audit', 'refuse_entry', 'BEFORE INSERT ON audit'
                 ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
-            ('audit_heads', 'refuse_change', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit_heads'
+            ('', 'audit_heads', 'refuse_change', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit_heads'
                 ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
-            ('check_presence', 'tell_presence', 'AFTER INSERT OR UPDATE OR DELETE ON check_presence'
+            ('', 'check_presence', 'tell_presence', 'AFTER INSERT OR UPDATE OR DELETE ON check_presence'
                 ' FOR EACH STATEMENT EXECUTE FUNCTION tell_presence()')
     LOOP
         IF NOT EXISTS (
             SELECT FROM pg_trigger WHERE tgrelid = wanted.table_name::regclass AND tgname = wanted.trigger_name
         ) THEN
-            EXECUTE format('CREATE TRIGGER %I %s', wanted.trigger_name, wanted.definition);
+            EXECUTE format('CREATE %s TRIGGER %I %s', wanted.kind, wanted.trigger_name, wanted.definition);
         END IF;
     END LOOP;
 END $$;

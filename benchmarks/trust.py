@@ -7,6 +7,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 
 import psycopg2
@@ -25,6 +26,9 @@ SAVE_LIMIT = 50.0  # milliseconds, of 99 in a hundred saves
 AUDIT_LIMIT = 1.5  # times a save without it
 PAIRS_A_RUN = 20
 WARM_UP = 10
+PLOTS = 20
+SMALL, LARGE = 50, 1000  # checks in one transaction
+LARGE_LIMIT = 1.5  # times a record of a small one
 
 # Each entry begins with what the one before it left, whoever wrote it.
 _LOST = """
@@ -41,6 +45,18 @@ _WITHOUT_AUDIT = """
     WHERE tgname IN ('keep_audit_of_new', 'keep_audit_of_changes', 'raise_version')
 """
 
+_LOAD = """
+    WITH checks AS (
+        INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
+            SELECT %(first)s::date + day, '8:00', 'A', 4291 FROM generate_series(1, %(checks)s) AS day
+            RETURNING date, time, lab_id, lab_tech_id
+    )
+    INSERT INTO plot_checks (date, time, lab_id, plot, seed_sample, equipment_fault, plants, blossoms, fruit,
+            min_height, median_height, max_height, lab_tech_id)
+        SELECT date, time, lab_id, plot, 'AXM477', true, 1, 1, 1, 1, 2, 3, lab_tech_id
+        FROM checks JOIN plots USING (lab_id)
+"""
+
 
 def measure(options: Options) -> list[table.Row]:
     """Many workstations at the same few plots; then saves with the audit and without, in turns."""
@@ -50,7 +66,11 @@ def measure(options: Options) -> list[table.Row]:
             _make_anew(server.endpoint("postgres"), endpoint)
         with_audit, without = endpoints
         _drop_audit(without)
-        return [*_many(with_audit, options.writing_seconds), _cost(with_audit, without, options.runs * PAIRS_A_RUN)]
+        return [
+            *_many(with_audit, options.writing_seconds),
+            _cost(with_audit, without, options.runs * PAIRS_A_RUN),
+            _large(with_audit, max(1, options.runs // 3)),
+        ]
 
 
 def _make_anew(postgres: Mapping[str, str], endpoint: Mapping[str, str]) -> None:
@@ -116,6 +136,22 @@ def _cost(with_audit: Mapping[str, str], without: Mapping[str, str], pairs: int)
     for model in models:
         model.close()
     return table.ratios("a save with versions, audit and chain against one without", *times, AUDIT_LIMIT)
+
+
+def _large(endpoint: Mapping[str, str], pairs: int) -> table.Row:
+    """Many records of one laboratory in one transaction, and fewer, in turns: seconds a record."""
+    times: dict[int, list[float]] = {SMALL: [], LARGE: []}
+    first = datetime.date(1900, 1, 1)
+    with closing(psycopg2.connect(make_dsn(**endpoint))) as connection, connection.cursor() as cursor:
+        for pair in range(pairs):
+            for checks in (SMALL, LARGE) if pair % 2 else (LARGE, SMALL):
+                began = time.perf_counter()
+                cursor.execute(_LOAD, {"first": first, "checks": checks})
+                connection.commit()
+                times[checks].append((time.perf_counter() - began) / (checks * PLOTS))
+                first += datetime.timedelta(days=checks)
+    what = f"a record of {LARGE * PLOTS:,} in one transaction against one of {SMALL * PLOTS:,}"
+    return table.ratios(what, times[LARGE], times[SMALL], LARGE_LIMIT)
 
 
 def _record(number: int) -> dict[str, object]:

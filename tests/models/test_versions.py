@@ -244,6 +244,51 @@ class TestAudit:
             execute(database, statement)
         assert written.verify_audit().breaks == ()
 
+    def test_a_large_transaction_makes_one_chain(self, written: SQLModel, database: Endpoint) -> None:
+        """Its head is written once, at the end; what was rolled back on the way is in neither."""
+        insert = (
+            "INSERT INTO plot_checks (date, time, lab_id, plot, seed_sample, equipment_fault, plants, blossoms, fruit,"
+            " min_height, median_height, max_height) SELECT date, time, lab_id, plot, 'AXM477', true, 1, 1, 1, 1, 2, 3"
+            " FROM lab_checks JOIN plots USING (lab_id) WHERE date > {day} ORDER BY plot, lab_id"
+        )
+        with closing(psycopg2.connect(make_dsn(**database))) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT lab_id::text, sequence FROM audit_heads ORDER BY lab_id")
+            before = dict(cursor.fetchall())
+            cursor.execute(
+                "INSERT INTO lab_checks SELECT %(day)s::date + day, '8:00', lab, 4291"
+                " FROM generate_series(1, 10) AS day, unnest(ARRAY['A', 'B']) AS lab", {"day": DATE}
+            )
+            cursor.execute("SAVEPOINT first")
+            cursor.execute(insert.format(day=f"'{DATE}'::date"))
+            cursor.execute("ROLLBACK TO first")
+            cursor.execute(insert.format(day=f"'{DATE}'::date"))
+            cursor.execute("DELETE FROM plot_checks WHERE plot = 1 AND date > %s", [DATE])
+            cursor.execute("SELECT lab_id::text, sequence FROM audit_heads ORDER BY lab_id")
+            assert dict(cursor.fetchall()) == before
+            connection.commit()
+            cursor.execute("SELECT lab_id::text, sequence FROM audit_heads ORDER BY lab_id")
+            after = dict(cursor.fetchall())
+        assert {lab: after[lab] - before[lab] for lab in after if after[lab] != before[lab]} == {"A": 220, "B": 220}
+        assert written.verify_audit().breaks == ()
+        written.save_record(record(Plot=17))
+        assert written.verify_audit().breaks == ()
+
+    def test_a_head_that_is_asked_for_at_once_is_the_same(self, written: SQLModel, database: Endpoint) -> None:
+        execute(
+            database,
+            "SET CONSTRAINTS ALL IMMEDIATE; UPDATE plot_checks SET plants = 3; UPDATE plot_checks SET plants = 4",
+        )
+        assert written.verify_audit().breaks == ()
+
+    def test_a_last_entry_that_was_deleted_is_missed_after_the_next_save_too(
+        self, written: SQLModel, database: Endpoint
+    ) -> None:
+        execute(database, tamper(
+            "DELETE FROM audit WHERE lab_id = 'A' AND sequence = (SELECT max(sequence) FROM audit WHERE lab_id = 'A')"))
+        written.save_record(record(Plot=17))
+        (found,) = written.verify_audit().breaks
+        assert re.search("the entry [0-9]+ is missing", found.reason), found
+
     def test_the_heads_are_one_line_for_a_delivery(self, written: SQLModel) -> None:
         heads = written.audit_heads(DATE)
         assert [part.split()[0] for part in heads.split("; ")] == ["A", "B"]
