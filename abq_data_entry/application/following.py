@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 LOOK_MS = 200
 PAUSE_SECONDS = 1.0  # between two looks into the database: a burst costs one
 MOST_ROWS = 100
+MOST_CHANGES = 200  # told one by one; what comes with more at once is looked for as a whole
 CLOSE_SECONDS = 3.0
 Key = tuple[Any, ...]
 
@@ -84,6 +85,9 @@ class Following:
             self._take_change(notice.content)
 
     def _take_change(self, content: Mapping[str, object]) -> None:
+        if len(self._saved) >= MOST_CHANGES:
+            self._missed = True
+            return
         key, operation = _key_in(content), str(content.get("operation")).lower()
         if content.get("table") not in ("plot_checks", "lab_checks"):
             self._places = True

@@ -51,12 +51,12 @@ def typed(*keys: str) -> None:
     subprocess.run(["xdotool", "type", "--delay", "40", text], timeout=PATIENCE, check=True)
 
 
-def asked(stored: SQLModel, words: str) -> bool:
-    """Whether the program has asked the database in these words, and has its answer."""
+def asked(stored: SQLModel, *words: str) -> bool:
+    """Whether the last that one of the program's connections asked has any of these words, and has its answer."""
     rows = stored.query(
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        " AND state = 'idle' AND query LIKE %s",
-        [f"%{words}%"],
+        " AND state = 'idle' AND query LIKE ANY (%s)",
+        [[f"%{each}%" for each in words]],
     )
     return bool(rows)
 
@@ -71,9 +71,11 @@ def test_what_was_typed_survives_kill_9(
 ) -> None:
     write_settings(home, {"db_name": database["dbname"]})
     with program() as process:
-        until(lambda: asked(stored, "lab_techs"), "the lists from the database")
+        # That connection asks nothing else afterwards, so no look comes too late.
+        until(lambda: asked(stored, "LISTEN"), "the lists from the database")
         typed("8\na\n")
-        until(lambda: asked(stored, "CROSS JOIN LATERAL"), "the previous readings from the database")
+        # Who is at the check is asked right behind it.
+        until(lambda: asked(stored, "CROSS JOIN LATERAL", "check_presence"), "the previous readings from the database")
         typed("j\n24.09\n1.0")
         until(lambda: '"24.09"' in drafts() and '"1.0"' in drafts(), "the draft on disk")
         process.send_signal(signal.SIGKILL)

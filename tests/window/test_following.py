@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
+from abq_data_entry.application.following import MOST_CHANGES
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.widgets import PlotState
@@ -84,6 +85,40 @@ def test_new_records_are_counted_while_somebody_moves_in_the_list(following: Win
     following.press("F5")
     following.until(lambda: shown_plots(following) == [4, 3, 2, 1], "the new ones")
     assert following.app.record_list.unseen == 0
+
+
+def test_a_load_of_thousands_is_looked_for_as_a_whole(
+    following: Window, stored: SQLModel, database: dict[str, str]
+) -> None:
+    """The strip, the open record and the list are right afterwards, and few of the notices were read one by one."""
+    app = following.app
+    saves(stored, following, 5)
+    following.until(lambda: app.form.check.recorded.get(5), "the strip")
+    open_plot(following, 5)
+    with closing(psycopg2.connect(make_dsn(**database))) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO lab_checks SELECT %s::date - day, '8:00', lab, 4291"
+            " FROM generate_series(1, 20) AS day, unnest(ARRAY['A', 'B', 'C']) AS lab", [today(following)]
+        )
+        cursor.execute(
+            "INSERT INTO plot_checks (date, time, lab_id, plot, seed_sample, equipment_fault, plants, blossoms, fruit,"
+            " min_height, median_height, max_height) SELECT date, time, lab_id, plot, 'AXM477', true, 1, 1, 1, 1, 2, 3"
+            " FROM lab_checks JOIN plots USING (lab_id) WHERE date < %(today)s OR lab_id = 'A' AND plot = 9"
+            " ORDER BY date, lab_id, plot", {"today": today(following)}
+        )
+        cursor.execute("UPDATE plot_checks SET notes = 'all of them'")
+
+    most = 0
+
+    def shown() -> bool:
+        nonlocal most
+        most = max(most, len(app.following._saved))
+        return following.text(F.NOTES) == "all of them"
+
+    following.until(shown, "the open record")
+    following.until(lambda: app.form.check.recorded.get(9), "the strip")
+    following.until(lambda: app.record_list.page.total == 2, "the list")
+    assert 0 < most <= MOST_CHANGES
 
 
 def test_records_that_the_filter_leaves_out_are_no_news(following: Window, stored: SQLModel) -> None:
