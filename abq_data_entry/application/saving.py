@@ -1,4 +1,7 @@
-"""One save: into the database, or, where that can't be reached or takes too long, into the journal of this computer."""
+"""One save: into the database, or into the journal of this computer.
+
+That is where the database can't be reached, takes too long, or stores nothing at the moment.
+"""
 
 from __future__ import annotations
 
@@ -70,10 +73,12 @@ class Save:
 
     def _not_written(self, error: BaseException) -> None:
         self._end_waiting()
-        away = self._app.reconnecting.means_away(error)
+        from ..models import WritesRefused
+
+        later = self._app.reconnecting.means_away(error) or isinstance(error, WritesRefused)
         if self._reported:
             log.warning("a save that took too long failed: %s", type(error).__name__)
-        elif away:
+        elif later:
             log.warning("a record goes to the journal: %s", type(error).__name__)
             self._keep(str(error))
         else:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         CheckChanged,
         DatabaseDamaged,
         DatabaseError,
-        DatabaseFull,
         LoginFailed,
         ObservationInvalid,
         OutcomeUnknown,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         SchemaMissing,
         SchemaTooNew,
         ServerUnreachable,
+        WritesRefused,
     )
     from abq_data_entry.models.records import (
         Change,
@@ -46,7 +46,6 @@ _ROOMS = {
         "CheckChanged",
         "DatabaseDamaged",
         "DatabaseError",
-        "DatabaseFull",
         "LoginFailed",
         "ObservationInvalid",
         "OutcomeUnknown",
@@ -59,6 +58,7 @@ _ROOMS = {
         "SchemaMissing",
         "SchemaTooNew",
         "ServerUnreachable",
+        "WritesRefused",
     ),
     "records": (
         "Change",
@@ -91,7 +91,6 @@ __all__ = [
     "Choices",
     "DatabaseDamaged",
     "DatabaseError",
-    "DatabaseFull",
     "LoginFailed",
     "ObservationInvalid",
     "OutcomeUnknown",
@@ -112,6 +111,7 @@ __all__ = [
     "Setting",
     "SettingsModel",
     "VersionedRecord",
+    "WritesRefused",
 ]
 
 

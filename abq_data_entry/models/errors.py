@@ -45,8 +45,8 @@ class RightsMissing(DatabaseError):
     """The user may not do this in the database."""
 
 
-class DatabaseFull(DatabaseError):
-    """The server has no room left on its disk."""
+class WritesRefused(DatabaseError):
+    """The server answers, but stores nothing now: its disk is full, its memory used up, or it can only be read."""
 
 
 class DatabaseDamaged(DatabaseError):

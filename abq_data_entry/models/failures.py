@@ -10,13 +10,13 @@ import psycopg2
 from abq_data_entry.models.errors import (
     DatabaseDamaged,
     DatabaseError,
-    DatabaseFull,
     LoginFailed,
     QueryCancelled,
     RecordInvalid,
     RightsMissing,
     SchemaMissing,
     ServerUnreachable,
+    WritesRefused,
 )
 
 _ASK_ADMINISTRATOR = "Ask the administrator of the database"
@@ -40,14 +40,14 @@ _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("42P01", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
     ("42703", SchemaMissing, "The tables in this database are of an older version: {apply}."),
     ("3F000", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
-    ("53100", DatabaseFull, "The disk of the database is full: nothing was saved. {ask} to make room, then try again."),
+    ("53100", WritesRefused, "The disk of the database is full. {ask} to make room."),
     ("53300", ServerUnreachable, "The database has too many connections at the moment. Try again in a minute."),
-    ("53", DatabaseError, "The database has run out of memory. Try again, or ask its administrator."),
+    ("53", WritesRefused, "The database has run out of memory. {ask} if that lasts."),
     ("57014", QueryCancelled, "The query was cancelled."),
     ("57", ServerUnreachable, "The database is shutting down or starting. Try again in a moment."),
     ("55P03", DatabaseError, "Somebody else is changing the same data and didn't finish. Try again in a moment."),
     ("40", DatabaseError, "Somebody else changed the same data at the same time. Try again."),
-    ("25006", DatabaseError, "This database can only be read: it is a standby or was set so. {ask}."),
+    ("25006", WritesRefused, "This database can only be read: it is a standby or was set so. {ask}."),
     ("25P03", ServerUnreachable, "The database ended the connection because it was idle. Try again."),
     ("08", ServerUnreachable, "The connection to the database was lost. Try again."),
     ("22", DatabaseError, "The database refused a value: it is too large, too long or of the wrong kind."),

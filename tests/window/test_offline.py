@@ -115,6 +115,63 @@ def test_a_whole_check_without_the_database_and_its_way_into_it(
     assert "19 records that waited here are in the database now" in app.status.get()
 
 
+def reload_settings(window: Window, single: Node) -> None:
+    """Let the server read its settings, and wait until the connection that saves has done so."""
+    model = window.app.data_model
+    heard: list[dict[str, Any]] = []
+    assert model is not None
+
+    def ask() -> None:
+        heard.extend(model.query("SHOW default_transaction_read_only") or ())
+
+    single.execute("SELECT pg_reload_conf()")
+    while {"default_transaction_read_only": "on"} not in heard:
+        window.app.jobs.submit("database", ask)
+        window.settle()
+
+
+FULL = (
+    "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    " RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;"
+    " CREATE TRIGGER no_room BEFORE INSERT ON plot_checks EXECUTE FUNCTION no_room()"
+)
+
+
+@pytest.mark.parametrize(
+    ("refuse", "relent", "reason"),
+    [
+        (FULL, "DROP TRIGGER no_room ON plot_checks; DROP FUNCTION no_room", "The disk of the database is full."),
+        ("ALTER SYSTEM SET default_transaction_read_only = on", "ALTER SYSTEM RESET default_transaction_read_only",
+         "This database can only be read"),
+    ],
+    ids=["full disk", "read only"],
+)  # fmt: skip
+def test_a_database_that_answers_but_stores_nothing(
+    online: Window, single: Node, there: SQLModel, refuse: str, relent: str, reason: str
+) -> None:
+    """The check goes on, the reason is shown, no dialog is in the way; all is saved as soon as there is room."""
+    window = online
+    window.begin_check()
+    single.execute(refuse, "abq")
+    if refuse != FULL:
+        reload_settings(window, single)
+    try:
+        for number in (1, 2):
+            window.fill_readings()
+            window.save()
+            window.until(lambda number=number: len(journal().entries()) == number, "the journal")  # type: ignore[misc]
+        window.until(lambda: reason in trouble(window), "the reason")
+        assert "2 records waiting here" in trouble(window) and not window.dialogs
+        assert window.app.form.check.waiting == {1, 2} and window.text(F.PLOT) == "3"
+        assert fruit(there) == []
+    finally:
+        single.execute(relent, "abq")
+        single.execute("SELECT pg_reload_conf()")
+    window.until(lambda: not trouble(window), "the replay", 30)
+    window.settle()
+    assert fruit(there) == [(1, 3), (2, 3)] and journal().entries() == []
+
+
 def test_it_comes_back_by_itself(online: Window, single: Node, there: SQLModel) -> None:
     window = online
     save_one_without(window, single)
