@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..mainmenu import keys_text
 from ..version import version
 from ..views import Dialog
+from ..widgets import Scrolled
 
 if TYPE_CHECKING:
     from .window import Application
@@ -60,12 +61,19 @@ class KeysDialog(Dialog):
 
     def make_body(self, body: ttk.Frame) -> None:
         """A row a key."""
-        grid = ttk.Frame(body)
-        grid.grid(row=2, column=0, sticky="ew", pady=(12, 0))
+        room = Scrolled(body)
+        room.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
+        room.inside.configure(background=ttk.Style(self).lookup("TFrame", "background"))
+        grid = ttk.Frame(room.inside)
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
         for row, (key, text) in enumerate(keys_text(mac)):
             ttk.Label(grid, text=key, style="Section.TLabel").grid(row=row, column=0, sticky="w", padx=(0, 24))
             ttk.Label(grid, text=text).grid(row=row, column=1, sticky="w")
+        room.hold(grid)
+        self.limit(room, grid)
+        for key, number, what in (("<Up>", -1, "units"), ("<Down>", 1, "units"), ("<Prior>", -1, "pages"),
+                                  ("<Next>", 1, "pages")):  # fmt: skip
+            self.bind(key, lambda _event, number=number, what=what: room.inside.yview_scroll(number, what))  # type: ignore[misc]
 
 
 def show_keys(application: tk.Misc) -> KeysDialog:

@@ -41,12 +41,10 @@ def show_waiting(application: Application) -> WaitingWindow:
     window = WaitingWindow(application, WaitingCallbacks(open_entry, discard, application.retry_database))
 
     def refresh() -> None:
-        if window.winfo_exists():
-            others = [_row(each, f"Waits for the database {each.database}.") for each in waiting.foreign]
-            window.show_rows([*(_row(each) for each in waiting.entries), *others], waiting.line or "Nothing waits.")
-            window.after(REFRESH_MS, refresh)
+        others = [_row(each, f"Waits for the database {each.database}.") for each in waiting.foreign]
+        window.show_rows([*(_row(each) for each in waiting.entries), *others], waiting.line or "Nothing waits.")
 
-    refresh()
+    window.repeat(REFRESH_MS, refresh)
     return window
 
 

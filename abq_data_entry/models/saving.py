@@ -145,14 +145,14 @@ def _refused(cursor: Cursor, values: Record, how: Saving) -> RecordExists | Reco
     theirs, key, name = versions.read(cursor, values), _key_of(values), _named(values)
     if how.write == "insert":
         return RecordExists(
-            f"There is a record of {name} already. Open it to change it; nothing was saved.", key, theirs
+            f"There is a record of {name} already. Open it to change it.", key, theirs
         )
     if theirs.version == 0:
         return RecordMissing(
-            f"The record of {name} is no longer in the database. Save it as a new one; nothing was saved.", key
+            f"The record of {name} is no longer in the database. Save it as a new one.", key
         )
     who = theirs.changed_by or "Somebody else"
-    return RecordConflict(f"{who} changed the record of {name} meanwhile; nothing was saved.", key, theirs)
+    return RecordConflict(f"{who} changed the record of {name} meanwhile.", key, theirs)
 
 
 def _explained(cursor: Cursor, values: Record, error: psycopg2.Error) -> RecordInvalid:

@@ -6,11 +6,11 @@ import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from tkinter import ttk
-from tkinter.font import nametofont
 
 from .. import fields
 from ..constants import FieldNames as F
 from ..widgets.field_input import ERROR_MARK
+from ..widgets.table import Table
 from .side_window import SideWindow
 
 TITLE = "Technicians, Labs and Plots"
@@ -92,7 +92,9 @@ class AdministrationWindow(SideWindow):
         tree = self._make_list(part, 1, (("Number", 9), ("Name", 20)))
         line = self._make_line(part, 2)
         self._add_entry(line, 0, "Number", "number", 7)
-        self._add_entry(line, 1, "Name", "name", 16, self._add_technician)
+        name = self._add_entry(line, 1, "Name", "name", 16, self._add_technician)
+        name.grid_configure(sticky="ew")  # it gives way where the window is narrow
+        line.columnconfigure(3, weight=1)
         self._add_button(line, 2, "Add", self._add_technician)
         self._add_note(part, 3, "technician")
         return tree
@@ -128,21 +130,13 @@ class AdministrationWindow(SideWindow):
         return part
 
     def _make_list(self, part: ttk.Frame, row: int, columns: Sequence[tuple[str, int]]) -> ttk.Treeview:
-        names = [name for name, _ in columns]
-        tree = ttk.Treeview(part, columns=names, show="headings", selectmode="browse", height=9)
-        digit = nametofont("TkDefaultFont", self).measure("0")
-        for name, characters in columns:
-            tree.heading(name, text=name, anchor="w")
-            tree.column(name, width=characters * digit, anchor="w", stretch=name != names[0])
-        down = ttk.Scrollbar(part, orient="vertical", command=tree.yview)
-        tree.configure(yscrollcommand=down.set)
-        tree.grid(row=row, column=0, sticky="nsew")
-        down.grid(row=row, column=1, sticky="ns")
-        return tree
+        table = Table(part, columns, height=9)
+        table.grid(row=row, column=0, sticky="nsew")
+        return table.tree
 
     def _make_line(self, part: ttk.Frame, row: int, top: int = 8) -> ttk.Frame:
         line = ttk.Frame(part)
-        line.grid(row=row, column=0, columnspan=2, sticky="w", pady=(top, 0 if top else 8))
+        line.grid(row=row, column=0, sticky="ew", pady=(top, 0 if top else 8))
         return line
 
     def _add_entry(
@@ -171,7 +165,7 @@ class AdministrationWindow(SideWindow):
 
     def _add_note(self, part: ttk.Frame, row: int, name: str) -> None:
         note = ttk.Label(part, style="Note.TLabel", wraplength=360, justify="left")
-        note.grid(row=row, column=0, columnspan=2, sticky="w", pady=(2, 4))
+        note.grid(row=row, column=0, sticky="w", pady=(2, 4))
         self.notes[name] = note
 
     # -- what is asked ------------------------------------------------------------------------------------

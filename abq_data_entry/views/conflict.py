@@ -11,8 +11,6 @@ from ..widgets import Scrolled
 from .conflict_row import SIDES, ConflictRow, Difference, Side, cell_width
 from .dialogs import Dialog
 
-_ROOM = 0.7  # of the screen's height, at most, for the choices
-
 
 class ConflictText(NamedTuple):
     """The words of the dialog: what happened, who and when it was, and what comes together by itself."""
@@ -69,7 +67,7 @@ class ConflictDialog(Dialog):
         self._room.hold(grid)
         self._state = ttk.Label(body, style="Note.TLabel", wraplength=560, justify="left")
         self._state.grid(row=3, column=0, sticky="w", pady=(12, 0))
-        self._limit_height(grid)
+        self.limit(self._room, grid)
         self._show_state()
 
     def first_focus(self) -> tk.Misc:
@@ -105,7 +103,7 @@ class ConflictDialog(Dialog):
         heads = ["Field", "It was", "Yours", self._words.theirs]
         for column, text in enumerate(heads):
             shown = text if column != 1 or self._with_former else ""
-            label = ttk.Label(grid, text=shown, style="Section.TLabel", wraplength=cell_width(), justify="left")
+            label = ttk.Label(grid, text=shown, style="Section.TLabel", wraplength=cell_width(self), justify="left")
             label.grid(row=0, column=column, sticky="sw", padx=(0, 16), pady=(0, 4))
         for column, (side, text) in enumerate(zip(SIDES, ("Take all mine", "Take all theirs"), strict=True), start=2):
             button = ttk.Button(grid, text=text, command=lambda side=side: self.take_all(side))  # type: ignore[misc]
@@ -116,14 +114,6 @@ class ConflictDialog(Dialog):
     @property
     def _with_former(self) -> bool:
         return any(each.was is not None for each in self._differences)
-
-    def _limit_height(self, grid: ttk.Frame) -> None:
-        self.update_idletasks()
-        room = int(self.winfo_screenheight() * _ROOM) - self.body.winfo_reqheight() + grid.winfo_reqheight()
-        if grid.winfo_reqheight() > room:
-            # Scrolled asks for as much as its content: the room's own size is what the dialog then has.
-            self._room.grid_propagate(False)
-            self._room.configure(height=max(120, room), width=grid.winfo_reqwidth() + 24)
 
     def _wrong(self) -> Mapping[str, str]:
         return self._check(self.choices)

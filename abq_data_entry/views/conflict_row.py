@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 Side = Literal["mine", "theirs"]
 SIDES: tuple[Side, Side] = ("mine", "theirs")
 EMPTY = "(empty)"
-_CELL = 24  # characters in a line of a cell
+_WIDEST, _NARROWEST = 24, 11  # characters in a line of a cell
+_AROUND = 20  # characters beside the three cells: the names of fields, and what is between
 _LINES = 8  # of a long text that are visible at once
 
 
@@ -45,6 +46,7 @@ class ConflictRow:
         self.side: Side | None = None
         self.buttons: dict[Side, ttk.Button] = {}
         self._difference, self._report = difference, chosen
+        self._characters = cell_characters(grid)
         self._texts: list[tk.Text] = []
         ttk.Label(grid, text=difference.name).grid(row=row, column=0, sticky="nw", padx=(0, 16), pady=(6, 4))
         if difference.was is not None:
@@ -63,10 +65,10 @@ class ConflictRow:
         self._report()
 
     def _add_former(self, grid: ttk.Frame, row: int, text: str) -> None:
-        if self._difference.long and len(text) > _CELL:
+        if self._difference.long and len(text) > self._characters:
             self._add_text(grid, text).grid(row=row, column=1, sticky="nw", padx=(0, 16), pady=(4, 4))
             return
-        label = ttk.Label(grid, text=text, style="Unit.TLabel", wraplength=cell_width(), justify="left")
+        label = ttk.Label(grid, text=text, style="Unit.TLabel", wraplength=cell_width(grid), justify="left")
         label.grid(row=row, column=1, sticky="nw", padx=(0, 16), pady=(6, 4))
 
     def _add_button(
@@ -76,7 +78,7 @@ class ConflictRow:
         move: Callable[[ConflictRow, int, Side], str],
         entered: Callable[[ConflictRow], str],
     ) -> None:
-        button = ttk.Button(cell, style="Choice.TButton", width=_CELL, command=lambda: self.choose(side))
+        button = ttk.Button(cell, style="Choice.TButton", width=self._characters, command=lambda: self.choose(side))
         button.grid(row=0, column=0, sticky="ew")
         if self._difference.long:
             self._add_text(cell, self._difference.text(side)).grid(row=1, column=0, sticky="ew", pady=(2, 0))
@@ -95,10 +97,10 @@ class ConflictRow:
         self.buttons[side] = button
 
     def _add_text(self, parent: ttk.Frame, text: str) -> tk.Text:
-        lines = sum(1 + len(line) // _CELL for line in text.splitlines()) or 1
+        lines = sum(1 + len(line) // self._characters for line in text.splitlines()) or 1
         style = ttk.Style(parent)
-        made = tk.Text(parent, width=_CELL + 2, height=min(_LINES, lines), wrap="word", relief="flat", borderwidth=0)
-        made.configure(font="TkDefaultFont", highlightthickness=0, takefocus=0, padx=4)
+        made = tk.Text(parent, width=self._characters + 2, height=min(_LINES, lines), wrap="word", relief="flat")
+        made.configure(font="TkDefaultFont", borderwidth=0, highlightthickness=0, takefocus=0, padx=4)
         made.configure(background=style.lookup("Bar.TFrame", "background") or style.lookup("TFrame", "background"))
         made.configure(foreground=style.lookup("TLabel", "foreground"))
         made.insert("1.0", text)
@@ -125,6 +127,12 @@ class ConflictRow:
             button.state(["selected" if chosen else "!selected"])
 
 
-def cell_width() -> int:
-    """The width of a side in pixels, by the present font."""
-    return tkfont.nametofont("TkDefaultFont").measure("0") * _CELL
+def cell_characters(widget: tk.Misc) -> int:
+    """How many characters a line of each side has, by the present font and the screen."""
+    digit = tkfont.nametofont("TkDefaultFont", widget).measure("0")
+    return max(_NARROWEST, min(_WIDEST, (widget.winfo_screenwidth() // digit - _AROUND) // 3 - 3))
+
+
+def cell_width(widget: tk.Misc) -> int:
+    """The width of a side in pixels."""
+    return tkfont.nametofont("TkDefaultFont", widget).measure("0") * cell_characters(widget)

@@ -50,7 +50,6 @@ class DeliveriesWindow(SideWindow):
         super().__init__(parent, "Deliveries")
         self._callbacks = callbacks
         self._rows: dict[str, DeliveryRow] = {}
-        self._timer = ""
         self._fetching = False
         self._unfinished_only = tk.BooleanVar(self, False)
         mac = str(self.tk.call("tk", "windowingsystem")) == "aqua"
@@ -74,7 +73,7 @@ class DeliveriesWindow(SideWindow):
         self._bind_keys()
         self.show(self.tree)
         self.minsize(self._buttons["Close"].master.winfo_reqwidth() + 32, 320)
-        self._look_again()
+        self.repeat(REFRESH_MS, self.refresh)
 
     def refresh(self) -> None:
         """Look now what has changed; while an answer is still under way nothing more is asked."""
@@ -92,16 +91,9 @@ class DeliveriesWindow(SideWindow):
 
     def destroy(self) -> None:
         """Close it; the form has the keyboard again."""
-        if self._timer:
-            self.after_cancel(self._timer)
-            self._timer = ""
         # Left to the garbage collector, a worker thread could be the one that calls Tk for it.
         self.__dict__.pop("_unfinished_only", None)
         super().destroy()
-
-    def _look_again(self) -> None:
-        self.refresh()
-        self._timer = self.after(REFRESH_MS, self._look_again)
 
     # -- building ---------------------------------------------------------------------------------------
 

@@ -8,8 +8,12 @@ from collections.abc import Callable, Sequence
 from tkinter import ttk
 
 from ..widgets.focus import focused_widget
+from ..widgets.scrolled import Scrolled
 
 UNREAD_SECONDS = 0.4
+_ROOM = 0.7  # of the screen's height, at most, for what can be scrolled and what is around it
+_MARGIN = 16
+_FRAME_HEIGHT = 96  # a title bar and a desktop's panel
 
 
 class Dialog(tk.Toplevel):
@@ -52,6 +56,15 @@ class Dialog(tk.Toplevel):
 
     def make_body(self, body: ttk.Frame) -> None:
         """For subclasses: add widgets to ``body`` from row 2 on."""
+
+    def limit(self, room: Scrolled, content: tk.Misc) -> None:
+        """Where the dialog would be larger than the screen, scroll ``content``, which ``room`` holds."""
+        self.update_idletasks()
+        height = int(self.winfo_screenheight() * _ROOM) - self.body.winfo_reqheight() + content.winfo_reqheight()
+        if content.winfo_reqheight() > height:
+            # Scrolled asks for as much as its content: the room's own size is what the dialog then has.
+            room.grid_propagate(False)
+            room.configure(height=max(120, height), width=content.winfo_reqwidth() + 24)
 
     def first_focus(self) -> tk.Misc:
         """The widget that has the focus first: the default button."""
@@ -108,9 +121,12 @@ class Dialog(tk.Toplevel):
         self.resizable(False, False)
         self.configure(background=ttk.Style(self).lookup("TFrame", "background"))
         self.update_idletasks()
-        x = top.winfo_rootx() + max(0, (top.winfo_width() - self.winfo_reqwidth()) // 2)
-        y = top.winfo_rooty() + max(0, (top.winfo_height() - self.winfo_reqheight()) // 3)
-        self.geometry(f"+{x}+{y}")
+        width, height = self.winfo_reqwidth(), self.winfo_reqheight()
+        x = top.winfo_rootx() + max(0, (top.winfo_width() - width) // 2)
+        y = top.winfo_rooty() + max(0, (top.winfo_height() - height) // 3)
+        x = min(x, self.winfo_screenwidth() - width - _MARGIN)
+        y = min(y, self.winfo_screenheight() - height - _FRAME_HEIGHT // 2)
+        self.geometry(f"+{max(0, x)}+{max(0, y)}")
         if top.winfo_viewable():
             self.transient(top)
         self.deiconify()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
-from tkinter.font import nametofont
 from typing import NamedTuple
 
+from ..widgets.table import Table
 from .receipt import Receipt
 from .side_window import SideWindow
 
@@ -50,9 +50,13 @@ class HistoryWindow(SideWindow):
         room.columnconfigure(0, weight=1)
         room.rowconfigure(1, weight=1)
         ttk.Label(room, text=record, style="Section.TLabel").grid(row=0, column=0, sticky="w", pady=(0, 8))
-        self.tree = self._make_list(room)
+        table = Table(room, _COLUMNS, spare=("Workstation",), height=12, selectmode="extended")
+        table.grid(row=1, column=0, sticky="nsew")
+        self.tree = table.tree
+        self.tree.tag_configure("odd", background=ttk.Style(self).lookup("Bar.TFrame", "background"))
+        self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_detail())
         self._detail = Receipt(room)
-        self._detail.grid(row=2, column=0, columnspan=2, sticky="nsew", pady=(12, 0))
+        self._detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
         self._message = ttk.Label(self.tree, style="Note.TLabel", justify="center", wraplength=560)
         self._message.configure(font="TkDefaultFont")
         self.buttons = self.add_buttons(3, {"Copy": self._copy, "Refresh": self.refresh, "Close": self.destroy})
@@ -114,21 +118,6 @@ class HistoryWindow(SideWindow):
             if position:  # who and when stand once, at the first field of a change
                 cells[0] = cells[1] = cells[2] = cells[6] = ""
             self.tree.insert("", "end", iid=line, values=cells, tags=("odd",) if number % 2 else ())
-
-    def _make_list(self, room: ttk.Frame) -> ttk.Treeview:
-        names = [name for name, _ in _COLUMNS]
-        tree = ttk.Treeview(room, columns=names, show="headings", selectmode="extended", height=12)
-        digit = nametofont("TkDefaultFont", self).measure("0")
-        for name, characters in _COLUMNS:
-            tree.heading(name, text=name, anchor="w")
-            tree.column(name, width=characters * digit, minwidth=6 * digit, stretch=name == "Why", anchor="w")
-        down = ttk.Scrollbar(room, orient="vertical", command=tree.yview)
-        tree.configure(yscrollcommand=down.set)
-        tree.grid(row=1, column=0, sticky="nsew")
-        down.grid(row=1, column=1, sticky="ns")
-        tree.tag_configure("odd", background=ttk.Style(self).lookup("Bar.TFrame", "background"))
-        tree.bind("<<TreeviewSelect>>", lambda _event: self._show_detail())
-        return tree
 
     def _show_message(self, text: str) -> None:
         self.tree.delete(*self.tree.get_children())

@@ -27,6 +27,7 @@ class SideWindow(tk.Toplevel):
         self.room = ttk.Frame(self, padding=16)
         self.room.grid(row=0, column=0, sticky="nsew")
         self._over = parent.winfo_toplevel()
+        self._timer = ""
         for key in ("<Escape>", "<Control-w>", "<Command-w>"):
             self.bind(key, lambda _event: self.destroy())
 
@@ -39,6 +40,18 @@ class SideWindow(tk.Toplevel):
             button.grid(row=0, column=column, padx=(8, 0))
             button.bind("<Return>", lambda event: event.widget.invoke())
         return made
+
+    def repeat(self, milliseconds: int, action: Callable[[], object]) -> None:
+        """Call ``action`` now and after each such time, for as long as the window is open."""
+        action()
+        self._timer = self.after(milliseconds, self.repeat, milliseconds, action)
+
+    def destroy(self) -> None:
+        """Close it; the form has the keyboard again."""
+        if self._timer:
+            self.after_cancel(self._timer)
+            self._timer = ""
+        super().destroy()
 
     def show(self, first_focus: tk.Misc) -> None:
         """Bring it up near the window it belongs to, within the screen."""

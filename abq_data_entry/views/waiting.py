@@ -5,9 +5,9 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
-from tkinter.font import nametofont
 from typing import NamedTuple
 
+from ..widgets.live_list import LiveList
 from .side_window import SideWindow
 
 _COLUMNS = (("Record", 28), ("Technician", 18), ("Kept", 17), ("State", 16), ("Why", 48))
@@ -43,7 +43,12 @@ class WaitingWindow(SideWindow):
         self.room.rowconfigure(1, weight=1)
         self._next = ttk.Label(self.room, style="Section.TLabel")
         self._next.grid(row=0, column=0, columnspan=2, sticky="w", pady=(0, 8))
-        self.tree = self._make_list()
+        self._list = LiveList(self.room, _COLUMNS, spare=("Kept", "Technician"))
+        self._list.grid(row=1, column=0, sticky="nsew")
+        self.tree = self._list.tree
+        self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_chosen())
+        for key in ("<Return>", "<Double-Button-1>"):
+            self.tree.bind(key, lambda _event: self.press("Open"))
         self._detail = ttk.Label(self.room, wraplength=640, justify="left", anchor="nw")
         self._detail.grid(row=2, column=0, columnspan=2, sticky="ew", pady=(12, 0))
         self._buttons = self._make_buttons()
@@ -53,38 +58,13 @@ class WaitingWindow(SideWindow):
     def show_rows(self, rows: Sequence[WaitingRow], following: str) -> None:
         """Show these records, and above them what happens next; the chosen one stays chosen."""
         self._rows = {row.identifier: row for row in rows}
-        for gone in set(self.tree.get_children()) - set(self._rows):
-            self.tree.delete(gone)
-        for position, row in enumerate(rows):
-            if self.tree.exists(row.identifier):
-                self.tree.item(row.identifier, values=row.cells)
-            else:
-                self.tree.insert("", position, iid=row.identifier, values=row.cells)
-        if rows and not self.tree.selection():
-            self.tree.selection_set(rows[0].identifier)
-            self.tree.focus(rows[0].identifier)
+        self._list.show({row.identifier: row.cells for row in rows})
         self._next.configure(text=following)
         self._show_chosen()
 
     def press(self, name: str) -> None:
         """Press the button of that name."""
         self._buttons[name].invoke()
-
-    def _make_list(self) -> ttk.Treeview:
-        names = [name for name, _ in _COLUMNS]
-        tree = ttk.Treeview(self.room, columns=names, show="headings", selectmode="browse", height=10)
-        width = nametofont("TkDefaultFont", self).measure("0")
-        for name, characters in _COLUMNS:
-            tree.heading(name, text=name, anchor="w")
-            tree.column(name, width=characters * width, stretch=name == "Why", anchor="w")
-        bar = ttk.Scrollbar(self.room, orient="vertical", command=tree.yview)
-        tree.configure(yscrollcommand=bar.set)
-        tree.grid(row=1, column=0, sticky="nsew")
-        bar.grid(row=1, column=1, sticky="ns")
-        tree.bind("<<TreeviewSelect>>", lambda _event: self._show_chosen())
-        tree.bind("<Return>", lambda _event: self.press("Open"))
-        tree.bind("<Double-Button-1>", lambda _event: self.press("Open"))
-        return tree
 
     def _make_buttons(self) -> dict[str, ttk.Button]:
         calls: dict[str, Callable[[], object]] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 import tkinter as tk
 from collections.abc import Iterator, Mapping, Sequence
-from tkinter import ttk
-from tkinter.font import nametofont
+
+from .table import Table
 
 SLICE_SECONDS = 0.004
 """For so long the window does nothing else but change rows."""
@@ -15,34 +15,14 @@ _PAUSE_MS = 1
 Cells = Sequence[str]
 
 
-class LiveList(ttk.Frame):
-    """``columns`` are pairs of a heading and its width in digits; the last one takes what room is left.
-
-    Where that is less than half of its width, the columns of ``spare`` are left out, the first of them first.
-
-    The rows are those of :meth:`show`, in its order. ``tree`` is the list itself, for events and the selection.
-    """
+class LiveList(Table):
+    """Its rows are those of :meth:`show`, in its order."""
 
     def __init__(self, parent: tk.Misc, columns: Sequence[tuple[str, int]], spare: Sequence[str] = ()) -> None:
-        super().__init__(parent)
-        self.columnconfigure(0, weight=1)
-        self.rowconfigure(0, weight=1)
+        super().__init__(parent, columns, spare)
         self._shown: dict[str, Cells] = {}
         self._changes: Iterator[None] = iter(())
         self._timer = ""
-        names = [name for name, _ in columns]
-        self.tree = ttk.Treeview(self, columns=names, show="headings", selectmode="browse", height=10)
-        self._spare = spare
-        self._widths = dict(columns)
-        digit = nametofont("TkDefaultFont", self).measure("0")
-        for name, digits in columns:
-            self.tree.heading(name, text=name, anchor="w")
-            self.tree.column(name, width=digits * digit, stretch=name == names[-1], anchor="w")
-        bar = ttk.Scrollbar(self, orient="vertical", command=self.tree.yview)
-        self.tree.configure(yscrollcommand=bar.set)
-        self.tree.grid(row=0, column=0, sticky="nsew")
-        bar.grid(row=0, column=1, sticky="ns")
-        self.tree.bind("<Configure>", lambda event: self._fit(event.width))
 
     def show(self, rows: Mapping[str, Cells]) -> None:
         """Show these rows, cells by identifier. Takes the place of what an earlier call hasn't shown yet."""
@@ -73,15 +53,6 @@ class LiveList(ttk.Frame):
             self.after_cancel(self._timer)
             self._timer = ""
         super().destroy()
-
-    def _fit(self, width: int) -> None:
-        room = width / nametofont("TkDefaultFont", self).measure("0")
-        shown = list(self._widths)
-        for name in self._spare:
-            if sum(self._widths[each] for each in shown) - self._widths[shown[-1]] / 2 > room:
-                shown.remove(name)
-        if tuple(self.tree.cget("displaycolumns")) != tuple(shown):
-            self.tree.configure(displaycolumns=shown)
 
     def _go_on(self) -> None:
         self._timer = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
+from tkinter import ttk
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.widgets.flow import lines_of
 from tests.fixtures.window import Window
-from tests.window.test_form import record
+from tests.window.test_form import open_plot, record
 
 SMALL, LARGE = "800x600", "1180x860"
 
@@ -91,6 +92,76 @@ def test_with_large_fonts_nothing_is_cut_off(window: Window, size: int, density:
     window.save()
     window.until(lambda: visible(window, form.inputs[F.HUMIDITY].editor), "the first empty field in sight")
     assert visible(window, window.app.status_bar)
+
+
+def cut_off(window: Window) -> list[str]:
+    """The windows beside the main one that aren't whole on the screen, and their buttons that aren't in sight."""
+    found = []
+    for top in window.app.winfo_children():
+        if isinstance(top, tk.Toplevel) and top.winfo_viewable():
+            screen = (0, 0, top.winfo_screenwidth(), top.winfo_screenheight())
+            found += [] if _within(top, *screen) else [f"{top.title()}: {top.winfo_geometry()}"]
+            found += [f"{top.title()}: {each.cget('text')}" for each in _buttons(top) if not _in_sight(each)]
+    return found
+
+
+def _within(widget: tk.Misc, x: int, y: int, width: int, height: int) -> bool:
+    right, bottom = widget.winfo_rootx() + widget.winfo_width(), widget.winfo_rooty() + widget.winfo_height()
+    return widget.winfo_rootx() >= x and widget.winfo_rooty() >= y and right <= x + width and bottom <= y + height
+
+
+def _in_sight(button: ttk.Button) -> bool:
+    """Whether nothing of it is hidden by what it is in; what can be scrolled is."""
+    room: tk.Misc = button
+    while not isinstance(room, tk.Toplevel | tk.Canvas):
+        room = room.nametowidget(room.winfo_parent())
+        if not _within(button, room.winfo_rootx(), room.winfo_rooty(), room.winfo_width(), room.winfo_height()):
+            return isinstance(room, tk.Canvas)
+    return button.winfo_width() >= button.winfo_reqwidth()
+
+
+def _buttons(widget: tk.Misc) -> list[ttk.Button]:
+    found = [widget] if isinstance(widget, ttk.Button) and widget.winfo_viewable() else []
+    return found + [button for child in widget.winfo_children() for button in _buttons(child)]
+
+
+@pytest.mark.parametrize("size", [9, 16])
+@pytest.mark.parametrize(
+    "callback",
+    ["show_deliveries", "check_connections", "show_waiting", "show_administration", "show_history", "show_keys",
+     "about", "upload_to_corporate_ftp"],
+)  # fmt: skip
+def test_no_window_beside_the_form_is_cut_off(
+    window: Window, stored: SQLModel, size: int, callback: str
+) -> None:
+    stored.save_record(record(1, window.text(F.DATE)))
+    window.app.settings["font size"].set(size)
+    window.begin_check()
+    open_plot(window, 1)
+    window.app.callbacks[callback]()
+
+    def tops() -> list[tk.Misc]:
+        return [each for each in window.app.winfo_children() if isinstance(each, tk.Toplevel)]
+
+    window.until(lambda: tops() and all(each.winfo_viewable() for each in tops()), "the window")
+    window.settle()
+    assert cut_off(window) == []
+
+
+@pytest.mark.parametrize("size", [9, 16])
+def test_two_versions_of_a_record_fit_on_the_screen(window: Window, stored: SQLModel, size: int) -> None:
+    date, long = window.text(F.DATE), "What happened to the plants on this morning and why. " * 9
+    stored.save_record(record(1, date))
+    window.app.settings["font size"].set(size)
+    window.begin_check()
+    open_plot(window, 1)
+    names = (F.HUMIDITY, F.LIGHT, F.TEMPERATURE, F.PLANTS, F.BLOSSOMS, F.FRUIT)
+    window.fill(Notes="mine", **dict.fromkeys(names, "5"))
+    stored.save_record(record(1, date, Notes=long, **dict.fromkeys(names, "6")), "update", author="P Taylor")
+    window.app.form.submit()
+    window.dialog()
+    window.settle()
+    assert cut_off(window) == []
 
 
 def test_long_errors_push_nothing_out_of_reach(window: Window) -> None:
