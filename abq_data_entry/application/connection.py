@@ -210,7 +210,7 @@ class Connection:
         self._app.record_list.show_problem("The database is away: no records to list.", self._app.retry_database)
         self._app.reconnecting.lost(error)
         self._app.offline.show_choices()
-        self._app.entry.refresh_check()
+        self._app.checks.refresh()
 
 
 def _open_configured(settings: Mapping[str, str], username: str, password: str) -> tuple[SQLModel, Any]:

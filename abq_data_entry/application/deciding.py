@@ -28,7 +28,7 @@ class Deciding:
         """Show the record as it waits; where it needs a decision, beside what the database has now."""
         model = self._app.data_model
         if entry.state != "undecided":
-            self._app.entry.open_record(entry.key)
+            self._app.navigation.open_record(entry.key)
         elif model is None or self._app.reconnecting.away:
             self._app.status.set("This can be decided when the database is back: its version is needed too")
         else:
@@ -57,7 +57,7 @@ class Deciding:
 
     def _discard(self, entry: Entry) -> None:
         self._app.waiting.settle((entry.identifier,), "discarded")
-        self._app.entry.refresh_check()
+        self._app.checks.refresh()
 
     def _show(self, entry: Entry, found: VersionedRecord) -> None:
         # Later corrections of the same plot wait behind it: the last one is what was meant.
@@ -93,7 +93,7 @@ class Deciding:
             self._app.waiting.settle(tuple(each.identifier for each in same), "decided")
             self._app.status.set(f"{place(record)}: saved {said}".rstrip())
             self._app.offline.record_saved(record)
-            self._app.entry.refresh_check()
+            self._app.checks.refresh()
             self._app.browsing.records_changed(last.key, inserted=False)
 
         def failed(error: BaseException) -> None:

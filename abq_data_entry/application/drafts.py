@@ -4,12 +4,70 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .. import folders
 from ..folders import replacement
 
+if TYPE_CHECKING:
+    from .window import Application
+
+log = logging.getLogger(__name__)
 SLOTS = 16
+DELAY_MS = 150
+
+
+class Drafts:
+    """The draft of the window's form: written soon after each edit. On the Tk thread."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+        self._file = DraftFile(folders.data_folder() / "drafts")
+        self._timer = ""
+        self.greeting = "Ready"
+        """What is said when the database is open."""
+
+    def begin(self) -> None:
+        """Look for the draft of a window that ended without warning, and show it in the form."""
+        self._app.jobs.submit("files", self._file.take_over, done=self._restore)
+
+    def edited(self) -> None:
+        """Something was typed."""
+        if not self._timer:
+            self._timer = self._app.after(DELAY_MS, self.keep)
+
+    def keep(self) -> None:
+        """Write down now what is in the form."""
+        self._cancel_timer()
+        self._app.jobs.submit("files", self._file.write, self._app.form.draft(), failed=self._failed)
+
+    def drop(self) -> None:
+        """What was typed is saved or given up: its draft goes."""
+        self._cancel_timer()
+        self._app.jobs.submit("files", self._file.write, None)
+
+    def end(self) -> None:
+        """The window closes: another one may have its place."""
+        self._app.jobs.submit("files", self._file.release)
+
+    def _restore(self, draft: dict[str, Any] | None) -> None:
+        if draft is None or self._app.form.changed:
+            return
+        self._app.form.restore_draft(draft)
+        self._app.form.focus_first_empty()
+        # Shown once more when the database is open, which may come later.
+        self.greeting = "What you were typing when the program ended is back in the form"
+        self._app.status.set(self.greeting)
+
+    def _failed(self, error: BaseException) -> None:
+        log.warning("the draft couldn't be kept", exc_info=error)
+
+    def _cancel_timer(self) -> None:
+        if self._timer:
+            self._app.after_cancel(self._timer)
+            self._timer = ""
 
 
 class DraftFile:

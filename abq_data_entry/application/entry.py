@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
-from ..constants import CHECK_TIMES
 from ..constants import FieldNames as F
 from ..views import show_choice, show_failure
 from ..views.check_panel import CheckView
@@ -23,74 +21,12 @@ Record = dict[str, Any]
 
 
 class RecordEntry:
-    """Saves, opens, and moves between plots; asks before anything typed would be lost."""
+    """Saves the form's record; what is to be done after that is ``after_save``."""
 
     def __init__(self, application: Application) -> None:
         self._app = application
         self._agreed: set[tuple[CheckKey, str]] = set()
-        self._then: Callable[[], object] | None = None
-        self._after: int | None = None
-
-    # -- the check ------------------------------------------------------------------------------------
-
-    def check_chosen(self, date: datetime.date, time: str, lab: str) -> None:
-        """The form has a date, a time and a lab: fetch what is known of that check."""
-        model, key = self._app.data_model, (date, time, lab)
-        if model is None or self._app.reconnecting.away:
-            self._show_known(key)
-            return
-
-        def look_up() -> tuple[CheckView, Any]:
-            progress = self._app.connection.lasting(lambda: model.get_check(*key))
-            plots = model.choices().plots
-            view = CheckView(
-                key=key,
-                plots=plots.get(lab, ()),
-                technician=progress.technician,
-                recorded=progress.recorded,
-                previous=model.get_previous_readings(*key),
-                known=True,
-                following=following_check(key, tuple(plots)),
-                version=progress.version,
-            )
-            return view, progress
-
-        def show(found: tuple[CheckView, Any]) -> None:
-            view, progress = found
-            self._app.offline.check_loaded(key, progress, view.previous)
-            self._app.form.show_check(self._app.offline.overlaid(view))
-
-        job = self._app.jobs.submit("records", look_up, done=show, failed=lambda error: self._check_unknown(key, error))
-        self._app.reconnecting.expect(job)
-
-    def _show_known(self, key: CheckKey) -> None:
-        """The database is away: what the last known copy says of the check."""
-        unknown = CheckView(key=key, problem="What is recorded isn't known while the database is away.")
-        self._app.form.show_check(self._app.offline.check(key) or unknown)
-
-    def _check_unknown(self, key: CheckKey, error: BaseException) -> None:
-        log.warning("the check couldn't be looked up", exc_info=error)
-        if self._app.reconnecting.means_away(error) and self._app.offline.check(key) is not None:
-            self._show_known(key)
-            return
-        self._app.form.show_check(CheckView(key=key, problem=f"The check couldn't be looked up: {error}"))
-
-    def refresh_check(self) -> None:
-        """Look the form's check up again."""
-        if self._app.form.check_key is not None:
-            self.check_chosen(*self._app.form.check_key)
-
-    def next_check(self) -> None:
-        """Begin the check that comes after a complete one."""
-        following = self._app.form.check.following
-        if following is not None:
-            self.leave_form(lambda: self._begin_check(following))
-
-    def _begin_check(self, key: CheckKey) -> None:
-        self._app.form.set_check(*key)
-        self._app.form.focus_first_empty()
-
-    # -- saving ---------------------------------------------------------------------------------------
+        self.after_save: Callable[[], object] | None = None
 
     def save(self, record: Record, opened: tuple[Any, ...] | None) -> None:
         """The form's record is right: ask about the technician where that is needed, then save."""
@@ -205,9 +141,9 @@ class RecordEntry:
         return ""
 
     def _saved(self, record: Record, updated: bool, whole_check: bool, waits: bool = False, said: str = "") -> None:
-        app, then = self._app, self._then
-        self._then = None
-        app.draft_saved()
+        app, then = self._app, self.after_save
+        self.after_save = None
+        app.drafts.drop()
         key = tuple(record[name] for name in fields.RECORD_KEY)
         app.saved_records += 1
         count = f"{app.saved_records} record{'s' * (app.saved_records != 1)} saved"
@@ -222,7 +158,7 @@ class RecordEntry:
             app.offline.record_saved(record)
             # The database answers again: so may the check that it didn't tell.
             if whole_check or app.form.check.problem:
-                self.refresh_check()
+                self._app.checks.refresh()
             app.browsing.records_changed(key, inserted=not updated)
         if then is not None:
             then()
@@ -230,7 +166,7 @@ class RecordEntry:
     def _save_failed(self, record: Record, error: BaseException) -> None:
         from .. import models
 
-        self._then = None
+        self.after_save = None
         form = self._app.form
         if isinstance(error, models.RecordConflict):
             form.save_failed()
@@ -238,12 +174,12 @@ class RecordEntry:
             self._app.status.set(f"Not saved: {error}")
         elif isinstance(error, models.RecordExists):
             form.save_failed({F.PLOT: str(error)})
-            self.refresh_check()
+            self._app.checks.refresh()
             self._app.status.set(f"Not saved: {error}")
         elif isinstance(error, models.RecordMissing):
             form.save_failed()
             form.make_new()
-            self.refresh_check()
+            self._app.checks.refresh()
             self._app.status.set("Not saved: somebody deleted this record. Save makes a new one of what stands here")
         elif isinstance(error, models.RecordInvalid) and set(error.errors) & set(form.inputs):
             form.save_failed(error.errors)
@@ -259,143 +195,6 @@ class RecordEntry:
                 reason_of(error),
                 retry=form.submit,
             )
-
-    # -- going somewhere else ---------------------------------------------------------------------------
-
-    def leave_form(self, then: Callable[[], object]) -> None:
-        """Do ``then``; where the form holds something unsaved, ask first, once."""
-        form = self._app.form
-        if form.saving:
-            self._then = then
-        elif not form.changed:
-            then()
-        else:
-            plot = form.inputs[F.PLOT].text
-            show_choice(
-                self._app,
-                "Unsaved Record",
-                f"Plot {plot} isn't saved." if plot else "The record isn't saved.",
-                "Save what you typed, or discard it?",
-                (
-                    ("Save", lambda: self._save_then(then)),
-                    ("Discard", lambda: self._discard_then(then)),
-                    ("Cancel", None),
-                ),
-            )
-
-    def _save_then(self, then: Callable[[], object]) -> None:
-        self._then = then
-        self._app.form.submit()
-        if not self._app.form.saving:  # errors: the user stays with them
-            self._then = None
-
-    def _discard_then(self, then: Callable[[], object]) -> None:
-        self._app.form.begin_new()
-        self._app.draft_saved()
-        then()
-
-    def new_record(self) -> None:
-        """A new record for the next plot that isn't recorded; from the list, back to what was being typed."""
-        if not self._app.shows_form and self._app.form.changed:
-            self._app.show_form()
-            self._app.form.focus_first_empty()
-        else:
-            self.leave_form(self._begin_new)
-
-    def clear(self) -> None:
-        """Empty the form; asks when something would be lost."""
-        self.leave_form(self._begin_new)
-
-    def _begin_new(self) -> None:
-        self._app.show_form()
-        self._app.form.begin_new()
-        self._app.draft_saved()
-        self._app.form.focus_first_empty()
-
-    def go_to_plot(self, plot: int) -> None:
-        """To that plot of the check: open its record, or begin one."""
-        self.leave_form(lambda: self._show_plot(plot))
-
-    def _show_plot(self, plot: int) -> None:
-        form, check = self._app.form, self._app.form.check
-        self._app.show_form()
-        if plot not in check.plots:
-            self._app.status.set(f"There is no plot {plot} to go to: choose date, time and lab first")
-        elif plot in check.recorded and check.key is not None:
-            self.open_record((*check.key, plot))
-        else:
-            form.begin_new(plot=plot)
-            form.focus_first_empty()
-
-    def move(self, steps: int) -> None:
-        """To the next (1) or the previous (-1) plot of the check."""
-        form = self._app.form
-        plots, key = form.check.plots, form.key
-        current = key[3] if key is not None else 0
-        ahead = [plot for plot in plots if (plot > current if steps > 0 else plot < current)]
-        if ahead:
-            self.go_to_plot(min(ahead) if steps > 0 else max(ahead))
-        else:
-            self._app.status.set("This is the last plot" if steps > 0 else "This is the first plot")
-
-    def next_missing(self) -> None:
-        """To the next plot of the check that isn't recorded."""
-        form = self._app.form
-        key = form.key
-        plot = form.check.next_missing(key[3] if key is not None else 0)
-        if plot is None:
-            left = form.check.left_to_others()
-            entered = f"Only plot {left.plot} is missing: {left.named} is entering it" if left else ""
-            self._app.status.set(entered or "No plot is missing")
-        else:
-            self.go_to_plot(plot)
-
-    def open_row(self, row: Mapping[str, Any]) -> None:
-        """Open the record of a row of the list."""
-        key = tuple(row[name] for name in fields.RECORD_KEY)
-        self.leave_form(lambda: self.open_record(key))
-
-    def open_record(self, key: tuple[Any, ...]) -> None:
-        """Fetch a record and show it for correction; one that waits here is shown as it waits."""
-        model, waiting = self._app.data_model, self._app.waiting.latest(key)
-        if waiting is not None and (waiting.state == "waiting" or self._app.reconnecting.away):
-            self._opened(waiting.record)
-            return
-        if waiting is not None:
-            self._app.deciding.open(waiting)
-            return
-        if model is None or self._app.reconnecting.away:
-            self._open_known(key)
-            return
-        self._app.jobs.submit(
-            "records",
-            lambda: self._app.connection.lasting(lambda: model.get_versioned_record(*key)),
-            done=lambda found: self._opened(found.record, found.version),
-            failed=self._open_failed,
-        )
-
-    def _open_known(self, key: tuple[Any, ...]) -> None:
-        known = self._app.offline.record(key)
-        if known:
-            self._opened(dict(known))
-        else:
-            self._app.status.set("This record can't be opened while the database is away")
-
-    def _opened(self, record: Mapping[str, Any], version: int | None = None) -> None:
-        if not record:
-            self._app.status.set("This record no longer exists")
-            self.refresh_check()
-            return
-        self._app.show_form()
-        self._app.form.open_record(record, version)
-        self._app.form.focus_correction()
-
-    def _open_failed(self, error: BaseException) -> None:
-        log.error("a record couldn't be opened", exc_info=error)
-        if self._app.reconnecting.means_away(error):
-            self._app.status.set("This record can't be opened while the database is away")
-            return
-        show_failure(self._app, "Open Record", "The record couldn't be opened.", reason_of(error))
 
 
 def account() -> str:
@@ -413,13 +212,3 @@ def reason_of(error: BaseException) -> str:
     """The sentence for people, and below it what the server said, where that is known."""
     detail = getattr(error, "detail", "")
     return f"{error}\n\n{detail}" if detail else str(error)
-
-
-def following_check(key: CheckKey, labs: tuple[str, ...]) -> CheckKey | None:
-    """The check after ``key``: the next lab at the same time, after the last lab the next time of the day."""
-    date, time, lab = key
-    if lab in labs[:-1]:
-        return date, time, labs[labs.index(lab) + 1]
-    if time in CHECK_TIMES[:-1] and labs:
-        return date, CHECK_TIMES[CHECK_TIMES.index(time) + 1], labs[0]
-    return None

@@ -79,7 +79,7 @@ class PlotDialog(Dialog):
         text = self._number.get().strip()
         self._forget()
         if text.isascii() and text.isdecimal() and len(text) <= 2:
-            self._application.entry.go_to_plot(int(text))
+            self._application.navigation.go_to_plot(int(text))
         else:
             self._application.status.set(f"{text or 'Nothing'} isn't the number of a plot")
 

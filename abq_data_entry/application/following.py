@@ -105,7 +105,7 @@ class Following:
             app.jobs.submit("records", model.choices, done=app.show_choices, failed=_not_fetched)
         lab = app.form.check_key[2] if app.form.check_key is not None else None
         if self._missed or any(key[2] == lab for key in saved):
-            app.entry.refresh_check()
+            app.checks.refresh()
         if self._missed:
             self._show_missed()
         self._missed = self._places = False

@@ -50,7 +50,7 @@ class NewDay:
         form.offer_day(DayOffer(date, today.isoformat(), self._go_on, lambda: self._stay(date, today)))
 
     def _go_on(self) -> None:
-        self._app.entry.leave_form(self._begin)
+        self._app.navigation.leave_form(self._begin)
 
     def _begin(self) -> None:
         if self._app.form.begin_day(leave_check=True):

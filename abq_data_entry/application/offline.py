@@ -71,7 +71,7 @@ class Offline:
 
     def check(self, key: CheckKey) -> CheckView | None:
         """What is known of a check without asking the database; ``None`` if nothing is known at all."""
-        from .entry import following_check
+        from .checks import following_check
 
         known = self.known
         if known is None or not known.choices.labs:
@@ -127,7 +127,7 @@ class Offline:
             self.choices_loaded(self._choices)
         if self._app.reconnecting.away and self._app.data_model is None:
             self.show_choices()
-            self._app.entry.refresh_check()
+            self._app.checks.refresh()
 
     def _change(self, known: Known) -> None:
         self.known = known

@@ -68,7 +68,7 @@ class Reconnecting:
         self.since = datetime.datetime.now().astimezone()
         self._attempts, self._by_itself = 0, by_itself
         self._plan()
-        self._app.entry.refresh_check()  # as the last known copy has it
+        self._app.checks.refresh()  # as the last known copy has it
 
     def expect(self, job: Job) -> None:
         """The database is away if it doesn't answer that request in time."""

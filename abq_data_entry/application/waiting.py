@@ -177,7 +177,7 @@ class Waiting:
                 self._app.status.set(problem)
             self.show_line()
             if self.keys != before:
-                self._app.entry.refresh_check()
+                self._app.checks.refresh()
         if not self._app.reconnecting.away:
             self.replay()
 
@@ -193,7 +193,7 @@ class Waiting:
             self._app.offline.record_saved(entry.record)
         if done.saved:
             self._app.status.set(f"{counted(len(done.saved))} that waited here {_are(done.saved)} in the database now")
-            self._app.entry.refresh_check()
+            self._app.checks.refresh()
             self._app.browsing.restart()
         if done.undecided:
             self._app.status.set(f"{counted(len(done.undecided))} that waited here need your decision")

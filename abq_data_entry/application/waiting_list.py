@@ -31,7 +31,7 @@ def show_waiting(application: Application) -> WaitingWindow:
     def open_entry(identifier: str) -> None:
         entry = entry_of(identifier)
         if entry is not None:
-            application.entry.leave_form(lambda: application.deciding.open(entry))
+            application.navigation.leave_form(lambda: application.deciding.open(entry))
 
     def discard(identifier: str) -> None:
         entry = entry_of(identifier)

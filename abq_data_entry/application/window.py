@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib
 import logging
 import sys
 import tkinter as tk
@@ -24,12 +23,15 @@ from ..views.field_help import FieldHelp
 from ..views.record_list import ListCallbacks
 from ..widgets import Scrolled, StatusBar
 from .browsing import Browsing
+from .callbacks import make_callbacks, menu_command
+from .checks import Checks
 from .connection import Connection
 from .deciding import Deciding
-from .drafts import DraftFile
+from .drafts import Drafts
 from .entry import RecordEntry
 from .following import Following
 from .layout import Layout
+from .navigation import Navigation
 from .new_day import NewDay
 from .offline import Offline
 from .permissions import Permissions
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     from ..models import SQLModel
 
 log = logging.getLogger(__name__)
-DRAFT_DELAY_MS = 150
 SCREEN_POLL_MS = 5
 FOCUS_PATIENCE_MS = 300
 DRAWING_MS = 25  # in which the window draws itself
@@ -80,10 +81,10 @@ class Application(tk.Tk):
         self._preferences = Preferences(self, self.settings_model)
         self.settings = self._preferences.variables
         self.look = self._preferences.apply_look()
-        self._draft_file = DraftFile(folders.data_folder() / "drafts")
-        self._draft_timer: str | None = None
-        self._greeting = "Ready"
+        self.drafts = Drafts(self)
+        self.checks = Checks(self)
         self.entry = RecordEntry(self)
+        self.navigation = Navigation(self)
         self.browsing = Browsing(self)
         self.permissions = Permissions(self)
         self.presence = CheckPresence(self)
@@ -94,7 +95,7 @@ class Application(tk.Tk):
         self.offline = Offline(self)
         self.deciding = Deciding(self)
         self._build()
-        self.callbacks: dict[str, Callable[..., object]] = self._make_callbacks()
+        self.callbacks = make_callbacks(self)
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
         bind_keys(self, self.callbacks, mac)
         if not mac:
@@ -104,7 +105,7 @@ class Application(tk.Tk):
             # And Ctrl+A goes to the beginning of the line there; desktops select all.
             self.event_delete("<<LineStart>>", "<Control-Key-a>", "<Control-Lock-Key-A>")
             self.event_add("<<SelectAll>>", "<Control-Key-a>", "<Control-Lock-Key-A>")
-        PlotKeys(self, self.entry.go_to_plot, "Command" if mac else "Control")
+        PlotKeys(self, self.navigation.go_to_plot, "Command" if mac else "Control")
         self.new_day = NewDay(self)
         self.following = Following(self)
         self.protocol("WM_DELETE_WINDOW", self.quit_application)
@@ -154,13 +155,6 @@ class Application(tk.Tk):
         self._layout.show("list")
         self.record_list.focus_set()
 
-    def draft_saved(self) -> None:
-        """What was typed is saved or given up: its draft goes."""
-        if self._draft_timer is not None:
-            self.after_cancel(self._draft_timer)
-            self._draft_timer = None
-        self.jobs.submit("files", self._draft_file.write, None)
-
     def connection_lost(self, text: str, retry: Callable[[], object]) -> None:
         """Say that there is no database; the list offers to try again."""
         self.status_bar.show_connection("No database", warning=True)
@@ -173,7 +167,7 @@ class Application(tk.Tk):
 
     def quit_application(self) -> None:
         """End the program; asks when something unsaved or unfinished would be lost."""
-        self.entry.leave_form(self._quit_unless_running)
+        self.navigation.leave_form(self._quit_unless_running)
 
     def _set_icon(self) -> None:
         folder = Path(__file__).resolve().parent.parent / "images"
@@ -192,12 +186,12 @@ class Application(tk.Tk):
         self.form = DataRecordForm(
             self._form_room.inside,
             FormCallbacks(
-                self.entry.check_chosen,
+                self.checks.chosen,
                 self.entry.save,
-                self.entry.go_to_plot,
-                self._edited,
-                self.entry.next_check,
-                self.entry.clear,
+                self.navigation.go_to_plot,
+                self.drafts.edited,
+                self.checks.begin_next,
+                self.navigation.clear,
             ),
             self.settings,
             lambda: self.today(),
@@ -208,8 +202,8 @@ class Application(tk.Tk):
             ListCallbacks(
                 self.browsing.fetch,
                 self.browsing.filter_changed,
-                self.entry.open_row,
-                lambda row: _menu_command("history", "show_history_of", self, row),
+                self.navigation.open_row,
+                lambda row: menu_command("history", "show_history_of", self, row),
             ),
             lambda: self.today(),
         )
@@ -235,42 +229,8 @@ class Application(tk.Tk):
         database = self.connection.database
         self.waiting.begin(database)
         self.offline.begin(database)
-        self.jobs.submit("files", self._draft_file.take_over, done=self._restore_draft)
+        self.drafts.begin()
         self._preferences.ask_desktop()
-
-    def _make_callbacks(self) -> dict[str, Callable[..., object]]:
-        callbacks = {
-            "new_record": self.entry.new_record,
-            "save_record": lambda: self.form.submit(),
-            "export_extract": lambda: self.waiting.agree(lambda: _menu_command("export", "ask_and_export", self)),
-            "back_up": self.tools.backups.ask_and_back_up,
-            "restore": self.tools.backups.ask_and_restore,
-            "quit": self.quit_application,
-            "update_weather_data": self.tools.update_weather_data,
-            "upload_to_corporate_rest": lambda: self.waiting.agree(self.tools.upload_to_corporate_rest),
-            "upload_to_corporate_ftp": lambda: self.waiting.agree(self.tools.upload_to_corporate_ftp),
-            "show_waiting": self.waiting.show,
-            "show_deliveries": lambda: _menu_command("delivery_list", "show_deliveries", self),
-            "check_connections": lambda: _menu_command("connections_check", "show_connections", self),
-            "show_administration": lambda: _menu_command("administration", "show_administration", self),
-            "show_form": self._go_to_form,
-            "show_record_list": self.show_record_list,
-            "previous_record": lambda: self.entry.move(-1),
-            "next_record": lambda: self.entry.move(1),
-            "ask_plot": lambda: _menu_command("export", "ask_plot", self),
-            "next_missing": self.entry.next_missing,
-            "show_history": lambda: _menu_command("history", "show_history", self),
-            "refresh": self._refresh,
-            "help_for_field": lambda: self.field_help.toggle(self.form.focused),
-            "show_keys": lambda: _menu_command("about", "show_keys", self),
-            "about": lambda: _menu_command("about", "show_about", self),
-            "show_settings_file": lambda: _menu_command("export", "show_settings_file", self),
-        }
-        return {name: self.permissions.guarded(name, callback) for name, callback in callbacks.items()}
-
-    def _go_to_form(self) -> None:
-        self.show_form()
-        self.form.focus_first_empty()
 
     # -- the database -----------------------------------------------------------------------------------
 
@@ -279,7 +239,7 @@ class Application(tk.Tk):
         if previous is not None:
             self.jobs.submit("database", previous.close)
         self.status_bar.show_connection("")
-        self.status.set(self._greeting)
+        self.status.set(self.drafts.greeting)
         self._show_database(choices)
         self.tools.offer_deliveries()
         self.tools.backups.begin_daily()
@@ -299,7 +259,7 @@ class Application(tk.Tk):
         if self.data_model is not None:
             self.permissions.ask(self.data_model)
             self.following.begin(self.data_model)
-        self.entry.refresh_check()
+        self.checks.refresh()
         self.browsing.restart()
         self.waiting.replay()
 
@@ -315,7 +275,8 @@ class Application(tk.Tk):
         else:
             self.connection.connect()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Look up anew what is shown; look for a database that is away, or was never opened."""
         if self.reconnecting.away:
             self.retry_database()
             return
@@ -323,30 +284,8 @@ class Application(tk.Tk):
             self.connection.connect()
             return
         self.jobs.submit("records", self.data_model.choices, done=self.show_choices)
-        self.entry.refresh_check()
+        self.checks.refresh()
         self.browsing.restart()
-
-    # -- drafts -----------------------------------------------------------------------------------------
-
-    def _edited(self) -> None:
-        if self._draft_timer is None:
-            self._draft_timer = self.after(DRAFT_DELAY_MS, self._keep_draft)
-
-    def _keep_draft(self) -> None:
-        self._draft_timer = None
-        self.jobs.submit("files", self._draft_file.write, self.form.draft(), failed=self._draft_failed)
-
-    def _draft_failed(self, error: BaseException) -> None:
-        log.warning("the draft couldn't be kept", exc_info=error)
-
-    def _restore_draft(self, draft: dict[str, Any] | None) -> None:
-        if draft is None or self.form.changed:
-            return
-        self.form.restore_draft(draft)
-        self.form.focus_first_empty()
-        # Shown once more when the database is open, which may come later.
-        self._greeting = "What you were typing when the program ended is back in the form"
-        self.status.set(self._greeting)
 
     # -- the end ----------------------------------------------------------------------------------------
 
@@ -381,18 +320,10 @@ class Application(tk.Tk):
         self.following.end()
         self.presence.leave()
         self._layout.remember_size(self.settings["window geometry"])
-        if self._draft_timer is not None:
-            self.after_cancel(self._draft_timer)
-        draft = self.form.draft()
-        self.jobs.submit("files", self._draft_file.write, draft)
+        self.drafts.keep()
         self.withdraw()
-        self.jobs.submit("files", self._draft_file.release)
+        self.drafts.end()
         self.jobs.submit("database", self.following.close)
         self.jobs.submit("database", self.connection.close)
         self.jobs.close()
         self.destroy()
-
-
-def _menu_command(module: str, function: str, application: Application, *arguments: object) -> object:
-    """Call a rarely used command, whose imports need not be paid for at every start."""
-    return getattr(importlib.import_module(f".{module}", __package__), function)(application, *arguments)

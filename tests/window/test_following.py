@@ -269,7 +269,7 @@ def test_the_next_plot_is_one_that_nobody_else_has_open(following: Window, store
     following.fill_readings()
     following.save()
     assert following.text(F.PLOT) == "3"
-    following.app.entry.go_to_plot(2)
+    following.app.navigation.go_to_plot(2)
     remark = str(following.app.form._plot_panel._remark.cget("text"))
     assert remark == "P Taylor on bench-2 is entering plot 2 now."
 

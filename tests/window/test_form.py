@@ -22,7 +22,7 @@ def record(plot: int, date: str, **changes: object) -> dict[str, object]:
 
 
 def open_plot(window: Window, plot: int) -> None:
-    window.app.entry.go_to_plot(plot)
+    window.app.navigation.go_to_plot(plot)
     window.until(lambda: window.app.form.opened is not None and window.app.form.opened[3] == plot, "the record")
 
 
@@ -212,7 +212,7 @@ def test_previous_readings_stand_beside_the_fields(window: Window, stored: SQLMo
     each = window.app.form.inputs[F.HUMIDITY]
     assert each._note.cget("text") == "was 23.90"
     assert each._tooltip.text == "Recorded on 2026-11-01 at 8:00"
-    window.app.entry.go_to_plot(2)
+    window.app.navigation.go_to_plot(2)
     window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
     assert each._note.cget("text") == ""
 
@@ -246,7 +246,7 @@ def test_a_check_that_couldnt_be_looked_up_is_looked_up_again_after_a_save(windo
     window.begin_check()
     key = window.app.form.check_key
     assert key is not None
-    window.app.entry._check_unknown(key, OSError("The database is away."))
+    window.app.checks._unknown(key, OSError("The database is away."))
     window.fill_readings()
     window.save()
     window.until(lambda: window.app.form.check.known and not window.app.form.check.problem, "the check")
@@ -256,10 +256,10 @@ def test_a_check_that_couldnt_be_looked_up_is_looked_up_again_after_a_save(windo
 def test_what_is_being_typed_survives_a_crash(window: Window, open_window: Callable[[], Window]) -> None:
     window.begin_check()
     window.type("24.09\n1.0")
-    window.app._keep_draft()
+    window.app.drafts.keep()
     window.settle()
     # As after kill -9: the lock goes with the process, the draft stays.
-    window.app._draft_file.release()
+    window.app.drafts._file.release()
     second = open_window()
     second.until(lambda: second.text(F.HUMIDITY) == "24.09", "the draft")
     assert (second.text(F.TIME), second.text(F.PLOT), second.text(F.LIGHT)) == ("8:00", "1", "1.0")
@@ -275,7 +275,7 @@ def test_what_is_being_typed_survives_a_crash(window: Window, open_window: Calla
 def test_two_windows_do_not_take_each_others_drafts(window: Window, open_window: Callable[[], Window]) -> None:
     window.begin_check()
     window.type("24.09")
-    window.app._keep_draft()
+    window.app.drafts.keep()
     window.settle()
     second = open_window()
     second.until(lambda: second.app.data_model is not None, "the database")

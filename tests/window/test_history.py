@@ -89,7 +89,7 @@ def test_who_only_corrects_is_not_taken_for_the_technician_of_the_record(window:
     stored.save_record(record(1, today(window), Technician="P Taylor"), author="P Taylor")
     window.app.callbacks["refresh"]()
     window.until(lambda: window.app.record_list.page.rows, "the list")
-    window.app.entry.open_row(window.app.record_list.page.rows[0])
+    window.app.navigation.open_row(window.app.record_list.page.rows[0])
     window.until(lambda: window.app.form.opened, "the record")
     window.fill(Plants="12")
     window.save()

@@ -299,7 +299,7 @@ def test_rows_of_this_session_are_marked_in_words(records: List, stored: SQLMode
     window.save()
     records.settle(2)
     assert dict(zip(records.column(F.PLOT), records.column("Mark"), strict=True)) == {"1": "new", "2": ""}
-    window.app.entry.go_to_plot(2)
+    window.app.navigation.go_to_plot(2)
     window.until(lambda: window.app.form.opened is not None, "the record")
     window.fill(Plants="7")
     window.save()
@@ -307,7 +307,7 @@ def test_rows_of_this_session_are_marked_in_words(records: List, stored: SQLMode
     assert dict(zip(records.column(F.PLOT), records.column("Mark"), strict=True)) == {"1": "new", "2": "edited"}
     assert "7" in records.column(F.PLANTS)
     # A new record that is corrected is still one that wasn't there before this session.
-    window.app.entry.go_to_plot(1)
+    window.app.navigation.go_to_plot(1)
     window.until(lambda: window.app.form.opened is not None, "the record")
     window.fill(Plants="8")
     window.save()
@@ -501,7 +501,7 @@ def test_a_check_that_was_begun_keeps_its_date_after_midnight(records: List, sto
     # What is left of the check comes from elsewhere; once it is complete, the form goes on to the new day.
     for plot in range(3, 20):
         stored.save_record(record(plot, date, Time="20:00", Lab="E"))
-    window.app.entry.refresh_check()
+    window.app.checks.refresh()
     window.settle()
     window.fill(Plot="20")
     window.fill_readings()

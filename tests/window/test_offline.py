@@ -219,7 +219,7 @@ def there_seed(window: Window) -> str:
 def test_a_waiting_record_can_be_corrected_while_it_waits(online: Window, single: Node, there: SQLModel) -> None:
     window = online
     save_one_without(window, single)
-    window.app.entry.go_to_plot(1)
+    window.app.navigation.go_to_plot(1)
     window.until(lambda: window.app.form.opened is not None, "the record")
     window.fill(Fruit="7")
     window.save()

@@ -1,0 +1,56 @@
+"""What menus and keys call, by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .window import Application
+
+
+def make_callbacks(application: Application) -> dict[str, Callable[..., object]]:
+    """The commands of menus and keys, by name; one that the login may not do says so instead."""
+
+    def export() -> object:
+        return application.waiting.agree(lambda: menu_command("export", "ask_and_export", application))
+
+    callbacks = {
+        "new_record": application.navigation.new_record,
+        "save_record": lambda: application.form.submit(),
+        "export_extract": export,
+        "back_up": application.tools.backups.ask_and_back_up,
+        "restore": application.tools.backups.ask_and_restore,
+        "quit": application.quit_application,
+        "update_weather_data": application.tools.update_weather_data,
+        "upload_to_corporate_rest": lambda: application.waiting.agree(application.tools.upload_to_corporate_rest),
+        "upload_to_corporate_ftp": lambda: application.waiting.agree(application.tools.upload_to_corporate_ftp),
+        "show_waiting": application.waiting.show,
+        "show_deliveries": lambda: menu_command("delivery_list", "show_deliveries", application),
+        "check_connections": lambda: menu_command("connections_check", "show_connections", application),
+        "show_administration": lambda: menu_command("administration", "show_administration", application),
+        "show_form": lambda: _go_to_form(application),
+        "show_record_list": application.show_record_list,
+        "previous_record": lambda: application.navigation.move(-1),
+        "next_record": lambda: application.navigation.move(1),
+        "ask_plot": lambda: menu_command("export", "ask_plot", application),
+        "next_missing": application.navigation.next_missing,
+        "show_history": lambda: menu_command("history", "show_history", application),
+        "refresh": application.refresh,
+        "help_for_field": lambda: application.field_help.toggle(application.form.focused),
+        "show_keys": lambda: menu_command("about", "show_keys", application),
+        "about": lambda: menu_command("about", "show_about", application),
+        "show_settings_file": lambda: menu_command("export", "show_settings_file", application),
+    }
+    return {name: application.permissions.guarded(name, callback) for name, callback in callbacks.items()}
+
+
+def _go_to_form(application: Application) -> None:
+    application.show_form()
+    application.form.focus_first_empty()
+
+
+def menu_command(module: str, function: str, application: Application, *arguments: object) -> object:
+    """Call a rarely used command, whose imports need not be paid for at every start."""
+    return getattr(importlib.import_module(f".{module}", __package__), function)(application, *arguments)

@@ -1,0 +1,159 @@
+"""Going to another record: by plot, by row of the list, or to a new one; nothing typed is lost on the way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import fields
+from ..constants import FieldNames as F
+from ..views import show_choice, show_failure
+from .entry import reason_of
+
+if TYPE_CHECKING:
+    from .window import Application
+
+log = logging.getLogger(__name__)
+
+
+class Navigation:
+    """Moves between records, and asks before anything typed would be lost."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+
+    def leave_form(self, then: Callable[[], object]) -> None:
+        """Do ``then``; where the form holds something unsaved, ask first, once."""
+        form = self._app.form
+        if form.saving:
+            self._app.entry.after_save = then
+        elif not form.changed:
+            then()
+        else:
+            plot = form.inputs[F.PLOT].text
+            show_choice(
+                self._app,
+                "Unsaved Record",
+                f"Plot {plot} isn't saved." if plot else "The record isn't saved.",
+                "Save what you typed, or discard it?",
+                (
+                    ("Save", lambda: self._save_then(then)),
+                    ("Discard", lambda: self._discard_then(then)),
+                    ("Cancel", None),
+                ),
+            )
+
+    def _save_then(self, then: Callable[[], object]) -> None:
+        self._app.entry.after_save = then
+        self._app.form.submit()
+        if not self._app.form.saving:  # errors: the user stays with them
+            self._app.entry.after_save = None
+
+    def _discard_then(self, then: Callable[[], object]) -> None:
+        self._app.form.begin_new()
+        self._app.drafts.drop()
+        then()
+
+    def new_record(self) -> None:
+        """A new record for the next plot that isn't recorded; from the list, back to what was being typed."""
+        if not self._app.shows_form and self._app.form.changed:
+            self._app.show_form()
+            self._app.form.focus_first_empty()
+        else:
+            self.leave_form(self._begin_new)
+
+    def clear(self) -> None:
+        """Empty the form; asks when something would be lost."""
+        self.leave_form(self._begin_new)
+
+    def _begin_new(self) -> None:
+        self._app.show_form()
+        self._app.form.begin_new()
+        self._app.drafts.drop()
+        self._app.form.focus_first_empty()
+
+    def go_to_plot(self, plot: int) -> None:
+        """To that plot of the check: open its record, or begin one."""
+        self.leave_form(lambda: self._show_plot(plot))
+
+    def _show_plot(self, plot: int) -> None:
+        form, check = self._app.form, self._app.form.check
+        self._app.show_form()
+        if plot not in check.plots:
+            self._app.status.set(f"There is no plot {plot} to go to: choose date, time and lab first")
+        elif plot in check.recorded and check.key is not None:
+            self.open_record((*check.key, plot))
+        else:
+            form.begin_new(plot=plot)
+            form.focus_first_empty()
+
+    def move(self, steps: int) -> None:
+        """To the next (1) or the previous (-1) plot of the check."""
+        form = self._app.form
+        plots, key = form.check.plots, form.key
+        current = key[3] if key is not None else 0
+        ahead = [plot for plot in plots if (plot > current if steps > 0 else plot < current)]
+        if ahead:
+            self.go_to_plot(min(ahead) if steps > 0 else max(ahead))
+        else:
+            self._app.status.set("This is the last plot" if steps > 0 else "This is the first plot")
+
+    def next_missing(self) -> None:
+        """To the next plot of the check that isn't recorded."""
+        form = self._app.form
+        key = form.key
+        plot = form.check.next_missing(key[3] if key is not None else 0)
+        if plot is None:
+            left = form.check.left_to_others()
+            entered = f"Only plot {left.plot} is missing: {left.named} is entering it" if left else ""
+            self._app.status.set(entered or "No plot is missing")
+        else:
+            self.go_to_plot(plot)
+
+    def open_row(self, row: Mapping[str, Any]) -> None:
+        """Open the record of a row of the list."""
+        key = tuple(row[name] for name in fields.RECORD_KEY)
+        self.leave_form(lambda: self.open_record(key))
+
+    def open_record(self, key: tuple[Any, ...]) -> None:
+        """Fetch a record and show it for correction; one that waits here is shown as it waits."""
+        model, waiting = self._app.data_model, self._app.waiting.latest(key)
+        if waiting is not None and (waiting.state == "waiting" or self._app.reconnecting.away):
+            self._opened(waiting.record)
+            return
+        if waiting is not None:
+            self._app.deciding.open(waiting)
+            return
+        if model is None or self._app.reconnecting.away:
+            self._open_known(key)
+            return
+        self._app.jobs.submit(
+            "records",
+            lambda: self._app.connection.lasting(lambda: model.get_versioned_record(*key)),
+            done=lambda found: self._opened(found.record, found.version),
+            failed=self._open_failed,
+        )
+
+    def _open_known(self, key: tuple[Any, ...]) -> None:
+        known = self._app.offline.record(key)
+        if known:
+            self._opened(dict(known))
+        else:
+            self._app.status.set("This record can't be opened while the database is away")
+
+    def _opened(self, record: Mapping[str, Any], version: int | None = None) -> None:
+        if not record:
+            self._app.status.set("This record no longer exists")
+            self._app.checks.refresh()
+            return
+        self._app.show_form()
+        self._app.form.open_record(record, version)
+        self._app.form.focus_correction()
+
+    def _open_failed(self, error: BaseException) -> None:
+        log.error("a record couldn't be opened", exc_info=error)
+        if self._app.reconnecting.means_away(error):
+            self._app.status.set("This record can't be opened while the database is away")
+            return
+        show_failure(self._app, "Open Record", "The record couldn't be opened.", reason_of(error))
