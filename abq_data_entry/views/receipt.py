@@ -5,6 +5,8 @@ from __future__ import annotations
 import tkinter as tk
 from tkinter import ttk
 
+from ..widgets.shy_scrollbar import ShyScrollbar
+
 _LINES = 8
 
 
@@ -17,10 +19,11 @@ class Receipt(ttk.Frame):
         self.rowconfigure(0, weight=1)
         self.text = tk.Text(self, height=_LINES, width=80, wrap="word", relief="flat", borderwidth=0)
         self.text.configure(font="TkDefaultFont", state="disabled", takefocus=1, padx=4, pady=4)
-        self._bar = ttk.Scrollbar(self, orient="vertical", command=self.text.yview)
+        bar = ShyScrollbar(self, orient="vertical", command=self.text.yview)
         self.text.configure(highlightthickness=1)
-        self.text.configure(yscrollcommand=self._scrolled)  # type: ignore[arg-type]  # Tk gives it texts
+        self.text.configure(yscrollcommand=bar.set)
         self.text.grid(row=0, column=0, sticky="nsew")
+        bar.grid(row=0, column=1, sticky="ns")
         self.text.bind("<Tab>", lambda event: self._leave(event.widget.tk_focusNext()))
         for back in ("<Shift-Tab>", "<ISO_Left_Tab>"):
             if back != "<ISO_Left_Tab>" or str(self.tk.call("tk", "windowingsystem")) == "x11":
@@ -45,10 +48,3 @@ class Receipt(ttk.Frame):
         if widget is not None:
             widget.focus_set()
         return "break"
-
-    def _scrolled(self, first: str, last: str) -> None:
-        self._bar.set(first, last)
-        if float(first) <= 0 and float(last) >= 1:
-            self._bar.grid_remove()
-        else:
-            self._bar.grid(row=0, column=1, sticky="ns")

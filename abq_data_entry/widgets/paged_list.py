@@ -14,6 +14,7 @@ from tkinter import ttk
 from typing import NamedTuple
 
 from .row_menu import RowMenu
+from .shy_scrollbar import ShyScrollbar
 
 Row = Mapping[str, object]
 
@@ -213,12 +214,13 @@ class PagedList(ttk.Frame):
             )
         self._set_widths()
         self._scrollbar = ttk.Scrollbar(self, orient="vertical", command=self._scrolled)
-        self._across = ttk.Scrollbar(self, orient="horizontal", command=self.tree.xview)
-        self.tree.configure(xscrollcommand=self._show_across)  # type: ignore[arg-type]
+        across = ShyScrollbar(self, orient="horizontal", command=self.tree.xview)
+        self.tree.configure(xscrollcommand=across.set)
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
         self.tree.grid(row=0, column=0, sticky="nsew")
         self._scrollbar.grid(row=0, column=1, sticky="ns")
+        across.grid(row=1, column=0, sticky="ew")
         self._message = ttk.Frame(self.tree)
         self._message_text = ttk.Label(self._message, style="Note.TLabel", justify="center", wraplength=700)
         self._message_text.configure(font="TkDefaultFont")
@@ -255,13 +257,6 @@ class PagedList(ttk.Frame):
             self.tree.column(
                 each.name, width=width, minwidth=width, anchor="e" if each.number else "w", stretch=each.stretch
             )
-
-    def _show_across(self, first: str, last: str) -> None:
-        self._across.set(first, last)
-        if float(first) <= 0 and float(last) >= 1:
-            self._across.grid_remove()
-        else:
-            self._across.grid(row=1, column=0, sticky="ew")
 
     def _resized(self) -> None:
         row_height = int(ttk.Style(self).lookup("Treeview", "rowheight") or 20)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from tkinter import ttk
 from tkinter.font import nametofont
 
+from .shy_scrollbar import ShyScrollbar
+
 
 class Table(ttk.Frame):
     """``columns`` are pairs of a heading and its width in digits; the last one takes what room is left.
@@ -38,10 +40,11 @@ class Table(ttk.Frame):
             self.tree.heading(name, text=name, anchor="w")
             self.tree.column(name, width=digits * digit, minwidth=least, stretch=last, anchor="w")
         down = ttk.Scrollbar(self, orient="vertical", command=self.tree.yview)
-        self._across = ttk.Scrollbar(self, orient="horizontal", command=self.tree.xview)
-        self.tree.configure(yscrollcommand=down.set, xscrollcommand=self._show_across)  # type: ignore[arg-type]
+        across = ShyScrollbar(self, orient="horizontal", command=self.tree.xview)
+        self.tree.configure(yscrollcommand=down.set, xscrollcommand=across.set)
         self.tree.grid(row=0, column=0, sticky="nsew")
         down.grid(row=0, column=1, sticky="ns")
+        across.grid(row=1, column=0, sticky="ew")
         self.tree.bind("<Configure>", lambda event: self._fit(event.width))
 
     def _fit(self, width: int) -> None:
@@ -56,10 +59,3 @@ class Table(ttk.Frame):
         # Tk gives a column what room is left only where the list grows, not where another column goes.
         room = width - sum(int(self.tree.column(each, "width")) for each in shown)
         self.tree.column(last, width=max(least, room))
-
-    def _show_across(self, first: str, last: str) -> None:
-        self._across.set(first, last)
-        if float(first) <= 0 and float(last) >= 1:
-            self._across.grid_remove()
-        else:
-            self._across.grid(row=1, column=0, sticky="ew")

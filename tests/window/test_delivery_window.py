@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from abq_data_entry.views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
+from abq_data_entry.widgets.shy_scrollbar import ShyScrollbar
 from tests.fixtures.window import Window
 
 LONGEST_BLOCK = 0.010  # seconds of work of the Tk thread
@@ -136,7 +137,8 @@ def test_a_long_reason_can_be_read_to_its_end(window: Window, shown: DeliveriesW
     assert text.get("1.0", "end-1c").endswith("Ask your administrator.")
     assert str(text.cget("wrap")) == "word"
     shown.geometry("600x340")
-    window.until(lambda: shown._receipt._bar.winfo_ismapped(), "a way to scroll")
+    bar = next(each for each in shown._receipt.winfo_children() if isinstance(each, ShyScrollbar))
+    window.until(bar.winfo_ismapped, "a way to scroll")
     text.focus_force()
     window.until(lambda: window.app.focus_get() is text, "the focus")
     window.press("ctrl+End")
