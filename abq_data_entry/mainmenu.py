@@ -65,7 +65,8 @@ Callbacks = Mapping[str, Callable[..., object]]
 class MainMenu(tk.Menu):
     """What the menus of all platforms share. Subclasses say which menus stand where.
 
-    ``callbacks`` by the names of the commands, ``settings`` the Tk variables behind the Options menu.
+    ``callbacks`` by the names of the commands, ``settings`` the Tk variables behind the Options menu. The menus have
+    their places at once, and their entries with :meth:`fill`: Tk takes its time with those.
     """
 
     order: tuple[str, ...] = ("File", "Go", "Tools", "Options", "Help")
@@ -76,18 +77,27 @@ class MainMenu(tk.Menu):
         self._callbacks = callbacks
         self._settings = settings
         self._entries: list[tuple[tk.Menu, int, str]] = []
-        makers = {
+        self._menus: dict[str, tk.Menu] = {}
+        self._filled = False
+        self.make_before()
+        for name in self.order:
+            self._menus[name] = self.make_menu(name)
+            self.add_cascade(label=name, menu=self._menus[name], underline=-1 if self.mac else 0)
+
+    def fill(self) -> None:
+        """Give the menus their entries, once."""
+        if self._filled:
+            return
+        self._filled = True
+        makers: dict[str, Callable[[tk.Menu], object]] = {
             "File": self.make_file_menu,
             "Tools": lambda menu: self.add_commands(menu, TOOLS_COMMANDS),
             "Options": self.make_options_menu,
             "Go": lambda menu: self.add_commands(menu, GO_COMMANDS),
             "Help": self.make_help_menu,
         }
-        self.make_before()
-        for name in self.order:
-            menu = self.make_menu(name)
+        for name, menu in self._menus.items():
             makers[name](menu)
-            self.add_cascade(label=name, menu=menu, underline=-1 if self.mac else 0)
 
     def make_before(self) -> None:
         """For platforms with a menu of the application itself."""

@@ -22,6 +22,7 @@ from ..views import DataRecordForm, FormCallbacks, RecordList, show_choice, show
 from ..views.field_help import FieldHelp
 from ..views.record_list import ListCallbacks
 from ..widgets import Scrolled, StatusBar
+from . import input_methods
 from .browsing import Browsing
 from .callbacks import make_callbacks, menu_command
 from .checks import Checks
@@ -65,6 +66,7 @@ class Application(tk.Tk):
         be_aware_of_dpi()
         super().__init__(className="AbqDataEntry")
         self.withdraw()
+        self._input_methods_wait = input_methods.put_off(self)
         self.title(APPLICATION_NAME)
         self._set_icon()
         # Each call into Tk lets go of the interpreter, and a busy worker thread would keep it for 5 ms each time.
@@ -126,15 +128,20 @@ class Application(tk.Tk):
         # A menu keeps the colours it was made with: it is made anew.
         previous, windowing_system = self._menu, self.tk.call("tk", "windowingsystem")
         self._menu = menu_class(windowing_system)(self, self.callbacks, self.settings)
-        self.configure(menu=self._menu)
-        self.offer_commands()
         if previous is not None:
+            self._fill_menu()
             previous.destroy()
+        self.configure(menu=self._menu)
         self._spacing.scale(self, self.look.unit / DEFAULT_UNIT)
         self.form.show_look(self.look)
         self._form_room.show_look(self.look)
         self.record_list.page.adapt_to_look()
         self._layout.fit()
+
+    def _fill_menu(self) -> None:
+        if self._menu is not None:
+            self._menu.fill()
+        self.offer_commands()
 
     def offer_commands(self) -> None:
         """Grey in the menus what the login may not do."""
@@ -222,10 +229,13 @@ class Application(tk.Tk):
             self.after(SCREEN_POLL_MS, self._await_screen, patience_ms - SCREEN_POLL_MS)
 
     def _begin_work(self) -> None:
+        if self._input_methods_wait:
+            input_methods.resume(self)
         if self.settings_model.problems:
             problems = "\n".join(self.settings_model.problems)
             show_warning(self, "Settings", "Some settings couldn't be used.", problems)
         self.connection.connect()
+        self._fill_menu()
         database = self.connection.database
         self.waiting.begin(database)
         self.offline.begin(database)

@@ -40,7 +40,9 @@ def build(window: Window) -> Callable[[str], tuple[tk.Menu, list[str]]]:
     def make(platform: str) -> tuple[tk.Menu, list[str]]:
         called: list[str] = []
         callbacks = {name: lambda name=name: called.append(name) for name in window.app.callbacks}
-        return menu_class(platform)(window.app, callbacks, window.app.settings), called
+        menu = menu_class(platform)(window.app, callbacks, window.app.settings)
+        menu.fill()
+        return menu, called
 
     return make
 
