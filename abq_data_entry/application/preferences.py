@@ -39,9 +39,7 @@ class Preferences:
 
     def ask_desktop(self) -> None:
         """Ask the desktop in the background whether it is dark, and how fine its screen is; then follow it."""
-        from ..themes.desktop import desktop_preference
-
-        self._app.jobs.submit("files", desktop_preference, done=self._desktop_answered)
+        self._app.jobs.submit("files", _desktop_preference, done=self._desktop_answered)
 
     def _desktop_answered(self, preference: DesktopPreference) -> None:
         scaling = float(self._app.tk.call("tk", "scaling"))
@@ -61,3 +59,9 @@ class Preferences:
     def _save_failed(self, error: BaseException) -> None:
         log.warning("the settings couldn't be saved", exc_info=error)
         self._app.status.set(f"The settings couldn't be saved: {error}")
+
+
+def _desktop_preference() -> DesktopPreference:
+    from ..themes.desktop import desktop_preference  # on the worker: its imports would keep the window waiting
+
+    return desktop_preference()
