@@ -148,6 +148,12 @@ def test_the_window_starts_without_what_costs_milliseconds() -> None:
     assert not costly & window - modules_after("import tkinter.ttk, decimal, json, logging, pathlib, typing")
 
 
+def test_after_the_start_what_the_tools_need_is_loaded_ahead() -> None:
+    # All but SFTP, which few use.
+    loaded = modules_after("from abq_data_entry.application import tools\ntools._load_network()")
+    assert {"requests", "ftplib"} <= loaded and "paramiko" not in loaded
+
+
 @pytest.mark.parametrize("name", ["models", "models.sql", "network.weather", "outbox", "postgres", "commands.line"])
 def test_without_a_window_tkinter_is_never_loaded(name: str) -> None:
     assert not {"tkinter", "_tkinter"} & modules_after(f"import abq_data_entry.{name}")

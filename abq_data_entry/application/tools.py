@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,10 @@ class Tools:
     def running(self) -> tuple[str, ...]:
         """The names of the commands that run now."""
         return tuple(sorted(self._running))
+
+    def load_ahead(self) -> None:
+        """Load what the commands need while nobody waits for it; loaded with one, it would hold the window up."""
+        self._app.jobs.submit(ANY, _load_network)
 
     def offer_deliveries(self) -> None:
         """Offer what wasn't delivered before the window was closed, or the program was killed."""
@@ -209,6 +214,11 @@ class Tools:
 
         known = isinstance(error, models.DatabaseError | outbox.OutboxError | NotDelivered)
         return str(error) if known else network.describe_failure(error)
+
+
+def _load_network() -> None:
+    for name in ("weather", "rest", "file_transfer"):
+        importlib.import_module(f"..network.{name}", __package__)
 
 
 def _has_records(model: Any, date: datetime.date) -> bool:

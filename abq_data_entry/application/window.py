@@ -50,6 +50,7 @@ log = logging.getLogger(__name__)
 SCREEN_POLL_MS = 5
 FOCUS_PATIENCE_MS = 300
 DRAWING_MS = 25  # in which the window draws itself
+LOAD_AHEAD_MS = 2000  # after the start has done its work
 SWITCH_SECONDS = 0.0005
 DEFAULT_UNIT = 4
 
@@ -241,6 +242,7 @@ class Application(tk.Tk):
         self.offline.begin(database)
         self.drafts.begin()
         self._preferences.ask_desktop()
+        self.after(LOAD_AHEAD_MS, self.tools.load_ahead)
 
     # -- the database -----------------------------------------------------------------------------------
 
