@@ -87,6 +87,7 @@ class Backups:
             f" is not in it. First a backup of the present state is made in {self.kept().folder}: restore that one to"
             " get back to it.",
             (("Restore", lambda: self.restore(file)), ("Cancel", None)),
+            careful=True,
         )
 
     def restore(self, file: Path) -> None:

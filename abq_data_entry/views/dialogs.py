@@ -6,6 +6,7 @@ import time
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
+from tkinter.font import nametofont
 
 from ..widgets.focus import focused_widget
 from ..widgets.scrolled import Scrolled
@@ -14,6 +15,7 @@ UNREAD_SECONDS = 0.4
 _ROOM = 0.7  # of the screen's height, at most, for what can be scrolled and what is around it
 _MARGIN = 16
 _FRAME_HEIGHT = 96  # a title bar and a desktop's panel
+_LINE = 62  # characters
 
 
 class Dialog(tk.Toplevel):
@@ -44,9 +46,9 @@ class Dialog(tk.Toplevel):
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
         self.body.columnconfigure(0, weight=1)
-        ttk.Label(self.body, text=message, style="Section.TLabel", wraplength=460, justify="left").grid(
-            row=0, column=0, sticky="w"
-        )
+        ttk.Label(
+            self.body, text=message, style="Section.TLabel", wraplength=line_width(self), justify="left"
+        ).grid(row=0, column=0, sticky="w")
         if detail:
             # Long reasons wrap and can be selected and copied.
             self._add_detail(detail)
@@ -82,8 +84,8 @@ class Dialog(tk.Toplevel):
             action()
 
     def _add_detail(self, detail: str) -> None:
-        lines = min(16, sum(1 + len(line) // 62 for line in detail.splitlines()) or 1)
-        text = tk.Text(self.body, height=lines, width=62, wrap="word", relief="flat", borderwidth=0)
+        lines = min(16, sum(1 + len(line) // _LINE for line in detail.splitlines()) or 1)
+        text = tk.Text(self.body, height=lines, width=_LINE, wrap="word", relief="flat", borderwidth=0)
         style = ttk.Style(self)
         text.configure(
             background=style.lookup("TFrame", "background"),
@@ -143,6 +145,19 @@ class Dialog(tk.Toplevel):
         self.first_focus().focus_set()
 
 
+class CarefulDialog(Dialog):
+    """Enter alone changes nothing: the focus is on the last button, Cancel, at first."""
+
+    def first_focus(self) -> tk.Misc:
+        """Cancel."""
+        return self._buttons[-1]
+
+
+def line_width(widget: tk.Misc) -> int:
+    """The width of a line of a dialog in pixels, by the present font."""
+    return nametofont("TkDefaultFont", widget).measure("0") * _LINE
+
+
 def after_other_dialogs(window: tk.Misc, show: Callable[[], object]) -> None:
     """Call ``show`` at once, or when the dialog that is open is closed: two at once would share the keyboard badly."""
     other = next((each for each in window.winfo_children() if isinstance(each, Dialog)), None)
@@ -177,6 +192,7 @@ def show_choice(
     message: str,
     detail: str,
     buttons: Sequence[tuple[str, Callable[[], object] | None]],
+    careful: bool = False,
 ) -> Dialog:
-    """Ask for a decision; the last button is the one that changes nothing."""
-    return Dialog(parent, title, message, detail, buttons)
+    """Ask for a decision; the last button is the one that changes nothing, and with ``careful`` it has the focus."""
+    return (CarefulDialog if careful else Dialog)(parent, title, message, detail, buttons)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 
-from .dialogs import Dialog
+from .dialogs import CarefulDialog, Dialog
 
 
-class HostKeyDialog(Dialog):
-    """The fingerprint can be selected and copied. Enter doesn't trust: the focus is on Cancel at first."""
+class HostKeyDialog(CarefulDialog):
+    """The fingerprint can be selected and copied. Trust is nothing to come by an Enter."""
 
     def __init__(self, parent: tk.Misc, host: str, fingerprint: str, answered: Callable[[bool], object]) -> None:
         super().__init__(
@@ -21,10 +21,6 @@ class HostKeyDialog(Dialog):
             "server would get your password and the extract. If they are the same, the key is kept for next time.",
             (("Trust and Send", lambda: answered(True)), ("Cancel", lambda: answered(False))),
         )
-
-    def first_focus(self) -> tk.Misc:
-        """Cancel: trust is nothing to come by an Enter."""
-        return self._buttons[-1]
 
 
 def show_host_key(parent: tk.Misc, host: str, fingerprint: str, answered: Callable[[bool], object]) -> Dialog:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tkinter import ttk
 from typing import NamedTuple
 
-from .dialogs import Dialog
+from .dialogs import Dialog, line_width
 
 
 class Remember(NamedTuple):
@@ -54,9 +54,9 @@ class LoginDialog(Dialog):
     def make_body(self, body: ttk.Frame) -> None:
         """Two labelled entries, and the reason of the last failure above them."""
         if self._error:
-            ttk.Label(body, text=f"✗ {self._error}", style="Error.TLabel", wraplength=380, justify="left").grid(
-                row=2, column=0, sticky="w", pady=(8, 0)
-            )
+            reason = ttk.Label(body, text=f"✗ {self._error}", style="Error.TLabel", justify="left")
+            reason.configure(wraplength=line_width(self))
+            reason.grid(row=2, column=0, sticky="w", pady=(8, 0))
         grid = ttk.Frame(body)
         grid.grid(row=3, column=0, sticky="ew", pady=(16, 0))
         grid.columnconfigure(1, weight=1)
@@ -77,9 +77,9 @@ class LoginDialog(Dialog):
         box.bind("<Return>", lambda _event: self._buttons[0].invoke())
         if why_not:
             box.state(["disabled"])
-            ttk.Label(grid, text=why_not, style="Note.TLabel", wraplength=300, justify="left").grid(
-                row=3, column=1, sticky="w", pady=(4, 0)
-            )
+            note = ttk.Label(grid, text=why_not, style="Note.TLabel", justify="left")
+            note.configure(wraplength=line_width(self) * 2 // 3)
+            note.grid(row=3, column=1, sticky="w", pady=(4, 0))
 
     def first_focus(self) -> tk.Misc:
         """The first entry that is empty."""
