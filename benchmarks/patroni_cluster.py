@@ -33,15 +33,15 @@ class NotToBeHad(Exception):
 
 
 class PatroniCluster:
-    """Three nodes, of which one is the primary and another its synchronous standby, as Patroni decides."""
+    """Three nodes, each with a member of etcd; Patroni decides which is the primary, and which its synchronous standby.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._etcd, self._patroni = _etcd(), _patroni()
         self._account, self._folder = account_for(folder), folder
         self._password = secrets.token_hex(16)
-        ports = free_ports(8)
-        self._client, self._peer = ports[6:]
-        self._rest = ports[3:6]
+        ports = free_ports(12)
+        self._rest, self._client, self._peer = ports[3:6], ports[6:9], ports[9:]
         self.nodes = [
             Node(folder / f"node{number}", port, self._account, self._password, binaries())
             for number, port in enumerate(ports[:3], 1)
@@ -56,13 +56,9 @@ class PatroniCluster:
 
     def start(self) -> None:
         """Start etcd and the nodes, and wait until all three are one cluster with an empty database."""
-        own(self._folder / "etcd")
-        client, peer = (f"http://127.0.0.1:{port}" for port in (self._client, self._peer))
-        self._run("etcd", [
-            self._etcd, "--name", "etcd", "--data-dir", self._folder / "etcd",
-            "--listen-client-urls", client, "--advertise-client-urls", client,
-            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"etcd={peer}",
-        ])  # fmt: skip
+        for node in self.nodes:
+            own(self._folder / f"etcd-{node.folder.name}")
+            self._start_etcd(node)
         for node in self.nodes:
             self.start_node(node)
         self.wait_until_whole()
@@ -72,16 +68,19 @@ class PatroniCluster:
         wait_until(lambda: all(node.execute(there) for node in self.nodes), "every node has the database")
 
     def start_node(self, node: Node) -> None:
-        """Start a node's Patroni, which starts its server, or brings it back as a standby."""
+        """Start a node's etcd and its Patroni, which starts its server, or brings it back as a standby."""
+        if f"etcd-{node.folder.name}" not in self._processes:
+            self._start_etcd(node)
         file = self._folder / f"{node.folder.name}.json"  # JSON is YAML
         write_private(file, json.dumps(self._settings(node)), self._account)
         self._run(node.folder.name, [self._patroni, "-m", "patroni", file])
 
     def kill(self, node: Node) -> None:
-        """Kill a node: its Patroni and its server, as a power cut does."""
-        process = self._processes.pop(node.folder.name)
-        process.kill()
-        process.wait()
+        """Kill a node: its etcd, its Patroni and its server, as a power cut does."""
+        for name in (f"etcd-{node.folder.name}", node.folder.name):
+            process = self._processes.pop(name)
+            process.kill()
+            process.wait()
         node.kill()
 
     @property
@@ -116,16 +115,26 @@ class PatroniCluster:
 
     def stop(self) -> None:
         """End all of it."""
-        for name, process in list(self._processes.items()):
-            if name != "etcd":
-                process.kill()
-                process.wait()
+        for etcd in (False, True):  # Patroni first: it would miss etcd
+            for name, process in list(self._processes.items()):
+                if name.startswith("etcd-") == etcd:
+                    process.kill()
+                    process.wait()
         for node in self.nodes:
             if node.folder.is_dir():
                 node.kill()
-        if "etcd" in self._processes:
-            self._processes["etcd"].kill()
-            self._processes["etcd"].wait()
+
+    def _start_etcd(self, node: Node) -> None:
+        names = [f"etcd-{each.folder.name}" for each in self.nodes]
+        peers = [f"http://127.0.0.1:{port}" for port in self._peer]
+        number = self.nodes.index(node)
+        client, peer = f"http://127.0.0.1:{self._client[number]}", peers[number]
+        self._run(names[number], [
+            self._etcd, "--name", names[number], "--data-dir", self._folder / names[number],
+            "--listen-client-urls", client, "--advertise-client-urls", client,
+            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+            "--initial-cluster", ",".join(f"{name}={url}" for name, url in zip(names, peers, strict=True)),
+        ])  # fmt: skip
 
     def _run(self, name: str, command: list[str | Path]) -> None:
         # Where our Python lies below root's home, the servers' user needs the right to reach it.
@@ -145,7 +154,7 @@ class PatroniCluster:
             "scope": "abq",
             "name": node.folder.name,
             "restapi": {"listen": rest, "connect_address": rest},
-            "etcd3": {"hosts": [f"127.0.0.1:{self._client}"]},
+            "etcd3": {"hosts": [f"127.0.0.1:{port}" for port in self._client]},
             "bootstrap": {
                 "dcs": dynamic,
                 "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, "data-checksums"],
