@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import threading
 import uuid
 from collections.abc import Callable
@@ -13,9 +14,9 @@ from pathlib import Path
 from .delivery import ENDED, FORMAT, Delivery, format_of, from_text
 
 ENTRY = "delivery.json"
-MARK = "sending.json"
-"""The entry as it is while an attempt runs. Nobody waits until it is on the disk: after a power cut it may be gone, or
-cut short, and then the entry counts as it was before. That is sent again, too."""
+"""The entry as it was brought to the disk, and behind it what :func:`add_note` wrote."""
+_BETWEEN = b"\n\n"  # no entry holds it
+_RECORDED = re.compile(r"recorded (\d{1,9})")
 
 Clock = Callable[[], datetime.datetime]
 
@@ -61,8 +62,8 @@ class Entries:
         return {each for each in os.listdir(self._folder) if len(each) == 32 and each[0] != "."}  # noqa: PTH208 - faster
 
     def _glance(self, path: Path) -> Delivery | None:
-        """Read it unless the files are those that were read before: with each change one is replaced, made or gone."""
-        mark = (*_marks(path / ENTRY), *_marks(path / MARK))
+        """Read it unless the file is the one that was read before: with each change it is replaced, or grows."""
+        mark = _mark(path / ENTRY)
         if mark and path.name in self._known and self._known[path.name][0] == mark:
             return self._known[path.name][1]
         found = self._read(path)
@@ -74,18 +75,8 @@ class Entries:
 
     def _read(self, path: Path) -> Delivery | None:
         """Return the entry, or what it is while an attempt runs."""
-        found = self._read_entry(path)
-        if found is None or found.state in ENDED:
-            return found
         try:
-            marked = _parsed(path, (path / MARK).read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError, RecursionError):  # there is none, or it was cut short
-            return found
-        return marked if marked.revision == found.revision + 1 else found
-
-    def _read_entry(self, path: Path) -> Delivery | None:
-        try:
-            text = (path / ENTRY).read_text(encoding="utf-8")
+            text, notes = _parts(path)
         except (FileNotFoundError, NotADirectoryError):
             if path.is_dir():
                 self._put_aside(path, "its description is missing")
@@ -94,13 +85,14 @@ class Entries:
             self._put_aside(path, "its description isn't text")
             return None
         try:
-            return _parsed(path, text)
+            found = _parsed(path, text)
         except (ValueError, TypeError, RecursionError):
             if format_of(text) > FORMAT:
                 self._tell(f"The delivery {path.name[:8]} was put in by a newer version of the application.")
             else:
                 self._put_aside(path, "its description can't be read")
             return None
+        return found if found.state in ENDED else _noted(path, found, notes)
 
     def _put_aside(self, path: Path, why: str) -> None:
         aside = self._folder / "damaged"
@@ -115,6 +107,40 @@ class Entries:
             self.problems.append(sentence)
 
 
+def add_note(folder: Path, text: str) -> None:
+    """Write something behind the entry, for which nobody waits until it is on the disk; raises `OSError`.
+
+    After a power cut it may be gone, or cut short, and then the entry counts as it was before: what was being sent is
+    sent again, and what was recorded is recorded again. It goes when the entry is replaced. A file of its own for it
+    would cost more than all else that a small delivery writes.
+    """
+    handle = os.open(folder / ENTRY, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+    try:
+        os.write(handle, _BETWEEN + text.encode("utf-8"))
+    finally:
+        os.close(handle)
+
+
+def recorded_text(revision: int) -> str:
+    """The note that the database has this revision."""
+    return f"recorded {revision}"
+
+
+def recorded_in(folder: Path) -> int:
+    """Return which revision the notes say that the database has, 0 if none."""
+    try:
+        _, notes = _parts(folder)
+    except (OSError, ValueError):
+        return 0
+    return max((int(found[1]) for each in notes if (found := _RECORDED.fullmatch(each))), default=0)
+
+
+def _parts(folder: Path) -> tuple[str, list[str]]:
+    """Return the entry's text and the notes behind it. Raises `OSError`, and `ValueError` if the entry isn't text."""
+    entry, *notes = (folder / ENTRY).read_bytes().split(_BETWEEN)
+    return entry.decode("utf-8"), [each.decode("utf-8", "replace") for each in notes]
+
+
 def _parsed(path: Path, text: str) -> Delivery:
     found = from_text(text)
     if found.identifier != path.name:
@@ -122,7 +148,17 @@ def _parsed(path: Path, text: str) -> Delivery:
     return found
 
 
-def _marks(path: Path) -> tuple[int, ...]:
+def _noted(path: Path, entry: Delivery, notes: list[str]) -> Delivery:
+    """Return the entry as the last note of its next revision has it; one that was cut short is none."""
+    found = entry
+    for note in notes:
+        with suppress(ValueError, TypeError, RecursionError):
+            noted = _parsed(path, note)
+            found = noted if noted.revision == entry.revision + 1 else found
+    return found
+
+
+def _mark(path: Path) -> tuple[int, ...]:
     """What changes with the file; nothing if there is none."""
     try:
         status = path.stat()

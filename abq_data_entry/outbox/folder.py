@@ -1,8 +1,8 @@
 """The outbox on disk: a folder for each delivery, with what is known of it and the file itself.
 
 Each change is written to a temporary file, brought to the disk, and only then takes its name, so that whoever is
-killed at any point leaves either the state before or the state after; that an attempt runs stands in a file beside it
-(`entries.MARK`). What is half made has a name that begins with `.new-`, and is nobody's delivery.
+killed at any point leaves either the state before or the state after; that an attempt runs stands in a note behind it
+(`entries.add_note`). What is half made has a name that begins with `.new-`, and is nobody's delivery.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from pathlib import Path
 from ..folders import replacement, synced
 from .audit_head import companion, export_with_head, head_in
 from .delivery import CANCELLED, ENDED, FAILED, SENDING, WAITING, Delivery, Destination, to_text
-from .entries import ENTRY, MARK, Clock, Entries
+from .entries import ENTRY, Clock, Entries, add_note, recorded_in, recorded_text
 from .errors import Busy, UnknownDelivery
 from .extract import NoRecords, Records, extract_name
 from .left_there import note
 
 LANES = 64
-_RECORDED = "recorded"
 _NEW = ".new-"
 _BLOCK = 1024 * 1024
 
@@ -153,12 +152,11 @@ class Outbox:
         newer: Delivery = replace(delivery, **changed)  # type: ignore[arg-type]
         folder = self.folder / delivery.identifier
         if newer.state == SENDING:
-            (folder / MARK).write_text(to_text(newer), encoding="utf-8")
+            add_note(folder, to_text(newer))
             return newer
         if newer.state == CANCELLED:
             note(self.folder, newer)
         _write(folder / ENTRY, to_text(newer))
-        (folder / MARK).unlink(missing_ok=True)
         if newer.state in ENDED:
             for path in self.files_of(newer):
                 path.unlink(missing_ok=True)
@@ -166,15 +164,12 @@ class Outbox:
 
     def recorded(self, delivery: Delivery) -> int:
         """Return which revision the database is known to have, 0 if none."""
-        try:
-            return int((self.folder / delivery.identifier / _RECORDED).read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return 0
+        return recorded_in(self.folder / delivery.identifier)
 
     def note_recorded(self, delivery: Delivery) -> None:
         """Remember that the database has this revision; lost in a power cut, the same row is written once more."""
         with suppress(FileNotFoundError):  # somebody removed the entry meanwhile
-            (self.folder / delivery.identifier / _RECORDED).write_text(str(delivery.revision), encoding="ascii")
+            add_note(self.folder / delivery.identifier, recorded_text(delivery.revision))
 
     def remove(self, delivery: Delivery) -> None:
         """Take the entry away for good; whoever calls this holds its lane."""

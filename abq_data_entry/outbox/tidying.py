@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from .delivery import ENDED, SENDING, Delivery
-from .entries import MARK
 from .errors import Busy, UnknownDelivery
 from .folder import Outbox
 from .sending import broken_off
@@ -54,8 +53,6 @@ def _litter(outbox: Outbox, delivery: Delivery) -> list[Path]:
     """What writers that were killed left, and the file of a delivery that has ended."""
     folder = outbox.file_of(delivery).parent
     found = list(folder.glob(".*.part"))
-    if delivery.state != SENDING and (folder / MARK).exists():
-        found.append(folder / MARK)
     if delivery.state in ENDED:
         found += [path for path in outbox.files_of(delivery) if path.exists()]
     return found

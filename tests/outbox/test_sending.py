@@ -169,34 +169,53 @@ def test_after_a_crash_while_sending_it_waits(box: Outbox) -> None:
     assert [each.outcome[:10] for each in done.attempts] == ["Broken off", "Delivered."]
 
 
-@pytest.mark.parametrize("left", ["", "{", '{"format": 1}', None], ids=["empty", "cut", "poor", "gone"])
-def test_after_a_power_cut_while_sending_it_waits(box: Outbox, left: str | None) -> None:
-    """Nobody waits until the disk has the mark of a running attempt; without it the entry is as it was before."""
+@pytest.mark.parametrize(
+    "left",
+    [b"", b"\n", b"\n\n", b"\n\n{", b'\n\n{"format": 1}', b"\n\n{\x00\x00\x00", b"\n\n\xff\xfe{"],
+    ids=["gone", "begun", "empty", "cut", "poor", "zeros", "no text"],
+)
+def test_after_a_power_cut_while_sending_it_waits(box: Outbox, left: bytes) -> None:
+    """Nobody waits until the disk has the note of a running attempt; without it the entry is as it was before."""
     delivery = put(box)
+    entry = box.file_of(delivery).parent / "delivery.json"
+    before = entry.read_bytes()
     with box.lane(delivery):
         box.write(delivery, state="sending", attempts=(outbox.Attempt(START),))
-    mark = box.file_of(delivery).parent / "sending.json"
-    mark.unlink() if left is None else mark.write_text(left, encoding="utf-8")
+    assert entry.read_bytes().startswith(before + b"\n\n") and box.read(delivery.identifier).state == "sending"
+    entry.write_bytes(before + left)
     assert box.read(delivery.identifier) == delivery and box.deliveries() == [delivery]
     tidy(box)
-    assert not mark.exists() and not box.problems
+    assert not box.problems
     assert attempt(box, delivery, arriving).state == "delivered"
 
 
-def test_a_mark_that_outlived_its_attempt_counts_no_more(box: Outbox) -> None:
-    """Killed after the outcome was written and before the mark was removed."""
+def test_the_note_of_an_attempt_goes_with_its_outcome(box: Outbox) -> None:
     delivery = put(box)
-    mark, texts = box.file_of(delivery).parent / "sending.json", list[str]()
+    entry, texts = box.file_of(delivery).parent / "delivery.json", list[bytes]()
 
     def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
-        texts.append(mark.read_text(encoding="utf-8"))
+        texts.append(entry.read_bytes())
         raise ConnectionResetError
 
     waiting = attempt(box, delivery, send)
-    mark.write_text(texts[0], encoding="utf-8")
+    note = b"\n\n" + texts[0].split(b"\n\n")[-1]
+    assert b'"sending"' in note and note not in entry.read_bytes()
+    with entry.open("ab") as file:  # one that comes late is of an attempt that is over
+        file.write(note)
     assert box.read(delivery.identifier) == waiting and box.deliveries() == [waiting]
-    tidy(box)
-    assert not mark.exists()
+
+
+def test_notes_of_what_is_recorded_stand_beside_an_attempts(box: Outbox) -> None:
+    delivery = put(box)
+    box.note_recorded(delivery)
+    with box.lane(delivery):
+        sending = box.write(delivery, state="sending", attempts=(outbox.Attempt(START),))
+    assert box.recorded(delivery) == 1 and box.read(delivery.identifier) == sending
+    box.note_recorded(sending)
+    assert box.recorded(delivery) == 2 and box.read(delivery.identifier) == sending
+    with box.lane(delivery):
+        waiting = box.write(sending, state="waiting")
+    assert box.recorded(delivery) == 0 and box.read(delivery.identifier) == waiting
 
 
 def test_a_file_that_was_damaged_in_the_outbox_is_not_sent(box: Outbox) -> None:
