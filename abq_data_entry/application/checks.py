@@ -24,7 +24,7 @@ class Checks:
 
     def chosen(self, date: datetime.date, time: str, lab: str) -> None:
         """The form has a date, a time and a lab: fetch what is known of that check."""
-        model, key = self._app.data_model, (date, time, lab)
+        model, key, saved = self._app.data_model, (date, time, lab), self._app.saved_records
         if model is None or self._app.reconnecting.away:
             self._show_known(key)
             return
@@ -46,6 +46,9 @@ class Checks:
 
         def show(found: tuple[CheckView, Any]) -> None:
             view, progress = found
+            if self._app.saved_records != saved:  # looked up before that save was done: it would be missing
+                self.chosen(*key)
+                return
             self._app.offline.check_loaded(key, progress, view.previous)
             self._app.form.show_check(self._app.offline.overlaid(view))
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from tests.fixtures.window import Window, close
+from tests.fixtures.window import PATIENCE, Window, close
 
 
 def record(plot: int, date: str, **changes: object) -> dict[str, object]:
@@ -346,3 +348,28 @@ def test_in_a_check_already_begun_the_focus_goes_straight_to_the_readings(window
     window.until(lambda: window.app.form.check.known, "the check")
     window.until(lambda: window.focus == F.HUMIDITY, "the first reading")
     assert window.text(F.TECHNICIAN) == "P Taylor"
+
+
+def test_a_look_at_the_check_from_before_a_save_hides_nothing(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked up while the save was under way, and answered after it."""
+    window.begin_check()
+    model, gate, looked = window.app.data_model, threading.Event(), threading.Event()
+    assert model is not None
+    look = model.get_check
+
+    def slow(*key: Any) -> Any:
+        found = look(*key)
+        looked.set()
+        gate.wait(PATIENCE)
+        return found
+
+    with monkeypatch.context() as during:
+        during.setattr(model, "get_check", slow)
+        window.app.checks.refresh()
+        window.until(looked.is_set, "the look")
+    window.fill_readings()
+    window.save()
+    assert set(window.app.form.check.recorded) == {1}
+    gate.set()
+    window.settle()
+    assert set(window.app.form.check.recorded) == {1}
