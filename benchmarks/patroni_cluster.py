@@ -57,7 +57,7 @@ class PatroniCluster:
     def start(self) -> None:
         """Start etcd and the nodes, and wait until all three are one cluster with an empty database."""
         for node in self.nodes:
-            own(self._folder / f"etcd-{node.folder.name}")
+            own(self._folder / _etcd_of(node))
             self._start_etcd(node)
         for node in self.nodes:
             self.start_node(node)
@@ -69,7 +69,7 @@ class PatroniCluster:
 
     def start_node(self, node: Node) -> None:
         """Start a node's etcd and its Patroni, which starts its server, or brings it back as a standby."""
-        if f"etcd-{node.folder.name}" not in self._processes:
+        if _etcd_of(node) not in self._processes:
             self._start_etcd(node)
         file = self._folder / f"{node.folder.name}.json"  # JSON is YAML
         write_private(file, json.dumps(self._settings(node)), self._account)
@@ -77,7 +77,7 @@ class PatroniCluster:
 
     def kill(self, node: Node) -> None:
         """Kill a node: its etcd, its Patroni and its server, as a power cut does."""
-        for name in (f"etcd-{node.folder.name}", node.folder.name):
+        for name in (_etcd_of(node), node.folder.name):
             process = self._processes.pop(name)
             process.kill()
             process.wait()
@@ -115,17 +115,16 @@ class PatroniCluster:
 
     def stop(self) -> None:
         """End all of it."""
-        for etcd in (False, True):  # Patroni first: it would miss etcd
-            for name, process in list(self._processes.items()):
-                if name.startswith("etcd-") == etcd:
-                    process.kill()
-                    process.wait()
+        members = {_etcd_of(node) for node in self.nodes}
+        for name in sorted(self._processes, key=members.__contains__):  # Patroni first: it would miss etcd
+            self._processes[name].kill()
+            self._processes[name].wait()
         for node in self.nodes:
             if node.folder.is_dir():
                 node.kill()
 
     def _start_etcd(self, node: Node) -> None:
-        names = [f"etcd-{each.folder.name}" for each in self.nodes]
+        names = [_etcd_of(each) for each in self.nodes]
         peers = [f"http://127.0.0.1:{port}" for port in self._peer]
         number = self.nodes.index(node)
         client, peer = f"http://127.0.0.1:{self._client[number]}", peers[number]
@@ -183,6 +182,11 @@ def patroni_cluster(folder: Path) -> Iterator[PatroniCluster]:
         yield made
     finally:
         made.stop()
+
+
+def _etcd_of(node: Node) -> str:
+    """The name of the node's member of etcd."""
+    return f"etcd-{node.folder.name}"
 
 
 def _etcd() -> Path:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ..mainmenu import keys_text
 from ..version import version
 from ..views import Dialog
-from ..widgets import Scrolled
 
 if TYPE_CHECKING:
     from .window import Application
@@ -61,9 +60,7 @@ class KeysDialog(Dialog):
 
     def make_body(self, body: ttk.Frame) -> None:
         """A row a key."""
-        room = Scrolled(body)
-        room.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
-        room.inside.configure(background=ttk.Style(self).lookup("TFrame", "background"))
+        room = self.add_room(body, 12)
         grid = ttk.Frame(room.inside)
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
         for row, (key, text) in enumerate(keys_text(mac)):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from tkinter import ttk
 from typing import NamedTuple
 
-from ..widgets import Scrolled
 from .conflict_row import SIDES, ConflictRow, Difference, Side, cell_width
 from .dialogs import Dialog
 
@@ -55,9 +54,7 @@ class ConflictDialog(Dialog):
 
     def make_body(self, body: ttk.Frame) -> None:
         """The fields, one a line, and below them what is still to do."""
-        self._room = Scrolled(body)
-        self._room.grid(row=2, column=0, sticky="nsew", pady=(16, 0))
-        self._room.inside.configure(background=ttk.Style(self).lookup("TFrame", "background"))
+        self._room = self.add_room(body, 16)
         body.rowconfigure(2, weight=1)
         grid = ttk.Frame(self._room.inside)
         self._add_heads(grid)

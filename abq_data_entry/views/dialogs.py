@@ -10,11 +10,10 @@ from tkinter.font import nametofont
 
 from ..widgets.focus import focused_widget
 from ..widgets.scrolled import Scrolled
+from .placing import within_screen
 
 UNREAD_SECONDS = 0.4
 _ROOM = 0.7  # of the screen's height, at most, for what can be scrolled and what is around it
-_MARGIN = 16
-_FRAME_HEIGHT = 96  # a title bar and a desktop's panel
 _LINE = 62  # characters
 
 
@@ -58,6 +57,13 @@ class Dialog(tk.Toplevel):
 
     def make_body(self, body: ttk.Frame) -> None:
         """For subclasses: add widgets to ``body`` from row 2 on."""
+
+    def add_room(self, body: ttk.Frame, top: int) -> Scrolled:
+        """Room, ``top`` pixels below the message, for what may be larger than the screen; see :meth:`limit`."""
+        room = Scrolled(body)
+        room.grid(row=2, column=0, sticky="nsew", pady=(top, 0))
+        room.inside.configure(background=ttk.Style(self).lookup("TFrame", "background"))
+        return room
 
     def limit(self, room: Scrolled, content: tk.Misc) -> None:
         """Where the dialog would be larger than the screen, scroll ``content``, which ``room`` holds."""
@@ -126,9 +132,7 @@ class Dialog(tk.Toplevel):
         width, height = self.winfo_reqwidth(), self.winfo_reqheight()
         x = top.winfo_rootx() + max(0, (top.winfo_width() - width) // 2)
         y = top.winfo_rooty() + max(0, (top.winfo_height() - height) // 3)
-        x = min(x, self.winfo_screenwidth() - width - _MARGIN)
-        y = min(y, self.winfo_screenheight() - height - _FRAME_HEIGHT // 2)
-        self.geometry(f"+{max(0, x)}+{max(0, y)}")
+        self.geometry(within_screen(self, width, height, x, y))
         if top.winfo_viewable():
             self.transient(top)
         self.deiconify()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from tkinter import ttk
 from typing import TypeVar
 
-_MARGIN = 16
-_FRAME_HEIGHT = 96  # a title bar and a desktop's panel
+from .placing import FRAME_HEIGHT, MARGIN, within_screen
+
 _OFFSET = 32
 
 Window = TypeVar("Window", bound="SideWindow")
@@ -56,11 +56,10 @@ class SideWindow(tk.Toplevel):
     def show(self, first_focus: tk.Misc) -> None:
         """Bring it up near the window it belongs to, within the screen."""
         self.update_idletasks()
-        width = min(self.winfo_reqwidth(), self.winfo_screenwidth() - 2 * _MARGIN)
-        height = min(self.winfo_reqheight(), self.winfo_screenheight() - _FRAME_HEIGHT)
-        x = min(self._over.winfo_rootx() + _OFFSET, self.winfo_screenwidth() - width - _MARGIN)
-        y = min(self._over.winfo_rooty() + _OFFSET, self.winfo_screenheight() - height - _FRAME_HEIGHT // 2)
-        self.geometry(f"{width}x{height}+{max(0, x)}+{max(0, y)}")
+        width = min(self.winfo_reqwidth(), self.winfo_screenwidth() - 2 * MARGIN)
+        height = min(self.winfo_reqheight(), self.winfo_screenheight() - FRAME_HEIGHT)
+        x, y = self._over.winfo_rootx() + _OFFSET, self._over.winfo_rooty() + _OFFSET
+        self.geometry(f"{width}x{height}{within_screen(self, width, height, x, y)}")
         if self._over.winfo_viewable():
             self.transient(self._over)
         self.deiconify()
