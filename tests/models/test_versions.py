@@ -17,7 +17,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry.models import CheckChanged, RecordConflict, RecordExists, RecordMissing, Rights, SQLModel, auditing
 from abq_data_entry.models.watching import PRESENCE, RECORDS, Notice
-from tests.models.records import DATE, record
+from tests.models.records import DATE, EVERY_PLOT, record
 
 Endpoint = dict[str, str]
 KEY = (DATE, "8:00", "A", 3)
@@ -246,11 +246,7 @@ class TestAudit:
 
     def test_a_large_transaction_makes_one_chain(self, written: SQLModel, database: Endpoint) -> None:
         """Its head is written once, at the end; what was rolled back on the way is in neither."""
-        insert = (
-            "INSERT INTO plot_checks (date, time, lab_id, plot, seed_sample, equipment_fault, plants, blossoms, fruit,"
-            " min_height, median_height, max_height) SELECT date, time, lab_id, plot, 'AXM477', true, 1, 1, 1, 1, 2, 3"
-            " FROM lab_checks JOIN plots USING (lab_id) WHERE date > {day} ORDER BY plot, lab_id"
-        )
+        insert = EVERY_PLOT + "WHERE date > %s ORDER BY plot, lab_id"
         with closing(psycopg2.connect(make_dsn(**database))) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT lab_id::text, sequence FROM audit_heads ORDER BY lab_id")
             before = dict(cursor.fetchall())
@@ -259,9 +255,9 @@ class TestAudit:
                 " FROM generate_series(1, 10) AS day, unnest(ARRAY['A', 'B']) AS lab", {"day": DATE}
             )
             cursor.execute("SAVEPOINT first")
-            cursor.execute(insert.format(day=f"'{DATE}'::date"))
+            cursor.execute(insert, [DATE])
             cursor.execute("ROLLBACK TO first")
-            cursor.execute(insert.format(day=f"'{DATE}'::date"))
+            cursor.execute(insert, [DATE])
             cursor.execute("DELETE FROM plot_checks WHERE plot = 1 AND date > %s", [DATE])
             cursor.execute("SELECT lab_id::text, sequence FROM audit_heads ORDER BY lab_id")
             assert dict(cursor.fetchall()) == before

@@ -16,6 +16,7 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.widgets import PlotState
 from tests.fixtures.window import Window, close
+from tests.models.records import EVERY_PLOT
 from tests.window.test_form import open_plot, record, today
 
 
@@ -101,10 +102,8 @@ def test_a_load_of_thousands_is_looked_for_as_a_whole(
             " FROM generate_series(1, 20) AS day, unnest(ARRAY['A', 'B', 'C']) AS lab", [today(following)]
         )
         cursor.execute(
-            "INSERT INTO plot_checks (date, time, lab_id, plot, seed_sample, equipment_fault, plants, blossoms, fruit,"
-            " min_height, median_height, max_height) SELECT date, time, lab_id, plot, 'AXM477', true, 1, 1, 1, 1, 2, 3"
-            " FROM lab_checks JOIN plots USING (lab_id) WHERE date < %(today)s OR lab_id = 'A' AND plot = 9"
-            " ORDER BY date, lab_id, plot", {"today": today(following)}
+            EVERY_PLOT + "WHERE date < %s OR lab_id = 'A' AND plot = 9 ORDER BY date, lab_id, plot",
+            [today(following)],
         )
         cursor.execute("UPDATE plot_checks SET notes = 'all of them'")
 
