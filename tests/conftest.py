@@ -7,5 +7,5 @@ import signal
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-FIXTURES = ("display", "server", "database", "servers", "window", "keyrings", "single")
+FIXTURES = ("display", "server", "database", "servers", "window", "keyrings", "single", "clipboard")
 pytest_plugins = [f"tests.fixtures.{name}" for name in FIXTURES]

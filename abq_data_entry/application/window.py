@@ -21,7 +21,7 @@ from ..themes.spacing import Spacing
 from ..views import DataRecordForm, FormCallbacks, RecordList, show_choice, show_warning
 from ..views.field_help import FieldHelp
 from ..views.record_list import ListCallbacks
-from ..widgets import Scrolled, StatusBar
+from ..widgets import Scrolled, StatusBar, clipboard
 from . import input_methods
 from .browsing import Browsing
 from .callbacks import make_callbacks, menu_command
@@ -108,6 +108,7 @@ class Application(tk.Tk):
             # And Ctrl+A goes to the beginning of the line there; desktops select all.
             self.event_delete("<<LineStart>>", "<Control-Key-a>", "<Control-Lock-Key-A>")
             self.event_add("<<SelectAll>>", "<Control-Key-a>", "<Control-Lock-Key-A>")
+        clipboard.teach_tk(self)
         PlotKeys(self, self.navigation.go_to_plot, "Command" if mac else "Control")
         self.new_day = NewDay(self)
         self.following = Following(self)

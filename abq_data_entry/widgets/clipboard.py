@@ -1,0 +1,123 @@
+"""The clipboard, asked in the background: a program that holds it and hangs doesn't stop the window."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import tkinter as tk
+from collections.abc import Callable
+
+from . import x_selection
+
+TIMEOUT = 1.0  # seconds
+AT_ONCE = 0.03  # seconds in which nearly every owner answers: the next key is then typed after what was pasted
+_POLL_MS = 5
+NO_ANSWER = "The program that holds the clipboard doesn't answer"
+
+Then = Callable[[str, str], object]
+_Found = tuple[str, str]
+
+
+def read(widget: tk.Misc, then: Then, timeout: float = TIMEOUT, selection: str = "CLIPBOARD") -> None:
+    """Call ``then(text, problem)`` on the Tk thread with what the clipboard holds, in ``timeout`` seconds at most.
+
+    ``text`` is empty where there is none; ``problem`` says why it couldn't be had, and is empty else. Nearly always
+    ``then`` is called before this returns; where the owner is slow, later, and not if ``widget`` is gone by then. A
+    caller that inserts the text looks whether the widget is still as it was: keys may have come meanwhile.
+    """
+    if str(widget.tk.call("tk", "windowingsystem")) != "x11":
+        then(*_ask_tk(widget, selection))
+        return
+    answers: queue.SimpleQueue[_Found | None] = queue.SimpleQueue()
+    widget.winfo_pointerx()  # the server answers to that: by then it knows what was copied here a moment ago
+    asking = (selection, timeout, widget.winfo_screen(), widget.winfo_id(), answers)
+    threading.Thread(target=_ask_x, args=asking, name="clipboard", daemon=True).start()
+    _wait(widget, then, selection, answers, AT_ONCE)
+
+
+def teach_tk(window: tk.Misc) -> None:
+    """Let Tk's own pastes, in every entry and text of the program, and by the mouse too, ask with :func:`read`.
+
+    An answer that comes late is inserted if the widget still is as it was when it was asked for.
+    """
+    name = window.register(lambda path, selection: _for_tk(window.nametowidget(path), selection))
+    window.tk.eval(
+        f"""
+        catch {{::tk::GetSelection}}
+        proc ::tk::GetSelection {{w {{sel PRIMARY}}}} {{
+            lassign [{name} $w $sel] there text
+            if {{$there}} {{return $text}}
+            return -code error -errorcode {{TK SELECTION NONE}} "could not find default selection"
+        }}
+        """
+    )
+
+
+def _for_tk(widget: tk.Misc, selection: str) -> tuple[bool, str]:
+    answered: list[_Found] = []
+    waiting, before = False, _state(widget)
+
+    def then(text: str, problem: str) -> None:
+        if not waiting:
+            answered.append((text, problem))
+        elif text and _state(widget) == before:
+            _insert(widget, text)
+
+    read(widget, then, selection=selection)
+    waiting = True
+    return bool(answered and answered[0][0]), answered[0][0] if answered else ""
+
+
+def _state(widget: tk.Misc) -> object:
+    """What a late answer looks at: the focus, the text and the place in it."""
+    text = widget.get("1.0", tk.END) if isinstance(widget, tk.Text) else widget.tk.call(widget, "get")
+    return widget.tk.call("focus"), text, widget.tk.call(widget, "index", tk.INSERT)
+
+
+def _insert(widget: tk.Misc, text: str) -> None:
+    selected = widget.tag_ranges(tk.SEL) if isinstance(widget, tk.Text) else _selection_of(widget)
+    if selected:
+        widget.tk.call(widget, "delete", *selected)
+    widget.tk.call(widget, "insert", tk.INSERT, text)
+
+
+def _selection_of(entry: tk.Misc) -> tuple[str, ...]:
+    present = entry.tk.getboolean(entry.tk.call(entry, "selection", "present"))
+    return ("sel.first", "sel.last") if present else ()
+
+
+def _wait(
+    widget: tk.Misc, then: Then, selection: str, answers: queue.SimpleQueue[_Found | None], seconds: float
+) -> None:
+    try:
+        found = answers.get(timeout=seconds) if seconds else answers.get_nowait()
+    except queue.Empty:
+        widget.after(_POLL_MS, _wait_if_there, widget, then, selection, answers)
+        return
+    then(*(found if found is not None else _ask_tk(widget, selection)))
+
+
+def _wait_if_there(
+    widget: tk.Misc, then: Then, selection: str, answers: queue.SimpleQueue[_Found | None]
+) -> None:
+    if widget.winfo_exists():
+        _wait(widget, then, selection, answers, 0)
+
+
+def _ask_x(
+    selection: str, timeout: float, display: str, window: int, answers: queue.SimpleQueue[_Found | None]
+) -> None:
+    """On a thread of its own; ``None`` where Tk is to be asked: for what is our own, and where X can't be asked."""
+    try:
+        answers.put((x_selection.text_of(selection, timeout, display, window), ""))
+    except x_selection.NoAnswer:
+        answers.put(("", NO_ANSWER))
+    except (x_selection.OwnedHere, x_selection.Unavailable):
+        answers.put(None)
+
+
+def _ask_tk(widget: tk.Misc, selection: str) -> _Found:
+    try:
+        return str(widget.selection_get(selection=selection)), ""
+    except tk.TclError:  # it is empty, or holds no text
+        return "", ""
