@@ -123,6 +123,9 @@ def test_any_text_at_all_is_a_value_or_a_sentence(field: fields.Field, text: str
     try:
         fields.parse(field, text, choices_of(field))
     except ValueError as error:
+        if field.type is FieldTypes.DATE:  # its words name what was typed: see test_dates
+            assert str(error)
+            return
         assert str(error).startswith(field.name) and str(error).endswith(".")
 
 
@@ -184,9 +187,9 @@ def test_it_means(name: str, text: str, value: object) -> None:
         ("Plants", "1.0", "Plants must be a whole number."),
         ("Plants", "²", "Plants must be a whole number."),
         ("Plants", "21", "Plants must be at most 20."),
-        ("Date", "2026-02-29", "Date: there is no day 2026-02-29 in the calendar."),
-        ("Date", "21.11.2026", "Date must be year-month-day, such as 2026-11-21."),
-        ("Date", "\uff12\uff10\uff12\uff161121", "Date must be year-month-day, such as 2026-11-21."),
+        ("Date", "2026-02-29", "2026-02-29: February 2026 has 28 days"),
+        ("Date", "21.11.", "21.11.: the year is missing"),
+        ("Date", "\uff12\uff10\uff12\uff161121", "`\uff12` isn't part of a date"),
         ("Time", "9:00", "Time must be one of 8:00, 12:00, 16:00 or 20:00."),
         ("Time", "2", "Time must be one of 8:00, 12:00, 16:00 or 20:00."),
         ("Technician", "Nobody", "Technician must be one of J Simms, P Taylor, Q Murphy, L Taniff or José Ångström."),

@@ -1,4 +1,9 @@
-"""Dates as people type them: 2026-11-21, 2026/11/21, 2026.11.21 or 20261121; year, month, day and no other order."""
+"""Dates as people type them, and the one form in which they are shown: 2026-11-21.
+
+Whole dates are 2026-11-21, 2026/11/21, 2026.11.21, 20261121 and 21.11.2026. Short ones mean the latest such day that
+isn't ahead of `today`: 21 (a day of a month), 21.11. (a day of a year). Where people write the month first
+(`month_first`), 11/21 and 11/21/2026 are read so; elsewhere nobody can tell which number is the month.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +14,67 @@ from collections.abc import Iterable
 from abq_data_entry.fields.table import Choices, Field
 
 # [0-9], because \d would also take the digits of other scripts.
-_BEGUN = re.compile(r"([0-9]{0,4})(?:([-/.])([0-9]{0,2})(?:\2([0-9]{0,2}))?)?")
-_WHOLE = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})")
-_COMPACT = re.compile(r"([0-9]{4})([0-9]{0,2})([0-9]{0,2})")
+_YEAR_FIRST = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})")
+_COMPACT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+_DAY = re.compile(r"([0-9]{1,2})\.?")
+_DAY_FIRST = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})(?:\.([0-9]{4})?)?")
+_SLASHES = re.compile(r"([0-9]{1,2})/([0-9]{1,2})(?:/([0-9]{4})?)?")
+
+_YEAR_BEGUN = re.compile(r"([0-9]{0,4})(?:([-/.])([0-9]{0,2})(?:\2([0-9]{0,2}))?)?")
+_COMPACT_BEGUN = re.compile(r"([0-9]{4})([0-9]{0,2})([0-9]{0,2})")
+_SHORT_BEGUN = re.compile(r"([0-9]{1,2})([./])(?:([0-9]{1,2})(?:\2([0-9]{0,4}))?)?")
+
+_FOREIGN = re.compile(r"[^0-9./-]")
+_SLIPS = str.maketrans({";": ".", ":": ".", ",": ".", "_": "-", "–": "-", "−": "-"})
+"""What comes of the right key with the wrong shift, or of a keypad's comma."""
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_LEAP_YEAR = 2000
+_LONGEST = 20
+
+
+def read_date(text: str, today: datetime.date | None = None, month_first: bool = False) -> datetime.date:
+    """Return the date that `text` means; raises `ValueError` with the words for it.
+
+    Without `today` a short date means nothing.
+    """
+    if len(text) > _LONGEST:
+        raise ValueError(f"{text[:_LONGEST]}… is no date")
+    for pattern, order in ((_YEAR_FIRST, (1, 3, 4)), (_COMPACT, (1, 2, 3))):
+        if whole := pattern.fullmatch(text):
+            year, month, day = (int(whole[place]) for place in order)
+            return _date(text, year, month, day)
+    if short := _day_and_month(text, month_first):
+        day, month, typed_year = short
+        if typed_year is not None:
+            return _date(text, typed_year, month, day)
+        _require(text, month, day)
+        if today is not None:
+            return _latest_of_year(text, today, month, day)
+    elif (alone := _DAY.fullmatch(text)) and today is not None:
+        return _latest_of_month(text, today, int(alone[1]))
+    raise ValueError(_problem(text, today))
+
+
+def parse_date(field: Field, text: str, choices: Choices | None) -> datetime.date:
+    """Return the date of a whole text; raises `ValueError` with the words for it."""
+    return read_date(text)
 
 
 def could_become_date(field: Field, text: str, choices: Choices | None) -> bool:
-    """Tell whether `text` is the beginning of a date that exists."""
-    compact = _COMPACT.fullmatch(text)
-    if compact:
-        return _could_become_compact(*compact.groups())
-    begun = _BEGUN.fullmatch(text)
+    """Tell whether `text` is the beginning of a date that exists, a short one too."""
+    return may_become_date(text)
+
+
+def may_become_date(text: str, month_first: bool = False) -> bool:
+    """Tell whether typing on could make `text` a date that exists."""
+    if compact := _COMPACT_BEGUN.fullmatch(text):
+        return _may_become_compact(*compact.groups())
+    if (short := _SHORT_BEGUN.fullmatch(text)) and (short[2] == "." or month_first):
+        return _may_become_short(short[1], short[3], short[4], day_first=short[2] == ".")
+    begun = _YEAR_BEGUN.fullmatch(text)
     if not begun:
         return False
     year, separator, month, day = begun.groups()
@@ -29,35 +84,132 @@ def could_become_date(field: Field, text: str, choices: Choices | None) -> bool:
         return False
     if day is None:
         return True
-    return month.strip("0") != "" and _begins_number(day, _days(year, month), padded=False)
+    return month.strip("0") != "" and _begins_number(day, _days(int(year), int(month)), padded=False)
 
 
-def parse_date(field: Field, text: str, choices: Choices | None) -> datetime.date:
-    """Return the date; raises `ValueError` with a sentence."""
-    whole = _WHOLE.fullmatch(text)
-    compact = _COMPACT.fullmatch(text) if len(text) == 8 else None
-    if whole:
-        year, _, month, day = whole.groups()
-    elif compact:
-        year, month, day = compact.groups()
-    else:
-        raise ValueError(f"{field.name} must be year-month-day, such as 2026-11-21.")
+def distance(date: datetime.date, today: datetime.date) -> str:
+    """Return how far a date is from today, in words: '16 days back', '36 years ahead'; '' for today."""
+    days = abs((date - today).days)
+    if not days:
+        return ""
+    years = days * 4 // 1461
+    number, unit = (years, "year") if years >= 2 else (days, "day")
+    return f"{number:,} {unit}{'s' * (number != 1)} {'ahead' if date > today else 'back'}"
+
+
+def writes_month_first(sample: str) -> bool:
+    """Tell from how a locale writes 26 November 2026 in numbers whether the month stands first."""
+    return re.match(r"\D*11\D+26\b", sample) is not None
+
+
+def _day_and_month(text: str, month_first: bool) -> tuple[int, int, int | None] | None:
+    """Return day, month and year (None: not said) of a text that begins with day and month."""
+    found = _DAY_FIRST.fullmatch(text)
+    order = (1, 2)
+    if found is None and month_first:
+        found, order = _SLASHES.fullmatch(text), (2, 1)
+    if found is None:
+        return None
+    return int(found[order[0]]), int(found[order[1]]), int(found[3]) if found[3] else None
+
+
+def _date(text: str, year: int, month: int, day: int) -> datetime.date:
+    if not year:
+        raise ValueError(f"{text}: there is no year 0")
+    _require(text, month, day, year)
+    return datetime.date(year, month, day)
+
+
+def _require(text: str, month: int, day: int, year: int = _LEAP_YEAR) -> None:
+    """Raise the words for a day that isn't in the calendar (without a year: of any year)."""
+    if not 1 <= month <= 12:
+        raise ValueError(f"{text}: there is no month {month}")
+    if not day:
+        raise ValueError(f"{text}: there is no day 0")
+    days = len(_days(year, month))
+    if day > days:
+        of_year = f" {year}" if month == 2 and year != _LEAP_YEAR else ""
+        raise ValueError(f"{text}: {_MONTHS[month - 1]}{of_year} has {days} days")
+
+
+def _latest_of_year(text: str, today: datetime.date, month: int, day: int) -> datetime.date:
+    for year in range(today.year, max(today.year - 9, 0), -1):
+        if day <= len(_days(year, month)) and datetime.date(year, month, day) <= today:
+            return datetime.date(year, month, day)
+    raise ValueError(f"{text}: there was no such day yet")
+
+
+def _latest_of_month(text: str, today: datetime.date, day: int) -> datetime.date:
+    if not 1 <= day <= 31:
+        raise ValueError(f"{text}: there is no day {day}")
+    number = today.year * 12 + today.month - 1
+    for each in range(number, max(number - 3, 11), -1):
+        year, month = each // 12, each % 12 + 1
+        if day <= len(_days(year, month)) and datetime.date(year, month, day) <= today:
+            return datetime.date(year, month, day)
+    raise ValueError(f"{text}: there was no such day yet")
+
+
+def _problem(text: str, today: datetime.date | None) -> str:
+    """Return the words for a text that is no date in any form."""
+    if foreign := _FOREIGN.search(text):
+        return f"`{foreign[0]}` isn't part of a date{_offer(text, today)}"
+    if slashed := _SLASHES.fullmatch(text):
+        return f"{text}: {_which_is_the_month(slashed, today)}"
+    if re.fullmatch(r"[0-9]{4}[-/.]?", text):
+        return f"{text}: month and day are missing"
+    if re.fullmatch(r"[0-9]{4}[-/.]?[0-9]{1,2}[-/.]?", text):
+        return f"{text}: the day is missing"
+    if re.fullmatch(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{1,3}", text):
+        return f"{text}: the year has four digits"
+    if today is None and _DAY_FIRST.fullmatch(text):
+        return f"{text}: the year is missing"
+    return f"{text}: write it as 2026-11-21, 21.11. or 21"
+
+
+def _offer(text: str, today: datetime.date | None) -> str:
+    likely = text.translate(_SLIPS)
+    if _FOREIGN.search(likely):
+        return ""
     try:
-        return datetime.date(int(year), int(month), int(day))
+        return f": {read_date(likely, today)}?"
     except ValueError:
-        raise ValueError(f"{field.name}: there is no day {year}-{month}-{day} in the calendar.") from None
+        return ""
 
 
-def _could_become_compact(year: str, month: str, day: str) -> bool:
+def _which_is_the_month(slashed: re.Match[str], today: datetime.date | None) -> str:
+    first, second, year = slashed.groups()
+    readings = [
+        f"{day}.{month}.{year or ''}"
+        for day, month in ((first, second), (second, first))
+        if 1 <= int(month) <= 12 and 1 <= int(day) <= len(_days(int(year or 0) or _LEAP_YEAR, int(month)))
+    ]
+    return f"write {' or '.join(dict.fromkeys(readings))}" if readings else "there is no such day"
+
+
+def _may_become_compact(year: str, month: str, day: str) -> bool:
     if year == "0000" or not _begins_number(month, range(1, 13), padded=True):
         return False
-    return len(month) < 2 or _begins_number(day, _days(year, month), padded=True)
+    return len(month) < 2 or _begins_number(day, _days(int(year), int(month)), padded=True)
 
 
-def _days(year: str, month: str) -> range:
+def _may_become_short(first: str, second: str | None, year: str | None, day_first: bool) -> bool:
+    """Whether a day and a month, in the order that is written, can become a date; the last part may be begun only."""
+    number, later = int(first), range(1, 13) if day_first else range(1, 32)
+    if number not in (range(1, 32) if day_first else range(1, 13)):
+        return False
+    meant = [each for each in later if second is None or _begins_number(second, (each,), padded=False)]
+    if year is not None:
+        meant = [each for each in later if str(each) == str(int(second or 0))]
+    whole_year = int(year) if year and len(year) == 4 else _LEAP_YEAR
+    pairs = [(number, each) if day_first else (each, number) for each in meant]
+    return year != "0000" and any(day <= len(_days(whole_year, month)) for day, month in pairs)
+
+
+def _days(year: int, month: int) -> range:
     import calendar  # not at the top: it brings `locale`, and every start would pay for both
 
-    return range(1, calendar.monthrange(int(year), int(month))[1] + 1)
+    return range(1, calendar.monthrange(year, month)[1] + 1)
 
 
 def _begins_number(text: str, numbers: Iterable[int], *, padded: bool) -> bool:
