@@ -15,12 +15,14 @@ class Command(NamedTuple):
     """A menu entry: its text, the callback's name, and its key on Windows and Linux, and on macOS.
 
     Keys are Tk sequences without brackets (``Control-Shift-W``); the menu shows them in the platform's way.
+    ``by_widget``: the focused widget itself does it with that key, so the window doesn't bind it.
     """
 
     text: str
     callback: str
     key: str = ""
     mac_key: str = ""
+    by_widget: bool = False
 
 
 NEW = Command("New Record", "new_record", "Control-n", "Command-n")
@@ -30,6 +32,12 @@ BACK_UP = Command("Back Up Database…", "back_up")
 RESTORE = Command("Restore Database…", "restore")
 QUIT = Command("Quit", "quit", "Control-q", "Command-q")
 EXIT = Command("Exit", "quit", "Control-q")
+UNDO = Command("Undo", "undo", "Control-z", "Command-z", by_widget=True)
+REDO = Command("Redo", "redo", "Control-y", "Command-Shift-Z", by_widget=True)
+CUT = Command("Cut", "cut", "Control-x", "Command-x", by_widget=True)
+COPY = Command("Copy", "copy", "Control-c", "Command-c", by_widget=True)
+PASTE = Command("Paste", "paste", "Control-v", "Command-v", by_widget=True)
+SELECT_ALL = Command("Select All", "select_all", "Control-a", "Command-a", by_widget=True)
 WEATHER = Command("Update Weather Data", "update_weather_data", "Control-Shift-W", "Command-Shift-W")
 REST = Command("Upload CSV to corporate REST", "upload_to_corporate_rest", "Control-Shift-R", "Command-Shift-R")
 FTP = Command("Upload CSV to corporate FTP", "upload_to_corporate_ftp", "Control-Shift-F", "Command-Shift-F")
@@ -54,10 +62,12 @@ PREFERENCES_FILE = Command("Show Settings File", "show_settings_file")
 
 FILE_COMMANDS = (NEW, SAVE, EXPORT)
 BACKUP_COMMANDS = (BACK_UP, RESTORE)
+EDIT_GROUPS = ((UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL))  # a line between groups
+EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
 TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, WAITING, CONNECTIONS, ADMINISTRATION)
 GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, MISSING, HISTORY, REFRESH)
 HELP_COMMANDS = (HELP, KEYS)
-ALL_COMMANDS = (*FILE_COMMANDS, *BACKUP_COMMANDS, QUIT, *TOOLS_COMMANDS, *GO_COMMANDS, *HELP_COMMANDS)
+ALL_COMMANDS = (*FILE_COMMANDS, *BACKUP_COMMANDS, QUIT, *EDIT_COMMANDS, *TOOLS_COMMANDS, *GO_COMMANDS, *HELP_COMMANDS)
 
 Callbacks = Mapping[str, Callable[..., object]]
 
@@ -69,7 +79,7 @@ class MainMenu(tk.Menu):
     their places at once, and their entries with :meth:`fill`: Tk takes its time with those.
     """
 
-    order: tuple[str, ...] = ("File", "Go", "Tools", "Options", "Help")
+    order: tuple[str, ...] = ("File", "Edit", "Go", "Tools", "Options", "Help")
     mac = False
 
     def __init__(self, parent: tk.Misc, callbacks: Callbacks, settings: Mapping[str, tk.Variable]) -> None:
@@ -91,6 +101,7 @@ class MainMenu(tk.Menu):
         self._filled = True
         makers: dict[str, Callable[[tk.Menu], object]] = {
             "File": self.make_file_menu,
+            "Edit": self.make_edit_menu,
             "Tools": lambda menu: self.add_commands(menu, TOOLS_COMMANDS),
             "Options": self.make_options_menu,
             "Go": lambda menu: self.add_commands(menu, GO_COMMANDS),
@@ -113,6 +124,25 @@ class MainMenu(tk.Menu):
         self.add_commands(menu, BACKUP_COMMANDS)
         menu.add_separator()
         self.add_commands(menu, (QUIT,))
+
+    def make_edit_menu(self, menu: tk.Menu) -> None:
+        """What acts on the focused widget, and what takes back more than that."""
+        for group in EDIT_GROUPS:
+            if menu.index("end") is not None:
+                menu.add_separator()
+            self.add_commands(menu, group)
+
+    def ask_before_editing(self, offered: Callable[[], Container[str]]) -> None:
+        """Whenever the Edit menu opens, grey what ``offered()`` doesn't name: what the focused widget doesn't know."""
+        menu, by_widget = self._menus["Edit"], {command.callback for command in EDIT_COMMANDS if command.by_widget}
+
+        def grey() -> None:
+            names = offered()
+            for of, index, callback in self._entries:
+                if of is menu and callback in by_widget:
+                    menu.entryconfigure(index, state="normal" if callback in names else "disabled")
+
+        menu.configure(postcommand=grey)
 
     def make_help_menu(self, menu: tk.Menu) -> None:
         """Help for a field, the keys, about."""
@@ -185,7 +215,6 @@ class WindowsMainMenu(MainMenu):
 class MacOsMainMenu(MainMenu):
     """macOS: About and Quit in the application's own menu, a Window menu, Help as the system's."""
 
-    order = ("File", "Go", "Tools", "Options", "Help")
     mac = True
 
     def make_before(self) -> None:
@@ -227,7 +256,7 @@ def bind_keys(window: tk.Misc, callbacks: Callbacks, mac: bool) -> None:
     """Bind the keys of all commands to ``window``; letters with Caps Lock too."""
     for command in ALL_COMMANDS:
         key = command.mac_key if mac else command.key
-        if not key:
+        if not key or command.by_widget:
             continue
         keys = {key}
         if key[-2] == "-":
@@ -253,7 +282,6 @@ def keys_text(mac: bool) -> list[tuple[str, str]]:
         ("Ctrl+1 … Ctrl+2 0", "Go to the plot of that number (hold Ctrl, type it)"),
         ("Space, Y, N", "Equipment fault"),
         ("Alt+Down", "Open a list"),
-        ("Ctrl+Z, Ctrl+Y", "Undo, redo in a field"),
         ("Esc", "Close help or a dialog"),
     ]
     commands = [

@@ -29,8 +29,10 @@ from .checks import Checks
 from .connection import Connection
 from .deciding import Deciding
 from .drafts import Drafts
+from .edit_commands import EditCommands
 from .entry import RecordEntry
 from .following import Following
+from .latin_keys import LatinKeys
 from .layout import Layout
 from .navigation import Navigation
 from .new_day import NewDay
@@ -97,6 +99,7 @@ class Application(tk.Tk):
         self.waiting = Waiting(self)
         self.offline = Offline(self)
         self.deciding = Deciding(self)
+        self.edit_commands = EditCommands(self)
         self._build()
         self.callbacks = make_callbacks(self)
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
@@ -108,7 +111,10 @@ class Application(tk.Tk):
             # And Ctrl+A goes to the beginning of the line there; desktops select all.
             self.event_delete("<<LineStart>>", "<Control-Key-a>", "<Control-Lock-Key-A>")
             self.event_add("<<SelectAll>>", "<Control-Key-a>", "<Control-Lock-Key-A>")
+            # Q and W lie where Hebrew keyboards have / and '.
+            self.event_delete("<<SelectAll>>", "<Control-Key-slash>")
         clipboard.teach_tk(self)
+        LatinKeys(self)
         PlotKeys(self, self.navigation.go_to_plot, "Command" if mac else "Control")
         self.new_day = NewDay(self)
         self.following = Following(self)
@@ -143,6 +149,7 @@ class Application(tk.Tk):
     def _fill_menu(self) -> None:
         if self._menu is not None:
             self._menu.fill()
+            self._menu.ask_before_editing(self.edit_commands.offered)
         self.offer_commands()
 
     def offer_commands(self) -> None:

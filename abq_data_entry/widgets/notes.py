@@ -21,7 +21,11 @@ class FieldNotes(tk.Text):
         for back in ("<Shift-Tab>", "<<PrevWindow>>"):
             self.bind(back, lambda _event: self._leave(self.tk_focusPrev()))
         self.bind("<Shift-Return>", self._break_line)
-        self.bind("<FocusIn>", lambda _event: self.mark_set(tk.INSERT, "end-1c"), add=True)
+        self._was_left = True
+        self.bind("<FocusIn>", lambda _event: self._entered(), add=True)
+        self.bind("<<Left>>", lambda _event: self._note_left(True), add=True)
+        self.bind("<Button-1>", lambda _event: self._note_left(False), add=True)
+        self.bind("<<Paste>>", lambda _event: self.after_idle(self.see, tk.INSERT), add=True)
 
     @property
     def text(self) -> str:
@@ -65,6 +69,15 @@ class FieldNotes(tk.Text):
         if widget is not None:
             widget.focus_set()
         return "break"
+
+    def _note_left(self, left: bool) -> None:
+        self._was_left = left
+
+    def _entered(self) -> None:
+        # A menu or another window had the focus meanwhile: the cursor stays where it was. A click has its own place.
+        if self._was_left:
+            self.mark_set(tk.INSERT, "end-1c")
+        self._was_left = False
 
     def _break_line(self, _event: object) -> str:
         self.insert(tk.INSERT, "\n")

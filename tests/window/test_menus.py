@@ -206,3 +206,81 @@ def widgets(parent: tk.Misc) -> Iterator[tk.Misc]:
     for each in parent.winfo_children():
         yield each
         yield from widgets(each)
+
+
+def edit_menu(window: Window) -> tk.Menu:
+    assert window.app._menu is not None
+    return submenu(window.app._menu, "Edit")
+
+
+def test_the_edit_menu_acts_on_the_focused_field(window: Window) -> None:
+    notes = window.app.form.inputs[F.NOTES].editor
+    notes.focus_force()
+    window.type("dry leaves")
+    menu = edit_menu(window)
+    menu.invoke("Select All")
+    menu.invoke("Cut")
+    assert window.text(F.NOTES) == "" and window.app.clipboard_get().rstrip() == "dry leaves"
+    menu.invoke("Paste")
+    assert window.text(F.NOTES) == "dry leaves"
+    menu.invoke("Undo")
+    assert window.text(F.NOTES) == ""
+    menu.invoke("Redo")
+    assert window.text(F.NOTES) == "dry leaves"
+    window.app.clipboard_clear()
+    window.app.clipboard_append("24.09")
+    humidity = window.app.form.inputs[F.HUMIDITY]
+    humidity.focus_set()
+    window.app.update()
+    menu.invoke("Paste")
+    window.until(lambda: window.text(F.HUMIDITY) == "24.09", "the paste")
+    menu.invoke("Undo")
+    assert window.text(F.HUMIDITY) == ""
+    menu.invoke("Redo")
+    assert window.text(F.HUMIDITY) == "24.09"
+
+
+def test_the_edit_menu_by_keys_gives_the_focus_back_where_the_cursor_was(window: Window) -> None:
+    notes: Any = window.app.form.inputs[F.NOTES].editor
+    notes.focus_force()
+    window.type("ab")
+    window.press("Left")
+    window.app.clipboard_clear()
+    window.app.clipboard_append("-")
+    texts = [text for kind, text, _ in entries(edit_menu(window)) if kind == "command"]
+    window.press("alt+e", *["Down"] * texts.index("Paste"), "Return")
+    window.until(lambda: window.text(F.NOTES) == "a-b", "the paste")
+    window.until(lambda: window.focus == F.NOTES, "the focus")
+    assert notes.index("insert") == "1.2"
+
+
+def test_the_edit_menu_offers_what_the_focused_widget_knows(window: Window) -> None:
+    def offered() -> set[str]:
+        menu = edit_menu(window)
+        window.app.tk.call(str(menu.cget("postcommand")))
+        return {
+            text
+            for index, (kind, text, _) in enumerate(entries(menu))
+            if kind == "command" and str(menu.entrycget(index, "state")) == "normal"
+        } & {"Undo", "Redo", "Cut", "Copy", "Paste", "Select All"}
+
+    window.app.form.inputs[F.HUMIDITY].focus_set()
+    assert offered() == {"Undo", "Redo", "Cut", "Copy", "Paste", "Select All"}
+    window.app.record_list.page.tree.focus_set()
+    assert "Paste" not in offered() and "Undo" not in offered()
+    window.app.form.inputs[F.NOTES].set_enabled(False)
+    window.app.form.inputs[F.NOTES].editor.focus_force()
+    assert offered() == {"Copy", "Select All"}
+
+
+def test_a_click_into_the_notes_puts_the_cursor_there(window: Window) -> None:
+    notes: Any = window.app.form.inputs[F.NOTES].editor
+    notes.focus_force()
+    window.type("abcdef")
+    window.app.form.inputs[F.PLANTS].focus_set()
+    window.settle()
+    box = notes.bbox("1.3")
+    window._xdotool("mousemove", str(notes.winfo_rootx() + box[0] + 1), str(notes.winfo_rooty() + box[1] + 5))
+    window._xdotool("click", "1")
+    window.until(lambda: window.focus == F.NOTES, "the focus")
+    assert notes.index("insert") == "1.3"
