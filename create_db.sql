@@ -106,6 +106,30 @@ CREATE TABLE IF NOT EXISTS local_weather (
     conditions varchar(128)
 );
 
+ALTER TABLE local_weather ADD COLUMN IF NOT EXISTS station varchar(8);
+ALTER TABLE local_weather ADD COLUMN IF NOT EXISTS source text;
+ALTER TABLE local_weather ADD COLUMN IF NOT EXISTS kind text
+    CONSTRAINT kind_of_an_observation CHECK (kind IN ('observed', 'model'));
+ALTER TABLE local_weather ADD COLUMN IF NOT EXISTS fetched timestamp(0) with time zone;
+ALTER TABLE local_weather ADD COLUMN IF NOT EXISTS quality text;
+
+-- Who could store observations before version 4 can fill what is empty in them.
+DO $$
+DECLARE
+    grantee_of record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 4) THEN
+        RETURN;
+    END IF;
+    FOR grantee_of IN
+        SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS name
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid = 'local_weather'::regclass AND grantee <> relowner AND privilege_type = 'INSERT'
+    LOOP
+        EXECUTE format('GRANT UPDATE ON local_weather TO %s', grantee_of.name);
+    END LOOP;
+END $$;
+
 -- ------------------------------------------------------------------------------------------------- what was delivered
 
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -485,6 +509,24 @@ BEGIN
         USING ERRCODE = 'insufficient_privilege';
 END $$;
 
+-- An observation stays as it was recorded: only what was empty is filled, with what is said of its quality. The owner
+-- may correct it, and the audit keeps how it was.
+CREATE OR REPLACE FUNCTION keep_observation() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RETURN NEW;
+    END IF;
+    IF EXISTS (
+        SELECT FROM jsonb_each(to_jsonb(OLD) - 'quality') AS stood
+        WHERE stood.value <> 'null' AND to_jsonb(NEW) -> stood.key IS DISTINCT FROM stood.value
+    ) THEN
+        RAISE EXCEPTION 'A weather observation stays as it was recorded; only what is empty can be filled.'
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+
 CREATE OR REPLACE FUNCTION tell_presence() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -521,6 +563,8 @@ BEGIN
                 ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
             ('', 'audit_heads', 'refuse_change', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit_heads'
                 ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
+            ('', 'local_weather', 'keep_observation', 'BEFORE UPDATE ON local_weather'
+                ' FOR EACH ROW EXECUTE FUNCTION keep_observation()'),
             ('', 'check_presence', 'tell_presence', 'AFTER INSERT OR UPDATE OR DELETE ON check_presence'
                 ' FOR EACH STATEMENT EXECUTE FUNCTION tell_presence()')
     LOOP
@@ -617,6 +661,7 @@ BEGIN
         CONTINUE WHEN role = 'abq_qa';
         EXECUTE format('GRANT INSERT, UPDATE ON lab_checks, plot_checks, deliveries TO %I', role);
         EXECUTE format('GRANT INSERT ON local_weather, journal_entries TO %I', role);
+        EXECUTE format('GRANT UPDATE ON local_weather TO %I', role); -- only what is empty, see keep_observation
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON check_presence TO %I', role);
         CONTINUE WHEN role = 'abq_technician';
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON lab_techs, labs, plots TO %I', role);
@@ -737,6 +782,11 @@ COMMENT ON COLUMN local_weather.temperature IS 'Temperature in °C.';
 COMMENT ON COLUMN local_weather.rel_hum IS 'Relative humidity in %.';
 COMMENT ON COLUMN local_weather.pressure IS 'Air pressure reduced to sea level, in mb (hPa).';
 COMMENT ON COLUMN local_weather.conditions IS 'The weather in the words of the weather service.';
+COMMENT ON COLUMN local_weather.station IS 'The station that observed it, such as KBMG; empty in rows from before version 4.';
+COMMENT ON COLUMN local_weather.source IS 'Where it was fetched, such as nws_xml.';
+COMMENT ON COLUMN local_weather.kind IS 'observed by a station, or computed by a model.';
+COMMENT ON COLUMN local_weather.fetched IS 'When it was fetched first.';
+COMMENT ON COLUMN local_weather.quality IS 'Which values could not be used or were rounded, in words; empty if none.';
 
 COMMENT ON VIEW data_record_view IS 'One row a record, with the columns of the daily extract.';
 COMMENT ON COLUMN data_record_view."Time" IS 'Text such as 8:00. To sort by time, use "Time"::time.';

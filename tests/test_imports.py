@@ -26,9 +26,10 @@ BELOW = {
     "themes": set(),
     "transfer": set(),
     "logfile": {"folders"},
-    "network": {"constants", "version"},
+    "observation": set(),
+    "network": {"constants", "observation", "version"},
     "postgres": {"constants", "folders"},
-    "models": {"fields", "constants", "folders"},
+    "models": {"fields", "constants", "folders", "observation"},
     "outbox": {"models", "network", "constants", "folders"},
     "checking": {"models", "network", "postgres", "version"},
     "journal": {"models", "fields", "constants", "folders"},
@@ -38,7 +39,7 @@ BELOW = {
 }
 WITHOUT_TK = (
     "constants", "fields", "folders", "models", "network", "outbox", "journal", "checking", "postgres", "environment",
-    "commands", "logfile", "keyring_store", "transfer", "version", "display", "__main__",
+    "commands", "logfile", "keyring_store", "observation", "transfer", "version", "display", "__main__",
 )  # fmt: skip
 
 

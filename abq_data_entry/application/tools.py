@@ -56,26 +56,27 @@ class Tools:
         if not self.may_begin("Weather"):
             return
         station = str(self._app.settings["weather_station"].get())
-        url = str(self._app.settings["weather_url"].get())
+        url, contact = (str(self._app.settings[name].get()) for name in ("weather_url", "weather_contact"))
         self._begin(
             "Weather",
-            lambda job: self._fetch_weather(station, url, job),
+            lambda job: self._fetch_weather(station, url, contact, job),
             self._weather_recorded,
             lambda error: self._weather_failed(error, station),
         )
 
-    def _fetch_weather(self, station: str, url: str, job: Job) -> tuple[str, bool]:
-        from .. import network
+    def _fetch_weather(self, station: str, url: str, contact: str, job: Job) -> str:
+        from .. import folders, network
 
-        data = network.get_local_weather(station, url, cancel=job.cancel)
+        pauses = network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
+        data = network.get_local_weather(station, url, contact=contact, pauses=pauses, cancel=job.cancel)
         model = self._app.data_model
         assert model is not None
-        return str(data["observation_time_rfc822"]), model.add_weather_data(data)
+        stored = model.store_weather(data)
+        said = stored.in_words(str(data["observation_time_rfc822"]))
+        return f"{said} ({'; '.join(stored.warnings)})" if stored.warnings else said
 
-    def _weather_recorded(self, result: tuple[str, bool]) -> None:
-        time, stored = result
-        text = f"Weather data recorded for {time}"
-        self._app.status.set(text if stored else f"Weather data for {time} is already recorded")
+    def _weather_recorded(self, said: str) -> None:
+        self._app.status.set(said)
 
     def _weather_failed(self, error: BaseException, station: str) -> None:
         self._app.status.set("Problem retrieving weather data")

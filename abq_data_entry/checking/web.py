@@ -28,7 +28,8 @@ def weather(terms: Terms) -> Steps[None]:
     yield from way(inspection, address, {}, "SSL_CERT_FILE")
 
     def fetch() -> Finding[None]:
-        data = get_local_weather(station, url, timeout=terms.wanted.wait, cancel=terms.cancel)
+        contact = str(terms.settings["weather_contact"])
+        data = get_local_weather(station, url, contact=contact, timeout=terms.wanted.wait, cancel=terms.cancel)
         return Finding(None, f"an observation of station {station}, of {data['observation_time_rfc822']}")
 
     yield from inspection.step("Answer", fetch)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import TYPE_CHECKING
 
-from .outcome import interrupt_sets
+from ..observation import STATION
+from .outcome import interrupt_sets, tell
 from .passwords import Secrets
 
 if TYPE_CHECKING:
+    from ..models.weather import Observation
     from . import Words
 
 
@@ -27,32 +28,36 @@ def add_to(words: Words) -> None:
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Fetch first: without an observation the database isn't needed."""
-    from .. import network
+    from .. import folders, network
     from .database import opened_model, read_settings
 
     settings = read_settings()
     station = options.station or str(settings["weather_station"])
+    pauses = network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
+    contact = str(settings["weather_contact"])
     with interrupt_sets() as cancel:
-        data = network.get_local_weather(station, str(settings["weather_url"]), cancel=cancel)
+        data = network.get_local_weather(
+            station, str(settings["weather_url"]), contact=contact, pauses=pauses, cancel=cancel
+        )
     with opened_model(settings, secrets) as model:
-        stored = model.add_weather_data(data)
-    time = data["observation_time_rfc822"]
-    print(f"Weather data recorded for {time}" if stored else f"Weather data for {time} is already recorded")
-    print(f"{station}: {_in_words(data)}")
+        stored = model.store_weather(data)
+    print(stored.in_words(str(data["observation_time_rfc822"])))
+    print(f"{station}: {_in_words(stored.observation)}")
+    for warning in stored.warnings:
+        tell(f"Warning: {warning}.")
 
 
 def _station(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9]{4,8}", text):
+    if not STATION.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a weather station: 4 to 8 letters and digits, such as KBMG")
     return text
 
 
-def _in_words(data: dict[str, str | None]) -> str:
+def _in_words(seen: Observation) -> str:
     values = (
-        ("temp_c", "{} °C"),
-        ("relative_humidity", "{} % relative humidity"),
-        ("pressure_mb", "{} mb"),
-        ("weather", "{}"),
+        (seen.temperature, "{} °C"),
+        (seen.relative_humidity, "{} % relative humidity"),
+        (seen.pressure, "{} mb"),
+        (seen.conditions, "{}"),
     )
-    known = [form.format(data[key]) for key, form in values if data[key] is not None]
-    return ", ".join(known) or "the station gives no values at the moment"
+    return ", ".join(form.format(value) for value, form in values if value is not None)

@@ -28,7 +28,7 @@ _HEADS_OF_DAY = """
     SELECT lab_id::text, sequence, hash FROM audit_heads
     WHERE sequence > 0 AND (lab_id IN (SELECT lab_id FROM lab_checks WHERE date = %s)) ORDER BY lab_id
 """
-# A row must be as the last entry about it says.
+# A row must be as the last entry about it says. A column that the tables got since then is empty in it, not there.
 _STRAYED = """
     SELECT last.lab_id::text, last.sequence, last.table_name, last.key::text
     FROM (
@@ -36,7 +36,7 @@ _STRAYED = """
         FROM audit WHERE table_name = %(table)s ORDER BY table_name, key, sequence DESC
     ) AS last
     LEFT JOIN {table} AS present ON {same}
-    WHERE to_jsonb(present) IS DISTINCT FROM last.new
+    WHERE jsonb_strip_nulls(to_jsonb(present)) IS DISTINCT FROM jsonb_strip_nulls(last.new)
     ORDER BY last.lab_id, last.sequence LIMIT 1
 """
 # A row of a day after the audit began, or of any day where it was there from the beginning, must have an entry.

@@ -103,4 +103,8 @@ class RecordInvalid(DatabaseError, ValueError):
 
 
 class ObservationInvalid(DatabaseError, ValueError):
-    """The weather observation can't be stored: its time or one of its values makes no sense."""
+    """The weather observation can't be stored: its time makes no sense, or it has no value."""
+
+
+class ObservationElsewhere(ObservationInvalid):
+    """The weather observation can't be stored: one of another station stands at the same moment."""

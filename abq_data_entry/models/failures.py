@@ -26,8 +26,8 @@ _APPLY = (
 )
 
 _GRANT = (
-    "An administrator has to grant the rights: GRANT SELECT, INSERT, UPDATE ON lab_checks, plot_checks, deliveries"
-    ' TO "{user}"; GRANT SELECT, INSERT ON local_weather TO "{user}";'
+    "An administrator has to grant the rights: GRANT SELECT, INSERT, UPDATE ON lab_checks, plot_checks, deliveries,"
+    ' local_weather TO "{user}";'
 )
 
 _OTHER_LAB = "This login doesn't belong to that lab, and nothing was saved. {ask}: `abq-data-entry db set-labs`."

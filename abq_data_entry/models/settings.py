@@ -65,6 +65,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("backup_keep_weeks", 4, 0, 520),
     Setting("weather_station", "KBMG"),
     Setting("weather_url", "https://forecast.weather.gov/xml/current_obs/{station}.xml"),
+    Setting("weather_contact", ""),
     Setting("abq_auth_url", "http://localhost:8000/auth"),
     Setting("abq_upload_url", "http://localhost:8000/upload"),
     Setting("abq_ftp_host", "localhost"),

@@ -26,6 +26,7 @@ from abq_data_entry.models import (
     statements,
     versions,
     watching,
+    weather_rows,
 )
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.errors import OutcomeUnknown, RecordInvalid, ServerUnreachable
@@ -333,27 +334,22 @@ class SQLModel:
     # ---------------------------------------------------------------------- weather, deliveries, administration
 
     def add_weather_data(self, data: Mapping[str, str | None]) -> bool:
-        """Store the observation of `network.get_local_weather`; False if one of that moment is stored already.
+        """Store the observation of `network.get_local_weather`; False if that one is stored already.
 
-        Raises `ObservationInvalid`; then nothing is stored.
+        What was empty in the stored one is filled then, nothing else changes. Raises `ObservationInvalid`, and
+        `ObservationElsewhere` where one of another station stands at that moment; then nothing is stored.
         """
+        return self.store_weather(data).state == "new"
+
+    def store_weather(self, data: Mapping[str, str | None]) -> weather_rows.Stored:
+        """The same, and say what became of it."""
         seen = parse_observation(data)
-        values = (seen.time, seen.temperature, seen.relative_humidity, seen.pressure, seen.conditions)
-
-        def run(cursor: Cursor) -> bool:
-            cursor.execute(
-                "INSERT INTO local_weather (datetime, temperature, rel_hum, pressure, conditions)"
-                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (datetime) DO NOTHING",
-                values,
-            )
-            return cursor.rowcount == 1
-
         try:
-            return self._connections.write(run)
+            return self._connections.write(lambda cursor: weather_rows.store(cursor, seen))
         except OutcomeUnknown:
-            self._connections.write(run)
+            again = self._connections.write(lambda cursor: weather_rows.store(cursor, seen))
             self._connections.confirm()
-            return True
+            return again if again.state != "known" or again.differing else again._replace(state="new")
 
     def record_delivery(self, row: Mapping[str, object]) -> None:
         """Keep what became of a delivery (the columns of `deliveries`); the same row again changes nothing."""

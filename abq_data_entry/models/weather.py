@@ -4,44 +4,117 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 from abq_data_entry.models.errors import ObservationInvalid
+from abq_data_entry.observation import (
+    CONDITIONS_KEY,
+    KINDS,
+    QUANTITIES,
+    STATION,
+    TIME_KEY,
+    read_conditions,
+    read_quantity,
+    shown,
+)
 
-TIME_KEY = "observation_time_rfc822"
+_Value = TypeVar("_Value")
+
 LONGEST_CONDITIONS = 128
+OLD = datetime.timedelta(minutes=90)  # a station reports about once an hour
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,6}(?:\.[0-9]{1,6})?")
+_AHEAD = datetime.timedelta(minutes=10)  # clocks differ a little
+_FIRST = datetime.datetime(1990, 1, 1, tzinfo=datetime.timezone.utc)
 _LONGEST_TIME = 100
+_LONGEST_SOURCE = 64
+_LONGEST_NOTE = 200
+# RFC 5322, section 3.3, and RFC 822 with its two-digit years and US zones; the feed adds the zone's name to its number.
+_TIME = re.compile(
+    r"(?:[A-Za-z]{3}, )?[0-9]{1,2} [A-Za-z]{3} (?P<year>[0-9]{2}|[0-9]{4}) [0-9]{2}:[0-9]{2}(?::[0-9]{2})?"
+    r" (?:[+-](?:0[0-9]|1[0-4])[0-5][0-9]|(?i:UTC?|GMT|[ECMP][SD]T|Z))(?: \(?[A-Za-z]{1,5}\)?)?"
+)
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One row of `local_weather`: °C, %, mb at sea level; `None` where the feed has no value."""
+    """One row of `local_weather`: °C, %, mb at sea level; `None` where the feed has no value that can be used.
+
+    `notes` say which values couldn't be used, or were rounded; the column `quality` holds them.
+    """
 
     time: datetime.datetime
     temperature: Decimal | None
     relative_humidity: Decimal | None
     pressure: Decimal | None
     conditions: str | None
+    station: str | None = None
+    source: str | None = None
+    kind: str | None = None
+    fetched: datetime.datetime | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> dict[str, Decimal | str | None]:
+        """What was observed, by column."""
+        return {
+            "temperature": self.temperature,
+            "rel_hum": self.relative_humidity,
+            "pressure": self.pressure,
+            "conditions": self.conditions,
+        }
+
+    @property
+    def age(self) -> datetime.timedelta:
+        """How old it was when it was fetched."""
+        return (self.fetched or self.time) - self.time
 
 
-def parse_observation(data: Mapping[str, str | None]) -> Observation:
-    """Return the observation that the dict of `network.get_local_weather` holds.
+def parse_observation(data: Mapping[str, str | None], now: datetime.datetime | None = None) -> Observation:
+    """Return the observation that the dict of `network.get_local_weather` holds, fetched now.
 
-    Raises `ObservationInvalid`: no time, a time without a zone that everybody reads the same, or a value that isn't a
-    finite decimal within what has ever been measured in the United States.
+    A value that isn't a finite decimal within what has ever been measured in the United States is left out, and named
+    in `notes`. Raises `ObservationInvalid`: no time, a time without a zone that everybody reads the same, before 1990
+    or more than 10 minutes ahead; no value at all; or a station or kind that can be none.
     """
+    now = now or datetime.datetime.now(datetime.timezone.utc)
+    time = _parse_time(_text(data, TIME_KEY))
+    _require_possible(time, now)
+    notes = [note for note in (_text(data, "quality") or "").split("; ") if note]
+    texts = [(each, _text(data, each.key)) for each in QUANTITIES]
+    numbers = [_value(read_quantity(each, text), notes) if text else None for each, text in texts]
+    words = _text(data, CONDITIONS_KEY)
+    conditions = _shorten(_value(read_conditions(words), notes)) if words else None
+    if all(value is None for value in (*numbers, conditions)):
+        reason = f" ({'; '.join(notes)})" if notes else ""
+        raise ObservationInvalid(
+            f"The weather observation has no value that can be used, so nothing was stored{reason}."
+        )
+    temperature, relative_humidity, pressure = numbers
     return Observation(
-        _parse_time(_text(data, TIME_KEY)),
-        _parse_number("Temperature", _text(data, "temp_c"), "-90", "60"),
-        _parse_number("Relative humidity", _text(data, "relative_humidity"), "0", "100"),
-        _parse_number("Pressure", _text(data, "pressure_mb"), "850", "1100"),
-        _shorten(_text(data, "weather")),
+        time,
+        temperature,
+        relative_humidity,
+        pressure,
+        conditions,
+        station=_station(data),
+        source=_source(data),
+        kind=_kind(data),
+        fetched=now.replace(microsecond=0),
+        notes=_unique(notes),
     )
+
+
+def age_in_words(age: datetime.timedelta) -> str:
+    """Return an age as people say it, such as "3 days old"."""
+    for unit, seconds, most in (("minute", 60, 120), ("hour", 3600, 48), ("day", 86400, 730), ("year", 31557600, 0)):
+        number = int(age.total_seconds() // seconds)
+        if not most or number < most:
+            return f"{number} {unit}{'' if number == 1 else 's'} old"
+    raise AssertionError("years have no end")
 
 
 def _text(data: Mapping[str, str | None], key: str) -> str | None:
@@ -53,24 +126,60 @@ def _text(data: Mapping[str, str | None], key: str) -> str | None:
     return " ".join(value.split()) or None
 
 
-def _parse_time(text: str | None) -> datetime.datetime:
-    """Return the moment (RFC 5322 section 3.3, and RFC 822 with its two-digit years and US zones).
+def _value(read: tuple[_Value, str], notes: list[str]) -> _Value:
+    value, note = read
+    if note:
+        notes.append(note)
+    return value
 
-    Read here and not by PostgreSQL, which takes the two-digit year for a day.
-    """
+
+def _unique(notes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(note[:_LONGEST_NOTE] for note in notes))
+
+
+def _station(data: Mapping[str, str | None]) -> str | None:
+    text = _text(data, "station")
+    if text is not None and not STATION.fullmatch(text):
+        raise ObservationInvalid(f"The weather observation is of {shown(text)}, which can't be a station.")
+    return text and text.upper()
+
+
+def _source(data: Mapping[str, str | None]) -> str | None:
+    text = _text(data, "source")
+    if text is not None and (len(text) > _LONGEST_SOURCE or not text.isprintable()):
+        raise ObservationInvalid(f"The weather observation is from {shown(text)}, which can't be a source.")
+    return text
+
+
+def _kind(data: Mapping[str, str | None]) -> str | None:
+    text = _text(data, "kind")
+    if text is not None and text not in KINDS:
+        raise ObservationInvalid(f"The weather observation is of the kind {shown(text)}, not {' or '.join(KINDS)}.")
+    return text
+
+
+def _parse_time(text: str | None) -> datetime.datetime:
+    """Return the moment. Read here and not by PostgreSQL, which takes the two-digit year for a day."""
     if text is None:
         raise ObservationInvalid("The weather observation has no time, so nothing was stored.")
     problem = ObservationInvalid(
         f"The weather observation's time can't be understood, so nothing was stored: {text[:_LONGEST_TIME]!r}."
     )
+    uncertain = ObservationInvalid(
+        f"The weather observation's time has no time zone that is certain, so nothing was stored:"
+        f" {text[:_LONGEST_TIME]!r}."
+    )
     if len(text) > _LONGEST_TIME or not text.isascii():
         raise problem
+    form = _TIME.fullmatch(text)
     try:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:
-            raise ObservationInvalid(
-                f"The weather observation's time has no time zone that is certain, so nothing was stored: {text!r}."
-            )
+            raise uncertain
+        if form is None:  # parsedate_to_datetime takes much for a time: -0560, say
+            raise problem
+        if len(form["year"]) == 4:  # and the year 1 for 2001
+            moment = moment.replace(year=int(form["year"]))
         # Also refuses what leaves the calendar on the way to UTC.
         return moment.astimezone(datetime.timezone.utc)
     except ObservationInvalid:
@@ -79,26 +188,24 @@ def _parse_time(text: str | None) -> datetime.datetime:
         raise problem from None
 
 
-def _parse_number(name: str, text: str | None, minimum: str, maximum: str) -> Decimal | None:
-    if text is None:
-        return None
-    if not _NUMBER.fullmatch(text):
-        raise ObservationInvalid(f"{name} of the weather observation isn't a number: {text[:40]!r}.")
-    value = Decimal(text)
-    if not Decimal(minimum) <= value <= Decimal(maximum):
+def _require_possible(time: datetime.datetime, now: datetime.datetime) -> None:
+    if time < _FIRST:
         raise ObservationInvalid(
-            f"{name} of the weather observation is {text}, outside of what is possible ({minimum} to {maximum})."
+            f"The weather observation is of {time:%Y-%m-%d}, before there were any, so nothing was stored."
         )
-    return value
+    if time - now > _AHEAD:
+        minutes = (time - now) // datetime.timedelta(minutes=1)
+        ahead = f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours" if minutes < 2880 else "days"
+        raise ObservationInvalid(
+            f"The weather observation is {ahead} ahead of this computer's clock, so nothing was stored. "
+            "Check the clock, then the station."
+        )
 
 
 def _shorten(text: str | None) -> str | None:
     """Cut what doesn't fit the column after its last whole word: the measured values are worth more than the rest."""
-    if text is None:
-        return None
-    printable = "".join(character for character in text if character.isprintable())
-    if len(printable) <= LONGEST_CONDITIONS:
-        return printable or None
-    begun = printable[: LONGEST_CONDITIONS - 1]
+    if text is None or len(text) <= LONGEST_CONDITIONS:
+        return text
+    begun = text[: LONGEST_CONDITIONS - 1]
     words, blank, _ = begun.rpartition(" ")
     return (words if blank else begun) + "…"

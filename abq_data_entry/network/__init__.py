@@ -8,7 +8,8 @@ Everything is imported when it is first asked for, so that importing this room c
 - `upload_to_corporate_sftp(filepath, host, port, username, password, …)`; `HostKeyUnknown`, `HostKeyChanged`
 - `RestUploads`, `FtpUploads`, `SftpUploads`: the same for many files over one login (`Uploads`).
 - `ftp_security(host, security)`: whether a delivery would be encrypted, and how.
-- `describe_failure(error)`: what went wrong, in words for people; `Cancelled`, `WeatherError`.
+- `describe_failure(error)`: what went wrong, in words for people; `Cancelled`, `WeatherError`, `WeatherBusy`.
+- `Pauses(path)`: until when a busy weather feed wants no request.
 - `requests` and `ftp` (= `ftplib`), so that a caller can catch `network.requests.RequestException` and
   `network.ftp.all_errors`.
 """
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from .failures import Cancelled, FileChanged, InvalidInput, Told, describe_failure
     from .file_transfer import FtpUploads, TransferIncomplete, ftp_security, upload_to_corporate_ftp
     from .guard import is_loopback
+    from .pauses import Pauses
     from .rest import RestUploads, upload_to_corporate_rest
     from .secure_shell import SftpUploads, upload_to_corporate_sftp
     from .shell_session import HostKeyChanged, HostKeyUnknown, LoginRefused
     from .uploads import Uploads
-    from .weather import WEATHER_URL, WeatherError, get_local_weather
+    from .weather import WEATHER_URL, get_local_weather
+    from .weather_document import WeatherBusy, WeatherError
 
 __all__ = [
     "WEATHER_URL",
@@ -39,11 +42,13 @@ __all__ = [
     "HostKeyUnknown",
     "InvalidInput",
     "LoginRefused",
+    "Pauses",
     "RestUploads",
     "SftpUploads",
     "Told",
     "TransferIncomplete",
     "Uploads",
+    "WeatherBusy",
     "WeatherError",
     "describe_failure",
     "ftp",
@@ -65,13 +70,15 @@ _HOMES = {
     "HostKeyUnknown": "shell_session",
     "InvalidInput": "failures",
     "LoginRefused": "shell_session",
+    "Pauses": "pauses",
     "RestUploads": "rest",
     "SftpUploads": "secure_shell",
     "Told": "failures",
     "TransferIncomplete": "file_transfer",
     "Uploads": "uploads",
     "WEATHER_URL": "weather",
-    "WeatherError": "weather",
+    "WeatherBusy": "weather_document",
+    "WeatherError": "weather_document",
     "describe_failure": "failures",
     "ftp_security": "file_transfer",
     "get_local_weather": "weather",

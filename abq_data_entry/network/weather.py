@@ -13,47 +13,56 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import IO, TYPE_CHECKING
-from xml.etree.ElementTree import ParseError
+from typing import IO
 
-from .failures import InvalidInput, Told, describe_failure, http_status_in_words
+from abq_data_entry.observation import STATION
+
+from .failures import InvalidInput, describe_failure, http_status_in_words
 from .guard import Guard, is_loopback
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
+from .pauses import Pauses, retry_after
+from .weather_document import WeatherBusy, WeatherError, read_observation
 
 WEATHER_URL = "https://forecast.weather.gov/xml/current_obs/{station}.xml"
-CONTACT = "it@abq.example"  # api.weather.gov wants to know whom to write to before it blocks a client
-OBSERVATION_KEYS = ("observation_time_rfc822", "temp_c", "relative_humidity", "pressure_mb", "weather")
 TIMEOUT = 20.0  # seconds for all of it: an observation has about 2 KiB
 
 _LARGEST = 64 * 1024
-_STATION = re.compile(r"[A-Za-z0-9]{4,8}")
-
-
-class WeatherError(Told, Exception):
-    """The observation couldn't be had; the text says why."""
+_LONGEST_CONTACT = 200
 
 
 def get_local_weather(
-    station: str, url: str = WEATHER_URL, *, timeout: float = TIMEOUT, cancel: threading.Event | None = None
+    station: str,
+    url: str = WEATHER_URL,
+    *,
+    contact: str = "",
+    pauses: Pauses | None = None,
+    timeout: float = TIMEOUT,
+    cancel: threading.Event | None = None,
 ) -> dict[str, str | None]:
     """Fetch the station's current observation.
 
     Returns the texts of `observation_time_rfc822`, `temp_c` (°C), `relative_humidity` (%), `pressure_mb` (hPa at sea
-    level) and `weather`, white space folded, or None where the feed has none. They are not checked any further here.
+    level) and `weather`, white space folded, or None where the feed has none, or none that can be used; then `station`
+    (of which it is), `source` (`nws_xml`), `kind` (`observed`) and `quality` (what couldn't be used, or None).
 
-    `station`: 4 to 8 letters and digits; `url` holds `{station}`; `timeout`: seconds for the whole.
+    `station`: 4 to 8 letters and digits; `url` holds `{station}`; `contact`: an address that the feed's operators can
+    write to; `pauses`: where it is kept until when a busy feed wants no request; `timeout`: seconds for the whole.
     Raises `WeatherError`, `InvalidInput` (before anything is sent), `Cancelled`.
     """
     address = _address(station, url)
+    headers = {"User-Agent": _user_agent(contact), "Accept": "application/xml, text/xml", "Connection": "close"}
+    place = urllib.parse.urlsplit(address).netloc
+    until = pauses and pauses.until(place)
+    if until:
+        raise WeatherBusy(f"The weather feed {place} said that it is busy, so it was not asked.", until)
     with Guard(cancel, timeout, whole=True) as guard:
         try:
-            return _observation(_fetch(address, guard))
+            return read_observation(*_fetch(address, headers, guard), station)
         except WeatherError as error:
             failure: Exception = guard.verdict() or error
         except urllib.error.HTTPError as error:
-            failure = WeatherError(_status_in_words(error.code, station, address))
+            failure = _refusal(error, station, address)
+            if pauses is not None and isinstance(failure, WeatherBusy):
+                pauses.keep(place, failure.until)
             error.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
             failure = guard.verdict() or WeatherError(describe_failure(error))
@@ -63,7 +72,7 @@ def get_local_weather(
 
 
 def _address(station: str, url: str) -> str:
-    if not _STATION.fullmatch(station):
+    if not STATION.fullmatch(station):
         raise InvalidInput(f"{station!r} is not a weather station: an id has 4 to 8 letters and digits, such as KBMG.")
     if "{station}" not in url:
         raise InvalidInput("The address of the weather feed must hold {station}. Check the setting weather_url.")
@@ -74,19 +83,28 @@ def _address(station: str, url: str) -> str:
     return address
 
 
+def _refusal(error: urllib.error.HTTPError, station: str, address: str) -> WeatherError:
+    words = _status_in_words(error.code, station, address)
+    until = retry_after(error.headers.get("Retry-After", "")) if error.code >= 400 else None
+    return WeatherError(words) if until is None else WeatherBusy(words, until)
+
+
 def _status_in_words(status: int, station: str, address: str) -> str:
     host = urllib.parse.urlsplit(address).hostname or ""
     if status in (404, 410):
         return f"{host} knows no weather station {station} ({status}). Check the setting weather_station."
     if status in (401, 403):
-        return f"{host} refused to give the observation ({status}). It may want to know another contact address."
+        return (
+            f"{host} refused to give the observation ({status}). "
+            "It may want to know whom it can write to: set weather_contact."
+        )
     if 300 <= status < 400:
         return f"{host} sent us on to another address ({status}) that isn't followed. Check the setting weather_url."
     return http_status_in_words(status, host)
 
 
-def _fetch(address: str, guard: Guard) -> bytes:
-    """Return the body of the answer, whole and at most 64 KiB."""
+def _fetch(address: str, headers: dict[str, str], guard: Guard) -> tuple[bytes, str, str]:
+    """Return the body of the answer, whole and at most 64 KiB, and its Content-Type and Content-Encoding."""
     host = urllib.parse.urlsplit(address).hostname or ""
     opener = urllib.request.OpenerDirector()
     handlers: list[urllib.request.BaseHandler] = [
@@ -99,48 +117,27 @@ def _fetch(address: str, guard: Guard) -> bytes:
     ]
     for handler in handlers:  # not build_opener, which would add file:, ftp: and data:
         opener.add_handler(handler)
-    request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-        address, headers={"User-Agent": _user_agent(), "Accept": "application/xml, text/xml", "Connection": "close"}
-    )
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the scheme was checked
     with opener.open(request) as response:
         body: bytes = response.read(_LARGEST + 1)
         announced = response.headers.get("Content-Length", "")
+        kind, coding = (response.headers.get(name, "") for name in ("Content-Type", "Content-Encoding"))
     guard.check()  # a body cut short by the guard looks like one that ended
     if len(body) > _LARGEST:
         raise WeatherError("The answer is too large to be an observation (more than 64 KiB). Check weather_url.")
     if announced.isdecimal() and len(body) < int(announced):
         raise WeatherError("The connection was cut before the whole observation was here. Try again.")
-    return body
+    return body, kind, coding
 
 
-def _user_agent() -> str:
+def _user_agent(contact: str) -> str:
     from abq_data_entry.version import version
 
-    return f"abq-data-entry/{version()} ({CONTACT})"
-
-
-def _observation(body: bytes) -> dict[str, str | None]:
-    from defusedxml.ElementTree import fromstring
-
-    if not body.strip():
-        raise WeatherError("The answer of the weather feed is empty. Try again later.")
-    try:
-        root: Element = fromstring(body, forbid_dtd=True)
-    except (ParseError, ValueError, LookupError):  # refusals of defusedxml are ValueErrors
-        raise WeatherError(f"What came is {_kind(body)}, not an observation in XML. Check weather_url.") from None
-    if root.tag != "current_observation":
-        raise WeatherError(f"What came is {_kind(body)}, not an observation. Check weather_url.")
-    return {key: _text(root, key) for key in OBSERVATION_KEYS}
-
-
-def _kind(body: bytes) -> str:
-    start = body[:2048].lower()
-    return "a web page" if b"<html" in start or b"<!doctype html" in start else "something else"
-
-
-def _text(root: "Element", key: str) -> str | None:
-    element = root.find(key)
-    return None if element is None else " ".join("".join(element.itertext()).split()) or None
+    contact = contact.strip()
+    if not contact.isascii() or not contact.isprintable() or len(contact) > _LONGEST_CONTACT:
+        raise InvalidInput("The setting weather_contact must be an e-mail or web address in plain letters.")
+    comment = re.sub(r"[()\\]", r"\\\g<0>", contact)  # RFC 9110, section 5.6.5
+    return f"abq-data-entry/{version()}" + (f" ({comment})" if comment else "")
 
 
 class _CarefulRedirects(urllib.request.HTTPRedirectHandler):

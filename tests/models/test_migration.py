@@ -67,10 +67,11 @@ def technician(older: Endpoint) -> Iterator[str]:
 
 def contents(endpoint: Endpoint) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all tables, with the columns that there always were."""
+    newer = "'version', 'station', 'source', 'kind', 'fetched', 'quality'"
     found = {}
     for table in _TABLES:
         columns = run(endpoint, "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
-                                f" WHERE attrelid = '{table}'::regclass AND attnum > 0 AND attname <> 'version'")
+                                f" WHERE attrelid = '{table}'::regclass AND attnum > 0 AND attname NOT IN ({newer})")
         found[table] = run(endpoint, f"SELECT {columns[0][0]} FROM {table} ORDER BY {columns[0][0]}")
     return found
 

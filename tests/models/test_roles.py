@@ -24,7 +24,7 @@ MATRIX = {
     "plots": (READ, ALL, READ),
     "lab_checks": (WRITE, WRITE, READ),
     "plot_checks": (WRITE, WRITE, READ),
-    "local_weather": (ADD, ADD, READ),
+    "local_weather": (WRITE, WRITE, READ),
     "deliveries": (WRITE, WRITE, READ),
     "audit": (READ, READ, READ),
     "audit_heads": (READ, READ, READ),
@@ -108,6 +108,37 @@ def test_nobody_gets_around_the_audit(node: Node, role: str, attempt: str) -> No
     with pytest.raises(psycopg2.Error) as caught:
         run(login(node, role), attempt)
     assert caught.value.pgcode in ("42501", "0LP01")
+
+
+OBSERVATION: dict[str, str | None] = {
+    "observation_time_rfc822": "Wed, 14 Feb 2018 14:53:00 -0500", "temp_c": "11.7", "station": "KBMG"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["abq_technician", "abq_supervisor"])
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "temperature = 12", "temperature = NULL", "station = 'KOKC'", "fetched = now()", "datetime = now()",
+        "conditions = 'Rain', temperature = 12",
+    ],
+)  # fmt: skip
+def test_an_observation_is_filled_and_otherwise_stays_as_it_was(node: Node, role: str, attempt: str) -> None:
+    node.execute("DELETE FROM local_weather", "abq")
+    model = SQLModel.at(login(node, role))
+    try:
+        assert model.add_weather_data(OBSERVATION) is True
+        assert model.store_weather({**OBSERVATION, "pressure_mb": "1018.2"}).state == "filled"
+    finally:
+        model.close()
+    with pytest.raises(psycopg2.Error, match="stays as it was recorded") as caught:
+        run(login(node, role), f"UPDATE local_weather SET {attempt}")
+    assert caught.value.pgcode == "42501"
+    assert node.execute("SELECT temperature::text, pressure::text, station FROM local_weather", "abq") == [
+        ("11.70", "1018.20", "KBMG")
+    ]
+    node.execute("UPDATE local_weather SET temperature = 12", "abq")  # the owner may, and the audit knows it
+    assert node.execute("SELECT count(*) FROM audit WHERE table_name = 'local_weather' AND operation = 'UPDATE'", "abq")
 
 
 def test_rights_on_the_audit_that_somebody_granted_are_taken_back(node: Node) -> None:

@@ -118,7 +118,8 @@ def test_the_view_has_the_columns_of_the_csv(database: Endpoint) -> None:
         (
             "local_weather",
             "datetime timestamp(0) with time zone, temperature numeric(5,2), rel_hum numeric(5,2),"
-            " pressure numeric(7,2), conditions character varying(128)",
+            " pressure numeric(7,2), conditions character varying(128),"
+            " station character varying(8), source text, kind text, fetched timestamp(0) with time zone, quality text",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import os
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.models import ObservationInvalid, SQLModel
+from abq_data_entry.models import ObservationElsewhere, ObservationInvalid, SQLModel
 from abq_data_entry.models.weather import parse_observation
+from abq_data_entry.models.weather_rows import Stored
 
 TIME = "Wed, 14 Feb 2018 14:53:00 -0500"
 GOOD: dict[str, str | None] = {
@@ -33,7 +35,10 @@ def real_observations() -> list[tuple[str, dict[str, str | None]]]:
 
 
 def stored(model: SQLModel) -> list[tuple[object, ...]]:
-    return [tuple(row.values()) for row in model.query("SELECT * FROM local_weather ORDER BY datetime") or []]
+    """The rows with the columns that were there from the beginning."""
+    rows = model.query("SELECT * FROM local_weather ORDER BY datetime") or []
+    assert not rows or list(rows[0])[5:] == ["station", "source", "kind", "fetched", "quality"]
+    return [tuple(row.values())[:5] for row in rows]
 
 
 def moment(text: str) -> datetime.datetime:
@@ -57,8 +62,9 @@ class TestRealObservations:
             pytest.skip("there is no psql on this machine")
         for _, seen in real_observations():
             model.add_weather_data(seen)
+        columns = "SELECT datetime, temperature, rel_hum, pressure, conditions FROM local_weather"
         answer = subprocess.run(
-            [psql if psql.exists() else "psql", "-d", postgres.dsn(database), "-XAtc", "TABLE local_weather"],
+            [psql if psql.exists() else "psql", "-d", postgres.dsn(database), "-XAtc", columns],
             env={**os.environ, "PGTZ": "America/New_York", "PGCLIENTENCODING": "UTF8"},
             capture_output=True,
             text=True,
@@ -71,8 +77,15 @@ class TestRealObservations:
 
 
 def test_missing_values_are_stored_as_null(model: SQLModel) -> None:
-    assert model.add_weather_data(dict.fromkeys(GOOD) | {"observation_time_rfc822": TIME, "weather": " "})
-    assert stored(model) == [(moment("2018-02-14T14:53:00-05:00"), None, None, None, None)]
+    assert model.add_weather_data({"observation_time_rfc822": TIME, "weather": "Fair"})
+    assert stored(model) == [(moment("2018-02-14T14:53:00-05:00"), None, None, None, "Fair")]
+
+
+@pytest.mark.parametrize("data", [{}, {"weather": " "}, {"temp_c": "NA", "weather": "null", "pressure_mb": ""}])
+def test_an_observation_without_any_value_is_not_stored(model: SQLModel, data: dict[str, str | None]) -> None:
+    with pytest.raises(ObservationInvalid, match="no value that can be used, so nothing was stored"):
+        model.add_weather_data({"observation_time_rfc822": TIME, **data})
+    assert stored(model) == []
 
 
 def test_the_same_moment_is_recorded_once_and_stays_as_it_was(model: SQLModel) -> None:
@@ -80,6 +93,137 @@ def test_the_same_moment_is_recorded_once_and_stays_as_it_was(model: SQLModel) -
     assert model.add_weather_data({**GOOD, "temp_c": "12"}) is False
     assert model.add_weather_data({**GOOD, "observation_time_rfc822": "Wed, 14 Feb 2018 19:53:00 GMT"}) is False
     assert [row[1] for row in stored(model)] == [Decimal("11.70")]
+
+
+def whole_row(model: SQLModel) -> dict[str, object]:
+    (row,) = model.query("SELECT * FROM local_weather") or []
+    return row
+
+
+OF_KBMG: dict[str, str | None] = {**GOOD, "station": "KBMG", "source": "nws_xml", "kind": "observed"}
+
+
+def test_where_an_observation_comes_from_is_stored(model: SQLModel) -> None:
+    before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    assert model.add_weather_data({**OF_KBMG, "station": "kbmg", "temp_c": "-3.2999999999999545"})
+    row = whole_row(model)
+    assert (row["station"], row["source"], row["kind"]) == ("KBMG", "nws_xml", "observed")
+    assert row["temperature"] == Decimal("-3.30")
+    assert row["quality"] == "temperature rounded from '-3.2999999999999545'"
+    assert before <= row["fetched"] <= before + datetime.timedelta(minutes=1)  # type: ignore[operator]
+
+
+def test_what_is_not_said_of_an_observation_stays_empty(model: SQLModel) -> None:
+    assert model.add_weather_data(GOOD)
+    row = whole_row(model)
+    assert [row[name] for name in ("station", "source", "kind", "quality")] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"station": "K-BMG"}, {"station": "KBMG12345"}, {"kind": "guessed"}, {"source": "x" * 65}]
+)
+def test_a_station_or_kind_that_can_be_none_is_refused(model: SQLModel, wrong: dict[str, str | None]) -> None:
+    with pytest.raises(ObservationInvalid):
+        model.add_weather_data({**OF_KBMG, **wrong})
+    assert stored(model) == []
+
+
+def test_another_stations_observation_of_the_same_moment_is_told_as_such(model: SQLModel) -> None:
+    assert model.add_weather_data(OF_KBMG)
+    with pytest.raises(ObservationElsewhere, match=r"station KBMG of the same moment.*that of KOKC was not stored"):
+        model.add_weather_data({**OF_KBMG, "station": "KOKC", "temp_c": "30"})
+    assert whole_row(model)["station"] == "KBMG"
+
+
+def test_what_was_empty_is_filled_when_the_observation_comes_again(model: SQLModel) -> None:
+    partly = {**OF_KBMG, "relative_humidity": "101", "pressure_mb": None}
+    first = model.store_weather(partly)
+    assert first.state == "new"
+    assert first.observation.notes == ("relative humidity '101' is outside of what is possible (0 to 100 %)",)
+    fetched = whole_row(model)["fetched"]
+    again = model.store_weather(OF_KBMG)
+    assert (again.state, again.filled, again.differing) == ("filled", ("relative humidity", "pressure"), ())
+    assert again.in_words("T") == "Weather data for T is completed: relative humidity, pressure"
+    row = whole_row(model)
+    assert (row["rel_hum"], row["pressure"], row["quality"]) == (Decimal(96), Decimal("1018.20"), None)
+    assert row["fetched"] == fetched
+    assert model.add_weather_data(OF_KBMG) is False
+    entries = model.query("SELECT operation, old, new FROM audit WHERE table_name = 'local_weather' ORDER BY sequence")
+    assert [entry["operation"] for entry in entries or []] == ["INSERT", "UPDATE"]
+    last = (entries or [])[-1]
+    assert (last["old"]["rel_hum"], last["new"]["rel_hum"]) == (None, 96)  # type: ignore[index]
+    assert not model.verify_audit().breaks
+
+
+def test_a_value_that_differs_is_kept_and_told_while_others_are_filled(model: SQLModel) -> None:
+    model.add_weather_data({**OF_KBMG, "pressure_mb": None})
+    again = model.store_weather({**OF_KBMG, "temp_c": "12.0"})
+    assert (again.state, again.filled) == ("filled", ("pressure",))
+    assert again.differing == ("temperature was 11.70 °C and is 12.0 °C now; what was recorded first stays",)
+    assert again.differing[0] in again.warnings
+    row = whole_row(model)
+    assert (row["temperature"], row["pressure"]) == (Decimal("11.70"), Decimal("1018.20"))
+
+
+def test_a_row_of_nobody_knows_which_station_takes_only_what_agrees_with_it(model: SQLModel) -> None:
+    """Rows from before version 4 name no station."""
+    model.add_weather_data({**GOOD, "pressure_mb": None})
+    other = model.store_weather({**OF_KBMG, "station": "KOKC", "temp_c": "30"})
+    assert (other.state, whole_row(model)["station"], whole_row(model)["pressure"]) == ("known", None, None)
+    same = model.store_weather(OF_KBMG)
+    assert (same.state, whole_row(model)["station"]) == ("filled", "KBMG")
+    assert whole_row(model)["pressure"] == Decimal("1018.20")
+
+
+def test_a_later_note_of_quality_goes_with_the_value_that_it_is_about(model: SQLModel) -> None:
+    model.add_weather_data({**OF_KBMG, "temp_c": "NA", "pressure_mb": "10"})
+    model.add_weather_data({**OF_KBMG, "temp_c": "1.234", "pressure_mb": "11"})
+    assert whole_row(model)["quality"] == (
+        "pressure '10' is outside of what is possible (850 to 1100 mb); temperature rounded from '1.234'"
+    )
+
+
+NOW = moment("2026-11-26T12:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ("Thu, 26 Nov 2026 12:09:59 +0000", ""),
+        ("Thu, 26 Nov 2026 12:10:00 +0000", ""),
+        ("Thu, 26 Nov 2026 12:10:01 +0000", "10 minutes ahead"),
+        ("Thu, 26 Nov 2026 14:00:00 +0000", "2 hours ahead"),
+        ("Thu, 03 Dec 2026 14:00:00 +0000", "days ahead"),
+        ("Mon, 01 Jan 1990 00:00:00 +0000", ""),
+        ("Sun, 31 Dec 1989 23:59:59 +0000", "before there were any"),
+        ("Fri, 31 Dec 99 23:59:59 +0000", ""),
+        ("Sun, 31 Dec 89 23:59:59 +0000", "before there were any"),
+        ("Wed, 14 Feb 0001 14:53:00 -0500", "before there were any"),
+        ("Wed, 14 Feb 0018 14:53:00 -0500", "before there were any"),
+    ],
+)
+def test_a_time_ahead_or_from_before_all_observations_is_refused(time: str, expected: str) -> None:
+    data = {**GOOD, "observation_time_rfc822": time}
+    if not expected:
+        assert parse_observation(data, NOW).temperature == Decimal("11.7")
+        return
+    with pytest.raises(ObservationInvalid, match=f"{expected}.*nothing was stored"):
+        parse_observation(data, NOW)
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ("Thu, 26 Nov 2026 10:30:00 +0000", ()),
+        ("Thu, 26 Nov 2026 10:29:00 +0000", ("the observation is 91 minutes old",)),
+        ("Thu, 26 Nov 2026 09:10:00 +0000", ("the observation is 2 hours old",)),
+        ("Mon, 23 Nov 2026 11:59:00 +0000", ("the observation is 3 days old",)),
+        ("Wed, 14 Feb 2018 14:53:00 -0500", ("the observation is 8 years old",)),
+    ],
+)
+def test_an_old_observation_is_told_with_its_age(time: str, expected: tuple[str, ...]) -> None:
+    seen = parse_observation({**GOOD, "observation_time_rfc822": time}, NOW)
+    assert Stored("new", seen).warnings == expected
 
 
 @pytest.mark.parametrize(
@@ -108,6 +252,11 @@ def test_a_time_means(text: str, expected: str) -> None:
         "Thu, 21 Jul 2016 10:53:00 AKDT",
         "Thu, 21 Jul 2016 10:53:00 HST",
         "Thu, 21 Jul 2016 10:53:00 ChST",
+        "Thu, 21 Jul 2016 10:53:00 AST",
+        "Thu, 21 Jul 2016 10:53:00 -0560",
+        "Thu, 21 Jul 2016 10:53:00 +1500",
+        "Thu, 21 Jul 216 10:53:00 GMT",
+        "Thu, 21 Jul 2016 10:53:00 GMT Thu, 21 Jul 2016 11:53:00 GMT",
         "Thu, 32 Jul 2016 10:53:00 GMT",
         "Thu, 21 Jul 2016 25:53:00 GMT",
         "Thu, 21 Jul 2016 10:53:00 +9999",
@@ -123,27 +272,46 @@ def test_a_time_that_nobody_can_be_sure_of_is_refused(model: SQLModel, text: str
     assert stored(model) == []
 
 
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "-inf", "1e5", "1_0", "0x1", "٢١", "11,7", "--1", "1 2", "9" * 50])
-@pytest.mark.parametrize("key", ["temp_c", "relative_humidity", "pressure_mb"])
-def test_what_is_no_decimal_is_refused(key: str, text: str) -> None:
-    with pytest.raises(ObservationInvalid, match="isn't a number"):
-        parse_observation({**GOOD, key: text})
+NO_NUMBERS = ["NaN", "NA", "null", "Infinity", "-inf", "1e5", "1_0", "0x1", "٢١", "11,7", "--1", "1 2", "9" * 50]
+COLUMNS = {"temp_c": "temperature", "relative_humidity": "relative_humidity", "pressure_mb": "pressure"}
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+@pytest.mark.parametrize("key", COLUMNS)
+def test_what_is_no_decimal_is_left_out_and_named(key: str, text: str) -> None:
+    good, seen = parse_observation(GOOD, NOW), parse_observation({**GOOD, key: text}, NOW)
+    assert dataclasses.replace(seen, notes=()) == dataclasses.replace(good, **{COLUMNS[key]: None})  # type: ignore[arg-type]
+    (note,) = seen.notes
+    assert "isn't a number" in note and len(note) < 100
 
 
 @pytest.mark.parametrize(
     ("key", "inside", "outside"),
     [
-        ("temp_c", ("-90", "60", "+1.25"), ("-90.1", "60.1")),
-        ("relative_humidity", ("0", "100"), ("-1", "100.01")),
+        ("temp_c", ("-90", "60", "+1.25"), ("-90.1", "60.001")),
+        ("relative_humidity", ("0", "100"), ("-1", "100.001", "101")),
         ("pressure_mb", ("850", "1100.0"), ("849.9", "1100.1")),
     ],
 )
 def test_the_bounds(key: str, inside: tuple[str, ...], outside: tuple[str, ...]) -> None:
     for text in inside:
-        parse_observation({**GOOD, key: text})
+        seen = parse_observation({**GOOD, key: text})
+        assert (getattr(seen, COLUMNS[key]), seen.notes) == (Decimal(text), ())
     for text in outside:
-        with pytest.raises(ObservationInvalid, match="outside of what is possible"):
-            parse_observation({**GOOD, key: text})
+        seen = parse_observation({**GOOD, key: text})
+        assert getattr(seen, COLUMNS[key]) is None and "outside of what is possible" in seen.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "rounded"), [("-3.2999999999999545", "-3.30"), ("1.005", "1.01"), ("-0.005", "-0.01"), ("59.999", "60.00")]
+)
+def test_more_than_two_decimals_are_rounded_and_named(text: str, rounded: str) -> None:
+    seen = parse_observation({**GOOD, "temp_c": text})
+    assert (str(seen.temperature), seen.notes) == (rounded, (f"temperature rounded from '{text}'",))
+
+
+def test_zeros_at_the_end_are_no_rounding() -> None:
+    assert parse_observation({**GOOD, "temp_c": "1.50000"}).notes == ()
 
 
 def test_a_phrase_that_does_not_fit_is_cut_at_a_word(model: SQLModel) -> None:

@@ -92,6 +92,21 @@ def test_weather_is_stored_once(window: Window, stored: SQLModel, weather_feed: 
     assert not window.dialogs
 
 
+def test_weather_that_is_old_or_partly_useless_is_stored_and_told(window: Window, stored: SQLModel) -> None:
+    time = "Wed, 14 Feb 2018 14:53:00 -0500"
+    body = OBSERVATION.format(
+        time=f"<observation_time_rfc822>{time}</observation_time_rfc822><pressure_mb>NA</pressure_mb>"
+    )
+    with serving(answer_with(http("200 OK", body.encode()))) as port:
+        point_to(window, weather_url=f"http://127.0.0.1:{port}/{{station}}.xml")
+        window.app.callbacks["update_weather_data"]()
+        window.until(lambda: "recorded" in status(window), "the weather")
+    text = status(window)
+    assert text.startswith(f"Weather data recorded for {time} (the observation is ") and "years old; " in text
+    assert "pressure 'NA' isn't a number" in text and not window.dialogs
+    assert len(stored.query("SELECT * FROM local_weather WHERE temperature = 20 AND pressure IS NULL") or []) == 1
+
+
 def answer_with(reply: bytes) -> Callable[[Connection], None]:
     def script(connection: Connection) -> None:
         connection.request()
