@@ -282,6 +282,7 @@ def keys_text(mac: bool) -> list[tuple[str, str]]:
         ("Ctrl+1 … Ctrl+2 0", "Go to the plot of that number (hold Ctrl, type it)"),
         ("Space, Y, N", "Equipment fault"),
         ("Alt+Down", "Open a list"),
+        ("F7", "All plots of a colleague's check get your name, where the window asks"),
         ("Esc", "Close help or a dialog"),
     ]
     commands = [

@@ -30,6 +30,7 @@ class Connection:
         self._server: Any = None
         self._starting = threading.Lock()
         self._login: tuple[str, str] | None = None
+        self._person = ""  # of the last login, also of one that was refused
         self._values: Mapping[str, str] = {}
 
     @property
@@ -183,6 +184,9 @@ class Connection:
             self._app.connection_lost("Not logged in", self.connect)
             return
         self._login = username, password = result
+        if username != self._person:
+            self._app.form.forget_person()
+        self._person = username
         self._app.status.set("Logging in…")
         self._app.jobs.submit(
             "database",

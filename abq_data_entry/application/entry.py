@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import fields
 from ..constants import FieldNames as F
-from ..views import show_choice, show_failure
-from ..views.check_panel import CheckView
-from ..views.record_inputs import CheckKey
+from ..views import show_failure
 from .saving import Save, place
 
 if TYPE_CHECKING:
@@ -25,43 +23,16 @@ class RecordEntry:
 
     def __init__(self, application: Application) -> None:
         self._app = application
-        self._agreed: set[tuple[CheckKey, str]] = set()
         self.after_save: Callable[[], object] | None = None
 
     def save(self, record: Record, opened: tuple[Any, ...] | None) -> None:
-        """The form's record is right: ask about the technician where that is needed, then save."""
+        """The form's record is right: save it."""
         form = self._app.form
         if self._app.data_model is None and not self._app.reconnecting.away:
             form.save_failed()
             self._app.status.set("Not saved: the database isn't open yet. What you typed stays in the form")
             return
-        check, technician = form.check, record[F.TECHNICIAN]
-        key = (record[F.DATE], record[F.TIME], record[F.LAB])
-        others = [plot for plot, name in check.recorded.items() if name != technician and plot != record[F.PLOT]]
-        known = check.recorded.get(record[F.PLOT]) if opened else check.technician
-        if check.key == key and others and known != technician and (key, technician) not in self._agreed:
-            self._ask_technician(record, opened, check, len(check.recorded))
-        else:
-            self._save(record, opened, whole_check=False)
-
-    def _ask_technician(self, record: Record, opened: Any, check: CheckView, plots: int) -> None:
-        technician, key = record[F.TECHNICIAN], (record[F.DATE], record[F.TIME], record[F.LAB])
-
-        def answer(whole_check: bool) -> None:
-            self._agreed.add((key, technician))
-            self._save(record, opened, whole_check)
-
-        show_choice(
-            self._app,
-            "Technician",
-            f"This check was begun by {check.technician}; this plot says {technician}.",
-            f"{plots} of its plots are recorded. Who recorded them stays as it is, unless you change the whole check.",
-            (
-                (f"Only This Plot: {technician}", lambda: answer(False)),
-                (f"All {plots + (0 if opened else 1)} Plots: {technician}", lambda: answer(True)),
-                ("Cancel", self._app.form.save_failed),
-            ),
-        )
+        self._save(record, opened, form.whole_check)
 
     def _save(
         self, record: Record, opened: tuple[Any, ...] | None, whole_check: bool, over: Any = None, said: str = ""
@@ -72,7 +43,7 @@ class RecordEntry:
         base = app.form.opened_record if opened else None
         former = over.record if over is not None else base.values() if base is not None else None
         version = over.version if over is not None else base.version if base is not None else None
-        who = {"reason": app.form.reason.text, "author": app.form.person or app.connection.username or account()}
+        who = {"reason": app.form.reason.text, "author": person(app)}
         updates, check_version = former is not None, app.form.check.version
 
         def conflict(theirs: Any, error: BaseException) -> None:
@@ -195,6 +166,11 @@ class RecordEntry:
                 reason_of(error),
                 retry=form.submit,
             )
+
+
+def person(application: Application) -> str:
+    """Who does it: the confirmed technician, else who is logged in; never a name that filled itself in."""
+    return application.form.person or application.connection.username or account()
 
 
 def account() -> str:

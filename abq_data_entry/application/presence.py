@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..constants import FieldNames as F
 from ..views.check_panel import Entering
 from ..views.record_inputs import CheckKey
+from .entry import person
 
 if TYPE_CHECKING:
     from ..models import Presence, SQLModel
@@ -89,7 +90,7 @@ class CheckPresence:
             self._check = None
             return None
         plot = form.inputs.value(F.PLOT)
-        return self._check, plot if isinstance(plot, int) else None, form.person
+        return self._check, plot if isinstance(plot, int) else None, person(self._app)
 
 
 def _tell(model: SQLModel, held: Held | None) -> None:

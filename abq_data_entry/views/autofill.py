@@ -35,10 +35,11 @@ class Autofill:
         if self._wants("autofill date") and not self._inputs[F.DATE].text:
             self._inputs[F.DATE].fill(self._today().isoformat(), by_itself=True)
 
-    def technician(self, check: CheckView) -> None:
-        """Who began the check."""
-        if check.technician and self.sheet_data and self._may_fill(F.TECHNICIAN):
-            self._inputs[F.TECHNICIAN].fill(check.technician, by_itself=True)
+    def technician(self, check: CheckView, person: str) -> None:
+        """The person who is confirmed in this window, else who began the check."""
+        name = person or check.technician
+        if name and self.sheet_data and self._may_fill(F.TECHNICIAN):
+            self._inputs[F.TECHNICIAN].fill(name, by_itself=True)
 
     def plot(self, check: CheckView) -> None:
         """The next plot that isn't recorded; one that isn't recorded yet stays."""

@@ -14,6 +14,7 @@ from ..themes import Look
 from ..widgets import FieldInput, Flow, PlotState, PlotStrip
 from .day_line import DayLine, DayOffer
 from .record_inputs import CheckKey
+from .technician_line import TechnicianLine, TechnicianQuestion
 
 AddInput = Callable[..., FieldInput]
 SHOWN_OTHERS = 2
@@ -121,8 +122,9 @@ class CheckPanel(ttk.Frame):
         # Never asks for more room than there is: a wider form would need scrolling.
         self._beside = ttk.Frame(self, width=1, height=1)
         self._beside.grid(row=0, column=1, sticky="nsew")
-        self._beside.bind("<Configure>", lambda _event: self._place_day_line())
+        self._beside.bind("<Configure>", lambda _event: self._place_lines())
         self.day_line = DayLine(self)
+        self.technician_line = TechnicianLine(self)
         self._next = ttk.Button(progress, style="Accent.TButton", command=next_check)
         self._next.bind("<Return>", lambda _event: self._next.invoke())
 
@@ -180,16 +182,27 @@ class CheckPanel(ttk.Frame):
         """Offer to go on to today, or nothing any more."""
         self.day_line.show(offer)
         self.day_line.update_idletasks()
-        self._place_day_line()
+        self._place_lines()
 
-    def _place_day_line(self) -> None:
-        """Beside date, time, lab and technician where there is room, else below the strip, where it asks for some."""
-        if not self.day_line.text:
-            return
-        if self.day_line.winfo_reqwidth() <= self._beside.winfo_width():
-            self.day_line.place(in_=self._beside, relx=1, anchor="ne")
-        else:
-            self.day_line.grid(row=2, column=0, columnspan=2, sticky="w", pady=(4, 0))
+    def ask_technician(self, question: TechnicianQuestion | None) -> None:
+        """Ask whose the plots of a colleague's check are, or nothing."""
+        if self.technician_line.ask(question):
+            self.technician_line.grid_forget()
+            self.technician_line.place_forget()
+            self.technician_line.update_idletasks()
+            self._place_lines()
+
+    def _place_lines(self) -> None:
+        """Beside date, time, lab and technician where there is room, else below the strip, where they ask for some."""
+        free = True
+        for row, line in ((2, self.day_line), (3, self.technician_line)):
+            if not line.text:
+                continue
+            if free and line.winfo_reqwidth() <= self._beside.winfo_width():
+                line.place(in_=self._beside, relx=1, anchor="ne")
+                free = False
+            else:
+                line.grid(row=row, column=0, columnspan=2, sticky="w", pady=(4, 0))
 
     def _show_others(self, others: tuple[Entering, ...]) -> None:
         self._others.configure(text=_others_text(others))

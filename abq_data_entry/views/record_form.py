@@ -15,11 +15,14 @@ from ..widgets import FieldInput, FieldNotes
 from ..widgets.focus import focused_widget
 from .autofill import Autofill
 from .check_panel import CheckPanel, CheckView, Entering
+from .confirmation import Confirmation
 from .day_line import DayOffer
 from .opened_record import OpenedRecord, opened_in
 from .plot_panel import PlotPanel
 from .reason import ReasonLine, is_wanted
 from .record_inputs import CHECK_FIELDS, HEIGHTS, CheckKey, Record, RecordInputs, RecordKey
+from .technician_line import KEY as WHOLE_CHECK_KEY
+from .technician_line import TechnicianQuestion
 from .type_ahead import TypeAhead
 
 
@@ -59,7 +62,10 @@ class DataRecordForm(ttk.Frame):
         self.saving = False
         self._plots: Mapping[str, tuple[int, ...]] = {}
         self.check = CheckView()
+        self.confirmation = Confirmation()
+        self._stopped_at: tk.Misc | None = None
         self.inputs = RecordInputs()
+        self.inputs.has_person = lambda: self._corrects or self._is_confirmed
         self.choices = self.inputs.choices
         self._autofill = Autofill(self.inputs, settings, today)
         self.columnconfigure(0, weight=1)
@@ -72,6 +78,12 @@ class DataRecordForm(ttk.Frame):
         )
         self._plot_panel.grid(row=2, column=0, sticky="nsew")
         self.type_ahead = TypeAhead(self)
+        technician = self.inputs[F.TECHNICIAN].editor
+        technician.bind("<<Left>>", lambda _event: self._take_typed_name())
+        technician.bind("<<ComboboxSelected>>", lambda _event: self.confirm_technician(), add=True)
+        window = self.winfo_toplevel()
+        window.bind("<Key>", lambda _event: self.confirmation.key_pressed(), add=True)
+        window.bind(f"<{WHOLE_CHECK_KEY}>", lambda _event: self._check_panel.technician_line.toggle())
         self.begin_new(all_fields=True)
 
     # -- what it holds --------------------------------------------------------------------------------
@@ -88,8 +100,13 @@ class DataRecordForm(ttk.Frame):
 
     @property
     def person(self) -> str:
-        """Who sits here: the technician of new records, not the one whose record is looked at."""
-        return self.inputs[F.TECHNICIAN].text if self._opened is None else self._technician[0]
+        """Who sits here, confirmed at Technician; empty while nobody is: a name that filled itself in is nobody."""
+        return self.confirmation.name
+
+    @property
+    def whole_check(self) -> bool:
+        """Whether all plots of the check are to have the technician's name with the next save."""
+        return self._check_panel.technician_line.wants_all(self.check_key, self.inputs[F.TECHNICIAN].text)
 
     @property
     def reason(self) -> ReasonLine:
@@ -145,7 +162,7 @@ class DataRecordForm(ttk.Frame):
         first = self.check.key != view.key or not self.check.known
         self.check = view._replace(others=self.check.others) if self.check.key == view.key else view
         if self._opened is None and first:
-            self._autofill.technician(view)
+            self._autofill.technician(view, self.person)
         plot = self.inputs[F.PLOT]
         # Readings that are being typed keep their plot, even if somebody else was quicker with it.
         if self._opened is None and not self.changed and (not plot.text or (first and plot.filled_by_itself)):
@@ -170,6 +187,7 @@ class DataRecordForm(ttk.Frame):
     def make_new(self) -> None:
         """The opened record has gone: what stands here is a new one."""
         self._opened = None
+        self.inputs[F.TECHNICIAN].filled_by_itself = True
         self._refresh()
 
     def show_read_only(self, sentence: str) -> None:
@@ -254,7 +272,9 @@ class DataRecordForm(ttk.Frame):
         """The record is in the database: go on to the next plot that isn't recorded."""
         self.saving = False
         self.reason.remember(self.reason.text)
-        if self.check.key == (record[F.DATE], record[F.TIME], record[F.LAB]):
+        key = record[F.DATE], record[F.TIME], record[F.LAB]
+        self._check_panel.technician_line.saved(key, record[F.TECHNICIAN])
+        if self.check.key == key:
             self.check = self.check.with_recorded(record[F.PLOT], record[F.TECHNICIAN])
         after = int(record[F.PLOT])
         self.begin_new(plot=self.check.next_missing(after) if self._autofill.sheet_data else None)
@@ -311,6 +331,8 @@ class DataRecordForm(ttk.Frame):
         if errors:
             self.show_errors(errors)
             return
+        if not self._has_person():
+            return
         if self.changed and not self.reason.is_given():
             return
         self.saving = True
@@ -319,7 +341,11 @@ class DataRecordForm(ttk.Frame):
 
     def advance(self, name: str) -> None:
         """Enter in the field ``name``: on to the next required field, from the last one to a save."""
-        self.inputs[name].check()
+        is_right = self.inputs[name].check()
+        if name == F.TECHNICIAN and is_right and not self._corrects:
+            self.confirm_technician()
+            if self._go_on_saving():
+                return
         if name in (F.MEDIAN_HEIGHT, F.NOTES):
             self.submit()
             return
@@ -333,6 +359,7 @@ class DataRecordForm(ttk.Frame):
         """Put the focus where typing goes on: the first required field that is empty, or the next check."""
         if self._opened is None and self.check.complete and self._check_panel.focus_next_check():
             return
+        self._take_typed_name()
         self.inputs[self.inputs.first_empty()].focus_set()
 
     def focus_correction(self) -> None:
@@ -345,6 +372,75 @@ class DataRecordForm(ttk.Frame):
         """The field that has the focus."""
         widget = focused_widget(self)
         return next((each for each in self.inputs.values() if each.editor is widget), None)
+
+    # -- who sits here --------------------------------------------------------------------------------
+
+    def confirm_technician(self) -> None:
+        """The name that stands in Technician is that of the one who sits here."""
+        name = self.inputs.value(F.TECHNICIAN)
+        if self._corrects or self.inputs.read_only or not isinstance(name, str):
+            return
+        self.confirmation.confirm(name)
+        self.inputs[F.TECHNICIAN].filled_by_itself = True  # once confirmed it stands there; a pause ends that
+        self._refresh()
+
+    def forget_person(self) -> None:
+        """Somebody else may sit here now: Technician is a stop again."""
+        self.confirmation.forget()
+        self.inputs[F.TECHNICIAN].filled_by_itself = bool(self.inputs[F.TECHNICIAN].text)
+        self._refresh()
+
+    @property
+    def _corrects(self) -> bool:
+        """Whether a save corrects the opened record: its technician is whoever recorded it, and stays so."""
+        return self._opened is not None and self._opened.key == self.key
+
+    @property
+    def _is_confirmed(self) -> bool:
+        return bool(self.person) and self.inputs[F.TECHNICIAN].text == self.person
+
+    def _take_typed_name(self) -> None:
+        """A name that was typed or picked needs no Enter; one that filled itself in does."""
+        technician = self.inputs[F.TECHNICIAN]
+        if self._opened is None and not self._is_confirmed and technician.text and not technician.filled_by_itself:
+            self.confirm_technician()
+
+    def _has_person(self) -> bool:
+        """Whether the save has somebody who does it; else it stops at Technician."""
+        if self._corrects:
+            return True
+        self._take_typed_name()
+        if self._is_confirmed:
+            return True
+        technician = self.inputs[F.TECHNICIAN]
+        self._stopped_at = focused_widget(self)
+        technician.focus_set()
+        technician.show_hint("Not saved yet. Who are you? Enter takes this name.")
+        return False
+
+    def _go_on_saving(self) -> bool:
+        """Back to where a save was stopped to ask for the technician; whether there is such a place."""
+        place, self._stopped_at = self._stopped_at, None
+        if place is None or not place.winfo_viewable():
+            return False
+        place.focus_set()
+        return True
+
+    def _question(self) -> TechnicianQuestion | None:
+        """Whose the plots of a check are that a colleague began, once another technician is chosen."""
+        check, key, chosen = self.check, self.check_key, self.inputs[F.TECHNICIAN].text
+        plot = self.inputs.value(F.PLOT)
+        mine = isinstance(plot, int) and plot in check.recorded
+        others = [each for each, name in check.recorded.items() if name != chosen and each != plot]
+        if self._opened is not None:
+            known, is_chosen = self._opened.texts.get(F.TECHNICIAN), self._corrects
+        else:
+            known, is_chosen = check.technician, self._is_confirmed
+        if key is None or check.key != key or not others or chosen == known or not is_chosen:
+            return None
+        if self.inputs.value(F.TECHNICIAN) != chosen or self.inputs.read_only:
+            return None
+        return TechnicianQuestion(key, chosen, check.technician or "", len(check.recorded) + (not mine))
 
     # -- drafts ---------------------------------------------------------------------------------------
 
@@ -362,10 +458,12 @@ class DataRecordForm(ttk.Frame):
         self.reason.fill(str(draft.get("reason") or ""))
 
     def fill(self, texts: Mapping[str, str]) -> None:
-        """Show these texts, as if they had been typed."""
+        """Show these texts, as if they had been typed; but whose they are is nobody who has said so here."""
         self._loading = True
         self.inputs.fill(texts)
         self._loading = False
+        if F.TECHNICIAN in texts:
+            self.inputs[F.TECHNICIAN].filled_by_itself = True
         self.inputs.apply_fault(clear=False)
         self._check_changed()
         self._refresh()
@@ -429,6 +527,7 @@ class DataRecordForm(ttk.Frame):
         current = plot if isinstance(plot, int) else None
         technician = self.inputs[F.TECHNICIAN].text
         self._check_panel.show(self.check, current, technician)
+        self._check_panel.ask_technician(self._question())
         previous = self.check.previous.get(current or 0, {})
         when = f"Recorded on {previous[F.DATE]} at {previous[F.TIME]}" if previous else ""
         for name in fields.FOCUS_ORDER[6:-1]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tkinter as tk
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from .. import fields
 from ..constants import FieldNames as F
@@ -25,6 +25,8 @@ class RecordInputs(dict[str, FieldInput]):
         super().__init__()
         self.choices: dict[str, fields.Choices | None] = {}
         self._read_only = False
+        self.has_person: Callable[[], bool] = lambda: True
+        """Whether the technician is confirmed; until then Technician is a stop."""
 
     def add(self, parent: tk.Misc, name: str, label: str, width: int, label_width: int) -> FieldInput:
         """Make the input of the field ``name``."""
@@ -122,11 +124,19 @@ class RecordInputs(dict[str, FieldInput]):
         for following in fields.FOCUS_ORDER[fields.FOCUS_ORDER.index(name) + 1 :]:
             each = self[following]
             passed_over = each.is_disabled or (each.filled_by_itself and not each.error)
+            if following == F.TECHNICIAN:
+                passed_over = each.is_disabled or (self.has_person() and not each.error)
             if each.field.required and not passed_over:
                 return following
         return None
 
     def first_empty(self) -> str:
-        """The first required field that is empty; Humidity when none is (Plot where records are only looked at)."""
-        empty = (name for name in fields.REQUIRED_ORDER if not self[name].text and not self[name].is_disabled)
+        """The first required field that is empty, or Technician while nobody is confirmed.
+
+        Humidity when there is none (Plot where records are only looked at).
+        """
+        empty = (name for name in fields.REQUIRED_ORDER if self._is_a_stop(name) and not self[name].is_disabled)
         return next(empty, F.PLOT if self._read_only else F.HUMIDITY)
+
+    def _is_a_stop(self, name: str) -> bool:
+        return not self[name].text or (name == F.TECHNICIAN and not self.has_person())

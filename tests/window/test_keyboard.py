@@ -59,8 +59,8 @@ def test_enter_after_a_complete_check_begins_the_next_lab(window: Window, stored
     window.until(lambda: window.app.form.check.known, "the check")
     assert window.text(F.TECHNICIAN) == "P Taylor"  # the check's
     assert window.text(F.PLOT) == "20"  # the one that is missing
-    window.app.form.focus_first_empty()
-    window.type("20\n2\n21\n5\n5\n5\n1\n3\n2\n")
+    assert window.focus == F.TECHNICIAN
+    window.type("\n20\n2\n21\n5\n5\n5\n1\n3\n2\n")
     window.until(lambda: window.app.form.check.complete, "the check to be complete")
     window.settle()
     window.press("Return")
