@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS schema_version (
 
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM schema_version WHERE version > 3) THEN
+    IF EXISTS (SELECT FROM schema_version WHERE version > 4) THEN
         RAISE EXCEPTION 'This database was made by a newer version of ABQ Data Entry than this file.'
             USING HINT = 'Apply the create_db.sql of that newer version.', ERRCODE = 'feature_not_supported';
     END IF;
@@ -154,6 +154,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
 );
 
 ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS audit_head text;
+ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS outdated timestamp(0) with time zone;
 
 -- Who could write and read observations before version 2 had this table can write and read deliveries.
 DO $$
@@ -204,6 +205,9 @@ CREATE TABLE IF NOT EXISTS audit_heads (
 ) WITH (fillfactor = 50);
 
 CREATE INDEX IF NOT EXISTS audit_of_a_row ON audit USING hash (key);
+CREATE INDEX IF NOT EXISTS audit_of_gone_records ON audit (lab_id, sequence)
+    WHERE table_name = 'plot_checks' AND operation = 'DELETE';
+CREATE INDEX IF NOT EXISTS audit_by_moment ON audit USING brin (moment);
 
 -- Who belongs to which labs: a login, or a role that logins have. It matters only where labs are kept apart, see
 -- restrict_labs.
@@ -211,6 +215,12 @@ CREATE TABLE IF NOT EXISTS lab_members (
     lab_id char(1) NOT NULL REFERENCES labs (id) ON DELETE CASCADE,
     member name NOT NULL,
     PRIMARY KEY (lab_id, member)
+);
+
+-- Which login is which technician's own. A login that several people share has no row.
+CREATE TABLE IF NOT EXISTS technician_logins (
+    login name PRIMARY KEY,
+    lab_tech_id smallint NOT NULL REFERENCES lab_techs (id) ON DELETE CASCADE
 );
 
 -- The labs whose records somebody sees; NULL: all. So it is for everybody unless labs are kept apart, and then for the
@@ -355,6 +365,7 @@ CREATE INDEX IF NOT EXISTS plot_checks_by_max_height ON plot_checks (max_height,
 CREATE INDEX IF NOT EXISTS plot_checks_by_median_height ON plot_checks (median_height, date, lab_id, plot, lab_tech_id);
 
 CREATE INDEX IF NOT EXISTS deliveries_by_file ON deliveries (file_name, destination, version);
+CREATE INDEX IF NOT EXISTS deliveries_by_date ON deliveries (date);
 
 -- ------------------------------------------------------------------------------------------------- who recorded a plot
 
@@ -390,12 +401,18 @@ END $$;
 
 -- ------------------------------------------------------------------------------------------------- versions, audit
 
--- Whoever changes a row makes a new version of it, whatever the statement says.
-CREATE OR REPLACE FUNCTION raise_version() RETURNS trigger
+
+-- Functions that run with the rights of the owner serve the tables made here, and no other of the same name.
+CREATE OR REPLACE FUNCTION require_own_table(called_by oid) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    NEW.version := OLD.version + 1;
-    RETURN NEW;
+    IF NOT EXISTS (
+        SELECT FROM pg_class AS calling JOIN pg_class AS own USING (relnamespace, relowner)
+        WHERE calling.oid = called_by AND own.oid = 'plot_checks'::regclass
+    ) THEN
+        RAISE EXCEPTION 'This function belongs to the tables of ABQ Data Entry and serves no other.'
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
 END $$;
 
 -- Keeps a record as it is until the end of the transaction; an error (SQLSTATE AB001) if it isn't of that version.
@@ -430,9 +447,38 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN 'plots' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'plot', content -> 'plot')
         WHEN 'lab_members' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'member', content -> 'member')
         WHEN 'local_weather' THEN jsonb_build_object('datetime', content -> 'datetime')
+        WHEN 'technician_logins' THEN jsonb_build_object('login', content -> 'login')
         ELSE jsonb_build_object('id', content -> 'id')
     END
 $$;
+
+-- The highest version that a row of that key ever had; 0 if there was none. A record that is entered anew, moved or
+-- brought back goes on from there: who has an older one open is told.
+CREATE OR REPLACE FUNCTION last_version(name text, row_key jsonb) RETURNS integer
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT coalesce(max((coalesce(new, old) ->> 'version')::integer), 0) FROM audit
+    WHERE key = row_key AND table_name = name
+$$;
+
+CREATE OR REPLACE FUNCTION begin_version() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    NEW.version := 1 + last_version(TG_TABLE_NAME, audit_key(TG_TABLE_NAME, to_jsonb(NEW)));
+    RETURN NEW;
+END $$;
+
+-- Whoever changes a row makes a new version of it, whatever the statement says.
+CREATE OR REPLACE FUNCTION raise_version() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    row_key jsonb := audit_key(TG_TABLE_NAME, to_jsonb(NEW));
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    NEW.version := 1 + CASE WHEN row_key = audit_key(TG_TABLE_NAME, to_jsonb(OLD)) THEN OLD.version
+        ELSE greatest(OLD.version, last_version(TG_TABLE_NAME, row_key)) END;
+    RETURN NEW;
+END $$;
 
 -- Adds an entry to the chain of the row's lab, and tells the windows. It runs with the rights of the tables' owner:
 -- nobody else may write to the audit. The row of audit_heads is locked until the end of the transaction, so entries
@@ -449,6 +495,7 @@ DECLARE
     after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
     steps text[] := ARRAY[TG_OP];
 BEGIN
+    PERFORM require_own_table(TG_RELID);
     IF TG_OP = 'UPDATE' AND audit_key(TG_TABLE_NAME, before) <> audit_key(TG_TABLE_NAME, after) THEN
         steps := ARRAY['DELETE', 'INSERT'];
     END IF;
@@ -482,6 +529,11 @@ BEGIN
         entry.hash := encode(sha256(convert_to(entry.previous_hash || audit_content(entry), 'UTF8')), 'hex');
         INSERT INTO audit SELECT entry.*;
 
+        IF TG_TABLE_NAME = 'plot_checks' THEN
+            UPDATE deliveries SET outdated = entry.moment
+                WHERE date = (entry.key ->> 'date')::date AND outdated IS NULL AND state <> 'cancelled';
+        END IF;
+
         IF TG_TABLE_NAME <> 'local_weather' THEN
             PERFORM pg_notify('abq_records', (entry.key || jsonb_build_object(
                 'table', TG_TABLE_NAME, 'operation', entry.operation, 'by', entry.workstation))::text);
@@ -494,6 +546,7 @@ END $$;
 CREATE OR REPLACE FUNCTION keep_head() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
+    PERFORM require_own_table(TG_RELID);
     UPDATE audit_heads SET sequence = latest.sequence, hash = latest.hash
         FROM (SELECT sequence, hash FROM audit WHERE lab_id = NEW.lab_id ORDER BY sequence DESC LIMIT 1) AS latest
         WHERE lab_id = NEW.lab_id AND audit_heads.sequence < NEW.sequence;
@@ -527,6 +580,54 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- Who was given more than the roles have still removes nothing and moves nothing: that is done by the functions below,
+-- which run with the rights of the owner.
+CREATE OR REPLACE FUNCTION keep_in_place() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RAISE EXCEPTION 'Records are withdrawn by withdraw_record and moved by move_record, which ask for the reason.'
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+
+-- A window that was open when the tables became newer saves nothing more. Windows say which version they know (older
+-- ones than 4 don't, but name their computer). Those keep what is saved in their journal only for a database that can't
+-- be written to, so this is what they are told.
+CREATE OR REPLACE FUNCTION refuse_older_window() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    known text := coalesce(current_setting('abq.schema', true), '');
+BEGIN
+    IF coalesce(current_setting('abq.workstation', true), '') <> '' AND (known = '' OR known::integer < 4) THEN
+        RAISE EXCEPTION 'The database was brought to a newer version. Close this window and install the newer version.'
+            USING ERRCODE = CASE known WHEN '' THEN '25006' ELSE 'AB004' END;
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- An extract that reaches the table late, because the database was away say, may be outdated by then: a lab of the day
+-- has entries after those that went with it, or records though none went with it.
+CREATE OR REPLACE FUNCTION find_outdated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    heads jsonb := coalesce((
+        SELECT jsonb_object_agg(part[1], part[2])
+        FROM regexp_matches(NEW.audit_head, '(\S) (\d{1,18}) [0-9a-f]{64}', 'g') AS part
+    ), '{}');
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    IF EXISTS (
+        SELECT FROM jsonb_each_text(heads) AS head
+        JOIN audit ON audit.lab_id = head.key AND audit.sequence > head.value::bigint
+        WHERE audit.table_name = 'plot_checks' AND audit.key -> 'date' = to_jsonb(NEW.date)
+    ) OR EXISTS (SELECT FROM plot_checks WHERE date = NEW.date AND NOT heads ? lab_id::text) THEN
+        NEW.outdated := clock_timestamp();
+    END IF;
+    RETURN NEW;
+END $$;
+
 CREATE OR REPLACE FUNCTION tell_presence() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -541,7 +642,8 @@ BEGIN
     FOR wanted IN
         SELECT '' AS kind, name AS table_name, trigger_name, format(definition, name) AS definition
         FROM unnest(ARRAY[
-                'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather'
+                'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
+                'technician_logins'
             ]) AS name,
             (VALUES
                 ('keep_audit_of_new', 'AFTER INSERT OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION keep_audit()'),
@@ -554,7 +656,21 @@ BEGIN
             ' EXECUTE FUNCTION raise_version()', name)
         FROM unnest(ARRAY['plot_checks', 'lab_checks']) AS name
         UNION ALL
+        SELECT '', name, trigger_name, format(definition, name)
+        FROM unnest(ARRAY['plot_checks', 'lab_checks']) AS name,
+            (VALUES
+                ('begin_version', 'BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION begin_version()'),
+                ('keep_in_place', 'BEFORE DELETE OR UPDATE OF date, time, lab_id ON %I'
+                    ' FOR EACH ROW EXECUTE FUNCTION keep_in_place()'),
+                ('refuse_older_window', 'BEFORE INSERT OR UPDATE OR DELETE ON %I'
+                    ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_older_window()')
+            ) AS each (trigger_name, definition)
+        UNION ALL
         VALUES
+            ('', 'plot_checks', 'keep_plot', 'BEFORE UPDATE OF plot ON plot_checks'
+                ' FOR EACH ROW EXECUTE FUNCTION keep_in_place()'),
+            ('', 'deliveries', 'find_outdated', 'BEFORE INSERT ON deliveries'
+                ' FOR EACH ROW WHEN (NEW.audit_head IS NOT NULL) EXECUTE FUNCTION find_outdated()'),
             ('CONSTRAINT', 'audit', 'keep_head', 'AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED'
                 ' FOR EACH ROW EXECUTE FUNCTION keep_head()'),
             ('', 'audit', 'refuse_change', 'BEFORE UPDATE OR DELETE OR TRUNCATE ON audit'
@@ -575,6 +691,504 @@ BEGIN
         END IF;
     END LOOP;
 END $$;
+
+-- ------------------------------------------------------------------------------------------------- mistakes undone
+-- Records are withdrawn, brought back, moved and corrected together by these functions alone, each with a reason that
+-- goes into the audit with the whole row: for example
+--
+--     SELECT withdraw_record('2026-11-21', '8:00', 'A', 3, 'typed twice');
+--
+-- A supervisor may do so with all records, others within 24 hours with those that their own login entered first. Where
+-- many share one login the application keeps that rule for persons: it sets abq.person_rules.
+--
+-- SQLSTATE of their errors: AB001, the record is of another version by now; AB002, there is none; AB003, another record
+-- has that place; 42501, somebody else may do it; 22023, the reason is missing or the request makes no sense.
+
+-- Who asks: the login, or the role it has taken with SET ROLE; never the owner, whose rights these functions have.
+CREATE OR REPLACE FUNCTION asking_role() RETURNS name
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END
+$$;
+
+CREATE OR REPLACE FUNCTION keeps_person_rules() RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT coalesce(current_setting('abq.person_rules', true), '') = 'on'
+$$;
+
+CREATE OR REPLACE FUNCTION acts_for_all() RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT CASE WHEN pg_has_role(asking_role(), relowner, 'USAGE') THEN NOT keeps_person_rules()
+        ELSE EXISTS (
+            SELECT FROM pg_roles WHERE rolname = 'abq_supervisor' AND pg_has_role(asking_role(), pg_roles.oid, 'USAGE')
+        ) END
+    FROM pg_class WHERE pg_class.oid = 'plot_checks'::regclass
+$$;
+
+CREATE OR REPLACE FUNCTION is_asker(entry audit) RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT entry.database_user = session_user AND (
+        NOT keeps_person_rules()
+        OR entry.application_user IS NOT DISTINCT FROM nullif(current_setting('abq.application_user', true), '')
+    )
+$$;
+
+CREATE OR REPLACE FUNCTION record_key(of_date date, of_time time, of_lab char(1), of_plot integer) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT jsonb_build_object('date', of_date, 'time', of_time, 'lab_id', of_lab, 'plot', of_plot)
+$$;
+
+CREATE OR REPLACE FUNCTION record_name(of_key jsonb) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT format('%s %s, lab %s, plot %s', of_key ->> 'date', to_char((of_key ->> 'time')::time, 'FMHH24:MI'),
+        of_key ->> 'lab_id', of_key ->> 'plot')
+$$;
+
+-- What a row says besides its place; with columns that came later, a newer row still holds all of an older one.
+CREATE OR REPLACE FUNCTION record_readings(content jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT content - ARRAY['date', 'time', 'lab_id', 'plot', 'version']
+$$;
+
+-- Where a row came from that an entry made: the entry that took it away elsewhere in the same transaction, right before
+-- it in its chain, or in that of another lab.
+CREATE OR REPLACE FUNCTION moved_from(made audit) RETURNS audit
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    taken audit;
+BEGIN
+    SELECT * INTO taken FROM audit
+        WHERE lab_id = made.lab_id AND sequence = made.sequence - 1 AND transaction = made.transaction
+            AND table_name = 'plot_checks' AND operation = 'DELETE' AND key <> made.key
+            AND made.new @> record_readings(old);
+    IF NOT FOUND THEN
+        SELECT * INTO taken FROM audit
+            WHERE moment BETWEEN made.moment - interval '1 minute' AND made.moment + interval '1 minute'
+                AND transaction = made.transaction AND lab_id <> made.lab_id
+                AND table_name = 'plot_checks' AND operation = 'DELETE' AND key ->> 'plot' IS NOT NULL
+                AND made.new @> record_readings(old)
+            ORDER BY abs(extract(epoch FROM moment - made.moment)) LIMIT 1;
+    END IF;
+    RETURN taken;
+END $$;
+
+-- The entry with which a record was entered first, wherever it stood then; all NULL for one from before the audit.
+CREATE OR REPLACE FUNCTION first_entry(of_key jsonb) RETURNS audit
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    made audit;
+    taken audit;
+    before bigint := 9223372036854775807;
+BEGIN
+    LOOP
+        SELECT * INTO made FROM audit
+            WHERE key = of_key AND table_name = 'plot_checks' AND operation = 'INSERT' AND sequence < before
+            ORDER BY sequence DESC LIMIT 1;
+        EXIT WHEN made.sequence IS NULL;
+        taken := moved_from(made);
+        IF taken.sequence IS NULL AND made.reason IS NOT NULL THEN -- brought back?
+            SELECT * INTO taken FROM audit
+                WHERE key = of_key AND table_name = 'plot_checks' AND operation = 'DELETE' AND sequence < made.sequence
+                    AND made.new @> record_readings(old)
+                ORDER BY sequence DESC LIMIT 1;
+        END IF;
+        EXIT WHEN taken.sequence IS NULL;
+        of_key := taken.key;
+        before := taken.sequence;
+    END LOOP;
+    RETURN made;
+END $$;
+
+CREATE OR REPLACE FUNCTION require_right(of_key jsonb) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    made audit;
+BEGIN
+    IF acts_for_all() THEN
+        RETURN;
+    END IF;
+    made := first_entry(of_key);
+    IF made.sequence IS NULL THEN
+        RAISE EXCEPTION 'Who entered the record of % first is not known: a supervisor may do this.', record_name(of_key)
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+    ELSIF NOT is_asker(made) THEN
+        RAISE EXCEPTION '% entered the record of % first: that person, within 24 hours, or a supervisor may do this.',
+            CASE WHEN made.database_user <> session_user THEN made.database_user
+                ELSE coalesce(made.application_user, made.database_user) END,
+            record_name(of_key) USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+    ELSIF made.moment < clock_timestamp() - interval '24 hours' THEN
+        RAISE EXCEPTION 'The record of % was entered more than 24 hours ago: a supervisor may do this.',
+            record_name(of_key) USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+    END IF;
+END $$;
+
+-- The reason for the audit from now on; returns the one before, to be set again.
+CREATE OR REPLACE FUNCTION set_reason(why text) RETURNS text
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    former text := coalesce(current_setting('abq.reason', true), '');
+BEGIN
+    PERFORM set_config('abq.reason', why, true);
+    RETURN former;
+END $$;
+
+-- How each of them begins: with a reason, labs that the asker sees, and those labs in the order of their letters: the
+-- entries of a lab follow each other, and who waits for a lab holds none after it.
+CREATE OR REPLACE FUNCTION begin_undo(why text, VARIADIC of_labs text[]) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    seen char(1)[] := seen_labs(asking_role());
+    lab text;
+BEGIN
+    IF coalesce(btrim(why, E' \t\n\r'), '') = '' THEN
+        RAISE EXCEPTION 'A reason is required.' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    FOR lab IN SELECT DISTINCT each FROM unnest(of_labs) AS each WHERE each IS NOT NULL ORDER BY 1 LOOP
+        IF seen IS NOT NULL AND lab <> ALL (seen) THEN
+            RAISE EXCEPTION 'This login does not belong to lab %.', lab
+                USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+        END IF;
+        PERFORM pg_advisory_xact_lock(hashtext('abq_data_entry lab'), ascii(lab));
+    END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION hold_record(of_key jsonb, wanted_version integer) RETURNS plot_checks
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    present plot_checks;
+BEGIN
+    SELECT * INTO present FROM plot_checks
+        WHERE date = (of_key ->> 'date')::date AND time = (of_key ->> 'time')::time AND lab_id = of_key ->> 'lab_id'
+            AND plot = (of_key ->> 'plot')::smallint FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'There is no record of %.', record_name(of_key) USING ERRCODE = 'AB002', DETAIL = of_key::text;
+    ELSIF present.version <> wanted_version THEN
+        RAISE EXCEPTION 'The record of % was changed meanwhile.', record_name(of_key)
+            USING ERRCODE = 'AB001', DETAIL = of_key::text;
+    END IF;
+    RETURN present;
+END $$;
+
+CREATE OR REPLACE FUNCTION require_free(of_key jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM plot_checks
+        WHERE date = (of_key ->> 'date')::date AND time = (of_key ->> 'time')::time AND lab_id = of_key ->> 'lab_id'
+            AND plot = (of_key ->> 'plot')::smallint
+    ) THEN
+        RAISE EXCEPTION 'There is a record of % already.', record_name(of_key)
+            USING ERRCODE = 'AB003', DETAIL = of_key::text;
+    END IF;
+END $$;
+
+-- A record needs its check. One that has gone comes back with the technician it had, else it is the record's.
+CREATE OR REPLACE FUNCTION ensure_check(of_key jsonb, technician smallint, as_it_was boolean) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    former audit;
+BEGIN
+    IF as_it_was THEN
+        SELECT * INTO former FROM audit WHERE key = of_key - 'plot' AND table_name = 'lab_checks'
+            ORDER BY sequence DESC LIMIT 1;
+    END IF;
+    INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
+        VALUES ((of_key ->> 'date')::date, (of_key ->> 'time')::time, of_key ->> 'lab_id', coalesce(
+            (SELECT id FROM lab_techs WHERE former.operation = 'DELETE' AND id = (former.old ->> 'lab_tech_id')::smallint),
+            technician))
+        ON CONFLICT (date, time, lab_id) DO NOTHING;
+END $$;
+
+-- A check without a record is none.
+CREATE OR REPLACE FUNCTION drop_empty_check(of_key jsonb) RETURNS void
+LANGUAGE sql SET search_path FROM CURRENT AS $$
+    DELETE FROM lab_checks AS c
+    WHERE c.date = (of_key ->> 'date')::date AND c.time = (of_key ->> 'time')::time AND c.lab_id = of_key ->> 'lab_id'
+        AND NOT EXISTS (SELECT FROM plot_checks AS p WHERE (p.date, p.time, p.lab_id) = (c.date, c.time, c.lab_id))
+$$;
+
+-- The columns that a row of the audit tells of, but for the version: those of tables that became wider since have more.
+CREATE OR REPLACE FUNCTION told_columns(content jsonb) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+    WHERE attrelid = 'plot_checks'::regclass AND attnum > 0 AND NOT attisdropped AND attname <> 'version'
+        AND content ? attname::text
+$$;
+
+CREATE OR REPLACE FUNCTION withdraw_record(
+    of_date date, of_time time, of_lab char(1), of_plot integer, why text, wanted_version integer DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    of_key jsonb := record_key(of_date, of_time, of_lab, of_plot);
+BEGIN
+    PERFORM begin_undo(why, of_lab);
+    PERFORM hold_record(of_key, wanted_version);
+    PERFORM require_right(of_key);
+    former := set_reason(why);
+    DELETE FROM plot_checks WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot;
+    PERFORM drop_empty_check(of_key);
+    PERFORM set_reason(former);
+    RETURN (SELECT max(sequence) FROM audit WHERE key = of_key AND table_name = 'plot_checks');
+END $$;
+
+-- `of_entry`: the number of the entry in withdrawn_records; not given: the one that was withdrawn last.
+CREATE OR REPLACE FUNCTION bring_back_record(
+    of_date date, of_time time, of_lab char(1), of_plot integer, why text, of_entry bigint DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    of_key jsonb := record_key(of_date, of_time, of_lab, of_plot);
+    taken audit;
+    made audit;
+BEGIN
+    PERFORM begin_undo(why, of_lab);
+    SELECT * INTO taken FROM audit AS a
+        WHERE key = of_key AND table_name = 'plot_checks' AND operation = 'DELETE'
+            AND sequence = coalesce(of_entry, (
+                SELECT max(entry) FROM withdrawn_records
+                WHERE "Lab" = of_lab AND "Date" = of_date AND "Time"::time = of_time AND "Plot" = of_plot
+            ));
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'No record of % was withdrawn.', record_name(of_key)
+            USING ERRCODE = 'AB002', DETAIL = of_key::text;
+    END IF;
+    PERFORM require_right(of_key);
+    PERFORM require_free(of_key);
+    former := set_reason(why);
+    PERFORM ensure_check(of_key, (taken.old ->> 'lab_tech_id')::smallint, true);
+    EXECUTE format('INSERT INTO plot_checks (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::plot_checks, $1)',
+        told_columns(taken.old)) USING taken.old;
+    PERFORM set_reason(former);
+END $$;
+
+CREATE OR REPLACE FUNCTION move_record(
+    of_date date, of_time time, of_lab char(1), of_plot integer,
+    new_date date, new_time time, new_lab char(1), new_plot integer, why text, wanted_version integer DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    of_key jsonb := record_key(of_date, of_time, of_lab, of_plot);
+    new_key jsonb := record_key(new_date, new_time, new_lab, new_plot);
+    present plot_checks;
+BEGIN
+    PERFORM begin_undo(why, of_lab, new_lab);
+    present := hold_record(of_key, wanted_version);
+    PERFORM require_right(of_key);
+    IF of_key = new_key THEN
+        RAISE EXCEPTION 'The record of % stands there already.', record_name(of_key)
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM require_free(new_key);
+    former := set_reason(why);
+    PERFORM ensure_check(new_key, present.lab_tech_id, false);
+    UPDATE plot_checks SET date = new_date, time = new_time, lab_id = new_lab, plot = new_plot
+        WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot;
+    PERFORM drop_empty_check(of_key);
+    PERFORM set_reason(former);
+END $$;
+
+-- All records of a check, to where none of their plots is recorded; returns how many.
+CREATE OR REPLACE FUNCTION move_check(
+    of_date date, of_time time, of_lab char(1), new_date date, new_time time, new_lab char(1), why text
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    of_plot smallint;
+    moved integer := 0;
+BEGIN
+    PERFORM begin_undo(why, of_lab, new_lab);
+    former := set_reason(why);
+    IF (of_date, of_time, of_lab) <> (new_date, new_time, new_lab) THEN
+        INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
+            SELECT new_date, new_time, new_lab, lab_tech_id FROM lab_checks
+            WHERE date = of_date AND time = of_time AND lab_id = of_lab
+            ON CONFLICT (date, time, lab_id) DO NOTHING;
+    END IF;
+    FOR of_plot IN
+        SELECT plot FROM plot_checks WHERE date = of_date AND time = of_time AND lab_id = of_lab ORDER BY plot
+    LOOP
+        PERFORM move_record(of_date, of_time, of_lab, of_plot, new_date, new_time, new_lab, of_plot, why);
+        moved := moved + 1;
+    END LOOP;
+    IF moved = 0 THEN
+        RAISE EXCEPTION 'The check of % %, lab % has no records.', of_date, to_char(of_time, 'FMHH24:MI'), of_lab
+            USING ERRCODE = 'AB002';
+    END IF;
+    PERFORM set_reason(former);
+    RETURN moved;
+END $$;
+
+-- Takes the last change of a record back, which was the asker's own: a first entry is withdrawn, a correction is as it
+-- was before, what was moved stands where it stood, each with the technician that the check had. Returns which:
+-- 'withdrawn', 'restored' or 'moved'.
+CREATE OR REPLACE FUNCTION take_back(
+    of_date date, of_time time, of_lab char(1), of_plot integer, wanted_version integer, why text DEFAULT 'taken back'
+) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    of_key jsonb := record_key(of_date, of_time, of_lab, of_plot);
+    present plot_checks;
+    made audit;
+    taken audit;
+    latest audit;
+    before jsonb;
+    old_key jsonb;
+BEGIN
+    PERFORM begin_undo(why, of_lab);
+    present := hold_record(of_key, wanted_version);
+    SELECT * INTO latest FROM audit WHERE key = of_key AND table_name = 'plot_checks' ORDER BY sequence DESC LIMIT 1;
+    IF latest.sequence IS NULL THEN
+        RAISE EXCEPTION 'What the record of % was before is not known.', record_name(of_key) USING ERRCODE = 'AB002';
+    ELSIF NOT acts_for_all() AND NOT is_asker(latest) THEN
+        RAISE EXCEPTION '% changed the record of % last.', coalesce(latest.application_user, latest.database_user),
+            record_name(of_key) USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+    END IF;
+    -- One save may change a row twice: with its check, and by itself.
+    SELECT * INTO made FROM audit
+        WHERE key = of_key AND table_name = 'plot_checks' AND transaction = latest.transaction
+            AND sequence > coalesce((
+                SELECT max(sequence) FROM audit
+                WHERE key = of_key AND table_name = 'plot_checks' AND transaction <> latest.transaction
+            ), 0)
+        ORDER BY sequence LIMIT 1;
+    IF made.operation = 'DELETE' THEN -- there and back in one transaction
+        made.operation := 'UPDATE';
+    END IF;
+    before := made.old;
+    IF made.operation = 'INSERT' THEN
+        taken := moved_from(made);
+        before := taken.old;
+    END IF;
+    IF before IS NULL THEN
+        PERFORM withdraw_record(of_date, of_time, of_lab, of_plot, why);
+        RETURN 'withdrawn';
+    END IF;
+    old_key := audit_key('plot_checks', before);
+    PERFORM begin_undo(why, old_key ->> 'lab_id');
+    former := set_reason(why);
+    IF old_key <> of_key THEN
+        PERFORM require_free(old_key);
+        PERFORM ensure_check(old_key, (before ->> 'lab_tech_id')::smallint, true);
+    END IF;
+    -- The technician of the check, where the same transaction changed it too, and no other plot depends on it.
+    UPDATE lab_checks AS c SET lab_tech_id = (with_it.old ->> 'lab_tech_id')::smallint
+        FROM (
+            SELECT * FROM audit WHERE key = of_key - 'plot' AND table_name = 'lab_checks'
+            ORDER BY sequence DESC LIMIT 1
+        ) AS with_it
+        WHERE (c.date, c.time, c.lab_id) = (of_date, of_time, of_lab)
+            AND with_it.operation = 'UPDATE' AND with_it.transaction = latest.transaction
+            AND NOT EXISTS (
+                SELECT FROM plot_checks AS p
+                WHERE (p.date, p.time, p.lab_id) = (c.date, c.time, c.lab_id) AND p.plot <> of_plot
+                    AND p.lab_tech_id = c.lab_tech_id
+            );
+    EXECUTE format('UPDATE plot_checks SET (%1$s) = (SELECT %1$s FROM jsonb_populate_record(NULL::plot_checks, $1))'
+            ' WHERE date = $2 AND time = $3 AND lab_id = $4 AND plot = $5', told_columns(before))
+        USING before, of_date, of_time, of_lab, of_plot;
+    IF old_key <> of_key THEN
+        PERFORM drop_empty_check(of_key);
+    END IF;
+    PERFORM set_reason(former);
+    RETURN CASE old_key WHEN of_key THEN 'restored' ELSE 'moved' END;
+END $$;
+
+-- The same for many, all or none: a JSON array of objects with date, time, lab, plot and version. Returns how many.
+CREATE OR REPLACE FUNCTION take_back_records(records jsonb, why text DEFAULT 'taken back') RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    each record;
+    done integer := 0;
+BEGIN
+    PERFORM begin_undo(why, VARIADIC ARRAY(SELECT value ->> 'lab' FROM jsonb_array_elements(records)));
+    FOR each IN
+        SELECT * FROM jsonb_to_recordset(records) AS r (date date, time time, lab text, plot integer, version integer)
+        ORDER BY lab, date, time, plot
+    LOOP
+        PERFORM take_back(each.date, each.time, each.lab, each.plot, each.version, why);
+        done := done + 1;
+    END LOOP;
+    RETURN done;
+END $$;
+
+-- Corrects many records at once, all or none: `records` as above, `changes` a JSON object with one or more of
+-- technician (a name), seed_sample and date. Returns the records as they stand now, as take_back_records takes them.
+-- A check all of whose plots got another technician is that technician's.
+CREATE OR REPLACE FUNCTION correct_records(records jsonb, changes jsonb, why text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    each record;
+    technician smallint;
+    became jsonb := '[]';
+    new_date date := (changes ->> 'date')::date;
+BEGIN
+    PERFORM begin_undo(why, VARIADIC ARRAY(SELECT value ->> 'lab' FROM jsonb_array_elements(records)));
+    IF changes - ARRAY['technician', 'seed_sample', 'date'] <> '{}' OR jsonb_strip_nulls(changes) = '{}' THEN
+        RAISE EXCEPTION 'Technician, seed sample and date can be corrected for many records at once.'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF changes ->> 'technician' IS NOT NULL THEN
+        SELECT id INTO technician FROM lab_techs WHERE name = changes ->> 'technician';
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'Technician % is not known.', changes ->> 'technician'
+                USING ERRCODE = 'invalid_parameter_value';
+        END IF;
+    END IF;
+    former := set_reason(why);
+    FOR each IN
+        SELECT r.*, record_key(date, time, lab, plot) AS key
+        FROM jsonb_to_recordset(records) AS r (date date, time time, lab text, plot integer, version integer)
+        ORDER BY lab, date, time, plot
+    LOOP
+        PERFORM hold_record(each.key, each.version);
+        IF new_date <> each.date THEN
+            PERFORM move_record(each.date, each.time, each.lab, each.plot,
+                new_date, each.time, each.lab, each.plot, why);
+            each.date := new_date;
+        END IF;
+        UPDATE plot_checks
+            SET lab_tech_id = coalesce(technician, lab_tech_id),
+                seed_sample = coalesce(changes ->> 'seed_sample', seed_sample)
+            WHERE date = each.date AND time = each.time AND lab_id = each.lab AND plot = each.plot
+            RETURNING version INTO each.version;
+        became := became || jsonb_build_array(jsonb_build_object(
+            'date', each.date, 'time', each.time, 'lab', each.lab, 'plot', each.plot, 'version', each.version));
+    END LOOP;
+    IF technician IS NOT NULL THEN
+        UPDATE lab_checks AS c SET lab_tech_id = technician
+            FROM (
+                SELECT DISTINCT date, time, lab
+                FROM jsonb_to_recordset(became) AS r (date date, time time, lab text)
+            ) AS touched
+            WHERE (c.date, c.time, c.lab_id) = (touched.date, touched.time, touched.lab) AND c.lab_tech_id <> technician
+                AND NOT EXISTS (
+                    SELECT FROM plot_checks AS p
+                    WHERE (p.date, p.time, p.lab_id) = (c.date, c.time, c.lab_id) AND p.lab_tech_id <> technician
+                );
+    END IF;
+    PERFORM set_reason(former);
+    RETURN became;
+END $$;
+
+-- Who changed something, as people should read it: the person that the application named, and the login too where the
+-- two don't belong together (see technician_logins).
+CREATE OR REPLACE FUNCTION changed_by(database_user text, application_user text) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT CASE
+        WHEN application_user IS NULL THEN database_user
+        WHEN EXISTS (
+            SELECT FROM technician_logins JOIN lab_techs ON id = lab_tech_id
+            WHERE login = database_user AND name = application_user
+        ) THEN application_user
+        ELSE format('%s (login %s)', application_user, database_user)
+    END
+$$;
 
 -- ------------------------------------------------------------------------------------------------- what QA reads
 
@@ -634,9 +1248,107 @@ BEGIN
     END;
 END $$;
 
+-- Records that were withdrawn and weren't brought back: with the columns of the extract, then when, by whom and why.
+-- A row that got another key hasn't gone: see moved_from.
+CREATE OR REPLACE VIEW withdrawn_records AS
+    SELECT
+        r.date AS "Date",
+        to_char(r.time, 'FMHH24:MI') AS "Time",
+        t.name AS "Technician",
+        r.lab_id AS "Lab",
+        r.plot AS "Plot",
+        r.seed_sample AS "Seed sample",
+        r.humidity AS "Humidity",
+        r.light AS "Light",
+        r.temperature AS "Temperature",
+        r.equipment_fault AS "Equipment Fault",
+        r.plants AS "Plants",
+        r.blossoms AS "Blossoms",
+        r.fruit AS "Fruit",
+        r.min_height AS "Min Height",
+        r.max_height AS "Max Height",
+        r.median_height AS "Median Height",
+        r.notes AS "Notes",
+        gone.moment AS withdrawn,
+        gone.database_user,
+        gone.application_user,
+        gone.workstation,
+        gone.reason,
+        gone.sequence AS entry
+    FROM audit AS gone
+    CROSS JOIN LATERAL jsonb_to_record(gone.old) AS r (
+        date date, time time, lab_id char(1), plot smallint, seed_sample char(6), humidity numeric(4, 2),
+        light numeric(5, 2), temperature numeric(4, 2), equipment_fault boolean, plants smallint, blossoms smallint,
+        fruit smallint, min_height numeric(6, 2), max_height numeric(6, 2), median_height numeric(6, 2), notes text,
+        lab_tech_id smallint
+    )
+    LEFT JOIN lab_techs AS t ON t.id = r.lab_tech_id
+    WHERE gone.table_name = 'plot_checks' AND gone.operation = 'DELETE'
+        AND NOT EXISTS (
+            SELECT FROM audit AS back
+            WHERE back.key = gone.key AND back.table_name = 'plot_checks' AND back.operation = 'INSERT'
+                AND back.sequence > gone.sequence
+                AND back.new @> (gone.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+        )
+        AND NOT EXISTS (
+            SELECT FROM audit AS moved
+            WHERE moved.lab_id = gone.lab_id AND moved.sequence = gone.sequence + 1
+                AND moved.transaction = gone.transaction
+                AND moved.table_name = 'plot_checks' AND moved.operation = 'INSERT'
+                AND moved.new @> (gone.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+        )
+        AND NOT EXISTS (
+            SELECT FROM audit AS moved
+            WHERE moved.lab_id <> gone.lab_id AND moved.transaction = gone.transaction
+                AND moved.moment BETWEEN gone.moment - interval '1 minute' AND gone.moment + interval '1 minute'
+                AND moved.table_name = 'plot_checks' AND moved.operation = 'INSERT'
+                AND moved.new @> (gone.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+        )
+        AND (
+            (SELECT seen_labs(current_user)) IS NULL
+            OR gone.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[])
+        );
+
 -- ------------------------------------------------------------------------------------------------- who may do what
 -- Three roles to be given to people's logins: GRANT abq_technician TO jsimms. They belong to the whole server. Who may
 -- not make roles leaves them to an administrator, who applies this file once more.
+
+-- Nobody removes a record or changes its place but by the functions for that: whoever may correct records may change the
+-- other columns, whatever somebody granted.
+CREATE OR REPLACE FUNCTION correctable_columns(name text) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+    WHERE attrelid = name::regclass AND attnum > 0 AND NOT attisdropped
+        AND attname NOT IN ('date', 'time', 'lab_id', 'plot', 'version')
+$$;
+
+DO $$
+DECLARE
+    right_of record;
+BEGIN
+    FOR right_of IN
+        SELECT relname, grantee AS id, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee,
+            bool_or(privilege_type = 'UPDATE') AS corrects
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid IN ('plot_checks'::regclass, 'lab_checks'::regclass) AND grantee <> relowner
+            AND privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE')
+        GROUP BY relname, grantee
+    LOOP
+        EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON %I FROM %s CASCADE', right_of.relname, right_of.grantee);
+        IF right_of.corrects AND right_of.grantee NOT IN ('abq_technician', 'abq_supervisor', 'abq_qa') THEN
+            EXECUTE format('GRANT UPDATE (%s) ON %I TO %s',
+                correctable_columns(right_of.relname), right_of.relname, right_of.grantee);
+        END IF;
+    END LOOP;
+    FOR right_of IN
+        SELECT relname, attname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, aclexplode(attacl)
+        WHERE pg_class.oid IN ('plot_checks'::regclass, 'lab_checks'::regclass) AND grantee <> relowner
+            AND privilege_type = 'UPDATE' AND attname IN ('date', 'time', 'lab_id', 'plot', 'version')
+    LOOP
+        EXECUTE format('REVOKE UPDATE (%I) ON %I FROM %s CASCADE', right_of.attname, right_of.relname, right_of.grantee);
+    END LOOP;
+END $$;
 
 DO $$
 DECLARE
@@ -656,10 +1368,13 @@ BEGIN
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role);
         EXECUTE format(
             'GRANT SELECT ON schema_version, lab_techs, labs, plots, lab_checks, plot_checks, local_weather, deliveries,'
-            ' data_record_view, audit, audit_heads, check_presence, check_presence_view, journal_entries, lab_members'
-            ' TO %I', role);
+            ' data_record_view, withdrawn_records, audit, audit_heads, check_presence, check_presence_view,'
+            ' journal_entries, lab_members, technician_logins TO %I', role);
         CONTINUE WHEN role = 'abq_qa';
-        EXECUTE format('GRANT INSERT, UPDATE ON lab_checks, plot_checks, deliveries TO %I', role);
+        EXECUTE format('GRANT INSERT ON lab_checks, plot_checks TO %I', role);
+        EXECUTE format('GRANT INSERT, UPDATE ON deliveries TO %I', role);
+        EXECUTE format('GRANT UPDATE (%s) ON plot_checks TO %I', correctable_columns('plot_checks'), role);
+        EXECUTE format('GRANT UPDATE (%s) ON lab_checks TO %I', correctable_columns('lab_checks'), role);
         EXECUTE format('GRANT INSERT ON local_weather, journal_entries TO %I', role);
         EXECUTE format('GRANT UPDATE ON local_weather TO %I', role); -- only what is empty, see keep_observation
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON check_presence TO %I', role);
@@ -712,6 +1427,50 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Who may read the records may read those that were withdrawn.
+DO $$
+DECLARE
+    grantee text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 4) THEN
+        RETURN;
+    END IF;
+    FOR grantee IN
+        SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+        FROM pg_class, aclexplode(relacl) AS right_of
+        WHERE pg_class.oid = 'plot_checks'::regclass AND right_of.grantee <> relowner AND privilege_type = 'SELECT'
+            AND right_of.grantee::regrole::text NOT IN ('abq_technician', 'abq_supervisor', 'abq_qa')
+    LOOP
+        EXECUTE format('GRANT SELECT ON withdrawn_records, technician_logins TO %s', grantee);
+    END LOOP;
+END $$;
+
+-- Functions that run with the rights of the owner: those of triggers are called by the server alone, the others by
+-- whoever may correct records. seen_labs stays everybody's: views and policies ask it for whoever reads there.
+DO $$
+DECLARE
+    each regprocedure;
+    grantee text;
+BEGIN
+    FOR each IN
+        SELECT oid FROM pg_proc
+        WHERE pronamespace = current_schema()::regnamespace AND prosecdef AND proname <> 'seen_labs'
+            AND proowner = (SELECT relowner FROM pg_class WHERE oid = 'plot_checks'::regclass)
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', each);
+        CONTINUE WHEN (SELECT prorettype = 'trigger'::regtype FROM pg_proc WHERE oid = each)
+            OR each::text LIKE '%last_version%';
+        FOR grantee IN
+            SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+            FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, aclexplode(attacl) AS right_of
+            WHERE pg_class.oid = 'plot_checks'::regclass AND attname = 'lab_tech_id' AND privilege_type = 'UPDATE'
+                AND right_of.grantee <> relowner
+        LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', each, grantee);
+        END LOOP;
+    END LOOP;
+END $$;
+
 -- ------------------------------------------------------------------------------------------------- labs kept apart
 -- For laboratories that want it: SELECT restrict_labs(true), as the owner. From then on a login sees, enters and
 -- corrects only what belongs to a lab of its own (lab_members). SELECT restrict_labs(false) ends it.
@@ -736,6 +1495,7 @@ BEGIN
     END LOOP;
     -- A function in somebody's condition must not see the rows that the view leaves out.
     EXECUTE format('ALTER VIEW data_record_view SET (security_barrier = %s)', wanted);
+    EXECUTE format('ALTER VIEW withdrawn_records SET (security_barrier = %s)', wanted);
     EXECUTE format('ALTER VIEW check_presence_view SET (security_barrier = %s)', wanted);
 END $$;
 
@@ -818,6 +1578,8 @@ COMMENT ON COLUMN deliveries.revision IS 'Counts the changes of this row, so tha
 
 COMMENT ON COLUMN deliveries.audit_head IS 'Where the audit stood when the extract was made: a lab, a number and a hash each.';
 
+COMMENT ON COLUMN deliveries.outdated IS 'When a record of the day was first changed after the extract was made; empty unless one was.';
+
 COMMENT ON COLUMN lab_checks.version IS 'Counts the changes of this row.';
 COMMENT ON COLUMN plot_checks.version IS 'Counts the changes of this row; a correction says which version it corrects.';
 
@@ -843,6 +1605,17 @@ COMMENT ON COLUMN lab_members.member IS 'Name of a login or of a role.';
 COMMENT ON TABLE check_presence IS 'Who said to be entering a check; see check_presence_view for those who still are.';
 COMMENT ON VIEW check_presence_view IS 'Who is entering which check at this moment.';
 COMMENT ON TABLE journal_entries IS 'Numbers of saves: one that comes again is known by it, and isn''t done twice.';
+
+COMMENT ON TABLE technician_logins IS 'Which login is which technician''s own.';
+COMMENT ON COLUMN technician_logins.login IS 'Name of a login of the server.';
+COMMENT ON COLUMN technician_logins.lab_tech_id IS 'The technician who logs in with it, and nobody else.';
+
+COMMENT ON VIEW withdrawn_records IS 'Records that were withdrawn and weren''t brought back, one row each time.';
+COMMENT ON COLUMN withdrawn_records.withdrawn IS 'When, by the clock of the server.';
+COMMENT ON COLUMN withdrawn_records.database_user IS 'Who was logged in to the database then.';
+COMMENT ON COLUMN withdrawn_records.application_user IS 'Who withdrew it, as the application says.';
+COMMENT ON COLUMN withdrawn_records.reason IS 'Why.';
+COMMENT ON COLUMN withdrawn_records.entry IS 'Number of the entry in the audit of that lab; bring_back_record takes it.';
 
 COMMENT ON TABLE schema_version IS 'Which versions of create_db.sql were applied to this database.';
 
@@ -872,6 +1645,6 @@ END $$;
 INSERT INTO schema_version (version)
     SELECT 0 WHERE NOT EXISTS (SELECT FROM schema_version) AND EXISTS (SELECT FROM lab_checks);
 
-INSERT INTO schema_version (version) VALUES (3) ON CONFLICT (version) DO NOTHING;
+INSERT INTO schema_version (version) VALUES (4) ON CONFLICT (version) DO NOTHING;
 
 COMMIT;

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SchemaMissing,
         SchemaTooNew,
         ServerUnreachable,
+        WindowOutdated,
         WritesRefused,
     )
     from abq_data_entry.models.records import (
@@ -60,6 +61,7 @@ _ROOMS = {
         "SchemaMissing",
         "SchemaTooNew",
         "ServerUnreachable",
+        "WindowOutdated",
         "WritesRefused",
     ),
     "records": (
@@ -114,6 +116,7 @@ __all__ = [
     "Setting",
     "SettingsModel",
     "VersionedRecord",
+    "WindowOutdated",
     "WritesRefused",
 ]
 

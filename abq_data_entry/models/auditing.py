@@ -59,6 +59,7 @@ _KEYS = {
     "lab_members": ("lab_id::char(1)", "member::name"),
     "lab_techs": ("id::smallint",),
     "local_weather": ("datetime::timestamptz",),
+    "technician_logins": ("login::name",),
 }
 
 

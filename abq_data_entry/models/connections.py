@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import libpq_version, make_dsn
 
-from abq_data_entry.constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION
+from abq_data_entry.constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION, SCHEMA_VERSION
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, ServerUnreachable
 from abq_data_entry.models.failures import describe_connection, describe_statement, is_lost
 
@@ -26,7 +26,10 @@ _DEFAULTS = {"connect_timeout": "10", "application_name": "ABQ Data Entry", "cli
 if libpq_version() >= REQUIRE_AUTH_SINCE:
     _DEFAULTS["require_auth"] = REQUIRED_AUTHENTICATION
 # Nobody waits for ever: neither for a lock of somebody who went home, nor for a page of the list.
-_OPTIONS = "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=5min"
+_OPTIONS = (
+    "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=5min"
+    f" -c abq.schema={SCHEMA_VERSION}"  # an older window than the tables is refused its saves
+)
 _STARTING_PATIENCE = 15.0
 _STARTING_PAUSE = 0.05
 

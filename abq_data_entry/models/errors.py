@@ -49,6 +49,10 @@ class WritesRefused(DatabaseError):
     """The server answers, but stores nothing now: its disk is full, its memory used up, or it can only be read."""
 
 
+class WindowOutdated(WritesRefused):
+    """The tables were brought to a newer version while this program was open: it may read, and saves nothing more."""
+
+
 class DatabaseDamaged(DatabaseError):
     """The database's own files are damaged: nothing that it says or stores can be trusted."""
 

@@ -16,6 +16,7 @@ from abq_data_entry.models.errors import (
     RightsMissing,
     SchemaMissing,
     ServerUnreachable,
+    WindowOutdated,
     WritesRefused,
 )
 
@@ -36,6 +37,8 @@ _DAMAGED = "The database reports that its files are damaged. {ask} before anythi
 
 # By SQLSTATE, the longest beginning first (PostgreSQL manual, appendix A).
 _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
+    ("AB004", WindowOutdated, "The database was brought to a newer version meanwhile. Close this window and install the"
+     " newer version of ABQ Data Entry; what is saved until then waits on this computer."),
     ("42501", RightsMissing, "This user may not do that in the database. {grant}"),
     ("42P01", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
     ("42703", SchemaMissing, "The tables in this database are of an older version: {apply}."),

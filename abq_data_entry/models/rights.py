@@ -7,7 +7,7 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry.models.records import Rights
 
 _READ = """
-    SELECT has_table_privilege('plot_checks', 'INSERT') AND has_table_privilege('plot_checks', 'UPDATE')
+    SELECT has_table_privilege('plot_checks', 'INSERT') AND has_column_privilege('plot_checks', 'plants', 'UPDATE')
             AND has_table_privilege('lab_checks', 'INSERT'),
         has_table_privilege('deliveries', 'INSERT') AND has_table_privilege('deliveries', 'UPDATE'),
         has_table_privilege('local_weather', 'INSERT'),

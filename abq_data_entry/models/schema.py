@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
+from abq_data_entry.constants import SCHEMA_VERSION
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import DatabaseError, RightsMissing, SchemaMissing, SchemaTooNew
 from abq_data_entry.models.failures import describe_statement
 
-VERSION = 3
+VERSION = SCHEMA_VERSION
 """The version that `create_db.sql` makes; it says so too."""
 
 _RAISED_BY_SCRIPT = ("P0001", "0A000")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -17,8 +19,7 @@ from tests.models.test_schema import Endpoint, dump, run
 MOMENT = datetime.datetime(2026, 11, 21, 20, 15, tzinfo=datetime.timezone.utc)
 Row = dict[str, object]
 
-# What version 2 brought, taken back.
-TO_VERSION_1 = "DROP TABLE deliveries; UPDATE schema_version SET version = 1"
+VERSION_1 = Path(__file__).parent / "schemas" / "version_1.sql"
 
 
 def row(**changes: object) -> Row:
@@ -71,9 +72,14 @@ def test_every_column_is_explained(database: Endpoint) -> None:
 
 class TestFromVersion1:
     @pytest.fixture
-    def older(self, database: Endpoint) -> Endpoint:
-        run(database, TO_VERSION_1)
-        return database
+    def older(self, empty_database: Endpoint) -> Endpoint:
+        run(empty_database, VERSION_1.read_text("utf-8"))
+        return empty_database
+
+    @pytest.fixture
+    def model(self, older: Endpoint) -> Iterator[SQLModel]:
+        with closing(SQLModel.at(older)) as made:
+            yield made
 
     @pytest.fixture
     def roles(self, older: Endpoint) -> Iterator[tuple[str, str]]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import SchemaMissing, SQLModel, schema
+from abq_data_entry.models import SchemaMissing, SQLModel, WindowOutdated, WritesRefused, schema
 from tests.models.records import DATE, record
 from tests.models.test_schema import ORIGINAL, Endpoint, dump, psql, run
 
 SCHEMAS = Path(__file__).parent / "schemas"
-VERSIONS = (1, 2)
+VERSIONS = (1, 2, 3)
 
 # What a laboratory may have recorded: hostile texts, a fault, another technician for one plot, a lab that is gone.
 _USED = """
@@ -40,6 +40,11 @@ _VERSION_2_RIGHTS = """
     GRANT INSERT, UPDATE ON lab_checks, plot_checks, deliveries TO {role};
     GRANT INSERT ON local_weather TO {role};
 """
+_VERSION_3_RIGHTS = f"""{_VERSION_2_RIGHTS}
+    GRANT SELECT ON audit, audit_heads, check_presence, check_presence_view, journal_entries, lab_members TO {{role}};
+    GRANT INSERT ON journal_entries TO {{role}};
+    GRANT INSERT, UPDATE, DELETE ON check_presence TO {{role}};
+"""
 
 
 @pytest.fixture(params=VERSIONS)
@@ -55,10 +60,12 @@ def older(request: pytest.FixtureRequest, empty_database: Endpoint) -> Endpoint:
 
 @pytest.fixture
 def technician(older: Endpoint) -> Iterator[str]:
-    """With the rights that the documents of version 2 gave."""
+    """With the rights that the documents of that version gave."""
     role = f"technician_of_{older['dbname']}"
     rights = _VERSION_2_RIGHTS
-    if run(older, "SELECT to_regclass('deliveries')") == [(None,)]:
+    if run(older, "SELECT to_regclass('journal_entries')") != [(None,)]:
+        rights = _VERSION_3_RIGHTS
+    elif run(older, "SELECT to_regclass('deliveries')") == [(None,)]:
         rights = rights.replace(", deliveries", "")
     run(older, f"CREATE ROLE {role}; {rights.format(role=role)}")
     yield role
@@ -79,13 +86,18 @@ def contents(endpoint: Endpoint) -> dict[str, list[tuple[object, ...]]]:
 def test_nothing_is_lost(older: Endpoint) -> None:
     before = contents(older)
     deliveries = "SELECT * FROM deliveries"
-    sent = run(older, deliveries) if run(older, "SELECT to_regclass('deliveries')") != [(None,)] else []
+    had = run(older, "SELECT to_regclass('deliveries')") != [(None,)]
+    sent = run(older, deliveries) if had else []
+    entries = "SELECT * FROM audit ORDER BY lab_id, sequence"
+    audited = run(older, entries) if run(older, "SELECT to_regclass('audit')") != [(None,)] else []
     assert schema.prepare(older) is True
     assert contents(older) == before
-    assert [(*each, None) for each in sent] == run(older, deliveries)
+    now = run(older, deliveries)
+    assert [each[: len(before)] for each, before in zip(now, sent, strict=True)] == sent
+    assert {value for each, before in zip(now, sent, strict=True) for value in each[len(before) :]} <= {None}
     assert run(older, "SELECT max(version) FROM schema_version") == [(schema.VERSION,)]
     assert run(older, "SELECT DISTINCT version FROM plot_checks") == [(1,)]
-    assert run(older, "SELECT count(*) FROM audit") == [(0,)]
+    assert run(older, entries) == audited
     again = dump(older)
     assert schema.prepare(older) is False
     run(older, bundled_file("create_db.sql").read_text("utf-8"))
@@ -102,10 +114,11 @@ def test_old_records_are_corrected_with_their_history_from_then_on(older: Endpoi
     key = ("2025-02-28", "8:00", "A", 1)
     with closing(SQLModel.at(older)) as model:
         found = model.get_versioned_record(*key)
-        assert (found.version, found.changed_by) == (1, "")
-        assert model.get_history(*key) == []
+        assert found.version == 1
+        earlier = model.get_history(*key)
         model.save_record({**found.record, "Plants": 19}, "update", expected_version=1, reason="counted again")
-        (change,) = model.get_history(*key)
+        *before, change = model.get_history(*key)
+        assert before == earlier
         assert (change.fields, change.reason) == ({"Plants": ("20", "19")}, "counted again")
         assert model.verify_audit().breaks == ()
 
@@ -155,8 +168,18 @@ def test_rows_of_the_first_schema_are_no_break(empty_database: Endpoint) -> None
 def test_an_error_on_the_way_leaves_it_as_it_was(empty_database: Endpoint, version: int) -> None:
     script = ORIGINAL if version == 0 else (SCHEMAS / f"version_{version}.sql").read_text("utf-8")
     run(empty_database, script)
-    run(empty_database, "CREATE VIEW audit AS SELECT 1 AS in_the_way")
+    run(empty_database, "CREATE VIEW technician_logins AS SELECT 1 AS in_the_way")
     before = dump(empty_database)
     with pytest.raises(Exception, match="database"):
         schema.prepare(empty_database)
     assert dump(empty_database) == before
+
+
+@pytest.mark.parametrize("told", ["", "3"])
+def test_a_window_that_was_open_meanwhile_saves_nothing_more(database: Endpoint, told: str) -> None:
+    """One of version 3 says nothing of its version; what can't be written to is what makes it keep its journal."""
+    with closing(SQLModel.at({**database, "options": f"-c abq.schema={told}"})) as model:
+        with pytest.raises(WritesRefused if not told else WindowOutdated):
+            model.save_record(record())
+        assert model.get_all_records(all_dates=True) == []
+    run(database, "INSERT INTO lab_checks VALUES ('2025-02-28', '8:00', 'A', 4291)")  # a program of one's own

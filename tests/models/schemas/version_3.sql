@@ -1,0 +1,827 @@
+-- The whole schema of ABQ Data Entry, for PostgreSQL 13 or newer.
+--
+--     psql --set ON_ERROR_STOP=1 --dbname abq --file create_db.sql
+--
+-- It can be applied again at any time: what is there already stays as it is, with all its rows and rights. A database
+-- made by an older version is brought to this one without loss; one made by a newer version is refused. All happens in
+-- one transaction, so an error leaves the database as it was.
+
+BEGIN;
+
+SET LOCAL client_min_messages = warning;
+
+-- The functions below keep this path: they find their tables here, and never a temporary one of the same name, which
+-- anybody may make.
+DO $$ BEGIN PERFORM set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true); END $$;
+
+-- Before version 15 everybody could make functions in the schema public, and so put them in the way of ours.
+DO $$
+BEGIN
+    IF current_setting('server_version_num')::integer >= 150000 OR current_schema() <> 'public' THEN
+        RETURN;
+    END IF;
+    IF (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'public') THEN
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    ELSIF EXISTS (
+        SELECT FROM pg_namespace, aclexplode(nspacl)
+        WHERE nspname = 'public' AND grantee = 0 AND privilege_type = 'CREATE'
+    ) THEN
+        RAISE WARNING 'Everybody may make functions in the schema public of this database.'
+            USING HINT = 'A superuser should run, in this database: REVOKE CREATE ON SCHEMA public FROM PUBLIC;';
+    END IF;
+END $$;
+
+-- Two workstations that start at once: the second waits here until the first is done.
+DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('abq_data_entry schema')); END $$;
+
+CREATE TABLE IF NOT EXISTS schema_version (
+    version integer PRIMARY KEY,
+    applied timestamp(0) with time zone NOT NULL DEFAULT now()
+);
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM schema_version WHERE version > 3) THEN
+        RAISE EXCEPTION 'This database was made by a newer version of ABQ Data Entry than this file.'
+            USING HINT = 'Apply the create_db.sql of that newer version.', ERRCODE = 'feature_not_supported';
+    END IF;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- people and places
+
+CREATE TABLE IF NOT EXISTS lab_techs (
+    id smallint PRIMARY KEY,
+    name varchar(512) UNIQUE NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS labs (
+    id char(1) PRIMARY KEY
+);
+
+CREATE TABLE IF NOT EXISTS plots (
+    lab_id char(1) NOT NULL REFERENCES labs (id),
+    plot smallint NOT NULL CONSTRAINT plot_within_limits CHECK (plot BETWEEN 1 AND 20),
+    current_seed_sample char(6),
+    PRIMARY KEY (lab_id, plot)
+);
+
+-- ------------------------------------------------------------------------------------------------- what is recorded
+
+CREATE TABLE IF NOT EXISTS lab_checks (
+    date date NOT NULL,
+    time time NOT NULL,
+    lab_id char(1) NOT NULL REFERENCES labs (id),
+    lab_tech_id smallint NOT NULL REFERENCES lab_techs (id),
+    PRIMARY KEY (date, time, lab_id)
+);
+
+CREATE TABLE IF NOT EXISTS plot_checks (
+    date date NOT NULL,
+    time time NOT NULL,
+    lab_id char(1) NOT NULL,
+    plot smallint NOT NULL,
+    seed_sample char(6) NOT NULL,
+    humidity numeric(4, 2),
+    light numeric(5, 2),
+    temperature numeric(4, 2),
+    equipment_fault boolean NOT NULL DEFAULT false,
+    blossoms smallint NOT NULL,
+    plants smallint NOT NULL,
+    fruit smallint NOT NULL,
+    max_height numeric(6, 2) NOT NULL,
+    min_height numeric(6, 2) NOT NULL,
+    median_height numeric(6, 2) NOT NULL,
+    notes text,
+    lab_tech_id smallint REFERENCES lab_techs (id),
+    PRIMARY KEY (date, time, lab_id, plot),
+    FOREIGN KEY (date, time, lab_id) REFERENCES lab_checks (date, time, lab_id),
+    FOREIGN KEY (lab_id, plot) REFERENCES plots (lab_id, plot)
+);
+
+CREATE TABLE IF NOT EXISTS local_weather (
+    datetime timestamp(0) with time zone PRIMARY KEY,
+    temperature numeric(5, 2),
+    rel_hum numeric(5, 2),
+    pressure numeric(7, 2),
+    conditions varchar(128)
+);
+
+-- ------------------------------------------------------------------------------------------------- what was delivered
+
+CREATE TABLE IF NOT EXISTS deliveries (
+    id uuid PRIMARY KEY,
+    created timestamp(0) with time zone NOT NULL,
+    date date NOT NULL,
+    file_name text NOT NULL,
+    version integer NOT NULL CONSTRAINT version_from_1 CHECK (version >= 1),
+    destination text NOT NULL,
+    address text NOT NULL,
+    username text NOT NULL,
+    size bigint NOT NULL,
+    sha256 char(64) NOT NULL,
+    state text NOT NULL CONSTRAINT state_of_a_delivery
+        CHECK (state IN ('waiting', 'sending', 'delivered', 'failed', 'cancelled')),
+    attempts integer NOT NULL,
+    last_attempt timestamp(0) with time zone,
+    delivered timestamp(0) with time zone,
+    reason text,
+    revision integer NOT NULL,
+    CONSTRAINT delivered_has_its_moment CHECK ((state = 'delivered') = (delivered IS NOT NULL))
+);
+
+ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS audit_head text;
+
+-- Who could write and read observations before version 2 had this table can write and read deliveries.
+DO $$
+DECLARE
+    right_of record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 2) THEN
+        RETURN;
+    END IF;
+    FOR right_of IN
+        SELECT CASE privilege_type WHEN 'SELECT' THEN 'SELECT' ELSE 'SELECT, INSERT, UPDATE' END AS rights,
+            CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid = 'local_weather'::regclass AND grantee <> relowner
+            AND privilege_type IN ('SELECT', 'INSERT')
+    LOOP
+        EXECUTE format('GRANT %s ON deliveries TO %s', right_of.rights, right_of.grantee);
+    END LOOP;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- who changed what
+-- Each row of the audit is chained to the one before it of the same lab: its hash is the SHA-256, in hexadecimal, of
+-- the hash before it and the text of its content (see audit_content). What belongs to no lab has the letter '-'.
+
+CREATE TABLE IF NOT EXISTS audit (
+    lab_id char(1) NOT NULL,
+    sequence bigint NOT NULL,
+    table_name text NOT NULL,
+    key jsonb NOT NULL,
+    operation text NOT NULL CONSTRAINT operation_of_an_entry CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE')),
+    old jsonb,
+    new jsonb,
+    database_user text NOT NULL,
+    application_user text,
+    workstation text,
+    moment timestamp with time zone NOT NULL,
+    transaction bigint NOT NULL,
+    reason text,
+    previous_hash text NOT NULL,
+    hash text NOT NULL,
+    PRIMARY KEY (lab_id, sequence)
+);
+
+CREATE TABLE IF NOT EXISTS audit_heads (
+    lab_id char(1) PRIMARY KEY,
+    sequence bigint NOT NULL,
+    hash text NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE INDEX IF NOT EXISTS audit_of_a_row ON audit USING hash (key);
+
+-- Who belongs to which labs: a login, or a role that logins have. It matters only where labs are kept apart, see
+-- restrict_labs.
+CREATE TABLE IF NOT EXISTS lab_members (
+    lab_id char(1) NOT NULL REFERENCES labs (id) ON DELETE CASCADE,
+    member name NOT NULL,
+    PRIMARY KEY (lab_id, member)
+);
+
+-- The labs whose records somebody sees; NULL: all. So it is for everybody unless labs are kept apart, and then for the
+-- owner and abq_qa. What belongs to no lab is seen by all.
+CREATE OR REPLACE FUNCTION seen_labs(who name) RETURNS char(1)[]
+LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT ARRAY(
+            SELECT lab_id FROM lab_members JOIN pg_roles ON rolname = member
+            WHERE pg_has_role(who, pg_roles.oid, 'USAGE')
+        ) || '-'::char(1)
+    FROM pg_class
+    WHERE pg_class.oid = 'plot_checks'::regclass AND relrowsecurity AND NOT pg_has_role(who, relowner, 'USAGE')
+        AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'abq_qa' AND pg_has_role(who, pg_roles.oid, 'USAGE'))
+$$;
+
+-- Who is entering which check now. A row counts only while the session that wrote it holds the advisory lock of that
+-- number, which the server takes back with the connection: nobody stays who has gone.
+CREATE UNLOGGED TABLE IF NOT EXISTS check_presence (
+    lease bigint PRIMARY KEY,
+    date date NOT NULL,
+    time time NOT NULL,
+    lab_id char(1) NOT NULL,
+    plot smallint,
+    application_user text,
+    workstation text,
+    since timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE OR REPLACE VIEW check_presence_view AS
+    SELECT p.date, p.time, p.lab_id, p.plot, p.application_user, p.workstation, p.since, p.lease
+    FROM check_presence AS p
+    WHERE EXISTS (
+        SELECT FROM pg_locks AS l
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND ((l.classid::bigint << 32) | l.objid::bigint) = p.lease
+    ) AND ((SELECT seen_labs(current_user)) IS NULL OR p.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[]));
+
+-- The numbers that windows give their saves. One that comes again, from the journal of a workstation that couldn't reach
+-- the database or never got its answer, is known by it: each is done once.
+CREATE TABLE IF NOT EXISTS journal_entries (
+    id uuid PRIMARY KEY,
+    applied timestamp(0) with time zone NOT NULL DEFAULT now()
+);
+
+-- ------------------------------------------------------------------- from the first schema, which kept no version
+
+ALTER TABLE plot_checks ADD COLUMN IF NOT EXISTS lab_tech_id smallint REFERENCES lab_techs (id);
+ALTER TABLE lab_checks ADD COLUMN IF NOT EXISTS version integer NOT NULL DEFAULT 1;
+ALTER TABLE plot_checks ADD COLUMN IF NOT EXISTS version integer NOT NULL DEFAULT 1;
+
+DO $$
+DECLARE
+    width integer;
+    users text;
+BEGIN
+    IF EXISTS (SELECT FROM schema_version) THEN
+        RETURN;
+    END IF;
+    UPDATE plot_checks SET lab_tech_id = lab_checks.lab_tech_id
+        FROM lab_checks
+        WHERE plot_checks.lab_tech_id IS NULL
+            AND (plot_checks.date, plot_checks.time, plot_checks.lab_id)
+                = (lab_checks.date, lab_checks.time, lab_checks.lab_id);
+    UPDATE plot_checks SET equipment_fault = humidity IS NULL AND light IS NULL AND temperature IS NULL
+        WHERE equipment_fault IS NULL;
+    ALTER TABLE plot_checks ALTER COLUMN equipment_fault SET DEFAULT false;
+    ALTER TABLE plot_checks ALTER COLUMN equipment_fault SET NOT NULL;
+
+    SELECT character_maximum_length INTO width FROM information_schema.columns
+        WHERE table_schema = current_schema() AND table_name = 'local_weather' AND column_name = 'conditions';
+    IF width < 128 THEN
+        BEGIN
+            ALTER TABLE local_weather ALTER COLUMN conditions TYPE varchar(128);
+        EXCEPTION WHEN feature_not_supported THEN
+            GET STACKED DIAGNOSTICS users = PG_EXCEPTION_DETAIL;
+            RAISE EXCEPTION 'local_weather.conditions must become wider, but a view uses it.'
+                USING DETAIL = users,
+                    HINT = 'Keep the definition of that view, drop it, apply this file, and create the view again.';
+        END;
+    END IF;
+END $$;
+
+-- The limits of the fields. Rows of an older database that break one are kept, and only new rows have to hold it.
+DO $$
+DECLARE
+    rule record;
+BEGIN
+    FOR rule IN
+        SELECT * FROM (VALUES
+            ('lab_checks', 'time_of_a_check', 'time IN (''8:00'', ''12:00'', ''16:00'', ''20:00'')'),
+            ('plot_checks', 'seed_sample_of_6_characters', 'char_length(seed_sample) = 6'),
+            ('plot_checks', 'humidity_within_limits', 'humidity BETWEEN 0.5 AND 52.0'),
+            ('plot_checks', 'light_within_limits', 'light BETWEEN 0 AND 100'),
+            ('plot_checks', 'temperature_within_limits', 'temperature BETWEEN 4 AND 40'),
+            ('plot_checks', 'readings_unless_equipment_fault',
+                'CASE WHEN equipment_fault THEN num_nonnulls(humidity, light, temperature) = 0
+                    ELSE num_nulls(humidity, light, temperature) = 0 END'),
+            ('plot_checks', 'plants_within_limits', 'plants BETWEEN 0 AND 20'),
+            ('plot_checks', 'blossoms_within_limits', 'blossoms BETWEEN 0 AND 1000'),
+            ('plot_checks', 'fruit_within_limits', 'fruit BETWEEN 0 AND 1000'),
+            ('plot_checks', 'min_height_within_limits', 'min_height BETWEEN 0 AND 1000'),
+            ('plot_checks', 'max_height_within_limits', 'max_height BETWEEN 0 AND 1000'),
+            ('plot_checks', 'median_height_within_limits', 'median_height BETWEEN 0 AND 1000'),
+            ('plot_checks', 'heights_in_order', 'min_height <= median_height AND median_height <= max_height')
+        ) AS rules (table_name, name, condition)
+    LOOP
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pg_constraint WHERE conrelid = rule.table_name::regclass AND conname = rule.name
+        );
+        EXECUTE format(
+            'ALTER TABLE %I ADD CONSTRAINT %I CHECK (%s) NOT VALID', rule.table_name, rule.name, rule.condition
+        );
+        BEGIN
+            EXECUTE format('ALTER TABLE %I VALIDATE CONSTRAINT %I', rule.table_name, rule.name);
+        EXCEPTION WHEN check_violation THEN
+            RAISE WARNING 'Some rows of % do not hold the rule %. They are kept as they are.', rule.table_name, rule.name;
+        END;
+    END LOOP;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- indexes
+-- Each order of the record list is (column, date, time, lab, plot): the first two are enough to find a page at once.
+-- Lab, plot and technician after them let a filter pass over rows without reading them. They are left out where few
+-- values have many rows each: there the index stays four times smaller without them.
+
+CREATE INDEX IF NOT EXISTS plot_checks_by_plot_of_lab ON plot_checks (lab_id, plot, date, time);
+CREATE INDEX IF NOT EXISTS plot_checks_by_time ON plot_checks (time, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_technician ON plot_checks (lab_tech_id, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_lab ON plot_checks (lab_id, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_plot ON plot_checks (plot, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_seed_sample ON plot_checks (seed_sample, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_humidity ON plot_checks (humidity, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_light ON plot_checks (light, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_temperature ON plot_checks (temperature, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_equipment_fault ON plot_checks (equipment_fault, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_plants ON plot_checks (plants, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_blossoms ON plot_checks (blossoms, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_fruit ON plot_checks (fruit, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_min_height ON plot_checks (min_height, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_max_height ON plot_checks (max_height, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_median_height ON plot_checks (median_height, date, lab_id, plot, lab_tech_id);
+
+CREATE INDEX IF NOT EXISTS deliveries_by_file ON deliveries (file_name, destination, version);
+
+-- ------------------------------------------------------------------------------------------------- who recorded a plot
+
+-- A statement that names no technician for a plot, as those of the first schema, means the one of the check.
+CREATE OR REPLACE FUNCTION fill_plot_technician() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    SELECT lab_tech_id INTO NEW.lab_tech_id FROM lab_checks
+        WHERE date = NEW.date AND time = NEW.time AND lab_id = NEW.lab_id;
+    RETURN NEW;
+END $$;
+
+-- Another technician for a check: the plots of the former one go along, those recorded by somebody else stay theirs.
+CREATE OR REPLACE FUNCTION carry_check_technician() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE plot_checks SET lab_tech_id = NEW.lab_tech_id
+        WHERE date = NEW.date AND time = NEW.time AND lab_id = NEW.lab_id AND lab_tech_id = OLD.lab_tech_id;
+    RETURN NULL;
+END $$;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'plot_checks'::regclass AND tgname = 'fill_plot_technician') THEN
+        CREATE TRIGGER fill_plot_technician BEFORE INSERT OR UPDATE ON plot_checks
+            FOR EACH ROW WHEN (NEW.lab_tech_id IS NULL) EXECUTE FUNCTION fill_plot_technician();
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'lab_checks'::regclass AND tgname = 'carry_check_technician') THEN
+        CREATE TRIGGER carry_check_technician AFTER UPDATE OF lab_tech_id ON lab_checks
+            FOR EACH ROW WHEN (NEW.lab_tech_id <> OLD.lab_tech_id) EXECUTE FUNCTION carry_check_technician();
+    END IF;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- versions, audit
+
+-- Whoever changes a row makes a new version of it, whatever the statement says.
+CREATE OR REPLACE FUNCTION raise_version() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    NEW.version := OLD.version + 1;
+    RETURN NEW;
+END $$;
+
+-- Keeps a record as it is until the end of the transaction; an error (SQLSTATE AB001) if it isn't of that version.
+CREATE OR REPLACE FUNCTION require_version(of_date date, of_time time, of_lab char(1), of_plot integer, wanted integer)
+RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM FROM plot_checks
+        WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot AND version = wanted FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'The record is no longer of version %.', wanted USING ERRCODE = 'AB001';
+    END IF;
+END $$;
+
+-- The content of an entry as the text that is hashed: PostgreSQL's own text of a JSON array.
+CREATE OR REPLACE FUNCTION audit_content(entry audit) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT jsonb_build_array(
+        entry.lab_id, entry.sequence, entry.table_name, entry.key, entry.operation, entry.old, entry.new,
+        entry.database_user, entry.application_user, entry.workstation,
+        to_char(entry.moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), entry.transaction, entry.reason
+    )::text
+$$;
+
+-- Which row an entry is about: the columns of the primary key.
+CREATE OR REPLACE FUNCTION audit_key(name text, content jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE name
+        WHEN 'plot_checks' THEN jsonb_build_object('date', content -> 'date', 'time', content -> 'time',
+            'lab_id', content -> 'lab_id', 'plot', content -> 'plot')
+        WHEN 'lab_checks' THEN jsonb_build_object('date', content -> 'date', 'time', content -> 'time',
+            'lab_id', content -> 'lab_id')
+        WHEN 'plots' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'plot', content -> 'plot')
+        WHEN 'lab_members' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'member', content -> 'member')
+        WHEN 'local_weather' THEN jsonb_build_object('datetime', content -> 'datetime')
+        ELSE jsonb_build_object('id', content -> 'id')
+    END
+$$;
+
+-- Adds an entry to the chain of the row's lab, and tells the windows. It runs with the rights of the tables' owner:
+-- nobody else may write to the audit. The row of audit_heads is locked until the end of the transaction, so entries
+-- of one lab follow each other. It is written once, at that end (see keep_head): written with each entry, its versions
+-- would make every entry of a large transaction slower than the one before. A row that gets another key is another row:
+-- the one has gone, the other is new.
+CREATE OR REPLACE FUNCTION keep_audit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' AS $$
+DECLARE
+    entry audit;
+    head record;
+    latest record;
+    before jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    steps text[] := ARRAY[TG_OP];
+BEGIN
+    IF TG_OP = 'UPDATE' AND audit_key(TG_TABLE_NAME, before) <> audit_key(TG_TABLE_NAME, after) THEN
+        steps := ARRAY['DELETE', 'INSERT'];
+    END IF;
+    entry.table_name := TG_TABLE_NAME;
+    entry.database_user := session_user;
+    entry.application_user := nullif(current_setting('abq.application_user', true), '');
+    entry.workstation := nullif(current_setting('abq.workstation', true), '');
+    entry.reason := nullif(current_setting('abq.reason', true), '');
+    entry.transaction := pg_current_xact_id()::text::bigint;
+
+    FOREACH entry.operation IN ARRAY steps LOOP
+        entry.old := CASE WHEN entry.operation <> 'INSERT' THEN before END;
+        entry.new := CASE WHEN entry.operation <> 'DELETE' THEN after END;
+        entry.key := audit_key(TG_TABLE_NAME, coalesce(entry.new, entry.old));
+        entry.lab_id := coalesce(
+            entry.key ->> 'lab_id', CASE TG_TABLE_NAME WHEN 'labs' THEN entry.key ->> 'id' END, '-'
+        );
+        SELECT sequence, hash INTO head FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
+        IF NOT FOUND THEN
+            INSERT INTO audit_heads (lab_id, sequence, hash) VALUES (entry.lab_id, 0, '') ON CONFLICT DO NOTHING;
+            SELECT sequence, hash INTO head FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
+        END IF;
+        SELECT sequence, hash INTO latest FROM audit
+            WHERE lab_id = entry.lab_id AND sequence > head.sequence ORDER BY sequence DESC LIMIT 1;
+        IF FOUND THEN
+            head := latest;
+        END IF;
+        entry.sequence := head.sequence + 1;
+        entry.previous_hash := head.hash;
+        entry.moment := clock_timestamp();
+        entry.hash := encode(sha256(convert_to(entry.previous_hash || audit_content(entry), 'UTF8')), 'hex');
+        INSERT INTO audit SELECT entry.*;
+
+        IF TG_TABLE_NAME <> 'local_weather' THEN
+            PERFORM pg_notify('abq_records', (entry.key || jsonb_build_object(
+                'table', TG_TABLE_NAME, 'operation', entry.operation, 'by', entry.workstation))::text);
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- At the end of a transaction: the head of each chain is its last entry.
+CREATE OR REPLACE FUNCTION keep_head() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE audit_heads SET sequence = latest.sequence, hash = latest.hash
+        FROM (SELECT sequence, hash FROM audit WHERE lab_id = NEW.lab_id ORDER BY sequence DESC LIMIT 1) AS latest
+        WHERE lab_id = NEW.lab_id AND audit_heads.sequence < NEW.sequence;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    RAISE EXCEPTION '% on % is refused: %.', TG_OP, TG_TABLE_NAME,
+        CASE WHEN TG_TABLE_NAME LIKE 'audit%' THEN 'the audit only grows, by changes of the records'
+            ELSE 'rows are deleted one by one, so that the audit knows of each' END
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+CREATE OR REPLACE FUNCTION tell_presence() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_notify('abq_presence', '');
+    RETURN NULL;
+END $$;
+
+DO $$
+DECLARE
+    wanted record;
+BEGIN
+    FOR wanted IN
+        SELECT '' AS kind, name AS table_name, trigger_name, format(definition, name) AS definition
+        FROM unnest(ARRAY[
+                'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather'
+            ]) AS name,
+            (VALUES
+                ('keep_audit_of_new', 'AFTER INSERT OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION keep_audit()'),
+                ('keep_audit_of_changes', 'AFTER UPDATE ON %I FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)'
+                    ' EXECUTE FUNCTION keep_audit()'),
+                ('refuse_truncate', 'BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()')
+            ) AS each (trigger_name, definition)
+        UNION ALL
+        SELECT '', name, 'raise_version', format('BEFORE UPDATE ON %I FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)'
+            ' EXECUTE FUNCTION raise_version()', name)
+        FROM unnest(ARRAY['plot_checks', 'lab_checks']) AS name
+        UNION ALL
+        VALUES
+            ('CONSTRAINT', 'audit', 'keep_head', 'AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED'
+                ' FOR EACH ROW EXECUTE FUNCTION keep_head()'),
+            ('', 'audit', 'refuse_change', 'BEFORE UPDATE OR DELETE OR TRUNCATE ON audit'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()'),
+            ('', 'audit', 'refuse_entry', 'BEFORE INSERT ON audit'
+                ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
+            ('', 'audit_heads', 'refuse_change', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit_heads'
+                ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
+            ('', 'check_presence', 'tell_presence', 'AFTER INSERT OR UPDATE OR DELETE ON check_presence'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION tell_presence()')
+    LOOP
+        IF NOT EXISTS (
+            SELECT FROM pg_trigger WHERE tgrelid = wanted.table_name::regclass AND tgname = wanted.trigger_name
+        ) THEN
+            EXECUTE format('CREATE %s TRIGGER %I %s', wanted.kind, wanted.trigger_name, wanted.definition);
+        END IF;
+    END LOOP;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- what QA reads
+
+DO $$
+DECLARE
+    definition text := $view$
+        SELECT
+            p.date AS "Date",
+            to_char(p.time, 'FMHH24:MI') AS "Time",
+            t.name AS "Technician",
+            p.lab_id AS "Lab",
+            p.plot AS "Plot",
+            p.seed_sample AS "Seed sample",
+            p.humidity AS "Humidity",
+            p.light AS "Light",
+            p.temperature AS "Temperature",
+            p.equipment_fault AS "Equipment Fault",
+            p.plants AS "Plants",
+            p.blossoms AS "Blossoms",
+            p.fruit AS "Fruit",
+            p.min_height AS "Min Height",
+            p.max_height AS "Max Height",
+            p.median_height AS "Median Height",
+            p.notes AS "Notes"
+        FROM plot_checks AS p
+        LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
+        WHERE (SELECT seen_labs(current_user)) IS NULL OR p.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[])
+    $view$;
+    grants text[];
+    each text;
+    users text;
+BEGIN
+    BEGIN
+        EXECUTE 'CREATE OR REPLACE VIEW data_record_view AS' || definition;
+    EXCEPTION WHEN invalid_table_definition THEN
+        -- An older view with other columns can't be replaced: it is made anew, with the rights it had.
+        SELECT array_agg(format(
+                'GRANT %s ON data_record_view TO %s%s',
+                right_of.privilege_type,
+                CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END,
+                CASE WHEN right_of.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+            )) INTO grants
+            FROM pg_class, aclexplode(relacl) AS right_of
+            WHERE pg_class.oid = 'data_record_view'::regclass AND right_of.grantee <> relowner;
+        BEGIN
+            DROP VIEW data_record_view;
+        EXCEPTION WHEN dependent_objects_still_exist THEN
+            GET STACKED DIAGNOSTICS users = PG_EXCEPTION_DETAIL;
+            RAISE EXCEPTION 'data_record_view must be made anew, but another view uses it.'
+                USING DETAIL = users,
+                    HINT = 'Keep the definition of that view, drop it, apply this file, and create the view again.';
+        END;
+        EXECUTE 'CREATE VIEW data_record_view AS' || definition;
+        FOREACH each IN ARRAY coalesce(grants, '{}') LOOP
+            EXECUTE each;
+        END LOOP;
+    END;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- who may do what
+-- Three roles to be given to people's logins: GRANT abq_technician TO jsimms. They belong to the whole server. Who may
+-- not make roles leaves them to an administrator, who applies this file once more.
+
+DO $$
+DECLARE
+    role text;
+BEGIN
+    IF (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) THEN
+        FOREACH role IN ARRAY ARRAY['abq_technician', 'abq_supervisor', 'abq_qa'] LOOP
+            CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = role);
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL; -- somebody was quicker, in another database
+            END;
+        END LOOP;
+    END IF;
+    FOREACH role IN ARRAY ARRAY['abq_technician', 'abq_supervisor', 'abq_qa'] LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role);
+        EXECUTE format(
+            'GRANT SELECT ON schema_version, lab_techs, labs, plots, lab_checks, plot_checks, local_weather, deliveries,'
+            ' data_record_view, audit, audit_heads, check_presence, check_presence_view, journal_entries, lab_members'
+            ' TO %I', role);
+        CONTINUE WHEN role = 'abq_qa';
+        EXECUTE format('GRANT INSERT, UPDATE ON lab_checks, plot_checks, deliveries TO %I', role);
+        EXECUTE format('GRANT INSERT ON local_weather, journal_entries TO %I', role);
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON check_presence TO %I', role);
+        CONTINUE WHEN role = 'abq_technician';
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON lab_techs, labs, plots TO %I', role);
+    END LOOP;
+END $$;
+
+-- Nobody but the owner writes to the audit, whatever somebody granted, or default privileges did.
+DO $$
+DECLARE
+    right_of record;
+BEGIN
+    FOR right_of IN
+        SELECT relname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee,
+            bool_or(privilege_type = 'SELECT') AS reads
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid IN ('audit'::regclass, 'audit_heads'::regclass) AND grantee <> relowner
+        GROUP BY relname, grantee
+        HAVING bool_or(privilege_type <> 'SELECT')
+    LOOP
+        EXECUTE format('REVOKE ALL ON %I FROM %s CASCADE', right_of.relname, right_of.grantee);
+        IF right_of.reads THEN
+            EXECUTE format('GRANT SELECT ON %I TO %s', right_of.relname, right_of.grantee);
+        END IF;
+    END LOOP;
+END $$;
+
+-- Who could enter records before version 3 has what entering them needs now.
+DO $$
+DECLARE
+    right_of record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 3) THEN
+        RETURN;
+    END IF;
+    FOR right_of IN
+        SELECT privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid = 'plot_checks'::regclass AND grantee <> relowner
+            AND privilege_type IN ('SELECT', 'INSERT')
+    LOOP
+        IF right_of.privilege_type = 'SELECT' THEN
+            EXECUTE format('GRANT SELECT ON audit, audit_heads, check_presence, check_presence_view, journal_entries'
+                ' TO %s', right_of.grantee);
+        ELSE
+            EXECUTE format('GRANT INSERT ON journal_entries TO %s', right_of.grantee);
+            EXECUTE format('GRANT INSERT, UPDATE, DELETE ON check_presence TO %s', right_of.grantee);
+        END IF;
+    END LOOP;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- labs kept apart
+-- For laboratories that want it: SELECT restrict_labs(true), as the owner. From then on a login sees, enters and
+-- corrects only what belongs to a lab of its own (lab_members). SELECT restrict_labs(false) ends it.
+
+CREATE OR REPLACE FUNCTION restrict_labs(wanted boolean) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    each record;
+BEGIN
+    FOR each IN
+        SELECT name, CASE name WHEN 'labs' THEN 'id' ELSE 'lab_id' END AS lab
+        FROM unnest(ARRAY[
+            'labs', 'lab_members', 'plots', 'lab_checks', 'plot_checks', 'audit', 'audit_heads', 'check_presence'
+        ]) AS name
+    LOOP
+        EXECUTE format('DROP POLICY IF EXISTS own_labs ON %I', each.name);
+        EXECUTE format('ALTER TABLE %I %s ROW LEVEL SECURITY', each.name,
+            CASE WHEN wanted THEN 'ENABLE' ELSE 'DISABLE' END);
+        CONTINUE WHEN NOT wanted;
+        EXECUTE format('CREATE POLICY own_labs ON %I USING ((SELECT seen_labs(current_user)) IS NULL'
+            ' OR %I = ANY ((SELECT seen_labs(current_user))::bpchar[]))', each.name, each.lab);
+    END LOOP;
+    -- A function in somebody's condition must not see the rows that the view leaves out.
+    EXECUTE format('ALTER VIEW data_record_view SET (security_barrier = %s)', wanted);
+    EXECUTE format('ALTER VIEW check_presence_view SET (security_barrier = %s)', wanted);
+END $$;
+
+DO $$
+BEGIN
+    IF (SELECT relrowsecurity FROM pg_class WHERE oid = 'plot_checks'::regclass) THEN
+        PERFORM restrict_labs(true);
+    END IF;
+END $$;
+
+COMMENT ON TABLE lab_techs IS 'Technicians who take readings.';
+COMMENT ON COLUMN lab_techs.id IS 'Number of the technician, as on the badge.';
+COMMENT ON COLUMN lab_techs.name IS 'Name, as the form and the extract show it.';
+
+COMMENT ON TABLE labs IS 'Laboratories.';
+COMMENT ON COLUMN labs.id IS 'Letter of the laboratory.';
+
+COMMENT ON TABLE plots IS 'Plots of each laboratory.';
+COMMENT ON COLUMN plots.plot IS 'Number of the plot within its laboratory, 1 to 20.';
+COMMENT ON COLUMN plots.current_seed_sample IS 'The seed sample that grows in the plot now; the form fills it in.';
+
+COMMENT ON TABLE lab_checks IS 'Checks: one laboratory at one of the four times of a day.';
+COMMENT ON COLUMN lab_checks.time IS '8:00, 12:00, 16:00 or 20:00, by the clock of the laboratory.';
+COMMENT ON COLUMN lab_checks.lab_tech_id IS 'Who did the check.';
+
+COMMENT ON TABLE plot_checks IS 'Records: the readings of one plot at one check.';
+COMMENT ON COLUMN plot_checks.seed_sample IS 'The seed sample that grew in the plot, 6 characters.';
+COMMENT ON COLUMN plot_checks.humidity IS 'Absolute humidity in g/m³, 0.5 to 52.0; empty after an equipment fault.';
+COMMENT ON COLUMN plot_checks.light IS 'Light in klx, 0 to 100; empty after an equipment fault.';
+COMMENT ON COLUMN plot_checks.temperature IS 'Temperature in °C, 4 to 40; empty after an equipment fault.';
+COMMENT ON COLUMN plot_checks.equipment_fault IS 'The sensors failed: humidity, light and temperature are empty.';
+COMMENT ON COLUMN plot_checks.blossoms IS 'Number of blossoms, 0 to 1000.';
+COMMENT ON COLUMN plot_checks.plants IS 'Number of plants, 0 to 20.';
+COMMENT ON COLUMN plot_checks.fruit IS 'Number of fruit, 0 to 1000.';
+COMMENT ON COLUMN plot_checks.max_height IS 'Height of the tallest plant in cm, 0 to 1000.';
+COMMENT ON COLUMN plot_checks.min_height IS 'Height of the smallest plant in cm, 0 to 1000.';
+COMMENT ON COLUMN plot_checks.median_height IS 'Median height in cm, between the two others.';
+COMMENT ON COLUMN plot_checks.notes IS 'Free text.';
+COMMENT ON COLUMN plot_checks.lab_tech_id IS 'Who recorded this plot; the technician of the check unless told otherwise.';
+
+COMMENT ON TABLE local_weather IS 'Observations of the weather station nearest to the laboratories.';
+COMMENT ON COLUMN local_weather.datetime IS 'Moment of the observation.';
+COMMENT ON COLUMN local_weather.temperature IS 'Temperature in °C.';
+COMMENT ON COLUMN local_weather.rel_hum IS 'Relative humidity in %.';
+COMMENT ON COLUMN local_weather.pressure IS 'Air pressure reduced to sea level, in mb (hPa).';
+COMMENT ON COLUMN local_weather.conditions IS 'The weather in the words of the weather service.';
+
+COMMENT ON VIEW data_record_view IS 'One row a record, with the columns of the daily extract.';
+COMMENT ON COLUMN data_record_view."Time" IS 'Text such as 8:00. To sort by time, use "Time"::time.';
+COMMENT ON COLUMN data_record_view."Technician" IS 'Who recorded this plot.';
+COMMENT ON COLUMN data_record_view."Humidity" IS 'Absolute humidity in g/m³; empty after an equipment fault.';
+COMMENT ON COLUMN data_record_view."Light" IS 'Light in klx; empty after an equipment fault.';
+COMMENT ON COLUMN data_record_view."Temperature" IS 'Temperature in °C; empty after an equipment fault.';
+COMMENT ON COLUMN data_record_view."Min Height" IS 'Height of the smallest plant in cm.';
+COMMENT ON COLUMN data_record_view."Max Height" IS 'Height of the tallest plant in cm.';
+COMMENT ON COLUMN data_record_view."Median Height" IS 'Median height of the plants in cm.';
+
+COMMENT ON TABLE deliveries IS 'Extracts that were to be sent, where to, and what became of them: one row a version.';
+COMMENT ON COLUMN deliveries.id IS 'Number of the delivery; its first 8 characters stand in the list of deliveries.';
+COMMENT ON COLUMN deliveries.created IS 'When the extract was made.';
+COMMENT ON COLUMN deliveries.date IS 'The day whose records it holds.';
+COMMENT ON COLUMN deliveries.file_name IS 'Name of the file at the destination.';
+COMMENT ON COLUMN deliveries.version IS 'Counts the extracts of the same day for the same destination; a later one replaces.';
+COMMENT ON COLUMN deliveries.destination IS 'rest or ftp.';
+COMMENT ON COLUMN deliveries.address IS 'Where it was to go, without anything secret.';
+COMMENT ON COLUMN deliveries.username IS 'Who logs in there.';
+COMMENT ON COLUMN deliveries.size IS 'Size of the file in bytes.';
+COMMENT ON COLUMN deliveries.sha256 IS 'SHA-256 of the file, in hexadecimal.';
+COMMENT ON COLUMN deliveries.state IS 'waiting (for its next attempt), sending, delivered, failed (given up), cancelled.';
+COMMENT ON COLUMN deliveries.attempts IS 'How many times it was tried.';
+COMMENT ON COLUMN deliveries.last_attempt IS 'When it was tried last.';
+COMMENT ON COLUMN deliveries.delivered IS 'When it had arrived whole; empty unless it has.';
+COMMENT ON COLUMN deliveries.reason IS 'Why it has not arrived, in words.';
+COMMENT ON COLUMN deliveries.revision IS 'Counts the changes of this row, so that an older state never replaces a newer one.';
+
+COMMENT ON COLUMN deliveries.audit_head IS 'Where the audit stood when the extract was made: a lab, a number and a hash each.';
+
+COMMENT ON COLUMN lab_checks.version IS 'Counts the changes of this row.';
+COMMENT ON COLUMN plot_checks.version IS 'Counts the changes of this row; a correction says which version it corrects.';
+
+COMMENT ON TABLE audit IS 'Every change of a record, and of technicians, labs, plots and the weather. It only grows.';
+COMMENT ON COLUMN audit.lab_id IS 'Letter of the laboratory; - for what belongs to none. Each has a chain of its own.';
+COMMENT ON COLUMN audit.sequence IS 'Number within the chain, from 1 without a gap.';
+COMMENT ON COLUMN audit.key IS 'Which row of the table: the columns of its primary key.';
+COMMENT ON COLUMN audit.operation IS 'INSERT, UPDATE or DELETE.';
+COMMENT ON COLUMN audit.old IS 'The whole row before; empty for INSERT.';
+COMMENT ON COLUMN audit.new IS 'The whole row after; empty for DELETE.';
+COMMENT ON COLUMN audit.database_user IS 'Who was logged in to the database.';
+COMMENT ON COLUMN audit.application_user IS 'Who changed it, as the application says.';
+COMMENT ON COLUMN audit.workstation IS 'On which computer, as the application says.';
+COMMENT ON COLUMN audit.moment IS 'When, by the clock of the server.';
+COMMENT ON COLUMN audit.transaction IS 'Number of the transaction: what was changed together has the same.';
+COMMENT ON COLUMN audit.reason IS 'Why, for corrections.';
+COMMENT ON COLUMN audit.previous_hash IS 'Hash of the entry before it in the chain; empty in the first one.';
+COMMENT ON COLUMN audit.hash IS 'SHA-256, in hexadecimal, of previous_hash followed by audit_content, in UTF-8.';
+
+COMMENT ON TABLE audit_heads IS 'The last entry of each chain.';
+COMMENT ON TABLE lab_members IS 'Which logins, or roles of theirs, belong to which labs, where labs are kept apart.';
+COMMENT ON COLUMN lab_members.member IS 'Name of a login or of a role.';
+COMMENT ON TABLE check_presence IS 'Who said to be entering a check; see check_presence_view for those who still are.';
+COMMENT ON VIEW check_presence_view IS 'Who is entering which check at this moment.';
+COMMENT ON TABLE journal_entries IS 'Numbers of saves: one that comes again is known by it, and isn''t done twice.';
+
+COMMENT ON TABLE schema_version IS 'Which versions of create_db.sql were applied to this database.';
+
+-- ------------------------------------------------------------------------------------------------- to begin with
+-- Once only: what an administrator changes or deletes afterwards is never brought back.
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM schema_version) THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM lab_techs) THEN
+        INSERT INTO lab_techs (id, name)
+            VALUES (4291, 'J Simms'), (4319, 'P Taylor'), (4478, 'Q Murphy'), (5607, 'L Taniff');
+    END IF;
+    IF NOT EXISTS (SELECT FROM labs) THEN
+        INSERT INTO labs (id) VALUES ('A'), ('B'), ('C'), ('D'), ('E');
+    END IF;
+    IF NOT EXISTS (SELECT FROM plots) THEN
+        INSERT INTO plots (lab_id, plot, current_seed_sample)
+            SELECT labs.id, number, 'AXM' || 477 + (number - 1) % 4
+            FROM labs, generate_series(1, 20) AS number;
+    END IF;
+END $$;
+
+-- Version 0 had no table of versions. Rows that are older than the audit are known by it.
+INSERT INTO schema_version (version)
+    SELECT 0 WHERE NOT EXISTS (SELECT FROM schema_version) AND EXISTS (SELECT FROM lab_checks);
+
+INSERT INTO schema_version (version) VALUES (3) ON CONFLICT (version) DO NOTHING;
+
+COMMIT;
