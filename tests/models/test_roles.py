@@ -106,7 +106,8 @@ def test_functions_with_the_rights_of_the_owner_are_for_who_needs_them(node: Nod
         "abq",
     )
     both = "abq_supervisor abq_technician"
-    assert {str(name): who for name, who in may_execute} == {**dict.fromkeys(FOR_WHO_CORRECTS, both), "seen_labs": "PUBLIC"}
+    expected = {**dict.fromkeys(FOR_WHO_CORRECTS, both), "seen_labs": "PUBLIC"}
+    assert {str(name): who for name, who in may_execute} == expected
     unpinned = node.execute(
         "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
         " AND NOT coalesce(proconfig @> ARRAY['search_path=public, pg_temp'], false)",
