@@ -15,7 +15,8 @@ class Command(NamedTuple):
     """A menu entry: its text, the callback's name, and its key on Windows and Linux, and on macOS.
 
     Keys are Tk sequences without brackets (``Control-Shift-W``); the menu shows them in the platform's way.
-    ``by_widget``: the focused widget itself does it with that key, so the window doesn't bind it.
+    ``by_widget``: the focused widget itself does it with that key. ``bound_elsewhere``: its key has variants, and isn't
+    bound with the others either.
     """
 
     text: str
@@ -23,6 +24,7 @@ class Command(NamedTuple):
     key: str = ""
     mac_key: str = ""
     by_widget: bool = False
+    bound_elsewhere: bool = False
 
 
 NEW = Command("New Record", "new_record", "Control-n", "Command-n")
@@ -58,6 +60,9 @@ REFRESH = Command("Refresh", "refresh", "F5", "F5")
 HELP = Command("Help for This Field", "help_for_field", "F1", "F1")
 KEYS = Command("Keyboard Shortcuts", "show_keys", "Shift-F1", "Shift-F1")
 ABOUT = Command("About ABQ Data Entry", "about")
+LARGER = Command("Larger Text", "larger_text", "Control-+", "Command-+", bound_elsewhere=True)
+SMALLER = Command("Smaller Text", "smaller_text", "Control-−", "Command-−", bound_elsewhere=True)
+USUAL = Command("Usual Text Size", "usual_text", "Control-0", "Command-0", bound_elsewhere=True)
 PREFERENCES_FILE = Command("Show Settings File", "show_settings_file")
 
 FILE_COMMANDS = (NEW, SAVE, EXPORT)
@@ -66,8 +71,12 @@ EDIT_GROUPS = ((UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL))  # a line between g
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
 TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, WAITING, CONNECTIONS, ADMINISTRATION)
 GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, MISSING, HISTORY, REFRESH)
+FONT_COMMANDS = (LARGER, SMALLER, USUAL)
 HELP_COMMANDS = (HELP, KEYS)
-ALL_COMMANDS = (*FILE_COMMANDS, *BACKUP_COMMANDS, QUIT, *EDIT_COMMANDS, *TOOLS_COMMANDS, *GO_COMMANDS, *HELP_COMMANDS)
+ALL_COMMANDS = (
+    *(*FILE_COMMANDS, *BACKUP_COMMANDS, QUIT, *EDIT_COMMANDS),
+    *(*TOOLS_COMMANDS, *GO_COMMANDS, *FONT_COMMANDS, *HELP_COMMANDS),
+)
 
 Callbacks = Mapping[str, Callable[..., object]]
 
@@ -157,6 +166,7 @@ class MainMenu(tk.Menu):
         menu.add_separator()
         sizes = [(f"{size} points", size) for size in FONT_SIZES]
         self._add_choice(menu, "Font Size", "font size", sizes)
+        self.add_commands(menu, FONT_COMMANDS)
         self._add_fonts(menu)
         self._add_choice(menu, "Theme", "theme", [(text, name) for name, text in THEMES.items()])
         self._add_choice(menu, "Density", "density", [(name.capitalize(), name) for name in DENSITIES])
@@ -256,7 +266,7 @@ def bind_keys(window: tk.Misc, callbacks: Callbacks, mac: bool) -> None:
     """Bind the keys of all commands to ``window``; letters with Caps Lock too."""
     for command in ALL_COMMANDS:
         key = command.mac_key if mac else command.key
-        if not key or command.by_widget:
+        if not key or command.by_widget or command.bound_elsewhere:
             continue
         keys = {key}
         if key[-2] == "-":
@@ -281,6 +291,10 @@ def keys_text(mac: bool) -> list[tuple[str, str]]:
         ("Tab, Shift+Tab", "Next, previous field"),
         ("Ctrl+1 … Ctrl+2 0", "Go to the plot of that number (hold Ctrl, type it)"),
         ("Space, Y, N", "Equipment fault"),
+        ("*", "Equipment fault on or off, from any field but those of free text"),
+        ("Ctrl+Enter", "Save from anywhere in the form"),
+        ("Ctrl+/, Ctrl+* (number pad)", "Previous, next record"),
+        ("Page Up, Page Down (number pad)", "Previous, next record, from a field, without Num Lock"),
         ("Alt+Down", "Open a list"),
         ("F7", "All plots of a colleague's check get your name, where the window asks"),
         ("Esc", "Close help or a dialog"),

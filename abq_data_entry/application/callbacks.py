@@ -24,6 +24,7 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
         "restore": application.tools.backups.ask_and_restore,
         "quit": application.quit_application,
         **application.edit_commands.callbacks,
+        **application.font_keys.callbacks,
         "update_weather_data": application.tools.update_weather_data,
         "upload_to_corporate_rest": lambda: application.waiting.agree(application.tools.upload_to_corporate_rest),
         "upload_to_corporate_ftp": lambda: application.waiting.agree(application.tools.upload_to_corporate_ftp),

@@ -6,6 +6,8 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
+from .bindings import bound
+
 EVENTS = {
     "undo": "<<Undo>>",
     "redo": "<<Redo>>",
@@ -32,7 +34,8 @@ class EditCommands:
         target = self._target()
         if target is None:
             return set()
-        known = {name for name, event in EVENTS.items() if self._knows(target, event)}
+        tags = target.bindtags()
+        known = {name for name, event in EVENTS.items() if any(bound(target, tag, event) for tag in tags)}
         return known.difference(_CHANGING) if _is_closed(target) else known
 
     def _perform(self, event: str) -> None:
@@ -49,10 +52,6 @@ class EditCommands:
             return self._window.nametowidget(path) if path else None
         except KeyError:  # made by Tk itself, such as the list of a combobox
             return None
-
-    @staticmethod
-    def _knows(widget: tk.Misc, event: str) -> bool:
-        return any(widget.tk.call("bind", tag, event) for tag in widget.bindtags())
 
 
 def _is_closed(widget: tk.Misc) -> bool:

@@ -12,6 +12,8 @@ import sys
 import tkinter as tk
 import unicodedata
 
+from .bindings import bound
+
 SHIFT, ALT_X11, ALT_WINDOWS, GROUP = 0x1, 0x8, 0x20000, 0x6000
 # Rows of keys by their first X11 key code. It counts places on the keyboard; on Windows it is the sign itself.
 _X11_ROWS = ((10, "1234567890"), (24, "qwertyuiop"), (38, "asdfghjkl"), (52, "zxcvbnm"))
@@ -61,7 +63,7 @@ class LatinKeys:
         state = int(event.state)
         alt = {"x11": ALT_X11, "win32": ALT_WINDOWS}.get(self._system, 0)
         key = key_of_place(self._system, int(event.keycode))
-        if not key or state & alt or not isinstance(event.widget, tk.Misc):
+        if not key or state & alt or not hasattr(event.widget, "bindtags"):
             return None
         if not self._wanted(event, key, state):
             return None
@@ -119,9 +121,9 @@ class LatinKeys:
             **{"#": str(event.serial), "k": str(event.keycode), "s": str(event.state), "t": str(event.time)},
         }
         for tag in widget.bindtags():
-            for bound in (sequence, *virtual):
-                script = str(call("bind", tag, bound))
-                if any(line.strip()[:1] not in ("", "#") for line in script.splitlines()):
+            for each in (sequence, *virtual):
+                script = bound(self._window, tag, each)
+                if script:
                     found = True
                     filled = _PARTS.sub(lambda part: values.get(part[1], "??"), script)
                     # An event can't be made for a letter that the keyboard doesn't have, so the script is run as Tk

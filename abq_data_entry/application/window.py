@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .. import folders
 from ..constants import APPLICATION_NAME, EXTRACT_NAME, SETTINGS_FILE
 from ..jobs import Jobs
-from ..mainmenu import MainMenu, bind_keys, menu_class
+from ..mainmenu import MainMenu, menu_class
 from ..models.settings import SettingsModel
 from ..themes import be_aware_of_dpi
 from ..themes.spacing import Spacing
@@ -32,13 +32,13 @@ from .drafts import Drafts
 from .edit_commands import EditCommands
 from .entry import RecordEntry
 from .following import Following
-from .latin_keys import LatinKeys
+from .font_keys import FontKeys
+from .keys import bind_all_keys
 from .layout import Layout
 from .navigation import Navigation
 from .new_day import NewDay
 from .offline import Offline
 from .permissions import Permissions
-from .plot_keys import PlotKeys
 from .preferences import Preferences
 from .presence import CheckPresence
 from .reconnecting import Reconnecting
@@ -100,22 +100,12 @@ class Application(tk.Tk):
         self.offline = Offline(self)
         self.deciding = Deciding(self)
         self.edit_commands = EditCommands(self)
+        usual = int(self.settings_model.default("font size"))
+        self.font_keys = FontKeys(self.settings["font size"], usual, self.status.set)
         self._build()
         self.callbacks = make_callbacks(self)
-        mac = self.tk.call("tk", "windowingsystem") == "aqua"
-        bind_keys(self, self.callbacks, mac)
-        if not mac:
-            # Tk on X11 pastes with Ctrl+Y, as Emacs does; desktops redo with it.
-            self.event_delete("<<Paste>>", "<Control-Key-y>", "<Control-Lock-Key-Y>")
-            self.event_add("<<Redo>>", "<Control-Key-y>", "<Control-Shift-Key-Z>")
-            # And Ctrl+A goes to the beginning of the line there; desktops select all.
-            self.event_delete("<<LineStart>>", "<Control-Key-a>", "<Control-Lock-Key-A>")
-            self.event_add("<<SelectAll>>", "<Control-Key-a>", "<Control-Lock-Key-A>")
-            # Q and W lie where Hebrew keyboards have / and '.
-            self.event_delete("<<SelectAll>>", "<Control-Key-slash>")
+        bind_all_keys(self)
         clipboard.teach_tk(self)
-        LatinKeys(self)
-        PlotKeys(self, self.navigation.go_to_plot, "Command" if mac else "Control")
         self.new_day = NewDay(self)
         self.following = Following(self)
         self.protocol("WM_DELETE_WINDOW", self.quit_application)

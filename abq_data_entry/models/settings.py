@@ -106,6 +106,10 @@ class SettingsModel:
         assert isinstance(value, bool | int | str)
         return value
 
+    def default(self, name: str) -> bool | int | str:
+        """Return the value that a setting has where nobody changed it; raises `KeyError` for an unknown one."""
+        return self._settings[name].default
+
     def values(self) -> dict[str, bool | int | str]:
         """Return the values of all settings by name."""
         return {name: self[name] for name in self.variables}

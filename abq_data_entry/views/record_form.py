@@ -17,6 +17,7 @@ from .autofill import Autofill
 from .check_panel import CheckPanel, CheckView, Entering
 from .confirmation import Confirmation
 from .day_line import DayOffer
+from .form_keys import FormKeys
 from .opened_record import OpenedRecord, opened_in
 from .plot_panel import PlotPanel
 from .reason import ReasonLine, is_wanted
@@ -66,6 +67,7 @@ class DataRecordForm(ttk.Frame):
         self._stopped_at: tk.Misc | None = None
         self.inputs = RecordInputs()
         self.inputs.has_person = lambda: self._corrects or self._is_confirmed
+        self._keys = FormKeys(self.inputs, self.submit)
         self.choices = self.inputs.choices
         self._autofill = Autofill(self.inputs, settings, today)
         self.columnconfigure(0, weight=1)
@@ -77,6 +79,7 @@ class DataRecordForm(ttk.Frame):
             self, self._add_input, self.submit, callbacks.clear, self._open_existing, self.focus_first_empty
         )
         self._plot_panel.grid(row=2, column=0, sticky="nsew")
+        self._keys.add_buttons(self)
         self.type_ahead = TypeAhead(self)
         technician = self.inputs[F.TECHNICIAN].editor
         technician.bind("<<Left>>", lambda _event: self._take_typed_name())
@@ -476,6 +479,7 @@ class DataRecordForm(ttk.Frame):
         each = self.inputs.add(parent, name, label, width, label_width)
         each.editor.bind("<Return>", lambda _event: self._entered(name))
         each.editor.bind("<KP_Enter>", lambda _event: self._entered(name))
+        self._keys.add_field(name)
         each.editor.bind("<<Edited>>", lambda _event: self._edited(name), add=True)
         if name in HEIGHTS:
             each.editor.bind("<<Left>>", lambda _event: self.inputs.check_across())

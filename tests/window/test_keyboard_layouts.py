@@ -12,6 +12,7 @@ from abq_data_entry.application.latin_keys import is_of_another_alphabet, key_of
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.mainmenu import bind_keys
 from tests.fixtures.window import Window
+from tests.window import x_keyboard
 
 if sys.platform != "linux":
     pytest.skip("layouts are set with setxkbmap", allow_module_level=True)
@@ -32,40 +33,18 @@ def layout(display: str) -> Iterator[Callable[[str], None]]:
     def use(name: str) -> None:
         subprocess.run(["setxkbmap", *name.split()], check=True, timeout=10)
         if "," in name:
-            lock_group(name.count(","))
+            x_keyboard.lock_group(name.count(","))
 
     yield use
-    lock_group(0)
+    x_keyboard.lock_group(0)
     use("us")
-
-
-def lock_group(group: int) -> None:
-    import ctypes
-
-    x11 = ctypes.CDLL("libX11.so.6")
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    shown = ctypes.c_void_p(x11.XOpenDisplay(None))
-    x11.XkbUseExtension(shown, None, None)
-    x11.XkbLockGroup(shown, 0x100, group)
-    x11.XSync(shown, 0)
-    x11.XCloseDisplay(shown)
 
 
 def press(window: Window, *places: str) -> None:
     """Press keys by their places on an American keyboard, each with Ctrl, whatever the layout has there."""
-    import ctypes
-
-    x11, test = ctypes.CDLL("libX11.so.6"), ctypes.CDLL("libXtst.so.6")
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    shown = ctypes.c_void_p(x11.XOpenDisplay(None))
     for place in places:
-        held = [37, *([50] if place.isupper() else [])]
-        code = PLACES[place.lower()]
-        for each, down in (*((key, 1) for key in held), (code, 1), (code, 0), *((key, 0) for key in reversed(held))):
-            test.XTestFakeKeyEvent(shown, each, down, 0)
-        x11.XSync(shown, 0)
+        x_keyboard.press(PLACES[place.lower()], x_keyboard.CONTROL, *([x_keyboard.SHIFT] if place.isupper() else []))
         window.settle()
-    x11.XCloseDisplay(shown)
     window.app.update()
 
 
@@ -131,6 +110,7 @@ def test_plots_by_the_number_row(window: Window, layout: Callable[[str], None], 
     for plot in "3456789":
         press(window, plot)
         window.until(lambda plot=plot: window.text(F.PLOT) == plot, f"plot {plot}")  # type: ignore[misc]
+    assert window.app.settings["font size"].get() == 9
 
 
 def test_a_window_beside_the_form_closes(window: Window, layout: Callable[[str], None]) -> None:
