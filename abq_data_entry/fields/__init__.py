@@ -6,6 +6,8 @@ Pure: standard library only, no window, no database. Form, list, SQL, CSV and he
 from __future__ import annotations
 
 from abq_data_entry.fields.merging import TOGETHER, Merge, merge
+from abq_data_entry.fields.numbers import could_become_implied, limits, with_implied_point
+from abq_data_entry.fields.pasting import cells, pasted
 from abq_data_entry.fields.record import FieldErrors, check_across, check_record, parse_record
 from abq_data_entry.fields.table import (
     CSV_HEADER,
@@ -18,7 +20,7 @@ from abq_data_entry.fields.table import (
     Field,
     field,
 )
-from abq_data_entry.fields.values import complete, could_become_valid, format_value, parse
+from abq_data_entry.fields.values import complete, could_become_valid, format_value, likely, mark, parse
 
 __all__ = [
     "CSV_HEADER",
@@ -32,13 +34,20 @@ __all__ = [
     "Field",
     "FieldErrors",
     "Merge",
+    "cells",
     "check_across",
     "check_record",
     "complete",
+    "could_become_implied",
     "could_become_valid",
     "field",
     "format_value",
+    "likely",
+    "limits",
+    "mark",
     "merge",
     "parse",
     "parse_record",
+    "pasted",
+    "with_implied_point",
 ]

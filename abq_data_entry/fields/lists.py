@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from abq_data_entry.fields.table import Choices, Field
 
 _MINUTES = ("", ":", ":0", ":00", ":00:00", ".", ".0", ".00", "00")
 _LONGEST = 1000
+_SHOWN = 40
+_WORD = re.compile(r"(?<=[\s\-'’.])[^\s\-'’.]")
 
 
 def could_become_time(field: Field, text: str, choices: Choices | None) -> bool:
@@ -20,17 +23,12 @@ def could_become_time(field: Field, text: str, choices: Choices | None) -> bool:
 def parse_time(field: Field, text: str, choices: Choices | None) -> str:
     """Return the time as the list has it: '8', '08:00' and '800' are '8:00'; raises `ValueError`."""
     times = _texts(field, choices)
-    for time in times:
-        if text in _spellings(time):
-            return time
-    raise ValueError(f"{field.name} must be one of {_listed(times)}.")
+    return _only(_times_meant(times, text), text, times)
 
 
 def complete_time(field: Field, text: str, choices: Choices | None) -> str | None:
     """Return the one time that `text` begins a spelling of."""
-    times = _texts(field, choices)
-    exact = [time for time in times if text in _spellings(time)]
-    begun = exact or _times_begun(times, text)
+    begun = _times_meant(_texts(field, choices), text)
     return begun[0] if len(begun) == 1 else None
 
 
@@ -41,34 +39,30 @@ def format_time(time: datetime.time) -> str:
 
 
 def could_become_choice(field: Field, text: str, choices: Choices | None) -> bool:
-    """Tell whether `text` begins one of the choices; without known choices, whether it is short enough."""
+    """Tell whether `text` begins one of the choices or a word of one; any printable text while none are known."""
     texts = _texts(field, choices)
     if len(text) > _LONGEST:
         return False
     if not texts:
         return text.isprintable() and (field.length is None or len(text) <= field.length)
-    return any(_folded(each.strip()).startswith(_folded(text)) for each in texts)
+    return bool(_meant(texts, text))
 
 
 def parse_choice(field: Field, text: str, choices: Choices | None) -> str | int:
-    """Return the choice that is spelled `text`, in either case; a plot as a number. Raises `ValueError`."""
+    """Return the choice that `text` means; a plot as a number. Raises `ValueError`.
+
+    That is the one that equals it (in either case), else the only one that begins with it or has a word that does.
+    """
     texts = _texts(field, choices)
     if not texts:
         return _unlisted(field, text)
-    found = _exact(texts, text)
-    if len(found) == 1:
-        return _value(field, found[0])
-    if found:
-        raise ValueError(f"{field.name} could be {_listed(found)}: type it in the same case.")
-    raise ValueError(f"{field.name} must be one of {_listed(texts)}.")
+    return _value(field, _only(_meant(texts, text), text, texts))
 
 
 def complete_choice(field: Field, text: str, choices: Choices | None) -> str | None:
-    """Return the one choice that `text` begins; `None` if there are none or several, as for plot 1 of 20."""
-    if len(text) > _LONGEST:
-        return None
-    begun = [each for each in _texts(field, choices) if _folded(each.strip()).startswith(_folded(text))]
-    return begun[0] if len(begun) == 1 else None
+    """Return the one choice that `text` means; `None` if there are none or several."""
+    meant = _meant(_texts(field, choices), text)
+    return meant[0] if len(meant) == 1 else None
 
 
 def _texts(field: Field, choices: Choices | None) -> Sequence[str]:
@@ -79,13 +73,36 @@ def _texts(field: Field, choices: Choices | None) -> Sequence[str]:
     return field.values
 
 
-def _exact(texts: Sequence[str], text: str) -> Sequence[str]:
-    """Return the texts that `text` spells: the one of the same case, else all of any case."""
+def _only(meant: Sequence[str], text: str, texts: Sequence[str]) -> str:
+    if len(meant) == 1:
+        return meant[0]
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    if meant:
+        raise ValueError(f"{shown} could be {_listed(meant)}")
+    raise ValueError(f"{shown} isn't one of {_listed(texts)}")
+
+
+def _meant(texts: Sequence[str], text: str) -> Sequence[str]:
+    """Return the texts that `text` may mean: the one it is, else those it spells, else those it is the beginning of."""
     if text in texts:
         return [text]
     if len(text) > _LONGEST:
         return []
-    return [each for each in texts if _folded(each.strip()) == _folded(text)]
+    folded = _folded(text)
+    same = [each for each in texts if _folded(each) == folded]
+    return same or [each for each in texts if any(part.startswith(folded) for part in _beginnings(each))]
+
+
+def _beginnings(text: str) -> Iterable[str]:
+    """The text, and what is left of it from the beginning of each of its words on."""
+    stripped = text.strip()
+    yield _folded(stripped)
+    for word in _WORD.finditer(stripped):
+        yield _folded(stripped[word.start() :])
+
+
+def _times_meant(times: Sequence[str], text: str) -> Sequence[str]:
+    return [time for time in times if text in _spellings(time)] or _times_begun(times, text)
 
 
 def _value(field: Field, text: str) -> str | int:
@@ -94,14 +111,16 @@ def _value(field: Field, text: str) -> str | int:
 
 def _unlisted(field: Field, text: str) -> str:
     """Return a text whose list isn't known here: the database will decide."""
-    if (field.length is not None and len(text) > field.length) or not text.isprintable():
-        raise ValueError(f"{field.name} must be at most {field.length} printable characters.")
+    if field.length is not None and len(text) > field.length:
+        raise ValueError(f"{len(text):,} characters; at most {field.length} fit")
+    if not text.isprintable():
+        raise ValueError("a character that can't be printed isn't part of a name")
     return text
 
 
 def _folded(text: str) -> str:
     # Decomposed, so that the beginning of a text stays its beginning whichever way accents are encoded.
-    return unicodedata.normalize("NFD", text.casefold())
+    return unicodedata.normalize("NFD", " ".join(text.casefold().split()))
 
 
 def _spellings(time: str) -> frozenset[str]:
@@ -114,5 +133,7 @@ def _times_begun(times: Sequence[str], text: str) -> list[str]:
 
 
 def _listed(texts: Sequence[str]) -> str:
+    if len(texts) > 2 and texts == tuple(str(number) for number in range(1, len(texts) + 1)):
+        return f"1 to {len(texts)}"
     shown = list(texts[:6]) + (["…"] if len(texts) > 6 else [])
     return " or ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)

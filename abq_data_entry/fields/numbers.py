@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 
 from abq_data_entry.fields.table import Choices, Field
@@ -10,6 +11,9 @@ from abq_data_entry.fields.table import Choices, Field
 # A longer text is no reading of a sensor; the bound keeps a pasted book from being computed with.
 _LONGEST = 20
 _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:([.,])([0-9]*))?")
+_FOREIGN = re.compile(r"[^0-9.,+-]")
+_LIKE_A_POINT = str.maketrans(";:·'", "....")
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def could_become_number(field: Field, text: str, choices: Choices | None) -> bool:
@@ -23,25 +27,48 @@ def could_become_number(field: Field, text: str, choices: Choices | None) -> boo
     return _reaches_limits(field, sign, whole, separator, decimals or "", spare=_LONGEST - len(text))
 
 
+def could_become_implied(field: Field, digits: str) -> bool:
+    """Tell whether more digits could make `digits` valid where the last ones are the decimals: 240 on the way to 24.09.
+
+    The point moves with each digit, and `places` of the field says how many digits stand behind it.
+    """
+    spare = _LONGEST - len(digits)
+    start = Decimal(digits or "0").scaleb(-field.places)
+    step = Decimal(1).scaleb(-field.places)
+    starts = (start.scaleb(more) for more in range(spare + 1))
+    return any(_meets(field, "", low, low + step.scaleb(more) - step) for more, low in enumerate(starts))
+
+
+def with_implied_point(field: Field, digits: str) -> str:
+    """Return what the digits typed so far mean with the point that nobody typed: 2409 is 24.09, 9 is 0.09."""
+    padded = digits.rjust(field.places + 1, "0")
+    return f"{padded[: -field.places]}.{padded[-field.places :]}"
+
+
 def parse_decimal(field: Field, text: str, choices: Choices | None) -> Decimal:
     """Return the number with the places of the field; raises `ValueError` with a sentence."""
-    found = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
-    if not found or not (found[2] or found[4]) or (found[3] and not field.places):
-        raise ValueError(f"{field.name} must be {_kind(field)}.")
-    sign, whole, _, decimals = found.groups()
-    if len(decimals or "") > field.places:
-        raise ValueError(f"{field.name} takes at most {field.places} decimals.")
+    sign, whole, decimals = _parts(field, text)
+    if len(decimals) > field.places:
+        raise ValueError(f"{_counted(len(decimals))} decimals; {_counted(field.places)} are kept")
     value = Decimal(f"{sign}{whole or '0'}.{decimals or '0'}").quantize(Decimal(1).scaleb(-field.places))
-    if not _takes_sign(field, sign):
-        # "-0" as well: a filter of keystrokes that takes no minus sign must not meet it from elsewhere.
-        value = min(value, -Decimal(1))
-    _check_limits(field, value)
+    _check_limits(field, value, text)
+    if not _takes_sign(field, sign):  # -0
+        raise ValueError(f"{text} has a minus sign: {limits(field)}")
     return value
 
 
 def parse_integer(field: Field, text: str, choices: Choices | None) -> int:
     """Return the whole number; raises `ValueError` with a sentence."""
     return int(parse_decimal(field, text, choices))
+
+
+def likely_number(field: Field, text: str) -> str | None:
+    """Return the number that `text` was probably meant to be, None where there is none.
+
+    A semicolon or colon stands for a point (they are Shift with the point on German keyboards), a number above the
+    limits has lost its point, and a thousand may be grouped.
+    """
+    return next((each for each in _meant(field, text.strip()) if _is_valid(field, each)), None)
 
 
 def format_decimal(field: Field, value: Decimal) -> str:
@@ -55,14 +82,61 @@ def format_decimal(field: Field, value: Decimal) -> str:
 
 
 def with_unit(field: Field, number: Decimal) -> str:
-    """Return a limit as a sentence says it: '52 g/m³'."""
+    """Return a number as a sentence says it: '52 g/m³'."""
     whole, _, decimals = format(number, "f").partition(".")
     shown = f"{whole}.{decimals.rstrip('0')}" if decimals.strip("0") else whole
     return f"{shown} {field.unit}".rstrip()
 
 
-def _kind(field: Field) -> str:
-    return "a number such as 12.34" if field.places else "a whole number"
+def limits(field: Field) -> str:
+    """Return what the field takes: '0.5 to 52.0 g/m³'; empty where there are no limits."""
+    if field.minimum is None or field.maximum is None:
+        return ""
+    return f"{field.minimum} to {field.maximum} {field.unit}".rstrip()
+
+
+def _parts(field: Field, text: str) -> tuple[str, str, str]:
+    """Return sign, digits before and digits behind the point; raises `ValueError` where it is no number."""
+    if len(text) > _LONGEST:
+        raise ValueError(f"{text[:_LONGEST]}… is too long for a number")
+    foreign = _FOREIGN.search(text)
+    if foreign:
+        raise ValueError(f"`{foreign[0]}` isn't part of a number{_offered(field, text)}")
+    found = _NUMBER.fullmatch(text)
+    if not found or not (found[2] or found[4]):
+        raise ValueError(f"{text} isn't a number{_offered(field, text)}")
+    sign, whole, separator, decimals = found.groups()
+    if separator and not field.places:
+        raise ValueError(f"{text} isn't a whole number{_offered(field, text)}")
+    return sign, whole, decimals or ""
+
+
+def _meant(field: Field, text: str) -> Iterator[str]:
+    if len(text) > _LONGEST:
+        return
+    if field.places:
+        yield text.translate(_LIKE_A_POINT)
+        if text.isdecimal() and text.isascii() and len(text) > field.places:
+            yield with_implied_point(field, text)
+    elif re.fullmatch(r"[0-9]{1,3}[.,][0-9]{3}", text):
+        yield text.replace(",", "").replace(".", "")
+
+
+def _is_valid(field: Field, text: str) -> bool:
+    found = _NUMBER.fullmatch(text)
+    if not found or not (found[2] or found[4]) or not _takes_decimals(field, found[3], found[4]):
+        return False
+    value = Decimal(f"{found[1]}{found[2] or '0'}.{found[4] or '0'}")
+    return _takes_sign(field, found[1]) and _meets(field, "", value, value)
+
+
+def _offered(field: Field, text: str) -> str:
+    likely = likely_number(field, text)
+    return f": {likely}?" if likely is not None else ""
+
+
+def _counted(number: int) -> str:
+    return _WORDS[number] if number < len(_WORDS) else str(number)
 
 
 def _takes_sign(field: Field, sign: str) -> bool:
@@ -73,11 +147,11 @@ def _takes_decimals(field: Field, separator: str | None, decimals: str | None) -
     return separator is None or (field.places > 0 and len(decimals or "") <= field.places)
 
 
-def _check_limits(field: Field, value: Decimal) -> None:
+def _check_limits(field: Field, value: Decimal, text: str) -> None:
     if field.minimum is not None and value < field.minimum:
-        raise ValueError(f"{field.name} must be at least {with_unit(field, field.minimum)}.")
+        raise ValueError(f"{text} is below {field.minimum} {field.unit}".rstrip())
     if field.maximum is not None and value > field.maximum:
-        raise ValueError(f"{field.name} must be at most {with_unit(field, field.maximum)}.")
+        raise ValueError(f"{text} is above {field.maximum} {field.unit}".rstrip() + _offered(field, text))
 
 
 def _reaches_limits(field: Field, sign: str, whole: str, separator: str | None, decimals: str, spare: int) -> bool:

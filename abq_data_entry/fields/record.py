@@ -15,7 +15,7 @@ class FieldErrors(ValueError):
     """A record that can't be saved: `errors` holds a sentence for each field that is wrong."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__(" ".join(errors.values()))
+        super().__init__("; ".join(f"{name}: {sentence}" for name, sentence in errors.items()))
         self.errors: dict[str, str] = dict(errors)
 
 
@@ -30,7 +30,7 @@ def parse_record(
     Raises `FieldErrors` with all errors of the record, those across fields too.
     """
     values: dict[str, object] = {}
-    errors = {name: f"{name} is no field of a record." for name in record if name not in _NAMES}
+    errors = {name: "no field of a record" for name in record if name not in _NAMES}
     fault = _read_fault(record)
     for each in FIELDS:
         text = format_value(each, record.get(each.name))
@@ -63,7 +63,7 @@ def check_across(values: Mapping[str, object]) -> dict[str, str]:
     if values.get(FieldNames.EQUIPMENT_FAULT) is True:
         for name in READINGS:
             if values.get(name) is not None:
-                errors[name] = f"{name} must be empty while {FieldNames.EQUIPMENT_FAULT} is set."
+                errors[name] = f"a reading, although {FieldNames.EQUIPMENT_FAULT} is set"
     errors.update(_check_heights(values))
     return errors
 
@@ -73,11 +73,11 @@ def _check_heights(values: Mapping[str, object]) -> dict[str, str]:
         field(name) for name in (FieldNames.MIN_HEIGHT, FieldNames.MAX_HEIGHT, FieldNames.MEDIAN_HEIGHT)
     )
     if _is_below(values, highest, lowest):
-        return {highest.name: f"{highest.name} must be at least {_named(values, lowest)}."}
+        return {highest.name: f"{_number(values, highest)} is below {_named(values, lowest)}"}
     if _is_below(values, median, lowest):
-        return {median.name: f"{median.name} must be at least {_named(values, lowest)}."}
+        return {median.name: f"{_number(values, median)} is below {_named(values, lowest)}"}
     if _is_below(values, highest, median):
-        return {median.name: f"{median.name} must be at most {_named(values, highest)}."}
+        return {median.name: f"{_number(values, median)} is above {_named(values, highest)}"}
     return {}
 
 
@@ -87,9 +87,13 @@ def _is_below(values: Mapping[str, object], low: Field, high: Field) -> bool:
 
 
 def _named(values: Mapping[str, object], each: Field) -> str:
+    return f"{each.name} ({_number(values, each)})"
+
+
+def _number(values: Mapping[str, object], each: Field) -> str:
     value = values[each.name]
     assert isinstance(value, Decimal)
-    return f"{each.name} ({with_unit(each, value)})"
+    return with_unit(each, value)
 
 
 def _read_fault(record: Mapping[str, object]) -> bool:

@@ -25,10 +25,12 @@ def could_become_string(field: Field, text: str, choices: Choices | None) -> boo
 
 def parse_string(field: Field, text: str, choices: Choices | None) -> str:
     """Return the string; raises `ValueError` if its length is wrong or it holds blanks or control characters."""
-    if not _is_plain(text):
-        raise ValueError(f"{field.name} must not hold blanks or control characters.")
+    if any(character.isspace() for character in text):
+        raise ValueError(f"a blank isn't part of a {field.name.lower()}")
+    if not text.isprintable():
+        raise ValueError(f"a character that can't be printed isn't part of a {field.name.lower()}")
     if field.length is not None and len(text) != field.length:
-        raise ValueError(f"{field.name} must have exactly {field.length} characters, not {len(text)}.")
+        raise ValueError(f"{len(text)} characters; a {field.name.lower()} has {field.length}")
     return text
 
 
@@ -41,7 +43,7 @@ def parse_boolean(field: Field, text: str, choices: Choices | None) -> bool:
     """Return yes or no as a boolean; raises `ValueError` for any other word."""
     value = _BOOLEANS.get(text.lower()) if len(text) <= 5 else None
     if value is None:
-        raise ValueError(f"{field.name} must be yes or no.")
+        raise ValueError(f"{text[:20]} isn't yes or no")
     return value
 
 
@@ -49,15 +51,26 @@ def parse_long_text(field: Field, text: str) -> str | None:
     """Return the text as it is stored, `None` when it is empty; raises `ValueError` when it is too long.
 
     Line ends become one kind, and those at the end go: an entry of several lines adds one each time it is read.
-    What UTF-8 and PostgreSQL can't store goes as well: NUL characters, and halves of surrogate pairs.
+    What UTF-8 and PostgreSQL can't store is refused: NUL characters, and halves of surrogate pairs.
     """
     if field.length is not None and len(text) > field.length:
-        raise ValueError(f"{field.name} must have at most {field.length:,} characters, not {len(text):,}.")
-    lines = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
-    whole = lines.encode("utf-16", "surrogatepass").decode("utf-16", "replace").rstrip("\n")
+        raise ValueError(f"{len(text):,} characters; at most {field.length:,} are kept")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        # Tk 8.6 has what lies beyond 16 bits as two halves: together they are one character.
+        whole = lines.encode("utf-16", "surrogatepass").decode("utf-16").rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(_not_kept(lines, error.start // 2)) from None
+    if "\x00" in whole:
+        raise ValueError(_not_kept(lines, lines.index("\x00")))
     if not whole.strip():
         return None
     return whole
+
+
+def _not_kept(text: str, position: int) -> str:
+    line = text.count("\n", 0, position) + 1
+    return f"line {line} holds a character that can't be kept: type that line again"
 
 
 def _is_plain(text: str) -> bool:

@@ -31,13 +31,13 @@ _LANGUAGES: Mapping[FieldTypes, _Language] = {
 
 
 def could_become_valid(field: Field, text: str, choices: Choices | None = None) -> bool:
-    """Tell whether typing on could still make `text` a valid value: the filter of keystrokes.
+    """Tell whether typing on could still make `text` a valid value; where it couldn't, the field is marked at once.
 
-    `choices` are the present values of a list. Blanks around the value are let through, because pasted text has them;
-    once blanks follow the value it must be valid as it is (or go on, where the values of a list hold blanks).
+    `choices` are the present values of a list. Blanks around the value don't count; once blanks follow it, it must be
+    valid as it is (or go on, where the values of a list hold blanks).
     """
     if field.type is FieldTypes.LONG_TEXT:
-        return field.length is None or len(text) <= field.length
+        return _is_valid(field, text, choices) or not text.strip()
     started = text.lstrip()
     language = _LANGUAGES[field.type]
     if language.could_become_valid(field, started, choices):
@@ -65,6 +65,24 @@ def parse(field: Field, text: str, choices: Choices | None = None) -> object:
     if field.required:
         raise ValueError(f"{field.name} is required.")
     return None
+
+
+def mark(field: Field, text: str, choices: Choices | None = None) -> str:
+    """Return what is wrong with a text that is being typed, in words; empty while typing on could make it valid."""
+    if not text.strip() or could_become_valid(field, text, choices):
+        return ""
+    try:
+        parse(field, text, choices)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def likely(field: Field, text: str) -> str | None:
+    """Return what a text that isn't valid was probably meant to be, to be offered; None where there is no telling."""
+    if field.type not in (FieldTypes.DECIMAL, FieldTypes.INTEGER):
+        return None
+    return numbers.likely_number(field, text)
 
 
 def complete(field: Field, text: str, choices: Choices | None = None) -> str | None:
