@@ -78,6 +78,15 @@ ALL_COMMANDS = (
     *(*TOOLS_COMMANDS, *GO_COMMANDS, *FONT_COMMANDS, *HELP_COMMANDS),
 )
 
+SWITCHES = (
+    ("autofill date", "Autofill Date"),
+    ("autofill sheet data", "Autofill Check and Plot"),
+    ("implied decimals", "Implied Decimals: 2409 Is 24.09"),
+    ("auto advance", "Go On after Two Decimals"),
+    ("sound", "Sound at an Error"),
+)
+"""Settings of everybody's own that are on or off, with their texts in the Options menu."""
+
 Callbacks = Mapping[str, Callable[..., object]]
 
 
@@ -161,7 +170,7 @@ class MainMenu(tk.Menu):
 
     def make_options_menu(self, menu: tk.Menu) -> None:
         """Autofills, font size, theme, density; each takes effect at once."""
-        for name, text in (("autofill date", "Autofill Date"), ("autofill sheet data", "Autofill Check and Plot")):
+        for name, text in SWITCHES:
             menu.add_checkbutton(label=text, variable=self._settings[name])
         menu.add_separator()
         sizes = [(f"{size} points", size) for size in FONT_SIZES]
@@ -296,6 +305,7 @@ def keys_text(mac: bool) -> list[tuple[str, str]]:
         ("Ctrl+/, Ctrl+* (number pad)", "Previous, next record"),
         ("Page Up, Page Down (number pad)", "Previous, next record, from a field, without Num Lock"),
         ("Alt+Down", "Open a list"),
+        ("Alt+Enter", "Take the value that the line below a field offers (24.09?)"),
         ("F7", "All plots of a colleague's check get your name, where the window asks"),
         ("Esc", "Close help or a dialog"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import time
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ CHOICES: dict[str, tuple[str, ...] | tuple[int, ...]] = {
     FieldNames.PLOT: tuple(range(1, 21)),
 }
 TYPED = [each for each in fields.FIELDS if each.type is not FieldTypes.LONG_TEXT]
+DECIMALS = [each for each in fields.FIELDS if each.type is FieldTypes.DECIMAL]
 NUMBERS = [each for each in fields.FIELDS if each.type in (FieldTypes.DECIMAL, FieldTypes.INTEGER)]
 TEXTS = "2026-11-21|8:00|J Simms|A|3|AXM479|24,09|1.03|+22.01|no|9|21|3|1.67|8.7|2.73|"
 RECORD: dict[str, object] = dict(
@@ -98,15 +100,16 @@ def test_each_beginning_of_a_valid_text_can_be_typed(case: tuple[fields.Field, o
 @example(fields.field("Technician"), "J  ", "Simms")
 @example(fields.field("Seed sample"), "AXM ", "47")
 @example(fields.field("Date"), "2026-11-2 ", "1")
-def test_what_is_ignored_could_never_become_valid(field: fields.Field, text: str, more: str) -> None:
+def test_what_is_marked_at_once_could_never_become_valid(field: fields.Field, text: str, more: str) -> None:
     if text.strip() and not fields.could_become_valid(field, text, choices_of(field)):
+        assert fields.mark(field, text, choices_of(field))
         assert not is_valid(field, text)
         assert not is_valid(field, text + more)
 
 
 @given(st.sampled_from(NUMBERS), st.text(alphabet="0123456789.,+-", max_size=7))
 def test_a_number_that_is_let_through_can_be_finished(field: fields.Field, text: str) -> None:
-    """The filter is exact: where it says yes there is a way to go on, found here by trying digits."""
+    """The mark is exact: where there is none there is a way to go on, found here by trying digits."""
     reachable = any(is_valid(field, text + more) for more in _continuations(field, text))
     assert fields.could_become_valid(field, text) == (reachable or not text.strip())
 
@@ -123,10 +126,7 @@ def test_any_text_at_all_is_a_value_or_a_sentence(field: fields.Field, text: str
     try:
         fields.parse(field, text, choices_of(field))
     except ValueError as error:
-        if field.type is FieldTypes.DATE:  # its words name what was typed: see test_dates
-            assert str(error)
-            return
-        assert str(error).startswith(field.name) and str(error).endswith(".")
+        assert str(error) and len(str(error)) < 200
 
 
 @pytest.mark.parametrize("field", NUMBERS, ids=lambda field: field.name)
@@ -153,6 +153,10 @@ def test_a_limit_itself_is_valid_and_the_next_step_is_not(field: fields.Field) -
         ("Date", "2024-02-29", datetime.date(2024, 2, 29)),
         ("Time", "8", "8:00"),
         ("Time", "8:0", "8:00"),
+        ("Time", "2", "20:00"),
+        ("Technician", "Murphy", "Q Murphy"),
+        ("Technician", "q", "Q Murphy"),
+        ("Technician", "tay", "P Taylor"),
         ("Time", "08:00", "8:00"),
         ("Time", "08:00:00", "8:00"),
         ("Time", "1200", "12:00"),
@@ -162,7 +166,7 @@ def test_a_limit_itself_is_valid_and_the_next_step_is_not(field: fields.Field) -
         ("Equipment Fault", "Y", True),
         ("Equipment Fault", "", False),
         ("Notes", "dry\r\nsoil\n\n", "dry\nsoil"),
-        ("Notes", "a\x00b\ud83d\ude00\ud800", "ab😀\ufffd"),
+        ("Notes", "a\ud83d\ude00", "a😀"),
         ("Notes", " \n", None),
     ],
 )
@@ -176,27 +180,43 @@ def test_it_means(name: str, text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("Humidity", "0.49", "Humidity must be at least 0.5 g/m³."),
-        ("Humidity", "52.01", "Humidity must be at most 52 g/m³."),
-        ("Humidity", "24.090", "Humidity takes at most 2 decimals."),
-        ("Humidity", "1e1", "Humidity must be a number such as 12.34."),
-        ("Humidity", "NaN", "Humidity must be a number such as 12.34."),
-        ("Humidity", "٢٤", "Humidity must be a number such as 12.34."),
-        ("Humidity", "-1", "Humidity must be at least 0.5 g/m³."),
+        ("Humidity", "0.49", "0.49 is below 0.5 g/m³"),
+        ("Humidity", "99.9", "99.9 is above 52.0 g/m³"),
+        ("Humidity", "60.00", "60.00 is above 52.0 g/m³"),
+        ("Humidity", "52.01", "52.01 is above 52.0 g/m³"),
+        ("Humidity", "2409", "2409 is above 52.0 g/m³: 24.09?"),
+        ("Humidity", "24.095", "three decimals; two are kept"),
+        ("Humidity", "24.0900000000000", "13 decimals; two are kept"),
+        ("Humidity", "1e1", "`e` isn't part of a number"),
+        ("Humidity", "24;09", "`;` isn't part of a number: 24.09?"),
+        ("Light", "1:03", "`:` isn't part of a number: 1.03?"),
+        ("Light", "103", "103 is above 100 klx: 1.03?"),
+        ("Light", "-0", "-0 has a minus sign: 0 to 100 klx"),
+        ("Temperature", "2201", "2201 is above 40 °C: 22.01?"),
+        ("Humidity", "NaN", "`N` isn't part of a number"),
+        ("Humidity", "٢٤", "`٢` isn't part of a number"),
+        ("Humidity", "1.2.3", "1.2.3 isn't a number"),
+        ("Humidity", "-1", "-1 is below 0.5 g/m³"),
+        ("Humidity", "1" * 21, "11111111111111111111… is too long for a number"),
         ("Humidity", "", "Humidity is required."),
-        ("Plants", "1.0", "Plants must be a whole number."),
-        ("Plants", "²", "Plants must be a whole number."),
-        ("Plants", "21", "Plants must be at most 20."),
+        ("Plants", "1.0", "1.0 isn't a whole number"),
+        ("Blossoms", "1,000", "1,000 isn't a whole number: 1000?"),
+        ("Plants", "²", "`²` isn't part of a number"),
+        ("Plants", "21", "21 is above 20"),
         ("Date", "2026-02-29", "2026-02-29: February 2026 has 28 days"),
         ("Date", "21.11.", "21.11.: the year is missing"),
         ("Date", "\uff12\uff10\uff12\uff161121", "`\uff12` isn't part of a date"),
-        ("Time", "9:00", "Time must be one of 8:00, 12:00, 16:00 or 20:00."),
-        ("Time", "2", "Time must be one of 8:00, 12:00, 16:00 or 20:00."),
-        ("Technician", "Nobody", "Technician must be one of J Simms, P Taylor, Q Murphy, L Taniff or José Ångström."),
-        ("Plot", "21", "Plot must be one of 1, 2, 3, 4, 5, 6 or …."),
-        ("Seed sample", "AXM47", "Seed sample must have exactly 6 characters, not 5."),
-        ("Seed sample", "AX 477", "Seed sample must not hold blanks or control characters."),
-        ("Equipment Fault", "perhaps", "Equipment Fault must be yes or no."),
+        ("Time", "9:00", "9:00 isn't one of 8:00, 12:00, 16:00 or 20:00"),
+        ("Time", "1", "1 could be 12:00 or 16:00"),
+        ("Technician", "Nobody", "Nobody isn't one of J Simms, P Taylor, Q Murphy, L Taniff or José Ångström"),
+        ("Technician", "Kelly", "Kelly isn't one of J Simms, P Taylor, Q Murphy, L Taniff or José Ångström"),
+        ("Technician", "Bob Quinn", "Bob Quinn isn't one of J Simms, P Taylor, Q Murphy, L Taniff or José Ångström"),
+        ("Technician", "ta", "ta could be P Taylor or L Taniff"),
+        ("Lab", "lab B", "lab B isn't one of A, B, C, D or E"),
+        ("Plot", "25", "25 isn't one of 1 to 20"),
+        ("Seed sample", "AXM47", "5 characters; a seed sample has 6"),
+        ("Seed sample", "AX 477", "a blank isn't part of a seed sample"),
+        ("Equipment Fault", "perhaps", "perhaps isn't yes or no"),
     ],
 )
 def test_it_is_refused_with_a_sentence(name: str, text: str, sentence: str) -> None:
@@ -239,7 +259,7 @@ def test_it_is_refused_with_a_sentence(name: str, text: str, sentence: str) -> N
         ("Equipment Fault", "q", False),
     ],
 )
-def test_a_keystroke_is_let_through(name: str, text: str, allowed: bool) -> None:
+def test_typing_on_could_make_it_valid(name: str, text: str, allowed: bool) -> None:
     field = fields.field(name)
     assert fields.could_become_valid(field, text, choices_of(field)) is allowed
 
@@ -254,7 +274,7 @@ def test_a_keystroke_is_let_through(name: str, text: str, allowed: bool) -> None
         ("Technician", "j", None),
         ("Technician", "j ", None),
         ("Technician", "q", "Q Murphy"),
-        ("Plot", "1", None),
+        ("Plot", "1", "1"),
         ("Plot", "3", "3"),
         ("Plot", "20", "20"),
         ("Lab", "c", "C"),
@@ -270,8 +290,121 @@ def test_a_unique_beginning_is_completed(name: str, text: str, choice: str | Non
 def test_names_that_differ_in_case_only_are_told_apart_by_case() -> None:
     technician = fields.field("Technician")
     assert fields.parse(technician, "ann", ("Ann", "ann")) == "ann"
-    with pytest.raises(ValueError, match="same case"):
+    with pytest.raises(ValueError, match="ANN could be Ann or ann"):
         fields.parse(technician, "ANN", ("Ann", "ann"))
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\nb\ud800"])
+def test_notes_that_cant_be_kept_are_refused_with_the_line(text: str) -> None:
+    with pytest.raises(ValueError, match=r"line [12] holds a character that can't be kept"):
+        fields.parse(fields.field("Notes"), text)
+
+
+def test_notes_that_are_too_long_are_marked_not_cut() -> None:
+    notes = fields.field("Notes")
+    assert notes.length is not None
+    assert fields.mark(notes, "n" * notes.length) == ""
+    assert fields.mark(notes, "n" * (notes.length + 1)) == "100,001 characters; at most 100,000 are kept"
+
+
+@pytest.mark.parametrize(
+    ("name", "clipboard", "text"),
+    [
+        ("Humidity", "24,09 g/m³", "24,09"),
+        ("Humidity", " 24.09g/m3\n", "24.09"),
+        ("Humidity", "24,09 °C", "24,09 °C"),
+        ("Temperature", "22.01\u00a0℃", "22.01"),
+        ("Light", "1.03 lx", "1.03 lx"),
+        ("Blossoms", "1 000", "1000"),
+        ("Blossoms", "1\u202f000", "1000"),
+        ("Blossoms", "1'000", "1000"),
+        ("Blossoms", "1,000", "1,000"),
+        ("Blossoms", "10 00", "10 00"),
+        ("Max Height", "1,000.00", "1000.00"),
+        ("Max Height", "1.000,5 cm", "1000,5"),
+        ("Seed sample", "\tAXM477 ", "AXM477"),
+        ("Notes", " 1\t2 ", " 1\t2 "),
+    ],
+)
+def test_a_paste_loses_blanks_grouping_and_its_own_unit_only(name: str, clipboard: str, text: str) -> None:
+    assert fields.pasted(fields.field(name), clipboard) == text
+
+
+_SPELLED = re.compile(r"([+-]?)0*([0-9]*)(?:[.,]([0-9]*?)0*)?")
+
+
+def _number(text: str) -> tuple[str, str, str] | None:
+    """The number that a text spells, worked out without the code under test: sign, whole part, decimals."""
+    found = _SPELLED.fullmatch(text)
+    if not found or not any(digit in text for digit in "0123456789"):
+        return None
+    sign, whole, decimals = found.groups()
+    return ("-" if sign == "-" else "", whole or "0", decimals or "")
+
+
+@given(st.sampled_from(NUMBERS), st.text(alphabet="0123456789.,;:+-eE g/m³°C '\t", max_size=9))
+@example(fields.field("Humidity"), "99.9")
+@example(fields.field("Humidity"), "24;09")
+@example(fields.field("Blossoms"), "2.1")
+def test_a_number_is_the_one_that_was_typed_or_none(field: fields.Field, text: str) -> None:
+    try:
+        value = fields.parse(field, text)
+    except ValueError:
+        return
+    assert _number(format(Decimal(str(value)), "f")) == _number(text.strip())
+
+
+@given(st.sampled_from(NUMBERS), st.text(alphabet="0123456789., '\u00a0g/m³°Ckl\t\n", max_size=12))
+def test_a_pasted_number_has_the_digits_of_the_clipboard(field: fields.Field, clipboard: str) -> None:
+    kept = fields.pasted(field, clipboard)
+    assert [each for each in kept if each.isdecimal()] == [
+        each for each in clipboard.removesuffix("\n").strip().removesuffix(field.unit or "\0") if each.isdecimal()
+    ]
+    assert kept == clipboard.strip() or is_number_like(kept)
+
+
+def is_number_like(text: str) -> bool:
+    return bool(text) and all(each in "0123456789.,+-'/°³ \u00a0gmClk\t\n" for each in text)
+
+
+names = st.lists(
+    st.text(alphabet="abAB-' é", min_size=1, max_size=8).map(str.strip).filter(bool),
+    min_size=1,
+    max_size=6,
+    unique=True,
+)
+
+
+@given(names, st.text(alphabet="abAB-' é", max_size=8))
+@example(["J Simms", "P Taylor", "Q Murphy", "L Taniff"], "Murphy")
+def test_a_list_completes_only_what_begins_exactly_one_entry_or_word(entries: list[str], text: str) -> None:
+    technician, choices = fields.field("Technician"), tuple(entries)
+    typed = " ".join(text.casefold().split())
+    same = {each for each in entries if " ".join(each.casefold().split()) == typed}
+    starts = {
+        each
+        for each in entries
+        for position in range(len(each))
+        if (position == 0 or (each[position - 1] in " -'" and each[position] not in " -'"))
+        and " ".join(each[position:].casefold().split()).startswith(typed)
+    }
+    try:
+        found = fields.parse(technician, text, choices)
+    except ValueError:
+        assert not typed or len(same or starts) != 1
+        return
+    assert found in (same or starts) and (found == text.strip() or len(same or starts) == 1)
+
+
+@given(st.text(alphabet="0123456789", min_size=1, max_size=6), st.sampled_from(DECIMALS))
+def test_implied_decimals_are_hundredths(digits: str, field: fields.Field) -> None:
+    shown = fields.with_implied_point(field, digits)
+    assert Decimal(shown) * 100 == int(digits)
+    reachable = any(
+        is_valid(field, fields.with_implied_point(field, digits + more))
+        for more in ["", *(f"{number:0{width}}" for width in (1, 2, 3) for number in range(10**width))]
+    )
+    assert fields.could_become_implied(field, digits) == reachable
 
 
 @pytest.mark.parametrize("field", fields.FIELDS, ids=lambda field: field.name)
@@ -281,6 +414,9 @@ def test_huge_texts_are_answered_at_once(field: fields.Field) -> None:
         fields.could_become_valid(field, text, choices_of(field))
         is_valid(field, text)
         fields.complete(field, text, choices_of(field))
+        fields.mark(field, text, choices_of(field))
+        fields.likely(field, text)
+        fields.pasted(field, text)
     assert time.thread_time() - begin < 1
 
 
@@ -310,7 +446,7 @@ def test_a_record_of_texts_and_one_of_values_mean_the_same() -> None:
 def test_all_errors_of_a_record_are_told() -> None:
     assert fields.check_record(RECORD) == {}
     assert set(fields.check_record({})) == set(fields.REQUIRED_ORDER)
-    assert fields.check_record({**RECORD, "Humidty": "3"}) == {"Humidty": "Humidty is no field of a record."}
+    assert fields.check_record({**RECORD, "Humidty": "3"}) == {"Humidty": "no field of a record"}
     assert list(fields.check_record({**RECORD, "Lab": "F"}, CHOICES)) == ["Lab"]
 
 
@@ -343,5 +479,5 @@ def test_the_median_lies_between_the_smallest_and_the_tallest(
 def test_what_is_missing_is_not_compared() -> None:
     assert fields.check_across({"Max Height": Decimal(1)}) == {}
     assert fields.check_across({"Max Height": Decimal(1), "Median Height": Decimal(2), "Min Height": None}) == {
-        "Median Height": "Median Height must be at most Max Height (1 cm)."
+        "Median Height": "2 cm is above Max Height (1 cm)"
     }

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LOOK = ("theme", "font size", "density", "font family")
-IN_WINDOW = (*LOOK, "autofill date", "autofill sheet data", "window geometry")
+TYPING = ("sound", "implied decimals", "auto advance")
+IN_WINDOW = (*LOOK, *TYPING, "autofill date", "autofill sheet data", "window geometry")
 _VARIABLES: dict[str, type[tk.Variable]] = {"bool": tk.BooleanVar, "int": tk.IntVar, "str": tk.StringVar}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abq_data_entry.fields.merging import TOGETHER, Merge, merge
 from abq_data_entry.fields.numbers import could_become_implied, limits, with_implied_point
 from abq_data_entry.fields.pasting import cells, pasted
-from abq_data_entry.fields.record import FieldErrors, check_across, check_record, parse_record
+from abq_data_entry.fields.record import FieldErrors, check_across, check_record, in_one_line, parse_record
 from abq_data_entry.fields.table import (
     CSV_HEADER,
     FIELDS,
@@ -42,6 +42,7 @@ __all__ = [
     "could_become_valid",
     "field",
     "format_value",
+    "in_one_line",
     "likely",
     "limits",
     "mark",

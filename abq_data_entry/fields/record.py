@@ -15,8 +15,15 @@ class FieldErrors(ValueError):
     """A record that can't be saved: `errors` holds a sentence for each field that is wrong."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {sentence}" for name, sentence in errors.items()))
+        super().__init__(in_one_line(errors))
         self.errors: dict[str, str] = dict(errors)
+
+
+def in_one_line(errors: Mapping[str, str]) -> str:
+    """Return the errors by field name as one line, each with its field."""
+    return "; ".join(
+        sentence if sentence.startswith(name) else f"{name}: {sentence}" for name, sentence in errors.items()
+    )
 
 
 def parse_record(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from abq_data_entry import fields
+
 if TYPE_CHECKING:
     from abq_data_entry.models.records import VersionedRecord
 
@@ -102,7 +104,7 @@ class RecordInvalid(DatabaseError, ValueError):
     """The record can't be saved: `errors` holds a sentence for each field that is wrong."""
 
     def __init__(self, errors: Mapping[str, str], detail: str = "") -> None:
-        super().__init__(" ".join(errors.values()), detail)
+        super().__init__(fields.in_one_line(errors), detail)
         self.errors: dict[str, str] = dict(errors)
 
 

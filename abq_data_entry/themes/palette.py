@@ -12,6 +12,7 @@ class Palette(NamedTuple):
     bar: str
     field: str
     field_disabled: str
+    field_wrong: str
     text: str
     muted: str
     border: str
@@ -30,6 +31,7 @@ LIGHT = Palette(
     bar="#f2f5f4",
     field="#ffffff",
     field_disabled="#eef1f0",
+    field_wrong="#fdeceb",
     text="#1a211e",
     muted="#53605a",
     border="#84908a",
@@ -48,6 +50,7 @@ DARK = Palette(
     bar="#16191c",
     field="#262b30",
     field_disabled="#202429",
+    field_wrong="#45282a",
     text="#e7ecea",
     muted="#a4afaa",
     border="#75807b",

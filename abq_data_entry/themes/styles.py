@@ -111,13 +111,13 @@ def _fields(style: ttk.Style, look: Look) -> None:
         style.configure(name, fieldbackground=p.field, foreground=p.text, padding=inside, lightcolor=p.field)
         style.map(
             name,
-            fieldbackground=[("disabled", p.field_disabled), ("readonly", p.field)],
+            fieldbackground=[("disabled", p.field_disabled), ("invalid", p.field_wrong), ("readonly", p.field)],
             foreground=[("disabled", p.muted)],
             bordercolor=[("invalid focus", p.error), ("focus", p.accent), ("invalid", p.error)],
             # The second ring: a focus that can be seen without comparing shades.
             lightcolor=[("invalid focus", p.error), ("focus", p.accent), ("disabled", p.field_disabled)],
             darkcolor=[("focus", p.accent)],
-            selectbackground=[("!focus", p.field), ("focus", p.selection)],
+            selectbackground=[("!focus invalid", p.field_wrong), ("!focus", p.field), ("focus", p.selection)],
             selectforeground=[("!focus", p.text), ("focus", p.on_selection)],
         )
     style.configure("TCombobox", arrowcolor=p.muted, background=p.field, arrowsize=round(look.line * 0.75))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import time
 import tkinter as tk
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from tkinter import ttk
 from typing import Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
 from ..themes import Look
-from ..widgets import FieldInput, FieldNotes
+from ..widgets import FieldEntry, FieldInput, FieldNotes
 from ..widgets.focus import focused_widget
+from ..widgets.typed import TypedField
 from .autofill import Autofill
 from .check_panel import CheckPanel, CheckView, Entering
 from .confirmation import Confirmation
@@ -25,6 +27,11 @@ from .record_inputs import CHECK_FIELDS, HEIGHTS, CheckKey, Record, RecordInputs
 from .technician_line import KEY as WHOLE_CHECK_KEY
 from .technician_line import TechnicianQuestion
 from .type_ahead import TypeAhead
+
+SAVING = (F.MEDIAN_HEIGHT, F.NOTES)
+"""The fields in which Enter saves."""
+
+HABIT_SECONDS = 1.0  # in which Enter after a field that went on by itself is the habitual one
 
 
 class FormCallbacks(NamedTuple):
@@ -60,6 +67,7 @@ class DataRecordForm(ttk.Frame):
         self._technician = ("", False)
         self._settings = settings
         self._loading = False
+        self._enter_to_swallow = ("", 0.0)  # in which field, until when
         self.saving = False
         self._plots: Mapping[str, tuple[int, ...]] = {}
         self.check = CheckView()
@@ -130,7 +138,7 @@ class DataRecordForm(ttk.Frame):
     def changed(self) -> bool:
         """Whether something was typed that would be lost with the form."""
         if self._opened is not None:
-            return self.inputs.texts() != self._opened.texts
+            return self.inputs.differ_from(self._opened.texts)
         return self.inputs.typed
 
     def texts(self) -> dict[str, str]:
@@ -343,20 +351,37 @@ class DataRecordForm(ttk.Frame):
         self._callbacks.save(self.get(), self.opened if self.opened == self.key else None)
 
     def advance(self, name: str) -> None:
-        """Enter in the field ``name``: on to the next required field, from the last one to a save."""
-        is_right = self.inputs[name].check()
-        if name == F.TECHNICIAN and is_right and not self._corrects:
+        """Enter in the field ``name``: on to the next required field, from the last one to a save.
+
+        A field that is wrong or empty keeps the focus, so that what is typed next replaces it and gets nowhere else.
+        """
+        if self._holds(name):
+            return
+        if name == F.TECHNICIAN and not self._corrects:
             self.confirm_technician()
             if self._go_on_saving():
                 return
-        if name in (F.MEDIAN_HEIGHT, F.NOTES):
-            self.submit()
-            return
-        following = self.inputs.after(name)
+        following = None if name in SAVING else self.inputs.after(name)
         if following is None:
             self.submit()
         else:
             self.inputs[following].focus_set()
+
+    def _holds(self, name: str) -> bool:
+        """Whether the field keeps the focus: it is wrong, or required and empty. Its text is selected then."""
+        each = self.inputs[name]
+        each.check()
+        if name in HEIGHTS:
+            self.inputs.check_across()
+        if not each.error:
+            return False
+        each.focus_set()
+        self._sound()
+        return True
+
+    def _sound(self) -> None:
+        if self._is_on("sound"):
+            self.bell()
 
     def focus_first_empty(self) -> None:
         """Put the focus where typing goes on: the first required field that is empty, or the next check."""
@@ -481,17 +506,48 @@ class DataRecordForm(ttk.Frame):
         each.editor.bind("<KP_Enter>", lambda _event: self._entered(name))
         self._keys.add_field(name)
         each.editor.bind("<<Edited>>", lambda _event: self._edited(name), add=True)
+        each.alarm = self._sound
+        if isinstance(each.editor, TypedField):
+            each.editor.spread = lambda cells: self._spread(name, cells)
+        if isinstance(each.editor, FieldEntry):
+            each.editor.implies_point = lambda: self._is_on("implied decimals")
+            each.editor.bind("<<Full>>", lambda _event: self._filled_up(name))
         if name in HEIGHTS:
             each.editor.bind("<<Left>>", lambda _event: self.inputs.check_across())
         return each
 
     def _entered(self, name: str) -> str:
-        self.advance(name)
+        swallowed, self._enter_to_swallow = self._enter_to_swallow, ("", 0.0)
+        if swallowed[0] != name or time.monotonic() > swallowed[1]:
+            self.advance(name)
         return "break"
+
+    def _filled_up(self, name: str) -> None:
+        """The second decimal was typed: go on by itself where that is wanted, but never save by itself."""
+        if not self._is_on("auto advance") or name in SAVING or self.inputs.after(name) is None:
+            return
+        self.advance(name)
+        focused = self.focused
+        if focused is not None and focused.name != name:
+            self._enter_to_swallow = (focused.name, time.monotonic() + HABIT_SECONDS)
+
+    def _spread(self, name: str, cells: Sequence[str]) -> str:
+        """Paste a row of cells into the fields from ``name`` on; returns why not, empty where it was done."""
+        problem = self.inputs.spread_problem(name, cells)
+        if not problem:
+            self.inputs[self.inputs.spread(name, cells)].focus_set()
+        return problem
+
+    def _is_on(self, setting: str) -> bool:
+        variable = self._settings.get(setting)
+        return variable is not None and bool(variable.get())
 
     def _edited(self, name: str) -> None:
         if self._loading:
             return
+        self._enter_to_swallow = ("", 0.0)
+        if name in HEIGHTS:
+            self.inputs.height_edited()
         if name in (F.DATE, F.TIME, F.LAB):
             self._check_changed()
         if name in (F.LAB, F.PLOT):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tkinter as tk
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from .. import fields
 from ..constants import FieldNames as F
@@ -27,6 +27,7 @@ class RecordInputs(dict[str, FieldInput]):
         self._read_only = False
         self.has_person: Callable[[], bool] = lambda: True
         """Whether the technician is confirmed; until then Technician is a stop."""
+        self._heights_disagree = False
 
     def add(self, parent: tk.Misc, name: str, label: str, width: int, label_width: int) -> FieldInput:
         """Make the input of the field ``name``."""
@@ -68,6 +69,14 @@ class RecordInputs(dict[str, FieldInput]):
         """What stands in each field."""
         return {name: each.text for name, each in self.items()}
 
+    def differ_from(self, texts: Mapping[str, str]) -> bool:
+        """Whether a field means another value than its text in ``texts``: 24,1 is 24.10."""
+        present = {name: each.text for name, each in self.items() if each.text != texts.get(name, "")}
+        return any(
+            _usual(self[name].field, text, self.choices.get(name)) != texts.get(name, "")
+            for name, text in present.items()
+        )
+
     def fill(self, texts: Mapping[str, str]) -> None:
         """Set the texts by the program; fields that aren't named stay as they are."""
         for name, text in texts.items():
@@ -92,11 +101,51 @@ class RecordInputs(dict[str, FieldInput]):
     def check_across(self) -> None:
         """Show what doesn't fit between the heights typed so far; what fits by now is wrong no more."""
         errors = fields.check_across({name: self.value(name) for name in HEIGHTS})
+        self._heights_disagree = bool(errors)
         for name in HEIGHTS:
             each = self[name]
             own = bool(each.text) and self.value(name) is None
             if not own and each.text:
                 each.show_error(errors.get(name, ""))
+
+    def spread_problem(self, name: str, cells: Sequence[str]) -> str:
+        """Why a row of ``cells`` can't be pasted into the fields from ``name`` on; empty where it can.
+
+        A cell that isn't valid is no reason: its field is marked. What can't stand in its field at all is one.
+        """
+        names = _from(name)
+        if len(cells) > len(names):
+            return f"{len(cells)} cells, but {len(names)} fields from {name} on"
+        row = dict(zip(names, cells, strict=False))
+        fault = row.get(F.EQUIPMENT_FAULT, self[F.EQUIPMENT_FAULT].text).strip()
+        try:
+            is_fault = fields.parse(fields.field(F.EQUIPMENT_FAULT), fault) is True
+        except ValueError as error:
+            return f"{F.EQUIPMENT_FAULT}: {error}"
+        kept = [each for each in fields.READINGS if row.get(each, "").strip()]
+        if is_fault and kept:
+            return f"{kept[0]} has a value, although {F.EQUIPMENT_FAULT} is set"
+        closed = [each for each in row if self[each].is_disabled and each not in fields.READINGS and row[each].strip()]
+        return f"{closed[0]} is closed" if closed else ""
+
+    def spread(self, name: str, cells: Sequence[str]) -> str:
+        """Paste a row of ``cells`` into the fields from ``name`` on, as the user's own edit, and check each.
+
+        Returns the field that the focus goes to: the first that is wrong, else the last one of the row.
+        """
+        row = dict(zip(_from(name), cells, strict=False))
+        # The fault first: it opens and closes the readings.
+        for each in sorted(row, key=lambda field: field != F.EQUIPMENT_FAULT):
+            self[each].editor.edit_text(fields.pasted(self[each].field, row[each]))
+        wrong = [each for each in row if not self[each].check()]
+        self.check_across()
+        wrong += [each for each in row if self[each].error and each not in wrong]
+        return wrong[0] if wrong else list(row)[-1]
+
+    def height_edited(self) -> None:
+        """A height was changed: where the heights were marked for not fitting together, look again."""
+        if self._heights_disagree:
+            self.check_across()
 
     def apply_fault(self, clear: bool = True) -> None:
         """Disable the readings while the equipment fault is set, and empty them."""
@@ -140,3 +189,14 @@ class RecordInputs(dict[str, FieldInput]):
 
     def _is_a_stop(self, name: str) -> bool:
         return not self[name].text or (name == F.TECHNICIAN and not self.has_person())
+
+
+def _from(name: str) -> tuple[str, ...]:
+    return fields.FOCUS_ORDER[fields.FOCUS_ORDER.index(name) :]
+
+
+def _usual(field: fields.Field, text: str, choices: fields.Choices | None) -> str:
+    try:
+        return fields.format_value(field, fields.parse(field, text, choices))
+    except ValueError:
+        return text

@@ -28,6 +28,14 @@ class FieldCheck(ttk.Checkbutton):
         """Tick or untick the box by the program."""
         self.variable.set(fields.parse(self.field, text) is True)
 
+    def edit_text(self, text: str) -> None:
+        """Tick or untick the box for the user."""
+        self.set_text(text)
+
+    def mark(self) -> str:
+        """Nothing can be wrong with a box."""
+        return ""
+
     def settle(self) -> None:
         """Nothing to bring into form."""
 

@@ -1,4 +1,4 @@
-"""What every one-line entry can do beyond Tk's own: undo, redo, and a paste that means the whole value."""
+"""What every one-line entry can do beyond Tk's own: undo and redo."""
 
 from __future__ import annotations
 
@@ -74,34 +74,6 @@ def _kind_of_edit(before: str, after: str) -> str:
     if len(after) == len(before) - 1 and before.startswith(after):
         return "delete"
     return "replace"
-
-
-def paste_value(entry: ttk.Entry, variable: tk.StringVar, allowed: Callable[[str], bool]) -> str:
-    """Paste the clipboard at the cursor, over the selection; or over all, if only that makes a valid text.
-
-    Blanks and line ends around the value (a spreadsheet's cell) are dropped. Returns Tk's ``"break"``.
-    """
-    try:
-        pasted = entry.clipboard_get().strip()
-    except tk.TclError:  # the clipboard is empty, or holds no text
-        return "break"
-    if not pasted or entry.instate(["disabled"]):
-        return "break"
-    text = variable.get()
-    start = end = entry.index(tk.INSERT)
-    if entry.selection_present():
-        start, end = entry.index(tk.SEL_FIRST), entry.index(tk.SEL_LAST)
-    merged = text[:start] + pasted + text[end:]
-    if allowed(merged):
-        variable.set(merged)
-        entry.icursor(start + len(pasted))
-    elif allowed(pasted):
-        variable.set(pasted)
-        entry.icursor(tk.END)
-    else:
-        entry.event_generate("<<Refused>>")
-    entry.selection_clear()
-    return "break"
 
 
 def bind_after_class(widget: tk.Widget, sequence: str, function: Callable[[tk.Event], object]) -> None:

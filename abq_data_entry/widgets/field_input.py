@@ -21,16 +21,15 @@ ERROR_MARK = "✗ "
 
 def limits_text(field: fields.Field) -> str:
     """What the field takes, in a few words ("0.5 to 52.0 g/m³"); empty where there is no number to say."""
-    if field.minimum is None or field.maximum is None:
-        return f"{field.length} characters" if field.type is FieldTypes.STRING else ""
-    return f"{field.minimum} to {field.maximum} {field.unit}".rstrip()
+    return f"{field.length} characters" if field.type is FieldTypes.STRING else fields.limits(field)
 
 
 class FieldInput(ttk.Frame):
     """One field of the record. ``editor`` is the widget that has the focus.
 
-    The line below the editor shows, by rising importance, a hint, the previous reading of the same plot
-    ("was 23.90"), and the error in words with a mark.
+    The line below the editor shows the previous reading of the same plot ("was 23.90"), and before it the error in
+    words with a mark, or a hint. A text that can't become right any more is marked at once, and the mark stays until
+    the text is right. ``alarm()`` is called with each new mark.
     """
 
     def __init__(
@@ -46,6 +45,7 @@ class FieldInput(ttk.Frame):
         self.field = field
         self.choices = choices
         self.error = ""
+        self.alarm: Callable[[], object] = lambda: None
         self.filled_by_itself = False
         self._previous = ""
         self._hint = ""
@@ -54,7 +54,9 @@ class FieldInput(ttk.Frame):
         self._tooltip = Tooltip(self._note)
         self.editor.bind("<FocusOut>", self._leave, add=True)
         self.editor.bind("<<Edited>>", self._edited, add=True)
-        self.editor.bind("<<Refused>>", lambda _event: self.show_hint(limits_text(field)), add=True)
+        self.editor.bind("<<Refused>>", self._refused, add=True)
+        self.editor.bind("<Alt-Return>", self._take_likely)
+        self._note.bind("<Button-1>", self._take_likely)
         self._filling = False
 
     @property
@@ -106,10 +108,14 @@ class FieldInput(ttk.Frame):
 
     def show_error(self, text: str) -> None:
         """Show the error below the editor; an empty text clears it."""
-        self.error = text
+        appeared, self.error = bool(text) and not self.error, text
         if isinstance(self.editor, ttk.Widget):
             self.editor.state(["invalid" if text else "!invalid"])
+        else:
+            self.editor.show_wrong(bool(text))
         self._refresh()
+        if appeared:
+            self.alarm()
 
     def show_previous(self, text: str, when: str = "") -> None:
         """Show the previous reading of the same plot; ``when`` (date and time) is its tooltip."""
@@ -169,11 +175,9 @@ class FieldInput(ttk.Frame):
             self._note.grid(row=1, column=0, columnspan=2, sticky="e", padx=(0, 4))
 
     def _refresh(self) -> None:
-        text, style = self._previous, "Note.TLabel"
-        if self._hint:
-            text = self._hint
-        if self.error:
-            text, style = ERROR_MARK + self.error, "Error.TLabel"
+        said = ERROR_MARK + self.error if self.error else self._hint
+        text = " · ".join(filter(None, (said, self._previous)))
+        style = "Error.TLabel" if self.error else "Note.TLabel"
         if str(self._note.cget("text")) != text or str(self._note.cget("style")) != style:
             self._note.configure(text=text, style=style)
             if not isinstance(self.editor, (FieldCheck, FieldNotes)):
@@ -194,7 +198,30 @@ class FieldInput(ttk.Frame):
         if self._filling:
             return
         self.filled_by_itself = False
-        if self._hint or self.error:
-            self._hint = ""
-            # What is being mended isn't called wrong before the focus leaves it.
-            self.show_error("")
+        self._hint = ""
+        self.show_error(self._judged())
+
+    def _judged(self) -> str:
+        """What is wrong while somebody types: what can't become right, and after a mark all that isn't right yet."""
+        wrong = self.editor.mark()
+        if wrong or not self.error:
+            return wrong
+        try:
+            self.value()
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def _refused(self, _event: object) -> None:
+        if isinstance(self.editor, TypedField):
+            self.show_hint(f"{ERROR_MARK}Nothing was pasted: {self.editor.refusal}")
+            self.alarm()
+
+    def _take_likely(self, _event: object) -> str | None:
+        """Take the value that the error offers ("24;09": 24.09)."""
+        likely = fields.likely(self.field, self.text) if self.error else None
+        if likely is None or not isinstance(self.editor, TypedField):
+            return None
+        self.editor.edit_text(likely)
+        self.editor.focus_set()
+        return "break"

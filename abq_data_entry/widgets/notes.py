@@ -14,6 +14,7 @@ class FieldNotes(tk.Text):
     def __init__(self, parent: tk.Misc, field: fields.Field, height: int = 2) -> None:
         self.field = field
         self._palette = LIGHT
+        self._wrong = False
         super().__init__(parent, height=height, width=20, wrap="word", undo=True, maxundo=0, autoseparators=True)
         self.configure(relief="flat", borderwidth=0, highlightthickness=1, font="TkTextFont")
         self.bind("<<Modified>>", self._modified)
@@ -40,6 +41,21 @@ class FieldNotes(tk.Text):
         self.edit_reset()
         self.configure(state=state)  # type: ignore[call-overload]
 
+    def edit_text(self, text: str) -> None:
+        """Replace the notes for the user: a step to undo."""
+        self.edit_separator()
+        self.replace("1.0", "end-1c", text)
+        self.edit_separator()
+
+    def mark(self) -> str:
+        """What is wrong with the text, in words."""
+        return fields.mark(self.field, self.text)
+
+    def show_wrong(self, wrong: bool) -> None:
+        """Tint the text that has an error."""
+        self._wrong = wrong
+        self._colour()
+
     def settle(self) -> None:
         """Nothing to bring into form."""
 
@@ -58,7 +74,8 @@ class FieldNotes(tk.Text):
 
     def _colour(self) -> None:
         p, enabled = self._palette, str(self.cget("state")) == "normal"
-        self.configure(background=p.field if enabled else p.field_disabled, foreground=p.text if enabled else p.muted)
+        field = p.field_wrong if self._wrong else p.field
+        self.configure(background=field if enabled else p.field_disabled, foreground=p.text if enabled else p.muted)
 
     def _modified(self, _event: object) -> None:
         if self.edit_modified():

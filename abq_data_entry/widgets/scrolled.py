@@ -105,7 +105,7 @@ class Scrolled(ttk.Frame):
             self.show_part(widget if isinstance(widget, ttk.Button) else widget.master)
 
     def _wheel(self, event: tk.Event, steps: int) -> None:
-        if self._down.winfo_manager() and not isinstance(event.widget, (ttk.Combobox, tk.Text)):
+        if self._down.winfo_manager() and not isinstance(event.widget, tk.Text):
             self.inside.yview_scroll(steps, "units")
 
 

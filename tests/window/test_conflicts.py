@@ -111,7 +111,7 @@ def test_a_choice_that_makes_no_record_is_refused_in_place(correcting: Window, s
     assert {row.name for row in dialog._rows} == {F.MIN_HEIGHT, F.MEDIAN_HEIGHT}
     dialog.choose(F.MIN_HEIGHT, "mine")
     dialog.choose(F.MEDIAN_HEIGHT, "theirs")
-    assert "Median Height must be at least Min Height" in state_of(dialog)
+    assert "is below Min Height" in state_of(dialog)
     dialog._buttons[0].invoke()
     assert dialog.winfo_exists()
     dialog.choose(F.MEDIAN_HEIGHT, "mine")
