@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 from typing import TYPE_CHECKING, Any
 
+from ..constants import FieldNames as F
 from ..jobs import ANY
 from ..views.record_list import ListFilter
 from ..widgets.paged_list import PageRequest
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 RECOUNT_LIMIT = 100_000
+RECOUNT_MS = 250  # what comes within that time is counted once
+RECOUNT_LARGE_MS = 20_000
+AGAIN_MS = 2000  # after a count that failed
 
 
 class Browsing:
@@ -26,6 +31,7 @@ class Browsing:
         self._index: Any = None
         self._counting: Job | None = None
         self._inserted = 0
+        self._timer = ""
 
     def fetch(self, chosen: ListFilter, request: PageRequest) -> None:
         """A page is wanted."""
@@ -43,6 +49,10 @@ class Browsing:
 
         def show(rows: list[Record]) -> None:
             records.show_page(request, rows)
+            if records.unseen:
+                records.show_news(0)  # they are in their place now
+            if not records.page.agrees and not records.page.waiting:
+                self._count_soon()  # the page is newer than the count
 
         def failed(error: BaseException) -> None:
             if records.page.expects(request):
@@ -53,6 +63,7 @@ class Browsing:
     def filter_changed(self, chosen: ListFilter) -> None:
         """Other records, or another order: what was counted is of no use any more."""
         self._index = None
+        self._cancel_timer()
         self._count(chosen)
 
     def _count(self, chosen: ListFilter) -> None:
@@ -78,26 +89,88 @@ class Browsing:
         self._counting = job
 
     def records_changed(self, key: tuple[Any, ...], inserted: bool) -> None:
-        """A record was saved: show it in the list where the filter has it."""
-        chosen: ListFilter = self._app.record_list.filter
-        if chosen.date not in (None, key[0]):
+        """A record was saved here: it is shown in the list, or said to be left out by the filters."""
+        records, model = self._app.record_list, self._app.data_model
+        self._changed(inserted=int(inserted and records.may_admit(key)))
+        if model is None or not records.may_admit(key):
+            records.show_left_out(key)
             return
-        if inserted and self._index is not None and self._index.total > RECOUNT_LIMIT:
-            # Counting again would cost more than a position that is off by the rows of this session.
-            self._inserted += 1
-            self._app.record_list.show_total(self._index.total + self._inserted)
-        elif inserted:
-            self.filter_changed(chosen)  # the old positions would hide the new record
-        self._app.record_list.page.refresh()
+        if self._is_large:
+            records.page.refresh()
+            return
+        chosen = records.filter
+
+        def found(position: int | None) -> None:
+            if records.filter != chosen:
+                return
+            if position is None:
+                records.show_left_out(key)
+                records.page.refresh()
+            else:
+                records.reveal(position, key)
+
+        selection = _selection(chosen)
+        self._app.jobs.submit(
+            "records",
+            lambda: model.get_position(selection, *key),
+            done=found,
+            failed=lambda error: log.info("where the record stands isn't known: %s", type(error).__name__),
+        )
 
     def follow(self, count: int) -> None:
         """Others have saved so many records that this list has: show them, and keep the row that is selected."""
-        if self._index is not None and self._index.total > RECOUNT_LIMIT:
-            self._inserted += count
-            self._app.record_list.show_total(self._index.total + self._inserted)
-        else:
-            self.filter_changed(self._app.record_list.filter)
+        self._changed(inserted=count)
         self._app.record_list.follow()
+
+    def count_news(self, count: int) -> None:
+        """So many records came that the list doesn't show yet: they count all the same."""
+        self._changed(inserted=count)
+
+    def look_again(self) -> None:
+        """Records may have come or gone: count and fetch anew what is visible; it keeps its place and selection."""
+        self._app.record_list.show_news(0)
+        self._changed(inserted=0)
+        self._app.record_list.follow()
+
+    def follow_form(self) -> None:
+        """The list has the day of the form, once it is typed."""
+        form, date = self._app.form, None
+        focused = form.focused
+        if focused is None or focused.name != F.DATE:
+            date = form.inputs.value(F.DATE)
+        if isinstance(date, datetime.date):
+            self._app.record_list.follow_date(date)
+
+    def end(self) -> None:
+        """The window closes."""
+        self._cancel_timer()
+
+    @property
+    def _is_large(self) -> bool:
+        return self._index is not None and self._index.total > RECOUNT_LIMIT
+
+    def _changed(self, inserted: int) -> None:
+        """So many records came into the list: count anew, or add them, where counting would cost more."""
+        if self._is_large:
+            self._inserted += inserted
+            self._app.record_list.show_total(self._index.total + self._inserted)
+        self._count_soon()
+        if not self._is_large:
+            self._index = None  # the old positions would hide what is new
+
+    def _count_soon(self) -> None:
+        if not self._timer:
+            pause = RECOUNT_LARGE_MS if self._is_large else RECOUNT_MS
+            self._timer = self._app.after(pause, self._count_now)
+
+    def _count_now(self) -> None:
+        self._cancel_timer()
+        self._count(self._app.record_list.filter)
+
+    def _cancel_timer(self) -> None:
+        if self._timer:
+            self._app.after_cancel(self._timer)
+            self._timer = ""
 
     def restart(self) -> None:
         """Fetch and count all anew."""
@@ -116,6 +189,9 @@ class Browsing:
             return
         log.warning("the records couldn't be counted", exc_info=error)
         self._app.record_list.show_uncounted()
+        # What lost its connection while the pages got a new one; an answer that never comes is the pages' to tell.
+        if not self._app.reconnecting.away and not self._timer:
+            self._timer = self._app.after(AGAIN_MS, self._count_now)
 
 
 def _end_query(model: Any, job: Job) -> None:

@@ -38,7 +38,6 @@ class Following:
         self._thread: threading.Thread | None = None
         self._saved: dict[Key, str] = {}
         self._missed = False
-        self._began = False
         self._places = False
         self._shown_at = 0.0
         self._timer = application.after(LOOK_MS, self._look)
@@ -48,7 +47,7 @@ class Following:
         if model is self._watched:
             return
         self._stop.set()
-        self._watched, self._stop, self._began = model, threading.Event(), False
+        self._watched, self._stop = model, threading.Event()
         self._thread = threading.Thread(
             target=model.watch, args=(self._heard.put, self._stop), name="watching", daemon=True
         )
@@ -72,6 +71,7 @@ class Following:
             for notice in self._heard.get():
                 self._take(notice)
         self._app.presence.follow_form()
+        self._app.browsing.follow_form()
         if clock.monotonic() - self._shown_at >= PAUSE_SECONDS:
             self._show()
 
@@ -92,8 +92,7 @@ class Following:
         if content.get("table") not in ("plot_checks", "lab_checks"):
             self._places = True
         elif key is not None:
-            # Recorded and corrected within one bundle: still new.
-            self._saved[key] = "insert" if self._saved.get(key) == "insert" else operation
+            self._saved[key] = _both(self._saved.get(key), operation)
 
     def _show(self) -> None:
         app, model = self._app, self._watched
@@ -106,30 +105,34 @@ class Following:
         lab = app.form.check_key[2] if app.form.check_key is not None else None
         if self._missed or any(key[2] == lab for key in saved):
             app.checks.refresh()
-        if self._missed:
+        missed, self._missed, self._places = self._missed, False, False
+        if missed:
             self._show_missed()
-        self._missed = self._places = False
-        self._fetch(model, saved)
+        self._fetch(model, saved, whole=missed)
 
     def _show_missed(self) -> None:
         """Who knows what was saved since the list was fetched, while nobody listened."""
-        if self._app.record_list.in_use or not self._began:
-            self._app.record_list.page.refresh()
-        else:
-            self._app.browsing.follow(0)
-        self._began = True
+        self._app.browsing.look_again()
         if self._app.form.opened is not None and self._watched is not None:
             self._fetch(self._watched, {}, also=(self._app.form.opened,))
 
-    def _fetch(self, model: SQLModel, saved: dict[Key, str], also: tuple[Key, ...] = ()) -> None:
-        """Fetch the records that are to be seen: those in the list, the one in the form, and new ones."""
+    def _fetch(
+        self, model: SQLModel, saved: dict[Key, str], also: tuple[Key, ...] = (), whole: bool = False
+    ) -> None:
+        """Fetch the records that are to be seen: those in the list, the one in the form, and new ones.
+
+        ``whole``: the list is fetched as a whole already, new ones too.
+        """
         records, opened = self._app.record_list, self._app.form.opened
         changed = {key for key in saved if key[3] is not None and (records.holds(key) or key == opened)}
         for check in (key[:3] for key in saved if key[3] is None):
             changed |= {_key_of(row) for row in records.page.rows if _key_of(row)[:3] == check}
             changed |= {opened} if opened is not None and opened[:3] == check else set()
+        if self._left_the_list(saved):
+            self._app.browsing.look_again()
+            whole = True
         inserted = [key for key, operation in saved.items() if operation == "insert" and key[3] is not None]
-        new = [key for key in inserted if not records.holds(key) and records.may_admit(key)]
+        new = [key for key in inserted if not whole and not records.holds(key) and records.may_admit(key)]
         if records.filter.technician is None:  # then the key alone says whether the list has it
             self._show_new(len(new))
             new = []
@@ -145,9 +148,20 @@ class Following:
             "records", fetch, done=lambda found: self._show_found(found, set(new)), failed=_not_fetched
         )
 
+    def _left_the_list(self, saved: Mapping[Key, str]) -> bool:
+        """Whether records may be gone from the list: withdrawn, moved, or of another technician by now."""
+        records = self._app.record_list
+        gone = [key for key, operation in saved.items() if operation == "delete" and key[3] is not None]
+        for key in gone:
+            records.unmark(key)
+        others = [] if records.filter.technician is None else [key for key in saved if saved[key] == "update"]
+        return any(records.may_admit(key) for key in (*gone, *others) if key[3] is not None)
+
     def _show_found(self, found: dict[Key, Any], new: set[Key]) -> None:
         records = self._app.record_list
         records.show_changed({key: each.record for key, each in found.items() if key not in new})
+        if any(records.holds(key) and not records.admits(each.record) for key, each in found.items()):
+            self._app.browsing.look_again()
         self._show_new(sum(records.admits(each.record) for key, each in found.items() if key in new))
         opened = self._app.form.opened
         if opened in found:
@@ -158,6 +172,7 @@ class Following:
         records = self._app.record_list
         if count and records.in_use:
             records.show_news(records.unseen + count)
+            self._app.browsing.count_news(count)
         elif count:
             self._app.browsing.follow(count)
 
@@ -173,6 +188,13 @@ class Following:
             return
         form.open_record(theirs.record, theirs.version)
         self._app.status.set(f"{by} has just corrected plot {key[3]}: these are the new values")
+
+
+def _both(before: str | None, after: str) -> str:
+    """What two changes of a record are together: recorded and corrected is still new, gone and come is changed."""
+    if before == "insert" and after == "update":
+        return "insert"
+    return "update" if before == "delete" and after == "insert" else after
 
 
 def _key_of(row: Any) -> Key:

@@ -39,10 +39,13 @@ class NewDay:
         began, self._day = today != self._day, today
         if began:
             self._app.filename.set(outbox.extract_name(today))
-            self._app.record_list.begin_day()
         form = self._app.form
         date = form.inputs[F.DATE].text
-        if form.begin_day() or self._kept == (date, today):
+        follows = form.begin_day()
+        if began:
+            of_form = form.inputs.value(F.DATE)
+            self._app.record_list.begin_day(of_form if isinstance(of_form, datetime.date) else None)
+        if follows or self._kept == (date, today):
             form.offer_day(None)
             return
         if began:

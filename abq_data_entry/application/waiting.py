@@ -191,10 +191,11 @@ class Waiting:
         self.entries = tuple(each for each in self.entries if each.identifier not in gone)
         for entry in done.saved:
             self._app.offline.record_saved(entry.record)
+            self._app.record_list.mark(entry.key, "new" if entry.write == "insert" else "edited")
         if done.saved:
             self._app.status.set(f"{counted(len(done.saved))} that waited here {_are(done.saved)} in the database now")
             self._app.checks.refresh()
-            self._app.browsing.restart()
+            self._app.browsing.look_again()
         if done.undecided:
             self._app.status.set(f"{counted(len(done.undecided))} that waited here need your decision")
         away = done.problem is not None and self._app.reconnecting.means_away(done.problem)

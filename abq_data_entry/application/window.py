@@ -328,6 +328,7 @@ class Application(tk.Tk):
         self.waiting.end()
         self.offline.end()
         self.following.end()
+        self.browsing.end()
         self.presence.leave()
         self._layout.remember_size(self.settings["window geometry"])
         self.drafts.keep()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from abq_data_entry.fields.table import Choices, Field
 
@@ -33,6 +34,21 @@ _MONTHS = (
 )
 _LEAP_YEAR = 2000
 _LONGEST = 20
+
+
+class DateReader(NamedTuple):
+    """How dates are read in one place: which day it is, and whether people there write the month first."""
+
+    today: Callable[[], datetime.date] = datetime.date.today
+    month_first: Callable[[], bool] = lambda: False
+
+    def read(self, text: str) -> datetime.date:
+        """Return the date that a text means now; raises `ValueError` with the words for it."""
+        return read_date(text, self.today(), "/" in text and self.month_first())
+
+    def may_become(self, text: str) -> bool:
+        """Tell whether typing on could make a date of a text."""
+        return may_become_date(text, "/" in text and self.month_first())
 
 
 def read_date(text: str, today: datetime.date | None = None, month_first: bool = False) -> datetime.date:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg2.extensions import cursor as Cursor
 
+from abq_data_entry.constants import FieldNames
 from abq_data_entry.models.connections import rows_as_dicts
 from abq_data_entry.models.counting import count_rows
 from abq_data_entry.models.orders import Part, beyond, parts_of, place_of
@@ -29,7 +30,8 @@ def get_page_at(cursor: Cursor, selection: Selection, rows: int, start: int, ind
         stretches = [None] * len(parts)
     skipped = start
     for part, stretch in zip(parts, stretches, strict=True):
-        if stretch is not None and skipped >= stretch.total and not page:
+        # What came since it was counted may stand behind the last row that was.
+        if stretch is not None and skipped >= stretch.total and not page and part is not parts[-1]:
             skipped -= stretch.total
             continue
         before, post = stretch.post_before(skipped) if stretch is not None else (0, None)
@@ -69,6 +71,29 @@ def get_last_page(cursor: Cursor, selection: Selection, rows: int) -> list[Row]:
         if len(page) >= rows:
             break
     return page
+
+
+def get_position(cursor: Cursor, selection: Selection, record: Mapping[str, object]) -> int | None:
+    """Return how many records of the selection come before this one, `None` if it isn't among them.
+
+    Counts them, so it is for selections of some thousands.
+    """
+    wanted = {
+        FieldNames.DATE: selection.date,
+        FieldNames.LAB: selection.lab,
+        FieldNames.PLOT: selection.plot,
+        FieldNames.TECHNICIAN: selection.technician,
+    }
+    if any(value is not None and record[name] != value for name, value in wanted.items()):
+        return None
+    parts = parts_of(cursor, selection)
+    home = place_of(parts, selection, record)
+    part = parts[home]
+    condition = part.condition + beyond(part.columns, ">" if part.descending else "<")
+    cursor.execute(
+        f"SELECT count(*) FROM plot_checks WHERE {condition}", [*part.parameters, *part.values(record)]
+    )
+    return int(cursor.fetchall()[0][0]) + sum(count_rows(cursor, each) for each in parts[:home])
 
 
 def _walk(

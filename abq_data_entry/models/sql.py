@@ -270,6 +270,19 @@ class SQLModel:
 
         return self._connections.read(run)
 
+    def get_position(
+        self, selection: Selection, date: object, time: object, lab: object, plot: object
+    ) -> int | None:
+        """Return the position of a record in a selection of some thousands, `None` if it isn't among them."""
+        key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
+
+        def run(cursor: Cursor) -> int | None:
+            cursor.execute(statements.GET_RECORD, key)
+            found = rows_as_dicts(cursor)
+            return paging.get_position(cursor, selection, found[0]) if found else None
+
+        return self._connections.read(run) if key else None
+
     def export_records(
         self, path: str | Path, first_date: datetime.date, last_date: datetime.date | None = None
     ) -> int:

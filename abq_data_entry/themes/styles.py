@@ -101,6 +101,8 @@ def _labels(style: ttk.Style, look: Look) -> None:
     style.configure("Help.TFrame", background=p.bar, bordercolor=p.border, relief="solid", borderwidth=1)
     style.configure("Help.TLabel", background=p.bar, foreground=p.text)
     style.configure("Warning.Bar.TLabel", background=p.bar, foreground=p.warning)
+    words = {"background": p.bar, "foreground": p.error, "bordercolor": p.error}
+    style.configure("Words.TLabel", relief="solid", borderwidth=1, padding=(8, 4), font="AbqSmall", **words)
     style.configure("Tooltip.TLabel", background=p.text, foreground=p.surface, padding=(8, 4), font="AbqSmall")
 
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
+from ..fields.dates import DateReader
 from ..widgets.focus import focused_widget
 from ..widgets.paged_list import Column, PagedList, PageRequest, Row
+from .list_filters import ListFilters
 
-ANY = "any"
-TODAY = "today"
 MARK = "Mark"
 _HEADINGS = {
     F.SEED_SAMPLE: "Seed",
@@ -50,26 +50,28 @@ class ListCallbacks(NamedTuple):
 
 
 class RecordList(ttk.Frame):
-    """Records, newest first; today's until another date is chosen."""
+    """Records, newest first; those of the form's day until another one is chosen."""
 
     def __init__(
         self,
         parent: tk.Misc,
         callbacks: ListCallbacks,
         today: Callable[[], datetime.date] = datetime.date.today,
+        month_first: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(parent)
         self._callbacks = callbacks
         self._today = today
-        self._choices: dict[str, Sequence[object]] = {}
         self._marks: dict[tuple[object, ...], str] = {}
         self._unseen = 0
+        self._left_out: tuple[object, ...] | None = None
+        self._followed: datetime.date | None = None
         self.filter = ListFilter(today())
-        self._variables = {name: tk.StringVar(self, ANY) for name in (F.DATE, F.LAB, F.PLOT, F.TECHNICIAN)}
-        self._variables[F.DATE].set(TODAY)
+        self.filters = ListFilters(self, self._apply, DateReader(today, month_first))
+        self._variables = self.filters.variables
         self.columnconfigure(0, weight=1)
         self.rowconfigure(1, weight=1)
-        self._add_filters()
+        self._add_bar()
         self.page = PagedList(
             self, _columns(), self._fetch, self._text_of, callbacks.open, lambda name: self.sort_by(name)
         )
@@ -81,7 +83,8 @@ class RecordList(ttk.Frame):
     def show_choices(self, technicians: Sequence[str], labs: Sequence[str], plots: Mapping[str, Sequence[int]]) -> None:
         """The values to filter by."""
         every_plot = sorted({plot for each in plots.values() for plot in each})
-        self._choices = {F.TECHNICIAN: technicians, F.LAB: labs, F.PLOT: every_plot}
+        self.filters.show_choices({F.TECHNICIAN: technicians, F.LAB: labs, F.PLOT: every_plot})
+        self._apply()  # what was typed before may mean something by now, or nothing any more
 
     def show_page(self, request: PageRequest, rows: Sequence[Row]) -> None:
         """The rows of a page that was asked for; nothing happens if it is no longer waited for."""
@@ -91,14 +94,18 @@ class RecordList(ttk.Frame):
         if rows or request.start or self.page.waiting:
             return
         if self._is_filtered():
-            self.page.show_message("No record fits these filters.", "Show today's records", self.reset)
+            self.page.show_message("No record fits these filters.", f"Show {self._day_words()} records", self.reset)
         else:
-            self.page.show_message("No records yet today. They appear here as they are saved.")
+            when = "today" if self._day() == self._today() else f"of {self._day()}"
+            self.page.show_message(f"No records yet {when}. They appear here as they are saved.")
 
     def show_total(self, total: int) -> None:
         """How many records fit the filter."""
         self._count.configure(text="1 record" if total == 1 else f"{total:,} records")
         self.page.show_total(total)
+        more_rows_than_records = self.page.position + len(self.page.rows) > total
+        if not self.page.agrees and not self.page.waiting and (more_rows_than_records or not self.in_use):
+            self.follow()
 
     def show_uncounted(self) -> None:
         """How many there are couldn't be found out."""
@@ -114,14 +121,22 @@ class RecordList(ttk.Frame):
         if self._marks.get(key) != "new":
             self._marks[key] = text
 
+    def unmark(self, key: tuple[object, ...]) -> None:
+        """The record isn't there any more."""
+        self._marks.pop(key, None)
+
     def show_news(self, count: int) -> None:
         """``count`` records were saved elsewhere and aren't in the list yet; a click or F5 shows them."""
         self._unseen = count
-        if not count:
-            self._news.pack_forget()
-            return
-        self._news.configure(text=f"{count:,} new {'record' if count == 1 else 'records'}: show (F5)")
-        self._news.pack(side="right", padx=(0, 16))
+        self._show_button(f"{count:,} new {'record' if count == 1 else 'records'}: show (F5)" if count else "")
+
+    def show_left_out(self, key: tuple[object, ...] | None) -> None:
+        """The record that was just saved isn't among those that the filters let through; a click shows it."""
+        self._left_out = key
+        if key is None:
+            self.show_news(self._unseen)
+        else:
+            self._show_button(f"Lab {key[2]}, plot {key[3]} is saved, but not in this list: show it")
 
     @property
     def unseen(self) -> int:
@@ -162,20 +177,35 @@ class RecordList(ttk.Frame):
         self._apply(sort=name, descending=descending)
 
     def reset(self) -> None:
-        """Back to today's records, newest first."""
-        for name, variable in self._variables.items():
-            variable.set(TODAY if name == F.DATE else ANY)
+        """Back to all records of the form's day, newest first."""
+        self.filters.reset(self._day())
         self._apply(sort=F.DATE, descending=True)
 
-    def begin_day(self) -> None:
-        """Midnight has passed: who looks at today's records sees those of the new day."""
-        if self._variables[F.DATE].get().strip().lower() == TODAY:
+    def follow_date(self, date: datetime.date) -> None:
+        """The form has another day: show its records, unless somebody has chosen another day here, or any."""
+        if date == self._followed:
+            return
+        follows = self.filter.date == self._day() and not self.filters.marked(F.DATE)
+        self._followed = date
+        if follows:
+            self.filters.set_date(date)
             self._apply()
+
+    def begin_day(self, date: datetime.date | None) -> None:
+        """Midnight has passed: who looks at today's records sees those of the form's ``date``."""
+        if date not in (None, self._today()):
+            self.filters.keep_day()
+        elif self.filters.is_today:
+            self._followed = date
+            self._apply()
+        elif date is not None:
+            self.follow_date(date)
 
     def restart(self) -> None:
         """Ask for the first page and for the count of the present filter."""
         self._count.configure(text="counting…")
         self.show_news(0)
+        self.show_left_out(None)
         self._show_sorting()
         self._callbacks.filter_changed(self.filter)
         self.page.restart()
@@ -184,11 +214,27 @@ class RecordList(ttk.Frame):
         """Show what is new; the record that is selected stays selected."""
         self.page.refresh(_key_of)
 
+    def reveal(self, position: int, key: tuple[object, ...]) -> None:
+        """Show and select the record that stands at that position."""
+        self.show_left_out(None)
+        self.page.reveal(position, _key_of, key)
+
     def focus_set(self) -> None:
         """Put the focus on the rows."""
         self.page.focus_set()
 
-    def _show_news(self) -> None:
+    def _show_button(self, text: str) -> None:
+        if text:
+            self._news.configure(text=text)
+            self._news.pack(side="right", padx=(0, 16))
+        else:
+            self._news.pack_forget()
+
+    def _button_pressed(self) -> None:
+        if self._left_out is not None:
+            date = self._left_out[0]
+            self.filters.reset(date if isinstance(date, datetime.date) else None)
+            self._apply()
         self.restart()
         self.focus_set()
 
@@ -198,42 +244,20 @@ class RecordList(ttk.Frame):
         first, last = ("newest", "oldest") if self.filter.sort in (F.DATE, F.TIME) else ("largest", "smallest")
         self._direction.configure(text=f"▼ {first} first" if self.filter.descending else f"▲ {last} first")
 
-    def _add_filters(self) -> None:
-        bar = ttk.Frame(self, style="Bar.TFrame", padding=(16, 4))
+    def _add_bar(self) -> None:
+        bar = self.filters
         bar.grid(row=0, column=0, sticky="ew")
-        for name, label, width in (
-            (F.DATE, "Date", 11),
-            (F.LAB, "Lab", 5),
-            (F.PLOT, "Plot", 5),
-            (F.TECHNICIAN, "Technician", 16),
-        ):
-            box = self._add_box(bar, label, width, self._variables[name])
-            box.configure(postcommand=lambda name=name, box=box: box.configure(values=self._values(name)))  # type: ignore[misc]
-            for event in ("<<ComboboxSelected>>", "<Return>", "<FocusOut>"):
-                box.bind(event, lambda _event: self._apply(), add=True)
         self._sort = tk.StringVar(self, _heading(F.DATE))
-        sort = self._add_box(bar, "Sort by", 10, self._sort)
+        sort = bar.add_box("Sort by", 10, self._sort)
         sort.configure(values=[each.heading for each in _columns()[1:-1]], state="readonly")
         sort.bind("<<ComboboxSelected>>", lambda _event: self._sort_chosen())
         self._direction = ttk.Button(bar, style="Quiet.TButton", command=lambda: self.sort_by(self.filter.sort))
         self._direction.pack(side="left")
         self._count = ttk.Label(bar, style="Bar.TLabel")
         self._count.pack(side="right")
-        self._news = ttk.Button(bar, style="News.TButton", command=self._show_news)
+        self._news = ttk.Button(bar, style="News.TButton", command=self._button_pressed)
         for key in ("<Return>", "<KP_Enter>"):
             self._news.bind(key, lambda _event: self._news.invoke())
-
-    def _add_box(self, bar: ttk.Frame, label: str, width: int, variable: tk.StringVar) -> ttk.Combobox:
-        ttk.Label(bar, text=label, style="Bar.TLabel").pack(side="left", padx=(0, 4))
-        box = ttk.Combobox(bar, textvariable=variable, width=width, font="TkTextFont")
-        box.pack(side="left", padx=(0, 16))
-        return box
-
-    def _values(self, name: str) -> list[str]:
-        if name == F.DATE:
-            today = self._today()
-            return [TODAY, ANY, *((today - datetime.timedelta(days=n)).isoformat() for n in range(1, 8))]
-        return [ANY, *(str(each) for each in self._choices.get(name, ()))]
 
     def _sort_chosen(self) -> None:
         name = next(each.name for each in _columns() if each.heading == self._sort.get())
@@ -241,13 +265,8 @@ class RecordList(ttk.Frame):
             self.sort_by(name)
 
     def _apply(self, sort: str | None = None, descending: bool | None = None) -> None:
-        plot = self._chosen(F.PLOT)
-        lab, technician = self._chosen(F.LAB), self._chosen(F.TECHNICIAN)
         chosen = ListFilter(
-            self._chosen_date(),
-            str(lab) if lab is not None else None,
-            plot if isinstance(plot, int) else None,
-            str(technician) if technician is not None else None,
+            *self.filters.read(),
             sort or self.filter.sort,
             self.filter.descending if descending is None else descending,
         )
@@ -255,41 +274,17 @@ class RecordList(ttk.Frame):
             self.filter = chosen
             self.restart()
 
-    def _chosen(self, name: str) -> object:
-        """The value of a filter; ``None`` for any. What isn't in the list becomes ``any``."""
-        variable, field = self._variables[name], fields.field(name)
-        text = variable.get().strip()
-        choices: fields.Choices = [str(each) for each in self._choices.get(name, ())]
-        if text.lower() in (ANY, ""):
-            variable.set(ANY)
-            return None
-        text = fields.complete(field, text, choices) or text
-        try:
-            value = fields.parse(field, text, choices)
-        except ValueError:
-            variable.set(ANY)
-            return None
-        variable.set(fields.format_value(field, value))
-        return value
+    def _day(self) -> datetime.date:
+        """The day whose records are shown unless somebody chooses others."""
+        return self._followed or self._today()
 
-    def _chosen_date(self) -> datetime.date | None:
-        variable = self._variables[F.DATE]
-        text = variable.get().strip().lower()
-        if text == ANY:
-            return None
-        try:
-            value = fields.parse(fields.field(F.DATE), text)
-        except ValueError:
-            variable.set(TODAY)
-            return self._today()
-        assert isinstance(value, datetime.date)
-        variable.set(value.isoformat())
-        return value
+    def _day_words(self) -> str:
+        return "today's" if self._day() == self._today() else f"the day's ({self._day()})"
 
     def _is_filtered(self) -> bool:
         chosen = self.filter
         narrowed = any(each is not None for each in (chosen.lab, chosen.plot, chosen.technician))
-        return narrowed or chosen.date != self._today()
+        return narrowed or chosen.date != self._day()
 
     def _fetch(self, request: PageRequest) -> None:
         self._callbacks.fetch(self.filter, request)

@@ -114,6 +114,16 @@ class PagedList(ttk.Frame):
             self._keep = key_of, key_of(self.selected)
         self.go_to(None if self._top < 0 else self._top, self._selected_index())
 
+    def reveal(self, position: int, key_of: Callable[[Row], object], key: object) -> None:
+        """Bring the row of that position, whose key is ``key``, onto the page if it isn't, and select it."""
+        self._keep = key_of, key
+        top = max(0, self._top)
+        if not top <= position < top + max(1, self._capacity):
+            top = max(0, position - self._capacity // 2)
+        if self._total is not None:
+            self._total = max(self._total, position + 1)
+        self.go_to(top, position - top)
+
     def replace(self, find: Callable[[Row], Row | None]) -> None:
         """Show other contents in the rows that are visible: ``find(row)`` gives the new row, None where it stays.
 
@@ -132,6 +142,13 @@ class PagedList(ttk.Frame):
         if at_unknown_end:
             self._top = max(0, total - len(self._rows))
         self._move_thumb()
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the page shows as many rows as the total says that there are from its place on."""
+        if self._total is None or self._top < 0:
+            return True
+        return self._top + len(self._rows) == min(self._total, self._top + max(1, self._capacity))
 
     def go_to(self, start: int | None, select: int = 0) -> None:
         """Ask for the page from ``start`` (``None``: the end), then select its row number ``select``."""

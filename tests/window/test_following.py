@@ -46,6 +46,7 @@ def following(window: Window, stored: SQLModel) -> Window:
         return bool(rows)
 
     window.until(heard, "the window to listen")
+    window.until(lambda: window.app.following._shown_at, "the first look at what was missed")
     window.settle()
     return window
 
@@ -96,6 +97,9 @@ def test_a_load_of_thousands_is_looked_for_as_a_whole(
     saves(stored, following, 5)
     following.until(lambda: app.form.check.recorded.get(5), "the strip")
     open_plot(following, 5)
+    read: list[int] = []
+    show = app.following._show
+    app.following._show = lambda: read.append(len(app.following._saved)) or show()  # type: ignore[func-returns-value,method-assign]
     with closing(psycopg2.connect(make_dsn(**database))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO lab_checks SELECT %s::date - day, '8:00', lab, 4291"
@@ -107,17 +111,83 @@ def test_a_load_of_thousands_is_looked_for_as_a_whole(
         )
         cursor.execute("UPDATE plot_checks SET notes = 'all of them'")
 
-    most = 0
-
-    def shown() -> bool:
-        nonlocal most
-        most = max(most, len(app.following._saved))
-        return following.text(F.NOTES) == "all of them"
-
-    following.until(shown, "the open record")
+    following.until(lambda: following.text(F.NOTES) == "all of them", "the open record")
     following.until(lambda: app.form.check.recorded.get(9), "the strip")
     following.until(lambda: app.record_list.page.total == 2, "the list")
-    assert 0 < most <= MOST_CHANGES
+    assert 0 < max(read) <= MOST_CHANGES
+
+
+def total_and_rows(window: Window) -> tuple[int | None, str, int]:
+    """The total that the scrollbar has, the one in words, and the number of rows that can be reached."""
+    records = window.app.record_list
+    return records.page.total, str(records._count.cget("text")), len(records.page.rows)
+
+
+def test_the_total_agrees_with_the_rows_after_many_records_came_and_went(
+    following: Window, stored: SQLModel, database: dict[str, str]
+) -> None:
+    """240 live inserts, each its own notice, then deletes, as a withdrawal and a correction of a key make them."""
+    app, day = following.app, today(following)
+    page = app.record_list.page
+    with closing(psycopg2.connect(make_dsn(**database))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(
+            "INSERT INTO lab_checks SELECT %s, time, lab, 4291 FROM unnest(ARRAY['8:00', '12:00', '16:00']::time[]) AS"
+            " time, unnest(ARRAY['A', 'B', 'C', 'D']) AS lab", [day]
+        )
+        for lab in "ABCD":
+            for time_of_day in ("8:00", "12:00", "16:00"):
+                cursor.execute(
+                    EVERY_PLOT + "WHERE date = %s AND lab_id = %s AND time = %s", [day, lab, time_of_day]
+                )
+                following.app.update()
+        following.until(lambda: total_and_rows(following)[1] == "240 records", "the total in words")
+        following.until(lambda: page.agrees and not page.waiting, "the rows")
+        assert (page.total, app.record_list.unseen) == (240, 0)
+        page.go_to(None, select=-1)
+        following.until(lambda: page.rows and page.rows[-1][F.TIME] == "8:00" and page.rows[-1][F.PLOT] == 1, "the end")
+        assert page.position + len(page.rows) == 240
+
+        # While somebody stands at the end of the list, a third of it goes.
+        app.record_list.focus_set()
+        app.update()
+        cursor.execute("DELETE FROM plot_checks WHERE time = '8:00'")
+        following.until(lambda: total_and_rows(following)[1] == "160 records", "the total after the deletes")
+        following.until(lambda: page.agrees and not page.waiting, "the rows after the deletes")
+        assert page.position + len(page.rows) == 160 and page.rows[-1][F.TIME] == "12:00"
+
+        # One row only: the others close up, and the one that is selected stays selected.
+        page.go_to(0, select=1)
+        following.until(lambda: page.position == 0 and not page.waiting, "the top")
+        kept, gone = page.rows[1], page.rows[0]
+        cursor.execute(
+            "DELETE FROM plot_checks WHERE date = %s AND time = '16:00' AND lab_id = %s AND plot = %s",
+            [day, gone[F.LAB], gone[F.PLOT]],
+        )
+        following.until(lambda: page.total == 159 and page.rows[0] == kept, "the row to go")
+        assert page.selected == kept
+        # A moved record is gone from one place and new at another.
+        app.form.inputs[F.HUMIDITY].focus_set()
+        cursor.execute("INSERT INTO lab_checks SELECT %s::date - 1, '16:00', 'D', 4291", [day])
+        cursor.execute(
+            "UPDATE plot_checks SET date = date - 1 WHERE time = '16:00' AND lab_id = 'D' AND plot = 3 AND date = %s",
+            [day],
+        )
+        following.until(lambda: page.total == 158 and page.agrees and not page.waiting, "the moved row to go")
+        assert ("16:00", "D", 3) not in [(row[F.TIME], row[F.LAB], row[F.PLOT]) for row in page.rows]
+
+
+def test_a_correction_takes_a_record_out_of_a_filtered_list(following: Window, stored: SQLModel) -> None:
+    for plot in (1, 2, 3):
+        saves(stored, following, plot)
+    following.app.record_list._variables[F.TECHNICIAN].set("J Simms")
+    following.app.record_list._apply()
+    following.until(lambda: shown_plots(following) == [3, 2, 1], "the list")
+    saves(stored, following, 2, Technician="P Taylor")
+    following.until(lambda: shown_plots(following) == [3, 1], "the row to go")
+    following.until(lambda: total_and_rows(following) == (2, "2 records", 2), "the total")
+    saves(stored, following, 2, Technician="J Simms")
+    following.until(lambda: total_and_rows(following) == (3, "3 records", 3), "the row to come back")
 
 
 def test_records_that_the_filter_leaves_out_are_no_news(following: Window, stored: SQLModel) -> None:

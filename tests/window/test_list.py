@@ -156,10 +156,114 @@ def test_filters_by_keyboard(records: List, stored: SQLModel) -> None:
     assert (records.message, records.view._variables[F.DATE].get(), records.view.filter.lab) == ("", "today", None)
 
 
-def test_a_filter_that_is_no_date_goes_back_to_today(records: List) -> None:
-    records.choose(F.DATE, "nonsense")
-    assert records.view._variables[F.DATE].get() == "today"
-    assert records.view.filter.date == datetime.date.today()
+@pytest.mark.parametrize(
+    ("name", "typed", "words", "meant"),
+    [
+        (F.TECHNICIAN, "Bohr", "Bohr", "any"),
+        (F.PLOT, "99", "99", "any"),
+        (F.LAB, "Z", "Z", "any"),
+        (F.DATE, "nonsense", "`n` isn't part of a date", "today"),
+        (F.DATE, "2026-11-31", "November has 30 days", "today"),
+    ],
+)
+def test_a_filter_that_means_nothing_is_marked_and_never_becomes_another(
+    records: List, stored: SQLModel, name: str, typed: str, words: str, meant: str
+) -> None:
+    fill(stored)
+    records.refresh(400)
+    before = records.view.filter
+    records.choose(name, typed)
+    filters = records.view.filters
+    assert records.view._variables[name].get() == typed
+    assert records.box(name).instate(["invalid"])
+    assert words in filters.words and f"still shows {meant}" in filters.words
+    records.window.press("Tab")  # nor does it when it is left
+    assert records.view._variables[name].get() == typed and filters.marked(name)
+    records.settle(400)
+    assert records.view.filter == before
+    # Another filter works meanwhile, and what was meant before comes back with Escape.
+    records.choose(F.LAB if name != F.LAB else F.PLOT, "3" if name == F.LAB else "b")
+    records.settle(20 if name == F.LAB else 80)
+    assert filters.marked(name)
+    records.box(name).focus_force()
+    records.window.press("Escape")
+    assert str(records.view._variables[name].get()) == meant and not filters.words
+    assert not records.box(name).instate(["invalid"])
+
+
+def test_short_dates_mean_the_latest_such_day_here_too(records: List) -> None:
+    records.window.app.today = lambda: datetime.date(2026, 11, 26)
+    for typed, meant in (("25", "2026-11-25"), ("27", "2026-10-27"), ("1.2.", "2026-02-01"), ("today", "today")):
+        records.choose(F.DATE, typed)
+        assert records.view._variables[F.DATE].get() == meant
+
+
+def test_the_list_follows_the_day_of_the_form(records: List, stored: SQLModel) -> None:
+    fill(stored, 0, 2)
+    records.refresh(400)
+    window = records.window
+    window.begin_check()
+    window.fill(Date=ago(1))
+    records.window.until(lambda: records.view._variables[F.DATE].get() == ago(1), "the day of the form")
+    records.settle(400)
+    assert set(records.column(F.DATE)) == {ago(1)}
+    # Somebody who looks at another day stays there.
+    records.choose(F.DATE, ago(2))
+    window.app.form.inputs[F.HUMIDITY].focus_set()
+    window.fill(Date=ago(3))
+    window.until(lambda: records.view._followed == datetime.date.fromisoformat(ago(3)), "the form's day")
+    assert records.view._variables[F.DATE].get() == ago(2)
+    # What stands in the way of all records of the form's day is taken away by one button.
+    records.choose(F.LAB, "B")
+    records.view.reset()
+    records.settle(0)
+    assert f"No records yet of {ago(3)}" in records.message
+
+
+def test_a_date_that_is_being_typed_moves_nothing(records: List) -> None:
+    window = records.window
+    window.app.form.inputs[F.DATE].focus_set()
+    window.press("ctrl+a")
+    window.type(ago(1)[:-1])
+    seen = records.view.filter.date
+    window.app.browsing.follow_form()
+    assert records.view.filter.date == seen == datetime.date.today()
+
+
+def test_what_was_just_saved_is_shown_where_it_stands(records: List, stored: SQLModel) -> None:
+    """The day has 300 later records: the first plot of 8:00 stands far below the page that was shown."""
+    fill(stored)
+    stored.query("DELETE FROM plot_checks WHERE time = '8:00' AND lab_id = 'A'")
+    records.refresh(380)
+    window = records.window
+    window.begin_check()
+    for plot in ("1", "2"):
+        window.fill_readings()
+        window.save()
+        window.until(lambda plot=plot: shown_record(records) == ("8:00", "A", plot), "the record")  # type: ignore[misc]
+    records.settle(382)
+    assert records.tree.set(records.tree.selection()[0], "Mark") == "new"
+    assert records.keys == all_keys(stored)[records.page.position :][: len(records.keys)]
+    # One that the filters leave out is told, and shown at a click.
+    records.choose(F.LAB, "B")
+    records.settle(80)
+    window.fill_readings()
+    window.save()
+    news = records.view._news
+    window.until(lambda: news.winfo_manager(), "the button")
+    assert "Lab A, plot 3 is saved, but not in this list" in str(news.cget("text"))
+    assert records.view.filter.lab == "B"
+    news.invoke()
+    records.settle(383)
+    assert records.view._variables[F.LAB].get() == "any" and not news.winfo_manager()
+
+
+def shown_record(records: List) -> tuple[str, str, str] | None:
+    selected = records.tree.selection()
+    if not selected:
+        return None
+    time, lab, plot = (str(records.tree.set(selected[0], name)) for name in (F.TIME, F.LAB, F.PLOT))
+    return time, lab, plot
 
 
 def test_sorting_by_heading_by_box_and_both_ways(records: List, stored: SQLModel) -> None:
@@ -555,9 +659,10 @@ def test_a_check_is_finished_before_the_new_day_begins(records: List, stored: SQ
 
 
 def test_a_chosen_date_stays_chosen_at_midnight(records: List) -> None:
+    records.window.fill(Date=ago(5))
+    records.window.until(lambda: records.view._variables[F.DATE].get() == ago(5), "the day of the form")
     records.choose(F.DATE, ago(3))
     records.settle()
-    records.window.fill(Date=ago(5))
     records.window.app.today = lambda: datetime.date.today() + datetime.timedelta(1)
     records.window.app.new_day.follow()
     assert records.view.filter.date == datetime.date.today() - datetime.timedelta(3)

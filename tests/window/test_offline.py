@@ -113,6 +113,11 @@ def test_a_whole_check_without_the_database_and_its_way_into_it(
     assert [plot for plot, _ in fruit(there)] == list(range(1, 21))
     assert journal().entries() == [] and not app.form.check.waiting
     assert "19 records that waited here are in the database now" in app.status.get()
+    # The list has them all, as what was saved here, without being asked.
+    page = app.record_list.page
+    window.until(lambda: page.total == 20 and page.agrees and not page.waiting, "the list")
+    assert app.record_list._count.cget("text") == "20 records"
+    assert {page.tree.set(row, "Mark") for row in page.tree.get_children()} == {"new"}
 
 
 def reload_settings(window: Window, single: Node) -> None:
