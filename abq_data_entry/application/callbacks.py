@@ -25,9 +25,6 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
         "quit": application.quit_application,
         **application.edit_commands.callbacks,
         **application.font_keys.callbacks,
-        "update_weather_data": application.tools.update_weather_data,
-        "upload_to_corporate_rest": lambda: application.waiting.agree(application.tools.upload_to_corporate_rest),
-        "upload_to_corporate_ftp": lambda: application.waiting.agree(application.tools.upload_to_corporate_ftp),
         "show_waiting": application.waiting.show,
         "show_deliveries": lambda: menu_command("delivery_list", "show_deliveries", application),
         "check_connections": lambda: menu_command("connections_check", "show_connections", application),
@@ -45,7 +42,13 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
         "about": lambda: menu_command("about", "show_about", application),
         "show_settings_file": lambda: menu_command("export", "show_settings_file", application),
     }
-    return {name: application.permissions.guarded(name, callback) for name, callback in callbacks.items()}
+    guarded = {name: application.permissions.guarded(name, callback) for name, callback in callbacks.items()}
+    return {
+        **guarded,
+        "update_weather_data": application.update_weather_data,
+        "upload_to_corporate_rest": application.upload_to_corporate_rest,
+        "upload_to_corporate_ftp": application.upload_to_corporate_ftp,
+    }
 
 
 def _go_to_form(application: Application) -> None:

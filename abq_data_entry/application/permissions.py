@@ -49,12 +49,16 @@ class Permissions:
         """The callback, which says why instead while it is denied: a key works without the menu."""
 
         def call(*arguments: Any) -> object:
-            if name in self.denied:
-                self._app.status.set(self.denied[name])
-                return None
-            return callback(*arguments)
+            return self.run(name, callback, *arguments)
 
         return call
+
+    def run(self, name: str, callback: Callable[..., object], *arguments: Any) -> object:
+        """Call the callback of that name, or say why it is denied."""
+        if name in self.denied:
+            self._app.status.set(self.denied[name])
+            return None
+        return callback(*arguments)
 
 
 def _unknown(error: BaseException) -> None:

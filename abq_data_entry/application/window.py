@@ -115,6 +115,22 @@ class Application(tk.Tk):
         self.form.focus_first_empty()
         self._await_screen()
 
+    # -- the commands of the Tools menu, which may be called by scripts as well ----------------------------
+
+    def update_weather_data(self) -> object:
+        """Fetch the weather station's current observation and store it, in the background."""
+        return self.permissions.run("update_weather_data", self.tools.update_weather_data)
+
+    def upload_to_corporate_rest(self) -> object:
+        """Send today's extract to the REST service, in the background; asks for the login where it isn't known."""
+        command = self.tools.upload_to_corporate_rest
+        return self.permissions.run("upload_to_corporate_rest", lambda: self.waiting.agree(command))
+
+    def upload_to_corporate_ftp(self) -> object:
+        """Send today's extract to the FTP or SFTP server, in the same way."""
+        command = self.tools.upload_to_corporate_ftp
+        return self.permissions.run("upload_to_corporate_ftp", lambda: self.waiting.agree(command))
+
     # -- what the rooms ask of the window ---------------------------------------------------------------
 
     def show_look(self) -> None:

@@ -3,113 +3,185 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple
 
-from abq_data_entry import fields
-from abq_data_entry.constants import FieldTypes
+from abq_data_entry.constants import FieldNames, FieldTypes
+from abq_data_entry.fields import CSV_HEADER, FIELDS, Field, format_value, parse
 from abq_data_entry.folders import replacement
 
 Record = dict[str, object]
 
 _TEXT_TYPES = (FieldTypes.LIST, FieldTypes.STRING, FieldTypes.LONG_TEXT)
-_TEXTS = tuple(each.name for each in fields.FIELDS if each.type in _TEXT_TYPES and each.name != "Plot")
+_TEXTS = tuple(each.name for each in FIELDS if each.type in _TEXT_TYPES and each.name != "Plot")
+_NAMES = {each.name.casefold(): each.name for each in FIELDS}
+_OLDER_NAMES = {"med height": FieldNames.MEDIAN_HEIGHT}
+_BYTE_ORDER_MARK = "\N{BYTE ORDER MARK}"
+_LINE_END = "\r\n"
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 class CSVModel:
     """A CSV file of records, in the folder `filepath` (the current one if not given), which is made if missing.
 
-    Values that make sense for their field are read as typed values; any others stay the texts that they are in the
-    file, so that nobody loses sight of them: `fields.check_record` says what is wrong with them.
+    `filename` is the path of the file. Older headers are read too: other names of a field, another order, without
+    fields that needn't be filled; columns that are no field stay as they are. Values that make sense for their field
+    are read as typed values; any others stay the texts that they are in the file, so that nobody loses sight of them:
+    `fields.check_record` says what is wrong with them.
     """
+
+    fields: Mapping[str, Field] = {each.name: each for each in FIELDS}
 
     def __init__(self, filename: str | Path, filepath: str | Path | None = None) -> None:
         """Raises `OSError` if the folder can't be made."""
-        folder = Path(filepath) if filepath is not None else Path()
-        folder.mkdir(parents=True, exist_ok=True)
-        self.filename = filename
-        self.path = folder / filename
-        self.fields: dict[str, fields.Field] = {each.name: each for each in fields.FIELDS}
+        self.path = Path(filename) if filepath is None else Path(filepath) / filename
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.filename = str(self.path)
 
     def get_all_records(self) -> list[Record]:
         """Return all records in the order of the file; none if there is no file.
 
         Raises `ValueError` if it isn't a CSV of records, `OSError` if it can't be read.
         """
-        try:
-            with self.path.open(encoding="utf-8-sig", newline="") as file:
-                return list(self._read(file))
-        except FileNotFoundError:
-            return []
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{self.path} is no CSV file in UTF-8: {error}.") from error
+        table = self._table()
+        return [table.record(row) for row in table.rows]
 
     def get_record(self, rownum: int) -> Record:
         """Return the record of that row; 0 is the first. Raises `IndexError` if there is none."""
-        records = self.get_all_records()
-        self._check_row(rownum, len(records))
-        return records[rownum]
+        table = self._table()
+        self._check_row(rownum, len(table.rows))
+        return table.record(table.rows[rownum])
 
     def save_record(self, data: Mapping[str, object], rownum: int | None = None) -> None:
-        """Add the record at the end, or put it in the place of row `rownum`.
+        """Add the record after the last one, or put it in the place of row `rownum`. The rest stays as it is.
 
-        Raises `ValueError` for a name that is no field, `IndexError` for a row that isn't there, `OSError`.
+        Raises `ValueError` for a name that is no field or has no column in this file, `IndexError` for a row that isn't
+        there, `OSError`.
         """
         unknown = [name for name in data if name not in self.fields]
         if unknown:
             raise ValueError(f"{', '.join(unknown)}: no field of a record.")
-        records: list[Mapping[str, object]] = [*self.get_all_records()]
-        if rownum is None:
-            records.append(data)
-        else:
-            self._check_row(rownum, len(records))
-            records[rownum] = data
-        with self._replacement() as file:
-            writer = csv.writer(file)
-            writer.writerow(fields.CSV_HEADER)
-            writer.writerows(self._texts(record) for record in records)
+        table = self._table()
+        if rownum is not None:
+            self._check_row(rownum, len(table.rows))
+        missing = [name for name, value in data.items() if value not in (None, "") and name not in table.columns]
+        if missing:
+            raise ValueError(f"{self.path} has no column for {', '.join(missing)}.")
+        with replacement(self.path) as temporary:
+            temporary.write_bytes(table.saved(data, rownum).encode("utf-8"))
 
-    def _read(self, file: TextIO) -> Iterator[Record]:
-        rows = csv.reader(file, strict=True)
-        header = next(rows, None)
-        if header is None:
-            return
-        if tuple(header) != fields.CSV_HEADER:
-            raise ValueError(f"{self.path} is no file of records: its first line isn't the header of the extract.")
-        for number, row in enumerate(rows, start=1):
-            if len(row) != len(fields.CSV_HEADER):
-                raise ValueError(f"{self.path}, record {number}: {len(row)} values, not {len(fields.CSV_HEADER)}.")
-            yield dict(zip(fields.CSV_HEADER, map(_value, fields.FIELDS, row), strict=True))
+    def _table(self) -> _Table:
+        try:
+            text = self.path.read_bytes().decode("utf-8")
+        except FileNotFoundError:
+            text = ""
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{self.path} is no CSV file in UTF-8: {error}.") from error
+        try:
+            return _Table(text)
+        except csv.Error as error:
+            raise ValueError(f"{self.path} is no CSV file: {error}.") from error
+        except ValueError as error:
+            raise ValueError(f"{self.path}{error}") from None
 
     def _check_row(self, rownum: int, rows: int) -> None:
         if not 0 <= rownum < rows:
             raise IndexError(f"{self.path} has no row {rownum}: it has {rows}.")
 
-    def _texts(self, record: Mapping[str, object]) -> list[str]:
-        return [_text(each, record.get(each.name)) for each in fields.FIELDS]
 
-    @contextmanager
-    def _replacement(self) -> Iterator[TextIO]:
-        """A temporary file that takes the place of ours once it is on disk."""
-        with replacement(self.path) as temporary, temporary.open("x", encoding="utf-8", newline="") as file:
-            yield file
+class _Row(NamedTuple):
+    cells: list[str]
+    first: int  # of its lines in the file
+    end: int
 
 
-def _value(field: fields.Field, text: str) -> object:
+class _Table:
+    """The text of a file, of which each row knows its lines. Raises `csv.Error`, and `ValueError` with the end of a
+    sentence that begins with the file's name."""
+
+    def __init__(self, text: str) -> None:
+        self._start = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
+        self._lines = list(io.StringIO(text[len(self._start) :], newline=""))
+        rows = list(self._read())
+        header = rows.pop(0) if rows else None
+        self._header = header
+        names = list(CSV_HEADER) if header is None else header.cells
+        self.columns = {_field_name(name): place for place, name in enumerate(names)}
+        self._width = len(names)
+        lacking = [each.name for each in FIELDS if each.required and each.name not in self.columns]
+        if lacking or len(self.columns) != len(names):
+            raise ValueError(" is no file of records: its first line isn't the header of the extract.")
+        for number, row in enumerate(rows, start=1):
+            if len(row.cells) != self._width:
+                raise ValueError(f", record {number}: {len(row.cells)} values, not {self._width}.")
+        self.rows = rows
+
+    def record(self, row: _Row) -> Record:
+        """Return the typed values of a row; a field that has no column is empty."""
+        return {each.name: _value(each, self._cell(row, each.name)) for each in FIELDS}
+
+    def saved(self, data: Mapping[str, object], rownum: int | None) -> str:
+        """Return the text of the file with the record in it."""
+        lines = self._lines
+        old = None if rownum is None else self.rows[rownum]
+        cells = [""] * self._width if old is None else list(old.cells)
+        for each in FIELDS:
+            if each.name in self.columns:
+                cells[self.columns[each.name]] = _text(each, data.get(each.name))
+        if self._header is None:
+            return f"{self._start}{_line(CSV_HEADER, _LINE_END)}{_line(cells, _LINE_END)}"
+        if old is not None:
+            place, rest = old.first, old.end
+            line = _line(cells, _end_of(lines[old.end - 1]))
+        else:
+            place = rest = (self.rows or [self._header])[-1].end
+            usual = _end_of(lines[self._header.end - 1]) or _LINE_END
+            line = ("" if _end_of(lines[place - 1]) else usual) + _line(cells, usual)
+        return "".join((self._start, *lines[:place], line, *lines[rest:]))
+
+    def _cell(self, row: _Row, name: str) -> str:
+        return row.cells[self.columns[name]] if name in self.columns else ""
+
+    def _read(self) -> Iterator[_Row]:
+        """Yield the rows; blank lines are none."""
+        begun = 0
+        reader = csv.reader(iter(self._lines), strict=True)
+        for cells in reader:
+            if cells:
+                yield _Row(cells, begun, reader.line_num)
+            begun = reader.line_num
+
+
+def _field_name(name: str) -> str:
+    """Return the field that a column of an older header is, or the name itself."""
+    folded = " ".join(name.split()).casefold()
+    return _OLDER_NAMES.get(folded) or _NAMES.get(folded, name)
+
+
+def _line(cells: Iterable[str], end: str) -> str:
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator=end).writerow(cells)
+    return line.getvalue()
+
+
+def _end_of(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]
+
+
+def _value(field: Field, text: str) -> object:
     if field.name in _TEXTS and text.startswith("'") and _FORMULA.match(text):
         text = text[1:]
     if not text and field.type is not FieldTypes.BOOLEAN:
         return None
     try:
-        return fields.parse(field, text)
+        return parse(field, text)
     except ValueError:
         return text
 
 
-def _text(field: fields.Field, value: object) -> str:
-    text = fields.format_value(field, value)
+def _text(field: Field, value: object) -> str:
+    text = format_value(field, value)
     return f"'{text}" if field.name in _TEXTS and _FORMULA.match(text) else text

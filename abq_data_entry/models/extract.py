@@ -28,12 +28,13 @@ _BUFFER = 1024 * 1024
 def _neutral(column: str) -> str:
     """The column with an apostrophe before a formula, and before apostrophes before one, so that it can be undone.
 
+    An empty text becomes NULL, which means the same: COPY would write it as "", in quotation marks.
     Nearly all texts begin with a letter, and letters stand after all that is dangerous: one comparison is enough then.
     """
     # An empty beginning would be found anywhere, so it becomes NULL.
     beginning = f"NULLIF(left(ltrim({column}, ''''), 1), '')"
     return (
-        f"CASE WHEN {column} >= 'A' COLLATE \"C\" THEN {column} WHEN {column} IS NULL THEN NULL"
+        f"CASE WHEN {column} >= 'A' COLLATE \"C\" THEN {column} WHEN {column} IS NULL OR {column} = '' THEN NULL"
         f" WHEN strpos(E'=+-@\\t\\r\\n', {beginning}) > 0 THEN '''' || {column} ELSE {column} END"
     )
 

@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from abq_data_entry.folders import replacement
+from abq_data_entry.constants import SETTINGS_FILE
+from abq_data_entry.folders import config_folder, replacement
 
 _TYPES: Mapping[str, type] = {"bool": bool, "int": int, "str": str}
 _LARGEST_FILE = 1024 * 1024
@@ -86,21 +87,26 @@ SETTINGS: tuple[Setting, ...] = (
 """All settings, with the defaults of the contract. A new one is added here and nowhere else."""
 
 
+def _defaults() -> dict[str, dict[str, object]]:
+    return {each.name: {"type": each.type, "value": each.default} for each in SETTINGS}
+
+
 class SettingsModel:
-    """The settings of the file `filename` in the folder `path`.
+    """The settings of the file `filename` in the folder `path` (the configuration folder if not given).
 
     `variables` holds `{name: {"type": ..., "value": ...}}`, `problems` a sentence for everything in the file that makes
     no sense: there the default is used, and what the file says is kept when it is written.
     """
 
-    def __init__(self, filename: str | Path, path: str | Path) -> None:
+    variables: dict[str, dict[str, object]] = _defaults()
+
+    def __init__(self, filename: str | Path = SETTINGS_FILE, path: str | Path | None = None) -> None:
         """Loads the file if there is one; what is wrong with it stands in `problems`."""
-        self.path = Path(path) / filename
+        self.path = (config_folder() if path is None else Path(path)) / filename
         self._settings = {each.name: each for each in SETTINGS}
         self._changed: set[str] = set()
         self._changing = threading.Lock()
         self.problems: list[str] = []
-        self.variables: dict[str, dict[str, object]] = {}
         self.load()
 
     def __getitem__(self, name: str) -> bool | int | str:
@@ -133,7 +139,7 @@ class SettingsModel:
         """Read the file; settings that it hasn't, or not as they must be, get their defaults."""
         self.problems = []
         self._changed.clear()
-        self.variables = {each.name: {"type": each.type, "value": each.default} for each in SETTINGS}
+        self.variables = _defaults()
         for name, entry in self._read(self.problems).items():
             problem = self._take(name, entry)
             if problem:

@@ -46,13 +46,14 @@ class SQLModel:
     they work again by themselves. A record is a dict with the names of the CSV header and typed values.
     """
 
+    fields: Mapping[str, fields.Field] = {each.name: each for each in fields.FIELDS}
+
     def __init__(
         self, host: str = "", database: str = "abq", user: str = "", password: str | None = "", **libpq: str
     ) -> None:
         """`host` may be several by commas, or the folder of a socket; `libpq` holds more of libpq's keywords."""
         endpoint = {**libpq, "host": host, "dbname": database, "user": user, "password": password or ""}
         self._connections = Connections(endpoint)
-        self.fields: dict[str, fields.Field] = {each.name: each for each in fields.FIELDS}
         self.last_write: Write | None = None
         self._presence = PresenceKeeper()
         self._history: Connections | None = None
@@ -85,11 +86,13 @@ class SQLModel:
         """Cancel what that thread reads at the moment, which then raises `QueryCancelled`; a save goes on."""
         return self._connections.cancel(thread_ident)
 
-    def query(self, sql: str, parameters: Sequence[object] | Mapping[str, object] | None = None) -> list[Record] | None:
+    def query(
+        self, query: str, parameters: Sequence[object] | Mapping[str, object] | None = None
+    ) -> list[Record] | None:
         """Run one statement in a transaction of its own; return its rows, `None` if it has no result."""
 
         def run(cursor: Cursor) -> list[Record] | None:
-            cursor.execute(sql, parameters)
+            cursor.execute(query, parameters)
             return rows_as_dicts(cursor) if cursor.description is not None else None
 
         return self._connections.write(run)

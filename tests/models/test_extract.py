@@ -67,6 +67,17 @@ def test_no_text_is_run_as_a_formula(model: SQLModel, tmp_path: Path, text: str)
     assert CSVModel("x.csv", tmp_path).get_record(0) == model.get_all_records(True)[0]
 
 
+def test_an_empty_note_and_none_are_the_same_cell(model: SQLModel, tmp_path: Path) -> None:
+    for plot in (1, 2):
+        model.save_record(record(Plot=plot))
+    for plot, note in ((1, ""), (2, None)):
+        values = {"note": note, "plot": plot}
+        model.query(query="UPDATE plot_checks SET notes = %(note)s WHERE plot = %(plot)s", parameters=values)
+    assert model.export_records(tmp_path / "x.csv", DATE) == 2
+    first, second = (tmp_path / "x.csv").read_bytes().splitlines()[1:]
+    assert first.endswith(b",2.73,") and second == first.replace(b",A,1,", b",A,2,")
+
+
 def test_many_technicians_are_found_too(model: SQLModel, tmp_path: Path) -> None:
     for number in range(100):
         model.add_technician(number, f"{'=' if number % 2 else ''}Technician {number}")

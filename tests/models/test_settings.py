@@ -167,3 +167,14 @@ def test_what_could_not_be_written_is_written_by_the_next_save(
             settings.save()
     settings.save()
     assert SettingsModel(FILE, tmp_path)["font size"] == 20
+
+
+def test_without_arguments_it_is_the_file_of_the_configuration_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABQ_CONFIG_DIR", str(tmp_path))
+    settings = SettingsModel()
+    settings.set("font size", 12)
+    settings.save()
+    assert SettingsModel(FILE, tmp_path)["font size"] == 12
+    assert SettingsModel.variables["font size"] == {"type": "int", "value": 9}  # the default, whatever one file says

@@ -69,6 +69,15 @@ def test_qa_reads_everything_and_writes_nothing(open_as: Callable[[str], Window]
     assert not window.app.form.changed
 
 
+@pytest.mark.parametrize("command", ["update_weather_data", "upload_to_corporate_rest", "upload_to_corporate_ftp"])
+def test_the_commands_are_methods_too_which_say_why_not(open_as: Callable[[str], Window], command: str) -> None:
+    window = open_as("abq_qa")
+    assert window.app.callbacks[command] == getattr(window.app, command)
+    getattr(window.app, command)()
+    assert "abq_technician" in window.app.status.get()
+    assert not window.app.tools.running and not window.dialogs
+
+
 def test_qa_goes_from_plot_to_plot_and_reads_histories(open_as: Callable[[str], Window], stored: SQLModel) -> None:
     import datetime
 

@@ -86,7 +86,7 @@ def test_weather_is_stored_once(window: Window, stored: SQLModel, weather_feed: 
     text = status(window)
     assert text.startswith("Weather data recorded for ") and not window.dialogs
     assert len(stored.query("SELECT * FROM local_weather") or []) == 1
-    window.app.callbacks["update_weather_data"]()
+    window.app.update_weather_data()
     window.until(lambda: "already recorded" in status(window), "the answer")
     assert len(stored.query("SELECT * FROM local_weather") or []) == 1
     assert not window.dialogs
