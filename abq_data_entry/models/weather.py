@@ -34,7 +34,7 @@ _LONGEST_SOURCE = 64
 _LONGEST_NOTE = 200
 # RFC 5322, section 3.3, and RFC 822 with its two-digit years and US zones; the feed adds the zone's name to its number.
 _TIME = re.compile(
-    r"(?:[A-Za-z]{3}, )?[0-9]{1,2} [A-Za-z]{3} (?P<year>[0-9]{2}|[0-9]{4}) [0-9]{2}:[0-9]{2}(?::[0-9]{2})?"
+    r"(?:[A-Za-z]{3}, )?[0-9]{1,2} [A-Za-z]{3} (?P<year>[0-9]{2}|[0-9]{4}) [0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
     r" (?:[+-](?:0[0-9]|1[0-4])[0-5][0-9]|(?i:UTC?|GMT|[ECMP][SD]T|Z))(?: \(?[A-Za-z]{1,5}\)?)?"
 )
 

@@ -145,6 +145,10 @@ def test_who_could_enter_still_can(older: Endpoint, technician: str) -> None:
         model.enter_check(DATE, "8:00", "A", 3, "J Simms")
         assert [each.reason for each in model.get_history(DATE, "8:00", "A", 3)] == ["", "slip"]
         assert model.rights().may_enter and not model.rights().may_manage
+        weather = {"observation_time_rfc822": "Fri, 28 Feb 2025 08:00:00 -0700", "temp_c": "1", "station": "KBMG"}
+        assert model.store_weather(weather).state == "known"  # and the row says by now whose it is
+        assert model.store_weather({**weather, "observation_time_rfc822": "1 Mar 2025 8:00 MST"}).state == "new"
+        assert model.query("SELECT station FROM local_weather") == [{"station": "KBMG"}] * 2
     changing = "INSERT, UPDATE, DELETE, TRUNCATE"
     for table in ("audit", "audit_heads", "lab_members"):
         assert run(older, f"SELECT has_table_privilege('{technician}', '{table}', '{changing}')") == [(False,)]
