@@ -1037,6 +1037,7 @@ DECLARE
     taken audit;
     latest audit;
     before jsonb;
+    was plot_checks;
     old_key jsonb;
 BEGIN
     PERFORM begin_undo(why, of_lab);
@@ -1088,9 +1089,14 @@ BEGIN
                 WHERE (p.date, p.time, p.lab_id) = (c.date, c.time, c.lab_id) AND p.plot <> of_plot
                     AND p.lab_tech_id = c.lab_tech_id
             );
+    was := jsonb_populate_record(NULL::plot_checks, before);
+    IF old_key <> of_key THEN -- by itself, so that the audit shows a row that only went to another place
+        UPDATE plot_checks SET date = was.date, time = was.time, lab_id = was.lab_id, plot = was.plot
+            WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot;
+    END IF;
     EXECUTE format('UPDATE plot_checks SET (%1$s) = (SELECT %1$s FROM jsonb_populate_record(NULL::plot_checks, $1))'
             ' WHERE date = $2 AND time = $3 AND lab_id = $4 AND plot = $5', told_columns(before))
-        USING before, of_date, of_time, of_lab, of_plot;
+        USING before, was.date, was.time, was.lab_id, was.plot;
     IF old_key <> of_key THEN
         PERFORM drop_empty_check(of_key);
     END IF;

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Presence,
         Rights,
         VersionedRecord,
+        Withdrawn,
     )
     from abq_data_entry.models.selection import SORTABLE, PositionIndex, Selection
     from abq_data_entry.models.settings import SETTINGS, Setting, SettingsModel
@@ -71,6 +72,7 @@ _ROOMS = {
         "Presence",
         "Rights",
         "VersionedRecord",
+        "Withdrawn",
     ),
     "selection": (
         "PositionIndex",
@@ -117,6 +119,7 @@ __all__ = [
     "SettingsModel",
     "VersionedRecord",
     "WindowOutdated",
+    "Withdrawn",
     "WritesRefused",
 ]
 

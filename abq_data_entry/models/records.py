@@ -56,6 +56,24 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Withdrawn:
+    """A record that was withdrawn. `entry`: the number of that in the audit of its lab."""
+
+    record: Mapping[str, object]
+    entry: int
+    moment: datetime.datetime
+    database_user: str
+    application_user: str
+    workstation: str
+    reason: str
+
+    @property
+    def who(self) -> str:
+        """Who withdrew it: as the application said, else who was logged in."""
+        return self.application_user or self.database_user
+
+
+@dataclass(frozen=True)
 class Presence:
     """Somebody who is entering a check now; `plot` is the one that is open, `own` tells that it is this session."""
 

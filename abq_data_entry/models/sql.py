@@ -29,6 +29,7 @@ from abq_data_entry.models import (
     weather_rows,
 )
 from abq_data_entry.models.connections import Connections, rows_as_dicts
+from abq_data_entry.models.corrections import Corrections
 from abq_data_entry.models.errors import OutcomeUnknown, RecordInvalid, ServerUnreachable
 from abq_data_entry.models.presence import PresenceKeeper
 from abq_data_entry.models.records import Change, CheckProgress, Choices, Presence, Rights, VersionedRecord
@@ -39,7 +40,7 @@ from abq_data_entry.models.weather import parse_observation
 Record = dict[str, object]
 
 
-class SQLModel:
+class SQLModel(Corrections):
     """The database of one laboratory. May be used by several threads at once: each has its own connection.
 
     Connections open when first needed. All methods raise `DatabaseError` or one of its kinds; after a server came back
