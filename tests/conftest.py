@@ -1,6 +1,9 @@
 """What every test may ask for: a display, a server, a database, the bundled servers and a window."""
 
 import signal
+from collections.abc import Callable
+
+import pytest
 
 # A process started in the background may ignore Ctrl-C, and all that it starts does too: those that are interrupted
 # on purpose need the ordinary way.
@@ -9,3 +12,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 FIXTURES = ("display", "server", "database", "servers", "window", "keyrings", "single", "clipboard")
 pytest_plugins = [f"tests.fixtures.{name}" for name in FIXTURES]
+
+_BUDGETS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def budgets(request: pytest.FixtureRequest) -> Callable[[str], object]:
+    """Takes lines that are printed below the tests, such as how many keys a plot takes."""
+    return request.config.stash.setdefault(_BUDGETS, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests counted."""
+    lines = terminalreporter.config.stash.get(_BUDGETS, [])
+    if lines:
+        terminalreporter.section("budgets")
+        for line in sorted(lines):
+            terminalreporter.write_line(line)

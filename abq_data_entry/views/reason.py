@@ -28,14 +28,13 @@ class ReasonLine(ttk.Frame):
         self.columnconfigure(1, weight=1)
         self._label = ttk.Label(self, text=_LABEL)
         self._label.grid(row=0, column=0, sticky="w", padx=(0, 8))
-        check = (self.register(lambda text: len(text) <= LONGEST), "%P")
-        self.box = ttk.Combobox(self, font="TkTextFont", validate="key", validatecommand=check)
+        self.box = ttk.Combobox(self, font="TkTextFont")
         self.box.configure(postcommand=lambda: self.box.configure(values=self._recent))
         self.box.grid(row=0, column=1, sticky="ew")
         for key, action in (("<Return>", save), ("<KP_Enter>", save), ("<Escape>", back)):
             self.box.bind(key, lambda _event, action=action: _done(action))  # type: ignore[misc]
         self.box.bind("<<ComboboxSelected>>", lambda _event: self.show_error(""))
-        self.box.bind("<KeyRelease>", lambda _event: self.show_error("") if self.text else None)
+        self.box.bind("<KeyRelease>", lambda _event: self.show_error(self._too_long()) if self.text else None)
 
     @property
     def text(self) -> str:
@@ -64,11 +63,18 @@ class ReasonLine(ttk.Frame):
 
     def is_given(self) -> bool:
         """Whether all is here that was asked for; else say so, with the focus on it."""
-        if not self.asked or self.text:
+        if not self.asked:
             return True
-        self.show_error("A correction needs a reason")
-        self.box.focus_set()
-        return False
+        problem = self._too_long() if self.text else "A correction needs a reason"
+        self.show_error(problem)
+        if problem:
+            self.box.focus_set()
+        return not problem
+
+    def _too_long(self) -> str:
+        """What is wrong with a reason of that length: nothing of it is cut."""
+        length = len(self.text)
+        return f"{length} characters; at most {LONGEST} are kept" if length > LONGEST else ""
 
     def remember(self, text: str) -> None:
         """A save with this reason: offer it first next time."""

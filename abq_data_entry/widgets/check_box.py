@@ -7,17 +7,25 @@ from tkinter import ttk
 
 from .. import fields
 
+# Control, Alt or Command is held: no text is typed.
+_COMMAND_STATE = 0x4 | 0x8 | 0x40000
+
 
 class FieldCheck(ttk.Checkbutton):
-    """The field's value as text is ``"true"`` or ``"false"``."""
+    """The field's value as text is ``"true"`` or ``"false"``.
+
+    Other keys than Space, and y and n or the words that they begin, are kept and marked: a number typed here was meant
+    for another field, and must not go on to the next one with the digits after it. Backspace takes a key back.
+    """
 
     def __init__(self, parent: tk.Misc, field: fields.Field, label: str) -> None:
         self.field = field
         self.variable = tk.BooleanVar(parent, value=False)
         super().__init__(parent, text=label, variable=self.variable)
         self.variable.trace_add("write", lambda *_: self.event_generate("<<Edited>>"))
-        for key, value in (("y", True), ("Y", True), ("n", False), ("N", False)):
-            self.bind(f"<KeyPress-{key}>", lambda _event, value=value: self.variable.set(value))  # type: ignore[misc]
+        self._typed = ""
+        self.bind("<Key>", self._key, add=True)
+        self.bind("<FocusIn>", self._begin, add=True)
 
     @property
     def text(self) -> str:
@@ -26,6 +34,7 @@ class FieldCheck(ttk.Checkbutton):
 
     def set_text(self, text: str) -> None:
         """Tick or untick the box by the program."""
+        self._typed = ""
         self.variable.set(fields.parse(self.field, text) is True)
 
     def edit_text(self, text: str) -> None:
@@ -33,8 +42,8 @@ class FieldCheck(ttk.Checkbutton):
         self.set_text(text)
 
     def mark(self) -> str:
-        """Nothing can be wrong with a box."""
-        return ""
+        """What is wrong with the keys that were typed here, in words."""
+        return fields.mark(self.field, self._typed)
 
     def settle(self) -> None:
         """Nothing to bring into form."""
@@ -42,3 +51,33 @@ class FieldCheck(ttk.Checkbutton):
     def set_enabled(self, enabled: bool) -> None:
         """Let the user tick here, or not."""
         self.state(["!disabled" if enabled else "disabled"])
+
+    def _begin(self, _event: object) -> None:
+        if not self.mark():
+            self._typed = ""
+
+    def _key(self, event: tk.Event) -> str | None:
+        if not self.instate(["!disabled"]) or (isinstance(event.state, int) and event.state & _COMMAND_STATE):
+            return None
+        if event.keysym in ("BackSpace", "Delete", "space"):
+            self._typed = self._typed[:-1] if event.keysym == "BackSpace" else ""
+            self.event_generate("<<Edited>>")
+            return None
+        if len(event.char) != 1 or not event.char.isprintable():
+            return None
+        self._take(event.char)
+        return "break"
+
+    def _take(self, char: str) -> None:
+        # "ye" goes on to "yes"; y after n is another answer.
+        begun = [text for text in (self._typed + char, char) if fields.could_become_valid(self.field, text)]
+        self._typed = begun[0] if begun and not self.mark() else self._typed + char
+        try:
+            value = fields.parse(self.field, self._typed) is True
+        except ValueError:
+            self.event_generate("<<Edited>>")
+            return
+        if value != self.variable.get():
+            self.variable.set(value)
+        else:
+            self.event_generate("<<Edited>>")

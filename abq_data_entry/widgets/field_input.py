@@ -79,6 +79,8 @@ class FieldInput(ttk.Frame):
 
     def value(self) -> object:
         """The value that the text means; raises ``ValueError`` with a sentence for people."""
+        if isinstance(self.editor, FieldCheck) and self.editor.mark():
+            raise ValueError(self.editor.mark())
         return fields.parse(self.field, self.text, self.choices())
 
     def check(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -265,6 +266,41 @@ def test_what_doesnt_fit_is_refused_whole_with_the_reason(window: Window, clipbo
     assert note(window, F.HUMIDITY) == "" and window.text(F.HUMIDITY) == "24"
 
 
+def test_a_number_typed_into_the_check_box_is_held_there(window: Window) -> None:
+    window.begin_check()
+    go_to(window, F.EQUIPMENT_FAULT)
+    window.type("9\n")
+    assert (window.focus, window.text(F.EQUIPMENT_FAULT)) == (F.EQUIPMENT_FAULT, "false")
+    assert window.error(F.EQUIPMENT_FAULT) == "9 isn't yes or no"
+    window.type("21\n")
+    assert (window.focus, window.error(F.EQUIPMENT_FAULT)) == (F.EQUIPMENT_FAULT, "921 isn't yes or no")
+    window.press("BackSpace", "BackSpace", "BackSpace")
+    assert window.error(F.EQUIPMENT_FAULT) == ""
+    window.type("yes")
+    assert (window.text(F.EQUIPMENT_FAULT), window.error(F.EQUIPMENT_FAULT)) == ("true", "")
+    window.type("n\n")
+    assert (window.text(F.EQUIPMENT_FAULT), window.focus) == ("false", F.PLANTS)
+
+
+def test_a_long_reason_is_marked_not_cut(window: Window, stored: SQLModel) -> None:
+    window.app.settings["correction reason"].set("always")
+    window.begin_check()
+    window.fill_readings()
+    window.save()
+    window.app.navigation.go_to_plot(1)
+    window.until(lambda: window.app.form.opened is not None, "the record")
+    window.fill(Plants="8")
+    reason = window.app.form.reason
+    reason.box.focus_set()
+    copy(window, "r" * 498)
+    window.press("ctrl+v")
+    window.type("abcd\n")
+    assert reason.error == "502 characters; at most 500 are kept"
+    assert len(reason.text) == 502 and not window.app.form.saving
+    window.press("BackSpace", "BackSpace", "Return")
+    window.until(lambda: not window.app.form.saving and stored.get_all_records()[0][F.PLANTS] == 8, "the save")
+
+
 def test_notes_take_tabs_and_lines_as_they_are(window: Window) -> None:
     window.begin_check()
     copy(window, "1\t2\n3\t4")
@@ -280,6 +316,50 @@ def test_the_mouse_wheel_chooses_no_other_value(window: Window) -> None:
         editor.event_generate(f"<Button-{button}>", x=2, y=2)
         window.app.update()
     assert window.text(F.TIME) == "8:00"
+
+
+# Values of a plot as in test_keyboard: how many keys they take with the options for those who type a lot.
+VALUES = ("24.09", "10.03", "22.01", "9", "21", "13", "11.67", "18.7", "12.7")
+
+
+@pytest.mark.parametrize(
+    ("options", "budget", "texts"),
+    [
+        ((), 42, [f"{value}\n" for value in VALUES]),
+        (
+            ("implied decimals",),
+            38,
+            [f"{value.replace('.', '') if value[-3:-2] == '.' else value}\n" for value in VALUES],
+        ),
+        (("auto advance",), 38, [value if value[-3:-2] == "." else f"{value}\n" for value in VALUES]),
+        (
+            ("implied decimals", "auto advance"),
+            35,
+            ["2409", "1003", "2201", "9\n", "21\n", "13\n", "1167\n", "18.7\n", "12.7\n"],
+        ),
+    ],
+    ids=lambda value: " and ".join(value) or "default" if isinstance(value, tuple) else "",
+)
+def test_how_many_keys_a_plot_takes(
+    window: Window,
+    stored: SQLModel,
+    budgets: Callable[[str], object],
+    options: tuple[str, ...],
+    budget: int,
+    texts: list[str],
+) -> None:
+    for name in options:
+        window.app.settings[name].set(True)
+    window.begin_check()
+    window.type("".join(texts))
+    window.until(lambda: window.text(F.PLOT) == "2" and not window.app.form.saving, "the next plot")
+    window.settle()
+    saved = stored.get_all_records()[0]
+    names = (*fields.READINGS, *fields.CSV_HEADER[10:16])
+    assert [Decimal(str(saved[name])) for name in names] == [Decimal(value) for value in VALUES]
+    keys = len("".join(texts))
+    budgets(f"keys a plot, {' and '.join(options) or 'by default'}: {keys}")
+    assert keys <= budget
 
 
 def test_implied_decimals_are_shown_at_once(window: Window) -> None:
