@@ -29,6 +29,7 @@ class Command(NamedTuple):
 
 NEW = Command("New Record", "new_record", "Control-n", "Command-n")
 SAVE = Command("Save Record", "save_record", "Control-s", "Command-s")
+DISCARD = Command("Discard Draft", "discard_draft")
 EXPORT = Command("Export Today's Extract…", "export_extract", "Control-e", "Command-e")
 BACK_UP = Command("Back Up Database…", "back_up")
 RESTORE = Command("Restore Database…", "restore")
@@ -65,7 +66,7 @@ SMALLER = Command("Smaller Text", "smaller_text", "Control-−", "Command-−", 
 USUAL = Command("Usual Text Size", "usual_text", "Control-0", "Command-0", bound_elsewhere=True)
 PREFERENCES_FILE = Command("Show Settings File", "show_settings_file")
 
-FILE_COMMANDS = (NEW, SAVE, EXPORT)
+FILE_COMMANDS = (NEW, SAVE, DISCARD, EXPORT)
 BACKUP_COMMANDS = (BACK_UP, RESTORE)
 EDIT_GROUPS = ((UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL))  # a line between groups
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)

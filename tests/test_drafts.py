@@ -11,18 +11,25 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.application.drafts import SLOTS, DraftFile
+from abq_data_entry.application.draft_file import FORMAT, SLOTS, Content, DraftFile
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAFT = {"texts": {"Humidity": "24.09", "Notes": "leaf\nspots °"}, "opened": None, "baseline": {}}
+
+
+def of_plot(plot: int, humidity: str = "24.09") -> dict[str, object]:
+    """A draft that says which plot it is of."""
+    key = {"Date": "2026-11-21", "Time": "8:00", "Lab": "A", "Plot": str(plot)}
+    return {"texts": {**key, "Humidity": humidity}, "opened": None}
 
 
 @contextmanager
 def holder(folder: Path, draft: object) -> Iterator[subprocess.Popen[str]]:
     """A process that took a slot and wrote a draft into it, and holds on."""
     code = (
-        "import json, sys; from pathlib import Path; from abq_data_entry.application.drafts import DraftFile\n"
-        "file = DraftFile(Path(sys.argv[1])); file.take_over(); file.write(json.loads(sys.argv[2]))\n"
+        "import json, sys; from pathlib import Path\n"
+        "from abq_data_entry.application.draft_file import Content, DraftFile\n"
+        "file = DraftFile(Path(sys.argv[1])); file.take_over(); file.write(Content((), json.loads(sys.argv[2])))\n"
         "print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
@@ -44,12 +51,12 @@ def test_the_draft_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
     with holder(tmp_path, DRAFT) as process:
         # While it lives, its draft is its own.
         other = DraftFile(tmp_path)
-        assert other.take_over() is None
+        assert other.take_over() == Content()
         other.release()
         process.kill()
         process.wait()
         mine = DraftFile(tmp_path)
-        assert mine.take_over() == DRAFT
+        assert mine.take_over() == Content((), DRAFT)
         mine.write(None)
         mine.release()
     assert list(tmp_path.glob("*.json")) == []
@@ -57,12 +64,12 @@ def test_the_draft_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
 
 def test_a_slot_given_back_without_a_draft_is_empty(tmp_path: Path) -> None:
     first = DraftFile(tmp_path)
-    assert first.take_over() is None
-    first.write(DRAFT)
+    assert first.take_over() == Content()
+    first.write(Content((), DRAFT))
     first.write(None)
     first.release()
     second = DraftFile(tmp_path)
-    assert second.take_over() is None
+    assert second.take_over() == Content()
     second.release()
 
 
@@ -82,10 +89,11 @@ def test_a_damaged_draft_is_kept_aside_for_a_person(tmp_path: Path, text: str) -
     path = tmp_path / "draft-1.json"
     path.write_text(text, encoding="utf-8")
     file = DraftFile(tmp_path)
-    assert file.take_over() is None
-    file.write(DRAFT)
+    assert file.take_over() == Content()
+    file.write(Content((), DRAFT))
     file.release()
-    assert json.loads(path.read_text(encoding="utf-8")) == DRAFT
+    written = json.loads((tmp_path / "drafts-1.json").read_text(encoding="utf-8"))
+    assert written == {"format": FORMAT, "kept": [], "in_form": DRAFT}
     assert [each.read_text(encoding="utf-8") for each in tmp_path.glob("*.damaged*")] == [text]
 
 
@@ -93,23 +101,24 @@ def test_a_second_damaged_draft_does_not_replace_the_first(tmp_path: Path) -> No
     for text in ("one{", "two{"):
         (tmp_path / "draft-1.json").write_text(text, encoding="utf-8")
         file = DraftFile(tmp_path)
-        assert file.take_over() is None
+        assert file.take_over() == Content()
         file.release()
     assert sorted(each.read_text(encoding="utf-8") for each in tmp_path.glob("*.damaged*")) == ["one{", "two{"]
 
 
 def test_each_of_many_windows_has_a_slot_of_its_own(tmp_path: Path) -> None:
     files = [DraftFile(tmp_path) for _ in range(SLOTS + 2)]
-    assert [file.take_over() for file in files] == [None] * len(files)
+    assert [file.take_over() for file in files] == [Content()] * len(files)
     for number, file in enumerate(files):
-        file.write({**DRAFT, "texts": {"Humidity": str(number)}})
+        file.write(Content((), {**DRAFT, "texts": {"Humidity": str(number)}}))
     # The windows beyond the last slot work too; only their drafts aren't kept.
-    assert len(list(tmp_path.glob("draft-*.json"))) == SLOTS
+    assert len(list(tmp_path.glob("drafts-*.json"))) == SLOTS
     for file in files:
         file.release()
     found = [DraftFile(tmp_path) for _ in range(SLOTS)]
     drafts = [each.take_over() for each in found]
-    assert sorted(int(each["texts"]["Humidity"]) for each in drafts if each) == list(range(SLOTS))
+    shown = [each.in_form["texts"]["Humidity"] for each in drafts if each.in_form]
+    assert sorted(map(int, shown)) == list(range(SLOTS))  # what has no plot isn't put together
     for each in found:
         each.release()
 
@@ -117,7 +126,7 @@ def test_each_of_many_windows_has_a_slot_of_its_own(tmp_path: Path) -> None:
 def test_a_draft_is_for_its_user_alone(tmp_path: Path) -> None:
     file = DraftFile(tmp_path / "drafts")
     file.take_over()
-    file.write(DRAFT)
+    file.write(Content((), DRAFT))
     assert (tmp_path / "drafts").stat().st_mode & 0o077 == 0
     file.release()
 
@@ -125,10 +134,50 @@ def test_a_draft_is_for_its_user_alone(tmp_path: Path) -> None:
 def test_a_write_that_fails_keeps_the_earlier_draft(tmp_path: Path) -> None:
     file = DraftFile(tmp_path)
     file.take_over()
-    file.write(DRAFT)
+    file.write(Content((), DRAFT))
     with pytest.raises(TypeError):
-        file.write({"texts": {"Humidity": object()}})
+        file.write(Content((), {"texts": {"Humidity": object()}}))
     file.release()
     again = DraftFile(tmp_path)
-    assert again.take_over() == DRAFT
+    assert again.take_over() == Content((), DRAFT)
     again.release()
+
+
+def test_the_drafts_of_all_windows_that_are_gone_are_found(tmp_path: Path) -> None:
+    first, second = DraftFile(tmp_path), DraftFile(tmp_path)
+    first.take_over()
+    second.take_over()
+    first.write(Content((of_plot(3),), of_plot(4)))
+    second.write(Content((of_plot(7), of_plot(4, "25")), DRAFT))
+    first.release()
+    second.release()
+    one = DraftFile(tmp_path)
+    assert one.take_over() == Content((of_plot(3), of_plot(7)), of_plot(4))
+    # Two are of the same plot, and one says no plot: they are for the next window.
+    other = DraftFile(tmp_path)
+    assert other.take_over() == Content((of_plot(4, "25"),), DRAFT)
+    one.release()
+    other.release()
+
+
+def test_the_draft_of_an_earlier_version_is_taken_over_once(tmp_path: Path) -> None:
+    (tmp_path / "draft-1.json").write_text(json.dumps(of_plot(3)), encoding="utf-8")
+    file = DraftFile(tmp_path)
+    assert file.take_over() == Content((), of_plot(3))
+    file.write(Content((of_plot(3),)))
+    file.release()
+    assert [each.name for each in tmp_path.glob("draft-1.taken-over")] == ["draft-1.taken-over"]
+    again = DraftFile(tmp_path)
+    assert again.take_over() == Content((of_plot(3),))
+    again.release()
+
+
+def test_drafts_of_a_newer_version_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "drafts-1.json"
+    path.write_text(json.dumps({"format": FORMAT + 1, "what": "ever"}), encoding="utf-8")
+    before = path.read_bytes()
+    file = DraftFile(tmp_path)
+    assert file.take_over() == Content()
+    file.write(Content((of_plot(3),)))
+    file.release()
+    assert path.read_bytes() == before and (tmp_path / "drafts-2.json").exists()

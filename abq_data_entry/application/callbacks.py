@@ -19,6 +19,7 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
     callbacks = {
         "new_record": application.navigation.new_record,
         "save_record": lambda: application.form.submit(),
+        "discard_draft": lambda: application.drafts.discard(),
         "export_extract": export,
         "back_up": application.tools.backups.ask_and_back_up,
         "restore": application.tools.backups.ask_and_restore,

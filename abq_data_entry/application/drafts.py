@@ -1,140 +1,163 @@
-"""What is being typed survives a crash: the form's draft stands in a file until it is saved or given up."""
+"""Half-typed plots are kept, each as a draft of its plot, until it is saved or discarded; also when the window ends."""
 
 from __future__ import annotations
 
-import datetime
-import json
 import logging
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import folders
-from ..folders import replacement
+from ..constants import FieldNames as F
+from .draft_file import Content, Draft, DraftFile, DraftId, id_of
 
 if TYPE_CHECKING:
+    from ..views.record_inputs import RecordKey
     from .window import Application
 
 log = logging.getLogger(__name__)
-SLOTS = 16
 DELAY_MS = 150
 
 
 class Drafts:
-    """The draft of the window's form: written soon after each edit. On the Tk thread."""
+    """The drafts of this window: that of the form, written soon after each edit, and those left behind. On the Tk
+    thread."""
 
     def __init__(self, application: Application) -> None:
         self._app = application
         self._file = DraftFile(folders.data_folder() / "drafts")
+        self._kept: dict[DraftId, Draft] = {}
+        self._shown: DraftId | None = None
         self._timer = ""
         self.greeting = "Ready"
         """What is said when the database is open."""
 
     def begin(self) -> None:
-        """Look for the draft of a window that ended without warning, and show it in the form."""
+        """Look for the drafts of windows that ended, and show in the form what was being typed."""
         self._app.jobs.submit("files", self._file.take_over, done=self._restore)
 
     def edited(self) -> None:
-        """Something was typed."""
+        """Something was typed: from now on the form has it, where it was a draft before."""
+        if self._shown is not None and self._shown == self._present():
+            self._kept.pop(self._shown, None)
+            self._shown = None
+            self._show()
         if not self._timer:
             self._timer = self._app.after(DELAY_MS, self.keep)
 
     def keep(self) -> None:
-        """Write down now what is in the form."""
+        """Write down now what is half typed."""
         self._cancel_timer()
-        self._app.jobs.submit("files", self._file.write, self._app.form.draft(), failed=self._failed)
+        self._app.jobs.submit("files", self._file.write, self._content(), failed=self._failed)
+
+    def put_away(self) -> bool:
+        """The form is left: what is half typed there becomes a draft of its plot. False: it can't be left so.
+
+        Values without a plot have nowhere to be found again: the focus goes to what is missing.
+        """
+        draft = self._app.form.draft()
+        if draft is None:
+            return True
+        if id_of(draft) is None:
+            self._app.form.focus_key()
+            self._app.status.set("Say first which plot these values are of, or discard them")
+            return False
+        self.put(draft)
+        self._app.form.leave()
+        return True
+
+    def put(self, draft: Mapping[str, Any]) -> None:
+        """Keep that as the draft of its plot."""
+        identity = id_of(draft)
+        if identity is None:
+            return
+        _date, time, lab, plot = identity.key
+        self._kept[identity] = dict(draft)
+        self._app.status.set(f"Plot {plot}, lab {lab}, {time} stays half typed, and is kept")
+        self._show()
+        self.keep()
+
+    def find(self, key: RecordKey) -> Draft | None:
+        """The draft of that plot, to be shown in the form: of a correction, else of a new record."""
+        for identity in (DraftId(key, True), DraftId(key, False)):
+            if identity in self._kept:
+                self._shown = identity
+                return self._kept[identity]
+        return None
+
+    def saved(self, key: RecordKey, corrected: bool) -> None:
+        """The record is saved: it is half typed no more."""
+        self._kept.pop(DraftId(key, corrected), None)
+        self._show()
+        self.keep()
+
+    def discard(self) -> None:
+        """What is half typed in the form is given up, at somebody's wish."""
+        form, present = self._app.form, self._present()
+        if present is not None:
+            self._kept.pop(present, None)
+        if not form.changed:
+            return
+        plot = form.inputs[F.PLOT].text
+        form.discard()
+        self._show()
+        self.keep()
+        form.focus_first_empty()
+        self._app.status.set(f"What was typed for plot {plot} is discarded" if plot else "What was typed is discarded")
 
     def drop(self) -> None:
-        """What was typed is saved or given up: its draft goes."""
-        self._cancel_timer()
-        self._app.jobs.submit("files", self._file.write, None)
+        """Only what was left behind is kept: the form's own is saved or given up."""
+        self.keep()
 
     def end(self) -> None:
         """The window closes: another one may have its place."""
         self._app.jobs.submit("files", self._file.release)
 
-    def _restore(self, draft: dict[str, Any] | None) -> None:
-        if draft is None or self._app.form.changed:
-            return
-        self._app.form.restore_draft(draft)
-        self._app.form.focus_first_empty()
-        # Shown once more when the database is open, which may come later.
-        self.greeting = "What you were typing when the program ended is back in the form"
-        self._app.status.set(self.greeting)
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _present(self) -> DraftId | None:
+        """What a draft of the form as it is would be called."""
+        form = self._app.form
+        if form.opened is not None:
+            return DraftId(form.opened, True)
+        return None if form.key is None else DraftId(form.key, False)
+
+    def _content(self) -> Content | None:
+        draft = self._app.form.draft()
+        kept = dict(self._kept)
+        if draft is not None and (identity := id_of(draft)) is not None:
+            kept.pop(identity, None)
+        if draft is None and not kept:
+            return None
+        return Content(tuple(kept.values()), draft)
+
+    def _restore(self, found: Content) -> None:
+        for draft in found.kept:
+            if (identity := id_of(draft)) is not None:
+                self._kept.setdefault(identity, draft)
+        if found.in_form is not None and not self._app.form.changed:
+            self._app.form.restore_draft(found.in_form)
+            self._app.form.focus_first_empty()
+            # Shown once more when the database is open, which may come later.
+            self.greeting = "What you were typing when the program ended is back in the form"
+        elif found.in_form is not None and (identity := id_of(found.in_form)) is not None:
+            self._kept.setdefault(identity, found.in_form)
+        if self._kept:
+            self.greeting = f"{self.greeting}. Half typed, and kept: {self._named()}".removeprefix("Ready. ")
+        self._show()
+        if self.greeting != "Ready":
+            self._app.status.set(self.greeting)
+
+    def _named(self) -> str:
+        places = [f"plot {plot}, lab {lab}, {time} of {date}" for (date, time, lab, plot), _corrects in self._kept]
+        return "; ".join(places[:2]) + (f" and {len(places) - 2} more" if len(places) > 2 else "")
+
+    def _show(self) -> None:
+        self._app.form.show_drafts({identity.key for identity in self._kept})
 
     def _failed(self, error: BaseException) -> None:
-        log.warning("the draft couldn't be kept", exc_info=error)
+        log.warning("the drafts couldn't be kept", exc_info=error)
 
     def _cancel_timer(self) -> None:
         if self._timer:
             self._app.after_cancel(self._timer)
             self._timer = ""
-
-
-class DraftFile:
-    """The draft of one window. Windows of one user each take a slot of their own, held by a file lock,
-    so a draft whose lock is free belongs to a window that is gone.
-
-    All methods do file work: call them on a worker thread, one at a time.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._path: Path | None = None
-        self._lock: Any = None
-
-    def take_over(self) -> dict[str, Any] | None:
-        """Take a slot; returns the draft that a crashed window left in it, preferring slots with one."""
-        from filelock import FileLock, Timeout
-
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        slots = [self._folder / f"draft-{number}.json" for number in range(1, SLOTS + 1)]
-        for path in sorted(slots, key=lambda each: not each.exists()):
-            lock = FileLock(path.with_suffix(".lock"), timeout=0, thread_local=False)
-            try:
-                lock.acquire()
-            except Timeout:
-                continue
-            self._path, self._lock = path, lock
-            return _read(path)
-        return None
-
-    def write(self, draft: dict[str, Any] | None) -> None:
-        """Keep ``draft`` on disk; ``None`` removes it."""
-        if self._path is None:
-            return
-        if draft is None:
-            self._path.unlink(missing_ok=True)
-            return
-        with replacement(self._path) as temporary:
-            temporary.write_text(json.dumps(draft, ensure_ascii=False), encoding="utf-8")
-
-    def release(self) -> None:
-        """Give the slot back."""
-        if self._lock is not None:
-            self._lock.release()
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        draft = json.loads(path.read_text(encoding="utf-8"))
-        _check(draft)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        import secrets  # not at the top: every start would pay for OpenSSL
-
-        # Not ours to throw away: kept for a person to look at.
-        path.replace(path.with_suffix(f".damaged-{secrets.token_hex(4)}"))
-        return None
-    return draft if isinstance(draft, dict) else None
-
-
-def _check(draft: Any) -> None:
-    """Raise an error if it isn't what the form gave: texts by field, the key of an opened record, its texts."""
-    texts = (*draft["texts"].items(), *(draft.get("baseline") or {}).items())
-    if not all(isinstance(text, str) for pair in texts for text in pair):
-        raise ValueError("a text is expected")
-    if draft.get("opened") is not None:
-        date, _time, _lab, plot = draft["opened"]
-        datetime.date.fromisoformat(date)
-        int(plot)

@@ -114,13 +114,14 @@ class RecordEntry:
     def _saved(self, record: Record, updated: bool, whole_check: bool, waits: bool = False, said: str = "") -> None:
         app, then = self._app, self.after_save
         self.after_save = None
-        app.drafts.drop()
-        key = tuple(record[name] for name in fields.RECORD_KEY)
+        key: Any = tuple(record[name] for name in fields.RECORD_KEY)
         app.saved_records += 1
         count = f"{app.saved_records} record{'s' * (app.saved_records != 1)} saved"
         how = "kept on this computer until the database is back" if waits else "changes saved" if updated else "saved"
         app.status.set(f"{place(record)}: {how}{f' {said}' if said else ''} · {count} in this session")
+        app.drafts.saved(key, updated)
         app.form.saved(record)
+        app.drafts.keep()
         app.deciding.saved(key)
         if waits:
             app.waiting.show_line()

@@ -1,4 +1,4 @@
-"""Going to another record: by plot, by row of the list, or to a new one; nothing typed is lost on the way."""
+"""Going to another record: by plot, by row of the list, or to a new one; what is half typed stays with its plot."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
-from ..constants import FieldNames as F
-from ..views import show_choice, show_failure
+from ..views import show_failure
 from .entry import reason_of
 
 if TYPE_CHECKING:
@@ -18,42 +17,24 @@ log = logging.getLogger(__name__)
 
 
 class Navigation:
-    """Moves between records, and asks before anything typed would be lost."""
+    """Moves between records; what is half typed is kept as a draft of its plot, and found there again."""
 
     def __init__(self, application: Application) -> None:
         self._app = application
 
     def leave_form(self, then: Callable[[], object]) -> None:
-        """Do ``then``; where the form holds something unsaved, ask first, once."""
-        form = self._app.form
-        if form.saving:
-            self._app.entry.after_save = then
-        elif not form.changed:
+        """Do ``then``, after a save that is under way; what is half typed is kept as a draft of its plot."""
+        if self._app.form.saving:
+            self.after_saving(lambda: self.leave_form(then))
+        elif self._app.drafts.put_away():
             then()
+
+    def after_saving(self, then: Callable[[], object]) -> None:
+        """Do ``then`` now, or when the save that is under way is done."""
+        if self._app.form.saving:
+            self._app.entry.after_save = then
         else:
-            plot = form.inputs[F.PLOT].text
-            show_choice(
-                self._app,
-                "Unsaved Record",
-                f"Plot {plot} isn't saved." if plot else "The record isn't saved.",
-                "Save what you typed, or discard it?",
-                (
-                    ("Save", lambda: self._save_then(then)),
-                    ("Discard", lambda: self._discard_then(then)),
-                    ("Cancel", None),
-                ),
-            )
-
-    def _save_then(self, then: Callable[[], object]) -> None:
-        self._app.entry.after_save = then
-        self._app.form.submit()
-        if not self._app.form.saving:  # errors: the user stays with them
-            self._app.entry.after_save = None
-
-    def _discard_then(self, then: Callable[[], object]) -> None:
-        self._app.form.begin_new()
-        self._app.drafts.drop()
-        then()
+            then()
 
     def new_record(self) -> None:
         """A new record for the next plot that isn't recorded; from the list, back to what was being typed."""
@@ -61,16 +42,15 @@ class Navigation:
             self._app.show_form()
             self._app.form.focus_first_empty()
         else:
-            self.leave_form(self._begin_new)
+            self.after_saving(self._leave_for_new)
 
-    def clear(self) -> None:
-        """Empty the form; asks when something would be lost."""
-        self.leave_form(self._begin_new)
+    def _leave_for_new(self) -> None:
+        plot = self._app.form.next_plot()
+        self.leave_form(lambda: self._begin_new(plot))
 
-    def _begin_new(self) -> None:
+    def _begin_new(self, plot: int | None) -> None:
         self._app.show_form()
-        self._app.form.begin_new()
-        self._app.drafts.drop()
+        self._app.form.begin_new(plot=plot)
         self._app.form.focus_first_empty()
 
     def go_to_plot(self, plot: int) -> None:
@@ -82,6 +62,9 @@ class Navigation:
         self._app.show_form()
         if plot not in check.plots:
             self._app.status.set(f"There is no plot {plot} to go to: choose date, time and lab first")
+        elif check.key is not None and (draft := self._app.drafts.find((*check.key, plot))) is not None:
+            form.restore_draft(draft)
+            form.focus_first_empty()
         elif plot in check.recorded and check.key is not None:
             self.open_record((*check.key, plot))
         else:
@@ -112,8 +95,21 @@ class Navigation:
             self.go_to_plot(plot)
 
     def open_row(self, row: Mapping[str, Any]) -> None:
-        """Open the record of a row of the list."""
+        """Open the record of a row of the list, or what is half typed of it."""
         key = tuple(row[name] for name in fields.RECORD_KEY)
+        self.leave_form(lambda: self._show_row(key))
+
+    def _show_row(self, key: Any) -> None:
+        draft = self._app.drafts.find(key)
+        if draft is None:
+            self.open_record(key)
+            return
+        self._app.show_form()
+        self._app.form.restore_draft(draft)
+        self._app.form.focus_first_empty()
+
+    def open_recorded(self, key: tuple[Any, ...]) -> None:
+        """Open the saved record, also where something else is half typed of its plot."""
         self.leave_form(lambda: self.open_record(key))
 
     def open_record(self, key: tuple[Any, ...]) -> None:

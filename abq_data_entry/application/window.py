@@ -188,8 +188,8 @@ class Application(tk.Tk):
         self.status.set(f"Something went wrong ({exc.__name__}); the details are in the log file")
 
     def quit_application(self) -> None:
-        """End the program; asks when something unsaved or unfinished would be lost."""
-        self.navigation.leave_form(self._quit_unless_running)
+        """End the program; asks when something unfinished would be lost. What is half typed is kept."""
+        self.navigation.after_saving(self._quit_unless_running)
 
     def _set_icon(self) -> None:
         folder = Path(__file__).resolve().parent.parent / "images"
@@ -211,9 +211,12 @@ class Application(tk.Tk):
                 self.checks.chosen,
                 self.entry.save,
                 self.navigation.go_to_plot,
+                self.navigation.open_recorded,
                 self.drafts.edited,
                 self.checks.begin_next,
-                self.navigation.clear,
+                self.drafts.discard,
+                self.drafts.find,
+                self.drafts.put,
             ),
             self.settings,
             lambda: self.today(),

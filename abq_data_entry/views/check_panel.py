@@ -128,8 +128,10 @@ class CheckPanel(ttk.Frame):
         self._next = ttk.Button(progress, style="Accent.TButton", command=next_check)
         self._next.bind("<Return>", lambda _event: self._next.invoke())
 
-    def show(self, check: CheckView, current: int | None, technician: str) -> None:
-        """Show which plots of ``check`` are recorded; ``technician`` is who enters now."""
+    def show(
+        self, check: CheckView, current: int | None, technician: str, half_typed: frozenset[int] = frozenset()
+    ) -> None:
+        """Show which plots of ``check`` are recorded, and which half typed; ``technician`` is who enters now."""
         states = {
             plot: (PlotState.RECORDED if name == technician else PlotState.RECORDED_BY_OTHER, name)
             for plot, name in check.recorded.items()
@@ -138,7 +140,7 @@ class CheckPanel(ttk.Frame):
             if each.plot is not None and each.plot not in check.recorded:
                 states[each.plot] = (PlotState.ENTERED_BY_OTHER, each.named)
         states |= {plot: (PlotState.WAITING, check.recorded.get(plot, "")) for plot in check.waiting}
-        self._strip.show(check.plots, states, current)
+        self._strip.show(check.plots, states, current, half_typed)
         self._summary.configure(text=_summary(check))
         self._show_others(check.others)
         if check.complete and check.following is not None:

@@ -36,12 +36,13 @@ class PlotPanel(ttk.Frame):
         parent: tk.Misc,
         add_input: AddInput,
         save: Callable[[], object],
-        clear: Callable[[], object],
+        discard: Callable[[], object],
         open_existing: Callable[[], object],
         leave_reason: Callable[[], object],
     ) -> None:
         super().__init__(parent)
-        self._save, self._clear = save, clear
+        self._save, self._discard = save, discard
+        self._discards = False
         self._read_only = ""
         self._arrangement = (3, "group")
         self._groups: list[ttk.Frame] = []
@@ -101,8 +102,13 @@ class PlotPanel(ttk.Frame):
     def show_read_only(self, sentence: str) -> None:
         """Close the buttons, and say why in ``sentence``; an empty one opens them again."""
         self._read_only = sentence
-        for button in (self._save_button, self._clear_button):
-            button.state(["disabled" if sentence else "!disabled"])
+        self._save_button.state(["disabled" if sentence else "!disabled"])
+        self.show_discard(self._discards)
+
+    def show_discard(self, is_changed: bool) -> None:
+        """Open or close the button that gives up what was typed."""
+        self._discards = is_changed
+        self._discard_button.state(["!disabled" if is_changed and not self._read_only else "disabled"])
 
     def show(self, key: RecordKey | None, opened: OpenedRecord | None, check: CheckView) -> None:
         """Say in words what a save of these fields would do, where that could surprise."""
@@ -136,14 +142,14 @@ class PlotPanel(ttk.Frame):
         self.reason = ReasonLine(buttons, self._save, leave_reason)
         self.reason.grid(row=0, column=0, sticky="ew", padx=(0, 16))
         self.reason.grid_remove()
-        # Made before Clear, so that Tab comes from Notes to Save.
+        # Made before the other one, so that Tab comes from Notes to Save.
         self._save_button = ttk.Button(buttons, text="Save and next  ⏎", style="Accent.TButton", command=self._save)
         self._save_button.grid(row=0, column=2)
         Tooltip(self._save_button, "Enter in Median Height or Notes; Ctrl+S from anywhere")
-        self._clear_button = clear = ttk.Button(buttons, text="Clear", command=self._clear)
-        Tooltip(clear, "A new record for the next plot that isn't recorded; Ctrl+N")
-        clear.grid(row=0, column=1, padx=(0, 8))
-        for button in (self._save_button, clear):
+        self._discard_button = ttk.Button(buttons, text="Discard Draft", command=self._discard, state="disabled")
+        Tooltip(self._discard_button, "Give up what you typed for this plot; what is saved stays as it is")
+        self._discard_button.grid(row=0, column=1, padx=(0, 8))
+        for button in (self._save_button, self._discard_button):
             button.bind("<Return>", lambda event: event.widget.invoke())
 
 

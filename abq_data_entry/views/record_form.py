@@ -36,14 +36,18 @@ HABIT_SECONDS = 1.0  # in which Enter after a field that went on by itself is th
 
 class FormCallbacks(NamedTuple):
     """What the form reports. ``save(record, opened)``: ``opened`` is the key of the record that was opened
-    and is to be updated, ``None`` for a new one."""
+    and is to be updated, ``None`` for a new one. ``find_draft(key)`` gives what is half typed of that plot,
+    ``keep_draft(draft)`` keeps such a one."""
 
     check_chosen: Callable[[datetime.date, str, str], object]
     save: Callable[[Record, RecordKey | None], object]
     go_to_plot: Callable[[int], object]
+    open_recorded: Callable[[RecordKey], object]
     edited: Callable[[], object]
     next_check: Callable[[], object]
-    clear: Callable[[], object]
+    discard: Callable[[], object]
+    find_draft: Callable[[RecordKey], Mapping[str, Any] | None]
+    keep_draft: Callable[[Mapping[str, Any]], object]
 
 
 class DataRecordForm(ttk.Frame):
@@ -71,6 +75,8 @@ class DataRecordForm(ttk.Frame):
         self.saving = False
         self._plots: Mapping[str, tuple[int, ...]] = {}
         self.check = CheckView()
+        self._drafts: Collection[RecordKey] = ()
+        self._last_check: CheckKey | None = None
         self.confirmation = Confirmation()
         self._stopped_at: tk.Misc | None = None
         self.inputs = RecordInputs()
@@ -84,13 +90,14 @@ class DataRecordForm(ttk.Frame):
         self._check_panel.grid(row=0, column=0, sticky="ew")
         ttk.Frame(self, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew", pady=8)
         self._plot_panel = PlotPanel(
-            self, self._add_input, self.submit, callbacks.clear, self._open_existing, self.focus_first_empty
+            self, self._add_input, self.submit, callbacks.discard, self._open_existing, self.focus_first_empty
         )
         self._plot_panel.grid(row=2, column=0, sticky="nsew")
         self._keys.add_buttons(self)
         self.type_ahead = TypeAhead(self)
         technician = self.inputs[F.TECHNICIAN].editor
         technician.bind("<<Left>>", lambda _event: self._take_typed_name())
+        self.inputs[F.PLOT].editor.bind("<<Left>>", lambda _event: self._show_draft())
         technician.bind("<<ComboboxSelected>>", lambda _event: self.confirm_technician(), add=True)
         window = self.winfo_toplevel()
         window.bind("<Key>", lambda _event: self.confirmation.key_pressed(), add=True)
@@ -178,6 +185,7 @@ class DataRecordForm(ttk.Frame):
         # Readings that are being typed keep their plot, even if somebody else was quicker with it.
         if self._opened is None and not self.changed and (not plot.text or (first and plot.filled_by_itself)):
             self._autofill.plot(view)
+            self._show_draft()
         focused = self.focused
         if first and focused is not None and focused.name in (F.TECHNICIAN, F.PLOT) and focused.filled_by_itself:
             self.focus_first_empty()  # whoever was quicker than the database isn't left in a filled field
@@ -219,6 +227,7 @@ class DataRecordForm(ttk.Frame):
             {name: fields.format_value(each.field, record.get(name)) for name, each in self.inputs.items()}
         )
         self._loading = False
+        self.inputs.forget_readings()
         self.inputs.apply_fault()
         key = self.key
         self._opened = None if key is None else OpenedRecord(key, self.texts(), version)
@@ -239,6 +248,7 @@ class DataRecordForm(ttk.Frame):
             each.show_error("")
         self._autofill.date()
         self._loading = False
+        self.inputs.forget_readings()
         self.inputs.apply_fault()
         if plot is not None:
             self.inputs[F.PLOT].fill(str(plot), by_itself=True)
@@ -247,10 +257,12 @@ class DataRecordForm(ttk.Frame):
             self._autofill.plot(self.check)
         self._fill_seed_sample()
         self._refresh()
+        self._show_draft()
 
     def set_check(self, date: datetime.date, time: str, lab: str) -> None:
         """Go to another check with a new record."""
         same_day = self.inputs.value(F.DATE) == date and self.inputs[F.DATE].filled_by_itself
+        self._loading = True
         for name, text in ((F.DATE, date.isoformat()), (F.TIME, time), (F.LAB, lab)):
             self.inputs[name].fill(text, by_itself=same_day and name == F.DATE)
         for name in (F.PLOT, F.TECHNICIAN):
@@ -361,6 +373,9 @@ class DataRecordForm(ttk.Frame):
             self.confirm_technician()
             if self._go_on_saving():
                 return
+        if name == F.PLOT and self._show_draft():
+            self.focus_first_empty()
+            return
         following = None if name in SAVING else self.inputs.after(name)
         if following is None:
             self.submit()
@@ -477,12 +492,25 @@ class DataRecordForm(ttk.Frame):
         if not self.changed:
             return None
         opened = {"opened": None} if self._opened is None else self._opened.draft()
-        return {"texts": self.texts(), "reason": self.reason.text, **opened}
+        by_itself = [name for name, each in self.inputs.items() if each.filled_by_itself]
+        return {
+            "texts": self.texts(),
+            "reason": self.reason.text,
+            "by_itself": by_itself,
+            "readings": self.inputs.readings_before_fault,
+            **opened,
+        }
 
     def restore_draft(self, draft: Mapping[str, Any]) -> None:
         """Show what :meth:`draft` gave."""
         self._opened = opened_in(draft)
         self.fill({name: str(text) for name, text in draft["texts"].items()})
+        for name in draft.get("by_itself") or ():
+            if name in self.inputs:
+                self.inputs[name].filled_by_itself = True
+        self.inputs.readings_before_fault.update(draft.get("readings") or {})
+        if self._opened is None and self.person:
+            self.inputs[F.TECHNICIAN].fill(self.person, by_itself=True)
         self.reason.fill(str(draft.get("reason") or ""))
 
     def fill(self, texts: Mapping[str, str]) -> None:
@@ -492,9 +520,79 @@ class DataRecordForm(ttk.Frame):
         self._loading = False
         if F.TECHNICIAN in texts:
             self.inputs[F.TECHNICIAN].filled_by_itself = True
+        self.inputs.forget_readings()
         self.inputs.apply_fault(clear=False)
         self._check_changed()
         self._refresh()
+
+    def show_drafts(self, keys: Collection[RecordKey]) -> None:
+        """These plots are half typed, and kept."""
+        self._drafts = keys
+        self._refresh()
+
+    def discard(self) -> None:
+        """Give up what was typed: the saved record as it was, or the same plot, empty."""
+        opened, plot = self._opened, self.inputs.value(F.PLOT)
+        if opened is not None:
+            self.open_record(opened.values(), opened.version)
+        else:
+            self.begin_new(plot=plot if isinstance(plot, int) else None)
+
+    def focus_key(self) -> None:
+        """Put the focus on the first field that is missing for the form to be of a certain plot."""
+        wrong = [name for name in fields.FOCUS_ORDER if name in fields.RECORD_KEY and self.inputs.value(name) is None]
+        self.inputs[wrong[0] if wrong else F.PLOT].focus_set()
+
+    def next_plot(self) -> int | None:
+        """The next plot after this one that is neither recorded nor half typed; a half-typed one if no other is left.
+        """
+        key, check = self.key, self.check
+        half = [plot for *others, plot in self._drafts if tuple(others) == check.key] + ([key[3]] if key else [])
+        after = key[3] if key is not None else 0
+        others = check._replace(recorded={**check.recorded, **dict.fromkeys(half, "")})
+        return others.next_missing(after) or check.next_missing(after)
+
+    def _show_draft(self) -> bool:
+        """Show what is half typed of the plot that was just chosen; whether there is such a thing."""
+        key = self.key
+        if key is None or self._opened is not None or self.changed or self.saving or key not in self._drafts:
+            return False
+        draft = self._callbacks.find_draft(key)
+        if draft is None:
+            return False
+        self.restore_draft(draft)
+        return True
+
+    def _leave_half_typed(self) -> None:
+        """Another lab was chosen: what is half typed stays with its plot."""
+        before, key = self._last_check, self.check_key
+        if key is None:
+            return
+        self._last_check = key
+        if before is None or before[2] == key[2] or self._opened is not None or not self.changed:
+            return
+        draft = self.draft()
+        if draft is not None and self.inputs.value(F.PLOT) is not None:
+            draft["texts"] |= {F.DATE: before[0].isoformat(), F.TIME: before[1], F.LAB: before[2]}
+            self._callbacks.keep_draft(draft)
+            self._empty_plot()
+
+    def leave(self) -> None:
+        """What is half typed is kept elsewhere: the form is of no plot until it is told which one comes."""
+        if self._opened is not None:
+            self.inputs[F.TECHNICIAN].fill(*self._technician)
+            self._opened = None
+        self._empty_plot()
+        self._refresh()
+
+    def _empty_plot(self) -> None:
+        self._loading = True
+        for name, each in self.inputs.items():
+            if name not in CHECK_FIELDS:
+                each.fill("")
+        self._loading = False
+        self.inputs.forget_readings()
+        self.inputs.apply_fault()
 
     # -- inside ---------------------------------------------------------------------------------------
 
@@ -549,6 +647,7 @@ class DataRecordForm(ttk.Frame):
         if name in HEIGHTS:
             self.inputs.height_edited()
         if name in (F.DATE, F.TIME, F.LAB):
+            self._leave_half_typed()
             self._check_changed()
         if name in (F.LAB, F.PLOT):
             self._fill_seed_sample()
@@ -556,11 +655,13 @@ class DataRecordForm(ttk.Frame):
             self.inputs.apply_fault()
         if name in fields.RECORD_KEY or name == F.TECHNICIAN:
             self._refresh()
+        self._plot_panel.show_discard(self.changed)
         self._callbacks.edited()
 
     def _check_changed(self) -> None:
         self._show_plots_of_lab()
         key = self.check_key
+        self._last_check = key or self._last_check
         if key != self.check.key:
             self.check = CheckView(key=key, plots=self._plots.get(key[2], ()) if key else ())
             if key is not None:
@@ -577,16 +678,17 @@ class DataRecordForm(ttk.Frame):
         self._autofill.seed_sample(self.opened, saved)
 
     def _open_existing(self) -> None:
-        plot = self.inputs.value(F.PLOT)
-        if isinstance(plot, int):
-            self._callbacks.go_to_plot(plot)
+        if self.key is not None:
+            self._callbacks.open_recorded(self.key)
 
     def _refresh(self) -> None:
         """Bring the strip, the previous readings and the remark beside the plot up to date."""
         plot = self.inputs.value(F.PLOT)
         current = plot if isinstance(plot, int) else None
         technician = self.inputs[F.TECHNICIAN].text
-        self._check_panel.show(self.check, current, technician)
+        half_typed = frozenset(plot for *check, plot in self._drafts if tuple(check) == self.check.key)
+        self._check_panel.show(self.check, current, technician, half_typed)
+        self._plot_panel.show_discard(self.changed)
         self._check_panel.ask_technician(self._question())
         previous = self.check.previous.get(current or 0, {})
         when = f"Recorded on {previous[F.DATE]} at {previous[F.TIME]}" if previous else ""

@@ -25,6 +25,8 @@ class RecordInputs(dict[str, FieldInput]):
         super().__init__()
         self.choices: dict[str, fields.Choices | None] = {}
         self._read_only = False
+        self.readings_before_fault: dict[str, str] = {}
+        """What stood in the readings before the equipment fault was set, by field name."""
         self.has_person: Callable[[], bool] = lambda: True
         """Whether the technician is confirmed; until then Technician is a stop."""
         self._heights_disagree = False
@@ -148,12 +150,22 @@ class RecordInputs(dict[str, FieldInput]):
             self.check_across()
 
     def apply_fault(self, clear: bool = True) -> None:
-        """Disable the readings while the equipment fault is set, and empty them."""
+        """Disable the readings while the equipment fault is set, and empty them; without it they come back."""
         fault = self[F.EQUIPMENT_FAULT].text == "true"
         for name in fields.READINGS:
+            each = self[name]
             if fault and clear:
-                self[name].fill("")
-            self[name].set_enabled(not fault and not self._read_only)
+                if each.text:
+                    self.readings_before_fault[name] = each.text
+                each.fill("")
+            each.set_enabled(not fault and not self._read_only)
+            if not fault and clear and not each.text and name in self.readings_before_fault:
+                each.fill(self.readings_before_fault.pop(name))
+                each.check()
+
+    def forget_readings(self) -> None:
+        """Another record: what stood in the readings before a fault isn't its."""
+        self.readings_before_fault = {}
 
     @property
     def read_only(self) -> bool:

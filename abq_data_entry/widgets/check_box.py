@@ -22,10 +22,15 @@ class FieldCheck(ttk.Checkbutton):
         self.field = field
         self.variable = tk.BooleanVar(parent, value=False)
         super().__init__(parent, text=label, variable=self.variable)
-        self.variable.trace_add("write", lambda *_: self.event_generate("<<Edited>>"))
         self._typed = ""
         self.bind("<Key>", self._key, add=True)
         self.bind("<FocusIn>", self._begin, add=True)
+        self._last = False
+        self._done: list[bool] = []
+        self._undone: list[bool] = []
+        self.variable.trace_add("write", self._changed)
+        self.bind("<<Undo>>", lambda _event: self._move(self._done, self._undone))
+        self.bind("<<Redo>>", lambda _event: self._move(self._undone, self._done))
 
     @property
     def text(self) -> str:
@@ -36,6 +41,8 @@ class FieldCheck(ttk.Checkbutton):
         """Tick or untick the box by the program."""
         self._typed = ""
         self.variable.set(fields.parse(self.field, text) is True)
+        self._done.clear()
+        self._undone.clear()
 
     def edit_text(self, text: str) -> None:
         """Tick or untick the box for the user."""
@@ -81,3 +88,19 @@ class FieldCheck(ttk.Checkbutton):
             self.variable.set(value)
         else:
             self.event_generate("<<Edited>>")
+
+    def _changed(self, *_names: str) -> None:
+        if self.variable.get() != self._last:
+            self._done.append(self._last)
+            self._undone.clear()
+        self._last = self.variable.get()
+        self.event_generate("<<Edited>>")
+
+    def _move(self, source: list[bool], target: list[bool]) -> str:
+        """Undo, or redo: what was ticked before stands there again."""
+        if source and not self.instate(["disabled"]):
+            self._typed = ""
+            target.append(self._last)
+            self._last = source.pop()
+            self.variable.set(self._last)
+        return "break"

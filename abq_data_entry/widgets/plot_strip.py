@@ -30,17 +30,26 @@ class PlotStrip(tk.Canvas):
         self._plots: tuple[int, ...] = ()
         self._states: dict[int, tuple[PlotState, str]] = {}
         self._current: int | None = None
+        self._half_typed: frozenset[int] = frozenset()
         self._look = Look(LIGHT, 4, 24, False)
         self._room = 0
         self._tooltip = Tooltip(self)
         self.bind("<Button-1>", self._clicked)
         self.bind("<Motion>", self._point)
 
-    def show(self, plots: tuple[int, ...], states: dict[int, tuple[PlotState, str]], current: int | None) -> None:
-        """Show ``plots``; ``states`` gives state and technician of each, absent ones are missing."""
-        if (plots, states, current) == (self._plots, self._states, self._current):
+    def show(
+        self,
+        plots: tuple[int, ...],
+        states: dict[int, tuple[PlotState, str]],
+        current: int | None,
+        half_typed: frozenset[int] = frozenset(),
+    ) -> None:
+        """Show ``plots``; ``states`` gives state and technician of each, absent ones are missing. ``half_typed`` ones
+        have a draft here, whatever else they are."""
+        if (plots, states, current, half_typed) == (self._plots, self._states, self._current, self._half_typed):
             return
         self._plots, self._states, self._current = plots, dict(states), current
+        self._half_typed = half_typed
         self._draw()
 
     def show_look(self, look: Look) -> None:
@@ -72,6 +81,8 @@ class PlotStrip(tk.Canvas):
             PlotState.WAITING: f"recorded by {technician}, waiting on this computer for the database",
         }.get(state, f"recorded by {technician}")
         entered = ", being entered" if plot == self._current else ""
+        if plot in self._half_typed:
+            words = "half typed, kept here" if state is PlotState.MISSING else f"{words}; half typed here, and kept"
         return f"Plot {plot}: {words}{entered}. Click, or hold Ctrl and type {plot}, to go there."
 
     def _size(self) -> tuple[int, int, int]:
@@ -110,7 +121,8 @@ class PlotStrip(tk.Canvas):
         }[state]
         edge = (p.warning, 2) if state is PlotState.ENTERED_BY_OTHER else (p.border, 1)
         outline, thick = (p.text, 3) if current else edge
-        dash = () if current or state is not PlotState.MISSING else (2, 2)
+        half_typed = plot in self._half_typed and not current
+        dash = () if current or half_typed or state is not PlotState.MISSING else (2, 2)
         box = (left, top, left + width, top + height)
         self.create_rectangle(*box, fill=fill, outline=outline, width=thick, dash=dash)
         middle = left + width / 2
@@ -118,7 +130,11 @@ class PlotStrip(tk.Canvas):
         number_ink = p.text if current and state is PlotState.MISSING else ink
         self.create_text(middle, top + height * 0.3, text=str(plot), fill=number_ink, font=font)
         below = top + height * 0.73
-        if state is PlotState.RECORDED:
+        if half_typed:
+            # A field half full.
+            self.create_rectangle(middle - 8, below - 4, middle + 8, below + 4, outline=ink, width=1)
+            self.create_rectangle(middle - 8, below - 4, middle, below + 4, outline=ink, fill=ink, width=1)
+        elif state is PlotState.RECORDED:
             tick = [(middle - 5, below), (middle - 1, below + 4), (middle + 6, below - 4)]
             self.create_line(tick, fill=ink, width=2)
         elif state is PlotState.WAITING:

@@ -130,7 +130,6 @@ def test_a_new_record_with_an_existing_key_offers_to_open_it(window: Window, sto
     window.until(lambda: 1 in window.app.form.check.recorded, "the check to be looked up again")
     assert window.app.form._plot_panel._open.winfo_manager()
     window.app.form._plot_panel._open.invoke()
-    window.answer("Discard")
     window.until(lambda: window.app.form.opened is not None, "the record")
     assert window.text(F.PLANTS) == "4"
 
@@ -212,31 +211,6 @@ def test_previous_readings_stand_beside_the_fields(window: Window, stored: SQLMo
     window.app.navigation.go_to_plot(2)
     window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
     assert each._note.cget("text") == ""
-
-
-def test_leaving_a_changed_form_asks_once(window: Window, stored: SQLModel) -> None:
-    window.begin_check()
-    window.type("24.09")
-    window.app.callbacks["next_record"]()
-    window.answer("Cancel")
-    assert (window.text(F.PLOT), window.text(F.HUMIDITY)) == ("1", "24.09")
-    window.app.callbacks["next_record"]()
-    window.answer("Discard")
-    window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
-    assert not window.dialogs and window.text(F.HUMIDITY) == ""
-    window.fill_readings()
-    window.app.callbacks["previous_record"]()
-    window.answer("Save")
-    window.until(lambda: window.text(F.PLOT) == "1", "plot 1")
-    assert [each[F.PLOT] for each in stored.get_all_records()] == [2]
-
-
-def test_quitting_with_something_unsaved_asks(window: Window) -> None:
-    window.begin_check()
-    window.type("24.09")
-    window.app.quit_application()
-    window.answer("Cancel")
-    assert window.app.winfo_exists() and window.text(F.HUMIDITY) == "24.09"
 
 
 def test_a_check_that_couldnt_be_looked_up_is_looked_up_again_after_a_save(window: Window) -> None:

@@ -636,7 +636,8 @@ def test_after_midnight_a_line_offers_to_go_on_to_today(records: List) -> None:
     window.fill(Humidity="24.09")
     line.buttons[0].focus_set()
     window.press("Return")
-    window.answer("Discard")
+    window.until(lambda: window.text(F.DATE) == tomorrow.isoformat(), "today")
+    assert window.text(F.HUMIDITY) == ""  # half typed, and kept with its check
     assert window.text(F.DATE) == tomorrow.isoformat() and line.text == ""
     window.until(lambda: window.app.form.check.key == (tomorrow, "20:00", "E"), "the check of today")
     window.app.new_day.follow()

@@ -99,7 +99,7 @@ def test_a_save_from_anywhere(window: Window, stored: SQLModel, key: str, name: 
     if name in window.app.form.inputs:
         window.app.form.inputs[name].focus_set()
     else:
-        window.app.form._plot_panel._clear_button.focus_set()
+        window.app.form._plot_panel._discard_button.focus_set()
     window.app.update()
     window.press(key)
     window.until(lambda: window.text(F.PLOT) == "2", "the next plot")
