@@ -19,6 +19,7 @@ from abq_data_entry.commands.line import parser
 from abq_data_entry.environment import system_packages
 from abq_data_entry.mainmenu import keys_text
 from abq_data_entry.models import SETTINGS, Setting, SettingsModel, SQLModel
+from abq_data_entry.models.undoing import By
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -259,18 +260,23 @@ def test_the_queries_for_qa_find_what_they_promise(model: SQLModel, session: Con
         delivered_at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minute)
         model.record_delivery(delivery(version=version, delivered=delivered_at))
     model.save_record(record(2, Humidity="25.00"), reason="misread")
-    corrected, broken, newest, inside, averages, missing, never, growth, delivered = (
+    model.record_delivery(delivery(version=1, destination="ftp", delivered=delivered_at,
+                                   audit_head=model.audit_heads(datetime.date.today())))  # fmt: skip
+    model.withdraw_record((datetime.date.today(), "8:00", "A", 4), "typed twice", by=By("J Simms"))
+    corrected, broken, withdrawn, newest, inside, averages, missing, never, growth, outdated, delivered = (
         answers(session, each) for each in blocks(QA, "sql")
     )
+    assert [row[1:3] for row in withdrawn] == [(f"J Simms (login {session.info.user})", "typed twice")]
+    assert [row[:2] for row in outdated] == [(datetime.date.today(), "ftp"), (datetime.date.today(), "rest")]
     assert [(row[2], row[3], row[5]) for row in corrected] == [("misread", "2", "25.00")]
     assert broken == []
     assert [row[-1] for row in newest] == ["Fair", None]
-    assert [(row[2], row[3], row[4]) for row in inside] == [(fields.parse(fields.field("Temperature"), "22.01"), 5, 3)]
-    assert [row[:3] for row in averages] == [("A", "8:00", 3), ("A", "12:00", 1)]
-    assert missing[0][-1] == [3, *range(5, 21)]
+    assert [(row[2], row[3], row[4]) for row in inside] == [(fields.parse(fields.field("Temperature"), "22.01"), 5, 2)]
+    assert [row[:3] for row in averages] == [("A", "8:00", 2), ("A", "12:00", 1)]
+    assert missing[0][-1] == [3, *range(4, 21)]
     assert len(never) == 7 * 4 * 5
     assert [(row[0], row[1], row[3]) for row in growth] == [("A", 1, "12:00")]
-    assert [row[:3] for row in delivered] == [(datetime.date.today(), "rest", 2)]
+    assert [row[:3] for row in delivered] == [(datetime.date.today(), "ftp", 1), (datetime.date.today(), "rest", 2)]
 
 
 def test_the_columns_for_qa_are_those_of_the_view_and_the_weather(session: Connection) -> None:

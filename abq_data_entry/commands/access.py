@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 def add_to(tasks: Words) -> None:
     """Add the words to those of `db`."""
-    _add(tasks, "grant", grant, "make the roles abq_technician, abq_supervisor and abq_qa, and give them their rights")
+    roles = _add(
+        tasks, "grant", grant, "make the roles abq_technician, abq_supervisor and abq_qa, and give them their rights"
+    )
+    roles.add_argument("login", nargs="?", metavar="LOGIN", help="a login that is a technician's own: see --technician")
+    roles.add_argument("--technician", metavar="NAME", help="whose own LOGIN is; an empty text: nobody's any longer")
+    roles.set_defaults(verify=lambda options: _require_both(roles, options))
     labs = _add(tasks, "set-labs", set_labs, "say to which labs a login belongs, where labs are kept apart")
     labs.add_argument("member", metavar="LOGIN", help="a login, or a role that logins have")
     labs.add_argument("labs", metavar="LABS", help="their letters, such as ABC; an empty text for none")
@@ -27,12 +32,21 @@ def _add(tasks: Words, name: str, run: object, text: str) -> argparse.ArgumentPa
     return word
 
 
+def _require_both(word: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if (options.login is None) != (options.technician is None):
+        word.error("LOGIN and --technician belong together")
+
+
 def grant(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Make the roles and give them their rights."""
+    """Make the roles and give them their rights, or say whose own a login is."""
     from ..models import access
     from .database import opened_endpoint, read_settings
 
     with opened_endpoint(read_settings(), secrets) as endpoint:
+        if options.login:
+            access.set_technician(endpoint, options.login, options.technician)
+            print(f"The login {options.login} is {options.technician or 'nobody'}'s own from now on")
+            return
         access.grant(endpoint)
     print(f"The roles {', '.join(access.ROLES)} have their rights in the database {endpoint['dbname']}.")
 

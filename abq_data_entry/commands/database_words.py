@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from . import access, backups, moving
+from . import access, backups, moving, undoing
 from .outcome import NotDone
 from .passwords import Secrets
 
@@ -27,6 +27,7 @@ def add_to(words: Words) -> None:
     backups.add_to(tasks)
     moving.add_to(tasks)
     access.add_to(tasks)
+    undoing.add_to(tasks)
     verify = _add(tasks, "verify", verify_audit, "see whether anybody changed the audit, or records past it")
     verify.add_argument("--head", default="", metavar="TEXT", help="the audit head that came with a delivery")
     technician = _add(tasks, "add-technician", add_technician, "add a technician")

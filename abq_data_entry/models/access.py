@@ -62,6 +62,30 @@ def set_labs(endpoint: Mapping[str, str], member: str, labs: Sequence[str]) -> N
     _write(endpoint, run)
 
 
+def set_technician(endpoint: Mapping[str, str], login: str, technician: str) -> None:
+    """Say that a login is that technician's own, and nobody else works with it; '': nobody's any longer.
+
+    Raises `DatabaseError` for a login or a technician that isn't there.
+    """
+
+    def run(cursor: Cursor) -> None:
+        if not technician:
+            cursor.execute("DELETE FROM technician_logins WHERE login = %s", [login])
+            return
+        cursor.execute("SELECT FROM pg_roles WHERE rolname = %s AND rolcanlogin", [login])
+        if cursor.rowcount == 0:
+            raise DatabaseError(f"There is no login {login} on this server: CREATE ROLE {login} LOGIN makes one.")
+        cursor.execute(
+            "INSERT INTO technician_logins (login, lab_tech_id) SELECT %s, id FROM lab_techs WHERE name = %s"
+            " ON CONFLICT (login) DO UPDATE SET lab_tech_id = EXCLUDED.lab_tech_id",
+            [login, technician],
+        )
+        if cursor.rowcount == 0:
+            raise DatabaseError(f"Technician {technician} is not known. `db add-technician` adds the name.")
+
+    _write(endpoint, run)
+
+
 def _missing_roles(cursor: Cursor) -> list[str]:
     cursor.execute(
         "SELECT name FROM unnest(%s) AS name WHERE name NOT IN (SELECT rolname FROM pg_roles)", [list(ROLES)]

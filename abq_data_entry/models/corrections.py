@@ -77,6 +77,25 @@ class Corrections:
         """Take the last change of each record back: of all, or of none."""
         undoing.take_back_many(self._connections, places, reason, by)
 
+    def choose_records(
+        self,
+        date: object,
+        time: object = None,
+        lab: object = None,
+        plots: Sequence[int] | None = None,
+        technician: str | None = None,
+    ) -> list[tuple[dict[str, object], Place]]:
+        """Return the records of a day with their places, for `correct_records`; `None`: whichever."""
+        names = (FieldNames.DATE, FieldNames.TIME, FieldNames.LAB)
+        typed = _typed_parts({name: value for name, value in zip(names, (date, time, lab), strict=True) if value})
+        chosen = None if plots is None else list(plots)
+        wanted = {**dict.fromkeys(names), **typed, "plots": chosen, FieldNames.TECHNICIAN: technician}
+        return self._connections.read(lambda cursor: undoing.choose(cursor, wanted))
+
+    def look_up_records(self, places: Sequence[Place]) -> list[tuple[dict[str, object], Place]]:
+        """Return what stands at those places now, with the versions; places without a record are left out."""
+        return self._connections.read(lambda cursor: undoing.look_up(cursor, places))
+
     def get_withdrawn(
         self, first_date: object = None, last_date: object = None, lab: object = None, limit: int = 1000
     ) -> list[Withdrawn]:
@@ -94,13 +113,16 @@ def place(row: Mapping[str, object], version: int | None = None) -> Place:
 def _typed(key: Sequence[object]) -> dict[str, object]:
     """Return the typed values of a record's or a check's key; raises `RecordInvalid` with a sentence for each fault."""
     names = fields.RECORD_KEY if len(key) == len(fields.RECORD_KEY) else _CHECK
-    values, errors = {}, {}
-    for name, value in zip(names, key, strict=True):
+    return _typed_parts(dict(zip(names, key, strict=True)))
+
+
+def _typed_parts(texts: Mapping[str, object]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    errors: dict[str, str] = {}
+    for name, value in texts.items():
         each = fields.field(name)
         try:
             values[name] = fields.parse(each, fields.format_value(each, value))
-            if values[name] is None:
-                errors[name] = f"{name} is required."
         except ValueError as error:
             errors[name] = str(error)
     if errors:
@@ -112,13 +134,4 @@ def _checked(changes: Mapping[str, object]) -> dict[str, object]:
     wanted = {name: value for name, value in changes.items() if value not in (None, "")}
     if not wanted or not set(wanted) <= set(undoing.CORRECTABLE):
         raise DatabaseError("Technician, seed sample and date can be corrected for many records at once.")
-    values, errors = {}, {}
-    for name, value in wanted.items():
-        each = fields.field(name)
-        try:
-            values[name] = fields.parse(each, fields.format_value(each, value))
-        except ValueError as error:
-            errors[name] = str(error)
-    if errors:
-        raise RecordInvalid(errors)
-    return values
+    return _typed_parts(wanted)

@@ -66,6 +66,20 @@ _WITHDRAWN = f"""
         AND (%(Lab)s IS NULL OR "Lab" = %(Lab)s)
     ORDER BY withdrawn DESC, "Lab", "Plot" LIMIT %(limit)s
 """
+_VERSIONED = statements.RECORDS.replace("SELECT ", "SELECT p.version, ", 1)
+_CHOSEN = f"""
+    {_VERSIONED}
+    WHERE p.date = %(Date)s AND (%(Time)s IS NULL OR p.time = %(Time)s::time)
+        AND (%(Lab)s IS NULL OR p.lab_id = %(Lab)s) AND (%(plots)s IS NULL OR p.plot = ANY (%(plots)s::smallint[]))
+        AND (%(Technician)s IS NULL OR t.name = %(Technician)s)
+    {statements.IN_ORDER}
+"""
+_NAMED = f"""
+    {_VERSIONED}
+    JOIN jsonb_to_recordset(%(records)s) AS named (date date, time time, lab text, plot integer)
+        ON (p.date, p.time, p.lab_id, p.plot) = (named.date, named.time, named.lab, named.plot)
+    {statements.IN_ORDER}
+"""
 _CHANGES = {
     FieldNames.TECHNICIAN: "technician",
     FieldNames.SEED_SAMPLE: "seed_sample",
@@ -172,6 +186,25 @@ def withdrawn(
             **{name: value for name, value in row.items() if name not in fields.CSV_HEADER},  # type: ignore[arg-type]
         )
         for row in rows_as_dicts(cursor)
+    ]
+
+
+def choose(cursor: Cursor, wanted: Mapping[str, object]) -> list[tuple[Record, Place]]:
+    """Return the records of a day, with their places; by time, lab, technician and plots (a list) where not `None`."""
+    cursor.execute(_CHOSEN, wanted)
+    return _with_places(cursor)
+
+
+def look_up(cursor: Cursor, places: Sequence[Place]) -> list[tuple[Record, Place]]:
+    """Return the records that stand at those places now, with the versions they have."""
+    cursor.execute(_NAMED, {"records": Json([each.described for each in places])})
+    return _with_places(cursor)
+
+
+def _with_places(cursor: Cursor) -> list[tuple[Record, Place]]:
+    rows = rows_as_dicts(cursor)
+    return [
+        (row, Place({name: row[name] for name in fields.RECORD_KEY}, int(str(row.pop("version"))))) for row in rows
     ]
 
 
