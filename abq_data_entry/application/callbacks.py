@@ -37,6 +37,7 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
         "ask_plot": lambda: menu_command("export", "ask_plot", application),
         "next_missing": application.navigation.next_missing,
         "show_history": lambda: menu_command("history", "show_history", application),
+        "show_typed_ahead": lambda: _go_to_typed_ahead(application),
         "refresh": application.refresh,
         "help_for_field": lambda: application.field_help.toggle(application.form.focused),
         "show_keys": lambda: menu_command("about", "show_keys", application),
@@ -55,6 +56,12 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
 def _go_to_form(application: Application) -> None:
     application.show_form()
     application.form.focus_first_empty()
+
+
+def _go_to_typed_ahead(application: Application) -> None:
+    application.show_form()
+    if not application.form.type_ahead.go_to_line():
+        application.status.set("Nothing that was typed ahead waits to be placed")
 
 
 def menu_command(module: str, function: str, application: Application, *arguments: object) -> object:

@@ -27,10 +27,11 @@ class DraftId(NamedTuple):
 
 
 class Content(NamedTuple):
-    """The drafts that were left behind, and what stood in the form."""
+    """The drafts that were left behind, what stood in the form, and what was typed ahead for other plots."""
 
     kept: tuple[Draft, ...] = ()
     in_form: Draft | None = None
+    ahead: tuple[Draft, ...] = ()
 
 
 def id_of(draft: Mapping[str, Any]) -> DraftId | None:
@@ -127,7 +128,7 @@ def _joined(mine: Content, other: Content) -> tuple[Content, Content | None]:
             taken.add(identity)
     stays = Content(tuple(each for each in left if each is not other.in_form),
                     other.in_form if any(each is other.in_form for each in left) else None)  # fmt: skip
-    return mine._replace(kept=tuple(kept.values())), stays if left else None
+    return mine._replace(kept=tuple(kept.values()), ahead=(*mine.ahead, *other.ahead)), stays if left else None
 
 
 def _write(path: Path, content: Content | None) -> None:
@@ -136,7 +137,8 @@ def _write(path: Path, content: Content | None) -> None:
         path.unlink(missing_ok=True)
     else:
         with replacement(path) as temporary:
-            text = json.dumps({"format": FORMAT, **content._asdict()}, ensure_ascii=False)
+            values = {name: value for name, value in content._asdict().items() if value or name != "ahead"}
+            text = json.dumps({"format": FORMAT, **values}, ensure_ascii=False)
             temporary.write_text(text, encoding="utf-8")
     if earlier.exists():
         earlier.replace(earlier.with_suffix(".taken-over"))
@@ -168,7 +170,7 @@ def _content_in(values: Any) -> Content:
     kept, in_form = tuple(values["kept"]), values["in_form"]
     for draft in (*kept, *([in_form] if in_form is not None else [])):
         _check(draft)
-    return Content(kept, in_form)
+    return Content(kept, in_form, tuple(values.get("ahead") or ()))
 
 
 def _earlier_content_in(draft: Any) -> Content:

@@ -122,15 +122,16 @@ class Drafts:
         return None if form.key is None else DraftId(form.key, False)
 
     def _content(self) -> Content | None:
-        draft = self._app.form.draft()
+        draft, ahead = self._app.form.draft(), tuple(self._app.form.type_ahead.draft())
         kept = dict(self._kept)
         if draft is not None and (identity := id_of(draft)) is not None:
             kept.pop(identity, None)
-        if draft is None and not kept:
+        if draft is None and not kept and not ahead:
             return None
-        return Content(tuple(kept.values()), draft)
+        return Content(tuple(kept.values()), draft, ahead)
 
     def _restore(self, found: Content) -> None:
+        self._app.form.type_ahead.restore(found.ahead)
         for draft in found.kept:
             if (identity := id_of(draft)) is not None:
                 self._kept.setdefault(identity, draft)

@@ -120,7 +120,7 @@ class RecordEntry:
         how = "kept on this computer until the database is back" if waits else "changes saved" if updated else "saved"
         app.status.set(f"{place(record)}: {how}{f' {said}' if said else ''} · {count} in this session")
         app.drafts.saved(key, updated)
-        app.form.saved(record)
+        app.form.saved(record, leaves=then is not None)
         app.drafts.keep()
         app.deciding.saved(key)
         if waits:

@@ -233,7 +233,9 @@ class Application(tk.Tk):
             lambda: self.today(),
         )
         self.status_bar = StatusBar(self, self.status)
-        self.status_bar.grid(row=1, column=0, sticky="ew")
+        self.status_bar.grid(row=2, column=0, sticky="ew")
+        self.form.type_ahead.line.grid(row=1, column=0, sticky="ew")
+        self.form.type_ahead.line.grid_remove()
         self.field_help = FieldHelp(self)
         self._layout = Layout(self, pane, self._form_room, self.record_list)
 

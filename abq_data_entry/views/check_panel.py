@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ..constants import FieldNames as F
 from ..themes import Look
 from ..widgets import FieldInput, Flow, PlotState, PlotStrip
+from ..widgets.focus import give_focus
 from .day_line import DayLine, DayOffer
 from .record_inputs import CheckKey
 from .technician_line import TechnicianLine, TechnicianQuestion
@@ -231,8 +232,7 @@ class CheckPanel(ttk.Frame):
         """Put the focus on what comes after a complete check, if that is offered."""
         if not self._next.winfo_manager():
             return False
-        self._next.update_idletasks()  # a button that isn't on the screen yet takes no focus
-        self._next.focus_set()
+        give_focus(self._next)
         return True
 
     def show_look(self, look: Look) -> None:

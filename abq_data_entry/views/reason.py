@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from ..widgets.field_input import ERROR_MARK
+from ..widgets.focus import give_focus
 
 LONGEST = 500
 USUAL = ("Typing error", "Misread the sheet", "Measured again")
@@ -68,7 +69,7 @@ class ReasonLine(ttk.Frame):
         problem = self._too_long() if self.text else "A correction needs a reason"
         self.show_error(problem)
         if problem:
-            self.box.focus_set()
+            give_focus(self.box)
         return not problem
 
     def _too_long(self) -> str:

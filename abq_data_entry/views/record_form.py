@@ -27,6 +27,7 @@ from .record_inputs import CHECK_FIELDS, HEIGHTS, CheckKey, Record, RecordInputs
 from .technician_line import KEY as WHOLE_CHECK_KEY
 from .technician_line import TechnicianQuestion
 from .type_ahead import TypeAhead
+from .typed_keys import Place
 
 SAVING = (F.MEDIAN_HEIGHT, F.NOTES)
 """The fields in which Enter saves."""
@@ -94,7 +95,7 @@ class DataRecordForm(ttk.Frame):
         )
         self._plot_panel.grid(row=2, column=0, sticky="nsew")
         self._keys.add_buttons(self)
-        self.type_ahead = TypeAhead(self)
+        self.type_ahead = TypeAhead(self, self)
         technician = self.inputs[F.TECHNICIAN].editor
         technician.bind("<<Left>>", lambda _event: self._take_typed_name())
         self.inputs[F.PLOT].editor.bind("<<Left>>", lambda _event: self._show_draft())
@@ -140,6 +141,11 @@ class DataRecordForm(ttk.Frame):
     def check_key(self) -> CheckKey | None:
         """Date, time and lab, when all three are valid."""
         return self.inputs.check_key
+
+    @property
+    def new_key(self) -> Place:
+        """The key of the new record; ``None`` while it isn't all there, or a saved record is corrected."""
+        return self.key if self._opened is None else None
 
     @property
     def changed(self) -> bool:
@@ -291,8 +297,9 @@ class DataRecordForm(ttk.Frame):
         """Offer beside the check to go on to today; None: nothing is offered any more."""
         self._check_panel.offer_day(offer)
 
-    def saved(self, record: Mapping[str, Any]) -> None:
-        """The record is in the database: go on to the next plot that isn't recorded."""
+    def saved(self, record: Mapping[str, Any], leaves: bool = False) -> None:
+        """The record is in the database: go on to the next plot that isn't recorded. ``leaves``: the form will go
+        somewhere else at once."""
         self.saving = False
         self.reason.remember(self.reason.text)
         key = record[F.DATE], record[F.TIME], record[F.LAB]
@@ -302,7 +309,7 @@ class DataRecordForm(ttk.Frame):
         after = int(record[F.PLOT])
         self.begin_new(plot=self.check.next_missing(after) if self._autofill.sheet_data else None)
         self.focus_first_empty()
-        self.type_ahead.end(return_focus=False)
+        self.type_ahead.accepted(leaves)
 
     def show_waiting(self, keys: Collection[RecordKey]) -> None:
         """These records wait on this computer for the database."""
@@ -314,9 +321,9 @@ class DataRecordForm(ttk.Frame):
     def save_failed(self, errors: Mapping[str, str] | None = None) -> None:
         """The record is not saved: all stays as it was typed; ``errors`` by field name."""
         self.saving = False
-        self.type_ahead.end(return_focus=True)
         if errors:
             self.show_errors(errors)
+        self.type_ahead.refused()
 
     def show_errors(self, errors: Mapping[str, str]) -> None:
         """Show the errors beside their fields and move the focus to the first one."""
@@ -348,18 +355,20 @@ class DataRecordForm(ttk.Frame):
 
     def submit(self) -> None:
         """Save: check every field; with errors the focus moves to the first, else the record goes up."""
-        if self.saving or self.inputs.read_only:
+        if self.saving or self.inputs.read_only or self.type_ahead.halts_save():
             return
         errors = self.inputs.errors()
         if errors:
             self.show_errors(errors)
+            self.type_ahead.refused(self._places_ahead())
             return
         if not self._has_person():
             return
         if self.changed and not self.reason.is_given():
+            self.type_ahead.refused(self._places_ahead())
             return
         self.saving = True
-        self.type_ahead.begin()
+        self.type_ahead.begin(self._places_ahead())
         self._callbacks.save(self.get(), self.opened if self.opened == self.key else None)
 
     def advance(self, name: str) -> None:
@@ -391,6 +400,7 @@ class DataRecordForm(ttk.Frame):
         if not each.error:
             return False
         each.focus_set()
+        self.type_ahead.held()
         self._sound()
         return True
 
@@ -459,6 +469,7 @@ class DataRecordForm(ttk.Frame):
         self._stopped_at = focused_widget(self)
         technician.focus_set()
         technician.show_hint("Not saved yet. Who are you? Enter takes this name.")
+        self.type_ahead.refused(self._places_ahead())
         return False
 
     def _go_on_saving(self) -> bool:
@@ -484,6 +495,32 @@ class DataRecordForm(ttk.Frame):
         if self.inputs.value(F.TECHNICIAN) != chosen or self.inputs.read_only:
             return None
         return TechnicianQuestion(key, chosen, check.technician or "", len(check.recorded) + (not mine))
+    # -- keys that are typed ahead --------------------------------------------------------------------
+
+    def takes_ahead(self, place: Place) -> bool:
+        """Whether keys that were typed for ``place`` can be typed into what the form shows now."""
+        if self.saving or self.inputs.read_only or self._opened is not None or self.check.complete:
+            return False
+        return not self.changed or (place is not None and place == self.new_key)
+
+    def keep_draft(self) -> None:
+        """Something was typed that a draft has to hold."""
+        self._callbacks.edited()
+
+    def _places_ahead(self) -> list[Place]:
+        """The plots that the form would show after this one, as far as it knows now; each is recorded before the next
+        is shown."""
+        key, check = self.key, self.check
+        if not self._autofill.sheet_data:
+            return [None] * len(check.plots)  # which plot it is, is typed each time
+        places: list[Place] = []
+        plot = None if key is None else key[3]
+        while key is not None and plot is not None:
+            check = check.with_recorded(plot, self.inputs[F.TECHNICIAN].text)
+            plot = check.next_missing(plot)
+            if plot is not None:
+                places.append((*key[:3], plot))
+        return places
 
     # -- drafts ---------------------------------------------------------------------------------------
 
@@ -656,6 +693,7 @@ class DataRecordForm(ttk.Frame):
         if name in fields.RECORD_KEY or name == F.TECHNICIAN:
             self._refresh()
         self._plot_panel.show_discard(self.changed)
+        self.type_ahead.show_offer()
         self._callbacks.edited()
 
     def _check_changed(self) -> None:
@@ -698,6 +736,7 @@ class DataRecordForm(ttk.Frame):
                 each.show_previous(fields.format_value(each.field, previous.get(name)), when)
         self._plot_panel.show(self.key, self._opened, self.check)
         self.reason.ask(self._wants_reason())
+        self.type_ahead.show_offer()
 
     def _wants_reason(self) -> bool:
         setting = self._settings.get("correction reason")

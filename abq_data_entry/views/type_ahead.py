@@ -1,61 +1,368 @@
-"""Keep what is typed while a record is being saved, and type it into the next plot."""
+"""Keys that are typed while a record is being saved: typed into the plot that they were meant for, or shown as text."""
 
 from __future__ import annotations
 
+import statistics
+import time
 import tkinter as tk
+from collections import deque
+from collections.abc import Sequence
 from tkinter import ttk
+from typing import Any, Protocol
 
+from .. import fields
+from ..widgets import FieldChoice, FieldInput, FieldNotes
 from ..widgets.focus import focused_widget
+from ..widgets.typed import TypedField
+from .ahead_line import AheadLine
+from .typed_keys import SHIFT, Place, Segment, TypedKey, copied, segments_in, shown
 
-_MODIFIERS = frozenset(
-    f"{key}_{side}" for key in ("Shift", "Control", "Alt", "Meta", "Super", "Hyper") for side in "LR"
-) | {"Caps_Lock", "Num_Lock", "ISO_Level3_Shift"}
-_COMMAND_STATE = 0x4 | 0x8 | 0x40000
+SLICE_SECONDS = 0.015  # so long keys are typed in one go: the window answers in between
+REPEATED_MS = 400  # Enter again within that time is the same Enter, held or doubled
+LONGEST_RHYTHM_MS = 500
+_IN_LISTS = frozenset(("Up", "Down", "Prior", "Next", "KP_Up", "KP_Down"))
+
+
+class Form(Protocol):
+    """What is asked of the form. ``new_key``: the key of the new record that it shows; ``changed``: something of it is
+    typed already."""
+
+    @property
+    def new_key(self) -> Place: ...
+
+    @property
+    def changed(self) -> bool: ...
+
+    @property
+    def focused(self) -> FieldInput | None: ...
+
+    def takes_ahead(self, place: Place) -> bool:
+        """Whether keys that were meant for ``place`` can be typed into what the form shows now."""
+
+    def focus_first_empty(self) -> None: ...
+
+    def keep_draft(self) -> None:
+        """Something was typed that a draft has to hold."""
 
 
 class TypeAhead:
-    """Holds the focus between Enter and the database's answer, so that no key gets into the wrong field."""
+    """Collects the keys that come between a save and its answer, and types them where they belong.
 
-    def __init__(self, form: tk.Misc) -> None:
-        self._form = form
-        self._keys: list[tuple[str, str]] = []
-        self._before: tk.Misc | None = None
-        self._collector = ttk.Frame(form, width=1, height=1, takefocus=0)
-        self._collector.place(x=-10, y=-10)
-        self._collector.bind("<Key>", self._collect)
+    The keys up to the next save key are a segment; the k-th belongs to the k-th plot that came next when the save
+    began. When the record before it isn't accepted, another plot comes, a key can't be typed as it was pressed, or
+    Enter stays where it is, the rest isn't typed: ``line`` shows it, with an offer to place it. Keys that come
+    meanwhile go behind those before them.
 
-    def begin(self) -> None:
-        """Collect keys from now on."""
-        focused = focused_widget(self._form)
-        if focused is not self._collector:
-            self._before = focused
-        self._collector.focus_set()
+    ``room`` is the form's widget; all in it must have been made.
+    """
 
-    def end(self, return_focus: bool) -> None:
-        """Type the collected keys where the focus is now, or with ``return_focus`` where it was before."""
-        if return_focus and self._before is not None:
+    def __init__(self, room: tk.Misc, form: Form) -> None:
+        self._room, self._form = room, form
+        self._window = room.winfo_toplevel()
+        self._system = str(room.tk.call("tk", "windowingsystem"))
+        self._keys: list[TypedKey] = []
+        self._places: list[Place] = []
+        self._current: Place = None
+        self._aside: list[Segment] = []
+        self._saving = self._typing = self._placing = self._halted = self._led_away = False
+        self._refused: Segment | None = None
+        self._awaited: TypedKey | None = None
+        self._arrived = False
+        self._last_time = self._save_time = 0
+        self._intervals: deque[int] = deque(maxlen=8)
+        self._seen: tuple[tk.Misc | None, Place] | None = None
+        self._before: FieldInput | None = None
+        self._timer = ""
+        self.line = AheadLine(self._window, self.place_here, self._copy, self._discard, self._more, self._back)
+        tag = f"type-ahead-{room}"
+        room.bind_class(tag, "<Key>", self._key)
+        for widget in (self._window, *_inside(room)):
+            widget.bindtags((tag, *widget.bindtags()))
+        self._window.bind("<FocusIn>", self._focus_is_back, add=True)
+
+    # -- what the form tells --------------------------------------------------------------------------
+
+    def begin(self, places: Sequence[Place]) -> None:
+        """A save begins; ``places`` are the plots that come after it, as the form shows them now."""
+        if not self._typing and not self._keys:
+            self._places = list(places)
+        self._saving, self._led_away, self._refused = True, False, None
+        if not self._typing:
+            self._save_time = self._last_time
+
+    def accepted(self, leaves: bool = False) -> None:
+        """The record is saved, and the form shows what comes next; ``leaves``: it will go somewhere else at once."""
+        self._saving = False
+        places = tuple(self._places)
+        self._current = self._places.pop(0) if self._places else None
+        while self._keys and self._keys[0].is_enter and self._keys[0].time - self._save_time < REPEATED_MS:
+            self._save_time = self._keys.pop(0).time
+        fits = bool(places) and self._current == self._form.new_key and not self._form.changed
+        if not fits or leaves or self._led_away:
+            self._refuse(places)
+        elif self._keys:
+            self._seen = None
+            self._go_on()
+
+    def refused(self, places: Sequence[Place] | None = None) -> None:
+        """The record isn't saved. ``places``: the plots that would have come after it, where no save had begun."""
+        self._saving = False
+        if self._typing or self._keys or places is None:
+            places = self._places
+        if self._typing:
+            self._halted, self._current = True, None
+        else:
+            self._refuse(tuple(places))
+
+    def held(self) -> None:
+        """A field keeps the focus, because it is wrong or empty: what comes next isn't its own."""
+        self._halted = self._halted or self._typing
+
+    def halts_save(self) -> bool:
+        """Whether keys are placed by hand now: they fill the form, and whoever looks at it saves it."""
+        if self._placing and self._typing:
+            self._halted, self._current = True, None
+            return True
+        return False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether keys are being collected or typed."""
+        return self._saving or self._typing or bool(self._keys)
+
+    def show_offer(self) -> None:
+        """The form has changed: it may take what was set aside, or not any more."""
+        if self._aside:
+            self.line.offer(not self.is_busy and self._form.takes_ahead(self._aside[0].place))
+
+    def draft(self) -> list[dict[str, Any]]:
+        """What would be lost with the window, plain enough for a file."""
+        segments = list(self._aside)
+        if self._keys:
+            segments.append(Segment(self._rest_places(), tuple(self._keys)))
+        return [each.draft() for each in segments]
+
+    def restore(self, draft: object) -> None:
+        """Show what :meth:`draft` gave."""
+        self._aside += segments_in(draft)
+        self._show()
+
+    # -- what is set aside ----------------------------------------------------------------------------
+
+    def go_to_line(self) -> bool:
+        """Put the focus on the offer, or from there back into the form; False: nothing is set aside."""
+        if not self._aside:
+            return False
+        if self.line.has_focus:
+            self._back()
+        else:
+            self._before = self._form.focused
+            self.line.focus_buttons()
+        return True
+
+    def place_here(self) -> None:
+        """Type what was set aside first into what the form shows, up to its save key."""
+        self.show_offer()
+        if not self._aside or self.is_busy or not self._form.takes_ahead(self._aside[0].place):
+            return
+        segment = self._aside.pop(0)
+        self._keys, self._places = list(segment.keys), list(segment.places[1:])
+        self._placing, self._seen = True, None
+        self._form.focus_first_empty()
+        self._current = self._form.new_key
+        self._go_on()
+
+    def _copy(self) -> None:
+        self._room.clipboard_clear()
+        self._room.clipboard_append("\n".join(copied(each.keys) for each in self._aside))
+        self.line.show(f"Copied. {self._title()}", self.line.text)
+
+    def _discard(self) -> None:
+        self._aside.clear()
+        self._show()
+        self._back()
+        self._form.keep_draft()
+
+    def _more(self, key: TypedKey) -> None:
+        self._aside[-1] = self._aside[-1].with_key(key)
+        self._show()
+        self._form.keep_draft()
+
+    def _back(self) -> None:
+        if self._before is not None and not self._before.is_disabled:
             self._before.focus_set()
-        keys, self._keys = self._keys, []
-        for keysym, char in keys:
-            target = focused_widget(self._form)
-            if target is self._collector:  # a collected Enter began another save
-                self._keys.append((keysym, char))
-            elif target is not None:
-                _type(target, keysym, char)
+        else:
+            self._form.focus_first_empty()
 
-    def _collect(self, event: tk.Event) -> str | None:
-        if event.keysym in _MODIFIERS:
-            return "break"
-        if isinstance(event.state, int) and event.state & _COMMAND_STATE:
+    def _set_aside(self, places: Sequence[Place], first: bool = False) -> None:
+        segment = Segment(tuple(places), tuple(self._keys))
+        self._keys.clear()
+        self._aside.insert(0 if first else len(self._aside), segment)
+        self._show()
+        self._form.keep_draft()
+        if first:
+            return
+        focused = focused_widget(self._room)
+        # A dialog that is open keeps the focus: it has to be answered first.
+        if focused is None or focused.winfo_toplevel() is self._window:
+            self._before = self._form.focused or self._before
+            self.line.take_focus()
+
+    def _show(self) -> None:
+        texts = [shown(self._aside[0].keys)] if self._aside else []
+        texts += [f"{each.title}: {shown(each.keys)}" for each in self._aside[1:]]
+        self.line.show(self._title(), " · ".join(texts))
+        self.show_offer()
+
+    def _title(self) -> str:
+        return f"{self._aside[0].title}:" if self._aside else ""
+
+    # -- collecting -----------------------------------------------------------------------------------
+
+    def _key(self, event: tk.Event) -> str | None:
+        key = TypedKey.of(event, self._system)
+        if self._awaited is not None:
+            self._arrived = key.same_as(self._awaited)
+            self._awaited = None
+            return None if self._arrived else "break"
+        if key.is_modifier:
             return None
-        self._keys.append((event.keysym, event.char))
+        if not self.is_busy:
+            return self._first_key(key)
+        self._note_time(key)
+        if not key.edits and not self._keys:
+            self._led_away = True  # what comes after a command is typed for where that leads
+            return None
+        self._keys.append(key)
+        self._form.keep_draft()
         return "break"
 
+    def _first_key(self, key: TypedKey) -> str | None:
+        """A key while nothing is being saved: its own field's, unless it was typed on after a save that failed."""
+        refused, self._refused = self._refused, None
+        in_rhythm = self._is_in_rhythm(key)
+        self._note_time(key)
+        if refused is None or not in_rhythm or not key.edits:
+            return None
+        if key.is_enter:  # the one that was to save, held or doubled
+            self._refused = refused
+            return "break"
+        self._keys.append(key)
+        self._set_aside(refused.places)
+        return "break"
 
-def _type(target: tk.Misc, keysym: str, char: str) -> None:
-    if isinstance(target, (ttk.Entry, tk.Text)) and len(char) == 1 and char.isprintable():
-        if isinstance(target, ttk.Entry) and target.selection_present():
-            target.delete(tk.SEL_FIRST, tk.SEL_LAST)
-        target.insert(tk.INSERT, char)
-    elif keysym and keysym != "??":
-        target.event_generate(f"<KeyPress-{keysym}>")
+    def _note_time(self, key: TypedKey) -> None:
+        if self._last_time:
+            self._intervals.append(key.time - self._last_time)
+        self._last_time = key.time
+
+    def _is_in_rhythm(self, key: TypedKey) -> bool:
+        """Whether the key follows those before it as they followed each other: nobody has looked up meanwhile."""
+        if len(self._intervals) < 3:
+            return False
+        longest = min(2 * statistics.median(self._intervals), LONGEST_RHYTHM_MS)
+        return 0 <= key.time - self._last_time <= longest
+
+    def _refuse(self, places: tuple[Place, ...]) -> None:
+        """What was typed for ``places`` has no place: what is here is shown, and so is what follows at once."""
+        if self._keys:
+            self._set_aside(places)
+        else:
+            self._refused = Segment(places, ())
+
+    # -- typing ---------------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        """Type the keys, a slice at a time, until none is left, a save begins, or one can't be typed."""
+        self._timer = ""
+        end = time.perf_counter() + SLICE_SECONDS
+        self._typing = True
+        try:
+            while self._keys and not self._saving and not self._halted:
+                if time.perf_counter() > end:
+                    self._seen = (focused_widget(self._room), self._form.new_key)
+                    self._timer = self._room.after(1, self._go_on)
+                    return
+                target = focused_widget(self._room)
+                if target is None or target.winfo_toplevel() is not self._window:
+                    return  # until the focus comes back
+                if self._seen not in (None, (target, self._form.new_key)) or not _is_inside(target, self._room):
+                    self._halted = True  # somebody went elsewhere meanwhile
+                else:
+                    self._seen = None
+                    self._type(target)
+        finally:
+            self._typing = False
+        self._ended()
+
+    def _ended(self) -> None:
+        placing, self._placing = self._placing, False
+        halted, self._halted = self._halted, False
+        if halted and self._keys:
+            self._set_aside(self._rest_places(), first=placing)
+        elif halted and not placing:
+            self._refuse(self._rest_places())
+        elif placing:
+            self._show()
+            self._form.keep_draft()
+
+    def _rest_places(self) -> tuple[Place, ...]:
+        return tuple(self._places) if self._saving or self._current is None else (self._current, *self._places)
+
+    def _focus_is_back(self, _event: object) -> None:
+        if self._keys and not self._saving and not self._typing and not self._timer:
+            self._timer = self._room.after_idle(self._go_on)
+
+    def _type(self, target: tk.Misc) -> None:
+        """Type the next key into ``target``; halts where that can't be done as it was pressed, or Enter stays."""
+        key, field = self._keys[0], self._form.focused
+        if not key.is_lasting or (isinstance(target, FieldChoice) and key.keysym in _IN_LISTS):
+            self._halted = True
+            return
+        del self._keys[0]
+        self._save_time = key.time
+        if not self._press(key, target) and not _insert(key, target):
+            self._keys.insert(0, key)
+            self._halted = True
+        elif (key.saves or _goes_on(key, target)) and not self._saving and not self._is_from(field):
+            self._halted = True
+
+    def _press(self, key: TypedKey, target: tk.Misc) -> bool:
+        """Press the key again; False where it would mean something else now (another layout, an input method)."""
+        if not key.keycode:  # what an input method has composed
+            return False
+        self._awaited, self._arrived = key, False
+        try:
+            target.event_generate("<KeyPress>", keycode=key.keycode, state=key.state, time=key.time)
+        finally:
+            self._awaited = None
+        return self._arrived
+
+    def _is_from(self, field: FieldInput | None) -> bool:
+        """Whether the focus is in that field or in one after it: Enter leads nowhere else."""
+        now = self._form.focused
+        if field is None or now is None:
+            return False
+        return fields.FOCUS_ORDER.index(now.name) >= fields.FOCUS_ORDER.index(field.name)
+
+
+def _goes_on(key: TypedKey, target: tk.Misc) -> bool:
+    """Whether the key is the Enter that leads on, and no line break of the notes."""
+    return key.is_enter and not (isinstance(target, FieldNotes) and key.state & SHIFT)
+
+
+def _insert(key: TypedKey, target: tk.Misc) -> bool:
+    """Write the key's text as Tk's own binding of the widget does; False where there is none to write."""
+    if not key.text or not isinstance(target, (TypedField, FieldNotes)):
+        return False
+    target.tk.call("ttk::entry::Insert" if isinstance(target, ttk.Entry) else "tk::TextInsert", target, key.text)
+    return True
+
+
+def _inside(room: tk.Misc) -> list[tk.Misc]:
+    """All widgets in ``room``, itself included."""
+    return [room, *(each for child in room.winfo_children() for each in _inside(child))]
+
+
+def _is_inside(widget: tk.Misc, room: tk.Misc) -> bool:
+    return str(widget).startswith(f"{room}.")

@@ -11,7 +11,7 @@ from ..constants import FieldTypes
 from .check_box import FieldCheck
 from .choice import FieldChoice
 from .entry import FieldEntry
-from .focus import focused_widget
+from .focus import focused_widget, give_focus
 from .notes import FieldNotes
 from .tooltip import Tooltip
 from .typed import TypedField
@@ -137,7 +137,7 @@ class FieldInput(ttk.Frame):
 
     def focus_set(self) -> None:
         """Put the focus into the editor, its text selected."""
-        self.editor.focus_set()
+        give_focus(self.editor)
         if isinstance(self.editor, TypedField):
             # At once, not on FocusIn: that event comes later, and would select what is typed meanwhile.
             self.editor.select_all()

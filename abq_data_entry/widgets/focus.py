@@ -1,4 +1,4 @@
-"""Which widget has the focus, also where tkinter can't say."""
+"""Which widget has the focus, also where tkinter can't say; and giving it, so that no key gets lost on the way."""
 
 from __future__ import annotations
 
@@ -11,3 +11,17 @@ def focused_widget(window: tk.Misc) -> tk.Misc | None:
         return window.focus_get()
     except KeyError:  # the list that a combobox opens is made by Tk, and unknown to tkinter
         return None
+
+
+def give_focus(widget: tk.Misc) -> None:
+    """Put the focus on ``widget`` so that the next key is its own.
+
+    Tk gives the focus to a widget that isn't on the screen only once that has been drawn, and until then the keys go
+    to the one that had it before: what was arranged a moment ago is brought to the screen first. A widget that stays
+    hidden, as the form behind the list of a small window, gets no focus: it would take it later, from somebody else.
+    """
+    if not widget.winfo_viewable() and widget.winfo_toplevel().winfo_viewable():
+        widget.update_idletasks()
+        if not widget.winfo_viewable():
+            return
+    widget.focus_set()

@@ -13,6 +13,7 @@ from tkinter import font as tkfont
 from tkinter import ttk
 from typing import NamedTuple
 
+from .focus import give_focus
 from .row_menu import RowMenu
 from .shy_scrollbar import ShyScrollbar
 
@@ -194,7 +195,7 @@ class PagedList(ttk.Frame):
 
     def focus_set(self) -> None:
         """Put the focus on the rows."""
-        self.tree.focus_set()
+        give_focus(self.tree)
         if self._rows and self._selected_index() < 0:
             self._select(0)
 
