@@ -3,6 +3,7 @@
 import errno
 import http.client
 import os
+import re
 import socket
 import ssl
 import sys
@@ -76,6 +77,19 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [link.__cause__, context, getattr(link, "reason", None), *link.args]
 
 
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?", re.DOTALL)
+_LONGEST_SAID = 300
+
+
+def with_what_was_said(sentence: str, said: str) -> str:
+    """Return our sentence and below it what the server said, on one line, short, without what steers a terminal."""
+    plain = _ESCAPES.sub("", said)
+    clean = " ".join("".join(each if each.isprintable() else " " for each in plain).split())
+    if len(clean) > _LONGEST_SAID:
+        clean = f"{clean[: _LONGEST_SAID - 1]}…"
+    return f"{sentence}\nThe server said: {clean}" if clean else sentence
+
+
 def http_status_in_words(status: int, host: str = "") -> str:
     """Say what an HTTP status means to the person who sent something (RFC 9110, section 15)."""
     server = f"The server {host}" if host else "The server"
@@ -94,6 +108,8 @@ def http_status_in_words(status: int, host: str = "") -> str:
             f"{server} sent us on to another address ({status}), which is not followed with a password or a file. "
             "Ask your administrator to set the final address."
         )
+    if status < 300:
+        return f"{server} gave no answer that is a final one ({status}). Tell its administrator."
     if 400 <= status < 500:
         return f"{server} refused the request ({status}). Ask your administrator what it wants."
     return f"{server} had an error of its own ({status}). Try again later, then tell its administrator."

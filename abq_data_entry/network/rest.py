@@ -205,6 +205,8 @@ class RestUploads(Uploads):
             response,
             page,
             "The server {host} answered with a login page: it didn't take the file. Check the addresses.",
+            "The server {host} answered that it didn't take the file.",
+            self._conceal,
         )
         if not body.complete:  # the answer came, and the connection broke, before everything was sent
             raise RestConnectionError("The server answered before it had the whole file. Try again.")
@@ -217,13 +219,23 @@ class RestUploads(Uploads):
         response, page = self._request(self._session.post, self._urls[0], data=self._form)
         try:
             rest_answers.check(
-                response, page, "The server {host} refused the user name or the password: it showed its login again."
+                response,
+                page,
+                "The server {host} refused the user name or the password: it showed its login again.",
+                "The server {host} answered that it refused the login.",
+                self._conceal,
             )
         except RestStatusError as error:
             if response.status_code in _LOGIN_REFUSED or response.status_code < 300:
                 self._refusal = rest_answers.made_anew(error)
             raise
         self._logged_in = True
+
+    def _conceal(self, said: str) -> str:
+        queries = [urllib.parse.urlsplit(url).query for url in self._urls]
+        values = [value for query in queries for _, value in urllib.parse.parse_qsl(query)]
+        cookies = [str(cookie.value) for cookie in self._session.cookies]
+        return rest_answers.concealed(said, [self._form["password"], *queries, *values, *cookies])
 
     def _request(
         self, method: Callable[..., requests.Response], url: str, **content: Any

@@ -6,14 +6,17 @@ library hold the request with its form, its cookies and its address.
 
 import base64
 import binascii
+import html
 import json
 import re
 import ssl
 import urllib.parse
+from collections.abc import Callable, Iterable
 
 import requests
 import urllib3
 
+from . import rest_words
 from .failures import (
     FileChanged,
     HostUnknown,
@@ -22,10 +25,12 @@ from .failures import (
     causes,
     describe_failure,
     http_status_in_words,
+    with_what_was_said,
 )
 from .rest_body import Multipart
 
 _LARGEST_ANSWER = 64 * 1024
+_LARGEST_PAGE = 4 * 1024 * 1024
 _LOGIN_PAGE = re.compile(rb"<form\b|<input\b[^>]{0,500}\btype\s*=\s*[\"']?password", re.IGNORECASE)
 _DIGEST = re.compile(r"(?i)\bsha-256=:?([A-Za-z0-9+/]{43}=)")
 
@@ -78,8 +83,11 @@ def made_anew(error: Exception) -> Exception:
 
 
 def read(response: requests.Response) -> bytes:
-    """Return the start of the answer; whatever is beyond 64 KiB is left on the wire."""
+    """Return the start of the answer: 64 KiB, of a page 4 MiB; whatever is beyond is left on the wire."""
     page: bytes = response.raw.read(_LARGEST_ANSWER, decode_content=True)
+    is_page = page.lstrip().startswith(b"<") or "html" in response.headers.get("Content-Type", "").lower()
+    if is_page and len(page) == _LARGEST_ANSWER:  # a form to log in may stand at its end
+        page += response.raw.read(_LARGEST_PAGE, decode_content=True)
     return page
 
 
@@ -105,13 +113,34 @@ def _port(parts: urllib.parse.SplitResult) -> int:
     return parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
 
 
-def check(response: requests.Response, page: bytes, login_page: str) -> None:
-    """Raise `RestStatusError` unless the answer is a success, and none that merely shows a login."""
+def check(
+    response: requests.Response, page: bytes, login_page: str, failed: str, conceal: Callable[[str], str]
+) -> None:
+    """Raise `RestStatusError` unless the answer is a success: by its status, and by what it says.
+
+    `login_page`, `failed`: our words for an answer that merely shows a login, and for one that says it is no success;
+    below them stands what the server said, without what `conceal` takes from it.
+    """
     host = urllib.parse.urlsplit(response.url).hostname or ""
-    if response.status_code >= 300:
-        raise RestStatusError(http_status_in_words(response.status_code, host), response=_bare(response))
-    if is_login_page(page):
-        raise RestStatusError(login_page.format(host=host), response=_bare(response))
+    if not 200 <= response.status_code < 300:
+        sentence = http_status_in_words(response.status_code, host)
+    elif is_login_page(page):
+        sentence = login_page.format(host=host)
+    elif rest_words.says_failed(_text(response, page)):
+        sentence = failed.format(host=host)
+    else:
+        return
+    said = with_what_was_said(sentence, conceal(rest_words.reason(_text(response, page))))
+    raise RestStatusError(said, response=_bare(response, page, conceal))
+
+
+def concealed(text: str, secrets: Iterable[str]) -> str:
+    """Return what a server said without what we told it in confidence, in whatever form it repeats that."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        quoted = (urllib.parse.quote_plus(secret), urllib.parse.quote(secret), html.escape(secret))
+        for form in (secret, *quoted, json.dumps(secret)[1:-1], repr(secret)[1:-1]):
+            text = text.replace(form, "…")
+    return text
 
 
 def is_login_page(page: bytes) -> bool:
@@ -155,9 +184,19 @@ def _bytes_of(digest: str) -> bytes:
         return b""
 
 
-def _bare(response: requests.Response) -> requests.Response:
-    """Return the status and the harmless headers of an answer, without cookies, address, body or request."""
+def _text(response: requests.Response, page: bytes) -> str:
+    """Return the beginning of an answer as text, in the encoding that its header names, else UTF-8."""
+    charset = re.search(r"(?i)\bcharset=[\"']?([\w.:-]+)", response.headers.get("Content-Type", ""))
+    try:
+        return page[:_LARGEST_ANSWER].decode(charset[1] if charset else "utf-8", "replace")
+    except LookupError:
+        return page[:_LARGEST_ANSWER].decode("utf-8", "replace")
+
+
+def _bare(response: requests.Response, page: bytes, conceal: Callable[[str], str]) -> requests.Response:
+    """Return status, harmless headers and the text of an answer, without cookies, address, request and secrets."""
     bare = requests.Response()
+    bare._content, bare.encoding = conceal(_text(response, page)).encode(), "utf-8"
     bare.status_code, bare.reason = response.status_code, response.reason
     for name in ("Content-Type", "Date", "Retry-After", "Server"):
         if name in response.headers:

@@ -8,6 +8,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from .final_answer import FinalResponse
 from .guard import Guard
 
 
@@ -62,7 +63,7 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
             else:
                 adapter._present().send(self.sock, data)
 
-        members = {"_new_conn": open_socket, "send": send}
+        members = {"_new_conn": open_socket, "send": send, "response_class": FinalResponse}
         plain = type("GuardedHTTPConnection", (HTTPConnection,), members)
         encrypted = type("GuardedHTTPSConnection", (HTTPSConnection,), members)
         return {

@@ -18,6 +18,7 @@ from typing import IO
 from abq_data_entry.observation import STATION
 
 from .failures import InvalidInput, describe_failure, http_status_in_words
+from .final_answer import FinalResponse
 from .guard import Guard, is_loopback
 from .pauses import Pauses, retry_after
 from .weather_document import WeatherBusy, WeatherError, read_observation
@@ -189,6 +190,7 @@ def _watched(
     kind: type[http.client.HTTPConnection], guard: Guard, host: str, **options: object
 ) -> http.client.HTTPConnection:
     connection = kind(host, **options)  # type: ignore[arg-type]
+    connection.response_class = FinalResponse
 
     def connect(address: tuple[str, int], *_: object) -> socket.socket:
         return guard.connect(*address)

@@ -431,7 +431,110 @@ def test_retry_after_is_kept(extract: Path) -> None:
     error = failing(answers(LOGGED_IN, busy), extract)
     assert isinstance(error, network.requests.HTTPError) and error.response is not None
     assert error.response.headers["Retry-After"] == "7"
-    assert not error.response.content and not error.response.cookies and not error.response.url
+    assert error.response.text == "…" and not error.response.cookies and not error.response.url
+
+
+INTERIM = [
+    b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n",
+    b"HTTP/1.1 102 Processing\r\n\r\n" * 3,
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 199 Almost\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("interim", INTERIM)
+@pytest.mark.parametrize("at_login", [True, False])
+def test_only_the_final_status_counts(interim: bytes, at_login: bool, extract: Path) -> None:
+    full = http("507 Insufficient Storage", b"disk full")
+    bad = (interim + full,) if at_login else (LOGGED_IN, interim + full)
+    error = failing(answers(*bad), extract)
+    assert isinstance(error, network.requests.HTTPError) and error.response is not None
+    assert error.response.status_code == 507 and "disk full" in str(error)
+    good = (interim + LOGGED_IN, http("200 OK")) if at_login else (LOGGED_IN, interim + http("201 Created"))
+    with serving(answers(*good)) as port:
+        send(port, extract)
+
+
+@pytest.mark.parametrize("at_login", [True, False])
+def test_an_interim_answer_alone_is_no_success(at_login: bool, extract: Path) -> None:
+    for answer, told in (
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "no answer that is a final one (101)"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n", "was cut"),
+        (b"HTTP/1.1 99 Odd\r\n\r\n", "doesn't speak HTTP"),
+    ):
+        error = failing(answers(*((answer,) if at_login else (LOGGED_IN, answer))), extract)
+        assert told in network.describe_failure(error)
+
+
+JSON = "Content-Type: application/json"
+SAID = [
+    (b'{"message": "Seed sample missing in line 3"}', "Seed sample missing in line 3"),
+    (b'{"detail": [{"loc": ["file"], "msg": "too old"}]}', "too old"),
+    (b'{"error": {"code": 7, "message": "quota"}}', "quota"),
+    (b'{"errors": {"Humidity": ["too high", "odd"]}}', "Humidity: too high. Humidity: odd"),
+    (b'{"type": "about:blank", "title": "Bad file", "status": 422, "detail": "Line 3"}', "Line 3. Bad file"),
+    (b"<html><head><title>422</title><style>p {}</style></head><body><p>Line&nbsp;3</body></html>", "422: Line 3"),
+    (b'{"code": 17}', '{"code": 17}'),
+    (b"<title>Bad &amp; ugly</title>", "Bad & ugly"),
+    (b"line 3 \x1b[31mis\x1b[0m\x07 wrong\r\n", "line 3 is wrong"),
+    (b"x" * 1000, "x" * 299 + "\u2026"),
+    ('{"message": "\u00fcber"}'.encode(), "\u00fcber"),
+    (b'{"message": "no: ' + SECRET.encode() + b'"}', "no: \u2026"),
+    (b"no: correct+horse+%26+battery or correct horse &amp; battery", "no: \u2026 or \u2026"),
+    (b"token=opensesame is over, see ?" + QUERY.encode(), "token=\u2026 is over, see ?\u2026"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "expected"), SAID)
+@pytest.mark.parametrize("at_login", [True, False])
+def test_what_the_server_said_stands_below_our_words(
+    body: bytes, expected: str, at_login: bool, extract: Path
+) -> None:
+    answer = http("422 Unprocessable Content", body, "Set-Cookie: a=opensesame; Path=/")
+    error = failing(answers(*((answer,) if at_login else (LOGGED_IN, answer))), extract)
+    ours, _, said = network.describe_failure(error).partition("\nThe server said: ")
+    assert "refused the request (422)" in ours and said == expected
+    assert isinstance(error, network.requests.HTTPError) and error.response is not None and error.response.text
+
+
+def test_what_cannot_be_read_is_not_shown(extract: Path) -> None:
+    for body in (b"", b" \n", b"\xff\xfe\x00"):
+        error = failing(answers(LOGGED_IN, http("422 No", body)), extract)
+        assert "The server said" not in network.describe_failure(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"success": false, "message": "line 3"}',
+        b' {"Success":false,"message":"line 3"}',
+        b'{"status": "error", "message": "line 3"}',
+        b'{"status": "FAILED", "message": "line 3"}',
+        b'{"ok": false, "error": "line 3"}',
+        b'{"status": 500, "title": "line 3"}',
+        b'{"errors": ["line 3"]}',
+    ],
+)
+@pytest.mark.parametrize("kind", [JSON, "Content-Type: text/html"])
+def test_an_answer_that_says_of_itself_that_it_is_no_success(body: bytes, kind: str, extract: Path) -> None:
+    error = failing(answers(LOGGED_IN, http("200 OK", body, kind)), extract)
+    assert isinstance(error, network.requests.HTTPError)
+    assert "answered that it didn't take the file" in str(error) and str(error).endswith("The server said: line 3")
+    error = failing(answers(http("200 OK", body, kind)), extract)
+    assert "answered that it refused the login" in str(error)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"success": true}', b'{"status": "ok", "errors": [], "error": null}', b'{"status": 201}', b"[0]", b"{"]
+)
+def test_other_answers_in_json_are_successes(body: bytes, extract: Path) -> None:
+    with serving(answers(LOGGED_IN, http("200 OK", body, JSON))) as port:
+        send(port, extract)
+
+
+def test_a_login_page_is_found_behind_a_long_beginning(extract: Path) -> None:
+    page = b"<html><head><script>" + b"/* menu */" * 30_000 + b"</script></head>" + LOGIN_PAGE
+    assert "answered with a login page" in str(failing(answers(LOGGED_IN, http("200 OK", page)), extract))
+    assert "showed its login again" in str(failing(answers(http("200 OK", page, "Content-Type: text/html")), extract))
 
 
 def test_early_success_is_none(tmp_path: Path) -> None:

@@ -240,6 +240,11 @@ def test_redirects_elsewhere_are_refused(place: str) -> None:
     assert "sent us on to another address (302)" in failure(answering(http("302 Found", b"", f"Location: {place}")))
 
 
+def test_an_interim_answer_is_passed_over() -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    assert fetch(answering(interim + http("200 OK", GOOD)))["temp_c"] == "1.5"
+
+
 def test_redirect_on_the_same_host_is_followed() -> None:
     def script(connection: Connection) -> None:
         moved = b"/KBMG.xml" in connection.request()
