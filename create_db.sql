@@ -65,6 +65,11 @@ CREATE TABLE IF NOT EXISTS plots (
     PRIMARY KEY (lab_id, plot)
 );
 
+-- Whoever or whatever is retired stays, with all that was recorded, and is offered for new records no more.
+ALTER TABLE lab_techs ADD COLUMN IF NOT EXISTS retired timestamp(0) with time zone;
+ALTER TABLE labs ADD COLUMN IF NOT EXISTS retired timestamp(0) with time zone;
+ALTER TABLE plots ADD COLUMN IF NOT EXISTS retired timestamp(0) with time zone;
+
 -- ------------------------------------------------------------------------------------------------- what is recorded
 
 CREATE TABLE IF NOT EXISTS lab_checks (
@@ -607,6 +612,44 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Names that a list couldn't tell apart, or that mean something else there, aren't taken. What is there already stays.
+CREATE OR REPLACE FUNCTION refuse_name() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    other text;
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.name = OLD.name THEN
+        RETURN NEW;
+    END IF;
+    IF NEW.name !~ '[^0-9[:space:]]' OR lower(btrim(NEW.name)) = 'any' THEN
+        RAISE EXCEPTION 'A technician can''t be called %.', quote_literal(NEW.name) USING ERRCODE = 'check_violation';
+    END IF;
+    -- Of two that come at once the second waits, and sees the first.
+    PERFORM pg_advisory_xact_lock(hashtext('abq_data_entry names'));
+    SELECT name INTO other FROM lab_techs
+        WHERE id <> NEW.id AND lower(regexp_replace(name, '\s', '', 'g')) = lower(regexp_replace(NEW.name, '\s', '', 'g'));
+    IF FOUND THEN
+        RAISE EXCEPTION 'There is a technician % already.', other USING ERRCODE = 'unique_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE OR REPLACE FUNCTION refuse_letter() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.id = OLD.id THEN
+        RETURN NEW;
+    END IF;
+    IF ascii(NEW.id) < 128 AND NEW.id !~ '[A-Za-z]' THEN
+        RAISE EXCEPTION 'A lab is one letter, not %.', quote_literal(NEW.id) USING ERRCODE = 'check_violation';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('abq_data_entry names'));
+    IF EXISTS (SELECT FROM labs WHERE id <> NEW.id AND lower(id) = lower(NEW.id)) THEN
+        RAISE EXCEPTION 'There is a lab % already.', upper(NEW.id) USING ERRCODE = 'unique_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
 -- An extract that reaches the table late, because the database was away say, may be outdated by then: a lab of the day
 -- has entries after those that went with it, or records though none went with it.
 CREATE OR REPLACE FUNCTION find_outdated() RETURNS trigger
@@ -669,6 +712,10 @@ BEGIN
         VALUES
             ('', 'plot_checks', 'keep_plot', 'BEFORE UPDATE OF plot ON plot_checks'
                 ' FOR EACH ROW EXECUTE FUNCTION keep_in_place()'),
+            ('', 'lab_techs', 'refuse_name', 'BEFORE INSERT OR UPDATE OF name ON lab_techs'
+                ' FOR EACH ROW EXECUTE FUNCTION refuse_name()'),
+            ('', 'labs', 'refuse_letter', 'BEFORE INSERT OR UPDATE OF id ON labs'
+                ' FOR EACH ROW EXECUTE FUNCTION refuse_letter()'),
             ('', 'deliveries', 'find_outdated', 'BEFORE INSERT ON deliveries'
                 ' FOR EACH ROW WHEN (NEW.audit_head IS NOT NULL) EXECUTE FUNCTION find_outdated()'),
             ('CONSTRAINT', 'audit', 'keep_head', 'AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED'
@@ -1515,13 +1562,16 @@ END $$;
 COMMENT ON TABLE lab_techs IS 'Technicians who take readings.';
 COMMENT ON COLUMN lab_techs.id IS 'Number of the technician, as on the badge.';
 COMMENT ON COLUMN lab_techs.name IS 'Name, as the form and the extract show it.';
+COMMENT ON COLUMN lab_techs.retired IS 'Since when the name isn''t offered for new records; NULL: it is.';
 
 COMMENT ON TABLE labs IS 'Laboratories.';
 COMMENT ON COLUMN labs.id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN labs.retired IS 'Since when nothing is recorded there any more; NULL: it is.';
 
 COMMENT ON TABLE plots IS 'Plots of each laboratory.';
 COMMENT ON COLUMN plots.plot IS 'Number of the plot within its laboratory, 1 to 20.';
 COMMENT ON COLUMN plots.current_seed_sample IS 'The seed sample that grows in the plot now; the form fills it in.';
+COMMENT ON COLUMN plots.retired IS 'Since when nothing is recorded there any more; NULL: it is.';
 
 COMMENT ON TABLE lab_checks IS 'Checks: one laboratory at one of the four times of a day.';
 COMMENT ON COLUMN lab_checks.time IS '8:00, 12:00, 16:00 or 20:00, by the clock of the laboratory.';

@@ -34,7 +34,6 @@ class Checks:
             plots = model.choices().plots
             view = CheckView(
                 key=key,
-                plots=plots.get(lab, ()),
                 technician=progress.technician,
                 recorded=progress.recorded,
                 previous=model.get_previous_readings(*key),
@@ -42,7 +41,7 @@ class Checks:
                 following=following_check(key, tuple(plots)),
                 version=progress.version,
             )
-            return view, progress
+            return view.with_plots(plots.get(lab, ())), progress
 
         def show(found: tuple[CheckView, Any]) -> None:
             view, progress = found

@@ -81,7 +81,7 @@ class Offline:
         return self.overlaid(
             CheckView(
                 key=key,
-                plots=plots.get(key[2], ()),
+                plots=tuple(sorted({*plots.get(key[2], ()), *progress.recorded})),
                 technician=progress.technician,
                 recorded=progress.recorded,
                 previous=known.previous(key),

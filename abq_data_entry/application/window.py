@@ -297,7 +297,7 @@ class Application(tk.Tk):
     def show_choices(self, choices: Any) -> None:
         """The lists of the form and of the record list are these now."""
         self.form.show_choices(choices.technicians, choices.labs, choices.plots, choices.seed_samples)
-        self.record_list.show_choices(choices.technicians, choices.labs, choices.plots)
+        self.record_list.show_choices(choices.all_technicians, choices.all_labs, choices.all_plots)
 
     def retry_database(self) -> None:
         """Look for the database now; where nobody is logged in, ask for a login."""

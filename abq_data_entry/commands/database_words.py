@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from . import access, backups, moving, undoing
+from . import access, backups, moving, retiring, undoing
 from .outcome import NotDone
 from .passwords import Secrets
 
@@ -44,6 +44,7 @@ def add_to(words: Words) -> None:
     seed.add_argument("lab", metavar="LAB")
     seed.add_argument("plot", type=int, metavar="PLOT")
     seed.add_argument("seed_sample", metavar="SEED", help="6 characters; an empty text for none")
+    retiring.add_to(tasks)
 
 
 def _add(words: Words, name: str, run: object, text: str) -> argparse.ArgumentParser:

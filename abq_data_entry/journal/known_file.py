@@ -73,6 +73,11 @@ def _to_data(known: Known, database: str) -> bytes:
         "labs": list(choices.labs),
         "plots": {lab: list(plots) for lab, plots in choices.plots.items()},
         "seed samples": [[lab, plot, seed] for (lab, plot), seed in choices.seed_samples.items()],
+        "retired": {
+            "technicians": list(choices.retired_technicians),
+            "labs": list(choices.retired_labs),
+            "plots": {lab: list(plots) for lab, plots in choices.retired_plots.items()},
+        },
         "checks": [
             [date.isoformat(), time, lab, each.technician, [[plot, name] for plot, name in each.recorded.items()]]
             for (date, time, lab), each in known.checks.items()
@@ -90,11 +95,15 @@ def _from_data(data: bytes, database: str) -> Known:
     content: Mapping[str, Any] = json.loads(text)
     if content["format"] != FORMAT or content["database"] != database:
         raise ValueError("it is another version's, or another database's")
+    retired = content.get("retired", {})  # a copy of version 1.0 has none
     choices = Choices(
         tuple(content["technicians"]),
         tuple(content["labs"]),
         {lab: tuple(plots) for lab, plots in content["plots"].items()},
         {(lab, plot): seed for lab, plot, seed in content["seed samples"]},
+        tuple(retired.get("technicians", ())),
+        tuple(retired.get("labs", ())),
+        {lab: tuple(plots) for lab, plots in retired.get("plots", {}).items()},
     )
     checks = {
         (datetime.date.fromisoformat(date), time, lab): CheckProgress(technician, dict(recorded))

@@ -1,9 +1,13 @@
-"""Technicians, labs, plots and seed samples: reading them, and adding what is new. Everything can be repeated."""
+"""Technicians, labs, plots and seed samples: reading them, adding what is new, and what happens to the rest.
+
+Adding, renaming and retiring can be repeated.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from psycopg2.errors import ForeignKeyViolation
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.constants import FieldNames
@@ -16,19 +20,36 @@ _SMALLINT = 32767
 
 def read_choices(cursor: Cursor) -> Choices:
     """Return technicians by name, labs and their plots by number, and the seed samples that grow there."""
-    cursor.execute("SELECT name FROM lab_techs")
-    technicians = sorted((name for (name,) in cursor.fetchall()), key=lambda name: (name.casefold(), name))
+    cursor.execute("SELECT name, retired IS NOT NULL FROM lab_techs")
+    people = sorted(cursor.fetchall(), key=lambda row: (row[0].casefold(), row[0]))
     cursor.execute(
-        "SELECT labs.id, plots.plot, plots.current_seed_sample::text"
+        "SELECT labs.id, labs.retired IS NOT NULL, plots.plot, plots.retired IS NOT NULL,"
+        " plots.current_seed_sample::text"
         " FROM labs LEFT JOIN plots ON plots.lab_id = labs.id ORDER BY labs.id, plots.plot"
     )
-    plots: dict[str, tuple[int, ...]] = {}
+    labs: dict[bool, dict[str, tuple[int, ...]]] = {False: {}, True: {}}
+    retired_plots: dict[str, tuple[int, ...]] = {}
     seeds: dict[tuple[str, int], str] = {}
-    for lab, plot, seed in cursor.fetchall():
-        plots[lab] = plots.get(lab, ()) + (() if plot is None else (plot,))
+    for lab, lab_retired, plot, plot_retired, seed in cursor.fetchall():
+        known = labs[lab_retired]
+        known.setdefault(lab, ())
+        if plot is None:
+            continue
+        if lab_retired or plot_retired:
+            retired_plots[lab] = (*retired_plots.get(lab, ()), plot)
+        else:
+            known[lab] = (*known[lab], plot)
         if seed:
             seeds[lab, plot] = seed
-    return Choices(tuple(technicians), tuple(plots), plots, seeds)
+    return Choices(
+        tuple(name for name, retired in people if not retired),
+        tuple(labs[False]),
+        labs[False],
+        seeds,
+        tuple(name for name, retired in people if retired),
+        tuple(labs[True]),
+        retired_plots,
+    )
 
 
 def find_unknown(cursor: Cursor, values: Mapping[str, object]) -> dict[str, str]:
@@ -38,47 +59,200 @@ def find_unknown(cursor: Cursor, values: Mapping[str, object]) -> dict[str, str]
         values.get(name) for name in (FieldNames.TECHNICIAN, FieldNames.LAB, FieldNames.PLOT)
     )
     errors: dict[str, str] = {}
-    if technician not in known.technicians:
+    if technician not in known.all_technicians:
         errors[FieldNames.TECHNICIAN] = f"Technician {technician} is not known. An administrator can add the name."
-    if lab not in known.labs:
+    if lab not in known.all_labs:
         errors[FieldNames.LAB] = f"Lab {lab} is not known. An administrator can add it."
-    elif plot is not None and plot not in known.plots[str(lab)]:
+    elif plot is not None and plot not in known.all_plots[str(lab)]:
         errors[FieldNames.PLOT] = f"Lab {lab} has no plot {plot}. An administrator can add it."
     return errors
 
 
 def add_technician(cursor: Cursor, technician_id: int, name: str) -> bool:
-    """Add a technician; False if exactly that one is there. Raises `DatabaseError` for a taken id or name."""
+    """Add a technician; False if exactly that one is there.
+
+    Raises `DatabaseError` for a taken id, for a name that somebody has but for case or blanks, and for one that would
+    mean something else in a list: only digits, or `any`.
+    """
     name = " ".join(name.split())
-    if not name.isprintable() or not 0 < len(name) <= 512:
-        raise DatabaseError("The name of a technician must have 1 to 512 printable characters.")
     if not -_SMALLINT <= technician_id <= _SMALLINT:
         raise DatabaseError(f"The number of a technician must be at most {_SMALLINT}.")
+    cursor.execute("SELECT name FROM lab_techs WHERE id = %s", (technician_id,))
+    found = cursor.fetchall()
+    if found == [(name,)]:
+        return False
+    if found:
+        raise DatabaseError(
+            f"Technician {name} can't be added as {technician_id}: {found[0][0]} is {technician_id} already."
+        )
+    _refuse_name(cursor, technician_id, name)
     cursor.execute(
         "INSERT INTO lab_techs (id, name) VALUES (%s, %s) ON CONFLICT DO NOTHING", (technician_id, name)
     )
-    if cursor.rowcount == 1:
-        return True
-    cursor.execute("SELECT id, name FROM lab_techs WHERE id = %s OR name = %s", (technician_id, name))
+    return cursor.rowcount == 1
+
+
+def rename_technician(cursor: Cursor, technician_id: int, name: str) -> str:
+    """Give a technician another name, in old records too; return the one before.
+
+    Raises `DatabaseError` for an unknown id and for a name that `add_technician` wouldn't take.
+    """
+    name = " ".join(name.split())
+    before = _name_of(cursor, technician_id)
+    if name != before:
+        _refuse_name(cursor, technician_id, name)
+        cursor.execute("UPDATE lab_techs SET name = %s WHERE id = %s", (name, technician_id))
+    return before
+
+
+def retire_technician(cursor: Cursor, technician_id: int, retired: bool = True) -> str:
+    """Offer a name for new records no more, or again; return the name. Raises `DatabaseError` for an unknown id."""
+    name = _name_of(cursor, technician_id)
+    _retire(cursor, "lab_techs", "id = %s", (technician_id,), retired)
+    return name
+
+
+def remove_technician(cursor: Cursor, technician_id: int) -> str:
+    """Remove a technician who never recorded anything; return the name. Raises `DatabaseError` for others."""
+    name = _name_of(cursor, technician_id)
+    used = DatabaseError(f"{name} has recorded something, which stays with that name. Retire the name instead.")
+    _remove(cursor, "DELETE FROM lab_techs WHERE id = %s", (technician_id,), used)
+    cursor.execute(
+        "SELECT FROM audit WHERE table_name IN ('plot_checks', 'lab_checks')"
+        " AND (old ->> 'lab_tech_id' = %s OR new ->> 'lab_tech_id' = %s) LIMIT 1",
+        (str(technician_id), str(technician_id)),
+    )
+    if cursor.rowcount:
+        raise used
+    return name
+
+
+def _refuse_name(cursor: Cursor, technician_id: int, name: str) -> None:
+    if not name.isprintable() or not 0 < len(name) <= 512:
+        raise DatabaseError("The name of a technician must have 1 to 512 printable characters.")
+    if name.replace(" ", "").isdecimal():
+        raise DatabaseError(f"A technician can't be called {name}: a number is no name.")
+    if name.casefold() == "any":
+        raise DatabaseError(f"A technician can't be called {name}: lists call so all technicians together.")
+    cursor.execute("SELECT id, name FROM lab_techs WHERE id <> %s", (technician_id,))
+    for number, other in cursor.fetchall():
+        if other == name:
+            raise DatabaseError(f"The name {name} is taken: {other} is {number} already.")
+        if _compared(other) == _compared(name):
+            raise DatabaseError(
+                f"The name {name} is taken: {other} is {number} already, and differs only by capitals or blanks."
+            )
+
+
+def _compared(name: str) -> str:
+    return "".join(name.split()).casefold()
+
+
+def _name_of(cursor: Cursor, technician_id: int) -> str:
+    cursor.execute("SELECT name FROM lab_techs WHERE id = %s FOR NO KEY UPDATE", (technician_id,))
     found = cursor.fetchall()
-    if (technician_id, name) in found:
-        return False
-    taken = " and ".join(f"{other} is {number}" for number, other in found)
-    raise DatabaseError(f"Technician {name} can't be added as {technician_id}: {taken} already.")
+    if not found:
+        raise DatabaseError(f"There is no technician {technician_id}.")
+    return str(found[0][0])
+
+
+def _retire(cursor: Cursor, table: str, which: str, key: tuple[object, ...], retired: bool) -> int:
+    change = "retired = now()" if retired else "retired = NULL"
+    cursor.execute(f"UPDATE {table} SET {change} WHERE {which} AND (retired IS NULL) = %s", (*key, retired))
+    return cursor.rowcount
+
+
+def _remove(cursor: Cursor, statement: str, key: tuple[object, ...], used: DatabaseError) -> int:
+    try:
+        cursor.execute(statement, key)
+    except ForeignKeyViolation as error:
+        raise used from error
+    return cursor.rowcount
 
 
 def add_lab(cursor: Cursor, lab: str, plots: int = 20) -> bool:
-    """Add a lab with its plots; False if all is there. Raises `DatabaseError` for an impossible letter or number."""
-    if len(lab) != 1 or not lab.isprintable() or lab.isspace():
+    """Add a lab with its plots; False if all is there.
+
+    Raises `DatabaseError` for what isn't a letter, for the letter of another lab in lower case, and without plots.
+    """
+    if len(lab) != 1 or not lab.isalpha():
         raise DatabaseError("A lab must be one letter, such as F.")
-    if not 0 <= plots <= 20:
-        raise DatabaseError("A lab can have at most 20 plots.")
-    cursor.execute("INSERT INTO labs (id) VALUES (%s) ON CONFLICT DO NOTHING", (lab,))
-    added = cursor.rowcount
+    if not 1 <= plots <= 20:
+        raise DatabaseError("A lab must have 1 to 20 plots.")
+    cursor.execute("SELECT id FROM labs")
+    known = [each for (each,) in cursor.fetchall()]
+    other = next((each for each in known if each.casefold() == lab.casefold()), None)
+    added = 0
+    if lab not in known:
+        if other is not None:
+            raise DatabaseError(f"Lab {lab} can't be added: there is a lab {other} already.")
+        cursor.execute("INSERT INTO labs (id) VALUES (%s) ON CONFLICT DO NOTHING", (lab,))
+        added = cursor.rowcount
     cursor.execute(
         "INSERT INTO plots (lab_id, plot) SELECT %s, generate_series(1, %s) ON CONFLICT DO NOTHING", (lab, plots)
     )
     return added + cursor.rowcount > 0
+
+
+def retire_lab(cursor: Cursor, lab: str, retired: bool = True) -> None:
+    """Offer a lab for new records no more, or again. Raises `DatabaseError` for an unknown one."""
+    _require_lab(cursor, lab)
+    _retire(cursor, "labs", "id = %s", (lab,), retired)
+
+
+def remove_lab(cursor: Cursor, lab: str) -> None:
+    """Remove a lab and its plots, if nothing was ever recorded there. Raises `DatabaseError` for others."""
+    _require_lab(cursor, lab)
+    used = DatabaseError(f"Something was recorded in lab {lab}, which stays. Retire the lab instead.")
+    _remove(cursor, "DELETE FROM plots WHERE lab_id = %s", (lab,), used)
+    _remove(cursor, "DELETE FROM labs WHERE id = %s", (lab,), used)
+    cursor.execute(
+        "SELECT FROM audit WHERE lab_id = %s AND table_name IN ('plot_checks', 'lab_checks') LIMIT 1", (lab,)
+    )
+    if cursor.rowcount:
+        raise used
+
+
+def _require_lab(cursor: Cursor, lab: str) -> None:
+    cursor.execute("SELECT FROM labs WHERE id = %s", (lab,))
+    if cursor.rowcount == 0:
+        raise DatabaseError(f"There is no lab {lab}.")
+
+
+def retire_plot(cursor: Cursor, lab: str, plot: int, retired: bool = True) -> None:
+    """Offer a plot for new records no more, or again. Raises `DatabaseError` for an unknown one, and for the last."""
+    _require_plot(cursor, lab, plot)
+    if retired:
+        _require_other_plot(cursor, lab, plot, "retire")
+    _retire(cursor, "plots", "lab_id = %s AND plot = %s", (lab, plot), retired)
+
+
+def remove_plot(cursor: Cursor, lab: str, plot: int) -> None:
+    """Remove a plot where nothing was ever recorded. Raises `DatabaseError` for others, and for a lab's last one."""
+    _require_plot(cursor, lab, plot)
+    _require_other_plot(cursor, lab, plot, "remove")
+    used = DatabaseError(f"Something was recorded for plot {plot} of lab {lab}, which stays. Retire the plot instead.")
+    _remove(cursor, "DELETE FROM plots WHERE lab_id = %s AND plot = %s", (lab, plot), used)
+    cursor.execute(
+        "SELECT FROM audit WHERE lab_id = %s AND table_name = 'plot_checks' AND key ->> 'plot' = %s LIMIT 1",
+        (lab, str(plot)),
+    )
+    if cursor.rowcount:
+        raise used
+
+
+def _require_plot(cursor: Cursor, lab: str, plot: int) -> None:
+    cursor.execute("SELECT FROM plots WHERE lab_id = %s AND plot = %s", (lab, plot))
+    if cursor.rowcount == 0:
+        raise DatabaseError(f"Lab {lab} has no plot {plot}.")
+
+
+def _require_other_plot(cursor: Cursor, lab: str, plot: int, action: str) -> None:
+    # Locked, so that two people don't take away the last two at once.
+    cursor.execute("SELECT FROM labs WHERE id = %s FOR UPDATE", (lab,))
+    cursor.execute("SELECT FROM plots WHERE lab_id = %s AND plot <> %s AND retired IS NULL LIMIT 1", (lab, plot))
+    if cursor.rowcount == 0:
+        raise DatabaseError(f"Plot {plot} is the last one of lab {lab}. A lab without plots is none: {action} the lab.")
 
 
 def add_plot(cursor: Cursor, lab: str, plot: int, seed_sample: str | None = None) -> bool:

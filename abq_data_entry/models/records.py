@@ -9,12 +9,35 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Choices:
-    """The values that lists offer at the moment, in order; seed samples by lab and plot."""
+    """The values that lists offer for new records at the moment, in order; seed samples by lab and plot.
+
+    The retired ones are offered no more, but records have them. A retired lab has all its plots among the retired.
+    """
 
     technicians: tuple[str, ...] = ()
     labs: tuple[str, ...] = ()
     plots: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     seed_samples: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    retired_technicians: tuple[str, ...] = ()
+    retired_labs: tuple[str, ...] = ()
+    retired_plots: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def all_technicians(self) -> tuple[str, ...]:
+        """Those of records too: who is retired comes last."""
+        return self.technicians + self.retired_technicians
+
+    @property
+    def all_labs(self) -> tuple[str, ...]:
+        """Those of records too."""
+        return tuple(sorted(self.labs + self.retired_labs))
+
+    @property
+    def all_plots(self) -> dict[str, tuple[int, ...]]:
+        """Those of records too, by lab."""
+        return {
+            lab: tuple(sorted((*self.plots.get(lab, ()), *self.retired_plots.get(lab, ())))) for lab in self.all_labs
+        }
 
 
 @dataclass(frozen=True)

@@ -390,9 +390,37 @@ class SQLModel(Corrections):
         """Add a technician; False if that one is there already. Raises `DatabaseError` if the id or name is taken."""
         return self._connections.write(lambda cursor: administration.add_technician(cursor, technician_id, name))
 
+    def rename_technician(self, technician_id: int, name: str) -> str:
+        """Give a technician another name, in old records too; return the one before."""
+        return self._connections.write(lambda cursor: administration.rename_technician(cursor, technician_id, name))
+
+    def retire_technician(self, technician_id: int, retired: bool = True) -> str:
+        """Offer a name for new records no more, or again (`retired` False); return the name."""
+        return self._connections.write(lambda cursor: administration.retire_technician(cursor, technician_id, retired))
+
+    def remove_technician(self, technician_id: int) -> str:
+        """Remove a technician who never recorded anything; return the name. Raises `DatabaseError` for others."""
+        return self._connections.write(lambda cursor: administration.remove_technician(cursor, technician_id))
+
     def add_lab(self, lab: str, plots: int = 20) -> bool:
         """Add a lab with plots 1 to `plots`; False if all are there already."""
         return self._connections.write(lambda cursor: administration.add_lab(cursor, lab, plots))
+
+    def retire_lab(self, lab: str, retired: bool = True) -> None:
+        """Offer a lab for new records no more, or again (`retired` False)."""
+        self._connections.write(lambda cursor: administration.retire_lab(cursor, lab, retired))
+
+    def remove_lab(self, lab: str) -> None:
+        """Remove a lab where nothing was ever recorded, with its plots. Raises `DatabaseError` for others."""
+        self._connections.write(lambda cursor: administration.remove_lab(cursor, lab))
+
+    def retire_plot(self, lab: str, plot: int, retired: bool = True) -> None:
+        """Offer a plot for new records no more, or again (`retired` False). A lab keeps one at least."""
+        self._connections.write(lambda cursor: administration.retire_plot(cursor, lab, plot, retired))
+
+    def remove_plot(self, lab: str, plot: int) -> None:
+        """Remove a plot where nothing was ever recorded. Raises `DatabaseError` for others, and for the last one."""
+        self._connections.write(lambda cursor: administration.remove_plot(cursor, lab, plot))
 
     def add_plot(self, lab: str, plot: int, seed_sample: str | None = None) -> bool:
         """Add a plot to a lab; False if it is there already."""

@@ -37,7 +37,9 @@ class Autofill:
 
     def technician(self, check: CheckView, person: str) -> None:
         """The person who is confirmed in this window, else who began the check."""
-        name = person or check.technician
+        name, offered = person or check.technician, self._inputs.offered(F.TECHNICIAN)
+        if name and offered is not None and name not in offered:  # retired since
+            return
         if name and self.sheet_data and self._may_fill(F.TECHNICIAN):
             self._inputs[F.TECHNICIAN].fill(name, by_itself=True)
 

@@ -64,7 +64,8 @@ class CheckView(NamedTuple):
         return self._replace(recorded={**self.recorded, plot: technician}, technician=self.technician or technician)
 
     def with_plots(self, plots: tuple[int, ...]) -> CheckView:
-        """The same check with the lab's plots."""
+        """The same check with the lab's plots; those that were recorded and are retired since belong to it too."""
+        plots = tuple(sorted({*plots, *self.recorded}))
         return self if plots == self.plots else self._replace(plots=plots)
 
     def next_missing(self, after: int) -> int | None:

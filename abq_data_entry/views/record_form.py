@@ -212,6 +212,7 @@ class DataRecordForm(ttk.Frame):
     def make_new(self) -> None:
         """The opened record has gone: what stands here is a new one."""
         self._opened = None
+        self.inputs.of_record = {}
         self.inputs[F.TECHNICIAN].filled_by_itself = True
         self._refresh()
 
@@ -229,6 +230,7 @@ class DataRecordForm(ttk.Frame):
         if self._opened is None:
             self._technician = (technician.text, technician.filled_by_itself)
         self._loading = True
+        self.inputs.of_record = record
         self.inputs.fill(
             {name: fields.format_value(each.field, record.get(name)) for name, each in self.inputs.items()}
         )
@@ -247,6 +249,7 @@ class DataRecordForm(ttk.Frame):
             # Whoever sits here is the one from before, not the one whose record was looked at.
             self.inputs[F.TECHNICIAN].fill(*self._technician)
         self._opened = None
+        self.inputs.of_record = {}
         stay = () if all_fields or not self._autofill.sheet_data else CHECK_FIELDS
         for name, each in self.inputs.items():
             if name not in stay:
@@ -541,6 +544,9 @@ class DataRecordForm(ttk.Frame):
     def restore_draft(self, draft: Mapping[str, Any]) -> None:
         """Show what :meth:`draft` gave."""
         self._opened = opened_in(draft)
+        if self._opened is not None:
+            _date, _time, lab, plot = self._opened.key
+            self.inputs.of_record = {F.TECHNICIAN: self._opened.texts.get(F.TECHNICIAN), F.LAB: lab, F.PLOT: plot}
         self.fill({name: str(text) for name, text in draft["texts"].items()})
         for name in draft.get("by_itself") or ():
             if name in self.inputs:

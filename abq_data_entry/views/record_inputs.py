@@ -24,6 +24,8 @@ class RecordInputs(dict[str, FieldInput]):
     def __init__(self) -> None:
         super().__init__()
         self.choices: dict[str, fields.Choices | None] = {}
+        self.of_record: Mapping[str, object] = {}
+        """What the record that is open has of lists: it may be retired, and offered for other records no more."""
         self._read_only = False
         self.readings_before_fault: dict[str, str] = {}
         """What stood in the readings before the equipment fault was set, by field name."""
@@ -33,9 +35,16 @@ class RecordInputs(dict[str, FieldInput]):
 
     def add(self, parent: tk.Misc, name: str, label: str, width: int, label_width: int) -> FieldInput:
         """Make the input of the field ``name``."""
-        each = FieldInput(parent, fields.field(name), label, lambda: self.choices.get(name), width, label_width)
+        each = FieldInput(parent, fields.field(name), label, lambda: self.offered(name), width, label_width)
         self[name] = each
         return each
+
+    def offered(self, name: str) -> fields.Choices | None:
+        """The present values of a list, with that of the record that is open."""
+        choices, own = self.choices.get(name), self.of_record.get(name)
+        if choices is None or own in (None, "") or own in choices:
+            return choices
+        return (*choices, own)
 
     def value(self, name: str) -> object:
         """The typed value of a field, ``None`` while there is none or it isn't valid."""
@@ -75,7 +84,7 @@ class RecordInputs(dict[str, FieldInput]):
         """Whether a field means another value than its text in ``texts``: 24,1 is 24.10."""
         present = {name: each.text for name, each in self.items() if each.text != texts.get(name, "")}
         return any(
-            _usual(self[name].field, text, self.choices.get(name)) != texts.get(name, "")
+            _usual(self[name].field, text, self.offered(name)) != texts.get(name, "")
             for name, text in present.items()
         )
 
@@ -87,7 +96,8 @@ class RecordInputs(dict[str, FieldInput]):
 
     def record(self) -> Record:
         """The record with typed values; raises :class:`fields.FieldErrors`."""
-        return fields.parse_record(self.texts(), {k: v for k, v in self.choices.items() if v is not None})
+        offered = {name: self.offered(name) for name in self.choices}
+        return fields.parse_record(self.texts(), {name: each for name, each in offered.items() if each is not None})
 
     def errors(self) -> dict[str, str]:
         """Check every field, and what has to fit across fields; a sentence for each that is wrong."""

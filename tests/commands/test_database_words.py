@@ -126,16 +126,44 @@ def test_administration(line: Callable[..., Outcome], stored: SQLModel) -> None:
     assert ("A", 1) not in found.seed_samples
 
 
+def test_renaming_retiring_and_removing(line: Callable[..., Outcome], stored: SQLModel) -> None:
+    told = line("db", "rename-technician", 4291, "Jo Simms").output
+    assert told == "Technician 4291, J Simms until now, is Jo Simms from now on\n"
+    assert line("db", "retire-technician", 4291).output == "Technician Jo Simms is offered for new records no more\n"
+    assert line("db", "retire-lab", "B").output == "Lab B is offered for new records no more\n"
+    assert line("db", "retire-plot", "A", 3).output == "Plot 3 of lab A is offered for new records no more\n"
+    found = stored.choices()
+    assert "Jo Simms" not in found.technicians and "B" not in found.labs and 3 not in found.plots["A"]
+    assert line("db", "retire-lab", "B", "--undo").output == "Lab B is offered for new records again\n"
+    assert line("db", "retire-plot", "A", 3, "--undo").code == 0
+    assert line("db", "remove-technician", 4478).output == "Technician Q Murphy removed\n"
+    assert line("db", "remove-plot", "A", 20).output == "Plot 20 of lab A removed\n"
+    assert line("db", "remove-lab", "E").output == "Lab E removed, with its plots\n"
+    found = stored.choices()
+    assert found.labs == ("A", "B", "C", "D") and found.plots["A"] == tuple(range(1, 20))
+    assert found.technicians == ("L Taniff", "P Taylor")
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (["add-technician", "4291", "Somebody Else"], "J Simms is 4291"),
         (["add-technician", "99999", "X"], "number"),
         (["add-lab", "AB"], "one letter"),
+        (["add-technician", "6001", "1234"], "a number is no name"),
+        (["add-technician", "6001", "Any"], "all technicians together"),
+        (["add-technician", "6001", "j  simms"], "only by capitals or blanks"),
+        (["add-lab", "7"], "one letter"),
+        (["add-lab", "a"], "there is a lab A"),
+        (["add-lab", "F", "--plots", "0"], "1 to 20 plots"),
+        (["rename-technician", "4291", "p taylor"], "only by capitals or blanks"),
+        (["rename-technician", "99", "X"], "no technician 99"),
+        (["retire-lab", "Z"], "no lab Z"),
+        (["remove-plot", "A", "21"], "no plot 21"),
         (["add-plot", "Z", "1"], "Lab Z is not known"),
         (["add-plot", "A", "21"], "1 to 20"),
         (["set-seed", "A", "21", "AXM477"], "no plot 21"),
-        (["set-seed", "A", "1", "AXM"], "6 characters"),
+        (["set-seed", "A", "1", "AXM"], "a seed sample has 6"),
     ],
 )
 def test_administration_that_makes_no_sense(words: list[str], expected: str, line: Callable[..., Outcome]) -> None:

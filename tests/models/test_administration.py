@@ -1,10 +1,14 @@
-"""What an administrator adds; everything can be repeated."""
+"""What an administrator adds, renames, retires and removes."""
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import DatabaseError, SQLModel
+from tests.models.records import record
 
 
 def test_a_technician(model: SQLModel) -> None:
@@ -25,6 +29,8 @@ def test_a_lab_and_its_plots(model: SQLModel) -> None:
     assert [model.add_plot("F", 20, "AXM999"), model.add_plot("F", 20)] == [True, False]
     assert model.get_current_seed_sample("F", 20) == "AXM999"
     for call in (lambda: model.add_lab("FF"), lambda: model.add_lab(" "), lambda: model.add_lab("G", 21),
+                 lambda: model.add_lab("G", 0), lambda: model.add_lab("7"), lambda: model.add_lab("-"),
+                 lambda: model.add_lab("f"), lambda: model.add_lab("a"),
                  lambda: model.add_plot("F", 21), lambda: model.add_plot("Z", 1), lambda: model.add_plot("F", 7, "AX")):
         with pytest.raises(DatabaseError):
             call()
@@ -39,5 +45,134 @@ def test_a_seed_sample(model: SQLModel) -> None:
     assert model.get_current_seed_sample("A", 3) == ""
     with pytest.raises(DatabaseError, match="Lab Z has no plot 3"):
         model.set_seed_sample("Z", 3, "AXM500")
-    with pytest.raises(DatabaseError, match="exactly 6 characters"):
+    with pytest.raises(DatabaseError, match="a seed sample has 6"):
         model.set_seed_sample("A", 3, "AX")
+
+
+@pytest.mark.parametrize("name", ["4291", "12 34", "any", "ANY", "j simms", "J  SIMMS", "JSimms", " J Simms"])
+def test_names_that_lists_could_not_tell_apart(model: SQLModel, name: str) -> None:
+    for call in (lambda: model.add_technician(7000, name), lambda: model.rename_technician(4319, name)):
+        with pytest.raises(DatabaseError, match=r"can't be called|is taken"):
+            call()
+    adding = "INSERT INTO lab_techs (id, name) VALUES (7000, %s)"
+    renaming = "UPDATE lab_techs SET name = %s WHERE id = 4319"
+    for statement in (adding, renaming):  # whoever asks: the server refuses it
+        with pytest.raises(DatabaseError, match="one of its rules"):
+            model.query(statement, (name,))
+    assert model.choices().technicians == ("J Simms", "L Taniff", "P Taylor", "Q Murphy")
+
+
+@pytest.mark.parametrize("letter", ["7", "-", "a", "?"])
+def test_the_server_refuses_what_is_no_lab(model: SQLModel, letter: str) -> None:
+    with pytest.raises(DatabaseError, match="one of its rules"):
+        model.query("INSERT INTO labs (id) VALUES (%s)", (letter,))
+
+
+def test_two_such_names_at_once(model: SQLModel, database: dict[str, str]) -> None:
+    refused: list[str] = []
+
+    def add(number: int, name: str) -> None:
+        other = SQLModel.at(database)
+        try:
+            other.query("INSERT INTO lab_techs (id, name) VALUES (%s, %s)", (number, name))
+        except DatabaseError as error:
+            refused.append(str(error))
+        finally:
+            other.close()
+
+    names = ["M Curie", "m curie", "M  Curie", "MCurie"]
+    threads = [threading.Thread(target=add, args=(7000 + place, name)) for place, name in enumerate(names)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(refused) == 3
+
+
+def test_what_is_there_already_stays(model: SQLModel) -> None:
+    """An older database may have such names and labs: they can be read, retired and renamed."""
+    model.query("SET session_replication_role = replica")
+    model.query("INSERT INTO lab_techs (id, name) VALUES (1, '123'), (2, 'j simms')")
+    model.query("INSERT INTO labs (id) VALUES ('7')")
+    model.query("SET session_replication_role = origin")
+    assert {"123", "j simms"} <= set(model.choices().technicians) and "7" in model.choices().labs
+    model.retire_technician(1)
+    model.retire_lab("7")
+    assert model.rename_technician(2, "Jo Simms") == "j simms"
+    assert model.choices().retired_technicians == ("123",) and model.choices().retired_labs == ("7",)
+
+
+def test_a_name_is_changed_in_old_records_too(model: SQLModel) -> None:
+    model.save_record(record())
+    assert [model.rename_technician(4291, " Jo  Simms "), model.rename_technician(4291, "Jo Simms")] == [
+        "J Simms", "Jo Simms"
+    ]  # fmt: skip
+    assert [each[F.TECHNICIAN] for each in model.get_all_records(all_dates=True)] == ["Jo Simms"]
+    with pytest.raises(DatabaseError, match="no technician 99"):
+        model.rename_technician(99, "X")
+    assert model.rename_technician(4291, "JO SIMMS") == "Jo Simms"
+
+
+def test_what_is_retired_is_offered_no_more_and_stays_in_records(model: SQLModel) -> None:
+    model.save_record(record())
+    for _ in range(2):
+        assert model.retire_technician(4291) == "J Simms"
+        model.retire_plot("A", 3)
+        model.retire_lab("B")
+    found = model.choices()
+    assert "J Simms" not in found.technicians and "J Simms" in found.all_technicians
+    assert 3 not in found.plots["A"] and 3 in found.all_plots["A"]
+    assert "B" not in found.labs and "B" not in found.plots and found.all_labs == ("A", "B", "C", "D", "E")
+    assert found.all_plots["B"] == tuple(range(1, 21))
+    saved = model.get_all_records(all_dates=True)
+    assert [each[F.TECHNICIAN] for each in saved] == ["J Simms"]
+    model.save_record({**saved[0], F.FRUIT: 9})  # an old record can be corrected
+    model.retire_technician(4291, False)
+    model.retire_plot("A", 3, False)
+    model.retire_lab("B", False)
+    assert model.choices() == SQLModel.choices(model) and model.choices().retired_technicians == ()
+    assert model.choices().plots["B"] == tuple(range(1, 21)) and 3 in model.choices().plots["A"]
+
+
+def test_only_what_was_never_used_is_removed(model: SQLModel) -> None:
+    model.save_record(record())
+    kept = record()
+    for call in (lambda: model.remove_technician(4291), lambda: model.remove_lab(str(kept[F.LAB])),
+                 lambda: model.remove_plot(str(kept[F.LAB]), int(str(kept[F.PLOT])))):
+        with pytest.raises(DatabaseError, match=r"[Rr]etire"):
+            call()
+    assert len(model.get_all_records(all_dates=True)) == 1
+    assert model.remove_technician(4478) == "Q Murphy"
+    model.remove_lab("E")
+    model.remove_plot("D", 20)
+    found = model.choices()
+    assert "Q Murphy" not in found.all_technicians and "E" not in found.all_labs and 20 not in found.plots["D"]
+    for call in (lambda: model.remove_technician(4478), lambda: model.remove_lab("E"),
+                 lambda: model.remove_plot("D", 20)):
+        with pytest.raises(DatabaseError, match="no "):
+            call()
+
+
+def test_a_withdrawn_record_keeps_its_technician_lab_and_plot(model: SQLModel) -> None:
+    taken = {**record(), F.LAB: "C", F.TECHNICIAN: "Q Murphy"}
+    model.save_record(taken)
+    model.query(
+        "SELECT withdraw_record(%s, %s, %s, %s, 'typed twice')",
+        (taken[F.DATE], taken[F.TIME], taken[F.LAB], taken[F.PLOT]),
+    )
+    assert not model.get_all_records(all_dates=True)
+    for call in (lambda: model.remove_technician(4478), lambda: model.remove_lab("C"),
+                 lambda: model.remove_plot("C", int(str(taken[F.PLOT])))):
+        with pytest.raises(DatabaseError, match=r"[Rr]etire"):
+            call()
+
+
+def test_a_lab_keeps_a_plot(model: SQLModel) -> None:
+    model.add_lab("F", 2)
+    model.retire_plot("F", 1)
+    for call in (lambda: model.retire_plot("F", 2), lambda: model.remove_plot("F", 2)):
+        with pytest.raises(DatabaseError, match="last one of lab F"):
+            call()
+    model.remove_plot("F", 1)
+    model.remove_lab("F")
+    assert "F" not in model.choices().all_labs

@@ -74,7 +74,7 @@ def technician(older: Endpoint) -> Iterator[str]:
 
 def contents(endpoint: Endpoint) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all tables, with the columns that there always were."""
-    newer = "'version', 'station', 'source', 'kind', 'fetched', 'quality'"
+    newer = "'version', 'station', 'source', 'kind', 'fetched', 'quality', 'retired'"
     found = {}
     for table in _TABLES:
         columns = run(endpoint, "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"

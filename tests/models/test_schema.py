@@ -100,9 +100,13 @@ def test_the_view_has_the_columns_of_the_csv(database: Endpoint) -> None:
 @pytest.mark.parametrize(
     ("table", "columns"),
     [
-        ("lab_techs", "id smallint, name character varying(512)"),
-        ("labs", "id character(1)"),
-        ("plots", "lab_id character(1), plot smallint, current_seed_sample character(6)"),
+        ("lab_techs", "id smallint, name character varying(512), retired timestamp(0) with time zone"),
+        ("labs", "id character(1), retired timestamp(0) with time zone"),
+        (
+            "plots",
+            "lab_id character(1), plot smallint, current_seed_sample character(6),"
+            " retired timestamp(0) with time zone",
+        ),
         (
             "lab_checks",
             "date date, time time without time zone, lab_id character(1), lab_tech_id smallint,"

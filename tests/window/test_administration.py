@@ -76,7 +76,7 @@ def test_a_seed_sample_of_another_length_is_refused(window: Window, administrati
     administration.entries["plot"].insert(0, "1")
     administration.entries["seed"].focus_force()
     window.type("AX\n")
-    assert "6 characters" in note(administration, "plot")
+    assert "a seed sample has 6" in note(administration, "plot")
 
 
 def test_a_lab_and_a_plot_are_added(window: Window, administration: AdministrationWindow, stored: SQLModel) -> None:
