@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..constants import CHECK_TIMES
 from ..views.check_panel import CheckView
 from ..views.record_inputs import CheckKey
+from .presence import others_in
 
 if TYPE_CHECKING:
     from .window import Application
@@ -40,6 +41,7 @@ class Checks:
                 known=True,
                 following=following_check(key, tuple(plots)),
                 version=progress.version,
+                others=others_in(model.get_presence(*key)),
             )
             return view.with_plots(plots.get(lab, ())), progress
 
@@ -50,6 +52,7 @@ class Checks:
                 return
             self._app.offline.check_loaded(key, progress, view.previous)
             self._app.form.show_check(self._app.offline.overlaid(view))
+            self._app.presence.follow_form()
 
         job = self._app.jobs.submit("records", look_up, done=show, failed=lambda error: self._unknown(key, error))
         self._app.reconnecting.expect(job)

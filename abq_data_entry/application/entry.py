@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Record = dict[str, Any]
+
+
+class Written(NamedTuple):
+    """What a save says, and the plot that comes next; see `DataRecordForm.saved`."""
+
+    remark: str
+    claimed: int | None
 
 
 class RecordEntry:
@@ -45,6 +52,7 @@ class RecordEntry:
         version = over.version if over is not None else base.version if base is not None else None
         who = {"reason": app.form.reason.text, "author": person(app)}
         updates, check_version = former is not None, app.form.check.version
+        plots = app.form.plots_after(record[F.PLOT])
 
         def conflict(theirs: Any, error: BaseException) -> None:
             from . import conflicts  # at the first one, for no start has any
@@ -73,8 +81,13 @@ class RecordEntry:
                 "whole_check": whole_check,
                 **who,
             },
-            lambda identifier: self.write(record, updates, version, whole_check, identifier, who, check_version),
-            saved=lambda remark: self._saved(record, updates, whole_check, said=f"{said} {remark or ''}".strip()),
+            lambda identifier: Written(
+                self.write(record, updates, version, whole_check, identifier, who, check_version),
+                self._claim_next(record, plots),
+            ),
+            saved=lambda written: self._saved(
+                record, updates, whole_check, said=f"{said} {written.remark}".strip(), claimed=written.claimed
+            ),
             kept=lambda: self._saved(record, updates, whole_check, waits=True),
             failed=failed,
         ).begin()
@@ -111,7 +124,28 @@ class RecordEntry:
                 return f"({error})"
         return ""
 
-    def _saved(self, record: Record, updated: bool, whole_check: bool, waits: bool = False, said: str = "") -> None:
+    def _claim_next(self, record: Record, plots: tuple[int, ...]) -> int | None:
+        """The next plot that nobody else has open, 0 for none, ``None`` if that couldn't be found out; on the
+        database's thread, before the form goes there."""
+        from .. import models
+
+        model = self._app.data_model
+        assert model is not None
+        try:
+            return model.claim_next_plot(record[F.DATE], record[F.TIME], record[F.LAB], plots) or 0
+        except models.DatabaseError as error:  # it is saved; what comes next can be decided without
+            log.info("the next plot couldn't be claimed: %s", type(error).__name__)
+            return None
+
+    def _saved(
+        self,
+        record: Record,
+        updated: bool,
+        whole_check: bool,
+        waits: bool = False,
+        said: str = "",
+        claimed: int | None = None,
+    ) -> None:
         app, then = self._app, self.after_save
         self.after_save = None
         key: Any = tuple(record[name] for name in fields.RECORD_KEY)
@@ -120,7 +154,7 @@ class RecordEntry:
         how = "kept on this computer until the database is back" if waits else "changes saved" if updated else "saved"
         app.status.set(f"{place(record)}: {how}{f' {said}' if said else ''} · {count} in this session")
         app.drafts.saved(key, updated)
-        app.form.saved(record, leaves=then is not None)
+        app.form.saved(record, claimed, leaves=then is not None)
         app.drafts.keep()
         app.deciding.saved(key)
         if waits:

@@ -68,7 +68,7 @@ class Navigation:
         elif plot in check.recorded and check.key is not None:
             self.open_record((*check.key, plot))
         else:
-            form.begin_new(plot=plot)
+            form.begin_new(plot=plot, asked=True)
             form.focus_first_empty()
 
     def move(self, steps: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import FieldNames as F
 from ..views.check_panel import Entering
@@ -24,12 +24,14 @@ log = logging.getLogger(__name__)
 
 
 class CheckPresence:
-    """Follows the form: a check is held from the first value typed into it until it is left, or left alone."""
+    """Follows the form: a check is held from the moment somebody is confirmed at it, or types into it, until it is
+    left, or left alone. A plot belongs to the window that came first."""
 
     def __init__(self, application: Application) -> None:
         self._app = application
         self._check: CheckKey | None = None
         self._typed_at = 0.0
+        self._refused = False
         self._told: Held | None = None
         self._looked: CheckKey | None = None
         self._looked_at = 0.0
@@ -52,8 +54,25 @@ class CheckPresence:
         held = self._held()
         if held != self._told:
             self._told = held
-            self._app.jobs.submit("records", _tell, model, held, failed=_unknown)
+            self._app.jobs.submit("records", _tell, model, held, done=self._answered, failed=_unknown)
         self._look_where_due(model)
+
+    def confirmed(self) -> None:
+        """Somebody has said who sits here: the plot in the form is taken at once."""
+        self._typed_at = time.monotonic()
+        self.follow_form()
+
+    def _answered(self, answer: Answer) -> None:
+        """A claim was refused: the plot is somebody else's, and the form goes on to one that is free."""
+        self._refused = not answer.is_ours
+        if answer.is_ours or answer.held is None or answer.held[1] is None:
+            return
+        form, plot = self._app.form, answer.held[1]
+        form.show_others(answer.held[0], answer.others)
+        if form.check.key == answer.held[0] and form.give_way(plot):
+            other = next((each.named for each in answer.others if each.plot == plot), "A colleague")
+            self._app.status.set(f"{other} is entering plot {plot}; here the next one that is free")
+            self.follow_form()
 
     def leave(self) -> None:
         """The window closes."""
@@ -72,8 +91,10 @@ class CheckPresence:
 
         def done(present: Sequence[Presence]) -> None:
             self._looking = False
-            others = (each for each in present if not each.own)
-            self._app.form.show_others(key, tuple(Entering(each.who, each.workstation, each.plot) for each in others))
+            others = others_in(present)
+            if self._refused and self._told is not None and self._told[1] not in {each.plot for each in others}:
+                self._told = None  # the plot is free by now
+            self._app.form.show_others(key, others)
 
         def failed(error: BaseException) -> None:
             self._looking = False
@@ -84,8 +105,11 @@ class CheckPresence:
 
     def _held(self) -> Held | None:
         form = self._app.form
+        recently = time.monotonic() - self._typed_at <= IDLE_SECONDS
         if form.changed or form.saving:
             self._check, self._typed_at = form.check_key, time.monotonic()
+        elif form.person and form.check.known and form.opened is None and recently and not form.inputs.read_only:
+            self._check = form.check_key
         if self._check is None or self._check != form.check_key or time.monotonic() - self._typed_at > IDLE_SECONDS:
             self._check = None
             return None
@@ -93,12 +117,30 @@ class CheckPresence:
         return self._check, plot if isinstance(plot, int) else None, person(self._app)
 
 
-def _tell(model: SQLModel, held: Held | None) -> None:
+class Answer(NamedTuple):
+    """How a claim went; with the others at the check, where it was refused."""
+
+    held: Held | None
+    is_ours: bool
+    others: tuple[Entering, ...] = ()
+
+
+def others_in(present: Sequence[Presence]) -> tuple[Entering, ...]:
+    """Who else is there."""
+    return tuple(Entering(each.who, each.workstation, each.plot) for each in present if not each.own)
+
+
+def _tell(model: SQLModel, held: Held | None) -> Answer:
     if held is None:
         model.leave_check()
-    else:
-        check, plot, who = held
+        return Answer(held, True)
+    check, plot, who = held
+    if plot is None:
         model.enter_check(*check, plot, who)
+        return Answer(held, True)
+    if model.claim_plot(*check, plot, who):
+        return Answer(held, True)
+    return Answer(held, False, others_in(model.get_presence(*check)))
 
 
 def _unknown(error: BaseException) -> None:

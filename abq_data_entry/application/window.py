@@ -213,6 +213,7 @@ class Application(tk.Tk):
                 self.navigation.go_to_plot,
                 self.navigation.open_recorded,
                 self.drafts.edited,
+                self.presence.confirmed,
                 self.checks.begin_next,
                 self.drafts.discard,
                 self.drafts.find,

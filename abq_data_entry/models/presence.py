@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -20,6 +20,35 @@ _HOLD = """
 _FORGET_THE_GONE = """
     DELETE FROM check_presence WHERE since < now() - interval '1 day'
         AND lease NOT IN (SELECT lease FROM check_presence_view)
+"""
+# Whoever claims a plot of a check waits for the one who does so at the moment, and then sees that claim.
+_IN_TURN = """
+    SET LOCAL synchronous_commit = off;
+    SELECT pg_advisory_xact_lock(hashtext('a plot of a check'),
+        hashtext(concat_ws(' ', %(Date)s::date, %(Time)s::time, %(Lab)s::text)));
+"""
+_TAKEN = """
+    SELECT EXISTS (
+        SELECT FROM check_presence_view WHERE date = %(Date)s AND time = %(Time)s AND lab_id = %(Lab)s
+            AND plot = %(plot)s AND lease <> %(lease)s
+    )
+"""
+_NEXT = """
+    WITH free AS (
+        SELECT wanted.plot FROM unnest(%(plots)s::int[]) WITH ORDINALITY AS wanted(plot, place)
+        WHERE NOT EXISTS (
+            SELECT FROM check_presence_view AS p WHERE p.date = %(Date)s AND p.time = %(Time)s AND p.lab_id = %(Lab)s
+                AND p.plot = wanted.plot AND p.lease <> %(lease)s
+        ) AND NOT EXISTS (
+            SELECT FROM plot_checks AS r WHERE r.date = %(Date)s AND r.time = %(Time)s AND r.lab_id = %(Lab)s
+                AND r.plot = wanted.plot
+        )
+        ORDER BY wanted.place LIMIT 1
+    ), told AS (
+        UPDATE check_presence SET plot = (SELECT plot FROM free)
+        WHERE lease = %(lease)s AND date = %(Date)s AND time = %(Time)s AND lab_id = %(Lab)s
+    )
+    SELECT plot FROM free
 """
 _PRESENT = """
     SELECT date, to_char(time, 'FMHH24:MI'), lab_id, plot, coalesce(application_user, ''), coalesce(workstation, ''),
@@ -44,6 +73,23 @@ class PresenceKeeper:
             cursor.execute(_FORGET_THE_GONE)
             self._backend = backend
         cursor.execute(_HOLD, {**key, "plot": plot, "who": who, "workstation": workstation, "lease": self._lease})
+
+    def claim(self, cursor: Cursor, key: Mapping[str, object], plot: int, who: str, workstation: str) -> bool:
+        """Say that this window is at that plot, unless somebody else is; then at none of the check, and `False`."""
+        values = {**key, "plot": plot, "lease": self._lease}
+        cursor.execute(_IN_TURN + _TAKEN, values)
+        is_taken = cursor.fetchall() == [(True,)]
+        self.hold(cursor, key, None if is_taken else plot, who, workstation)
+        return not is_taken
+
+    def claim_next(self, cursor: Cursor, key: Mapping[str, object], plots: Sequence[int]) -> int | None:
+        """Return the first of `plots` that nobody has recorded or open, and say that this window goes there.
+
+        On any connection, where `hold` has told that this window is at the check.
+        """
+        cursor.execute(_IN_TURN + _NEXT, {**key, "plots": list(plots), "lease": self._lease})
+        found = cursor.fetchall()
+        return int(found[0][0]) if found else None
 
     def leave(self, cursor: Cursor) -> None:
         """Say that this window is nowhere."""

@@ -311,6 +311,22 @@ class SQLModel(Corrections):
         if key:
             self._connections.write(lambda cursor: self._presence.hold(cursor, key, plot, who, place))
 
+    def claim_plot(self, date: object, time: object, lab: object, plot: int, who: str) -> bool:
+        """Tell the others what `enter_check` tells, unless one of them has the plot open; then tell of no plot.
+
+        Returns whether the plot is this window's. Of two that claim it at once the second is refused. Call it on the
+        thread of `enter_check`.
+        """
+        key = _parsed(Date=date, Time=time, Lab=lab)
+        place = platform.node()
+        return self._connections.write(lambda cursor: self._presence.claim(cursor, key, plot, who, place))
+
+    def claim_next_plot(self, date: object, time: object, lab: object, plots: Sequence[int]) -> int | None:
+        """Return the first of `plots` that is neither recorded nor open elsewhere, `None` if all are; it is this
+        window's from now on, where `enter_check` or `claim_plot` has told that it is at the check. On any thread."""
+        key = _parsed(Date=date, Time=time, Lab=lab)
+        return self._connections.write(lambda cursor: self._presence.claim_next(cursor, key, plots))
+
     def leave_check(self) -> None:
         """Take back what `enter_check` told; call it on the same thread."""
         self._connections.write(self._presence.leave)

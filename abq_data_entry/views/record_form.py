@@ -45,6 +45,7 @@ class FormCallbacks(NamedTuple):
     go_to_plot: Callable[[int], object]
     open_recorded: Callable[[RecordKey], object]
     edited: Callable[[], object]
+    confirmed: Callable[[], object]
     next_check: Callable[[], object]
     discard: Callable[[], object]
     find_draft: Callable[[RecordKey], Mapping[str, Any] | None]
@@ -184,7 +185,7 @@ class DataRecordForm(ttk.Frame):
             return
         # Only the first answer fills fields and moves the focus: what others record later moves nothing.
         first = self.check.key != view.key or not self.check.known
-        self.check = view._replace(others=self.check.others) if self.check.key == view.key else view
+        self.check = view
         if self._opened is None and first:
             self._autofill.technician(view, self.person)
         plot = self.inputs[F.PLOT]
@@ -202,6 +203,18 @@ class DataRecordForm(ttk.Frame):
         if key == self.check.key and others != self.check.others:
             self.check = self.check._replace(others=others)
             self._refresh()
+
+    def give_way(self, plot: int) -> bool:
+        """Somebody else was quicker with that plot: on to the next one, unless it was asked for or typed into."""
+        filled = self.inputs[F.PLOT].filled_by_itself
+        under_way = self.changed or self.saving or self.type_ahead.is_busy
+        if self._opened is not None or under_way or not filled or self.inputs.value(F.PLOT) != plot:
+            return False
+        focused = self.focused
+        self.begin_new(plot=self.check.next_missing(plot))
+        if focused is not None and focused.name not in CHECK_FIELDS:
+            self.focus_first_empty()
+        return True
 
     def show_changed(self, key: RecordKey, by: str) -> None:
         """``by`` has saved the record ``key``: say so while it is being corrected here."""
@@ -242,8 +255,9 @@ class DataRecordForm(ttk.Frame):
         self._check_changed()
         self._refresh()
 
-    def begin_new(self, plot: int | None = None, all_fields: bool = False) -> None:
-        """Begin a new record: the check's fields stay (``all_fields``: they are cleared too)."""
+    def begin_new(self, plot: int | None = None, all_fields: bool = False, asked: bool = False) -> None:
+        """Begin a new record: the check's fields stay (``all_fields``: they are cleared too). ``asked``: somebody
+        wants this very plot."""
         self._loading = True
         if self._opened is not None:
             # Whoever sits here is the one from before, not the one whose record was looked at.
@@ -260,7 +274,7 @@ class DataRecordForm(ttk.Frame):
         self.inputs.forget_readings()
         self.inputs.apply_fault()
         if plot is not None:
-            self.inputs[F.PLOT].fill(str(plot), by_itself=True)
+            self.inputs[F.PLOT].fill(str(plot), by_itself=not asked)
         else:
             self._check_changed()
             self._autofill.plot(self.check)
@@ -300,9 +314,15 @@ class DataRecordForm(ttk.Frame):
         """Offer beside the check to go on to today; None: nothing is offered any more."""
         self._check_panel.offer_day(offer)
 
-    def saved(self, record: Mapping[str, Any], leaves: bool = False) -> None:
-        """The record is in the database: go on to the next plot that isn't recorded. ``leaves``: the form will go
-        somewhere else at once."""
+    def plots_after(self, plot: int) -> tuple[int, ...]:
+        """The plots of the check that are missing beside that one, in the order in which they come after it."""
+        later = [each for each in self.check.plots if each > plot] + [each for each in self.check.plots if each < plot]
+        return tuple(each for each in later if each not in self.check.recorded)
+
+    def saved(self, record: Mapping[str, Any], claimed: int | None = None, leaves: bool = False) -> None:
+        """The record is in the database: go on to the next plot that isn't recorded. ``claimed`` is the one that the
+        database has kept free for this window, 0: none is free; ``None``: it wasn't asked. ``leaves``: the form will
+        go somewhere else at once."""
         self.saving = False
         self.reason.remember(self.reason.text)
         key = record[F.DATE], record[F.TIME], record[F.LAB]
@@ -310,7 +330,8 @@ class DataRecordForm(ttk.Frame):
         if self.check.key == key:
             self.check = self.check.with_recorded(record[F.PLOT], record[F.TECHNICIAN])
         after = int(record[F.PLOT])
-        self.begin_new(plot=self.check.next_missing(after) if self._autofill.sheet_data else None)
+        following = self.check.next_missing(after) if claimed is None else claimed or None
+        self.begin_new(plot=following if self._autofill.sheet_data else None)
         self.focus_first_empty()
         self.type_ahead.accepted(leaves)
 
@@ -437,6 +458,7 @@ class DataRecordForm(ttk.Frame):
         if self._corrects or self.inputs.read_only or not isinstance(name, str):
             return
         self.confirmation.confirm(name)
+        self._callbacks.confirmed()
         self.inputs[F.TECHNICIAN].filled_by_itself = True  # once confirmed it stands there; a pause ends that
         self._refresh()
 

@@ -49,6 +49,7 @@ class FieldInput(ttk.Frame):
         self.filled_by_itself = False
         self._previous = ""
         self._hint = ""
+        self._touched = False
         self.editor = self._make_editor(label, width)
         self._place(label, label_width)
         self._tooltip = Tooltip(self._note)
@@ -75,6 +76,7 @@ class FieldInput(ttk.Frame):
         self.editor.set_text(text)
         self._filling = False
         self.filled_by_itself = by_itself and bool(text)
+        self._touched = False
         self.show_error("")
 
     def value(self) -> object:
@@ -193,13 +195,14 @@ class FieldInput(ttk.Frame):
         # Another window, a dialog or an open list has the focus: the user hasn't left the field for good.
         focused = focused_widget(self) if self.winfo_exists() else None
         if focused is not None and focused is not self.editor and focused.winfo_toplevel() is self.winfo_toplevel():
-            self.check()
+            if self._touched:  # nothing is wrong with what nobody has typed in yet; a save looks at that
+                self.check()
             self.editor.event_generate("<<Left>>")
 
     def _edited(self, _event: object) -> None:
         if self._filling:
             return
-        self.filled_by_itself = False
+        self.filled_by_itself, self._touched = False, True
         self._hint = ""
         self.show_error(self._judged())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -15,7 +16,7 @@ from abq_data_entry.application.following import MOST_CHANGES
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.widgets import PlotState
-from tests.fixtures.window import Window, close
+from tests.fixtures.window import PATIENCE, Window, close
 from tests.models.records import EVERY_PLOT
 from tests.window.test_form import open_plot, record, today
 
@@ -357,7 +358,7 @@ def test_the_last_plot_is_left_to_whoever_enters_it(following: Window, stored: S
 
 def test_others_see_what_is_typed_here_and_that_it_ended(following: Window, stored: SQLModel) -> None:
     key = (today(following), "8:00", "A")
-    assert stored.get_presence(*key) == []  # chosen, but nothing typed
+    following.until(lambda: stored.get_presence(*key), "who is confirmed")
     following.type("24")
     following.until(lambda: stored.get_presence(*key), "the presence")
     here = stored.get_presence(*key)[0]
@@ -382,8 +383,7 @@ def test_two_windows_share_a_check_without_keying_the_same_plot(
     second.begin_check(technician="P Taylor")
     following.fill_readings()  # plot 1, not saved yet
     second.until(lambda: "J Simms" in others_text(second), "the first one")
-    second.app.callbacks["next_missing"]()
-    second.until(lambda: second.text(F.PLOT) == "2", "a free plot")
+    assert second.text(F.PLOT) == "2"
     second.fill_readings()
     following.until(lambda: "(plot 2)" in others_text(following), "the second one")
     following.save()
@@ -394,3 +394,67 @@ def test_two_windows_share_a_check_without_keying_the_same_plot(
     assert second.text(F.PLOT) == "4"
     following.until(lambda: set(following.app.form.check.recorded) == {1, 2}, "both")
     assert {each[F.PLOT]: each[F.TECHNICIAN] for each in stored.get_all_records()} == {1: "J Simms", 2: "P Taylor"}
+
+
+def test_a_window_that_joins_begins_at_a_plot_that_nobody_has_open(
+    following: Window, stored: SQLModel, open_window: Callable[[], Window]
+) -> None:
+    following.until(lambda: stored.get_presence(today(following), "8:00", "A"), "the first one's plot")
+    second = open_window()
+    second.until(lambda: second.app.form.choices.get(F.LAB), "the database")
+    second.type("8\na\np\n")
+    second.until(lambda: second.focus == F.HUMIDITY, "the first reading")
+    assert (following.text(F.PLOT), second.text(F.PLOT)) == ("1", "2")
+
+
+def test_the_later_claim_gives_way_before_it_takes_a_key(window: Window, stored: SQLModel) -> None:
+    window.type("8\na\n")
+    window.until(lambda: window.app.form.check.known and window.text(F.PLOT) == "1", "the check")
+    window.settle()
+    assert stored.claim_plot(today(window), "8:00", "A", 1, "P Taylor")
+    window.app.form.inputs[F.TECHNICIAN].focus_set()
+    window.type("j\n")
+    window.until(lambda: window.text(F.PLOT) == "2", "the next plot")
+    assert window.focus == F.HUMIDITY and "P Taylor" in window.app.status.get()
+    window.until(lambda: {each.plot for each in stored.get_presence(today(window), "8:00", "A")} == {1, 2}, "both")
+
+
+def test_the_plot_after_a_save_is_asked_of_the_database(following: Window, stored: SQLModel) -> None:
+    following.fill_readings()
+    saves(stored, following, 3)
+    enters(stored, following, 2)
+    following.app.form.submit()  # nobody has told this window yet
+    following.until(lambda: not following.app.form.saving, "the save")
+    assert following.text(F.PLOT) == "4"
+
+
+def test_a_plot_that_was_asked_for_is_shown_though_a_colleague_has_it(following: Window, stored: SQLModel) -> None:
+    assert stored.claim_plot(today(following), "8:00", "A", 5, "P Taylor")
+    following.app.navigation.go_to_plot(5)
+    following.settle()
+    remark = following.app.form._plot_panel._remark
+    following.until(lambda: "is entering plot 5" in str(remark.cget("text")), "the remark")
+    assert following.text(F.PLOT) == "5"
+    shown = {each.who: each.plot for each in stored.get_presence(today(following), "8:00", "A")}
+    assert shown["P Taylor"] == 5 and shown["J Simms"] is None
+
+
+def test_of_many_claims_at_once_one_wins(database: dict[str, str]) -> None:
+    models = [SQLModel.at(database) for _ in range(8)]
+    day, wins = datetime.date(2026, 11, 26), []
+    barrier = threading.Barrier(len(models))
+
+    def claim(model: SQLModel) -> None:
+        model.connect()
+        barrier.wait(PATIENCE)
+        wins.append(model.claim_plot(day, "8:00", "A", 1, "somebody"))
+        barrier.wait(PATIENCE)  # a claim ends with the connection of its thread
+
+    threads = [threading.Thread(target=claim, args=(model,)) for model in models]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert sorted(wins) == [False] * 7 + [True]
+    for model in models:
+        model.close()
