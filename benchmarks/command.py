@@ -27,6 +27,8 @@ _QUICK = {
     "kills": 1,
     "killed_moments": 1,
     "writing_seconds": 1.0,
+    "outages": 1,
+    "outage_plots": 4,
 }
 _SIZES = tuple(_QUICK)
 
@@ -100,6 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--writing-seconds", type=float, help=f"how long workstations write ({usual.writing_seconds:.0f})"
     )
+    parser.add_argument(
+        "--outages", type=int, help=f"how often the database freezes while plots are typed ({usual.outages})"
+    )
+    parser.add_argument("--outage-plots", type=int, help=f"how many plots each time ({usual.outage_plots})")
     parser.add_argument(
         "--patience", type=float, default=1800.0, help="seconds after which a group is given up (%(default).0f)"
     )

@@ -28,6 +28,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "patroni": ("patroni", "measure"),
     "kills": ("kills", "measure"),
     "trust": ("trust", "measure"),
+    "outages": ("outages", "measure"),
     "launcher": ("launcher", "measure"),
 }
 """By name: the module, and its function that takes `Options` and returns rows."""

@@ -25,6 +25,8 @@ class Options:
     kills: int = 10
     killed_moments: int = 200
     writing_seconds: float = 60.0
+    outages: int = 20
+    outage_plots: int = 20
 
 
 def environment(options: Options, database: str) -> dict[str, str]:

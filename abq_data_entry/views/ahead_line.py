@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from ..widgets import Tooltip
-from ..widgets.focus import focused_widget, give_focus
+from ..widgets.focus import focused_widget, give_focus, set_beside
 from .typed_keys import TypedKey
 
 QUIET_SECONDS = 1.0
@@ -53,6 +53,8 @@ class AheadLine(ttk.Frame):
         tag = f"ahead-{self.box}"
         self.box.bindtags((tag, *self.box.bindtags()))
         self.bind_class(tag, "<Key>", self._typed)
+        for widget in (self.box, *self.buttons.values()):
+            set_beside(widget)
 
     @property
     def is_shown(self) -> bool:

@@ -103,6 +103,7 @@ class TypeAhead:
         elif self._keys:
             self._seen = None
             self._go_on()
+        self.show_offer()
 
     def refused(self, places: Sequence[Place] | None = None) -> None:
         """The record isn't saved. ``places``: the plots that would have come after it, where no save had begun."""
@@ -113,6 +114,7 @@ class TypeAhead:
             self._halted, self._current = True, None
         else:
             self._refuse(tuple(places))
+        self.show_offer()
 
     def held(self) -> None:
         """A field keeps the focus, because it is wrong or empty: what comes next isn't its own."""
@@ -157,6 +159,7 @@ class TypeAhead:
             self._back()
         else:
             self._before = self._form.focused
+            self.show_offer()
             self.line.focus_buttons()
         return True
 

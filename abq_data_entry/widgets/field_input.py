@@ -11,7 +11,7 @@ from ..constants import FieldTypes
 from .check_box import FieldCheck
 from .choice import FieldChoice
 from .entry import FieldEntry
-from .focus import focused_widget, give_focus
+from .focus import focused_widget, give_focus, is_beside
 from .notes import FieldNotes
 from .tooltip import Tooltip
 from .typed import TypedField
@@ -188,13 +188,15 @@ class FieldInput(ttk.Frame):
                 self._place_note(error=text != self._previous)
 
     def _leave(self, _event: object) -> None:
-        self._hint = ""
         self.after_idle(self._left)
 
     def _left(self) -> None:
         # Another window, a dialog or an open list has the focus: the user hasn't left the field for good.
         focused = focused_widget(self) if self.winfo_exists() else None
-        if focused is not None and focused is not self.editor and focused.winfo_toplevel() is self.winfo_toplevel():
+        if focused is None or focused is self.editor or is_beside(focused):
+            return
+        if focused.winfo_toplevel() is self.winfo_toplevel():
+            self._hint = ""
             if self._touched:  # nothing is wrong with what nobody has typed in yet; a save looks at that
                 self.check()
             self.editor.event_generate("<<Left>>")

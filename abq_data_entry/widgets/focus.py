@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tkinter as tk
 
+_BESIDE = "abq-beside"
+
 
 def focused_widget(window: tk.Misc) -> tk.Misc | None:
     """The widget of this application that has the focus; ``None`` when it is elsewhere, or on an open list."""
@@ -11,6 +13,16 @@ def focused_widget(window: tk.Misc) -> tk.Misc | None:
         return window.focus_get()
     except KeyError:  # the list that a combobox opens is made by Tk, and unknown to tkinter
         return None
+
+
+def set_beside(widget: tk.Misc) -> None:
+    """Let the focus come to ``widget`` without leaving the field that had it: what is said of that field stays."""
+    widget.bindtags((*widget.bindtags(), _BESIDE))
+
+
+def is_beside(widget: tk.Misc) -> bool:
+    """Whether :func:`set_beside` was told of it."""
+    return _BESIDE in widget.bindtags()
 
 
 def give_focus(widget: tk.Misc) -> None:

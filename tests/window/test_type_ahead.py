@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.views.ahead_line import AheadLine
+from abq_data_entry.views.ahead_line import QUIET_SECONDS, AheadLine
 from tests.fixtures.cluster import OWNER, Node
-from tests.fixtures.outages import differences, frozen, keys_of, readings, type_blindly
+from tests.fixtures.outages import VALUES, differences, frozen, keys_of, readings, type_blindly
 from tests.fixtures.window import Window
 from tests.models.records import record
 from tests.window.test_login import type_login
@@ -42,14 +47,21 @@ def there(single: Node) -> Iterator[SQLModel]:
 
 
 @contextmanager
-def slow(stored: SQLModel) -> Iterator[None]:
-    """The database takes saves and answers none of them until the end."""
+def slow(stored: SQLModel, rule: str = "") -> Iterator[None]:
+    """The database takes saves and answers none of them until the end; from then on the light has to obey ``rule``."""
     with stored._connections._connection() as other, other.cursor() as cursor:
         cursor.execute("BEGIN; LOCK TABLE plot_checks IN EXCLUSIVE MODE")
+        if rule:
+            obey(cursor, rule)
         try:
             yield
         finally:
-            cursor.execute("ROLLBACK")
+            cursor.execute("COMMIT")
+
+
+def obey(cursor: Any, rule: str) -> None:
+    cursor.execute("ALTER TABLE plot_checks DROP CONSTRAINT light_within_limits")
+    cursor.execute(f"ALTER TABLE plot_checks ADD CONSTRAINT light_within_limits CHECK ({rule}) NOT VALID")
 
 
 def plot(seed: int) -> dict[str, str]:
@@ -156,15 +168,198 @@ def test_after_the_last_plot_the_keys_go_into_no_other_lab(window: Window, store
 
 
 def test_keys_after_a_record_that_was_refused_are_shown_and_placed_by_key(window: Window, stored: SQLModel) -> None:
+    form = window.app.form
+    window.begin_check()
+    with slow(stored, "light < 0"):
+        begin_with_a_slow_save(window, keys_of([plot(2), plot(3)]))
+    until_saved(window)
+    window.until(lambda: line(window).is_shown, "the line")
+    assert window.text(F.PLOT) == "1" and not records(stored)
+    assert line(window).has_focus and not line(window).buttons["Place Here"].instate(["!disabled"])
+    assert window.error(F.LIGHT)
+    with slow(stored, "light BETWEEN 0 AND 100"):
+        until_quiet(window)
+    window.press("Escape")
+    assert window.focus == F.LIGHT
+    window.press("ctrl+s")
+    window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
+    until_saved(window)
+    assert not form.changed
+    window.press("F8", "Return")
+    window.until(lambda: "plot 3" in line(window).title, "the values of plot 2")
+    assert [window.text(name) for name in VALUES] == list(plot(2).values())
+    assert line(window).text == f"{' ⏎ '.join(plot(3).values())} ⏎"
+    assert set(records(stored)) == {1}
+    window.press("Return")
+    window.until(lambda: window.text(F.PLOT) == "3", "plot 3")
+    window.press("F8", "Return")
+    window.until(lambda: not line(window).is_shown and window.text(F.MEDIAN_HEIGHT), "the values of plot 3")
+    window.press("Return")
+    window.until(lambda: window.text(F.PLOT) == "4", "plot 4")
+    assert not line(window).is_shown
+    for number in (1, 2, 3):
+        assert differences(plot(number), records(stored)[number]) == []
+
+
+def until_quiet(window: Window) -> None:
+    """Until nobody types into the line any more."""
+    end = time.monotonic() + QUIET_SECONDS
+    window.until(lambda: time.monotonic() > end, "the pause")
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        (["2", "3", "BackSpace", "4", "period", "0", "9"], "24.09"),
+        (["2", "0", "9", "Left", "Left", "4", "period"], "24.09"),
+        (["9", "9", "ctrl+a", "2", "4"], "24"),
+        (["KP_2", "KP_4", "KP_Decimal", "KP_0", "KP_9"], "24.09"),
+        (["9", "Tab", "1", "shift+Tab", "2", "4"], "24"),
+    ],
+)
+def test_keys_of_all_kinds_do_what_they_do_without_a_save(
+    window: Window, stored: SQLModel, keys: list[str], shown: str
+) -> None:
     window.begin_check()
     with slow(stored):
-        begin_with_a_slow_save(window, keys_of([plot(2), plot(3)]))
-        window.app.form.save_failed({F.LIGHT: "Somebody doesn't like it."})
+        begin_with_a_slow_save(window)
+        window.press(*keys)
     until_saved(window)
-    assert differences(plot(1), records(stored)[1]) == []
-    form = window.app.form
-    form.type_ahead._discard()
-    form.begin_new()
+    assert (window.text(F.PLOT), window.text(F.HUMIDITY), window.focus) == ("2", shown, F.HUMIDITY)
+
+
+def test_notes_with_accents_and_line_breaks(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    typed = keys_of([plot(2)]).rstrip("\n")
+    with slow(stored):
+        begin_with_a_slow_save(window, typed)
+        window.press("Tab")
+        window.type("geköpft, très")
+        window.press("shift+Return")
+        window.type("2 €\n24")
+    until_saved(window)
+    assert (window.text(F.PLOT), window.text(F.HUMIDITY)) == ("3", "24")
+    assert records(stored)[2][F.NOTES] == "geköpft, très\n2 €"
+
+
+@pytest.mark.parametrize("key", ["ctrl+v", "shift+Insert", "ctrl+5", "F5", "Escape"])
+def test_what_means_something_else_later_is_shown(window: Window, stored: SQLModel, key: str) -> None:
+    window.begin_check()
+    window.app.clipboard_clear()
+    window.app.clipboard_append("31.5")
+    with slow(stored):
+        begin_with_a_slow_save(window, "24.09\n1")
+        window.press(key)
+        window.type("9\n")
+    until_saved(window)
+    assert (window.text(F.PLOT), window.text(F.HUMIDITY), window.text(F.LIGHT)) == ("2", "24.09", "1")
+    assert line(window).is_shown and line(window).text.endswith(" 9 ⏎")
+
+
+def test_after_a_command_nothing_is_typed_by_itself(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    with slow(stored):
+        begin_with_a_slow_save(window)
+        window._xdotool("keydown", "ctrl", "key", "5", "keyup", "ctrl")
+        window.type("24.09\n")
+    until_saved(window)
+    window.until(lambda: window.text(F.PLOT) == "5", "plot 5")
+    assert not window.app.form.changed and line(window).text == "24.09 ⏎"
+
+
+def test_typed_on_after_a_save_that_stopped_at_an_error(window: Window, stored: SQLModel) -> None:
+    """Whoever looks at the paper goes on with the next plot: what stands in the field that is wrong stays."""
+    window.begin_check()
+    window.fill(**{name.replace(" ", "_"): text for name, text in plot(1).items()})
+    window.fill(Light="100.5")
+    window.app.form.inputs[F.MEDIAN_HEIGHT].focus_set()
+    hand = type_blindly(plot(1)[F.MEDIAN_HEIGHT] + "\n" + keys_of([plot(2)]))
+    window.until(lambda: hand.poll() is not None, "the last key")
+    window.app.update()
+    assert window.text(F.LIGHT) == "100.5" and line(window).text == f"{' ⏎ '.join(plot(2).values())} ⏎"
+    window.app.form.inputs[F.LIGHT].focus_set()
+    window.type("1.03")
+    assert window.text(F.LIGHT) == "1.03"
+
+
+def test_enter_held_or_doubled_is_one(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    with slow(stored):
+        begin_with_a_slow_save(window, "\n\n\n24.09\n")
+    until_saved(window)
+    assert (window.text(F.PLOT), window.text(F.HUMIDITY), window.focus) == ("2", "24.09", F.LIGHT)
+    assert not line(window).is_shown
+
+
+def test_what_was_typed_ahead_survives_the_program(open_window: Callable[[], Window], stored: SQLModel) -> None:
+    window = open_window()
+    window.until(lambda: window.app.data_model is not None and window.app.form.choices.get(F.LAB), "the database")
+    window.settle()
+    window.begin_check()
+    with slow(stored):
+        begin_with_a_slow_save(window, "24.09\n")
+        window.until(lambda: draft_file().exists() and "ahead" in draft_file().read_text("utf-8"), "the draft")
+        kept = json.loads(draft_file().read_text("utf-8"))["ahead"]
+        assert "".join(key[3] for key in kept[0]["keys"]) == "24.09\r"
+        assert kept[0]["places"][0][1:] == ["8:00", "A", 2]
+        window.app.form.save_failed()
+    until_saved(window)
+    assert line(window).is_shown
+    window.app._end()
+    second = open_window()
+    second.until(lambda: line(second).is_shown, "the line")
+    assert (line(second).title, line(second).text) == ("⚠ Typed ahead for lab A, plot 2:", "24.09 ⏎")
+
+
+def draft_file() -> Path:
+    return Path(os.environ["ABQ_DATA_DIR"]) / "drafts" / "drafts-1.json"
+
+
+def test_keys_typed_while_another_program_has_the_focus_wait(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    other = subprocess.Popen([sys.executable, "-c", OTHER_PROGRAM], stdin=subprocess.PIPE)
+    try:
+        with slow(stored):
+            begin_with_a_slow_save(window, "24.0")
+            assert other.stdin is not None
+            other.stdin.write(b"now\n")
+            other.stdin.flush()
+            window.until(lambda: not window.app.tk.call("focus"), "the other program")
+        window.until(lambda: not window.app.form.saving, "the save")
+        window.settle()
+        assert window.text(F.PLOT) == "2"
+    finally:
+        other.kill()
+        other.wait()
+    window.app.focus_force()
+    window.app.form.inputs[F.HUMIDITY].editor.focus_force()
+    window.until(lambda: window.text(F.HUMIDITY) == "24.0", "the keys")
+    window.type("9")
+    assert window.text(F.HUMIDITY) == "24.09"
+
+
+OTHER_PROGRAM = """
+import sys, tkinter
+window = tkinter.Tk()
+window.withdraw()
+def show(*_):
+    sys.stdin.readline()
+    window.deiconify()
+    window.after(50, window.focus_force)
+window.createfilehandler(sys.stdin, tkinter.READABLE, show)
+window.mainloop()
+"""
+
+
+def test_the_form_takes_keys_as_soon_as_it_is_shown(window: Window) -> None:
+    """In a small window the list takes the place of the form, and the form the place of the list."""
+    window.app.geometry("900x500")
+    window.until(lambda: len(window.app._layout.shown) == 1, "the small window")
+    window.begin_check()
+    window.press("ctrl+l")
+    window.until(lambda: not window.app.shows_form, "the list")
+    window._xdotool("key", "--delay", "0", "ctrl+r", "2", "4", "period", "0", "9")
+    assert window.text(F.HUMIDITY) == "24.09"
 
 
 def test_enter_that_stays_leaves_the_rest_untyped(window: Window, stored: SQLModel) -> None:
