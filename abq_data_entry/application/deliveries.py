@@ -132,7 +132,7 @@ class Deliveries:
                 if each.cause is None:  # a newer version took its place meanwhile
                     continue
                 reason = f"{each.delivery.name} was not sent by {name}: {each} {each.next_attempt}"
-                self._app.status.set(reason.strip())
+                self._app.status.set(" ".join(reason.split()))
                 self._mend(name, each, values, login)
 
         self._begin(

@@ -133,12 +133,14 @@ class Tools:
         self.deliveries.upload(name, date, values, login, lambda error: self._upload_failed(name, error))
 
     def _upload_failed(self, name: str, error: BaseException, again: bool = True) -> None:
+        from ..network.failures import with_sentence
+
         if isinstance(error, outbox.NoRecords):
             self._no_records()
             return
         reason = self._reason(error)
         if isinstance(error, NotDelivered):
-            reason = f"{reason} {error.next_attempt}".strip()
+            reason = with_sentence(reason, error.next_attempt)
         self._app.status.set(f"The extract was not sent by {name}")
         show_failure(
             self._app,

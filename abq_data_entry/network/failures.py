@@ -90,6 +90,12 @@ def with_what_was_said(sentence: str, said: str) -> str:
     return f"{sentence}\nThe server said: {clean}" if clean else sentence
 
 
+def with_sentence(text: str, sentence: str) -> str:
+    """Return a text of ours with one sentence more, before what the server said."""
+    ours, line, said = text.partition("\n")
+    return f"{ours} {sentence}".strip() + line + said
+
+
 def http_status_in_words(status: int, host: str = "") -> str:
     """Say what an HTTP status means to the person who sent something (RFC 9110, section 15)."""
     server = f"The server {host}" if host else "The server"
@@ -154,7 +160,13 @@ def _ftp_reply(error: BaseException) -> str:
     ftplib = _loaded("ftplib")
     if ftplib is None or not isinstance(error, ftplib.Error):
         return ""
-    code = str(error)[:3]
+    reply = str(error)
+    numbered = re.match(r"\d{3}", reply)
+    said = re.sub(r"^\d{3}[ -]?", "", reply, flags=re.MULTILINE) if numbered else ""
+    return with_what_was_said(_ftp_code(ftplib, error, reply[:3]), said)
+
+
+def _ftp_code(ftplib: ModuleType, error: BaseException, code: str) -> str:
     if code in _FTP_WORDS:
         return _FTP_WORDS[code]
     if isinstance(error, ftplib.error_temp):

@@ -12,13 +12,16 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 
+from . import ftp_replies
 from .connecting import POLL
-from .failures import TimedOut, Told
+from .failures import TimedOut, Told, with_what_was_said
+from .ftp_replies import NotFtp
 from .guard import Guard
 
 _LONGEST_REPLY = 1000  # lines
 _LONGEST_LISTING = 64 * 1024  # bytes
-_LAST_WORD = 2.0  # seconds for the server to say why it ended a transfer
+_NOT_FTP = "What answers at this address and port doesn't speak FTP as expected. Check the settings."
+_LAST_WORD = 5.0  # seconds for the server to say why it ended a transfer
 
 
 class EncryptionMissing(Told, ftplib.Error):
@@ -73,10 +76,11 @@ class Session(ftplib.FTP):
         except ftplib.error_perm as error:
             reply = str(error)
         if reply[:3] != "234":
-            raise EncryptionMissing(
+            sentence = (
                 f"{self.host} offers no encryption (it answered {reply[:3]}), so nothing was sent, not even the user "
                 "name. Ask its administrator; the setting abq_ftp_security says how to connect."
             )
+            raise EncryptionMissing(with_what_was_said(sentence, ftp_replies.said(reply)))
         # What came in the clear after this reply is dropped with the old file: somebody may have slipped it in.
         assert self.file is not None
         self.file.close()
@@ -99,13 +103,34 @@ class Session(ftplib.FTP):
         try:
             self.voidcmd("PROT P")
         except ftplib.error_perm as error:
-            refused = str(error)[:3]
+            refused = str(error)
         else:
             return
-        raise EncryptionMissing(
-            f"{self.host} doesn't encrypt files (it answered {refused}), so the file was not sent. "
+        sentence = (
+            f"{self.host} doesn't encrypt files (it answered {refused[:3]}), so the file was not sent. "
             "Ask its administrator."
         )
+        raise EncryptionMissing(with_what_was_said(sentence, ftp_replies.said(refused)))
+
+    def makepasv(self) -> tuple[str, int]:
+        """Ask where the server listens: by PASV for IPv4, and by EPSV where that is refused or makes no sense."""
+        assert self.sock is not None
+        peer = self.sock.getpeername()
+        if self.af != socket.AF_INET:
+            return ftplib.parse229(self.sendcmd("EPSV"), peer)  # noqa: S321
+        try:
+            reply = self.sendcmd("PASV")
+            if reply.startswith("229"):
+                return ftplib.parse229(reply, peer)  # noqa: S321
+            return peer[0], ftplib.parse227(reply)[1]  # noqa: S321
+        except ftplib.Error as error:
+            if str(error).startswith("421"):
+                raise
+            refused = error
+        try:
+            return ftplib.parse229(self.sendcmd("EPSV"), peer)  # noqa: S321
+        except (ftplib.error_perm, ftplib.error_reply):
+            raise refused from None
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
         opened = self._from_us if self._passive else self._from_the_server
@@ -208,11 +233,15 @@ class Session(ftplib.FTP):
 
     def getline(self) -> str:
         self._lines += 1
-        if self._lines > _LONGEST_REPLY:
-            raise ftplib.error_proto("The server's reply doesn't end.")  # noqa: S321
-        line = super().getline()
+        assert self.file is not None
+        line = self.file.readline(self.maxline + 1)
+        if self._lines > _LONGEST_REPLY or len(line) > self.maxline:
+            raise NotFtp(f"{_NOT_FTP} Its reply doesn't end.")
+        if not line.endswith("\n"):  # cut in the middle: what is there of it says nothing
+            raise EOFError
+        line = line.rstrip("\r\n")
         if self._lines == 1 and not line[:3].isdecimal():
-            raise ftplib.error_proto("This is no reply of an FTP server.")  # noqa: S321
+            raise NotFtp(with_what_was_said(_NOT_FTP, line))
         return line
 
     def say_goodbye(self) -> None:

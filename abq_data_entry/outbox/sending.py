@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from ..network.failures import Cancelled, describe_failure
+from ..network.failures import Cancelled, describe_failure, with_sentence
 from .delivery import CANCELLED, DELIVERED, ENDED, FAILED, SENDING, WAITING, Attempt, Delivery
 from .errors import OutboxError
 from .folder import Outbox, replaced_text
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 BROKEN_OFF = "Broken off: the application ended while it was sending."
 _DAMAGED = "The file in the outbox is missing or damaged, so it wasn't sent. Upload the day again."
-_GIVEN_UP = f"{{reason}} Given up after {LIMIT / 3600:.0f} hours of trying."
+_GIVEN_UP = f"Given up after {LIMIT / 3600:.0f} hours of trying."
 
 Progress = Callable[[int, int], object]
 
@@ -153,7 +153,7 @@ class _Sending:
         now = self._outbox.clock()
         planned = next_attempt(now, self._delivery.since, failures, retry_after(error, now), self._jitter())
         if planned is None:
-            return self._end(began, FAILED, reason, failures=failures, ending=_GIVEN_UP.format(reason=reason))
+            return self._end(began, FAILED, reason, failures=failures, ending=with_sentence(reason, _GIVEN_UP))
         return self._end(began, WAITING, reason, failures=failures, planned=planned)
 
     def _end(

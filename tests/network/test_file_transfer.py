@@ -3,6 +3,7 @@
 import ftplib
 import hashlib
 import os
+import re
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import network
+from abq_data_entry.outbox import may_pass
 from tests.fixtures.servers import BundledServer, bundled_server
 
 from .faults import Connection, Ftp, Script, serving
@@ -287,7 +289,7 @@ SILENCE = "didn't answer in time"
 @pytest.mark.parametrize(
     ("server", "kind", "told", "begun"),
     [
-        (Ftp(welcome="421 too many"), "error_temp", "closed the connection (421)", False),
+        (Ftp(welcome="421 bye"), "error_temp", "closed the connection (421)", False),
         (Ftp(welcome="HTTP/1.1 400 Bad Request"), "error_proto", "doesn't speak FTP", False),
         (Ftp(welcome=""), "TimedOut", SILENCE, False),
         (Ftp(replies={"USER": "530 no"}), "error_perm", "user name or the password (530)", False),
@@ -326,6 +328,167 @@ def test_faults(server: Ftp, kind: str, told: str, begun: bool, large: Path) -> 
     # nothing is left behind of what was begun, and the old file is as it was
     assert server.files == {large.name: b"the old one"}
     assert not begun or any(command.startswith("DELE ") for command in server.commands)
+
+
+def cut_inside_a_reply(begin: bytes, at: str) -> Ftp:
+    """A server whose control connection ends in the middle of its answer to a command."""
+
+    class Cut(Ftp):
+        def __call__(self, control: Connection) -> None:
+            super().__call__(Scissors(control.socket, control._ended, self))
+
+    class Scissors(Connection):
+        def __init__(self, connection: socket.socket, ended: threading.Event, server: Ftp) -> None:
+            super().__init__(connection, ended)
+            self._server = server
+
+        def send(self, data: bytes) -> None:
+            if not self._server.commands or not self._server.commands[-1].startswith(at):
+                super().send(data)
+                return
+            super().send(begin)
+            self.socket.shutdown(socket.SHUT_RDWR)
+            raise ConnectionResetError
+
+    return Cut()
+
+
+@pytest.mark.parametrize("begin", [b"2", b"23", b"230", b"230 welc", b"230-welcome\r\n230 Yo"])
+def test_a_reply_that_was_cut_in_the_middle_is_a_broken_connection(begin: bytes, extract: Path) -> None:
+    error = failing(cut_inside_a_reply(begin, "PASS"), extract)
+    assert "The connection was cut" in network.describe_failure(error)
+    assert may_pass(error)
+
+
+BUSY = [
+    "530 Sorry, the maximum number of allowed clients (5) already connected",
+    "530 Too many connections from this host",
+    "530 User cannot log in: maximum connections exceeded.",
+    "530-Welcome\r\n530 Connection limit reached",
+]
+LOCKED = ["530 Too many failed attempts, try again later", "530 Login incorrect.", "530 Sorry"]
+
+
+@pytest.mark.parametrize("reply", BUSY)
+@pytest.mark.parametrize("command", ["USER", "PASS"])
+def test_too_many_connections_pass_by_whatever_the_number(reply: str, command: str, extract: Path) -> None:
+    server = Ftp(replies={command: reply})
+    with serving(server) as port, network.FtpUploads("127.0.0.1", port, "alice", SECRET) as uploads:
+        for _ in range(2):  # it isn't a refused login, which would not be tried again
+            with pytest.raises(network.ftp.error_temp, match="has too many connections at the moment") as caught:
+                uploads.upload(extract)
+            assert may_pass(caught.value)
+        assert server.commands.count("USER alice") == 2
+    assert network.describe_failure(caught.value).splitlines()[1].startswith("The server said: ")
+
+
+@pytest.mark.parametrize("reply", LOCKED)
+def test_a_refused_login_stays_one(reply: str, extract: Path) -> None:
+    error = failing(Ftp(replies={"PASS": reply}), extract)
+    assert "refused the user name or the password (530)" in network.describe_failure(error) and not may_pass(error)
+
+
+@pytest.mark.parametrize(
+    ("command", "reply"),
+    [
+        ("USER", "530 Non-anonymous sessions must use encryption."),
+        ("USER", "550 SSL/TLS required on the control channel"),
+        ("PASS", "530 This server does not allow plain FTP. You have to use FTP over TLS."),
+        ("USER", "503 Use AUTH first."),
+        ("USER", "421 Sorry, cleartext sessions are not accepted on this server."),
+        ("STOR", "522 Data connections must be encrypted"),
+    ],
+)
+def test_a_server_that_wants_encryption_names_the_setting(command: str, reply: str, extract: Path) -> None:
+    error = failing(Ftp(replies={command: reply}), extract, security="none")
+    ours, said = network.describe_failure(error).splitlines()
+    assert "wants an encrypted connection" in ours and "abq_ftp_security" in ours
+    assert said == f"The server said: {reply[4:]}" and not may_pass(error)
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        {"PASV": "502 not known"},
+        {"PASV": "425 not now"},
+        {"PASV": "227 nonsense"},
+        {"PASV": "500 what?"},
+    ],
+)
+def test_passive_mode_in_the_newer_way_where_the_older_one_is_refused(replies: dict[str, str], extract: Path) -> None:
+    server = Extended(replies=replies)
+    with serving(server) as port:
+        send(port, extract)
+    assert server.files == {extract.name: extract.read_bytes()} and "EPSV" in server.commands
+
+
+def test_the_newer_answer_to_the_older_question_is_understood(extract: Path) -> None:
+    server = Extended(extended=("PASV",))
+    with serving(server) as port:
+        send(port, extract)
+    assert server.files == {extract.name: extract.read_bytes()} and "EPSV" not in server.commands
+
+
+class Extended(Ftp):
+    """Answers EPSV (and what else is named) as RFC 2428 wants it."""
+
+    def __init__(self, replies: dict[str, str] | None = None, extended: tuple[str, ...] = ("EPSV",)) -> None:
+        super().__init__(replies=replies or {})
+        self._extended = extended
+
+    def __call__(self, control: Connection) -> None:
+        super().__call__(Translated(control.socket, control._ended, self))
+
+
+class Translated(Connection):
+    def __init__(self, connection: socket.socket, ended: threading.Event, server: Extended) -> None:
+        super().__init__(connection, ended)
+        self._server = server
+
+    def send(self, data: bytes) -> None:
+        found = re.match(rb"227 here \(127,0,0,1,(\d+),(\d+)\)", data)
+        if found and self._server.commands[-1] in self._server._extended:
+            data = f"229 here (|||{int(found[1]) * 256 + int(found[2])}|)\r\n".encode()
+        super().send(data)
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ({"STOR": "552 Quota of 5 MB exceeded"}, "Quota of 5 MB exceeded"),
+        ({"STOR": "550-a\r\n550 b\x1b[31m \x07c"}, "a b c"),
+        ({"STOR": f"553 {SECRET} isn't a name"}, "… isn't a name"),
+        ({"226": "552 disk full"}, "disk full"),
+        ({"TYPE": "504 no"}, "no"),
+    ],
+)
+def test_what_the_server_said_stands_below_our_words(replies: dict[str, str], expected: str, extract: Path) -> None:
+    error = failing(Ftp(replies=replies), extract)
+    assert network.describe_failure(error).splitlines()[1:] == [f"The server said: {expected}"]
+
+
+def test_what_is_no_ftp_server_is_shown(extract: Path) -> None:
+    error = failing(Ftp(welcome="SSH-2.0-OpenSSH_9.2"), extract)
+    assert network.describe_failure(error).endswith("\nThe server said: SSH-2.0-OpenSSH_9.2")
+
+
+@pytest.mark.parametrize("reply", ["451 Local error in processing", "426 cut"])
+def test_a_transfer_that_the_server_gives_up_after_a_cut_is_continued(reply: str, large: Path) -> None:
+    class Once(Ftp):
+        """Cuts the first transfer only."""
+
+        def _store(self, control, listener, name, reply_with, offset=0):
+            first = not any(command.startswith("REST") for command in self.commands)
+            self.keep = 3_000_000 if first else None
+            self.after = (lambda control, data: data.reset()) if first else None
+            self.replies = {"226": reply} if first else {}
+            super()._store(control, listener, name, reply_with, offset)
+
+    server = Once(continues=("REST",))
+    with serving(server) as port:
+        send(port, large)
+    assert server.files == {large.name: large.read_bytes()}
+    assert "REST 3000000" in server.commands
 
 
 def test_faults_where_nothing_can_be_renamed(large: Path) -> None:
