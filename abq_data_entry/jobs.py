@@ -10,6 +10,7 @@ Nothing here calls Tk from a worker: results wait in a queue that the Tk thread 
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import queue
 import threading
@@ -56,6 +57,8 @@ class Job:
         self.cancel = threading.Event()
         self.finished = False
         self.thread: int | None = None
+        # What was going on when the work was asked for (a command of the menus, say) still is when its result comes.
+        self.context = contextvars.copy_context()
         self._latest: tuple[int, int] | None = None
 
     def report(self, done: int, total: int) -> None:
@@ -66,7 +69,7 @@ class Job:
         """Hand the latest progress on, if there is a new one (Tk thread)."""
         latest, self._latest = self._latest, None
         if latest is not None and self.progress is not None:
-            self.progress(*latest)
+            self.context.run(self.progress, *latest)
 
 
 Lane = queue.SimpleQueue["Job | None"]
@@ -197,9 +200,9 @@ def _done() -> None:
 def _deliver(job: Job, result: Any, error: BaseException | None) -> None:
     if error is None:
         if job.done is not None:
-            job.done(result)
+            job.context.run(job.done, result)
     elif job.failed is not None:
-        job.failed(error)
+        job.context.run(job.failed, error)
     else:
         log.error("%s failed: %s", job.name or "a job", type(error).__name__, exc_info=error)
 

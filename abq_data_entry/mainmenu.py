@@ -45,6 +45,7 @@ WEATHER = Command("Update Weather Data", "update_weather_data", "Control-Shift-W
 REST = Command("Upload CSV to corporate REST", "upload_to_corporate_rest", "Control-Shift-R", "Command-Shift-R")
 FTP = Command("Upload CSV to corporate FTP", "upload_to_corporate_ftp", "Control-Shift-F", "Command-Shift-F")
 DELIVERIES = Command("Deliveries", "show_deliveries", "Control-Shift-D", "Command-Shift-D")
+MESSAGES = Command("Messages", "show_messages", "F8", "F8")
 ADMINISTRATION = Command(
     "Technicians, Labs and Plots", "show_administration", "Control-Shift-T", "Command-Shift-T"
 )
@@ -71,7 +72,7 @@ FILE_COMMANDS = (NEW, SAVE, DISCARD, EXPORT)
 BACKUP_COMMANDS = (BACK_UP, RESTORE)
 EDIT_GROUPS = ((UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL))  # a line between groups
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
-TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, WAITING, CONNECTIONS, ADMINISTRATION)
+TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
 GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, MISSING, HISTORY, AHEAD, REFRESH)
 FONT_COMMANDS = (LARGER, SMALLER, USUAL)
 HELP_COMMANDS = (HELP, KEYS)
@@ -309,7 +310,7 @@ def keys_text(mac: bool) -> list[tuple[str, str]]:
         ("Alt+Down", "Open a list"),
         ("Alt+Enter", "Take the value that the line below a field offers (24.09?)"),
         ("F7", "All plots of a colleague's check get your name, where the window asks"),
-        ("Esc", "Close help or a dialog"),
+        ("Esc", "Close help, a message or a dialog"),
     ]
     commands = [
         (shown_key(command.mac_key if mac else command.key, mac), command.text)

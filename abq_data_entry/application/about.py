@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-import tkinter as tk
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,7 @@ def environment_text(application: Application) -> str:
     )
 
 
-def show_about(application: Application) -> Dialog:
+def show_about(application: Application) -> None:
     """The About dialog."""
     text = environment_text(application)
 
@@ -46,8 +45,7 @@ def show_about(application: Application) -> Dialog:
         application.clipboard_append(text)
         application.status.set("Version and environment copied")
 
-    return Dialog(
-        application,
+    application.messages.choice(
         "About ABQ Data Entry",
         "ABQ Data Entry",
         f"Record a plant laboratory's readings: fast, right and never lost.\n\n{text}",
@@ -73,6 +71,9 @@ class KeysDialog(Dialog):
             self.bind(key, lambda _event, number=number, what=what: room.inside.yview_scroll(number, what))  # type: ignore[misc]
 
 
-def show_keys(application: tk.Misc) -> KeysDialog:
+def show_keys(application: Application) -> None:
     """The overview of keys."""
-    return KeysDialog(application, "Keyboard Shortcuts", "Keyboard Shortcuts", "", (("Close", None),))
+    title = "Keyboard Shortcuts"
+    application.messages.open(
+        title, title, "", "Show", lambda: KeysDialog(application, title, title, "", (("Close", None),)), lambda: None
+    )

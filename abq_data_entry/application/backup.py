@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import folders
 from ..jobs import ANY, Job
-from ..views import show_choice, show_failure
 
 if TYPE_CHECKING:
     from ..postgres import KeptBackups
@@ -79,8 +78,7 @@ class Backups:
         """Say what a restore does, and do it if that is wanted."""
         from ..postgres.kept_backups import moment_of
 
-        show_choice(
-            self._app,
+        self._app.messages.choice(
             "Restore Database",
             f"Put the backup of {moment_of(file)} in the place of the present database?",
             f"{file}\n\nEverybody who uses this database then sees it as it was in the backup. What was recorded since"
@@ -115,8 +113,7 @@ class Backups:
         self._app.status.set(f"The database is as it was in {file}" + (f"; before: {before}" if before else ""))
         if missing:
             roles = ", ".join(missing)
-            show_choice(
-                self._app,
+            self._app.messages.choice(
                 "Restore Database",
                 f"This server has no role {roles}.",
                 "The rights in the backup were left out. An administrator has to grant those of QA and others again.",
@@ -173,7 +170,7 @@ class Backups:
     def failed(self, title: str, message: str, error: BaseException, retry: Callable[[], object]) -> None:
         """Tell why it wasn't done, and offer to try again."""
         self._app.status.set(message)
-        show_failure(self._app, title, message, str(error), retry)
+        self._app.messages.failure(title, message, str(error), retry)
 
     def kept(self) -> KeptBackups:
         """The backups that are made by themselves, as the settings of now mean them."""
@@ -188,14 +185,17 @@ class Backups:
         from tkinter import filedialog  # not at every start
 
         folder = self.kept().folder
+        ask = getattr(filedialog, dialog)
         return str(
-            getattr(filedialog, dialog)(
-                parent=self._app,
-                title=title,
-                initialdir=folder if folder.is_dir() else Path.home(),
-                defaultextension=".dump",
-                filetypes=_FILES,
-                **options,
+            self._app.messages.outside(
+                lambda: ask(
+                    parent=self._app,
+                    title=title,
+                    initialdir=folder if folder.is_dir() else Path.home(),
+                    defaultextension=".dump",
+                    filetypes=_FILES,
+                    **options,
+                )
             )
             or ""
         )

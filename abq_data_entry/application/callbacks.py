@@ -27,6 +27,7 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
         **application.edit_commands.callbacks,
         **application.font_keys.callbacks,
         "show_waiting": application.waiting.show,
+        "show_messages": lambda: _show_messages(application),
         "show_deliveries": lambda: menu_command("delivery_list", "show_deliveries", application),
         "check_connections": lambda: menu_command("connections_check", "show_connections", application),
         "show_administration": lambda: menu_command("administration", "show_administration", application),
@@ -44,9 +45,10 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
         "about": lambda: menu_command("about", "show_about", application),
         "show_settings_file": lambda: menu_command("export", "show_settings_file", application),
     }
+    command = application.messages.command
     guarded = {name: application.permissions.guarded(name, callback) for name, callback in callbacks.items()}
     return {
-        **guarded,
+        **{name: command(callback) for name, callback in guarded.items()},
         "update_weather_data": application.update_weather_data,
         "upload_to_corporate_rest": application.upload_to_corporate_rest,
         "upload_to_corporate_ftp": application.upload_to_corporate_ftp,
@@ -62,6 +64,11 @@ def _go_to_typed_ahead(application: Application) -> None:
     application.show_form()
     if not application.form.type_ahead.go_to_line():
         application.status.set("Nothing that was typed ahead waits to be placed")
+
+
+def _show_messages(application: Application) -> None:
+    if not application.status_bar.messages.toggle():
+        application.status.set("There are no messages")
 
 
 def menu_command(module: str, function: str, application: Application, *arguments: object) -> object:

@@ -101,12 +101,20 @@ def resolve(
     if not conflict.to_choose:
         save(conflict.result(), said)
         return
-    ConflictDialog(
-        application,
-        conflict.words(),
-        conflict.differences(),
-        conflict.errors,
-        lambda choices: save(conflict.result(choices), said),
+    words = conflict.words()
+    application.messages.open(
+        f"Conflict, {place(conflict.mine)}",
+        words.message,
+        words.detail,
+        "Choose…",
+        lambda: ConflictDialog(
+            application,
+            words,
+            conflict.differences(),
+            conflict.errors,
+            lambda choices: save(conflict.result(choices), said),
+            cancel,
+        ),
         cancel,
     )
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..views import LoginDialog, after_other_dialogs
+from ..views import LoginDialog
 
 if TYPE_CHECKING:
     from ..models import DatabaseDamaged, SQLModel
     from .window import Application
 
 log = logging.getLogger(__name__)
+LOGIN = "Log in to the database"
 Result = TypeVar("Result")
 
 
@@ -168,15 +169,20 @@ class Connection:
         username: str = "",
         without: Callable[[], object] | None = None,
     ) -> None:
-        self._app.status.set("Log in to the database")
+        self._app.status.set(LOGIN)
         title = f"Log in to the database {settings['db_name']} on {settings['db_host']}"
 
-        def ask() -> None:
-            LoginDialog(
-                self._app, title, error, username, lambda result: self._log_in(settings, result), without=without
-            )
+        def answered(result: tuple[str, str] | None) -> None:
+            self._log_in(settings, result)
 
-        after_other_dialogs(self._app, ask)  # such as the warning about settings
+        self._app.messages.open(
+            LOGIN,
+            title,
+            error,
+            "Log In…",
+            lambda: LoginDialog(self._app, title, error, username, answered, without=without),
+            lambda: answered(None),
+        )
 
     def _log_in(self, settings: Mapping[str, str], result: tuple[str, str] | None) -> None:
         if result is None:
@@ -211,7 +217,8 @@ class Connection:
         """Go on with the last known copy; the login is kept in memory for when the server answers."""
         self._login = login
         self._app.status.set("Working without the database: what you save is kept on this computer until it is back")
-        self._app.record_list.show_problem("The database is away: no records to list.", self._app.retry_database)
+        retry = self._app.messages.command(self._app.retry_database)
+        self._app.record_list.show_problem("The database is away: no records to list.", retry)
         self._app.reconnecting.lost(error)
         self._app.offline.show_choices()
         self._app.checks.refresh()

@@ -42,7 +42,7 @@ class ConnectionsCheck:
         self._round = 0
         self._window: ConnectionsWindow | None = None
         self.window = self._window = ConnectionsWindow(
-            application, ConnectionCallbacks(self._begin, self._cancel, self._copy)
+            application, ConnectionCallbacks(application.messages.command(self._begin), self._cancel, self._copy)
         )
 
     def _begin(self, with_login: bool, with_write: bool) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from .. import folders
 from ..jobs import Job
-from ..views import after_other_dialogs, show_choice
 from .backup import Backups, Begin, migrated
 
 if TYPE_CHECKING:
@@ -47,17 +46,13 @@ class Damage:
             offers.append(("Restore It", lambda: self.put_aside(newest)))
         offers += [("Another Backup…", self._ask_for_backup), ("Close", None)]
 
-        def show() -> None:
-            show_choice(
-                self._app,
-                "The Database Is Damaged",
-                "The database on this computer is damaged.",
-                f"{error}\n\n{found} Brought back, it goes into a new database. The damaged one is kept beside it, for"
-                " somebody who can get more out of it. What you save meanwhile waits on this computer.",
-                offers,
-            )
-
-        after_other_dialogs(self._app, show)
+        self._app.messages.choice(
+            "The Database Is Damaged",
+            "The database on this computer is damaged.",
+            f"{error}\n\n{found} Brought back, it goes into a new database. The damaged one is kept beside it, for"
+            " somebody who can get more out of it. What you save meanwhile waits on this computer.",
+            offers,
+        )
 
     def _ask_for_backup(self) -> None:
         chosen = self._backups.ask_file("askopenfilename", "Restore Database")

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
-from ..views import show_choice, show_failure
 from .saving import Save, place
 
 if TYPE_CHECKING:
@@ -41,8 +40,7 @@ class Deciding:
 
     def discard(self, entry: Entry) -> None:
         """Give up what was recorded here, after a question."""
-        show_choice(
-            self._app,
+        self._app.messages.choice(
             "Discard Record",
             f"Discard what was recorded here of {entry.title}?",
             "What the database has stays as it is. What was recorded here can't be brought back.",
@@ -102,7 +100,7 @@ class Deciding:
                 self._show(last, theirs)
             else:
                 log.error("a decision couldn't be saved", exc_info=error)
-                show_failure(self._app, "Save Record", f"{place(record)} couldn't be saved.", str(error))
+                self._app.messages.failure("Save Record", f"{place(record)} couldn't be saved.", str(error))
 
         details = {"write": "update", "base": found.record, "version": found.version, "whole_check": last.whole_check}
         Save(

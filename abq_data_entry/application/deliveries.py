@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import outbox
 from ..jobs import ANY, Job
-from ..views import after_other_dialogs, show_choice
 from .attempts import Attempts, NotDelivered, Running, unfinished
 from .logins import Login, Logins, known_logins
 
@@ -73,7 +72,7 @@ class Deliveries:
 
         def done(file: str) -> None:
             self.logins.accepted(name, values, login)
-            self._app.status.set(SUCCESS[name].format(file=file))
+            self._delivered(name, file)
 
         def ended_badly(error: BaseException) -> None:
             if not isinstance(error, NotDelivered) or not self._mend(name, error, values, login):
@@ -127,7 +126,7 @@ class Deliveries:
             files, failures = result
             if files:
                 self.logins.accepted(name, values, login)
-                self._app.status.set(SUCCESS[name].format(file=", ".join(files)))
+                self._delivered(name, ", ".join(files))
             for each in failures:
                 if each.cause is None:  # a newer version took its place meanwhile
                     continue
@@ -141,6 +140,10 @@ class Deliveries:
             done,
             lambda error: self._app.status.set(f"Nothing was sent by {name} ({type(error).__name__})"),
         )
+
+    def _delivered(self, name: str, files: str) -> None:
+        self._app.status.set(SUCCESS[name].format(file=files))
+        self._app.messages.settled(f"Upload by {name}")
 
     def _mend(self, name: str, failure: NotDelivered, values: Values, login: Login) -> bool:
         """Do what can be done about a failure; True if the user is asked about it, so that nothing has to be told."""
@@ -159,12 +162,9 @@ class Deliveries:
             else:
                 self._app.status.set("Nothing was sent: the server's key isn't confirmed")
 
-        def ask() -> None:
-            from ..views.host_key import show_host_key
+        from .host_key import ask_about_key
 
-            show_host_key(self._app, str(values["abq_ftp_host"]), fingerprint, answered)
-
-        after_other_dialogs(self._app, ask)
+        ask_about_key(self._app.messages, str(values["abq_ftp_host"]), fingerprint, answered)
         return True
 
     def _plan(self, name: str, delivery: Delivery, values: Values, login: Login) -> None:
@@ -189,7 +189,7 @@ class Deliveries:
             self._go_on([each for each in found if each.identifier in logins], values, logins)
             others = [each for each in found if each.identifier not in logins]
             if others:
-                after_other_dialogs(self._app, lambda: self._ask(others))  # such as the warning about settings
+                self._ask(others)
 
         self._app.jobs.submit(ANY, known_logins, found, values, done=known)
 
@@ -207,8 +207,7 @@ class Deliveries:
             self._send(name, these, values, login)
 
     def _ask(self, found: Sequence[Delivery]) -> None:
-        show_choice(
-            self._app,
+        self._app.messages.choice(
             "Deliveries",
             "An extract waits to be delivered." if len(found) == 1 else f"{len(found)} extracts wait to be delivered.",
             "\n".join(f"{each.name} by {each.kind.upper()}. {each.reason}".strip() for each in found),

@@ -49,8 +49,10 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
     def show_file(identifier: str) -> None:
         application.jobs.submit("files", _show, identifier, failed=failed)
 
+    command = application.messages.command
     return DeliveriesWindow(
-        application, DeliveryCallbacks(fetch, retry, cancel, show_file, deliveries.forget_logins)
+        application,
+        DeliveryCallbacks(fetch, command(retry), command(cancel), command(show_file), deliveries.forget_logins),
     )
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
-from ..views import show_failure
 from .saving import Save, place
 
 if TYPE_CHECKING:
@@ -194,8 +193,7 @@ class RecordEntry:
             log.error("a record couldn't be saved", exc_info=error)
             form.save_failed()
             self._app.status.set(f"Plot {record[F.PLOT]} is not saved")
-            show_failure(
-                self._app,
+            self._app.messages.failure(
                 "Save Record",
                 f"Plot {record[F.PLOT]} couldn't be saved. What you typed is still in the form.",
                 reason_of(error),

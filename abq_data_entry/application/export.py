@@ -6,13 +6,14 @@ import logging
 import subprocess
 import sys
 import tkinter as tk
+from collections.abc import Callable
 from pathlib import Path
 from tkinter import filedialog, ttk
 from typing import TYPE_CHECKING
 
 from .. import folders, outbox
 from ..constants import SETTINGS_FILE
-from ..views import Dialog, show_failure, show_warning
+from ..views import Dialog
 
 if TYPE_CHECKING:
     from .window import Application
@@ -26,12 +27,14 @@ def ask_and_export(application: Application) -> None:
     if model is None:
         application.status.set("The database isn't open yet")
         return
-    chosen = filedialog.asksaveasfilename(
-        parent=application,
-        title="Export Today's Extract",
-        initialfile=outbox.extract_name(date),
-        defaultextension=".csv",
-        filetypes=[("CSV", "*.csv"), ("All files", "*")],
+    chosen = application.messages.outside(
+        lambda: filedialog.asksaveasfilename(
+            parent=application,
+            title="Export Today's Extract",
+            initialfile=outbox.extract_name(date),
+            defaultextension=".csv",
+            filetypes=[("CSV", "*.csv"), ("All files", "*")],
+        )
     )
     if not chosen:
         return
@@ -40,7 +43,9 @@ def ask_and_export(application: Application) -> None:
         if rows:
             application.status.set(f"{rows} record{'s' * (rows != 1)} exported to {chosen}")
         else:
-            show_warning(application, "No Records", "There are no records to export", "Only today's are exported.")
+            application.messages.warning(
+                "No Records", "There are no records to export", "Only today's are exported."
+            )
 
     application.jobs.submit(
         "records",
@@ -48,8 +53,8 @@ def ask_and_export(application: Application) -> None:
         Path(chosen),
         date,
         done=done,
-        failed=lambda error: show_failure(
-            application, "Export", "The extract couldn't be written.", str(error), lambda: ask_and_export(application)
+        failed=lambda error: application.messages.failure(
+            "Export", "The extract couldn't be written.", str(error), lambda: ask_and_export(application)
         ),
     )
 
@@ -60,7 +65,7 @@ class PlotDialog(Dialog):
     def __init__(self, application: Application) -> None:
         self._application = application
         self._number = tk.StringVar(application)
-        super().__init__(application, "Go to Plot", "Go to plot", "", (("Go", self._go), ("Cancel", self._forget)))
+        super().__init__(application, "Go to Plot", "Go to plot", "", (("Go", self._go), ("Cancel", None)))
 
     def make_body(self, body: ttk.Frame) -> None:
         """One entry."""
@@ -72,21 +77,29 @@ class PlotDialog(Dialog):
         """The entry."""
         return self._entry
 
-    def _forget(self) -> None:
-        del self._number  # on this thread: the garbage collector could come by on another one
+    def close(self, action: Callable[[], object] | None = None) -> None:
+        """Close it; after Go with the number that was typed."""
+        self._text = self._number.get().strip()
+        super().close(action)
+
+    def destroy(self) -> None:
+        """Close it without an action."""
+        self.__dict__.pop("_number", None)  # on this thread: the garbage collector could come by on another one
+        super().destroy()
 
     def _go(self) -> None:
-        text = self._number.get().strip()
-        self._forget()
+        text = self._text
         if text.isascii() and text.isdecimal() and len(text) <= 2:
             self._application.navigation.go_to_plot(int(text))
         else:
             self._application.status.set(f"{text or 'Nothing'} isn't the number of a plot")
 
 
-def ask_plot(application: Application) -> PlotDialog:
+def ask_plot(application: Application) -> None:
     """Ask for a plot's number and go there."""
-    return PlotDialog(application)
+    application.messages.open(
+        "Go to Plot", "Go to plot", "", "Go to Plot…", lambda: PlotDialog(application), lambda: None
+    )
 
 
 def show_settings_file(application: Application) -> None:

@@ -39,7 +39,8 @@ def bind_all_keys(application: Application) -> None:
             application.event_add(event, *keys)
     LatinKeys(application)
     modifier = "Command" if mac else "Control"
-    PlotKeys(application, application.navigation.go_to_plot, modifier, application.callbacks["usual_text"])
+    go_to_plot = application.messages.command(application.navigation.go_to_plot)
+    PlotKeys(application, go_to_plot, modifier, application.callbacks["usual_text"])
     bind_font_keys(application, application.callbacks)
     editors = [each.editor for each in application.form.inputs.values() if not isinstance(each.editor, tk.Text)]
     NumberPad(application, editors, application.callbacks)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import outbox
 from ..jobs import ANY
-from ..views import LoginDialog, Remember, after_other_dialogs
+from ..views import LoginDialog, Remember
 
 if TYPE_CHECKING:
     from ..outbox import Delivery
@@ -59,7 +59,7 @@ class Logins:
             if found.login is not None and place not in self._refused:
                 then(found.login)
             else:
-                after_other_dialogs(self._app, lambda: self._ask(name, place, username, found, then))
+                self._ask(name, place, username, found, then)
 
         if self._keyring_silent:
             looked_up(Found(None, self._keyring_silent))
@@ -95,20 +95,27 @@ class Logins:
         self, name: str, place: str, username: str, found: Found, then: Callable[[Login | None], object]
     ) -> None:
         kept = found.login
+        dialog: LoginDialog | None = None
 
         def answered(login: Login | None) -> None:
             if login is not None:
                 self._usernames[place] = login[0]
                 self._to_remember.pop(place, None)
-                if dialog.remembers:
+                if dialog is not None and dialog.remembers:
                     self._to_remember[place] = login
                 elif kept is not None:
                     self._app.jobs.submit(ANY, forget_one, name.lower(), kept[0], done=self._tell)
             then(login)
 
         user = username or self._usernames.get(place, "") or (kept[0] if kept else found.username)
-        box = Remember(kept is not None, found.why_not)
-        dialog = LoginDialog(self._app, TITLES[name], self._refused.get(place, ""), user, answered, box)
+        box, refused = Remember(kept is not None, found.why_not), self._refused.get(place, "")
+
+        def make() -> LoginDialog:
+            nonlocal dialog
+            dialog = LoginDialog(self._app, TITLES[name], refused, user, answered, box)
+            return dialog
+
+        self._app.messages.open(TITLES[name], TITLES[name], refused, "Log In…", make, lambda: answered(None))
 
     def _note_silence(self, why_not: str) -> None:
         from ..keyring_store import SLOW

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
-from ..views import show_failure
 from .entry import reason_of
 
 if TYPE_CHECKING:
@@ -152,4 +151,4 @@ class Navigation:
         if self._app.reconnecting.means_away(error):
             self._app.status.set("This record can't be opened while the database is away")
             return
-        show_failure(self._app, "Open Record", "The record couldn't be opened.", reason_of(error))
+        self._app.messages.failure("Open Record", "The record couldn't be opened.", reason_of(error))

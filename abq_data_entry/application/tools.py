@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import outbox
 from ..jobs import ANY, Job
-from ..views import show_failure, show_warning
 from ..widgets.focus import focused_widget
 from .attempts import NotDelivered
 from .backup import Backups
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from .window import Application
 
 log = logging.getLogger(__name__)
+WEATHER = "Update Weather Data"
 
 
 class Tools:
@@ -76,13 +76,13 @@ class Tools:
         return f"{said} ({'; '.join(stored.warnings)})" if stored.warnings else said
 
     def _weather_recorded(self, said: str) -> None:
+        self._app.messages.settled(WEATHER)
         self._app.status.set(said)
 
     def _weather_failed(self, error: BaseException, station: str) -> None:
         self._app.status.set("Problem retrieving weather data")
-        show_failure(
-            self._app,
-            "Update Weather Data",
+        self._app.messages.failure(
+            WEATHER,
             "Problem retrieving weather data",
             f"Station {station}: {self._reason(error)}",
             retry=self.update_weather_data,
@@ -142,8 +142,7 @@ class Tools:
         if isinstance(error, NotDelivered):
             reason = with_sentence(reason, error.next_attempt)
         self._app.status.set(f"The extract was not sent by {name}")
-        show_failure(
-            self._app,
+        self._app.messages.failure(
             f"Upload by {name}",
             f"The extract couldn't be sent by {name}. Your records are safe in the database.",
             reason,
@@ -152,8 +151,7 @@ class Tools:
 
     def _no_records(self) -> None:
         self._app.status.set("There are no records to upload")
-        show_warning(
-            self._app,
+        self._app.messages.warning(
             "No Records",
             "There are no records to upload",
             "Only today's records are sent. Nothing was asked or sent.",

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import folders
-from ..views import show_choice
 
 if TYPE_CHECKING:
     from ..journal import Entry, Journal, Replayed
@@ -107,13 +106,13 @@ class Waiting:
         missing = [each for each in self.entries if each.key[0] == today]
         if not missing:
             return then()
-        return show_choice(
-            self._app,
+        self._app.messages.choice(
             "Waiting Records",
             f"{counted(len(missing))} of today {'waits' if len(missing) == 1 else 'wait'} on this computer.",
             "The extract is made from the database, which doesn't have what waits here yet.",
             (("Without What Waits", then), ("Cancel", None)),
         )
+        return None
 
     # -- showing --------------------------------------------------------------------------------------
 
@@ -150,10 +149,11 @@ class Waiting:
         return ", ".join(parts)
 
     def _actions(self) -> tuple[tuple[str, Callable[[], object]], ...]:
-        shown = (("Show Records", self.show),) if self.entries or self.foreign else ()
+        command = self._app.messages.command
+        shown = (("Show Records", command(self.show)),) if self.entries or self.foreign else ()
         if self._app.reconnecting.away:
             retry = "Log In…" if self._app.reconnecting.refused else "Retry Now"
-            return (*shown, (retry, self._app.retry_database))
+            return (*shown, (retry, command(self._app.retry_database)))
         return shown
 
     # -- inside ---------------------------------------------------------------------------------------

@@ -38,7 +38,10 @@ def show_waiting(application: Application) -> WaitingWindow:
         if entry is not None:
             application.deciding.discard(entry)
 
-    window = WaitingWindow(application, WaitingCallbacks(open_entry, discard, application.retry_database))
+    command = application.messages.command
+    window = WaitingWindow(
+        application, WaitingCallbacks(command(open_entry), command(discard), command(application.retry_database))
+    )
 
     def refresh() -> None:
         others = [_row(each, f"Waits for the database {each.database}.") for each in waiting.foreign]

@@ -18,10 +18,11 @@ from ..mainmenu import MainMenu, menu_class
 from ..models.settings import SettingsModel
 from ..themes import be_aware_of_dpi
 from ..themes.spacing import Spacing
-from ..views import DataRecordForm, FormCallbacks, RecordList, show_choice, show_warning
+from ..views import DataRecordForm, FormCallbacks, RecordList
 from ..views.field_help import FieldHelp
 from ..views.record_list import ListCallbacks
 from ..widgets import Scrolled, StatusBar, clipboard
+from ..widgets.key_count import start_counting, typed_keys
 from . import input_methods
 from .browsing import Browsing
 from .callbacks import make_callbacks, menu_command
@@ -35,6 +36,7 @@ from .following import Following
 from .font_keys import FontKeys
 from .keys import bind_all_keys
 from .layout import Layout
+from .messages import Messages
 from .navigation import Navigation
 from .new_day import NewDay
 from .offline import Offline
@@ -74,7 +76,9 @@ class Application(tk.Tk):
         self._set_icon()
         # Each call into Tk lets go of the interpreter, and a busy worker thread would keep it for 5 ms each time.
         sys.setswitchinterval(SWITCH_SECONDS)
+        start_counting(self)
         self.jobs = Jobs(self)
+        self.messages = Messages(self)
         self.status = tk.StringVar(self)
         self.today: Callable[[], datetime.date] = datetime.date.today
         self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.today()))
@@ -108,7 +112,7 @@ class Application(tk.Tk):
         clipboard.teach_tk(self)
         self.new_day = NewDay(self)
         self.following = Following(self)
-        self.protocol("WM_DELETE_WINDOW", self.quit_application)
+        self.protocol("WM_DELETE_WINDOW", self.callbacks["quit"])
         self._spread_look()
         self._layout.restore_size(str(self.settings["window geometry"].get()))
         self.deiconify()
@@ -119,17 +123,20 @@ class Application(tk.Tk):
 
     def update_weather_data(self) -> object:
         """Fetch the weather station's current observation and store it, in the background."""
-        return self.permissions.run("update_weather_data", self.tools.update_weather_data)
+        return self._run("update_weather_data", self.tools.update_weather_data)
 
     def upload_to_corporate_rest(self) -> object:
         """Send today's extract to the REST service, in the background; asks for the login where it isn't known."""
         command = self.tools.upload_to_corporate_rest
-        return self.permissions.run("upload_to_corporate_rest", lambda: self.waiting.agree(command))
+        return self._run("upload_to_corporate_rest", lambda: self.waiting.agree(command))
 
     def upload_to_corporate_ftp(self) -> object:
         """Send today's extract to the FTP or SFTP server, in the same way."""
         command = self.tools.upload_to_corporate_ftp
-        return self.permissions.run("upload_to_corporate_ftp", lambda: self.waiting.agree(command))
+        return self._run("upload_to_corporate_ftp", lambda: self.waiting.agree(command))
+
+    def _run(self, name: str, action: Callable[[], object]) -> object:
+        return self.messages.command(self.permissions.run)(name, action)
 
     # -- what the rooms ask of the window ---------------------------------------------------------------
 
@@ -180,7 +187,7 @@ class Application(tk.Tk):
     def connection_lost(self, text: str, retry: Callable[[], object]) -> None:
         """Say that there is no database; the list offers to try again."""
         self.status_bar.show_connection("No database", warning=True)
-        self.record_list.show_problem(text, retry)
+        self.record_list.show_problem(text, self.messages.command(retry))
 
     def report_callback_exception(self, exc: Any, val: Any, tb: Any) -> None:
         """An error in a callback: the log has all of it, the user a sentence."""
@@ -189,7 +196,7 @@ class Application(tk.Tk):
 
     def quit_application(self) -> None:
         """End the program; asks when something unfinished would be lost. What is half typed is kept."""
-        self.navigation.after_saving(self._quit_unless_running)
+        self.messages.command(self.navigation.after_saving)(self._quit_unless_running)
 
     def _set_icon(self) -> None:
         folder = Path(__file__).resolve().parent.parent / "images"
@@ -205,17 +212,18 @@ class Application(tk.Tk):
         pane = ttk.PanedWindow(self, orient="vertical")
         pane.grid(row=0, column=0, sticky="nsew")
         self._form_room = Scrolled(pane)
+        command = self.messages.command
         self.form = DataRecordForm(
             self._form_room.inside,
             FormCallbacks(
                 self.checks.chosen,
-                self.entry.save,
-                self.navigation.go_to_plot,
-                self.navigation.open_recorded,
+                command(self.entry.save),
+                command(self.navigation.go_to_plot),
+                command(self.navigation.open_recorded),
                 self.drafts.edited,
                 self.presence.confirmed,
-                self.checks.begin_next,
-                self.drafts.discard,
+                command(self.checks.begin_next),
+                command(self.drafts.discard),
                 self.drafts.find,
                 self.drafts.put,
             ),
@@ -228,12 +236,12 @@ class Application(tk.Tk):
             ListCallbacks(
                 self.browsing.fetch,
                 self.browsing.filter_changed,
-                self.navigation.open_row,
-                lambda row: menu_command("history", "show_history_of", self, row),
+                command(self.navigation.open_row),
+                command(lambda row: menu_command("history", "show_history_of", self, row)),
             ),
             lambda: self.today(),
         )
-        self.status_bar = StatusBar(self, self.status)
+        self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
         self.status_bar.grid(row=2, column=0, sticky="ew")
         self.form.type_ahead.line.grid(row=1, column=0, sticky="ew")
         self.form.type_ahead.line.grid_remove()
@@ -254,8 +262,11 @@ class Application(tk.Tk):
             input_methods.resume(self)
         if self.settings_model.problems:
             problems = "\n".join(self.settings_model.problems)
-            show_warning(self, "Settings", "Some settings couldn't be used.", problems)
-        self.connection.connect()
+            self.messages.warning("Settings", "Some settings couldn't be used.", problems)
+        # Who configured a server has to log in to it: opening the window is the command for that.
+        needs_login = bool(self.settings["db_host"].get())
+        connect = self.connection.connect
+        (self.messages.command(connect) if needs_login and not typed_keys(self) else connect)()
         self._fill_menu()
         database = self.connection.database
         self.waiting.begin(database)
@@ -324,8 +335,7 @@ class Application(tk.Tk):
     def _quit_unless_running(self) -> None:
         running = self.tools.running
         if running:
-            show_choice(
-                self,
+            self.messages.choice(
                 "Quit",
                 f"{' and '.join(running)} still running.",
                 "Nothing half done stays behind, but what isn't finished isn't sent.",
@@ -333,8 +343,7 @@ class Application(tk.Tk):
             )
         elif self.waiting.entries:
             count = len(self.waiting.entries)
-            show_choice(
-                self,
+            self.messages.choice(
                 "Quit",
                 f"{counted(count)} of this computer {'is' if count == 1 else 'are'} not in the database yet.",
                 f"{'It is' if count == 1 else 'They are'} kept here, and saved with the next start.",

@@ -44,7 +44,8 @@ def configure_sizes(style: ttk.Style, look: Look) -> None:
     """What depends on the font and the density only; also for the platform's own themes."""
     style.configure("Treeview", rowheight=look.row_height)
     style.configure("Title.TLabel", font="AbqTitle")
-    style.configure("Section.TLabel", font="AbqStrong")
+    for name in ("Section", "Section.Help"):
+        style.configure(f"{name}.TLabel", font="AbqStrong")
     for name in ("Note", "Error", "Warning", "Help"):
         style.configure(f"{name}.TLabel", font="AbqSmall")
     if style.theme_use() != "abq":
@@ -100,6 +101,9 @@ def _labels(style: ttk.Style, look: Look) -> None:
     style.configure("Line.TFrame", background=p.line)
     style.configure("Help.TFrame", background=p.bar, bordercolor=p.border, relief="solid", borderwidth=1)
     style.configure("Help.TLabel", background=p.bar, foreground=p.text)
+    style.configure("Section.Help.TLabel", background=p.bar, foreground=p.text)
+    style.configure("Message.TFrame", background=p.bar, bordercolor=p.border, relief="solid", borderwidth=2)
+    style.map("Message.TFrame", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.accent)])
     style.configure("Warning.Bar.TLabel", background=p.bar, foreground=p.warning)
     words = {"background": p.bar, "foreground": p.error, "bordercolor": p.error}
     style.configure("Words.TLabel", relief="solid", borderwidth=1, padding=(8, 4), font="AbqSmall", **words)

@@ -1,11 +1,12 @@
 """What the user sees: the record form, the record list, the dialogs. Events go up by callbacks, calls come down."""
 
-from .dialogs import Dialog, after_other_dialogs, show_choice, show_failure, show_warning
+from .dialogs import CarefulDialog, Dialog, after_other_dialogs
 from .login import LoginDialog, Remember
 from .record_form import DataRecordForm, FormCallbacks
 from .record_list import RecordList
 
 __all__ = [
+    "CarefulDialog",
     "DataRecordForm",
     "Dialog",
     "FormCallbacks",
@@ -13,7 +14,4 @@ __all__ = [
     "RecordList",
     "Remember",
     "after_other_dialogs",
-    "show_choice",
-    "show_failure",
-    "show_warning",
 ]

@@ -1,18 +1,25 @@
-"""Dialogs for decisions, and for failures of what was asked; none of them stops the window behind it."""
+"""Dialogs for decisions, and for failures of what was asked; none of them stops the window behind it.
+
+One that opens takes no key in its first half second, nor while somebody goes on typing: those keys go to where they
+were meant.
+"""
 
 from __future__ import annotations
 
 import time
 import tkinter as tk
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from tkinter import ttk
 from tkinter.font import nametofont
 
 from ..widgets.focus import focused_widget
+from ..widgets.key_count import leave_out, typed_keys
 from ..widgets.scrolled import Scrolled
 from .placing import within_screen
 
-UNREAD_SECONDS = 0.4
+UNREAD_SECONDS = 0.5
+_LOOK_MS = 50
 _ROOM = 0.7  # of the screen's height, at most, for what can be scrolled and what is around it
 _LINE = 62  # characters
 
@@ -21,7 +28,9 @@ class Dialog(tk.Toplevel):
     """A window over its parent with a message, an optional detail, and buttons.
 
     ``buttons`` are (text, action) pairs: the first is the default (Enter), the last is Cancel (Escape and
-    the window's close button). The dialog closes, then the action is called.
+    the window's close button). The dialog closes, then the action is called. With ``give_way`` it closes as soon as
+    somebody types before it takes keys, and calls that instead. ``as_command(action)`` is what is called for a
+    button.
     """
 
     def __init__(
@@ -39,7 +48,11 @@ class Dialog(tk.Toplevel):
         # A window that comes up with a dialog never had the keyboard, but knows which field is to have it.
         self._parent = parent.winfo_toplevel()
         self._return_focus = focused_widget(parent) or self._parent.focus_lastfor()
-        self._readable_from = time.monotonic() + UNREAD_SECONDS
+        self._timer = ""
+        self.takes_keys = False
+        self.give_way: Callable[[], object] | None = None
+        self.as_command: Callable[[Callable[[], object]], Callable[[], object]] = lambda action: action
+        leave_out(self)
         self.body = ttk.Frame(self, padding=24)
         self.body.grid(row=0, column=0, sticky="nsew")
         self.columnconfigure(0, weight=1)
@@ -81,13 +94,17 @@ class Dialog(tk.Toplevel):
     def close(self, action: Callable[[], object] | None = None) -> None:
         """Close the dialog, give the focus back, then do ``action``."""
         self.grab_release()
-        self.destroy()
         if self._return_focus is None or not self._return_focus.winfo_exists():  # a dialog that is closed by now
             self._return_focus = self._parent.focus_lastfor()
-        if self._return_focus is not None:
-            self._return_focus.focus_set()
+        if self._return_focus is not None and self.takes_keys:
+            # While the dialog still stands: a key that comes between its end and the window manager's answer is lost.
+            if self.tk.call("focus"):
+                self._return_focus.focus_force()
+            else:
+                self._return_focus.focus_set()
+        self.destroy()
         if action is not None:
-            action()
+            self.as_command(action)()
 
     def _add_detail(self, detail: str) -> None:
         lines = min(16, sum(1 + len(line) // _LINE for line in detail.splitlines()) or 1)
@@ -113,16 +130,12 @@ class Dialog(tk.Toplevel):
                 button.configure(style="Accent.TButton")
             # The default stands at the right, as on most desktops; Tab still begins with it.
             button.grid(row=0, column=len(buttons) - position, padx=(8, 0))
-            button.bind("<Return>", lambda event: self._pressed(event.widget))
+            for key in ("<Return>", "<KP_Enter>"):
+                button.bind(key, lambda event: event.widget.invoke())
             made.append(button)
-        self.bind("<Escape>", lambda _event: self._pressed(made[-1]))
+        self.bind("<Escape>", lambda _event: made[-1].invoke())
         self.protocol("WM_DELETE_WINDOW", made[-1].invoke)
         return made
-
-    def _pressed(self, button: ttk.Button) -> None:
-        # Enter typed for a field a moment ago is no answer to a question nobody has read yet.
-        if time.monotonic() >= self._readable_from:
-            button.invoke()
 
     def _show(self, parent: tk.Misc) -> None:
         top = parent.winfo_toplevel()
@@ -135,18 +148,49 @@ class Dialog(tk.Toplevel):
         self.geometry(within_screen(self, width, height, x, y))
         if top.winfo_viewable():
             self.transient(top)
+        self._typed, self._unread_until = typed_keys(self), time.monotonic() + UNREAD_SECONDS
+        self.bind("<FocusIn>", self._pass_on, add=True)
         self.deiconify()
-        # A window that isn't on the screen yet can't grab.
-        self.bind("<Visibility>", self._grab)
-        self.first_focus().focus_set()
+        self._timer = self.after(_LOOK_MS, self._look)
 
-    def _grab(self, _event: object) -> None:
-        self.unbind("<Visibility>")
-        try:
-            self.grab_set()
-        except tk.TclError:  # another program holds a grab: the dialog works without
+    def destroy(self) -> None:
+        """Close it without an action."""
+        if self._timer:
+            self.after_cancel(self._timer)
+            self._timer = ""
+        super().destroy()
+
+    def _pass_on(self, _event: object) -> None:
+        """A window manager gives a new window the keyboard: somebody may be typing, so it goes back at once."""
+        if not self.takes_keys and self._return_focus is not None and self._return_focus.winfo_exists():
+            self._return_focus.focus_force()
+
+    def _look(self) -> None:
+        """Take the keys once the dialog could be read and nobody has typed for as long."""
+        self._timer = ""
+        typed = typed_keys(self)
+        if typed != self._typed:
+            self._typed, self._unread_until = typed, time.monotonic() + UNREAD_SECONDS
+            if self.give_way is not None:
+                self.close(self.give_way)
+                return
+        # What somebody types elsewhere in the meantime (another field, an open list) keeps the focus.
+        self._return_focus = focused_widget(self) or self._return_focus
+        in_list = focused_widget(self) is None and bool(self.tk.call("focus"))
+        if time.monotonic() < self._unread_until or in_list or not self.winfo_viewable():
+            self._timer = self.after(_LOOK_MS, self._look)
             return
-        self.first_focus().focus_set()
+        self._take_keys()
+
+    def _take_keys(self) -> None:
+        self.takes_keys = True
+        here = bool(self.tk.call("focus"))  # else the user is in another program, and stays there
+        with suppress(tk.TclError):  # another program holds a grab: the dialog works without
+            self.grab_set()
+        if here:
+            self.first_focus().focus_force()
+        else:
+            self.first_focus().focus_set()
 
 
 class CarefulDialog(Dialog):
@@ -174,29 +218,3 @@ def after_other_dialogs(window: tk.Misc, show: Callable[[], object]) -> None:
             window.after_idle(after_other_dialogs, window, show)
 
     other.bind("<Destroy>", closed, add=True)
-
-
-def show_failure(
-    parent: tk.Misc, title: str, message: str, detail: str, retry: Callable[[], object] | None = None
-) -> Dialog:
-    """Tell a failure of what the user asked for; with ``retry``, offer to try again."""
-    if retry is None:
-        return Dialog(parent, title, message, detail)
-    return Dialog(parent, title, message, detail, (("Try Again", retry), ("Close", None)))
-
-
-def show_warning(parent: tk.Misc, title: str, message: str, detail: str = "") -> Dialog:
-    """Tell what stands in the way of what the user asked for."""
-    return Dialog(parent, title, message, detail)
-
-
-def show_choice(
-    parent: tk.Misc,
-    title: str,
-    message: str,
-    detail: str,
-    buttons: Sequence[tuple[str, Callable[[], object] | None]],
-    careful: bool = False,
-) -> Dialog:
-    """Ask for a decision; the last button is the one that changes nothing, and with ``careful`` it has the focus."""
-    return (CarefulDialog if careful else Dialog)(parent, title, message, detail, buttons)

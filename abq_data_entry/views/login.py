@@ -85,8 +85,13 @@ class LoginDialog(Dialog):
         """The first entry that is empty."""
         return self._password_entry if self._username.get() else self._user_entry
 
+    def close(self, action: Callable[[], object] | None = None) -> None:
+        """Close it; after Log In with what was typed."""
+        if action == self._logged_in:
+            self.result = (self._username.get(), self._password.get())
+        super().close(action)
+
     def _logged_in(self) -> None:
-        self.result = (self._username.get(), self._password.get())
         self._finish()
 
     def _cancelled(self) -> None:
@@ -98,11 +103,20 @@ class LoginDialog(Dialog):
         if self._without is not None:
             self._without()
 
+    def destroy(self) -> None:
+        """Close it; nothing of what was typed is kept."""
+        self._forget()
+        super().destroy()
+
     def _finish(self) -> None:
+        if self._on_result is not None:
+            self._on_result(self.result)
+
+    def _forget(self) -> None:
+        if "_password" not in self.__dict__:
+            return
         # The variable would keep the password as long as the interpreter lives. And all variables end here: were
         # they left to the garbage collector, a worker thread could be the one that calls Tk for it.
         self._password.set("")
         self.remembers = self._box.get()
         del self._password, self._username, self._box
-        if self._on_result is not None:
-            self._on_result(self.result)

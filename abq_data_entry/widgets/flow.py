@@ -24,10 +24,10 @@ def lines_of(widths: Sequence[int], room: int) -> list[int]:
 class Flow(ttk.Frame):
     """Make the pieces with it as their parent, then :meth:`add` them in their order."""
 
-    def __init__(self, parent: tk.Misc, most: int) -> None:
-        super().__init__(parent)
+    def __init__(self, parent: tk.Misc, most: int, style: str = "TFrame") -> None:
+        super().__init__(parent, style=style)
         # Made before the pieces, which lie over them.
-        self._lines = [ttk.Frame(self) for _ in range(most)]
+        self._lines = [ttk.Frame(self, style=style) for _ in range(most)]
         for row, line in enumerate(self._lines):
             line.grid(row=row, column=0, sticky="w")
         self._pieces: list[tk.Widget] = []
@@ -38,6 +38,10 @@ class Flow(ttk.Frame):
         piece.grid(in_=self._lines[0], row=0, column=len(self._pieces), sticky="nw", padx=(0, gap))
         self._pieces.append(piece)
         self._counts = [len(self._pieces)]
+
+    def clear(self) -> None:
+        """Forget the pieces; whoever made them destroys them."""
+        self._pieces, self._counts = [], []
 
     def fit(self, room: int) -> bool:
         """Arrange the pieces for this width; whether anything has changed."""

@@ -7,6 +7,10 @@ from collections.abc import Callable, Sequence
 from tkinter import ttk
 from tkinter.font import nametofont
 
+from .message import Message
+from .message_bar import MessageBar
+
+_DATABASE, _BACKUP = "database", "backup"
 REFRESH_MS = 250  # a text that changes more often can't be read
 ROOMY = 90  # digits that a bar is wide in which a line may say all it knows
 
@@ -76,51 +80,25 @@ class RunningLine(ttk.Frame):
         self._cancel()
 
 
-class TroubleLine(ttk.Frame):
-    """What is out of order, and buttons for what can be done about it."""
-
-    def __init__(self, parent: tk.Misc) -> None:
-        super().__init__(parent, style="Bar.TFrame")
-        self.text = ""
-        self.columnconfigure(0, weight=1)
-        self._label = ttk.Label(self, style="Warning.Bar.TLabel", anchor="w", justify="left")
-        self._label.grid(row=0, column=0, sticky="ew")
-        # In a small window the text takes two lines, and nothing of it is cut off.
-        self._label.bind("<Configure>", lambda event: self._label.configure(wraplength=event.width))
-        self._buttons: dict[str, ttk.Button] = {}
-
-    def show(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]]) -> None:
-        """Show the text and these buttons; a button that stays keeps the focus."""
-        self.text = text
-        self._label.configure(text=f"⚠ {text}" if text else "")
-        for gone in set(self._buttons) - {name for name, _ in actions}:
-            self._buttons.pop(gone).destroy()
-        for column, (name, command) in enumerate(actions, start=1):
-            if name not in self._buttons:
-                self._buttons[name] = ttk.Button(self, text=name, style="Quiet.TButton")
-                self._buttons[name].bind("<Return>", lambda event: event.widget.invoke())
-            self._buttons[name].configure(command=command)
-            self._buttons[name].grid(row=0, column=column, padx=(8, 0))
-
-    def press(self, name: str) -> None:
-        """Press the button of that name."""
-        self._buttons[name].invoke()
-
-
 class StatusBar(ttk.Frame):
-    """Shows the variable ``status`` and a :class:`RunningLine` a job."""
+    """Shows the variable ``status`` and a :class:`RunningLine` a job; above them ``messages``, the message bar.
 
-    def __init__(self, parent: tk.Misc, status: tk.StringVar) -> None:
+    ``elsewhere()`` gives the focus to somebody when nobody had it before the messages.
+    """
+
+    def __init__(
+        self, parent: tk.Misc, status: tk.StringVar, elsewhere: Callable[[], object] = lambda: None
+    ) -> None:
         super().__init__(parent, style="Bar.TFrame", padding=(12, 4))
         self.columnconfigure(0, weight=1)
+        self.messages = MessageBar(self, elsewhere)
+        self.messages.grid(row=0, column=0, columnspan=3, sticky="ew")
         self._status = ttk.Label(self, textvariable=status, style="Bar.TLabel", anchor="w")
-        self._status.grid(row=0, column=0, sticky="ew")
+        self._status.grid(row=1, column=0, sticky="ew")
         self._connection = ttk.Label(self, style="Bar.TLabel")
-        self._connection.grid(row=0, column=1, padx=(12, 0))
+        self._connection.grid(row=1, column=1, padx=(12, 0))
         self._jobs = ttk.Frame(self, style="Bar.TFrame")
-        self._jobs.grid(row=0, column=2)
-        self._trouble = TroubleLine(self)
-        self._backup_trouble = TroubleLine(self)
+        self._jobs.grid(row=1, column=2)
         self.bind("<Configure>", lambda _event: self._share_room())
 
     def add_job(self, name: str, cancel: Callable[[], object]) -> RunningLine:
@@ -139,34 +117,32 @@ class StatusBar(ttk.Frame):
             self._jobs.configure(width=1)
 
     def show_trouble(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = ()) -> None:
-        """Say in a line of its own what is out of order, with a button a remedy; an empty text when nothing is."""
-        self._trouble.show(text, actions)
-        if text:
-            self._trouble.grid(row=1, column=0, columnspan=3, sticky="ew", pady=(4, 0))
-        else:
-            self._trouble.grid_remove()
+        """Say in the message bar how the database is, with a button a remedy; an empty text when all is well."""
+        self._show_lasting(_DATABASE, text, actions)
 
     def show_backup_trouble(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = ()) -> None:
-        """Say in a line of its own that there is no backup of the day; an empty text when there is one."""
-        self._backup_trouble.show(text, actions)
-        if text:
-            self._backup_trouble.grid(row=2, column=0, columnspan=3, sticky="ew", pady=(4, 0))
-        else:
-            self._backup_trouble.grid_remove()
+        """Say in the message bar that there is no backup of the day; an empty text when there is one."""
+        self._show_lasting(_BACKUP, text, actions)
 
     @property
     def backup_trouble(self) -> str:
         """What :meth:`show_backup_trouble` says."""
-        return self._backup_trouble.text
+        return self.messages.text_of(_BACKUP)
 
     @property
     def trouble(self) -> str:
         """What :meth:`show_trouble` says."""
-        return self._trouble.text
+        return self.messages.text_of(_DATABASE)
 
     def show_connection(self, text: str, warning: bool = False) -> None:
         """Say how the database is doing; an empty text when all is well."""
         self._connection.configure(text=text, style="Warning.Bar.TLabel" if warning else "Bar.TLabel")
+
+    def _show_lasting(self, key: str, text: str, actions: Sequence[tuple[str, Callable[[], object]]]) -> None:
+        if text:
+            self.messages.tell(Message(key, text, actions=tuple(actions), lasting=True))
+        else:
+            self.messages.settle(key)
 
     def _share_room(self) -> None:
         lines = [each for each in self._jobs.winfo_children() if isinstance(each, RunningLine)]

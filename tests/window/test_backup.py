@@ -80,7 +80,7 @@ def _data_folder() -> Path:
 
 def test_a_file_that_is_no_backup(window: Window, stored: SQLModel, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no backup")
-    window.app.tools.backups.restore(tmp_path / "notes.txt")
+    window.app.messages.command(window.app.tools.backups.restore)(tmp_path / "notes.txt")
     dialog = window.dialog()
     assert dialog.message == "The database is as it was." and "can't be read as a backup" in dialog.detail
     assert not (_data_folder() / "backups").exists()
@@ -119,7 +119,7 @@ def test_a_daily_backup_that_fails_is_seen(settings: dict[str, Any], open_window
     window.until(lambda: window.app.status_bar.backup_trouble, "the warning")
     assert window.app.status_bar.backup_trouble.startswith("The daily backup was not made: The folder of backups ")
     (tmp_path / "file").unlink()
-    window.app.status_bar._backup_trouble.press("Try Again")
+    window.press_message("Try Again")
     window.until(lambda: not window.app.status_bar.backup_trouble, "the warning to go", seconds=60)
     assert len(list((tmp_path / "file" / "backups").glob("*.dump"))) == 1
 
@@ -167,12 +167,11 @@ def test_the_way_back_from_a_damaged_database(own_data: Path, settings: dict[str
     (cluster / "global/pg_control").unlink()
     settings["db_name"] = "abq"
     window = open_window()
-    dialog = window.dialog()
-    assert dialog.message == "The database on this computer is damaged."
-    assert "global/pg_control is missing. Nothing was changed." in dialog.detail
-    assert "The newest backup is of " in dialog.detail
+    message = window.message("The database on this computer is damaged.")
+    assert "global/pg_control is missing. Nothing was changed." in message.detail
+    assert "The newest backup is of " in message.detail
     assert not (cluster / "global/pg_control").exists()
-    window.answer("Restore It")
+    window.press_message("Restore It")
     window.until(lambda: window.app.data_model, "the database", seconds=60)
     window.settle()
     assert plots(window.app.data_model) == [7]
@@ -184,8 +183,9 @@ def test_without_any_backup(own_data: Path, settings: dict[str, Any], open_windo
     (own_data / "postgres/cluster/PG_VERSION").write_text("")
     settings["db_name"] = "abq"
     window = open_window()
-    assert f"There is no backup in {own_data / 'backups'}" in window.dialog().detail
-    window.answer("Close")
+    message = window.message("The database on this computer is damaged.")
+    assert f"There is no backup in {own_data / 'backups'}" in message.detail
+    window.press_message("Dismiss")
     assert window.app.data_model is None
 
 

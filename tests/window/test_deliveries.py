@@ -102,9 +102,8 @@ def test_what_waits_is_offered_at_the_start(
     settings.update(addresses)
     put_in(stored, addresses)
     window = open_window()
-    assert "waits to be delivered" in window.dialog().message
-    assert EXTRACT in window.dialog().detail
-    window.answer(answer)
+    assert EXTRACT in window.message("An extract waits to be delivered.").detail
+    window.press_message(answer)
     if answer == "Later":
         window.settle()
         assert not window.dialogs and not there.received and box().deliveries()[0].state == "waiting"
@@ -114,19 +113,18 @@ def test_what_waits_is_offered_at_the_start(
     assert len(there.received) == 1 and states(stored) == [(1, "delivered")]
 
 
-def test_the_offer_waits_for_the_warning_about_settings(
+def test_the_offer_stands_beside_the_warning_about_settings(
     open_window: Callable[[], Window], stored: SQLModel, settings: dict[str, Any],
     service: tuple[Service, dict[str, Any]],
 ) -> None:  # fmt: skip
     settings["font size"] = 1000
     put_in(stored, service[1])
     window = open_window()
-    assert "settings" in window.dialog().message
-    window.settle()
-    assert len(window.dialogs) == 1
-    window.answer("OK")
-    window.until(lambda: window.dialogs and "waits to be delivered" in window.dialogs[0].message, "the offer")
-    window.answer("Later")
+    window.message("An extract waits to be delivered.")
+    assert window.messages[1:] == ["Some settings couldn't be used."]
+    assert not window.dialogs
+    window.press_message("Later")
+    assert window.messages == ["Some settings couldn't be used."]
 
 
 def test_settings_that_lead_elsewhere_get_no_login(
@@ -135,7 +133,7 @@ def test_settings_that_lead_elsewhere_get_no_login(
     there, addresses = service
     put_in(stored, addresses)
     window = open_window()
-    window.answer("Deliver Now")
+    window.press_message("Deliver Now")
     log_in(window, REST_TITLE, "test", "test")
     window.until(lambda: "settings for rest have changed" in status(window), "the refusal")
     assert not there.received and box().deliveries()[0].state == "failed"
@@ -225,7 +223,7 @@ def test_one_of_several_is_cancelled_and_the_others_go_on(
         stored.save_record(record(1, str(day)))
         box().add(stored, day, Destination("rest", str(addresses["abq_upload_url"])), "test")
     window = open_window()
-    window.answer("Deliver Now")
+    window.press_message("Deliver Now")
     log_in(window, REST_TITLE, "test", "test")
     window.until(there.reached.is_set, "the first upload")
     there.recover()

@@ -671,13 +671,13 @@ def test_a_chosen_date_stays_chosen_at_midnight(records: List) -> None:
 
 
 def test_an_open_list_does_not_hinder_a_dialog(window: Window, open_window: Callable[[], Window]) -> None:
-    from abq_data_entry.views import show_failure
-
     box = window.app.form.inputs[F.TECHNICIAN].editor
     box.focus_force()
     window.press("alt+Down")
     popdown = str(window.app.tk.call("ttk::combobox::PopdownWindow", str(box)))
     window.until(lambda: window.app.tk.call("winfo", "ismapped", popdown), "the open list")
-    show_failure(window.app, "Test", "Something failed meanwhile.", "Its reason.")
+    window.app.messages.command(window.app.messages.failure)("Test", "Something failed meanwhile.", "Its reason.")
+    window.until(lambda: window.dialogs and window.dialogs[0].winfo_viewable(), "the dialog on the screen")
+    window.press("Escape")  # the list had the keys, and closes; then the dialog takes them
     window.answer("OK")
     assert not window.dialogs

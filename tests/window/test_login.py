@@ -168,13 +168,12 @@ def test_the_login_loops_with_the_reason_until_it_works(
     assert "wrong-Pass-1" not in caplog.text and PASSWORD not in caplog.text
 
 
-def test_a_warning_about_settings_comes_before_the_login(
+def test_a_warning_about_settings_stands_in_the_bar_beside_the_login(
     log_in: Callable[..., Window], settings: dict[str, Any]
 ) -> None:
     settings["no such setting"] = 1
     window = log_in()
-    assert not isinstance(window.dialog(), LoginDialog)
-    window.press("Return")
+    assert "no such setting" in window.message("Some settings couldn't be used.").detail
     type_login(window, "technician", PASSWORD)
     window.until(lambda: window.app.data_model is not None, "the database")
     window.until(lambda: window.focus == F.TIME, "the keyboard to be back on the form")

@@ -347,8 +347,8 @@ def test_what_the_keyring_has_no_login_for_is_offered(
     put_in(stored, addresses, "somebody else")
     known_passwords[ENTRY] = PASSWORD
     window = open_window()
-    assert "waits to be delivered" in window.dialog().message
-    window.answer("Later")
+    window.message("An extract waits to be delivered.")
+    window.press_message("Later")
     assert not accounts.files
 
 
@@ -377,5 +377,5 @@ def test_a_keyring_that_never_answers_keeps_nothing_from_being_offered(
     settings.update(addresses)
     put_in(stored, addresses)
     window = open_window()
-    assert "waits to be delivered" in window.dialog().message
-    window.answer("Later")
+    window.message("An extract waits to be delivered.")
+    window.press_message("Later")

@@ -82,7 +82,7 @@ def trouble(window: Window) -> str:
 
 
 def wait_until_all_is_saved(window: Window) -> None:
-    window.app.status_bar._trouble.press("Retry Now")
+    window.press_message("Retry Now")
     window.until(lambda: not trouble(window), "the replay", 30)
     window.settle()
 
@@ -246,7 +246,7 @@ def test_what_somebody_else_recorded_is_told_and_decided_on(online: Window, sing
     window.settle()
     assert "1 record waiting here for your decision" in trouble(window)
     assert fruit(there) == [(1, 8)]
-    window.app.status_bar._trouble.press("Show Records")
+    window.press_message("Show Records")
     shown = waiting_window(window)
     assert "recorded this plot meanwhile" in str(shown._detail.cget("text"))
     shown.press("Open")
@@ -384,7 +384,7 @@ def test_a_password_that_changed_meanwhile_is_asked_for_again(
     single.start()
     single.execute(f"ALTER ROLE {OWNER} PASSWORD 'another'")
     window.until(lambda: "doesn't take the login any more" in trouble(window), "the refusal", 30)
-    window.app.status_bar._trouble.press("Log In…")
+    window.press_message("Log In…")
     assert isinstance(window.dialog(), LoginDialog)
     type_login(window, OWNER, "another")
     window.until(lambda: not trouble(window), "the replay", 30)

@@ -136,11 +136,9 @@ def open_with(monkeypatch: pytest.MonkeyPatch, open_window: Callable[[], Window]
 
 
 def problems(window: Window) -> str:
-    """What the dialog says about the settings; it is closed."""
-    dialog = window.dialog()
-    assert "settings" in dialog.message
-    text = dialog.detail
-    window.answer("OK")
+    """What the message says about the settings; it is dismissed."""
+    text = window.message("Some settings couldn't be used.").detail
+    window.press_message("Dismiss")
     window.until(lambda: window.app.data_model is not None, "the database")
     window.settle()
     return text

@@ -1,0 +1,106 @@
+"""Says what has to be said: as a dialog, or in the message bar. Here alone it is decided which.
+
+A dialog opens only for a command of the user, and only while nobody has typed since it was chosen. Whatever a command
+begins in the background belongs to it (`jobs` carries that along); what a timer does, or the start of the program,
+belongs to none, and stands in the bar.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..views import CarefulDialog, Dialog, after_other_dialogs
+from ..widgets.key_count import typed_keys
+from ..widgets.message import Message
+
+if TYPE_CHECKING:
+    from .window import Application
+
+Action = Callable[[], object]
+Buttons = Sequence[tuple[str, Action | None]]
+Result = TypeVar("Result")
+
+# How many keys were typed when the present command was chosen; None: it isn't a command of anybody.
+_CHOSEN: contextvars.ContextVar[int | None] = contextvars.ContextVar("chosen", default=None)
+
+
+class Messages:
+    """On the Tk thread. A message's subject is its title, unless ``key`` names another one."""
+
+    def __init__(self, application: Application) -> None:
+        self._app = application
+
+    # -- whose doing it is ------------------------------------------------------------------------------
+
+    def command(self, function: Callable[..., Result]) -> Callable[..., Result]:
+        """The function as a command of the user, who chooses it whenever it is called."""
+
+        def call(*arguments: Any) -> Result:
+            before = _CHOSEN.set(typed_keys(self._app))
+            try:
+                return function(*arguments)
+            finally:
+                _CHOSEN.reset(before)
+
+        return call
+
+    def outside(self, function: Callable[[], Result]) -> Result:
+        """Call a function that waits for the user while the window goes on: what happens meanwhile is no command."""
+        return contextvars.Context().run(function)
+
+    # -- what there is to say ---------------------------------------------------------------------------
+
+    def failure(self, title: str, message: str, detail: str, retry: Action | None = None) -> None:
+        """Tell a failure of what the user asked for; with ``retry``, offer to try again."""
+        again: Buttons = () if retry is None else (("Try Again", retry),)
+        self.choice(title, message, detail, (*again, ("Close" if again else "OK", None)))
+
+    def warning(self, title: str, message: str, detail: str = "") -> None:
+        """Tell what stands in the way of what the user asked for."""
+        self.choice(title, message, detail, (("OK", None),))
+
+    def choice(
+        self, title: str, message: str, detail: str, buttons: Buttons, *, careful: bool = False, key: str = ""
+    ) -> None:
+        """Ask for a decision. The last button changes nothing; with ``careful`` it has the focus in a dialog."""
+        offered = tuple((text, self._as_command(action)) for text, action in buttons)
+        kind = CarefulDialog if careful else Dialog
+        self._say(
+            Message(key or title, message, detail, offered),
+            lambda: kind(self._app, title, message, detail, offered),
+        )
+
+    def open(
+        self, key: str, message: str, detail: str, button: str, make: Callable[[], Dialog], instead: Action
+    ) -> None:
+        """Open a dialog with more than words and buttons, which ``make()`` gives. In the bar it is a message with a
+        ``button`` that opens it; ``instead()`` is what Cancel does there."""
+        opened = self.command(lambda: self.open(key, message, detail, button, make, instead))
+        self._say(Message(key, message, detail, ((button, opened), ("Cancel", self.command(instead)))), make)
+
+    def settled(self, key: str) -> None:
+        """There is nothing to say about this subject any more."""
+        self._app.status_bar.messages.settle(key)
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _say(self, message: Message, make: Callable[[], Dialog]) -> None:
+        chosen, bar = _CHOSEN.get(), self._app.status_bar.messages
+        bar.settle(message.key)  # what was said about the subject before
+
+        def show() -> None:
+            if chosen is None or typed_keys(self._app) != chosen:
+                bar.tell(message)
+                return
+            dialog = make()
+            dialog.give_way, dialog.as_command = lambda: bar.tell(message), self.command
+
+        if chosen is None:
+            show()
+        else:
+            after_other_dialogs(self._app, show)
+
+    def _as_command(self, action: Action | None) -> Action | None:
+        return None if action is None else self.command(action)
