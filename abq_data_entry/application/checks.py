@@ -26,6 +26,8 @@ class Checks:
     def chosen(self, date: datetime.date, time: str, lab: str) -> None:
         """The form has a date, a time and a lab: fetch what is known of that check."""
         model, key, saved = self._app.data_model, (date, time, lab), self._app.saved_records
+        if model is None and self._app.connection.is_opening and not self._app.reconnecting.away:
+            return  # looked up when it is open
         if model is None or self._app.reconnecting.away:
             self._show_known(key)
             return

@@ -31,6 +31,8 @@ class Connection:
         self._server: Any = None
         self._starting = threading.Lock()
         self._login: tuple[str, str] | None = None
+        self.is_opening = True
+        """Whether the database is being opened, or somebody is asked for the login."""
         self._person = ""  # of the last login, also of one that was refused
         self._values: Mapping[str, str] = {}
 
@@ -85,6 +87,7 @@ class Connection:
     def connect(self) -> None:
         """Start or attach to the embedded server; where ``db_host`` is set, ask for a login first."""
         settings = self._values = self._settings()
+        self.is_opening = True
         if settings["db_host"]:
             self._ask(settings)
         else:
@@ -149,10 +152,12 @@ class Connection:
         return {name: str(variable.get()) for name, variable in self._app.settings.items()}
 
     def _opened(self, result: tuple[SQLModel, Any]) -> None:
+        self.is_opening = False
         self._connected(*result)
 
     def _embedded_failed(self, error: BaseException) -> None:
         log.error("the embedded database couldn't be opened", exc_info=error)
+        self.is_opening = False
         self._app.status.set("The database couldn't be opened. What you save is kept on this computer until it is")
         self._app.connection_lost(f"The database on this computer couldn't be opened.\n{error}", self.connect)
         self._app.reconnecting.lost(error, by_itself=False)
@@ -186,6 +191,8 @@ class Connection:
 
     def _log_in(self, settings: Mapping[str, str], result: tuple[str, str] | None) -> None:
         if result is None:
+            self.is_opening = False
+            self._app.checks.refresh()
             self._app.status.set("Not logged in: records can't be saved")
             self._app.connection_lost("Not logged in", self.connect)
             return
@@ -215,7 +222,7 @@ class Connection:
 
     def _work_without(self, error: BaseException, login: tuple[str, str]) -> None:
         """Go on with the last known copy; the login is kept in memory for when the server answers."""
-        self._login = login
+        self._login, self.is_opening = login, False
         self._app.status.set("Working without the database: what you save is kept on this computer until it is back")
         retry = self._app.messages.command(self._app.retry_database)
         self._app.record_list.show_problem("The database is away: no records to list.", retry)

@@ -20,12 +20,16 @@ class Navigation:
 
     def __init__(self, application: Application) -> None:
         self._app = application
+        self._wanted: object = None
 
     def leave_form(self, then: Callable[[], object]) -> None:
         """Do ``then``, after a save that is under way; what is half typed is kept as a draft of its plot."""
         if self._app.form.saving:
             self.after_saving(lambda: self.leave_form(then))
         elif self._app.drafts.put_away():
+            if self._wanted is not None:  # another record was on its way: not any more
+                self._wanted = None
+                self._app.form.type_ahead.refused()
             then()
 
     def after_saving(self, then: Callable[[], object]) -> None:
@@ -115,7 +119,7 @@ class Navigation:
         """Fetch a record and show it for correction; one that waits here is shown as it waits."""
         model, waiting = self._app.data_model, self._app.waiting.latest(key)
         if waiting is not None and (waiting.state == "waiting" or self._app.reconnecting.away):
-            self._opened(waiting.record)
+            self._opened(waiting.record, key=key)
             return
         if waiting is not None:
             self._app.deciding.open(waiting)
@@ -123,32 +127,67 @@ class Navigation:
         if model is None or self._app.reconnecting.away:
             self._open_known(key)
             return
-        self._app.jobs.submit(
+        self._app.show_form()
+        wanted = self._wanted = object()
+        self._app.form.type_ahead.wait(key)  # what is typed from now on is for that plot, however long it takes
+
+        def done(found: Any) -> None:
+            if wanted is self._wanted:
+                self._opened(found.record, found.version, key=key)
+
+        def failed(error: BaseException) -> None:
+            if wanted is self._wanted:
+                self._open_failed(key, error)
+
+        def overdue() -> None:
+            if wanted is self._wanted:
+                self._open_known(key)
+
+        job = self._app.jobs.submit(
             "records",
             lambda: self._app.connection.lasting(lambda: model.get_versioned_record(*key)),
-            done=lambda found: self._opened(found.record, found.version),
-            failed=self._open_failed,
+            done=done,
+            failed=failed,
         )
+        self._app.reconnecting.expect(job, overdue)
+
+    def try_again(self) -> None:
+        """The database is back: open the record that couldn't be opened."""
+        if self._app.form.closed is not None:
+            self.open_record(self._app.form.closed)
 
     def _open_known(self, key: tuple[Any, ...]) -> None:
         known = self._app.offline.record(key)
         if known:
-            self._opened(dict(known))
+            self._opened(dict(known), key=key, known_at=self._app.offline.known_at)
         else:
-            self._app.status.set("This record can't be opened while the database is away")
+            self._not_opened(key, "This record can't be opened while the database is away")
 
-    def _opened(self, record: Mapping[str, Any], version: int | None = None) -> None:
+    def _opened(
+        self, record: Mapping[str, Any], version: int | None = None, *, key: tuple[Any, ...] = (), known_at: str = ""
+    ) -> None:
+        self._wanted = None
         if not record:
-            self._app.status.set("This record no longer exists")
+            self._not_opened(key, "This record no longer exists")
             self._app.checks.refresh()
             return
         self._app.show_form()
-        self._app.form.open_record(record, version)
+        self._app.form.open_record(record, version, known_at)
         self._app.form.focus_correction()
+        self._app.form.type_ahead.arrived()
 
-    def _open_failed(self, error: BaseException) -> None:
+    def _not_opened(self, key: tuple[Any, ...], words: str) -> None:
+        """The form is at that plot nevertheless, closed: what is typed gets into no other one."""
+        self._wanted = None
+        self._app.status.set(words)
+        self._app.show_form()
+        self._app.form.show_closed(key, words)
+        self._app.form.type_ahead.refused()
+
+    def _open_failed(self, key: tuple[Any, ...], error: BaseException) -> None:
         log.error("a record couldn't be opened", exc_info=error)
         if self._app.reconnecting.means_away(error):
-            self._app.status.set("This record can't be opened while the database is away")
+            self._open_known(key)
             return
+        self._not_opened(key, "The record couldn't be opened")
         self._app.messages.failure("Open Record", "The record couldn't be opened.", reason_of(error))

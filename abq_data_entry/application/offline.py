@@ -87,6 +87,7 @@ class Offline:
                 previous=known.previous(key),
                 known=True,
                 following=following_check(key, tuple(plots)),
+                known_at=self.known_at,
             )
         )
 
@@ -113,6 +114,14 @@ class Offline:
     def record(self, key: tuple[Any, ...]) -> Record:
         """The record as it is known without asking the database; an empty one if it isn't."""
         return self.known.record(key) if self.known is not None else {}
+
+    @property
+    def known_at(self) -> str:
+        """When the copy was last brought up to date, for people: the time, with the day where that isn't today."""
+        if self.known is None:
+            return ""
+        taken = self.known.taken.astimezone()
+        return f"{taken:%H:%M}" if taken.date() == self._app.today() else f"{taken:%H:%M on %Y-%m-%d}"
 
     def show_choices(self) -> None:
         """Let the form work with the lists of the copy."""

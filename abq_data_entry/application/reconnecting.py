@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..jobs import Job
@@ -70,13 +71,14 @@ class Reconnecting:
         self._plan()
         self._app.checks.refresh()  # as the last known copy has it
 
-    def expect(self, job: Job) -> None:
-        """The database is away if it doesn't answer that request in time."""
+    def expect(self, job: Job, overdue: Callable[[], object] = lambda: None) -> None:
+        """The database is away if it doesn't answer that request in time; then ``overdue`` is called."""
 
         def look() -> None:
             self._timers.discard(timer)
             if not job.finished:
                 self.lost(NoAnswer("The database didn't answer in time."))
+                overdue()
 
         timer = self._app.after(PATIENCE_MS, look)
         self._timers.add(timer)

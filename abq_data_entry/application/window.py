@@ -303,6 +303,7 @@ class Application(tk.Tk):
             self.permissions.ask(self.data_model)
             self.following.begin(self.data_model)
         self.checks.refresh()
+        self.navigation.try_again()
         self.browsing.restart()
         self.waiting.replay()
 

@@ -44,7 +44,8 @@ class CheckView(NamedTuple):
     ``recorded`` gives the technician of each recorded plot, ``previous`` the latest earlier record of each
     plot; ``known`` is False while the database hasn't answered; ``following`` is the check that comes next;
     ``others`` are the people who are entering it now besides the one who sits here; ``waiting`` are the
-    recorded plots that wait on this computer for the database; ``version`` is that of the check, where known.
+    recorded plots that wait on this computer for the database; ``version`` is that of the check, where known;
+    ``known_at`` is when this computer learned of it, where the database is away.
     """
 
     key: CheckKey | None = None
@@ -58,6 +59,7 @@ class CheckView(NamedTuple):
     others: tuple[Entering, ...] = ()
     waiting: frozenset[int] = frozenset()
     version: int | None = None
+    known_at: str = ""
 
     def with_recorded(self, plot: int, technician: str) -> CheckView:
         """The same check with one more plot recorded."""
@@ -249,6 +251,7 @@ def _summary(check: CheckView) -> str:
     if not check.known:
         return "Looking up the check…"
     waiting = f" ({len(check.waiting)} waiting here)" if check.waiting else ""
+    waiting += f", as known at {check.known_at}" if check.known_at else ""
     if check.complete:
         return f"✓ Check complete: all {len(check.plots)} plots recorded{waiting}."
     return f"{len(check.recorded)} of {len(check.plots)} recorded{waiting}"

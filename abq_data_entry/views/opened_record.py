@@ -13,13 +13,15 @@ from .record_inputs import Record, RecordKey
 class OpenedRecord(NamedTuple):
     """``texts`` by field name as the database had them; ``version`` is the record's, where it is known.
 
-    ``changed_by`` is who saved another version of it since, empty while nobody has.
+    ``changed_by`` is who saved another version of it since, empty while nobody has. ``known_at`` is when this computer
+    learned of it, where that is a copy from before the database went away; else it is empty.
     """
 
     key: RecordKey
     texts: Mapping[str, str]
     version: int | None = None
     changed_by: str = ""
+    known_at: str = ""
 
     def values(self) -> Record:
         """The typed values; ``None`` where an old row holds what isn't valid any more."""
@@ -28,7 +30,7 @@ class OpenedRecord(NamedTuple):
     def draft(self) -> dict[str, Any]:
         """The entries of a draft, plain enough for a file."""
         key = [self.key[0].isoformat(), *self.key[1:]]
-        return {"opened": key, "baseline": dict(self.texts), "version": self.version}
+        return {"opened": key, "baseline": dict(self.texts), "version": self.version, "known_at": self.known_at}
 
 
 def opened_in(draft: Mapping[str, Any]) -> OpenedRecord | None:
@@ -39,7 +41,9 @@ def opened_in(draft: Mapping[str, Any]) -> OpenedRecord | None:
     except (KeyError, TypeError, ValueError):
         return None
     version = draft.get("version")
-    return OpenedRecord(key, dict(draft.get("baseline") or {}), version if isinstance(version, int) else None)
+    known_version = version if isinstance(version, int) else None
+    baseline, known_at = dict(draft.get("baseline") or {}), str(draft.get("known_at") or "")
+    return OpenedRecord(key, baseline, known_version, known_at=known_at)
 
 
 def _value(each: fields.Field, text: str) -> object:

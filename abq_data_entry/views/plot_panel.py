@@ -61,6 +61,7 @@ class PlotPanel(ttk.Frame):
         )
         self._remark.grid(row=0, column=1, sticky="nw", pady=(3, 0))
         self._open = ttk.Button(head, text="Open it", command=open_existing)
+        self._open.bind("<Return>", lambda _event: self._open.invoke())
         for column, (title, members) in enumerate(GROUPS):
             self._add_group(add_input, column, title, members)
         add_input(self, F.NOTES, "Notes").grid(row=4, column=0, columnspan=3, sticky="nsew", pady=(0, 8))
@@ -110,6 +111,13 @@ class PlotPanel(ttk.Frame):
         self._discards = is_changed
         self._discard_button.state(["!disabled" if is_changed and not self._read_only else "disabled"])
 
+    def focus_open(self) -> None:
+        """Put the focus on the button that opens the record: a place where typing changes nothing."""
+        self._open.configure(text="Try again")
+        self._open.grid(row=0, column=2, sticky="ne")
+        self._open.update_idletasks()  # a button that isn't on the screen yet takes no focus
+        self._open.focus_set()
+
     def show(self, key: RecordKey | None, opened: OpenedRecord | None, check: CheckView) -> None:
         """Say in words what a save of these fields would do, where that could surprise."""
         text, can_open = _remark(key, opened, check)
@@ -117,6 +125,7 @@ class PlotPanel(ttk.Frame):
             text = self._read_only
         self._remark.configure(text=text)
         if can_open:
+            self._open.configure(text="Open it")
             self._open.grid(row=0, column=2, sticky="ne")
         else:
             self._open.grid_remove()
@@ -160,6 +169,8 @@ def _remark(key: RecordKey | None, opened: OpenedRecord | None, check: CheckView
     if other is not None:
         return f"{other.named} is entering plot {other.plot} now.", not corrects and other.plot in check.recorded
     if opened is not None and corrects:
+        if opened.known_at:
+            return f"As this computer knew it at {opened.known_at}: the database is away. You are correcting it.", False
         if opened.changed_by:
             return f"{opened.changed_by} saved this record meanwhile: your save shows you both versions.", False
         return f"Recorded by {check.recorded.get(opened.key[3], '…')}: you are correcting it.", False

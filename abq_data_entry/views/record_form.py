@@ -79,6 +79,10 @@ class DataRecordForm(ttk.Frame):
         self.check = CheckView()
         self._drafts: Collection[RecordKey] = ()
         self._last_check: CheckKey | None = None
+        self._may_not = ""
+        self._awaiting = ""
+        self.closed: RecordKey | None = None
+        """The plot that the form is at, though its record couldn't be opened."""
         self.confirmation = Confirmation()
         self._stopped_at: tk.Misc | None = None
         self.inputs = RecordInputs()
@@ -103,6 +107,7 @@ class DataRecordForm(ttk.Frame):
         technician.bind("<<ComboboxSelected>>", lambda _event: self.confirm_technician(), add=True)
         window = self.winfo_toplevel()
         window.bind("<Key>", lambda _event: self.confirmation.key_pressed(), add=True)
+        window.bind("<Button-1>", lambda _event: self._wait_no_more(), add=True)
         window.bind(f"<{WHOLE_CHECK_KEY}>", lambda _event: self._check_panel.technician_line.toggle())
         self.begin_new(all_fields=True)
 
@@ -177,6 +182,7 @@ class DataRecordForm(ttk.Frame):
         self._plots, self._autofill.seed_samples = plots, seed_samples
         self._show_plots_of_lab()
         self._fill_seed_sample()
+        self._check_lists()
         self._refresh()
 
     def show_check(self, view: CheckView) -> None:
@@ -194,9 +200,11 @@ class DataRecordForm(ttk.Frame):
             self._autofill.plot(view)
             self._show_draft()
         focused = self.focused
-        if first and focused is not None and focused.name in (F.TECHNICIAN, F.PLOT) and focused.filled_by_itself:
+        is_filled = focused is not None and focused.name in (F.TECHNICIAN, F.PLOT) and focused.filled_by_itself
+        if first and is_filled and not self._awaiting:
             self.focus_first_empty()  # whoever was quicker than the database isn't left in a filled field
         self._refresh()
+        self._go_on_waiting()
 
     def show_others(self, key: CheckKey, others: tuple[Entering, ...]) -> None:
         """Who else is entering the check ``key`` now."""
@@ -231,14 +239,34 @@ class DataRecordForm(ttk.Frame):
 
     def show_read_only(self, sentence: str) -> None:
         """Records can only be looked at, and ``sentence`` says why; an empty one: they can be entered."""
-        if bool(sentence) == self.inputs.read_only:
-            return
+        self._may_not = sentence
+        if self.closed is None and bool(sentence) != self.inputs.read_only:
+            self._close_fields(sentence)
+
+    def show_closed(self, key: RecordKey, sentence: str) -> None:
+        """Be at that plot, whose record couldn't be opened; ``sentence`` says why. Nothing can be typed there."""
+        if key[:3] != self.check_key:
+            self.set_check(*key[:3])
+        self.begin_new(plot=key[3], asked=True)
+        self.closed = key
+        self._close_fields(sentence)
+        self._plot_panel.focus_open()
+
+    def _close_fields(self, sentence: str) -> None:
         self.inputs.set_read_only(bool(sentence))
         self._plot_panel.show_read_only(sentence)
         self._refresh()
 
-    def open_record(self, record: Mapping[str, object], version: int | None = None) -> None:
-        """Show a saved record for correction; ``version`` is the one that a save expects to find."""
+    def _open_fields(self) -> None:
+        """Another plot than the closed one is shown."""
+        if self.closed is not None:
+            self.closed = None
+            self._close_fields(self._may_not)
+
+    def open_record(self, record: Mapping[str, object], version: int | None = None, known_at: str = "") -> None:
+        """Show a saved record for correction; ``version`` is the one that a save expects to find. ``known_at`` says
+        of a copy when this computer learned of it."""
+        self._open_fields()
         technician = self.inputs[F.TECHNICIAN]
         if self._opened is None:
             self._technician = (technician.text, technician.filled_by_itself)
@@ -251,13 +279,14 @@ class DataRecordForm(ttk.Frame):
         self.inputs.forget_readings()
         self.inputs.apply_fault()
         key = self.key
-        self._opened = None if key is None else OpenedRecord(key, self.texts(), version)
+        self._opened = None if key is None else OpenedRecord(key, self.texts(), version, known_at=known_at)
         self._check_changed()
         self._refresh()
 
     def begin_new(self, plot: int | None = None, all_fields: bool = False, asked: bool = False) -> None:
         """Begin a new record: the check's fields stay (``all_fields``: they are cleared too). ``asked``: somebody
         wants this very plot."""
+        self._open_fields()
         self._loading = True
         if self._opened is not None:
             # Whoever sits here is the one from before, not the one whose record was looked at.
@@ -400,6 +429,8 @@ class DataRecordForm(ttk.Frame):
 
         A field that is wrong or empty keeps the focus, so that what is typed next replaces it and gets nowhere else.
         """
+        if self._waits_for_check(name):
+            return
         if self._holds(name):
             return
         if name == F.TECHNICIAN and not self._corrects:
@@ -410,7 +441,9 @@ class DataRecordForm(ttk.Frame):
             self.focus_first_empty()
             return
         following = None if name in SAVING else self.inputs.after(name)
-        if following is None:
+        if name in CHECK_FIELDS and following not in CHECK_FIELDS and self._is_looked_up:
+            self._wait_at(name)
+        elif following is None:
             self.submit()
         else:
             self.inputs[following].focus_set()
@@ -427,6 +460,64 @@ class DataRecordForm(ttk.Frame):
         self.type_ahead.held()
         self._sound()
         return True
+
+    # -- before the check is known --------------------------------------------------------------------
+
+    @property
+    def _is_looked_up(self) -> bool:
+        """Whether the database is still to tell which plot comes next."""
+        unknown = self.check_key is not None and not self.check.known and not self.check.problem
+        return unknown and self._opened is None and self._autofill.sheet_data
+
+    def _waits_for_check(self, name: str) -> bool:
+        """Enter in an empty Technician, which may fill itself in a moment: how many Enters it takes to the first value
+        doesn't depend on how fast the database is."""
+        if name != F.TECHNICIAN or self.inputs[name].text or not self._is_looked_up:
+            return False
+        self._wait_at(name)
+        return True
+
+    def _wait_at(self, name: str) -> None:
+        self._awaiting = name
+        self.type_ahead.wait(None)
+
+    def _go_on_waiting(self) -> None:
+        """The check is known, or can't be: on from where Enter waited, with what was typed meanwhile."""
+        if not self._awaiting or self._is_looked_up:
+            return
+        name, self._awaiting = self._awaiting, ""
+        self.advance(name)
+        if self._awaiting:
+            return
+        focused = self.focused
+        if self.inputs[name].error or focused is None or focused.name in (*CHECK_FIELDS, F.PLOT):
+            self.type_ahead.refused()  # it was typed for a reading
+        else:
+            self.type_ahead.arrived()
+
+    def _wait_no_more(self) -> None:
+        """Somebody clicks: what is typed next is for where that leads."""
+        if self._awaiting:
+            self._awaiting = ""
+            self.type_ahead.refused()
+
+    def _check_lists(self) -> None:
+        """The lists are here: what was typed before them is completed, or marked, and holds what follows."""
+        focused, is_confirmed = self.focused, self._is_confirmed
+        wrong = ""
+        for name in (F.LAB, F.TECHNICIAN, F.PLOT):
+            each = self.inputs[name]
+            is_being_typed = each is focused and not self._awaiting
+            if not each.text or is_being_typed or self._opened is not None or self.choices.get(name) is None:
+                continue
+            if not each.check():
+                wrong = wrong or name
+        if is_confirmed and not self.inputs[F.TECHNICIAN].error:
+            self.confirm_technician()  # the same person, by the whole name
+        if wrong and self._awaiting:
+            self._awaiting = ""
+            self.inputs[wrong].focus_set()
+            self.type_ahead.refused()
 
     def _sound(self) -> None:
         if self._is_on("sound"):
@@ -565,6 +656,7 @@ class DataRecordForm(ttk.Frame):
 
     def restore_draft(self, draft: Mapping[str, Any]) -> None:
         """Show what :meth:`draft` gave."""
+        self._open_fields()
         self._opened = opened_in(draft)
         if self._opened is not None:
             _date, _time, lab, plot = self._opened.key

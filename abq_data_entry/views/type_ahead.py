@@ -116,6 +116,25 @@ class TypeAhead:
             self._refuse(tuple(places))
         self.show_offer()
 
+    def wait(self, place: Place) -> None:
+        """The form is on its way to ``place`` (``None``: to a plot that isn't known yet): keys are for what comes."""
+        if not self._saving:
+            self.begin([place])
+
+    def arrived(self) -> None:
+        """The form shows what was waited for: what was typed meanwhile goes there."""
+        if not self._saving:
+            return
+        self._saving = False
+        if self._places and not self._typing:
+            self._places.pop(0)
+        self._current = self._form.new_key
+        if self._led_away and self._keys:
+            self._refuse((self._current,))
+        elif self._keys:
+            self._seen = None
+            self._go_on()
+
     def held(self) -> None:
         """A field keeps the focus, because it is wrong or empty: what comes next isn't its own."""
         self._halted = self._halted or self._typing
