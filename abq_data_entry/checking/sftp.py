@@ -25,7 +25,8 @@ def sftp(terms: Terms) -> Steps[None]:
     addresses = yield from route.name(inspection, host, number)
     yield from route.port(inspection, host, number, addresses)
     chosen = str(terms.settings["abq_sftp_known_hosts"])
-    login = Login(host, number, "", "", None, Path(chosen) if chosen else host_keys.default_file())
+    file = Path(chosen) if chosen else host_keys.default_file()
+    login = Login(host, number, "", "", None, file, str(terms.settings["abq_sftp_host_key"]))
     transport = yield from inspection.step("Greeting", lambda: _greet(terms, login))
     with contextlib.closing(transport):
         yield from inspection.step("Host key", lambda: _compare(terms, login, transport))
@@ -54,7 +55,7 @@ def _compare(terms: Terms, login: Login, transport: paramiko.Transport) -> Findi
     try:
         check_host_key(key, known, revoked, login, None)
     except HostKeyUnknown:
-        if key.fingerprint != terms.settings["abq_sftp_host_key"]:
+        if not login.host_key:
             raise
         return Finding(None, f"{text} is the one that abq_sftp_host_key names")
     return Finding(None, f"{text} is known")

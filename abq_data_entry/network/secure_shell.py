@@ -11,8 +11,9 @@ from pathlib import Path
 import paramiko
 
 from . import known_hosts as host_keys
-from .failures import Cancelled, InvalidInput, Told
+from .failures import Cancelled, InvalidInput, Told, with_what_was_said
 from .guard import Guard
+from .sftp_reasons import FileRefused
 from .sftp_store import SftpStore
 from .shell_session import (
     AcceptHostKey,
@@ -23,6 +24,7 @@ from .shell_session import (
     NotSecureShell,
     ShellConnectionCut,
     ShellSession,
+    fingerprint_in,
     log_in,
 )
 from .source import Progress, SourceFile
@@ -40,10 +42,6 @@ __all__ = [
 ]
 
 
-class FileRefused(Told, OSError):
-    """The server doesn't take the file."""
-
-
 def upload_to_corporate_sftp(
     filepath: str | os.PathLike[str],
     host: str,
@@ -57,19 +55,29 @@ def upload_to_corporate_sftp(
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
     accept_host_key: AcceptHostKey | None = None,
+    host_key: str = "",
 ) -> None:
     """Store the file under its base name, in place of an older one; its size there is compared first.
 
     `known_hosts`: the file of host keys, not given: the user's own of OpenSSH. `key_file`: a private key in place of
     the password, which is its passphrase then. `accept_host_key(fingerprint)` is asked for the key of a host that was
-    never seen, must answer at once, and what it accepts is written to `known_hosts`.
+    never seen, must answer at once, and what it accepts is written to `known_hosts`. `host_key`: the fingerprint that
+    such a key must have (`SHA256:…`), and is accepted with; any other is an alarm.
     `timeout`: seconds without progress; `progress(sent, total)`: bytes, at most 20 times a second and once at the end,
     on the calling thread.
     Raises `HostKeyUnknown` (with the fingerprint), `HostKeyChanged`, `LoginRefused` and other `paramiko.SSHException`,
     `OSError` for connections and files, `TransferIncomplete`, `InvalidInput`, `Cancelled`.
     """
     with SftpUploads(
-        host, port, username, password, known_hosts, key_file, timeout=timeout, accept_host_key=accept_host_key
+        host,
+        port,
+        username,
+        password,
+        known_hosts,
+        key_file,
+        timeout=timeout,
+        accept_host_key=accept_host_key,
+        host_key=host_key,
     ) as uploads:
         uploads.upload(filepath, progress=progress, cancel=cancel)
 
@@ -90,14 +98,20 @@ class SftpUploads(StoredUploads[ShellSession]):
         *,
         timeout: float = TIMEOUT,
         accept_host_key: AcceptHostKey | None = None,
+        host_key: str = "",
     ) -> None:
         """Connects to nothing yet. Raises `InvalidInput`, and `OSError` for a key file that can't be read."""
         super().__init__(timeout)
         _check_input(host, port, username)
         file = Path(known_hosts) if known_hosts else host_keys.default_file()
         key = private_key(key_file, password) if key_file else None
-        self._login = Login(host, port, username, password, key, file)
-        self._accept = accept_host_key
+        if host_key and not fingerprint_in(host_key):
+            raise InvalidInput(
+                f"{host_key!r} is no fingerprint of a key: it begins with SHA256: as `ssh-keygen -lf` prints it. "
+                "Check the setting abq_sftp_host_key."
+            )
+        self._login = Login(host, port, username, password, key, file, host_key)
+        self._accept = accept_host_key or ((lambda _: True) if host_key else None)
 
     def _log_in(self, guard: Guard) -> ShellSession:
         return log_in(guard, self._login, self._accept)
@@ -153,14 +167,15 @@ def made_anew(error: Exception, host: str) -> Exception:
         return error.with_traceback(None)
     if isinstance(error, paramiko.AuthenticationException):
         return LoginRefused(f"The SFTP server {host} refused the user name, or the password or key.")
-    reason = "it may have no space left"
+    reason = "it doesn't say why"
     if isinstance(error, PermissionError):
         reason = "the right to write to its folder is missing"
     elif isinstance(error, FileNotFoundError):
         reason = "the folder is missing there"
     elif _is_cut(error):
         return ShellConnectionCut("The connection was cut. Try again.")
-    return FileRefused(getattr(error, "errno", None) or errno.EIO, f"The SFTP server refused the file: {reason}.")
+    sentence = f"The SFTP server refused the file: {reason}."
+    return FileRefused(getattr(error, "errno", None) or errno.EIO, with_what_was_said(sentence, str(error)))
 
 
 def _is_cut(error: Exception) -> bool:

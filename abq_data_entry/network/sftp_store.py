@@ -7,8 +7,10 @@ import contextlib
 
 import paramiko
 
+from .failures import Told
 from .ftp_facts import TransferIncomplete
 from .resuming import Part
+from .sftp_reasons import FileRefused, is_closed, refusal
 from .shell_session import ShellSession
 
 BLOCK = 32_000  # bytes: with what goes around it, it just fits into one packet (RFC 4254, 5.2: 32,768)
@@ -20,6 +22,17 @@ class SftpStore(Part):
     step_back = 4 * 1024 * 1024  # a server may work on what it got at once in any order, and leave holes
 
     def run(self, session: ShellSession) -> None:
+        try:
+            self._run(session)
+        except OSError as error:
+            session.guard.check()
+            if isinstance(error, Told | ConnectionError | TimeoutError) or error.filename or is_closed(error):
+                raise
+            if known := self._refusal(session.files, error):
+                raise known from None
+            raise
+
+    def _run(self, session: ShellSession) -> None:
         files, guard = session.files, session.guard
         self.found = self._size_of_part(files)
         begin = max(self.found - self.step_back, 0)
@@ -37,6 +50,8 @@ class SftpStore(Part):
         guard.progressed()
         size = files.stat(self._temporary).st_size
         if size != self._source.size:
+            if known := self._refusal(files, OSError()):  # blocks that follow each other are refused in silence
+                raise known
             raise TransferIncomplete(
                 f"The server has {size} of the {self._source.size} bytes of {self._name}. Send it again."
             )
@@ -48,6 +63,12 @@ class SftpStore(Part):
         except OSError:
             self._replace(files)
         self._partial = ""
+
+    def _refusal(self, files: paramiko.SFTPClient, error: OSError) -> FileRefused | None:
+        there = 0
+        with contextlib.suppress(OSError):
+            there = files.stat(self._temporary).st_size or 0
+        return refusal(files, error, self._temporary, self._source.size - there)
 
     def _size_of_part(self, files: paramiko.SFTPClient) -> int:
         """Return how much there is of the file; 0 where it is better to begin anew."""

@@ -4,6 +4,7 @@ Source: RFC 4251 to 4254 (SSH).
 """
 
 import logging
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # the fastest f
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")  # how a key of the kind ssh-rsa signs nowadays
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks of failures that are told in words anyway
+
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 AcceptHostKey = Callable[[str], bool]
 
@@ -53,7 +56,7 @@ class ShellConnectionCut(Told, ConnectionError):
 
 @dataclass(frozen=True, repr=False)
 class Login:
-    """Where to connect, as whom, and whom to trust."""
+    """Where to connect, as whom, and whom to trust; `host_key`: the fingerprint that the host's key must have."""
 
     host: str
     port: int
@@ -61,6 +64,7 @@ class Login:
     password: str
     key: paramiko.PKey | None
     known_hosts: Path
+    host_key: str = ""
 
 
 class ShellSession:
@@ -170,6 +174,12 @@ def _greeting_in_words(beginning: bytes, error: Exception, login: Login) -> Exce
     )
 
 
+def fingerprint_in(text: str) -> str:
+    """Return the fingerprint in a text such as a line of `ssh-keygen -lf`, "" if there is none of today's form."""
+    found = _FINGERPRINT.search(text)
+    return found[0] if found else ""
+
+
 def check_host_key(
     key: HostKey, known: list[HostKey], revoked: list[HostKey], login: Login, accept: AcceptHostKey | None
 ) -> None:
@@ -185,6 +195,12 @@ def check_host_key(
             f"The key of {login.host} has changed: it is {key.fingerprint}, and should be {known[0].fingerprint}. "
             "Somebody may be pretending to be the server, so nothing was sent. Ask your administrator; if the new key "
             f"is right, the old line has to be removed from {login.known_hosts}."
+        )
+    if login.host_key and fingerprint_in(login.host_key) != key.fingerprint:
+        raise HostKeyChanged(
+            f"The key of {login.host} isn't the one that abq_sftp_host_key names: it is {key.fingerprint}, and should "
+            f"be {fingerprint_in(login.host_key) or login.host_key}. Somebody may be pretending to be the server, so "
+            "nothing was sent. Ask your administrator."
         )
     if accept is None or not accept(key.fingerprint):
         raise HostKeyUnknown(

@@ -142,7 +142,6 @@ def _by_ftp(settings: Settings, username: str, password: str) -> Uploads:
 def _by_sftp(settings: Settings, username: str, password: str) -> Uploads:
     from .. import network
 
-    expected = str(settings["abq_sftp_host_key"])
     return network.SftpUploads(
         str(settings["abq_ftp_host"]),
         int(str(settings["abq_sftp_port"])),
@@ -150,7 +149,7 @@ def _by_sftp(settings: Settings, username: str, password: str) -> Uploads:
         password,
         str(settings["abq_sftp_known_hosts"]) or None,
         str(settings["abq_sftp_key_file"]) or None,
-        accept_host_key=lambda fingerprint: fingerprint == expected,
+        host_key=str(settings["abq_sftp_host_key"]),
     )
 
 

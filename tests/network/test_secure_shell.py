@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import errno
 import hashlib
 import hmac
 import os
@@ -10,13 +11,14 @@ import subprocess
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from abq_data_entry import network
 from abq_data_entry.network import known_hosts as host_keys
+from abq_data_entry.outbox import may_pass
 
 from .faults import Connection, Script, serving
 from .real_servers import ShellServer, key_generator, sshd, user_and_group
@@ -146,6 +148,73 @@ def test_changed_key_is_refused(server: ShellServer, extract: Path, tmp_path: Pa
         send(server, extract, known, accept_host_key=lambda shown: True)
     assert str(known) in words(caught.value)
     assert not files(server) and known.read_text().count("\n") == 1
+
+
+def test_a_key_that_differs_from_the_set_fingerprint_is_an_alarm(
+    server: ShellServer, extract: Path, tmp_path: Path
+) -> None:
+    empty, other = tmp_path / "nobody_known", "SHA256:" + "A" * 43
+    with pytest.raises(network.HostKeyChanged) as caught:
+        send(server, extract, empty, host_key=other)
+    told = words(caught.value)
+    assert "isn't the one that abq_sftp_host_key names" in told and other in told and "pretending" in told
+    assert not may_pass(caught.value)
+    assert not empty.exists() and files(server) == {}
+    with pytest.raises(network.HostKeyUnknown) as unknown:
+        send(server, extract, empty)
+    line = f"256 {unknown.value.fingerprint} root@lab (ED25519)"  # as ssh-keygen says it
+    send(server, extract, empty, host_key=line)
+    assert files(server) == {extract.name: extract.read_bytes()} and empty.read_text()
+    with pytest.raises(network.InvalidInput, match="no fingerprint"):
+        send(server, extract, empty, host_key="16:27:ac:a5")
+
+
+@pytest.fixture
+def file_system(server: ShellServer) -> Iterator[Callable[..., None]]:
+    """Puts a small file system of its own in the place of the server's folder, with options of mount."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a file system")
+    mounted = False
+
+    def mount(*options: str) -> None:
+        nonlocal mounted
+        user, group = user_and_group()
+        what = f"size=1m,uid={user},gid={group},mode=755"
+        command = ["mount", "-t", "tmpfs", "-o", ",".join([what, *options]), "tmpfs", str(server.folder)]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("this machine mounts nothing")
+        mounted = True
+
+    yield mount
+    if mounted:
+        subprocess.run(["umount", "-l", str(server.folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "told", "number"),
+    [
+        ([], "large.csv", "has no space left", errno.ENOSPC),
+        (["ro"], "small.csv", "its file system can only be read", errno.EROFS),
+        ([], "x" * 245 + ".csv", "its name is too long", errno.ENAMETOOLONG),
+    ],
+)
+def test_refusals_that_the_server_calls_a_failure_are_told_apart(
+    options: list[str],
+    name: str,
+    told: str,
+    number: int,
+    server: ShellServer,
+    known: Path,
+    tmp_path: Path,
+    file_system: Callable[..., None],
+) -> None:
+    file_system(*options)
+    path = tmp_path / name
+    path.write_bytes(bytes(3_000_000 if name == "large.csv" else 10))
+    with pytest.raises(OSError) as caught:
+        send(server, path, known)
+    assert told in words(caught.value) and caught.value.errno == number
+    assert files(server) == {}
 
 
 def test_revoked_key_is_refused(server: ShellServer, known: Path, extract: Path) -> None:

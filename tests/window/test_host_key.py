@@ -111,7 +111,7 @@ def test_which_key_it_must_be_may_be_settled(
 ) -> None:
     addresses["abq_sftp_host_key"] = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
     begin(window, stored, shell, addresses)
-    window.until(lambda: window.dialogs and "fingerprint" in window.dialogs[-1].detail, "the refusal")
+    window.until(lambda: window.dialogs and "pretending" in window.dialogs[-1].detail, "the refusal")
     assert window.dialogs[-1].title() != TITLE
     told(window)
     assert not list(shell.folder.iterdir()) and states() == ["failed"]
