@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
+from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..views.conflict import ConflictDialog, ConflictText
 from ..views.conflict_row import Difference, Side
@@ -21,10 +22,22 @@ Record = Mapping[str, Any]
 
 
 class Conflict:
-    """``mine`` was to be saved over ``base`` (``None``: as a new record), but the database has ``theirs``."""
+    """``mine`` was to be saved over ``base`` (``None``: as a new record), but the database has ``theirs``.
 
-    def __init__(self, mine: Record, base: Record | None, theirs: VersionedRecord) -> None:
+    ``me`` is who wants to save it; ``waited`` since when it waited on this computer, if it did.
+    """
+
+    def __init__(
+        self,
+        mine: Record,
+        base: Record | None,
+        theirs: VersionedRecord,
+        me: str = "",
+        waited: datetime.datetime | None = None,
+    ) -> None:
         self.mine, self.base, self.theirs = dict(mine), None if base is None else dict(base), theirs
+        self._same_person = bool(me) and me == theirs.changed_by
+        self._waited = waited
         merged = fields.merge(self.base, self.mine, theirs.record)
         self._merged = dict(merged.merged)
         self.to_choose = self._find_choices(set(merged.conflicts))
@@ -32,7 +45,20 @@ class Conflict:
     @property
     def by(self) -> str:
         """Who saved the other version."""
-        return self.theirs.changed_by or "Somebody else"
+        return "You" if self._same_person else self.theirs.changed_by or "Somebody else"
+
+    @property
+    def _named(self) -> str:
+        """The same within a sentence."""
+        return self.by[0].lower() + self.by[1:] if self._same_person or not self.theirs.changed_by else self.by
+
+    @property
+    def merged_words(self) -> str:
+        """What came together by itself, for the status line; empty where nothing did."""
+        if not self.taken_over:
+            return ""
+        whose = "what you saved elsewhere" if self._same_person else f"{self.by}'s"
+        return f"together with {whose}{':' if self._same_person else ''} {', '.join(self.taken_over)}"
 
     def result(self, choices: Mapping[str, Side] | None = None) -> dict[str, Any]:
         """The record that the choices give, on top of what came together by itself."""
@@ -65,14 +91,15 @@ class Conflict:
     def words(self) -> ConflictText:
         """What the dialog says."""
         when = moment(self.theirs.changed_at)
-        what = "recorded" if self.base is None else "changed"
-        doing = "entering" if self.base is None else "correcting"
+        happened = "is recorded already" if self.base is None else "has changed since it was opened here"
+        elsewhere = " in another window or on another computer" if self._same_person else ""
+        waited = f"What was typed here waited for the database, {since(self._waited)}. " if self._waited else ""
         taken = [f"{name} {shown(name, self._merged.get(name)) or 'empty'}" for name in self.taken_over]
         return ConflictText(
-            f"{place(self.mine)} was {what} while you were {doing} it.",
-            f"{self.by} saved it {when}. Choose for each field which value is right.",
-            f"{self.by}, {when.removeprefix('at ')}",
-            f"Only {self.by} changed: {', '.join(taken)}. That is kept." if taken and self.base is not None else "",
+            f"{place(self.mine)} {happened}.",
+            f"{waited}{self.by} saved it {when}{elsewhere}. Choose for each field which value is right.",
+            f"Saved by {self._named}, {when.removeprefix('at ')}",
+            f"Only saved there: {', '.join(taken)}. That is kept." if taken and self.base is not None else "",
         )
 
     def _find_choices(self, names: set[str]) -> tuple[str, ...]:
@@ -88,20 +115,34 @@ class Conflict:
 def resolve(
     application: Application,
     conflict: Conflict,
-    save: Callable[[dict[str, Any], str], object],
+    save: Callable[[dict[str, Any], str, ConflictDialog | None], object],
     cancel: Callable[[], object],
+    former: ConflictDialog | None = None,
 ) -> None:
     """Save what comes together by itself; where somebody has to choose, ask first.
 
-    ``save(record, said)``: the record that both sides give, to be saved over ``theirs``, and what was merged, in words.
+    ``save(record, said, dialog)``: the record that both sides give, to be saved over ``theirs``, what was merged, in
+    words, and the dialog that is still open, if there is one. ``former`` is the dialog of an attempt before this one,
+    which is closed; what was chosen there stays chosen where it can.
     """
-    said = ""
-    if conflict.taken_over:
-        said = f"together with {conflict.by}'s {', '.join(conflict.taken_over)}"
+    chosen = former.chosen if former is not None else {}
+    if former is not None:
+        former.close()
+    said = conflict.merged_words
     if not conflict.to_choose:
-        save(conflict.result(), said)
+        save(conflict.result(), said, None)
         return
     words = conflict.words()
+    application.status.set(f"Not saved yet: {words.message}")
+
+    def wrong(choices: Mapping[str, Side]) -> dict[str, str]:
+        """What the database would refuse is told before."""
+        errors, record = conflict.errors(choices), conflict.result(choices)
+        technicians = application.form.choices.get(F.TECHNICIAN)
+        if technicians and record[F.TECHNICIAN] not in technicians:
+            errors.setdefault(F.TECHNICIAN, f"{record[F.TECHNICIAN]} isn't in the list of technicians any more")
+        return errors
+
     application.messages.open(
         f"Conflict, {place(conflict.mine)}",
         words.message,
@@ -111,9 +152,10 @@ def resolve(
             application,
             words,
             conflict.differences(),
-            conflict.errors,
-            lambda choices: save(conflict.result(choices), said),
+            wrong,
+            lambda dialog, choices: save(conflict.result(choices), said, dialog),
             cancel,
+            chosen,
         ),
         cancel,
     )
@@ -126,6 +168,11 @@ def shown(name: str, value: object) -> str:
         return "yes" if value else "no"
     text = fields.format_value(field, value)
     return f"{text} {field.unit}" if field.unit and isinstance(value, Decimal) else text
+
+
+def since(at: datetime.datetime | None) -> str:
+    """From when on it was, by the clock on this desk: "since 10:42"."""
+    return f"since {moment(at).removeprefix('at ').removeprefix('on ')}"
 
 
 def moment(at: datetime.datetime | None) -> str:

@@ -6,11 +6,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
+from .entry import reason_of
 from .saving import Save, place
 
 if TYPE_CHECKING:
     from ..journal import Entry
     from ..models import VersionedRecord
+    from ..views.conflict import ConflictDialog
     from .window import Application
 
 log = logging.getLogger(__name__)
@@ -23,13 +25,15 @@ class Deciding:
         self._app = application
         self._under_decision: dict[tuple[Any, ...], tuple[str, ...]] = {}
 
-    def open(self, entry: Entry) -> None:
-        """Show the record as it waits; where it needs a decision, beside what the database has now."""
+    def open(self, entry: Entry) -> bool:
+        """Show the record as it waits; where it needs a decision, beside what the database has now. False where that
+        can't be done now."""
         model = self._app.data_model
         if entry.state != "undecided":
             self._app.navigation.open_record(entry.key)
         elif model is None or self._app.reconnecting.away:
             self._app.status.set("This can be decided when the database is back: its version is needed too")
+            return False
         else:
             self._app.jobs.submit(
                 "records",
@@ -37,6 +41,7 @@ class Deciding:
                 done=lambda found: self._show(entry, found),
                 failed=self._not_fetched,
             )
+        return True
 
     def discard(self, entry: Entry) -> None:
         """Give up what was recorded here, after a question."""
@@ -57,7 +62,7 @@ class Deciding:
         self._app.waiting.settle((entry.identifier,), "discarded")
         self._app.checks.refresh()
 
-    def _show(self, entry: Entry, found: VersionedRecord) -> None:
+    def _show(self, entry: Entry, found: VersionedRecord, former: ConflictDialog | None = None) -> None:
         # Later corrections of the same plot wait behind it: the last one is what was meant.
         same = [each for each in self._app.waiting.undecided if each.key == entry.key] or [entry]
         if not found.version:
@@ -68,9 +73,10 @@ class Deciding:
 
         conflicts.resolve(
             self._app,
-            conflicts.Conflict(same[-1].record, base, found),
-            lambda record, said: self._save(same, record, found, said),
+            conflicts.Conflict(same[-1].record, base, found, entry.author, entry.moment),
+            lambda record, said, dialog: self._save(same, record, found, said, dialog),
             lambda: self._app.status.set("Nothing was decided: the record goes on waiting here"),
+            former,
         )
 
     def _show_in_form(self, same: list[Entry]) -> None:
@@ -83,11 +89,20 @@ class Deciding:
         form.focus_first_empty()
         self._app.status.set(f"{last.remark} Put it right, and save it as a new record")
 
-    def _save(self, same: list[Entry], record: dict[str, Any], found: VersionedRecord, said: str) -> None:
+    def _save(
+        self,
+        same: list[Entry],
+        record: dict[str, Any],
+        found: VersionedRecord,
+        said: str,
+        dialog: ConflictDialog | None,
+    ) -> None:
         last = same[-1]
         who = {"reason": last.reason, "author": last.author}
 
         def decided() -> None:
+            if dialog is not None:
+                dialog.close()
             self._app.waiting.settle(tuple(each.identifier for each in same), "decided")
             self._app.status.set(f"{place(record)}: saved {said}".rstrip())
             self._app.offline.record_saved(record)
@@ -97,7 +112,9 @@ class Deciding:
         def failed(error: BaseException) -> None:
             theirs = getattr(error, "theirs", None)
             if theirs is not None and theirs.version:  # somebody was quicker once more
-                self._show(last, theirs)
+                self._show(last, theirs, dialog)
+            elif dialog is not None:
+                dialog.refuse(reason_of(error))
             else:
                 log.error("a decision couldn't be saved", exc_info=error)
                 self._app.messages.failure("Save Record", f"{place(record)} couldn't be saved.", str(error))

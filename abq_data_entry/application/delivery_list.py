@@ -13,6 +13,8 @@ from ..views.side_window import brought_up
 from .attempts import Running, opened
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..outbox import Delivery, Outbox
     from .window import Application
 
@@ -33,8 +35,13 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
 
         application.jobs.submit("deliveries", rows.all, deliveries.attempts, done=show, failed=unknown)
 
+    def say(text: str) -> None:
+        application.status.set(text)
+        window.say(text)
+
     def failed(error: BaseException) -> None:
-        application.status.set(str(error) if isinstance(error, outbox.OutboxError) else type(error).__name__)
+        known = isinstance(error, outbox.OutboxError | OSError)
+        say(str(error) if known else type(error).__name__)
 
     def retry(identifier: str) -> None:
         application.jobs.submit("files", _again, identifier, done=deliveries.log_in, failed=failed)
@@ -47,13 +54,17 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
         deliveries.forget(delivery.kind.upper(), delivery.name)
 
     def show_file(identifier: str) -> None:
-        application.jobs.submit("files", _show, identifier, failed=failed)
+        def shown(folder: Path) -> None:
+            say(f"The folder with the file is opened: {folder}")
+
+        application.jobs.submit("files", _show, identifier, done=shown, failed=failed)
 
     command = application.messages.command
-    return DeliveriesWindow(
+    window = DeliveriesWindow(
         application,
         DeliveryCallbacks(fetch, command(retry), command(cancel), command(show_file), deliveries.forget_logins),
     )
+    return window
 
 
 # -- on worker threads ----------------------------------------------------------------------------------
@@ -89,11 +100,15 @@ def _give_up(identifier: str) -> Delivery:
     return outbox.cancel(box, box.read(identifier))
 
 
-def _show(identifier: str) -> None:
+def _show(identifier: str) -> Path:
     box = opened()
     folder = box.file_of(box.read(identifier)).parent
     opener = {"darwin": "open", "win32": "explorer"}.get(sys.platform, "xdg-open")
-    subprocess.Popen([opener, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        subprocess.Popen([opener, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except OSError as error:
+        raise outbox.OutboxError(f"No program here shows folders. The file lies in {folder}") from error
+    return folder
 
 
 def _row(box: Outbox, delivery: Delivery, running: Running | None) -> DeliveryRow:

@@ -11,6 +11,7 @@ from ..constants import FieldNames as F
 from .saving import Save, place
 
 if TYPE_CHECKING:
+    from ..views.conflict import ConflictDialog
     from .window import Application
 
 log = logging.getLogger(__name__)
@@ -41,10 +42,17 @@ class RecordEntry:
         self._save(record, opened, form.whole_check)
 
     def _save(
-        self, record: Record, opened: tuple[Any, ...] | None, whole_check: bool, over: Any = None, said: str = ""
+        self,
+        record: Record,
+        opened: tuple[Any, ...] | None,
+        whole_check: bool,
+        over: Any = None,
+        said: str = "",
+        dialog: ConflictDialog | None = None,
     ) -> None:
         """Save the record over the version that was opened, or over a later one that was looked at since (`over`, a
-        `models.VersionedRecord`); ``said``: what of it came from there."""
+        `models.VersionedRecord`); ``said``: what of it came from there; ``dialog``: in which that was chosen, which
+        stays until it is saved."""
         app = self._app
         base = app.form.opened_record if opened else None
         former = over.record if over is not None else base.values() if base is not None else None
@@ -58,17 +66,27 @@ class RecordEntry:
 
             conflicts.resolve(
                 app,
-                conflicts.Conflict(record, former, theirs),
-                lambda merged, words: self._save(merged, opened, whole_check, theirs, words),
+                conflicts.Conflict(record, former, theirs, who["author"]),
+                lambda merged, words, asked: self._save(merged, opened, whole_check, theirs, words, asked),
                 lambda: self._save_failed(record, error),
+                dialog,
             )
 
         def failed(error: BaseException) -> None:
             theirs = getattr(error, "theirs", None)
             if theirs is not None and theirs.version:
                 conflict(theirs, error)
+            elif dialog is not None:
+                dialog.refuse(reason_of(error))
             else:
                 self._save_failed(record, error)
+
+        def ended(written: Written | None) -> None:
+            if dialog is not None:
+                dialog.close()
+            remark, claimed = (written.remark, written.claimed) if written is not None else ("", None)
+            words = f"{said} {remark}".strip()
+            self._saved(record, updates, whole_check, waits=written is None, said=words, claimed=claimed)
 
         Save(
             app,
@@ -84,10 +102,8 @@ class RecordEntry:
                 self.write(record, updates, version, whole_check, identifier, who, check_version),
                 self._claim_next(record, plots),
             ),
-            saved=lambda written: self._saved(
-                record, updates, whole_check, said=f"{said} {written.remark}".strip(), claimed=written.claimed
-            ),
-            kept=lambda: self._saved(record, updates, whole_check, waits=True),
+            saved=ended,
+            kept=lambda: ended(None),
             failed=failed,
         ).begin()
 

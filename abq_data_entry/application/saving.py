@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .window import Application
 
 log = logging.getLogger(__name__)
+SLOW_MS = 300  # a save that takes longer says that it is under way
 
 
 class Save:
@@ -47,11 +48,13 @@ class Save:
         self._write = write
         self._saved, self._kept, self._failed = saved, kept, failed
         self._timer = ""
+        self._slow = ""
         self._reported = False
         self._done = False
 
     def begin(self) -> None:
         """Save it; while the database is away, or an earlier record of the plot waits, in the journal."""
+        self._slow = self._app.after(SLOW_MS, self._say_slow)
         key = tuple(self._record[name] for name in fields.RECORD_KEY)
         if self._app.reconnecting.away or self._app.data_model is None:
             self._keep(str(self._app.reconnecting.error or ""))
@@ -97,13 +100,28 @@ class Save:
         def kept() -> None:
             if self._done:  # the database was faster than the disk
                 self._app.waiting.settle((self._identifier,), "saved")
+            self._end_slow()
             self._kept()
 
-        self._app.waiting.keep({**self._values, "cause": cause}, kept, self._failed)
+        def failed(error: BaseException) -> None:
+            self._end_slow()
+            self._failed(error)
+
+        self._app.waiting.keep({**self._values, "cause": cause}, kept, failed)
 
     def _report(self, how: Callable[[], object]) -> None:
         self._reported = True
+        self._end_slow()
         how()
+
+    def _say_slow(self) -> None:
+        self._slow = ""
+        self._app.status.set(f"Saving… {place(self._record)}")
+
+    def _end_slow(self) -> None:
+        if self._slow:
+            self._app.after_cancel(self._slow)
+            self._slow = ""
 
     def _end_waiting(self) -> None:
         if self._timer:

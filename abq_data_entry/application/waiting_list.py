@@ -31,7 +31,12 @@ def show_waiting(application: Application) -> WaitingWindow:
     def open_entry(identifier: str) -> None:
         entry = entry_of(identifier)
         if entry is not None:
-            application.navigation.leave_form(lambda: application.deciding.open(entry))
+            application.navigation.leave_form(lambda: opened(entry))
+
+    def opened(entry: Entry) -> None:
+        if application.deciding.open(entry):
+            window.destroy()  # it lies over the form
+            application.lift()
 
     def discard(identifier: str) -> None:
         entry = entry_of(identifier)

@@ -22,6 +22,7 @@ from ..views import DataRecordForm, FormCallbacks, RecordList
 from ..views.field_help import FieldHelp
 from ..views.record_list import ListCallbacks
 from ..widgets import Scrolled, StatusBar, clipboard
+from ..widgets.enter_presses import let_enter_press
 from ..widgets.key_count import start_counting, typed_keys
 from . import input_methods
 from .browsing import Browsing
@@ -110,6 +111,7 @@ class Application(tk.Tk):
         self.callbacks = make_callbacks(self)
         bind_all_keys(self)
         clipboard.teach_tk(self)
+        let_enter_press(self)
         self.new_day = NewDay(self)
         self.following = Following(self)
         self.protocol("WM_DELETE_WINDOW", self.callbacks["quit"])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tkinter import ttk
 from typing import NamedTuple
 
-from .conflict_row import SIDES, ConflictRow, Difference, Side, cell_width
+from .conflict_row import SIDE_NAMES, SIDES, ConflictRow, Difference, Side, cell_width
 from .dialogs import Dialog
 
 
@@ -24,7 +24,9 @@ class ConflictDialog(Dialog):
     """Shows each :class:`Difference` with both sides; nothing is chosen to begin with.
 
     ``check(choices)`` tells what is wrong with the record that these choices give, a sentence a field;
-    ``save(choices)`` is called once all are made and nothing is wrong; ``cancel()`` leaves all as it was.
+    ``save(self, choices)`` is called once all are made and nothing is wrong. The dialog stays open until the record is
+    saved (:meth:`close`), or says why it isn't (:meth:`refuse`). ``cancel()`` leaves all as it was. ``chosen`` is what
+    was chosen in an earlier dialog: side and text of the saved value, by field name; what still fits stays chosen.
     """
 
     def __init__(
@@ -33,12 +35,16 @@ class ConflictDialog(Dialog):
         words: ConflictText,
         differences: Sequence[Difference],
         check: Callable[[Mapping[str, Side]], Mapping[str, str]],
-        save: Callable[[Mapping[str, Side]], object],
+        save: Callable[[ConflictDialog, Mapping[str, Side]], object],
         cancel: Callable[[], object],
+        chosen: Mapping[str, tuple[Side, str]] | None = None,
     ) -> None:
         self._words, self._differences, self._check = words, differences, check
         self._rows: list[ConflictRow] = []
-        self._save = lambda: save(self.choices)
+        self._save = lambda: save(self, self.choices)
+        self._former = chosen or {}
+        self._refused = ""
+        self._saving = False
         super().__init__(
             parent,
             "Two Versions of One Record",
@@ -52,6 +58,23 @@ class ConflictDialog(Dialog):
         """What is chosen by now, by field name."""
         return {row.name: row.side for row in self._rows if row.side is not None}
 
+    @property
+    def chosen(self) -> dict[str, tuple[Side, str]]:
+        """What is chosen by now, for a later dialog."""
+        return {
+            row.name: (row.side, each.theirs)
+            for row, each in zip(self._rows, self._differences, strict=True)
+            if row.side is not None
+        }
+
+    def refuse(self, reason: str) -> None:
+        """The record wasn't saved, and ``reason`` says why: all that was chosen stays."""
+        self._saving, self._refused = False, reason
+        for button in self._buttons:
+            button.state(["!disabled"])
+        self._show_state()
+        self._buttons[0].focus_set()
+
     def make_body(self, body: ttk.Frame) -> None:
         """The fields, one a line, and below them what is still to do."""
         self._room = self.add_room(body, 16)
@@ -61,6 +84,9 @@ class ConflictDialog(Dialog):
         for number, each in enumerate(self._differences):
             row = ConflictRow(grid, each, 2 + number, self._chosen, self._move, self._entered)
             self._rows.append(row)
+            side, text = self._former.get(each.name, (None, ""))
+            if side is not None and text == each.theirs:
+                row.choose(side)
         self._room.hold(grid)
         self._state = ttk.Label(body, style="Note.TLabel", wraplength=560, justify="left")
         self._state.grid(row=3, column=0, sticky="w", pady=(12, 0))
@@ -94,15 +120,27 @@ class ConflictDialog(Dialog):
                 row = next((row for row in self._rows if row.name in wrong), self._rows[0])
                 row.buttons[row.side or "mine"].focus_set()
                 return
+            self._begin_saving()
+            return
         super().close(action)
 
+    def _begin_saving(self) -> None:
+        if self._saving:
+            return
+        self._saving = True
+        for button in self._buttons:
+            button.state(["disabled"])
+        self._state.configure(text="Saving…", style="Note.TLabel")
+        self.as_command(self._save)()
+
     def _add_heads(self, grid: ttk.Frame) -> None:
-        heads = ["Field", "It was", "Yours", self._words.theirs]
+        heads = ["Field", "It was", SIDE_NAMES["mine"], self._words.theirs]
         for column, text in enumerate(heads):
             shown = text if column != 1 or self._with_former else ""
             label = ttk.Label(grid, text=shown, style="Section.TLabel", wraplength=cell_width(self), justify="left")
             label.grid(row=0, column=column, sticky="sw", padx=(0, 16), pady=(0, 4))
-        for column, (side, text) in enumerate(zip(SIDES, ("Take all mine", "Take all theirs"), strict=True), start=2):
+        texts = ("Take all typed here", "Take all saved")
+        for column, (side, text) in enumerate(zip(SIDES, texts, strict=True), start=2):
             button = ttk.Button(grid, text=text, command=lambda side=side: self.take_all(side))  # type: ignore[misc]
             button.grid(row=1, column=column, sticky="w", padx=(0, 16), pady=(0, 8))
             button.bind("<Return>", lambda event: event.widget.invoke())
@@ -116,13 +154,17 @@ class ConflictDialog(Dialog):
         return self._check(self.choices)
 
     def _chosen(self) -> None:
-        self._show_state()
+        self._refused = ""
+        if hasattr(self, "_state"):  # what was chosen before is taken over while the rows are made
+            self._show_state()
 
     def _show_state(self, asked: bool = False) -> None:
         missing = len(self._rows) - len(self.choices)
         wrong = self._wrong() if not missing else {}
         text, style = "", "Note.TLabel"
-        if wrong:
+        if self._refused:
+            text, style = f"✗ Not saved: {self._refused}", "Error.TLabel"
+        elif wrong:
             text, style = "\n".join(f"✗ {sentence}" for sentence in wrong.values()), "Error.TLabel"
         elif missing:
             text = f"{missing} {'choice' if missing == 1 else 'choices'} to make: arrows and Space, Enter goes on."

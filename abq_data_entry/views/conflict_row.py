@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 Side = Literal["mine", "theirs"]
 SIDES: tuple[Side, Side] = ("mine", "theirs")
+SIDE_NAMES: dict[Side, str] = {"mine": "Typed here", "theirs": "Saved"}
 EMPTY = "(empty)"
 _WIDEST, _NARROWEST = 24, 11  # characters in a line of a cell
 _AROUND = 20  # characters beside the three cells: the names of fields, and what is between
@@ -121,7 +122,7 @@ class ConflictRow:
     def _show(self) -> None:
         for side, button in self.buttons.items():
             chosen = side == self.side
-            words = {"mine": "Yours", "theirs": "Theirs"}[side]
+            words = SIDE_NAMES[side]
             text = words if self._difference.long else self._difference.text(side)
             button.configure(text=f"{'●' if chosen else '○'}  {text}")
             button.state(["selected" if chosen else "!selected"])

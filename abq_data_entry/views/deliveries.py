@@ -14,6 +14,11 @@ from .side_window import SideWindow
 
 REFRESH_MS = 1000
 _COLUMNS = (("Day", 11), ("Version", 8), ("To", 6), ("State", 14), ("Since", 17), ("What next", 50))
+_CANNOT = {
+    "Try Again": "Only what waits or has failed can be tried again",
+    "Cancel Delivery": "Only what isn't finished can be cancelled",
+    "Show File": "The file of this delivery isn't on this computer any more",
+}
 _EMPTY = "Nothing was delivered from this computer yet. Uploads of the Tools menu stand here."
 _ALL_DONE = "Everything has arrived, or was cancelled. Without “Unfinished only” it is listed too."
 
@@ -72,8 +77,13 @@ class DeliveriesWindow(SideWindow):
         self._buttons = self._make_buttons(self.room)
         self._bind_keys()
         self.show(self.tree)
-        self.minsize(self._buttons["Close"].master.winfo_reqwidth() + 32, 320)
+        self.minsize(self._buttons["Close"].winfo_reqwidth() + 48, 320)
         self.repeat(REFRESH_MS, self.refresh)
+
+    def say(self, text: str) -> None:
+        """Say what was done, or why it wasn't."""
+        if self.winfo_exists():
+            self._said.configure(text=text)
 
     def refresh(self) -> None:
         """Look now what has changed; while an answer is still under way nothing more is asked."""
@@ -108,21 +118,14 @@ class DeliveriesWindow(SideWindow):
         return count
 
     def _make_buttons(self, room: ttk.Frame) -> dict[str, ttk.Button]:
-        bar = ttk.Frame(room)
-        bar.grid(row=3, column=0, sticky="ew", pady=(16, 0))
-        bar.columnconfigure(1, weight=1)
-        made = {
-            text: ttk.Button(bar, text=text, command=lambda text=text: self._do(text))  # type: ignore[misc]
+        self._said = ttk.Label(room, style="Note.TLabel")
+        self._said.grid(row=3, column=0, sticky="ew", pady=(8, 0))
+        calls: dict[str, Callable[[], object]] = {
+            text: lambda text=text: self._do(text)  # type: ignore[misc]
             for text in ("Try Again", "Cancel Delivery", "Show File")
         }
-        made["Close"] = ttk.Button(bar, text="Close", command=self.destroy)
-        for column, button in enumerate(made.values(), 2):
-            button.grid(row=0, column=column, padx=(8, 0))
-        made["Forget Logins"] = ttk.Button(bar, text="Forget Logins", command=self._callbacks.forget_logins)
-        made["Forget Logins"].grid(row=0, column=0)
-        for button in made.values():
-            button.bind("<Return>", lambda event: event.widget.invoke())
-        return made
+        calls |= {"Close": self.destroy, "Forget Logins": self._callbacks.forget_logins}
+        return self.add_buttons(4, calls)
 
     def _bind_keys(self) -> None:
         self.bind("<F5>", lambda _event: self.refresh())
@@ -161,10 +164,16 @@ class DeliveriesWindow(SideWindow):
 
     def _do(self, text: str) -> str:
         row = self._chosen()
-        if row is not None and self._can(text):
+        if row is None:
+            self.say("No delivery is chosen")
+        elif not self._can(text):
+            self.say(_CANNOT[text])
+        else:
+            self.say("")
             if text == "Copy Receipt":
                 self.clipboard_clear()
                 self.clipboard_append(row.receipt)
+                self.say(f"The receipt is copied: {row.receipt.splitlines()[0]}")
             else:
                 calls = self._callbacks
                 call = {"Try Again": calls.retry, "Cancel Delivery": calls.cancel, "Show File": calls.show_file}[text]

@@ -227,7 +227,8 @@ class DataRecordForm(ttk.Frame):
     def show_changed(self, key: RecordKey, by: str) -> None:
         """``by`` has saved the record ``key``: say so while it is being corrected here."""
         if self._opened is not None and self._opened.key == key:
-            self._opened = self._opened._replace(changed_by=by)
+            named = "You (in another window)" if by and by == self.person else by
+            self._opened = self._opened._replace(changed_by=named)
             self._refresh()
 
     def make_new(self) -> None:

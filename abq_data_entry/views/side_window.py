@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from tkinter import ttk
 from typing import TypeVar
 
+from ..widgets.flow import Flow
 from .placing import FRAME_HEIGHT, MARGIN, within_screen
 
 _OFFSET = 32
@@ -32,13 +33,13 @@ class SideWindow(tk.Toplevel):
             self.bind(key, lambda _event: self.destroy())
 
     def add_buttons(self, row: int, calls: Mapping[str, Callable[[], object]]) -> dict[str, ttk.Button]:
-        """A line of buttons at the right, by their texts; Enter presses the one that has the focus."""
-        bar = ttk.Frame(self.room)
-        bar.grid(row=row, column=0, columnspan=2, sticky="e", pady=(16, 0))
+        """Buttons by their texts, in as many lines as the width makes necessary."""
+        bar = Flow(self.room, len(calls))
+        bar.grid(row=row, column=0, columnspan=2, sticky="ew", pady=(16, 0))
         made = {text: ttk.Button(bar, text=text, command=call) for text, call in calls.items()}
-        for column, button in enumerate(made.values()):
-            button.grid(row=0, column=column, padx=(8, 0))
-            button.bind("<Return>", lambda event: event.widget.invoke())
+        for button in made.values():
+            bar.add(button, 8)
+        bar.bind("<Configure>", lambda event: bar.fit(event.width))
         return made
 
     def repeat(self, milliseconds: int, action: Callable[[], object]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tkinter as tk
 from decimal import Decimal
+from tkinter import ttk
 
 import pytest
 
+from abq_data_entry.application.entry import person
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views.conflict import ConflictDialog
@@ -138,9 +141,11 @@ def test_somebody_saves_again_while_the_dialog_is_open(correcting: Window, store
     correcting.fill(Plants="12")
     other_saves(stored, correcting, Plants="13")
     correcting.app.form.submit()
-    conflict(correcting).take_all("mine")
+    first = conflict(correcting)
+    first.take_all("mine")
     other_saves(stored, correcting, Plants="14")
     correcting.answer("Save")
+    correcting.until(lambda: first not in correcting.dialogs and correcting.dialogs, "the next question")
     dialog = conflict(correcting)
     assert dialog._rows[0]._difference.theirs == "14" and dialog._rows[0]._difference.was == "13"
     dialog.take_all("theirs")
@@ -196,3 +201,72 @@ def test_a_record_that_was_deleted_meanwhile_can_be_saved_as_a_new_one(correctin
     assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 12
     changes = stored.get_history(today(correcting), "8:00", "A", 1)
     assert [each.operation for each in changes][-2:] == ["DELETE", "INSERT"]
+
+
+def test_what_was_chosen_stays_when_the_save_is_refused(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Plants="12", Blossoms="30", Fruit="9")
+    other_saves(stored, correcting, Plants="13", Blossoms="31", Fruit="10")
+    correcting.app.form.submit()
+    dialog = conflict(correcting)
+    dialog.take_all("mine")
+    dialog.choose(F.FRUIT, "theirs")
+    stored.query("ALTER TABLE plot_checks ADD CONSTRAINT house_rule CHECK (plants <> 12) NOT VALID")
+    correcting.answer("Save")
+    correcting.until(lambda: "Not saved" in state_of(dialog), "the refusal")
+    assert correcting.dialogs == [dialog]
+    assert "can be saved" not in state_of(dialog)
+    assert dialog.choices == {F.PLANTS: "mine", F.BLOSSOMS: "mine", F.FRUIT: "theirs"}
+    stored.query("ALTER TABLE plot_checks DROP CONSTRAINT house_rule")
+    correcting.answer("Save")
+    correcting.until(lambda: not correcting.app.form.saving, "the save")
+    saved = stored.get_record(today(correcting), "8:00", "A", 1)
+    assert (saved[F.PLANTS], saved[F.BLOSSOMS], saved[F.FRUIT]) == (12, 30, 10)
+    assert not correcting.dialogs
+
+
+def test_what_was_chosen_stays_when_somebody_is_quicker_once_more(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Plants="12", Fruit="9")
+    other_saves(stored, correcting, Plants="13", Fruit="10")
+    correcting.app.form.submit()
+    first = conflict(correcting)
+    first.take_all("mine")
+    other_saves(stored, correcting, Plants="14", Fruit="10")
+    correcting.answer("Save")
+    correcting.until(lambda: first not in correcting.dialogs and correcting.dialogs, "the next question")
+    dialog = conflict(correcting)
+    assert F.PLANTS not in dialog.choices  # it has another value by now
+    dialog.take_all("theirs")
+    correcting.answer("Save")
+    correcting.until(lambda: not correcting.app.form.saving, "the save")
+    assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 14
+
+
+def test_a_technician_who_is_not_in_the_list_any_more_is_told_before(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.fill_readings()
+    other_saves(stored, window, Technician="P Taylor", Plants="4")
+    window.app.form.submit()
+    dialog = conflict(window)
+    window.app.form.choices[F.TECHNICIAN] = ("P Taylor",)
+    dialog.take_all("mine")
+    assert "isn't in the list" in state_of(dialog)
+    window.answer("Cancel")
+
+
+def test_the_same_person_is_called_you(correcting: Window, stored: SQLModel) -> None:
+    who = person(correcting.app)
+    correcting.fill(Plants="12")
+    stored.save_record(record(1, today(correcting), Plants="13"), author=who, workstation="bench-2")
+    correcting.app.form.submit()
+    dialog = conflict(correcting)
+    assert "has changed since it was opened here" in dialog.message
+    assert "You saved it at" in dialog.detail and "in another window or on another computer" in dialog.detail
+    assert all("heirs" not in text for text in texts_of(dialog))
+    assert "Typed here" in texts_of(dialog) and any(text.startswith("Saved by you, ") for text in texts_of(dialog))
+    correcting.answer("Cancel")
+
+
+def texts_of(widget: tk.Misc) -> list[str]:
+    """All that labels and buttons say."""
+    own = [str(widget.cget("text"))] if isinstance(widget, ttk.Label | ttk.Button) else []
+    return own + [text for each in widget.winfo_children() for text in texts_of(each)]

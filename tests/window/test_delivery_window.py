@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from abq_data_entry.application.attempts import opened
+from abq_data_entry.models import SQLModel
+from abq_data_entry.outbox import Destination
 from abq_data_entry.views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
+from abq_data_entry.views.waiting import WaitingWindow
 from abq_data_entry.widgets import live_list
 from abq_data_entry.widgets.live_list import SLICE_SECONDS
 from abq_data_entry.widgets.shy_scrollbar import ShyScrollbar
 from tests.fixtures.window import Window
+from tests.window.test_form import record
 
 REASON = "The server isn't known yet. " + "A reason as long as they come. " * 12 + "Ask your administrator."
 
@@ -211,3 +218,71 @@ def test_rows_that_cannot_be_had_leave_the_old_ones(window: Window, shown: Deliv
 def test_forget_logins_is_always_offered(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
     shown._buttons["Forget Logins"].invoke()
     assert calls.made == [("forget", "")]
+
+
+def test_what_was_done_is_said_in_the_window(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
+    show(window, shown, calls, waiting(1))
+    shown.tree.focus_force()
+    window.until(lambda: window.app.focus_get() is shown.tree, "the focus")
+    window.press("ctrl+c")
+    window.until(lambda: said(shown) == "The receipt is copied: receipt 1", "the word on the copy")
+    show(window, shown, calls, row(1))
+    window.press("ctrl+o")
+    window.until(lambda: "isn't on this computer any more" in said(shown), "the word on the file")
+    window.press("Delete")
+    window.until(lambda: "isn't finished" in said(shown), "the word on what can't be cancelled")
+
+
+@pytest.mark.parametrize("has_opener", [True, False])
+def test_the_folder_that_is_opened_is_named(
+    window: Window, stored: SQLModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_opener: bool
+) -> None:
+    stored.save_record(record(1, "2026-11-21"))
+    box = opened()
+    box.add(stored, datetime.date(2026, 11, 21), Destination("rest", "http://localhost:1/upload"), "test")
+    opener = tmp_path / "xdg-open"
+    if has_opener:
+        opener.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/seen\n')
+        opener.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":" if has_opener else None)
+    window.app.callbacks["show_deliveries"]()
+    (real,) = [each for each in window.app.winfo_children() if isinstance(each, DeliveriesWindow)]
+    window.until(lambda: real._list.chosen, "the delivery")
+    real._do("Show File")
+    expected = "The folder with the file is opened: " if has_opener else "No program here shows folders."
+    window.until(lambda: said(real).startswith(expected), "the word on the folder")
+    assert window.app.status.get() == said(real)
+    real.destroy()
+
+
+def test_enter_presses_the_button_that_has_the_focus(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
+    show(window, shown, calls, waiting(1))
+    for text, made in (("Cancel Delivery", "cancel"), ("Show File", "show"), ("Try Again", "retry")):
+        button, expected = shown._buttons[text], (made, "id1")
+        button.focus_force()
+        window.until(lambda button=button: window.app.focus_get() is button, "the focus")  # type: ignore[misc]
+        window.press("Return")
+        window.until(lambda expected=expected: expected in calls.made, text)  # type: ignore[misc]
+    assert len(calls.made) == 3
+
+
+def test_all_buttons_are_in_sight_with_large_letters(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
+    show(window, shown, calls, waiting(1))
+    window.app.settings["font size"].set(20)
+    window.app.callbacks["show_waiting"]()
+    (records,) = [each for each in window.app.winfo_children() if isinstance(each, WaitingWindow)]
+    for top in (shown, records):
+        top.geometry("1270x850")
+        window.until(lambda top=top: top.winfo_width() == 1270, "the size")  # type: ignore[misc]
+        window.settle()
+        assert top.minsize()[0] <= 1270 and top.minsize()[1] <= 850
+        for text, button in top._buttons.items():
+            right = button.winfo_rootx() - top.winfo_rootx() + button.winfo_width()
+            lower = button.winfo_rooty() - top.winfo_rooty() + button.winfo_height()
+            assert button.winfo_viewable() and right <= 1270 and lower <= 850, text
+    records.destroy()
+
+
+def said(shown: DeliveriesWindow) -> str:
+    """What the window says on what was done."""
+    return str(shown._said.cget("text"))

@@ -337,3 +337,26 @@ def test_a_look_at_the_check_from_before_a_save_hides_nothing(window: Window, mo
     gate.set()
     window.settle()
     assert set(window.app.form.check.recorded) == {1}
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.8])
+def test_a_save_that_takes_a_while_says_so(window: Window, stored: SQLModel, pause: float) -> None:
+    stored.query(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN PERFORM pg_sleep({pause}); RETURN NEW; END $$;"
+        "CREATE TRIGGER slow BEFORE INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION slowly()"
+    )
+    window.begin_check()
+    window.fill_readings()
+    said: list[str] = []
+    window.app.status.trace_add("write", lambda *_: said.append(window.app.status.get()))
+    window.save()
+    assert any(text.startswith("Saving…") for text in said) is bool(pause)
+    assert said[-1].startswith("Plot 1, lab A, 8:00: saved")
+
+
+def test_what_the_form_offers_has_the_name_that_the_menu_has(window: Window) -> None:
+    from abq_data_entry.mainmenu import ALL_COMMANDS, DISCARD
+
+    assert str(window.app.form._plot_panel._discard_button.cget("text")) == DISCARD.text
+    assert not any("Clear" in command.text for command in ALL_COMMANDS)

@@ -274,6 +274,7 @@ def test_what_the_database_refuses_is_put_right_in_the_form(
     assert "Nobody N is not known" in str(shown._detail.cget("text"))
     shown.press("Open")
     window.until(lambda: window.text(F.TECHNICIAN) == "Nobody N", "the record in the form")
+    window.until(lambda: not shown.winfo_exists(), "the list to give way to the form")
     window.settle()
     window.fill(Technician="P Taylor")
     window.save()
