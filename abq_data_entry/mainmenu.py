@@ -307,9 +307,11 @@ def keys_text(mac: bool) -> list[tuple[str, str]]:
         ("Ctrl+Enter", "Save from anywhere in the form"),
         ("Ctrl+/, Ctrl+* (number pad)", "Previous, next record"),
         ("Page Up, Page Down (number pad)", "Previous, next record, from a field, without Num Lock"),
-        ("Alt+Down", "Open a list"),
+        ("Alt+Down", "Open a list; in Date: the calendar"),
+        ("↑, ↓ in Date", "A day on, a day back"),
         ("Alt+Enter", "Take the value that the line below a field offers (24.09?)"),
         ("F7", "All plots of a colleague's check get your name, where the window asks"),
+        ("F6", "Keep a date that the window asks about"),
         ("Esc", "Close help, a message or a dialog"),
     ]
     commands = [

@@ -231,6 +231,7 @@ class Application(tk.Tk):
             ),
             self.settings,
             lambda: self.today(),
+            _month_first,
         )
         self._form_room.hold(self.form, self.form.fit)
         self.record_list = RecordList(
@@ -242,6 +243,7 @@ class Application(tk.Tk):
                 command(lambda row: menu_command("history", "show_history_of", self, row)),
             ),
             lambda: self.today(),
+            _month_first,
         )
         self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
         self.status_bar.grid(row=2, column=0, sticky="ew")
@@ -372,3 +374,9 @@ class Application(tk.Tk):
         self.jobs.submit("database", self.connection.close)
         self.jobs.close()
         self.destroy()
+
+
+def _month_first() -> bool:
+    from .locale_dates import month_first  # with the first slash in a date: no start has to pay for it
+
+    return month_first()

@@ -103,12 +103,23 @@ def may_become_date(text: str, month_first: bool = False) -> bool:
     return month.strip("0") != "" and _begins_number(day, _days(int(year), int(month)), padded=False)
 
 
+def likely_date(text: str, today: datetime.date | None = None) -> str | None:
+    """Return the date that a text with wrong signs in it was probably meant to be ('26:11:'), None if there is none."""
+    likely = text.translate(_SLIPS)
+    if likely == text or _FOREIGN.search(likely):
+        return None
+    try:
+        return read_date(likely, today).isoformat()
+    except ValueError:
+        return None
+
+
 def distance(date: datetime.date, today: datetime.date) -> str:
     """Return how far a date is from today, in words: '16 days back', '36 years ahead'; '' for today."""
     days = abs((date - today).days)
     if not days:
         return ""
-    years = days * 4 // 1461
+    years = round(days / 365.2425)
     number, unit = (years, "year") if years >= 2 else (days, "day")
     return f"{number:,} {unit}{'s' * (number != 1)} {'ahead' if date > today else 'back'}"
 
@@ -169,7 +180,8 @@ def _latest_of_month(text: str, today: datetime.date, day: int) -> datetime.date
 def _problem(text: str, today: datetime.date | None) -> str:
     """Return the words for a text that is no date in any form."""
     if foreign := _FOREIGN.search(text):
-        return f"`{foreign[0]}` isn't part of a date{_offer(text, today)}"
+        likely = likely_date(text, today)
+        return f"`{foreign[0]}` isn't part of a date{f': {likely}?' if likely else ''}"
     if slashed := _SLASHES.fullmatch(text):
         return f"{text}: {_which_is_the_month(slashed, today)}"
     if re.fullmatch(r"[0-9]{4}[-/.]?", text):
@@ -181,16 +193,6 @@ def _problem(text: str, today: datetime.date | None) -> str:
     if today is None and _DAY_FIRST.fullmatch(text):
         return f"{text}: the year is missing"
     return f"{text}: write it as 2026-11-21, 21.11. or 21"
-
-
-def _offer(text: str, today: datetime.date | None) -> str:
-    likely = text.translate(_SLIPS)
-    if _FOREIGN.search(likely):
-        return ""
-    try:
-        return f": {read_date(likely, today)}?"
-    except ValueError:
-        return ""
 
 
 def _which_is_the_month(slashed: re.Match[str], today: datetime.date | None) -> str:

@@ -57,6 +57,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("implied decimals", False),
     Setting("auto advance", False),
     Setting("correction reason", "other days", choices=("never", "other days", "always")),
+    Setting("old_date_days", 7, 0, 36500),
     Setting("db_host", ""),
     Setting("db_port", "5432"),
     Setting("db_name", "abq"),

@@ -106,7 +106,7 @@ def _labels(style: ttk.Style, look: Look) -> None:
     style.map("Message.TFrame", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.accent)])
     style.configure("Warning.Bar.TLabel", background=p.bar, foreground=p.warning)
     words = {"background": p.bar, "foreground": p.error, "bordercolor": p.error}
-    style.configure("Words.TLabel", relief="solid", borderwidth=1, padding=(8, 4), font="AbqSmall", **words)
+    style.configure("Words.TLabel", padding=(8, 4), font="AbqSmall", **words)
     style.configure("Tooltip.TLabel", background=p.text, foreground=p.surface, padding=(8, 4), font="AbqSmall")
 
 

@@ -13,6 +13,7 @@ from ..constants import FieldNames as F
 from ..themes import Look
 from ..widgets import FieldInput, Flow, PlotState, PlotStrip
 from ..widgets.focus import give_focus
+from .date_line import DateLine, DateQuestion
 from .day_line import DayLine, DayOffer
 from .record_inputs import CheckKey
 from .technician_line import TechnicianLine, TechnicianQuestion
@@ -101,6 +102,7 @@ class CheckPanel(ttk.Frame):
         add_input: AddInput,
         go_to_plot: Callable[[int], object],
         next_check: Callable[[], object],
+        keep_date: Callable[[], object],
     ) -> None:
         super().__init__(parent)
         heads = ((F.DATE, 11), (F.TIME, 7), (F.LAB, 4), (F.TECHNICIAN, 20))
@@ -129,6 +131,7 @@ class CheckPanel(ttk.Frame):
         self._beside.bind("<Configure>", lambda _event: self._place_lines())
         self.day_line = DayLine(self)
         self.technician_line = TechnicianLine(self)
+        self.date_line = DateLine(self, keep_date)
         self._next = ttk.Button(progress, style="Accent.TButton", command=next_check)
         self._next.bind("<Return>", lambda _event: self._next.invoke())
 
@@ -198,10 +201,20 @@ class CheckPanel(ttk.Frame):
             self.technician_line.update_idletasks()
             self._place_lines()
 
+    def ask_date(self, found: DateQuestion | None) -> bool:
+        """Ask about the day of the check, say what was asked, or nothing; returns whether that is new."""
+        is_new = self.date_line.show(found)
+        if is_new:
+            self.date_line.grid_forget()
+            self.date_line.place_forget()
+            self.date_line.update_idletasks()
+            self._place_lines()
+        return is_new
+
     def _place_lines(self) -> None:
         """Beside date, time, lab and technician where there is room, else below the strip, where they ask for some."""
         free = True
-        for row, line in ((2, self.day_line), (3, self.technician_line)):
+        for row, line in ((2, self.date_line), (3, self.day_line), (4, self.technician_line)):
             if not line.text:
                 continue
             if free and line.winfo_reqwidth() <= self._beside.winfo_width():

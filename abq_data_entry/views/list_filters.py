@@ -50,7 +50,9 @@ class ListFilters(ttk.Frame):
             box.bind("<Escape>", lambda _event, name=name: self._take_back(name, changed))  # type: ignore[misc]
             self._boxes[name] = box
         # Over the rows, not above them: a mark moves nothing.
-        self._words = ttk.Label(parent, style="Words.TLabel", justify="left", wraplength=480)
+        self._words = ttk.Label(
+            parent, style="Words.TLabel", justify="left", wraplength=480, relief="solid", borderwidth=1
+        )
 
     def add_box(self, label: str, width: int, variable: tk.StringVar) -> ttk.Combobox:
         """One more box in the bar, behind its label."""

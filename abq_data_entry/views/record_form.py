@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
+from ..fields.dates import DateReader
 from ..themes import Look
 from ..widgets import FieldEntry, FieldInput, FieldNotes
 from ..widgets.focus import focused_widget
@@ -18,6 +19,8 @@ from ..widgets.typed import TypedField
 from .autofill import Autofill
 from .check_panel import CheckPanel, CheckView, Entering
 from .confirmation import Confirmation
+from .date_line import KEY as KEEP_DATE_KEY
+from .date_line import DateQuestion, question
 from .day_line import DayOffer
 from .form_keys import FormKeys
 from .opened_record import OpenedRecord, opened_in
@@ -32,6 +35,7 @@ from .typed_keys import Place
 SAVING = (F.MEDIAN_HEIGHT, F.NOTES)
 """The fields in which Enter saves."""
 
+OLD_DATE_DAYS = 7
 HABIT_SECONDS = 1.0  # in which Enter after a field that went on by itself is the habitual one
 
 
@@ -65,6 +69,7 @@ class DataRecordForm(ttk.Frame):
         callbacks: FormCallbacks,
         settings: Mapping[str, tk.Variable],
         today: Callable[[], datetime.date] = datetime.date.today,
+        month_first: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(parent, padding=(16, 8))
         self._callbacks = callbacks
@@ -85,14 +90,16 @@ class DataRecordForm(ttk.Frame):
         """The plot that the form is at, though its record couldn't be opened."""
         self.confirmation = Confirmation()
         self._stopped_at: tk.Misc | None = None
-        self.inputs = RecordInputs()
+        self.inputs = RecordInputs(DateReader(today, month_first))
         self.inputs.has_person = lambda: self._corrects or self._is_confirmed
         self._keys = FormKeys(self.inputs, self.submit)
         self.choices = self.inputs.choices
         self._autofill = Autofill(self.inputs, settings, today)
         self.columnconfigure(0, weight=1)
         self.rowconfigure(2, weight=1)
-        self._check_panel = CheckPanel(self, self._add_input, callbacks.go_to_plot, callbacks.next_check)
+        self._check_panel = CheckPanel(
+            self, self._add_input, callbacks.go_to_plot, callbacks.next_check, self._keep_date
+        )
         self._check_panel.grid(row=0, column=0, sticky="ew")
         ttk.Frame(self, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew", pady=8)
         self._plot_panel = PlotPanel(
@@ -108,6 +115,8 @@ class DataRecordForm(ttk.Frame):
         window = self.winfo_toplevel()
         window.bind("<Key>", lambda _event: self.confirmation.key_pressed(), add=True)
         window.bind("<Button-1>", lambda _event: self._wait_no_more(), add=True)
+        self.inputs[F.DATE].editor.bind("<<Left>>", lambda _event: self._show_date_line())
+        window.bind(f"<{KEEP_DATE_KEY}>", lambda _event: self._keep_date())
         window.bind(f"<{WHOLE_CHECK_KEY}>", lambda _event: self._check_panel.technician_line.toggle())
         self.begin_new(all_fields=True)
 
@@ -416,7 +425,7 @@ class DataRecordForm(ttk.Frame):
             self.show_errors(errors)
             self.type_ahead.refused(self._places_ahead())
             return
-        if not self._has_person():
+        if self._asks_date() or not self._has_person():
             return
         if self.changed and not self.reason.is_given():
             self.type_ahead.refused(self._places_ahead())
@@ -433,6 +442,8 @@ class DataRecordForm(ttk.Frame):
         if self._waits_for_check(name):
             return
         if self._holds(name):
+            return
+        if name == F.DATE and self._asks_date(entered=True):
             return
         if name == F.TECHNICIAN and not self._corrects:
             self.confirm_technician()
@@ -541,6 +552,41 @@ class DataRecordForm(ttk.Frame):
         """The field that has the focus."""
         widget = focused_widget(self)
         return next((each for each in self.inputs.values() if each.editor is widget), None)
+
+    # -- a day that the check hardly is of --------------------------------------------------------------
+
+    def _date_question(self) -> DateQuestion | None:
+        """What is to be asked about the date; nothing of one that filled itself, or of the record that is corrected."""
+        date, days = self.inputs.value(F.DATE), self._settings.get("old_date_days")
+        filled = self.inputs[F.DATE].filled_by_itself or self.inputs.read_only
+        if not isinstance(date, datetime.date) or filled or (self._opened is not None and self._opened.key[0] == date):
+            return None
+        return question(date, self._today(), int(days.get()) if days is not None else OLD_DATE_DAYS)
+
+    def _show_date_line(self) -> None:
+        self._check_panel.ask_date(self._date_question())
+
+    def _asks_date(self, entered: bool = False) -> bool:
+        """Whether the date is still to be kept or changed: then it has the focus. ``entered``: Enter keeps it."""
+        line = self._check_panel.date_line
+        is_new = self._check_panel.ask_date(self._date_question())
+        if not line.asks or (entered and not is_new and line.answer_with_enter()):
+            return False
+        self.inputs[F.DATE].focus_set()
+        self._sound()
+        return True
+
+    def _keep_date(self) -> str:
+        """The date is right, however unlikely; on to the next field."""
+        self.inputs[F.DATE].check()
+        self._show_date_line()
+        line = self._check_panel.date_line
+        if line.asks:
+            line.keep()
+            focused = self.focused
+            if focused is not None and focused.name == F.DATE:
+                self.advance(F.DATE)
+        return "break"
 
     # -- who sits here --------------------------------------------------------------------------------
 
@@ -849,6 +895,9 @@ class DataRecordForm(ttk.Frame):
         self._check_panel.show(self.check, current, technician, half_typed)
         self._plot_panel.show_discard(self.changed)
         self._check_panel.ask_technician(self._question())
+        focused = self.focused
+        if focused is None or focused.name != F.DATE:  # while it is typed it may mean anything
+            self._show_date_line()
         previous = self.check.previous.get(current or 0, {})
         when = f"Recorded on {previous[F.DATE]} at {previous[F.TIME]}" if previous else ""
         for name in fields.FOCUS_ORDER[6:-1]:

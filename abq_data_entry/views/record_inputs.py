@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from .. import fields
 from ..constants import FieldNames as F
+from ..fields.dates import DateReader
 from ..widgets import FieldInput
 
 Record = dict[str, object]
@@ -19,10 +20,14 @@ CHECK_FIELDS = (F.DATE, F.TIME, F.LAB, F.TECHNICIAN)
 
 
 class RecordInputs(dict[str, FieldInput]):
-    """One :class:`FieldInput` a field. ``choices`` holds the lists' present values by field name."""
+    """One :class:`FieldInput` a field. ``choices`` holds the lists' present values by field name.
 
-    def __init__(self) -> None:
+    ``reader`` says how dates are read here.
+    """
+
+    def __init__(self, reader: DateReader) -> None:
         super().__init__()
+        self._reader = reader
         self.choices: dict[str, fields.Choices | None] = {}
         self.of_record: Mapping[str, object] = {}
         """What the record that is open has of lists: it may be retired, and offered for other records no more."""
@@ -35,7 +40,8 @@ class RecordInputs(dict[str, FieldInput]):
 
     def add(self, parent: tk.Misc, name: str, label: str, width: int, label_width: int) -> FieldInput:
         """Make the input of the field ``name``."""
-        each = FieldInput(parent, fields.field(name), label, lambda: self.offered(name), width, label_width)
+        choices = lambda: self.offered(name)  # noqa: E731
+        each = FieldInput(parent, fields.field(name), label, choices, width, label_width, self._reader)
         self[name] = each
         return each
 

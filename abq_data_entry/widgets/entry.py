@@ -37,16 +37,7 @@ class FieldEntry(TypedField):
             bind_after_class(self, "<Key>", self._tell_full)
 
     def settle(self) -> None:
-        """Bring a valid date into its usual form; numbers and texts stay as they were typed."""
-        if self.field.type is not FieldTypes.DATE:
-            return
-        try:
-            value = fields.parse(self.field, self.text)
-        except ValueError:
-            return
-        formatted = fields.format_value(self.field, value)
-        if formatted != self.variable.get():
-            self.variable.set(formatted)
+        """Numbers and texts stay as they were typed."""
 
     def mark(self) -> str:
         """What is wrong with the text, in words; empty while typing on could make it right."""

@@ -8,8 +8,10 @@ from tkinter import ttk
 
 from .. import fields
 from ..constants import FieldTypes
+from ..fields.dates import DateReader
 from .check_box import FieldCheck
 from .choice import FieldChoice
+from .date_entry import DateEntry
 from .entry import FieldEntry
 from .focus import focused_widget, give_focus, is_beside
 from .notes import FieldNotes
@@ -40,9 +42,11 @@ class FieldInput(ttk.Frame):
         choices: Callable[[], fields.Choices | None] = lambda: None,
         width: int = 9,
         label_width: int = 0,
+        reader: DateReader = DateReader(),  # noqa: B008 - it never changes
     ) -> None:
         super().__init__(parent)
         self.field = field
+        self._reader = reader
         self.choices = choices
         self.error = ""
         self.alarm: Callable[[], object] = lambda: None
@@ -151,6 +155,8 @@ class FieldInput(ttk.Frame):
             return FieldNotes(self, self.field)
         if self.field.type in (FieldTypes.LIST, FieldTypes.TIME):
             return FieldChoice(self, self.field, self.choices, width)
+        if self.field.type is FieldTypes.DATE:
+            return DateEntry(self, self.field, width, self._reader)
         return FieldEntry(self, self.field, width)
 
     def _place(self, label: str, label_width: int) -> None:
@@ -213,6 +219,8 @@ class FieldInput(ttk.Frame):
         wrong = self.editor.mark()
         if wrong or not self.error:
             return wrong
+        if isinstance(self.editor, TypedField):
+            return self.editor.wrong()
         try:
             self.value()
         except ValueError as error:
@@ -226,7 +234,7 @@ class FieldInput(ttk.Frame):
 
     def _take_likely(self, _event: object) -> str | None:
         """Take the value that the error offers ("24;09": 24.09)."""
-        likely = fields.likely(self.field, self.text) if self.error else None
+        likely = self.editor.likely() if self.error and isinstance(self.editor, TypedField) else None
         if likely is None or not isinstance(self.editor, TypedField):
             return None
         self.editor.edit_text(likely)

@@ -48,6 +48,18 @@ class TypedField(ttk.Entry):
         """What is wrong with the text, in words; empty while typing on could make it right."""
         return fields.mark(self.field, self.text, self.choices())
 
+    def wrong(self) -> str:
+        """What is wrong with the text as it is, in words."""
+        try:
+            fields.parse(self.field, self.text, self.choices())
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def likely(self) -> str | None:
+        """What a text that isn't valid was probably meant to be; ``None`` where there is no telling."""
+        return fields.likely(self.field, self.text)
+
     def set_text(self, text: str) -> None:
         """Fill the field by the program: not a step to undo."""
         if text != self.variable.get():

@@ -1,0 +1,195 @@
+"""A month's days below an entry: chosen by the arrows or the mouse, taken with Enter, left with Escape."""
+
+from __future__ import annotations
+
+import calendar
+import datetime
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+from tkinter.font import nametofont
+
+_WEEKS = 6
+_HINT = "Enter takes it, Esc leaves; Page Up and Down: months"
+
+
+class CalendarPopup(ttk.Frame):
+    """Lies over the window, below its ``entry``, which keeps the focus: its keys go to the calendar while that is open.
+
+    ``take(date)`` is called with the day that was chosen. Any other key closes the calendar and goes on to the entry.
+    """
+
+    def __init__(
+        self, entry: ttk.Entry, date: datetime.date, today: datetime.date, take: Callable[[datetime.date], object]
+    ) -> None:
+        window = entry.winfo_toplevel()
+        super().__init__(window, style="Help.TFrame", padding=8, relief="solid", borderwidth=1)
+        self.date = date
+        self._entry, self._today, self._take = entry, today, take
+        self._window = window
+        self._days: dict[int, datetime.date] = {}
+        self._build()
+        self._show()
+        self._place()
+        # In front of all that the entry does with keys, for as long as the calendar is open.
+        self._tag = f"Calendar{self}"
+        entry.bindtags((self._tag, *entry.bindtags()))
+        self._bind_keys()
+
+    def close(self) -> None:
+        """Take it away."""
+        self._entry.bindtags(tuple(each for each in self._entry.bindtags() if each != self._tag))
+        for sequence in self._window.bind_class(self._tag):
+            self._window.unbind_class(self._tag, sequence)
+        self._window.unbind("<Button-1>", self._clicked_id)
+        self.destroy()
+
+    def move(self, days: int) -> None:
+        """Go to another day."""
+        self._go_to(self.date.toordinal() + days)
+
+    def move_months(self, months: int) -> None:
+        """Go to the same day of another month, or to its last."""
+        number = self.date.year * 12 + self.date.month - 1 + months
+        year, month = number // 12, number % 12 + 1
+        if datetime.MINYEAR <= year <= datetime.MAXYEAR:
+            day = min(self.date.day, calendar.monthrange(year, month)[1])
+            self._go_to(datetime.date(year, month, day).toordinal())
+
+    def _go_to(self, ordinal: int) -> None:
+        if datetime.date.min.toordinal() <= ordinal <= datetime.date.max.toordinal():
+            self.date = datetime.date.fromordinal(ordinal)
+            self._show()
+
+    def _choose(self) -> None:
+        date = self.date
+        self.close()
+        self._take(date)
+
+    # -- how it looks -----------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        font = nametofont("TkDefaultFont")
+        self._cell = (font.measure("00") + 16, font.metrics("linespace") + 8)
+        head = ttk.Frame(self, style="Bar.TFrame")
+        head.grid(row=0, column=0, sticky="ew")
+        head.columnconfigure(1, weight=1)
+        self._title = ttk.Label(head, style="Bar.TLabel", font="AbqStrong", anchor="center")
+        self._title.grid(row=0, column=1, sticky="ew")
+        for column, text, months in ((0, "‹", -1), (2, "›", 1)):
+            button = ttk.Label(head, text=text, style="Bar.TLabel", font="AbqStrong", padding=(12, 2), cursor="hand2")
+            button.grid(row=0, column=column)
+            button.bind("<Button-1>", lambda _event, months=months: self.move_months(months))  # type: ignore[misc]
+        width, height = self._cell[0] * 7, self._cell[1] * (_WEEKS + 1)
+        self._canvas = tk.Canvas(self, width=width, height=height, highlightthickness=0, borderwidth=0)
+        self._canvas.grid(row=1, column=0, pady=4)
+        self._canvas.bind("<Button-1>", self._pick)
+        ttk.Label(self, text=_HINT, style="Bar.TLabel", font="AbqSmall", wraplength=width, justify="left").grid(
+            row=2, column=0, sticky="w"
+        )
+
+    def _show(self) -> None:
+        canvas, colours = self._canvas, _Colours(self)
+        canvas.configure(background=colours.surface)
+        canvas.delete("all")
+        self._days.clear()
+        self._title.configure(text=f"{calendar.month_name[self.date.month]} {self.date.year:04}")
+        for column, name in enumerate(calendar.day_abbr):
+            self._text(0, column, name[:2], colours.muted, "AbqSmall")
+        first = self.date.replace(day=1)
+        start = first.toordinal() - first.weekday()
+        for place in range(7 * _WEEKS):
+            if datetime.date.min.toordinal() <= start + place <= datetime.date.max.toordinal():
+                self._draw(place, datetime.date.fromordinal(start + place), colours)
+
+    def _draw(self, place: int, day: datetime.date, colours: _Colours) -> None:
+        row, column = place // 7 + 1, place % 7
+        width, height = self._cell
+        self._days[place] = day
+        colour = colours.text if day.month == self.date.month else colours.muted
+        box = (column * width + 2, row * height + 1, (column + 1) * width - 2, (row + 1) * height - 1)
+        if day == self.date:
+            colour = colours.on_accent
+            self._canvas.create_rectangle(*box, fill=colours.accent, outline=colours.accent)
+        if day == self._today:
+            # Not by colour alone: a frame, and its number is bold.
+            self._canvas.create_rectangle(*box, outline=colours.text, width=2)
+        self._text(row, column, str(day.day), colour, "AbqStrong" if day == self._today else "TkDefaultFont")
+
+    def _text(self, row: int, column: int, text: str, colour: str, font: str) -> None:
+        width, height = self._cell
+        place = (column * width + width // 2, row * height + height // 2)
+        self._canvas.create_text(*place, text=text, fill=colour, font=font)
+
+    def _place(self) -> None:
+        """Below the entry; above it, or beside, where the window has no room there."""
+        self.update_idletasks()
+        window, entry = self._window, self._entry
+        x = entry.winfo_rootx() - window.winfo_rootx()
+        below = entry.winfo_rooty() - window.winfo_rooty() + entry.winfo_height() + 2
+        x = max(0, min(x, window.winfo_width() - self.winfo_reqwidth()))
+        y = max(0, min(below, window.winfo_height() - self.winfo_reqheight()))
+        if y < below:
+            right = entry.winfo_rootx() - window.winfo_rootx() + entry.winfo_width() + 2
+            x = max(0, min(right, window.winfo_width() - self.winfo_reqwidth()))
+        self.place(x=x, y=y)
+        self.lift()
+
+    # -- keys and mouse ---------------------------------------------------------------------------------
+
+    def _bind_keys(self) -> None:
+        keys: dict[str, Callable[[], object]] = {
+            "Left": lambda: self.move(-1),
+            "Right": lambda: self.move(1),
+            "Up": lambda: self.move(-7),
+            "Down": lambda: self.move(7),
+            "Prior": lambda: self.move_months(-1),
+            "Next": lambda: self.move_months(1),
+            "Shift-Prior": lambda: self.move_months(-12),
+            "Shift-Next": lambda: self.move_months(12),
+            "Home": lambda: self._go_to(self._today.toordinal()),
+            "Return": self._choose,
+            "KP_Enter": self._choose,
+            "space": self._choose,
+            "Escape": self.close,
+            "Alt-Down": self.close,
+            "Alt-Up": self.close,
+        }
+        for key, action in keys.items():
+            self._window.bind_class(self._tag, f"<{key}>", lambda _event, action=action: _done(action))  # type: ignore[misc]
+        self._window.bind_class(self._tag, "<Key>", self._other_key)
+        self._window.bind_class(self._tag, "<FocusOut>", lambda _event: self.close())
+        self._clicked_id = self._window.bind("<Button-1>", self._clicked, add=True)
+
+    def _other_key(self, event: tk.Event) -> None:
+        if not event.keysym.startswith(("Shift", "Control", "Alt", "Meta", "Super", "ISO_", "Caps", "Num_")):
+            self.close()
+
+    def _clicked(self, event: tk.Event) -> None:
+        if self.winfo_exists() and not str(event.widget).startswith(str(self)):
+            self.close()
+
+    def _pick(self, event: tk.Event) -> None:
+        width, height = self._cell
+        day = self._days.get((event.y // height - 1) * 7 + event.x // width) if event.y >= height else None
+        if day is not None:
+            self.date = day
+            self._choose()
+
+
+class _Colours:
+    """The colours of the present theme, from the styles that have them."""
+
+    def __init__(self, widget: tk.Misc) -> None:
+        style = ttk.Style(widget)
+        chosen = ["selected", "focus"]
+        self.surface = style.lookup("Bar.TLabel", "background") or "#ffffff"
+        self.text = style.lookup("TLabel", "foreground") or "#000000"
+        self.muted = style.lookup("Note.TLabel", "foreground") or "#555555"
+        self.accent = style.lookup("Treeview", "background", chosen) or "#0a6a4e"
+        self.on_accent = style.lookup("Treeview", "foreground", chosen) or "#ffffff"
+
+
+def _done(action: Callable[[], object]) -> str:
+    action()
+    return "break"
