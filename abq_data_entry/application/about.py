@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..mainmenu import keys_text
 from ..version import version
 from ..views import Dialog
+from ..views.dialogs import line_width
 
 if TYPE_CHECKING:
     from .window import Application
@@ -61,9 +62,10 @@ class KeysDialog(Dialog):
         room = self.add_room(body, 12)
         grid = ttk.Frame(room.inside)
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
+        width = line_width(self) * 3 // 4
         for row, (key, text) in enumerate(keys_text(mac)):
             ttk.Label(grid, text=key, style="Section.TLabel").grid(row=row, column=0, sticky="w", padx=(0, 24))
-            ttk.Label(grid, text=text).grid(row=row, column=1, sticky="w")
+            ttk.Label(grid, text=text, wraplength=width, justify="left").grid(row=row, column=1, sticky="w")
         room.hold(grid)
         self.limit(room, grid)
         for key, number, what in (("<Up>", -1, "units"), ("<Down>", 1, "units"), ("<Prior>", -1, "pages"),
