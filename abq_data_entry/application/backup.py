@@ -95,7 +95,7 @@ class Backups:
         def work(job: Job) -> tuple[Path | None, list[str]]:
             from .. import postgres
 
-            postgres.readable(file)
+            postgres.refuse_foreign_file(file)
             endpoint = self._app.connection.endpoint()
             before = kept.make_before_restore(endpoint, postgres.Part(job, 0, 50))
             missing = postgres.restore(endpoint, file, migrated, postgres.Part(job, 50, 100))

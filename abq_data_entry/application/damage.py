@@ -66,7 +66,7 @@ class Damage:
         def work(job: Job) -> Path:
             from .. import postgres
 
-            postgres.readable(file)
+            postgres.refuse_foreign_file(file)
 
             def fill(server: EmbeddedServer) -> None:
                 server.create_database(name)

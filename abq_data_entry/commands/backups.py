@@ -85,7 +85,7 @@ def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
         _into_a_new_cluster(options.file, settings)
         return
     with opened_endpoint(settings, secrets) as endpoint:
-        postgres.readable(options.file)
+        postgres.refuse_foreign_file(options.file)
         before = None if options.no_backup else kept_backups(settings).make_before_restore(endpoint)
         missing = postgres.restore(endpoint, options.file, _migrated)
     print(f"The database {endpoint['dbname']} is as it was in {options.file}")
@@ -99,7 +99,7 @@ def _into_a_new_cluster(file: Path, settings: SettingsModel) -> None:
 
     if settings["db_host"]:
         raise NotDone("--put-aside is for the embedded database: one on a server is repaired by its administrator.")
-    postgres.readable(file)
+    postgres.refuse_foreign_file(file)
     name = str(settings["db_name"])
     missing: list[str] = []
 

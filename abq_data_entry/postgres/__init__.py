@@ -4,8 +4,8 @@ from .backup import dump, restore
 from .endpoints import configured, dsn, reading
 from .errors import Cancelled, Damaged, PostgresError
 from .kept_backups import KeptBackups, backups_of, rotation_of, way_back
-from .loading import readable
 from .moving import Moved, move
+from .ours import refuse_foreign_file
 from .programs import binaries
 from .replacing import replace_cluster
 from .server import EmbeddedServer, start
@@ -26,8 +26,8 @@ __all__ = [
     "dsn",
     "dump",
     "move",
-    "readable",
     "reading",
+    "refuse_foreign_file",
     "replace_cluster",
     "restore",
     "rotation_of",

@@ -12,6 +12,7 @@ from .connections import connect, cursor_at
 from .contents import Contents, contents_of, difference, snapshot
 from .errors import PostgresError, system_errors_told
 from .loading import fill, load
+from .ours import refuse_foreign_database, refuse_foreign_file
 from .watching import UNWATCHED, Part, Watching, refuse_cancelled
 
 _ATTEMPTS = 50  # a tenth of a second each: clients that connect again at once may be in the way of the swap
@@ -20,14 +21,22 @@ _NOT_VERIFIED = "To verify a backup, a role needs the right CREATEDB; db backup 
 
 
 def dump(
-    endpoint: Mapping[str, str], file: Path, *, verify: bool = False, watching: Watching = UNWATCHED
+    endpoint: Mapping[str, str],
+    file: Path,
+    *,
+    verify: bool = False,
+    anything: bool = False,
+    watching: Watching = UNWATCHED,
 ) -> dict[str, Contents]:
     """Write the whole database to a file (pg_dump's custom format), which gets its name only once it is whole.
 
     `verify`: before that, the dump is restored into a scratch database, and the rows of each table are compared with
-    those that were dumped; what every table holds is returned then. Raises PostgresError, Cancelled.
+    those that were dumped; what every table holds is returned then. `anything`: also a database without our tables,
+    which a restore is to replace. Raises PostgresError, Cancelled.
     """
     file = file.absolute()
+    if not anything:
+        refuse_foreign_database(endpoint)
     with system_errors_told("The backup file", file), replacement(file) as partial:
         partial.touch(mode=0o600, exist_ok=False)
         if not verify:
@@ -98,8 +107,7 @@ def restore(
     then do the two change names: until then, whatever fails leaves the present one as it was. Other connections to it
     are cut (the server tells them so) and it is dropped. Raises PostgresError, Cancelled.
     """
-    if not file.is_file():
-        raise PostgresError(f"There is no backup file {file}.")
+    refuse_foreign_file(file)
     name = endpoint["dbname"]
     fresh = f"{name[:40]}_restoring_{os.urandom(4).hex()}"
     aside = f"{name[:40]}_replaced_{os.urandom(4).hex()}"

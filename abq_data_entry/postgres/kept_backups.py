@@ -78,7 +78,7 @@ class KeptBackups:
         self._make_folder()
         moment = datetime.datetime.now().strftime("%Y-%m-%dT%H%M%S")
         made = self._file(f"before-{change}-{moment}")
-        dump(endpoint, made, verify=True, watching=watching)
+        dump(endpoint, made, verify=True, anything=True, watching=watching)
         return made
 
     def before_migration(self, endpoint: Mapping[str, str]) -> Callable[[int], object]:

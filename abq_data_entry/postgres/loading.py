@@ -9,6 +9,7 @@ from pathlib import Path
 from . import client_programs
 from .connections import cursor_at
 from .errors import PostgresError
+from .ours import refuse_foreign_database, refuse_foreign_file
 from .watching import UNWATCHED, Watching
 
 _RIGHT = re.compile(r'^(?:GRANT|REVOKE) .* (?:TO|FROM) ("(?:[^"]|"")+"|\w+)(?: WITH GRANT OPTION)?;$', re.MULTILINE)
@@ -18,22 +19,17 @@ _UNKNOWN_BEFORE = re.compile(rb"SET transaction_timeout = 0;\r?\n")
 _HEAD = 64 * 1024  # where pg_restore sets things
 
 
-def readable(file: Path) -> None:
-    """Raise PostgresError unless the file is there and begins as a dump does."""
-    if not file.is_file():
-        raise PostgresError(f"There is no backup file {file}.")
-    client_programs.output("pg_restore", ["--list", str(file.absolute())], f"{file} can't be read as a backup")
-
-
 def fill(fresh: Mapping[str, str], file: Path, watching: Watching = UNWATCHED) -> list[str]:
     """Put what a dump holds into an empty database, all of it or nothing; the roles that the server doesn't know.
 
-    Data come before triggers, so none of them fires. Raises PostgresError, Cancelled.
+    Data come before triggers, so none of them fires. Raises PostgresError, also for a dump that isn't ours; Cancelled.
     """
+    refuse_foreign_file(file)
     rights = _rights_in(file)
     missing = _roles_missing(fresh, rights)
     failure = f"The backup {file} was not restored and the database is as it was"
     load(fresh, file, failure, with_rights=not missing, watching=watching)
+    refuse_foreign_database(fresh, f"{file} isn't a backup of")
     if missing:
         _give_to_those_there(fresh, rights, missing)
     return missing

@@ -16,6 +16,7 @@ from abq_data_entry.postgres import EmbeddedServer, KeptBackups, backup
 from abq_data_entry.postgres.connections import cursor_at
 from abq_data_entry.postgres.errors import Cancelled
 from abq_data_entry.postgres.kept_backups import Rotation, moment_of, superfluous
+from tests.postgres.tables import OURS
 
 from .processes import spawn, wait_until
 
@@ -28,6 +29,7 @@ def endpoint(server: EmbeddedServer) -> Iterator[dict[str, str]]:
     made = server.endpoint("daily kept")
     server.create_database(made["dbname"])
     with cursor_at(made) as cursor:
+        cursor.execute(OURS)
         cursor.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     yield made
     backup._drop(server.endpoint("postgres"), made["dbname"])
@@ -43,7 +45,7 @@ def test_one_a_day(backups: KeptBackups, endpoint: dict[str, str]) -> None:
     assert made and made.name == "daily_kept-2026-11-25.dump"
     assert (made.stat().st_mode & 0o777, made.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert backups.make_daily(endpoint, TODAY) is None
-    postgres.readable(made)
+    postgres.refuse_foreign_file(made)
     assert backups.newest() == made
 
 

@@ -1,0 +1,59 @@
+"""Whether a database, or a dump of one, is of this application: a restore must put nothing else in the place of one."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import client_programs
+from .connections import cursor_at
+from .errors import PostgresError
+
+# The columns that every version has had, the first schema too.
+_TABLES: Mapping[str, tuple[str, ...]] = {
+    "labs": ("id",),
+    "lab_techs": ("id", "name"),
+    "plots": ("lab_id", "plot", "current_seed_sample"),
+    "lab_checks": ("date", "time", "lab_id", "lab_tech_id"),
+    "plot_checks": (
+        *("date", "time", "lab_id", "plot", "seed_sample", "humidity", "light", "temperature", "equipment_fault"),
+        *("blossoms", "plants", "fruit", "max_height", "min_height", "median_height", "notes"),
+    ),
+}
+_LISTED = re.compile(r"^\d+; \d+ \d+ TABLE \S+ (\S+) ", re.MULTILINE)
+_MISSING = """
+    SELECT wanted.table_name, wanted.column_name FROM unnest(%s, %s) AS wanted (table_name, column_name)
+    LEFT JOIN pg_attribute ON attrelid = to_regclass(quote_ident(wanted.table_name))
+        AND attname = wanted.column_name AND NOT attisdropped
+    WHERE attname IS NULL
+"""
+
+
+def refuse_foreign_file(file: Path) -> None:
+    """Raise PostgresError unless the file is a dump with our tables; nothing is restored for that."""
+    if not file.is_file():
+        raise PostgresError(f"There is no backup file {file}.")
+    listed = client_programs.output("pg_restore", ["--list", str(file.absolute())], f"{file} can't be read as a backup")
+    missing = _TABLES.keys() - set(_LISTED.findall(listed))
+    if missing:
+        raise PostgresError(_foreign(f"{file} isn't a backup of", f"the table {min(missing)}"))
+
+
+def refuse_foreign_database(endpoint: Mapping[str, str], which: str = "") -> None:
+    """Raise PostgresError unless the database has our tables with the columns that each version has.
+
+    `which` begins the sentence: "The database abq isn't one of" where it isn't given.
+    """
+    tables = [table for table, columns in _TABLES.items() for _ in columns]
+    names = [name for columns in _TABLES.values() for name in columns]
+    with cursor_at(endpoint) as cursor:
+        cursor.execute(_MISSING, (tables, names))
+        missing = cursor.fetchall()
+    if missing:
+        table, column = min(missing)
+        whole = len([each for each in missing if each[0] == table]) == len(_TABLES[table])
+        what = f"the table {table}" if whole else f"the column {column} of the table {table}"
+        raise PostgresError(_foreign(which or f"The database {endpoint.get('dbname', '')} isn't one of", what))
+
+
+def _foreign(which: str, missing: str) -> str:
+    return f"{which} ABQ Data Entry: {missing} is missing."
