@@ -55,6 +55,14 @@ def replacement(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def made_durable(folder: Path) -> None:
+    """Make a private folder with those above it, so that a failing computer doesn't take them back. Raises OSError."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in reversed(missing):
+        synced(each.parent)
+
+
 def synced(folder: Path) -> None:
     """Have the names in the folder on disk as well, where the system can do that. Raises OSError."""
     if os.name == "posix":  # elsewhere a folder can't be opened for this

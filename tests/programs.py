@@ -12,7 +12,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-PACKAGES = {"vsftpd": ("vsftpd",), "proftpd": ("proftpd-core", "proftpd-mod-crypto"), "sshd": ("openssh-server",)}
+PACKAGES = {
+    "vsftpd": ("vsftpd",),
+    "proftpd": ("proftpd-core", "proftpd-mod-crypto"),
+    "sshd": ("openssh-server",),
+    "strace": ("strace",),
+}
 POSTGRES = {"postgres": ("postgresql",)}
 """A PostgreSQL server that speaks TLS, which that of the wheel doesn't, or one of another version."""
 _IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -26,9 +31,10 @@ def find(program: str) -> Path | None:
     """Return where the program is: in the folder, or on the machine; None if it is nowhere (or it isn't Linux)."""
     if sys.platform != "linux":
         return None
-    unpacked = FOLDER / program / "usr/sbin" / program
-    if unpacked.is_file():
-        return unpacked
+    for folder in ("usr/sbin", "usr/bin"):
+        unpacked = FOLDER / program / folder / program
+        if unpacked.is_file():
+            return unpacked
     if program in POSTGRES:
         folders = postgres_folders()
         return folders[0] / program if folders else None

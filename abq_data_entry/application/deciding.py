@@ -29,7 +29,9 @@ class Deciding:
         """Show the record as it waits; where it needs a decision, beside what the database has now. False where that
         can't be done now."""
         model = self._app.data_model
-        if entry.state != "undecided":
+        if entry.unknown:
+            self._app.status.set(f"{entry.title}: {entry.remark}")
+        elif entry.state != "undecided":
             self._app.navigation.open_record(entry.key)
         elif model is None or self._app.reconnecting.away:
             self._app.status.set("This can be decided when the database is back: its version is needed too")

@@ -70,7 +70,9 @@ class Waiting:
     def keep(self, values: Values, done: Callable[[], object], failed: Callable[[BaseException], object]) -> None:
         """Keep a record in the journal (`values` as `journal.new_entry` takes them); then it waits."""
 
-        def kept(entry: Entry) -> None:
+        def kept(found: tuple[Entry, list[str]]) -> None:
+            entry, problems = found
+            self._tell(problems)
             self.entries = (*self.entries, entry)
             self.show_line()
             done()
@@ -173,13 +175,16 @@ class Waiting:
             before = self.keys
             self.entries = tuple(each for each in entries if same_database(each.database, self._database))
             self.foreign = tuple(each for each in entries if each not in self.entries)
-            for problem in problems:
-                self._app.status.set(problem)
+            self._tell(problems)
             self.show_line()
             if self.keys != before:
                 self._app.checks.refresh()
         if not self._app.reconnecting.away:
             self.replay()
+
+    def _tell(self, problems: list[str]) -> None:
+        for problem in problems:
+            self._app.messages.warning("Waiting Records", problem)
 
     def _not_seen(self, error: BaseException) -> None:
         log.error("the journal can't be read", exc_info=error)
@@ -235,12 +240,12 @@ def opened() -> Journal:
     return Journal(folders.data_folder(create=True) / "journal")
 
 
-def _keep(database: str, values: Values) -> Entry:
+def _keep(database: str, values: Values) -> tuple[Entry, list[str]]:
     from ..journal import new_entry
 
-    entry = new_entry(database, **values)
-    opened().keep(entry)
-    return entry
+    journal, entry = opened(), new_entry(database, **values)
+    journal.keep(entry)
+    return entry, journal.problems
 
 
 def _settle(identifiers: tuple[str, ...], how: str) -> None:

@@ -6,13 +6,15 @@ import datetime
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from abq_data_entry import fields
+from abq_data_entry.constants import FieldTypes
 from abq_data_entry.models.saving import Write
 
 Record = dict[str, object]
+_NEWER = "this version of ABQ Data Entry doesn't know that. Install the newer version on this computer."
 
 WAITING, UNDECIDED = "waiting", "undecided"
 """An entry waits for the database, or for somebody's decision; what is settled is no entry any more."""
@@ -24,7 +26,10 @@ class Entry:
 
     `base` and `version` are what stood there when the record was opened (an update), as far as that was known;
     `author` saves it, at `workstation`; `reason`: why it was corrected; `whole_check`: the technician is that of the
-    whole check; `cause`: why it couldn't be saved at once; `remark`: why somebody has to decide.
+    whole check; `cause`: why it couldn't be saved at once; `remark`: why somebody has to decide; `unknown`: texts of
+    fields that a newer version of the application wrote and this one doesn't know.
+
+    A value that breaks today's limits, which may be tighter than those it was typed under, is its text.
     """
 
     identifier: str
@@ -41,6 +46,7 @@ class Entry:
     cause: str = ""
     state: str = WAITING
     remark: str = ""
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -95,7 +101,7 @@ def to_content(entry: Entry) -> dict[str, object]:
     return {
         "id": entry.identifier,
         "database": entry.database,
-        "record": as_texts(entry.record),
+        "record": {**entry.unknown, **as_texts(entry.record)},
         "write": entry.write,
         "author": entry.author,
         "workstation": entry.workstation,
@@ -109,7 +115,10 @@ def to_content(entry: Entry) -> dict[str, object]:
 
 
 def from_content(content: Mapping[str, Any]) -> Entry:
-    """Return the entry that `to_content` described; raises `ValueError`, `KeyError` or `TypeError` for others."""
+    """Return the entry that `to_content` described, also one of an earlier or a later version with other fields.
+
+    Fields that weren't there yet are empty. Raises `ValueError`, `KeyError` or `TypeError` for what is no entry.
+    """
     moment = datetime.datetime.fromisoformat(content["moment"])
     texts = {name: content[name] for name in ("database", "author", "workstation", "reason", "cause")}
     if not all(isinstance(text, str) for text in texts.values()) or moment.tzinfo is None:
@@ -118,16 +127,29 @@ def from_content(content: Mapping[str, Any]) -> Entry:
         raise ValueError("neither an insert nor an update, or no identifier")
     if content["version"] is not None and type(content["version"]) is not int:
         raise ValueError("a number is expected")
+    record = from_texts(content["record"])
+    if not has_key(record):
+        raise ValueError("no date, time, lab or plot")
+    unknown = {name: text for name, text in content["record"].items() if name not in fields.CSV_HEADER}
     return Entry(
         identifier=content["id"],
-        record=fields.parse_record(_checked(content["record"])),
+        record=record,
         write=content["write"],
         moment=moment,
         base=None if content["base"] is None else from_texts(content["base"]),
         version=content["version"],
         whole_check=content["whole check"] is True,
+        state=UNDECIDED if unknown else WAITING,
+        remark=f"{', '.join(sorted(unknown))}: {_NEWER}" if unknown else "",
+        unknown=unknown,
         **texts,
     )
+
+
+def has_key(record: Mapping[str, object]) -> bool:
+    """Tell whether date, time, lab and plot are values, and not texts that mean none."""
+    date, time, lab, plot = (record.get(name) for name in fields.RECORD_KEY)
+    return isinstance(date, datetime.date) and bool(time) and bool(lab) and isinstance(plot, int)
 
 
 def as_texts(record: Mapping[str, object]) -> dict[str, str]:
@@ -136,18 +158,17 @@ def as_texts(record: Mapping[str, object]) -> dict[str, str]:
 
 
 def from_texts(texts: Mapping[str, str]) -> Record:
-    """Return the record of those texts; a value that breaks today's limits stays a text. Raises `ValueError`."""
-    return {each.name: _value(each, _checked(texts)[each.name]) for each in fields.FIELDS}
+    """Return the record of those texts; a value that breaks today's limits stays a text, a missing one is empty.
 
-
-def _checked(texts: Mapping[str, str]) -> Mapping[str, str]:
-    if set(texts) != {each.name for each in fields.FIELDS} or not all(isinstance(each, str) for each in texts.values()):
+    Raises `ValueError` where it isn't texts by the names of fields.
+    """
+    if not all(isinstance(each, str) for pair in texts.items() for each in pair):
         raise ValueError("not the fields of a record")
-    return texts
+    return {each.name: _value(each, texts.get(each.name, "")) for each in fields.FIELDS}
 
 
 def _value(field: fields.Field, text: str) -> object:
-    if not text:
+    if not text and field.type is not FieldTypes.BOOLEAN:
         return None
     try:
         return fields.parse(field, text)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from abq_data_entry.folders import replacement, synced
+from abq_data_entry.folders import made_durable, replacement, synced
 from abq_data_entry.journal import lines
 from abq_data_entry.journal.entry import UNDECIDED, Entry, from_content, to_content
 from abq_data_entry.journal.errors import JournalBusy, JournalError
@@ -44,20 +44,23 @@ class Journal:
     def __init__(self, folder: Path, clock: Clock = now) -> None:
         self.folder = folder
         self.path = folder / "journal.log"
+        self._end = folder / "journal.end"
         self.clock = clock
         self.problems: list[str] = []
         """A sentence for each part that couldn't be read and was put aside."""
         with _told("opened"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made_durable(folder)
 
     # ------------------------------------------------------------------------------------------------ reading
 
     def entries(self) -> list[Entry]:
         """Return what waits or needs a decision, in the order in which it was kept."""
+        noted = self._noted()  # before the file: it may have grown since, but it never shrinks
         content = self._content()
-        if content.damaged:
+        if content.damaged or _is_shorter(content, noted):
             with self._locked("writing", _PATIENCE):
                 content = self._mend(self._content())
+                self._tell_missing(content)
         return [entry for each in open_events(content.events).values() if (entry := self._entry(each)) is not None]
 
     def mark(self) -> tuple[int, ...]:
@@ -120,6 +123,7 @@ class Journal:
     def _append(self, event: Mapping[str, Any]) -> None:
         with self._locked("writing", _PATIENCE):
             content = self._mend(self._content())
+            self._tell_missing(content)
             line = lines.to_line(event)
             if content.length + len(line) > LARGEST:
                 raise JournalError(f"The journal of this computer is full: {self.path}.")
@@ -127,6 +131,7 @@ class Journal:
                 _write_at(self.path, content.length, line if content.length else lines.header() + line)
                 if not content.length:
                     synced(self.folder)
+            self._note(max(content.length, len(lines.header())) + len(line), (*content.events, event))
 
     def _mend(self, content: lines.Content) -> lines.Content:
         """Put aside what is damaged; whoever calls this holds the lock."""
@@ -143,11 +148,45 @@ class Journal:
         )
         return self._content()
 
-    def _rewrite(self, events: Any) -> None:
+    def _rewrite(self, events: Sequence[lines.Event]) -> None:
+        data = lines.header() + b"".join(lines.to_line(each) for each in events)
+        self._note(len(data), events)
         with _told("written"), replacement(self.path) as temporary:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
             with os.fdopen(handle, "wb") as file:
-                file.write(lines.header() + b"".join(lines.to_line(each) for each in events))
+                file.write(data)
+
+    # What was cut off at the end of a line can't be seen in the file itself: how long it was stands in another one.
+
+    def _note(self, length: int, events: Sequence[lines.Event]) -> None:
+        """Note how long the file is, or is about to be, and how many records wait in it."""
+        with suppress(OSError):  # without it only a file that was cut short goes unnoticed
+            handle = os.open(self._end, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(f"{length} {len(open_events(events))}\n".encode("ascii"))
+
+    def _noted(self) -> tuple[int, int]:
+        """The length that the file has at least, and how many records waited in it; zeros where nothing is noted."""
+        try:
+            length, waiting = self._end.read_bytes().split()
+            return int(length), int(waiting)
+        except (OSError, ValueError):  # written at the moment, or by a computer that failed
+            return 0, 0
+
+    def _tell_missing(self, content: lines.Content) -> None:
+        """Tell once that the file has become shorter; whoever calls this holds the lock."""
+        noted = self._noted()
+        if not _is_shorter(content, noted):
+            return
+        missing = noted[1] - len(open_events(content.events))
+        if missing > 0:
+            count = "1 record" if missing == 1 else f"{missing} records"
+            self._tell(
+                f"The journal of this computer was cut short, and {count} that waited in it"
+                f" {'is' if missing == 1 else 'are'} gone: {self.path}. Look into the record list, and record again"
+                " what is missing."
+            )
+        self._note(content.length, content.events)
 
     def _entry(self, event: lines.Event) -> Entry | None:
         """The record of an event; one that makes no sense to this version stays where it is, and is told."""
@@ -179,7 +218,11 @@ class Journal:
             lock.release()
 
 
-def open_events(events: tuple[lines.Event, ...]) -> dict[str, lines.Event]:
+def _is_shorter(content: lines.Content, noted: tuple[int, int]) -> bool:
+    return content.length < noted[0]
+
+
+def open_events(events: Sequence[lines.Event]) -> dict[str, lines.Event]:
     """The records that aren't settled, by identifier; `remark` where somebody has to decide."""
     found: dict[str, lines.Event] = {}
     for event in events:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..folders import replacement, synced
+from ..folders import made_durable, replacement, synced
 from .audit_head import companion, export_with_head, head_in
 from .delivery import CANCELLED, ENDED, FAILED, SENDING, WAITING, Delivery, Destination, to_text
 from .entries import ENTRY, Clock, Entries, add_note, recorded_in, recorded_text
@@ -44,9 +44,8 @@ class Outbox:
         self.folder = folder
         self.clock = clock
         self._entries = Entries(folder, clock)
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for each in (folder, folder / "locks"):
-            each.mkdir(mode=0o700, exist_ok=True)
+        made_durable(folder)
+        (folder / "locks").mkdir(mode=0o700, exist_ok=True)
 
     @property
     def problems(self) -> list[str]:

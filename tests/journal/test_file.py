@@ -6,12 +6,15 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from abq_data_entry.journal import Journal, JournalBusy, JournalError, database_name, lines, same_database
+from abq_data_entry.journal.entry import from_content, to_content
 from tests.journal.entries import DATABASE, corrected, inserted
 from tests.models.records import record
 
@@ -190,3 +193,81 @@ def test_a_cluster_that_won_a_server_is_the_same_and_others_are_not() -> None:
     assert not same_database("db1:5432/abq", "db1:5432/other")
     assert not same_database("db1:5432/abq", "db1:5433/abq")
     assert not same_database(DATABASE, "db1:5432/abq")
+
+
+def rewritten(journal: Journal, change: Callable[[dict[str, Any]], object]) -> None:
+    """The journal's file as another version of the application would have written it."""
+    events = [dict(each) for each in lines.read(journal.path.read_bytes()).events]
+    for event in events:
+        change(event)
+    journal.path.write_bytes(lines.header() + b"".join(map(lines.to_line, events)))
+
+
+def test_a_field_that_was_not_there_yet_is_empty(journal: Journal) -> None:
+    kept = corrected(1, record(Plot="1", Notes="dry"), Notes="wet")
+    journal.keep(kept)
+    rewritten(journal, lambda event: (event["record"].pop("Notes"), event["base"].pop("Notes")))
+    (entry,) = journal.entries()
+    assert (entry.state, entry.record["Notes"], entry.base and entry.base["Notes"]) == ("waiting", None, None)
+    assert {**entry.record, "Notes": "wet"} == kept.record
+    assert not journal.problems
+
+
+def test_a_field_of_a_newer_version_is_kept_and_its_record_waits_for_that_version(journal: Journal) -> None:
+    journal.keep(inserted(1))
+    rewritten(journal, lambda event: event["record"].update({"Soil Moisture": "31.5"}))
+    before = journal.path.read_bytes()
+    (entry,) = journal.entries()
+    assert entry.state == "undecided" and "Soil Moisture" in entry.remark and "newer version" in entry.remark
+    assert from_content({**to_content(entry)}).unknown == {"Soil Moisture": "31.5"}
+    assert journal.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["25", "-1", "many"])
+def test_a_value_beyond_limits_that_were_tightened_is_read_as_it_was_typed(journal: Journal, text: str) -> None:
+    journal.keep(inserted(1))
+    rewritten(journal, lambda event: event["record"].update({"Plants": text}))
+    (entry,) = journal.entries()
+    assert (entry.state, entry.record["Plants"]) == ("waiting", text)
+    assert not journal.problems
+
+
+@pytest.mark.parametrize(("name", "text"), [("Date", "2026-13-01"), ("Plot", "x"), ("Plot", ""), ("Time", "")])
+def test_a_record_without_a_key_is_left_and_told(journal: Journal, name: str, text: str) -> None:
+    journal.keep(inserted(1))
+    rewritten(journal, lambda event: event["record"].update({name: text}))
+    assert journal.entries() == [] and "can't be read" in journal.problems[0]
+
+
+@pytest.mark.parametrize("how", ["emptied", "removed", "cut after the first", "cut within the second"])
+def test_a_journal_that_was_cut_short_is_told_once(journal: Journal, how: str) -> None:
+    journal.keep(inserted(1))
+    first = journal.path.stat().st_size
+    journal.keep(inserted(2))
+    journal.keep(inserted(3))
+    if how == "removed":
+        journal.path.unlink()
+    else:
+        os.truncate(journal.path, {"emptied": 0, "cut after the first": first}.get(how, first + 20))
+    left = 1 if how.startswith("cut") else 0
+    assert len(journal.entries()) == left
+    assert f"{3 - left} records that waited in it are gone" in journal.problems[0]
+    again = Journal(journal.folder)
+    assert len(again.entries()) == left and not again.problems
+    again.keep(inserted(4))
+    assert len(again.entries()) == left + 1 and not again.problems
+
+
+def test_a_save_into_a_journal_that_was_cut_short_tells_it_too(journal: Journal) -> None:
+    journal.keep(inserted(1))
+    journal.path.unlink()
+    journal.keep(inserted(2))
+    assert "1 record that waited in it is gone" in journal.problems[0]
+
+
+def test_nothing_is_told_where_all_was_settled(journal: Journal) -> None:
+    entry = inserted(1)
+    journal.keep(entry)
+    journal.settle(entry.identifier, "saved")
+    journal.path.unlink()
+    assert journal.entries() == [] and not journal.problems

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
 import os
 import stat
 from pathlib import Path
@@ -93,3 +95,22 @@ def test_a_reading_that_breaks_todays_limits_spoils_nothing(tmp_path: Path) -> N
     file.write(Known(NOW).with_records([old]))
     found = file.read()
     assert found is not None and found.record((DATE, "8:00", "A", 1))[F.HUMIDITY] == "99.99"
+
+
+def test_a_copy_of_another_version_with_other_fields_is_read(known: Known, tmp_path: Path) -> None:
+    file = KnownFile(tmp_path / "journal", "db1:5432/abq")
+    file.write(known)
+    content = json.loads(file.path.read_bytes().partition(b"\n")[2])
+    for texts in content["readings"]:
+        texts["Soil Moisture"] = "31.5"
+        del texts["Notes"]
+        texts["Plants"] = "25"  # which may have been allowed
+    text = json.dumps(content).encode("utf-8")
+    file.path.write_bytes(hashlib.sha256(text).hexdigest().encode("ascii") + b"\n" + text)
+    found = file.read()
+    assert found is not None
+    assert found.record((DATE, "12:00", "A", 3)) == {
+        **known.record((DATE, "12:00", "A", 3)),
+        F.PLANTS: "25",
+        F.NOTES: None,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -59,6 +60,16 @@ def test_what_somebody_else_changed_elsewhere_in_the_record_comes_together(journ
     assert len(replay(journal, DATABASE, model).saved) == 1
     found = model.get_versioned_record(DATE, "8:00", "A", 1)
     assert (found.record["Fruit"], found.record["Plants"], found.version) == (4, 7, 3)
+
+
+def test_a_value_beyond_limits_that_were_tightened_waits_for_a_decision(journal: Journal, model: SQLModel) -> None:
+    entry = inserted(1)
+    journal.keep(replace(entry, record={**entry.record, "Plants": "25"}))
+    journal.keep(inserted(2))
+    done = replay(journal, DATABASE, model)
+    assert [each.record["Plot"] for each in done.saved] == [2]
+    (left,) = journal.entries()
+    assert (left.record["Plants"], left.remark) == ("25", "Plants: 25 is above 20")
 
 
 def test_what_both_changed_needs_a_decision(journal: Journal, model: SQLModel) -> None:
