@@ -22,7 +22,7 @@ def rest(terms: Terms) -> Steps[None]:
     """Check the service."""
     addresses = {"login": str(terms.settings["abq_auth_url"]), "upload": str(terms.settings["abq_upload_url"])}
     inspection = Inspection(f"REST service {web.place_of(addresses['upload'])}".strip(), terms)
-    options = terms.chosen(ca_file="abq_ca_file", client_certificate="abq_client_certificate")
+    options = terms.chosen(ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy")
     seen: set[tuple[str, str]] = set()
     for url in addresses.values():
         origin = url.partition("://")[0], web.place_of(url)

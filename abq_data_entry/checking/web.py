@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 
 from ..network import encryption
 from ..network.failures import InvalidInput
 from ..network.guard import is_loopback
+from ..network.proxies import proxy_for
 from . import route
 from .steps import Finding, Inspection, Steps, Terms, in_words
 
@@ -28,8 +28,10 @@ def weather(terms: Terms) -> Steps[None]:
     yield from way(inspection, address, {}, "SSL_CERT_FILE")
 
     def fetch() -> Finding[None]:
-        contact = str(terms.settings["weather_contact"])
-        data = get_local_weather(station, url, contact=contact, timeout=terms.wanted.wait, cancel=terms.cancel)
+        contact, proxy = (str(terms.settings[name]) for name in ("weather_contact", "network_proxy"))
+        data = get_local_weather(
+            station, url, contact=contact, proxy=proxy, timeout=terms.wanted.wait, cancel=terms.cancel
+        )
         return Finding(None, f"an observation of station {station}, of {data['observation_time_rfc822']}")
 
     yield from inspection.step("Answer", fetch)
@@ -46,7 +48,11 @@ def way(inspection: Inspection, url: str, options: Mapping[str, str], setting: s
         return
     host = parts.hostname or ""
     number = parts.port or _PORTS[parts.scheme]
-    proxy = _proxy(parts)
+    try:
+        proxy = _proxy(url, str(inspection.terms.settings["network_proxy"]))
+    except InvalidInput as error:
+        yield from inspection.fail("Proxy", in_words(error))
+        return
     if proxy is not None:
         addresses = yield from route.name(inspection, *proxy, "Proxy name")
         yield from route.port(inspection, *proxy, addresses, "Proxy port")
@@ -83,14 +89,7 @@ def _usable(url: str) -> urllib.parse.SplitResult | None:
         return None
 
 
-def _proxy(parts: urllib.parse.SplitResult) -> tuple[str, int] | None:
-    """Return host and port of the proxy that the environment names for this address."""
-    host = parts.hostname or ""
-    if is_loopback(host) or urllib.request.proxy_bypass(host):
-        return None
-    address = urllib.request.getproxies().get(parts.scheme, "")
-    try:
-        proxy = urllib.parse.urlsplit(address if "://" in address else f"//{address}")
-        return (proxy.hostname, proxy.port or _PROXY_PORT) if proxy.hostname else None
-    except ValueError:
-        return None
+def _proxy(url: str, chosen: str) -> tuple[str, int] | None:
+    """Return host and port of the proxy that leads to this address; raises `InvalidInput`."""
+    address = urllib.parse.urlsplit(proxy_for(url, chosen))
+    return (address.hostname, address.port or _PROXY_PORT) if address.hostname else None

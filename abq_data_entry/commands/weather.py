@@ -34,10 +34,10 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     settings = read_settings()
     station = options.station or str(settings["weather_station"])
     pauses = network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
-    contact = str(settings["weather_contact"])
+    contact, proxy = (str(settings[name]) for name in ("weather_contact", "network_proxy"))
     with interrupt_sets() as cancel:
         data = network.get_local_weather(
-            station, str(settings["weather_url"]), contact=contact, pauses=pauses, cancel=cancel
+            station, str(settings["weather_url"]), contact=contact, pauses=pauses, proxy=proxy, cancel=cancel
         )
     with opened_model(settings, secrets) as model:
         stored = model.store_weather(data)

@@ -56,7 +56,7 @@ def describe_failure(error: BaseException) -> str:
     for link in links:
         if isinstance(link, Told):
             return getattr(link, "strerror", None) or str(link)  # the text without the number
-    for describe in (_certificate, _ftp_reply, _http_status, _file, _connection, _answer, _rest):
+    for describe in (_proxy_refusal, _certificate, _ftp_reply, _http_status, _file, _connection, _answer, _rest):
         for link in links:
             if sentence := describe(link):
                 return sentence
@@ -154,6 +154,16 @@ _FTP_WORDS = {
     "552": "The FTP server has no space left for this user (552). Tell its administrator.",
     "553": "The FTP server refused the file's name (553).",
 }
+
+
+def _proxy_refusal(error: BaseException) -> str:
+    """A proxy that makes no way to an encrypted server says so before there is any answer (RFC 9110, 9.3.6)."""
+    found = re.search(r"Tunnel connection failed: (\d{3})", str(error)) if isinstance(error, OSError) else None
+    if found is None:
+        return ""
+    if found[1] == "407":
+        return http_status_in_words(407)
+    return f"The proxy on the way makes no connection to the server ({found[1]}). Ask your administrator."
 
 
 def _ftp_reply(error: BaseException) -> str:

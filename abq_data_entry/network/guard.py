@@ -10,6 +10,7 @@ import errno
 import ipaddress
 import os
 import socket
+import sys
 import threading
 import time
 from types import TracebackType
@@ -18,7 +19,18 @@ from typing import Protocol
 from .connecting import POLL, Address, first_to_answer, look_up
 from .failures import Cancelled, HostRefused, HostUnreachable, InvalidInput, TimedOut
 
+_SMALL_BUFFER = 256 * 1024
+_NEVER = 24 * 3600.0  # seconds
 _LONGEST_CONNECT = 20.0  # seconds, however long the other waits may be
+
+
+try:  # Linux: SIOCOUTQ, which has the number of TIOCOUTQ (tcp(7))
+    import fcntl
+    import termios
+except ImportError:
+    _QUEUED = None
+else:
+    _QUEUED = termios.TIOCOUTQ if sys.platform == "linux" else None
 
 
 def is_loopback(host: str) -> bool:
@@ -27,6 +39,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def unsent(connection: socket.socket) -> int:
+    """Return how many bytes the system has still to send, or to see acknowledged; 0 where it doesn't tell."""
+    if _QUEUED is None:
+        return 0
+    answer = bytearray(4)
+    try:
+        fcntl.ioctl(connection.fileno(), _QUEUED, answer)
+    except OSError:
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
 
 
 class Numbered(Protocol):
@@ -123,8 +147,10 @@ class Guard:
     def keep(self, connection: socket.socket) -> socket.socket:
         """Make a new connection one of those that the guard can end; closes it if it is too late for that."""
         try:
-            connection.settimeout(self._wait)
+            connection.settimeout(_NEVER)  # a limit, so that `send` takes what fits; the guard ends the wait
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if _QUEUED is None:  # then little may wait there unseen
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SMALL_BUFFER)
             self.watch(connection)
             self.progressed()
         except BaseException:
@@ -148,7 +174,12 @@ class Guard:
         )
 
     def _watch(self) -> None:
+        queued: list[int] = []
         while not self._finished.wait(POLL):
+            with self._lock:
+                before, queued = queued, [unsent(each) for each in self._sockets]
+            if any(now < then for now, then in zip(queued, before, strict=False)):
+                self.progressed()  # the system still sends what it took from us
             if time.monotonic() > self._limit:
                 self._expired = True
             if self._expired or self._cancel.is_set():

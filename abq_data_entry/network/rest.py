@@ -20,7 +20,8 @@ import urllib3
 
 from . import encryption, rest_answers
 from .failures import Cancelled, InvalidInput, causes
-from .guard import Guard, is_loopback
+from .guard import Guard
+from .proxies import proxy_for
 from .rest_answers import RestCertificateError, RestConnectionError, RestStatusError
 from .rest_body import Multipart
 from .rest_connections import GuardedAdapter
@@ -47,6 +48,7 @@ def upload_to_corporate_rest(
     ca_file: str | os.PathLike[str] | None = None,
     client_certificate: str | os.PathLike[str] | None = None,
     idempotency_key: str | None = None,
+    proxy: str = "",
 ) -> None:
     """Log in at `auth_url` and PUT the file to `upload_url` as multipart field `file`, under its base name.
 
@@ -54,8 +56,8 @@ def upload_to_corporate_rest(
     bytes of the file, at most 20 times a second and once at the end, on the calling thread; `ca_file`: a PEM file
     with the certificate authorities to trust instead of the public ones; `client_certificate`: a PEM file with our own
     certificate and its key; `idempotency_key`: the same for every attempt of one delivery, so that the server can tell
-    a repetition (not given: a new one).
-    Proxies come from the environment, except for this machine itself. Redirects that keep the method (307, 308) are
+    a repetition (not given: a new one). `proxy`: its address (http://…), empty for the environment's; none is used to
+    reach this machine itself. Redirects that keep the method (307, 308) are
     followed within the same origin, and from http to https of the same host. If the login has expired by the time of
     the PUT (401), it is repeated once.
 
@@ -71,6 +73,7 @@ def upload_to_corporate_rest(
         timeout=timeout,
         ca_file=ca_file,
         client_certificate=client_certificate,
+        proxy=proxy,
     ) as uploads:
         uploads.upload(filepath, identifier=idempotency_key, progress=progress, cancel=cancel)
 
@@ -91,11 +94,14 @@ class RestUploads(Uploads):
         timeout: float = TIMEOUT,
         ca_file: str | os.PathLike[str] | None = None,
         client_certificate: str | os.PathLike[str] | None = None,
+        proxy: str = "",
     ) -> None:
         """Connects to nothing yet. Raises `InvalidInput`."""
         super().__init__(timeout)
         for url in (auth_url, upload_url):
             _check_address(url)
+            proxy_for(url, proxy)
+        self._proxy = proxy
         if ca_file is not None and not Path(ca_file).is_file():
             raise InvalidInput(f"The CA file {ca_file} doesn't exist. Check the setting.")
         if client_certificate is not None:
@@ -140,7 +146,7 @@ class RestUploads(Uploads):
 
         def get() -> None:
             with self._session.get(
-                url, verify=self._verify, proxies=_proxies(url), allow_redirects=False, stream=True
+                url, verify=self._verify, proxies=_proxies(url, self._proxy), allow_redirects=False, stream=True
             ) as response:
                 found.append((response.status_code, rest_answers.is_login_page(rest_answers.read(response))))
 
@@ -178,7 +184,7 @@ class RestUploads(Uploads):
         except Cancelled:
             return Cancelled()
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            failure = guard.verdict() or _with_the_certificate(error, guard, self._urls)
+            failure = guard.verdict() or _with_the_certificate(error, guard, self._urls, self._proxy)
             return failure if isinstance(failure, Cancelled) else rest_answers.made_anew(failure)
 
     def _deliver(self, source: SourceFile, guard: Guard, key: str) -> None:
@@ -243,8 +249,9 @@ class RestUploads(Uploads):
         """Send, and send once more to where the server says it belongs if that is harmless; return the answer."""
         for _ in range(_MOST_REDIRECTS + 1):
             self._adapter.progressed()
+            proxies = _proxies(url, self._proxy)
             with method(
-                url, verify=self._verify, proxies=_proxies(url), allow_redirects=False, stream=True, **content
+                url, verify=self._verify, proxies=proxies, allow_redirects=False, stream=True, **content
             ) as response:
                 page = rest_answers.read(response)
             url = rest_answers.next_address(response, url)
@@ -266,12 +273,12 @@ def _check_address(url: str) -> None:
         raise InvalidInput("The address of the REST service must not hold a user name or a password.")
 
 
-def _with_the_certificate(error: Exception, guard: Guard, urls: tuple[str, str]) -> Exception:
+def _with_the_certificate(error: Exception, guard: Guard, urls: tuple[str, str], proxy: str) -> Exception:
     """Return an error that also tells whose certificate was refused, where a second look at it can be had."""
     refused = next((link for link in causes(error) if isinstance(link, ssl.SSLCertVerificationError)), None)
     request = getattr(error, "request", None)
     url = getattr(request, "url", None) or urls[0]
-    if refused is None or requests.utils.get_environ_proxies(url, **(_proxies(url) or {})):
+    if refused is None or proxy_for(url, proxy):
         return error
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ""
@@ -305,6 +312,7 @@ def _no_authorization(request: requests.PreparedRequest) -> requests.PreparedReq
     return request
 
 
-def _proxies(url: str) -> dict[str, str] | None:
-    """Return what `requests` is to know of proxies beside the environment: none leads to this machine itself."""
-    return {"no_proxy": "*"} if is_loopback(urllib.parse.urlsplit(url).hostname or "") else None
+def _proxies(url: str, chosen: str) -> dict[str, str]:
+    """Return what `requests` is to know of proxies; raises `InvalidInput`."""
+    proxy = proxy_for(url, chosen)
+    return {"http": proxy, "https": proxy} if proxy else {"no_proxy": "*"}

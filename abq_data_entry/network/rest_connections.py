@@ -10,6 +10,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from .final_answer import FinalResponse
 from .guard import Guard
+from .proxies import of_the_proxy
 
 
 class GuardedAdapter(requests.adapters.HTTPAdapter):
@@ -52,10 +53,10 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
             adapter._open.add(self)
             try:
                 return adapter._present().connect(self._dns_host, self.port)
-            except TimeoutError as error:
-                raise ConnectTimeoutError(self, "timed out") from error
             except OSError as error:  # as it is, a reset here would be taken for an early answer
-                raise NewConnectionError(self, "failed") from error
+                told = error if self.proxy is None else of_the_proxy(error, self._dns_host)
+                kind = ConnectTimeoutError if isinstance(error, TimeoutError) else NewConnectionError
+                raise kind(self, "failed") from told
 
         def send(self: HTTPConnection, data: Any) -> None:
             if self.sock is None or not isinstance(data, bytes | bytearray | memoryview):

@@ -19,8 +19,9 @@ from abq_data_entry.observation import STATION
 
 from .failures import InvalidInput, describe_failure, http_status_in_words
 from .final_answer import FinalResponse
-from .guard import Guard, is_loopback
+from .guard import Guard
 from .pauses import Pauses, retry_after
+from .proxies import of_the_proxy, proxy_for
 from .weather_document import WeatherBusy, WeatherError, read_observation
 
 WEATHER_URL = "https://forecast.weather.gov/xml/current_obs/{station}.xml"
@@ -36,6 +37,7 @@ def get_local_weather(
     *,
     contact: str = "",
     pauses: Pauses | None = None,
+    proxy: str = "",
     timeout: float = TIMEOUT,
     cancel: threading.Event | None = None,
 ) -> dict[str, str | None]:
@@ -46,18 +48,20 @@ def get_local_weather(
     (of which it is), `source` (`nws_xml`), `kind` (`observed`) and `quality` (what couldn't be used, or None).
 
     `station`: 4 to 8 letters and digits; `url` holds `{station}`; `contact`: an address that the feed's operators can
-    write to; `pauses`: where it is kept until when a busy feed wants no request; `timeout`: seconds for the whole.
+    write to; `pauses`: where it is kept until when a busy feed wants no request; `proxy`: its
+    address (http://…), empty for the environment's; `timeout`: seconds for the whole.
     Raises `WeatherError`, `InvalidInput` (before anything is sent), `Cancelled`.
     """
     address = _address(station, url)
     headers = {"User-Agent": _user_agent(contact), "Accept": "application/xml, text/xml", "Connection": "close"}
     place = urllib.parse.urlsplit(address).netloc
+    way = proxy_for(address, proxy)
     until = pauses and pauses.until(place)
     if until:
         raise WeatherBusy(f"The weather feed {place} said that it is busy, so it was not asked.", until)
     with Guard(cancel, timeout, whole=True) as guard:
         try:
-            return read_observation(*_fetch(address, headers, guard), station)
+            return read_observation(*_fetch(address, headers, way, guard), station)
         except WeatherError as error:
             failure: Exception = guard.verdict() or error
         except urllib.error.HTTPError as error:
@@ -104,17 +108,16 @@ def _status_in_words(status: int, station: str, address: str) -> str:
     return http_status_in_words(status, host)
 
 
-def _fetch(address: str, headers: dict[str, str], guard: Guard) -> tuple[bytes, str, str]:
+def _fetch(address: str, headers: dict[str, str], proxy: str, guard: Guard) -> tuple[bytes, str, str]:
     """Return the body of the answer, whole and at most 64 KiB, and its Content-Type and Content-Encoding."""
-    host = urllib.parse.urlsplit(address).hostname or ""
     opener = urllib.request.OpenerDirector()
     handlers: list[urllib.request.BaseHandler] = [
-        urllib.request.ProxyHandler(None if not is_loopback(host) else {}),
+        urllib.request.ProxyHandler({"http": proxy, "https": proxy} if proxy else {}),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _CarefulRedirects(),
-        _Plain(guard),
-        _Encrypted(guard),
+        _Plain(guard, proxy),
+        _Encrypted(guard, proxy),
     ]
     for handler in handlers:  # not build_opener, which would add file:, ftp: and data:
         opener.add_handler(handler)
@@ -164,36 +167,43 @@ class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
 class _Plain(urllib.request.HTTPHandler):
     """http: over connections that the guard opens."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, proxy: str) -> None:
         super().__init__()
         self._guard = guard
+        self._proxy = proxy
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(functools.partial(_watched, http.client.HTTPConnection, self._guard), req)
+        return self.do_open(functools.partial(_watched, http.client.HTTPConnection, self._guard, self._proxy), req)
 
 
 class _Encrypted(urllib.request.HTTPSHandler):
     """https: over connections that the guard opens; certificates and host names are verified."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, proxy: str) -> None:
         super().__init__()
         self._guard = guard
+        self._proxy = proxy
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         connection = functools.partial(
-            _watched, http.client.HTTPSConnection, self._guard, context=ssl.create_default_context()
+            _watched, http.client.HTTPSConnection, self._guard, self._proxy, context=ssl.create_default_context()
         )
         return self.do_open(connection, req)
 
 
 def _watched(
-    kind: type[http.client.HTTPConnection], guard: Guard, host: str, **options: object
+    kind: type[http.client.HTTPConnection], guard: Guard, proxy: str, host: str, **options: object
 ) -> http.client.HTTPConnection:
     connection = kind(host, **options)  # type: ignore[arg-type]
     connection.response_class = FinalResponse
 
     def connect(address: tuple[str, int], *_: object) -> socket.socket:
-        return guard.connect(*address)
+        try:
+            return guard.connect(*address)
+        except OSError as error:
+            if not proxy:
+                raise
+            raise of_the_proxy(error, address[0]) from None
 
     connection._create_connection = connect  # type: ignore[attr-defined]  # the one place where it opens sockets
     return connection

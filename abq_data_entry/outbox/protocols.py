@@ -56,7 +56,8 @@ def sender(kind: str, settings: Settings, username: str, password: str) -> Sende
     file, and keeps the connection for the others until the end.
     """
     by = {"rest": _by_rest, "ftp": _by_sftp if settings["abq_transfer"] == "sftp" else _by_ftp}[kind]
-    return Sender(partial(by, settings, username, password), destination_of(kind, settings))
+    return Sender(partial(by, settings, username, password), destination_of(kind, settings),
+                  bool(settings["abq_audit_companion"]))
 
 
 class Sender:
@@ -65,8 +66,11 @@ class Sender:
     `destination`: where that is, so that what cancelled deliveries left there can be removed.
     """
 
-    def __init__(self, opened: Callable[[], Uploads], destination: Destination | None = None) -> None:
+    def __init__(
+        self, opened: Callable[[], Uploads], destination: Destination | None = None, with_companion: bool = False
+    ) -> None:
         self._opened = opened
+        self._with_companion = with_companion
         self._destination = destination
         self._stays_open = False
         self._uploads: Uploads | None = None
@@ -82,7 +86,7 @@ class Sender:
         self._send(self._uploads, path, progress, cancel)
 
     def _send(self, uploads: Uploads, path: Path, progress: Progress, cancel: threading.Event) -> None:
-        _send(uploads, path, progress, cancel)
+        _send(uploads, path, progress, cancel, self._with_companion)
         if self._destination is not None:
             left_there.discard(path.parent.parent, self._destination, uploads)
 
@@ -99,8 +103,10 @@ class Sender:
             uploads.close()
 
 
-def _send(uploads: Uploads, path: Path, progress: Progress, cancel: threading.Event) -> None:
-    """Send the file; the audit's head goes in a header, or just before it as a file of its own."""
+def _send(
+    uploads: Uploads, path: Path, progress: Progress, cancel: threading.Event, with_companion: bool
+) -> None:
+    """Send the file; the audit's head goes in a header, or, where that is set, just before it as a file of its own."""
     from .. import network
 
     identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
@@ -109,7 +115,7 @@ def _send(uploads: Uploads, path: Path, progress: Progress, cancel: threading.Ev
         headers = {AUDIT_HEADER: head}
         uploads.upload(path, identifier=identifier, progress=progress, cancel=cancel, headers=headers)
         return
-    if head:
+    if head and with_companion:
         uploads.upload(companion(path), identifier=f"{identifier}-audit", cancel=cancel)
     uploads.upload(path, identifier=identifier, progress=progress, cancel=cancel)
 
@@ -122,7 +128,10 @@ def _by_rest(settings: Settings, username: str, password: str) -> Uploads:
         str(settings["abq_auth_url"]),
         username,
         password,
-        **_chosen(settings, ca_file="abq_ca_file", client_certificate="abq_client_certificate"),
+        timeout=_timeout(settings),
+        **_chosen(
+            settings, ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy"
+        ),
     )
 
 
@@ -135,6 +144,7 @@ def _by_ftp(settings: Settings, username: str, password: str) -> Uploads:
         username,
         password,
         passive=bool(settings["abq_ftp_passive"]),
+        timeout=_timeout(settings),
         **_chosen(settings, security="abq_ftp_security", ca_file="abq_ca_file"),
     )
 
@@ -149,8 +159,14 @@ def _by_sftp(settings: Settings, username: str, password: str) -> Uploads:
         password,
         str(settings["abq_sftp_known_hosts"]) or None,
         str(settings["abq_sftp_key_file"]) or None,
+        timeout=_timeout(settings),
         host_key=str(settings["abq_sftp_host_key"]),
     )
+
+
+def _timeout(settings: Settings) -> float:
+    """Seconds of silence after which a delivery has failed."""
+    return float(str(settings["network_timeout"]))
 
 
 def _chosen(settings: Settings, **names: str) -> dict[str, Any]:

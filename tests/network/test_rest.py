@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import os
 import re
+import socket
 import ssl
 import threading
 import time
@@ -163,6 +164,102 @@ def test_proxy_of_the_environment(extract: Path, monkeypatch: pytest.MonkeyPatch
         with serving(answers(LOGGED_IN, http("200 OK"))) as direct:
             send(direct, extract)  # this machine itself is reached directly
     assert [request.split(b" ")[1] for request in seen] == [b"http://corp.invalid/in", b"http://corp.invalid/up"]
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def by_proxy(extract: Path, proxy: str, scheme: str = "http") -> str:
+    """Return what is told of a delivery by that proxy, which fails."""
+    address = f"{scheme}://corp.invalid/"
+    with pytest.raises((network.requests.RequestException, network.InvalidInput)) as caught:
+        network.upload_to_corporate_rest(extract, address, address, "alice", SECRET, proxy=proxy, timeout=5)
+    return network.describe_failure(caught.value)
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_the_proxy_that_is_set(extract: Path) -> None:
+    seen: list[bytes] = []
+
+    def proxy(connection: Connection) -> None:
+        while request := connection.request():
+            seen.append(request)
+            connection.send(LOGGED_IN)
+
+    with serving(proxy) as port, serving(answers(LOGGED_IN, http("200 OK"))) as direct:
+        address = "http://corp.invalid/"
+        for chosen in (f"http://127.0.0.1:{port}", f"127.0.0.1:{port}"):
+            network.upload_to_corporate_rest(extract, address, address, "alice", SECRET, proxy=chosen)
+        send(direct, extract, proxy=f"http://127.0.0.1:{port}")
+    assert [request.split(b" ")[1] for request in seen] == [b"http://corp.invalid/"] * 4
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_login_of_its_own_says_so(scheme: str, extract: Path) -> None:
+    with serving(answers(http("407 Proxy Authentication Required", b"", "Proxy-Authenticate: Basic"))) as port:
+        assert "The proxy on the way to the server wants a login of its own (407)" in by_proxy(
+            extract, f"http://127.0.0.1:{port}", scheme
+        )
+    with serving(answers(http("503 Busy"))) as port:
+        told = by_proxy(extract, f"http://127.0.0.1:{port}", "https")
+        assert "The proxy on the way makes no connection to the server (503)" in told
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_there_is_told_as_the_proxy(scheme: str, extract: Path) -> None:
+    with serving(lambda connection: None) as port:
+        pass
+    told = by_proxy(extract, f"http://127.0.0.1:{port}", scheme)
+    assert told.startswith("The proxy 127.0.0.1 on the way can't be reached.") and "refused the connection" in told
+    assert "network_proxy" in by_proxy(extract, "http://nowhere.invalid:3128", scheme)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "socks4a://127.0.0.1:1080", "http://", "http://h:99999"])
+def test_a_proxy_that_cannot_be_used_is_told_as_the_proxy(
+    proxy: str, extract: Path, monkeypatch: pytest.MonkeyPatch, no_proxies: None
+) -> None:
+    assert "network_proxy" in by_proxy(extract, proxy)
+    if "socks" in proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy)
+        told = by_proxy(extract, "")
+        assert "The proxy of the environment" in told and proxy.partition(":")[0] in told
+        with pytest.raises(network.InvalidInput, match="The proxy of the environment"):
+            network.get_local_weather("KBMG", "http://feed.invalid/{station}")
+
+
+def slowly(connection: Connection, size: int) -> None:
+    """Take so many bytes at 100 KB a second."""
+    taken = 0
+    while taken < size:
+        taken += len(connection.exactly(min(10_000, size - taken)))
+        connection._ended.wait(0.1)
+
+
+def test_the_time_limit_counts_silence_and_not_the_systems_buffer(tmp_path: Path) -> None:
+    """The system takes all of the file at once, and goes on sending it for longer than the limit."""
+    path = tmp_path / "slow.csv"
+    path.write_bytes(bytes(400_000))
+
+    def script(connection: Connection) -> None:
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        connection.request()
+        connection.send(LOGGED_IN)
+        head = connection.until(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        assert length
+        slowly(connection, int(length[1]))
+        connection.send(http("200 OK"))
+
+    start = time.monotonic()
+    with serving(script) as port:
+        send(port, path, timeout=1.5)
+    assert time.monotonic() - start > 3
 
 
 def test_digest_and_key_on_the_wire(extract: Path) -> None:

@@ -132,17 +132,25 @@ def test_rest_has_it_in_a_header_of_each_put(box: Outbox) -> None:
     assert [re.findall(rb"(?i)abq-audit-head: (.*?)\r\n", request) for request in seen] == [[], [HEAD.encode()]]
 
 
-def test_ftp_has_it_in_a_file_before_the_extract(box: Outbox) -> None:
+def test_without_the_setting_ftp_gets_the_extract_alone(box: Outbox) -> None:
     server = Ftp()
     with serving(server) as port:
         send_to(box, "ftp", "test", abq_ftp_host="127.0.0.1", abq_ftp_port=port)
+    assert server.files == {NAME: Extract().content}
+
+
+def test_ftp_has_it_in_a_file_before_the_extract(box: Outbox) -> None:
+    server = Ftp()
+    with serving(server) as port:
+        send_to(box, "ftp", "test", abq_ftp_host="127.0.0.1", abq_ftp_port=port, abq_audit_companion=True)
     assert server.files == {NAME: Extract().content, f"{NAME}.audit": LINE.encode()}
     arrived = [line.split()[1] for line in server.commands if line.startswith("RNTO")]
     assert arrived == [f"{NAME}.audit", NAME]
 
 
 def test_the_bundled_servers_take_it(box: Outbox, ftp_server: BundledServer, rest_server: BundledServer) -> None:
-    send_to(box, "ftp", "test", abq_ftp_host=ftp_server.host, abq_ftp_port=ftp_server.port)
+    place: dict[str, object] = {"abq_ftp_host": ftp_server.host, "abq_ftp_port": ftp_server.port}
+    send_to(box, "ftp", "test", abq_audit_companion=True, **place)
     assert (ftp_server.folder / f"{NAME}.audit").read_text() == LINE
     assert (ftp_server.folder / NAME).read_bytes() == Extract().content
     send_to(box, "rest", "test", abq_auth_url=rest_server.auth_url, abq_upload_url=rest_server.upload_url)
@@ -158,6 +166,7 @@ def test_sftp_has_it_in_a_file_too(box: Outbox, tmp_path: Path) -> None:
             "ftp",
             server.username,
             abq_transfer="sftp",
+            abq_audit_companion=True,
             abq_ftp_host="127.0.0.1",
             abq_sftp_port=server.port,
             abq_sftp_key_file=str(server.key_file),
