@@ -43,13 +43,18 @@ class AheadLine(ttk.Frame):
         self.box.grid(row=0, column=1, sticky="ew")
         self._tooltip = Tooltip(self.box)
         self.buttons: dict[str, ttk.Button] = {}
-        commands = (("Place Here", place), ("Copy", copy), ("Discard", discard))
-        for column, (name, command) in enumerate(commands, 2):
+        commands = (
+            ("Place Here", place, "Types it into the plot above, up to the save; F9 goes to this button"),
+            ("Copy", copy, "As a text, a value a line"),
+            ("Discard", discard, "It can't be brought back"),
+        )
+        for column, (name, command, words) in enumerate(commands, 2):
             button = ttk.Button(self, text=name, style="Quiet.TButton", command=command)
             button.bind("<Return>", lambda event: event.widget.invoke())
             button.bind("<Escape>", self._leave)
             button.grid(row=0, column=column, padx=(8, 0))
             self.buttons[name] = button
+            Tooltip(button, words)
         tag = f"ahead-{self.box}"
         self.box.bindtags((tag, *self.box.bindtags()))
         self.bind_class(tag, "<Key>", self._typed)

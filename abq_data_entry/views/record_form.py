@@ -231,6 +231,8 @@ class DataRecordForm(ttk.Frame):
         self.begin_new(plot=self.check.next_missing(plot))
         if focused is not None and focused.name not in CHECK_FIELDS:
             self.focus_first_empty()
+        if self.check.key is not None:
+            self.type_ahead.refused([(*self.check.key, plot)])  # who is typing already means the other plot
         return True
 
     def show_changed(self, key: RecordKey, by: str) -> None:

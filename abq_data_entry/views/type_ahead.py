@@ -110,6 +110,8 @@ class TypeAhead:
         self._saving = False
         if self._typing or self._keys or places is None:
             places = self._places
+        else:
+            self._save_time = self._last_time
         if self._typing:
             self._halted, self._current = True, None
         else:
@@ -266,7 +268,7 @@ class TypeAhead:
         self._note_time(key)
         if refused is None or not in_rhythm or not key.edits:
             return None
-        if key.is_enter:  # the one that was to save, held or doubled
+        if key.is_enter and key.time - self._save_time < REPEATED_MS:  # the one that was to save, held or doubled
             self._refused = refused
             return "break"
         self._keys.append(key)

@@ -127,8 +127,12 @@ class Segment(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What they are, in words."""
-        return "Typed ahead" if self.place is None else f"Typed ahead for lab {self.place[2]}, plot {self.place[3]}"
+        """What they are, in words; with the date where that isn't today's."""
+        if self.place is None:
+            return "Typed ahead"
+        date, time, lab, plot = self.place
+        day = "" if date == datetime.date.today() else f" of {date.isoformat()}"
+        return f"Typed ahead for plot {plot}, lab {lab}, {time}{day}"
 
     def with_key(self, key: TypedKey) -> Segment:
         """The same with one more key at its end."""
