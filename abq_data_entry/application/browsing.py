@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..constants import FieldNames as F
@@ -36,6 +37,10 @@ class Browsing:
     def fetch(self, chosen: ListFilter, request: PageRequest) -> None:
         """A page is wanted."""
         model = self._app.data_model
+        known = self._app.offline.rows(chosen) if self._app.reconnecting.away else None
+        if known is not None:
+            self._app.after_idle(self._show_known, known, request)
+            return
         if model is None:
             return
         selection, index = _selection(chosen), self._index
@@ -48,6 +53,7 @@ class Browsing:
         records = self._app.record_list
 
         def show(rows: list[Record]) -> None:
+            records.show_copy("")
             records.show_page(request, rows)
             if records.unseen:
                 records.show_news(0)  # they are in their place now
@@ -60,6 +66,24 @@ class Browsing:
 
         self._app.jobs.submit("records", lambda: self._app.connection.lasting(page), done=show, failed=failed)
 
+    def _show_known(self, rows: list[Mapping[str, Any]], request: PageRequest) -> None:
+        """The database is away: the page as it is known here."""
+        records = self._app.record_list
+        start = max(0, len(rows) - request.rows) if request.start is None else request.start
+        records.show_copy(self._app.offline.known_at)
+        records.show_total(len(rows))
+        records.show_page(request, rows[start : start + request.rows])
+
+    def show_copy(self) -> None:
+        """The database is away: show what is known here, if anything is."""
+        records = self._app.record_list
+        if self._app.offline.rows(records.filter) is None:
+            return
+        if records.page.waiting or not records.page.rows:
+            self.restart()
+        else:
+            self.look_again()
+
     def filter_changed(self, chosen: ListFilter) -> None:
         """Other records, or another order: what was counted is of no use any more."""
         self._index = None
@@ -69,7 +93,7 @@ class Browsing:
     def _count(self, chosen: ListFilter) -> None:
         """Count what fits, and find where each part of it begins."""
         model = self._app.data_model
-        if model is None:
+        if model is None or self._app.reconnecting.away:
             return
         if self._counting is not None and not self._counting.finished:
             self._counting.cancel.set()
@@ -178,7 +202,10 @@ class Browsing:
 
     def _failed(self, error: BaseException) -> None:
         log.warning("the records couldn't be fetched", exc_info=error)
-        self._app.reconnecting.means_away(error)
+        is_away = self._app.reconnecting.means_away(error)
+        if is_away and self._app.offline.rows(self._app.record_list.filter) is not None:
+            self.restart()  # as it is known here
+            return
         self._app.record_list.show_problem(f"The records couldn't be fetched.\n{error}", self.restart)
 
     def _count_failed(self, chosen: ListFilter, error: BaseException) -> None:

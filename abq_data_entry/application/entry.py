@@ -174,6 +174,7 @@ class RecordEntry:
         app.deciding.saved(key)
         if waits:
             app.waiting.show_line()
+            app.browsing.show_copy()
         else:
             app.record_list.mark(key, "edited" if updated else "new")
             app.offline.record_saved(record)

@@ -12,16 +12,19 @@ from ..constants import CHECK_TIMES
 from ..constants import FieldNames as F
 from ..views.check_panel import CheckView
 from ..views.record_inputs import CheckKey
+from .known_rows import known_rows
 
 if TYPE_CHECKING:
     from ..journal import Known, KnownFile
     from ..models import SQLModel
+    from ..views.record_list import ListFilter
     from .window import Application
 
 log = logging.getLogger(__name__)
 
 WRITE_DELAY_MS = 2000
 FETCH_DELAY_MS = 3000  # the start has enough to do
+FETCH_AGAIN_MS = 300_000  # so old the copy may be when the database goes away
 
 Record = Mapping[str, Any]
 
@@ -123,6 +126,12 @@ class Offline:
         taken = self.known.taken.astimezone()
         return f"{taken:%H:%M}" if taken.date() == self._app.today() else f"{taken:%H:%M on %Y-%m-%d}"
 
+    def rows(self, chosen: ListFilter) -> list[Record] | None:
+        """The records that the list would show, as far as they are known; ``None`` if nothing is known at all."""
+        waiting = [each.record for each in self._app.waiting.entries]
+        known = self.known.records() if self.known is not None else []
+        return known_rows(known, waiting, chosen) if known or waiting else None
+
     def show_choices(self) -> None:
         """Let the form work with the lists of the copy."""
         if self.known is not None and self.known.choices.labs:
@@ -137,6 +146,7 @@ class Offline:
         if self._app.reconnecting.away and self._app.data_model is None:
             self.show_choices()
             self._app.checks.refresh()
+            self._app.browsing.show_copy()
 
     def _change(self, known: Known) -> None:
         self.known = known
@@ -166,7 +176,10 @@ class Offline:
 
     def _fetched(self, records: list[Record]) -> None:
         if self.known is not None:
-            self._change(self.known.with_records(records))
+            now = datetime.datetime.now(datetime.timezone.utc)
+            self._change(self.known.with_records(records).as_of(now))
+        self._cancel_fetch()
+        self._fetch_timer = self._app.after(FETCH_AGAIN_MS, self._fetch)
 
     def _not_fetched(self, error: BaseException) -> None:
         log.info("the latest readings couldn't be fetched for the copy: %s", type(error).__name__)

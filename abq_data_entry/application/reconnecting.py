@@ -70,6 +70,7 @@ class Reconnecting:
         self._attempts, self._by_itself = 0, by_itself
         self._plan()
         self._app.checks.refresh()  # as the last known copy has it
+        self._app.browsing.show_copy()
 
     def expect(self, job: Job, overdue: Callable[[], object] = lambda: None) -> None:
         """The database is away if it doesn't answer that request in time; then ``overdue`` is called."""

@@ -64,6 +64,7 @@ class RecordList(ttk.Frame):
         self._today = today
         self._marks: dict[tuple[object, ...], str] = {}
         self._unseen = 0
+        self._known_at = ""
         self._left_out: tuple[object, ...] | None = None
         self._followed: datetime.date | None = None
         self.filter = ListFilter(today())
@@ -99,9 +100,15 @@ class RecordList(ttk.Frame):
             when = "today" if self._day() == self._today() else f"of {self._day()}"
             self.page.show_message(f"No records yet {when}. They appear here as they are saved.")
 
+    def show_copy(self, known_at: str) -> None:
+        """What is shown is what this computer knew at that time; empty: it is what the database has."""
+        self._known_at = known_at
+        self._count.configure(style="Warning.TLabel" if known_at else "Bar.TLabel")
+
     def show_total(self, total: int) -> None:
         """How many records fit the filter."""
-        self._count.configure(text="1 record" if total == 1 else f"{total:,} records")
+        known = f"The database is away. As known at {self._known_at}: " if self._known_at else ""
+        self._count.configure(text=known + ("1 record" if total == 1 else f"{total:,} records"))
         self.page.show_total(total)
         more_rows_than_records = self.page.position + len(self.page.rows) > total
         if not self.page.agrees and not self.page.waiting and (more_rows_than_records or not self.in_use):

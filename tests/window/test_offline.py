@@ -22,6 +22,7 @@ from abq_data_entry.views.waiting import WaitingWindow
 from tests.fixtures.cluster import OWNER, Node
 from tests.fixtures.window import Window
 from tests.models.records import record
+from tests.window.test_form import record as form_record
 from tests.window.test_login import type_login
 
 READINGS = "24.09\n1.03\n22.01\n9\n21\n3\n1.67\n8.70\n2.73\n"
@@ -493,3 +494,46 @@ def test_a_full_disk_without_a_database_keeps_the_form(online: Window, single: N
     finally:
         for name in ("journal.log", "writing.lock"):
             (folder / name).rmdir()
+
+
+def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
+    online: Window, single: Node, there: SQLModel
+) -> None:
+    """And a jump to a plot that isn't known types into no other one."""
+    app, page = online.app, online.app.record_list.page
+    for plot in (1, 2, 3):
+        there.save_record(form_record(plot, online.text(F.DATE), Fruit=str(plot)), author="P Taylor")
+    online.begin_check()
+    online.until(lambda: page.total == 3 and len(page.rows) == 3, "the list")
+    app.offline._fetch()
+    online.settle()
+    there.save_record(form_record(4, online.text(F.DATE)), author="P Taylor")
+    online.until(lambda: 4 in app.form.check.recorded, "a plot that the copy has no values of")
+    online.settle()
+    there.close()
+    single.stop()
+    online.until(lambda: app.form.check.key is not None, "the check")
+    app.checks.refresh()
+    online.until(lambda: app.reconnecting.away and "As known at" in app.record_list._count.cget("text"), "the copy", 30)
+    assert [row[F.PLOT] for row in page.rows] == [3, 2, 1]
+    assert "as known at" in str(app.form._check_panel._summary.cget("text"))
+    online._xdotool("keydown", "ctrl", "key", "1", "keyup", "ctrl")
+    assert (online.text(F.PLOT), online.text(F.FRUIT)) == ("1", "1")
+    assert "As this computer knew it at" in str(app.form._plot_panel._remark.cget("text"))
+    online._xdotool("keydown", "ctrl", "key", "4", "keyup", "ctrl")
+    assert app.form.closed is not None and online.text(F.PLOT) == "4"
+    online.type("30")
+    assert online.text(F.PLOT) == "4" and not app.form.changed
+    assert all(online.text(name) == "" for name in (F.HUMIDITY, F.LIGHT, F.TEMPERATURE))
+    # What is saved meanwhile is in the list, too.
+    online._xdotool("keydown", "ctrl", "key", "5", "keyup", "ctrl")
+    online.until(lambda: online.text(F.PLOT) == "5", "plot 5")
+    online.type(READINGS)
+    online.until(lambda: [row[F.PLOT] for row in page.rows] == [5, 3, 2, 1], "what was saved here")
+    app.record_list.sort_by(F.PLOT)
+    online.until(lambda: [row[F.PLOT] for row in page.rows] == [1, 2, 3, 5], "another order")
+    online._xdotool("keydown", "ctrl", "key", "4", "keyup", "ctrl")
+    single.start()
+    wait_until_all_is_saved(online)
+    online.until(lambda: app.form.opened is not None and app.form.opened[3] == 4, "the record that was asked for")
+    online.until(lambda: page.total == 5 and "As known" not in app.record_list._count.cget("text"), "the list")
