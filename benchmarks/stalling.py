@@ -116,10 +116,10 @@ def _close_dialogs(driver: Driver, number: int) -> None:
     def dialogs() -> list[Dialog]:
         return [each for each in driver.app.winfo_children() if isinstance(each, Dialog)]
 
-    driver.until(lambda: len(dialogs()) == number, f"{number} dialogs")
-    for dialog in dialogs():
-        dialog.close()
-    driver.app.update()
+    for left in range(number, 0, -1):  # the next one opens when the one before is closed
+        driver.until(dialogs, f"{left} more dialogs")
+        dialogs()[0].close()
+        driver.app.update()
 
 
 def _while_an_extract_is_written(driver: Driver) -> float:

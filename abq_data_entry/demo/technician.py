@@ -94,18 +94,17 @@ class Technician:
     def _type_with_slip(self, reading: PlotReading, key: float) -> None:
         """A temperature that is out of range is told at once, and not saved."""
         temperature = self._form.inputs[F.TEMPERATURE]
-        self._type_values({**reading.values, F.TEMPERATURE: TOO_COLD}, key)
-        self._expect_focus(F.TEMPERATURE)
+        names = list(reading.values)
+        before, rest = (names[: names.index(F.TEMPERATURE)], names[names.index(F.TEMPERATURE) :])
+        self._type_values({name: reading.values[name] for name in before}, key)
+        self._type_values({F.TEMPERATURE: TOO_COLD}, key)
+        self._expect_focus(F.TEMPERATURE)  # Enter stays where something is wrong
         if not temperature.error or self._form.saving:
             raise DemoFailed(f"A temperature of {TOO_COLD} °C was not refused.")
         self._take("out-of-range", "A value out of range: told beside the field, and the record is not saved.")
         self._stage.play(0.5 * self._pace)
         self._stage.press("BackSpace", key)
-        rest = list(reading.values)[list(reading.values).index(F.TEMPERATURE) :]
-        self._stage.write(reading.values[F.TEMPERATURE], key)
-        for name in rest:
-            self._expect_focus(name)
-            self._stage.press("Return", key)
+        self._type_values({name: reading.values[name] for name in rest}, key)
 
     def _type_faulty(self, reading: PlotReading, key: float) -> None:
         """Tab to Equipment Fault, y; the three readings are disabled and passed over. A note at the end."""

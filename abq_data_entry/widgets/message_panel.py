@@ -8,6 +8,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 
 from .flow import Flow
+from .focus import set_beside
 from .message import Action, Message
 
 _MOST_LINES = 8
@@ -39,6 +40,7 @@ class MessagePanel(ttk.Frame):
         for key, steps in (("<Up>", -1), ("<Left>", -1), ("<Down>", 1), ("<Right>", 1)):
             self.bind(key, lambda _event, steps=steps: self._step(steps))  # type: ignore[misc]
         self.bind("<Escape>", lambda _event: self._leave())
+        set_beside(self)  # who reads a message hasn't left the field
         self.bind("<Configure>", lambda _event: self._fit())
 
     def show(self, message: Message, place: int, count: int) -> None:
@@ -102,6 +104,7 @@ class MessagePanel(ttk.Frame):
         for key in ("<Return>", "<KP_Enter>"):
             button.bind(key, lambda event: event.widget.invoke())
         button.bind("<Escape>", lambda _event: self._leave())
+        set_beside(button)
         self.buttons[text] = button
         self._flow.add(button, 8)
 

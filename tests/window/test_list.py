@@ -678,6 +678,6 @@ def test_an_open_list_does_not_hinder_a_dialog(window: Window, open_window: Call
     window.until(lambda: window.app.tk.call("winfo", "ismapped", popdown), "the open list")
     window.app.messages.command(window.app.messages.failure)("Test", "Something failed meanwhile.", "Its reason.")
     window.until(lambda: window.dialogs and window.dialogs[0].winfo_viewable(), "the dialog on the screen")
-    window.press("Escape")  # the list had the keys, and closes; then the dialog takes them
-    window.answer("OK")
-    assert not window.dialogs
+    window.press("Escape")  # the list has the keys, and closes; who types is answered in the bar
+    window.message("Something failed meanwhile.")
+    assert not window.dialogs and window.focus == F.TECHNICIAN

@@ -241,6 +241,17 @@ def test_by_keys_alone(window: Window) -> None:
     assert window.text(F.HUMIDITY) in ("24.09", "24.095")  # whether a third decimal is kept is the field's affair
 
 
+def test_who_reads_a_message_has_not_left_the_field(window: Window) -> None:
+    window.begin_check()
+    window.app.messages.warning("Test", "Something.", "")
+    window.type("2")
+    window.press("BackSpace", "F8")
+    window.until(lambda: in_full(window) == "Something.", "the message in full")
+    window.press("Tab", "Escape")
+    window.until(lambda: window.focus == F.HUMIDITY, "the field again")
+    assert window.error(F.HUMIDITY) == ""
+
+
 def test_from_the_tools_menu_and_with_nothing_to_tell(window: Window) -> None:
     window.app.callbacks["show_messages"]()
     assert window.app.status.get() == "There are no messages"
