@@ -7,14 +7,31 @@ options.
 import argparse
 import ipaddress
 import logging
+import os
+import shlex
 import signal
 import sys
 import threading
 from pathlib import Path
 
-from pyftpdlib.authorizers import DummyAuthorizer
-from pyftpdlib.handlers import FTPHandler
-from pyftpdlib.servers import FTPServer
+
+def how_to_start() -> str:
+    """Return what to type where this Python lacks a package."""
+    here = Path(__file__).resolve().parent
+    python = here / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    line = shlex.join([str(python), *sys.argv])
+    launcher = here / "abq_data_entry.py"
+    if python.is_file() or not launcher.is_file():
+        return f"Type: {line if python.is_file() else f'{sys.executable} -m pip install pyftpdlib pyOpenSSL'}"
+    return f"Type once: {shlex.join([sys.executable, str(launcher)])} and then: {line}"
+
+
+try:
+    from pyftpdlib.authorizers import DummyAuthorizer
+    from pyftpdlib.handlers import FTPHandler
+    from pyftpdlib.servers import FTPServer
+except ModuleNotFoundError as missing:
+    sys.exit(f"This Python lacks the package {missing.name}. {how_to_start()}")
 
 USER, PASSWORD = "test", "test"
 PERMISSIONS = "elrw"  # enter folders, list, read, write
@@ -111,7 +128,8 @@ def main(words: list[str] | None = None) -> int:
     try:
         server = FTPServer((options.host, options.port), handler)
     except OSError as error:
-        print(f"{options.host}, port {options.port}: {error.strerror}. Choose another by --port.", file=sys.stderr)
+        reason = error.strerror or str(error).partition("] ")[2] or str(error)  # asyncore's has a text alone
+        print(f"{options.host}, port {options.port}: {reason}. Choose another by --port.", file=sys.stderr)
         return 1
     if not is_loopback(options.host):
         readable = "" if options.certificate else ", and nothing is encrypted"

@@ -2,19 +2,23 @@
 
 For developers, tests and the demo; not for the internet. Standard library only. `--help` shows the options.
 
-POST: a login; PUT: a file as multipart/form-data, or any other body; both are printed and answered with 200 text/html.
+POST: a login; PUT: a file as multipart/form-data, or any other body; both are printed, with the request line and the
+status, and answered with 200 text/html, or with 4xx or 5xx where a file was to be stored and none was.
 GET /xml/current_obs/{station}.xml: an observation in the format of the US National Weather Service.
 """
 
 import argparse
+import codecs
 import contextlib
 import dataclasses
 import datetime
 import email.utils
+import errno
 import hmac
 import html
 import http.cookies
 import http.server
+import io
 import ipaddress
 import itertools
 import math
@@ -39,7 +43,8 @@ BLOCK = 256 * 1024
 LARGEST_FORM = 64 * 1024
 LARGEST_LINE = 1024  # of a chunked body
 LARGEST_HEAD = 16 * 1024  # of a part of a multipart body
-PRINTED = 4096  # bytes of a body
+IN_MEMORY = 8 * 1024 * 1024  # bytes of a body, until it is printed; the rest waits on disk
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MOST_TOKENS = 1000
 LINGER = 2.0  # seconds that a refused client may go on sending before it is cut off
 PASSWORD_VARIABLE = "ABQ_SERVER_PASSWORD"  # noqa: S105 - the name of a variable
@@ -68,10 +73,13 @@ class Service:
         password: str = "",
         save_to: Path | None = None,
         observations: Path | None = None,
+        print_limit: int | None = None,
     ) -> None:
         self.username = username
         self.save_to = save_to
         self.observations = observations
+        self.print_limit = print_limit
+        self._parts: set[Path] | None = set()
         self._password = password
         self._tokens: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -81,6 +89,22 @@ class Service:
         given = (form.get("username", [""])[0], form.get("password", [""])[0])
         pairs = zip(given, (self.username, self._password), strict=True)
         return all([hmac.compare_digest(one.encode(), other.encode()) for one, other in pairs])  # noqa: C419 - no shortcut
+
+    def new_part(self, folder: Path) -> tuple[int, Path]:
+        """Begin a file that isn't whole yet; raises `Refusal` once the server ends."""
+        with self._lock:
+            if self._parts is None:
+                raise Refusal(503, "The server ends")
+            descriptor, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+            self._parts.add(Path(name))
+            return descriptor, Path(name)
+
+    def end(self) -> None:
+        """Remove what isn't whole, and begin nothing more."""
+        with self._lock:
+            parts, self._parts = self._parts or set(), None
+        for part in parts:
+            part.unlink(missing_ok=True)
 
     def new_token(self) -> str:
         token = secrets.token_urlsafe(24)
@@ -142,7 +166,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             say(f"{method}: given up, {'the client hung up' if isinstance(error, HungUp) else error}")
             return
-        say(f"{method} request received\nContent-Length: {body.announced}\n{body.beginning()}")
+        say(f"{method} request received", f"Content-Length: {body.announced}", body.shown())
         self.answer(reply)
         if self.close_connection:
             self.linger()
@@ -161,9 +185,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Refusal(401, "Log in first")
         boundary = self.headers.get_param("boundary") if self.headers.get_content_type() == MULTIPART else None
         names: list[str] = []
-        if isinstance(boundary, str) and 0 < len(boundary) <= 200:
-            names = receive_files(body.blocks(), boundary.encode("latin-1", "replace"), self.service.save_to)
+        multipart = isinstance(boundary, str) and 0 < len(boundary) <= 200
+        if multipart:
+            names = receive_files(body.blocks(), str(boundary).encode("latin-1", "replace"), self.service)
         body.drain()
+        if not names and (multipart or self.service.save_to is not None):
+            return Reply(400, "No file with a name that can be stored came, so nothing was stored")
         return Reply(200, f"PUT received: {', '.join(names) or 'no file'}")
 
     def token(self) -> str:
@@ -200,8 +227,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):
             super().handle()
 
+    def log_request(self, code: object = "-", size: object = "-") -> None:
+        """Print the request line and the status of the answer."""
+        status = int(code) if isinstance(code, int) else 0
+        say(printable(f"{getattr(self, 'requestline', '')} -> {status} {self.responses.get(status, ('',))[0]}").strip())
+
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet: addresses may hold query strings, and what counts is printed already."""
+        """Keep quiet: what counts is printed already."""
 
 
 class Body:
@@ -209,7 +241,8 @@ class Body:
 
     def __init__(self, handler: Handler) -> None:
         self._stream = handler.rfile
-        self._start = bytearray()
+        self._limit = handler.service.print_limit
+        self._kept = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed once it was shown
         self._blocks: Iterator[bytes] = iter(())
         self._encoding = handler.headers.get("Transfer-Encoding", "").strip().lower()
         self.announced = self._encoding or handler.headers.get("Content-Length", "none")
@@ -229,7 +262,8 @@ class Body:
     def blocks(self) -> Iterator[bytes]:
         for block in self._blocks:
             self.received += len(block)
-            self._start += block[: max(0, PRINTED - len(self._start))]
+            rest = len(block) if self._limit is None else max(0, self._limit - self._kept.tell())
+            self._kept.write(block[:rest])
             yield block
 
     def drain(self) -> None:
@@ -244,12 +278,17 @@ class Body:
                 raise Refusal(413, "The form is too large")
         return bytes(content)
 
-    def beginning(self) -> str:
-        """Return what is to be printed of it: its start, as text, without what would steer a terminal."""
-        text = self._start.decode(errors="replace")
-        shown = "".join(c if c.isprintable() or c in "\r\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
-        more = self.received - len(self._start)
-        return f"{shown}\n… and {more} bytes more" if more else shown
+    def shown(self) -> Iterator[str]:
+        """Yield what is to be printed of it, as text, without what would steer a terminal; then it is gone."""
+        with self._kept:
+            kept = self._kept.tell()
+            self._kept.seek(0)
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            while block := self._kept.read(BLOCK):
+                yield printable(decoder.decode(block))
+            yield printable(decoder.decode(b"", True))
+        if more := self.received - kept:
+            yield f"\n… and {more} bytes more"
 
     def _by_length(self, length: int) -> Iterator[bytes]:
         while length:
@@ -279,7 +318,7 @@ class Body:
         return line.rstrip(b"\r\n")
 
 
-def receive_files(blocks: Iterator[bytes], boundary: bytes, folder: Path | None) -> list[str]:
+def receive_files(blocks: Iterator[bytes], boundary: bytes, service: Service) -> list[str]:
     """Take the files of a multipart body (RFC 7578) and return their names; store them in the folder, if there is one.
 
     A file gets its name only when all of the body is here. Raises `Refusal`, `HungUp`.
@@ -292,17 +331,37 @@ def receive_files(blocks: Iterator[bytes], boundary: bytes, folder: Path | None)
             if not name:
                 continue
             names.append(name)
-            if folder is not None:
-                descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
-                arrived.append((Path(temporary), folder / name))
+            if service.save_to is not None:
+                with storing():
+                    descriptor, temporary = service.new_part(service.save_to)
+                arrived.append((temporary, service.save_to / name))
                 with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor
-                    file.writelines(content)
-        for part, final in arrived:
-            part.replace(final)
+                    for block in content:
+                        with storing():
+                            write(file, block)
+        with storing():
+            for part, final in arrived:
+                part.replace(final)
     finally:
         for part, _ in arrived:
             part.unlink(missing_ok=True)
     return names
+
+
+def write(file: io.FileIO, block: bytes) -> None:
+    rest = memoryview(block)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
+
+
+@contextlib.contextmanager
+def storing() -> Iterator[None]:
+    """Tell the client when its file can't be stored."""
+    try:
+        yield
+    except OSError as error:
+        status = 507 if error.errno in NO_SPACE else 500
+        raise Refusal(status, f"The file can't be stored: {error.strerror}") from error
 
 
 def file_name(head: bytes) -> str:
@@ -438,10 +497,29 @@ class Server(http.server.ThreadingHTTPServer):
         say(f"A request failed: {sys.exc_info()[1]}")
 
 
-def say(text: str) -> None:
+PRINTING = threading.Lock()
+
+
+def say(*lines: str | Iterator[str]) -> None:
     """Print at once, so that a program that waits for the line sees it; a reader that went away is no reason to end."""
-    with contextlib.suppress(OSError, ValueError):
-        print(text, flush=True)
+    with PRINTING, contextlib.suppress(OSError, ValueError):
+        for line in lines:
+            for piece in (line,) if isinstance(line, str) else line:
+                sys.stdout.write(piece)
+            sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+def printable(text: str) -> str:
+    """Return a text of a stranger's without what would steer a terminal."""
+    return "".join(c if c.isprintable() or c in "\r\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def limit(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
 
 
 def arguments(words: list[str] | None) -> argparse.Namespace:
@@ -453,16 +531,25 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8000, help="port; 0 picks a free one (default: %(default)s)")
     parser.add_argument("--username", default="", help="check logins, and refuse a PUT without the login's cookie")
     parser.add_argument("--password-file", metavar="FILE", help="file whose first line is the password; - is stdin")
-    parser.add_argument("--save-to", type=Path, metavar="FOLDER", help="store received files here")
+    parser.add_argument(
+        "--save-to", type=Path, metavar="FOLDER", help="store received files here; the folder is made if it is missing"
+    )
+    parser.add_argument(
+        "--print-limit", type=limit, metavar="BYTES", help="print at most so much of each body (default: all of it)"
+    )
     parser.add_argument(
         "--observations", type=Path, metavar="FOLDER", help="give the observations {station}.xml or {station}-*.xml"
     )
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="speak https with this certificate (PEM)")
     parser.add_argument("--key", type=Path, metavar="FILE", help="its key, where it isn't in the same file")
     options = parser.parse_args(words)
-    for folder in (options.save_to, options.observations):
-        if folder is not None and not folder.is_dir():
-            parser.error(f"{folder} is not a folder")
+    if options.save_to is not None:
+        try:
+            options.save_to.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"{options.save_to} can't be made a folder: {error.strerror}")
+    if options.observations is not None and not options.observations.is_dir():
+        parser.error(f"{options.observations} is not a folder")
     if not 0 <= options.port <= 65535:
         parser.error("a port is from 0 to 65535")
     if options.key and not options.certificate:
@@ -515,7 +602,9 @@ def main(words: list[str] | None = None) -> int:
     """Serve until Ctrl-C or SIGTERM; return the exit code."""
     options = arguments(words)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    service = Service(options.username, options.password, options.save_to, options.observations)
+    service = Service(
+        options.username, options.password, options.save_to, options.observations, options.print_limit
+    )
     Server.address_family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
         server = Server((options.host, options.port), type("BoundHandler", (Handler,), {"service": service}))
@@ -532,6 +621,7 @@ def main(words: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, end)
         say(f"Serving on http{'s' if options.context else ''}://{host}:{server.server_port}/ (Ctrl-C ends)")
         server.serve_forever()
+    service.end()
     return 0
 
 

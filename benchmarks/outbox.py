@@ -223,7 +223,8 @@ def _settings(server: BundledServer) -> dict[str, object]:
 def _server(kind: str) -> Iterator[BundledServer]:
     """A bundled server that keeps what it gets."""
     workspace = Path(tempfile.mkdtemp(prefix="abq-outbox-"))
-    rest = ("sample_http_server.py", "--username", _LOGIN[0], "--save-to", str(workspace / "received"))
+    options = ("--print-limit", "4096", "--username", _LOGIN[0], "--save-to", str(workspace / "received"))
+    rest = ("sample_http_server.py", *options)
     words = {"rest": rest, "ftp": ("basic_ftp_server.py",)}[kind]
     try:
         with bundled_server(

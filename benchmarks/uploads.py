@@ -135,7 +135,7 @@ def _theirs(contest: Contest) -> float:
 
 @contextmanager
 def _rest(files: Files) -> Iterator[Contest]:
-    with bundled_server("sample_http_server.py", workspace=files.folder) as server:
+    with bundled_server("sample_http_server.py", "--print-limit", "4096", workspace=files.folder) as server:
         words = ["curl", "-sS", "--fail", "-o", "/dev/null", "-F", f"file=@{files.large}", "-X", "PUT"]
         arguments = [server.upload_url, server.auth_url, "test", "test"]
         yield Contest("upload_to_corporate_rest", arguments, {}, [*words, server.upload_url])

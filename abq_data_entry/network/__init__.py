@@ -15,6 +15,7 @@ Everything is imported when it is first asked for, so that importing this room c
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -92,14 +93,32 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     """Import what is asked for and keep it, so that the next access costs nothing (PEP 562)."""
     value: object
-    if name in _MODULES:
-        value = importlib.import_module(_MODULES[name])
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    else:
+    if name not in _MODULES and name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        if name in _MODULES:
+            value = importlib.import_module(_MODULES[name])
+        else:
+            value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        raise _package_missing(error) from None
     globals()[name] = value
     return value
+
+
+def _package_missing(error: ModuleNotFoundError) -> ModuleNotFoundError:
+    """Return the error with what to type: usually it is the wrong Python."""
+    from pathlib import Path
+
+    checkout = Path(__file__).resolve().parents[2]
+    python = checkout / ".venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if python.is_file():
+        line = f"Start it with {python}"
+    elif (checkout / "abq_data_entry.py").is_file():
+        line = f"Type once: {sys.executable} {checkout / 'abq_data_entry.py'} and then start it with {python}"
+    else:
+        line = f"Type: {sys.executable} -m pip install {error.name}"
+    return ModuleNotFoundError(f"This Python lacks the package {error.name}. {line}", name=error.name)
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,6 @@
 """The bundled FTP server, run as it is, and asked by ftplib."""
 
+import errno
 import ftplib
 import io
 import os
@@ -76,7 +77,31 @@ def run(*options: str) -> "subprocess.CompletedProcess[str]":
 def test_port_in_use_is_told_in_one_line(ftp_server: BundledServer) -> None:
     done = run("--port", str(ftp_server.port))
     assert done.returncode == 1
-    assert done.stderr.count("\n") == 1 and "--port" in done.stderr
+    assert done.stderr.splitlines() == [
+        f"127.0.0.1, port {ftp_server.port}: {os.strerror(errno.EADDRINUSE)}. Choose another by --port."
+    ]
+
+
+@pytest.mark.parametrize("script", [SCRIPT, "sample_http_server.py"])
+def test_a_python_without_the_packages_is_told_what_to_type(script: str) -> None:
+    """The isolated mode without site-packages stands for it; the other server needs none."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(ROOT / script), "--help"], capture_output=True, text=True, timeout=PATIENCE
+    )
+    if script != SCRIPT:
+        assert done.returncode == 0 and "usage:" in done.stdout
+        return
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("This Python lacks the package pyftpdlib. Type") and SCRIPT in done.stderr
+
+
+def test_the_room_network_says_what_to_type_without_the_packages() -> None:
+    program = "import sys; sys.path.insert(0, sys.argv[1]); from abq_data_entry import network; network.requests"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, str(ROOT)], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert "ModuleNotFoundError: This Python lacks the package requests. " in done.stderr
+    assert ".venv" in done.stderr or "pip install requests" in done.stderr
 
 
 @pytest.mark.parametrize(

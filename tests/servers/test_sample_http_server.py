@@ -3,10 +3,13 @@
 import http.client
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -66,6 +69,16 @@ def test_prints_and_answers_as_in_the_contract(weather_feed: BundledServer, meth
     assert status == 200
     assert headers["content-type"].startswith("text/html")
     weather_feed.wait_for(f"{method} request received\nContent-Length: 9\nsome body\n")
+    weather_feed.wait_for(f"{method} /anything HTTP/1.1 -> 200 OK\n")
+
+
+def test_every_request_is_printed_with_its_status(weather_feed: BundledServer) -> None:
+    ask(weather_feed, "PUT", "/upload?one=1", b"x")
+    ask(weather_feed, "GET", "/nothing\x1b[2J".replace("\x1b", "%1b"))
+    talk(weather_feed, b"NONSENSE\x1b[2J\r\n\r\n")
+    weather_feed.wait_for("PUT /upload?one=1 HTTP/1.1 -> 200 OK\n")
+    weather_feed.wait_for("GET /nothing%1b[2J HTTP/1.1 -> 404 Not Found\n")
+    assert "\x1b" not in weather_feed.wait_for("-> 400 Bad Request\n")
 
 
 def test_body_that_is_no_text(weather_feed: BundledServer) -> None:
@@ -73,10 +86,74 @@ def test_body_that_is_no_text(weather_feed: BundledServer) -> None:
     assert "\x1b" not in weather_feed.wait_for("[2J")
 
 
-def test_huge_body_is_printed_in_part(weather_feed: BundledServer) -> None:
-    assert ask(weather_feed, "PUT", "/upload", b"x" * 3_000_000)[0] == 200
-    weather_feed.wait_for("and 2995904 bytes more")
-    assert len(weather_feed.output()) < 10_000
+def test_a_body_is_printed_whole(weather_feed: BundledServer) -> None:
+    content = ("größe " * 500_000 + "end").encode()
+    assert ask(weather_feed, "PUT", "/upload", content)[0] == 200
+    assert content.decode() in weather_feed.wait_for("end\nPUT /upload")
+
+
+def test_a_body_is_printed_up_to_the_limit(tmp_path: Path) -> None:
+    with bundled_server(SCRIPT, "--print-limit", "4096", workspace=tmp_path) as server:
+        assert ask(server, "PUT", "/upload", b"x" * 3_000_000)[0] == 200
+        server.wait_for("and 2995904 bytes more")
+        assert len(server.output()) < 10_000
+
+
+def test_the_folder_for_files_is_made(tmp_path: Path) -> None:
+    folder = tmp_path / "not" / "there yet"
+    with bundled_server(SCRIPT, "--save-to", str(folder), workspace=tmp_path) as server:
+        body, headers = multipart("a.csv", b"1,2")
+        assert ask(server, "PUT", "/upload", body, headers)[0] == 200
+    assert (folder / "a.csv").read_bytes() == b"1,2"
+
+
+def test_what_is_not_stored_is_no_success(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    with bundled_server(SCRIPT, "--save-to", str(folder), workspace=tmp_path) as server:
+        body, headers = multipart("a.csv", b"1,2")
+        assert ask(server, "PUT", "/upload", b"no multipart")[0] == 400
+        (folder / "a.csv").mkdir()
+        status, text, _ = ask(server, "PUT", "/upload", body, headers)
+        assert status == 500 and "stored" in text
+        (folder / "a.csv").rmdir()
+        folder.rmdir()
+        assert ask(server, "PUT", "/upload", body, headers)[0] == 500
+        server.wait_for("-> 500 Internal Server Error")
+
+
+@pytest.mark.skipif(os.name != "posix" or not Path("/dev/shm").is_dir(), reason="needs limits of POSIX")
+def test_a_file_too_large_to_be_stored_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    limit = ["prlimit", "--fsize=100000"]
+    if not shutil.which(limit[0]):
+        pytest.skip("prlimit isn't here")
+    with bundled_server(SCRIPT, "--save-to", str(folder), "--print-limit", "0", workspace=tmp_path) as server:
+        subprocess.run([*limit, "--pid", str(server.process.pid)], check=True)
+        body, headers = multipart("a.csv", bytes(300_000))
+        assert ask(server, "PUT", "/upload", body, headers)[0] == 507
+        assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX systems")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_half_is_left_at_the_end(number: signal.Signals, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    with bundled_server(SCRIPT, "--save-to", str(folder), workspace=tmp_path) as server:
+        body, headers = multipart("a.csv", bytes(1_000_000))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        with socket.create_connection((server.host, server.port)) as client:
+            client.sendall(f"PUT /u HTTP/1.1\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body[:700_000])
+            until(lambda: any(path.stat().st_size for path in folder.glob("*.part")))
+            server.process.send_signal(number)
+            assert server.process.wait(PATIENCE) == 0
+    assert list(folder.iterdir()) == []
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_wrong_password_and_missing_cookie(rest_server: BundledServer) -> None:
@@ -126,7 +203,7 @@ def test_only_the_base_name_counts(rest_server: BundledServer, name: str) -> Non
 @pytest.mark.parametrize("name", ["", "..", "/", ".hidden", "a\0b", "a:b", "a\x1bb"])
 def test_unsafe_names_are_not_stored(rest_server: BundledServer, name: str) -> None:
     body, headers = multipart(name, b"1,2")
-    assert ask(rest_server, "PUT", "/upload", body, {**headers, **log_in(rest_server)})[0] == 200
+    assert ask(rest_server, "PUT", "/upload", body, {**headers, **log_in(rest_server)})[0] == 400
     assert not list(rest_server.folder.iterdir())
 
 
@@ -224,7 +301,8 @@ def test_port_in_use_is_told_in_one_line(weather_feed: BundledServer) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        ("--save-to", "/nowhere/at/all"),
+        ("--save-to", f"{__file__}/at/all"),
+        ("--print-limit", "-1"),
         ("--port", "99999"),
         ("--username", "x"),
         ("--username", "x", "--password-file", "/nowhere/at/all"),
@@ -238,7 +316,7 @@ def test_wrong_usage(options: tuple[str, ...]) -> None:
 
 def test_help_names_the_options() -> None:
     text = run("--help").stdout
-    for option in ("--host", "--port", "--username", "--password-file", "--save-to", "--observations"):
+    for option in ("--host", "--port", "--username", "--password-file", "--save-to", "--observations", "--print-limit"):
         assert option in text
 
 
