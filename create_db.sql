@@ -746,7 +746,8 @@ END $$;
 --     SELECT withdraw_record('2026-11-21', '8:00', 'A', 3, 'typed twice');
 --
 -- A supervisor may do so with all records, others within 24 hours with those that their own login entered first. Where
--- many share one login the application keeps that rule for persons: it sets abq.person_rules.
+-- many share one login the application keeps that rule for persons: it sets abq.person_rules, and then a login that is no
+-- technician's own (technician_logins) has to name the person who entered the record.
 --
 -- SQLSTATE of their errors: AB001, the record is of another version by now; AB002, there is none; AB003, another record
 -- has that place; 42501, somebody else may do it; 22023, the reason is missing or the request makes no sense.
@@ -775,6 +776,7 @@ CREATE OR REPLACE FUNCTION is_asker(entry audit) RETURNS boolean
 LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT entry.database_user = session_user AND (
         NOT keeps_person_rules()
+        OR EXISTS (SELECT FROM technician_logins WHERE login = session_user)
         OR entry.application_user IS NOT DISTINCT FROM nullif(current_setting('abq.application_user', true), '')
     )
 $$;
@@ -813,18 +815,18 @@ BEGIN
                 AND transaction = made.transaction AND lab_id <> made.lab_id
                 AND table_name = 'plot_checks' AND operation = 'DELETE' AND key ->> 'plot' IS NOT NULL
                 AND made.new @> record_readings(old)
-            ORDER BY abs(extract(epoch FROM moment - made.moment)) LIMIT 1;
+            ORDER BY moment <= made.moment DESC, abs(extract(epoch FROM moment - made.moment)) LIMIT 1;
     END IF;
     RETURN taken;
 END $$;
 
--- The entry with which a record was entered first, wherever it stood then; all NULL for one from before the audit.
-CREATE OR REPLACE FUNCTION first_entry(of_key jsonb) RETURNS audit
+-- The entry with which a record was entered first, wherever it stood then; all NULL for one from before the audit. Of
+-- several that stood there one after the other it is the last before that number.
+CREATE OR REPLACE FUNCTION first_entry(of_key jsonb, before bigint) RETURNS audit
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     made audit;
     taken audit;
-    before bigint := 9223372036854775807;
 BEGIN
     LOOP
         SELECT * INTO made FROM audit
@@ -845,7 +847,7 @@ BEGIN
     RETURN made;
 END $$;
 
-CREATE OR REPLACE FUNCTION require_right(of_key jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION require_right(of_key jsonb, before bigint DEFAULT 9223372036854775807) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     made audit;
@@ -853,7 +855,7 @@ BEGIN
     IF acts_for_all() THEN
         RETURN;
     END IF;
-    made := first_entry(of_key);
+    made := first_entry(of_key, before);
     IF made.sequence IS NULL THEN
         RAISE EXCEPTION 'Who entered the record of % first is not known: a supervisor may do this.', record_name(of_key)
             USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
@@ -1001,7 +1003,7 @@ BEGIN
         RAISE EXCEPTION 'No record of % was withdrawn.', record_name(of_key)
             USING ERRCODE = 'AB002', DETAIL = of_key::text;
     END IF;
-    PERFORM require_right(of_key);
+    PERFORM require_right(of_key, taken.sequence);
     PERFORM require_free(of_key);
     former := set_reason(why);
     PERFORM ensure_check(of_key, (taken.old ->> 'lab_tech_id')::smallint, true);
@@ -1356,6 +1358,11 @@ CREATE OR REPLACE VIEW withdrawn_records AS
                 AND moved.moment BETWEEN gone.moment - interval '1 minute' AND gone.moment + interval '1 minute'
                 AND moved.table_name = 'plot_checks' AND moved.operation = 'INSERT'
                 AND moved.new @> (gone.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                AND NOT EXISTS (
+                    SELECT FROM audit AS between_them
+                    WHERE between_them.transaction = gone.transaction
+                        AND between_them.moment > gone.moment AND between_them.moment < moved.moment
+                )
         )
         AND (
             (SELECT seen_labs(current_user)) IS NULL

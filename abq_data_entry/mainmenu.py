@@ -41,6 +41,12 @@ CUT = Command("Cut", "cut", "Control-x", "Command-x", by_widget=True)
 COPY = Command("Copy", "copy", "Control-c", "Command-c", by_widget=True)
 PASTE = Command("Paste", "paste", "Control-v", "Command-v", by_widget=True)
 SELECT_ALL = Command("Select All", "select_all", "Control-a", "Command-a", by_widget=True)
+TAKE_BACK = Command("Take Back the Last Save", "take_back", "Control-Shift-B", "Command-Shift-B")
+WITHDRAW = Command("Withdraw Record…", "withdraw_record")
+MOVE = Command("Move Record…", "move_record")
+MOVE_CHECK = Command("Move Check…", "move_check")
+CORRECT_MANY = Command("Correct Many…", "correct_many")
+WITHDRAWN = Command("Withdrawn Records", "show_withdrawn")
 WEATHER = Command("Update Weather Data", "update_weather_data", "Control-Shift-W", "Command-Shift-W")
 REST = Command("Upload CSV to corporate REST", "upload_to_corporate_rest", "Control-Shift-R", "Command-Shift-R")
 FTP = Command("Upload CSV to corporate FTP", "upload_to_corporate_ftp", "Control-Shift-F", "Command-Shift-F")
@@ -70,7 +76,9 @@ PREFERENCES_FILE = Command("Show Settings File", "show_settings_file")
 
 FILE_COMMANDS = (NEW, SAVE, DISCARD, EXPORT)
 BACKUP_COMMANDS = (BACK_UP, RESTORE)
-EDIT_GROUPS = ((UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL))  # a line between groups
+EDIT_GROUPS = (
+    (UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL), (TAKE_BACK,), (WITHDRAW, MOVE, MOVE_CHECK, CORRECT_MANY, WITHDRAWN)
+)  # a line between groups
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
 TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
 GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, MISSING, HISTORY, AHEAD, REFRESH)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 RECOUNT_LIMIT = 100_000
+CHOSEN_AT_MOST = 1000
 RECOUNT_MS = 250  # what comes within that time is counted once
 RECOUNT_LARGE_MS = 20_000
 AGAIN_MS = 2000  # after a count that failed
@@ -164,6 +165,33 @@ class Browsing:
             date = form.inputs.value(F.DATE)
         if isinstance(date, datetime.date):
             self._app.record_list.follow_date(date)
+
+    def chosen(self, count: int) -> None:
+        """So many rows of the list are chosen."""
+        if count:
+            noun = "record is" if count == 1 else "records are"
+            self._app.status.set(f"{count} {noun} chosen. Edit ‣ Correct Many… corrects them, Esc chooses none")
+
+    def choose_all(self, wanted: ListFilter) -> None:
+        """All records of the filter are to be chosen, where they aren't too many."""
+        model, records = self._app.data_model, self._app.record_list
+        if model is None or self._app.reconnecting.away:
+            self._app.status.set("Records can be chosen when the database is back")
+            return
+        selection = _selection(wanted)
+
+        def found(rows: list[Record]) -> None:
+            if len(rows) > CHOSEN_AT_MOST:
+                self._app.status.set(f"More than {CHOSEN_AT_MOST:,} records can't be chosen at once: use the filters")
+            elif records.filter == wanted:
+                records.choose(rows)
+
+        self._app.jobs.submit(
+            "records",
+            lambda: self._app.connection.lasting(lambda: model.get_page(selection, CHOSEN_AT_MOST + 1, start=0)),
+            done=found,
+            failed=lambda error: log.warning("records couldn't be chosen: %s", type(error).__name__),
+        )
 
     def end(self) -> None:
         """The window closes."""

@@ -31,6 +31,11 @@ class RecordEntry:
     def __init__(self, application: Application) -> None:
         self._app = application
         self.after_save: Callable[[], object] | None = None
+        self._version: tuple[tuple[Any, ...], int | None] = ((), None)
+
+    def version_of(self, key: tuple[Any, ...]) -> int | None:
+        """The version that the last save made of that record; ``None`` where it isn't known."""
+        return self._version[1] if self._version[0] == key else None
 
     def save(self, record: Record, opened: tuple[Any, ...] | None) -> None:
         """The form's record is right: save it."""
@@ -127,10 +132,12 @@ class RecordEntry:
             self._app.connection.lasting(
                 lambda: model.save_record(record, write, expected_version=version, entry=identifier, **who)
             )
+            self._version = tuple(record[name] for name in fields.RECORD_KEY), model.saved_version
         except (models.RecordExists, models.RecordConflict) as error:
             # A save whose answer was lost with the connection finds its own record.
             if error.theirs is None or error.theirs.record != record:
                 raise
+            self._version = tuple(record[name] for name in fields.RECORD_KEY), error.theirs.version
         if whole_check:
             check = (record[F.DATE], record[F.TIME], record[F.LAB])
             try:
@@ -165,6 +172,7 @@ class RecordEntry:
         self.after_save = None
         key: Any = tuple(record[name] for name in fields.RECORD_KEY)
         app.saved_records += 1
+        app.taking_back.saved(record)
         count = f"{app.saved_records} record{'s' * (app.saved_records != 1)} saved"
         how = "kept on this computer until the database is back" if waits else "changes saved" if updated else "saved"
         app.status.set(f"{place(record)}: {how}{f' {said}' if said else ''} · {count} in this session")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .window import Application
 
 log = logging.getLogger(__name__)
-_DONE = {"INSERT": "recorded", "UPDATE": "corrected", "DELETE": "deleted"}
+_DONE = {"INSERT": "recorded", "UPDATE": "corrected", "DELETE": "withdrawn or moved"}
 
 
 def show_history(application: Application) -> HistoryWindow | None:

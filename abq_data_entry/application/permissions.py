@@ -16,6 +16,10 @@ READ_ONLY = "This login may read records, not enter them. An administrator can g
 _NO_UPLOAD = "This login may not deliver extracts. An administrator can give it the role abq_technician."
 _NO_WEATHER = "This login may not store the weather. An administrator can give it the role abq_technician."
 _NO_ADMINISTRATION = "This is for supervisors. An administrator can give this login the role abq_supervisor."
+_ENTERING = (
+    "save_record", "new_record", "next_missing", "take_back", "withdraw_record", "move_record", "move_check",
+    "correct_many",
+)  # fmt: skip
 _UPLOADS = ("upload_to_corporate_rest", "upload_to_corporate_ftp")
 
 
@@ -34,7 +38,7 @@ class Permissions:
         """Offer what `rights` (a `models.Rights`) allow."""
         denied: dict[str, str] = {}
         if not rights.may_enter:
-            denied |= dict.fromkeys(("save_record", "new_record", "next_missing"), READ_ONLY)
+            denied |= dict.fromkeys(_ENTERING, READ_ONLY)
         if not rights.may_record_deliveries:
             denied |= dict.fromkeys(_UPLOADS, _NO_UPLOAD)
         if not rights.may_store_weather:

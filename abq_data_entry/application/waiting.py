@@ -123,6 +123,11 @@ class Waiting:
         self._app.status_bar.show_trouble(self.line, self._actions())
         self._app.form.show_waiting(self.keys)
 
+    @property
+    def is_replaying(self) -> bool:
+        """Whether what waits is being saved at this moment."""
+        return self._replaying
+
     def show(self) -> None:
         """Open the window of what waits."""
         from .waiting_list import show_waiting

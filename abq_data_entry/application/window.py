@@ -45,6 +45,7 @@ from .permissions import Permissions
 from .preferences import Preferences
 from .presence import CheckPresence
 from .reconnecting import Reconnecting
+from .taking_back import TakingBack
 from .tools import Tools
 from .waiting import Waiting, counted
 
@@ -94,6 +95,7 @@ class Application(tk.Tk):
         self.drafts = Drafts(self)
         self.checks = Checks(self)
         self.entry = RecordEntry(self)
+        self.taking_back = TakingBack(self)
         self.navigation = Navigation(self)
         self.browsing = Browsing(self)
         self.permissions = Permissions(self)
@@ -241,6 +243,13 @@ class Application(tk.Tk):
                 self.browsing.filter_changed,
                 command(self.navigation.open_row),
                 command(lambda row: menu_command("history", "show_history_of", self, row)),
+                [
+                    ("Withdraw Record…", lambda row: self._change("withdraw_record", "undoing", "withdraw", row)),
+                    ("Move Record…", lambda row: self._change("move_record", "undoing", "move", row)),
+                    ("Correct Many…", lambda _: self._change("correct_many", "correcting_many", "correct_many")),
+                ],
+                self.browsing.chosen,
+                self.browsing.choose_all,
             ),
             lambda: self.today(),
             _month_first,
@@ -251,6 +260,10 @@ class Application(tk.Tk):
         self.form.type_ahead.line.grid_remove()
         self.field_help = FieldHelp(self)
         self._layout = Layout(self, pane, self._form_room, self.record_list)
+
+    def _change(self, name: str, module: str, function: str, *rows: object) -> object:
+        """A command for rows of the list, which the login may be denied."""
+        return self._run(name, lambda: menu_command(module, function, self, *rows))
 
     def _await_screen(self, patience_ms: int = FOCUS_PATIENCE_MS) -> None:
         """Begin the background work once the window takes keys: until then it would only be in its way."""

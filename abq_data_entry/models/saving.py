@@ -46,24 +46,31 @@ class Saving(NamedTuple):
         }
 
 
+class Saved(NamedTuple):
+    """Whether a save made a new record, and which version there is with it (`None`: it was done before)."""
+
+    inserted: bool
+    version: int | None = None
+
+
 _FIELD_OF_RULE = {f"{each.column}_within_limits": each.name for each in fields.FIELDS}
 
 
-def save(connections: Connections, values: Record, how: Saving) -> bool:
-    """Save a record of typed values; tell whether it was inserted. Raises as `SQLModel.save_record` does."""
+def save(connections: Connections, values: Record, how: Saving) -> Saved:
+    """Save a record of typed values. Raises as `SQLModel.save_record` does."""
     parameters = {**values, **how.parameters}
 
     # All in one message to the server: others of the lab wait meanwhile.
     begin = statements.SET_AUTHOR
     work = (statements.REQUIRE_VERSION if how.expected_version is not None else "") + _SAVES[how.write]
 
-    def run(cursor: Cursor) -> bool:
+    def run(cursor: Cursor) -> Saved:
         first = begin
         if how.entry is not None:
             cursor.execute(begin + statements.NOTE_ENTRY, parameters)
             if cursor.rowcount == 0:  # it came before
                 confirm(cursor)
-                return how.write != "update"
+                return Saved(how.write != "update")
             first = ""
         try:
             cursor.execute(first + work, parameters)
@@ -79,22 +86,22 @@ def save(connections: Connections, values: Record, how: Saving) -> bool:
         if not found:
             cursor.connection.rollback()  # what this save did to the check isn't theirs
             raise _refused(cursor, values, how)
-        return bool(found[0][0])
+        return Saved(bool(found[0][0]), int(found[0][1]))
 
     return connections.write(run)
 
 
-def settle(connections: Connections, values: Record, how: Saving) -> bool:
+def settle(connections: Connections, values: Record, how: Saving) -> Saved:
     """Find out what became of a save whose acknowledgement was lost, by looking; save again if it isn't there."""
     if _is_stored(connections, values):
         connections.confirm()
-        return how.write != "update"
+        return Saved(how.write != "update")
     try:
         return save(connections, values, how)
     except (RecordExists, RecordConflict):
         if _is_stored(connections, values):
             connections.confirm()
-            return how.write != "update"
+            return Saved(how.write != "update")
         raise
 
 

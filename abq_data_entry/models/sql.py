@@ -56,6 +56,7 @@ class SQLModel(Corrections):
         endpoint = {**libpq, "host": host, "dbname": database, "user": user, "password": password or ""}
         self._connections = Connections(endpoint)
         self.last_write: Write | None = None
+        self.saved_version: int | None = None
         self._presence = PresenceKeeper()
         self._history: Connections | None = None
 
@@ -141,6 +142,8 @@ class SQLModel(Corrections):
     ) -> None:
         """Save the record and its check in one transaction; `last_write` then says "insert" or "update".
 
+        `saved_version` is then the record's version (`None`: not known, it was saved before).
+
         Takes texts as they are typed, or typed values. `write="insert"` refuses a record that is there already,
         `write="update"` one that isn't. Another technician than the check's is noted for this plot only, and for the
         check if no other plot of it is recorded.
@@ -159,10 +162,11 @@ class SQLModel(Corrections):
         place = platform.node() if workstation is None else workstation
         how = Saving(write, expected_version, author or str(values[FieldNames.TECHNICIAN]), reason, place, entry)
         try:
-            inserted = saving.save(self._connections, values, how)
+            saved = saving.save(self._connections, values, how)
         except OutcomeUnknown:
-            inserted = saving.settle(self._connections, values, how)
-        self.last_write = "insert" if inserted else "update"
+            saved = saving.settle(self._connections, values, how)
+        self.last_write = "insert" if saved.inserted else "update"
+        self.saved_version = saved.version
 
     def _rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Record]:
         def run(cursor: Cursor) -> list[Record]:

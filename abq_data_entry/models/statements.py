@@ -105,18 +105,18 @@ _CHANGED = [each for each in FIELDS if each.name not in RECORD_KEY]
 _INSERT = f"INSERT INTO plot_checks ({_PLOT_COLUMNS}) VALUES ({_PLOT_VALUES})"
 _KEEP = "ON CONFLICT (date, time, lab_id, plot) DO"
 
-INSERT_PLOT = f"{SAVE_CHECK} {_INSERT} {_KEEP} NOTHING RETURNING true AS inserted"
+INSERT_PLOT = f"{SAVE_CHECK} {_INSERT} {_KEEP} NOTHING RETURNING true AS inserted, version"
 
 UPDATE_PLOT = (
     f"{SAVE_CHECK} UPDATE plot_checks SET {', '.join(f'{each.column} = {_value(each)}' for each in _CHANGED)}"
-    f" WHERE {_SAME_RECORD} RETURNING false AS inserted"
+    f" WHERE {_SAME_RECORD} RETURNING false AS inserted, version"
 )
 
 # xmax is 0 in a row that was inserted, and the number of this transaction in one that was there.
 UPSERT_PLOT = (
     f"{SAVE_CHECK} {_INSERT} {_KEEP} UPDATE"
     f" SET {', '.join(f'{each.column} = EXCLUDED.{each.column}' for each in _CHANGED)}"
-    " RETURNING xmax = 0 AS inserted"
+    " RETURNING xmax = 0 AS inserted, version"
 )
 
 SET_AUTHOR = """

@@ -14,9 +14,11 @@ from ..constants import FieldTypes
 from ..fields.dates import DateReader
 from ..widgets.focus import focused_widget
 from ..widgets.paged_list import Column, PagedList, PageRequest, Row
+from ..widgets.row_marks import RowMarks
 from .list_filters import ListFilters
 
 MARK = "Mark"
+CHOSEN = "✓ "
 _HEADINGS = {
     F.SEED_SAMPLE: "Seed",
     F.TEMPERATURE: "Temp.",
@@ -47,6 +49,12 @@ class ListCallbacks(NamedTuple):
     filter_changed: Callable[[ListFilter], object]
     open: Callable[[Row], object]
     show_history: Callable[[Row], object]
+    more: Sequence[tuple[str, Callable[[Row], object]]] = ()
+    """What else a row's menu offers: texts and what they call."""
+    chosen: Callable[[int], object] = lambda count: None
+    """So many rows are chosen now."""
+    choose_all: Callable[[ListFilter], object] = lambda chosen: None
+    """All records of the filter are to be chosen."""
 
 
 class RecordList(ttk.Frame):
@@ -77,7 +85,10 @@ class RecordList(ttk.Frame):
             self, _columns(), self._fetch, self._text_of, callbacks.open, lambda name: self.sort_by(name)
         )
         self.page.grid(row=1, column=0, sticky="nsew")
-        self.page.offer((("Open", callbacks.open), ("Record History", callbacks.show_history)))
+        self.page.offer((("Open", callbacks.open), ("Record History", callbacks.show_history), *callbacks.more))
+        self.marks = RowMarks(
+            self.page, _key_of, callbacks.chosen, lambda: callbacks.choose_all(self.filter)
+        )
         self._show_sorting()
         self.page.show_message("Connecting to the database…")
 
@@ -131,6 +142,20 @@ class RecordList(ttk.Frame):
     def unmark(self, key: tuple[object, ...]) -> None:
         """The record isn't there any more."""
         self._marks.pop(key, None)
+
+    @property
+    def chosen(self) -> list[Row]:
+        """The rows that are chosen; the one that the keyboard is on where none is."""
+        row = self.page.selected
+        return self.marks.rows or ([] if row is None else [row])
+
+    def choose(self, rows: Sequence[Row]) -> None:
+        """Choose these rows."""
+        self.marks.choose(list(rows))
+
+    def choose_none(self) -> None:
+        """Choose no row."""
+        self.marks.clear()
 
     def show_news(self, count: int) -> None:
         """``count`` records were saved elsewhere and aren't in the list yet; a click or F5 shows them."""
@@ -213,6 +238,7 @@ class RecordList(ttk.Frame):
         self._count.configure(text="counting…")
         self.show_news(0)
         self.show_left_out(None)
+        self.marks.clear()
         self._show_sorting()
         self._callbacks.filter_changed(self.filter)
         self.page.restart()
@@ -298,7 +324,8 @@ class RecordList(ttk.Frame):
 
     def _text_of(self, row: Row, name: str) -> str:
         if name == MARK:
-            return self._marks.get(_key_of(row), "")
+            mark = self._marks.get(_key_of(row), "")
+            return f"{CHOSEN}{mark}" if self.marks.holds(row) else mark
         if name == F.EQUIPMENT_FAULT:
             return "fault" if row[name] else ""
         text = fields.format_value(fields.field(name), row[name])

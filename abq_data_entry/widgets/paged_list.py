@@ -70,6 +70,8 @@ class PagedList(ttk.Frame):
         self._keep: tuple[Callable[[Row], object], object] | None = None
         self._capacity = 0
         self._serial = 0
+        self.drawn: Callable[[], object] = lambda: None
+        """Called whenever a page was drawn."""
         self._build(on_sort)
 
     @property
@@ -205,6 +207,15 @@ class PagedList(ttk.Frame):
             mark = ("▼" if descending else "▲") if each.name == column else ""
             self.tree.heading(each.name, text=each.heading + mark)
 
+    def step(self, rows: int) -> None:
+        """Move the keyboard by so many rows, to another page where it needs to be."""
+        self._step(rows)
+
+    def select(self, index: int) -> None:
+        """Put the keyboard on a row of the visible page."""
+        if 0 <= index < len(self._rows):
+            self._select(index)
+
     def adapt_to_look(self) -> None:
         """The font or the density changed: columns and page size follow."""
         self._set_widths()
@@ -314,6 +325,7 @@ class PagedList(ttk.Frame):
             self._select(len(self._rows) - 1 if select == -1 else min(select, len(self._rows) - 1))
         self.tree.yview_moveto(0)
         self._move_thumb()
+        self.drawn()
 
     def _cells(self, row: Row) -> list[str]:
         return [self._text_of(row, each.name) for each in self._columns]

@@ -198,6 +198,24 @@ class TestMoving:
         assert model.get_lab_check(*KEY[:3]) == {}
         assert whole(model)
 
+    def test_equal_records_of_a_check_find_their_own_plots_again(self, model: SQLModel) -> None:
+        for plot in range(1, 21):
+            model.save_record(record(Plot=plot))
+        before = model.get_all_records(all_dates=True)
+        model.move_check(KEY[:3], (DATE, "8:00", "B"), "wrong lab")
+        moved = [place(row) for row in model.get_all_records(all_dates=True)]
+        model.take_back_records(moved)
+        assert model.get_all_records(all_dates=True) == before and model.get_withdrawn() == []
+
+    def test_a_withdrawal_in_the_transaction_of_a_move_is_listed(self, model: SQLModel) -> None:
+        for plot in (3, 4):
+            model.save_record(record(Plot=plot))
+        model.query(
+            "SELECT withdraw_record('2026-11-20', '8:00', 'A', 3, 'wrong'),"
+            " move_record('2026-11-20', '8:00', 'A', 4, '2026-11-20', '8:00', 'B', 4, 'wrong lab')"
+        )
+        assert [each.record["Plot"] for each in model.get_withdrawn()] == [3]
+
     def test_a_whole_check_or_nothing_of_it(self, model: SQLModel) -> None:
         for plot in (3, 4, 5):
             model.save_record(record(Plot=plot))

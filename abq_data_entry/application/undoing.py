@@ -1,0 +1,360 @@
+"""Withdraw and move saved records, and bring back what was withdrawn: each after a question for the reason."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import fields
+from ..constants import CHECK_TIMES
+from ..constants import FieldNames as F
+from ..views.conflict import ConflictText
+from ..views.reasoned import Asked, ReasonedDialog
+from ..widgets.focus import focused_widget
+from . import conflicts
+from .entry import person, reason_of
+from .taking_back import LastAction
+
+if TYPE_CHECKING:
+    from ..models import SQLModel, VersionedRecord, Withdrawn
+    from ..models.undoing import By, Place
+    from .window import Application
+
+log = logging.getLogger(__name__)
+Key = tuple[Any, Any, Any, Any]
+_WITHDRAWING = ("Typed twice", "Wrong plot", "Wrong check", "Not measured")
+_MOVING = ("Wrong plot", "Wrong time", "Wrong day", "Wrong lab")
+_BACK = ("It was right", "Withdrawn by mistake")
+
+
+class PlaceTaken(conflicts.Conflict):
+    """A record was to come to where another one stands: ``doing`` says what wasn't done, ``then`` what Save does."""
+
+    def __init__(self, mine: Mapping[str, Any], theirs: VersionedRecord, doing: str, then: str) -> None:
+        super().__init__(mine, None, theirs)
+        self._doing, self._then = doing, then
+
+    def words(self) -> ConflictText:
+        """What the dialog says."""
+        when = conflicts.moment(self.theirs.changed_at)
+        return ConflictText(
+            f"There is a record of {named(key_of(self.mine))} already. {self._doing}",
+            f"{self.by} saved it {when}. Choose for each field which value is right. {self._then}",
+            f"{self.by}, {when.removeprefix('at ')}",
+        )
+
+
+def withdraw(application: Application, row: Mapping[str, Any] | None = None) -> None:
+    """Ask why, then withdraw the record of that row, or the one that has the attention."""
+
+    def ask(found: VersionedRecord, key: Key) -> None:
+        _ask(
+            application,
+            "Withdraw Record",
+            f"Withdraw the record of {named(key)}?",
+            f"{readings(found.record)}.\n\nIt goes from all lists and extracts. The audit keeps it with the reason, and"
+            " Edit ‣ Withdrawn Records brings it back.",
+            "Withdraw",
+            lambda _values, reason: _withdraw(application, key, found.version, reason),
+            usual=_WITHDRAWING,
+        )
+
+    _with_record(application, row, ask)
+
+
+def move(application: Application, row: Mapping[str, Any] | None = None) -> None:
+    """Ask where to and why, then move the record of that row, or the one that has the attention."""
+
+    def ask(found: VersionedRecord, key: Key) -> None:
+        def act(values: Mapping[str, Any], reason: str) -> None:
+            to: Key = (values[F.DATE], values[F.TIME], values[F.LAB], values[F.PLOT])
+            _move(application, found, key, to, reason)
+
+        texts = dict(zip(fields.RECORD_KEY, key, strict=True))
+        choices = application.form.choices
+        _ask(
+            application,
+            "Move Record",
+            f"Where does the record of {named(key)} belong?",
+            f"{readings(found.record)}.",
+            "Move",
+            act,
+            [Asked(name, str(texts[name]), CHECK_TIMES if name == F.TIME else choices.get(name) if name == F.LAB
+                   else None) for name in fields.RECORD_KEY],
+            usual=_MOVING,
+            check=lambda values: "It stands there already." if tuple(values.values()) == key else "",
+        )  # fmt: skip
+
+    _with_record(application, row, ask)
+
+
+def move_check(application: Application) -> None:
+    """Ask where to and why, then move all records of the form's check."""
+    check, model = application.form.check, _model(application)
+    if model is None:
+        return
+    if check.key is None or not check.recorded:
+        application.status.set("Choose a check with records first")
+        return
+    key, count = check.key, len(check.recorded)
+
+    def act(values: Mapping[str, Any], reason: str) -> None:
+        to = (values[F.DATE], values[F.TIME], values[F.LAB])
+        _move_check(application, key, to, reason)
+
+    texts = dict(zip(fields.RECORD_KEY, key, strict=False))
+    _ask(
+        application,
+        "Move Check",
+        f"Where do the {count} records of {key[0]} {key[1]}, lab {key[2]}, belong?",
+        "Date, time and lab of all of them are changed; their plots stay.",
+        "Move",
+        act,
+        [Asked(F.DATE, str(texts[F.DATE])), Asked(F.TIME, str(texts[F.TIME]), CHECK_TIMES),
+         Asked(F.LAB, str(texts[F.LAB]), application.form.choices.get(F.LAB))],
+        usual=_MOVING[1:],
+        check=lambda values: "It stands there already." if tuple(values.values()) == key else "",
+    )  # fmt: skip
+
+
+def bring_back(application: Application, gone: Withdrawn, done: Callable[[], object]) -> None:
+    """Ask why, then put the withdrawn record in again; ``done()`` is called when that has changed something."""
+    key = key_of(gone.record)
+
+    def act(_values: Mapping[str, Any], reason: str) -> None:
+        def change(model: SQLModel, by: By) -> None:
+            model.bring_back_record(key, reason, entry=gone.entry, by=by)
+
+        def back(_result: object) -> None:
+            _changed(application, f"The record of {named(key)} is back")
+            done()
+
+        def taken(theirs: VersionedRecord) -> None:
+            over = PlaceTaken(gone.record, theirs, "Nothing was brought back.", "Save keeps the result.")
+            _resolve(application, over, reason, lambda model, by: None)
+
+        _do(application, "Bring Back", change, back, taken)
+
+    _ask(
+        application,
+        "Bring Back",
+        f"Bring back the record of {named(key)}?",
+        f"{readings(gone.record)}.\n\n{gone.who} withdrew it: {gone.reason or 'no reason given'}.",
+        "Bring Back",
+        act,
+        usual=_BACK,
+    )
+
+
+def _withdraw(application: Application, key: Key, version: int, reason: str) -> None:
+    def change(model: SQLModel, by: By) -> None:
+        model.withdraw_record(key, reason, expected_version=version, by=by)
+
+    def done(_result: object) -> None:
+        application.record_list.unmark(key)
+        form = application.form
+        if form.opened == key and not form.changed:
+            form.begin_new(plot=key[3])
+        _changed(application, f"The record of {named(key)} is withdrawn. Edit ‣ Take Back brings it back")
+        application.taking_back.remember(LastAction(
+            f"the withdrawal of {named(key)}",
+            lambda model, by: model.bring_back_record(key, "taken back", by=by),
+            lambda _result: _changed(application, f"The record of {named(key)} is back"),
+        ))  # fmt: skip
+
+    _do(application, "Withdraw Record", change, done)
+
+
+def _move(application: Application, found: VersionedRecord, key: Key, to: Key, reason: str) -> None:
+    def change(model: SQLModel, by: By) -> None:
+        model.move_record(key, to, reason, expected_version=found.version, by=by)
+
+    def done(_result: object) -> None:
+        application.record_list.unmark(key)
+        form = application.form
+        if form.opened == key and not form.changed:
+            application.navigation.open_record(to)
+        _changed(application, f"The record of {named(key)} is that of {named(to)} now. Edit ‣ Take Back takes it back")
+        application.taking_back.remember(LastAction(
+            f"the move to {named(to)}",
+            lambda model, by: model.take_back(to, None, by=by),
+            lambda _result: _changed(application, f"The record is that of {named(key)} again"),
+        ))  # fmt: skip
+
+    def taken(theirs: VersionedRecord) -> None:
+        mine = {**found.record, **dict(zip(fields.RECORD_KEY, to, strict=True))}
+        then = f"Save keeps the result there, and withdraws the record of {named(key)}."
+        over = PlaceTaken(mine, theirs, "Nothing was moved.", then)
+        _resolve(
+            application, over, reason,
+            lambda model, by: model.withdraw_record(key, reason, expected_version=found.version, by=by),
+        )  # fmt: skip
+
+    _do(application, "Move Record", change, done, taken)
+
+
+def _move_check(application: Application, key: tuple[Any, Any, Any], to: tuple[Any, Any, Any], reason: str) -> None:
+    from ..models.corrections import place
+
+    def change(model: SQLModel, by: By) -> list[Place]:
+        plots = model.get_check(*key).recorded
+        model.move_check(key, to, reason, by=by)
+        return [place(dict(zip(fields.RECORD_KEY, (*to, plot), strict=True))) for plot in plots]
+
+    def done(places: list[Place]) -> None:
+        moved = len(places)
+        application.navigation.leave_form(lambda: application.form.set_check(*to))
+        _changed(application, f"{moved} records are those of {to[0]} {to[1]}, lab {to[2]} now. Edit ‣ Take Back takes it back")
+        application.taking_back.remember(LastAction(
+            f"the move of {moved} records",
+            lambda model, by: model.take_back_records(places, by=by),
+            lambda _: _changed(application, f"{moved} records are those of {key[0]} {key[1]}, lab {key[2]} again"),
+        ))  # fmt: skip
+
+    _do(application, "Move Check", change, done)
+
+
+# -- what they share --------------------------------------------------------------------------------------
+
+
+def _ask(application: Application, title: str, message: str, detail: str, *rest: Any, **more: Any) -> None:
+    """Ask for the reason, and where to: see `ReasonedDialog`."""
+    application.messages.open(
+        title,
+        message,
+        detail,
+        "Open…",
+        lambda: ReasonedDialog(application, title, message, detail, *rest, **more),
+        lambda: None,
+    )
+
+
+def _with_record(
+    application: Application, row: Mapping[str, Any] | None, ask: Callable[[VersionedRecord, Key], object]
+) -> None:
+    """Fetch the record as it is now, for the question."""
+    model, key = _model(application), key_of(row) if row is not None else attended(application)
+    if model is None:
+        return
+    if key is None:
+        application.status.set("Choose a saved record first: a row of the list, or a plot")
+    elif application.waiting.latest(key) is not None:
+        application.status.set("This record waits on this computer: it isn't in the database yet")
+    else:
+        wanted = key
+
+        def fetched(found: VersionedRecord) -> None:
+            if found.version:
+                ask(found, wanted)
+            else:
+                application.status.set(f"There is no record of {named(wanted)}")
+
+        application.jobs.submit(
+            "records",
+            lambda: application.connection.lasting(lambda: model.get_versioned_record(*wanted)),
+            done=fetched,
+            failed=lambda error: _failed(application, "Saved Records", error),
+        )
+
+
+def _do(
+    application: Application,
+    title: str,
+    change: Callable[[SQLModel, By], Any],
+    done: Callable[[Any], object],
+    taken: Callable[[VersionedRecord], object] | None = None,
+) -> None:
+    """Change something on the database's thread; ``taken(theirs)``: another record has the place."""
+    from .. import models
+
+    model, by = _model(application), application.taking_back.by()
+    if model is None:
+        return
+
+    def failed(error: BaseException) -> None:
+        theirs = error.theirs if isinstance(error, models.RecordExists) else None
+        if taken is not None and theirs is not None and theirs.version:
+            taken(theirs)
+        else:
+            application.checks.refresh()
+            _failed(application, title, error)
+
+    application.jobs.submit(
+        "database",
+        lambda: application.connection.lasting(lambda: change(model, by)),
+        done=done,
+        failed=failed,
+    )
+
+
+def _resolve(
+    application: Application, over: PlaceTaken, reason: str, after: Callable[[SQLModel, By], object]
+) -> None:
+    """Both versions, field by field: what is chosen is saved over the one that stands there, then ``after``."""
+    author, key = person(application), key_of(over.mine)
+
+    def save(result: dict[str, Any], _said: str) -> None:
+        def change(model: SQLModel, by: By) -> None:
+            if result != dict(over.theirs.record):
+                model.save_record(
+                    result, "update", expected_version=over.theirs.version, reason=reason, author=author
+                )
+            after(model, by)
+
+        _do(application, "Two Versions of One Record", change,
+            lambda _result: _changed(application, f"The record of {named(key)} is saved as chosen"))  # fmt: skip
+
+    conflicts.resolve(application, over, save, lambda: application.status.set("Nothing was changed"))
+
+
+def _changed(application: Application, told: str) -> None:
+    application.checks.refresh()
+    application.browsing.look_again()
+    application.status.set(told)
+
+
+def _failed(application: Application, title: str, error: BaseException) -> None:
+    log.warning("%s: %s", title, type(error).__name__)
+    if application.reconnecting.means_away(error):
+        application.status.set("Nothing was changed: the database is away")
+        return
+    application.messages.failure(title, "Nothing was changed.", reason_of(error))
+
+
+def _model(application: Application) -> SQLModel | None:
+    if application.data_model is None or application.reconnecting.away:
+        application.status.set("Saved records can be changed when the database is back")
+        return None
+    return application.data_model
+
+
+def attended(application: Application) -> Key | None:
+    """The saved record that has the attention: the list's row if the focus is there, else the form's."""
+    records, form = application.record_list, application.form
+    if focused_widget(application) is records.page.tree and records.page.selected is not None:
+        return key_of(records.page.selected)
+    if form.opened is not None:
+        return form.opened
+    key = form.key
+    return key if key is not None and key[3] in form.check.recorded else None
+
+
+def key_of(record: Mapping[str, Any]) -> Key:
+    """Date, time, lab and plot of a record."""
+    date, time, lab, plot = (record[name] for name in fields.RECORD_KEY)
+    return date, time, lab, plot
+
+
+def named(key: Key) -> str:
+    """Which record it is, for people."""
+    date, time, lab, plot = key
+    return f"{date} {time}, lab {lab}, plot {plot}"
+
+
+def readings(record: Mapping[str, Any]) -> str:
+    """What the record says, in one line."""
+    names = (F.TECHNICIAN, *fields.FOCUS_ORDER[5:])
+    return ", ".join(
+        f"{name} {conflicts.shown(name, record[name])}" for name in names if record.get(name) not in (None, False, "")
+    )

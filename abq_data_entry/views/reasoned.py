@@ -1,0 +1,212 @@
+"""Dialogs that change saved records: what is asked, the reason, and what is wrong, in place."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Mapping, Sequence
+from tkinter import ttk
+from typing import NamedTuple
+
+from .. import fields
+from ..widgets.field_input import ERROR_MARK
+from ..widgets.table import Table
+from .dialogs import Dialog, line_width
+from .reason import LONGEST, USUAL
+
+REASON = "Reason"
+_PREVIEW_LINES = 8
+
+
+class Asked(NamedTuple):
+    """A field of the dialog: the record's field by name, what stands there at first, the list's present values."""
+
+    name: str
+    text: str = ""
+    choices: fields.Choices | None = None
+
+
+class ReasonedDialog(Dialog):
+    """Asks for fields and for a reason.
+
+    ``act(values, reason)`` is called with the typed values of the fields, by name, once each is valid; ``None`` for one
+    that is empty, where ``may_be_empty``. ``check(values)`` may say what is wrong with them together. ``usual`` are the
+    reasons to choose from.
+    """
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        title: str,
+        message: str,
+        detail: str,
+        action: str,
+        act: Callable[[Mapping[str, object], str], object],
+        asked: Sequence[Asked] = (),
+        usual: Sequence[str] = USUAL,
+        may_be_empty: bool = False,
+        check: Callable[[Mapping[str, object]], str] = lambda values: "",
+    ) -> None:
+        self._asked, self._usual, self._check = asked, usual, check
+        self._may_be_empty = may_be_empty
+        self.boxes: dict[str, ttk.Combobox] = {}
+        self._notes: dict[str, ttk.Label] = {}
+        self._texts: dict[str, str] = {}
+        self._act = act
+        super().__init__(parent, title, message, detail, ((action, self._confirmed), ("Cancel", None)))
+
+    @property
+    def reason(self) -> str:
+        """The reason without superfluous blanks."""
+        return " ".join(self.boxes[REASON].get().split())
+
+    def values(self) -> dict[str, object] | None:
+        """The typed values; None where one isn't valid, which then says so."""
+        found: dict[str, object] = {}
+        wrong = ""
+        for each in self._asked:
+            text = self.boxes[each.name].get().strip()
+            try:
+                found[each.name] = fields.parse(fields.field(each.name), text, each.choices) if text else None
+                problem = "" if text or self._may_be_empty else f"{each.name} is required."
+            except ValueError as error:
+                problem = str(error)
+            self._say(each.name, problem)
+            wrong = wrong or (each.name if problem else "")
+        return None if wrong else found
+
+    def make_body(self, body: ttk.Frame) -> None:
+        """A line a field, the reason last."""
+        grid = ttk.Frame(body)
+        grid.grid(row=2, column=0, sticky="ew", pady=(16, 0))
+        grid.columnconfigure(1, weight=1)
+        for position, each in enumerate(self._asked):
+            self._add_line(grid, 2 * position, each.name, each.text, [str(one) for one in each.choices or ()], 14)
+        self._add_line(grid, 2 * len(self._asked), REASON, "", self._usual, 40)
+        self.add_more(body)
+
+    def add_more(self, body: ttk.Frame) -> None:
+        """For subclasses: what stands below the fields, in row 3."""
+
+    def first_focus(self) -> tk.Misc:
+        """The first field that is asked for."""
+        return next(iter(self.boxes.values()))
+
+    def close(self, action: Callable[[], object] | None = None) -> None:
+        """What isn't valid keeps the dialog open, with the focus on it."""
+        if action == self._confirmed:
+            values = self.values()
+            if values is None:
+                next(self.boxes[name] for name, note in self._notes.items() if note.cget("text")).focus_set()
+                return
+            problem = self._check(values)
+            if problem:
+                name = self._asked[0].name
+                self._say(name, problem)
+                self.boxes[name].focus_set()
+                return
+            if not self._reason_is_given():
+                self.boxes[REASON].focus_set()
+                return
+            act, reason = self._act, self.reason  # read before the dialog is gone
+            super().close(lambda: act(values, reason))
+            return
+        super().close(action)
+
+    def edited(self) -> None:
+        """A text has changed."""
+
+    def _reason_is_given(self) -> bool:
+        length = len(self.reason)
+        problem = "A reason is required." if not length else ""
+        if length > LONGEST:
+            problem = f"{length} characters; at most {LONGEST} are kept."
+        self._say(REASON, problem)
+        return not problem
+
+    def _add_line(
+        self, grid: ttk.Frame, row: int, name: str, text: str, values: Sequence[str], width: int
+    ) -> None:
+        ttk.Label(grid, text=name).grid(row=row, column=0, sticky="w", padx=(0, 12), pady=(4, 0))
+        box = ttk.Combobox(grid, width=width, values=list(values), font="TkTextFont")
+        box.set(text)
+        box.grid(row=row, column=1, sticky="ew" if name == REASON else "w", pady=(4, 0))
+        note = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self), justify="left")
+        note.grid(row=row + 1, column=1, sticky="w")
+        self.boxes[name], self._notes[name], self._texts[name] = box, note, text
+        note.grid_remove()
+        for key in ("<Return>", "<KP_Enter>"):
+            box.bind(key, lambda _event: self._entered(name))
+        box.bind("<KeyRelease>", lambda _event: self._typed(name))
+        box.bind("<<ComboboxSelected>>", lambda _event: self._typed(name))
+
+    def _entered(self, name: str) -> str:
+        if name == REASON:
+            self._pressed(self._buttons[0])
+        else:
+            names = list(self.boxes)
+            following = self.boxes[names[names.index(name) + 1]]
+            following.focus_set()
+            following.selection_range(0, "end")
+        return "break"
+
+    def _typed(self, name: str) -> None:
+        text = self.boxes[name].get()
+        if text == self._texts.get(name):  # Enter and the arrows change nothing
+            return
+        self._texts[name] = text
+        self._say(name, "")
+        self.edited()
+
+    def _say(self, name: str, text: str) -> None:
+        note = self._notes[name]
+        note.configure(text=f"{ERROR_MARK}{text}" if text else "")
+        if text:
+            note.grid()
+        else:
+            note.grid_remove()
+
+    def _confirmed(self) -> None:
+        """Stands for the action among the buttons: see close."""
+
+
+class ManyDialog(ReasonedDialog):
+    """The same for many records, with a preview of each: ``preview(values)`` gives pairs of a record and what becomes
+    of it."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        title: str,
+        message: str,
+        detail: str,
+        action: str,
+        act: Callable[[Mapping[str, object], str], object],
+        asked: Sequence[Asked],
+        preview: Callable[[Mapping[str, object]], Sequence[tuple[str, str]]],
+    ) -> None:
+        self._preview = preview
+        super().__init__(
+            parent, title, message, detail, action, act, asked, may_be_empty=True,
+            check=lambda values: "" if any(values.values()) else "Say what is to be corrected.",
+        )  # fmt: skip
+
+    def add_more(self, body: ttk.Frame) -> None:
+        """What becomes of each."""
+        table = Table(body, (("Record", 26), ("Becomes", 44)), height=_PREVIEW_LINES)
+        table.grid(row=3, column=0, sticky="nsew", pady=(16, 0))
+        body.rowconfigure(3, weight=1)
+        self.tree = table.tree
+        self.edited()
+
+    def edited(self) -> None:
+        """Show what becomes of each record with what is typed so far."""
+        values: dict[str, object] = {}
+        for each in self._asked:
+            text = self.boxes[each.name].get().strip()
+            try:
+                values[each.name] = fields.parse(fields.field(each.name), text, each.choices) if text else None
+            except ValueError:
+                values[each.name] = None
+        self.tree.delete(*self.tree.get_children())
+        for cells in self._preview(values):
+            self.tree.insert("", "end", values=cells)

@@ -1,0 +1,116 @@
+"""Ctrl+Shift+B takes back what was saved last: the record is as it was, and the form holds again what was typed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.models import SQLModel
+from tests.fixtures.window import Window
+from tests.window.test_form import open_plot, record, today
+
+PLOT = "24.09\n1.03\n22.01\n9\n21\n3\n1.67\n8.70\n2.73"
+
+
+def type_plot(window: Window, keys: str = PLOT) -> None:
+    """A whole plot with real keys, saved by the last Enter."""
+    saved = window.app.saved_records
+    window.type(f"{keys}\n")
+    window.until(lambda: window.app.saved_records == saved + 1, "the save")
+    window.settle()
+
+
+def take_back(window: Window) -> None:
+    window.press("ctrl+shift+b")
+    window.until(lambda: "taken back" in window.app.status.get(), "the end of it")
+    window.settle()
+
+
+def test_a_first_entry(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    type_plot(window)
+    assert window.text(F.PLOT) == "2"
+    window.type("33.30")
+    take_back(window)
+    key = (today(window), "8:00", "A", 1)
+    assert stored.get_record(*key) == {}
+    assert [(each.operation, each.reason, each.who) for each in stored.get_history(*key)] == [
+        ("INSERT", "", "J Simms"), ("DELETE", "taken back", "J Simms"),
+    ]  # fmt: skip
+    assert (window.text(F.PLOT), window.text(F.HUMIDITY), window.text(F.MEDIAN_HEIGHT)) == ("1", "24.09", "2.73")
+    assert window.app.form.opened is None and window.focus == F.HUMIDITY
+    assert window.app.form.check.recorded == {}
+    # What was half typed of the next plot waits there.
+    window.press("ctrl+a")
+    window.type("25.10\n")
+    for _ in range(8):
+        window.press("Return")
+    window.until(lambda: window.app.saved_records == 2, "the save")
+    window.settle()
+    assert stored.get_record(*key)[F.HUMIDITY] == Decimal("25.10")
+    assert (window.text(F.PLOT), window.text(F.HUMIDITY)) == ("2", "33.30")
+
+
+def test_a_correction(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, today(window)), author="P Taylor")
+    before = stored.get_record(today(window), "8:00", "A", 1)
+    window.begin_check()
+    open_plot(window, 1)
+    window.settle()
+    window.fill(Humidity="30.00", Plants="4")
+    window.save()
+    window.settle()
+    assert stored.get_record(today(window), "8:00", "A", 1) != before
+    take_back(window)
+    assert stored.get_record(today(window), "8:00", "A", 1) == before
+    assert (window.text(F.HUMIDITY), window.text(F.PLANTS)) == ("30.00", "4")
+    assert window.app.form.opened is not None and window.app.form.opened[3] == 1
+    window.save()
+    assert stored.get_record(today(window), "8:00", "A", 1)[F.HUMIDITY] == Decimal("30.00")
+
+
+def test_from_another_check_and_while_another_record_is_open(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    type_plot(window)
+    stored.save_record(record(5, today(window), Lab="B"))
+    window.begin_check(lab="B")
+    open_plot(window, 5)
+    window.settle()
+    take_back(window)
+    assert (window.text(F.LAB), window.text(F.PLOT), window.text(F.HUMIDITY)) == ("A", "1", "24.09")
+    assert window.app.form.opened is None and window.app.form.changed
+    assert [row[F.LAB] for row in stored.get_all_records(all_dates=True)] == ["B"]
+
+
+def test_what_waits_for_the_database_waits_no_more(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.app.reconnecting.lost(RuntimeError("away"))
+    type_plot(window)
+    window.until(lambda: window.app.waiting.entries, "the journal")
+    window.press("ctrl+shift+b")
+    window.until(lambda: not window.app.waiting.entries, "the journal to be empty")
+    assert (window.text(F.PLOT), window.text(F.HUMIDITY)) == ("1", "24.09")
+    assert stored.get_all_records(all_dates=True) == []
+
+
+def test_once_and_only_what_was_saved_here(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.press("ctrl+shift+b")
+    assert "Nothing was saved in this window" in window.app.status.get()
+    type_plot(window)
+    take_back(window)
+    window.press("ctrl+shift+b")
+    assert "Nothing was saved in this window" in window.app.status.get()
+
+
+def test_what_somebody_changed_since_stays(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    type_plot(window)
+    stored.save_record(record(1, today(window), Plants="3"), author="P Taylor")
+    window.press("ctrl+shift+b")
+    dialog = window.dialog()
+    assert "Not taken back: the save of Plot 1, lab A, 8:00." in dialog.message
+    assert "P Taylor changed the record" in dialog.detail
+    window.answer("OK")
+    assert stored.get_record(today(window), "8:00", "A", 1)[F.PLANTS] == 3
+    assert window.text(F.PLOT) == "2"
