@@ -81,7 +81,7 @@ def _correct(application: Application, places: Sequence[Place], changes: Mapping
 
     def done(became: Sequence[Place]) -> None:
         application.record_list.choose_none()
-        told = f"{counted(len(became))} {'is' if len(became) == 1 else 'are'} corrected. Edit ‣ Take Back takes it back"
+        told = f"{counted(len(became))} {'is' if len(became) == 1 else 'are'} corrected. Edit ‣ Take Back undoes it"
         undoing._changed(application, told)
         application.taking_back.remember(LastAction(
             f"the correction of {counted(len(became))}",

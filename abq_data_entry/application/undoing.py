@@ -175,7 +175,7 @@ def _move(application: Application, found: VersionedRecord, key: Key, to: Key, r
         form = application.form
         if form.opened == key and not form.changed:
             application.navigation.open_record(to)
-        _changed(application, f"The record of {named(key)} is that of {named(to)} now. Edit ‣ Take Back takes it back")
+        _changed(application, f"The record of {named(key)} is that of {named(to)} now. Edit ‣ Take Back undoes it")
         application.taking_back.remember(LastAction(
             f"the move to {named(to)}",
             lambda model, by: model.take_back(to, None, by=by),
@@ -205,7 +205,8 @@ def _move_check(application: Application, key: tuple[Any, Any, Any], to: tuple[A
     def done(places: list[Place]) -> None:
         moved = len(places)
         application.navigation.leave_form(lambda: application.form.set_check(*to))
-        _changed(application, f"{moved} records are those of {to[0]} {to[1]}, lab {to[2]} now. Edit ‣ Take Back takes it back")
+        where = f"{to[0]} {to[1]}, lab {to[2]}"
+        _changed(application, f"{moved} records are those of {where} now. Edit ‣ Take Back undoes it")
         application.taking_back.remember(LastAction(
             f"the move of {moved} records",
             lambda model, by: model.take_back_records(places, by=by),

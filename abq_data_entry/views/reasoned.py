@@ -136,12 +136,12 @@ class ReasonedDialog(Dialog):
         note.grid_remove()
         for key in ("<Return>", "<KP_Enter>"):
             box.bind(key, lambda _event: self._entered(name))
-        box.bind("<KeyRelease>", lambda _event: self._typed(name))
-        box.bind("<<ComboboxSelected>>", lambda _event: self._typed(name))
+        box.bind("<KeyRelease>", lambda _event: self._text_typed(name))
+        box.bind("<<ComboboxSelected>>", lambda _event: self._text_typed(name))
 
     def _entered(self, name: str) -> str:
         if name == REASON:
-            self._pressed(self._buttons[0])
+            self._buttons[0].invoke()
         else:
             names = list(self.boxes)
             following = self.boxes[names[names.index(name) + 1]]
@@ -149,7 +149,7 @@ class ReasonedDialog(Dialog):
             following.selection_range(0, "end")
         return "break"
 
-    def _typed(self, name: str) -> None:
+    def _text_typed(self, name: str) -> None:
         text = self.boxes[name].get()
         if text == self._texts.get(name):  # Enter and the arrows change nothing
             return
