@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import fields
 from ..constants import CHECK_TIMES
 from ..constants import FieldNames as F
-from ..views.conflict import ConflictText
+from ..views.conflict import ConflictDialog, ConflictText
 from ..views.reasoned import Asked, ReasonedDialog
 from ..widgets.focus import focused_widget
 from . import conflicts
@@ -132,7 +132,7 @@ def bring_back(application: Application, gone: Withdrawn, done: Callable[[], obj
 
         def taken(theirs: VersionedRecord) -> None:
             over = PlaceTaken(gone.record, theirs, "Nothing was brought back.", "Save keeps the result.")
-            _resolve(application, over, reason, lambda model, by: None)
+            _resolve(application, over, reason)
 
         _do(application, "Bring Back", change, back, taken)
 
@@ -186,10 +186,7 @@ def _move(application: Application, found: VersionedRecord, key: Key, to: Key, r
         mine = {**found.record, **dict(zip(fields.RECORD_KEY, to, strict=True))}
         then = f"Save keeps the result there, and withdraws the record of {named(key)}."
         over = PlaceTaken(mine, theirs, "Nothing was moved.", then)
-        _resolve(
-            application, over, reason,
-            lambda model, by: model.withdraw_record(key, reason, expected_version=found.version, by=by),
-        )  # fmt: skip
+        _resolve(application, over, reason, (key, found.version))
 
     _do(application, "Move Record", change, done, taken)
 
@@ -265,8 +262,10 @@ def _do(
     change: Callable[[SQLModel, By], Any],
     done: Callable[[Any], object],
     taken: Callable[[VersionedRecord], object] | None = None,
+    refused: Callable[[BaseException], object] | None = None,
 ) -> None:
-    """Change something on the database's thread; ``taken(theirs)``: another record has the place."""
+    """Change something on the database's thread; ``taken(theirs)``: another record has the place; ``refused(error)``
+    tells why it wasn't done, else a message does."""
     from .. import models
 
     model, by = _model(application), application.taking_back.by()
@@ -277,8 +276,11 @@ def _do(
         theirs = error.theirs if isinstance(error, models.RecordExists) else None
         if taken is not None and theirs is not None and theirs.version:
             taken(theirs)
+            return
+        application.checks.refresh()
+        if refused is not None:
+            refused(error)
         else:
-            application.checks.refresh()
             _failed(application, title, error)
 
     application.jobs.submit(
@@ -290,21 +292,41 @@ def _do(
 
 
 def _resolve(
-    application: Application, over: PlaceTaken, reason: str, after: Callable[[SQLModel, By], object]
+    application: Application, over: PlaceTaken, reason: str, source: tuple[Key, int] | None = None
 ) -> None:
-    """Both versions, field by field: what is chosen is saved over the one that stands there, then ``after``."""
+    """Both versions, field by field: what is chosen is saved over the one that stands there.
+
+    ``source``: the record that was to come there, with its version, which is withdrawn then.
+    """
     author, key = person(application), key_of(over.mine)
 
-    def save(result: dict[str, Any], _said: str) -> None:
+    def save(result: dict[str, Any], _said: str, dialog: ConflictDialog | None) -> None:
         def change(model: SQLModel, by: By) -> None:
-            if result != dict(over.theirs.record):
+            if source is not None:  # first: where that is refused nothing has changed
+                model.withdraw_record(source[0], reason, expected_version=source[1], by=by)
+            if result == dict(over.theirs.record):
+                return
+            try:
                 model.save_record(
                     result, "update", expected_version=over.theirs.version, reason=reason, author=author
                 )
-            after(model, by)
+            except Exception:
+                if source is not None:
+                    model.bring_back_record(source[0], f"not done: {reason}", by=by)
+                raise
 
-        _do(application, "Two Versions of One Record", change,
-            lambda _result: _changed(application, f"The record of {named(key)} is saved as chosen"))  # fmt: skip
+        def done(_result: object) -> None:
+            if dialog is not None:
+                dialog.close()
+            _changed(application, f"The record of {named(key)} is saved as chosen")
+
+        def refused(error: BaseException) -> None:
+            if dialog is None:
+                _failed(application, "Two Versions of One Record", error)
+            else:
+                dialog.refuse(f"Nothing was changed. {error}")
+
+        _do(application, "Two Versions of One Record", change, done, refused=refused)
 
     conflicts.resolve(application, over, save, lambda: application.status.set("Nothing was changed"))
 
