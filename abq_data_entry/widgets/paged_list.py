@@ -345,6 +345,7 @@ class PagedList(ttk.Frame):
         index = self._selected_index() + rows
         if 0 <= index < len(self._rows):
             self._select(index)
+            self._stay_there(index)
             return
         if self._top < 0 and self._total is None:
             return  # at the end of an uncounted list: where that is, nobody knows yet
@@ -357,6 +358,14 @@ class PagedList(ttk.Frame):
             self.go_to(start, select=0 if rows < 0 else -1)
         else:
             self.go_to(start, select=0 if start <= 0 else max(0, self._selected_index()))
+
+    def _stay_there(self, index: int) -> None:
+        """A page that was asked for before somebody moved leaves them where they are."""
+        if self._keep is not None:
+            key_of = self._keep[0]
+            self._keep = key_of, key_of(self._rows[index])
+        elif self._asked is not None:
+            self._select_after = index
 
     def _wheel(self, rows: int) -> str:
         if self._rows and self._total is not None and self._total > len(self._rows):

@@ -80,7 +80,7 @@ class RowMarks:
             return
         self._coming_from = row
         self._page.step(steps)
-        if not self._page.waiting:
+        if self._page.selected is not row or not self._page.waiting:  # else the next row comes with another page
             self._arrived()
 
     def _arrived(self) -> None:
