@@ -46,26 +46,39 @@ class CheckPresence:
         self._told = None
         self.look()
 
-    def follow_form(self) -> None:
-        """Look what the form holds; tell the others when that has changed, and see who they are."""
+    def follow_form(self) -> bool:
+        """Look what the form holds; tell the others when that has changed, and see who they are. Returns whether a plot
+        is being claimed."""
         model = self._app.data_model
         if model is None:
-            return
-        held = self._held()
-        if held != self._told:
+            return False
+        held, before = self._held(), self._told
+        if held != before:
             self._told = held
-            self._app.jobs.submit("records", _tell, model, held, done=self._answered, failed=_unknown)
+            job = self._app.jobs.submit("records", _tell, model, held, done=self._answered, failed=self._unanswered)
+            if held is not None:
+                self._app.reconnecting.expect(job, self._app.form.claim_answered)
         self._look_where_due(model)
+        return held != before and held is not None and not self._app.reconnecting.away
 
-    def confirmed(self) -> None:
-        """Somebody has said who sits here: the plot in the form is taken at once."""
+    def confirmed(self) -> bool:
+        """Somebody has said who sits here: the plot in the form is claimed at once, if there is one; whether it is."""
         self._typed_at = time.monotonic()
-        self.follow_form()
+        return self.follow_form()
 
     def _answered(self, answer: Answer) -> None:
-        """A claim was refused: the plot is somebody else's, and the form goes on to one that is free."""
+        """Where a claim was refused, the plot is somebody else's, and the form goes on to one that is free."""
         self._refused = not answer.is_ours
-        if answer.is_ours or answer.held is None or answer.held[1] is None:
+        if not answer.is_ours:
+            self._give_way(answer)
+        self._app.form.claim_answered()
+
+    def _unanswered(self, error: BaseException) -> None:
+        self._app.form.claim_answered()
+        _unknown(error)
+
+    def _give_way(self, answer: Answer) -> None:
+        if answer.held is None or answer.held[1] is None:
             return
         form, plot = self._app.form, answer.held[1]
         form.show_others(answer.held[0], answer.others)

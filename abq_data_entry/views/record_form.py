@@ -42,14 +42,15 @@ HABIT_SECONDS = 1.0  # in which Enter after a field that went on by itself is th
 class FormCallbacks(NamedTuple):
     """What the form reports. ``save(record, opened)``: ``opened`` is the key of the record that was opened
     and is to be updated, ``None`` for a new one. ``find_draft(key)`` gives what is half typed of that plot,
-    ``keep_draft(draft)`` keeps such a one."""
+    ``keep_draft(draft)`` keeps such a one. ``confirmed()``: somebody has said who sits here; it returns whether the
+    plot is being claimed now, until :meth:`DataRecordForm.claim_answered`."""
 
     check_chosen: Callable[[datetime.date, str, str], object]
     save: Callable[[Record, RecordKey | None], object]
     go_to_plot: Callable[[int], object]
     open_recorded: Callable[[RecordKey], object]
     edited: Callable[[], object]
-    confirmed: Callable[[], object]
+    confirmed: Callable[[], bool]
     next_check: Callable[[], object]
     discard: Callable[[], object]
     find_draft: Callable[[RecordKey], Mapping[str, Any] | None]
@@ -86,6 +87,7 @@ class DataRecordForm(ttk.Frame):
         self._last_check: CheckKey | None = None
         self._may_not = ""
         self._awaiting = ""
+        self._claims = False
         self.closed: RecordKey | None = None
         """The plot that the form is at, though its record couldn't be opened."""
         self.confirmation = Confirmation()
@@ -224,7 +226,7 @@ class DataRecordForm(ttk.Frame):
     def give_way(self, plot: int) -> bool:
         """Somebody else was quicker with that plot: on to the next one, unless it was asked for or typed into."""
         filled = self.inputs[F.PLOT].filled_by_itself
-        under_way = self.changed or self.saving or self.type_ahead.is_busy
+        under_way = self.changed or self.saving or (self.type_ahead.is_busy and not self._claims)
         if self._opened is not None or under_way or not filled or self.inputs.value(F.PLOT) != plot:
             return False
         focused = self.focused
@@ -234,6 +236,12 @@ class DataRecordForm(ttk.Frame):
         if self.check.key is not None:
             self.type_ahead.refused([(*self.check.key, plot)])  # who is typing already means the other plot
         return True
+
+    def claim_answered(self) -> None:
+        """Whose the plot is, is known: on with what was typed meanwhile."""
+        if self._claims:
+            self._claims = False
+            self.type_ahead.arrived()
 
     def show_changed(self, key: RecordKey, by: str) -> None:
         """``by`` has saved the record ``key``: say so while it is being corrected here."""
@@ -598,7 +606,10 @@ class DataRecordForm(ttk.Frame):
         if self._corrects or self.inputs.read_only or not isinstance(name, str):
             return
         self.confirmation.confirm(name)
-        self._callbacks.confirmed()
+        is_new = self._opened is None and not self.saving and not self._awaiting
+        if self._callbacks.confirmed() and is_new and not self.changed:
+            self._claims = True
+            self.type_ahead.wait(self.key)  # a key belongs to a plot that is this window's
         self.inputs[F.TECHNICIAN].filled_by_itself = True  # once confirmed it stands there; a pause ends that
         self._refresh()
 

@@ -458,3 +458,20 @@ def test_of_many_claims_at_once_one_wins(database: dict[str, str]) -> None:
     assert sorted(wins) == [False] * 7 + [True]
     for model in models:
         model.close()
+
+
+def test_keys_typed_while_a_plot_is_claimed_get_into_no_other_one(window: Window, stored: SQLModel) -> None:
+    window.type("8\na\n")
+    window.until(lambda: window.app.form.check.known and window.text(F.PLOT) == "1", "the check")
+    window.settle()
+    model = window.app.data_model
+    assert model is not None and stored.claim_plot(today(window), "8:00", "A", 1, "P Taylor")
+    gate, claim = threading.Event(), model.claim_plot
+    model.claim_plot = lambda *values: gate.wait(PATIENCE) and claim(*values)  # type: ignore[method-assign]
+    window.app.form.inputs[F.TECHNICIAN].focus_set()
+    window.type("j\n24.09\n1")
+    assert window.text(F.HUMIDITY) == ""
+    gate.set()
+    window.until(lambda: window.text(F.PLOT) == "2", "the plot that is free")
+    window.settle()
+    assert not window.app.form.changed and "24.09" in window.app.form.type_ahead.line.text
