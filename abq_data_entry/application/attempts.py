@@ -145,6 +145,12 @@ def opened() -> Outbox:
     return outbox.Outbox(folders.data_folder(create=True) / "outbox")
 
 
+def again(identifiers: Sequence[str]) -> list[Delivery]:
+    """Take up deliveries that failed or wait, for an attempt now."""
+    box = opened()
+    return [outbox.retry(box, box.read(each)) for each in identifiers]
+
+
 def require_same(box: Outbox, delivery: Delivery, values: Values) -> None:
     """Give a delivery up if the settings lead somewhere else by now: the login is for here. Raises `NotDelivered`."""
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import outbox
 from ..jobs import ANY, Job
-from .attempts import Attempts, NotDelivered, Running, unfinished
+from .attempts import Attempts, NotDelivered, Running, again, unfinished
 from .logins import Login, Logins, known_logins
 
 if TYPE_CHECKING:
@@ -127,19 +127,44 @@ class Deliveries:
             if files:
                 self.logins.accepted(name, values, login)
                 self._delivered(name, ", ".join(files))
+            told: list[NotDelivered] = []
             for each in failures:
                 if each.cause is None:  # a newer version took its place meanwhile
                     continue
                 reason = f"{each.delivery.name} was not sent by {name}: {each} {each.next_attempt}"
                 self._app.status.set(" ".join(reason.split()))
-                self._mend(name, each, values, login)
+                if not self._mend(name, each, values, login):
+                    told.append(each)
+            if told:
+                self._tell(name, told)
+
+        def broken(error: BaseException) -> None:
+            self._app.status.set(f"Nothing was sent by {name} ({type(error).__name__})")
+            self._app.messages.failure(f"Upload by {name}", f"Nothing was sent by {name}.", str(error))
 
         self._begin(
             name,
             lambda job: Attempts(model, values, name.lower(), login, self.attempts, job).all(waiting),
             done,
-            lambda error: self._app.status.set(f"Nothing was sent by {name} ({type(error).__name__})"),
+            broken,
         )
+
+    def _tell(self, name: str, failures: Sequence[NotDelivered]) -> None:
+        """An attempt that nobody waited for has failed: the status line alone would be overwritten by the next save."""
+        what = "An extract" if len(failures) == 1 else f"{len(failures)} extracts"
+        identifiers = [each.delivery.identifier for each in failures]
+        self._app.messages.choice(
+            f"Upload by {name}",
+            f"{what} couldn't be sent by {name}. Your records are safe in the database.",
+            "\n".join(f"{each.delivery.name}: {each} {each.next_attempt}".strip() for each in failures),
+            (("Try Again", lambda: self._again(identifiers)), ("Close", None)),
+        )
+
+    def _again(self, identifiers: Sequence[str]) -> None:
+        def failed(error: BaseException) -> None:
+            self._app.status.set(str(error) if isinstance(error, outbox.OutboxError) else type(error).__name__)
+
+        self._app.jobs.submit("files", again, identifiers, done=self.log_in, failed=failed)
 
     def _delivered(self, name: str, files: str) -> None:
         self._app.status.set(SUCCESS[name].format(file=files))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .. import outbox
 from ..views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
 from ..views.side_window import brought_up
-from .attempts import Running, opened
+from .attempts import Running, again, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
         say(str(error) if known else type(error).__name__)
 
     def retry(identifier: str) -> None:
-        application.jobs.submit("files", _again, identifier, done=deliveries.log_in, failed=failed)
+        application.jobs.submit("files", again, [identifier], done=deliveries.log_in, failed=failed)
 
     def cancel(identifier: str) -> None:
         if not deliveries.stop(identifier):
@@ -88,11 +88,6 @@ class DeliveryRows:
             made[each.identifier] = known
         self._made = made
         return [row for _, row in made.values()]
-
-
-def _again(identifier: str) -> list[Delivery]:
-    box = opened()
-    return [outbox.retry(box, box.read(identifier))]
 
 
 def _give_up(identifier: str) -> Delivery:
