@@ -134,6 +134,7 @@ def resolve(
         return
     words = conflict.words()
     application.status.set(f"Not saved yet: {words.message}")
+    application.form.type_ahead.undecided()
 
     def wrong(choices: Mapping[str, Side]) -> dict[str, str]:
         """What the database would refuse is told before."""

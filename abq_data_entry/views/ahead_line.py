@@ -109,7 +109,7 @@ class AheadLine(ttk.Frame):
 
     def _typed(self, event: tk.Event) -> str | None:
         key = TypedKey.of(event, str(self.tk.call("tk", "windowingsystem")))
-        if key.is_modifier or (key.command and not key.edits):
+        if key.is_modifier or not (key.edits or key.keysym == "Escape"):
             return None
         now, last = time.monotonic(), self._last
         if key.keysym in _LEAVING and now - last > QUIET_SECONDS:

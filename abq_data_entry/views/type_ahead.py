@@ -65,6 +65,7 @@ class TypeAhead:
         self._current: Place = None
         self._aside: list[Segment] = []
         self._saving = self._typing = self._placing = self._halted = self._led_away = False
+        self._undecided: Segment | None = None
         self._refused: Segment | None = None
         self._awaited: TypedKey | None = None
         self._arrived = False
@@ -87,12 +88,21 @@ class TypeAhead:
         if not self._typing and not self._keys:
             self._places = list(places)
         self._saving, self._led_away, self._refused = True, False, None
+        self._undecided = None
         if not self._typing:
             self._save_time = self._last_time
 
+    def undecided(self) -> None:
+        """Somebody has to decide whether and how the record is saved: what comes next is shown until then, and the
+        commands of the window are obeyed."""
+        if self._saving:
+            self._undecided = Segment(tuple(self._places), ())
+            if self._keys:
+                self._set_undecided_aside()
+
     def accepted(self, leaves: bool = False) -> None:
         """The record is saved, and the form shows what comes next; ``leaves``: it will go somewhere else at once."""
-        self._saving = False
+        self._saving, self._undecided = False, None
         places = tuple(self._places)
         self._current = self._places.pop(0) if self._places else None
         while self._keys and self._keys[0].is_enter and self._keys[0].time - self._save_time < REPEATED_MS:
@@ -107,7 +117,7 @@ class TypeAhead:
 
     def refused(self, places: Sequence[Place] | None = None) -> None:
         """The record isn't saved. ``places``: the plots that would have come after it, where no save had begun."""
-        self._saving = False
+        self._saving, self._undecided = False, None
         if self._typing or self._keys or places is None:
             places = self._places
         else:
@@ -208,7 +218,10 @@ class TypeAhead:
         self._form.keep_draft()
 
     def _more(self, key: TypedKey) -> None:
-        self._aside[-1] = self._aside[-1].with_key(key)
+        longer = self._aside[-1].with_key(key)
+        if self._undecided == self._aside[-1]:
+            self._undecided = longer
+        self._aside[-1] = longer
         self._show()
         self._form.keep_draft()
 
@@ -254,12 +267,27 @@ class TypeAhead:
         if not self.is_busy:
             return self._first_key(key)
         self._note_time(key)
+        if self._undecided is not None:
+            if not key.edits:
+                return None
+            self._keys.append(key)
+            self._set_undecided_aside()
+            return "break"
         if not key.edits and not self._keys:
             self._led_away = True  # what comes after a command is typed for where that leads
             return None
         self._keys.append(key)
         self._form.keep_draft()
         return "break"
+
+    def _set_undecided_aside(self) -> None:
+        """Show what was collected; all that is typed before the decision stands in one segment."""
+        assert self._undecided is not None
+        if self._undecided in self._aside:
+            self._aside.remove(self._undecided)
+            self._keys[:0] = self._undecided.keys
+        self._set_aside(self._undecided.places)
+        self._undecided = self._aside[-1]
 
     def _first_key(self, key: TypedKey) -> str | None:
         """A key while nothing is being saved: its own field's, unless it was typed on after a save that failed."""

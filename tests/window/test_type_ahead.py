@@ -19,6 +19,7 @@ import pytest
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views.ahead_line import QUIET_SECONDS, AheadLine
+from abq_data_entry.views.conflict import ConflictDialog
 from tests.fixtures.cluster import OWNER, Node
 from tests.fixtures.outages import VALUES, differences, frozen, keys_of, readings, type_blindly
 from tests.fixtures.window import Window
@@ -383,3 +384,37 @@ def test_enter_that_stays_leaves_the_rest_untyped(window: Window, stored: SQLMod
     rest = [*list(typed.values())[2:], *plot(3).values()]
     assert line(window).text == f"{' ⏎ '.join(rest)} ⏎"
     assert set(records(stored)) == {1}
+
+
+@pytest.mark.parametrize("answer", ["Save", "Cancel"])
+def test_while_somebody_has_to_decide_what_is_typed_is_shown(window: Window, stored: SQLModel, answer: str) -> None:
+    window.begin_check()
+    first = plot(1)
+    window.type(first[F.HUMIDITY])
+    stored.save_record(record(Date=window.text(F.DATE), Plot="1", Fruit="8", Humidity="23.90"))
+    hand = type_blindly("\n" + keys_of([{name: first[name] for name in VALUES[1:]}, plot(2)]))
+    window.until(lambda: hand.poll() is not None, "the last key")
+    text = f"{' ⏎ '.join(plot(2).values())} ⏎"
+    window.until(lambda: line(window).text == text, "all that was typed")
+    assert window.text(F.PLOT) == "1" and window.text(F.FRUIT) == first[F.FRUIT]
+    window.app.form.inputs[F.LIGHT].focus_set()
+    window.type("7")
+    assert line(window).text == f"{text} 7" and window.text(F.LIGHT) == first[F.LIGHT]
+    window.press("BackSpace")
+    window.press("F8")
+    window.until(lambda: window.app.status_bar.messages.is_open, "the message")
+    window.press("Tab", "Return")  # Choose…
+    dialog = window.dialog()
+    assert isinstance(dialog, ConflictDialog)
+    dialog.take_all("mine")
+    window.answer(answer)
+    until_saved(window)
+    assert line(window).text == f"{text} 7 ⌫"
+    if answer == "Cancel":
+        assert window.text(F.PLOT) == "1" and records(stored)[1][F.FRUIT] == 8
+        return
+    window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
+    window.press("F9", "Return")
+    window.until(lambda: window.text(F.MEDIAN_HEIGHT), "the values")
+    assert [window.text(name) for name in VALUES] == list(plot(2).values())
+    assert differences(first, records(stored)[1]) == []
