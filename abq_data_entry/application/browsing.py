@@ -116,6 +116,7 @@ class Browsing:
     def records_changed(self, key: tuple[Any, ...], inserted: bool) -> None:
         """A record was saved here: it is shown in the list, or said to be left out by the filters."""
         records, model = self._app.record_list, self._app.data_model
+        self._app.extract_days.look_soon()
         self._changed(inserted=int(inserted and records.may_admit(key)))
         if model is None or not records.may_admit(key):
             records.show_left_out(key)

@@ -21,6 +21,7 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
         "save_record": lambda: application.form.submit(),
         "discard_draft": lambda: application.drafts.discard(),
         "export_extract": export,
+        "show_extracts": lambda: _go_to_extracts(application),
         "back_up": application.tools.backups.ask_and_back_up,
         "restore": application.tools.backups.ask_and_restore,
         "quit": application.quit_application,
@@ -59,6 +60,15 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
         "upload_to_corporate_rest": application.upload_to_corporate_rest,
         "upload_to_corporate_ftp": application.upload_to_corporate_ftp,
     }
+
+
+def _go_to_extracts(application: Application) -> None:
+    extracts = application.status_bar.extracts
+    if extracts.days:
+        extracts.focus_set()
+    else:
+        application.extract_days.look_soon()
+        application.status.set("None of the last days has records")
 
 
 def _go_to_form(application: Application) -> None:

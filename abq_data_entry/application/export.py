@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import subprocess
 import sys
@@ -14,23 +15,50 @@ from typing import TYPE_CHECKING
 from .. import folders, outbox
 from ..constants import SETTINGS_FILE
 from ..views import Dialog
+from ..views.day_choice import WHICH_DAY, DayDialog
+from .extract_days import words
 
 if TYPE_CHECKING:
+    from ..models.records import ExtractDay
     from .window import Application
 
 log = logging.getLogger(__name__)
 
 
 def ask_and_export(application: Application) -> None:
-    """Ask where to, then write today's extract there in the background."""
-    model, date = application.data_model, application.today()
-    if model is None:
+    """Find out or ask of which day, ask where to, then write the extract there in the background."""
+    if application.data_model is None:
         application.status.set("The database isn't open yet")
         return
+
+    def found(days: datetime.date | list[ExtractDay] | None) -> None:
+        if days is None:
+            application.messages.warning(
+                "No Records",
+                "There are no records to export",
+                "Neither the form's day nor one of the last seven has records that weren't sent.",
+            )
+        elif isinstance(days, datetime.date):
+            export_day(application, days)
+        else:
+            told = [(each.date, words(each)) for each in days]
+
+            def make() -> DayDialog:
+                return DayDialog(application, "Export", "Export…", told, lambda date: export_day(application, date))
+
+            application.messages.open("Export", WHICH_DAY, "", "Choose…", make, lambda: None)
+
+    application.extract_days.find("", found, lambda error: _failed(application, error, None))
+
+
+def export_day(application: Application, date: datetime.date) -> None:
+    """Ask where to, then write the extract of that day there in the background."""
+    model = application.data_model
+    assert model is not None
     chosen = application.messages.outside(
         lambda: filedialog.asksaveasfilename(
             parent=application,
-            title="Export Today's Extract",
+            title=f"Export the Extract of {date}",
             initialfile=outbox.extract_name(date),
             defaultextension=".csv",
             filetypes=[("CSV", "*.csv"), ("All files", "*")],
@@ -44,7 +72,7 @@ def ask_and_export(application: Application) -> None:
             application.status.set(f"{rows} record{'s' * (rows != 1)} exported to {chosen}")
         else:
             application.messages.warning(
-                "No Records", "There are no records to export", "Only today's are exported."
+                "No Records", "There are no records to export", f"{date} has none."
             )
 
     application.jobs.submit(
@@ -53,10 +81,18 @@ def ask_and_export(application: Application) -> None:
         Path(chosen),
         date,
         done=done,
-        failed=lambda error: application.messages.failure(
-            "Export", "The extract couldn't be written.", str(error), lambda: ask_and_export(application)
-        ),
+        failed=lambda error: _failed(application, error, date),
     )
+
+
+def _failed(application: Application, error: BaseException, date: datetime.date | None) -> None:
+    def again() -> None:
+        if date is None:
+            ask_and_export(application)
+        else:
+            export_day(application, date)
+
+    application.messages.failure("Export", "The extract couldn't be written.", str(error), again)
 
 
 class PlotDialog(Dialog):

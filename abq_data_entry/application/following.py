@@ -100,6 +100,7 @@ class Following:
         if model is None or not (saved or self._missed or self._places):
             return
         self._shown_at = clock.monotonic()
+        app.extract_days.look_soon()
         if self._places or self._missed:
             app.jobs.submit("records", model.choices, done=app.show_choices, failed=_not_fetched)
         lab = app.form.check_key[2] if app.form.check_key is not None else None

@@ -44,6 +44,7 @@ class NewDay:
         follows = form.begin_day()
         if began:
             of_form = form.inputs.value(F.DATE)
+            self._app.extract_days.look_soon()
             self._app.record_list.begin_day(of_form if isinstance(of_form, datetime.date) else None)
         if follows or self._kept == (date, today):
             form.offer_day(None)

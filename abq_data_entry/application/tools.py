@@ -18,6 +18,7 @@ from .deliveries import Deliveries
 from .logins import Login, Values
 
 if TYPE_CHECKING:
+    from ..models.records import ExtractDay
     from .window import Application
 
 log = logging.getLogger(__name__)
@@ -93,39 +94,63 @@ class Tools:
 
     # -- the extract ------------------------------------------------------------------------------------
 
-    def upload_to_corporate_rest(self) -> None:
-        """Send today's extract to the company's REST service."""
-        self._upload("REST")
+    def upload_to_corporate_rest(self, date: datetime.date | None = None) -> None:
+        """Send a day's extract to the company's REST service; of which day, see :func:`extract_days.which_day`."""
+        self._upload("REST", date)
 
-    def upload_to_corporate_ftp(self) -> None:
-        """Send today's extract to the company's FTP server."""
+    def upload_to_corporate_ftp(self, date: datetime.date | None = None) -> None:
+        """Send a day's extract to the company's FTP server; of which day, as with REST."""
         host = str(self._app.settings["abq_ftp_host"].get())
         how = tuple(str(self._app.settings[name].get()) for name in ("abq_transfer", "abq_ftp_security"))
         self._notes["FTP"] = ", not encrypted" if how == ("ftp", "none") and not _is_this_machine(host) else ""
-        self._upload("FTP")
+        self._upload("FTP", date)
 
-    def _upload(self, name: str) -> None:
+    def _upload(self, name: str, date: datetime.date | None) -> None:
         if name in self._asking or not self.may_begin(name):
             return
-        model, date, values = self._app.data_model, self._app.today(), self.deliveries.settings()
         self._asking.add(name)
+
+        def found(days: datetime.date | list[ExtractDay] | None) -> None:
+            if days is None:
+                self._asking.discard(name)
+                self._no_records()
+            elif isinstance(days, datetime.date):
+                self._log_in(name, days)
+            else:
+                self._ask_day(name, days)
+
+        def failed(reason: BaseException) -> None:
+            self._asking.discard(name)
+            self._upload_failed(name, reason)
+
+        if date is not None:
+            self._log_in(name, date)
+        else:
+            self._app.extract_days.find(name.lower(), found, failed)
+
+    def _ask_day(self, name: str, days: list[ExtractDay]) -> None:
+        from ..views.day_choice import WHICH_DAY, DayDialog
+        from .extract_days import words
+
+        def given_up() -> None:
+            self._asking.discard(name)
+            self._app.status.set("Nothing was sent")
+
+        title, told = f"Upload by {name}", [(each.date, words(each, name.lower())) for each in days]
+
+        def make() -> DayDialog:
+            return DayDialog(self._app, title, "Send", told, lambda date: self._log_in(name, date), given_up)
+
+        self._app.messages.open(title, WHICH_DAY, "", "Choose…", make, given_up)
+
+    def _log_in(self, name: str, date: datetime.date) -> None:
+        values = self.deliveries.settings()
 
         def answered(login: Login | None) -> None:
             self._asking.discard(name)
             self._deliver(name, login, date, values)
 
-        def ask(has_records: bool) -> None:
-            if has_records:
-                self.deliveries.logins.obtain(name, values, "", answered)
-            else:
-                self._asking.discard(name)
-                self._no_records()
-
-        def failed(reason: BaseException) -> None:
-            self._asking.discard(name)
-            self._upload_failed(name, reason, again=False)
-
-        self._app.jobs.submit("records", _has_records, model, date, done=ask, failed=failed)
+        self.deliveries.logins.obtain(name, values, "", answered)
 
     def _deliver(self, name: str, login: Login | None, date: datetime.date, values: Values) -> None:
         if login is None:
@@ -133,9 +158,9 @@ class Tools:
             return
         if not self.may_begin(name):
             return
-        self.deliveries.upload(name, date, values, login, lambda error: self._upload_failed(name, error))
+        self.deliveries.upload(name, date, values, login, lambda error: self._upload_failed(name, error, date))
 
-    def _upload_failed(self, name: str, error: BaseException, again: bool = True) -> None:
+    def _upload_failed(self, name: str, error: BaseException, date: datetime.date | None = None) -> None:
         from ..network.failures import with_sentence
 
         if isinstance(error, outbox.NoRecords):
@@ -149,7 +174,7 @@ class Tools:
             f"Upload by {name}",
             f"The extract couldn't be sent by {name}. Your records are safe in the database.",
             reason,
-            retry=(lambda: self._upload(name)) if again else None,
+            retry=(lambda: self._upload(name, date)) if date is not None else None,
         )
 
     def _no_records(self) -> None:
@@ -157,7 +182,8 @@ class Tools:
         self._app.messages.warning(
             "No Records",
             "There are no records to upload",
-            "Only today's records are sent. Nothing was asked or sent.",
+            "Neither the form's day nor one of the last seven has records that weren't sent."
+            " Nothing was asked or sent.",
         )
 
     # -- both -------------------------------------------------------------------------------------------
@@ -189,6 +215,7 @@ class Tools:
 
         def end() -> None:
             self._running.discard(name)
+            self._app.extract_days.look_soon()
             had_focus = str(focused_widget(self._app) or "").startswith(f"{line}.")
             self._app.status_bar.remove_job(line)
             if had_focus:  # who pressed Cancel by key goes on typing
@@ -223,12 +250,6 @@ class Tools:
 def _load_network() -> None:
     for name in ("weather", "rest", "file_transfer"):
         importlib.import_module(f"..network.{name}", __package__)
-
-
-def _has_records(model: Any, date: datetime.date) -> bool:
-    from ..models import Selection
-
-    return bool(model.get_page(Selection(date=date), 1))
 
 
 def _is_this_machine(host: str) -> bool:

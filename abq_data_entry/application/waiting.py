@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -102,15 +103,19 @@ class Waiting:
             "database", lambda: _replay(database, model, lasting), done=self._replayed, failed=self._not_replayed
         )
 
-    def agree(self, then: Callable[[], object]) -> object:
-        """Make an extract of today, `then`; where records of today wait here, ask whether it may lack them."""
-        today = self._app.today()
-        missing = [each for each in self.entries if each.key[0] == today]
+    def agree(self, then: Callable[[], object], date: datetime.date | None = None) -> object:
+        """Make an extract, `then`; where records of its day wait here, ask whether it may lack them.
+
+        The day is ``date``; without it, that of the form or today.
+        """
+        today, own = self._app.today(), date or self._app.extract_days.of_form
+        missing = [each for each in self.entries if each.key[0] in ((date,) if date else (today, own))]
+        day = "today" if own == today else str(own)
         if not missing:
             return then()
         self._app.messages.choice(
             "Waiting Records",
-            f"{counted(len(missing))} of today {'waits' if len(missing) == 1 else 'wait'} on this computer.",
+            f"{counted(len(missing))} of {day} {'waits' if len(missing) == 1 else 'wait'} on this computer.",
             "The extract is made from the database, which doesn't have what waits here yet.",
             (("Without What Waits", then), ("Cancel", None)),
         )
@@ -206,6 +211,7 @@ class Waiting:
             self._app.status.set(f"{counted(len(done.saved))} that waited here {_are(done.saved)} in the database now")
             self._app.checks.refresh()
             self._app.browsing.look_again()
+            self._app.extract_days.look_soon()
         if done.undecided:
             self._app.status.set(f"{counted(len(done.undecided))} that waited here need your decision")
         away = done.problem is not None and self._app.reconnecting.means_away(done.problem)

@@ -33,6 +33,7 @@ from .deciding import Deciding
 from .drafts import Drafts
 from .edit_commands import EditCommands
 from .entry import RecordEntry
+from .extract_days import ExtractDays
 from .following import Following
 from .font_keys import FontKeys
 from .keys import bind_all_keys
@@ -100,6 +101,7 @@ class Application(tk.Tk):
         self.browsing = Browsing(self)
         self.permissions = Permissions(self)
         self.presence = CheckPresence(self)
+        self.extract_days = ExtractDays(self)
         self.tools = Tools(self)
         self.connection = Connection(self, self._connected)
         self.reconnecting = Reconnecting(self)
@@ -129,15 +131,18 @@ class Application(tk.Tk):
         """Fetch the weather station's current observation and store it, in the background."""
         return self._run("update_weather_data", self.tools.update_weather_data)
 
-    def upload_to_corporate_rest(self) -> object:
-        """Send today's extract to the REST service, in the background; asks for the login where it isn't known."""
-        command = self.tools.upload_to_corporate_rest
-        return self._run("upload_to_corporate_rest", lambda: self.waiting.agree(command))
+    def upload_to_corporate_rest(self, date: datetime.date | None = None) -> object:
+        """Send an extract to the REST service, in the background; asks for the login where it isn't known.
 
-    def upload_to_corporate_ftp(self) -> object:
-        """Send today's extract to the FTP or SFTP server, in the same way."""
+        That of ``date``, else of the form's day or one that is asked for: see :mod:`.extract_days`.
+        """
+        command = self.tools.upload_to_corporate_rest
+        return self._run("upload_to_corporate_rest", lambda: self.waiting.agree(lambda: command(date), date))
+
+    def upload_to_corporate_ftp(self, date: datetime.date | None = None) -> object:
+        """Send an extract to the FTP or SFTP server, in the same way."""
         command = self.tools.upload_to_corporate_ftp
-        return self._run("upload_to_corporate_ftp", lambda: self.waiting.agree(command))
+        return self._run("upload_to_corporate_ftp", lambda: self.waiting.agree(lambda: command(date), date))
 
     def _run(self, name: str, action: Callable[[], object]) -> object:
         return self.messages.command(self.permissions.run)(name, action)
@@ -322,6 +327,7 @@ class Application(tk.Tk):
         self.checks.refresh()
         self.navigation.try_again()
         self.browsing.restart()
+        self.extract_days.begin()
         self.waiting.replay()
 
     def show_choices(self, choices: Any) -> None:
@@ -378,6 +384,7 @@ class Application(tk.Tk):
         self.offline.end()
         self.following.end()
         self.browsing.end()
+        self.extract_days.end()
         self.presence.leave()
         self._layout.remember_size(self.settings["window geometry"])
         self.drafts.keep()

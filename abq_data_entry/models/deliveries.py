@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_batch
+
+from abq_data_entry.models.records import ExtractDay, SentExtract
 
 _COLUMNS = (
     "id", "created", "date", "file_name", "version", "destination", "address", "username", "size", "sha256", "state",
@@ -35,6 +38,26 @@ def latest_version(cursor: Cursor, date: datetime.date, file_name: str, destinat
     )
     ((version,),) = cursor.fetchall()
     return int(version)
+
+
+def extract_days(cursor: Cursor, dates: Iterable[datetime.date]) -> list[ExtractDay]:
+    """Return what went out of each of these days, the earliest first; days without records too."""
+    wanted = sorted(set(dates))
+    cursor.execute("SELECT date, count(*) FROM plot_checks WHERE date = ANY (%s) GROUP BY date", (wanted,))
+    counts = dict(cursor.fetchall())
+    cursor.execute("SELECT DISTINCT destination FROM deliveries WHERE created > now() - interval '1 month'")
+    used = tuple(sorted(row[0] for row in cursor.fetchall()))
+    cursor.execute(
+        "SELECT date, destination, version, state, delivered, outdated IS NOT NULL FROM deliveries"
+        " WHERE date = ANY (%s) AND state IN ('waiting', 'sending', 'delivered') ORDER BY version, created",
+        (wanted,),
+    )
+    sent: dict[datetime.date, dict[str, SentExtract]] = {}
+    for date, destination, version, state, delivered, outdated in cursor.fetchall():
+        before = sent.setdefault(date, {}).get(destination, SentExtract())
+        found = SentExtract(delivered, outdated, version) if state == "delivered" else replace(before, waits=True)
+        sent[date][destination] = found
+    return [ExtractDay(date, counts.get(date, 0), sent.get(date, {}), used) for date in wanted]
 
 
 def _storable(value: object) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.corrections import Corrections
 from abq_data_entry.models.errors import OutcomeUnknown, RecordInvalid, ServerUnreachable
 from abq_data_entry.models.presence import PresenceKeeper
-from abq_data_entry.models.records import Change, CheckProgress, Choices, Presence, Rights, VersionedRecord
+from abq_data_entry.models.records import Change, CheckProgress, Choices, ExtractDay, Presence, Rights, VersionedRecord
 from abq_data_entry.models.saving import Saving, Write
 from abq_data_entry.models.selection import PositionIndex, Selection
 from abq_data_entry.models.weather import parse_observation
@@ -405,6 +405,10 @@ class SQLModel(Corrections):
         return self._connections.read(
             lambda cursor: deliveries.latest_version(cursor, date, file_name, destination)
         )
+
+    def extract_days(self, dates: Iterable[datetime.date]) -> list[ExtractDay]:
+        """Return how many records each of these days has, and what of it went out; the earliest day first."""
+        return self._connections.read(lambda cursor: deliveries.extract_days(cursor, dates))
 
     def add_technician(self, technician_id: int, name: str) -> bool:
         """Add a technician; False if that one is there already. Raises `DatabaseError` if the id or name is taken."""

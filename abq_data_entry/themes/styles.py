@@ -159,6 +159,8 @@ def _buttons(style: ttk.Style, look: Look) -> None:
     quiet = {"background": p.bar, "bordercolor": p.bar, "lightcolor": p.bar, "darkcolor": p.bar}
     style.configure("Quiet.TButton", padding=(look.unit, 0), width=0, **quiet)
     style.map("Quiet.TButton", bordercolor=[("focus", p.accent)], background=[("active", p.line)])
+    style.configure("Due.TButton", padding=(look.unit, 0), width=0, foreground=p.warning, **quiet)
+    style.map("Due.TButton", bordercolor=[("focus", p.accent)], background=[("active", p.line)])
     news = {"background": p.selection, "foreground": p.on_selection, "bordercolor": p.accent}
     style.configure("News.TButton", padding=(look.unit * 2, 0), width=0, lightcolor=p.selection, darkcolor=p.selection)
     style.configure("News.TButton", **news)

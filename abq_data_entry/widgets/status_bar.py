@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from tkinter import ttk
 from tkinter.font import nametofont
 
+from .extract_row import ExtractRow
 from .message import Message
 from .message_bar import MessageBar
 
@@ -81,7 +82,8 @@ class RunningLine(ttk.Frame):
 
 
 class StatusBar(ttk.Frame):
-    """Shows the variable ``status`` and a :class:`RunningLine` a job; above them ``messages``, the message bar.
+    """Shows the variable ``status``, the ``extracts`` of the last days and a :class:`RunningLine` a job; above them
+    ``messages``, the message bar.
 
     ``elsewhere()`` gives the focus to somebody when nobody had it before the messages.
     """
@@ -92,13 +94,15 @@ class StatusBar(ttk.Frame):
         super().__init__(parent, style="Bar.TFrame", padding=(12, 4))
         self.columnconfigure(0, weight=1)
         self.messages = MessageBar(self, elsewhere)
-        self.messages.grid(row=0, column=0, columnspan=3, sticky="ew")
+        self.messages.grid(row=0, column=0, columnspan=4, sticky="ew")
         self._status = ttk.Label(self, textvariable=status, style="Bar.TLabel", anchor="w")
         self._status.grid(row=1, column=0, sticky="ew")
+        self.extracts = ExtractRow(self, elsewhere)
+        self.extracts.grid(row=1, column=1, padx=(12, 0))
         self._connection = ttk.Label(self, style="Bar.TLabel")
-        self._connection.grid(row=1, column=1, padx=(12, 0))
+        self._connection.grid(row=1, column=2, padx=(12, 0))
         self._jobs = ttk.Frame(self, style="Bar.TFrame")
-        self._jobs.grid(row=1, column=2)
+        self._jobs.grid(row=1, column=3)
         self.bind("<Configure>", lambda _event: self._share_room())
 
     def add_job(self, name: str, cancel: Callable[[], object]) -> RunningLine:
@@ -147,5 +151,6 @@ class StatusBar(ttk.Frame):
     def _share_room(self) -> None:
         lines = [each for each in self._jobs.winfo_children() if isinstance(each, RunningLine)]
         width = self.winfo_width() / nametofont("TkDefaultFont", self).measure("0")
+        self.extracts.fit(not lines and width >= ROOMY)
         for each in lines:
             each.roomy = len(lines) == 1 and width >= ROOMY

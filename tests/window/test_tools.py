@@ -264,7 +264,7 @@ def test_cancelling_the_login_sends_nothing(window: Window, stored: SQLModel, re
 def test_without_records_nothing_is_asked_or_sent(
     window: Window, stored: SQLModel, rest_server: BundledServer, ftp_server: BundledServer
 ) -> None:
-    stored.save_record(record(1, str(TODAY - datetime.timedelta(1))))
+    stored.save_record(record(1, str(TODAY - datetime.timedelta(8))))
     point_to(window, **rest_settings(rest_server), **ftp_settings(ftp_server))
     for command in ("upload_to_corporate_rest", "upload_to_corporate_ftp"):
         window.app.callbacks[command]()
