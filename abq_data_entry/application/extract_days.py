@@ -153,7 +153,7 @@ def _state(day: ExtractDay, kind: str) -> str:
     if sent.delivered is None:
         return "waits to be sent"
     moment = sent.delivered.astimezone()
-    when = f"{moment:%H:%M}" if moment.date() == day.date else f"{moment:%Y-%m-%d %H:%M}"
+    when = f"{moment:%H:%M}" if moment.date() == day.date else f"{moment.day} {moment:%b %H:%M}"
     later = ", a newer version waits" if sent.waits else ""
     return f"sent {when}{', changed since' if sent.outdated else ''}{later}"
 

@@ -6,6 +6,7 @@ import datetime
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
+from tkinter.font import nametofont
 from typing import NamedTuple
 
 from .tooltip import Tooltip
@@ -31,8 +32,8 @@ class ShownDay(NamedTuple):
 class ExtractRow(ttk.Frame):
     """A button a day. Left and Right go along, Enter or a click opens the day's commands, Escape leaves.
 
-    Words stand with the days that aren't out and the latest that is; in a narrow window (:meth:`fit`) each has its mark
-    only. ``leave()`` gives the focus back.
+    Each day has its mark; words stand with those that aren't out and the latest that is, where there is room for them
+    (:meth:`fit`). ``leave()`` gives the focus back.
     """
 
     def __init__(self, parent: tk.Misc, leave: Callable[[], object]) -> None:
@@ -40,7 +41,7 @@ class ExtractRow(ttk.Frame):
         self._leave = leave
         self._commands: Commands = ()
         self._days: tuple[ShownDay, ...] = ()
-        self._roomy = True
+        self._room = 0
         self._title = ttk.Label(self, text="Extracts", style="Bar.TLabel")
         self._buttons: list[ttk.Button] = []
 
@@ -70,10 +71,10 @@ class ExtractRow(ttk.Frame):
         self._title.grid(row=0, column=0, padx=(0, 4)) if days else self._title.grid_forget()
         self._write()
 
-    def fit(self, roomy: bool) -> None:
-        """Show words, or where there is little room the marks only."""
-        if roomy != self._roomy:
-            self._roomy = roomy
+    def fit(self, room: int) -> None:
+        """Show words as far as they fit into so many pixels; the marks always stand there."""
+        if room != self._room:
+            self._room = room
             self._write()
 
     def focus_set(self) -> None:
@@ -107,12 +108,26 @@ class ExtractRow(ttk.Frame):
 
     def _write(self) -> None:
         latest_out = next((each for each in reversed(self._days) if each.out), None)
-        for button, day in zip(self._buttons, self._days, strict=True):
-            name = "today" if day.today else f"{day.date:%a} {day.date.day}"
-            words = day.state if self._roomy and (not day.out or day is latest_out) else ""
-            style = "Quiet.TButton" if day.out or day.today else "Due.TButton"
-            button.configure(text=f"{name} {day.mark} {words}".rstrip(), style=style)
+        with_words = [
+            [each for each in self._days if not each.out or each is latest_out],
+            [each for each in self._days if not each.out and not each.today],
+            [],
+        ]
+        texts = next(each for each in map(self._texts, with_words) if self._fits(each) or each == self._texts([]))
+        for button, day, text in zip(self._buttons, self._days, texts, strict=True):
+            button.configure(text=text, style="Quiet.TButton" if day.out or day.today else "Due.TButton")
             button.tip.text = f"{day.date}: {day.words}."  # type: ignore[attr-defined]
+
+    def _texts(self, with_words: Sequence[ShownDay]) -> list[str]:
+        names = ["today" if each.today else f"{each.date:%a} {each.date.day}" for each in self._days]
+        return [
+            f"{name} {each.mark} {each.state if each in with_words else ''}".rstrip()
+            for name, each in zip(names, self._days, strict=True)
+        ]
+
+    def _fits(self, texts: Sequence[str]) -> bool:
+        measure = nametofont("TkDefaultFont", self).measure
+        return measure("Extracts") + sum(measure(each) + 2 * measure("0") for each in texts) <= self._room
 
     def _step(self, number: int) -> str:
         if 0 <= number < len(self._buttons):

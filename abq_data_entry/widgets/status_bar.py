@@ -151,6 +151,7 @@ class StatusBar(ttk.Frame):
     def _share_room(self) -> None:
         lines = [each for each in self._jobs.winfo_children() if isinstance(each, RunningLine)]
         width = self.winfo_width() / nametofont("TkDefaultFont", self).measure("0")
-        self.extracts.fit(not lines and width >= ROOMY)
+        # The status is what is read now: the row of days leaves it the larger part.
+        self.extracts.fit(round(self.winfo_width() * (0.3 if lines else 0.55)))
         for each in lines:
             each.roomy = len(lines) == 1 and width >= ROOMY

@@ -210,10 +210,11 @@ def test_the_row_of_the_last_days_is_reached_and_used_by_keys(window: Window, st
 
 
 def test_a_narrow_window_shows_the_marks(window: Window, stored: SQLModel) -> None:
-    stored.save_record(record(1, str(YESTERDAY)))
+    for date in (BEFORE, YESTERDAY, TODAY):
+        stored.save_record(record(1, str(date)))
     window.app.extract_days.look_soon()
-    window.until(lambda: texts(window), "the day")
+    window.until(lambda: len(texts(window)) == 3, "the days")
     window.app.geometry("640x480")
-    window.until(lambda: texts(window)[0].endswith("✗"), "the mark alone")
+    window.until(lambda: [each[-1] for each in texts(window)] == ["✗", "✗", "○"], "the marks alone")
     window.app.geometry("1180x800")
-    window.until(lambda: texts(window)[0].endswith("✗ not sent"), "the words")
+    window.until(lambda: all(each.endswith(" not sent") for each in texts(window)), "the words")
