@@ -14,6 +14,7 @@ from abq_data_entry import postgres
 from abq_data_entry.postgres import EmbeddedServer
 from abq_data_entry.postgres.connections import cursor_at
 from abq_data_entry.postgres.pidfile import running
+from tests.postgres.tables import OURS
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -87,6 +88,7 @@ def test_a_broken_page_is_found_by_its_checksum(data_folder: Path) -> None:
     with cursor_at(server.endpoint("postgres")) as cursor:
         cursor.execute("SHOW data_checksums")
         assert cursor.fetchall() == [("on",)]
+        cursor.execute(OURS)
         cursor.execute("CREATE TABLE kept AS SELECT number FROM generate_series(1, 1000) AS number; CHECKPOINT")
         cursor.execute("SELECT pg_relation_filepath('kept')")
         file = data_folder / "postgres/cluster" / str(cursor.fetchall()[0][0])
