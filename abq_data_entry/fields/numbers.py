@@ -49,7 +49,8 @@ def parse_decimal(field: Field, text: str, choices: Choices | None) -> Decimal:
     """Return the number with the places of the field; raises `ValueError` with a sentence."""
     sign, whole, decimals = _parts(field, text)
     if len(decimals) > field.places:
-        raise ValueError(f"{_counted(len(decimals))} decimals; {_counted(field.places)} are kept")
+        kept = "one is" if field.places == 1 else f"{_counted(field.places)} are"
+        raise ValueError(f"{_counted(len(decimals))} decimals; {kept} kept")
     value = Decimal(f"{sign}{whole or '0'}.{decimals or '0'}").quantize(Decimal(1).scaleb(-field.places))
     _check_limits(field, value, text)
     if not _takes_sign(field, sign):  # -0

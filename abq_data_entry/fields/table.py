@@ -18,6 +18,9 @@ class Field(NamedTuple):
     `column` is its name in the tables, `places` the decimals of a number, `length` the number of characters: exactly
     that many for a string, at most that many for a long text. Limits are inclusive. `values` is a list that never
     changes. `help` is what F1 shows.
+
+    `group` is the heading on the form that it stands below, in the order of this table, and `label` its name there;
+    without a group the form has a place of its own for it.
     """
 
     name: str
@@ -31,9 +34,16 @@ class Field(NamedTuple):
     places: int = 0
     length: int | None = None
     values: tuple[str, ...] = ()
+    group: str = ""
+    label: str = ""
+
+    @property
+    def nullable(self) -> bool:
+        """Whether the column may be NULL: a reading after an equipment fault, a field that may stay empty."""
+        return self.name in READINGS or (not self.required and self.type is not FieldTypes.BOOLEAN)
 
 
-def _decimal(name: str, unit: str, minimum: str, maximum: str, help_text: str) -> Field:
+def _decimal(name: str, unit: str, minimum: str, maximum: str, group: str, label: str, help_text: str) -> Field:
     return Field(
         name,
         FieldTypes.DECIMAL,
@@ -43,12 +53,21 @@ def _decimal(name: str, unit: str, minimum: str, maximum: str, help_text: str) -
         minimum=Decimal(minimum),
         maximum=Decimal(maximum),
         places=2,
+        group=group,
+        label=label,
     )
 
 
-def _integer(name: str, maximum: int, help_text: str) -> Field:
+def _count(name: str, maximum: int, help_text: str) -> Field:
     return Field(
-        name, FieldTypes.INTEGER, name.lower(), help_text, minimum=Decimal(0), maximum=Decimal(maximum)
+        name,
+        FieldTypes.INTEGER,
+        name.lower(),
+        help_text,
+        minimum=Decimal(0),
+        maximum=Decimal(maximum),
+        group="Plants",
+        label=name,
     )
 
 
@@ -100,6 +119,8 @@ FIELDS: tuple[Field, ...] = (
         "g/m³",
         "0.5",
         "52.0",
+        "Environment",
+        "Humidity",
         "Absolute humidity of the air at the plot, in grams of water per cubic metre. Empty after an equipment fault.",
     ),
     _decimal(
@@ -107,6 +128,8 @@ FIELDS: tuple[Field, ...] = (
         "klx",
         "0",
         "100",
+        "Environment",
+        "Light",
         "Light at the plot, in kilolux. Empty after an equipment fault.",
     ),
     _decimal(
@@ -114,6 +137,8 @@ FIELDS: tuple[Field, ...] = (
         "°C",
         "4",
         "40",
+        "Environment",
+        "Temperature",
         "Temperature at the plot, in degrees Celsius. Empty after an equipment fault.",
     ),
     Field(
@@ -122,15 +147,19 @@ FIELDS: tuple[Field, ...] = (
         "equipment_fault",
         "Set this when the sensors of the plot failed: humidity, light and temperature then stay empty.",
         required=False,
+        group="Environment",
+        label="Equipment fault",
     ),
-    _integer(FieldNames.PLANTS, 20, "How many plants grow in the plot."),
-    _integer(FieldNames.BLOSSOMS, 1000, "How many blossoms all plants of the plot have together."),
-    _integer(FieldNames.FRUIT, 1000, "How many fruit all plants of the plot have together."),
+    _count(FieldNames.PLANTS, 20, "How many plants grow in the plot."),
+    _count(FieldNames.BLOSSOMS, 1000, "How many blossoms all plants of the plot have together."),
+    _count(FieldNames.FRUIT, 1000, "How many fruit all plants of the plot have together."),
     _decimal(
         FieldNames.MIN_HEIGHT,
         "cm",
         "0",
         "1000",
+        "Height",
+        "Min",
         "Height of the smallest plant of the plot, in centimetres.",
     ),
     _decimal(
@@ -138,6 +167,8 @@ FIELDS: tuple[Field, ...] = (
         "cm",
         "0",
         "1000",
+        "Height",
+        "Max",
         "Height of the tallest plant of the plot, in centimetres. It is at least the min height.",
     ),
     _decimal(
@@ -145,6 +176,8 @@ FIELDS: tuple[Field, ...] = (
         "cm",
         "0",
         "1000",
+        "Height",
+        "Median",
         "Median height of the plants of the plot, in centimetres. It lies between min and max height.",
     ),
     Field(
@@ -165,12 +198,21 @@ RECORD_KEY: tuple[str, ...] = (FieldNames.DATE, FieldNames.TIME, FieldNames.LAB,
 READINGS: tuple[str, ...] = (FieldNames.HUMIDITY, FieldNames.LIGHT, FieldNames.TEMPERATURE)
 """The fields that an equipment fault leaves empty."""
 
+GROUPS: tuple[tuple[str, tuple[Field, ...]], ...] = tuple(
+    (title, tuple(each for each in FIELDS if each.group == title))
+    for title in dict.fromkeys(each.group for each in FIELDS if each.group)
+)
+"""The groups of the form in their order, each with its fields."""
+
 FOCUS_ORDER: tuple[str, ...] = (
     FieldNames.DATE,
     FieldNames.TIME,
     FieldNames.LAB,
     FieldNames.TECHNICIAN,
-    *CSV_HEADER[4:],
+    FieldNames.PLOT,
+    FieldNames.SEED_SAMPLE,
+    *(each.name for _, members in GROUPS for each in members),
+    FieldNames.NOTES,
 )
 """The order of the paper sheet, in which the focus goes through the form."""
 

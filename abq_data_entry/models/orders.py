@@ -1,7 +1,7 @@
 """The orders of the record list as PostgreSQL can walk them.
 
 An order is (column, date, time, lab, plot) in one direction. It is cut into parts that an index (column, date) can be
-walked along: the readings that are there, then the empty ones; for the technician's name, which stands in another
+walked along: the values that are there, then the empty ones; for the technician's name, which stands in another
 table, one part a technician.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.constants import FieldNames, FieldTypes
-from abq_data_entry.fields import FIELDS, READINGS, RECORD_KEY, Field, field
+from abq_data_entry.fields import FIELDS, RECORD_KEY, Field, field
 from abq_data_entry.models.selection import Selection
 
 _NO_TECHNICIAN = -32768
@@ -61,7 +61,7 @@ def parts_of(cursor: Cursor, selection: Selection) -> list[Part]:
         by_date = replace(selection, sort=FieldNames.DATE)
         return [replace(_part(replace(by_date, technician=name), technicians), home=name) for name in wanted]
     part = _part(selection, technicians)
-    if selection.sort not in READINGS:
+    if not field(selection.sort).nullable:
         return [part]
     there = replace(part, condition=f"{part.condition} AND {part.columns[0]} IS NOT NULL", home=False)
     empty = replace(
@@ -80,7 +80,7 @@ def place_of(parts: list[Part], selection: Selection, record: Mapping[str, objec
     home: object = None
     if selection.sort == FieldNames.TECHNICIAN:
         home = record[FieldNames.TECHNICIAN]
-    elif selection.sort in READINGS:
+    elif field(selection.sort).nullable:
         home = record[selection.sort] is None
     return next((place for place, part in enumerate(parts) if part.home == home), 0)
 

@@ -6,6 +6,7 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
+from .. import fields
 from ..constants import FieldNames as F
 from ..widgets import Flow, Tooltip, occupied_width
 from .check_panel import AddInput, CheckView
@@ -13,11 +14,6 @@ from .opened_record import OpenedRecord
 from .reason import ReasonLine
 from .record_inputs import RecordKey
 
-GROUPS = (
-    ("Environment", ((F.HUMIDITY, "Humidity"), (F.LIGHT, "Light"), (F.TEMPERATURE, "Temperature"))),
-    ("Plants", ((F.PLANTS, "Plants"), (F.BLOSSOMS, "Blossoms"), (F.FRUIT, "Fruit"))),
-    ("Height", ((F.MIN_HEIGHT, "Min"), (F.MAX_HEIGHT, "Max"), (F.MEDIAN_HEIGHT, "Median"))),
-)
 WIDEST_REMARK, LEAST_REMARK = 460, 200
 
 # Row, column and rows of each group, by the number of columns: always read down, then across.
@@ -62,7 +58,7 @@ class PlotPanel(ttk.Frame):
         self._remark.grid(row=0, column=1, sticky="nw", pady=(3, 0))
         self._open = ttk.Button(head, text="Open it", command=open_existing)
         self._open.bind("<Return>", lambda _event: self._open.invoke())
-        for column, (title, members) in enumerate(GROUPS):
+        for column, (title, members) in enumerate(fields.GROUPS):
             self._add_group(add_input, column, title, members)
         add_input(self, F.NOTES, "Notes").grid(row=4, column=0, columnspan=3, sticky="nsew", pady=(0, 8))
         self._add_buttons(leave_reason)
@@ -131,18 +127,17 @@ class PlotPanel(ttk.Frame):
             self._open.grid_remove()
         self._save_button.configure(text="Save changes  ⏎" if opened and key == opened.key else "Save and next  ⏎")
 
-    def _add_group(self, add_input: AddInput, column: int, title: str, members: tuple[tuple[str, str], ...]) -> None:
+    def _add_group(self, add_input: AddInput, column: int, title: str, members: tuple[fields.Field, ...]) -> None:
         group = ttk.Frame(self)
         group.grid(row=1, column=column, sticky="new", padx=(0, 32) if column < 2 else 0)
         group.columnconfigure(0, weight=1)
         self._groups.append(group)
         ttk.Label(group, text=title, style="Section.TLabel").grid(row=0, column=0, sticky="w", pady=(4, 4))
-        for row, (name, label) in enumerate(members, start=1):
-            add_input(group, name, label, 9, 12).grid(row=row, column=0, sticky="ew", pady=(0, 2))
-        if title == "Environment":
-            fault = add_input(group, F.EQUIPMENT_FAULT, "Equipment fault")
-            fault.grid(row=len(members) + 1, column=0, sticky="w", pady=(0, 2))
-            Tooltip(fault.editor, "Space, or y and n. Humidity, light and temperature stay empty.")
+        for row, each in enumerate(members, start=1):
+            made = add_input(group, each.name, each.label, 9, 12)
+            made.grid(row=row, column=0, sticky="ew", pady=(0, 2))
+            if each.name == F.EQUIPMENT_FAULT:
+                Tooltip(made.editor, "Space, or y and n. Humidity, light and temperature stay empty.")
 
     def _add_buttons(self, leave_reason: Callable[[], object]) -> None:
         buttons = ttk.Frame(self)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
+from ..constants import FieldTypes
 from ..fields.dates import DateReader
 from ..themes import Look
 from ..widgets import FieldEntry, FieldInput, FieldNotes
@@ -913,9 +914,8 @@ class DataRecordForm(ttk.Frame):
             self._show_date_line()
         previous = self.check.previous.get(current or 0, {})
         when = f"Recorded on {previous[F.DATE]} at {previous[F.TIME]}" if previous else ""
-        for name in fields.FOCUS_ORDER[6:-1]:
-            each = self.inputs[name]
-            if name != F.EQUIPMENT_FAULT:
+        for name, each in self.inputs.items():
+            if each.field.group and each.field.type is not FieldTypes.BOOLEAN:
                 each.show_previous(fields.format_value(each.field, previous.get(name)), when)
         self._plot_panel.show(self.key, self._opened, self.check)
         self.reason.ask(self._wants_reason())

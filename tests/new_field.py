@@ -1,0 +1,110 @@
+"""Run by test_new_field.py with a copy of the package that has one field more: soil moisture, from form to extract."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+from abq_data_entry import fields
+from abq_data_entry.application import Application
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.journal import Journal, new_entry
+from abq_data_entry.models import CSVModel
+from tests.fixtures.window import Window, close
+
+NAME = "Soil Moisture"
+
+
+def main(older_extract: Path, folder: Path) -> None:
+    """Go through all that a field is used for; whatever fails raises."""
+    assert fields.CSV_HEADER[-1] == NAME and fields.FOCUS_ORDER.index(NAME) == 1 + fields.FOCUS_ORDER.index(
+        F.EQUIPMENT_FAULT
+    )
+    older = CSVModel(older_extract).get_all_records()
+    assert [each.get(NAME) for each in older] == [None] and fields.check_record(older[0]) == {}
+    window = Window(Application(), [])
+    problems = window.problems
+    window.app.report_callback_exception = lambda *error: problems.append(repr(error))  # type: ignore[method-assign]
+    try:
+        window.until(lambda: window.app.data_model and window.app.form.choices.get(F.LAB), "the database", 60)
+        window.settle()
+        _type_it(window)
+        _look_for_it(window, folder)
+    finally:
+        close(window)
+    _keep_it(folder)
+
+
+def _type_it(window: Window) -> None:
+    window.begin_check()
+    window.fill_readings()
+    form = window.app.form
+    form.inputs[F.EQUIPMENT_FAULT].focus_set()
+    window.app.update()
+    window.press("Tab")
+    assert window.focus == NAME
+    window.type("31.55")
+    assert window.error(NAME) == "two decimals; one is kept"
+    window.press("ctrl+a")
+    window.type("131")
+    assert window.error(NAME) == "131 is above 100 %: 13.1?"
+    window.press("ctrl+a")
+    window.type("31.5\n")
+    assert (window.error(NAME), window.focus) == ("", F.PLANTS)
+    window.app.callbacks["help_for_field"]()
+    window.save()
+    window.fill(Time="12:00", Plot="1")
+    note = form.inputs[NAME]._note
+    window.until(lambda: str(note.cget("text")) == "was 31.5", "the previous reading")
+    form.inputs[F.TEMPERATURE].focus_set()
+    window.app.update()
+    window.fill_readings()
+    window.app.form.inputs[F.TEMPERATURE].focus_set()
+    window.press("Return")
+    assert window.focus == F.PLANTS  # Enter goes to required fields only
+    window.save()  # without it
+
+
+def _look_for_it(window: Window, folder: Path) -> None:
+    window.settle()
+    model, today = window.app.data_model, window.app.today()
+    assert model is not None
+    saved = model.get_record(today, "8:00", "A", 1)
+    assert saved[NAME] == Decimal("31.5") and model.get_record(today, "12:00", "A", 1)[NAME] is None
+    model.save_record({**saved, NAME: "30"}, "update", reason="Measured again")
+    newest = model.get_history(today, "8:00", "A", 1)[-1]
+    assert dict(newest.fields) == {NAME: ("31.5", "30.0")}, newest
+    key = (today, "8:00", "A", 1)
+    model.withdraw_record(key, "Typing error")
+    model.bring_back_record(key, "It was right")
+    assert model.get_record(*key)[NAME] == Decimal("30.0")
+    assert model.verify_audit().breaks == ()
+    viewed = model.query(f'SELECT "{NAME}" FROM data_record_view ORDER BY "Date", "Time"::time')
+    assert [row[NAME] for row in viewed or ()] == [Decimal("30.0"), None]
+    window.app.browsing.restart()
+    window.app.record_list.sort_by(NAME)
+    records = window.app.record_list
+    window.until(
+        lambda: [row[NAME] for row in records.page.rows] == [Decimal("30.0"), None], "both rows, the empty one last"
+    )
+    assert model.export_records(folder / "extract.csv", today) == 2
+    lines = (folder / "extract.csv").read_text("utf-8").splitlines()
+    assert lines[0].endswith(f",Notes,{NAME}") and lines[1].endswith(",,30.0") and lines[2].endswith(",,")
+    read = CSVModel(folder / "extract.csv").get_all_records()
+    assert [each[NAME] for each in read] == [Decimal("30.0"), None]
+
+
+def _keep_it(folder: Path) -> None:
+    journal = Journal(folder / "journal")
+    texts = dict.fromkeys(fields.CSV_HEADER, "5") | {F.DATE: datetime.date.today().isoformat(), F.TIME: "8:00"}
+    texts |= {F.TECHNICIAN: "J Simms", F.LAB: "A", F.SEED_SAMPLE: "AXM477", F.EQUIPMENT_FAULT: "no"}
+    journal.keep(new_entry("this computer/abq", texts, "insert"))
+    assert journal.entries()[0].record[NAME] == Decimal("5.0")
+    assert json.loads((folder / "journal/journal.log").read_text().splitlines()[1][65:])["record"][NAME] == "5.0"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
