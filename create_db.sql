@@ -678,6 +678,14 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Windows that are open hear that the tables are of another version now.
+CREATE OR REPLACE FUNCTION tell_schema() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_notify('abq_schema', '');
+    RETURN NULL;
+END $$;
+
 DO $$
 DECLARE
     wanted record;
@@ -729,7 +737,9 @@ BEGIN
             ('', 'local_weather', 'keep_observation', 'BEFORE UPDATE ON local_weather'
                 ' FOR EACH ROW EXECUTE FUNCTION keep_observation()'),
             ('', 'check_presence', 'tell_presence', 'AFTER INSERT OR UPDATE OR DELETE ON check_presence'
-                ' FOR EACH STATEMENT EXECUTE FUNCTION tell_presence()')
+                ' FOR EACH STATEMENT EXECUTE FUNCTION tell_presence()'),
+            ('', 'schema_version', 'tell_schema', 'AFTER INSERT ON schema_version'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION tell_schema()')
     LOOP
         IF NOT EXISTS (
             SELECT FROM pg_trigger WHERE tgrelid = wanted.table_name::regclass AND tgname = wanted.trigger_name

@@ -27,10 +27,11 @@ BELOW = {
     "transfer": set(),
     "logfile": {"folders"},
     "observation": set(),
+    "retrying": set(),
     "network": {"constants", "observation", "version"},
-    "postgres": {"constants", "folders"},
-    "models": {"fields", "constants", "folders", "observation"},
-    "outbox": {"models", "network", "constants", "folders"},
+    "postgres": {"constants", "folders", "retrying"},
+    "models": {"fields", "constants", "folders", "observation", "retrying"},
+    "outbox": {"models", "network", "constants", "folders", "retrying"},
     "checking": {"models", "network", "postgres", "version"},
     "journal": {"models", "fields", "constants", "folders"},
     "widgets": {"fields", "constants", "themes", "transfer"},
@@ -39,7 +40,7 @@ BELOW = {
 }
 WITHOUT_TK = (
     "constants", "fields", "folders", "models", "network", "outbox", "journal", "checking", "postgres", "environment",
-    "commands", "logfile", "keyring_store", "observation", "transfer", "version", "display", "__main__",
+    "commands", "logfile", "keyring_store", "observation", "retrying", "transfer", "version", "display", "__main__",
 )  # fmt: skip
 
 

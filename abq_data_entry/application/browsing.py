@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import logging
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..constants import FieldNames as F
 from ..jobs import ANY
+from ..retrying import COUNTING, Retries
 from ..views.record_list import ListFilter
 from ..widgets.paged_list import PageRequest
 from .entry import Record
@@ -22,7 +24,6 @@ RECOUNT_LIMIT = 100_000
 CHOSEN_AT_MOST = 1000
 RECOUNT_MS = 250  # what comes within that time is counted once
 RECOUNT_LARGE_MS = 20_000
-AGAIN_MS = 2000  # after a count that failed
 
 
 class Browsing:
@@ -34,6 +35,7 @@ class Browsing:
         self._counting: Job | None = None
         self._inserted = 0
         self._timer = ""
+        self._retries = Retries(COUNTING)  # of a count that failed
 
     def fetch(self, chosen: ListFilter, request: PageRequest) -> None:
         """A page is wanted."""
@@ -102,6 +104,7 @@ class Browsing:
             self._app.jobs.submit(ANY, _end_query, model, self._counting)
 
         def counted(index: Any) -> None:
+            self._retries.succeeded()
             if job is self._counting:
                 self._index, self._inserted = index, 0
                 self._app.record_list.show_total(index.total)
@@ -247,7 +250,7 @@ class Browsing:
         self._app.record_list.show_uncounted()
         # What lost its connection while the pages got a new one; an answer that never comes is the pages' to tell.
         if not self._app.reconnecting.away and not self._timer:
-            self._timer = self._app.after(AGAIN_MS, self._count_now)
+            self._timer = self._app.after(math.ceil(self._retries.failed() * 1000), self._count_now)
 
 
 def _end_query(model: Any, job: Job) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import FieldNames as F
+from ..retrying import PRESENCE, Retries
 from ..views.check_panel import Entering
 from ..views.record_inputs import CheckKey
 from .entry import person
@@ -36,6 +37,7 @@ class CheckPresence:
         self._looked: CheckKey | None = None
         self._looked_at = 0.0
         self._looking = False
+        self._retries = Retries(PRESENCE)
 
     def look(self) -> None:
         """Somebody came, moved on or left: look who is at the form's check now."""
@@ -44,6 +46,7 @@ class CheckPresence:
     def tell_again(self) -> None:
         """The connection was lost, and with it what the others knew of us."""
         self._told = None
+        self._retries.succeeded()
         self.look()
 
     def follow_form(self) -> bool:
@@ -52,14 +55,15 @@ class CheckPresence:
         model = self._app.data_model
         if model is None:
             return False
-        held, before = self._held(), self._told
-        if held != before:
+        held = self._held()
+        asks = held != self._told and self._retries.due
+        if asks:
             self._told = held
             job = self._app.jobs.submit("records", _tell, model, held, done=self._answered, failed=self._unanswered)
             if held is not None:
                 self._app.reconnecting.expect(job, self._app.form.claim_answered)
         self._look_where_due(model)
-        return held != before and held is not None and not self._app.reconnecting.away
+        return asks and held is not None and not self._app.reconnecting.away
 
     def confirmed(self) -> bool:
         """Somebody has said who sits here: the plot in the form is claimed at once, if there is one; whether it is."""
@@ -68,12 +72,15 @@ class CheckPresence:
 
     def _answered(self, answer: Answer) -> None:
         """Where a claim was refused, the plot is somebody else's, and the form goes on to one that is free."""
+        self._retries.succeeded()
         self._refused = not answer.is_ours
         if not answer.is_ours:
             self._give_way(answer)
         self._app.form.claim_answered()
 
     def _unanswered(self, error: BaseException) -> None:
+        self._told = None  # with its connection the database has forgotten us
+        self._retries.failed()
         self._app.form.claim_answered()
         _unknown(error)
 

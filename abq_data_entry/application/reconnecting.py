@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime
 import logging
+import math
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..jobs import Job
+from ..retrying import CLUSTER, DATABASE, Policy, Retries
 
 if TYPE_CHECKING:
     from .window import Application
@@ -15,8 +18,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE_MS = 4000  # so long the database may take to answer before the form goes on without it
-PAUSES = (1, 2, 4, 8, 15, 30)  # seconds between attempts; the last one for ever
 CLUSTER_SECONDS = 120  # so long a cluster may take to agree on a new primary: it is asked every second
+SAME_OUTAGE_SECONDS = 10.0  # a database that is away again so soon was never really back
 TICK_MS = 1000
 
 
@@ -29,8 +32,8 @@ class Reconnecting:
 
     def __init__(self, application: Application) -> None:
         self._app = application
-        self._attempts = 0
-        self._left = 0
+        self._retries = Retries(DATABASE)
+        self._back_at = -math.inf
         self._by_itself = True
         self._timer = ""
         self._timers: set[str] = set()
@@ -67,7 +70,9 @@ class Reconnecting:
             return
         log.warning("the database is away: %s: %s", type(error).__name__, getattr(error, "detail", ""))
         self.since = datetime.datetime.now().astimezone()
-        self._attempts, self._by_itself = 0, by_itself
+        self._by_itself = by_itself
+        if time.monotonic() - self._back_at > SAME_OUTAGE_SECONDS:
+            self._retries.succeeded()
         self._plan()
         self._app.checks.refresh()  # as the last known copy has it
         self._app.browsing.show_copy()
@@ -98,7 +103,8 @@ class Reconnecting:
         """The database answers, however that came about."""
         self._cancel_timer()
         if self.since is not None:
-            log.info("the database is back after %d attempts", self._attempts + 1)
+            log.info("the database is back after %d attempts", self._retries.failures)
+            self._back_at = time.monotonic()
         self.since = self.error = None
         self.show()
 
@@ -112,33 +118,35 @@ class Reconnecting:
         """When it is tried again, for people."""
         if self._job is not None:
             return "trying now…"
-        return f"trying again in {self._left} s" if self._timer else "not tried again by itself"
+        return f"trying again in {math.ceil(self._retries.wait)} s" if self._timer else "not tried again by itself"
 
     def show(self) -> None:
         """Bring the line in the status bar up to date."""
         self._app.waiting.show_line()
 
     def _plan(self) -> None:
-        self._left = self._pause()
+        self._retries.failed(self._policy())
         self._cancel_timer()
         if self._by_itself:
-            self._timer = self._app.after(TICK_MS, self._tick)
+            self._wait()
         self.show()
 
-    def _pause(self) -> int:
+    def _policy(self) -> Policy:
         since = self.since or datetime.datetime.now().astimezone()
         gone = (datetime.datetime.now().astimezone() - since).total_seconds()
-        if "," in str(self._app.settings["db_host"].get()) and gone < CLUSTER_SECONDS:
-            return PAUSES[0]
-        return PAUSES[min(self._attempts, len(PAUSES) - 1)]
+        deciding = "," in str(self._app.settings["db_host"].get()) and gone < CLUSTER_SECONDS
+        return CLUSTER if deciding else DATABASE
+
+    def _wait(self) -> None:
+        """Wait for the next attempt, and count the seconds meanwhile."""
+        self._timer = self._app.after(min(TICK_MS, math.ceil(self._retries.wait * 1000)), self._tick)
 
     def _tick(self) -> None:
         self._timer = ""
-        self._left -= 1
-        if self._left <= 0:
+        if self._retries.due:
             self.retry_now()
         else:
-            self._timer = self._app.after(TICK_MS, self._tick)
+            self._wait()
             self.show()
 
     def _back(self, result: Any) -> None:
@@ -153,7 +161,6 @@ class Reconnecting:
         if not self.away:
             return
         self.error = error
-        self._attempts += 1
         if isinstance(error, LoginFailed) or not isinstance(error, ServerUnreachable | PostgresError):
             log.warning("the database answers, but: %s", error)
             self._by_itself = False  # time doesn't heal it

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import folders
+from ..retrying import JOURNAL, Retries
 
 if TYPE_CHECKING:
     from ..journal import Entry, Journal, Replayed
@@ -30,7 +32,8 @@ class Waiting:
         self._replaying = False
         self._again = False
         self._problem = ""
-        self._timer = ""
+        self._timer = self._retry_timer = ""
+        self._retries = Retries(JOURNAL)
         self.entries: tuple[Entry, ...] = ()
         """What waits for this database, in order."""
         self.foreign: tuple[Entry, ...] = ()
@@ -62,9 +65,9 @@ class Waiting:
 
     def end(self) -> None:
         """The window closes."""
-        if self._timer:
-            self._app.after_cancel(self._timer)
-            self._timer = ""
+        for timer in filter(None, (self._timer, self._retry_timer)):
+            self._app.after_cancel(timer)
+        self._timer = self._retry_timer = ""
 
     # -- keeping and settling -------------------------------------------------------------------------
 
@@ -88,15 +91,26 @@ class Waiting:
         self.show_line()
         self._app.jobs.submit("files", _settle, identifiers, how, done=lambda _: self._look_once())
 
+    def replay_now(self) -> None:
+        """Save what waits, whatever the database said to that before: it was away meanwhile, or somebody asks."""
+        self._retries.succeeded()
+        self.replay()
+
     def replay(self) -> None:
-        """Save what waits, if the database is open; afterwards show what became of it."""
+        """Save what waits, if the database is open; afterwards show what became of it.
+
+        Where the database refused that, it isn't asked again at once: `replay_now` is for that.
+        """
         model = self._app.data_model
+        if not self._retries.due:
+            return
         if model is None or not any(each.state == "waiting" for each in self.entries):
             return
         if self._replaying:
             self._again = True
             return
         self._replaying = True
+        self._cancel_retry()
         self.show_line()
         lasting, database = self._app.connection.lasting, self._database
         self._app.jobs.submit(
@@ -216,6 +230,10 @@ class Waiting:
             self._app.status.set(f"{counted(len(done.undecided))} that waited here need your decision")
         away = done.problem is not None and self._app.reconnecting.means_away(done.problem)
         self._problem = str(done.problem) if done.problem is not None and not away else ""
+        if done.problem is None:
+            self._retries.succeeded()
+        elif not away:
+            self._retry_later()
         self._look_once()
         self.show_line()
         if self._again and done.problem is None:
@@ -229,7 +247,22 @@ class Waiting:
         if not isinstance(error, JournalBusy):
             log.error("what waits couldn't be saved", exc_info=error)
             self._problem = str(error)
+        self._retry_later()
         self.show_line()
+
+    def _retry_later(self) -> None:
+        self._cancel_retry()
+        self._retry_timer = self._app.after(math.ceil(self._retries.failed() * 1000), self._retry)
+
+    def _retry(self) -> None:
+        self._retry_timer = ""
+        if not self._app.reconnecting.away:
+            self.replay()
+
+    def _cancel_retry(self) -> None:
+        if self._retry_timer:
+            self._app.after_cancel(self._retry_timer)
+            self._retry_timer = ""
 
 
 def counted(number: int) -> str:

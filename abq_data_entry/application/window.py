@@ -328,7 +328,7 @@ class Application(tk.Tk):
         self.navigation.try_again()
         self.browsing.restart()
         self.extract_days.begin()
-        self.waiting.replay()
+        self.waiting.replay_now()
 
     def show_choices(self, choices: Any) -> None:
         """The lists of the form and of the record list are these now."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SchemaMissing,
         SchemaTooNew,
         ServerUnreachable,
+        TookTooLong,
         WindowOutdated,
         WritesRefused,
     )
@@ -62,6 +63,7 @@ _ROOMS = {
         "SchemaMissing",
         "SchemaTooNew",
         "ServerUnreachable",
+        "TookTooLong",
         "WindowOutdated",
         "WritesRefused",
     ),
@@ -117,6 +119,7 @@ __all__ = [
     "ServerUnreachable",
     "Setting",
     "SettingsModel",
+    "TookTooLong",
     "VersionedRecord",
     "WindowOutdated",
     "Withdrawn",

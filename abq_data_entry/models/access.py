@@ -21,7 +21,7 @@ def grant(endpoint: Mapping[str, str]) -> None:
     connections = Connections(endpoint)
     try:
         connections.read(lambda cursor: schema.check(cursor, connections.endpoint))
-        connections.read(lambda cursor: schema.apply(cursor, connections.endpoint))
+        schema.apply(connections)
         missing = connections.read(_missing_roles)
     finally:
         connections.close()

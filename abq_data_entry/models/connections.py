@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-import getpass
-import platform
-import re
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, libpq_version, make_dsn
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
-from psycopg2.extensions import libpq_version, make_dsn
 
-from abq_data_entry.constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION, SCHEMA_VERSION
-from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, ServerUnreachable
-from abq_data_entry.models.failures import describe_connection, describe_statement, is_lost
+from abq_data_entry.constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION
+from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, ServerUnreachable, TookTooLong
+from abq_data_entry.models.failures import describe_connection, describe_statement, is_lost, is_starting
+from abq_data_entry.models.session import Opened, Session
+from abq_data_entry.models.waits import (
+    NO_ANSWER,
+    PAGE,
+    UNLIMITED,
+    WRITE,
+    Wait,
+    Waits,
+    answers,
+    at,
+    place_of,
+    shut,
+)
+from abq_data_entry.retrying import STARTING, Retries
 
 Result = TypeVar("Result")
 
 _DEFAULTS = {"connect_timeout": "10", "application_name": "ABQ Data Entry", "client_encoding": "UTF8"}
 if libpq_version() >= REQUIRE_AUTH_SINCE:
     _DEFAULTS["require_auth"] = REQUIRED_AUTHENTICATION
-# Nobody waits for ever: neither for a lock of somebody who went home, nor for a page of the list.
-_OPTIONS = (
-    "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=5min"
-    f" -c abq.schema={SCHEMA_VERSION}"  # an older window than the tables is refused its saves
-)
 _STARTING_PATIENCE = 15.0
-_STARTING_PAUSE = 0.05
+_CANCEL_SECONDS = 2.0
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
 class Connections:
@@ -41,50 +49,74 @@ class Connections:
     """
 
     def __init__(self, endpoint: Mapping[str, str]) -> None:
-        self.endpoint = {**_DEFAULTS, **{key: value for key, value in endpoint.items() if value}}
-        self.endpoint["options"] = f"{_OPTIONS} {_origin()} {self.endpoint.get('options', '')}".strip()
+        self._session = Session(endpoint.get("options", ""))
+        told = {**_DEFAULTS, **endpoint, "options": self._session.other_options}
+        self.endpoint = {key: value for key, value in told.items() if value}
+        self._waits = Waits(self.endpoint)
         self._local = threading.local()
         self._open: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
         self._writing: set[int] = set()
+        self._cancelling: dict[int, threading.Event] = {}
         self._processes: set[int] = set()
         self._lock = threading.Lock()
+        self.opened = Opened()
+        """What was found when the latest connection was opened."""
 
-    def read(self, work: Callable[[Cursor], Result]) -> Result:
-        """Run statements that only read, each by itself; once more on a fresh connection if that was lost."""
-        connection = self._connection()
-        try:
-            return self._attempt_read(connection, work)
-        except ServerUnreachable:
-            self._discard()
-        return self._attempt_read(self._connection(), work)
+    def read(self, work: Callable[[Cursor], Result], limit: float | None = PAGE) -> Result:
+        """Run statements that only read, each by itself; once more on a fresh connection if that was lost.
+
+        `limit`: the most seconds that it may take, see `waits`; then `TookTooLong` is raised.
+        """
+        return self._read(work, limit, "BEGIN")
 
     def read_snapshot(self, work: Callable[[Cursor], Result]) -> Result:
         """Run long statements that only read and all see the same state of the database; no time limit."""
 
         def within_transaction(cursor: Cursor) -> Result:
-            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = 0")
+            if not self.opened.pooled:
+                cursor.execute(_SNAPSHOT)
+            cursor.execute("SET LOCAL statement_timeout = 0")
             try:
                 return work(cursor)
             finally:
-                if not cursor.connection.closed:
+                if not self.opened.pooled and not cursor.connection.closed:
                     cursor.execute("ROLLBACK")
 
-        return self.read(within_transaction)
+        return self._read(within_transaction, UNLIMITED, _SNAPSHOT)
 
-    def write(self, work: Callable[[Cursor], Result]) -> Result:
+    def run_script(self, script: str) -> None:
+        """Run a script that is a transaction of its own, begin and end included, without a time limit.
+
+        Raises `psycopg2.Error` as it is: who wrote the script knows what its errors mean.
+        """
+        # In one message: so it is one session that does it, whoever lends it.
+        whole = f"BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;\n{script}"
+        connection = self._connection()
+        with self._waits.watched(connection, UNLIMITED), connection.cursor() as cursor:
+            try:
+                cursor.execute(whole)
+            except psycopg2.Error:
+                self._roll_back(connection)
+                raise
+
+    def write(self, work: Callable[[Cursor], Result], limit: float | None = WRITE) -> Result:
         """Run statements in one transaction and commit; all or nothing.
 
         Runs `work` a second time if the first surely left nothing behind: the connection was lost before the commit,
-        or the transaction met another one. Raises `OutcomeUnknown` if it was lost during the commit.
+        or the transaction met another one. Raises `OutcomeUnknown` if it was lost during the commit. `limit`: as for
+        `read`.
         """
         ident = threading.get_ident()
         with self._lock:
             self._writing.add(ident)
+            cancelling = self._cancelling.get(ident)
+        if cancelling is not None:
+            cancelling.wait()
         try:
             try:
-                return self._attempt_write(work)
+                return self._attempt_write(work, limit)
             except _TryAgain:
-                return self._attempt_write(work)
+                return self._attempt_write(work, limit)
         except _TryAgain as failure:
             raise failure.reason from failure.__cause__
         finally:
@@ -103,13 +135,25 @@ class Connections:
         """Cancel what the thread of that ident reads at the moment; a write is never cancelled."""
         with self._lock:
             connection = self._open.get(ident)
-            if connection is None or connection.closed or ident in self._writing:
+            if connection is None or connection.closed or ident in self._writing or ident in self._cancelling:
                 return False
-            connection.cancel()
+            ended = self._cancelling[ident] = threading.Event()
+        try:
+            # Not by libpq: it waits for the server without a limit, and psycopg2 holds the interpreter meanwhile.
+            server = at(self.endpoint, place_of(connection))
+            statement = f"SELECT pg_cancel_backend({connection.info.backend_pid})"
+            if self.opened.pooled or not answers(server, _CANCEL_SECONDS, statement):
+                shut(connection)
             return True
+        except (psycopg2.Error, OSError):  # closed by now
+            return False
+        finally:
+            with self._lock:
+                del self._cancelling[ident]
+            ended.set()
 
     def owns(self, process: int) -> bool:
-        """Tell whether a server process serves, or served, one of these connections."""
+        """Tell whether a server process serves, or served, one of these connections; not known through a pooler."""
         return process in self._processes
 
     def connect(self) -> None:
@@ -117,45 +161,76 @@ class Connections:
         self._connection()
 
     def close(self) -> None:
-        """Close the connections of all threads; they open again when needed."""
+        """Close the connections of all threads; they open again when needed. What is just read is broken off."""
         with self._lock:
-            connections = list(self._open.values())
-        for connection in connections:
+            connections = dict(self._open.items())
+            reading = [each for ident, each in connections.items() if ident not in self._writing]
+        own = getattr(self._local, "connection", None)
+        for connection in reading:
+            if connection is not own:
+                shut(connection)  # else closing it would wait for the end of the statement
+        for connection in connections.values():
             connection.close()
 
-    def _attempt_read(self, connection: Connection, work: Callable[[Cursor], Result]) -> Result:
-        try:
-            with connection.cursor() as cursor:
-                return work(cursor)
-        except psycopg2.Error as error:
-            raise self._described(error) from None
+    @contextmanager
+    def _watched(self, connection: Connection, limit: float | None) -> Iterator[Wait]:
+        """Within the block the server must answer; what psycopg2 raises comes out as our own errors."""
+        with self._waits.watched(connection, limit) as wait:
+            try:
+                yield wait
+            except psycopg2.Error as error:
+                raise self._described(error, wait) from None
 
-    def _attempt_write(self, work: Callable[[Cursor], Result]) -> Result:
+    def _read(self, work: Callable[[Cursor], Result], limit: float | None, begin: str) -> Result:
+        try:
+            return self._attempt_read(self._connection(), work, limit, begin)
+        except ServerUnreachable:
+            self._discard()
+        return self._attempt_read(self._connection(), work, limit, begin)
+
+    def _attempt_read(
+        self, connection: Connection, work: Callable[[Cursor], Result], limit: float | None, begin: str
+    ) -> Result:
+        with self._watched(connection, limit), connection.cursor() as cursor:
+            if not self.opened.pooled:
+                return work(cursor)
+            cursor.execute(begin)
+            self._session.begin_transaction(cursor)
+            try:
+                return work(cursor)
+            finally:
+                if not connection.closed:
+                    cursor.execute("ROLLBACK")
+
+    def _attempt_write(self, work: Callable[[Cursor], Result], limit: float | None) -> Result:
         connection = self._connection()
         connection.autocommit = False
-        try:
-            with connection.cursor() as cursor:
-                result = work(cursor)
-        except psycopg2.Error as error:
-            described = self._described(error)
-            self._roll_back(connection)
-            if isinstance(described, ServerUnreachable) or (error.pgcode or "").startswith("40"):
-                raise _TryAgain(described) from None
-            raise described from None
-        except BaseException:
-            self._roll_back(connection)
-            raise
-        self._commit(connection)
+        with self._waits.watched(connection, limit) as wait:
+            try:
+                with connection.cursor() as cursor:
+                    if self.opened.pooled:
+                        self._session.begin_transaction(cursor)
+                    result = work(cursor)
+            except psycopg2.Error as error:
+                described = self._described(error, wait)
+                self._roll_back(connection)
+                if isinstance(described, ServerUnreachable) or (error.pgcode or "").startswith("40"):
+                    raise _TryAgain(described) from None
+                raise described from None
+            except BaseException:
+                self._roll_back(connection)
+                raise
+            self._commit(connection, wait)
         return result
 
-    def _commit(self, connection: Connection) -> None:
+    def _commit(self, connection: Connection, wait: Wait) -> None:
         connection.notices.clear()
         try:
             connection.commit()
         except psycopg2.Error as error:
-            described = self._described(error)
+            described = self._described(error, wait)
             self._roll_back(connection)
-            if isinstance(described, ServerUnreachable):
+            if isinstance(described, ServerUnreachable | TookTooLong):
                 raise OutcomeUnknown(
                     "The connection was lost while saving: it isn't known whether it was saved. Save again; what is"
                     " there already won't be doubled.",
@@ -173,59 +248,54 @@ class Connections:
     def _roll_back(self, connection: Connection) -> None:
         try:
             connection.rollback()
+            if connection.info.transaction_status != TRANSACTION_STATUS_IDLE:  # one that a script has begun
+                with connection.cursor() as cursor:
+                    cursor.execute("ROLLBACK")
             connection.autocommit = True
         except psycopg2.Error:
             self._discard()
 
-    def _described(self, error: psycopg2.Error) -> DatabaseError:
-        described = describe_statement(error, self.endpoint)
+    def _described(self, error: psycopg2.Error, wait: Wait) -> DatabaseError:
         if is_lost(error):
             self._discard()
-        return described
+        if wait.ended == NO_ANSWER:
+            return ServerUnreachable("The database server has stopped answering. It is tried again.", wait.ended)
+        if wait.ended:
+            return TookTooLong("The database took too long for this, and was stopped. Try again later.", wait.ended)
+        return describe_statement(error, self.endpoint)
 
     def _connection(self) -> Connection:
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None or connection.closed:
             connection = self._connect_patiently()
+            with self._watched(connection, PAGE):
+                self.opened = self._session.begin(connection)
             self._local.connection = connection
             with self._lock:
                 self._open[threading.get_ident()] = connection
-                self._processes.add(connection.info.backend_pid)
+                if not self.opened.pooled:
+                    self._processes.add(connection.info.backend_pid)
         return connection
 
     def _connect_patiently(self) -> Connection:
         """Connect; a server that is just starting, after a crash say, is waited for."""
         deadline = time.monotonic() + _STARTING_PATIENCE
+        retries = Retries(STARTING)
         while True:
             try:
                 connection = psycopg2.connect(make_dsn(**self.endpoint))
                 connection.autocommit = True
                 return connection
             except psycopg2.Error as error:
-                if "starting up" not in str(error) or time.monotonic() > deadline:
+                if not is_starting(error) or time.monotonic() > deadline:
                     raise describe_connection(error, self.endpoint) from None
-                time.sleep(_STARTING_PAUSE)
+            time.sleep(retries.failed())
 
     def _discard(self) -> None:
         connection: Connection | None = getattr(self._local, "connection", None)
         self._local.connection = None
         if connection is not None:
             connection.close()
-
-
-def _origin() -> str:
-    """Return the options that tell the audit who changes something and where, unless a save says it itself."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # of a number without a name
-        user = ""
-    told = {"abq.application_user": user, "abq.workstation": platform.node()}
-    return " ".join(f"-c {name}={_escaped(value)}" for name, value in told.items() if value)
-
-
-def _escaped(value: str) -> str:
-    """Return a value for libpq's keyword `options` (its manual, "Connection Control Functions")."""
-    return re.sub(r"[\s\\]", r"\\\g<0>", value.encode("utf-8", "replace").decode())
 
 
 class _TryAgain(Exception):

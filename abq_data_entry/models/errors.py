@@ -63,6 +63,10 @@ class QueryCancelled(DatabaseError):
     """The query was cancelled, by `cancel_query` or because it took too long."""
 
 
+class TookTooLong(DatabaseError):
+    """The server answers, but not within the time that this may take, so the connection was ended. Nothing was done."""
+
+
 class RecordExists(DatabaseError):
     """A record of that date, time, lab and plot is there already: `key` holds these four by field name.
 

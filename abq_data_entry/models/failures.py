@@ -59,8 +59,12 @@ _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("XX", DatabaseDamaged, _DAMAGED),
 )
 
+_STARTING = r"starting up|not yet accepting|recovery mode"  # after a crash, too
+
 # libpq gives no SQLSTATE for a failed login, so its words have to do; only the first host that answered counts.
 _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
+    (_STARTING, ServerUnreachable, "The database is just starting. It is tried again in a moment."),
+    (r"shutting down|not accepting", ServerUnreachable, "The database is shutting down. Try again in a moment."),
     (r"authentication method requirement", LoginFailed,
      "The server asks for the password in a form that could be read or used by others (clear or MD5), so it was not"
      " sent. {ask}: it must be stored with password_encryption = 'scram-sha-256', and pg_hba.conf ask for that."),
@@ -78,8 +82,6 @@ _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
      " create_db.sql."),
     (r"too many (clients|connections)|remaining connection slots", ServerUnreachable,
      "The database has too many connections at the moment. Try again in a minute."),
-    (r"starting up|shutting down|not yet accepting|recovery mode", ServerUnreachable,
-     "The database is starting or shutting down. Try again in a moment."),
     (r"certificate|SSL|TLS", ServerUnreachable,
      "No secure connection to the database: its certificate or its TLS mode is not what the settings ask for."),
     (r"could not translate host name|Name or service not known|nodename nor servname", ServerUnreachable,
@@ -129,6 +131,11 @@ def is_lost(error: psycopg2.Error) -> bool:
     if state is None:
         return isinstance(error, psycopg2.OperationalError | psycopg2.DatabaseError)
     return state.startswith(("08", "57P", "25P03"))
+
+
+def is_starting(error: psycopg2.Error) -> bool:
+    """Tell whether a connection was refused by a server that is on its way: starting, or recovering from a crash."""
+    return re.search(_STARTING, str(error)) is not None
 
 
 def without_secrets(text: str, endpoint: Mapping[str, str]) -> str:

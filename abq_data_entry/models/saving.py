@@ -12,7 +12,16 @@ from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
 from abq_data_entry.models import administration, statements, versions
 from abq_data_entry.models.connections import Connections, confirm, rows_as_dicts
-from abq_data_entry.models.errors import CheckChanged, RecordConflict, RecordExists, RecordInvalid, RecordMissing
+from abq_data_entry.models.errors import (
+    CheckChanged,
+    DatabaseError,
+    OutcomeUnknown,
+    RecordConflict,
+    RecordExists,
+    RecordInvalid,
+    RecordMissing,
+)
+from abq_data_entry.models.waits import SAVE
 
 Record = dict[str, object]
 Write = Literal["insert", "update"]
@@ -88,7 +97,7 @@ def save(connections: Connections, values: Record, how: Saving) -> Saved:
             raise _refused(cursor, values, how)
         return Saved(bool(found[0][0]), int(found[0][1]))
 
-    return connections.write(run)
+    return connections.write(run, SAVE)
 
 
 def settle(connections: Connections, values: Record, how: Saving) -> Saved:
@@ -103,6 +112,13 @@ def settle(connections: Connections, values: Record, how: Saving) -> Saved:
             connections.confirm()
             return Saved(how.write != "update")
         raise
+    except (RecordInvalid, RecordMissing):
+        raise
+    except DatabaseError as error:  # the first save may still be on its way, behind a lock that it holds say
+        raise OutcomeUnknown(
+            "It isn't known whether the record was saved. Save again; what is there already won't be doubled.",
+            f"{error} {error.detail}".strip(),
+        ) from None
 
 
 def set_check_technician(connections: Connections, values: Record, how: Saving) -> None:

@@ -53,7 +53,7 @@ def prepare(endpoint: Mapping[str, str], before: Callable[[int], object] | None 
             return False
         if version is not None and before is not None:
             before(version)
-        connections.read(lambda cursor: apply(cursor, connections.endpoint))
+        apply(connections)
         return True
     finally:
         connections.close()
@@ -83,13 +83,12 @@ def _require_reading(cursor: Cursor) -> None:
         )
 
 
-def apply(cursor: Cursor, endpoint: Mapping[str, str]) -> None:
+def apply(connections: Connections) -> None:
     """Run `create_db.sql`, whatever is there. Raises `DatabaseError`, `RightsMissing`."""
-    script = bundled_file("create_db.sql").read_text(encoding="utf-8")
+    script, endpoint = bundled_file("create_db.sql").read_text(encoding="utf-8"), connections.endpoint
     try:
         # The script is one transaction, and waits for its own lock; a large old database takes its time.
-        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0")
-        cursor.execute(script)
+        connections.run_script(script)
     except psycopg2.errors.InsufficientPrivilege as error:
         detail = error.diag.message_primary or ""
         raise RightsMissing(

@@ -9,6 +9,7 @@ import json
 import logging
 import select
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -16,9 +17,15 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import make_dsn
 
-RECORDS, PRESENCE = "abq_records", "abq_presence"
+from abq_data_entry.models.session import is_pooled
+from abq_data_entry.models.waits import PAGE, Waits
+from abq_data_entry.retrying import LISTENING, Retries
+
+RECORDS, PRESENCE, SCHEMA = "abq_records", "abq_presence", "abq_schema"
 _LOOK = 0.2  # seconds between two looks whether to stop: so long the end of a window waits
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds before the server is asked again
+_BEAT = 5.0  # seconds without a notice, until the server is asked for a word: one that is frozen tells nothing
+_LASTING = 30.0  # seconds that a connection has held, so that the next loss of one is a first one
+_POOLED_LOOK = 20.0  # seconds between two looks at everything where a pooler passes no notices on
 
 log = logging.getLogger(__name__)
 
@@ -41,34 +48,53 @@ def watch(
 ) -> None:
     """Call `told` with what has changed, several notices at once where they come together, until `stop` is set.
 
-    A lost connection is opened again, with growing pauses, for as long as it takes. Raises nothing of the database's.
+    A lost connection is opened again, with growing pauses, for as long as it takes. Through a pooler nothing is heard:
+    then `told` gets a notice to look at everything now and again. Raises nothing of the database's.
     """
-    pause = _SHORTEST_PAUSE
+    retries, waits = Retries(LISTENING), Waits(endpoint)
     while not stop.is_set():
+        begun = time.monotonic()
         try:
             connection = psycopg2.connect(make_dsn(**endpoint))
         except psycopg2.Error:
-            stop.wait(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            stop.wait(retries.failed())
             continue
-        pause = _SHORTEST_PAUSE
         try:
-            _listen(connection, told, stop)
+            _listen(connection, waits, told, stop)
         except (psycopg2.Error, OSError, ValueError) as error:
             log.info("the connection that listens was lost: %s", type(error).__name__)
-            stop.wait(pause)
+            if time.monotonic() - begun > _LASTING:
+                retries.succeeded()
+            stop.wait(retries.failed())
         finally:
             connection.close()
 
 
-def _listen(connection: Connection, told: Callable[[list[Notice]], object], stop: threading.Event) -> None:
+def _listen(
+    connection: Connection, waits: Waits, told: Callable[[list[Notice]], object], stop: threading.Event
+) -> None:
     connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f"LISTEN {RECORDS}; LISTEN {PRESENCE}")
+    with waits.watched(connection, PAGE):
+        pooled = is_pooled(connection)
+        if not pooled:
+            with connection.cursor() as cursor:
+                cursor.execute(f"LISTEN {RECORDS}; LISTEN {PRESENCE}; LISTEN {SCHEMA}")
     told([Notice("", {})])
+    if pooled:
+        log.warning("a pooler stands before the database: what others save is looked for, not heard")
+        while not stop.wait(_POOLED_LOOK):
+            told([Notice("", {})])
+        return
+    heard = time.monotonic()
     while not stop.is_set():
         if select.select([connection], [], [], _LOOK) == ([], [], []):
-            continue
+            if time.monotonic() - heard > _BEAT:
+                with waits.watched(connection, PAGE), connection.cursor() as cursor:
+                    cursor.execute("SELECT")
+                heard = time.monotonic()
+            elif not connection.notifies:
+                continue
+        heard = time.monotonic()
         connection.poll()
         notices = [Notice(each.channel, _content(each.payload), each.pid) for each in connection.notifies]
         connection.notifies.clear()

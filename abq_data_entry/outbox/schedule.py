@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 
-FIRST_PAUSE = 60.0  # seconds after the first failure; twice as long after each one that follows
-LONGEST_PAUSE = 3600.0
+from abq_data_entry.retrying import DELIVERY, Policy
+
+FIRST_PAUSE, LONGEST_PAUSE = DELIVERY
 LIMIT = 24 * 3600.0  # seconds from the first attempt to the last one
 
 
@@ -14,8 +15,7 @@ def pause(failures: int, jitter: float) -> float:
 
     `jitter`, at random from 0 to 1, spreads the workstations that failed at the same moment over half of the pause.
     """
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 30))
-    return longest * (0.5 + jitter / 2)
+    return Policy(FIRST_PAUSE, LONGEST_PAUSE).pause(failures, jitter)
 
 
 def next_attempt(

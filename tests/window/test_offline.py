@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
 import signal
 import sys
+import time as clock
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -176,6 +178,32 @@ def test_a_database_that_answers_but_stores_nothing(
     window.until(lambda: not trouble(window), "the replay", 30)
     window.settle()
     assert fruit(there) == [(1, 3), (2, 3)] and journal().entries() == []
+
+
+def test_a_database_that_refuses_is_not_asked_again_and_again(
+    online: Window, single: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from abq_data_entry.application import waiting
+
+    window = online
+    asked: list[float] = []
+    replay = waiting._replay
+
+    def asks(*each: Any) -> Any:
+        asked.append(clock.monotonic())
+        return replay(*each)
+
+    monkeypatch.setattr(waiting, "_replay", asks)
+    window.begin_check()
+    single.execute(FULL, "abq")
+    window.fill_readings()
+    window.save()
+    window.until(lambda: asked, "the first attempt")
+    until = clock.monotonic() + 6
+    window.until(lambda: clock.monotonic() > until, "some seconds")
+    assert 2 <= len(asked) <= 5
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert pauses == sorted(pauses) and pauses[0] >= 0.9
 
 
 def test_it_comes_back_by_itself(online: Window, single: Node, there: SQLModel) -> None:

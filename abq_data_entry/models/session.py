@@ -1,0 +1,90 @@
+"""What a session of the server is told by us: time limits, who we are. And whether a pooler stands in between.
+
+A pooler such as PgBouncer lends its sessions, perhaps for one transaction at a time: what is set there must end with
+the transaction, or it would be somebody else's. Startup options it refuses, so nothing is set by those.
+"""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry.constants import SCHEMA_VERSION
+
+# Nobody waits for ever: neither for a lock of somebody who went home, nor for a page of the list. Less than what the
+# client allows (see `waits.py`): the server's own words say more.
+_LIMITS = {"lock_timeout": "8s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "5min"}
+_OPTION = re.compile(r"(?:^|(?<=\s))(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\s\\])*)")
+
+
+_DATABASE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+_HAS_VERSION = "coalesce(has_table_privilege(to_regclass('schema_version'), 'SELECT'), false)"
+SCHEMA_VERSION_NOW = "SELECT coalesce(max(version), 0) FROM schema_version"
+"""Which version the tables are of."""
+
+
+class Opened(NamedTuple):
+    """What was found at the other end of a new connection.
+
+    `pooled`: a pooler stands in between; `database`: the number of the database, another one after a restore;
+    `version`: of the tables, 0 where that can't be read.
+    """
+
+    pooled: bool = False
+    database: int = 0
+    version: int = 0
+
+
+class Session:
+    """What is set in each session, or where that isn't ours alone, in each transaction."""
+
+    def __init__(self, options: str = "") -> None:
+        """`options`: those of libpq's keyword, such as `-c lock_timeout=1s`; they go over ours."""
+        wanted = {name.replace("-", "_"): re.sub(r"\\(.)", r"\1", value) for name, value in _OPTION.findall(options)}
+        # An older window than the tables is refused its saves by this version.
+        self._values = {**_LIMITS, "abq.schema": str(SCHEMA_VERSION), **_origin(), **wanted}
+        self.other_options = " ".join(_OPTION.sub("", options).split())
+        """Those that can't be set later, for the start of a connection."""
+
+    def begin(self, connection: Connection) -> Opened:
+        """Set up a new connection; where a pooler lends it, `begin_transaction` sets what is needed each time."""
+        # Its own number is what a server tells at the beginning; a pooler tells one that it made up.
+        given = connection.info.backend_pid
+        settings = "".join([", set_config(%s, %s, pg_backend_pid() <> %s)"] * len(self._values))
+        bound = [part for name, value in self._values.items() for part in (name, value, given)]
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_backend_pid(), {_DATABASE}, {_HAS_VERSION}{settings}", bound)
+            process, database, has_version, *_ = cursor.fetchall()[0]
+            version = 0
+            if has_version:
+                cursor.execute(SCHEMA_VERSION_NOW)
+                version = cursor.fetchall()[0][0]
+        return Opened(process != given, database, version)
+
+    def begin_transaction(self, cursor: Cursor) -> None:
+        """Set what is needed until the end of the transaction that has begun."""
+        settings = ", ".join(["set_config(%s, %s, true)"] * len(self._values))
+        cursor.execute(f"SELECT {settings}", [part for pair in self._values.items() for part in pair])
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Tell whether a pooler stands between us and the server."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return bool(cursor.fetchall()[0][0] != connection.info.backend_pid)
+
+
+def _origin() -> Mapping[str, str]:
+    """Return what tells the audit who changes something and where, unless a save says it itself."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # of a number without a name
+        user = ""
+    told = {"abq.application_user": user, "abq.workstation": platform.node()}
+    return {name: value.encode("utf-8", "replace").decode() for name, value in told.items() if value}

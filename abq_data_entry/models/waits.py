@@ -1,0 +1,184 @@
+"""No statement waits for ever: its connection is ended from another thread when the server has stopped answering.
+
+Keepalives don't notice a server whose processes are stopped: the kernel still answers them. So who has waited for some
+seconds without an answer has the server asked for a word on a second connection. If that isn't answered either, the
+socket is closed, which ends the wait; and so it is when a wait is longer than its kind may be.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+import psycopg2
+from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn
+from psycopg2.extensions import connection as Connection
+
+SAVE, PAGE, WRITE = 10.0, 30.0, 60.0
+"""The longest that a save, a page of records or one value, and any other change may take, in seconds."""
+UNLIMITED = None
+"""For what takes as long as it takes, a count say, while the server goes on answering."""
+
+NO_ANSWER = "the server doesn't answer"
+ASK_AFTER = 2.5  # seconds without an answer, until the server is asked whether it is there; and again
+ANSWER_WITHIN = 2.5  # seconds that it has for that
+_LOOK = 0.1
+_IDLE = 5.0  # seconds without anything to watch, until the thread ends
+
+log = logging.getLogger(__name__)
+
+
+Place = tuple[str, str, str]
+"""Where a server is: libpq's host, hostaddr ('' for a socket of this machine) and port."""
+
+
+class Wait:
+    """One wait for the server. `ended`: '' while it lasts or when it ended by itself; else why we ended it."""
+
+    def __init__(self, connection: Connection, limit: float | None) -> None:
+        self.connection = connection
+        self.since = self.heard = time.monotonic()
+        self.limit = limit
+        self.ended = ""
+
+    def progressed(self) -> None:
+        """Something came from the server."""
+        self.heard = time.monotonic()
+
+    @property
+    def place(self) -> Place:
+        """The server that is waited for."""
+        return place_of(self.connection)
+
+
+class Waits:
+    """The waits of all connections to one database, watched by one thread while there are any."""
+
+    def __init__(self, endpoint: Mapping[str, str]) -> None:
+        self._endpoint = dict(endpoint)
+        self._waits: set[Wait] = set()
+        self._asking: set[Place] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def watched(self, connection: Connection, limit: float | None) -> Iterator[Wait]:
+        """Within the block the connection is ended when the server doesn't answer, or after `limit` seconds."""
+        wait = Wait(connection, limit)
+        with self._changed:
+            self._waits.add(wait)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="waits", daemon=True)
+                self._thread.start()
+            elif len(self._waits) == 1:
+                self._changed.notify()
+        try:
+            yield wait
+        finally:
+            with self._changed:
+                self._waits.discard(wait)
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                if not self._waits and not self._changed.wait_for(lambda: self._waits, _IDLE):
+                    self._thread = None
+                    return
+                now = time.monotonic()
+                for wait in tuple(self._waits):
+                    self._look_at(wait, now)
+            time.sleep(_LOOK)
+
+    def _look_at(self, wait: Wait, now: float) -> None:
+        if wait.ended:
+            return
+        if wait.limit is not None and now - wait.since > wait.limit:
+            self._end(wait, f"it took longer than {wait.limit:g} s")
+        elif now - wait.heard > ASK_AFTER:
+            with suppress(psycopg2.Error, OSError):  # closed by now
+                place = wait.place
+                if place not in self._asking:
+                    self._asking.add(place)
+                    threading.Thread(target=self._ask, args=(place,), name="asking", daemon=True).start()
+
+    def _ask(self, place: Place) -> None:
+        asked = time.monotonic()
+        there = answers(at(self._endpoint, place), ANSWER_WITHIN)
+        with self._changed:
+            self._asking.discard(place)
+            for wait in tuple(self._waits):
+                with suppress(psycopg2.Error, OSError):
+                    if wait.heard > asked - ASK_AFTER or wait.place != place:
+                        continue
+                    if there:
+                        wait.progressed()
+                    else:
+                        self._end(wait, NO_ANSWER)
+
+    def _end(self, wait: Wait, why: str) -> None:
+        log.warning("a wait for the database was ended: %s", why)
+        wait.ended = why
+        shut(wait.connection)
+
+
+def shut(connection: Connection) -> None:
+    """Close the socket of a connection, from any thread: who waits at it gets an error."""
+    with suppress(psycopg2.Error, OSError):
+        twin = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            twin.shutdown(socket.SHUT_RDWR)
+        finally:
+            twin.close()
+
+
+def place_of(connection: Connection) -> Place:
+    """Return where the server of an open connection is. Raises `psycopg2.Error` when it is closed by now."""
+    with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as twin:
+        peer = twin.getpeername()
+    # With its address nobody has to ask for the name, which libpq would do while nothing else can run.
+    address = str(peer[0]) if isinstance(peer, tuple) else ""
+    return connection.info.host, address, str(connection.info.port)
+
+
+def at(endpoint: Mapping[str, str], place: Place) -> dict[str, str]:
+    """Return the endpoint of that one server among those of an endpoint."""
+    host, address, port = place
+    there = {**endpoint, "host": host, "hostaddr": address, "port": port, "target_session_attrs": "any"}
+    return {key: value for key, value in there.items() if value}
+
+
+def answers(endpoint: Mapping[str, str], seconds: float, statement: str = "SELECT 1") -> bool:
+    """Tell whether the server answers a statement on a connection of its own within so many seconds.
+
+    One that refuses the connection in words, because it has too many say, answers too.
+    """
+    deadline = time.monotonic() + seconds
+    connection: Connection | None = None
+    try:
+        connection = psycopg2.connect(make_dsn(**endpoint), async_=True)
+        if not _ready(connection, deadline):
+            return False
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return _ready(connection, deadline)
+    except psycopg2.Error as error:
+        return "FATAL" in str(error) or error.pgcode is not None
+    except (OSError, ValueError):
+        return False
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def _ready(connection: Connection, deadline: float) -> bool:
+    while (state := connection.poll()) != POLL_OK:
+        ends = ([connection], []) if state == POLL_READ else ([], [connection])
+        left = deadline - time.monotonic()
+        if left <= 0 or select.select(*ends, [], left) == ([], [], []):
+            return False
+    return True

@@ -1,0 +1,181 @@
+"""A server whose processes are all stopped: its machine answers keepalives, and it never answers anything else."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry.models import DatabaseError, OutcomeUnknown, ServerUnreachable, SQLModel, TookTooLong, waits
+from abq_data_entry.models.selection import Selection
+from tests.fixtures.cluster import Cluster, Node, wait_until
+from tests.models.records import DATE, record
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the servers of the tests run on Linux only")
+
+AGAIN_SECONDS = 10.0
+"""So long after a promotion everybody saves again."""
+
+
+@contextmanager
+def frozen(node: Node) -> Iterator[None]:
+    """The server is frozen within the block."""
+    node.freeze()
+    try:
+        yield
+    finally:
+        node.thaw()
+
+
+class Writer(threading.Thread):
+    """Saves a check of its own day plot by plot, each until it is acknowledged, as somebody who doesn't give up."""
+
+    def __init__(self, endpoint: dict[str, str], number: int) -> None:
+        super().__init__(daemon=True)
+        self.model = SQLModel.at(endpoint)
+        self.day = f"2026-03-{number + 1:02}"
+        self.stop = threading.Event()
+        self.acknowledged: list[tuple[float, int, int]] = []
+        self.problems: list[BaseException] = []
+
+    def run(self) -> None:
+        turn = 0
+        while not self.stop.is_set():
+            plot, turn = turn % 20 + 1, turn + 1
+            values = record(Date=self.day, Plot=str(plot), Blossoms=str(turn % 1000))
+            while not self.stop.is_set():
+                try:
+                    self.model.save_record(values)
+                except ServerUnreachable:
+                    self.stop.wait(0.2)
+                except BaseException as error:
+                    self.problems.append(error)
+                    return
+                else:
+                    self.acknowledged.append((time.monotonic(), plot, turn % 1000))
+                    break
+        self.model.close()
+
+
+def test_after_a_promotion_everybody_saves_again_and_nothing_is_lost(servers: Cluster) -> None:
+    writers = [Writer(servers.endpoint(), number) for number in range(6)]
+    for writer in writers:
+        writer.start()
+    old = servers.primary
+    try:
+        wait_until(lambda: all(len(writer.acknowledged) > 20 for writer in writers), "they write")
+        old.freeze()
+        servers.promote()
+        promoted = time.monotonic()
+        wait_until(lambda: all(writer.acknowledged[-1][0] > promoted for writer in writers), "they write again", 60)
+        assert max(next(at for at, *_ in writer.acknowledged if at > promoted) for writer in writers) - promoted < (
+            AGAIN_SECONDS
+        )
+    finally:
+        for writer in writers:
+            writer.stop.set()
+        for writer in writers:
+            writer.join(30)
+        old.kill()
+        servers.build_standby()
+    assert not [writer.problems for writer in writers if writer.problems]
+    there = SQLModel.at(servers.endpoint())
+    for writer in writers:
+        stored = {(row["Plot"], row["Blossoms"]) for row in there.get_all_records(all_dates=True)
+                  if str(row["Date"]) == writer.day}  # fmt: skip
+        latest = {plot: blossoms for _, plot, blossoms in writer.acknowledged}
+        # What was under way when they were stopped may be there too, but nothing older than what was acknowledged.
+        assert len(stored) == len(latest) and len(latest.items() - stored) <= 1
+    there.close()
+
+
+READS: dict[str, Callable[[SQLModel, Path], object]] = {
+    "a record": lambda model, folder: model.get_record(DATE, "8:00", "A", 3),
+    "a page": lambda model, folder: model.get_page(Selection(), 50),
+    "a count": lambda model, folder: model.count_records(Selection()),
+    "an extract": lambda model, folder: model.export_records(folder / "extract.csv", DATE),
+    "the audit": lambda model, folder: model.verify_audit(),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_every_read_gives_up_a_frozen_server(single: Node, name: str, tmp_path: Path) -> None:
+    model = SQLModel.at(single.endpoint() | {"connect_timeout": "2"})
+    model.save_record(record())
+    with frozen(single):
+        begin = time.monotonic()
+        with pytest.raises(ServerUnreachable):
+            READS[name](model, tmp_path)
+        assert time.monotonic() - begin < AGAIN_SECONDS
+    READS[name](model, tmp_path)
+    model.close()
+
+
+def test_a_save_gives_up_a_frozen_server_and_is_done_once(single: Node) -> None:
+    model = SQLModel.at(single.endpoint() | {"connect_timeout": "2"})
+    model.save_record(record(Plot="1"))
+    entry = "0" * 31 + "1"
+    with frozen(single):
+        begin = time.monotonic()
+        with pytest.raises(ServerUnreachable):
+            model.save_record(record(), "insert", entry=entry)
+        assert time.monotonic() - begin < AGAIN_SECONDS
+    model.save_record(record(), "insert", entry=entry)
+    model.save_record(record(), "insert", entry=entry)
+    assert model.get_versioned_record(DATE, "8:00", "A", 3).version == 1
+    model.close()
+
+
+def test_a_server_that_is_only_slow_is_waited_for(single: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "ASK_AFTER", 0.3)
+    model = SQLModel.at(single.endpoint())
+
+    def slowly(cursor: object) -> list[tuple[object, ...]]:
+        cursor.execute("SELECT pg_sleep(2.5)")  # type: ignore[attr-defined]
+        return list(cursor.fetchall())  # type: ignore[attr-defined]
+
+    assert model._connections.read_snapshot(slowly)
+    assert model._connections.read(slowly)
+    model.close()
+
+
+def test_what_takes_longer_than_its_kind_may_is_broken_off(single: Node) -> None:
+    model = SQLModel.at(single.endpoint())
+    connections = model._connections
+    begin = time.monotonic()
+    with pytest.raises(TookTooLong, match="took too long"):
+        connections.read(lambda cursor: cursor.execute("SELECT pg_sleep(60)"), 0.5)
+    with pytest.raises(DatabaseError):
+        connections.write(lambda cursor: cursor.execute("SELECT pg_sleep(60)"), 0.5)
+    assert time.monotonic() - begin < 10
+    assert model.query("SELECT 1 AS one") == [{"one": 1}]
+    model.close()
+
+
+def test_a_cancellation_and_the_end_do_not_wait_for_a_frozen_server(single: Node) -> None:
+    model = SQLModel.at(single.endpoint() | {"connect_timeout": "2"})
+    caught: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            model._connections.read_snapshot(lambda cursor: cursor.execute("SELECT pg_sleep(60)"))
+        except DatabaseError as error:
+            caught.append(error)
+
+    for end in (model.cancel_query, lambda _ident: model.close()):
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        wait_until(lambda: model._connections._waits._waits, "a read")
+        with frozen(single):
+            begin = time.monotonic()
+            end(thread.ident or 0)
+            assert time.monotonic() - begin < 3
+            thread.join(20)
+            assert not thread.is_alive()
+    assert len(caught) == 2 and not any(isinstance(error, OutcomeUnknown) for error in caught)
+    model.close()
