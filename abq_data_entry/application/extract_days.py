@@ -27,6 +27,7 @@ class ExtractDays:
     def __init__(self, application: Application) -> None:
         self._app = application
         self._timer = ""
+        self._soon = False
         self._looking = False
         self.days: tuple[ExtractDay, ...] = ()
         """As they were when they were looked up last, the earliest first."""
@@ -51,7 +52,9 @@ class ExtractDays:
 
     def look_soon(self) -> None:
         """Something of these days may have changed."""
-        self._plan(SOON_MS)
+        if not self._soon:  # what comes all the time doesn't put it off for ever
+            self._soon = True
+            self._plan(SOON_MS)
 
     def end(self) -> None:
         """The window closes."""
@@ -90,9 +93,13 @@ class ExtractDays:
 
     def _look(self) -> None:
         self._timer = ""
+        self._soon = False
         self._plan(AGAIN_MS)
         model = self._app.data_model
-        if model is None or self._looking or self._app.reconnecting.away:
+        if model is None or self._app.reconnecting.away:
+            return
+        if self._looking:
+            self.look_soon()
             return
         self._looking = True
         dates = last_days(self._app.today())

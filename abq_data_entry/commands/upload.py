@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..models import SQLModel
     from . import Words
 
+LAST_DAYS = 7
+"""So many days before today are looked at for records that weren't sent."""
 _PATIENCE = 60.0  # seconds that another process may take for the same file
 
 
@@ -47,7 +49,8 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     date = options.date or datetime.date.today()
     with opened_model(settings, secrets) as model:
         if not _has_records(model, date):
-            raise NotDone(f"There are no records to upload of {date}.")
+            others = "" if options.date else _unsent(model, date, kind)
+            raise NotDone(f"There are no records to upload of {date}.{others}")
         outbox, values = opened_outbox(), settings.values()
         place = room.login_place(kind, values)
         login = login_for(kind, options.username, options.password_stdin, secrets, place)
@@ -64,6 +67,13 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         finally:
             room.record(outbox, model)
     print(outcome_of(*told))
+
+
+def _unsent(model: SQLModel, today: datetime.date, kind: str) -> str:
+    """A sentence on the days before today that have records which weren't sent; empty if there are none."""
+    days = model.extract_days(today - datetime.timedelta(back) for back in range(1, LAST_DAYS + 1))
+    due = [f"{each.date}" for each in days if each.records and not each.is_out(kind)]
+    return f" Not sent yet: {', '.join(due)} (--date)." if due else ""
 
 
 def _has_records(model: SQLModel, date: datetime.date) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
 from collections.abc import Callable
@@ -132,6 +133,19 @@ def test_encryption_as_the_settings_say(
 def test_without_records_nothing_is_asked_or_sent(line: Callable[..., Outcome], rest: BundledServer) -> None:
     done = line("upload", "rest", "--date", "2020-01-01")
     assert done.reason == "There are no records to upload of 2020-01-01."
+    assert "request received" not in rest.output()
+
+
+def test_after_midnight_it_names_the_days_that_were_not_sent(
+    line: Callable[..., Outcome], rest: BundledServer, stored: SQLModel
+) -> None:
+    today = datetime.date.today()
+    yesterday = today - datetime.timedelta(1)
+    stored.save_record(record(Date=str(yesterday)))
+    stored.save_record(record(Date=str(today - datetime.timedelta(8))))
+    done = line("upload", "rest")
+    assert done.code == 1 and done.reason.startswith(f"There are no records to upload of {today}. Not sent yet: ")
+    assert done.reason.endswith(f"{yesterday} (--date).") and str(today - datetime.timedelta(8)) not in done.reason
     assert "request received" not in rest.output()
 
 
