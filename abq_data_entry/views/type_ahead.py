@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 import tkinter as tk
-from collections import deque
 from collections.abc import Sequence
-from tkinter import ttk
 from typing import Any, Protocol
 
 from .. import fields
-from ..widgets import FieldChoice, FieldInput, FieldNotes
+from ..widgets import FieldInput
 from ..widgets.focus import focused_widget
-from ..widgets.typed import TypedField
 from .ahead_line import AheadLine
-from .typed_keys import SHIFT, Place, Segment, TypedKey, copied, segments_in, shown
+from .pressing import Pressing, leads_on
+from .rhythm import Rhythm
+from .typed_keys import Place, Segment, TypedKey, copied, segments_in, shown
 
 SLICE_SECONDS = 0.015  # so long keys are typed in one go: the window answers in between
 REPEATED_MS = 400  # Enter again within that time is the same Enter, held or doubled
-LONGEST_RHYTHM_MS = 500
-_IN_LISTS = frozenset(("Up", "Down", "Prior", "Next", "KP_Up", "KP_Down"))
 
 
 class Form(Protocol):
@@ -67,10 +63,8 @@ class TypeAhead:
         self._saving = self._typing = self._placing = self._halted = self._led_away = False
         self._undecided: Segment | None = None
         self._refused: Segment | None = None
-        self._awaited: TypedKey | None = None
-        self._arrived = False
-        self._last_time = self._save_time = 0
-        self._intervals: deque[int] = deque(maxlen=8)
+        self._pressing, self._rhythm = Pressing(), Rhythm()
+        self._save_time = 0
         self._seen: tuple[tk.Misc | None, Place] | None = None
         self._before: FieldInput | None = None
         self._timer = ""
@@ -90,7 +84,7 @@ class TypeAhead:
         self._saving, self._led_away, self._refused = True, False, None
         self._undecided = None
         if not self._typing:
-            self._save_time = self._last_time
+            self._save_time = self._rhythm.last
 
     def undecided(self) -> None:
         """Somebody has to decide whether and how the record is saved: what comes next is shown until then, and the
@@ -121,7 +115,7 @@ class TypeAhead:
         if self._typing or self._keys or places is None:
             places = self._places
         else:
-            self._save_time = self._last_time
+            self._save_time = self._rhythm.last
         if self._typing:
             self._halted, self._current = True, None
         else:
@@ -258,15 +252,14 @@ class TypeAhead:
 
     def _key(self, event: tk.Event) -> str | None:
         key = TypedKey.of(event, self._system)
-        if self._awaited is not None:
-            self._arrived = key.same_as(self._awaited)
-            self._awaited = None
-            return None if self._arrived else "break"
+        arrives = self._pressing.arrives(key)
+        if arrives is not None:
+            return None if arrives else "break"
         if key.is_modifier:
             return None
         if not self.is_busy:
             return self._first_key(key)
-        self._note_time(key)
+        self._rhythm.note(key)
         if self._undecided is not None:
             if not key.edits:
                 return None
@@ -292,8 +285,8 @@ class TypeAhead:
     def _first_key(self, key: TypedKey) -> str | None:
         """A key while nothing is being saved: its own field's, unless it was typed on after a save that failed."""
         refused, self._refused = self._refused, None
-        in_rhythm = self._is_in_rhythm(key)
-        self._note_time(key)
+        in_rhythm = self._rhythm.goes_on_with(key)
+        self._rhythm.note(key)
         if refused is None or not in_rhythm or not key.edits:
             return None
         if key.is_enter and key.time - self._save_time < REPEATED_MS:  # the one that was to save, held or doubled
@@ -302,18 +295,6 @@ class TypeAhead:
         self._keys.append(key)
         self._set_aside(refused.places)
         return "break"
-
-    def _note_time(self, key: TypedKey) -> None:
-        if self._last_time:
-            self._intervals.append(key.time - self._last_time)
-        self._last_time = key.time
-
-    def _is_in_rhythm(self, key: TypedKey) -> bool:
-        """Whether the key follows those before it as they followed each other: nobody has looked up meanwhile."""
-        if len(self._intervals) < 3:
-            return False
-        longest = min(2 * statistics.median(self._intervals), LONGEST_RHYTHM_MS)
-        return 0 <= key.time - self._last_time <= longest
 
     def _refuse(self, places: tuple[Place, ...]) -> None:
         """What was typed for ``places`` has no place: what is here is shown, and so is what follows at once."""
@@ -367,28 +348,13 @@ class TypeAhead:
 
     def _type(self, target: tk.Misc) -> None:
         """Type the next key into ``target``; halts where that can't be done as it was pressed, or Enter stays."""
-        key, field = self._keys[0], self._form.focused
-        if not key.is_lasting or (isinstance(target, FieldChoice) and key.keysym in _IN_LISTS):
-            self._halted = True
-            return
-        del self._keys[0]
+        key, field = self._keys.pop(0), self._form.focused
         self._save_time = key.time
-        if not self._press(key, target) and not _insert(key, target):
+        if not self._pressing.press(key, target):
             self._keys.insert(0, key)
             self._halted = True
-        elif (key.saves or _goes_on(key, target)) and not self._saving and not self._is_from(field):
+        elif leads_on(key, target) and not self._saving and not self._is_from(field):
             self._halted = True
-
-    def _press(self, key: TypedKey, target: tk.Misc) -> bool:
-        """Press the key again; False where it would mean something else now (another layout, an input method)."""
-        if not key.keycode:  # what an input method has composed
-            return False
-        self._awaited, self._arrived = key, False
-        try:
-            target.event_generate("<KeyPress>", keycode=key.keycode, state=key.state, time=key.time)
-        finally:
-            self._awaited = None
-        return self._arrived
 
     def _is_from(self, field: FieldInput | None) -> bool:
         """Whether the focus is in that field or in one after it: Enter leads nowhere else."""
@@ -396,19 +362,6 @@ class TypeAhead:
         if field is None or now is None:
             return False
         return fields.FOCUS_ORDER.index(now.name) >= fields.FOCUS_ORDER.index(field.name)
-
-
-def _goes_on(key: TypedKey, target: tk.Misc) -> bool:
-    """Whether the key is the Enter that leads on, and no line break of the notes."""
-    return key.is_enter and not (isinstance(target, FieldNotes) and key.state & SHIFT)
-
-
-def _insert(key: TypedKey, target: tk.Misc) -> bool:
-    """Write the key's text as Tk's own binding of the widget does; False where there is none to write."""
-    if not key.text or not isinstance(target, (TypedField, FieldNotes)):
-        return False
-    target.tk.call("ttk::entry::Insert" if isinstance(target, ttk.Entry) else "tk::TextInsert", target, key.text)
-    return True
 
 
 def _inside(room: tk.Misc) -> list[tk.Misc]:
