@@ -729,6 +729,7 @@ class DataRecordForm(ttk.Frame):
         self.inputs.readings_before_fault.update(draft.get("readings") or {})
         if self._opened is None and self.person:
             self.inputs[F.TECHNICIAN].fill(self.person, by_itself=True)
+        self.inputs.mark_wrong()
         self.reason.fill(str(draft.get("reason") or ""))
 
     def fill(self, texts: Mapping[str, str]) -> None:

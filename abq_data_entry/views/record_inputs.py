@@ -100,6 +100,16 @@ class RecordInputs(dict[str, FieldInput]):
             if name in self:
                 self[name].fill(text)
 
+    def mark_wrong(self) -> None:
+        """Mark the texts that aren't valid, as they were when they were typed; what is empty isn't marked."""
+        for each in self.values():
+            if each.text and not each.is_disabled:
+                try:
+                    each.value()
+                except ValueError as error:
+                    each.show_error(str(error))
+        self.check_across()
+
     def record(self) -> Record:
         """The record with typed values; raises :class:`fields.FieldErrors`."""
         offered = {name: self.offered(name) for name in self.choices}

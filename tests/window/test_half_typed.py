@@ -159,6 +159,16 @@ def test_quitting_keeps_all_and_asks_nothing(window: Window, open_window: Callab
     close(second)
 
 
+def test_a_text_that_was_marked_is_marked_again(window: Window) -> None:
+    window.begin_check()
+    window.type("99.9")
+    assert window.error(F.HUMIDITY)
+    jump(window, "5")
+    assert window.error(F.HUMIDITY) == ""
+    jump(window, "1")
+    assert (window.text(F.HUMIDITY), window.error(F.LIGHT)) == ("99.9", "") and "52" in window.error(F.HUMIDITY)
+
+
 def test_values_without_a_plot_are_not_left_behind(window: Window) -> None:
     window.begin_check()
     window.type("24")
