@@ -5,6 +5,7 @@ Sources: RFC 5280 (certificates), RFC 6125 (host names), RFC 8446 and RFC 5246 (
 
 import contextlib
 import os
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,6 +78,15 @@ def unverified_context() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def speaks_tls(connect: Callable[[], socket.socket], host: str) -> bool:
+    """Tell whether what answers speaks TLS from the first byte; nothing but the greeting of TLS is sent."""
+    try:
+        with connect() as plain, unverified_context().wrap_socket(plain, server_hostname=host.strip("[]")):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def refusal(

@@ -126,6 +126,9 @@ def _loaded(name: str) -> ModuleType | None:
     return sys.modules.get(name)
 
 
+_NO_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
+
+
 def _certificate(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
@@ -134,6 +137,11 @@ def _certificate(error: BaseException) -> str:
         )
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "The connection was cut. Try again."
+    if isinstance(error, ssl.SSLError) and getattr(error, "reason", None) in _NO_TLS:
+        return (
+            "What answers at this port doesn't speak TLS, and nothing was sent. Check the port, and https:// in the "
+            "address (for FTP the setting abq_ftp_security)."
+        )
     if isinstance(error, ssl.SSLError):
         return "No secure connection could be made: the server may not speak TLS at this port."
     return ""

@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 
-from . import ftp_replies
+from . import encryption, ftp_replies
 from .connecting import POLL
 from .failures import TimedOut, Told, with_what_was_said
 from .ftp_replies import NotFtp
@@ -21,6 +21,7 @@ from .guard import Guard
 _LONGEST_REPLY = 1000  # lines
 _LONGEST_LISTING = 64 * 1024  # bytes
 _NOT_FTP = "What answers at this address and port doesn't speak FTP as expected. Check the settings."
+_LONGEST_SILENCE = 10.0  # seconds until the welcome
 _LAST_WORD = 5.0  # seconds for the server to say why it ended a transfer
 
 
@@ -64,11 +65,31 @@ class Session(ftplib.FTP):
         self.af = self.sock.family
         if self._security == "implicit":
             self._encrypt_control()
+        else:
+            self._expect_a_welcome()
         self.file = self.sock.makefile("r", encoding=self.encoding, errors="replace")
         self.welcome = self.getresp()
         if self._security == "explicit":
             self._ask_for_encryption()
         return self.welcome
+
+    def _expect_a_welcome(self) -> None:
+        """A server that wants TLS from the start is as silent as we are: look whether it is such a one."""
+        end = time.monotonic() + min(_LONGEST_SILENCE, self.guard.wait / 2)
+        with selectors.DefaultSelector() as selector:
+            assert self.sock is not None
+            selector.register(self.sock, selectors.EVENT_READ)
+            while not selector.select(POLL):
+                self.guard.check()
+                if time.monotonic() > end:
+                    break
+            else:
+                return
+        if encryption.speaks_tls(lambda: self.guard.connect(self.host, self.port), self.host):
+            raise EncryptionMissing(
+                f"{self.host} speaks TLS from the start at port {self.port}, and nothing was sent. "
+                "Set abq_ftp_security to implicit, or another port."
+            )
 
     def _ask_for_encryption(self) -> None:
         try:

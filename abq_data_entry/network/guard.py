@@ -80,6 +80,11 @@ class Guard:
         self._sockets: list[socket.socket] = []
         self._host = ""
 
+    @property
+    def wait(self) -> float:
+        """The longest time in seconds without any progress."""
+        return self._wait
+
     def __enter__(self) -> "Guard":
         self._limit = time.monotonic() + self._wait
         threading.Thread(target=self._watch, name="network-guard", daemon=True).start()

@@ -4,6 +4,7 @@ Sources: RFC 9110 (HTTP), RFC 7578 (multipart/form-data), RFC 9530 (Content-Dige
 What is sent stands in `rest_body`, what may come back in `rest_answers`.
 """
 
+import http.client
 import logging
 import os
 import re
@@ -12,14 +13,13 @@ import ssl
 import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import requests
 import urllib3
 
 from . import encryption, rest_answers
-from .failures import Cancelled, InvalidInput, causes
+from .failures import Cancelled, HostRefused, InvalidInput, causes
 from .guard import Guard
 from .proxies import proxy_for
 from .rest_answers import RestCertificateError, RestConnectionError, RestStatusError
@@ -102,8 +102,8 @@ class RestUploads(Uploads):
             _check_address(url)
             proxy_for(url, proxy)
         self._proxy = proxy
-        if ca_file is not None and not Path(ca_file).is_file():
-            raise InvalidInput(f"The CA file {ca_file} doesn't exist. Check the setting.")
+        if ca_file is not None:
+            encryption.verified_context(ca_file)  # or say why it can't be used
         if client_certificate is not None:
             encryption.present(encryption.unverified_context(), os.fspath(client_certificate))  # or say why it can't be
         self._urls = auth_url, upload_url
@@ -185,7 +185,10 @@ class RestUploads(Uploads):
             return Cancelled()
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             failure = guard.verdict() or _with_the_certificate(error, guard, self._urls, self._proxy)
-            return failure if isinstance(failure, Cancelled) else rest_answers.made_anew(failure)
+            if isinstance(failure, Cancelled):
+                return failure
+            told = rest_answers.made_anew(failure)
+            return _encrypted_there(error, guard, self._urls, self._proxy) or told
 
     def _deliver(self, source: SourceFile, guard: Guard, key: str) -> None:
         body = Multipart(source, guard)
@@ -289,6 +292,20 @@ def _with_the_certificate(error: Exception, guard: Guard, urls: tuple[str, str],
             return connection.getpeercert(True)
 
     return RestCertificateError(str(encryption.refusal(refused, host, look)))
+
+
+def _encrypted_there(error: Exception, guard: Guard, urls: tuple[str, str], proxy: str) -> RestConnectionError | None:
+    """Return an error that tells of a server that hung up because it wanted TLS, where a second look shows that."""
+    url = getattr(getattr(error, "request", None), "url", None) or urls[0]
+    parts = urllib.parse.urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
+    cut = any(isinstance(link, http.client.BadStatusLine | ConnectionError) for link in causes(error))
+    refused = any(isinstance(link, HostRefused) for link in causes(error))
+    if parts.scheme != "http" or not cut or refused or guard.verdict() or proxy_for(url, proxy):
+        return None
+    if not encryption.speaks_tls(lambda: guard.connect(host, port), host):
+        return None
+    return RestConnectionError(f"The server {host} speaks TLS at port {port}: its address must begin with https://.")
 
 
 class _Session(requests.Session):

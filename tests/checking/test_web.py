@@ -150,7 +150,7 @@ def test_a_certificate_that_ends_soon(check: Checks, trusted: Authority) -> None
 
 def test_https_where_the_server_speaks_http(check: Checks, rest_server: BundledServer) -> None:
     found = failure(rest(check, rest_server.port, scheme="https"))
-    assert found.what == "TLS" and "may not speak TLS" in found.text
+    assert found.what == "TLS" and "doesn't speak TLS" in found.text
 
 
 def test_a_ca_file_that_is_missing(check: Checks, rest_server: BundledServer) -> None:

@@ -146,7 +146,7 @@ def test_server_without_encryption(extract: Path, trusted: Authority) -> None:
 def test_server_without_encryption_from_the_start(extract: Path, trusted: Authority) -> None:
     server = Ftp()
     with serving(server) as port:
-        assert "may not speak TLS" in failing(port, extract, trusted.file, security="implicit", timeout=2)
+        assert "doesn't speak TLS" in failing(port, extract, trusted.file, security="implicit", timeout=2)
     assert not any("alice" in command for command in server.commands)
 
 
@@ -167,6 +167,25 @@ def test_commands_on_the_wire(extract: Path, trusted: Authority, ends_tls: bool)
         )
     assert server.commands[:5] == ["AUTH TLS", "USER alice", f"PASS {PASSWORD}", "PBSZ 0", "PROT P"]
     assert server.files == {extract.name: extract.read_bytes()}
+
+
+def test_tls_to_a_plain_port_is_said(extract: Path, trusted: Authority) -> None:
+    with serving(Ftp()) as port:
+        assert "doesn't speak TLS" in failing(port, extract, trusted.file, security="implicit")
+
+
+@pytest.mark.parametrize("security", ["none", "explicit"])
+def test_plain_to_a_port_of_tls_is_said(security: str, extract: Path, trusted: Authority) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted.issue("127.0.0.1"))
+
+    def script(connection: Connection) -> None:
+        with context.wrap_socket(connection.socket, server_side=True):
+            connection.stall()
+
+    with serving(script) as port:
+        told = failing(port, extract, trusted.file, security=security, timeout=2)
+    assert f"speaks TLS from the start at port {port}" in told and "abq_ftp_security to implicit" in told
 
 
 def test_reason_of_the_server_when_the_data_breaks(extract: Path, trusted: Authority) -> None:

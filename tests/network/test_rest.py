@@ -869,8 +869,32 @@ def test_cancel_frees_a_stalled_handshake(extract: Path) -> None:
 def test_plain_server_at_an_encrypted_address(extract: Path) -> None:
     with serving(lambda connection: connection.send(http("400 Bad Request"))) as port:
         address = f"https://127.0.0.1:{port}/"
-        with pytest.raises(network.requests.exceptions.SSLError, match="may not speak TLS"):
+        with pytest.raises(network.requests.exceptions.SSLError, match="doesn't speak TLS"):
             network.upload_to_corporate_rest(extract, address, address, "alice", SECRET)
+
+
+@pytest.mark.parametrize("at_login", [True, False])
+def test_plain_to_a_port_of_tls_is_said(at_login: bool, certificate: Path, extract: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def script(connection: Connection) -> None:
+        with context.wrap_socket(connection.socket, server_side=True) as secure:
+            Connection(secure, connection._ended).request()
+
+    with serving(script) as port, serving(answers(LOGGED_IN)) as plain:
+        login = f"http://127.0.0.1:{port if at_login else plain}/"
+        with pytest.raises(network.requests.ConnectionError) as caught:
+            network.upload_to_corporate_rest(extract, f"http://127.0.0.1:{port}/", login, "alice", SECRET, timeout=5)
+    assert f"speaks TLS at port {port}: its address must begin with https://" in network.describe_failure(caught.value)
+
+
+def test_a_ca_file_without_a_certificate_is_said(extract: Path, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing")
+    with pytest.raises(network.InvalidInput, match=r"holds no certificate in PEM. Check the setting abq_ca_file"):
+        network.upload_to_corporate_rest(
+            extract, "https://127.0.0.1:1/", "https://127.0.0.1:1/", "a", SECRET, ca_file=tmp_path / "ca.pem"
+        )
 
 
 def test_missing_ca_file(extract: Path, tmp_path: Path) -> None:
