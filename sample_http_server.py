@@ -369,7 +369,8 @@ def file_name(head: bytes) -> str:
     found = re.search(rb'(?i)^content-disposition:[^\r\n]*;\s*filename="([^"\r\n]*)"', head, re.MULTILINE)
     name = found[1].decode(errors="replace").replace("%22", '"') if found else ""
     name = re.split(r"[/\\]", name)[-1]
-    harmless = name.isprintable() and not name.startswith(".") and not set(name) & FORBIDDEN_IN_NAMES
+    ours = name.startswith(".") and name.endswith(".part")
+    harmless = name.isprintable() and name.strip(".") and not ours and not set(name) & FORBIDDEN_IN_NAMES
     return name if harmless else ""
 
 
