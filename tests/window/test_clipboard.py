@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.widgets import clipboard
 from tests.fixtures.clipboard import Owner
+from tests.fixtures.window import Window
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="selections of X")
 Owners = Callable[[str], Owner]
@@ -135,3 +137,22 @@ def test_tks_own_pastes(root: tk.Tk, clipboard_owner: Owners, kind: str) -> None
     until(root, lambda: not any(each.name == "clipboard" for each in threading.enumerate()))
     root.update()
     assert text() == "a 24.0924.09!"
+
+
+@pytest.mark.parametrize("name", [F.HUMIDITY, F.NOTES])
+def test_a_stopped_owner_does_not_stop_the_window(window: Window, clipboard_owner: Owners, name: str) -> None:
+    window.begin_check()
+    owner = clipboard_owner("11.11")
+    owner.stop()
+    field = window.app.form.inputs[name]
+    field.focus_set()
+    window.until(lambda: window.focus == name, "the focus")
+    begin = time.monotonic()
+    window.press("ctrl+v")
+    window.type("24.09")
+    window.until(lambda: field.text == "24.09", "the keys that were typed after it")
+    assert time.monotonic() - begin < 3.0  # Tk alone takes ten seconds
+    owner.go_on()
+    window.until(lambda: not any(each.name == "clipboard" for each in threading.enumerate()), "the end of the asking")
+    window.settle()
+    assert field.text == "24.09"  # a late answer isn't put into what was typed meanwhile

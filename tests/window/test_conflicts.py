@@ -270,3 +270,26 @@ def texts_of(widget: tk.Misc) -> list[str]:
     """All that labels and buttons say."""
     own = [str(widget.cget("text"))] if isinstance(widget, ttk.Label | ttk.Button) else []
     return own + [text for each in widget.winfo_children() for text in texts_of(each)]
+
+
+def test_who_types_on_during_a_save_is_asked_in_the_bar(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Plants="12")
+    other_saves(stored, correcting, Plants="13")
+    stored.query(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(0.5); RETURN OLD; END $$;"
+        "CREATE TRIGGER slow BEFORE UPDATE ON plot_checks FOR EACH STATEMENT EXECUTE FUNCTION slowly()"
+    )
+    correcting.app.form.inputs[F.MEDIAN_HEIGHT].focus_set()
+    correcting.type("\n24.0")
+    message = correcting.message("Plot 1, lab A, 8:00 has changed since it was opened here.")
+    assert not correcting.dialogs and [text for text, _ in message.buttons] == ["Choose…", "Cancel"]
+    assert correcting.app.form.saving
+    correcting.press_message("Choose…")
+    conflict(correcting).take_all("mine")
+    stored.query("DROP TRIGGER slow ON plot_checks")
+    correcting.answer("Save")
+    correcting.until(lambda: not correcting.app.form.saving, "the save")
+    assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 12
+    correcting.until(lambda: correcting.text(F.HUMIDITY) == "24.0", "the keys, in the next plot")
+    assert correcting.text(F.PLOT) == "2"
