@@ -95,11 +95,12 @@ class Conflict:
         elsewhere = " in another window or on another computer" if self._same_person else ""
         waited = f"What was typed here waited for the database, {since(self._waited)}. " if self._waited else ""
         taken = [f"{name} {shown(name, self._merged.get(name)) or 'empty'}" for name in self.taken_over]
+        merged = f"Changed only in what was saved: {', '.join(taken)}. That is kept."
         return ConflictText(
             f"{place(self.mine)} {happened}.",
             f"{waited}{self.by} saved it {when}{elsewhere}. Choose for each field which value is right.",
             f"Saved by {self._named}, {when.removeprefix('at ')}",
-            f"Only saved there: {', '.join(taken)}. That is kept." if taken and self.base is not None else "",
+            merged if taken and self.base is not None else "",
         )
 
     def _find_choices(self, names: set[str]) -> tuple[str, ...]:
