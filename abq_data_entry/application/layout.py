@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import tkinter as tk
 from tkinter import ttk
+from tkinter.font import nametofont
 from typing import Literal
 
 from ..widgets import Scrolled
 
+# In pixels of a screen of 96 dots an inch, with the usual font, a line of which has so many.
 MINIMUM_WIDTH = 900
+SMALLEST, FIRST = (640, 480), (1180, 860)
+USUAL_LINE = 15
+USUAL_SCALING = 96 / 72
 LIST_LINES = 7
 # Title bar, menu and a desktop's panel: Tk learns their heights only once the window is on the screen.
 FRAME_HEIGHT = 96
@@ -24,6 +29,7 @@ class Layout:
         self._views: dict[View, ttk.Frame] = {"form": form, "list": records}
         self._front: View = "form"
         self._shown: tuple[View, ...] = ()
+        self._first: tuple[int, int] | None = None
         pane.bind("<Configure>", lambda _event: self._arrange())
 
     @property
@@ -44,15 +50,33 @@ class Layout:
         """Give the window the size it had, within today's screen; else one that suits the screen."""
         screen = self._window.winfo_screenwidth(), self._window.winfo_screenheight()
         match = re.fullmatch(r"(\d+)x(\d+)(?:\+(-?\d+)\+(-?\d+))?", geometry)
-        self._window.minsize(min(640, screen[0]), min(480, screen[1]))
+        dots = max(1.0, float(self._window.tk.call("tk", "scaling")) / USUAL_SCALING)
+        self._window.minsize(min(round(SMALLEST[0] * dots), screen[0]), min(round(SMALLEST[1] * dots), screen[1]))
         if match is None:
-            self._window.geometry(f"{min(1180, screen[0])}x{min(860, screen[1] - FRAME_HEIGHT)}")
+            self._suit_screen()
             return
         width, height = min(int(match[1]), screen[0]), min(int(match[2]), screen[1] - FRAME_HEIGHT)
         place = ""
         if match[3] is not None and 0 <= int(match[3]) < screen[0] - 100 and 0 <= int(match[4]) < screen[1] - 100:
             place = f"+{match[3]}+{match[4]}"
         self._window.geometry(f"{width}x{height}{place}")
+
+    def suit_look(self) -> None:
+        """The text has another size than was known at the start: so has the first window, if nobody has changed it."""
+        if self._first == (self._window.winfo_width(), self._window.winfo_height()):
+            self._suit_screen()
+
+    @property
+    def _scale(self) -> float:
+        """How much larger a line of text is than with the usual font on a usual screen."""
+        return max(1.0, nametofont("TkDefaultFont", self._window).metrics("linespace") / USUAL_LINE)
+
+    def _suit_screen(self) -> None:
+        """Give the first window the size in which form and list are both seen, within the screen."""
+        width = min(round(FIRST[0] * self._scale), self._window.winfo_screenwidth())
+        height = min(round(FIRST[1] * self._scale), self._window.winfo_screenheight() - FRAME_HEIGHT)
+        self._first = width, height
+        self._window.geometry(f"{width}x{height}")
 
     def remember_size(self, variable: tk.Variable) -> None:
         """Keep the window's size and place for the next start."""
@@ -72,7 +96,7 @@ class Layout:
         self._form.arrange()
         row = int(ttk.Style(self._window).lookup("Treeview", "rowheight") or 20)
         wanted = form.winfo_reqheight() + LIST_LINES * row
-        both = self._pane.winfo_height() >= wanted and self._pane.winfo_width() >= MINIMUM_WIDTH
+        both = self._pane.winfo_height() >= wanted and self._pane.winfo_width() >= MINIMUM_WIDTH * self._scale
         shown: tuple[View, ...] = ("form", "list") if both else (self._front,)
         if shown == self._shown:
             return

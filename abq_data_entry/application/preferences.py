@@ -50,6 +50,8 @@ class Preferences:
         if finer or preference.dark != self.desktop_is_dark:
             self.desktop_is_dark = preference.dark
             self._app.show_look()
+        if finer:
+            self._app.suit_look()
 
     def _changed(self, name: str) -> None:
         self._model.set(name, self.variables[name].get())

@@ -154,6 +154,10 @@ class Application(tk.Tk):
         self.look = self._preferences.apply_look()
         self._spread_look()
 
+    def suit_look(self) -> None:
+        """The screen is finer than was known at the start: so the first window is larger."""
+        self._layout.suit_look()
+
     def _spread_look(self) -> None:
         # A menu keeps the colours it was made with: it is made anew.
         previous, windowing_system = self._menu, self.tk.call("tk", "windowingsystem")

@@ -9,7 +9,7 @@ from tkinter import ttk
 from typing import NamedTuple
 
 from . import styles
-from .palette import DARK, LIGHT, Palette
+from .palette import DARK, LIGHT, Palette, contrast
 
 THEMES = {"default": "As the desktop", "light": "Light", "dark": "Dark", "platform": "The platform's own"}
 DENSITIES = {"compact": 0.5, "comfortable": 1.0, "spacious": 1.75}
@@ -17,6 +17,7 @@ SUITABLE_FAMILIES = (
     *("Adwaita Sans", "Arial", "Atkinson Hyperlegible", "Cantarell", "DejaVu Sans", "Helvetica", "Inter"),
     *("Liberation Sans", "Lucida Grande", "Noto Sans", "OpenDyslexic", "Roboto", "Segoe UI", "Ubuntu", "Verdana"),
 )
+LEAST_CONTRAST = 3.0  # of a border, to be seen at all
 _OWN_THEME = "abq"
 _PLATFORM_THEMES = {"aqua": "aqua", "win32": "vista", "x11": "clam"}
 _NAMED_FONTS = ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont", "TkTooltipFont", "TkIconFont")
@@ -55,6 +56,7 @@ def apply(
         style.theme_use(_PLATFORM_THEMES.get(str(root.tk.call("tk", "windowingsystem")), "clam"))
         look = look._replace(palette=_colours_of(style, root), dark=False)
         styles.configure_sizes(style, look)
+        styles.configure_platform(style, look, root)
     else:
         if _OWN_THEME not in style.theme_names():
             # A theme of our own: clam itself stays as it is, for those who choose the platform's own.
@@ -112,4 +114,6 @@ def _colours_of(style: ttk.Style, root: tk.Misc) -> Palette:
         return f"#{red:02x}{green:02x}{blue:02x}"
 
     surface = colour("background", LIGHT.surface)
-    return LIGHT._replace(surface=surface, bar=surface, text=colour("foreground", LIGHT.text))
+    border = LIGHT.border if contrast(surface, LIGHT.border) >= LEAST_CONTRAST else LIGHT.muted
+    text = colour("foreground", LIGHT.text)
+    return LIGHT._replace(surface=surface, bar=surface, text=text, border=border, field_disabled=surface)

@@ -7,6 +7,7 @@ from tkinter import ttk
 from typing import TYPE_CHECKING, Any
 
 from .boxes import use_boxes
+from .marks import use_marks
 
 if TYPE_CHECKING:
     from .look import Look
@@ -35,6 +36,7 @@ def configure(style: ttk.Style, look: Look, root: tk.Misc) -> None:
     _buttons(style, look)
     _lists(style, look)
     use_boxes(style, root, look.line, look.dark)
+    use_marks(style, root, look.line, p.error)
     if isinstance(root, (tk.Tk, tk.Toplevel)):
         root.configure(background=p.surface)
     configure_sizes(style, look)
@@ -50,6 +52,21 @@ def configure_sizes(style: ttk.Style, look: Look) -> None:
         style.configure(f"{name}.TLabel", font="AbqSmall")
     if style.theme_use() != "abq":
         style.configure("Error.TLabel", foreground=look.palette.error)
+
+
+def configure_platform(style: ttk.Style, look: Look, root: tk.Misc) -> None:
+    """What a theme of the platform doesn't show by itself: closed and wrong fields, the list that has the focus."""
+    p = look.palette
+    for name in ("TEntry", "TCombobox"):
+        style.map(
+            name,
+            fieldbackground=[("disabled", p.surface), ("invalid", p.field_wrong)],
+            foreground=[("disabled", p.muted)],
+            bordercolor=[("invalid", p.error), ("focus", p.accent)],
+        )
+    style.map("Treeview", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.accent)])
+    if root.tk.call("tk", "windowingsystem") == "x11":
+        use_marks(style, root, look.line, p.error)
 
 
 def configure_options(root: tk.Misc, look: Look) -> None:
@@ -71,7 +88,7 @@ def configure_options(root: tk.Misc, look: Look) -> None:
             "*Menu.activeForeground": p.on_accent,
             "*Menu.disabledForeground": p.muted,
             "*Menu.selectColor": p.text,
-            "*Menu.relief": "flat",
+            "*Menu.relief": "raised",
             "*Menu.borderWidth": 1,
             "*Menu.activeBorderWidth": 0,
             "*Menu.font": "TkMenuFont",
@@ -194,7 +211,16 @@ def _lists(style: ttk.Style, look: Look) -> None:
     heading = {"background": p.bar, "foreground": p.text, "lightcolor": p.bar, "darkcolor": p.bar}
     style.configure("Treeview.Heading", relief="flat", bordercolor=p.line, padding=(4, look.unit), **heading)
     style.map("Treeview.Heading", background=[("active", p.line)])
-    style.layout("Treeview", [("Treeview.treearea", {"sticky": "nswe"})])
+    # A line around the list, a second one inside while it has the focus.
+    area: tuple[str, Any] = ("Treeview.treearea", {"sticky": "nswe"})
+    inside: tuple[str, Any] = ("Treeview.padding", {"sticky": "nswe", "children": [area]})
+    frame: tuple[str, Any] = ("Treeview.field", {"sticky": "nswe", "border": "1", "children": [inside]})
+    style.layout("Treeview", [frame])
+    style.configure("Treeview", bordercolor=p.border, lightcolor=p.surface, darkcolor=p.surface, padding=1)
+    style.map(
+        "Treeview", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.accent)], darkcolor=[("focus", p.accent)]
+    )
+    style.configure("ComboboxPopdownFrame", relief="solid", borderwidth=1, bordercolor=p.border)
     for orient in ("Vertical", "Horizontal"):
         name = f"{orient}.TScrollbar"
         thumb: tuple[str, Any] = (f"{orient}.Scrollbar.thumb", {"expand": 1, "sticky": "nswe"})

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..constants import FieldNames as F
 from ..themes import Look
-from ..widgets import FieldInput, Flow, PlotState, PlotStrip
+from ..widgets import FieldInput, Flow, OneLine, PlotState, PlotStrip
 from ..widgets.focus import give_focus
 from .date_line import DateLine, DateQuestion
 from .day_line import DayLine, DayOffer
@@ -20,9 +20,8 @@ from .technician_line import TechnicianLine, TechnicianQuestion
 
 AddInput = Callable[..., FieldInput]
 SHOWN_OTHERS = 2
-LEAST_BESIDE = 360
 BESIDE_GAP = 16
-WIDEST_PROGRESS = 420
+LONGEST_NEXT = "Next: lab C, 12:00  ⏎"
 LONGEST_PROGRESS = "20 of 20 recorded"
 
 
@@ -105,26 +104,24 @@ class CheckPanel(ttk.Frame):
         keep_date: Callable[[], object],
     ) -> None:
         super().__init__(parent)
-        heads = ((F.DATE, 11), (F.TIME, 7), (F.LAB, 4), (F.TECHNICIAN, 20))
+        heads = ((F.DATE, 11), (F.TIME, 7), (F.LAB, 4), (F.TECHNICIAN, 19))
         self.columnconfigure(1, weight=1)
-        self._heads = Flow(self, len(heads))
+        self._heads = Flow(self, len(heads), overflow=self)
         self._heads.grid(row=0, column=0, sticky="nw")
         for name, width in heads:
             self._heads.add(add_input(self._heads, name, name, width), 24)
         self._width = 0
         progress = ttk.Frame(self)
         progress.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(4, 0))
+        self._progress = progress
         self._strip = PlotStrip(progress, go_to_plot)
         self._strip.grid(row=0, column=0, rowspan=2)
-        self._summary = ttk.Label(progress, style="Section.TLabel", wraplength=WIDEST_PROGRESS, justify="left")
-        self._summary.grid(row=0, column=1, padx=(16, 0), sticky="w")
+        # Both take the room that is there and never ask for more: nothing moves when somebody comes or goes.
+        self._summary = OneLine(progress, "Section.TLabel")
+        self._summary.grid(row=0, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
         progress.columnconfigure(1, weight=1)
-        # Takes the room that is there, and never asks for more: else one long name would widen the whole form.
-        self._others_room = ttk.Frame(progress, width=1, height=1)
-        self._others = ttk.Label(self._others_room, style="Warning.TLabel", justify="left")
-        self._others.place(x=0, y=0)
-        self._others_room.bind("<Configure>", lambda event: self._wrap_others(event.width))
-        progress.bind("<Configure>", lambda _event: self._place_others(), add=True)
+        self._others = OneLine(progress, "Warning.TLabel")
+        self._others.grid(row=1, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
         # Never asks for more room than there is: a wider form would need scrolling.
         self._beside = ttk.Frame(self, width=1, height=1)
         self._beside.grid(row=0, column=1, sticky="nsew")
@@ -132,6 +129,7 @@ class CheckPanel(ttk.Frame):
         self.day_line = DayLine(self)
         self.technician_line = TechnicianLine(self)
         self.date_line = DateLine(self, keep_date)
+        self._next_room = ttk.Frame(progress)  # the button's place, kept for it
         self._next = ttk.Button(progress, style="Accent.TButton", command=next_check)
         self._next.bind("<Return>", lambda _event: self._next.invoke())
 
@@ -148,44 +146,47 @@ class CheckPanel(ttk.Frame):
                 states[each.plot] = (PlotState.ENTERED_BY_OTHER, each.named)
         states |= {plot: (PlotState.WAITING, check.recorded.get(plot, "")) for plot in check.waiting}
         self._strip.show(check.plots, states, current, half_typed)
-        self._summary.configure(text=_summary(check))
-        self._show_others(check.others)
+        self._summary.show(_summary(check))
+        self._others.show(_others_text(check.others))
         if check.complete and check.following is not None:
             self._next.configure(text=f"Next: lab {check.following[2]}, {check.following[1]}  ⏎")
-            self._place_next()
+            self._next.place(in_=self._next_room, x=0, rely=0.5, anchor="w")
         else:
-            self._next.grid_remove()
+            self._next.place_forget()
         self._arrange_strip()
+        # Where the button isn't there, its place is the sentence's.
+        self._others.grid(columnspan=1 if self._next.winfo_manager() else 2)
 
     def fit(self, width: int) -> bool:
         """Arrange the parts for this width; whether anything has changed."""
         self._width = width
         changed = self._heads.fit(width)
-        changed = self._arrange_strip() or changed
-        if self._next.winfo_manager():
-            self._place_next()
-        return changed
+        return self._arrange_strip() or changed
 
     def _arrange_strip(self) -> bool:
-        """The strip in one line where the words beside it have room, else in more."""
+        """The strip in one line where the words beside it have room, else in more; and the place of what comes next."""
         if not self._width:
             return False
+        button = self._next_width()
         words = nametofont("AbqStrong").measure(LONGEST_PROGRESS) + 2 * BESIDE_GAP
         one_line = self._strip.width_of_one_line + words <= self._width
         changed = self._strip.fit(0 if one_line else self._width - words)
-        room = self._width - self._strip.winfo_reqwidth() - 2 * BESIDE_GAP
-        wraplength = max(words - 2 * BESIDE_GAP, min(room, WIDEST_PROGRESS))
-        if int(str(self._summary.cget("wraplength"))) != wraplength:
-            self._summary.configure(wraplength=wraplength)
+        beside = self._strip.width_of_one_line + words + button + BESIDE_GAP <= self._width
+        place: dict[str, Any] = {"row": 0, "column": 2, "rowspan": 2, "columnspan": 1, "padx": (BESIDE_GAP, 0)}
+        if not beside:
+            place = {"row": 2, "column": 0, "rowspan": 1, "columnspan": 3, "padx": 0}
+        self._next_room.configure(width=button)
+        self._next_room.grid(sticky="w", pady=0 if beside else (4, 0), **place)
         return changed
 
-    def _place_next(self) -> None:
-        """The button beside the words where there is room, else below them."""
-        needed = self._strip.winfo_reqwidth() + self._summary.winfo_reqwidth() + self._next.winfo_reqwidth()
-        if not self._width or needed + 3 * BESIDE_GAP <= self._width:
-            self._next.grid(row=0, column=2, columnspan=1, padx=(BESIDE_GAP, 0), pady=0)
-        else:
-            self._next.grid(row=3, column=0, columnspan=3, padx=0, pady=(8, 0), sticky="w")
+    def _next_width(self) -> int:
+        """How wide the button of the next check is at most: as wide as the longest of its texts."""
+        text = str(self._next.cget("text"))
+        self._next.configure(text=LONGEST_NEXT)
+        width, height = self._next.winfo_reqwidth(), self._next.winfo_reqheight()
+        self._next.configure(text=text)
+        self._next_room.configure(height=height)
+        return width
 
     def offer_day(self, offer: DayOffer | None) -> None:
         """Offer to go on to today, or nothing any more."""
@@ -222,27 +223,6 @@ class CheckPanel(ttk.Frame):
                 free = False
             else:
                 line.grid(row=row, column=0, columnspan=2, sticky="w", pady=(4, 0))
-
-    def _show_others(self, others: tuple[Entering, ...]) -> None:
-        self._others.configure(text=_others_text(others))
-        if others:
-            self._place_others()
-            self._wrap_others(self._others_room.winfo_width())
-        else:
-            self._others_room.grid_remove()
-
-    def _place_others(self) -> None:
-        """Beside the strip where a sentence fits there, else below it."""
-        if not self._others.cget("text"):
-            return
-        beside = self._others_room.master.winfo_width() - self._strip.winfo_reqwidth() >= LEAST_BESIDE
-        place = {"row": 1, "column": 1, "columnspan": 2, "padx": (16, 0)} if beside else {"row": 2, "columnspan": 3}
-        self._others_room.grid(**{"column": 0, "padx": 0, "sticky": "ew", **place})  # type: ignore[arg-type]
-
-    def _wrap_others(self, width: int) -> None:
-        if width > 1:
-            self._others.configure(wraplength=width)
-            self._others_room.configure(height=self._others.winfo_reqheight())
 
     def focus_next_check(self) -> bool:
         """Put the focus on what comes after a complete check, if that is offered."""

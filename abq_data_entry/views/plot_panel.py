@@ -5,6 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
+from tkinter.font import nametofont
 
 from .. import fields
 from ..constants import FieldNames as F
@@ -15,6 +16,7 @@ from .reason import ReasonLine
 from .record_inputs import RecordKey
 
 WIDEST_REMARK, LEAST_REMARK = 460, 200
+ROOMY_DIGITS = 80  # how wide the form is, where there is more than its fields take
 
 # Row, column and rows of each group, by the number of columns: always read down, then across.
 _PLACES = {
@@ -50,7 +52,10 @@ class PlotPanel(ttk.Frame):
         self._which = Flow(head, 2)
         self._which.grid(row=0, column=0, sticky="nw")
         self._which.add(add_input(self._which, F.PLOT, "Plot", 4), 24)
-        self._which.add(add_input(self._which, F.SEED_SAMPLE, "Seed sample", 8), 24)
+        seed = add_input(self._which, F.SEED_SAMPLE, "Seed sample", 8)
+        self._beside_seed = ttk.Label(seed, width=10)  # room for the words below the field
+        self._beside_seed.grid(row=0, column=2)
+        self._which.add(seed, 24)
         self._head = head
         self._remark = ttk.Label(
             head, style="Warning.TLabel", font="TkDefaultFont", wraplength=WIDEST_REMARK, justify="left"
@@ -63,8 +68,17 @@ class PlotPanel(ttk.Frame):
         add_input(self, F.NOTES, "Notes").grid(row=4, column=0, columnspan=3, sticky="nsew", pady=(0, 8))
         self._add_buttons(leave_reason)
 
+    @property
+    def columns(self) -> int:
+        """How many groups of readings stand side by side."""
+        return self._arrangement[0]
+
     def fit(self, width: int) -> bool:
         """Arrange the groups and the remark for this width; whether anything has changed."""
+        if width >= ROOMY_DIGITS * nametofont("TkDefaultFont", self).measure("0"):
+            self._beside_seed.grid()
+        else:
+            self._beside_seed.grid_remove()
         changed = self._which.fit(width)
         self._fit_remark(width)
         arrangement = self._fitting(width)

@@ -7,6 +7,7 @@ import time
 import tkinter as tk
 from collections.abc import Callable, Collection, Mapping, Sequence
 from tkinter import ttk
+from tkinter.font import nametofont
 from typing import Any, NamedTuple
 
 from .. import fields
@@ -25,7 +26,7 @@ from .date_line import DateQuestion, question
 from .day_line import DayOffer
 from .form_keys import FormKeys
 from .opened_record import OpenedRecord, opened_in
-from .plot_panel import PlotPanel
+from .plot_panel import GROUPS, PlotPanel
 from .reason import ReasonLine, is_wanted
 from .record_inputs import CHECK_FIELDS, HEIGHTS, CheckKey, Record, RecordInputs, RecordKey
 from .technician_line import KEY as WHOLE_CHECK_KEY
@@ -37,6 +38,8 @@ SAVING = (F.MEDIAN_HEIGHT, F.NOTES)
 """The fields in which Enter saves."""
 
 OLD_DATE_DAYS = 7
+# How wide the form is, in digits, where one line is enough for the words below the fields of its head, and of a column.
+LETTERS_OF_HEAD, LETTERS_OF_READING = 120, 45
 HABIT_SECONDS = 1.0  # in which Enter after a field that went on by itself is the habitual one
 
 
@@ -412,7 +415,17 @@ class DataRecordForm(ttk.Frame):
         """Arrange the parts for this width; whether anything has changed."""
         inside = width - 2 * int(str(self.tk.splitlist(self.cget("padding"))[0]))
         changed = self._check_panel.fit(inside)
-        return self._plot_panel.fit(inside) or changed
+        changed = self._plot_panel.fit(inside) or changed
+        return self._reserve_notes(inside) or changed
+
+    def _reserve_notes(self, width: int) -> bool:
+        """Keep two lines for the words below a field where one is too short for a sentence."""
+        letters = width // nametofont("AbqSmall", self).measure("0")
+        readings = [name for _title, members in GROUPS for name, _label in members]
+        heads = [name for name in self.inputs if name not in (*readings, F.EQUIPMENT_FAULT, F.NOTES)]
+        changed = self.inputs.reserve_notes(heads, 1 if letters >= LETTERS_OF_HEAD else 2)
+        lines = 1 if letters >= LETTERS_OF_READING * self._plot_panel.columns else 2
+        return self.inputs.reserve_notes(readings, lines) or changed
 
     def show_look(self, look: Look) -> None:
         """Colours and spacing changed."""

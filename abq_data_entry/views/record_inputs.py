@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tkinter as tk
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from .. import fields
 from ..constants import FieldNames as F
@@ -42,8 +42,14 @@ class RecordInputs(dict[str, FieldInput]):
         """Make the input of the field ``name``."""
         choices = lambda: self.offered(name)  # noqa: E731
         each = FieldInput(parent, fields.field(name), label, choices, width, label_width, self._reader)
+        each.note.others = lambda: (other.note for other in self.values())
         self[name] = each
         return each
+
+    def reserve_notes(self, names: Collection[str], lines: int) -> bool:
+        """Keep so many lines for the words below these fields; whether that has changed."""
+        changed = [self[name].note.reserve(lines) for name in names]
+        return any(changed)
 
     def offered(self, name: str) -> fields.Choices | None:
         """The present values of a list, with that of the record that is open."""

@@ -5,6 +5,7 @@ from .choice import FieldChoice
 from .entry import FieldEntry
 from .field_input import FieldInput
 from .flow import Flow, occupied_width
+from .note_line import NoteLine, OneLine
 from .notes import FieldNotes
 from .plot_strip import PlotState, PlotStrip
 from .scrolled import Scrolled
@@ -18,6 +19,8 @@ __all__ = [
     "FieldInput",
     "FieldNotes",
     "Flow",
+    "NoteLine",
+    "OneLine",
     "PlotState",
     "PlotStrip",
     "Scrolled",

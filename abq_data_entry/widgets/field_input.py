@@ -12,10 +12,12 @@ from ..fields.dates import DateReader
 from .check_box import FieldCheck
 from .choice import FieldChoice
 from .date_entry import DateEntry
-from .entry import FieldEntry
+from .entry import NUMBERS, FieldEntry
+from .flow import Flow
 from .focus import focused_widget, give_focus, is_beside
+from .note_line import NoteLine
 from .notes import FieldNotes
-from .tooltip import Tooltip
+from .shy_scrollbar import ShyScrollbar
 from .typed import TypedField
 
 ERROR_MARK = "✗ "
@@ -55,8 +57,10 @@ class FieldInput(ttk.Frame):
         self._hint = ""
         self._touched = False
         self.editor = self._make_editor(label, width)
+        self.note = NoteLine(self, self._note_place(), self.editor)
+        self._note = self.note.label
+        self._when = ""
         self._place(label, label_width)
-        self._tooltip = Tooltip(self._note)
         self.editor.bind("<FocusOut>", self._leave, add=True)
         self.editor.bind("<<Edited>>", self._edited, add=True)
         self.editor.bind("<<Refused>>", self._refused, add=True)
@@ -128,13 +132,13 @@ class FieldInput(ttk.Frame):
     def show_previous(self, text: str, when: str = "") -> None:
         """Show the previous reading of the same plot; ``when`` (date and time) is its tooltip."""
         self._previous = f"was {text}" if text else ""
-        self._tooltip.text = when
+        self._when = when
         self._refresh()
 
     @property
     def previous(self) -> str:
         """The previous reading in a sentence, empty where there is none."""
-        return f"{self._tooltip.text}: {self._previous.removeprefix('was ')}." if self._previous else ""
+        return f"{self._when}: {self._previous.removeprefix('was ')}." if self._previous else ""
 
     def show_hint(self, text: str) -> None:
         """Say what the field takes, until the next change."""
@@ -157,41 +161,41 @@ class FieldInput(ttk.Frame):
             return FieldChoice(self, self.field, self.choices, width)
         if self.field.type is FieldTypes.DATE:
             return DateEntry(self, self.field, width, self._reader)
-        return FieldEntry(self, self.field, width)
+        entry = FieldEntry(self, self.field, width)
+        if self.field.type in NUMBERS:
+            entry.configure(style="Number.TEntry")
+        return entry
+
+    def _note_place(self) -> tk.Misc:
+        return self.master.overflow if isinstance(self.master, Flow) else self
 
     def _place(self, label: str, label_width: int) -> None:
-        self._note = ttk.Label(self, style="Note.TLabel")
         self.columnconfigure(2, weight=1)
         if isinstance(self.editor, FieldCheck):
-            self.editor.grid(row=0, column=0, columnspan=3, sticky="w")
+            self.editor.grid(row=0, column=0, sticky="w", padx=(0, 12))
+            self.note.room.grid(row=0, column=1, columnspan=2, sticky="ew")
             return
         if isinstance(self.editor, FieldNotes):
-            ttk.Label(self, text=label).grid(row=0, column=0, sticky="w")
+            ttk.Label(self, text=label).grid(row=0, column=0, sticky="w", padx=(0, 12))
+            self.note.room.grid(row=0, column=1, columnspan=2, sticky="ew")
             self.editor.grid(row=1, column=0, columnspan=3, sticky="nsew", pady=(2, 0))
+            bar = ShyScrollbar(self, orient="vertical", command=self.editor.yview)
+            self.editor.configure(yscrollcommand=bar.set)
+            bar.grid(row=1, column=3, sticky="ns", pady=(2, 0))
             self.rowconfigure(1, weight=1)
             return
         ttk.Label(self, text=label, width=label_width).grid(row=0, column=0, sticky="w", padx=(0, 8))
         self.editor.grid(row=0, column=1, sticky="w")
         if self.field.unit:
             ttk.Label(self, text=self.field.unit, style="Unit.TLabel").grid(row=0, column=2, sticky="w", padx=(6, 0))
-        self._place_note(error=False)
-        self.bind("<Configure>", lambda event: self._note.configure(wraplength=max(80, event.width)), add=True)
-
-    def _place_note(self, error: bool) -> None:
-        # A reading stands below the one being typed, digit below digit; a sentence has the whole width.
-        if error:
-            self._note.grid(row=1, column=0, columnspan=3, sticky="w")
-        else:
-            self._note.grid(row=1, column=0, columnspan=2, sticky="e", padx=(0, 4))
+        self.note.room.grid(row=1, column=0, columnspan=3, sticky="ew")
 
     def _refresh(self) -> None:
         said = ERROR_MARK + self.error if self.error else self._hint
         text = " · ".join(filter(None, (said, self._previous)))
-        style = "Error.TLabel" if self.error else "Note.TLabel"
-        if str(self._note.cget("text")) != text or str(self._note.cget("style")) != style:
-            self._note.configure(text=text, style=style)
-            if not isinstance(self.editor, (FieldCheck, FieldNotes)):
-                self._place_note(error=text != self._previous)
+        # A reading stands below the one being typed, digit below digit; a sentence has the whole width.
+        alone = bool(text) and text == self._previous
+        self.note.show(text, "Error.TLabel" if self.error else "Note.TLabel", self._when, alone)
 
     def _leave(self, _event: object) -> None:
         self.after_idle(self._left)

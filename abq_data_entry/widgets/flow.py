@@ -22,10 +22,16 @@ def lines_of(widths: Sequence[int], room: int) -> list[int]:
 
 
 class Flow(ttk.Frame):
-    """Make the pieces with it as their parent, then :meth:`add` them in their order."""
+    """Make the pieces with it as their parent, then :meth:`add` them in their order.
 
-    def __init__(self, parent: tk.Misc, most: int, style: str = "TFrame") -> None:
+    ``overflow``: over which widget, itself or one around it, words of a piece may go on to the right.
+    """
+
+    def __init__(
+        self, parent: tk.Misc, most: int, style: str = "TFrame", overflow: tk.Misc | None = None
+    ) -> None:
         super().__init__(parent, style=style)
+        self.overflow: tk.Misc = self if overflow is None else overflow
         # Made before the pieces, which lie over them.
         self._lines = [ttk.Frame(self, style=style) for _ in range(most)]
         for row, line in enumerate(self._lines):

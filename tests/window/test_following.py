@@ -34,7 +34,7 @@ def shown_plots(window: Window) -> list[object]:
 
 
 def others_text(window: Window) -> str:
-    return str(window.app.form._check_panel._others.cget("text"))
+    return window.app.form._check_panel._others.text
 
 
 @pytest.fixture

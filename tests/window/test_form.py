@@ -207,7 +207,7 @@ def test_previous_readings_stand_beside_the_fields(window: Window, stored: SQLMo
     window.begin_check()
     each = window.app.form.inputs[F.HUMIDITY]
     assert each._note.cget("text") == "was 23.90"
-    assert each._tooltip.text == "Recorded on 2026-11-01 at 8:00"
+    assert each.note._tooltip.text == "Recorded on 2026-11-01 at 8:00"
     window.app.navigation.go_to_plot(2)
     window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
     assert each._note.cget("text") == ""

@@ -41,7 +41,7 @@ def test_a_check_of_20_plots_takes_at_most_42_keys_a_plot(window: Window, stored
             "12.70",
         ]
         assert record[F.TECHNICIAN] == "J Simms" and record[F.LAB] == "A" and record[F.TIME] == "8:00"
-    assert "Check complete" in window.app.form._check_panel._summary.cget("text")
+    assert "Check complete" in window.app.form._check_panel._summary.text
 
 
 def test_enter_after_a_complete_check_begins_the_next_lab(window: Window, stored: SQLModel) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import tkinter as tk
+from collections.abc import Callable, Iterator
 from tkinter import ttk
 from typing import Any
 
@@ -10,8 +12,13 @@ import pytest
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.display import VirtualDisplay
 from abq_data_entry.models import SQLModel
+from abq_data_entry.themes import contrast
+from abq_data_entry.themes.desktop import DesktopPreference
+from abq_data_entry.views.check_panel import Entering
 from abq_data_entry.widgets.flow import lines_of
+from abq_data_entry.widgets.note_line import fitted
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record
 
@@ -271,3 +278,178 @@ def test_control_n_goes_from_the_list_back_to_what_was_being_typed(window: Windo
     window.until(lambda: window.app._layout.shown == ("form",), "the form")
     assert not window.dialogs
     assert window.text("Humidity") == "24.09"
+
+
+def places(window: Window) -> dict[str, tuple[int, int, int, int]]:
+    """Where everything of the form is that somebody types into or presses, and the bars that scroll it."""
+    form, room = window.app.form, window.app._form_room
+    parts: dict[str, tk.Misc] = {name: each.editor for name, each in form.inputs.items()}
+    parts |= {"save": save_button(window), "strip": form._check_panel._strip, "list": window.app.record_list}
+    window.settle()
+    found = {
+        name: (each.winfo_rootx(), each.winfo_rooty(), each.winfo_width(), each.winfo_height())
+        for name, each in parts.items()
+    }
+    bars = {"down": room._down, "across": room._across, "of the list": across_the_list(window)}
+    return found | {name: (int(bool(bar.winfo_manager())), 0, 0, 0) for name, bar in bars.items()}
+
+
+def across_the_list(window: Window) -> ttk.Scrollbar:
+    bars = (each for each in window.app.record_list.page.winfo_children() if isinstance(each, ttk.Scrollbar))
+    return next(each for each in bars if str(each.cget("orient")) == "horizontal")
+
+
+SENTENCE = "99.9 is above 52.0 g/m³, and this sentence goes on for longer than any field of the form is wide"
+
+
+@pytest.mark.parametrize("size", ["1180x804", "1024x700", "800x600"])
+def test_errors_presence_and_the_next_check_move_nothing(window: Window, size: str) -> None:
+    resize(window, size)
+    window.begin_check()
+    form = window.app.form
+    before = places(window)
+    assert visible(window, save_button(window)) and not before["down"][0] and not before["across"][0]
+    for each in form.inputs.values():
+        each.show_error(SENTENCE)
+    assert places(window) == before
+    for each in form.inputs.values():
+        each.show_error("")
+        each.show_hint("Not saved yet. Who are you? Enter takes this name.")
+        each.show_previous("24.09", "Recorded on 2026-11-01 at 8:00")
+    assert places(window) == before
+    others = (Entering("P Taylor", "bench-2", 14), Entering("Q Murphy", "a workstation with a long name", 15))
+    key = form.check.key
+    assert key is not None
+    form.show_others(key, others)
+    assert places(window) == before
+    recorded = dict.fromkeys(form.check.plots, "J Simms")
+    form.check = form.check._replace(recorded=recorded, following=(key[0], key[1], "B"))
+    form.begin_new()
+    assert places(window) == before
+    assert visible(window, form._check_panel._next) and "Next: lab B" in str(form._check_panel._next.cget("text"))
+
+
+def test_words_below_a_field_take_one_line_or_two_and_the_rest_is_in_the_tooltip(window: Window) -> None:
+    for size, lines in ((LARGE, 1), (SMALL, 2)):
+        resize(window, size)
+        note = window.app.form.inputs[F.HUMIDITY].note
+        window.app.form.inputs[F.HUMIDITY].show_error(SENTENCE)
+        window.settle()
+        shown = str(note.label.cget("text"))
+        assert shown.count("\n") == lines - 1 and shown.endswith("…")
+        assert note._tooltip.text == f"✗ {SENTENCE}" and note.text == f"✗ {SENTENCE}"
+        assert note.label.winfo_height() <= note.room.winfo_height()
+        window.app.form.inputs[F.HUMIDITY].show_error("")
+
+
+def test_the_head_uses_the_room_beside_a_narrow_field(window: Window) -> None:
+    resize(window, LARGE)
+    window.begin_check()
+    inputs = window.app.form.inputs
+    inputs[F.LAB].show_error("Z isn't one of A, B, C, D or E")
+    window.settle()
+    assert inputs[F.LAB].note.label.cget("text") == "✗ Z isn't one of A, B, C, D or E"
+    inputs[F.TECHNICIAN].show_error("Kelly isn't one of J Simms, L Taniff, P Taylor or Q Murphy")
+    window.settle()
+    lab, technician = inputs[F.LAB].note.label, inputs[F.TECHNICIAN].note.label
+    assert lab.winfo_rootx() + lab.winfo_width() <= technician.winfo_rootx()
+    assert str(lab.cget("text")).endswith("…") and "Q Murphy" in str(technician.cget("text"))
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines", "shown"),
+    [
+        ("one two", 7, 1, "one two"),
+        ("one two", 6, 1, "one t…"),
+        ("one two", 6, 2, "one\ntwo"),
+        ("one two three four", 8, 2, "one two\nthree f…"),
+        ("unbreakable", 5, 2, "unbr…"),
+        ("", 5, 1, ""),
+        ("abc", 0, 1, "…"),
+    ],
+)
+def test_text_is_fitted_into_lines(text: str, width: int, lines: int, shown: str) -> None:
+    assert fitted(text, len, width, lines) == shown
+
+
+@pytest.fixture(scope="session")
+def fine_server(display: str) -> Iterator[str]:
+    """A screen of 3840x2160 with 192 dots an inch; Tk holds on to it until the process ends."""
+    if sys.platform != "linux":
+        pytest.skip("an X display of that size")
+    with VirtualDisplay(3840, 2160, dpi=192) as server:
+        yield server.name
+
+
+@pytest.fixture
+def fine_display(fine_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window opens on that screen."""
+    monkeypatch.setenv("DISPLAY", fine_server)
+
+
+def test_the_first_window_on_a_fine_screen_shows_form_and_list(
+    fine_display: None, open_window: Callable[[], Window]
+) -> None:
+    window = open_window()
+    window.until(lambda: window.app.data_model is not None, "the database")
+    window.settle()
+    assert shown(window) == (True, True)
+    assert window.app.winfo_width() > 2 * 1000 and window.app.winfo_height() > 2 * 700
+    assert visible(window, save_button(window))
+    assert not window.app._form_room._across.winfo_manager()
+    assert not across_the_list(window).winfo_manager()
+
+
+def test_a_screen_that_turns_out_to_be_fine_gets_a_larger_first_window(window: Window) -> None:
+    before = window.app.winfo_width()
+    window.app._preferences._desktop_answered(DesktopPreference(dpi=106))
+    window.until(lambda: window.app.winfo_width() > before, "the larger window")
+    resize(window, "900x700")
+    window.app._preferences._desktop_answered(DesktopPreference(dpi=140))
+    window.settle()
+    assert window.app.winfo_width() == 900  # somebody has chosen that size
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "platform"])
+def test_wrong_closed_and_focused_are_told_by_more_than_hue(window: Window, theme: str) -> None:
+    from tests.window.pixels import marks_in, pixel
+
+    window.app.settings["theme"].set(theme)
+    window.begin_check()
+    wrong, right = window.app.form.inputs[F.HUMIDITY], window.app.form.inputs[F.LIGHT]
+    wrong.show_error("wrong")
+    for focused in (wrong, right):
+        focused.focus_set()
+        window.settle()
+        assert marks_in(wrong.editor) and not marks_in(right.editor)
+    right.set_enabled(False)
+    window.settle()
+    assert pixel(right.editor) != pixel(window.app.form.inputs[F.TEMPERATURE].editor)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "platform"])
+def test_lists_have_a_border_and_show_the_focus(window: Window, theme: str) -> None:
+    from tests.window.pixels import edge, surroundings
+
+    window.app.settings["theme"].set(theme)
+    tree = window.app.record_list.page.tree
+    window.app.form.inputs[F.HUMIDITY].focus_set()
+    window.settle()
+    without = edge(tree)
+    assert contrast(without, surroundings(tree)) >= 2.5
+    tree.focus_force()
+    window.settle()
+    assert edge(tree) != without
+
+
+def test_notes_show_that_they_scroll_and_follow_a_paste(window: Window) -> None:
+    notes: Any = window.app.form.inputs[F.NOTES].editor
+    bar = next(each for each in notes.master.winfo_children() if isinstance(each, ttk.Scrollbar))
+    assert not bar.winfo_manager()
+    window.app.clipboard_clear()
+    window.app.clipboard_append("\n".join(f"line {number}" for number in range(30)))
+    notes.focus_force()
+    window.press("ctrl+v")
+    window.until(lambda: notes.index("insert").startswith("30."), "the paste")
+    window.settle()
+    assert bar.winfo_manager() and notes.bbox("insert")

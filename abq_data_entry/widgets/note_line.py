@@ -1,0 +1,143 @@
+"""The words below a field, on a place that is kept for them: nothing moves when they come or go."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Iterable
+from tkinter import ttk
+from tkinter.font import nametofont
+
+from .tooltip import Tooltip
+
+FONT = "AbqSmall"
+_GAP = 12  # before the next field's words
+
+
+def fitted(text: str, measure: Callable[[str], int], width: int, lines: int) -> str:
+    """``text`` in so many lines at most of that width in pixels; what doesn't fit ends with an ellipsis."""
+    if measure(text) <= width:
+        return text
+    done: list[str] = []
+    rest = text.split()
+    while rest:
+        count = 1
+        while count < len(rest) and measure(" ".join(rest[: count + 1])) <= width:
+            count += 1
+        if len(done) == lines - 1:
+            count = len(rest)  # the last line takes all that is left
+        line, rest = " ".join(rest[:count]), rest[count:]
+        done.append(line if measure(line) <= width else _cut(line, measure, width))
+    return "\n".join(done)
+
+
+def _cut(line: str, measure: Callable[[str], int], width: int) -> str:
+    least, most = 0, len(line)
+    while least < most:
+        middle = (least + most + 1) // 2
+        least, most = (middle, most) if measure(line[:middle].rstrip() + "…") <= width else (least, middle - 1)
+    return line[:least].rstrip() + "…"
+
+
+class NoteLine:
+    """Words below the field ``below``, that begin at its left side, or end at the right side of ``aligned_with``.
+
+    They may go on over the free place to the right, within ``within``, as far as the next of ``others()`` that has
+    words. What doesn't fit is cut, and stands in the tooltip.
+    """
+
+    def __init__(self, below: ttk.Frame, within: tk.Misc, aligned_with: tk.Misc) -> None:
+        self.others: Callable[[], Iterable[NoteLine]] = lambda: ()
+        self.within, self._aligned_with = within, aligned_with
+        self.room = ttk.Label(below, style="Note.TLabel")  # its empty lines keep the place
+        self.label = ttk.Label(within, style="Note.TLabel", justify="left")
+        self._tooltip = Tooltip(self.label)
+        self._text, self._when, self._right, self._lines = "", "", False, 1
+        self.room.bind("<Configure>", lambda _event: self._arrange())
+
+    def reserve(self, lines: int) -> bool:
+        """Keep the place for so many lines; whether that has changed."""
+        if lines == self._lines:
+            return False
+        self._lines = lines
+        self.room.configure(text="\n" * (lines - 1))
+        self._arrange()
+        return True
+
+    @property
+    def text(self) -> str:
+        """All the words."""
+        return self._text
+
+    def show(self, text: str, style: str, when: str = "", right: bool = False) -> None:
+        """Show these words; ``when`` is their tooltip, ``right`` tells at which side they stand."""
+        if (text, style, when, right) == (self._text, str(self.label.cget("style")), self._when, self._right):
+            return
+        came_or_went = bool(text) != bool(self._text)
+        self._text, self._when, self._right = text, when, right
+        self.label.configure(style=style)
+        self._arrange()
+        if came_or_went:
+            for other in self.others():
+                if other is not self and other.within is self.within:
+                    other._arrange()
+
+    def _arrange(self) -> None:
+        width = self.room.winfo_width()
+        if not self._text:
+            self.label.configure(text="")
+            self.label.place_forget()
+            return
+        measure = nametofont(FONT, self.label).measure
+        room = self._free_width() if width > 1 and not self._right else width
+        shown = self._text if width <= 1 else fitted(self._text, measure, max(room, 1), self._lines)
+        self.label.configure(text=shown)
+        self._tooltip.text = self._when if shown.replace("\n", " ") == self._text else self._text
+        if self._right and self._aligned_with.winfo_width() > 1:
+            edge = self._aligned_with.winfo_x() + self._aligned_with.winfo_width() - self.room.winfo_x() - 4
+            self.label.place(in_=self.room, x=edge, y=0, anchor="ne")
+        else:
+            self.label.place(in_=self.room, x=0, y=0, anchor="nw")
+        self.label.lift()
+
+    def _free_width(self) -> int:
+        left, top = self.room.winfo_rootx(), self.room.winfo_rooty()
+        ends = [
+            other.room.winfo_rootx() - _GAP
+            for other in self.others()
+            if other.text and other.within is self.within and other.room.winfo_rooty() == top
+        ]
+        right = min((end for end in ends if end > left), default=self.within.winfo_rootx() + self.within.winfo_width())
+        return max(right - left, self.room.winfo_width() if self.within is self.room.master else 1)
+
+
+class OneLine(ttk.Frame):
+    """Words in one line that take the width that is there, and ask for none; what doesn't fit is in the tooltip."""
+
+    def __init__(self, parent: tk.Misc, style: str) -> None:
+        super().__init__(parent, width=1)
+        self._text = ""
+        # Keeps the height of a line of this font, and gives way in the width.
+        self._height = ttk.Label(self, style=style)
+        self._height.grid(row=0, column=0, sticky="w")
+        self._label = ttk.Label(self, style=style)
+        self._label.place(x=0, y=0)
+        self._tooltip = Tooltip(self._label)
+        self.bind("<Configure>", lambda _event: self._arrange())
+
+    @property
+    def text(self) -> str:
+        """All the words."""
+        return self._text
+
+    def show(self, text: str) -> None:
+        """Show these words."""
+        if text != self._text:
+            self._text = text
+            self._arrange()
+
+    def _arrange(self) -> None:
+        font = str(ttk.Style(self).lookup(str(self._label.cget("style")), "font") or "TkDefaultFont")
+        width = self.winfo_width()
+        shown = self._text if width <= 1 else fitted(self._text, nametofont(font, self).measure, width, 1)
+        self._label.configure(text=shown)
+        self._tooltip.text = "" if shown == self._text else self._text
