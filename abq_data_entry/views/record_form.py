@@ -7,7 +7,6 @@ import time
 import tkinter as tk
 from collections.abc import Callable, Collection, Mapping, Sequence
 from tkinter import ttk
-from tkinter.font import nametofont
 from typing import Any, NamedTuple
 
 from .. import fields
@@ -17,6 +16,7 @@ from ..fields.dates import DateReader
 from ..themes import Look
 from ..widgets import FieldEntry, FieldInput, FieldNotes
 from ..widgets.focus import focused_widget
+from ..widgets.note_line import measure_in
 from ..widgets.typed import TypedField
 from .autofill import Autofill
 from .check_panel import CheckPanel, CheckView, Entering
@@ -420,7 +420,7 @@ class DataRecordForm(ttk.Frame):
 
     def _reserve_notes(self, width: int) -> bool:
         """Keep two lines for the words below a field where one is too short for a sentence."""
-        letters = width // nametofont("AbqSmall", self).measure("0")
+        letters = width // measure_in("AbqSmall", self)("0")
         readings = [name for _title, members in GROUPS for name, _label in members]
         heads = [name for name in self.inputs if name not in (*readings, F.EQUIPMENT_FAULT, F.NOTES)]
         changed = self.inputs.reserve_notes(heads, 1 if letters >= LETTERS_OF_HEAD else 2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable, Iterable
 from tkinter import ttk
-from tkinter.font import nametofont
 
 from .tooltip import Tooltip
 
@@ -28,6 +27,11 @@ def fitted(text: str, measure: Callable[[str], int], width: int, lines: int) -> 
         line, rest = " ".join(rest[:count]), rest[count:]
         done.append(line if measure(line) <= width else _cut(line, measure, width))
     return "\n".join(done)
+
+
+def measure_in(font: str, widget: tk.Misc) -> Callable[[str], int]:
+    """What tells how wide a text is in that font, in pixels; while the window is closed, in any font."""
+    return lambda text: int(widget.tk.call("font", "measure", font, "-displayof", str(widget), text))
 
 
 def _cut(line: str, measure: Callable[[str], int], width: int) -> str:
@@ -87,7 +91,7 @@ class NoteLine:
             self.label.configure(text="")
             self.label.place_forget()
             return
-        measure = nametofont(FONT, self.label).measure
+        measure = measure_in(FONT, self.label)
         room = self._free_width() if width > 1 and not self._right else width
         shown = self._text if width <= 1 else fitted(self._text, measure, max(room, 1), self._lines)
         self.label.configure(text=shown)
@@ -138,6 +142,6 @@ class OneLine(ttk.Frame):
     def _arrange(self) -> None:
         font = str(ttk.Style(self).lookup(str(self._label.cget("style")), "font") or "TkDefaultFont")
         width = self.winfo_width()
-        shown = self._text if width <= 1 else fitted(self._text, nametofont(font, self).measure, width, 1)
+        shown = self._text if width <= 1 else fitted(self._text, measure_in(font, self), width, 1)
         self._label.configure(text=shown)
         self._tooltip.text = "" if shown == self._text else self._text
