@@ -26,7 +26,7 @@ from .date_line import DateQuestion, question
 from .day_line import DayOffer
 from .form_keys import FormKeys
 from .opened_record import OpenedRecord, opened_in
-from .plot_panel import GROUPS, PlotPanel
+from .plot_panel import PlotPanel
 from .reason import ReasonLine, is_wanted
 from .record_inputs import CHECK_FIELDS, HEIGHTS, CheckKey, Record, RecordInputs, RecordKey
 from .technician_line import KEY as WHOLE_CHECK_KEY
@@ -421,7 +421,7 @@ class DataRecordForm(ttk.Frame):
     def _reserve_notes(self, width: int) -> bool:
         """Keep two lines for the words below a field where one is too short for a sentence."""
         letters = width // measure_in("AbqSmall", self)("0")
-        readings = [name for _title, members in GROUPS for name, _label in members]
+        readings = [each.name for _title, members in fields.GROUPS for each in members]
         heads = [name for name in self.inputs if name not in (*readings, F.EQUIPMENT_FAULT, F.NOTES)]
         changed = self.inputs.reserve_notes(heads, 1 if letters >= LETTERS_OF_HEAD else 2)
         lines = 1 if letters >= LETTERS_OF_READING * self._plot_panel.columns else 2

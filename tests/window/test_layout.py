@@ -433,9 +433,9 @@ def test_lists_have_a_border_and_show_the_focus(window: Window, theme: str) -> N
 
     window.app.settings["theme"].set(theme)
     tree = window.app.record_list.page.tree
-    resize(window, LARGE)
+    window.app._layout.show("list")
     window.until(tree.winfo_viewable, "the list")
-    window.app.form.inputs[F.HUMIDITY].focus_set()
+    window.app.focus_force()
     window.settle()
     without = edge(tree)
     assert contrast(without, surroundings(tree)) >= 2.5
