@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +35,9 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
             failed(error)
             show(None)
 
-        application.jobs.submit("deliveries", rows.all, deliveries.attempts, done=show, failed=unknown)
+        application.outdated.look()
+        changed = {identifier: each.changed for identifier, each in application.outdated.found.items()}
+        application.jobs.submit("deliveries", rows.all, deliveries.attempts, changed, done=show, failed=unknown)
 
     def say(text: str) -> None:
         application.status.set(text)
@@ -44,6 +48,10 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
         say(str(error) if known else type(error).__name__)
 
     def retry(identifier: str) -> None:
+        outdated = application.outdated.found.get(identifier)
+        if outdated is not None:
+            application.outdated.send_again(outdated)
+            return
         application.jobs.submit("files", again, [identifier], done=deliveries.log_in, failed=failed)
 
     def cancel(identifier: str) -> None:
@@ -77,8 +85,10 @@ class DeliveryRows:
         self._box: Outbox | None = None
         self._made: dict[str, tuple[Delivery, DeliveryRow]] = {}
 
-    def all(self, running: Mapping[str, Running]) -> list[DeliveryRow]:
-        """The newest first."""
+    def all(
+        self, running: Mapping[str, Running], changed: Mapping[str, datetime.datetime] | None = None
+    ) -> list[DeliveryRow]:
+        """The newest first; ``changed`` says since when an extract is outdated, by its number."""
         self._box = box = self._box or opened()
         made: dict[str, tuple[Delivery, DeliveryRow]] = {}
         for each in reversed(box.deliveries()):
@@ -87,7 +97,8 @@ class DeliveryRows:
                 known = each, _row(box, each, running.get(each.identifier))
             made[each.identifier] = known
         self._made = made
-        return [row for _, row in made.values()]
+        since = changed or {}
+        return [_outdated(row, since[each]) if each in since else row for each, (_, row) in made.items()]
 
 
 def _give_up(identifier: str) -> Delivery:
@@ -130,6 +141,17 @@ def _row(box: Outbox, delivery: Delivery, running: Running | None) -> DeliveryRo
         alive or delivery.state == "sending",
         path.exists(),
     )
+
+
+def _outdated(row: DeliveryRow, since: datetime.datetime) -> DeliveryRow:
+    """The same of an extract that arrived before records of its day were changed."""
+    when = f"{since.astimezone():%Y-%m-%d %H:%M}"
+    what = f"Records of the day were changed after it, {when} first. Send Again sends them all."
+    day, version, kind, _state, moment, _following = row.cells
+    return dataclasses.replace(
+        row, cells=(day, version, kind, "outdated", moment, what), receipt=f"Outdated. {what}\n{row.receipt}",
+        may_retry=True, outdated=True,
+    )  # fmt: skip
 
 
 def _once(state: str, following: str) -> str:

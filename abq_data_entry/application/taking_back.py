@@ -134,5 +134,6 @@ class TakingBack:
         self._app.navigation.leave_form(fill)
         self._app.checks.refresh()
         self._app.browsing.look_again()
+        self._app.outdated.offer()
         was = "as it was before" if found.version else "not recorded any more"
         self._app.status.set(f"{place(record)}: taken back, {was}. What you typed stands in the form again")

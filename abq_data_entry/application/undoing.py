@@ -334,6 +334,7 @@ def _resolve(
 def _changed(application: Application, told: str) -> None:
     application.checks.refresh()
     application.browsing.look_again()
+    application.outdated.offer()
     application.status.set(told)
 
 

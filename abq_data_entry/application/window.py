@@ -42,6 +42,7 @@ from .messages import Messages
 from .navigation import Navigation
 from .new_day import NewDay
 from .offline import Offline
+from .outdated import Outdated
 from .permissions import Permissions
 from .preferences import Preferences
 from .presence import CheckPresence
@@ -97,6 +98,7 @@ class Application(tk.Tk):
         self.checks = Checks(self)
         self.entry = RecordEntry(self)
         self.taking_back = TakingBack(self)
+        self.outdated = Outdated(self)
         self.navigation = Navigation(self)
         self.browsing = Browsing(self)
         self.permissions = Permissions(self)

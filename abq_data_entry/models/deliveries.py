@@ -9,7 +9,7 @@ from dataclasses import replace
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_batch
 
-from abq_data_entry.models.records import ExtractDay, SentExtract
+from abq_data_entry.models.records import ExtractDay, OutdatedDelivery, SentExtract
 
 _COLUMNS = (
     "id", "created", "date", "file_name", "version", "destination", "address", "username", "size", "sha256", "state",
@@ -58,6 +58,23 @@ def extract_days(cursor: Cursor, dates: Iterable[datetime.date]) -> list[Extract
         found = SentExtract(delivered, outdated, version) if state == "delivered" else replace(before, waits=True)
         sent[date][destination] = found
     return [ExtractDay(date, counts.get(date, 0), sent.get(date, {}), used) for date in wanted]
+
+
+_OUTDATED = """
+    SELECT id::text, date, destination, outdated
+    FROM (
+        SELECT DISTINCT ON (date, file_name, destination) * FROM deliveries
+        WHERE state <> 'cancelled' ORDER BY date, file_name, destination, version DESC, created DESC
+    ) AS newest
+    WHERE outdated IS NOT NULL AND state = 'delivered'
+    ORDER BY outdated DESC LIMIT 200
+"""
+
+
+def outdated(cursor: Cursor) -> list[OutdatedDelivery]:
+    """Return the extracts that arrived, are the newest of their day there, and no longer agree with the records."""
+    cursor.execute(_OUTDATED)
+    return [OutdatedDelivery(identifier.replace("-", ""), *rest) for identifier, *rest in cursor.fetchall()]
 
 
 def _storable(value: object) -> object:

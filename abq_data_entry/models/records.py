@@ -147,6 +147,16 @@ class Presence:
 
 
 @dataclass(frozen=True)
+class OutdatedDelivery:
+    """An extract that arrived; since `changed` the records of its day are others. `identifier`: 32 digits."""
+
+    identifier: str
+    date: datetime.date
+    destination: str
+    changed: datetime.datetime
+
+
+@dataclass(frozen=True)
 class Rights:
     """What the login may do in this database."""
 

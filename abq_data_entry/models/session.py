@@ -59,8 +59,9 @@ class Session:
         settings = "".join([", set_config(%s, %s, pg_backend_pid() <> %s)"] * len(self._values))
         bound = [part for name, value in self._values.items() for part in (name, value, given)]
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT pg_backend_pid(), {_DATABASE}, {_HAS_VERSION}{settings}", bound)
-            process, database, has_version, *_ = cursor.fetchall()[0]
+            # The right last: another role may be among the settings.
+            cursor.execute(f"SELECT pg_backend_pid(), {_DATABASE}{settings}, {_HAS_VERSION}", bound)
+            process, database, *_, has_version = cursor.fetchall()[0]
             version = 0
             if has_version:
                 cursor.execute(SCHEMA_VERSION_NOW)

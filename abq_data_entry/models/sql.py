@@ -32,7 +32,16 @@ from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.corrections import Corrections
 from abq_data_entry.models.errors import OutcomeUnknown, RecordInvalid, ServerUnreachable
 from abq_data_entry.models.presence import PresenceKeeper
-from abq_data_entry.models.records import Change, CheckProgress, Choices, ExtractDay, Presence, Rights, VersionedRecord
+from abq_data_entry.models.records import (
+    Change,
+    CheckProgress,
+    Choices,
+    ExtractDay,
+    OutdatedDelivery,
+    Presence,
+    Rights,
+    VersionedRecord,
+)
 from abq_data_entry.models.saving import Saving, Write
 from abq_data_entry.models.selection import PositionIndex, Selection
 from abq_data_entry.models.weather import parse_observation
@@ -409,6 +418,10 @@ class SQLModel(Corrections):
     def extract_days(self, dates: Iterable[datetime.date]) -> list[ExtractDay]:
         """Return how many records each of these days has, and what of it went out; the earliest day first."""
         return self._connections.read(lambda cursor: deliveries.extract_days(cursor, dates))
+
+    def outdated_deliveries(self) -> list[OutdatedDelivery]:
+        """Return what was delivered and should be sent again: records of its day were changed since."""
+        return self._connections.read(deliveries.outdated)
 
     def add_technician(self, technician_id: int, name: str) -> bool:
         """Add a technician; False if that one is there already. Raises `DatabaseError` if the id or name is taken."""

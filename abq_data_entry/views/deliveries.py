@@ -33,6 +33,8 @@ class DeliveryRow:
     may_retry: bool = False
     may_cancel: bool = False
     has_file: bool = False
+    outdated: bool = False
+    """It has arrived, but records of its day were changed since."""
 
 
 @dataclass(frozen=True)
@@ -143,12 +145,15 @@ class DeliveriesWindow(SideWindow):
     # -- what is chosen ---------------------------------------------------------------------------------
 
     def _filter(self) -> None:
-        shown = [each for each in self._rows.values() if each.may_cancel or not self._unfinished_only.get()]
+        everything = not self._unfinished_only.get()
+        shown = [each for each in self._rows.values() if everything or each.may_cancel or each.outdated]
         self._list.show({each.identifier: each.cells for each in shown})
         unfinished = sum(each.may_cancel for each in self._rows.values())
         total = len(self._rows)
         noun = "delivery" if total == 1 else "deliveries"
-        self._count.configure(text=f"{total:,} {noun}, {unfinished:,} unfinished" if total else "")
+        outdated = sum(each.outdated for each in self._rows.values())
+        told = f", {outdated:,} outdated" if outdated else ""
+        self._count.configure(text=f"{total:,} {noun}, {unfinished:,} unfinished{told}" if total else "")
         self._show_chosen()
 
     def _chosen(self) -> DeliveryRow | None:
@@ -184,5 +189,7 @@ class DeliveriesWindow(SideWindow):
     def _show_chosen(self) -> None:
         row = self._chosen()
         self._receipt.show(row.receipt if row else _ALL_DONE if self._rows else _EMPTY)
+        again = "Send Again" if row is not None and row.outdated else "Try Again"
+        self._buttons["Try Again"].configure(text=again)
         for text in ("Try Again", "Cancel Delivery", "Show File"):
             self._buttons[text].state(["!disabled" if self._can(text) else "disabled"])

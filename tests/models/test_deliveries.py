@@ -13,7 +13,7 @@ import pytest
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import RightsMissing, SchemaMissing, SQLModel, schema
-from tests.models.records import DATE, record
+from tests.models.records import DATE
 from tests.models.test_schema import Endpoint, dump, run
 
 MOMENT = datetime.datetime(2026, 11, 21, 20, 15, tzinfo=datetime.timezone.utc)
@@ -92,7 +92,10 @@ class TestFromVersion1:
 
     def test_nothing_is_lost_and_the_table_is_there(self, older: Endpoint, model: SQLModel) -> None:
         run(older, "DELETE FROM plots WHERE lab_id = 'E'; DELETE FROM labs WHERE id = 'E'")
-        model.save_record(record())
+        run(older, "INSERT INTO lab_checks VALUES ('2026-11-20', '8:00', 'A', 4291); INSERT INTO plot_checks"
+                   " (date, time, lab_id, plot, seed_sample, equipment_fault, blossoms, plants, fruit, max_height,"
+                   " min_height, median_height)"
+                   " VALUES ('2026-11-20', '8:00', 'A', 3, 'AXM479', true, 1, 1, 1, 3, 1, 2)")
         before = run(older, "SELECT * FROM data_record_view")
         assert schema.prepare(older) is True
         assert run(older, "SELECT version FROM schema_version ORDER BY version") == [(1,), (schema.VERSION,)]
