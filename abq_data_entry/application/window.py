@@ -50,6 +50,7 @@ from .reconnecting import Reconnecting
 from .taking_back import TakingBack
 from .tools import Tools
 from .waiting import Waiting, counted
+from .which_database import WhichDatabase
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -106,6 +107,7 @@ class Application(tk.Tk):
         self.extract_days = ExtractDays(self)
         self.tools = Tools(self)
         self.connection = Connection(self, self._connected)
+        self.which_database = WhichDatabase(self, self._open_database)
         self.reconnecting = Reconnecting(self)
         self.waiting = Waiting(self)
         self.offline = Offline(self)
@@ -288,22 +290,26 @@ class Application(tk.Tk):
     def _begin_work(self) -> None:
         if self._input_methods_wait:
             input_methods.resume(self)
-        if self.settings_model.problems:
-            problems = "\n".join(self.settings_model.problems)
-            self.messages.warning("Settings", "Some settings couldn't be used.", problems)
-        # Who configured a server has to log in to it: opening the window is the command for that.
-        needs_login = bool(self.settings["db_host"].get())
-        connect = self.connection.connect
-        (self.messages.command(connect) if needs_login and not typed_keys(self) else connect)()
+        others = [each for each in self.settings_model.problems if each not in self.settings_model.doubts]
+        if others:
+            self.messages.warning("Settings", "Some settings couldn't be used.", "\n".join(others))
         self._fill_menu()
-        database = self.connection.database
-        self.waiting.begin(database)
-        self.offline.begin(database)
-        self.drafts.begin()
+        self.which_database.look()
         self._preferences.ask_desktop()
         self.after(LOAD_AHEAD_MS, self.tools.load_ahead)
 
     # -- the database -----------------------------------------------------------------------------------
+
+    def _open_database(self) -> None:
+        """It is settled which one it is."""
+        # Who configured a server has to log in to it: opening the window is the command for that.
+        needs_login = bool(self.settings["db_host"].get())
+        connect = self.connection.connect
+        (self.messages.command(connect) if needs_login and not typed_keys(self) else connect)()
+        database = self.connection.database
+        self.waiting.begin(database)
+        self.offline.begin(database)
+        self.drafts.begin()
 
     def _connected(self, model: SQLModel, choices: Any) -> None:
         previous, self.data_model = self.data_model, model
@@ -343,6 +349,8 @@ class Application(tk.Tk):
 
     def retry_database(self) -> None:
         """Look for the database now; where nobody is logged in, ask for a login."""
+        if not self.which_database.is_settled():
+            return
         if self.connection.may_attempt and not self.reconnecting.refused:
             self.reconnecting.retry_now()
         else:
@@ -354,7 +362,8 @@ class Application(tk.Tk):
             self.retry_database()
             return
         if self.data_model is None:
-            self.connection.connect()
+            if self.which_database.is_settled():
+                self.connection.connect()
             return
         self.jobs.submit("records", self.data_model.choices, done=self.show_choices)
         self.checks.refresh()

@@ -11,6 +11,7 @@ from .. import folders, postgres
 from ..constants import SETTINGS_FILE
 from ..models.settings import SettingsModel
 from .journal import tell_waiting
+from .outcome import NotDone
 from .passwords import DATABASE_VARIABLE, Secrets, ask, ask_secretly, can_ask
 
 if TYPE_CHECKING:
@@ -23,8 +24,13 @@ _TRIES = 3
 
 
 def read_settings() -> SettingsModel:
-    """The settings; what makes no sense in the file is told on standard error, and its default is used."""
+    """The settings; what makes no sense in the file is told on standard error, and its default is used.
+
+    Raises NotDone where that leaves a doubt which database is meant.
+    """
     settings = SettingsModel(SETTINGS_FILE, folders.config_folder())
+    if settings.doubts:
+        raise NotDone(f"Which database is meant? {' '.join(settings.doubts)} Nothing was opened; put the file right.")
     for problem in settings.problems:
         print(f"Warning: {' '.join(problem.split())}", file=sys.stderr)
     return settings

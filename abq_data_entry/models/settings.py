@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from abq_data_entry.constants import SETTINGS_FILE
 from abq_data_entry.folders import config_folder, replacement
+from abq_data_entry.models.setting_names import likely, line_of
 
 _TYPES: Mapping[str, type] = {"bool": bool, "int": int, "str": str}
 _LARGEST_FILE = 1024 * 1024
+_OF_THE_DATABASE = "db_"
 
 
 class Setting(NamedTuple):
@@ -95,11 +95,19 @@ def _defaults() -> dict[str, dict[str, object]]:
     return {each.name: {"type": each.type, "value": each.default} for each in SETTINGS}
 
 
+class SettingsDoubtful(ValueError):
+    """The file leaves a doubt which database is meant, so it isn't written."""
+
+
 class SettingsModel:
     """The settings of the file `filename` in the folder `path` (the configuration folder if not given).
 
     `variables` holds `{name: {"type": ..., "value": ...}}`, `problems` a sentence for everything in the file that makes
     no sense: there the default is used, and what the file says is kept when it is written.
+
+    `doubts` are those of them by which it isn't sure which database is meant: the file can't be read, a name looks like
+    a misspelled one of ours, or a setting of the database can't be what it says. Then no database may be opened, and
+    the file isn't written.
     """
 
     variables: dict[str, dict[str, object]] = _defaults()
@@ -111,6 +119,7 @@ class SettingsModel:
         self._changed: set[str] = set()
         self._changing = threading.Lock()
         self.problems: list[str] = []
+        self.doubts: list[str] = []
         self.load()
 
     def __getitem__(self, name: str) -> bool | int | str:
@@ -141,19 +150,22 @@ class SettingsModel:
 
     def load(self) -> None:
         """Read the file; settings that it hasn't, or not as they must be, get their defaults."""
-        self.problems = []
         self._changed.clear()
         self.variables = _defaults()
-        for name, entry in self._read(self.problems).items():
+        text, entries, self.doubts = self._read()
+        self.problems = list(self.doubts)
+        for name, entry in entries.items():
             problem = self._take(name, entry)
             if problem:
-                self.problems.append(f"{self.path}: the setting {name!r} {problem}.")
+                self.problems.append(self._told(name, problem, text))
+                if self._is_doubtful(name):
+                    self.doubts.append(self.problems[-1])
 
     def save(self) -> None:
         """Write the file: what was set here since it was read, over what it says by now. Raises `OSError`.
 
-        A file that can't be understood is put aside first, beside the new one. What another thread sets meanwhile
-        is the next save's.
+        A file that leaves a doubt which database is meant stays as it is: raises `SettingsDoubtful`. What another
+        thread sets meanwhile is the next save's.
         """
         with self._changing:
             changed = {name: self[name] for name in self._changed}
@@ -163,10 +175,10 @@ class SettingsModel:
 
     def _save(self, changed: Mapping[str, bool | int | str]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        problems: list[str] = []
-        entries = self._read(problems)
-        if problems:
-            self._put_aside()
+        _text, entries, doubts = self._read()
+        doubts += [name for name, entry in entries.items() if self._is_doubtful(name) and self._problem(name, entry)]
+        if doubts:
+            raise SettingsDoubtful(f"{self.path} stays as it is until it is put right.")
         for name, variable in self.variables.items():
             if name in changed:
                 entries[name] = {**variable, "value": changed[name]}
@@ -175,37 +187,49 @@ class SettingsModel:
         self._write(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
 
     def _take(self, name: str, entry: object) -> str | None:
+        """Use the value of an entry; or return why it can't be used, as the end of a sentence."""
+        problem = self._problem(name, entry)
+        if problem is None and isinstance(entry, dict):
+            self.variables[name]["value"] = entry["value"]
+        elif name in self._settings and not self._is_doubtful(name):
+            problem = f"{problem}, so its default is used: {self._settings[name].default!r}"
+        return problem
+
+    def _problem(self, name: str, entry: object) -> str | None:
         setting = self._settings.get(name)
         if setting is None:
-            return "is unknown, so it has no effect"
+            meant = likely(name, self._settings)
+            return f"is unknown: is {meant!r} meant?" if meant else "is unknown, so it has no effect"
         if not isinstance(entry, dict) or "value" not in entry:
-            return f'has no value ({{"type": "{setting.type}", "value": …}} is expected), so its default is used'
+            return f'has no value ({{"type": "{setting.type}", "value": …}} is expected)'
         problem = setting.problem(entry["value"])
         if not problem and entry.get("type", setting.type) != setting.type:
             problem = f"must be of the type {setting.type}, not {entry['type']}"
-        if problem:
-            return f"{problem}, so its default is used: {setting.default!r}"
-        self.variables[name]["value"] = entry["value"]
-        return None
+        return problem
 
-    def _read(self, problems: list[str]) -> dict[str, object]:
-        """Return the entries of the file; notes in `problems` why it can't be understood as a whole."""
+    def _is_doubtful(self, name: str) -> bool:
+        """Whether it isn't sure which database is meant when something is wrong with a setting of that name."""
+        return name.startswith(_OF_THE_DATABASE) if name in self._settings else likely(name, self._settings) is not None
+
+    def _told(self, name: str, problem: str, text: str) -> str:
+        line = line_of(name, text)
+        place = f"{self.path}, line {line}" if line else str(self.path)
+        return f"{place}: the setting {name!r} {problem}{'' if problem.endswith('?') else '.'}"
+
+    def _read(self) -> tuple[str, dict[str, object], list[str]]:
+        """Return the text of the file, its entries, and why it can't be understood as a whole, if it can't."""
         try:
             if self.path.stat().st_size > _LARGEST_FILE:
                 raise ValueError("it is far too large")
-            entries = json.loads(self.path.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_doubles)
+            text = self.path.read_text(encoding="utf-8-sig")
+            entries = json.loads(text, object_pairs_hook=_without_doubles)
             if not isinstance(entries, dict):
                 raise ValueError("it isn't a table of settings")
         except FileNotFoundError:
-            return {}
+            return "", {}, []
         except (OSError, ValueError, RecursionError) as error:
-            problems.append(f"{self.path} can't be read, so all settings have their defaults: {error}.")
-            return {}
-        return entries
-
-    def _put_aside(self) -> None:
-        with suppress(FileNotFoundError):
-            self.path.replace(self.path.with_name(f"{self.path.name}.unreadable-{os.urandom(4).hex()}"))
+            return "", {}, [f"{self.path} can't be read: {error}."]
+        return text, entries, []
 
     def _write(self, text: str) -> None:
         with replacement(self.path) as temporary:

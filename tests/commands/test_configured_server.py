@@ -210,3 +210,15 @@ def test_no_embedded_server_is_started(short_folder: Path) -> None:
     process = start_process("export", "--date", DAY, "-o", "-", env=variables)
     assert outcome_of(process).code == 0
     assert not (short_folder / "data" / "postgres").exists()
+
+
+@pytest.mark.parametrize("words", [("export",), ("db", "init"), ("db", "dsn"), ("weather",), ("check",)], ids=" ".join)
+def test_a_doubt_which_database_is_meant_opens_none(
+    line: Callable[..., Outcome], home: Path, words: tuple[str, ...]
+) -> None:
+    file = home / "abq_settings.json"
+    content = '{\n  "db_hots": {"type": "str", "value": "db1.lab.example"}\n}\n'
+    file.write_text(content, encoding="utf-8")
+    reason = line(*words).reason
+    assert "line 2: the setting 'db_hots' is unknown: is 'db_host' meant?" in reason and "Nothing was opened" in reason
+    assert file.read_text(encoding="utf-8") == content

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from abq_data_entry import folders
-from abq_data_entry.models import SETTINGS, SettingsModel
+from abq_data_entry.models import SETTINGS, SettingsModel, setting_names
 from abq_data_entry.models import settings as settings_module
 
 FILE = "abq_settings.json"
@@ -81,15 +83,16 @@ def test_problems_in_the_file_are_named_and_survive_a_save(tmp_path: Path) -> No
     entries = {
         "font size": {"type": "int", "value": "large"},
         "abq_ftp_port": {"type": "str", "value": 21},
-        "db_host": "server",
-        "weather_sation": {"type": "str", "value": "KDCA"},
+        "weather_station": "KDCA",
+        "colour of the moon": {"type": "str", "value": "green"},
         "db_name": {"type": "str", "value": "trial"},
     }
     (tmp_path / FILE).write_text(json.dumps(entries))
     settings = SettingsModel(FILE, tmp_path)
     assert (settings["font size"], settings["abq_ftp_port"], settings["db_name"]) == (9, 2100, "trial")
-    assert len(settings.problems) == 4
-    for name, words in (("font size", "type int, not str"), ("weather_sation", "unknown"), ("db_host", "no value")):
+    assert len(settings.problems) == 4 and settings.doubts == []
+    for name, words in (("font size", "type int, not str"), ("colour of the moon", "unknown"),
+                        ("weather_station", "no value")):  # fmt: skip
         assert any(f"{name!r}" in each and words in each for each in settings.problems)
     settings.set("theme", "dark")
     settings.save()
@@ -100,22 +103,69 @@ def test_problems_in_the_file_are_named_and_survive_a_save(tmp_path: Path) -> No
     assert written(tmp_path)["font size"] == {"type": "int", "value": 12}
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"{", b"[]", b"\xff\xfe", b'{"font size": {"type": "int", "value": 9}, "font size": 3}', b"[" * 100_000,
-     b" " * 2_000_000],
-    ids=["half", "list", "not utf-8", "doubled", "deep", "huge"],
-)
-def test_a_file_that_can_not_be_read_is_put_aside_before_saving(tmp_path: Path, content: bytes) -> None:
+DOUBTFUL = {
+    "half": (b"{", "can't be read"),
+    "list": (b"[]", "can't be read"),
+    "not utf-8": (b"\xff\xfe", "can't be read"),
+    "doubled": (b'{"font size": {"type": "int", "value": 9}, "font size": 3}', "a name stands in it twice"),
+    "deep": (b"[" * 100_000, "can't be read"),
+    "huge": (b" " * 2_000_000, "far too large"),
+    "a letter too many": (b'{\n"theme": {"value": "dark"},\n"db_hosst": {"value": "db1"}}',
+                          "line 3: the setting 'db_hosst' is unknown: is 'db_host' meant?"),
+    "exchanged": (b'{"db_hots": {"value": "db1"}}', "line 1: the setting 'db_hots' is unknown: is 'db_host' meant?"),
+    "a blank": (b'{"db host": {"value": "db1"}}', "is 'db_host' meant?"),
+    "capitals": (b'{"DB_Host": {"value": "db1"}}', "is 'db_host' meant?"),
+    "two letters": (b'{"dbhst": {"value": "db1"}}', "is 'db_host' meant?"),
+    "of another setting": (b'{"weather_sation": {"value": "KDCA"}}', "is 'weather_station' meant?"),
+    "a wrong type": (b'{"db_port": {"type": "int", "value": 5432}}', "the setting 'db_port' must be of the type str"),
+    "no value": (b'{"db_host": "db1"}', "the setting 'db_host' has no value"),
+    "no choice": (b'{"db_sslmode": {"value": "verify"}}', "the setting 'db_sslmode' must be one of"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_a_doubt_which_database_is_meant_is_told_and_the_file_stays(tmp_path: Path, name: str) -> None:
+    content, words = DOUBTFUL[name]
     (tmp_path / FILE).write_bytes(content)
     settings = SettingsModel(FILE, tmp_path)
-    assert len(settings.problems) == 1 and FILE in settings.problems[0]
-    assert settings.values() == {each.name: each.default for each in SETTINGS}
+    assert len(settings.doubts) == 1 and words in settings.doubts[0] and FILE in settings.doubts[0]
+    assert settings.doubts[0] in settings.problems
+    settings.set("theme", "dark")
+    with pytest.raises(ValueError, match="stays as it is"):
+        settings.save()
     assert (tmp_path / FILE).read_bytes() == content
-    settings.save()
-    (aside,) = tmp_path.glob(f"{FILE}.unreadable-*")
-    assert aside.read_bytes() == content
-    assert SettingsModel(FILE, tmp_path).problems == []
+    assert [each.name for each in tmp_path.iterdir()] == [FILE]
+
+
+def test_a_doubt_that_came_while_the_program_runs_keeps_the_file_too(tmp_path: Path) -> None:
+    settings = SettingsModel(FILE, tmp_path)
+    (tmp_path / FILE).write_text('{"db_hots": {"value": "db1"}}')
+    settings.set("theme", "dark")
+    with pytest.raises(ValueError, match="stays as it is"):
+        settings.save()
+    assert (tmp_path / FILE).read_text() == '{"db_hots": {"value": "db1"}}'
+
+
+@given(st.sampled_from([each.name for each in SETTINGS]), st.text("abcdefghij_ ", max_size=30))
+def test_names_that_are_no_likely_misspelling_are_only_kept(ours: str, other: str) -> None:
+    """A name is doubtful exactly if two letters make it one of ours."""
+    assert setting_names.likely(ours, [ours]) == ours
+    assert setting_names.likely(f"{ours}xyz", [ours]) is None
+    assert setting_names.likely(other, [ours]) == (ours if plain_distance(other, ours) <= 2 else None)
+
+
+def plain_distance(one: str, other: str) -> int:
+    """The same by the book (optimal string alignment), for words that are folded already."""
+    one, other = (setting_names._folded(each) for each in (one, other))
+    table = {(row, -1): row + 1 for row in range(-1, len(one))} | {(-1, each): each + 1 for each in range(len(other))}
+    for row, letter in enumerate(one):
+        for column, another in enumerate(other):
+            ways = [table[row - 1, column] + 1, table[row, column - 1] + 1,
+                    table[row - 1, column - 1] + (letter != another)]  # fmt: skip
+            if row and column and letter == other[column - 1] and one[row - 1] == another:
+                ways.append(table[row - 2, column - 2] + 1)
+            table[row, column] = min(ways)
+    return table[len(one) - 1, len(other) - 1]
 
 
 def test_what_an_administrator_changed_meanwhile_is_kept(tmp_path: Path) -> None:

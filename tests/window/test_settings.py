@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -166,18 +167,60 @@ def test_wrong_and_unknown_settings_are_told_by_name_and_kept(
     assert kept["density"]["value"] == "compact"
 
 
-def test_a_file_that_cannot_be_read_is_told_and_never_lost(
-    monkeypatch: pytest.MonkeyPatch, open_window: Callable[[], Window], home: Path
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"db_name": {"type": "str", "value": "abq"}, "font size": ', "can't be read"),
+        ('{"db_hots": {"type": "str", "value": "db1.lab.example"}}', "line 1: the setting 'db_hots' is unknown"),
+    ],
+    ids=["half a file", "a misspelled name"],
+)
+def test_nothing_is_opened_while_it_is_not_sure_which_database_is_meant(
+    monkeypatch: pytest.MonkeyPatch,
+    open_window: Callable[[], Window],
+    home: Path,
+    database: dict[str, str],
+    content: str,
+    words: str,
 ) -> None:
-    content = '{"db_name": {"type": "str", "value": "abq"}, "font size": '
-    # With all defaults the window opens the database `abq` of the tests' server.
     window = open_with(monkeypatch, open_window, content)
-    assert "abq_settings.json" in problems(window)
-    assert (home / "abq_settings.json").read_text(encoding="utf-8") == content
+    file = home / "abq_settings.json"
+    assert words in window.message("The settings leave a doubt which database is meant").detail
+    window.app.callbacks["refresh"]()
+    window.app.retry_database()
     choose(window, "Font Size", "12 points")
-    assert written(home)["font size"] == 12
-    aside = [path for path in home.iterdir() if "unreadable" in path.name]
-    assert [path.read_text(encoding="utf-8") for path in aside] == [content]
+    window.settle()
+    assert window.app.data_model is None and not window.dialogs
+    assert file.read_text(encoding="utf-8") == content
+    assert window.app.form.inputs.read_only
+    file.write_text(json.dumps({"db_name": {"type": "str", "value": database["dbname"]}}), encoding="utf-8")
+    window.press_message("Look Again")
+    window.until(lambda: window.app.title().endswith("on this computer"), "the database")
+    window.until(lambda: window.app.connection.username == "" and not window.app.form.inputs.read_only, "the form")
+    window.settle()
+    assert not window.messages
+    assert window.app.title() == f"ABQ Data Entry: {database['dbname']} on this computer"
+
+
+def test_another_database_than_last_time_is_asked_about_once(
+    open_window: Callable[[], Window], home: Path, database: dict[str, str]
+) -> None:
+    last = Path(os.environ["ABQ_DATA_DIR"], "last-database")
+    last.write_text("db1.lab.example:5432/abq\n", encoding="utf-8")
+    window = open_window()
+    message = window.message(f"This window would write to {database['dbname']} on this computer")
+    assert "db1.lab.example:5432/abq" in message.detail and window.app.data_model is None
+    window.app.callbacks["refresh"]()
+    window.settle()
+    assert window.app.data_model is None and window.app.form.inputs.read_only
+    window.press_message("Write to")
+    window.until(lambda: window.app.data_model is not None, "the database")
+    window.settle()
+    assert not window.messages and database["dbname"] in last.read_text(encoding="utf-8")
+    window.app._end()
+    again = open_window()
+    again.until(lambda: again.app.data_model is not None, "the database")
+    assert not again.messages
 
 
 def test_a_folder_that_cannot_be_written_does_not_break_the_window(window: Window, home: Path) -> None:
