@@ -45,12 +45,41 @@ def show_administration(application: Application) -> AdministrationWindow | None
     def save_plot(lab: str, plot: int, seed: str) -> None:
         run("plot", lambda: _save_plot(model, lab, plot, seed))
 
-    callbacks = AdministrationCallbacks(lambda: run("technician", lambda: ""), add_technician, add_lab, save_plot)
+    def rename(number: int, name: str) -> None:
+        run("technician", lambda: f"{model.rename_technician(number, name)} is {name} from now on.")
+
+    def retire(part: str, key: tuple[Any, ...], retired: bool) -> None:
+        offered = "is offered for new records no more" if retired else "is offered for new records again"
+        run(part, lambda: f"{_named(part, key, _RETIRE[part](model, *key, retired))} {offered}.")
+
+    def remove(part: str, key: tuple[Any, ...]) -> None:
+        run(part, lambda: f"{_named(part, key, _REMOVE[part](model, *key))} removed.")
+
+    callbacks = AdministrationCallbacks(
+        lambda: run("technician", lambda: ""), add_technician, add_lab, save_plot, rename, retire, remove
+    )
     window = AdministrationWindow(application, callbacks)
     return window
 
 
 # -- on the database's thread ----------------------------------------------------------------------------
+
+
+_RETIRE: dict[str, Callable[..., str | None]] = {
+    "technician": lambda model, number, retired: model.retire_technician(number, retired),
+    "lab": lambda model, lab, retired: model.retire_lab(lab, retired),
+    "plot": lambda model, lab, plot, retired: model.retire_plot(lab, plot, retired),
+}
+_REMOVE: dict[str, Callable[..., str | None]] = {
+    "technician": lambda model, number: model.remove_technician(number),
+    "lab": lambda model, lab: model.remove_lab(lab),
+    "plot": lambda model, lab, plot: model.remove_plot(lab, plot),
+}
+
+
+def _named(part: str, key: tuple[Any, ...], name: str | None) -> str:
+    """The technician by name, a lab or plot by its key."""
+    return name or (f"Lab {key[0]}" if part == "lab" else f"Plot {key[1]} of lab {key[0]}")
 
 
 def _told(added: bool, sentence: str) -> str:
@@ -65,10 +94,14 @@ def _save_plot(model: SQLModel, lab: str, plot: int, seed: str) -> str:
 
 
 def _places(model: SQLModel) -> tuple[Places, Any]:
-    technicians = model.query("SELECT id, name FROM lab_techs ORDER BY id") or []
+    technicians = model.query("SELECT id, name, retired FROM lab_techs ORDER BY id") or []
     choices = model.choices()
     labs = {
-        lab: {plot: choices.seed_samples.get((lab, plot), "") for plot in plots} for lab, plots in choices.plots.items()
+        lab: {plot: choices.seed_samples.get((lab, plot), "") for plot in plots}
+        for lab, plots in choices.all_plots.items()
     }
     numbered = [(int(str(row["id"])), str(row["name"])) for row in technicians]
-    return Places(numbered, labs), choices
+    retired: set[tuple[object, ...]] = {(int(str(row["id"])),) for row in technicians if row["retired"] is not None}
+    retired |= {(lab,) for lab in choices.retired_labs}
+    retired |= {(lab, plot) for lab, plots in choices.retired_plots.items() for plot in plots}
+    return Places(numbered, labs, retired), choices

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from tkinter import ttk
+from typing import Any
 
 from .. import fields
 from ..constants import FieldNames as F
+from ..widgets import Flow
 from ..widgets.field_input import ERROR_MARK
 from ..widgets.table import Table
 from .side_window import SideWindow
@@ -21,10 +23,14 @@ _LONGEST_NAME = 512
 
 @dataclass(frozen=True)
 class Places:
-    """What is there now: technicians with their numbers, and each lab's plots with their seed samples."""
+    """What is there now: technicians with their numbers, and each lab's plots with their seed samples.
+
+    ``retired`` has the keys of those that aren't offered for new records: ``(number,)``, ``(lab,)``, ``(lab, plot)``.
+    """
 
     technicians: Sequence[tuple[int, str]]
     labs: Mapping[str, Mapping[int, str]]
+    retired: Container[tuple[object, ...]] = ()
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,9 @@ class AdministrationCallbacks:
     add_technician: Callable[[int, str], object]
     add_lab: Callable[[str, int], object]
     save_plot: Callable[[str, int, str], object]
+    rename: Callable[[int, str], object]
+    retire: Callable[[str, tuple[Any, ...], bool], object]
+    remove: Callable[[str, tuple[Any, ...]], object]
 
 
 class AdministrationWindow(SideWindow):
@@ -49,6 +58,7 @@ class AdministrationWindow(SideWindow):
         room.rowconfigure(0, weight=1)
         self.entries: dict[str, ttk.Entry] = {}
         self.notes: dict[str, ttk.Label] = {}
+        self.retire_buttons: dict[str, ttk.Button] = {}
         self._technicians = self._make_technicians(room)
         self._plots = self._make_plots(room)
         close = ttk.Button(room, text="Close", command=self.destroy)
@@ -64,7 +74,7 @@ class AdministrationWindow(SideWindow):
         if not self.winfo_exists():
             return
         self._places = places
-        _fill(self._technicians, [(f"{number}", name) for number, name in places.technicians])
+        _fill(self._technicians, [(f"{number}", name, self._state(number)) for number, name in places.technicians])
         labs = list(places.labs)
         self.lab.configure(values=labs)
         if self.lab.get() not in places.labs and labs:
@@ -89,14 +99,22 @@ class AdministrationWindow(SideWindow):
     def _make_technicians(self, room: ttk.Frame) -> ttk.Treeview:
         part = self._make_part(room, 0, "Technicians")
         part.rowconfigure(1, weight=1)
-        tree = self._make_list(part, 1, (("Number", 9), ("Name", 20)))
+        tree = self._make_list(part, 1, (("Number", 9), ("Name", 14), ("", 8)))
+        tree.bind("<<TreeviewSelect>>", lambda _event: self._technician_chosen())
+        tree.bind("<Return>", lambda _event: self.entries["name"].focus_set())
         line = self._make_line(part, 2)
         self._add_entry(line, 0, "Number", "number", 7)
         name = self._add_entry(line, 1, "Name", "name", 16, self._add_technician)
         name.grid_configure(sticky="ew")  # it gives way where the window is narrow
         line.columnconfigure(3, weight=1)
-        self._add_button(line, 2, "Add", self._add_technician)
-        self._add_note(part, 3, "technician")
+        calls = {
+            "Add": self._add_technician,
+            "Rename": self._rename,
+            "Retire": lambda: self._retire("technician"),
+            "Remove": lambda: self._remove("technician"),
+        }
+        self._add_buttons_below(part, 3, "technician", calls)
+        self._add_note(part, 4, "technician")
         return tree
 
     def _make_plots(self, room: ttk.Frame) -> ttk.Treeview:
@@ -107,19 +125,29 @@ class AdministrationWindow(SideWindow):
         self.lab = ttk.Combobox(head, width=4, state="readonly", font="TkTextFont")
         self.lab.grid(row=0, column=1, sticky="w")
         self.lab.bind("<<ComboboxSelected>>", lambda _event: self._show_plots())
-        tree = self._make_list(part, 2, (("Plot", 6), ("Seed sample", 24)))
+        tree = self._make_list(part, 2, (("Plot", 6), ("Seed sample", 14), ("", 8)))
         tree.bind("<<TreeviewSelect>>", lambda _event: self._plot_chosen())
         tree.bind("<Return>", lambda _event: self.entries["seed"].focus_set())
         line = self._make_line(part, 3)
         self._add_entry(line, 0, "Plot", "plot", 4)
         self._add_entry(line, 1, "Seed sample", "seed", 8, self._save_plot)
-        self._add_button(line, 2, "Save Plot", self._save_plot)
-        self._add_note(part, 4, "plot")
-        line = self._make_line(part, 5)
+        calls = {
+            "Save Plot": self._save_plot,
+            "Retire Plot": lambda: self._retire("plot"),
+            "Remove Plot": lambda: self._remove("plot"),
+        }
+        self._add_buttons_below(part, 4, "plot", calls)
+        self._add_note(part, 5, "plot")
+        line = self._make_line(part, 6)
         self._add_entry(line, 0, "New lab", "letter", 3)
         self._add_entry(line, 1, "with plots 1 to", "count", 4, self._add_lab).insert(0, f"{_PLOTS_OF_A_LAB}")
-        self._add_button(line, 2, "Add Lab", self._add_lab)
-        self._add_note(part, 6, "lab")
+        calls = {
+            "Add Lab": self._add_lab,
+            "Retire Lab": lambda: self._retire("lab"),
+            "Remove Lab": lambda: self._remove("lab"),
+        }
+        self._add_buttons_below(part, 7, "lab", calls)
+        self._add_note(part, 8, "lab")
         return tree
 
     def _make_part(self, room: ttk.Frame, column: int, title: str) -> ttk.Frame:
@@ -158,10 +186,19 @@ class AdministrationWindow(SideWindow):
         self.entries[name] = entry
         return entry
 
-    def _add_button(self, line: ttk.Frame, position: int, text: str, action: Callable[[], object]) -> None:
-        button = ttk.Button(line, text=text, command=action, width=-8)
-        button.grid(row=0, column=2 * position)
-        button.bind("<Return>", lambda _event: action())
+    def _add_buttons_below(
+        self, part: ttk.Frame, row: int, kind: str, calls: Mapping[str, Callable[[], object]]
+    ) -> None:
+        """Buttons in as many lines as the width makes necessary."""
+        flow = Flow(part, len(calls))
+        flow.grid(row=row, column=0, sticky="w", pady=(6, 0))
+        for text, call in calls.items():
+            button = ttk.Button(flow, text=text, command=call, width=-8)
+            button.bind("<Return>", lambda event: event.widget.invoke())
+            flow.add(button, 8)
+            if text.startswith("Retire"):
+                self.retire_buttons[kind] = button
+        part.bind("<Configure>", lambda event: flow.fit(event.width), add=True)
 
     def _add_note(self, part: ttk.Frame, row: int, name: str) -> None:
         note = ttk.Label(part, style="Note.TLabel", wraplength=360, justify="left")
@@ -183,10 +220,10 @@ class AdministrationWindow(SideWindow):
 
     def _add_lab(self) -> None:
         letter = self.entries["letter"].get().strip()
-        if len(letter) != 1:
+        if len(letter) != 1 or not letter.isalpha():
             self._refuse("lab", "letter", "A lab is one letter, such as F.")
             return
-        plots = self._number("lab", "count", "The number of plots", 0, _PLOTS_OF_A_LAB)
+        plots = self._number("lab", "count", "The number of plots", 1, _PLOTS_OF_A_LAB)
         if plots is not None:
             self._say("lab", "Adding…")
             self._callbacks.add_lab(letter, plots)
@@ -204,6 +241,61 @@ class AdministrationWindow(SideWindow):
         self._say("plot", "Saving…")
         self._callbacks.save_plot(self.lab.get(), plot, seed)
 
+    def _rename(self) -> None:
+        number = self._number("technician", "number", "The number of a technician", 1, _LARGEST_NUMBER)
+        name = " ".join(self.entries["name"].get().split())
+        if number is None:
+            return
+        if not 0 < len(name) <= _LONGEST_NAME:
+            self._refuse("technician", "name", f"A name has 1 to {_LONGEST_NAME} characters.")
+            return
+        self._say("technician", "Renaming…")
+        self._callbacks.rename(number, name)
+
+    def _retire(self, part: str) -> None:
+        key = self._key(part)
+        if key is not None:
+            self._say(part, "Saving…")
+            self._callbacks.retire(part, key, key not in self._places.retired)
+
+    def _remove(self, part: str) -> None:
+        key = self._key(part)
+        if key is not None:
+            self._say(part, "Removing…")
+            self._callbacks.remove(part, key)
+
+    def _key(self, part: str) -> tuple[Any, ...] | None:
+        """The technician, lab or plot that is chosen or typed."""
+        if part == "lab":
+            return (self.lab.get(),)
+        if part == "plot":
+            plot = self._number("plot", "plot", "The number of a plot", 1, _PLOTS_OF_A_LAB)
+            return None if plot is None else (self.lab.get(), plot)
+        number = self._number("technician", "number", "The number of a technician", 1, _LARGEST_NUMBER)
+        return None if number is None else (number,)
+
+    def _state(self, *key: object) -> str:
+        return "retired" if key in self._places.retired else ""
+
+    def _name_buttons(self) -> None:
+        """What is retired can be used again by the same button."""
+        texts = {"technician": self.entries["number"].get().strip(), "plot": self.entries["plot"].get().strip()}
+        number, plot = (int(text) if text.isascii() and text.isdecimal() else 0 for text in texts.values())
+        keys: dict[str, tuple[object, ...]] = {
+            "technician": (number,), "plot": (self.lab.get(), plot), "lab": (self.lab.get(),)
+        }  # fmt: skip
+        for part, button in self.retire_buttons.items():
+            what = "" if part == "technician" else f" {part.capitalize()}"
+            button.configure(text=f"Use{what} Again" if keys[part] in self._places.retired else f"Retire{what}")
+
+    def _technician_chosen(self) -> None:
+        chosen = self._technicians.selection()
+        if chosen:
+            for name, text in zip(("number", "name"), self._technicians.item(chosen[0], "values"), strict=False):
+                self.entries[name].delete(0, "end")
+                self.entries[name].insert(0, text)
+        self._name_buttons()
+
     def _number(self, part: str, entry: str, what: str, least: int, most: int) -> int | None:
         text = self.entries[entry].get().strip()
         if text.isascii() and text.isdecimal() and least <= int(text) <= most:
@@ -220,20 +312,24 @@ class AdministrationWindow(SideWindow):
         self.notes[part].configure(text=shown, style="Error.TLabel" if error else "Note.TLabel")
 
     def _show_plots(self) -> None:
-        plots = self._places.labs.get(self.lab.get(), {})
-        _fill(self._plots, [(f"{plot}", seed) for plot, seed in sorted(plots.items())])
+        lab = self.lab.get()
+        plots = self._places.labs.get(lab, {})
+        _fill(self._plots, [(f"{plot}", seed, self._state(lab, plot)) for plot, seed in sorted(plots.items())])
+        self._name_buttons()
 
     def _plot_chosen(self) -> None:
         chosen = self._plots.selection()
+        self._name_buttons()
         if not chosen or chosen[0] == self.entries["plot"].get().strip():
             return
         self._say("plot", "")
-        for name, text in zip(("plot", "seed"), self._plots.item(chosen[0], "values"), strict=True):
+        for name, text in zip(("plot", "seed"), self._plots.item(chosen[0], "values"), strict=False):
             self.entries[name].delete(0, "end")
             self.entries[name].insert(0, text)
+        self._name_buttons()
 
 
-def _fill(tree: ttk.Treeview, rows: Sequence[tuple[str, str]]) -> None:
+def _fill(tree: ttk.Treeview, rows: Sequence[tuple[str, ...]]) -> None:
     chosen = tree.selection()
     tree.delete(*tree.get_children())
     for cells in rows:

@@ -9,6 +9,8 @@ from tkinter.font import nametofont
 
 from .shy_scrollbar import ShyScrollbar
 
+_FRAME = 8  # the pixels of a list's frame, which no column has
+
 
 class Table(ttk.Frame):
     """``columns`` are pairs of a heading and its width in digits; the last one takes what room is left.
@@ -49,6 +51,7 @@ class Table(ttk.Frame):
 
     def _fit(self, width: int) -> None:
         digit = nametofont("TkDefaultFont", self).measure("0")
+        width -= _FRAME
         *shown, last = self._widths
         least = self._widths[last] * digit // 2
         for name in self._spare:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tkinter as tk
+from tkinter import ttk
+from tkinter.font import nametofont
+
 import pytest
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views.administration import AdministrationWindow
 from tests.fixtures.window import Window
+from tests.window.test_form import record
 
 
 @pytest.fixture
@@ -97,3 +102,89 @@ def test_a_lab_and_a_plot_are_added(window: Window, administration: Administrati
 def test_it_opens_once(window: Window, administration: AdministrationWindow) -> None:
     window.app.callbacks["show_administration"]()
     assert [each for each in window.app.winfo_children() if isinstance(each, AdministrationWindow)] == [administration]
+
+
+def press(window: Window, administration: AdministrationWindow, text: str) -> None:
+    """Press the button of that text with the keyboard."""
+    found = next(each for each in buttons(administration) if str(each.cget("text")) == text)
+    found.focus_force()
+    window.app.update()
+    window.press("Return")
+
+
+def buttons(widget: tk.Misc) -> list[ttk.Button]:
+    found = [widget] if isinstance(widget, ttk.Button) else []
+    return found + [each for child in widget.winfo_children() for each in buttons(child)]
+
+
+def choose(administration: AdministrationWindow, number: str) -> None:
+    administration._technicians.selection_set(number)
+    administration.update()
+
+
+def test_a_technician_is_renamed_and_retired_and_used_again(
+    window: Window, administration: AdministrationWindow, stored: SQLModel
+) -> None:
+    choose(administration, "4319")
+    assert administration.entries["name"].get() == "P Taylor"
+    administration.entries["name"].focus_force()
+    administration.entries["name"].selection_range(0, "end")
+    window.type("Pat Taylor")
+    press(window, administration, "Rename")
+    window.until(lambda: "Pat Taylor from now on" in note(administration, "technician"), "the answer")
+    assert "Pat Taylor" in (window.app.form.choices[F.TECHNICIAN] or ())
+    choose(administration, "4319")
+    press(window, administration, "Retire")
+    window.until(lambda: "no more" in note(administration, "technician"), "the answer")
+    assert stored.choices().retired_technicians == ("Pat Taylor",)
+    assert "Pat Taylor" not in (window.app.form.choices[F.TECHNICIAN] or ())
+    choose(administration, "4319")
+    assert "retired" in administration._technicians.item("4319", "values")
+    press(window, administration, "Use Again")
+    window.until(lambda: "again" in note(administration, "technician"), "the answer")
+    assert stored.choices().retired_technicians == ()
+
+
+def test_what_was_used_is_not_removed_and_what_was_not_is(
+    window: Window, administration: AdministrationWindow, stored: SQLModel
+) -> None:
+    stored.save_record(record(1, "2026-11-01"))
+    choose(administration, "4291")
+    press(window, administration, "Remove")
+    window.until(lambda: "Retire the name instead" in note(administration, "technician"), "the refusal")
+    choose(administration, "4478")
+    press(window, administration, "Remove")
+    window.until(lambda: "Q Murphy removed" in note(administration, "technician"), "the answer")
+    administration.lab.set("E")
+    press(window, administration, "Retire Lab")
+    window.until(lambda: "Lab E is offered for new records no more" in note(administration, "lab"), "the answer")
+    assert "E" not in (window.app.form.choices[F.LAB] or ()) and "E" in stored.choices().all_labs
+    administration.entries["plot"].insert(0, "20")
+    press(window, administration, "Remove Plot")
+    window.until(lambda: "Plot 20 of lab E removed" in note(administration, "plot"), "the answer")
+
+
+@pytest.mark.parametrize(("typed", "said"), [("7\n\n", "one letter"), ("a\n\n", "there is a lab A")])
+def test_a_lab_that_is_none(
+    window: Window, administration: AdministrationWindow, stored: SQLModel, typed: str, said: str
+) -> None:
+    administration.entries["letter"].focus_force()
+    window.type(typed)
+    window.until(lambda: said in note(administration, "lab"), "the refusal")
+    assert stored.choices().labs == ("A", "B", "C", "D", "E")
+
+
+def test_with_a_large_font_fields_and_buttons_stay_usable(window: Window) -> None:
+    window.app.settings["font size"].set(20)
+    window.settle()
+    window.app.callbacks["show_administration"]()
+    found = next(each for each in window.app.winfo_children() if isinstance(each, AdministrationWindow))
+    window.until(lambda: found._technicians.get_children(), "the technicians")
+    window.settle()
+    right, bottom = found.winfo_rootx() + found.winfo_width(), found.winfo_rooty() + found.winfo_height()
+    for each in (*buttons(found), *found.entries.values()):
+        assert each.winfo_rootx() + each.winfo_width() <= right and each.winfo_rooty() + each.winfo_height() <= bottom
+    bars = [each for tree in (found._technicians, found._plots) for each in tree.master.winfo_children()]
+    across = [each for each in bars if isinstance(each, ttk.Scrollbar) and str(each.cget("orient")) == "horizontal"]
+    assert len(across) == 2 and not any(each.winfo_manager() for each in across)
+    assert found.entries["name"].winfo_width() >= 8 * nametofont("TkTextFont").measure("0")
