@@ -101,12 +101,12 @@ class Backups:
             missing = postgres.restore(endpoint, file, migrated, postgres.Part(job, 50, 100))
             return before, missing
 
-        self._begin(
-            "Restore",
-            work,
-            lambda result: self._restored(file, *result),
-            lambda error: self.failed("Restore Database", _UNCHANGED, error, lambda: self.restore(file)),
-        )
+        def not_restored(error: BaseException) -> None:
+            self._app.database_changes.expect_another(False)
+            self.failed("Restore Database", _UNCHANGED, error, lambda: self.restore(file))
+
+        self._app.database_changes.expect_another()
+        self._begin("Restore", work, lambda result: self._restored(file, *result), not_restored)
 
     def _restored(self, file: Path, before: Path | None, missing: list[str]) -> None:
         self._app.callbacks["refresh"]()

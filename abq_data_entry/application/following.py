@@ -70,6 +70,8 @@ class Following:
         while not self._heard.empty():
             for notice in self._heard.get():
                 self._take(notice)
+        if self._watched is not None:
+            self._app.database_changes.look(self._watched)
         self._app.presence.follow_form()
         self._app.browsing.follow_form()
         if clock.monotonic() - self._shown_at >= PAUSE_SECONDS:
@@ -78,6 +80,8 @@ class Following:
     def _take(self, notice: Notice) -> None:
         if notice.channel == "abq_presence":
             self._app.presence.look()
+        elif notice.channel == "abq_schema" and self._watched is not None:
+            self._app.database_changes.ask(self._watched)
         elif not notice.channel:
             self._missed = True
             self._app.presence.tell_again()

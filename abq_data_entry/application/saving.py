@@ -14,6 +14,7 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..views.record_inputs import Record
 from . import reconnecting
+from .database_changes import UPDATE
 from .reconnecting import NoAnswer
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Save:
         key = tuple(self._record[name] for name in fields.RECORD_KEY)
         if self._app.reconnecting.away or self._app.data_model is None:
             self._keep(str(self._app.reconnecting.error or ""))
+        elif self._app.database_changes.outdated:
+            self._keep(UPDATE)
         elif key in self._app.waiting.in_line:
             self._keep("An earlier record of this plot waits.")
         else:
@@ -76,8 +79,10 @@ class Save:
 
     def _not_written(self, error: BaseException) -> None:
         self._end_waiting()
-        from ..models import WritesRefused
+        from ..models import WindowOutdated, WritesRefused
 
+        if isinstance(error, WindowOutdated) and self._app.data_model is not None:
+            self._app.database_changes.ask(self._app.data_model)
         later = self._app.reconnecting.means_away(error) or isinstance(error, WritesRefused)
         if self._reported:
             log.warning("a save that took too long failed: %s", type(error).__name__)

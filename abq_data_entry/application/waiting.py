@@ -102,7 +102,7 @@ class Waiting:
         Where the database refused that, it isn't asked again at once: `replay_now` is for that.
         """
         model = self._app.data_model
-        if not self._retries.due:
+        if not self._retries.due or self._app.database_changes.outdated:
             return
         if model is None or not any(each.state == "waiting" for each in self.entries):
             return

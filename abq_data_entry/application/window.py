@@ -29,6 +29,7 @@ from .browsing import Browsing
 from .callbacks import make_callbacks, menu_command
 from .checks import Checks
 from .connection import Connection
+from .database_changes import DatabaseChanges
 from .deciding import Deciding
 from .drafts import Drafts
 from .edit_commands import EditCommands
@@ -109,6 +110,7 @@ class Application(tk.Tk):
         self.connection = Connection(self, self._connected)
         self.which_database = WhichDatabase(self, self._open_database)
         self.reconnecting = Reconnecting(self)
+        self.database_changes = DatabaseChanges(self)
         self.waiting = Waiting(self)
         self.offline = Offline(self)
         self.deciding = Deciding(self)
@@ -313,6 +315,7 @@ class Application(tk.Tk):
 
     def _connected(self, model: SQLModel, choices: Any) -> None:
         previous, self.data_model = self.data_model, model
+        self.database_changes.forget()
         if previous is not None:
             self.jobs.submit("database", previous.close)
         self.status_bar.show_connection("")

@@ -44,6 +44,7 @@ from abq_data_entry.models.records import (
 )
 from abq_data_entry.models.saving import Saving, Write
 from abq_data_entry.models.selection import PositionIndex, Selection
+from abq_data_entry.models.session import Opened
 from abq_data_entry.models.weather import parse_observation
 
 Record = dict[str, object]
@@ -82,6 +83,21 @@ class SQLModel(Corrections):
         Raises `LoginFailed`, `ServerUnreachable`, `SchemaMissing`, `SchemaTooNew` or `RightsMissing`.
         """
         self._connections.read(lambda cursor: schema.check(cursor, self._connections.endpoint))
+
+    @property
+    def opened(self) -> Opened:
+        """What the latest new connection found at its other end."""
+        return self._connections.opened
+
+    def look_at_version(self) -> int:
+        """Look which version the tables are of now; `opened` knows it from then on. 0: there are none."""
+
+        def look(cursor: Cursor) -> int:
+            return schema.installed_version(cursor) or 0
+
+        version = self._connections.read(look)
+        self._connections.opened = self._connections.opened._replace(version=version)
+        return version
 
     def read_history_at(self, endpoint: Mapping[str, str]) -> None:
         """Read histories there from now on, from a standby say, and here while that can't be reached."""
