@@ -63,7 +63,7 @@ def asked(stored: SQLModel, *words: str) -> bool:
 
 def drafts() -> str:
     folder = Path(os.environ["ABQ_DATA_DIR"]) / "drafts"
-    return "".join(path.read_text(encoding="utf-8") for path in folder.glob("draft-*.json"))
+    return "".join(path.read_text(encoding="utf-8") for path in folder.glob("drafts-*.json"))
 
 
 def test_what_was_typed_survives_kill_9(
