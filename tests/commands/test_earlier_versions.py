@@ -30,7 +30,7 @@ _RECORDS = """
 _KEPT = (
     "SELECT date, time, lab_id, plot, seed_sample, humidity, light, temperature, plants, max_height, notes"
     " FROM plot_checks ORDER BY date, time, lab_id, plot",
-    "SELECT * FROM lab_techs ORDER BY id",
+    "SELECT id, name FROM lab_techs ORDER BY id",
     "SELECT datetime, temperature, conditions FROM local_weather",
 )
 
