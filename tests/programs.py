@@ -18,6 +18,7 @@ PACKAGES = {
     "sshd": ("openssh-server",),
     "strace": ("strace",),
 }
+POOLER = {"pgbouncer": ("pgbouncer",)}
 POSTGRES = {"postgres": ("postgresql",)}
 """A PostgreSQL server that speaks TLS, which that of the wheel doesn't, or one of another version."""
 _IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -71,7 +72,7 @@ def _is_ours(program: Path) -> bool:
     return FOLDER in program.parents
 
 
-def provide(packages: Mapping[str, tuple[str, ...]] = {**PACKAGES, **POSTGRES}) -> list[str]:
+def provide(packages: Mapping[str, tuple[str, ...]] = {**PACKAGES, **POOLER, **POSTGRES}) -> list[str]:
     """Unpack what is missing, on Debian and its kin; return the names of what couldn't be had."""
     missing = [program for program in packages if find(program) is None]
     if not missing or not all(map(shutil.which, ("apt-get", "dpkg"))):

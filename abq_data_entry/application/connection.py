@@ -239,6 +239,9 @@ def _open_configured(settings: Mapping[str, str], username: str, password: str) 
     reading = postgres.reading(settings)
     if reading:
         model.read_history_at({**reading, **login})
+    notifying = postgres.notifying(settings)
+    if notifying:
+        model.listen_at({**notifying, **login})
     return model, choices
 
 

@@ -38,6 +38,10 @@ _ASKS_FOR_TLS = struct.pack("!ii", 8, 80877103)  # SSLRequest
 _MUST_ENCRYPT = ("require", "verify-ca", "verify-full")
 _PLAIN = "What is asked and saved can be read on the way. Ask for TLS; the setting is db_sslmode."
 _NOT_POSTGRESQL = "What answers at {place} doesn't speak as PostgreSQL does. Check the settings db_host and db_port."
+_POOLED = (
+    "What others save and who is entering what can't be heard through it: name the server itself in db_notify_host and"
+    " db_notify_port."
+)
 _TABLES = ("lab_checks", "plot_checks", "deliveries")
 
 
@@ -179,6 +183,7 @@ def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[C
 def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, are_made: bool = False) -> Steps[bool]:
     """Ask a server that we are logged in to; return whether it takes changes. `are_made`: tables, by the window."""
     from ..models import schema
+    from ..models.session import is_pooled
 
     def trip() -> Finding[bool]:
         start = time.monotonic()
@@ -199,6 +204,9 @@ def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, a
         return Finding(None, "a row was written and taken back; no record")
 
     takes_changes = yield from inspection.step("Round trip", trip)
+    if _aside(inspection, lambda: is_pooled(connection)):
+        advice = "" if inspection.terms.settings["db_notify_host"] else _POOLED
+        yield inspection.note("Pooler", "a connection pooler, such as PgBouncer, stands before the server", advice)
     has_tables = yield from inspection.step("Tables", tables)
     if inspection.terms.wanted.write and takes_changes and has_tables:
         yield from inspection.step("Write test", write)
@@ -210,15 +218,17 @@ def _open(endpoint: Endpoint) -> Connection:
     from psycopg2.extensions import make_dsn
 
     from ..models.failures import describe_connection
+    from ..models.session import is_pooled
 
-    limits = "-c lock_timeout=5s -c statement_timeout=8s"
     try:
-        connection = psycopg2.connect(make_dsn(**{"client_encoding": "UTF8", "options": limits, **endpoint}))
+        connection = psycopg2.connect(make_dsn(**{"client_encoding": "UTF8", **endpoint}))
+        connection.autocommit = True
+        if not is_pooled(connection):  # what is set in a session of a pooler would be somebody else's
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '5s'; SET statement_timeout = '8s'")
+        return connection
     except psycopg2.Error as error:
         failure = describe_connection(error, endpoint)
-    else:
-        connection.autocommit = True
-        return connection
     raise failure
 
 

@@ -63,6 +63,10 @@ class QueryCancelled(DatabaseError):
     """The query was cancelled, by `cancel_query` or because it took too long."""
 
 
+class NotThroughPooler(DatabaseError):
+    """This needs a session of the server that is ours alone, and a pooler lends us one for a transaction at a time."""
+
+
 class TookTooLong(DatabaseError):
     """The server answers, but not within the time that this may take, so the connection was ended. Nothing was done."""
 

@@ -92,7 +92,11 @@ _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
      "No database answers there: check that the server runs, and the settings db_host and db_port."),
     (r"session is (read-only|not read-write)|hot standby", ServerUnreachable,
      "No server of the cluster takes changes at the moment. Try again in a minute."),
-    (r"FATAL", LoginFailed, "The database refused the login."),
+    (r"unsupported startup parameter", ServerUnreachable,
+     "A connection pooler stands before the database, and refuses what it is told at the beginning. {ask}."),
+    (r"authentication failed|no such user|auth.* failed|28000", LoginFailed, "The database refused the login."),
+    (r"no such database", SchemaMissing, "The connection pooler knows no database {database}. {ask}."),
+    (r"FATAL|pgbouncer|pooler", ServerUnreachable, "The database refuses connections at the moment. Try again later."),
 )
 
 

@@ -63,6 +63,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("db_name", "abq"),
     Setting("db_read_host", ""),
     Setting("db_read_port", ""),
+    Setting("db_notify_host", ""),
+    Setting("db_notify_port", ""),
     Setting("db_sslmode", "", choices=("", "disable", "allow", "prefer", "require", "verify-ca", "verify-full")),
     Setting("db_sslrootcert", ""),
     Setting("backup_folder", ""),

@@ -30,7 +30,7 @@ from abq_data_entry.models import (
 )
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.corrections import Corrections
-from abq_data_entry.models.errors import OutcomeUnknown, RecordInvalid, ServerUnreachable
+from abq_data_entry.models.errors import NotThroughPooler, OutcomeUnknown, RecordInvalid, ServerUnreachable
 from abq_data_entry.models.presence import PresenceKeeper
 from abq_data_entry.models.records import (
     Change,
@@ -69,6 +69,7 @@ class SQLModel(Corrections):
         self.saved_version: int | None = None
         self._presence = PresenceKeeper()
         self._history: Connections | None = None
+        self._direct: Connections | None = None
 
     @classmethod
     def at(cls, endpoint: Mapping[str, str]) -> SQLModel:
@@ -103,9 +104,15 @@ class SQLModel(Corrections):
         """Read histories there from now on, from a standby say, and here while that can't be reached."""
         self._history = Connections(endpoint)
 
+    def listen_at(self, endpoint: Mapping[str, str]) -> None:
+        """Hear there what others save, and tell there who is entering what: the server itself, behind a pooler."""
+        self._direct = Connections(endpoint)
+
     def close(self) -> None:
         """Close the connections of all threads."""
         self._connections.close()
+        if self._direct is not None:
+            self._direct.close()
         if self._history is not None:
             self._history.close()
 
@@ -338,7 +345,7 @@ class SQLModel(Corrections):
         key = _parsed(Date=date, Time=time, Lab=lab)
         place = platform.node() if workstation is None else workstation
         if key:
-            self._connections.write(lambda cursor: self._presence.hold(cursor, key, plot, who, place))
+            self._lasting().write(lambda cursor: self._presence.hold(cursor, key, plot, who, place))
 
     def claim_plot(self, date: object, time: object, lab: object, plot: int, who: str) -> bool:
         """Tell the others what `enter_check` tells, unless one of them has the plot open; then tell of no plot.
@@ -348,7 +355,7 @@ class SQLModel(Corrections):
         """
         key = _parsed(Date=date, Time=time, Lab=lab)
         place = platform.node()
-        return self._connections.write(lambda cursor: self._presence.claim(cursor, key, plot, who, place))
+        return self._lasting().write(lambda cursor: self._presence.claim(cursor, key, plot, who, place))
 
     def claim_next_plot(self, date: object, time: object, lab: object, plots: Sequence[int]) -> int | None:
         """Return the first of `plots` that is neither recorded nor open elsewhere, `None` if all are; it is this
@@ -358,20 +365,31 @@ class SQLModel(Corrections):
 
     def leave_check(self) -> None:
         """Take back what `enter_check` told; call it on the same thread."""
-        self._connections.write(self._presence.leave)
+        self._lasting().write(self._presence.leave)
 
     def get_presence(self, date: object, time: object, lab: object) -> list[Presence]:
         """Return who enters that check at the moment, in order of arrival."""
         key = _parsed(Date=date, Time=time, Lab=lab)
         return self._connections.read(lambda cursor: self._presence.present(cursor, key)) if key else []
 
+    def _lasting(self) -> Connections:
+        """Return connections whose sessions are ours alone; raises `NotThroughPooler` where a pooler lends them."""
+        connections = self._direct or self._connections
+        connections.connect()
+        if connections.opened.pooled:
+            raise NotThroughPooler(
+                "A connection pooler stands before the database, so others don't see who is entering what. An"
+                " administrator can name the server itself in the setting db_notify_host."
+            )
+        return connections
+
     def watch(self, told: Callable[[list[watching.Notice]], object], stop: threading.Event) -> None:
         """Tell what others change until `stop` is set; for a thread of its own. See `watching.watch`."""
-        watching.watch(self._connections.endpoint, told, stop)
+        watching.watch((self._direct or self._connections).endpoint, told, stop)
 
     def owns(self, process: int) -> bool:
         """Tell whether a server process works for this model: what it changed is no news."""
-        return self._connections.owns(process)
+        return self._connections.owns(process) or (self._direct is not None and self._direct.owns(process))
 
     def rights(self) -> Rights:
         """Return what this login may do."""

@@ -1,7 +1,7 @@
 """Where the database is: a server by settings, or our own embedded PostgreSQL (start, attach, stop)."""
 
 from .backup import dump, restore
-from .endpoints import configured, dsn, reading
+from .endpoints import configured, dsn, notifying, reading
 from .errors import Cancelled, Damaged, PostgresError
 from .kept_backups import KeptBackups, backups_of, rotation_of, way_back
 from .moving import Moved, move
@@ -26,6 +26,7 @@ __all__ = [
     "dsn",
     "dump",
     "move",
+    "notifying",
     "reading",
     "refuse_foreign_file",
     "replace_cluster",

@@ -49,12 +49,24 @@ def reading(settings: Mapping[str, object]) -> dict[str, str]:
     """The endpoint that histories are read from: `db_read_host` (several by commas), `db_read_port` (empty: `db_port`),
     the rest as `configured`. Empty where the setting is. Raises PostgresError when a setting makes no sense.
     """
-    hosts = str(settings.get("db_read_host") or "").strip()
+    endpoint = _elsewhere(settings, "read")
+    several = "," in endpoint.get("host", "")
+    return endpoint | ({"target_session_attrs": "prefer-standby"} if several else {})
+
+
+def notifying(settings: Mapping[str, object]) -> dict[str, str]:
+    """The endpoint that tells what others save, and knows who is there: `db_notify_host`, `db_notify_port`, for a
+    server behind a pooler. Empty, and raises, as `reading`.
+    """
+    return _elsewhere(settings, "notify")
+
+
+def _elsewhere(settings: Mapping[str, object], purpose: str) -> dict[str, str]:
+    hosts = str(settings.get(f"db_{purpose}_host") or "").strip()
     if not hosts:
         return {}
-    port = str(settings.get("db_read_port") or "").strip() or settings.get("db_port")
-    endpoint = configured({**settings, "db_host": hosts, "db_port": port})
-    return endpoint | ({"target_session_attrs": "prefer-standby"} if len(_listed(hosts)) > 1 else {})
+    port = str(settings.get(f"db_{purpose}_port") or "").strip() or settings.get("db_port")
+    return configured({**settings, "db_host": hosts, "db_port": port})
 
 
 _SETTINGS = ("db_host", "db_port", "db_name", "db_sslmode", "db_sslrootcert")

@@ -1,0 +1,222 @@
+"""PgBouncer between us and the server, lending sessions as a whole or for a transaction at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+
+from abq_data_entry import checking, postgres
+from abq_data_entry.models import DatabaseError, RecordConflict, SettingsModel, SQLModel, schema
+from abq_data_entry.models.errors import NotThroughPooler
+from abq_data_entry.models.selection import Selection
+from abq_data_entry.models.watching import Notice
+from abq_data_entry.postgres.connections import cursor_at
+from tests.fixtures.cluster import Node, wait_until
+from tests.fixtures.pooler import pooler
+from tests.fixtures.single import single_server
+from tests.fixtures.window import Window
+from tests.models.records import DATE, record, typed
+from tests.window.test_login import type_login
+
+_NUMBERS = itertools.count(1)
+MODES = ("session", "transaction")
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    with single_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=MODES)
+def pooled(node: Node, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    with pooler(node, request.param) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def direct(node: Node) -> dict[str, str]:
+    """The endpoint of a database of its own, at the server itself."""
+    name = f"pooled_{next(_NUMBERS)}"
+    node.execute(f"CREATE DATABASE {name} TEMPLATE abq")
+    return node.endpoint(name)
+
+
+@pytest.fixture
+def through(pooled: dict[str, str], direct: dict[str, str]) -> dict[str, str]:
+    """The endpoint of the same database through the pooler."""
+    return {**pooled, "dbname": direct["dbname"]}
+
+
+@pytest.fixture
+def model(through: dict[str, str]) -> Iterator[SQLModel]:
+    made = SQLModel.at(through)
+    yield made
+    made.close()
+
+
+def test_saves_lists_and_extracts_work(model: SQLModel, tmp_path: Path) -> None:
+    model.connect()
+    assert model.opened.pooled and model.opened.version > 0
+    model.save_record(record(), "insert", author="J Simms", workstation="bench 3")
+    assert model.get_record(DATE, "8:00", "A", 3) == typed(record())
+    version = model.get_versioned_record(DATE, "8:00", "A", 3).version
+    model.save_record(record(Fruit="7"), "update", expected_version=version, author="P Taylor", workstation="bench 4")
+    with pytest.raises(RecordConflict):
+        model.save_record(record(Fruit="8"), "update", expected_version=version)
+    who = [(each.who, each.workstation) for each in model.get_history(DATE, "8:00", "A", 3)]
+    assert who[-2:] == [("J Simms", "bench 3"), ("P Taylor", "bench 4")]
+    assert len(model.get_page(Selection(), 50)) == model.count_records(Selection()).total == 1
+    assert model.export_records(tmp_path / "extract.csv", DATE) == 1
+    assert not model.verify_audit().breaks
+
+
+def test_what_is_set_for_us_is_nobody_elses(model: SQLModel, through: dict[str, str]) -> None:
+    """The sessions of the server keep neither our time limits nor our name."""
+    threads = [threading.Thread(target=lambda: model.query("SELECT pg_sleep(0.05)")) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    model.close()
+    for _ in range(6):
+        connection = psycopg2.connect(make_dsn(**through))
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout'),"
+                           " coalesce(current_setting('abq.workstation', true), '')")  # fmt: skip
+            assert cursor.fetchall() == [("0", "0", "")]
+        connection.close()
+
+
+def test_time_limits_hold_all_the_same(model: SQLModel) -> None:
+    def limits(cursor: psycopg2.extensions.cursor) -> tuple[object, ...]:
+        cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
+        return tuple(cursor.fetchall()[0])
+
+    assert model._connections.read(limits) == model._connections.write(limits) == ("8s", "1min")
+
+
+def test_many_write_at_once(model: SQLModel, through: dict[str, str]) -> None:
+    problems: list[BaseException] = []
+
+    def write(number: int) -> None:
+        own = SQLModel.at(through)
+        try:
+            for plot in range(1, 11):
+                own.save_record(record(Date=f"2026-02-{number + 1:02}", Plot=str(plot)), "insert")
+        except DatabaseError as error:
+            problems.append(error)
+        finally:
+            own.close()
+
+    model.close()
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not problems
+    assert len(model.get_all_records(all_dates=True)) == 30
+
+
+def test_without_a_direct_way_presence_is_refused_and_changes_are_looked_for(model: SQLModel) -> None:
+    with pytest.raises(NotThroughPooler, match="db_notify_host"):
+        model.enter_check(DATE, "8:00", "A", 3, "J Simms")
+    assert model.get_presence(DATE, "8:00", "A") == []
+    heard, stop = list[Notice](), threading.Event()
+    thread = threading.Thread(target=model.watch, args=(heard.extend, stop))
+    thread.start()
+    wait_until(lambda: heard, "a look at everything")
+    stop.set()
+    thread.join(20)
+    assert {notice.channel for notice in heard} == {""} and not thread.is_alive()
+
+
+def test_a_direct_way_gives_presence_and_notices(
+    model: SQLModel, direct: dict[str, str], through: dict[str, str]
+) -> None:
+    model.listen_at(direct)
+    other = SQLModel.at(through)
+    heard, stop = list[Notice](), threading.Event()
+    thread = threading.Thread(target=model.watch, args=(heard.extend, stop))
+    thread.start()
+    try:
+        model.enter_check(DATE, "8:00", "A", 3, "J Simms")
+        assert [each.who for each in other.get_presence(DATE, "8:00", "A")] == ["J Simms"]
+        wait_until(lambda: heard, "the beginning")
+        other.save_record(record(), "insert")
+        wait_until(lambda: any(notice.channel == "abq_records" for notice in heard), "the notice")
+        model.leave_check()
+        assert other.get_presence(DATE, "8:00", "A") == []
+    finally:
+        stop.set()
+        thread.join(20)
+        other.close()
+
+
+def test_a_ghost_goes_with_the_connection(model: SQLModel, direct: dict[str, str]) -> None:
+    model.listen_at(direct)
+    model.enter_check(DATE, "12:00", "A", 3, "J Simms")
+    there = SQLModel.at(direct)
+    model.close()
+    wait_until(lambda: there.get_presence(DATE, "12:00", "A") == [], "nobody is there")
+    there.close()
+
+
+def test_the_tables_are_made_through_it(node: Node, pooled: dict[str, str]) -> None:
+    name = f"pooled_{next(_NUMBERS)}"
+    node.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+    assert schema.prepare({**pooled, "dbname": name}) is True
+    assert schema.prepare({**pooled, "dbname": name}) is False
+    with cursor_at({**pooled, "dbname": name}) as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchall() == [("0",)]
+
+
+def test_a_backup_is_made_and_verified_through_it(model: SQLModel, through: dict[str, str], tmp_path: Path) -> None:
+    model.save_record(record(), "insert")
+    held = postgres.dump(through, tmp_path / "pooled.dump", verify=True)
+    assert held["public.plot_checks"].rows == 1
+
+
+def test_check_tells_it(through: dict[str, str]) -> None:
+    settings = SettingsModel("none.json", "/nowhere").values()
+    settings |= {"db_host": "127.0.0.1", "db_port": through["port"], "db_name": through["dbname"]}
+    login = (through["user"], through["password"])
+    wanted = checking.Wanted(("database",), lambda kind: login)
+    embedded = lambda: contextlib.nullcontext(through)  # noqa: E731 - it isn't asked for
+    steps = list(checking.check_connections(settings, embedded, wanted, threading.Event()))
+    assert not [each for each in steps if each.verdict == checking.FAILED]
+    (told,) = [each for each in steps if each.what == "Pooler"]
+    assert "PgBouncer" in told.text and "db_notify_host" in told.advice
+
+
+def test_a_window_works_through_it(  # the direct way is set, as the documents say
+    node: Node, through: dict[str, str], settings: dict[str, Any], open_window: Callable[[], Window]
+) -> None:
+    settings.update(db_host="127.0.0.1", db_port=through["port"], db_name=through["dbname"])
+    settings.update(db_notify_host="127.0.0.1", db_notify_port=str(node.port))
+    window = open_window()
+    type_login(window, through["user"], through["password"])
+    window.until(lambda: window.app.data_model is not None, "the database")
+    window.settle()
+    window.begin_check()
+    for _plot in range(2):
+        window.fill_readings()
+        window.save()
+    window.settle()
+    there = SQLModel.at(through)
+    assert [each["Plot"] for each in there.get_all_records()] == [1, 2]
+    there.save_record(record(Date=str(window.app.today()), Time="8:00", Lab="A", Plot="9"))
+    window.until(lambda: 9 in window.app.form.check.recorded, "what a colleague saves")
+    assert len(there.get_presence(window.app.today(), "8:00", "A")) == 1
+    there.close()
+    assert not window.dialogs and not window.messages
