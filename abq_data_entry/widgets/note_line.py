@@ -117,8 +117,8 @@ class NoteLine:
 class OneLine(ttk.Frame):
     """Words in one line that take the width that is there, and ask for none; what doesn't fit is in the tooltip."""
 
-    def __init__(self, parent: tk.Misc, style: str) -> None:
-        super().__init__(parent, width=1)
+    def __init__(self, parent: tk.Misc, style: str, frame_style: str = "TFrame") -> None:
+        super().__init__(parent, width=1, style=frame_style)
         self._text = ""
         # Keeps the height of a line of this font, and gives way in the width.
         self._height = ttk.Label(self, style=style)
@@ -135,7 +135,7 @@ class OneLine(ttk.Frame):
 
     def show(self, text: str) -> None:
         """Show these words."""
-        if text != self._text:
+        if text != self._text and self.winfo_exists():
             self._text = text
             self._arrange()
 

@@ -10,6 +10,7 @@ from tkinter.font import nametofont
 from .extract_row import ExtractRow
 from .message import Message
 from .message_bar import MessageBar
+from .note_line import OneLine
 
 _DATABASE, _BACKUP = "database", "backup"
 REFRESH_MS = 250  # a text that changes more often can't be read
@@ -95,7 +96,9 @@ class StatusBar(ttk.Frame):
         self.columnconfigure(0, weight=1)
         self.messages = MessageBar(self, elsewhere)
         self.messages.grid(row=0, column=0, columnspan=4, sticky="ew")
-        self._status = ttk.Label(self, textvariable=status, style="Bar.TLabel", anchor="w")
+        self._status = OneLine(self, "Bar.TLabel", "Bar.TFrame")
+        self._status.show(str(status.get()))
+        status.trace_add("write", lambda *_names: self._status.show(str(status.get())))
         self._status.grid(row=1, column=0, sticky="ew")
         self.extracts = ExtractRow(self, elsewhere)
         self.extracts.grid(row=1, column=1, padx=(12, 0))

@@ -400,14 +400,23 @@ def test_the_first_window_on_a_fine_screen_shows_form_and_list(
     assert not across_the_list(window).winfo_manager()
 
 
+@pytest.fixture
+def _scaling_of_the_display(window: Window) -> Iterator[None]:
+    """Tk keeps it for a display, and so for the windows of later tests."""
+    before = window.app.tk.call("tk", "scaling")
+    yield
+    window.app.tk.call("tk", "scaling", before)
+
+
+@pytest.mark.usefixtures("_scaling_of_the_display")
 def test_a_screen_that_turns_out_to_be_fine_gets_a_larger_first_window(window: Window) -> None:
     before = window.app.winfo_width()
     window.app._preferences._desktop_answered(DesktopPreference(dpi=106))
     window.until(lambda: window.app.winfo_width() > before, "the larger window")
-    resize(window, "900x700")
+    resize(window, "1000x800")
     window.app._preferences._desktop_answered(DesktopPreference(dpi=140))
     window.settle()
-    assert window.app.winfo_width() == 900  # somebody has chosen that size
+    assert window.app.winfo_width() == 1000  # somebody has chosen that size
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "platform"])
@@ -455,3 +464,17 @@ def test_notes_show_that_they_scroll_and_follow_a_paste(window: Window) -> None:
     window.until(lambda: notes.index("insert").startswith("30."), "the paste")
     window.settle()
     assert bar.winfo_manager() and notes.bbox("insert")
+
+
+def test_a_status_that_does_not_fit_ends_with_an_ellipsis_and_has_a_tooltip(window: Window) -> None:
+    resize(window, SMALL)
+    told = "Saved. " * 60
+    window.app.status.set(told)
+    window.settle()
+    line = window.app.status_bar._status
+    shown = str(line._label.cget("text"))
+    assert shown.endswith("…") and line._tooltip.text == told and line.text == told
+    assert line._label.winfo_width() <= line.winfo_width()
+    window.app.status.set("Ready")
+    window.settle()
+    assert line._label.cget("text") == "Ready" and not line._tooltip.text
