@@ -4,6 +4,7 @@ The schema and the two sample servers live at the top of the checkout, where peo
 them inside the package, in ``abq_data_entry/bundled/``.
 """
 
+import shutil
 from pathlib import Path
 
 from setuptools import setup
@@ -16,6 +17,8 @@ class BuildWithBundledFiles(build_py):
     """Copies the bundled files into the build, never into the source tree."""
 
     def run(self) -> None:
+        if not self.editable_mode:  # modules of an earlier build, gone from the source since, would be packed again
+            shutil.rmtree(Path(self.build_lib, "abq_data_entry"), ignore_errors=True)
         super().run()
         if self.editable_mode:  # an editable installation finds them in the checkout
             return

@@ -142,7 +142,7 @@ class TestPlayed:
 
 @pytest.mark.demo
 @without_virtual_display
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_all_that_was_started(number: signal.Signals, workspace: Path) -> None:
     process = _start(workspace / "interrupted", workspace)
     try:

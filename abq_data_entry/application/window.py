@@ -208,8 +208,14 @@ class Application(tk.Tk):
         self.status_bar.show_connection("No database", warning=True)
         self.record_list.show_problem(text, self.messages.command(retry))
 
+    interrupted = False
+    """Whether Ctrl-C, or a signal that counts as such, came in a callback."""
+
     def report_callback_exception(self, exc: Any, val: Any, tb: Any) -> None:
-        """An error in a callback: the log has all of it, the user a sentence."""
+        """An error in a callback: the log has all of it, the user a sentence. Ctrl-C is kept for whoever opened us."""
+        if issubclass(exc, KeyboardInterrupt):
+            self.interrupted = True
+            return
         log.critical("error in the window", exc_info=(exc, val, tb))
         self.status.set(f"Something went wrong ({exc.__name__}); the details are in the log file")
 

@@ -75,7 +75,8 @@ def interrupt_sets() -> Iterator[threading.Event]:
 
 @contextmanager
 def termination_interrupts() -> Iterator[None]:
-    """SIGTERM ends the block like Ctrl-C, so that what it started is ended and temporary files go."""
+    """SIGTERM, and SIGHUP of a terminal that is closed, end the block like Ctrl-C, so that what it started is ended
+    and temporary files go. A SIGHUP that is ignored (nohup) stays ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -83,8 +84,13 @@ def termination_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -49,6 +49,8 @@ def _show() -> None:
     try:
         window = Application()
         gc.freeze()
+        if window.interrupted:
+            raise KeyboardInterrupt
     except tk.TclError as error:
         if "display" in str(error):
             raise NoDisplay from error

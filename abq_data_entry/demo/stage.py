@@ -90,6 +90,8 @@ class Stage:
             exists = self.window.winfo_exists()
         except tk.TclError:
             exists = False
+        if self.window.interrupted:
+            raise KeyboardInterrupt
         if self._error is not None:
             raise self._error
         if not exists:

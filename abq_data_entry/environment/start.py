@@ -18,6 +18,10 @@ def application(arguments: list[str], checkout: str) -> int:
     """Run the application with these command line words; returns its exit code (1 when it can't be started)."""
     from abq_data_entry import display
 
+    if _asks_for_help(arguments):
+        from abq_data_entry.commands.line import run
+
+        return run(arguments)
     demo = arguments[:1] == ["demo"]
     opens_window = demo or not arguments
     if opens_window and not demo and not display.available():
@@ -44,6 +48,11 @@ def application(arguments: list[str], checkout: str) -> int:
     from abq_data_entry.__main__ import main
 
     return main(arguments)
+
+
+def _asks_for_help(arguments: list[str]) -> bool:
+    """Whether the words only want the help or the version, which take no package: any Python can answer."""
+    return any(each in ("--help", "-h", "--version") for each in arguments)
 
 
 def enter(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from abq_data_entry.environment import EnvironmentProblem
+from abq_data_entry.environment import EnvironmentProblem, progress
 from abq_data_entry.environment.glance import (
     ASKED_PYTHON,
     BUILD_LOCK,
@@ -27,6 +27,14 @@ from abq_data_entry.environment.glance import (
 
 DEVELOPMENT_LOCKS = (*LOCKS, "requirements-dev.lock")
 LOG = "abq-install.log"
+_INTERCEPTED = ("CERTIFICATE_VERIFY_FAILED", "SSLCertVerificationError", "certificate verify failed")
+_INTERCEPTION = (
+    "The packages could not be fetched: this network shows a certificate of its own in place of the package index's, "
+    "as a company's proxy does that reads encrypted connections. Name the file of its certificate authority (PEM; ask "
+    "your network's administrator), then start again: "
+    + ("set PIP_CERT=C:\\path\\to\\ca.pem" if os.name == "nt" else "export PIP_CERT=/path/to/ca.pem")
+    + " ({log})"
+)
 
 
 def base_executable() -> str:
@@ -43,6 +51,11 @@ class VirtualEnvironment:
         self.folder = self.checkout / ".venv"
         self.locks = locks
         self.python = Path(python_in(str(self.folder)))
+
+    @property
+    def _temporary(self) -> Path:
+        """Temporary files of the installation: what an interrupted one leaves goes with the next start."""
+        return self.folder / "tmp"
 
     def is_running(self) -> bool:
         """Whether this process runs in it."""
@@ -71,6 +84,11 @@ class VirtualEnvironment:
         Raises:
             EnvironmentProblem: it could not be made; the text says why in one line.
         """
+        if os.pathsep in str(self.folder):
+            raise EnvironmentProblem(
+                f"{self.checkout} has a {os.pathsep!r} in its name, which separates folders in lists such as PATH: "
+                "Python makes no environment there. Give the folder another name, then start again."
+            )
         try:
             with _locked(self.folder.with_name(".venv.lock")) as lock:
                 if self.fits() and self.stamp().get("python") == this_python():
@@ -100,6 +118,7 @@ class VirtualEnvironment:
         (self.folder / MARKER).touch()
         (self.folder / STAMP).unlink(missing_ok=True)
         (self.folder / LOG).write_text("", "utf-8")
+        self._temporary.mkdir(exist_ok=True)
         if not reused:
             self._run([base_executable(), "-I", "-m", "venv", str(self.folder)], lock)
         for name in (BUILD_LOCK, self.locks[-1]):
@@ -114,7 +133,10 @@ class VirtualEnvironment:
                 "--progress-bar=off",
                 "--no-warn-script-location",
             ]
-            self._run([str(self.python), "-I", "-m", "pip", "install", *options, "-r", str(self.checkout / name)], lock)
+            wanted = self.checkout / name
+            command = [str(self.python), "-I", "-m", "pip", "install", *options, "-r", str(wanted)]
+            self._run(command, lock, progress.packages_in(wanted))
+        self._remove_temporary()
 
     def _can_be_reused(self) -> bool:
         """Whether packages may be installed over what is there: a whole environment of this Python, made here."""
@@ -149,28 +171,44 @@ class VirtualEnvironment:
         elif self.folder.exists():
             shutil.rmtree(self.folder)
 
-    def _run(self, command: list[str], lock: int) -> None:
-        """Run one step into the log. It inherits the lock: should we be killed, nobody starts over while it lives."""
+    def _remove_temporary(self) -> None:
+        import shutil
+
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _run(self, command: list[str], lock: int, packages: int = 0) -> None:
+        """Run one step into the log, and say how far it is with its packages.
+
+        It inherits the lock: should we be killed, nobody starts over while it lives.
+        """
         import subprocess
 
         environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONHOME", "PIP_TARGET")}
+        environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._temporary))
         with (self.folder / LOG).open("a", encoding="utf-8") as log:
             inherited = (lock,) if os.name == "posix" else ()
-            code = subprocess.run(
+            with subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                check=False,
                 env=environment,
                 pass_fds=inherited,
-            ).returncode
+            ) as process:
+                try:
+                    code = progress.follow(process, self.folder / LOG, packages)
+                except BaseException:  # Ctrl-C reached it too, where there is a terminal
+                    process.terminate()
+                    raise
         if code:
+            self._remove_temporary()
             raise EnvironmentProblem(self._failure())
 
     def _failure(self) -> str:
         log = self.folder / LOG
         text = log.read_text("utf-8", errors="replace")
+        if any(sign in text for sign in _INTERCEPTED):
+            return _INTERCEPTION.format(log=log)
         offline = (
             "NewConnectionError",
             "ConnectTimeout",

@@ -52,21 +52,27 @@ def _attempt(home: Home, programs: Path, idle_seconds: float) -> str:
             home.account.own(home.log)
             began = log.seek(0, os.SEEK_END)
             process = _start(home, programs, log.fileno())
-    deadline = time.monotonic() + PATIENCE
     watched = False
-    while process.poll() is None:
-        found = read_pid_file(home.cluster)
-        if found and found.status and not watched:  # before recovery, which may take longer than we live
-            start_watcher(home, found, idle_seconds)
-            watched = True
-        if found and found.ready:
-            leave_alone(process)
-            return ""
-        if time.monotonic() > deadline:
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while process.poll() is None:
+            found = read_pid_file(home.cluster)
+            if found and found.status and not watched:  # before recovery, which may take longer than we live
+                start_watcher(home, found, idle_seconds)
+                watched = True
+            if found and found.ready:
+                leave_alone(process)
+                return ""
+            if time.monotonic() > deadline:
+                process.terminate()
+                process.wait()
+                raise PostgresError(f"The database server in {home.folder} wasn't ready after {PATIENCE:.0f} seconds.")
+            time.sleep(_LOOK_AGAIN)
+    except KeyboardInterrupt:
+        if not watched:  # nobody would ever stop it
             process.terminate()
             process.wait()
-            raise PostgresError(f"The database server in {home.folder} wasn't ready after {PATIENCE:.0f} seconds.")
-        time.sleep(_LOOK_AGAIN)
+        raise
     with home.log.open("rb") as file:
         file.seek(began)
         return file.read(10_000).decode("utf-8", "replace")

@@ -114,10 +114,10 @@ class EmbeddedServer:
         programs = self._programs or binaries()
         ready_cluster(self._home, programs, self._over_tcp)
         sockets = None if self._home.passfile.exists() else socket_folder(self._home)
-        write_settings(self._home, sockets, PORT if sockets else _free_port())
         try:
+            write_settings(self._home, sockets, PORT if sockets else _free_port())
             return launch(self._home, programs, self._idle_seconds)
-        except PostgresError:
+        except BaseException:  # Ctrl-C too
             if sockets:
                 with suppress(OSError):
                     sockets.rmdir()

@@ -5,9 +5,14 @@ import hashlib
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +95,30 @@ def make_wheel(folder: Path, version: str) -> Path:
 
 def _record_digest(text: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+@contextmanager
+def tls_listener(pair: Path) -> Iterator[int]:
+    """A port that speaks TLS with this certificate and key, as a proxy does that reads encrypted connections."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    with socket.create_server(("localhost", 0)) as listener:
+        def answer_until_closed() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection, suppress(OSError), context.wrap_socket(connection, server_side=True) as encrypted:
+                    encrypted.recv(1000)
+
+        thread = threading.Thread(target=answer_until_closed)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
 
 
 @pytest.fixture

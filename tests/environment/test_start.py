@@ -10,6 +10,7 @@ import pytest
 from abq_data_entry.display import NO_DISPLAY
 from abq_data_entry.environment import glance, interpreters, start, system_packages
 from abq_data_entry.environment.interpreters import Interpreter
+from abq_data_entry.environment.virtualenv import base_executable
 
 from .conftest import ROOT, Checkout
 
@@ -21,6 +22,21 @@ def test_a_plain_start_without_a_display_names_what_works(checkout: Checkout) ->
     assert (started.returncode, started.stdout, started.stderr) == (1, "", NO_DISPLAY + "\n")
     assert "demo" in NO_DISPLAY and "weather" in NO_DISPLAY and "\n" not in NO_DISPLAY
     assert not (checkout.folder / ".venv").exists()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["db", "init", "--help"], ["upload", "rest", "-h"]])
+def test_help_and_version_need_no_set_up(words: list[str], tmp_path: Path) -> None:
+    """In a whole checkout, by a Python that has none of the packages."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(ROOT / "abq_data_entry", folder / "abq_data_entry", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("abq_data_entry.py", "pyproject.toml", "requirements.lock", "requirements-build.lock"):
+        shutil.copy(ROOT / name, folder)
+    command = [base_executable(), "-I", "-S", str(folder / "abq_data_entry.py"), *words]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+    assert (said.returncode, said.stderr) == (0, "")
+    assert "usage: abq-data-entry" in said.stdout or said.stdout.startswith("abq-data-entry ")
+    assert not (folder / ".venv").exists()
 
 
 def test_the_launcher_needs_nothing_but_the_standard_library() -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.environment import glance
+from abq_data_entry.environment import glance, progress
 from abq_data_entry.environment.glance import MARKER, STAMP
 from abq_data_entry.environment.virtualenv import base_executable
+from tests.network.certificates import authority
 
-from .conftest import Checkout, answer
+from .conftest import ROOT, Checkout, answer, tls_listener
 
 # A start that makes an environment takes some seconds here, and a minute where three others are at work.
 PATIENCE = 90.0
@@ -135,6 +136,77 @@ def test_what_cannot_be_fetched_or_is_forged_is_told_in_one_line_and_never_taken
     assert forged.returncode == 1
     assert "HASHES" in forged.stderr.splitlines()[-1]
     assert not (environment / STAMP).exists()
+
+
+def test_a_network_that_shows_its_own_certificate_is_told_as_that(checkout: Checkout, tmp_path: Path) -> None:
+    stranger = authority("Company Proxy", tmp_path)
+    with tls_listener(stranger.issue("localhost")) as port:
+        lock = checkout.folder / "requirements.lock"
+        index = f"https://localhost:{port}/simple"
+        lock.write_text(f"--index-url {index}\nseedling==1.0 --hash=sha256:{'0' * 64}\n", "utf-8")
+        started = checkout.start("weather")
+
+    assert started.returncode == 1
+    assert "PIP_CERT" in started.stderr.splitlines()[-1]
+    assert "certificate of its own" in started.stderr
+
+
+def test_a_folder_with_a_colon_in_its_name_is_told(checkout: Checkout) -> None:
+    moved = Checkout(checkout.folder.rename(checkout.folder.with_name(f"a{os.pathsep}b")))
+
+    started = moved.start("weather")
+
+    assert started.returncode == 1
+    assert f"{os.pathsep!r} in its name" in started.stderr
+    assert len(started.stderr.splitlines()) == 1
+
+
+def test_nothing_of_an_installation_is_left_in_the_temporary_folder(checkout: Checkout, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    checkout.require("2.0", digest="0" * 64)
+    assert checkout.start("weather", TMPDIR=str(temporary)).returncode == 1
+    checkout.require("1.0")
+    assert checkout.start("weather", TMPDIR=str(temporary)).returncode == 0
+    assert list(temporary.iterdir()) == []
+    assert not (checkout.folder / ".venv/tmp").exists()
+
+
+_PIPS_LOG = """\
+Ignoring colorama: markers 'sys_platform == "win32"' don't match your environment
+Collecting certifi==2026.1.4 (from -r requirements.lock (line 3))
+  Downloading certifi-2026.1.4-py3-none-any.whl (150 kB)
+Requirement already satisfied: idna==3.11 in ./lib (from -r requirements.lock (line 5))
+"""
+
+
+def test_progress_is_read_from_pips_log() -> None:
+    assert progress.told("", 4) == ""
+    assert progress.told(_PIPS_LOG, 4) == "Fetching package 2 of 3"
+    assert progress.told(_PIPS_LOG + "Installing collected packages: certifi\n", 4) == "Installing 3 packages"
+    assert progress.packages_in(ROOT / "requirements.lock") > 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of one's own is POSIX's")
+def test_somebody_at_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    ours, theirs = os.openpty()
+    code = (
+        "import subprocess, sys, pathlib\n"
+        "from abq_data_entry.environment import progress\n"
+        "slow = 'import time; print(\"Collecting certifi==1\", flush=True); time.sleep(1.5)'\n"
+        "log = pathlib.Path(sys.argv[1])\n"
+        "with log.open('ab') as file:\n"
+        "    process = subprocess.Popen([sys.executable, '-c', slow], stdout=file)\n"
+        "    sys.exit(progress.follow(process, log, 5))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(log)], cwd=ROOT, stderr=theirs, check=False)
+    os.close(theirs)
+    said = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert "Fetching package 1 of 5" in said
 
 
 def test_a_checkout_that_cannot_be_written_is_told(checkout: Checkout) -> None:
