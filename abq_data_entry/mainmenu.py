@@ -182,6 +182,7 @@ class MainMenu(tk.Menu):
 
     def make_options_menu(self, menu: tk.Menu) -> None:
         """Autofills, font size, theme, density; each takes effect at once."""
+        _show_marks(menu)
         for name, text in SWITCHES:
             menu.add_checkbutton(label=text, variable=self._settings[name])
         menu.add_separator()
@@ -211,6 +212,7 @@ class MainMenu(tk.Menu):
     def _add_fonts(self, menu: tk.Menu) -> None:
         # Asking for all fonts of a computer takes a while: only when somebody opens this menu.
         fonts = tk.Menu(menu, tearoff=False)
+        _show_marks(fonts)
 
         def fill() -> None:
             fonts.delete(0, "end")
@@ -222,9 +224,24 @@ class MainMenu(tk.Menu):
 
     def _add_choice(self, menu: tk.Menu, label: str, setting: str, values: Sequence[tuple[str, object]]) -> None:
         choices = tk.Menu(menu, tearoff=False)
+        _show_marks(choices)
         for text, value in values:
             choices.add_radiobutton(label=text, value=value, variable=self._settings[setting])
         menu.add_cascade(label=label, menu=choices)
+
+
+def _show_marks(menu: tk.Menu) -> None:
+    """Tk draws the marks of X in one colour: on the line that is chosen they have the colour of its text."""
+
+    def recolour(_event: object) -> None:
+        active, last = menu.index("active"), menu.index("end")
+        for index in range((last or 0) + 1):
+            if menu.type(index) in ("checkbutton", "radiobutton"):
+                of = "activeforeground" if index == active else "foreground"
+                menu.entryconfigure(index, selectcolor=menu.cget(of))
+
+    if str(menu.tk.call("tk", "windowingsystem")) == "x11":
+        menu.bind("<<MenuSelect>>", recolour)
 
 
 class LinuxMainMenu(MainMenu):

@@ -50,6 +50,11 @@ def configure_sizes(style: ttk.Style, look: Look) -> None:
         style.configure(f"{name}.TLabel", font="AbqStrong")
     for name in ("Note", "Error", "Warning", "Help"):
         style.configure(f"{name}.TLabel", font="AbqSmall")
+    for name in ("Quiet", "Due"):
+        style.configure(f"{name}.TButton", padding=(look.unit, 0), width=0)
+    lists = style.lookup("Treeview", "fieldbackground") or style.lookup("TFrame", "background")
+    for name in ("Empty.TLabel", "Empty.TFrame"):
+        style.configure(name, background=lists)
     if style.theme_use() != "abq":
         style.configure("Error.TLabel", foreground=look.palette.error)
 
@@ -65,6 +70,11 @@ def configure_platform(style: ttk.Style, look: Look, root: tk.Misc) -> None:
             bordercolor=[("invalid", p.error), ("focus", p.accent)],
         )
     style.map("Treeview", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.accent)])
+    for name in ("Warning.TLabel", "Warning.Bar.TLabel", "Due.TButton"):
+        style.configure(name, foreground=p.warning)
+    style.configure("Choice.TButton", anchor="w")
+    style.configure("Help.TFrame", relief="solid", borderwidth=1)
+    style.configure("Message.TFrame", relief="solid", borderwidth=2)
     if root.tk.call("tk", "windowingsystem") == "x11":
         use_marks(style, root, look.line, p.error)
 
@@ -174,9 +184,9 @@ def _buttons(style: ttk.Style, look: Look) -> None:
     )
     _choices(style, look)
     quiet = {"background": p.bar, "bordercolor": p.bar, "lightcolor": p.bar, "darkcolor": p.bar}
-    style.configure("Quiet.TButton", padding=(look.unit, 0), width=0, **quiet)
+    style.configure("Quiet.TButton", **quiet)
     style.map("Quiet.TButton", bordercolor=[("focus", p.accent)], background=[("active", p.line)])
-    style.configure("Due.TButton", padding=(look.unit, 0), width=0, foreground=p.warning, **quiet)
+    style.configure("Due.TButton", foreground=p.warning, **quiet)
     style.map("Due.TButton", bordercolor=[("focus", p.accent)], background=[("active", p.line)])
     news = {"background": p.selection, "foreground": p.on_selection, "bordercolor": p.accent}
     style.configure("News.TButton", padding=(look.unit * 2, 0), width=0, lightcolor=p.selection, darkcolor=p.selection)

@@ -25,11 +25,11 @@ class DayDialog(Dialog):
         given_up: Callable[[], object] = lambda: None,
     ) -> None:
         self._days = days
-        self._number = tk.IntVar(parent, 0)
-        self._radios: list[ttk.Radiobutton] = []
+        self._number = 0
+        self._choices: list[ttk.Button] = []
 
         def take() -> None:
-            chosen(days[self._number.get()][0])
+            chosen(days[self._number][0])
 
         super().__init__(parent, title, WHICH_DAY, "", ((command, take), ("Cancel", given_up)))
 
@@ -37,22 +37,33 @@ class DayDialog(Dialog):
         """The days below each other."""
         lines = ttk.Frame(body)
         lines.grid(row=2, column=0, sticky="w", pady=(8, 0))
-        for number, (date, words) in enumerate(self._days):
-            text = f"{date}: {words}"
-            radio = ttk.Radiobutton(lines, text=text, variable=self._number, value=number)
-            radio.grid(row=number, column=0, sticky="w", pady=(4, 0))
+        for number in range(len(self._days)):
+            each = ttk.Button(lines, style="Choice.TButton")
+            each.configure(command=lambda number=number: self._choose(number))  # type: ignore[misc]
+            each.grid(row=number, column=0, sticky="ew", pady=(4, 0))
             for key, step in (("<Up>", -1), ("<Down>", 1)):
-                radio.bind(key, lambda _event, step=step: self._step(step))  # type: ignore[misc]
+                each.bind(key, lambda _event, step=step: self._choose(self._number + step))  # type: ignore[misc]
             for key in ("<Return>", "<KP_Enter>"):
-                radio.bind(key, lambda _event: self._buttons[0].invoke())
-            self._radios.append(radio)
+                each.bind(key, lambda _event: self._take_day())
+            self._choices.append(each)
+        self._mark()
 
     def first_focus(self) -> tk.Misc:
         """The chosen day."""
-        return self._radios[self._number.get()]
+        return self._choices[self._number]
 
-    def _step(self, by: int) -> str:
-        number = max(0, min(len(self._days) - 1, self._number.get() + by))
-        self._number.set(number)
-        self._radios[number].focus_set()
+    def _choose(self, number: int) -> str:
+        self._number = max(0, min(len(self._days) - 1, number))
+        self._mark()
+        self._choices[self._number].focus_set()
         return "break"
+
+    def _take_day(self) -> str:
+        self._buttons[0].invoke()
+        return "break"
+
+    def _mark(self) -> None:
+        for number, (each, (date, words)) in enumerate(zip(self._choices, self._days, strict=True)):
+            is_chosen = number == self._number
+            each.configure(text=f"{'●' if is_chosen else '○'}  {date}: {words}", takefocus=is_chosen)
+            each.state(["selected" if is_chosen else "!selected"])

@@ -126,7 +126,7 @@ class DeliveriesWindow(SideWindow):
             text: lambda text=text: self._do(text)  # type: ignore[misc]
             for text in ("Try Again", "Cancel Delivery", "Show File")
         }
-        calls |= {"Close": self.destroy, "Forget Logins": self._callbacks.forget_logins}
+        calls |= {"Forget Logins": self._callbacks.forget_logins, "Close": self.destroy}
         return self.add_buttons(4, calls)
 
     def _bind_keys(self) -> None:

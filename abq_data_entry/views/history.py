@@ -57,8 +57,7 @@ class HistoryWindow(SideWindow):
         self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_detail())
         self._detail = Receipt(room)
         self._detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
-        self._message = ttk.Label(self.tree, style="Note.TLabel", justify="center", wraplength=560)
-        self._message.configure(font="TkDefaultFont")
+        self._message = ttk.Label(self.tree, style="Empty.TLabel", justify="center", wraplength=560)
         self.buttons = self.add_buttons(3, {"Copy": self._copy, "Refresh": self.refresh, "Close": self.destroy})
         for key in ("<<Copy>>", "<<SelectAll>>"):
             self.bind(key, lambda _event, key=key: self._copy() if key == "<<Copy>>" else self._select_all())

@@ -33,4 +33,7 @@ class Message(NamedTuple):
     @property
     def line(self) -> str:
         """The text and the beginning of the reason, for one line."""
-        return f"{self.text.rstrip('.')}. {self.detail.splitlines()[0]}" if self.detail else self.text
+        if not self.detail:
+            return self.text
+        end = "" if self.text.endswith((".", "?", "!", ":", "…")) else "."
+        return f"{self.text}{end} {self.detail.splitlines()[0]}"

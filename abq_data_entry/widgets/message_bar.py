@@ -1,7 +1,7 @@
 """The window's message bar: what came up in the background, without taking a key from whoever types.
 
-It has a line of its own at the foot of the window, always, so that nothing moves when a message comes. In full the
-messages open above it, by F8 or a click.
+It has a line of its own at the foot of the window, always, so that nothing moves when a message comes: the status bar
+keeps the height. In full the messages open above it, by F8 or a click.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class MessageBar(ttk.Frame):
         self._label = ttk.Label(self, style="Warning.Bar.TLabel", anchor="w")
         self._label.grid(row=0, column=0, sticky="ew")
         self._label.bind("<Button-1>", lambda _event: self.enter())
-        # It keeps the line's height while there is nothing to tell.
         self._more = ttk.Button(self, style="Quiet.TButton", command=self.enter, takefocus=0)
         self._more.grid(row=0, column=9, padx=(_GAP, 0))
+        self._more.grid_remove()
         self._panel = MessagePanel(self.winfo_toplevel(), self._do, self._step, self.leave)
         self.bind("<Configure>", lambda _event: self._show())
         self.winfo_toplevel().bind("<FocusIn>", self._focus_moved, add=True)
@@ -165,8 +165,11 @@ class MessageBar(ttk.Frame):
         """Bring the line up to date: the newest message, its buttons where there is room, and how many more."""
         count = len(self._messages)
         newest = self._messages[0] if count else None
-        self._more.configure(text=f"{count} messages (F8)" if count > 1 else "More (F8)" if count else "")
-        self._more.state(["!disabled" if count else "disabled"])
+        self._more.configure(text=f"{count} messages (F8)" if count > 1 else "More (F8)")
+        if count:
+            self._more.grid()
+        else:
+            self._more.grid_remove()
         if newest is None or self._offer is None or newest.key != self._offer.key:
             self._since = time.monotonic()
         if newest != self._offer:

@@ -31,6 +31,7 @@ class RowMarks:
         self._page, self._key_of, self._changed = page, key_of, changed
         self._rows: dict[object, Row] = {}
         self._coming_from: Row | None = None
+        self._later: list[Callable[[], object]] = []
         self._tagged = False
         page.drawn = self._page_drawn
         tree = page.tree
@@ -40,8 +41,8 @@ class RowMarks:
         for sequence, action in (
             ("<Shift-Up>", lambda: self._extend(-1)),
             ("<Shift-Down>", lambda: self._extend(1)),
-            ("<Control-Up>", lambda: page.step(-1)),
-            ("<Control-Down>", lambda: page.step(1)),
+            ("<Control-Up>", lambda: self._move(-1)),
+            ("<Control-Down>", lambda: self._move(1)),
             ("<Control-space>", self._toggle),
             ("<Command-a>" if mac else "<Control-a>", all_wanted),
             ("<<SelectAll>>", all_wanted),
@@ -70,13 +71,25 @@ class RowMarks:
     def clear(self) -> None:
         """Choose none."""
         self._coming_from = None
+        self._later.clear()
         if self._rows:
             self._rows = {}
             self._draw()
 
+    def _must_wait(self, action: Callable[[], object]) -> bool:
+        """While the next row is fetched, keys are kept in their order."""
+        if self._coming_from is None:
+            return False
+        self._later.append(action)
+        return True
+
+    def _move(self, steps: int) -> None:
+        if not self._must_wait(lambda: self._move(steps)):
+            self._page.step(steps)
+
     def _extend(self, steps: int) -> None:
         row = self._page.selected
-        if row is None or self._coming_from is not None:
+        if row is None or self._must_wait(lambda: self._extend(steps)):
             return
         self._coming_from = row
         self._page.step(steps)
@@ -95,10 +108,12 @@ class RowMarks:
             self._rows[self._key_of(left)] = left
             self._rows[self._key_of(row)] = row
         self._draw()
+        while self._later and self._coming_from is None:
+            self._later.pop(0)()
 
     def _toggle(self) -> None:
         row = self._page.selected
-        if row is None:
+        if row is None or self._must_wait(self._toggle):
             return
         if self._rows.pop(self._key_of(row), None) is None:
             self._rows[self._key_of(row)] = row

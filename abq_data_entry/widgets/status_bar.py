@@ -106,6 +106,9 @@ class StatusBar(ttk.Frame):
         self._connection.grid(row=1, column=2, padx=(12, 0))
         self._jobs = ttk.Frame(self, style="Bar.TFrame")
         self._jobs.grid(row=1, column=3)
+        self._one_button = ttk.Button(self, style="Quiet.TButton")  # never shown: both lines are as high as it
+        self._keep_height()
+        self.winfo_toplevel().bind("<<LookChanged>>", lambda _event: self._keep_height(), add=True)
         self.bind("<Configure>", lambda _event: self._share_room())
 
     def add_job(self, name: str, cancel: Callable[[], object]) -> RunningLine:
@@ -144,6 +147,10 @@ class StatusBar(ttk.Frame):
     def show_connection(self, text: str, warning: bool = False) -> None:
         """Say how the database is doing; an empty text when all is well."""
         self._connection.configure(text=text, style="Warning.Bar.TLabel" if warning else "Bar.TLabel")
+
+    def _keep_height(self) -> None:
+        """What comes and goes in these lines moves nothing above them."""
+        self.rowconfigure((0, 1), minsize=self._one_button.winfo_reqheight())
 
     def _show_lasting(self, key: str, text: str, actions: Sequence[tuple[str, Callable[[], object]]]) -> None:
         if text:

@@ -139,10 +139,11 @@ def test_the_day_is_asked_for_where_the_form_has_none_to_send(
     dialog = window.dialog()
     assert isinstance(dialog, DayDialog) and [date for date, _ in dialog._days] == [YESTERDAY, BEFORE]
     assert "1 record. REST: not sent" in dialog._days[0][1]
-    radios = dialog._radios
-    window.until(lambda: window.app.focus_get() is radios[0], "the focus")
+    days = dialog._choices
+    window.until(lambda: window.app.focus_get() is days[0], "the focus")
     window.press("Down")
-    window.until(lambda: window.app.focus_get() is radios[1], "the other day")
+    window.until(lambda: window.app.focus_get() is days[1], "the other day")
+    assert [str(each.cget("text"))[0] for each in days] == ["○", "●"]
     window.press("Return")
     window.until(lambda: any(isinstance(each, LoginDialog) for each in window.dialogs), "the login")
     log_in(window, REST_TITLE, "test", "test")

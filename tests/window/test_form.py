@@ -145,7 +145,8 @@ def test_changing_the_technician_changes_what_was_meant(
     window.app.form.inputs[F.TECHNICIAN].focus_set()
     window.type("p\n")
     line = window.app.form._check_panel.technician_line
-    assert line.text == "Begun by J Simms; what you save says P Taylor." and line.winfo_ismapped()
+    window.until(lambda: line.text and line.winfo_ismapped(), "the question")
+    assert line.text == "Begun by J Simms; what you save says P Taylor."
     if keys:
         window.press(*keys)
     window.app.form.submit()
@@ -278,6 +279,25 @@ def test_another_plot_for_an_opened_record_brings_its_own_seed_sample(window: Wi
     window.fill(Plot="1")
     assert window.text(F.SEED_SAMPLE) == "AXM477"
     assert not window.app.form.changed
+
+
+def test_the_lab_typed_over_itself_leaves_the_seed_sample_of_an_opened_record(
+    window: Window, stored: SQLModel
+) -> None:
+    stored.save_record(record(2, today(window)))  # AXM477, where AXM478 grows now
+    window.begin_check()
+    window.app.checks.refresh()
+    open_plot(window, 2)
+    window.app.form.inputs[F.LAB].focus_set()
+    window.press("ctrl+a")
+    window.type("A\n")
+    window.settle()
+    assert (window.text(F.SEED_SAMPLE), window.text(F.LAB)) == ("AXM477", "A")
+    window.app.form.inputs[F.TIME].focus_set()
+    window.press("ctrl+a", "BackSpace")
+    window.type("8\n")
+    window.settle()
+    assert window.text(F.SEED_SAMPLE) == "AXM477" and not window.app.form.changed
 
 
 def test_a_dialog_that_takes_the_focus_makes_no_field_wrong(window: Window) -> None:

@@ -73,6 +73,11 @@ def in_front(window: Window) -> str:
     return str(focus.cget("text")) if focus is not None and focus.winfo_class() == "TButton" else ""
 
 
+def test_a_line_of_the_bar_ends_the_sentence_once() -> None:
+    lines = [Message("x", text, "Why.\nMore.").line for text in ("It failed.", "Withdraw it?", "Not sent")]
+    assert lines == ["It failed. Why.", "Withdraw it? Why.", "Not sent. Why."]
+
+
 # -- dialog or bar ------------------------------------------------------------------------------------------
 
 

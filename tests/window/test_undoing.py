@@ -226,6 +226,23 @@ def test_rows_are_chosen_by_keyboard_on_any_page(listed: Window) -> None:
     listed.until(lambda: len(chosen(listed)) == 12, "all of them")
 
 
+def test_keys_that_come_while_a_page_is_fetched_are_kept_in_their_order(listed: Window) -> None:
+    listed.app.geometry("800x480")
+    listed.app.show_record_list()
+    listed.until(lambda: len(listed.app.record_list.page.rows) < 12, "a small page")
+    listed.press("Home")
+    listed.settle()
+    listed.press(*["shift+Down"] * 11)
+    listed.until(lambda: chosen(listed) == list(range(1, 13)), "all rows")
+    listed.press("Escape", "Home")
+    listed.settle()
+    listed.press(*["shift+Down"] * 8, "ctrl+Down", "ctrl+space")
+    listed.until(lambda: chosen(listed) == [3, *range(4, 13)], "nine rows, and the one after them")
+    listed.press(*["shift+Up"] * 3)
+    listed.settle()
+    assert len(chosen(listed)) < 10
+
+
 def test_many_are_corrected_and_taken_back(listed: Window, stored: SQLModel) -> None:
     listed.press("shift+Down", "shift+Down")
     listed.app.callbacks["correct_many"]()
