@@ -43,8 +43,8 @@ class Backups:
         """Ask where to, then write a verified backup there."""
         if not self._may_begin("Backup"):
             return
-        name, today = str(self._app.settings["db_name"].get()), self._app.today()
-        chosen = self.ask_file("asksaveasfilename", "Back Up Database", initialfile=f"{name}-{today}.dump")
+        usual = self.kept().file_name(self._app.today())
+        chosen = self.ask_file("asksaveasfilename", "Back Up Database", initialfile=usual)
         if chosen:
             self.back_up(Path(chosen))
 

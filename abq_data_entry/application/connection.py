@@ -89,7 +89,8 @@ class Connection:
         settings = self._values = self._settings()
         self.is_opening = True
         if settings["db_host"]:
-            self._ask(settings)
+            refused = self._app.reconnecting.error if self._app.reconnecting.refused else None
+            self._ask(settings, str(refused or ""), self._person)
         else:
             self._app.status.set("Opening the database…")
             self._app.jobs.submit(

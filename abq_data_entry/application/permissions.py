@@ -20,6 +20,12 @@ _ENTERING = (
     "save_record", "new_record", "next_missing", "take_back", "withdraw_record", "move_record", "move_check",
     "correct_many",
 )  # fmt: skip
+NO_LABS = (
+    "This login belongs to no lab, so there is nothing that it could enter. An administrator can say to which it"
+    " belongs: abq-data-entry db set-labs."
+)
+_NO_BACKUP = "This login may not back the whole database up. The owner of the tables can, with the right CREATEDB."
+_NO_RESTORE = "This login may not replace this database by a backup. Its owner can, with the right CREATEDB."
 _UPLOADS = ("upload_to_corporate_rest", "upload_to_corporate_ftp")
 
 
@@ -45,8 +51,13 @@ class Permissions:
             denied["update_weather_data"] = _NO_WEATHER
         if not rights.may_manage:
             denied["show_administration"] = _NO_ADMINISTRATION
+        if not rights.may_back_up:
+            denied["back_up"] = _NO_BACKUP
+        if not rights.may_restore:
+            denied["restore"] = _NO_RESTORE
         self.denied = denied
-        self._app.form.show_read_only("" if rights.may_enter else READ_ONLY)
+        reason = READ_ONLY if not rights.may_enter else "" if rights.has_labs else NO_LABS
+        self._app.form.show_read_only(reason)
         self._app.offer_commands()
 
     def guarded(self, name: str, callback: Callable[..., object]) -> Callable[..., object]:

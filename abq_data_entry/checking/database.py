@@ -193,6 +193,7 @@ def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, a
         return Finding(not standby, f"one question and its answer; this server {role}", seconds=seconds)
 
     def tables() -> Finding[bool]:
+        _aside(inspection, lambda: _with_cursor(connection, endpoint, schema.refuse_encoding))
         look = schema.installed_version if are_made else lambda cursor: schema.check(cursor, endpoint)
         version = _aside(inspection, lambda: _with_cursor(connection, endpoint, look))
         if are_made and (version or 0) < schema.VERSION:

@@ -76,6 +76,7 @@ def prepare(options: argparse.Namespace, secrets: Secrets) -> None:
 
     settings = read_settings()
     with opened_endpoint(settings, secrets) as endpoint:
+        schema.require_encoding(endpoint)
         changed = schema.prepare(endpoint, backup_before_migration(settings, endpoint))
     state = "now" if changed else "already"
     print(f"The tables in the database {endpoint['dbname']} are {state} those of version {schema.VERSION}.")

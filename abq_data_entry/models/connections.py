@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry.constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, ServerUnreachable, TookTooLong
 from abq_data_entry.models.failures import describe_connection, describe_statement, is_lost, is_starting
-from abq_data_entry.models.session import Opened, Session
+from abq_data_entry.models.session import Opened, Session, read_all_dates
 from abq_data_entry.models.waits import (
     NO_ANSWER,
     PAGE,
@@ -285,6 +285,7 @@ class Connections:
             try:
                 connection = psycopg2.connect(make_dsn(**self.endpoint))
                 connection.autocommit = True
+                read_all_dates(connection)
                 return connection
             except psycopg2.Error as error:
                 if not is_starting(error) or time.monotonic() > deadline:

@@ -27,8 +27,8 @@ _APPLY = (
 )
 
 _GRANT = (
-    "An administrator has to grant the rights: GRANT SELECT, INSERT, UPDATE ON lab_checks, plot_checks, deliveries,"
-    ' local_weather TO "{user}";'
+    'An administrator has to give it a role: GRANT abq_technician TO "{user}"; (to enter records; abq_qa reads them,'
+    " abq_supervisor may do more)."
 )
 
 _OTHER_LAB = "This login doesn't belong to that lab, and nothing was saved. {ask}: `abq-data-entry db set-labs`."
@@ -72,6 +72,9 @@ _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     (r"no password supplied", LoginFailed, "The database asks for a password."),
     (r"role .* does not exist|Peer authentication failed|is not permitted to log in", LoginFailed,
      "The database doesn't know this user, or doesn't let it log in."),
+    (r"no pg_hba.conf entry.*no encryption", LoginFailed,
+     "The database lets this user in with encryption only, or not from this computer: check the setting db_sslmode."
+     " {ask} (the file pg_hba.conf)."),
     (r"no pg_hba.conf entry", LoginFailed,
      "The database doesn't let this user log in from this computer. {ask} (the file pg_hba.conf)."),
     (r"valid data directory|database subdirectory|could not (open|read) file|invalid page|file .* is missing",
@@ -82,6 +85,16 @@ _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
      " create_db.sql."),
     (r"too many (clients|connections)|remaining connection slots", ServerUnreachable,
      "The database has too many connections at the moment. Try again in a minute."),
+    (r"root certificate file .* does not exist|could not read root certificate", ServerUnreachable,
+     "The file of certificate authorities {root} is missing or can't be read: check the setting db_sslrootcert."),
+    (r"does not match host name", ServerUnreachable,
+     "The certificate of the database server is for another name than {host}: check the setting db_host. {ask}."),
+    (r"certificate has expired", ServerUnreachable, "The certificate of the database server has expired. {ask}."),
+    (r"certificate verify failed|self.signed certificate|unable to get local issuer", ServerUnreachable,
+     "The certificate of the database server isn't signed by the authority in {root}: this may be another server than"
+     " it says, or db_sslrootcert names the wrong file. {ask}."),
+    (r"does not support SSL", ServerUnreachable,
+     "The database server offers no encryption, and the setting db_sslmode wants it. {ask}."),
     (r"certificate|SSL|TLS", ServerUnreachable,
      "No secure connection to the database: its certificate or its TLS mode is not what the settings ask for."),
     (r"could not translate host name|Name or service not known|nodename nor servname", ServerUnreachable,
@@ -163,5 +176,7 @@ def _filled(sentence: str, endpoint: Mapping[str, str]) -> str:
         ask=_ASK_ADMINISTRATOR,
         apply=_APPLY.format(database=database),
         database=database,
+        host=endpoint.get("host", ""),
+        root=endpoint.get("sslrootcert") or "~/.postgresql/root.crt",
         grant=_GRANT.format(user=endpoint.get("user", "")),
     )

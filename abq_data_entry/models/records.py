@@ -164,3 +164,6 @@ class Rights:
     may_record_deliveries: bool = True
     may_store_weather: bool = True
     may_manage: bool = True
+    may_back_up: bool = True
+    may_restore: bool = True
+    has_labs: bool = True

@@ -51,10 +51,20 @@ def prepare(endpoint: Mapping[str, str], before: Callable[[int], object] | None 
         _refuse_newer(version)
         if version == VERSION:
             return False
+        connections.read(refuse_encoding)
         if version is not None and before is not None:
             before(version)
         apply(connections)
         return True
+    finally:
+        connections.close()
+
+
+def require_encoding(endpoint: Mapping[str, str]) -> None:
+    """Raise `DatabaseError` if the database can't hold every name and note."""
+    connections = Connections(endpoint)
+    try:
+        connections.read(refuse_encoding)
     finally:
         connections.close()
 
@@ -78,8 +88,8 @@ def _require_reading(cursor: Cursor) -> None:
     missing = [name for (name,) in cursor.fetchall()]
     if missing:
         raise RightsMissing(
-            f"This user may not read {', '.join(missing)}. An administrator has to grant it:"
-            f' GRANT SELECT ON {", ".join(missing)} TO "{_user(cursor)}";'
+            f"This user may not read {', '.join(missing)}. An administrator has to give it a role: GRANT"
+            f' abq_technician TO "{_user(cursor)}"; (to enter records; abq_qa reads them).'
         )
 
 
@@ -91,9 +101,9 @@ def apply(connections: Connections) -> None:
         connections.run_script(script)
     except psycopg2.errors.InsufficientPrivilege as error:
         detail = error.diag.message_primary or ""
-        raise RightsMissing(
-            f"This user may not make the tables of ABQ Data Entry. {_instruction(endpoint)}", detail
-        ) from None
+        wanted = connections.read(_missing_grant)
+        what = f"A superuser has to run this in the database first: {wanted}" if wanted else _instruction(endpoint)
+        raise RightsMissing(f"This user may not make the tables of ABQ Data Entry. {what}", detail) from None
     except psycopg2.Error as error:
         if error.pgcode in _RAISED_BY_SCRIPT:
             hint = error.diag.message_hint or ""
@@ -102,6 +112,27 @@ def apply(connections: Connections) -> None:
                 error.diag.message_detail or "",
             ) from None
         raise describe_statement(error, endpoint) from None
+
+
+def _missing_grant(cursor: Cursor) -> str:
+    """Return the statement that gives this user the right to make tables, '' if it has that."""
+    cursor.execute(
+        "SELECT format('GRANT USAGE, CREATE ON SCHEMA public TO %I;', current_user) WHERE current_schema() IS NULL"
+        " OR NOT has_schema_privilege(current_schema(), 'CREATE')"
+    )
+    found = cursor.fetchall()
+    return str(found[0][0]) if found else ""
+
+
+def refuse_encoding(cursor: Cursor) -> None:
+    """Raise `DatabaseError` if the database can't hold every name and note."""
+    cursor.execute("SELECT pg_encoding_to_char(encoding), datname FROM pg_database WHERE datname = current_database()")
+    ((encoding, name),) = cursor.fetchall()
+    if encoding != "UTF8":
+        raise DatabaseError(
+            f"The database {name} is encoded as {encoding}, which doesn't hold every name and note. Make one in UTF-8:"
+            f" createdb --encoding UTF8 --template template0 {name} (a dump of the old one can be restored into it)."
+        )
 
 
 def _refuse_newer(version: int | None) -> None:

@@ -6,12 +6,14 @@ the transaction, or it would be somebody else's. Startup options it refuses, so 
 
 from __future__ import annotations
 
+import datetime
 import getpass
 import platform
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
+from psycopg2.extensions import PYDATE, PYDATETIME, PYDATETIMETZ, new_type, register_type
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
@@ -27,6 +29,13 @@ _DATABASE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 _HAS_VERSION = "coalesce(has_table_privilege(to_regclass('schema_version'), 'SELECT'), false)"
 SCHEMA_VERSION_NOW = "SELECT coalesce(max(version), 0) FROM schema_version"
 """Which version the tables are of."""
+
+
+_DATES: tuple[tuple[Any, object], ...] = (
+    (PYDATE, datetime.date.min),
+    (PYDATETIME, datetime.datetime.min),
+    (PYDATETIMETZ, datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)),
+)
 
 
 class Opened(NamedTuple):
@@ -72,6 +81,19 @@ class Session:
         """Set what is needed until the end of the transaction that has begun."""
         settings = ", ".join(["set_config(%s, %s, true)"] * len(self._values))
         cursor.execute(f"SELECT {settings}", [part for pair in self._values.items() for part in pair])
+
+
+def read_all_dates(connection: Connection) -> None:
+    """Let dates before Christ, which Python hasn't, be read as its first day: one such row must not stop a page."""
+    for kind, first in _DATES:
+        register_type(new_type(kind.values, kind.name, _reader(kind, first)), connection)
+
+
+def _reader(kind: Any, first: object) -> Callable[[str | bytes | None, Cursor], object]:
+    def read(text: str | bytes | None, cursor: Cursor) -> object:
+        return first if isinstance(text, str) and text.endswith("BC") else kind(text, cursor)
+
+    return read
 
 
 def is_pooled(connection: Connection) -> bool:

@@ -22,7 +22,8 @@ _TABLES = """
 """
 # The same text of a row whatever the server's settings are; and all rows or an error, never a selection by policy.
 _SAME_TEXT = (
-    "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL timezone = 'UTC';"
+    "SET LOCAL quote_all_identifiers = off;"
+    " SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL timezone = 'UTC';"
     " SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL row_security = off;"
     " SET LOCAL statement_timeout = 0; SET LOCAL search_path = pg_catalog"
 )

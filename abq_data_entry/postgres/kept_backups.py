@@ -15,6 +15,7 @@ from .watching import UNWATCHED, Watching
 
 FOLDER = "backups"
 _PATIENCE = 600.0  # seconds for another process that makes one
+_OWN = re.compile(r"-(\d{4}-\d\d-\d\d|before-)")  # else it is another server's
 _DATED = re.compile(r"(?P<name>.+)-(?P<date>\d{4}-\d\d-\d\d)\.dump")
 
 
@@ -96,17 +97,21 @@ class KeptBackups:
             raise
         except PostgresError as error:
             raise PostgresError(
-                f"Nothing was restored, since there is no backup of the present database: {error} To go on without: "
-                "abq-data-entry db restore --no-backup FILE.",
+                f"Nothing was restored, since there is no backup of the present database: {error}",
                 error.detail,
             ) from error
+
+    def file_name(self, day: datetime.date) -> str:
+        """The name of a backup of that day."""
+        return self._file(day.isoformat()).name
 
     def _file(self, rest: str) -> Path:
         return self.folder / f"{self._name}-{rest}.dump"
 
     def _files(self, pattern: str) -> list[Path]:
         with system_errors_told("The folder of backups", self.folder):
-            return [path for path in self.folder.glob(f"{self._name}-{pattern}") if path.is_file()]
+            found = self.folder.glob(f"{self._name}-{pattern}")
+            return [path for path in found if _OWN.match(path.name[len(self._name) :]) and path.is_file()]
 
     def _make_folder(self) -> None:
         with system_errors_told("The folder of backups", self.folder):
@@ -120,9 +125,13 @@ class KeptBackups:
 
 
 def backups_of(settings: Mapping[str, object], data_folder: Path) -> KeptBackups:
-    """The backups that the settings `backup_folder` and `db_name` mean; the folder is in the data folder otherwise."""
+    """The backups that the settings `backup_folder`, `db_name` and `db_host` mean; without a folder those in the data
+    folder."""
     folder = str(settings.get("backup_folder") or "").strip()
-    return KeptBackups(Path(folder) if folder else data_folder / FOLDER, str(settings.get("db_name") or "abq"))
+    # With the server, for two of them may have databases of one name, and a folder may be shared.
+    hosts = str(settings.get("db_host") or "").replace(" ", "")
+    name = "-".join(filter(None, (str(settings.get("db_name") or "abq"), hosts)))
+    return KeptBackups(Path(folder) if folder else data_folder / FOLDER, name)
 
 
 def rotation_of(settings: Mapping[str, object]) -> Rotation | None:

@@ -413,7 +413,7 @@ class TestWatching:
 
 
 def test_the_owner_may_do_everything(model: SQLModel) -> None:
-    assert model.rights() == Rights(True, True, True, True)
+    assert model.rights() == Rights()
 
 
 def _found(notices: queue.Queue[Notice], wanted: Callable[[Notice], bool]) -> Notice:

@@ -160,3 +160,14 @@ def test_the_way_back_names_the_newest_backup(backups: KeptBackups, endpoint: di
 def test_settings(settings: dict[str, object], folder: str, rotation: tuple[int, int] | None) -> None:
     assert postgres.backups_of(settings, Path("data")).folder == Path(folder).absolute()
     assert postgres.rotation_of(settings) == rotation
+
+
+def test_dumps_of_two_servers_do_not_share_names(tmp_path: Path) -> None:
+    settings = {"backup_folder": str(tmp_path), "db_name": "abq"}
+    places = ("", "db1.lab.example", "db2.lab.example", "db1.lab.example, db2.lab.example")
+    names = {postgres.backups_of({**settings, "db_host": host}, tmp_path).file_name(TODAY) for host in places}
+    assert len(names) == 4 and f"abq-{TODAY}.dump" in names and f"abq-db1.lab.example-{TODAY}.dump" in names
+    embedded, server = (postgres.backups_of({**settings, "db_host": host}, tmp_path) for host in places[:2])
+    (tmp_path / "abq-db1.lab.example-2026-11-21.dump").touch()
+    assert not embedded.daily() and len(server.daily()) == 1
+    assert embedded.newest() is None and server.newest() is not None

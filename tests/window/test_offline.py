@@ -415,7 +415,9 @@ def test_a_password_that_changed_meanwhile_is_asked_for_again(
     single.execute(f"ALTER ROLE {OWNER} PASSWORD 'another'")
     window.until(lambda: "doesn't take the login any more" in trouble(window), "the refusal", 30)
     window.press_message("Log In…")
-    assert isinstance(window.dialog(), LoginDialog)
+    dialog = window.dialog()
+    assert isinstance(dialog, LoginDialog)
+    assert dialog._username.get() == OWNER and "password is wrong" in dialog._error
     type_login(window, OWNER, "another")
     window.until(lambda: not trouble(window), "the replay", 30)
 

@@ -49,7 +49,7 @@ def test_qa_reads_everything_and_writes_nothing(open_as: Callable[[str], Window]
     assert greyed(window) == {
         "save_record", "new_record", "next_missing", "take_back", "withdraw_record", "move_record", "move_check",
         "correct_many", "upload_to_corporate_rest", "upload_to_corporate_ftp",
-        "update_weather_data", "show_administration",
+        "update_weather_data", "show_administration", "back_up", "restore",
     }  # fmt: skip
     window.fill(Time="8:00", Lab="A")
     window.until(lambda: window.app.form.check.known, "the check")
@@ -99,7 +99,7 @@ def test_a_technician_enters_and_corrects_but_looks_after_nothing(
     open_as: Callable[[str], Window], stored: SQLModel
 ) -> None:
     window = open_as("abq_technician")
-    assert greyed(window) == {"show_administration"}
+    assert greyed(window) == {"show_administration", "back_up", "restore"}
     window.press("ctrl+shift+t")
     assert "abq_supervisor" in window.app.status.get()
     assert not [each for each in window.app.winfo_children() if isinstance(each, AdministrationWindow)]
@@ -116,7 +116,7 @@ def test_a_technician_enters_and_corrects_but_looks_after_nothing(
 
 def test_a_supervisor_looks_after_technicians_too(open_as: Callable[[str], Window], stored: SQLModel) -> None:
     window = open_as("abq_supervisor")
-    assert greyed(window) == set()
+    assert greyed(window) == {"back_up", "restore"}
     window.app.callbacks["show_administration"]()
     shown = next(each for each in window.app.winfo_children() if isinstance(each, AdministrationWindow))
     window.until(lambda: window.app.focus_get() is shown.entries["number"], "the focus")
@@ -129,4 +129,14 @@ def test_another_theme_greys_the_same_commands(open_as: Callable[[str], Window])
     window = open_as("abq_technician")
     window.app.settings["theme"].set("dark")
     window.settle()
-    assert greyed(window) == {"show_administration"}
+    assert greyed(window) == {"show_administration", "back_up", "restore"}
+
+
+def test_a_login_without_labs_is_told_before_anything_is_typed(
+    open_window: Callable[[], Window], stored: SQLModel, database: dict[str, str]
+) -> None:
+    stored.query("SELECT restrict_labs(true)")
+    stored.query(f"ALTER DATABASE {database['dbname']} SET role = abq_technician")
+    window = open_window()
+    window.until(lambda: window.app.form.inputs.read_only, "the sentence")
+    assert "belongs to no lab" in window.app.form._may_not and "set-labs" in window.app.form._may_not
