@@ -27,12 +27,13 @@ BELOW = {
     "transfer": set(),
     "logfile": {"folders"},
     "observation": set(),
+    "remote_names": set(),
     "retrying": set(),
-    "network": {"constants", "observation", "version"},
+    "network": {"constants", "observation", "remote_names", "version"},
     "postgres": {"constants", "folders", "retrying"},
-    "models": {"fields", "constants", "folders", "observation", "retrying"},
-    "outbox": {"models", "network", "constants", "folders", "retrying"},
-    "checking": {"models", "network", "postgres", "version"},
+    "models": {"fields", "constants", "folders", "observation", "remote_names", "retrying"},
+    "outbox": {"models", "network", "constants", "folders", "remote_names", "retrying"},
+    "checking": {"models", "network", "postgres", "remote_names", "version"},
     "journal": {"models", "fields", "constants", "folders"},
     "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"widgets", "fields", "constants", "themes"},
@@ -40,7 +41,8 @@ BELOW = {
 }
 WITHOUT_TK = (
     "constants", "fields", "folders", "models", "network", "outbox", "journal", "checking", "postgres", "environment",
-    "commands", "logfile", "keyring_store", "observation", "retrying", "transfer", "version", "display", "__main__",
+    "commands", "logfile", "keyring_store", "observation", "remote_names", "retrying", "transfer", "version", "display",
+    "__main__",
 )  # fmt: skip
 
 

@@ -65,10 +65,12 @@ class Attempts:
 
         Raises `NoRecords` if there are none.
         """
+        outbox.require_usable(kind, self._values)
         known = outbox.known_version(self._model, date, kind)
         destination = outbox.destination_of(kind, self._values)
         head = outbox.heads_in(self._model)
-        delivery = self._box.add(self._model, date, destination, username, known, head)
+        name = str(self._values["abq_upload_name"])
+        delivery = self._box.add(self._model, date, destination, username, known, head, name)
         outbox.record(self._box, self._model)
         return self._send(delivery)
 

@@ -158,10 +158,14 @@ def _once(state: str, following: str) -> str:
     return state if following == state else f"{state} {following}".strip()
 
 
+def _other_name(delivery: Delivery) -> str:
+    return "" if delivery.sent_as == delivery.name else f", called {delivery.sent_as} there"
+
+
 def _receipt(delivery: Delivery, following: str) -> str:
     lines = [
         f"{delivery.name}, version {delivery.version}, {delivery.size:,} bytes, number {delivery.short}",
-        f"to {delivery.address} by {delivery.kind.upper()}, as {delivery.username}",
+        f"to {delivery.address} by {delivery.kind.upper()}, as {delivery.username}{_other_name(delivery)}",
         f"SHA-256 {delivery.sha256}",
         _once(f"{delivery.state.capitalize()}.", following),
     ]

@@ -7,12 +7,12 @@ import ftplib
 import ssl
 import time
 
-from ..network import encryption
+from ..network import encryption, ftp_folder
 from ..network.failures import InvalidInput
 from ..network.ftp_login import Login, certificate_of, ftp_security
 from ..network.ftp_session import Session
 from ..network.guard import is_loopback
-from . import route, tiny_file
+from . import names, route, tiny_file
 from .steps import Finding, Inspection, Steps, Terms, in_words, shown
 
 _PLAIN = "Names, passwords and files can be read on the way. Ask for encryption; the setting is abq_ftp_security."
@@ -34,6 +34,7 @@ def ftp(terms: Terms) -> Steps[None]:
     """Check the server."""
     host, number = str(terms.settings["abq_ftp_host"]), int(str(terms.settings["abq_ftp_port"]))
     inspection = Inspection(f"FTP server {host}:{number}", terms)
+    yield from names.usable(inspection, "abq_ftp_folder", "abq_upload_name")
     try:
         security = ftp_security(host, str(terms.settings["abq_ftp_security"]))
         ca_file = str(terms.settings["abq_ca_file"]) or None
@@ -49,6 +50,8 @@ def ftp(terms: Terms) -> Steps[None]:
         if login is None:
             return
         yield from inspection.step("Login", lambda: _log_in(session, *login))
+        if folder := str(terms.settings["abq_ftp_folder"]):
+            yield from inspection.step("Folder", lambda: _enter(session, folder, terms.wanted.write))
         if terms.wanted.write:
             yield from inspection.step("Write test", lambda: _store(session))
         session.say_goodbye()
@@ -93,6 +96,16 @@ def _log_in(session: Session, username: str, password: str) -> Finding[None]:
     session.login(username, password)
     session.protect_data()
     return Finding(None, f"{username} is logged in")
+
+
+def _enter(session: Session, folder: str, may_make: bool) -> Finding[None]:
+    try:
+        made = ftp_folder.enter(session, folder, make=may_make)
+    except ftp_folder.FolderRefused:
+        if may_make:
+            raise
+        return Finding(None, f"{folder} can't be entered", names.MADE_LATER)
+    return Finding(None, f"{folder} was made" if made else f"{folder} is there")
 
 
 def _store(session: Session) -> Finding[None]:

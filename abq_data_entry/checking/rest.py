@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..network.failures import InvalidInput, http_status_in_words
-from . import tiny_file, web
+from . import names, tiny_file, web
 from .steps import Finding, Inspection, Steps, Terms
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def rest(terms: Terms) -> Steps[None]:
     """Check the service."""
     addresses = {"login": str(terms.settings["abq_auth_url"]), "upload": str(terms.settings["abq_upload_url"])}
     inspection = Inspection(f"REST service {web.place_of(addresses['upload'])}".strip(), terms)
+    yield from names.usable(inspection, "abq_upload_name")
     options = terms.chosen(ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy")
     seen: set[tuple[str, str]] = set()
     for url in addresses.values():

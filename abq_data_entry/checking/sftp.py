@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..network import known_hosts as host_keys
-from . import route, tiny_file
+from . import names, route, tiny_file
 from .steps import Finding, Inspection, Steps, Terms, shown
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def sftp(terms: Terms) -> Steps[None]:
 
     host, number = str(terms.settings["abq_ftp_host"]), int(str(terms.settings["abq_sftp_port"]))
     inspection = Inspection(f"SFTP server {host}:{number}", terms)
+    yield from names.usable(inspection, "abq_ftp_folder", "abq_upload_name")
     addresses = yield from route.name(inspection, host, number)
     yield from route.port(inspection, host, number, addresses)
     chosen = str(terms.settings["abq_sftp_known_hosts"])
@@ -34,6 +35,8 @@ def sftp(terms: Terms) -> Steps[None]:
         if known is None:
             return
         session = yield from inspection.step("Login", lambda: _log_in(terms, login, transport, *known))
+        if folder := str(terms.settings["abq_ftp_folder"]):
+            yield from inspection.step("Folder", lambda: _enter(session, folder, terms.wanted.write))
         if terms.wanted.write:
             yield from inspection.step("Write test", lambda: _store(session))
 
@@ -77,6 +80,18 @@ def _log_in(
     else:
         return Finding(session, f"{username} is logged in")
     raise failure
+
+
+def _enter(session: ShellSession, folder: str, may_make: bool) -> Finding[None]:
+    from ..network import sftp_folder
+
+    try:
+        made = sftp_folder.enter(session.files, folder, make=may_make)
+    except sftp_folder.FolderRefused:
+        if may_make:
+            raise
+        return Finding(None, f"{folder} can't be entered", names.MADE_LATER)
+    return Finding(None, f"{folder} was made" if made else f"{folder} is there")
 
 
 def _store(session: ShellSession) -> Finding[None]:

@@ -103,6 +103,7 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
     facts = {
         "number": delivery.identifier,
         "file": f"{delivery.name}, version {delivery.version}",
+        "sent as": delivery.sent_as if delivery.sent_as != delivery.name else "",
         "size": f"{delivery.size} bytes",
         "SHA-256": delivery.sha256,
         "to": f"{delivery.address} by {delivery.kind}, as {delivery.username}",

@@ -31,10 +31,10 @@ def sending(kind: str, values: Mapping[str, object], login: tuple[str, str]) -> 
         sender = opened.enter_context(room.sender(kind, values, *login))
         may_ask = can_ask() and not values["abq_sftp_host_key"]
 
-        def send(path: Path, *, progress: Progress, cancel: threading.Event) -> None:
+        def send(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
             nonlocal sender, may_ask
             try:
-                sender(path, progress=progress, cancel=cancel)
+                sender(path, name=name, progress=progress, cancel=cancel)
                 return
             except Exception as error:
                 fingerprint = room.unknown_host_key(error) if may_ask else ""
@@ -43,7 +43,7 @@ def sending(kind: str, values: Mapping[str, object], login: tuple[str, str]) -> 
                     raise
             trusting = {**values, "abq_sftp_host_key": fingerprint}
             sender = opened.enter_context(room.sender(kind, trusting, *login))
-            sender(path, progress=progress, cancel=cancel)
+            sender(path, name=name, progress=progress, cancel=cancel)
 
         yield send
 

@@ -79,9 +79,9 @@ def stopped_by_interrupt(send: Send) -> Send:
     """The same, but Ctrl-C ends the word and lets the delivery wait, where it else would cancel it for good."""
     from ..network import Cancelled
 
-    def stoppable(path: Path, *, progress: Progress, cancel: threading.Event) -> None:
+    def stoppable(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
         try:
-            send(path, progress=progress, cancel=cancel)
+            send(path, name=name, progress=progress, cancel=cancel)
         except Cancelled:
             raise KeyboardInterrupt from None
 

@@ -52,12 +52,13 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
             others = "" if options.date else _unsent(model, date, kind)
             raise NotDone(f"There are no records to upload of {date}.{others}")
         outbox, values = opened_outbox(), settings.values()
+        room.require_usable(kind, values)
         place = room.login_place(kind, values)
         login = login_for(kind, options.username, options.password_stdin, secrets, place)
         known = room.known_version(model, date, kind)
         try:
             to, head = room.destination_of(kind, values), room.heads_in(model)
-            delivery = outbox.add(model, date, to, login[0], known, head)
+            delivery = outbox.add(model, date, to, login[0], known, head, str(values["abq_upload_name"]))
         except room.NoRecords:
             raise NotDone(f"There are no records to upload of {date}.") from None
         room.record(outbox, model)

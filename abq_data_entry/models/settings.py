@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from abq_data_entry.constants import SETTINGS_FILE
 from abq_data_entry.folders import config_folder, replacement
 from abq_data_entry.models.setting_names import likely, line_of
+from abq_data_entry.remote_names import EXTRACT_PATTERN, folder_problem, name_problem
 
 _TYPES: Mapping[str, type] = {"bool": bool, "int": int, "str": str}
 _LARGEST_FILE = 1024 * 1024
@@ -18,13 +19,18 @@ _OF_THE_DATABASE = "db_"
 
 
 class Setting(NamedTuple):
-    """One setting: what it is when nobody set it, and what it may be. `choices` are the only values it can take."""
+    """One setting: what it is when nobody set it, and what it may be. `choices` are the only values it can take.
+
+    `check` returns why a text can't be used, as the end of a sentence. A file that says such a text isn't overruled by
+    the default, which would send files elsewhere: whatever uses the setting refuses it.
+    """
 
     name: str
     default: bool | int | str
     minimum: int | None = None
     maximum: int | None = None
     choices: tuple[str, ...] = ()
+    check: Callable[[str], str | None] | None = None
 
     @property
     def type(self) -> str:
@@ -42,7 +48,11 @@ class Setting(NamedTuple):
                 return f"must be at least {self.minimum}"
             if self.maximum is not None and value > self.maximum:
                 return f"must be at most {self.maximum}"
-        return None
+        return self.refusal(value)
+
+    def refusal(self, value: object) -> str | None:
+        """Return what `check` says of the value."""
+        return self.check(value) if self.check is not None and isinstance(value, str) else None
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -80,6 +90,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("abq_upload_url", "http://localhost:8000/upload"),
     Setting("abq_ftp_host", "localhost"),
     Setting("abq_ftp_port", 2100, 1, 65535),
+    Setting("abq_ftp_folder", "", check=folder_problem),
+    Setting("abq_upload_name", EXTRACT_PATTERN, check=name_problem),
     Setting("abq_ftp_security", "", choices=("", "none", "explicit", "implicit")),
     Setting("abq_ftp_passive", True),
     Setting("abq_ca_file", ""),
@@ -193,9 +205,16 @@ class SettingsModel:
         problem = self._problem(name, entry)
         if problem is None and isinstance(entry, dict):
             self.variables[name]["value"] = entry["value"]
+        elif isinstance(entry, dict) and self._is_refused(name, entry):
+            self.variables[name]["value"] = entry["value"]
+            problem = f"{problem}; until it is put right, nothing is delivered by it"
         elif name in self._settings and not self._is_doubtful(name):
             problem = f"{problem}, so its default is used: {self._settings[name].default!r}"
         return problem
+
+    def _is_refused(self, name: str, entry: Mapping[str, object]) -> bool:
+        """Whether a text isn't overruled by the default, though it can't be used."""
+        return name in self._settings and bool(self._settings[name].refusal(entry.get("value")))
 
     def _problem(self, name: str, entry: object) -> str | None:
         setting = self._settings.get(name)

@@ -17,7 +17,7 @@ from .ftp_session import Session
 from .ftp_store import Store
 from .guard import Guard
 from .source import Progress, SourceFile
-from .uploads import TIMEOUT, StoredUploads
+from .uploads import TIMEOUT, StoredUploads, checked_folder
 
 __all__ = ["TIMEOUT", "FtpUploads", "TransferIncomplete", "TransferStopped", "ftp_security", "upload_to_corporate_ftp"]
 
@@ -41,6 +41,8 @@ def upload_to_corporate_ftp(
     security: str | None = None,
     ca_file: str | os.PathLike[str] | None = None,
     passive: bool = True,
+    folder: str = "",
+    name: str | None = None,
     timeout: float = TIMEOUT,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
@@ -56,7 +58,8 @@ def upload_to_corporate_ftp(
     machine itself, explicit else. Certificates and host names are verified; `ca_file`: a PEM file with the authorities
     to trust instead of the system's. `timeout`: seconds without progress; `progress(sent, total)`: bytes, at most 20
     times a second and once at the end, on the calling thread. `passive`: we connect to the server for the data; else
-    it connects to us (active mode).
+    it connects to us (active mode). `folder`: where it goes, made where it is missing and the server
+    allows that (empty: where the login leads); `name`: what it is called there.
     Raises errors of `ftplib.all_errors`, `InvalidInput` for what can't be used, `Cancelled`.
     """
     with FtpUploads(
@@ -67,9 +70,10 @@ def upload_to_corporate_ftp(
         security=security,
         ca_file=ca_file,
         passive=passive,
+        folder=folder,
         timeout=timeout,
     ) as uploads:
-        uploads.upload(filepath, progress=progress, cancel=cancel)
+        uploads.upload(filepath, name=name, progress=progress, cancel=cancel)
 
 
 class FtpUploads(StoredUploads[Session]):
@@ -87,14 +91,16 @@ class FtpUploads(StoredUploads[Session]):
         security: str | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         passive: bool = True,
+        folder: str = "",
         timeout: float = TIMEOUT,
     ) -> None:
         """Connects to nothing yet. Raises `InvalidInput`."""
         super().__init__(timeout)
         _check_input(ftp_host, ftp_port, ftp_user, ftp_pass)
+        folder = checked_folder(folder)
         security = ftp_security(ftp_host, security)
         context = None if security == "none" else encryption.verified_context(ca_file)
-        self._login = Login(ftp_host, ftp_port, ftp_user, ftp_pass, security, context, passive)
+        self._login = Login(ftp_host, ftp_port, ftp_user, ftp_pass, security, context, passive, folder)
 
     def _log_in(self, guard: Guard) -> Session:
         return log_in(guard, self._login)

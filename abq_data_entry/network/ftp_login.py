@@ -3,7 +3,7 @@
 import ssl
 from dataclasses import dataclass
 
-from . import encryption
+from . import encryption, ftp_folder
 from .failures import InvalidInput
 from .ftp_session import Session
 from .guard import Guard, is_loopback
@@ -25,7 +25,10 @@ def ftp_security(host: str, security: str | None) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Login:
-    """Where to connect, how, and as whom. `context`: for TLS, None without; `passive`: who connects for the data."""
+    """Where to connect, how, and as whom. `context`: for TLS, None without; `passive`: who connects for the data.
+
+    `folder`: where files go, empty for the one that the server puts the user into.
+    """
 
     host: str
     port: int
@@ -34,10 +37,11 @@ class Login:
     security: str
     context: ssl.SSLContext | None
     passive: bool = True
+    folder: str = ""
 
 
 def log_in(guard: Guard, login: Login) -> Session:
-    """Return a logged-in session."""
+    """Return a logged-in session in the login's folder, which is made where it is missing."""
     session = Session(guard, login.security, login.context, login.passive)
     try:
         try:
@@ -49,6 +53,7 @@ def log_in(guard: Guard, login: Login) -> Session:
         guard.progressed()
         session.login(login.user, login.password)
         session.protect_data()
+        ftp_folder.enter(session, login.folder)
         guard.progressed()
     except BaseException:
         session.close()

@@ -119,6 +119,7 @@ class RestUploads(Uploads):
         self,
         filepath: str | os.PathLike[str],
         *,
+        name: str | None = None,
         identifier: str | None = None,
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
@@ -126,7 +127,7 @@ class RestUploads(Uploads):
     ) -> None:
         """As `Uploads.upload`; `headers`: more of them for this file's PUT, with printable values."""
         self._headers = headers or {}
-        super().upload(filepath, identifier=identifier, progress=progress, cancel=cancel)
+        super().upload(filepath, name=name, identifier=identifier, progress=progress, cancel=cancel)
 
     def log_in(self, cancel: threading.Event | None = None) -> None:
         """Log in and send no file: the next one uses this login. Raises what `upload` raises."""

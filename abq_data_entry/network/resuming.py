@@ -13,10 +13,13 @@ MOST_BREAKS = 5
 """Broken connections in one attempt, after which the next one is the outbox's."""
 
 
-def part_name(path: Path, identifier: str) -> str:
-    """Return the name under which an attempt at this delivery may have left a part of the file. Raises `OSError`."""
+def part_name(path: Path, identifier: str, name: str) -> str:
+    """Return the name under which an attempt at this delivery may have left a part of the file, which is called `name`.
+
+    Raises `OSError`.
+    """
     status = path.stat()
-    return f"{path.name}.{_mark(identifier, status.st_size, status.st_mtime)}.part"
+    return f"{name}.{_mark(identifier, status.st_size, status.st_mtime)}.part"
 
 
 def _mark(identifier: str, size: int, modified: float) -> str:

@@ -28,7 +28,7 @@ from .shell_session import (
     log_in,
 )
 from .source import Progress, SourceFile
-from .uploads import TIMEOUT, StoredUploads
+from .uploads import TIMEOUT, StoredUploads, checked_folder
 
 __all__ = [
     "TIMEOUT",
@@ -56,13 +56,16 @@ def upload_to_corporate_sftp(
     cancel: threading.Event | None = None,
     accept_host_key: AcceptHostKey | None = None,
     host_key: str = "",
+    folder: str = "",
+    name: str | None = None,
 ) -> None:
     """Store the file under its base name, in place of an older one; its size there is compared first.
 
     `known_hosts`: the file of host keys, not given: the user's own of OpenSSH. `key_file`: a private key in place of
     the password, which is its passphrase then. `accept_host_key(fingerprint)` is asked for the key of a host that was
     never seen, must answer at once, and what it accepts is written to `known_hosts`. `host_key`: the fingerprint that
-    such a key must have (`SHA256:…`), and is accepted with; any other is an alarm.
+    such a key must have (`SHA256:…`), and is accepted with; any other is an alarm. `folder`: where the file goes, made
+    where it is missing and the server allows that (empty: where the login leads); `name`: what it is called there.
     `timeout`: seconds without progress; `progress(sent, total)`: bytes, at most 20 times a second and once at the end,
     on the calling thread.
     Raises `HostKeyUnknown` (with the fingerprint), `HostKeyChanged`, `LoginRefused` and other `paramiko.SSHException`,
@@ -78,8 +81,9 @@ def upload_to_corporate_sftp(
         timeout=timeout,
         accept_host_key=accept_host_key,
         host_key=host_key,
+        folder=folder,
     ) as uploads:
-        uploads.upload(filepath, progress=progress, cancel=cancel)
+        uploads.upload(filepath, name=name, progress=progress, cancel=cancel)
 
 
 class SftpUploads(StoredUploads[ShellSession]):
@@ -99,6 +103,7 @@ class SftpUploads(StoredUploads[ShellSession]):
         timeout: float = TIMEOUT,
         accept_host_key: AcceptHostKey | None = None,
         host_key: str = "",
+        folder: str = "",
     ) -> None:
         """Connects to nothing yet. Raises `InvalidInput`, and `OSError` for a key file that can't be read."""
         super().__init__(timeout)
@@ -110,7 +115,7 @@ class SftpUploads(StoredUploads[ShellSession]):
                 f"{host_key!r} is no fingerprint of a key: it begins with SHA256: as `ssh-keygen -lf` prints it. "
                 "Check the setting abq_sftp_host_key."
             )
-        self._login = Login(host, port, username, password, key, file, host_key)
+        self._login = Login(host, port, username, password, key, file, host_key, checked_folder(folder))
         self._accept = accept_host_key or ((lambda _: True) if host_key else None)
 
     def _log_in(self, guard: Guard) -> ShellSession:

@@ -31,7 +31,7 @@ class FileSystem(NamedTuple):
 def file_system(files: paramiko.SFTPClient) -> FileSystem | None:
     """Ask how the file system is; `None` where the server doesn't tell. Raises errors of a broken connection."""
     try:
-        kind, answer = files._request(CMD_EXTENDED, "statvfs@openssh.com", ".")
+        kind, answer = files._request(CMD_EXTENDED, "statvfs@openssh.com", files.getcwd() or ".")
     except OSError as error:
         if isinstance(error, ConnectionError) or is_closed(error):
             raise

@@ -14,6 +14,7 @@ from typing import Any
 import paramiko
 
 from . import known_hosts as host_keys
+from . import sftp_folder
 from .failures import Told
 from .guard import Guard
 from .known_hosts import HostKey
@@ -56,7 +57,10 @@ class ShellConnectionCut(Told, ConnectionError):
 
 @dataclass(frozen=True, repr=False)
 class Login:
-    """Where to connect, as whom, and whom to trust; `host_key`: the fingerprint that the host's key must have."""
+    """Where to connect, as whom, and whom to trust; `host_key`: the fingerprint that the host's key must have.
+
+    `folder`: where files go, empty for the one that the login leads to.
+    """
 
     host: str
     port: int
@@ -65,6 +69,7 @@ class Login:
     key: paramiko.PKey | None
     known_hosts: Path
     host_key: str = ""
+    folder: str = ""
 
 
 class ShellSession:
@@ -87,12 +92,14 @@ class ShellSession:
 
 
 def log_in(guard: Guard, login: Login, accept: AcceptHostKey | None) -> ShellSession:
-    """Return a logged-in session with a verified host."""
+    """Return a logged-in session with a verified host, in the login's folder, which is made where it is missing."""
     known, revoked = host_keys.keys_of(login.known_hosts, login.host, login.port)
     transport = greet(guard, login, known)
     try:
         check_host_key(host_key_of(transport), known, revoked, login, accept)
-        return enter(guard, login, transport)
+        session = enter(guard, login, transport)
+        sftp_folder.enter(session.files, login.folder)
+        return session
     except BaseException:
         transport.close()
         raise

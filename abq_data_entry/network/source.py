@@ -18,12 +18,15 @@ _PROGRESS_INTERVAL = 0.05  # seconds: a window can't show more
 class SourceFile:
     """A file opened for sending; raises `OSError` when it can't be read, `InvalidInput` when it has no usable name.
 
-    `name` is the base name it gets at the destination, `size` its length in bytes, `sent` how much of it was taken.
+    `name` is what it is called at the destination (not given: its base name here), `size` its length in bytes, `sent`
+    how much of it was taken.
     """
 
-    def __init__(self, filepath: str | os.PathLike[str], progress: Progress | None = None) -> None:
+    def __init__(
+        self, filepath: str | os.PathLike[str], progress: Progress | None = None, name: str | None = None
+    ) -> None:
         path = Path(filepath)
-        self.name = usable_name(path.name)
+        self.name = usable_name(path.name if name is None else name)
         self._path = path
         self._progress = progress
         if not stat.S_ISREG(path.stat().st_mode):

@@ -11,7 +11,9 @@ import threading
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
-from .failures import HostUnknown, HostUnreachable
+from abq_data_entry.remote_names import folder_problem
+
+from .failures import HostUnknown, HostUnreachable, InvalidInput
 from .guard import Guard
 from .resuming import Breaks
 from .source import Progress, SourceFile
@@ -25,6 +27,13 @@ _TIDYING = 5.0  # the same, when nobody's file depends on it
 Same = TypeVar("Same", bound="Uploads")
 Session = TypeVar("Session")
 Over = TypeVar("Over", contravariant=True)
+
+
+def checked_folder(folder: str) -> str:
+    """Return a folder at a destination that can be asked for; raises `InvalidInput`."""
+    if problem := folder_problem(folder):
+        raise InvalidInput(f"The setting 'abq_ftp_folder' {problem}. Nothing was sent.")
+    return folder.rstrip("/") or folder[:1]
 
 
 class Uploads(abc.ABC):
@@ -49,19 +58,21 @@ class Uploads(abc.ABC):
         self,
         filepath: str | os.PathLike[str],
         *,
+        name: str | None = None,
         identifier: str | None = None,
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> None:
         """Send one file, as the function of the protocol does; logs in where that hasn't happened yet.
 
+        `name`: what it is called there (not given: its base name here);
         `identifier`: the same for every attempt of one delivery, so that a repetition can be told from another file;
         `progress`, `cancel`: of this file alone. Raises what the function of the protocol raises. After a login that
         was refused it raises the same again without asking the server, which could lock the user out.
         """
         if self._refusal is not None:
             raise self._refusal.with_traceback(None)
-        with SourceFile(filepath, progress) as source:
+        with SourceFile(filepath, progress, name) as source:
             failure = self._attempt(source, identifier, cancel)
         if failure is not None:
             raise failure  # outside of every handler: an error's context could hold what was sent

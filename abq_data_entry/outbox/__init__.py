@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .errors import Busy, OutboxError, UnknownDelivery
     from .folder import Outbox
     from .passing import may_pass, retry_after
-    from .protocols import Sender, destination_of, login_place, require_same, sender
+    from .protocols import Sender, destination_of, login_place, require_same, require_usable, sender
     from .recording import known_version, record, unrecorded
     from .refusals import login_refused, unknown_host_key
     from .rounds import Service, by_service, due, go_through
@@ -64,6 +64,7 @@ __all__ = [
     "next_attempt",
     "record",
     "require_same",
+    "require_usable",
     "retry",
     "retry_after",
     "sender",
@@ -100,6 +101,7 @@ _HOMES = {
     "next_attempt": "schedule",
     "record": "recording",
     "require_same": "protocols",
+    "require_usable": "protocols",
     "retry": "sending",
     "retry_after": "passing",
     "sender": "protocols",

@@ -41,7 +41,12 @@ def heads_in(audit: Audit) -> Callable[[datetime.date], str]:
 
 def companion(path: Path) -> Path:
     """The small file that goes with an extract: ``abq_data_record_2026-11-21.csv.audit``."""
-    return path.with_name(f"{path.name}.audit")
+    return path.with_name(companion_name(path.name))
+
+
+def companion_name(name: str) -> str:
+    """What the small file is called that goes with an extract of that name."""
+    return f"{name}.audit"
 
 
 def head_in(path: Path) -> str:

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-FORMAT = 2
+from ..remote_names import is_usable_name as is_usable_at_destination
+
+FORMAT = 3
 """The form in which deliveries stand on disk; a higher number is of a newer version of the application. Form 1 had no
-`audit_head`."""
+`audit_head`, form 2 no `sent_as`."""
 
 WAITING, SENDING, DELIVERED, FAILED, CANCELLED = "waiting", "sending", "delivered", "failed", "cancelled"
 STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED)
@@ -47,7 +49,8 @@ class Delivery:
     `identifier`: 32 hexadecimal digits; `version` counts the deliveries of the same file to the same kind of
     destination; `since`: when the present round of attempts began; `planned`: when the next attempt is due (None: at
     once); `revision` counts the changes of this very entry, so that an older state never replaces a newer one;
-    `audit_head`: where the audit stood when the extract was made (`A 12 <hash>; B 7 <hash>`), empty without an audit.
+    `audit_head`: where the audit stood when the extract was made (`A 12 <hash>; B 7 <hash>`), empty without an audit;
+    `sent_as`: what the file is called at the destination, whatever the settings say later.
     """
 
     identifier: str
@@ -69,6 +72,7 @@ class Delivery:
     reason: str = ""
     revision: int = 1
     audit_head: str = ""
+    sent_as: str = ""
 
     @property
     def short(self) -> str:
@@ -115,10 +119,12 @@ def from_text(text: str) -> Delivery:
     """Return the delivery that stands in the text; raises `ValueError` for anything else, also for a newer form."""
     content = json.loads(text)
     form = content.pop("format", None) if isinstance(content, dict) else None
-    if form not in (1, FORMAT):
+    if form not in (1, 2, FORMAT):
         raise ValueError("not a delivery in a form that is known")
     if form == 1:
         content = {**content, "audit_head": ""}
+    if form in (1, 2):
+        content = {**content, "sent_as": content.get("name", "")}
     if set(content) != {each.name for each in fields(Delivery)} or not isinstance(content["attempts"], list):
         raise ValueError("not the parts of a delivery")
     for name in ("created", "since", "changed", "planned"):
@@ -146,7 +152,7 @@ def is_usable_name(name: str) -> bool:
 
 
 def _check(delivery: Delivery) -> None:
-    texts = ("identifier", "name", "kind", "address", "username", "sha256", "state", "reason", "audit_head")
+    texts = ("identifier", "name", "kind", "address", "username", "sha256", "state", "reason", "audit_head", "sent_as")
     numbers = ("size", "version", "failures", "revision")
     if not all(isinstance(getattr(delivery, name), str) for name in texts):
         raise ValueError("a text is expected")
@@ -156,6 +162,8 @@ def _check(delivery: Delivery) -> None:
         raise ValueError("not an identifier, or not a digest")
     if delivery.state not in STATES or not is_usable_name(delivery.name):
         raise ValueError("an unknown state, or a name that can't be used")
+    if not is_usable_at_destination(delivery.sent_as) and delivery.sent_as != delivery.name:
+        raise ValueError("a name that can't be used at the destination")
     if delivery.audit_head and not _HEAD.fullmatch(delivery.audit_head):
         raise ValueError("not where an audit stands")
 

@@ -17,11 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..folders import made_durable, replacement, synced
+from ..remote_names import EXTRACT_PATTERN
 from .audit_head import companion, export_with_head, head_in
 from .delivery import CANCELLED, ENDED, FAILED, SENDING, WAITING, Delivery, Destination, to_text
 from .entries import ENTRY, Clock, Entries, add_note, recorded_in, recorded_text
 from .errors import Busy, UnknownDelivery
-from .extract import NoRecords, Records, extract_name
+from .extract import NoRecords, Records, extract_name, name_to_send_as
 from .left_there import note
 
 LANES = 64
@@ -110,11 +111,14 @@ class Outbox:
         username: str,
         known_version: int = 0,
         audit_head: Callable[[datetime.date], str] | None = None,
+        upload_name: str = EXTRACT_PATTERN,
     ) -> Delivery:
         """Write the extract of a day and put it in, to be delivered; older versions that wait are cancelled.
 
         `known_version`: the highest one that the database knows; `audit_head`: tells where the audit stands, for the
-        day's part of it to go with the extract. Raises `NoRecords`, and what the export raises; then nothing is put in.
+        day's part of it to go with the extract; `upload_name`: the pattern of what it is called at the destination.
+        Raises `NoRecords`, `OutboxError` for a pattern that can't be used, and what the export raises; then nothing is
+        put in.
         """
         identifier = uuid.uuid4().hex
         with self._locked("adding", patience=600.0):
@@ -128,10 +132,12 @@ class Outbox:
                 if head:
                     _write(companion(path), f"{head}\n")
                 size, sha256 = _measured(path)
+                sent_as = name_to_send_as(path, date, upload_name)
                 moment = self.clock()
                 delivery = Delivery(
                     identifier, path.name, date, destination.kind, destination.address, username, size, sha256,
                     known_version + 1, created=moment, since=moment, changed=moment, audit_head=head,
+                    sent_as=sent_as,
                 )  # fmt: skip
                 older = self._entries.of_file(delivery.kind, delivery.name)
                 delivery = replace(delivery, version=1 + max([known_version, *(each.version for each in older)]))

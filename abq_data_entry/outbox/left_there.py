@@ -29,7 +29,7 @@ def note(outbox: Path, delivery: Delivery) -> None:
     if delivery.kind == "rest" or not delivery.attempts or delivery.size <= KEPT_FROM:
         return
     with suppress(OSError):  # then a part may stay there; nothing else depends on it
-        name = part_name(outbox / delivery.identifier / delivery.name, delivery.identifier)
+        name = part_name(outbox / delivery.identifier / delivery.name, delivery.identifier, delivery.sent_as)
         (outbox / FOLDER).mkdir(mode=0o700, exist_ok=True)
         content = json.dumps({"kind": delivery.kind, "address": delivery.address, "name": name})
         with replacement(outbox / FOLDER / f"{delivery.identifier}.json") as temporary:

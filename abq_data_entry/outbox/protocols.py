@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ..remote_names import folder_problem, name_problem
 from . import left_there
-from .audit_head import companion, head_in
+from .audit_head import companion, companion_name, head_in
 from .delivery import Destination
 from .errors import OutboxError
 from .sending import Progress
@@ -28,8 +29,23 @@ def destination_of(kind: str, settings: Settings) -> Destination:
     """Return where `rest` or `ftp` leads by these settings; what could be secret in an address is left out."""
     if kind == "rest":
         return Destination(kind, _without_secrets(str(settings["abq_upload_url"])))
+    folder = str(settings["abq_ftp_folder"])
+    return Destination(kind, f"{_file_server(settings)}/{folder}" if folder else _file_server(settings))
+
+
+def _file_server(settings: Settings) -> str:
     port = settings["abq_sftp_port" if settings["abq_transfer"] == "sftp" else "abq_ftp_port"]
-    return Destination(kind, f"{settings['abq_ftp_host']}:{port}")
+    return f"{settings['abq_ftp_host']}:{port}"
+
+
+def require_usable(kind: str, settings: Settings) -> None:
+    """Raise `OutboxError` if the settings give no folder or no name that a file could have at `rest` or `ftp`."""
+    problems = {"abq_upload_name": name_problem(str(settings["abq_upload_name"]))}
+    if kind == "ftp":
+        problems["abq_ftp_folder"] = folder_problem(str(settings["abq_ftp_folder"]))
+    for name, problem in problems.items():
+        if problem is not None:
+            raise OutboxError(f"The setting {name!r} {problem}. Nothing was sent.")
 
 
 def login_place(kind: str, settings: Settings) -> str:
@@ -37,7 +53,7 @@ def login_place(kind: str, settings: Settings) -> str:
     if kind == "rest":
         addresses = (_without_secrets(str(settings[name])) for name in ("abq_auth_url", "abq_upload_url"))
         return " ".join(dict.fromkeys(addresses))
-    return f"{settings['abq_transfer']}://{destination_of(kind, settings).address}"
+    return f"{settings['abq_transfer']}://{_file_server(settings)}"
 
 
 def require_same(destination: Destination, settings: Settings) -> None:
@@ -75,18 +91,21 @@ class Sender:
         self._stays_open = False
         self._uploads: Uploads | None = None
 
-    def __call__(self, path: Path, *, progress: Progress, cancel: threading.Event) -> None:
-        """Send the file, with where the audit stood if the outbox has that; raises what `network` raises."""
+    def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
+        """Send the file, with where the audit stood if the outbox has that; raises what `network` raises.
+
+        `name`: what it is called there.
+        """
         if not self._stays_open:
             with self._opened() as uploads:
-                self._send(uploads, path, progress, cancel)
+                self._send(uploads, path, name, progress, cancel)
             return
         if self._uploads is None:
             self._uploads = self._opened()
-        self._send(self._uploads, path, progress, cancel)
+        self._send(self._uploads, path, name, progress, cancel)
 
-    def _send(self, uploads: Uploads, path: Path, progress: Progress, cancel: threading.Event) -> None:
-        _send(uploads, path, progress, cancel, self._with_companion)
+    def _send(self, uploads: Uploads, path: Path, name: str, progress: Progress, cancel: threading.Event) -> None:
+        _send(uploads, path, name, progress, cancel, self._with_companion)
         if self._destination is not None:
             left_there.discard(path.parent.parent, self._destination, uploads)
 
@@ -104,7 +123,7 @@ class Sender:
 
 
 def _send(
-    uploads: Uploads, path: Path, progress: Progress, cancel: threading.Event, with_companion: bool
+    uploads: Uploads, path: Path, name: str, progress: Progress, cancel: threading.Event, with_companion: bool
 ) -> None:
     """Send the file; the audit's head goes in a header, or, where that is set, just before it as a file of its own."""
     from .. import network
@@ -113,11 +132,11 @@ def _send(
     head = head_in(path)
     if head and isinstance(uploads, network.RestUploads):
         headers = {AUDIT_HEADER: head}
-        uploads.upload(path, identifier=identifier, progress=progress, cancel=cancel, headers=headers)
+        uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel, headers=headers)
         return
     if head and with_companion:
-        uploads.upload(companion(path), identifier=f"{identifier}-audit", cancel=cancel)
-    uploads.upload(path, identifier=identifier, progress=progress, cancel=cancel)
+        uploads.upload(companion(path), name=companion_name(name), identifier=f"{identifier}-audit", cancel=cancel)
+    uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
 
 
 def _by_rest(settings: Settings, username: str, password: str) -> Uploads:
@@ -144,6 +163,7 @@ def _by_ftp(settings: Settings, username: str, password: str) -> Uploads:
         username,
         password,
         passive=bool(settings["abq_ftp_passive"]),
+        folder=str(settings["abq_ftp_folder"]),
         timeout=_timeout(settings),
         **_chosen(settings, security="abq_ftp_security", ca_file="abq_ca_file"),
     )
@@ -161,6 +181,7 @@ def _by_sftp(settings: Settings, username: str, password: str) -> Uploads:
         str(settings["abq_sftp_key_file"]) or None,
         timeout=_timeout(settings),
         host_key=str(settings["abq_sftp_host_key"]),
+        folder=str(settings["abq_ftp_folder"]),
     )
 
 

@@ -28,9 +28,9 @@ Progress = Callable[[int, int], object]
 
 
 class Send(Protocol):
-    """What brings a file to its destination; raises what `network` raises."""
+    """What brings a file to its destination under this name; raises what `network` raises."""
 
-    def __call__(self, path: Path, *, progress: Progress, cancel: threading.Event) -> object: ...
+    def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> object: ...
 
 
 def deliver(
@@ -125,7 +125,8 @@ class _Sending:
                 progress(sent, total)
 
         try:
-            send(self._outbox.file_of(self._delivery), progress=noted, cancel=cancel)
+            path, name = self._outbox.file_of(self._delivery), self._delivery.sent_as
+            send(path, name=name, progress=noted, cancel=cancel)
         except Cancelled as error:
             return self._end(began, CANCELLED, "Cancelled."), error
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -153,6 +154,52 @@ def test_an_ssh_key_unknown_set_known_and_changed(check: Checks, tmp_path: Path)
             known.write_text(f"[127.0.0.1]:{other.port} {server.host_key}\n")
             changed = failure(sftp(check, other.port, known))
     assert changed.what == "Host key" and "has changed" in changed.text and "Ask your administrator" in changed.text
+
+
+@pytest.mark.parametrize("kind", ["ftp", "sftp"])
+def test_a_folder_that_is_missing_then_made_then_there(
+    kind: str, check: Checks, trusted: Authority, tmp_path: Path
+) -> None:
+    with contextlib.ExitStack() as stack:
+        if kind == "ftp":
+            ftpd = stack.enter_context(proftpd(trusted.issue("127.0.0.1"), encrypted=False))
+            folder, login = ftpd.folder, ("lab", PASSWORD)
+            options: dict[str, Any] = {"abq_ftp_port": ftpd.port, "abq_ftp_security": "none"}
+        else:
+            shell = stack.enter_context(sshd())
+            folder, login, known = shell.folder, (shell.username, "any"), tmp_path / "known_hosts"
+            known.write_text(f"[127.0.0.1]:{shell.port} {shell.host_key}\n")
+            options = {"abq_transfer": "sftp", "abq_sftp_port": shell.port, "abq_sftp_known_hosts": str(known),
+                       "abq_sftp_key_file": str(shell.key_file)}  # fmt: skip
+        options |= {"abq_ftp_host": "127.0.0.1", "abq_ftp_folder": "incoming/a"}
+        looked = step_of(check("ftp", login, **options), "Folder")
+        assert "can't be entered" in looked.text and "--write" in looked.advice and not list(folder.iterdir())
+        for expected in ("was made", "is there"):
+            steps = check("ftp", login, True, **options)
+            assert set(verdicts(steps).values()) == {OK} and expected in step_of(steps, "Folder").text
+        assert (folder / "incoming/a").is_dir() and not list((folder / "incoming/a").iterdir())
+        (folder / "file").write_bytes(b"")
+        found = failure(check("ftp", login, True, **{**options, "abq_ftp_folder": "file/a"}))
+        assert found.what == "Folder" and "abq_ftp_folder" in found.text
+
+
+@pytest.mark.parametrize("transfer", ["ftp", "sftp"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("abq_ftp_folder", "../x"), ("abq_upload_name", "a/{date}"), ("abq_upload_name", "{plot}"),
+     ("abq_upload_name", "")],
+)  # fmt: skip
+def test_a_folder_or_name_that_makes_no_sense_is_refused_by_name(
+    check: Checks, transfer: str, name: str, value: str
+) -> None:
+    values: dict[str, Any] = {name: value}
+    steps = check("ftp", abq_transfer=transfer, **values)
+    assert [step.what for step in steps] == ["Settings"] and name in failure(steps).text
+
+
+def test_a_name_without_the_date_is_told(check: Checks, ftp_server: BundledServer) -> None:
+    steps = ftp(check, ftp_server.port, abq_upload_name="latest.csv")
+    assert set(verdicts(steps).values()) == {OK} and "{date}" in step_of(steps, "Settings").advice
 
 
 def test_no_ssh_and_nobody_there(check: Checks, tmp_path: Path) -> None:

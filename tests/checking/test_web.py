@@ -166,6 +166,11 @@ def test_the_bundled_service_over_tls(check: Checks, trusted: Authority, tmp_pat
         assert set(verdicts(steps).values()) == {OK}
 
 
+def test_a_name_that_makes_no_sense_is_refused_by_name(check: Checks) -> None:
+    steps = check("rest", abq_upload_name="../{date}.csv")
+    assert [step.what for step in steps] == ["Settings"] and "abq_upload_name" in failure(steps).text
+
+
 def test_a_login_and_a_tiny_file(check: Checks, rest_server: BundledServer) -> None:
     urls: dict[str, Any] = {"abq_auth_url": rest_server.auth_url, "abq_upload_url": rest_server.upload_url}
     steps = check("rest", login=("test", "test"), write=True, **urls)

@@ -173,3 +173,33 @@ def test_programs_that_are_started_inherit_no_password(short_folder: Path, capsy
     assert server is not None
     assert WRONG.encode() not in Path(f"/proc/{server.pid}/environ").read_bytes()
     assert WRONG not in done.output
+
+
+@pytest.mark.parametrize("destination", ["rest", "ftp"])
+def test_it_gets_the_name_of_the_settings_in_the_folder_of_the_settings(
+    line: Callable[..., Outcome], rest: BundledServer, ftp: BundledServer, configure: Callable[..., None],
+    destination: str,
+) -> None:  # fmt: skip
+    configure(abq_ftp_folder="incoming", abq_upload_name="{lab}_{date}.csv", abq_ftp_host=ftp.host,
+              abq_ftp_port=ftp.port, abq_auth_url=rest.auth_url, abq_upload_url=rest.upload_url)  # fmt: skip
+    server, folder = (ftp, ftp.folder / "incoming") if destination == "ftp" else (rest, rest.folder)
+    folder.mkdir(exist_ok=True)
+    done = _upload(line, destination, "--password-stdin", stdin="test")
+    assert done.code == 0 and done.output.startswith(f"{NAME} successfully uploaded"), "here it keeps its name"
+    assert [path.name for path in folder.iterdir()] == [f"A_{DAY}.csv"], server.output()
+    number = line("deliveries").output.splitlines()[1].split()[0]
+    assert f"A_{DAY}.csv" in line("deliveries", "show", number).output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("abq_ftp_folder", "../x"), ("abq_upload_name", "../{date}.csv"), ("abq_upload_name", "")]
+)
+def test_a_folder_or_name_that_makes_no_sense_is_refused_by_name(
+    line: Callable[..., Outcome], ftp: BundledServer, configure: Callable[..., None], name: str, value: str
+) -> None:
+    configure(**{name: value}, abq_ftp_host=ftp.host, abq_ftp_port=ftp.port)
+    done = _upload(line, "ftp", "--password-stdin", stdin="test")
+    assert done.code == 1 and done.errors.splitlines()[-1].startswith(f"The setting {name!r}")
+    assert not list(ftp.folder.iterdir()) and line("deliveries").output == "There are no deliveries.\n"
+    checked = line("check", "--only", "ftp")
+    assert checked.code == 1 and name in checked.output

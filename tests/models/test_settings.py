@@ -45,6 +45,34 @@ def test_the_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
     assert all(each.problem(each.default) is None for each in SETTINGS)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("abq_upload_name", "../{date}.csv", "without /"),
+        ("abq_upload_name", "", "empty"),
+        ("abq_upload_name", "{plot}.csv", "not {plot}"),
+        ("abq_upload_name", "x" * 500, "too long"),
+        ("abq_ftp_folder", "a/../b", ".."),
+    ],
+)
+def test_a_name_or_folder_that_makes_no_sense_is_refused_by_name_and_not_overruled(
+    tmp_path: Path, name: str, value: str, words: str
+) -> None:
+    """The default would send the files elsewhere."""
+    settings = SettingsModel(FILE, tmp_path)
+    with pytest.raises(ValueError, match=name) as caught:
+        settings.set(name, value)
+    assert words in str(caught.value)
+    (tmp_path / FILE).write_text(json.dumps({name: {"type": "str", "value": value}}, indent=1))
+    read = SettingsModel(FILE, tmp_path)
+    (problem,) = read.problems
+    assert name in problem and words in problem and "line 2" in problem and "nothing is delivered" in problem
+    assert read[name] == value and not read.doubts
+    read.set("font size", 14)
+    read.save()
+    assert written(tmp_path)[name]["value"] == value
+
+
 def test_what_is_set_and_saved_is_there_again(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     settings = SettingsModel(FILE, folder)

@@ -165,8 +165,10 @@ def vsftpd(certificate: Path, *lines: str, host: str = "127.0.0.1") -> Iterator[
 
 
 @contextlib.contextmanager
-def proftpd(certificate: Path, *lines: str, host: str = "127.0.0.1") -> Iterator[RealServer]:
-    """ProFTPD with its defaults for encryption and for overwriting (not allowed)."""
+def proftpd(
+    certificate: Path, *lines: str, host: str = "127.0.0.1", encrypted: bool = True
+) -> Iterator[RealServer]:
+    """ProFTPD with its defaults for overwriting (not allowed); `encrypted`: it insists on that."""
     executable = program("proftpd")
     with workspace() as (outer, files):
         port = free_port()
@@ -200,7 +202,7 @@ DefaultRoot ~
 ExtendedLog {outer}/commands ALL
 TLSEngine on
 TLSLog {outer}/tls.log
-TLSRequired on
+TLSRequired {"on" if encrypted else "off"}
 TLSRSACertificateFile {certificate}
 TLSRSACertificateKeyFile {certificate}
 {chr(10).join(lines)}

@@ -69,7 +69,7 @@ def test_a_full_disk_after_an_attempt_lets_it_wait(box: Outbox, state: str) -> N
         waiting = deliver(box, waiting.identifier, failing(PermissionError("no")))[0]
         waiting = retry(box, waiting)
 
-    def send(path: Path, *, progress: Progress, cancel: threading.Event) -> None:
+    def send(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
         sent.append(path)
         stack.__enter__()
 

@@ -61,7 +61,7 @@ def empty_destination(request: pytest.FixtureRequest) -> None:
 
 
 def by(server: Server, **options: object) -> Send:
-    def send(path: Path, *, progress: object, cancel: threading.Event) -> None:
+    def send(path: Path, *, name: str, progress: object, cancel: threading.Event) -> None:
         with server.uploads(**options) as uploads:
             uploads.upload(path, identifier=path.parent.name, cancel=cancel)
 
@@ -152,7 +152,7 @@ def test_wrong_certificate(
                     "127.0.0.1", real.port, real.username, PASSWORD, security="explicit", ca_file=trusted.file
                 )
 
-        def send(path: Path, *, progress: object, cancel: threading.Event) -> None:
+        def send(path: Path, *, name: str, progress: object, cancel: threading.Event) -> None:
             with opened() as uploads:
                 uploads.upload(path, identifier=path.parent.name, cancel=cancel)
 

@@ -189,7 +189,7 @@ FTP_FAULTS: dict[str, tuple[dict[str, object], str]] = {
 
 
 def by_rest(port: int) -> Send:
-    def send(path: Path, *, progress: object, cancel: threading.Event) -> None:
+    def send(path: Path, *, name: str, progress: object, cancel: threading.Event) -> None:
         address = f"http://127.0.0.1:{port}/"
         network.upload_to_corporate_rest(path, address, address, "lab", "secret", timeout=PATIENCE, cancel=cancel)
 
@@ -197,7 +197,7 @@ def by_rest(port: int) -> Send:
 
 
 def by_ftp(port: int) -> Send:
-    def send(path: Path, *, progress: object, cancel: threading.Event) -> None:
+    def send(path: Path, *, name: str, progress: object, cancel: threading.Event) -> None:
         network.upload_to_corporate_ftp(path, "127.0.0.1", port, "lab", "secret", timeout=PATIENCE, cancel=cancel)
 
     return send
@@ -257,7 +257,7 @@ def test_307_from_https_to_plain_http_is_not_followed(at: str, box: Outbox, tmp_
             with context.wrap_socket(connection.socket, server_side=True) as wrapped:
                 store(Connection(wrapped, connection._ended))
 
-        def send(path: Path, *, progress: object, cancel: threading.Event) -> None:
+        def send(path: Path, *, name: str, progress: object, cancel: threading.Event) -> None:
             address = f"https://127.0.0.1:{port}/"
             network.upload_to_corporate_rest(path, address, address, "lab", "secret", ca_file=trusted.file)
 

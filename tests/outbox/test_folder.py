@@ -45,6 +45,7 @@ deliveries = st.builds(
     reason=st.text(),
     revision=st.integers(0, 1000),
     audit_head=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=50),
+    sent_as=st.sampled_from([NAME, "A 2026-11-20.csv"]),
 )
 
 
@@ -54,10 +55,12 @@ def test_a_delivery_comes_back_from_disk_as_it_was(delivery: Delivery) -> None:
 
 
 @given(deliveries)
-def test_a_delivery_of_the_form_before_is_read(delivery: Delivery) -> None:
+def test_a_delivery_of_the_forms_before_is_read(delivery: Delivery) -> None:
     content = json.loads(to_text(delivery))
+    del content["sent_as"]
+    assert from_text(json.dumps({**content, "format": 2})) == replace(delivery, sent_as=NAME)
     del content["audit_head"]
-    assert from_text(json.dumps({**content, "format": 1})) == replace(delivery, audit_head="")
+    assert from_text(json.dumps({**content, "format": 1})) == replace(delivery, audit_head="", sent_as=NAME)
     with pytest.raises(ValueError):
         from_text(json.dumps(content))
 
@@ -173,7 +176,7 @@ def test_a_strange_file_in_the_outbox_is_nobodys_delivery(box: Outbox) -> None:
 def test_an_entry_of_a_newer_version_stays_as_it_is(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
     entry = box.file_of(put).parent / "delivery.json"
-    entry.write_text('{"format": 3, "whatever": true}', encoding="utf-8")
+    entry.write_text('{"format": 4, "whatever": true}', encoding="utf-8")
     assert box.deliveries() == []
     assert "newer version" in box.problems[0] and entry.exists()
 

@@ -80,7 +80,7 @@ def test_server_that_cannot_be_reached_is_asked_another_time(server: Server, box
 
 @pytest.mark.parametrize("destination", [FTP, REST])
 def test_nothing_is_noted_that_cannot_be_there(destination: Destination, box: Outbox) -> None:
-    def fail(path: Path, *, progress: object, cancel: threading.Event) -> None:
+    def fail(path: Path, *, name: str, progress: object, cancel: threading.Event) -> None:
         raise ConnectionResetError
 
     for content in (SMALL, LARGE) if destination is REST else (SMALL,):

@@ -34,7 +34,7 @@ def test_sftp_in_place_of_ftp_by_the_settings(tmp_path: Path) -> None:
 
         def deliver() -> None:
             send = outbox.sender("ftp", settings, server.username, "")
-            send(extract, progress=lambda sent, total: None, cancel=threading.Event())
+            send(extract, name=extract.name, progress=lambda sent, total: None, cancel=threading.Event())
 
         with pytest.raises(network.HostKeyUnknown) as caught:
             deliver()
@@ -61,7 +61,7 @@ def test_every_attempt_of_a_delivery_has_the_same_key(tmp_path: Path) -> None:
             extract.parent.mkdir(exist_ok=True)
             extract.write_bytes(b"Date,Time\r\n")
             outbox.sender("rest", settings, "alice", "secret")(
-                extract, progress=lambda sent, total: None, cancel=threading.Event()
+                extract, name=extract.name, progress=lambda sent, total: None, cancel=threading.Event()
             )
             found = re.search(rb'Idempotency-Key: "(.*?)"', seen[-1])
             assert found is not None
@@ -83,7 +83,7 @@ def test_one_login_for_all_that_is_sent_within(kept: bool, logins: int, tmp_path
         with send if kept else nullcontext():
             for path in paths:
                 path.write_bytes(b"Date,Time\r\n")
-                send(path, progress=lambda sent, total: None, cancel=threading.Event())
+                send(path, name=path.name, progress=lambda sent, total: None, cancel=threading.Event())
         assert server.left.wait(5)
     assert len(server.files) == 3
     assert server.commands.count("USER lab") == logins

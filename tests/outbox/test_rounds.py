@@ -124,8 +124,8 @@ def test_a_break_in_between_costs_one_attempt(box: Outbox, rest_server: BundledS
 
     with outbox.sender("rest", values, "test", "test") as sender:
 
-        def send(path: Path, *, progress: Progress, cancel: threading.Event) -> None:
-            sender(path, progress=progress, cancel=cancel)
+        def send(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
+            sender(path, name=name, progress=progress, cancel=cancel)
             if path.parent.name == deliveries[2].identifier:
                 raise ConnectionResetError  # it is stored, and we don't know it
 

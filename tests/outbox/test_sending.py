@@ -20,7 +20,7 @@ PASSWORD = "Gr0undhog-Tuesday"
 
 
 def rest_sender(auth_url: str, upload_url: str, password: str = "test") -> outbox.Send:
-    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+    def send(path: Path, *, name: str, progress: outbox.Progress, cancel: threading.Event) -> None:
         network.upload_to_corporate_rest(
             path, upload_url, auth_url, "test", password, progress=progress, cancel=cancel, timeout=5
         )
@@ -29,14 +29,14 @@ def rest_sender(auth_url: str, upload_url: str, password: str = "test") -> outbo
 
 
 def failing(error: BaseException) -> outbox.Send:
-    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+    def send(path: Path, *, name: str, progress: outbox.Progress, cancel: threading.Event) -> None:
         progress(10, 29)
         raise error
 
     return send
 
 
-def arriving(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+def arriving(path: Path, *, name: str, progress: outbox.Progress, cancel: threading.Event) -> None:
     """Everything is well."""
 
 
@@ -52,10 +52,12 @@ def test_it_arrives_and_the_receipt_says_so(box: Outbox, rest_server: BundledSer
     added = put(box)
     seen: list[tuple[str, int]] = []
 
-    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+    def send(path: Path, *, name: str, progress: outbox.Progress, cancel: threading.Event) -> None:
         (running,) = box.deliveries()
         seen.append((running.state, len(running.attempts)))
-        rest_sender(rest_server.auth_url, rest_server.upload_url)(path, progress=progress, cancel=cancel)
+        rest_sender(rest_server.auth_url, rest_server.upload_url)(
+            path, name=name, progress=progress, cancel=cancel
+        )
 
     done, error = deliver(box, added.identifier, send)
     assert error is None and seen == [("sending", 1)]
@@ -193,7 +195,7 @@ def test_the_note_of_an_attempt_goes_with_its_outcome(box: Outbox) -> None:
     delivery = put(box)
     entry, texts = box.file_of(delivery).parent / "delivery.json", list[bytes]()
 
-    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+    def send(path: Path, *, name: str, progress: outbox.Progress, cancel: threading.Event) -> None:
         texts.append(entry.read_bytes())
         raise ConnectionResetError
 
@@ -229,7 +231,7 @@ def test_a_new_version_while_the_old_one_is_being_sent(box: Outbox) -> None:
     """The old one was begun and fails: it is not tried again, or it would replace the new one."""
     added: list[Delivery] = []
 
-    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+    def send(path: Path, *, name: str, progress: outbox.Progress, cancel: threading.Event) -> None:
         added.append(box.add(Extract(b"corrected\r\n"), DATE, REST, "lab-a"))
         raise ConnectionResetError
 
@@ -255,7 +257,7 @@ def test_two_at_once_send_it_once(box: Outbox) -> None:
     begun, go_on = threading.Event(), threading.Event()
     sent: list[Path] = []
 
-    def slowly(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+    def slowly(path: Path, *, name: str, progress: outbox.Progress, cancel: threading.Event) -> None:
         sent.append(path)
         begun.set()
         assert go_on.wait(20)
@@ -277,7 +279,7 @@ def test_two_at_once_send_it_once(box: Outbox) -> None:
 def test_other_destinations_do_not_wait_for_one_another(box: Outbox) -> None:
     rest, ftp = put(box), box.add(Extract(), DATE, FTP, "lab-a")
 
-    def send(path: Path, *, progress: outbox.Progress, cancel: threading.Event) -> None:
+    def send(path: Path, *, name: str, progress: outbox.Progress, cancel: threading.Event) -> None:
         assert attempt(box, ftp, arriving).state == "delivered"
 
     assert attempt(box, rest, send).state == "delivered"
