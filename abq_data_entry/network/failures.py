@@ -159,7 +159,8 @@ _FTP_WORDS = {
     "532": "The FTP server wants an account for storing files (532). Ask its administrator.",
     "534": "The FTP server refuses this kind of connection (534). Ask its administrator about encryption.",
     "550": "The FTP server refused the file (550): the folder may be missing, or the right to write to it.",
-    "552": "The FTP server has no space left for this user (552). Tell its administrator.",
+    "552": "The FTP server takes no more of this user (552): its space is used up, or the file is too large. Tell its "
+    "administrator.",
     "553": "The FTP server refused the file's name (553).",
 }
 

@@ -29,6 +29,10 @@ class EncryptionMissing(Told, ftplib.Error):
     """The server doesn't encrypt what was to be encrypted."""
 
 
+class NoPassiveMode(Told, ftplib.error_perm):
+    """The server doesn't say where it listens for the data."""
+
+
 class Session(ftplib.FTP):
     """An FTP session with replies of bounded length; `features` is what the server says that it can (FEAT)."""
 
@@ -151,7 +155,20 @@ class Session(ftplib.FTP):
         try:
             return ftplib.parse229(self.sendcmd("EPSV"), peer)  # noqa: S321
         except (ftplib.error_perm, ftplib.error_reply):
-            raise refused from None
+            failure = self._not_passive(refused)
+        raise failure
+
+    def _not_passive(self, refused: ftplib.Error) -> ftplib.Error:
+        """Return the error of a server with neither way of passive mode; what else a refusal may mean stays one."""
+        if not isinstance(refused, ftplib.error_perm) or isinstance(
+            ftp_replies.read_anew(refused, self.host, self._security), Told
+        ):
+            return refused
+        sentence = (
+            f"{self.host} opens no connection for files (passive mode; it answered {str(refused)[:3]}), and nothing "
+            "was sent. Ask its administrator, or set abq_ftp_passive to false."
+        )
+        return NoPassiveMode(with_what_was_said(sentence, ftp_replies.said(str(refused))))
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
         opened = self._from_us if self._passive else self._from_the_server

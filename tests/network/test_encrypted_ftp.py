@@ -196,7 +196,7 @@ def test_reason_of_the_server_when_the_data_breaks(extract: Path, trusted: Autho
         certificate=trusted.issue("127.0.0.1"), keep=1000, after=after, replies={"226": "552 full"}, files={"x": b"y"}
     )
     with serving(server) as port:
-        assert "no space left for this user (552)" in failing(port, extract, trusted.file, security="explicit")
+        assert "takes no more of this user (552)" in failing(port, extract, trusted.file, security="explicit")
     assert server.files == {"x": b"y"}
 
 

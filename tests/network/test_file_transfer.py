@@ -305,7 +305,7 @@ SILENCE = "didn't answer in time"
         (Ftp(replies={"STOR": "452 no"}), "error_temp", "no space left (452)", False),
         (Ftp(replies={"STOR": ""}), "TimedOut", SILENCE, False),
         (Ftp(replies={"226": "426 cut"}, keep=1000), "error_temp", "cut the transfer off (426)", True),
-        (Ftp(replies={"226": "552 full"}), "error_perm", "no space left for this user (552)", True),
+        (Ftp(replies={"226": "552 full"}), "error_perm", "takes no more of this user (552)", True),
         (Ftp(replies={"226": "gibberish"}), "error_proto", "doesn't speak FTP", True),
         (Ftp(replies={"226": "150-\r\n" * 2000}), "error_proto", "doesn't speak FTP", True),
         (Ftp(replies={"SIZE": ""}), "TimedOut", SILENCE, True),
