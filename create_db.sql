@@ -14,30 +14,40 @@ SET LOCAL client_min_messages = warning;
 -- anybody may make.
 DO $$ BEGIN PERFORM set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true); END $$;
 
--- Before version 15 everybody could make functions in the schema public, and so put them in the way of ours.
+-- Before version 15 everybody could make functions in the schema public, and so put them in the way of ours; a database
+-- that came from there still lets them.
 DO $$
 BEGIN
-    IF current_setting('server_version_num')::integer >= 150000 OR current_schema() <> 'public' THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_namespace, aclexplode(nspacl)
+        WHERE nspname = current_schema() AND grantee = 0 AND privilege_type = 'CREATE'
+    ) THEN
         RETURN;
     END IF;
-    IF (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'public') THEN
-        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-    ELSIF EXISTS (
-        SELECT FROM pg_namespace, aclexplode(nspacl)
-        WHERE nspname = 'public' AND grantee = 0 AND privilege_type = 'CREATE'
-    ) THEN
-        RAISE WARNING 'Everybody may make functions in the schema public of this database.'
-            USING HINT = 'A superuser should run, in this database: REVOKE CREATE ON SCHEMA public FROM PUBLIC;';
+    IF (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = current_schema()) THEN
+        EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
+    ELSE
+        RAISE WARNING 'Everybody may make functions in the schema % of this database.', current_schema()
+            USING HINT = format('A superuser should run, in this database: REVOKE CREATE ON SCHEMA %I FROM PUBLIC;',
+                current_schema());
     END IF;
 END $$;
 
--- Two workstations that start at once: the second waits here until the first is done.
-DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('abq_data_entry schema')); END $$;
+-- Two workstations that start at once: the second waits here until the first is done. Where there are tables, by a lock
+-- on one of them that nobody but the owner can take: anybody can take an advisory one, and keep it.
+DO $$
+BEGIN
+    IF to_regclass('schema_version') IS NULL THEN
+        PERFORM pg_advisory_xact_lock(hashtext('abq_data_entry schema'));
+    END IF;
+END $$;
 
 CREATE TABLE IF NOT EXISTS schema_version (
     version integer PRIMARY KEY,
     applied timestamp(0) with time zone NOT NULL DEFAULT now()
 );
+
+LOCK TABLE schema_version IN SHARE ROW EXCLUSIVE MODE;
 
 DO $$
 BEGIN
@@ -209,6 +219,19 @@ CREATE TABLE IF NOT EXISTS audit_heads (
     hash text NOT NULL
 ) WITH (fillfactor = 50);
 
+-- What was there already when the audit began: how many rows of a table and lab have no entry of their own, and the sum
+-- of the SHA-256 of their contents, in four parts. So none of them changes unseen, and none comes. Written once, at the
+-- end of this file; lab '-' has one for each table.
+CREATE TABLE IF NOT EXISTS audit_baselines (
+    table_name text NOT NULL,
+    lab_id char(1) NOT NULL,
+    rows bigint NOT NULL,
+    digest text NOT NULL,
+    columns text[] NOT NULL,
+    sequence bigint NOT NULL,
+    PRIMARY KEY (table_name, lab_id)
+);
+
 CREATE INDEX IF NOT EXISTS audit_of_a_row ON audit USING hash (key);
 CREATE INDEX IF NOT EXISTS audit_of_gone_records ON audit (lab_id, sequence)
     WHERE table_name = 'plot_checks' AND operation = 'DELETE';
@@ -228,18 +251,41 @@ CREATE TABLE IF NOT EXISTS technician_logins (
     lab_tech_id smallint NOT NULL REFERENCES lab_techs (id) ON DELETE CASCADE
 );
 
+-- Who asks: the login, or the role it has taken with SET ROLE; never the owner, whose rights some functions have.
+CREATE OR REPLACE FUNCTION asking_role() RETURNS name
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END
+$$;
+
 -- The labs whose records somebody sees; NULL: all. So it is for everybody unless labs are kept apart, and then for the
--- owner and abq_qa. What belongs to no lab is seen by all.
+-- owner and abq_qa. Nobody is told the labs of somebody else: who isn't a member of that role gets the own ones.
 CREATE OR REPLACE FUNCTION seen_labs(who name) RETURNS char(1)[]
 LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path FROM CURRENT AS $$
     SELECT ARRAY(
             SELECT lab_id FROM lab_members JOIN pg_roles ON rolname = member
-            WHERE pg_has_role(who, pg_roles.oid, 'USAGE')
-        ) || '-'::char(1)
+            WHERE pg_has_role(asking.role, pg_roles.oid, 'USAGE')
+        )
     FROM pg_class
-    WHERE pg_class.oid = 'plot_checks'::regclass AND relrowsecurity AND NOT pg_has_role(who, relowner, 'USAGE')
-        AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'abq_qa' AND pg_has_role(who, pg_roles.oid, 'USAGE'))
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN pg_has_role(asking_role(), who, 'MEMBER') THEN who ELSE asking_role() END AS role
+    ) AS asking
+    WHERE pg_class.oid = 'plot_checks'::regclass AND relrowsecurity AND NOT pg_has_role(asking.role, relowner, 'USAGE')
+        AND NOT EXISTS (
+            SELECT FROM pg_roles WHERE rolname = 'abq_qa' AND pg_has_role(asking.role, pg_roles.oid, 'USAGE')
+        )
 $$;
+
+-- Those who save for a lab wait for each other here, until the end of the transaction. Only who may enter records of the
+-- lab can make others of it wait: nobody else locks a row of labs, but an advisory lock everybody could take.
+CREATE OR REPLACE FUNCTION lock_lab(lab text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    seen char(1)[] := seen_labs(asking_role());
+BEGIN
+    IF (seen IS NULL OR lab = ANY (seen)) AND has_any_column_privilege(asking_role(), 'plot_checks', 'INSERT') THEN
+        PERFORM FROM labs WHERE id = lab FOR NO KEY UPDATE;
+    END IF;
+END $$;
 
 -- Who is entering which check now. A row counts only while the session that wrote it holds the advisory lock of that
 -- number, which the server takes back with the connection: nobody stays who has gone.
@@ -316,6 +362,13 @@ DECLARE
 BEGIN
     FOR rule IN
         SELECT * FROM (VALUES
+            ('lab_checks', 'date_of_a_check', 'date BETWEEN ''0001-01-01'' AND ''9999-12-31'''),
+            ('plot_checks', 'date_of_a_record', 'date BETWEEN ''0001-01-01'' AND ''9999-12-31'''),
+            ('deliveries', 'date_of_an_extract', 'date BETWEEN ''0001-01-01'' AND ''9999-12-31'''),
+            ('local_weather', 'moment_of_an_observation',
+                'datetime BETWEEN ''0001-01-01 00:00+00'' AND ''9999-12-30 00:00+00'''),
+            ('local_weather', 'values_are_numbers', 'coalesce(temperature, 0) <> ''NaN'' AND coalesce(rel_hum, 0) <> ''NaN'''
+                ' AND coalesce(pressure, 0) <> ''NaN'''),
             ('lab_checks', 'time_of_a_check', 'time IN (''8:00'', ''12:00'', ''16:00'', ''20:00'')'),
             ('plot_checks', 'seed_sample_of_6_characters', 'char_length(seed_sample) = 6'),
             ('plot_checks', 'humidity_within_limits', 'humidity BETWEEN 0.5 AND 52.0'),
@@ -407,17 +460,20 @@ END $$;
 -- ------------------------------------------------------------------------------------------------- versions, audit
 
 
--- Functions that run with the rights of the owner serve the tables made here, and no other of the same name.
-CREATE OR REPLACE FUNCTION require_own_table(called_by oid) RETURNS void
+-- Functions that run with the rights of the owner serve the tables made here, and no other of the same name. Returns
+-- whether the rows of that table are kept apart by lab.
+CREATE OR REPLACE FUNCTION require_own_table(called_by oid) RETURNS boolean
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    apart boolean;
 BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_class AS calling JOIN pg_class AS own USING (relnamespace, relowner)
-        WHERE calling.oid = called_by AND own.oid = 'plot_checks'::regclass
-    ) THEN
+    SELECT calling.relrowsecurity INTO apart FROM pg_class AS calling JOIN pg_class AS own USING (relnamespace, relowner)
+        WHERE calling.oid = called_by AND own.oid = 'plot_checks'::regclass;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'This function belongs to the tables of ABQ Data Entry and serves no other.'
             USING ERRCODE = 'insufficient_privilege';
     END IF;
+    RETURN apart;
 END $$;
 
 -- Keeps a record as it is until the end of the transaction; an error (SQLSTATE AB001) if it isn't of that version.
@@ -453,6 +509,9 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN 'lab_members' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'member', content -> 'member')
         WHEN 'local_weather' THEN jsonb_build_object('datetime', content -> 'datetime')
         WHEN 'technician_logins' THEN jsonb_build_object('login', content -> 'login')
+        WHEN 'schema_version' THEN jsonb_build_object('version', content -> 'version')
+        WHEN 'audit_baselines' THEN
+            jsonb_build_object('table_name', content -> 'table_name', 'lab_id', content -> 'lab_id')
         ELSE jsonb_build_object('id', content -> 'id')
     END
 $$;
@@ -465,11 +524,17 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
     WHERE key = row_key AND table_name = name
 $$;
 
+-- After the highest number there is comes 1 again, so that no row is ever stuck.
+CREATE OR REPLACE FUNCTION next_version(present integer) RETURNS integer
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN present < 2147483647 THEN present + 1 ELSE 1 END
+$$;
+
 CREATE OR REPLACE FUNCTION begin_version() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM require_own_table(TG_RELID);
-    NEW.version := 1 + last_version(TG_TABLE_NAME, audit_key(TG_TABLE_NAME, to_jsonb(NEW)));
+    NEW.version := next_version(last_version(TG_TABLE_NAME, audit_key(TG_TABLE_NAME, to_jsonb(NEW))));
     RETURN NEW;
 END $$;
 
@@ -480,8 +545,8 @@ DECLARE
     row_key jsonb := audit_key(TG_TABLE_NAME, to_jsonb(NEW));
 BEGIN
     PERFORM require_own_table(TG_RELID);
-    NEW.version := 1 + CASE WHEN row_key = audit_key(TG_TABLE_NAME, to_jsonb(OLD)) THEN OLD.version
-        ELSE greatest(OLD.version, last_version(TG_TABLE_NAME, row_key)) END;
+    NEW.version := next_version(CASE WHEN row_key = audit_key(TG_TABLE_NAME, to_jsonb(OLD)) THEN OLD.version
+        ELSE greatest(OLD.version, last_version(TG_TABLE_NAME, row_key)) END);
     RETURN NEW;
 END $$;
 
@@ -499,16 +564,16 @@ DECLARE
     before jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
     after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
     steps text[] := ARRAY[TG_OP];
+    apart boolean := require_own_table(TG_RELID);
 BEGIN
-    PERFORM require_own_table(TG_RELID);
     IF TG_OP = 'UPDATE' AND audit_key(TG_TABLE_NAME, before) <> audit_key(TG_TABLE_NAME, after) THEN
         steps := ARRAY['DELETE', 'INSERT'];
     END IF;
     entry.table_name := TG_TABLE_NAME;
     entry.database_user := session_user;
-    entry.application_user := nullif(current_setting('abq.application_user', true), '');
-    entry.workstation := nullif(current_setting('abq.workstation', true), '');
-    entry.reason := nullif(current_setting('abq.reason', true), '');
+    entry.application_user := nullif(left(current_setting('abq.application_user', true), 512), '');
+    entry.workstation := nullif(left(current_setting('abq.workstation', true), 512), '');
+    entry.reason := nullif(left(current_setting('abq.reason', true), 10000), '');
     entry.transaction := pg_current_xact_id()::text::bigint;
 
     FOREACH entry.operation IN ARRAY steps LOOP
@@ -539,9 +604,10 @@ BEGIN
                 WHERE date = (entry.key ->> 'date')::date AND outdated IS NULL AND state <> 'cancelled';
         END IF;
 
-        IF TG_TABLE_NAME <> 'local_weather' THEN
-            PERFORM pg_notify('abq_records', (entry.key || jsonb_build_object(
-                'table', TG_TABLE_NAME, 'operation', entry.operation, 'by', entry.workstation))::text);
+        -- Everybody can listen: where labs are kept apart, they hear that something was saved, and not what.
+        IF TG_TABLE_NAME NOT IN ('local_weather', 'deliveries', 'schema_version', 'audit_baselines') THEN
+            PERFORM pg_notify('abq_records', CASE WHEN apart THEN '' ELSE (entry.key || jsonb_build_object(
+                'table', TG_TABLE_NAME, 'operation', entry.operation, 'by', entry.workstation))::text END);
         END IF;
     END LOOP;
     RETURN NULL;
@@ -614,10 +680,11 @@ END $$;
 
 -- Names that a list couldn't tell apart, or that mean something else there, aren't taken. What is there already stays.
 CREATE OR REPLACE FUNCTION refuse_name() RETURNS trigger
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     other text;
 BEGIN
+    PERFORM require_own_table(TG_RELID);
     IF TG_OP = 'UPDATE' AND NEW.name = OLD.name THEN
         RETURN NEW;
     END IF;
@@ -625,27 +692,50 @@ BEGIN
         RAISE EXCEPTION 'A technician can''t be called %.', quote_literal(NEW.name) USING ERRCODE = 'check_violation';
     END IF;
     -- Of two that come at once the second waits, and sees the first.
-    PERFORM pg_advisory_xact_lock(hashtext('abq_data_entry names'));
+    PERFORM FROM schema_version FOR NO KEY UPDATE;
     SELECT name INTO other FROM lab_techs
-        WHERE id <> NEW.id AND lower(regexp_replace(name, '\s', '', 'g')) = lower(regexp_replace(NEW.name, '\s', '', 'g'));
+        WHERE id <> NEW.id AND lower(regexp_replace(name, '[[:space:]]', '', 'g'))
+            = lower(regexp_replace(NEW.name, '[[:space:]]', '', 'g'));
     IF FOUND THEN
         RAISE EXCEPTION 'There is a technician % already.', other USING ERRCODE = 'unique_violation';
     END IF;
     RETURN NEW;
 END $$;
 
+-- Whether a text is one letter, by the blocks of Unicode that hold marks, blanks and symbols, whatever the locale.
+CREATE OR REPLACE FUNCTION is_letter(id text) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT char_length(id) = 1 AND (
+        ascii(id) BETWEEN 65 AND 90 OR ascii(id) BETWEEN 97 AND 122
+        OR ascii(id) >= 192 AND ascii(id) NOT IN (215, 247) AND ascii(id) NOT BETWEEN 688 AND 879
+            AND ascii(id) NOT BETWEEN 8192 AND 11263 AND ascii(id) NOT BETWEEN 11776 AND 12351
+            AND ascii(id) NOT BETWEEN 55296 AND 63743 AND ascii(id) NOT BETWEEN 64976 AND 65312
+            AND ascii(id) NOT BETWEEN 65500 AND 66175 AND ascii(id) NOT BETWEEN 118784 AND 131071
+            AND ascii(id) < 262144
+    )
+$$;
+
 CREATE OR REPLACE FUNCTION refuse_letter() RETURNS trigger
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    -- Where the locale knows no others than ASCII, lower() does no more.
+    capitals text := 'ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞ';
+    small text := 'àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþ';
 BEGIN
+    PERFORM require_own_table(TG_RELID);
     IF TG_OP = 'UPDATE' AND NEW.id = OLD.id THEN
         RETURN NEW;
     END IF;
-    IF ascii(NEW.id) < 128 AND NEW.id !~ '[A-Za-z]' THEN
+    IF NOT is_letter(NEW.id) THEN
         RAISE EXCEPTION 'A lab is one letter, not %.', quote_literal(NEW.id) USING ERRCODE = 'check_violation';
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('abq_data_entry names'));
-    IF EXISTS (SELECT FROM labs WHERE id <> NEW.id AND lower(id) = lower(NEW.id)) THEN
-        RAISE EXCEPTION 'There is a lab % already.', upper(NEW.id) USING ERRCODE = 'unique_violation';
+    PERFORM FROM schema_version FOR NO KEY UPDATE;
+    IF EXISTS (
+        SELECT FROM labs
+        WHERE id <> NEW.id AND lower(translate(id, capitals, small)) = lower(translate(NEW.id, capitals, small))
+    ) THEN
+        RAISE EXCEPTION 'There is a lab % already.', translate(upper(NEW.id), small, capitals)
+            USING ERRCODE = 'unique_violation';
     END IF;
     RETURN NEW;
 END $$;
@@ -657,7 +747,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     heads jsonb := coalesce((
         SELECT jsonb_object_agg(part[1], part[2])
-        FROM regexp_matches(NEW.audit_head, '(\S) (\d{1,18}) [0-9a-f]{64}', 'g') AS part
+        FROM regexp_matches(NEW.audit_head, '([^ ]) ([0-9]{1,18}) [0-9a-f]{64}', 'g') AS part
     ), '{}');
 BEGIN
     PERFORM require_own_table(TG_RELID);
@@ -694,12 +784,15 @@ BEGIN
         SELECT '' AS kind, name AS table_name, trigger_name, format(definition, name) AS definition
         FROM unnest(ARRAY[
                 'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
-                'technician_logins'
+                'technician_logins', 'deliveries', 'schema_version', 'audit_baselines'
             ]) AS name,
-            (VALUES
+            LATERAL (VALUES
                 ('keep_audit_of_new', 'AFTER INSERT OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION keep_audit()'),
-                ('keep_audit_of_changes', 'AFTER UPDATE ON %I FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)'
-                    ' EXECUTE FUNCTION keep_audit()'),
+                -- That a record was changed later isn't the delivery's own change.
+                ('keep_audit_of_changes', 'AFTER UPDATE ON %I FOR EACH ROW WHEN ('
+                    || CASE name WHEN 'deliveries' THEN
+                        'to_jsonb(OLD) - ''outdated'' IS DISTINCT FROM to_jsonb(NEW) - ''outdated'''
+                    ELSE 'OLD.* IS DISTINCT FROM NEW.*' END || ') EXECUTE FUNCTION keep_audit()'),
                 ('refuse_truncate', 'BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()')
             ) AS each (trigger_name, definition)
         UNION ALL
@@ -761,12 +854,6 @@ END $$;
 --
 -- SQLSTATE of their errors: AB001, the record is of another version by now; AB002, there is none; AB003, another record
 -- has that place; 42501, somebody else may do it; 22023, the reason is missing or the request makes no sense.
-
--- Who asks: the login, or the role it has taken with SET ROLE; never the owner, whose rights these functions have.
-CREATE OR REPLACE FUNCTION asking_role() RETURNS name
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END
-$$;
 
 CREATE OR REPLACE FUNCTION keeps_person_rules() RETURNS boolean
 LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
@@ -906,7 +993,7 @@ BEGIN
             RAISE EXCEPTION 'This login does not belong to lab %.', lab
                 USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
         END IF;
-        PERFORM pg_advisory_xact_lock(hashtext('abq_data_entry lab'), ascii(lab));
+        PERFORM lock_lab(lab);
     END LOOP;
 END $$;
 
@@ -1241,6 +1328,36 @@ BEGIN
     RETURN became;
 END $$;
 
+-- ------------------------------------------------------------------------------------------------- deliveries
+-- Keeps what became of deliveries: a JSON array of objects with the columns of that table. One that is new is added; of
+-- one that is known only the state changes, and only forwards: to a later revision, never to fewer attempts, and never
+-- from delivered or cancelled to anything else. What isn't so changes nothing. Returns how many rows were written.
+CREATE OR REPLACE FUNCTION record_deliveries(told jsonb) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    each deliveries;
+    present deliveries;
+    written integer := 0;
+BEGIN
+    FOR each IN SELECT * FROM jsonb_populate_recordset(NULL::deliveries, told) ORDER BY id, revision LOOP
+        each.outdated := NULL;
+        INSERT INTO deliveries SELECT each.* ON CONFLICT (id) DO NOTHING;
+        IF FOUND THEN
+            written := written + 1;
+            CONTINUE;
+        END IF;
+        SELECT * INTO present FROM deliveries WHERE id = each.id FOR UPDATE;
+        CONTINUE WHEN each.revision <= present.revision OR each.attempts < present.attempts
+            OR present.state IN ('delivered', 'cancelled')
+                AND (each.state, each.delivered) IS DISTINCT FROM (present.state, present.delivered);
+        UPDATE deliveries SET state = each.state, attempts = each.attempts, last_attempt = each.last_attempt,
+                delivered = each.delivered, reason = each.reason, revision = each.revision
+            WHERE id = each.id;
+        written := written + 1;
+    END LOOP;
+    RETURN written;
+END $$;
+
 -- Who changed something, as people should read it: the person that the application named, and the login too where the
 -- two don't belong together (see technician_logins).
 CREATE OR REPLACE FUNCTION changed_by(database_user text, application_user text) RETURNS text
@@ -1438,11 +1555,11 @@ BEGIN
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role);
         EXECUTE format(
             'GRANT SELECT ON schema_version, lab_techs, labs, plots, lab_checks, plot_checks, local_weather, deliveries,'
-            ' data_record_view, withdrawn_records, audit, audit_heads, check_presence, check_presence_view,'
+            ' data_record_view, withdrawn_records, audit, audit_heads, audit_baselines, check_presence, check_presence_view,'
             ' journal_entries, lab_members, technician_logins TO %I', role);
         CONTINUE WHEN role = 'abq_qa';
         EXECUTE format('GRANT INSERT ON lab_checks, plot_checks TO %I', role);
-        EXECUTE format('GRANT INSERT, UPDATE ON deliveries TO %I', role);
+        EXECUTE format('GRANT INSERT ON deliveries TO %I', role); -- what became of them: see record_deliveries
         EXECUTE format('GRANT UPDATE (%s) ON plot_checks TO %I', correctable_columns('plot_checks'), role);
         EXECUTE format('GRANT UPDATE (%s) ON lab_checks TO %I', correctable_columns('lab_checks'), role);
         EXECUTE format('GRANT INSERT ON local_weather, journal_entries TO %I', role);
@@ -1453,23 +1570,48 @@ BEGIN
     END LOOP;
 END $$;
 
--- Nobody but the owner writes to the audit, whatever somebody granted, or default privileges did.
+-- Rights that lead past the audit are taken back from everybody, whatever somebody granted or default privileges did:
+-- to write to it, to write where a function does so, and to have triggers on our tables, which others' saves and the
+-- functions of the owner would run. Where everybody was given a right by default, nobody makes oneself a lab's member.
 DO $$
 DECLARE
     right_of record;
 BEGIN
     FOR right_of IN
-        SELECT relname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee,
-            bool_or(privilege_type = 'SELECT') AS reads
+        SELECT relname, privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
         FROM pg_class, aclexplode(relacl)
-        WHERE pg_class.oid IN ('audit'::regclass, 'audit_heads'::regclass) AND grantee <> relowner
-        GROUP BY relname, grantee
-        HAVING bool_or(privilege_type <> 'SELECT')
+        WHERE relnamespace = current_schema()::regnamespace AND grantee <> relowner AND privilege_type <> 'SELECT'
+            AND relname IN (
+                'schema_version', 'lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks', 'local_weather',
+                'deliveries', 'audit', 'audit_heads', 'audit_baselines', 'lab_members', 'technician_logins',
+                'check_presence', 'journal_entries', 'data_record_view', 'withdrawn_records', 'check_presence_view'
+            )
+            AND (
+                privilege_type NOT IN ('INSERT', 'UPDATE', 'DELETE')
+                OR relkind = 'v'
+                OR relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines')
+                OR relname = 'deliveries' AND privilege_type <> 'INSERT'
+                OR relname IN ('lab_members', 'technician_logins') AND (grantee = 0 OR grantee::regrole::text
+                    IN ('abq_technician', 'abq_supervisor', 'abq_qa'))
+            )
     LOOP
-        EXECUTE format('REVOKE ALL ON %I FROM %s CASCADE', right_of.relname, right_of.grantee);
-        IF right_of.reads THEN
-            EXECUTE format('GRANT SELECT ON %I TO %s', right_of.relname, right_of.grantee);
-        END IF;
+        EXECUTE format('REVOKE %s ON %I FROM %s CASCADE', right_of.privilege_type, right_of.relname, right_of.grantee);
+    END LOOP;
+    FOR right_of IN
+        SELECT relname, attname, privilege_type,
+            CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, aclexplode(attacl)
+        WHERE relnamespace = current_schema()::regnamespace AND grantee <> relowner AND privilege_type <> 'SELECT'
+            AND (
+                relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'data_record_view',
+                    'withdrawn_records', 'check_presence_view')
+                OR relname = 'deliveries' AND privilege_type = 'UPDATE'
+                OR relname IN ('lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks')
+                    AND privilege_type = 'REFERENCES'
+            )
+    LOOP
+        EXECUTE format('REVOKE %s (%I) ON %I FROM %s CASCADE',
+            right_of.privilege_type, right_of.attname, right_of.relname, right_of.grantee);
     END LOOP;
 END $$;
 
@@ -1511,33 +1653,7 @@ BEGIN
         WHERE pg_class.oid = 'plot_checks'::regclass AND right_of.grantee <> relowner AND privilege_type = 'SELECT'
             AND right_of.grantee::regrole::text NOT IN ('abq_technician', 'abq_supervisor', 'abq_qa')
     LOOP
-        EXECUTE format('GRANT SELECT ON withdrawn_records, technician_logins TO %s', grantee);
-    END LOOP;
-END $$;
-
--- Functions that run with the rights of the owner: those of triggers are called by the server alone, the others by
--- whoever may correct records. seen_labs stays everybody's: views and policies ask it for whoever reads there.
-DO $$
-DECLARE
-    each regprocedure;
-    grantee text;
-BEGIN
-    FOR each IN
-        SELECT oid FROM pg_proc
-        WHERE pronamespace = current_schema()::regnamespace AND prosecdef AND proname <> 'seen_labs'
-            AND proowner = (SELECT relowner FROM pg_class WHERE oid = 'plot_checks'::regclass)
-    LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', each);
-        CONTINUE WHEN (SELECT prorettype = 'trigger'::regtype FROM pg_proc WHERE oid = each)
-            OR each::text LIKE '%last_version%';
-        FOR grantee IN
-            SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
-            FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, aclexplode(attacl) AS right_of
-            WHERE pg_class.oid = 'plot_checks'::regclass AND attname = 'lab_tech_id' AND privilege_type = 'UPDATE'
-                AND right_of.grantee <> relowner
-        LOOP
-            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', each, grantee);
-        END LOOP;
+        EXECUTE format('GRANT SELECT ON withdrawn_records, technician_logins, audit_baselines TO %s', grantee);
     END LOOP;
 END $$;
 
@@ -1553,15 +1669,20 @@ BEGIN
     FOR each IN
         SELECT name, CASE name WHEN 'labs' THEN 'id' ELSE 'lab_id' END AS lab
         FROM unnest(ARRAY[
-            'labs', 'lab_members', 'plots', 'lab_checks', 'plot_checks', 'audit', 'audit_heads', 'check_presence'
+            'labs', 'lab_members', 'plots', 'lab_checks', 'plot_checks', 'audit', 'audit_heads', 'audit_baselines',
+            'check_presence'
         ]) AS name
     LOOP
         EXECUTE format('DROP POLICY IF EXISTS own_labs ON %I', each.name);
         EXECUTE format('ALTER TABLE %I %s ROW LEVEL SECURITY', each.name,
             CASE WHEN wanted THEN 'ENABLE' ELSE 'DISABLE' END);
         CONTINUE WHEN NOT wanted;
+        -- What belongs to no lab is seen by all; where an older database has a lab of that letter, its records are not.
         EXECUTE format('CREATE POLICY own_labs ON %I USING ((SELECT seen_labs(current_user)) IS NULL'
-            ' OR %I = ANY ((SELECT seen_labs(current_user))::bpchar[]))', each.name, each.lab);
+            ' OR %I = ANY ((SELECT seen_labs(current_user))::bpchar[])%s)', each.name, each.lab,
+            CASE WHEN each.name LIKE 'audit%' THEN ' OR lab_id = ''-''' || CASE each.name WHEN 'audit' THEN
+                ' AND table_name NOT IN (''plot_checks'', ''lab_checks'', ''plots'', ''labs'', ''lab_members'')'
+                ELSE '' END ELSE '' END);
     END LOOP;
     -- A function in somebody's condition must not see the rows that the view leaves out.
     EXECUTE format('ALTER VIEW data_record_view SET (security_barrier = %s)', wanted);
@@ -1574,6 +1695,54 @@ BEGIN
     IF (SELECT relrowsecurity FROM pg_class WHERE oid = 'plot_checks'::regclass) THEN
         PERFORM restrict_labs(true);
     END IF;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- who may call what
+-- Functions of triggers, which the server calls by itself, and those that others of ours call with the rights of the
+-- owner are nobody's. The others are for whoever may correct records, or record deliveries. Those that are in no list
+-- only read, with the rights of whoever calls them; seen_labs, which views and policies ask for whoever reads there,
+-- and lock_lab, which looks itself who may, stay everybody's.
+DO $$
+DECLARE
+    each record;
+    grantee text;
+BEGIN
+    FOR each IN
+        SELECT pg_proc.oid::regprocedure AS called, coalesce(whom, 'nobody') AS whom
+        FROM pg_proc JOIN pg_class ON pg_class.oid = 'plot_checks'::regclass AND relowner = proowner
+        LEFT JOIN (VALUES
+            ('withdraw_record', 'correcting'), ('bring_back_record', 'correcting'), ('move_record', 'correcting'),
+            ('move_check', 'correcting'), ('take_back', 'correcting'), ('take_back_records', 'correcting'),
+            ('correct_records', 'correcting'),
+            ('record_deliveries', 'delivering'),
+            ('last_version', 'nobody'), ('require_own_table', 'nobody'), ('set_reason', 'nobody'),
+            ('begin_undo', 'nobody'), ('hold_record', 'nobody'), ('require_free', 'nobody'), ('require_right', 'nobody'),
+            ('ensure_check', 'nobody'), ('drop_empty_check', 'nobody'), ('restrict_labs', 'nobody')
+        ) AS known (name, whom) ON name = proname
+        WHERE pronamespace = current_schema()::regnamespace AND (whom IS NOT NULL OR prorettype = 'trigger'::regtype)
+    LOOP
+        FOR grantee IN
+            SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+            FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) AS right_of
+            WHERE oid = each.called AND right_of.grantee <> proowner AND (each.whom = 'nobody' OR right_of.grantee = 0)
+        LOOP
+            EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s CASCADE', each.called, grantee);
+        END LOOP;
+        CONTINUE WHEN each.whom = 'nobody';
+        FOR grantee IN
+            SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+            FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, aclexplode(attacl) AS right_of
+            WHERE each.whom = 'correcting' AND pg_class.oid = 'plot_checks'::regclass AND attname = 'lab_tech_id'
+                AND privilege_type = 'UPDATE' AND right_of.grantee <> relowner
+            UNION
+            SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+            FROM pg_class, aclexplode(relacl) AS right_of
+            WHERE each.whom = 'delivering' AND pg_class.oid = 'deliveries'::regclass AND privilege_type = 'INSERT'
+                AND right_of.grantee <> relowner
+        LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', each.called, grantee);
+        END LOOP;
+    END LOOP;
 END $$;
 
 COMMENT ON TABLE lab_techs IS 'Technicians who take readings.';
@@ -1673,6 +1842,12 @@ COMMENT ON COLUMN audit.previous_hash IS 'Hash of the entry before it in the cha
 COMMENT ON COLUMN audit.hash IS 'SHA-256, in hexadecimal, of previous_hash followed by audit_content, in UTF-8.';
 
 COMMENT ON TABLE audit_heads IS 'The last entry of each chain.';
+COMMENT ON TABLE audit_baselines IS 'What was there before the audit began, so that none of it changes unseen.';
+COMMENT ON COLUMN audit_baselines.lab_id IS 'Letter of the laboratory; - for what belongs to none.';
+COMMENT ON COLUMN audit_baselines.rows IS 'How many rows had no entry then.';
+COMMENT ON COLUMN audit_baselines.digest IS 'Four sums of the parts of the SHA-256 of their contents.';
+COMMENT ON COLUMN audit_baselines.columns IS 'The columns that the table had then.';
+COMMENT ON COLUMN audit_baselines.sequence IS 'Number of the last entry of the lab then.';
 COMMENT ON TABLE lab_members IS 'Which logins, or roles of theirs, belong to which labs, where labs are kept apart.';
 COMMENT ON COLUMN lab_members.member IS 'Name of a login or of a role.';
 COMMENT ON TABLE check_presence IS 'Who said to be entering a check; see check_presence_view for those who still are.';
@@ -1719,5 +1894,43 @@ INSERT INTO schema_version (version)
     SELECT 0 WHERE NOT EXISTS (SELECT FROM schema_version) AND EXISTS (SELECT FROM lab_checks);
 
 INSERT INTO schema_version (version) VALUES (4) ON CONFLICT (version) DO NOTHING;
+
+-- What has no entry now is what was there before the audit: see audit_baselines.
+SET CONSTRAINTS ALL IMMEDIATE;
+
+DO $$
+DECLARE
+    name text;
+BEGIN
+    SET LOCAL enable_nestloop = off; -- with statistics from before the tables grew it would look cheap
+    SET LOCAL timezone = 'UTC'; -- as the entries have it
+    FOREACH name IN ARRAY ARRAY[
+        'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
+        'technician_logins', 'deliveries', 'schema_version'
+    ] LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM audit_baselines WHERE table_name = name);
+        EXECUTE format($query$
+            WITH hashed AS (
+                SELECT coalesce(key ->> 'lab_id', CASE %2$L WHEN 'labs' THEN key ->> 'id' END, '-') AS lab_id,
+                    encode(sha256(convert_to((content - 'outdated')::text, 'UTF8')), 'hex') AS hash
+                FROM (SELECT to_jsonb(each) AS content, audit_key(%2$L, to_jsonb(each)) AS key FROM %1$I AS each) AS row
+                WHERE NOT EXISTS (SELECT FROM audit WHERE audit.key = row.key AND audit.table_name = %2$L)
+                UNION ALL
+                SELECT '-', NULL
+                UNION ALL
+                SELECT lab_id, NULL FROM audit_heads WHERE EXISTS (SELECT FROM schema_version WHERE version = 3)
+            )
+            INSERT INTO audit_baselines (table_name, lab_id, rows, digest, columns, sequence)
+            SELECT %2$L, lab_id, count(hash), concat_ws(' ',
+                    sum(('x' || substr(hash, 1, 16))::bit(64)::bigint), sum(('x' || substr(hash, 17, 16))::bit(64)::bigint),
+                    sum(('x' || substr(hash, 33, 16))::bit(64)::bigint), sum(('x' || substr(hash, 49, 16))::bit(64)::bigint)
+                ), (
+                    SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+                    WHERE attrelid = %2$L::regclass AND attnum > 0 AND NOT attisdropped AND attname <> 'outdated'
+                ), coalesce((SELECT sequence FROM audit_heads WHERE audit_heads.lab_id = hashed.lab_id), 0)
+            FROM hashed GROUP BY lab_id
+        $query$, name, name);
+    END LOOP;
+END $$;
 
 COMMIT;

@@ -89,7 +89,7 @@ class Following:
             self._take_change(notice.content)
 
     def _take_change(self, content: Mapping[str, object]) -> None:
-        if len(self._saved) >= MOST_CHANGES:
+        if not content or len(self._saved) >= MOST_CHANGES:  # labs that are kept apart aren't told what it was
             self._missed = True
             return
         key, operation = _key_in(content), str(content.get("operation")).lower()

@@ -91,11 +91,17 @@ def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
             verdict = model.verify_audit(options.head)
         except ValueError as error:
             raise NotDone(str(error)) from None
+    found = "".join(f" {each}." for each in verdict.findings)
     if verdict.breaks:
         entries = {each: f", entry {each.sequence}" if each.sequence else "" for each in verdict.breaks}
         told = " ".join(f"Lab {each.lab}{entry}: {each.reason}." for each, entry in entries.items())
-        raise NotDone(f"The audit is broken. {told}")
-    print(f"The audit is whole: {verdict.entries} entries, each follows the one before it.")
+        raise NotDone(f"The audit is broken. {told}{found}")
+    whole = f"The audit is whole: {verdict.entries} entries, each follows the one before it."
+    if found:
+        raise NotDone(f"{whole} But not all is as it should be, and something may have got past it.{found}")
+    print(whole)
+    if verdict.not_compared:
+        print(f"Views, functions, triggers and constraints were not compared: {verdict.not_compared}.")
 
 
 def add_technician(options: argparse.Namespace, secrets: Secrets) -> None:

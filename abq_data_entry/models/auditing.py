@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry.models import audit_guard, audit_rows
+from abq_data_entry.models.audit_rows import Break
 
 _BLOCK = 2000
 _HEAD = re.compile(r"(\S) (\d{1,18}) ([0-9a-f]{64})")
@@ -28,54 +30,19 @@ _HEADS_OF_DAY = """
     SELECT lab_id::text, sequence, hash FROM audit_heads
     WHERE sequence > 0 AND (lab_id IN (SELECT lab_id FROM lab_checks WHERE date = %s)) ORDER BY lab_id
 """
-# A row must be as the last entry about it says. A column that the tables got since then is empty in it, not there.
-_STRAYED = """
-    SELECT last.lab_id::text, last.sequence, last.table_name, last.key::text
-    FROM (
-        SELECT DISTINCT ON (table_name, key) lab_id, sequence, table_name, key, new
-        FROM audit WHERE table_name = %(table)s ORDER BY table_name, key, sequence DESC
-    ) AS last
-    LEFT JOIN {table} AS present ON {same}
-    WHERE jsonb_strip_nulls(to_jsonb(present)) IS DISTINCT FROM jsonb_strip_nulls(last.new)
-    ORDER BY last.lab_id, last.sequence LIMIT 1
-"""
-# A row of a day after the audit began, or of any day where it was there from the beginning, must have an entry.
-_UNKNOWN = """
-    SELECT {lab}, key::text FROM (
-        SELECT *, jsonb_build_object({pairs}) AS key FROM {table} WHERE {day} > %(began)s::date
-    ) AS present
-    WHERE NOT EXISTS (SELECT FROM audit WHERE table_name = %(table)s AND audit.key = present.key)
-    ORDER BY key::text LIMIT 1
-"""
-_BEGAN = """
-    SELECT CASE WHEN min(version) < 3 THEN min(applied) FILTER (WHERE version >= 3)::date::text ELSE '-infinity' END
-    FROM schema_version
-"""
-_KEYS = {
-    "plot_checks": ("date::date", "time::time", "lab_id::char(1)", "plot::smallint"),
-    "lab_checks": ("date::date", "time::time", "lab_id::char(1)"),
-    "plots": ("lab_id::char(1)", "plot::smallint"),
-    "labs": ("id::char(1)",),
-    "lab_members": ("lab_id::char(1)", "member::name"),
-    "lab_techs": ("id::smallint",),
-    "local_weather": ("datetime::timestamptz",),
-    "technician_logins": ("login::name",),
-}
-
-
-class Break(NamedTuple):
-    """Where a chain is broken: the lab, the number of the entry (0: of none), and what is wrong, as a sentence."""
-
-    lab: str
-    sequence: int
-    reason: str
 
 
 class Verdict(NamedTuple):
-    """What was found: how many entries there are, and the first break of each chain; none when all is right."""
+    """What was found: how many entries there are, and the first break of each chain; none when all is right.
+
+    `findings`: what could hide something from the audit, or show something else than the tables hold, as sentences.
+    `not_compared`: why the definitions in the database weren't compared with create_db.sql; '' if they were.
+    """
 
     entries: int
     breaks: tuple[Break, ...]
+    findings: tuple[str, ...] = ()
+    not_compared: str = ""
 
 
 def heads(cursor: Cursor, date: datetime.date | None) -> str:
@@ -100,6 +67,7 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
 
     `witnesses`: hashes that went with deliveries, by lab and number: whoever made a chain anew can't have kept those.
     """
+    findings = audit_guard.pin(cursor)
     cursor.execute(_HEADS)
     told = {lab: (int(sequence), str(digest)) for lab, sequence, digest in cursor.fetchall()}
     missing = dict(witnesses or {})
@@ -121,12 +89,14 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
             number = max(told.get(lab, (0, ""))[0], reached.get(lab, (0, ""))[0])
             breaks[lab] = Break(lab, number, "the chain doesn't end where its head says")
     for lab, sequence in sorted(missing):
-        breaks.setdefault(lab, Break(lab, sequence, "it isn't the entry that went with a delivery"))
+        reason = "it isn't the entry that went with a delivery"
+        if sequence > (last := reached.get(lab, (0, ""))[0]):
+            reason = f"it went with a delivery and is gone: the chain ends with entry {last}"
+        breaks.setdefault(lab, Break(lab, sequence, reason))
     if not breaks:
-        # With statistics from before the tables grew, row by row would look cheap, and take hours.
-        cursor.execute("SET LOCAL enable_nestloop = off")
-        breaks = {each.lab: each for each in itertools.chain(_unknown(cursor), _strayed(cursor))}
-    return Verdict(entries, tuple(breaks[lab] for lab in sorted(breaks)))
+        for each in audit_rows.find_breaks(cursor):
+            breaks.setdefault(each.lab, each)
+    return Verdict(entries, tuple(breaks[lab] for lab in sorted(breaks)), (*findings, *audit_guard.find(cursor)))
 
 
 def _wrong(sequence: int, previous: str, digest: str, content: str, last: int, hash_before: str) -> str:
@@ -150,32 +120,3 @@ def _rows(cursor: Cursor) -> Iterator[tuple[str, int, str, str, str]]:
             if len(block) < _BLOCK:
                 break
         own.execute("CLOSE audit_walk")
-
-
-def _strayed(cursor: Cursor) -> Iterator[Break]:
-    """Yield the first row of each table that was changed past the audit."""
-    cursor.execute("SET LOCAL timezone = 'UTC'")
-    for table, key in _KEYS.items():
-        names = [each.partition("::") for each in key]
-        same = " AND ".join(f"present.{name} = (last.key ->> '{name}')::{kind}" for name, _, kind in names)
-        cursor.execute(_STRAYED.format(table=table, same=same), {"table": table})
-        for lab, sequence, name, row in cursor.fetchall():
-            yield Break(lab, int(sequence), f"the row {row} of {name} isn't as this entry left it")
-
-
-def _unknown(cursor: Cursor) -> Iterator[Break]:
-    """Yield the first row of each table that was added past the audit."""
-    cursor.execute("SET LOCAL timezone = 'UTC'")
-    cursor.execute(_BEGAN)
-    ((began,),) = cursor.fetchall()
-    for table, key in _KEYS.items():
-        names = [each.partition("::")[0] for each in key]
-        parts = {
-            "table": table,
-            "lab": "lab_id::text" if "lab_id" in names else "id::text" if table == "labs" else "'-'",
-            "pairs": ", ".join(f"'{name}', {name}" for name in names),
-            "day": "date" if "date" in names else "date '0001-01-01'",  # they have none: only where all must have
-        }
-        cursor.execute(_UNKNOWN.format(**parts), {"table": table, "began": began})
-        for lab, row in cursor.fetchall():
-            yield Break(lab, 0, f"the row {row} of {table} has no entry")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor
-from psycopg2.extras import execute_batch
 
 from abq_data_entry.models.records import ExtractDay, OutdatedDelivery, SentExtract
 
@@ -15,18 +15,13 @@ _COLUMNS = (
     "id", "created", "date", "file_name", "version", "destination", "address", "username", "size", "sha256", "state",
     "attempts", "last_attempt", "delivered", "reason", "revision", "audit_head",
 )  # fmt: skip
-_CHANGING = ("state", "attempts", "last_attempt", "delivered", "reason", "revision")
-
-_RECORD = f"""
-    INSERT INTO deliveries ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
-    ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in _CHANGING)}
-    WHERE deliveries.revision < EXCLUDED.revision
-"""
+_RECORD = "SELECT record_deliveries(%s)"
 
 
 def record(cursor: Cursor, rows: Iterable[Mapping[str, object]]) -> None:
     """Write deliveries; the same one again, or an older state of it, changes nothing."""
-    execute_batch(cursor, _RECORD, [{name: _storable(row[name]) for name in _COLUMNS} for row in rows])
+    told = [{name: _storable(row[name]) for name in _COLUMNS} for row in rows]
+    cursor.execute(_RECORD, [json.dumps(told, default=str)])
 
 
 def latest_version(cursor: Cursor, date: datetime.date, file_name: str, destination: str) -> int:
@@ -78,5 +73,5 @@ def outdated(cursor: Cursor) -> list[OutdatedDelivery]:
 
 
 def _storable(value: object) -> object:
-    """A text without the one character that PostgreSQL can't keep."""
-    return value.replace("\0", "") if isinstance(value, str) else value
+    """A text without the characters that PostgreSQL can't keep."""
+    return value.replace("\0", "").encode("utf-8", "replace").decode() if isinstance(value, str) else value

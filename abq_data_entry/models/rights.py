@@ -9,7 +9,7 @@ from abq_data_entry.models.records import Rights
 _READ = """
     SELECT has_table_privilege('plot_checks', 'INSERT') AND has_column_privilege('plot_checks', 'plants', 'UPDATE')
             AND has_table_privilege('lab_checks', 'INSERT'),
-        has_table_privilege('deliveries', 'INSERT') AND has_table_privilege('deliveries', 'UPDATE'),
+        has_function_privilege('record_deliveries(jsonb)', 'EXECUTE'),
         has_table_privilege('local_weather', 'INSERT'),
         has_table_privilege('lab_techs', 'INSERT') AND has_table_privilege('plots', 'UPDATE')
             AND has_table_privilege('labs', 'INSERT'),

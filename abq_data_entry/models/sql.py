@@ -15,6 +15,7 @@ from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
 from abq_data_entry.models import (
     administration,
+    audit_definitions,
     auditing,
     counting,
     deliveries,
@@ -409,7 +410,9 @@ class SQLModel(Corrections):
         `ValueError` if it is none.
         """
         witnesses = auditing.parse_heads(heads)
-        return self._connections.read_snapshot(lambda cursor: auditing.verify(cursor, witnesses))
+        verdict = self._connections.read_snapshot(lambda cursor: auditing.verify(cursor, witnesses))
+        differences, not_compared = audit_definitions.compare(self._connections)
+        return verdict._replace(findings=(*verdict.findings, *differences), not_compared=not_compared)
 
     # ---------------------------------------------------------------------- weather, deliveries, administration
 

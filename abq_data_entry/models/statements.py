@@ -51,7 +51,7 @@ GET_PREVIOUS = f"""
 """
 
 # The lab comes first: entries of the audit follow each other lab by lab, and who waits for that holds nothing yet.
-LOCK_LAB = "SELECT pg_advisory_xact_lock(hashtext('abq_data_entry lab'), ascii(%(Lab)s));"
+LOCK_LAB = "SELECT lock_lab(%(Lab)s);"
 
 # Before the check: another technician for that may make a new version of the record, in the same transaction.
 REQUIRE_VERSION = f"""

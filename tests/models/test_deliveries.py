@@ -37,7 +37,7 @@ def test_a_row_is_written_once_and_changes_with_its_delivery(model: SQLModel, da
     for each in (first, first, {**first, "state": "sending", "attempts": 1, "last_attempt": MOMENT, "revision": 2}):
         model.record_delivery(each)
     assert run(database, "SELECT state, attempts, revision FROM deliveries") == [("sending", 1, 2)]
-    model.record_delivery({**first, "state": "delivered", "delivered": MOMENT, "revision": 3})
+    model.record_delivery({**first, "state": "delivered", "delivered": MOMENT, "revision": 3, "attempts": 1})
     model.record_delivery({**first, "state": "failed", "revision": 2})
     assert run(database, "SELECT state, delivered FROM deliveries") == [("delivered", MOMENT)]
 

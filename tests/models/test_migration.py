@@ -88,7 +88,9 @@ def test_nothing_is_lost(older: Endpoint) -> None:
     deliveries = "SELECT * FROM deliveries"
     had = run(older, "SELECT to_regclass('deliveries')") != [(None,)]
     sent = run(older, deliveries) if had else []
-    entries = "SELECT * FROM audit ORDER BY lab_id, sequence"
+    entries = (
+        "SELECT * FROM audit WHERE table_name NOT IN ('schema_version', 'audit_baselines') ORDER BY lab_id, sequence"
+    )
     audited = run(older, entries) if run(older, "SELECT to_regclass('audit')") != [(None,)] else []
     assert schema.prepare(older) is True
     assert contents(older) == before

@@ -25,8 +25,9 @@ MATRIX = {
     "lab_checks": (WRITE, WRITE, READ),
     "plot_checks": (WRITE, WRITE, READ),
     "local_weather": (WRITE, WRITE, READ),
-    "deliveries": (WRITE, WRITE, READ),
+    "deliveries": (ADD, ADD, READ),
     "audit": (READ, READ, READ),
+    "audit_baselines": (READ, READ, READ),
     "audit_heads": (READ, READ, READ),
     "journal_entries": (ADD, ADD, READ),
     "check_presence": (ALL, ALL, READ),
@@ -42,6 +43,7 @@ CHANGING = {"lab_checks": "lab_tech_id", "plot_checks": "plants"}
 
 # Each is executed by who corrects records; the others run with the rights of the owner by triggers or within those.
 FOR_WHO_CORRECTS = {
+    "record_deliveries",
     "withdraw_record", "bring_back_record", "move_record", "move_check", "take_back", "take_back_records",
     "correct_records",
 }  # fmt: skip
@@ -106,7 +108,7 @@ def test_functions_with_the_rights_of_the_owner_are_for_who_needs_them(node: Nod
         "abq",
     )
     both = "abq_supervisor abq_technician"
-    expected = {**dict.fromkeys(FOR_WHO_CORRECTS, both), "seen_labs": "PUBLIC"}
+    expected = {**dict.fromkeys(FOR_WHO_CORRECTS, both), "seen_labs": "PUBLIC", "lock_lab": "PUBLIC"}
     assert {str(name): who for name, who in may_execute} == expected
     unpinned = node.execute(
         "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
@@ -162,8 +164,8 @@ OBSERVATION: dict[str, str | None] = {
 @pytest.mark.parametrize(
     "attempt",
     [
-        "temperature = 12", "temperature = NULL", "station = 'KOKC'", "fetched = now()", "datetime = now()",
-        "conditions = 'Rain', temperature = 12",
+        "temperature = 12", "temperature = NULL", "station = 'KOKC'", "fetched = now() + interval '1 day'",
+        "datetime = now()", "conditions = 'Rain', temperature = 12",
     ],
 )  # fmt: skip
 def test_an_observation_is_filled_and_otherwise_stays_as_it_was(node: Node, role: str, attempt: str) -> None:

@@ -1,0 +1,148 @@
+"""The definitions in the database against those that create_db.sql makes, in a schema of the same server.
+
+The schema is made and taken back in one transaction, so nothing of it stays. It takes the right to make schemas.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry.folders import bundled_file
+from abq_data_entry.models.audit_guard import TABLES, VIEWS, pin
+from abq_data_entry.models.connections import Connections
+from abq_data_entry.models.waits import UNLIMITED
+
+# Each: a name as it is told, and the definition. Names of the schema are written out, and left out here.
+_DEFINITIONS = """
+    SELECT format('the function %%s(%%s)', proname, pg_get_function_identity_arguments(p.oid)), concat_ws(E'\\n',
+        pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), lanname, prosecdef, provolatile, proparallel,
+        proisstrict, proleakproof, proconfig::text, prosrc, probin, proowner = (
+            SELECT relowner FROM pg_class WHERE relnamespace = pronamespace AND relname = 'plot_checks'
+        ))
+    FROM pg_proc AS p JOIN pg_language AS l ON l.oid = prolang
+    WHERE pronamespace = %(schema)s::regnamespace
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')
+    UNION ALL
+    SELECT format('the view %%s', relname), concat_ws(E'\\n', pg_get_viewdef(oid), (
+        SELECT string_agg(CASE option WHEN 'security_barrier=t' THEN 'security_barrier=true' ELSE option END, ',')
+        FROM unnest(reloptions) AS option WHERE option !~ '^security_barrier=f'
+    ))
+    FROM pg_class WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(views)s)
+    UNION ALL
+    SELECT format('the trigger %%s of %%s', tgname, relname), pg_get_triggerdef(t.oid)
+    FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid
+    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND NOT tgisinternal
+    UNION ALL
+    SELECT format('the rule %%s of %%s', rulename, relname), pg_get_ruledef(r.oid)
+    FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = ev_class
+    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND rulename <> '_RETURN'
+    UNION ALL
+    SELECT format('the policy %%s of %%s', polname, relname), concat_ws(E'\\n', polcmd, polpermissive, polroles::text,
+        pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+    FROM pg_policy JOIN pg_class AS c ON c.oid = polrelid
+    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s)
+    UNION ALL
+    SELECT format('the table %%s', relname),
+        concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity)
+    FROM pg_class WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND relkind <> 'v'
+    UNION ALL
+    SELECT format('the column %%s of %%s', attname, relname), concat_ws(' ', format_type(atttypid, atttypmod),
+        attnotnull, attgenerated, attidentity, pg_get_expr(adbin, adrelid))
+    FROM pg_class AS c JOIN pg_attribute AS a ON attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+    LEFT JOIN pg_attrdef ON adrelid = c.oid AND adnum = attnum
+    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND relkind <> 'v'
+    UNION ALL
+    SELECT DISTINCT
+        format('the constraint %%s of %%s', replace(pg_get_constraintdef(k.oid), ' NOT VALID', ''), relname), ''
+    FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = conrelid
+    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND contype IN ('c', 'f', 'p', 'u', 'x')
+"""
+_HIDING = "SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace"
+_UNWANTED = ("the trigger ", "the rule ", "the policy ")
+_ENDS = re.compile(r"^(?:BEGIN|COMMIT);$", re.MULTILINE)
+_WIDE = re.compile(r"text|character varying(?:\((\d+)\))?")
+
+
+def compare(connections: Connections) -> tuple[tuple[str, ...], str]:
+    """Return what isn't as create_db.sql makes it, as sentences, and why it wasn't compared ('' if it was)."""
+
+    def run(cursor: Cursor) -> tuple[tuple[str, ...], str]:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        pin(cursor)
+        cursor.execute("SELECT current_schema(), relrowsecurity FROM pg_class WHERE oid = 'plot_checks'::regclass")
+        ((schema, apart),) = cursor.fetchall()
+        cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE'), pg_is_in_recovery()")
+        if cursor.fetchall() != [(True, False)]:
+            return (), "this login may make no schema in the database"
+        cursor.execute(_HIDING)
+        of_server = {str(name) for (name,) in cursor.fetchall()}
+        present = _definitions(cursor, schema)
+        try:
+            wanted = _made(cursor, apart)
+        except psycopg2.Error as error:
+            return (), (error.diag.message_primary or type(error).__name__).rstrip(".")
+        finally:
+            cursor.connection.rollback()
+        return _differences(present, wanted, of_server), ""
+
+    return connections.write(run, UNLIMITED)
+
+
+def _made(cursor: Cursor, apart: bool) -> dict[str, str]:
+    """Make all of create_db.sql in a schema of its own, and return its definitions."""
+    schema = f"abq_compared_{secrets.token_hex(6)}"
+    cursor.execute(f"CREATE SCHEMA {schema}; SET LOCAL search_path = {schema}, pg_temp")
+    cursor.execute(_ENDS.sub("", bundled_file("create_db.sql").read_text(encoding="utf-8")))
+    if apart:
+        cursor.execute("SELECT restrict_labs(true)")
+    return _definitions(cursor, schema)
+
+
+def _definitions(cursor: Cursor, schema: str) -> dict[str, str]:
+    cursor.execute("SET LOCAL search_path = pg_catalog")
+    cursor.execute(_DEFINITIONS, {"schema": _quoted(cursor, schema), "names": [*TABLES, *VIEWS], "views": list(VIEWS)})
+    place = re.compile(rf"\b{re.escape(_quoted(cursor, schema))}(?:\.|(?=,))")
+    return {place.sub("", name): place.sub("", definition) for name, definition in cursor.fetchall()}
+
+
+def _quoted(cursor: Cursor, name: str) -> str:
+    cursor.execute("SELECT quote_ident(%s)", [name])
+    ((quoted,),) = cursor.fetchall()
+    return str(quoted)
+
+
+def _differences(present: Mapping[str, str], wanted: Mapping[str, str], of_server: set[str]) -> tuple[str, ...]:
+    found = []
+    for name, definition in wanted.items():
+        if name not in present:
+            found.append(f"{_capital(name)} is missing")
+        elif present[name] != definition and not _is_wider(name, present[name]):
+            found.append(f"{_capital(name)} isn't as create_db.sql makes it")
+    own = {_function(name) for name in wanted} - {""}
+    for name, definition in present.items():
+        if name in wanted:
+            continue
+        if name.startswith(_UNWANTED) or _function(name) in own | of_server:
+            found.append(f"{_capital(name)} isn't one of create_db.sql")
+        elif name.startswith("the column ") and re.match(r".* t\s*$", definition):
+            found.append(f"{_capital(name)} isn't one of create_db.sql, and may not be empty")
+    return tuple(sorted(found))
+
+
+def _function(name: str) -> str:
+    return name.removeprefix("the function ").partition("(")[0] if name.startswith("the function ") else ""
+
+
+def _is_wider(name: str, definition: str) -> bool:
+    """The words of the weather service may have more room than 128 characters."""
+    kind = _WIDE.match(definition)
+    return name == "the column conditions of local_weather" and kind is not None and int(kind[1] or 128) >= 128
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
