@@ -15,13 +15,13 @@ _READ = """
             AND has_table_privilege('labs', 'INSERT'),
         all_of_it AND (rolsuper OR rolcreatedb),
         all_of_it AND (rolsuper OR (rolcreatedb AND pg_has_role(datdba, 'USAGE'))),
-        coalesce(cardinality(seen_labs(current_user)) > 1, true)
+        coalesce(cardinality(seen_labs(current_user)) > 0, true)
     FROM pg_roles, pg_database,
         (SELECT pg_has_role(relowner, 'USAGE') AS all_of_it FROM pg_class WHERE oid = 'plot_checks'::regclass) AS tables
     WHERE rolname = current_user AND datname = current_database()
 """
 # A backup is verified in a scratch database, and a restore puts a new database in the place of this one. Where labs
-# are kept apart, `seen_labs` holds those of the login and one more that nobody has.
+# are kept apart, `seen_labs` holds those of the login, else it is NULL.
 
 
 def read_rights(cursor: Cursor) -> Rights:
