@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from . import logfile
+from .environment import HELP
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,6 +16,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Prints the reason in one line on standard error when it returns 1, and the usage when it returns 2.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    if any(each in HELP for each in words):
+        from .commands.line import run
+
+        return run(words)
     with logfile.kept():
         if not words:
             from .commands.window import open_window

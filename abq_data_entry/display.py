@@ -165,8 +165,9 @@ class VirtualDisplay:
             file.write(_OPENBOX)
             self._configuration = file.name
         command = ["openbox", "--sm-disable", "--config-file", self._configuration]
-        # It keeps a log in the cache folder: ours is none of the user's business.
-        surroundings = {**self.environment(), "XDG_CACHE_HOME": os.devnull}
+        # It keeps a log in the cache folder, and fontconfig, where that can't be written, one in the home folder: ours
+        # is none of the user's business.
+        surroundings = {**self.environment(), "XDG_CACHE_HOME": os.devnull, "HOME": os.devnull}
         manager = self._start(command, stderr=subprocess.DEVNULL, env=surroundings)
         if shutil.which("xdotool") is None:
             return

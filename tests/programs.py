@@ -68,6 +68,14 @@ def environment(program: Path) -> dict[str, str]:
     return {**os.environ, **({"LD_LIBRARY_PATH": os.pathsep.join(sorted(libraries))} if libraries else {})}
 
 
+def let_postgres_find_its_libraries() -> None:
+    """For all that this process starts: an unpacked PostgreSQL needs libraries that were unpacked along with it."""
+    unpacked = FOLDER / "postgres"
+    if libraries := {str(path.parent) for path in unpacked.glob("usr/lib/*/*.so.*")}:
+        before = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+        os.environ["LD_LIBRARY_PATH"] = os.pathsep.join(dict.fromkeys([*filter(None, before), *sorted(libraries)]))
+
+
 def _is_ours(program: Path) -> bool:
     return FOLDER in program.parents
 

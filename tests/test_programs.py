@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import programs
+from tests.network import real_servers
 
 
 def test_what_no_package_brings_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -28,3 +29,16 @@ def test_libraries_come_along(name: str) -> None:
         pytest.skip(f"{name} wasn't unpacked")
     folders = programs.environment(found).get("LD_LIBRARY_PATH", "").split(os.pathsep)
     assert all(Path(folder).is_relative_to(programs.FOLDER / name) for folder in folders if folder)
+
+
+def test_what_loads_on_another_debian_is_loaded_there(tmp_path: Path) -> None:
+    """Debian 12 builds ProFTPD's mod_delay in, Debian 13 has a file of it, and sshd's parts at an absolute path."""
+    assert real_servers.loadable(tmp_path) == "LoadModule mod_tls.c"
+    (tmp_path / "mod_delay.so").touch()
+    assert real_servers.loadable(tmp_path).splitlines() == ["LoadModule mod_tls.c", "LoadModule mod_delay.c"]
+    sshd = tmp_path / "usr/sbin/sshd"
+    assert real_servers.own_parts(sshd) == []
+    session = tmp_path / "usr/lib/openssh/sshd-session"
+    session.parent.mkdir(parents=True)
+    session.touch()
+    assert real_servers.own_parts(sshd) == [f"SshdSessionPath {session}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from abq_data_entry.environment import EnvironmentProblem, glance
+from abq_data_entry.environment import HELP, EnvironmentProblem, glance
 
 TYPE_CHECKING = False  # as typing has it, which takes longer to import than the way to a window that fits
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ def application(arguments: list[str], checkout: str) -> int:
     from abq_data_entry import display
 
     if _asks_for_help(arguments):
-        from abq_data_entry.commands.line import run
+        from abq_data_entry.__main__ import main
 
-        return run(arguments)
+        return main(arguments)
     demo = arguments[:1] == ["demo"]
     opens_window = demo or not arguments
     if opens_window and not demo and not display.available():
@@ -52,7 +52,7 @@ def application(arguments: list[str], checkout: str) -> int:
 
 def _asks_for_help(arguments: list[str]) -> bool:
     """Whether the words only want the help or the version, which take no package: any Python can answer."""
-    return any(each in ("--help", "-h", "--version") for each in arguments)
+    return any(each in HELP for each in arguments)
 
 
 def enter(

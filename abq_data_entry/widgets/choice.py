@@ -9,6 +9,7 @@ from tkinter import ttk
 from .. import fields
 from .editing import bind_after_class
 from .typed import TypedField
+from .wheel import ignore_wheel
 
 
 class FieldChoice(ttk.Combobox, TypedField):
@@ -27,9 +28,8 @@ class FieldChoice(ttk.Combobox, TypedField):
         ttk.Combobox.__init__(self, parent, textvariable=self.variable, width=width, postcommand=self._refresh)
         self.listen()
         self.bind("<Alt-Down>", self._open)
-        for event in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
-            # Tk's combobox would choose another value when the wheel of the mouse is turned over it.
-            self.unbind_class("TCombobox", event)
+        # Tk's combobox would choose another value when the wheel of the mouse is turned over it.
+        ignore_wheel(self, "TCombobox")
         bind_after_class(self, "<Key>", self._complete_while_typing)
 
     def choices(self) -> fields.Choices | None:

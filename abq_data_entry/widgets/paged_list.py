@@ -16,6 +16,7 @@ from typing import NamedTuple
 from .focus import give_focus
 from .row_menu import RowMenu
 from .shy_scrollbar import ShyScrollbar
+from .wheel import Wheel
 
 Row = Mapping[str, object]
 
@@ -272,9 +273,11 @@ class PagedList(ttk.Frame):
         for key in ("<Control-Prior>", "<Control-Next>"):
             self.tree.bind(key, lambda _event: None)  # the window's: without this they would page here
         self.tree.bind("<Double-Button-1>", self._double_clicked)
-        self.tree.bind("<MouseWheel>", lambda event: self._wheel(-3 if event.delta > 0 else 3))
-        self.tree.bind("<Button-4>", lambda _event: self._wheel(-3))
-        self.tree.bind("<Button-5>", lambda _event: self._wheel(3))
+        self.wheel = Wheel(
+            self.tree,
+            lambda _event, lines: self._wheel(lines),
+            across=lambda dots: self.tree.xview("scroll", dots, "units"),
+        )
         self.tree.bind("<Configure>", lambda _event: self._resized())
 
     def _set_widths(self) -> None:

@@ -8,7 +8,8 @@ from tkinter import ttk
 from typing import Literal
 
 _KEYS = {"win32": "<App>", "x11": "<Menu>"}
-_BUTTONS = {"aqua": ("<Button-2>", "<Control-Button-1>")}
+# The right button is the second one to Tk 8.6 on macOS, and the third one to Tk 9.
+_BUTTONS = {"aqua": ("<Button-2>" if tk.TkVersion < 8.7 else "<Button-3>", "<Control-Button-1>")}
 
 
 class RowMenu:

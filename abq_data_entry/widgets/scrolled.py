@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from tkinter import ttk
 
 from ..themes import Look
+from .wheel import Wheel
 
 _FOCUSABLE = (ttk.Entry, ttk.Button, ttk.Checkbutton, tk.Text)
 _MARGIN = 8
@@ -42,9 +43,7 @@ class Scrolled(ttk.Frame):
             each.bindtags((*each.bindtags(), *tags, tag))
         self.bind_class(f"{tag}-frame", "<Configure>", self._arrange_soon)
         self.bind_class(tag, "<FocusIn>", self._focused)
-        for event, steps in (("<Button-4>", -1), ("<Button-5>", 1)):
-            self.bind_class(tag, event, lambda event, steps=steps: self._wheel(event, steps))  # type: ignore[misc]
-        self.bind_class(tag, "<MouseWheel>", lambda event: self._wheel(event, -1 if event.delta > 0 else 1))
+        self.wheel = Wheel(self, self._wheel, lines=1, tag=tag)
 
     def show_look(self, look: Look) -> None:
         """The colours have changed."""

@@ -164,6 +164,19 @@ def vsftpd(certificate: Path, *lines: str, host: str = "127.0.0.1") -> Iterator[
             yield RealServer(port, files, log, "anonymous")
 
 
+def loadable(modules: Path) -> str:
+    """The lines that load what is built in on one Debian and a file of its own on the next."""
+    names = [name for name in ("mod_delay", "mod_ls", "mod_xfer") if (modules / f"{name}.so").is_file()]
+    return "\n".join(f"LoadModule {name}.c" for name in ("mod_tls", *names))
+
+
+def own_parts(executable: Path) -> list[str]:
+    """Where the parts are that sshd starts by their absolute paths (OpenSSH 9.8 and later), if they were unpacked."""
+    folder = programs.root_of(executable) / "usr/lib/openssh"
+    settings = {"SshdSessionPath": folder / "sshd-session", "SshdAuthPath": folder / "sshd-auth"}
+    return [f"{name} {path}" for name, path in settings.items() if path.is_file()]
+
+
 @contextlib.contextmanager
 def proftpd(
     certificate: Path, *lines: str, host: str = "127.0.0.1", encrypted: bool = True
@@ -181,7 +194,7 @@ def proftpd(
         modules = programs.root_of(executable) / "usr/lib/proftpd"
         configuration.write_text(f"""\
 ModulePath {modules}
-LoadModule mod_tls.c
+{loadable(modules)}
 ServerName "test"
 ServerType standalone
 DefaultAddress {host}
@@ -198,7 +211,7 @@ WtmpLog off
 AuthUserFile {users}
 AuthOrder mod_auth_file.c
 RequireValidShell off
-DefaultRoot ~
+{"DefaultRoot ~" if os.geteuid() == 0 else f"DefaultChdir {files}"}
 ExtendedLog {outer}/commands ALL
 TLSEngine on
 TLSLog {outer}/tls.log
@@ -255,6 +268,7 @@ def sshd(*lines: str, kind: str = "ed25519", options: str = "") -> Iterator[Shel
                     "KbdInteractiveAuthentication no",
                     "Subsystem sftp internal-sftp",
                     f"ForceCommand internal-sftp -d {files} {options}",
+                    *own_parts(executable),
                     *lines,
                     "",
                 ]
