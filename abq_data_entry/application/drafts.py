@@ -37,7 +37,7 @@ class Drafts:
 
     def edited(self) -> None:
         """Something was typed: from now on the form has it, where it was a draft before."""
-        if self._shown is not None and self._shown == self._present():
+        if self._shown is not None:
             self._kept.pop(self._shown, None)
             self._shown = None
             self._show()
@@ -57,44 +57,53 @@ class Drafts:
         draft = self._app.form.draft()
         if draft is None:
             return True
-        if id_of(draft) is None:
+        if not self.put(draft):
             self._app.form.focus_key()
             self._app.status.set("Say first which plot these values are of, or discard them")
             return False
-        self.put(draft)
         self._app.form.leave()
         return True
 
-    def put(self, draft: Mapping[str, Any]) -> None:
-        """Keep that as the draft of its plot."""
+    def put(self, draft: Mapping[str, Any]) -> bool:
+        """Keep that as the draft of its plot; False: it has no plot, or one with another draft, which stays."""
         identity = id_of(draft)
-        if identity is None:
-            return
+        if identity is None or (identity in self._kept and identity != self._shown):
+            return False
         _date, time, lab, plot = identity.key
         self._kept[identity] = dict(draft)
+        self._shown = None
         self._app.status.set(f"Plot {plot}, lab {lab}, {time} stays half typed, and is kept")
         self._show()
         self.keep()
+        return True
+
+    def is_other(self, key: RecordKey, corrects: bool) -> bool:
+        """Whether something else than what the form holds is half typed of that plot."""
+        identity = DraftId(key, corrects)
+        return identity in self._kept and identity != self._shown
 
     def find(self, key: RecordKey) -> Draft | None:
         """The draft of that plot, to be shown in the form: of a correction, else of a new record."""
-        for identity in (DraftId(key, True), DraftId(key, False)):
-            if identity in self._kept:
-                self._shown = identity
-                return self._kept[identity]
-        return None
+        return self.find_correction(key) or self._take(DraftId(key, False))
 
-    def saved(self, key: RecordKey, corrected: bool) -> None:
-        """The record is saved: it is half typed no more."""
-        self._kept.pop(DraftId(key, corrected), None)
+    def find_correction(self, key: RecordKey) -> Draft | None:
+        """The draft of a correction of that plot, to be shown in the form."""
+        return self._take(DraftId(key, True))
+
+    def saved(self) -> None:
+        """The record in the form is saved: it is half typed no more."""
+        if self._shown is not None:
+            self._kept.pop(self._shown, None)
+            self._shown = None
         self._show()
         self.keep()
 
     def discard(self) -> None:
         """What is half typed in the form is given up, at somebody's wish."""
-        form, present = self._app.form, self._present()
-        if present is not None:
-            self._kept.pop(present, None)
+        form = self._app.form
+        if self._shown is not None:
+            self._kept.pop(self._shown, None)
+            self._shown = None
         if not form.changed:
             return
         plot = form.inputs[F.PLOT].text
@@ -114,18 +123,18 @@ class Drafts:
 
     # -- inside -----------------------------------------------------------------------------------------
 
-    def _present(self) -> DraftId | None:
-        """What a draft of the form as it is would be called."""
-        form = self._app.form
-        if form.opened is not None:
-            return DraftId(form.opened, True)
-        return None if form.key is None else DraftId(form.key, False)
+    def _take(self, identity: DraftId) -> Draft | None:
+        """A draft that the form shows from now on; it is kept until something of it is changed there."""
+        if identity not in self._kept:
+            return None
+        self._shown = identity
+        return self._kept[identity]
 
     def _content(self) -> Content | None:
         draft, ahead = self._app.form.draft(), tuple(self._app.form.type_ahead.draft())
         kept = dict(self._kept)
-        if draft is not None and (identity := id_of(draft)) is not None:
-            kept.pop(identity, None)
+        if draft is not None and self._shown is not None:
+            kept.pop(self._shown, None)
         if draft is None and not kept and not ahead:
             return None
         return Content(tuple(kept.values()), draft, ahead)

@@ -176,7 +176,7 @@ class RecordEntry:
         count = f"{app.saved_records} record{'s' * (app.saved_records != 1)} saved"
         how = "kept on this computer until the database is back" if waits else "changes saved" if updated else "saved"
         app.status.set(f"{place(record)}: {how}{f' {said}' if said else ''} · {count} in this session")
-        app.drafts.saved(key, updated)
+        app.drafts.saved()
         app.form.saved(record, claimed, leaves=then is not None)
         app.drafts.keep()
         app.deciding.saved(key)

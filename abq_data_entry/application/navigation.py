@@ -112,8 +112,18 @@ class Navigation:
         self._app.form.focus_first_empty()
 
     def open_recorded(self, key: tuple[Any, ...]) -> None:
-        """Open the saved record, also where something else is half typed of its plot."""
-        self.leave_form(lambda: self.open_record(key))
+        """Open the saved record, or what is half typed of its correction; also where a new record is half typed there.
+        """
+        self.leave_form(lambda: self._show_recorded(key))
+
+    def _show_recorded(self, key: Any) -> None:
+        draft = self._app.drafts.find_correction(key)
+        if draft is None:
+            self.open_record(key)
+            return
+        self._app.show_form()
+        self._app.form.restore_draft(draft)
+        self._app.form.focus_first_empty()
 
     def open_record(self, key: tuple[Any, ...]) -> None:
         """Fetch a record and show it for correction; one that waits here is shown as it waits."""

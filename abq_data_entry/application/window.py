@@ -251,6 +251,7 @@ class Application(tk.Tk):
                 command(self.drafts.discard),
                 self.drafts.find,
                 self.drafts.put,
+                self.drafts.is_other,
             ),
             self.settings,
             lambda: self.today(),

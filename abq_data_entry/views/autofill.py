@@ -57,14 +57,16 @@ class Autofill:
     def seed_sample(self, opened: RecordKey | None = None, saved: str = "") -> None:
         """What grows in the plot; on the record that was ``opened``, what that says (``saved``)."""
         lab, plot, seed = self._inputs.value(F.LAB), self._inputs.value(F.PLOT), self._inputs[F.SEED_SAMPLE]
-        if not self.sheet_data or not isinstance(plot, int) or (opened is not None and self._inputs.key is None):
-            return  # while a lab or a date is typed it isn't known yet which plot is meant
+        if not self.sheet_data or not isinstance(plot, int) or not isinstance(lab, str):
+            return  # while a lab is typed over, what stands here is still the old one's
+        if opened is not None and self._inputs.key is None:
+            return  # while a date is typed it isn't known yet which plot is meant
         if opened is not None and self._inputs.key == opened:
             if seed.filled_by_itself or (self._emptied and not seed.text):
                 seed.fill(saved)
             self._emptied = False
         elif self._may_fill(F.SEED_SAMPLE) or (opened is not None and seed.text == saved):
-            seed.fill(self.seed_samples.get((str(lab), plot), ""), by_itself=True)
+            seed.fill(self.seed_samples.get((lab, plot), ""), by_itself=True)
             self._emptied = opened is not None and not seed.text
 
     def _may_fill(self, name: str) -> bool:

@@ -128,9 +128,15 @@ class PlotPanel(ttk.Frame):
         self._open.update_idletasks()  # a button that isn't on the screen yet takes no focus
         self._open.focus_set()
 
-    def show(self, key: RecordKey | None, opened: OpenedRecord | None, check: CheckView) -> None:
-        """Say in words what a save of these fields would do, where that could surprise."""
+    def show(
+        self, key: RecordKey | None, opened: OpenedRecord | None, check: CheckView, is_taken: bool = False
+    ) -> None:
+        """Say in words what a save of these fields would do, where that could surprise. ``is_taken``: something else is
+        half typed of that plot."""
         text, can_open = _remark(key, opened, check)
+        if is_taken and key is not None:
+            text = f"Plot {key[3]} is half typed already: kept. Type another plot for these values, or discard them."
+            can_open = False
         if self._read_only:
             text = self._read_only
         self._remark.configure(text=text)

@@ -29,6 +29,7 @@ from .opened_record import OpenedRecord, opened_in
 from .plot_panel import PlotPanel
 from .reason import ReasonLine, is_wanted
 from .record_inputs import CHECK_FIELDS, HEIGHTS, CheckKey, Record, RecordInputs, RecordKey
+from .repeated_enter import RepeatedEnter
 from .technician_line import KEY as WHOLE_CHECK_KEY
 from .technician_line import TechnicianQuestion
 from .type_ahead import TypeAhead
@@ -46,7 +47,8 @@ HABIT_SECONDS = 1.0  # in which Enter after a field that went on by itself is th
 class FormCallbacks(NamedTuple):
     """What the form reports. ``save(record, opened)``: ``opened`` is the key of the record that was opened
     and is to be updated, ``None`` for a new one. ``find_draft(key)`` gives what is half typed of that plot,
-    ``keep_draft(draft)`` keeps such a one. ``confirmed()``: somebody has said who sits here; it returns whether the
+    ``keep_draft(draft)`` keeps such a one, where the plot has no other; ``is_other_draft(key, corrects)`` tells whether
+    it has one besides what the form holds. ``confirmed()``: somebody has said who sits here; it returns whether the
     plot is being claimed now, until :meth:`DataRecordForm.claim_answered`."""
 
     check_chosen: Callable[[datetime.date, str, str], object]
@@ -58,7 +60,8 @@ class FormCallbacks(NamedTuple):
     next_check: Callable[[], object]
     discard: Callable[[], object]
     find_draft: Callable[[RecordKey], Mapping[str, Any] | None]
-    keep_draft: Callable[[Mapping[str, Any]], object]
+    keep_draft: Callable[[Mapping[str, Any]], bool]
+    is_other_draft: Callable[[RecordKey, bool], bool]
 
 
 class DataRecordForm(ttk.Frame):
@@ -117,8 +120,10 @@ class DataRecordForm(ttk.Frame):
         technician = self.inputs[F.TECHNICIAN].editor
         technician.bind("<<Left>>", lambda _event: self._take_typed_name())
         self.inputs[F.PLOT].editor.bind("<<Left>>", lambda _event: self._show_draft())
+        self.inputs[F.PLOT].objection = lambda: self._other_draft
         technician.bind("<<ComboboxSelected>>", lambda _event: self.confirm_technician(), add=True)
         window = self.winfo_toplevel()
+        self._enter = RepeatedEnter(window)
         window.bind("<Key>", lambda _event: self.confirmation.key_pressed(), add=True)
         window.bind("<Button-1>", lambda _event: self._wait_no_more(), add=True)
         self.inputs[F.DATE].editor.bind("<<Left>>", lambda _event: self._show_date_line())
@@ -482,7 +487,10 @@ class DataRecordForm(ttk.Frame):
         elif following is None:
             self.submit()
         else:
-            self.inputs[following].focus_set()
+            # What is typed of the plot already, as where a draft came back, isn't typed over.
+            goes_on = self._opened is None and self.changed and following not in (*CHECK_FIELDS, F.PLOT)
+            begins = name in (*CHECK_FIELDS, F.PLOT)
+            self.inputs[self.inputs.first_empty() if goes_on and begins else following].focus_set()
 
     def _holds(self, name: str) -> bool:
         """Whether the field keeps the focus: it is wrong, or required and empty. Its text is selected then."""
@@ -740,6 +748,7 @@ class DataRecordForm(ttk.Frame):
             if name in self.inputs:
                 self.inputs[name].filled_by_itself = True
         self.inputs.readings_before_fault.update(draft.get("readings") or {})
+        self._fill_seed_sample()
         if self._opened is None and self.person:
             self.inputs[F.TECHNICIAN].fill(self.person, by_itself=True)
         self.inputs.mark_wrong()
@@ -806,8 +815,18 @@ class DataRecordForm(ttk.Frame):
         draft = self.draft()
         if draft is not None and self.inputs.value(F.PLOT) is not None:
             draft["texts"] |= {F.DATE: before[0].isoformat(), F.TIME: before[1], F.LAB: before[2]}
-            self._callbacks.keep_draft(draft)
-            self._empty_plot()
+            if self._callbacks.keep_draft(draft):
+                self._empty_plot()
+            else:
+                self.inputs[F.PLOT].fill("")  # it belongs to what is half typed there
+
+    @property
+    def _other_draft(self) -> str:
+        """In words, that something else is half typed of the plot that these values would be of; else empty."""
+        key = self.key
+        if key is None or not self.changed or not self._callbacks.is_other_draft(key, self._corrects):
+            return ""
+        return f"{key[3]} is half typed already"
 
     def leave(self) -> None:
         """What is half typed is kept elsewhere: the form is of no plot until it is told which one comes."""
@@ -832,8 +851,8 @@ class DataRecordForm(ttk.Frame):
         self, parent: tk.Misc, name: str, label: str = "", width: int = 9, label_width: int = 0
     ) -> FieldInput:
         each = self.inputs.add(parent, name, label, width, label_width)
-        each.editor.bind("<Return>", lambda _event: self._entered(name))
-        each.editor.bind("<KP_Enter>", lambda _event: self._entered(name))
+        each.editor.bind("<Return>", lambda event: self._entered(name, event))
+        each.editor.bind("<KP_Enter>", lambda event: self._entered(name, event))
         self._keys.add_field(name)
         each.editor.bind("<<Edited>>", lambda _event: self._edited(name), add=True)
         each.alarm = self._sound
@@ -846,10 +865,17 @@ class DataRecordForm(ttk.Frame):
             each.editor.bind("<<Left>>", lambda _event: self.inputs.check_across())
         return each
 
-    def _entered(self, name: str) -> str:
+    def _entered(self, name: str, event: tk.Event) -> str:
         swallowed, self._enter_to_swallow = self._enter_to_swallow, ("", 0.0)
-        if swallowed[0] != name or time.monotonic() > swallowed[1]:
+        steps = self._enter.steps(int(event.time), is_stop=name in CHECK_FIELDS)
+        if swallowed[0] == name and time.monotonic() <= swallowed[1]:
+            return "break"
+        if not steps and not self._holds(name):
+            self.inputs[name].show_hint("Enter was pressed twice, and counts once")
+        if steps:
             self.advance(name)
+        if steps > 1 and self.focused is not None and not self.saving:
+            self.advance(self.focused.name)
         return "break"
 
     def _filled_up(self, name: str) -> None:
@@ -876,6 +902,7 @@ class DataRecordForm(ttk.Frame):
         if self._loading:
             return
         self._enter_to_swallow = ("", 0.0)
+        self._enter.edited()
         if name in HEIGHTS:
             self.inputs.height_edited()
         if name in (F.DATE, F.TIME, F.LAB):
@@ -931,7 +958,7 @@ class DataRecordForm(ttk.Frame):
         for name, each in self.inputs.items():
             if each.field.group and each.field.type is not FieldTypes.BOOLEAN:
                 each.show_previous(fields.format_value(each.field, previous.get(name)), when)
-        self._plot_panel.show(self.key, self._opened, self.check)
+        self._plot_panel.show(self.key, self._opened, self.check, bool(self._other_draft))
         self.reason.ask(self._wants_reason())
         self.type_ahead.show_offer()
 

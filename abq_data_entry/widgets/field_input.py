@@ -33,7 +33,8 @@ class FieldInput(ttk.Frame):
 
     The line below the editor shows the previous reading of the same plot ("was 23.90"), and before it the error in
     words with a mark, or a hint. A text that can't become right any more is marked at once, and the mark stays until
-    the text is right. ``alarm()`` is called with each new mark.
+    the text is right. ``alarm()`` is called with each new mark. ``objection()`` says why a text that is right in itself
+    can't be taken here, empty where it can.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class FieldInput(ttk.Frame):
         self.choices = choices
         self.error = ""
         self.alarm: Callable[[], object] = lambda: None
+        self.objection: Callable[[], str] = lambda: ""
         self.filled_by_itself = False
         self._previous = ""
         self._hint = ""
@@ -104,8 +106,8 @@ class FieldInput(ttk.Frame):
         except ValueError as error:
             self.show_error(str(error))
             return False
-        self.show_error("")
-        return True
+        self.show_error(self.objection())
+        return not self.error
 
     @property
     def is_disabled(self) -> bool:

@@ -271,3 +271,133 @@ def test_kill_9_leaves_all_drafts(window: Window, open_window: Callable[[], Wind
     second = open_window()
     second.until(lambda: second.text(F.HUMIDITY) in ("30", "30.00"), "what was being typed")
     second.until(lambda: second.app.form.check.known and half_typed(second) == {1}, "the other draft")
+
+
+def in_plot(window: Window, text: str) -> None:
+    """Type into Plot, and Enter."""
+    window.app.form.inputs[F.PLOT].focus_set()
+    window.app.update()
+    window.type(f"{text}\n")
+    window.until(lambda: window.text(F.PLOT) == text, "the plot")
+
+
+def test_values_do_not_overwrite_what_is_half_typed_of_another_plot(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.settle()
+    window.type("11.11\n22.22\n")
+    jump(window, "7")
+    window.type(f"33.33\n{REST}"[:-5])
+    in_plot(window, "1")
+    assert (window.error(F.PLOT), window.focus) == ("1 is half typed already", F.PLOT)
+    for leave in ("ctrl+s", "ctrl+Page_Down", "ctrl+9"):
+        window.press(leave)
+        window.settle()
+        assert (window.text(F.PLOT), window.text(F.HUMIDITY), window.focus) == ("1", "33.33", F.PLOT)
+        assert window.error(F.PLOT) == "1 is half typed already"
+    assert not window.app.saved_records
+    window.type("7\n")  # selected: typing replaces it
+    assert window.error(F.PLOT) == ""
+    window.press("ctrl+9")
+    window.until(lambda: window.text(F.PLOT) == "9", "plot 9")
+    assert half_typed(window) == {1, 7}
+    jump(window, "1")
+    assert (window.text(F.HUMIDITY), window.text(F.LIGHT)) == ("11.11", "22.22")
+    jump(window, "7")
+    assert window.text(F.HUMIDITY) == "33.33"
+
+
+def test_of_two_for_one_plot_the_one_in_the_form_can_be_discarded(window: Window) -> None:
+    window.begin_check()
+    window.settle()
+    window.type("11.11\n")
+    jump(window, "7")
+    window.type("33.33\n")
+    in_plot(window, "1")
+    window.app.callbacks["discard_draft"]()
+    window.until(lambda: window.text(F.HUMIDITY) == "11.11", "what is kept")
+    assert (window.text(F.PLOT), window.error(F.PLOT)) == ("1", "")
+
+
+def test_another_lab_overwrites_no_draft(window: Window) -> None:
+    window.begin_check()
+    window.settle()
+    window.type("11.11\n")
+    jump(window, "7")
+    window.type("33.33\n")
+    in_plot(window, "1")
+    window.app.form.inputs[F.LAB].focus_set()
+    window.type("b\n")
+    window.settle()
+    assert (window.text(F.HUMIDITY), window.text(F.PLOT)) == ("33.33", "")  # values without a plot aren't saved
+    in_plot(window, "4")
+    window.app.form.inputs[F.LAB].focus_set()
+    window.type("a\n")
+    window.settle()
+    in_plot(window, "1")
+    assert (window.text(F.HUMIDITY), window.text(F.PLOT)) == ("11.11", "1")
+
+
+def test_a_correction_saved_as_another_plot_takes_no_draft_away(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.settle()
+    window.type(f"24.09\n{REST}")
+    window.until(lambda: window.text(F.PLOT) == "2", "the save")
+    jump(window, "5")
+    window.type("12.12\n")
+    open_plot(window, 1)
+    window.type("31.31\n")
+    in_plot(window, "5")
+    window.press("ctrl+s")
+    window.settle()
+    assert (window.error(F.PLOT), window.focus) == ("5 is half typed already", F.PLOT)
+    assert not stored.get_record(today(window), "8:00", "A", 5)
+
+
+def test_a_draft_that_was_looked_at_is_not_lost_to_later_values(window: Window) -> None:
+    window.begin_check()
+    window.settle()
+    window.type("11.11\n")
+    jump(window, "7")
+    jump(window, "1")
+    jump(window, "8")
+    window.type("33.33\n")
+    in_plot(window, "1")
+    assert window.error(F.PLOT) == "1 is half typed already"
+
+
+def test_the_seed_sample_comes_back_with_the_draft_of_another_lab(window: Window) -> None:
+    window.begin_check()
+    window.settle()
+    seed = window.text(F.SEED_SAMPLE)
+    window.type("11.11\n22.22\n")
+    window.app.form.inputs[F.LAB].focus_set()
+    window.type("b\n")
+    window.settle()
+    window.until(lambda: window.text(F.HUMIDITY) == "", "lab B")
+    window.app.form.inputs[F.LAB].focus_set()
+    window.type("a\n33.3")
+    window.until(lambda: window.text(F.HUMIDITY) == "11.11", "the draft")
+    window.until(lambda: window.text(F.TEMPERATURE) == "33.3", "the next value")
+    assert (window.text(F.SEED_SAMPLE), window.text(F.LIGHT)) == (seed, "22.22")
+
+
+def test_two_drafts_of_one_plot_survive_the_program(window: Window, open_window: Callable[[], Window]) -> None:
+    window.begin_check()
+    window.settle()
+    window.type("11.11\n")
+    jump(window, "7")
+    window.type("33.33\n")
+    in_plot(window, "1")
+    window.app.drafts.keep()
+    window.settle()
+    close(window)
+    again = open_window()
+    again.until(lambda: again.text(F.HUMIDITY) == "33.33", "the draft")
+    again.until(lambda: again.app.data_model is not None and again.app.form.choices.get(F.LAB), "the database")
+    again.settle()
+    again.press("ctrl+s")
+    again.settle()
+    assert again.error(F.PLOT) == "1 is half typed already"
+    in_plot(again, "7")
+    jump(again, "1")
+    assert again.text(F.HUMIDITY) == "11.11"

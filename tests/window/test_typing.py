@@ -436,3 +436,45 @@ def test_any_keys_give_the_number_that_was_typed_or_nothing(window: Window, stor
             assert records[0][name] == Decimal(text.strip().replace(",", "."))
     else:
         assert any(window.error(name) for name in fields.CSV_HEADER)
+
+
+@pytest.mark.parametrize("held", (False, True))
+def test_enter_held_or_doubled_shifts_nothing_in_a_correction(window: Window, stored: SQLModel, held: bool) -> None:
+    window.begin_check()
+    window.type("".join(f"{each}\n" for each in ROW if each))
+    window.until(lambda: window.text(F.PLOT) == "2" and not window.app.form.saving, "the save")
+    window.press("ctrl+1")
+    window.until(lambda: window.app.form.opened is not None, "the record")
+    for value in ("30.00", "2.00", "23.00", "8"):
+        window.type(value)
+        if held:
+            press_long(window, "Return")
+        else:
+            window.press("Return", "Return")
+    assert window.focus == F.BLOSSOMS
+    window.press("ctrl+s")
+    window.until(lambda: window.app.saved_records == 2, "the save")
+    saved = stored.get_all_records()[0]
+    assert [str(saved[name]) for name in (*fields.READINGS, F.PLANTS)] == ["30.00", "2.00", "23.00", "8"]
+    assert saved[F.BLOSSOMS] == 21
+
+
+def press_long(window: Window, key: str) -> None:
+    """Hold a key down until it has been repeated."""
+    releases: list[int] = []
+    window.app.bind(f"<KeyRelease-{key}>", lambda event: releases.append(event.time), add=True)
+    window._xdotool("keydown", key)
+    window.until(lambda: len(releases) > 4, "the key to repeat")
+    window._xdotool("keyup", key)
+    window.settle()
+
+
+def test_going_through_the_fields_by_enter_counts_each(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.type("".join(f"{each}\n" for each in ROW if each))
+    window.until(lambda: window.text(F.PLOT) == "2" and not window.app.form.saving, "the save")
+    window.press("ctrl+1")
+    window.until(lambda: window.app.form.opened is not None, "the record")
+    window.type("30.00")
+    window._xdotool("key", "--delay", "170", "Return", "Return", "Return", "Return")
+    assert window.focus == F.BLOSSOMS
