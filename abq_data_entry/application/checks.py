@@ -62,7 +62,10 @@ class Checks:
     def _show_known(self, key: CheckKey) -> None:
         """The database is away: what the last known copy says of the check."""
         unknown = CheckView(key=key, problem="What is recorded isn't known while the database is away.")
-        self._app.form.show_check(self._app.offline.check(key) or unknown)
+        shown, before = self._app.offline.check(key) or unknown, self._app.form.check
+        # Who was last seen at a plot is most likely still there: the next plot isn't that one.
+        others = before.others if before.key == key else ()
+        self._app.form.show_check(shown._replace(others=others))
 
     def _unknown(self, key: CheckKey, error: BaseException) -> None:
         log.warning("the check couldn't be looked up", exc_info=error)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 DELAY_MS = 150
+_KEY = "Drafts"
 
 
 class Drafts:
@@ -27,7 +28,7 @@ class Drafts:
         self._file = DraftFile(folders.data_folder() / "drafts")
         self._kept: dict[DraftId, Draft] = {}
         self._shown: DraftId | None = None
-        self._timer = ""
+        self._timer = self._not_kept = ""
         self.greeting = "Ready"
         """What is said when the database is open."""
 
@@ -47,7 +48,7 @@ class Drafts:
     def keep(self) -> None:
         """Write down now what is half typed."""
         self._cancel_timer()
-        self._app.jobs.submit("files", self._file.write, self._content(), failed=self._failed)
+        self._app.jobs.submit("files", self._file.write, self._content(), done=self._written, failed=self._failed)
 
     def put_away(self) -> bool:
         """The form is left: what is half typed there becomes a draft of its plot. False: it can't be left so.
@@ -166,6 +167,14 @@ class Drafts:
 
     def _failed(self, error: BaseException) -> None:
         log.warning("the drafts couldn't be kept", exc_info=error)
+        if str(error) != self._not_kept:
+            self._not_kept = str(error)
+            self._app.messages.note(_KEY, "What you are typing can't be kept on the disk at the moment.", str(error))
+
+    def _written(self, _result: object) -> None:
+        if self._not_kept:
+            self._not_kept = ""
+            self._app.messages.settled(_KEY)
 
     def _cancel_timer(self) -> None:
         if self._timer:

@@ -210,7 +210,7 @@ class RecordEntry:
             form.save_failed()
             form.make_new()
             self._app.checks.refresh()
-            self._app.status.set("Not saved: somebody deleted this record. Save makes a new one of what stands here")
+            self._app.status.set(f"Not saved: {error} Save makes a new record of what stands here")
         elif isinstance(error, models.RecordInvalid) and set(error.errors) & set(form.inputs):
             form.save_failed(error.errors)
             self._app.status.set("Not saved: see the marked fields")

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 LOOK_MS = 200
 PAUSE_SECONDS = 1.0  # between two looks into the database: a burst costs one
+GONE = "it is no longer in the database."
 MOST_ROWS = 100
 MOST_CHANGES = 200  # told one by one; what comes with more at once is looked for as a whole
 CLOSE_SECONDS = 3.0
@@ -145,13 +146,20 @@ class Following:
         if not wanted:
             return
 
-        def fetch() -> dict[Key, Any]:
-            found = ((key, model.get_versioned_record(*key)) for key in wanted)
-            return {key: each for key, each in found if each.record}
+        def fetch() -> tuple[dict[Key, Any], str]:
+            every = {key: model.get_versioned_record(*key) for key in wanted}
+            found = {key: each for key, each in every.items() if each.record}
+            if opened is None or opened in found or opened not in every:
+                return found, ""
+            return found, model.get_departure(*opened) or GONE
 
-        self._app.jobs.submit(
-            "records", fetch, done=lambda found: self._show_found(found, set(new)), failed=_not_fetched
-        )
+        def show(answer: tuple[dict[Key, Any], str]) -> None:
+            found, how = answer
+            self._show_found(found, set(new))
+            if opened is not None and (how or opened in found):
+                self._app.form.show_gone(opened, how)
+
+        self._app.jobs.submit("records", fetch, done=show, failed=_not_fetched)
 
     def _left_the_list(self, saved: Mapping[Key, str]) -> bool:
         """Whether records may be gone from the list: withdrawn, moved, or of another technician by now."""

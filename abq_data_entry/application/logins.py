@@ -125,7 +125,7 @@ class Logins:
 
     def _tell(self, problem: str) -> None:
         if problem:
-            self._app.status.set(problem)
+            self._app.messages.note("Keyring", problem)
 
 
 # -- on worker threads ----------------------------------------------------------------------------------

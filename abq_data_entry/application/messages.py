@@ -80,6 +80,10 @@ class Messages:
         opened = self.command(lambda: self.open(key, message, detail, button, make, instead))
         self._say(Message(key, message, detail, ((button, opened), ("Cancel", self.command(instead)))), make)
 
+    def note(self, key: str, message: str, detail: str = "") -> None:
+        """Tell in the bar what nobody waits for, whatever led to it: a password that isn't remembered, a full disk."""
+        self._app.status_bar.messages.tell(Message(key, message, detail))
+
     def settled(self, key: str) -> None:
         """There is nothing to say about this subject any more."""
         self._app.status_bar.messages.settle(key)

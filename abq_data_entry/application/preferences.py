@@ -61,7 +61,7 @@ class Preferences:
 
     def _save_failed(self, error: BaseException) -> None:
         log.warning("the settings couldn't be saved", exc_info=error)
-        self._app.status.set(f"The settings couldn't be saved: {error}")
+        self._app.messages.note("Saving Settings", "The settings couldn't be saved.", str(error))
 
 
 def _desktop_preference() -> DesktopPreference:

@@ -106,6 +106,8 @@ class CheckPresence:
         due = check.others and time.monotonic() - self._looked_at > LOOK_SECONDS
         if check.key is None or self._looking or (check.key == self._looked and not due):
             return
+        if self._app.reconnecting.away:
+            return
         key = self._looked = check.key
         self._looking, self._looked_at = True, time.monotonic()
 
@@ -118,7 +120,8 @@ class CheckPresence:
 
         def failed(error: BaseException) -> None:
             self._looking = False
-            self._app.form.show_others(key, ())
+            if not self._app.reconnecting.means_away(error):  # then the last that was known stays
+                self._app.form.show_others(key, ())
             _unknown(error)
 
         self._app.jobs.submit("records", model.get_presence, *key, done=done, failed=failed)

@@ -74,6 +74,7 @@ class Save:
         self._end_waiting()
         if self._reported:  # it was kept meanwhile
             self._app.waiting.settle((self._identifier,), "saved")
+            self._app.presence.tell_again()  # it claimed the plot that came after it then
         else:
             self._report(lambda: self._saved(result))
 

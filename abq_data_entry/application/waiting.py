@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_UNREADABLE = "Journal"
 LOOK_MS = 10_000  # another window, or the command line, may keep and save too
 
 Values = Mapping[str, Any]
@@ -31,7 +32,7 @@ class Waiting:
         self._mark: tuple[int, ...] | None = None
         self._replaying = False
         self._again = False
-        self._problem = ""
+        self._problem = self._unreadable = ""
         self._timer = self._retry_timer = ""
         self._retries = Retries(JOURNAL)
         self.entries: tuple[Entry, ...] = ()
@@ -87,8 +88,11 @@ class Waiting:
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
         """The database has these, or somebody decided about them."""
+        gone = tuple(each for each in self.entries if each.identifier in identifiers)
         self.entries = tuple(each for each in self.entries if each.identifier not in identifiers)
         self.show_line()
+        if how == "saved":
+            self._mark_saved(gone)
         self._app.jobs.submit("files", _settle, identifiers, how, done=lambda _: self._look_once())
 
     def replay_now(self) -> None:
@@ -194,6 +198,9 @@ class Waiting:
     def _seen(self, found: tuple[tuple[int, ...], list[Entry], list[str]] | None) -> None:
         from ..journal import same_database
 
+        if self._unreadable:
+            self._unreadable = ""
+            self._app.messages.settled(_UNREADABLE)
         if found is not None:
             self._mark, entries, problems = found
             before = self.keys
@@ -212,22 +219,18 @@ class Waiting:
 
     def _not_seen(self, error: BaseException) -> None:
         log.error("the journal can't be read", exc_info=error)
-        self._app.status.set(str(error))
+        if str(error) != self._unreadable:
+            self._unreadable = str(error)
+            self._app.messages.note(_UNREADABLE, "What waits on this computer can't be read.", str(error))
 
     def _replayed(self, done: Replayed) -> None:
         self._replaying = False
         gone = {each.identifier for each in done.saved}
         self.entries = tuple(each for each in self.entries if each.identifier not in gone)
-        for entry in done.saved:
-            self._app.offline.record_saved(entry.record)
-            self._app.record_list.mark(entry.key, "new" if entry.write == "insert" else "edited")
-        if done.saved:
-            self._app.status.set(f"{counted(len(done.saved))} that waited here {_are(done.saved)} in the database now")
-            self._app.checks.refresh()
-            self._app.browsing.look_again()
-            self._app.extract_days.look_soon()
+        self._mark_saved(done.saved)
         if done.undecided:
-            self._app.status.set(f"{counted(len(done.undecided))} that waited here need your decision")
+            need = "needs" if len(done.undecided) == 1 else "need"
+            self._app.status.set(f"{counted(len(done.undecided))} that waited here {need} your decision")
         away = done.problem is not None and self._app.reconnecting.means_away(done.problem)
         self._problem = str(done.problem) if done.problem is not None and not away else ""
         if done.problem is None:
@@ -239,6 +242,18 @@ class Waiting:
         if self._again and done.problem is None:
             self._again = False
             self.replay()
+
+    def _mark_saved(self, entries: tuple[Entry, ...]) -> None:
+        """The database has these by now: show them as what was saved here."""
+        if not entries:
+            return
+        for entry in entries:
+            self._app.offline.record_saved(entry.record)
+            self._app.record_list.mark(entry.key, "new" if entry.write == "insert" else "edited")
+        self._app.status.set(f"{counted(len(entries))} that waited here {_are(entries)} in the database now")
+        self._app.checks.refresh()
+        self._app.browsing.look_again()
+        self._app.extract_days.look_soon()
 
     def _not_replayed(self, error: BaseException) -> None:
         from ..journal import JournalBusy

@@ -98,8 +98,8 @@ def _save(entry: Entry, ledger: Ledger) -> str:
             technician = str(entry.record[FieldNames.TECHNICIAN])
             ledger.set_check_technician(date, time, lab, technician, reason=entry.reason, author=entry.author)
         return remark
-    except RecordMissing:
-        return "The record that was corrected is no longer in the database."
+    except RecordMissing as error:
+        return str(error) or "The record that was corrected is no longer in the database."
     except RecordInvalid as error:
         return str(error)
 

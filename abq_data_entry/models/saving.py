@@ -171,9 +171,8 @@ def _refused(cursor: Cursor, values: Record, how: Saving) -> RecordExists | Reco
             f"There is a record of {name} already. Open it to change it.", key, theirs
         )
     if theirs.version == 0:
-        return RecordMissing(
-            f"The record of {name} is no longer in the database. Save it as a new one.", key
-        )
+        gone = versions.taken_away(cursor, values) or "It is no longer in the database."
+        return RecordMissing(f"The record of {name} can't be corrected: {gone}", key)
     who = theirs.changed_by or "Somebody else"
     return RecordConflict(f"{who} changed the record of {name} meanwhile.", key, theirs)
 

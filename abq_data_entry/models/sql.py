@@ -152,6 +152,11 @@ class SQLModel(Corrections):
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
         return self._connections.read(lambda cursor: versions.read(cursor, key)) if key else VersionedRecord()
 
+    def get_departure(self, date: object, time: object, lab: object, plot: object) -> str:
+        """Return who withdrew the record that stood there, or moved it where to, in words; empty where nobody did."""
+        key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
+        return self._connections.read(lambda cursor: versions.taken_away(cursor, key)) if key else ""
+
     def get_history(self, date: object, time: object, lab: object, plot: object) -> list[Change]:
         """Return what was changed in that record, by whom, when and why, the oldest change first."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)

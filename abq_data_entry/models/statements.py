@@ -142,6 +142,27 @@ GET_VERSIONED = f"""
     WHERE p.date = %(Date)s AND p.time = %(Time)s AND p.lab_id = %(Lab)s AND p.plot = %(Plot)s
 """
 
+# What was moved is taken away and put in again by one transaction.
+GET_LAST_DELETION = """
+    SELECT coalesce(gone.application_user, gone.database_user), coalesce(gone.reason, ''), there.key ->> 'date',
+        to_char((there.key ->> 'time')::time, 'FMHH24:MI'), there.key ->> 'lab_id', there.key ->> 'plot'
+    FROM (
+        SELECT * FROM audit
+        WHERE key = jsonb_build_object(
+                'date', %(Date)s::date, 'time', %(Time)s::time, 'lab_id', %(Lab)s::char(1), 'plot', %(Plot)s::smallint)
+            AND lab_id = %(Lab)s AND table_name = 'plot_checks'
+        ORDER BY sequence DESC LIMIT 1
+    ) AS gone
+    LEFT JOIN LATERAL (
+        SELECT key FROM audit
+        WHERE moment BETWEEN gone.moment - interval '1 minute' AND gone.moment + interval '1 minute'
+            AND transaction = gone.transaction AND table_name = 'plot_checks' AND operation = 'INSERT'
+            AND new @> (gone.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+        ORDER BY lab_id = gone.lab_id AND sequence = gone.sequence + 1 DESC LIMIT 1
+    ) AS there ON true
+    WHERE gone.operation = 'DELETE'
+"""
+
 GET_HISTORY = """
     SELECT moment, operation, database_user, coalesce(application_user, ''), coalesce(workstation, ''),
         coalesce(reason, ''), transaction, old, new

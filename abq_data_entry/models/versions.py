@@ -49,6 +49,17 @@ def history(cursor: Cursor, key: Mapping[str, object]) -> list[Change]:
     return changes
 
 
+def taken_away(cursor: Cursor, key: Mapping[str, object]) -> str:
+    """Say who withdrew the record that stood there, or moved it where to; empty where nobody did so last."""
+    cursor.execute(statements.GET_LAST_DELETION, key)
+    found = cursor.fetchone()
+    if found is None:
+        return ""
+    who, reason, date, time, lab, plot = found
+    words = f"{who} withdrew it" if plot is None else f"{who} moved it to {date} {time}, lab {lab}, plot {plot}"
+    return f"{words} ({reason})." if reason else f"{words}."
+
+
 def _differences(old: Row | None, new: Row | None, technicians: Mapping[int, str]) -> dict[str, tuple[str, str]]:
     before, after = (_texts(row, technicians) for row in (old, new))
     return {

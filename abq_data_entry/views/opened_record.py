@@ -14,7 +14,8 @@ class OpenedRecord(NamedTuple):
     """``texts`` by field name as the database had them; ``version`` is the record's, where it is known.
 
     ``changed_by`` is who saved another version of it since, empty while nobody has. ``known_at`` is when this computer
-    learned of it, where that is a copy from before the database went away; else it is empty.
+    learned of it, where that is a copy from before the database went away; else it is empty. ``gone`` says who withdrew
+    or moved it since.
     """
 
     key: RecordKey
@@ -22,6 +23,7 @@ class OpenedRecord(NamedTuple):
     version: int | None = None
     changed_by: str = ""
     known_at: str = ""
+    gone: str = ""
 
     def values(self) -> Record:
         """The typed values; ``None`` where an old row holds what isn't valid any more."""

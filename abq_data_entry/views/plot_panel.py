@@ -183,6 +183,8 @@ def _remark(key: RecordKey | None, opened: OpenedRecord | None, check: CheckView
     other = check.entered_by(key[3]) if key is not None else None
     if other is not None:
         return f"{other.named} is entering plot {other.plot} now.", not corrects and other.plot in check.recorded
+    if opened is not None and corrects and opened.gone:
+        return f"This record isn't here any more: {opened.gone}", False
     if opened is not None and corrects:
         if opened.known_at:
             return f"As this computer knew it at {opened.known_at}: the database is away. You are correcting it.", False

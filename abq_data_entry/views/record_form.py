@@ -211,6 +211,7 @@ class DataRecordForm(ttk.Frame):
             return
         # Only the first answer fills fields and moves the focus: what others record later moves nothing.
         first = self.check.key != view.key or not self.check.known
+        is_back = bool(self.check.known_at) and not view.known_at
         self.check = view
         if self._opened is None and first:
             self._autofill.technician(view, self.person)
@@ -225,6 +226,9 @@ class DataRecordForm(ttk.Frame):
             self.focus_first_empty()  # whoever was quicker than the database isn't left in a filled field
         self._refresh()
         self._go_on_waiting()
+        at = self.inputs.value(F.PLOT)
+        if is_back and isinstance(at, int) and at in view.recorded:
+            self.give_way(at)  # a colleague has recorded it while the database was away
 
     def show_others(self, key: CheckKey, others: tuple[Entering, ...]) -> None:
         """Who else is entering the check ``key`` now."""
@@ -259,11 +263,17 @@ class DataRecordForm(ttk.Frame):
             self._opened = self._opened._replace(changed_by=named)
             self._refresh()
 
+    def show_gone(self, key: RecordKey, how: str) -> None:
+        """The record ``key`` was withdrawn or moved, and ``how`` says by whom: say so while it is open here."""
+        if self._opened is not None and self._opened.key == key:
+            self._opened = self._opened._replace(gone=how)
+            self._refresh()
+
     def make_new(self) -> None:
-        """The opened record has gone: what stands here is a new one."""
+        """The opened record has gone: what stands here is a new one, of whoever sits here."""
         self._opened = None
         self.inputs.of_record = {}
-        self.inputs[F.TECHNICIAN].filled_by_itself = True
+        self.inputs[F.TECHNICIAN].fill(self.person or self._technician[0], by_itself=True)
         self._refresh()
 
     def show_read_only(self, sentence: str) -> None:

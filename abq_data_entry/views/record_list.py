@@ -113,8 +113,10 @@ class RecordList(ttk.Frame):
 
     def show_copy(self, known_at: str) -> None:
         """What is shown is what this computer knew at that time; empty: it is what the database has."""
-        self._known_at = known_at
+        before, self._known_at = self._known_at, known_at
         self._count.configure(style="Warning.TLabel" if known_at else "Bar.TLabel")
+        if before and not known_at and self.page.total is not None:
+            self.show_total(self.page.total)  # counted before the page was here
 
     def show_total(self, total: int) -> None:
         """How many records fit the filter."""

@@ -263,8 +263,7 @@ def test_a_keyring_that_breaks_after_the_upload_is_told(
     box(asked(ready)).invoke()
     broken_keyring(OSError("gone"))
     log_in(ready, REST_TITLE, "test", PASSWORD)
-    ready.until(lambda: status(ready).startswith("The password isn't remembered."), "the reason")
-    assert "OSError" in status(ready) and len(accounts.files) == 1
+    assert "OSError" in ready.message("The password isn't remembered.").text and len(accounts.files) == 1
 
 
 def test_forget_logins_forgets_memory_and_keyring(

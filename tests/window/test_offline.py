@@ -546,7 +546,7 @@ def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
     app.checks.refresh()
     online.until(lambda: app.reconnecting.away and "As known at" in app.record_list._count.cget("text"), "the copy", 30)
     assert [row[F.PLOT] for row in page.rows] == [3, 2, 1]
-    assert "as known at" in str(app.form._check_panel._summary.cget("text"))
+    assert "as known at" in app.form._check_panel._summary.text
     online._xdotool("keydown", "ctrl", "key", "1", "keyup", "ctrl")
     assert (online.text(F.PLOT), online.text(F.FRUIT)) == ("1", "1")
     assert "As this computer knew it at" in str(app.form._plot_panel._remark.cget("text"))
@@ -567,3 +567,68 @@ def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
     wait_until_all_is_saved(online)
     online.until(lambda: app.form.opened is not None and app.form.opened[3] == 4, "the record that was asked for")
     online.until(lambda: page.total == 5 and "As known" not in app.record_list._count.cget("text"), "the list")
+
+
+def test_after_an_outage_nobody_sits_at_a_colleagues_plot_and_all_is_shown_as_it_is(
+    online: Window, single: Node, there: SQLModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the colleague was is remembered; a save that the frozen server did later is one of this session."""
+    monkeypatch.setattr("abq_data_entry.application.reconnecting.PATIENCE_MS", 400)
+    window, records = online, online.app.record_list
+    window.begin_check()
+    assert there.claim_plot(window.text(F.DATE), "8:00", "A", 2, "P Taylor")
+    window.until(lambda: window.app.form.check.others, "the colleague")
+    pids = server_processes(single)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        window.fill_readings()
+        window.save()
+        assert "Database away" in trouble(window) and window.text(F.PLOT) == "3"
+        window.until(lambda: "As known at" in records._count.cget("text"), "the copy")
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    window.until(lambda: not trouble(window), "the answers", 30)
+    window.until(lambda: records._count.cget("text") == "1 record", "the list")
+    assert list(records._marks.values()) == ["new"]
+
+
+def test_a_plot_that_a_colleague_recorded_during_the_outage_is_left(
+    online: Window, single: Node, there: SQLModel
+) -> None:
+    window = online
+    save_one_without(window, single)
+    assert window.text(F.PLOT) == "2"
+    there.close()
+    single.start()
+    there.save_record(form_record(2, window.text(F.DATE)), author="P Taylor")
+    wait_until_all_is_saved(window)
+    window.until(lambda: window.text(F.PLOT) == "3", "the next plot")
+    assert window.focus == F.HUMIDITY and window.app.form.opened is None
+
+
+def test_drafts_that_cannot_be_kept_are_told_until_they_can(window: Window) -> None:
+    path = window.app.drafts._file._path
+    assert path is not None
+    path.mkdir()
+    try:
+        window.fill(Humidity="24.09")
+        window.message("What you are typing can't be kept on the disk")
+    finally:
+        path.rmdir()
+    window.fill(Light="1.03")
+    window.until(lambda: not window.messages, "the drafts")
+
+
+def test_a_journal_that_cannot_be_read_is_told_until_it_can(window: Window) -> None:
+    folder = journal().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "journal.log").mkdir()
+    try:
+        window.app.waiting._look_once()
+        window.message("What waits on this computer can't be read")
+    finally:
+        (folder / "journal.log").rmdir()
+    window.app.waiting._look_once()
+    window.until(lambda: not window.messages, "the journal")

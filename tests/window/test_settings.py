@@ -228,7 +228,7 @@ def test_a_folder_that_cannot_be_written_does_not_break_the_window(window: Windo
     shutil.rmtree(home)
     home.write_text("a file where the folder was")
     choose(window, "Font Size", "12 points")
-    assert "settings couldn't be saved" in window.app.status.get()
+    assert "The settings couldn't be saved." in window.messages
     assert tkfont.nametofont("TkDefaultFont", window.app).cget("size") == 12
     window.begin_check()
     window.fill_readings()
