@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .window import Application
 
 log = logging.getLogger(__name__)
-_DONE = {"INSERT": "recorded", "UPDATE": "corrected", "DELETE": "withdrawn or moved"}
+_DONE = {"INSERT": "recorded", "UPDATE": "corrected", "DELETE": "withdrawn"}
 
 
 def show_history(application: Application) -> HistoryWindow | None:
@@ -59,21 +59,42 @@ def show_history_of(application: Application, row: Mapping[str, Any]) -> History
 def in_words(changes: Sequence[Change]) -> list[RecordChange]:
     """The changes as the window shows them, the newest first."""
     newest_first = sorted(changes, key=lambda each: each.moment, reverse=True)
+    first = newest_first[-1] if newest_first else None
     return [
         RecordChange(
             f"{each.moment.astimezone():%Y-%m-%d %H:%M:%S}",
             each.who,
             each.workstation,
-            _DONE.get(each.operation.upper(), each.operation),
+            _done(each, each is first),
             each.reason,
-            tuple(
+            (*_whole(each, each is first), *(
                 FieldChange(name, _shown(name, before), _shown(name, after))
                 for name, (before, after) in each.fields.items()
                 if name not in fields.RECORD_KEY
-            ),
+            )),
         )
         for each in newest_first
     ]
+
+
+def _done(change: Change, is_first: bool) -> str:
+    """What was done to the record."""
+    operation = change.operation.upper()
+    if change.elsewhere:
+        return f"moved to {change.elsewhere}" if operation == "DELETE" else f"moved here from {change.elsewhere}"
+    if operation == "INSERT" and change.reason and not is_first:  # a first entry never has one
+        return "brought back"
+    return _DONE.get(operation, change.operation)
+
+
+def _whole(change: Change, is_first: bool) -> tuple[FieldChange, ...]:
+    """The line for what became of the record as a whole; none where its fields tell it."""
+    is_gone = change.operation.upper() == "DELETE"
+    if change.elsewhere:
+        places = ("", change.elsewhere) if is_gone else (change.elsewhere, "")
+        return (FieldChange("Moved", *places, whole=True),)
+    done = _done(change, is_first)
+    return () if done in (_DONE["INSERT"], _DONE["UPDATE"]) else (FieldChange(done.capitalize(), "", "", whole=True),)
 
 
 def _shown(name: str, text: str) -> str:

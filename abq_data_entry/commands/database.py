@@ -37,14 +37,17 @@ def read_settings() -> SettingsModel:
 
 
 @contextmanager
-def opened_model(settings: SettingsModel, secrets: Secrets, tells_waiting: bool = True) -> Iterator["SQLModel"]:
+def opened_model(
+    settings: SettingsModel, secrets: Secrets, tells_waiting: bool = True, asks: bool = True
+) -> Iterator["SQLModel"]:
     """The database, ready for records. Raises DatabaseError, PostgresError.
 
-    With `tells_waiting` standard error says which records of this computer it doesn't hold yet.
+    With `tells_waiting` standard error says which records of this computer it doesn't hold yet; without `asks` nobody
+    is asked for a login.
     """
     from ..models import SQLModel, schema
 
-    with opened_endpoint(settings, secrets, tells_waiting) as endpoint:
+    with opened_endpoint(settings, secrets, tells_waiting, asks) as endpoint:
         if not settings["db_host"]:
             schema.prepare(endpoint, backup_before_migration(settings, endpoint))
         model = SQLModel.at(endpoint)
@@ -57,13 +60,13 @@ def opened_model(settings: SettingsModel, secrets: Secrets, tells_waiting: bool 
 
 @contextmanager
 def opened_endpoint(
-    settings: SettingsModel, secrets: Secrets, tells_waiting: bool = True
+    settings: SettingsModel, secrets: Secrets, tells_waiting: bool = True, asks: bool = True
 ) -> Iterator[dict[str, str]]:
     """Where the database is, with a login that the server takes; the tables may be missing."""
     if tells_waiting:
         tell_waiting(settings)
     if settings["db_host"]:
-        yield logged_in(configured_endpoint(settings), secrets)
+        yield logged_in(configured_endpoint(settings), secrets, asks)
         return
     was_running = _is_running()
     server = start_embedded(settings)
@@ -122,7 +125,7 @@ def _stop(server: postgres.EmbeddedServer) -> None:
         log.warning("the embedded server was left running: %s", error)
 
 
-def logged_in(endpoint: dict[str, str], secrets: Secrets) -> dict[str, str]:
+def logged_in(endpoint: dict[str, str], secrets: Secrets, asks: bool = True) -> dict[str, str]:
     """The endpoint with a password, if it takes one; asks for it when the server refuses and somebody is there."""
     from ..models import LoginFailed, SQLModel
 
@@ -134,7 +137,7 @@ def logged_in(endpoint: dict[str, str], secrets: Secrets) -> dict[str, str]:
             model.query("SELECT")
             return candidate
         except LoginFailed as error:
-            if secrets.database or not can_ask() or not tries_left:
+            if secrets.database or not asks or not can_ask() or not tries_left:
                 raise _with_advice(error) from None
             print(error, file=sys.stderr)
         finally:

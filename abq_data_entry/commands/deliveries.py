@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import datetime
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import outbox as room
 from .delivery_run import Run
 from .outbox import local, opened_outbox, record_later
-from .outcome import NotDone
+from .outcome import NotDone, reason
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_in_keyring
 
 if TYPE_CHECKING:
@@ -50,12 +52,13 @@ def add_to(words: Words) -> None:
 
 
 def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Print the deliveries; needs no database."""
+    """Print the deliveries; which are outdated only where the database can be reached."""
     found = opened_outbox().deliveries()
     if not found:
         print("There are no deliveries.")
         return
-    rows = [_HEADINGS, *(_row(each) for each in found)]
+    changed = _changed_since(found, secrets)
+    rows = [_HEADINGS, *(_row(each, changed.get(each.identifier)) for each in found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
@@ -159,14 +162,31 @@ def _refuse_one_password_for_several(due: Sequence[Delivery], from_stdin: bool, 
         )
 
 
-def _row(delivery: Delivery) -> tuple[str, ...]:
+def _changed_since(found: Sequence[Delivery], secrets: Secrets) -> dict[str, datetime.datetime]:
+    """Since when records of the day of a delivery that arrived are others, by its number; asks for no password."""
+    from ..models import DatabaseError
+    from ..postgres import PostgresError
+    from .database import opened_model, read_settings
+
+    if all(each.state != "delivered" for each in found):
+        return {}
+    try:
+        with opened_model(read_settings(), secrets, tells_waiting=False, asks=False) as model:
+            return {each.identifier: each.changed for each in model.outdated_deliveries()}
+    except (DatabaseError, PostgresError, NotDone) as error:
+        print(f"Warning: which of these are outdated isn't known. {reason(error)}", file=sys.stderr)
+        return {}
+
+
+def _row(delivery: Delivery, changed: datetime.datetime | None = None) -> tuple[str, ...]:
+    outdated = "" if changed is None else f"upload {delivery.kind} --date {delivery.date} (changed {local(changed)})"
     return (
         delivery.short,
         f"{delivery.date}",
         f"{delivery.version}",
         delivery.kind,
-        delivery.state,
+        "outdated" if outdated else delivery.state,
         local(delivery.changed),
-        delivery.next_step,
+        outdated or delivery.next_step,
     )
 

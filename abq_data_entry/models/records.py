@@ -107,6 +107,8 @@ class Change:
     workstation: str
     reason: str
     fields: Mapping[str, tuple[str, str]]
+    elsewhere: str = ""
+    """Where a record that is gone from here was moved to, or one that is new here was moved from, in words."""
 
     @property
     def who(self) -> str:

@@ -165,8 +165,29 @@ GET_LAST_DELETION = """
 
 GET_HISTORY = """
     SELECT moment, operation, database_user, coalesce(application_user, ''), coalesce(workstation, ''),
-        coalesce(reason, ''), transaction, old, new
-    FROM audit
+        coalesce(reason, ''), transaction, old, new,
+        CASE operation
+            -- Its readings at another place, put there by the same transaction right after it: see moved_from.
+            WHEN 'DELETE' THEN (
+                SELECT there.key FROM audit AS there
+                WHERE there.transaction = entry.transaction AND there.table_name = 'plot_checks'
+                    AND there.operation = 'INSERT' AND there.key <> entry.key
+                    AND there.moment BETWEEN entry.moment - interval '1 minute' AND entry.moment + interval '1 minute'
+                    AND (there.lab_id <> entry.lab_id OR there.sequence = entry.sequence + 1)
+                    AND there.new @> (entry.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                ORDER BY there.moment >= entry.moment DESC, abs(extract(epoch FROM there.moment - entry.moment)) LIMIT 1
+            )
+            WHEN 'INSERT' THEN (
+                SELECT there.key FROM audit AS there
+                WHERE there.transaction = entry.transaction AND there.table_name = 'plot_checks'
+                    AND there.operation = 'DELETE' AND there.key <> entry.key
+                    AND there.moment BETWEEN entry.moment - interval '1 minute' AND entry.moment + interval '1 minute'
+                    AND (there.lab_id <> entry.lab_id OR there.sequence = entry.sequence - 1)
+                    AND entry.new @> (there.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                ORDER BY there.moment <= entry.moment DESC, abs(extract(epoch FROM there.moment - entry.moment)) LIMIT 1
+            )
+        END
+    FROM audit AS entry
     WHERE key = jsonb_build_object(
             'date', %(Date)s::date, 'time', %(Time)s::time, 'lab_id', %(Lab)s::char(1), 'plot', %(Plot)s::smallint)
         AND lab_id = %(Lab)s AND table_name = 'plot_checks'

@@ -42,10 +42,11 @@ def history(cursor: Cursor, key: Mapping[str, object]) -> list[Change]:
     changes = []
     for _, entries in itertools.groupby(cursor.fetchall(), key=lambda entry: entry[6]):
         together = list(entries)  # a save may change a row twice, with its check first
-        moment, operation, user, author, workstation, reason, _, old, _ = together[0]
+        moment, operation, user, author, workstation, reason, _, old, _, there = together[0]
         new = together[-1][8]
         differences = _differences(old, new, technicians)
-        changes.append(Change(moment, operation, user, author, workstation, reason, differences))
+        elsewhere = _place(there) if there else ""
+        changes.append(Change(moment, operation, user, author, workstation, reason, differences, elsewhere))
     return changes
 
 
@@ -58,6 +59,12 @@ def taken_away(cursor: Cursor, key: Mapping[str, object]) -> str:
     who, reason, date, time, lab, plot = found
     words = f"{who} withdrew it" if plot is None else f"{who} moved it to {date} {time}, lab {lab}, plot {plot}"
     return f"{words} ({reason})." if reason else f"{words}."
+
+
+def _place(key: Mapping[str, object]) -> str:
+    """A key of the audit, for people."""
+    hour, minute = str(key["time"]).split(":")[:2]
+    return f"{key['date']} {int(hour)}:{minute}, lab {key['lab_id']}, plot {key['plot']}"
 
 
 def _differences(old: Row | None, new: Row | None, technicians: Mapping[int, str]) -> dict[str, tuple[str, str]]:

@@ -17,11 +17,15 @@ _EMPTY = "Nothing is known of this record: it was never saved."
 
 
 class FieldChange(NamedTuple):
-    """One field of a change. ``before`` is empty for a record that was new, ``after`` for one that is gone."""
+    """One field of a change. ``before`` is empty for a record that was new, ``after`` for one that is gone.
+
+    With ``whole`` it tells what became of the whole record, and from where or to where it was moved.
+    """
 
     name: str
     before: str
     after: str
+    whole: bool = False
 
 
 class RecordChange(NamedTuple):
@@ -133,7 +137,7 @@ class HistoryWindow(SideWindow):
         where = f" on {change.workstation}" if change.workstation else ""
         lines = [f"{change.when}: {change.what} by {change.who}{where}."]
         lines += [f"Reason: {change.why}"] if change.why else []
-        lines += [_sentence(each) for each in change.fields]
+        lines += [_sentence(each) for each in change.fields if not each.whole]
         self._detail.show("\n".join(lines))
 
     def _select_all(self) -> str:

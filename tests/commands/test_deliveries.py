@@ -105,6 +105,11 @@ def test_each_upload_of_a_day_is_a_version(
     assert heading.split()[:4] == ["number", "day", "version", "to"]
     assert first.split()[1:5] == [DAY, "1", "rest", "delivered"]
     assert second.split()[1:5] == [DAY, "2", "rest", "delivered"]
+    stored.save_record(record(Plot="5", Seed_sample="AXM477"))
+    assert f"upload rest --date {DAY}" in line("deliveries").output
+    assert [each.split()[4] for each in line("deliveries").output.splitlines()[1:]] == ["delivered", "outdated"]
+    assert upload(line).code == 0
+    assert "outdated" not in line("deliveries").output
     rows = stored.query("SELECT version, state, username, size FROM deliveries ORDER BY version")
     sizes = [each.size for each in outbox().deliveries()]
     assert rows == [

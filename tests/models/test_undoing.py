@@ -111,6 +111,7 @@ class TestBringingBack:
         assert model.get_record(*KEY) == before
         assert model.get_withdrawn() == []
         assert [each.reason for each in model.get_history(*KEY)] == ["", "wrong plot", "it was right"]
+        assert {each.elsewhere for each in model.get_history(*KEY)} == {""}
         assert model.get_versioned_record(*KEY).version == 3 - 1
         assert whole(model)
 
@@ -161,6 +162,9 @@ class TestMoving:
         assert model.get_withdrawn() == []
         assert [each.reason for each in model.get_history(*KEY)] == ["", "wrong check"]
         assert [each.reason for each in model.get_history(*to)] == ["wrong check"]
+        old_place, new_place = (f"{date} {time}, lab {lab}, plot {plot}" for date, time, lab, plot in (KEY, to))
+        assert [each.elsewhere for each in model.get_history(*KEY)] == ["", new_place]
+        assert [each.elsewhere for each in model.get_history(*to)] == [old_place]
         assert model.get_lab_check(*to[:3])["lab_tech"] == "J Simms"
         if to[:3] != KEY[:3]:
             assert model.get_lab_check(*KEY[:3]) == {}

@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
+from abq_data_entry.application.history import show_history_of
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views.history import HistoryWindow
@@ -54,6 +55,33 @@ def test_it_tells_who_when_what_from_what_to_and_why_newest_first(window: Window
     assert (F.EQUIPMENT_FAULT, "", "no") in [row[3:6] for row in recorded]
     detail = history._detail.text.get("1.0", "end")
     assert "corrected by P Taylor on bench-2" in detail and "from 24.09 g/m³ to 25.00 g/m³" in detail
+
+
+def test_it_tells_what_was_withdrawn_from_what_was_moved(window: Window, stored: SQLModel) -> None:
+    here, there = (today(window), "8:00", "A", 1), (today(window), "8:00", "A", 5)
+    stored.save_record(record(1, today(window)), author="J Simms")
+    stored.withdraw_record(here, "typed twice")
+    stored.bring_back_record(here, "it was right")
+    stored.move_record(here, there, "wrong plot")
+    window.begin_check()
+
+    def told(key: tuple[Any, ...]) -> list[tuple[str, ...]]:
+        show_history_of(window.app, dict(zip((F.DATE, F.TIME, F.LAB, F.PLOT), key, strict=True)))
+        shown = history_of(window)
+        found: list[tuple[str, ...]] = [
+            (each.what, each.fields[0].name, *each.fields[0][1:3]) for each in shown._changes
+        ]
+        shown.destroy()
+        return found
+
+    places = [f"{today(window)} 8:00, lab A, plot {plot}" for plot in (1, 5)]
+    assert told(here) == [
+        (f"moved to {places[1]}", "Moved", "", places[1]),
+        ("brought back", "Brought back", "", ""),
+        ("withdrawn", "Withdrawn", "", ""),
+        ("recorded", "Technician", "", "J Simms"),
+    ]
+    assert told(there) == [(f"moved here from {places[0]}", "Moved", places[0], "")]
 
 
 def test_it_can_be_copied_and_closed_by_keyboard(window: Window, stored: SQLModel) -> None:
