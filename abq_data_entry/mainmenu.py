@@ -119,6 +119,7 @@ class MainMenu(tk.Menu):
         self._entries: list[tuple[tk.Menu, int, str]] = []
         self._menus: dict[str, tk.Menu] = {}
         self._filled = False
+        _show_marks(self.winfo_toplevel())
         self.make_before()
         for name in self.order:
             self._menus[name] = self.make_menu(name)
@@ -182,7 +183,6 @@ class MainMenu(tk.Menu):
 
     def make_options_menu(self, menu: tk.Menu) -> None:
         """Autofills, font size, theme, density; each takes effect at once."""
-        _show_marks(menu)
         for name, text in SWITCHES:
             menu.add_checkbutton(label=text, variable=self._settings[name])
         menu.add_separator()
@@ -212,7 +212,6 @@ class MainMenu(tk.Menu):
     def _add_fonts(self, menu: tk.Menu) -> None:
         # Asking for all fonts of a computer takes a while: only when somebody opens this menu.
         fonts = tk.Menu(menu, tearoff=False)
-        _show_marks(fonts)
 
         def fill() -> None:
             fonts.delete(0, "end")
@@ -224,24 +223,25 @@ class MainMenu(tk.Menu):
 
     def _add_choice(self, menu: tk.Menu, label: str, setting: str, values: Sequence[tuple[str, object]]) -> None:
         choices = tk.Menu(menu, tearoff=False)
-        _show_marks(choices)
         for text, value in values:
             choices.add_radiobutton(label=text, value=value, variable=self._settings[setting])
         menu.add_cascade(label=label, menu=choices)
 
 
-def _show_marks(menu: tk.Menu) -> None:
-    """Tk draws the marks of X in one colour: on the line that is chosen they have the colour of its text."""
+def _show_marks(window: tk.Misc) -> None:
+    """Tk draws the marks of X in one colour: on the line that is chosen they get the colour of its text."""
 
-    def recolour(_event: object) -> None:
-        active, last = menu.index("active"), menu.index("end")
-        for index in range((last or 0) + 1):
-            if menu.type(index) in ("checkbutton", "radiobutton"):
-                of = "activeforeground" if index == active else "foreground"
-                menu.entryconfigure(index, selectcolor=menu.cget(of))
+    def recolour(event: tk.Event) -> None:
+        # By its path: what is open is a copy that the menu bar has made, which tkinter doesn't know.
+        menu, call = str(event.widget), window.tk.call
+        active, last = str(call(menu, "index", "active")), str(call(menu, "index", "end"))
+        for index in range(int(last) + 1 if last.isdigit() else 0):
+            if str(call(menu, "type", index)) in ("checkbutton", "radiobutton"):
+                option = "-activeforeground" if str(index) == active else "-foreground"
+                call(menu, "entryconfigure", index, "-selectcolor", call(menu, "cget", option))
 
-    if str(menu.tk.call("tk", "windowingsystem")) == "x11":
-        menu.bind("<<MenuSelect>>", recolour)
+    if str(window.tk.call("tk", "windowingsystem")) == "x11":
+        window.bind_class("Menu", "<<MenuSelect>>", recolour)
 
 
 class LinuxMainMenu(MainMenu):

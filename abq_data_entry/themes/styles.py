@@ -52,9 +52,9 @@ def configure_sizes(style: ttk.Style, look: Look) -> None:
         style.configure(f"{name}.TLabel", font="AbqSmall")
     for name in ("Quiet", "Due"):
         style.configure(f"{name}.TButton", padding=(look.unit, 0), width=0)
-    lists = style.lookup("Treeview", "fieldbackground") or style.lookup("TFrame", "background")
+    lists = style.lookup("Treeview", "fieldbackground") or style.lookup("Treeview", "background")
     for name in ("Empty.TLabel", "Empty.TFrame"):
-        style.configure(name, background=lists)
+        style.configure(name, background=lists or style.lookup("TFrame", "background"))
     if style.theme_use() != "abq":
         style.configure("Error.TLabel", foreground=look.palette.error)
 
@@ -208,6 +208,7 @@ def _choices(style: ttk.Style, look: Look) -> None:
         lightcolor=[("focus", p.accent), ("selected", p.selection)],
         darkcolor=[("focus", p.accent), ("selected", p.selection)],
     )
+    style.configure("Line.Choice.TButton", wraplength=0)
 
 
 def _lists(style: ttk.Style, look: Look) -> None:

@@ -38,7 +38,7 @@ class DayDialog(Dialog):
         lines = ttk.Frame(body)
         lines.grid(row=2, column=0, sticky="w", pady=(8, 0))
         for number in range(len(self._days)):
-            each = ttk.Button(lines, style="Choice.TButton")
+            each = ttk.Button(lines, style="Line.Choice.TButton")
             each.configure(command=lambda number=number: self._choose(number))  # type: ignore[misc]
             each.grid(row=number, column=0, sticky="ew", pady=(4, 0))
             for key, step in (("<Up>", -1), ("<Down>", 1)):

@@ -183,7 +183,7 @@ class FieldInput(ttk.Frame):
             self.editor.grid(row=1, column=0, columnspan=3, sticky="nsew", pady=(2, 0))
             bar = ShyScrollbar(self, orient="vertical", command=self.editor.yview)
             self.editor.configure(yscrollcommand=bar.set)
-            bar.grid(row=1, column=3, sticky="ns", pady=(2, 0))
+            bar.take_width_only(self, row=1, column=3, pady=(2, 0))
             self.rowconfigure(1, weight=1)
             return
         ttk.Label(self, text=label, width=label_width).grid(row=0, column=0, sticky="w", padx=(0, 8))

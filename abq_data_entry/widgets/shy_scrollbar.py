@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tkinter as tk
 from tkinter import ttk
+from typing import Any
 
 
 class ShyScrollbar(ttk.Scrollbar):
@@ -15,3 +17,14 @@ class ShyScrollbar(ttk.Scrollbar):
             self.grid_remove()
         else:
             self.grid()
+
+    def take_width_only(self, parent: tk.Misc, **place: Any) -> None:
+        """Place it with ``grid`` so that it asks for no height: one with arrows would be higher than two lines."""
+        room = ttk.Frame(parent, width=1, height=1)
+        room.grid(sticky="ns", **place)
+        room.grid_propagate(False)
+        room.rowconfigure(0, weight=1)
+        self.grid(in_=room, row=0, column=0, sticky="ns")
+        self.lift()
+        self.bind("<Map>", lambda _event: room.configure(width=self.winfo_reqwidth()))
+        self.bind("<Unmap>", lambda _event: room.configure(width=1))

@@ -18,9 +18,10 @@ from abq_data_entry.themes import contrast
 from abq_data_entry.themes.desktop import DesktopPreference
 from abq_data_entry.views.check_panel import Entering
 from abq_data_entry.widgets.flow import lines_of
+from abq_data_entry.widgets.message import Message
 from abq_data_entry.widgets.note_line import fitted
 from tests.fixtures.window import Window
-from tests.window.test_form import open_plot, record
+from tests.window.test_form import open_plot, record, today
 
 SMALL, LARGE = "800x600", "1180x860"
 
@@ -417,6 +418,27 @@ def test_a_screen_that_turns_out_to_be_fine_gets_a_larger_first_window(window: W
     window.app._preferences._desktop_answered(DesktopPreference(dpi=140))
     window.settle()
     assert window.app.winfo_width() == 1000  # somebody has chosen that size
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "platform"])
+def test_questions_messages_and_long_notes_move_nothing(window: Window, stored: SQLModel, theme: str) -> None:
+    stored.save_record(record(1, today(window)), author="J Simms")
+    window.app.settings["theme"].set(theme)
+    window.begin_check(technician="P Taylor")
+    window.app.checks.refresh()
+    window.settle()
+    form, panel = window.app.form, window.app.form._check_panel
+    at = [(each.winfo_rootx(), each.winfo_rooty()) for each in (form.inputs[F.NOTES].editor, save_button(window))]
+    for line in (panel.technician_line, panel.date_line):
+        if line is panel.date_line:
+            window.fill(Date="2026-10-01")
+        window.fill(Notes="\n".join("abc"))
+        window.app.status_bar.messages.tell(Message("x", "It failed.", actions=(("Try Again", None),)))
+        window.settle()
+        assert line.winfo_ismapped() and not window.app._form_room._down.winfo_manager()
+        assert at == [
+            (each.winfo_rootx(), each.winfo_rooty()) for each in (form.inputs[F.NOTES].editor, save_button(window))
+        ]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "platform"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tkinter as tk
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -45,6 +46,24 @@ def build(window: Window) -> Callable[[str], tuple[tk.Menu, list[str]]]:
         return menu, called
 
     return make
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Tk draws these menus on X only")
+def test_the_mark_of_a_switch_has_the_colour_of_its_text(window: Window) -> None:
+    window.app.settings["theme"].set("dark")
+    window.settle()
+    main = window.app.nametowidget(window.app.cget("menu"))
+    options = main.nametowidget(main.entrycget("Options", "menu"))
+
+    def marks() -> list[str]:
+        return [str(options.entrycget(index, "selectcolor")) for index in (0, 1)]
+
+    active, usual = (str(options.cget(name)) for name in ("activeforeground", "foreground"))
+    window.press("alt+o")
+    window.until(lambda: marks() == [active, usual], "the first line")
+    window.press("Down")
+    window.until(lambda: marks() == [usual, active], "the second line")
+    window.press("Escape", "Escape")
 
 
 def test_the_menus_of_all_platforms(build: Callable[[str], tuple[tk.Menu, list[str]]]) -> None:
