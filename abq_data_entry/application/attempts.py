@@ -93,10 +93,14 @@ class Attempts:
                 return failure.cause
             except outbox.OutboxError as error:  # somebody else is at it, or has removed it
                 failures.append(NotDelivered(delivery, error))
+            except OSError as error:  # of this computer's disk: what can't be written down isn't begun
+                failures.append(NotDelivered(delivery, outbox.OutboxError(describe_failure(error))))
             finally:
                 if delivery.identifier in self._stopped:  # the others go on
                     self._job.cancel.clear()
             return None
+
+        from ..network import describe_failure
 
         try:
             with self._sender:

@@ -139,8 +139,11 @@ class Deliveries:
                 self._tell(name, told)
 
         def broken(error: BaseException) -> None:
-            self._app.status.set(f"Nothing was sent by {name} ({type(error).__name__})")
-            self._app.messages.failure(f"Upload by {name}", f"Nothing was sent by {name}.", str(error))
+            from ..network import describe_failure
+
+            told = str(error) if isinstance(error, outbox.OutboxError) else describe_failure(error)
+            self._app.status.set(f"Nothing was sent by {name}: {' '.join(told.split())}")
+            self._app.messages.failure(f"Upload by {name}", f"Nothing was sent by {name}.", told)
 
         self._begin(
             name,
@@ -162,7 +165,9 @@ class Deliveries:
 
     def _again(self, identifiers: Sequence[str]) -> None:
         def failed(error: BaseException) -> None:
-            self._app.status.set(str(error) if isinstance(error, outbox.OutboxError) else type(error).__name__)
+            from ..network import describe_failure
+
+            self._app.status.set(str(error) if isinstance(error, outbox.OutboxError) else describe_failure(error))
 
         self._app.jobs.submit("files", again, identifiers, done=self.log_in, failed=failed)
 

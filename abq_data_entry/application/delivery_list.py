@@ -44,8 +44,9 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
         window.say(text)
 
     def failed(error: BaseException) -> None:
-        known = isinstance(error, outbox.OutboxError | OSError)
-        say(str(error) if known else type(error).__name__)
+        from ..network import describe_failure
+
+        say(str(error) if isinstance(error, outbox.OutboxError) else describe_failure(error))
 
     def retry(identifier: str) -> None:
         outdated = application.outdated.found.get(identifier)

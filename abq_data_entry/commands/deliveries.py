@@ -65,10 +65,22 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Make what is due, service by service; a failure of one doesn't keep the others."""
+    """Make what is due, service by service; a failure of one doesn't keep the others.
+
+    Raises NotDone in the end also for an entry that can't be read, and an outbox that can't be written: nobody else
+    would notice, where a timer runs this.
+    """
     from .database import read_settings
 
     settings, outbox = read_settings(), opened_outbox()
+    _run_due(options, secrets, settings, outbox)
+    if outbox.problems:
+        more = len(outbox.problems) - 1
+        others = f" There is more: {more} of these." if more else ""
+        raise NotDone(f"{outbox.problems[0]}{others}")
+
+
+def _run_due(options: argparse.Namespace, secrets: Secrets, settings: SettingsModel, outbox: Outbox) -> None:
     due = room.due(outbox)
     if not due:
         print(_when_something_is_due(outbox))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .. import outbox as room
+from ..network import describe_failure
 from .host_key import sending
 from .outbox import outcome_of, stopped_by_interrupt
 from .outcome import NotDone, interrupt_sets
 
 if TYPE_CHECKING:
     from ..outbox import Delivery, Outbox, Send, Service
+
+log = logging.getLogger(__name__)
 
 _TOLD = 5  # problems that are told one by one
 
@@ -69,6 +74,9 @@ class Run:
             print(outcome_of(after, error), flush=True)
         except (NotDone, room.OutboxError) as problem:
             self._note([delivery], str(problem))
+        except OSError as problem:  # of this computer's disk: what can't be written down isn't begun
+            log.error("delivery %s", delivery.short, exc_info=problem)
+            self._note([delivery], describe_failure(problem))
         return error
 
     def _leads_there(self, delivery: Delivery) -> bool:
@@ -76,7 +84,8 @@ class Run:
         try:
             room.require_same(delivery.destination, self._values)
         except room.OutboxError as error:
-            room.give_up(self._outbox, delivery, str(error))
+            with suppress(OSError):  # it stays refused as long as the settings lead elsewhere
+                room.give_up(self._outbox, delivery, str(error))
             self._note([delivery], str(error))
             return False
         return True

@@ -25,14 +25,14 @@ SUCCESS = {"rest": "{file} successfully uploaded to REST API.", "ftp": "{file} s
 
 
 def opened_outbox() -> Outbox:
-    """The outbox of this user, tidied; what is wrong with it is told on standard error."""
+    """The outbox of this user, tidied; what is wrong with it is told on standard error and stands in its problems."""
     from ..network import describe_failure
 
     opened = room.Outbox(folders.data_folder(create=True) / "outbox")
     try:
         room.tidy(opened)
     except OSError as error:  # the list can be read all the same, and what has to write says it again
-        print(f"Warning: the outbox can't be tidied. {describe_failure(error)}", file=sys.stderr)
+        opened.problems.append(f"The outbox can't be tidied. {describe_failure(error)}")
     for problem in opened.problems:
         print(f"Warning: {problem}", file=sys.stderr)
     return opened

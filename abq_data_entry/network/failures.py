@@ -56,7 +56,7 @@ def describe_failure(error: BaseException) -> str:
     for link in links:
         if isinstance(link, Told):
             return getattr(link, "strerror", None) or str(link)  # the text without the number
-    for describe in (_proxy_refusal, _certificate, _ftp_reply, _http_status, _file, _connection, _answer, _rest):
+    for describe in (_proxy_refusal, _certificate, _ftp_reply, _http_status, _disk, _file, _connection, _answer, _rest):
         for link in links:
             if sentence := describe(link):
                 return sentence
@@ -205,6 +205,26 @@ def _http_status(error: BaseException) -> str:
     return ""
 
 
+_DISK_WORDS = {
+    errno.ENOSPC: "The disk of this computer is full{place}. Make room on it, then try again.",
+    getattr(errno, "EDQUOT", -1): "Your space on this computer's disk is used up{place}. Make room, then try again.",
+    errno.EFBIG: "A file of this computer may not grow any more{place}. Ask your administrator about limits.",
+    errno.EROFS: "The disk of this computer can only be read{place}. Ask your administrator.",
+    errno.EIO: "The disk of this computer reports an error{place}. Tell your administrator at once.",
+    errno.EMFILE: "Too many files are open on this computer{place}. Close some programs, then try again.",
+    errno.ENFILE: "Too many files are open on this computer{place}. Close some programs, then try again.",
+}
+
+
+def _disk(error: BaseException) -> str:
+    """Own disk: some of its errors name no file, and those that do speak of writing as well as of reading."""
+    if not isinstance(error, OSError) or isinstance(error, ssl.SSLError):
+        return ""
+    sentence = _DISK_WORDS.get(error.errno or 0, "")
+    is_named = isinstance(error.filename, str | bytes | os.PathLike)
+    return sentence.format(place=f" ({os.fsdecode(error.filename)})" if is_named else "")
+
+
 def _file(error: BaseException) -> str:
     if (
         not isinstance(error, OSError)
@@ -218,8 +238,8 @@ def _file(error: BaseException) -> str:
     if isinstance(error, IsADirectoryError):
         return f"{name} is a folder, not a file."
     if isinstance(error, PermissionError):
-        return f"The file {name} can't be read: you have no right to."
-    return f"The file {name} can't be read ({error.strerror})."
+        return f"The file {name} can't be read or written: you have no right to."
+    return f"The file {name} can't be read or written ({error.strerror})."
 
 
 def _connection(error: BaseException) -> str:

@@ -20,6 +20,10 @@ STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED)
 ENDED = (DELIVERED, CANCELLED)
 """States that nothing leads out of: the file is no longer needed."""
 
+_KINDS = ("rest", "ftp")
+_LARGEST, _LARGEST_COUNT = 2**63 - 1, 2**31 - 1  # of the columns that they are written into
+_LONGEST_TEXT = 10_000
+_YEARS = range(1970, 2200)  # a clock may be wrong; years beyond have no local time everywhere
 _NAME = re.compile(r"[\w. -]{1,200}")
 _HEAD = re.compile(r"[ -~]{1,8000}")  # fits into a header of HTTP
 
@@ -156,8 +160,14 @@ def _check(delivery: Delivery) -> None:
     numbers = ("size", "version", "failures", "revision")
     if not all(isinstance(getattr(delivery, name), str) for name in texts):
         raise ValueError("a text is expected")
+    if not all(_is_storable(getattr(delivery, name)) for name in texts):
+        raise ValueError("a text that the database couldn't hold")
     if not all(type(getattr(delivery, name)) is int and getattr(delivery, name) >= 0 for name in numbers):
         raise ValueError("a number is expected")
+    if delivery.size > _LARGEST or max(delivery.version, delivery.failures, delivery.revision) > _LARGEST_COUNT:
+        raise ValueError("a number that can't be")
+    if delivery.version < 1 or delivery.kind not in _KINDS:
+        raise ValueError("no version, or an unknown kind of destination")
     if not re.fullmatch(r"[0-9a-f]{32}", delivery.identifier) or not re.fullmatch(r"[0-9a-f]{64}", delivery.sha256):
         raise ValueError("not an identifier, or not a digest")
     if delivery.state not in STATES or not is_usable_name(delivery.name):
@@ -183,9 +193,14 @@ def _moment(value: object, optional: bool = False) -> datetime.datetime | None:
     if value is None and optional:
         return None
     moment = datetime.datetime.fromisoformat(_text(value))
-    if moment.tzinfo is None:
-        raise ValueError("a moment without its zone")
+    if moment.tzinfo is None or moment.year not in _YEARS:
+        raise ValueError("a moment without its zone, or one that can't be")
     return moment
+
+
+def _is_storable(text: str) -> bool:
+    """Tell whether the database could hold it: an entry that it refuses would keep others from being recorded."""
+    return "\0" not in text and len(text) <= _LONGEST_TEXT and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def _text(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import stat
 import threading
 import uuid
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from .delivery import ENDED, FORMAT, Delivery, format_of, from_text
 ENTRY = "delivery.json"
 """The entry as it was brought to the disk, and behind it what :func:`add_note` wrote."""
 _BETWEEN = b"\n\n"  # no entry holds it
+_LARGEST = 16 * 1024 * 1024  # bytes; an entry with all attempts of a week has 100 KB
 _RECORDED = re.compile(r"recorded (\d{1,9})")
 
 Clock = Callable[[], datetime.datetime]
@@ -81,8 +83,11 @@ class Entries:
             if path.is_dir():
                 self._put_aside(path, "its description is missing")
             return None
-        except ValueError:
-            self._put_aside(path, "its description isn't text")
+        except OSError as error:  # it may be whole: it stays where it is
+            self._tell(f"The delivery {path.name[:8]} in the outbox can't be read ({error.strerror}): {path / ENTRY}.")
+            return None
+        except ValueError as error:
+            self._put_aside(path, str(error) if isinstance(error, _NotAnEntry) else "its description isn't text")
             return None
         try:
             found = _parsed(path, text)
@@ -96,11 +101,17 @@ class Entries:
 
     def _put_aside(self, path: Path, why: str) -> None:
         aside = self._folder / "damaged"
-        aside.mkdir(mode=0o700, exist_ok=True)
         place = aside / f"{path.name}-{self._clock():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
-        with suppress(FileNotFoundError):  # another process was faster
+        told = f"The delivery {path.name[:8]} in the outbox is damaged: {why}."
+        try:
+            aside.mkdir(mode=0o700, exist_ok=True)
             path.rename(place)
-            self._tell(f"The delivery {path.name[:8]} in the outbox is damaged: {why}. It was put aside: {place}.")
+        except FileNotFoundError:  # another process was faster
+            return
+        except OSError as error:
+            self._tell(f"{told} It can't be put aside ({error.strerror}): {path}.")
+            return
+        self._tell(f"{told} It was put aside: {place}.")
 
     def _tell(self, sentence: str) -> None:
         if sentence not in self.problems:
@@ -135,8 +146,17 @@ def recorded_in(folder: Path) -> int:
     return max((int(found[1]) for each in notes if (found := _RECORDED.fullmatch(each))), default=0)
 
 
+class _NotAnEntry(ValueError):
+    """What stands in the place of a description is none; the text says what it is."""
+
+
 def _parts(folder: Path) -> tuple[str, list[str]]:
     """Return the entry's text and the notes behind it. Raises `OSError`, and `ValueError` if the entry isn't text."""
+    status = (folder / ENTRY).stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe, say, would be waited for
+        raise _NotAnEntry("its description isn't a file")
+    if status.st_size > _LARGEST:
+        raise _NotAnEntry(f"its description is far too large ({status.st_size} bytes)")
     entry, *notes = (folder / ENTRY).read_bytes().split(_BETWEEN)
     return entry.decode("utf-8"), [each.decode("utf-8", "replace") for each in notes]
 

@@ -24,6 +24,7 @@ from .entries import ENTRY, Clock, Entries, add_note, recorded_in, recorded_text
 from .errors import Busy, UnknownDelivery
 from .extract import NoRecords, Records, extract_name, name_to_send_as
 from .left_there import note
+from .own_disk import named, require_room
 
 LANES = 64
 _NEW = ".new-"
@@ -121,7 +122,7 @@ class Outbox:
         put in.
         """
         identifier = uuid.uuid4().hex
-        with self._locked("adding", patience=600.0):
+        with self._locked("adding", patience=600.0), named(self.folder):
             building = self.folder / f"{_NEW}{identifier}"
             building.mkdir(mode=0o700)
             try:
@@ -157,11 +158,14 @@ class Outbox:
         newer: Delivery = replace(delivery, **changed)  # type: ignore[arg-type]
         folder = self.folder / delivery.identifier
         if newer.state == SENDING:
-            add_note(folder, to_text(newer))
+            require_room(folder)
+            with named(folder):
+                add_note(folder, to_text(newer))
             return newer
         if newer.state == CANCELLED:
             note(self.folder, newer)
-        _write(folder / ENTRY, to_text(newer))
+        with named(folder):
+            _write(folder / ENTRY, to_text(newer))
         if newer.state in ENDED:
             for path in self.files_of(newer):
                 path.unlink(missing_ok=True)
@@ -173,7 +177,7 @@ class Outbox:
 
     def note_recorded(self, delivery: Delivery) -> None:
         """Remember that the database has this revision; lost in a power cut, the same row is written once more."""
-        with suppress(FileNotFoundError):  # somebody removed the entry meanwhile
+        with suppress(OSError):  # removed by somebody, or not to be written: then the row is written once more
             add_note(self.folder / delivery.identifier, recorded_text(delivery.revision))
 
     def remove(self, delivery: Delivery) -> None:

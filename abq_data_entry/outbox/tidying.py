@@ -19,15 +19,24 @@ KEPT = datetime.timedelta(days=90)
 def tidy(outbox: Outbox) -> None:
     """Let broken-off deliveries wait again, remove what was half made, files of ended deliveries and old receipts.
 
-    What another process is at is left alone.
+    What another process is at is left alone. Raises `OSError` in the end if something of it couldn't be done.
     """
-    with suppress(Busy), outbox.nobody_adds():
-        for path in outbox.leftovers():
-            shutil.rmtree(path, ignore_errors=True)
+    failure: OSError | None = None
+    try:
+        with suppress(Busy), outbox.nobody_adds():
+            for path in outbox.leftovers():
+                shutil.rmtree(path, ignore_errors=True)
+    except OSError as error:
+        failure = error
     for delivery in outbox.deliveries():
-        if _needs_tidying(outbox, delivery):
-            with suppress(Busy, UnknownDelivery), outbox.lane(delivery):
-                _tidy_one(outbox, outbox.read(delivery.identifier))
+        try:
+            if _needs_tidying(outbox, delivery):
+                with suppress(Busy, UnknownDelivery), outbox.lane(delivery):
+                    _tidy_one(outbox, outbox.read(delivery.identifier))
+        except OSError as error:  # one of them mustn't keep the others
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def _needs_tidying(outbox: Outbox, delivery: Delivery) -> bool:

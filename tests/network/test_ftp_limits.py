@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import shutil
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -18,6 +14,7 @@ import pytest
 
 from abq_data_entry.network import FtpUploads, describe_failure
 from abq_data_entry.outbox import login_refused, may_pass
+from tests.fixtures.disks import small_disk
 from tests.network.certificates import Authority
 from tests.network.real_servers import PASSWORD, RealServer, proftpd, user_and_group, vsftpd
 
@@ -144,28 +141,15 @@ def test_one_that_takes_no_more_says_so(security: str, trusted: Authority, extra
         assert not may_pass(error) and not list(server.folder.iterdir())
 
 
-@contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """Let the folder be a disk of 1 MB; skips where this user may mount none."""
-    mount = shutil.which("mount")
-    if sys.platform != "linux" or mount is None:
-        pytest.skip("no small disk can be had here")
-    mounting = subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], capture_output=True)
-    if mounting.returncode:
-        pytest.skip("this user may mount no small disk")
-    try:
-        os.chown(folder, *user_and_group())
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("kind", ["vsftpd", "proftpd"])
 @pytest.mark.parametrize("security", ["none", "explicit"])
 def test_one_whose_disk_is_full_is_tried_later_and_keeps_nothing(
     kind: str, security: str, trusted: Authority, extract: Path
 ) -> None:
-    with running(kind, trusted, encrypted=security != "none") as server, small_disk(server.folder):
+    with (
+        running(kind, trusted, encrypted=security != "none") as server,
+        small_disk(server.folder, "1m", user_and_group()),
+    ):
         large = extract.with_name("large.csv")
         large.write_bytes(b"x" * LARGE)
         error = failure(server, large, trusted, security)

@@ -37,7 +37,7 @@ def days_of(number: int, count: int) -> list[datetime.date]:
 
 def deliver_due(box: Outbox, port: int) -> None:
     """Make an attempt at all that is due."""
-    with Sender(partial(network.FtpUploads, "127.0.0.1", port, "test", "test")) as send:
+    with Sender(partial(network.FtpUploads, "127.0.0.1", port, "test", "test"), with_companion=True) as send:
         go_through(box, due(box), lambda each: deliver(box, each.identifier, send)[1])
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abq_data_entry.outbox import Attempt, Busy, Delivery, NoRecords, Outbox, UnknownDelivery, tidy
+from abq_data_entry.outbox import Attempt, Busy, Delivery, NoRecords, Outbox, UnknownDelivery, due, tidy
 from abq_data_entry.outbox.delivery import STATES, from_text, to_text
 from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract
 
@@ -23,18 +25,19 @@ ROOT = Path(__file__).resolve().parents[2]
 moments = st.datetimes(datetime.datetime(1970, 1, 2), datetime.datetime(2100, 1, 1)).map(
     lambda moment: moment.replace(tzinfo=datetime.timezone.utc)
 )
+texts = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]))
 attempts = st.builds(Attempt, moments, st.none() | st.floats(0, 1e6), st.integers(0, 2**40), st.text())
 deliveries = st.builds(
     Delivery,
     identifier=st.uuids().map(lambda each: each.hex),
     name=st.just(NAME),
     date=st.dates(),
-    kind=st.text(),
-    address=st.text(),
-    username=st.text(),
+    kind=st.sampled_from(["rest", "ftp"]),
+    address=texts,
+    username=texts,
     size=st.integers(0, 2**40),
     sha256=st.binary().map(lambda each: hashlib.sha256(each).hexdigest()),
-    version=st.integers(0, 1000),
+    version=st.integers(1, 1000),
     created=moments,
     since=moments,
     changed=moments,
@@ -42,7 +45,7 @@ deliveries = st.builds(
     planned=st.none() | moments,
     failures=st.integers(0, 1000),
     attempts=st.lists(attempts, max_size=3).map(tuple),
-    reason=st.text(),
+    reason=texts,
     revision=st.integers(0, 1000),
     audit_head=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=50),
     sent_as=st.sampled_from([NAME, "A 2026-11-20.csv"]),
@@ -126,6 +129,63 @@ def test_a_new_version_takes_the_place_of_one_that_waits(box: Outbox) -> None:
 def test_versions_go_on_from_what_the_database_knows(box: Outbox) -> None:
     assert box.add(Extract(), DATE, REST, "lab-a", known_version=7).version == 8
     assert box.add(Extract(), DATE, REST, "lab-a", known_version=3).version == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("kind", "pigeon"),
+        ("version", 0),
+        ("version", 2**40),
+        ("size", 10**30),
+        ("revision", 2**31),
+        ("planned", "9999-12-31T23:59:59+00:00"),
+        ("created", "0001-01-01T00:00:00+00:00"),
+        ("changed", "2026-11-21T08:00:00"),
+        ("reason", "\0"),
+        ("username", "\ud800"),
+        ("address", "x" * 20_000),
+        ("sent_as", "../../x"),
+        ("date", "2026-02-30"),
+        ("attempts", [{"started": "9999-12-31T23:59:59+00:00", "seconds": 1, "sent": 1, "outcome": ""}]),
+    ],
+)
+def test_an_absurd_entry_is_put_aside_and_the_others_go_on(box: Outbox, name: str, value: object) -> None:
+    good, bad = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
+    entry = box.file_of(bad).parent / "delivery.json"
+    entry.write_text(json.dumps({**json.loads(entry.read_text()), name: value}))
+    tidy(box)
+    assert box.deliveries() == [good] and due(box) == [good]
+    (told,) = box.problems
+    assert bad.short in told and "damaged" in told and len([*(box.folder / "damaged").iterdir()]) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such things here")
+@pytest.mark.parametrize("what", ["folder", "pipe", "loop", "huge", "no right"])
+def test_an_entry_that_is_no_file_to_read_is_told_and_the_others_go_on(box: Outbox, what: str) -> None:
+    good, bad = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
+    entry = box.file_of(bad).parent / "delivery.json"
+    with contextlib.ExitStack() as stack:
+        if what == "no right":
+            if os.geteuid() == 0:
+                pytest.skip("root may read everything")
+            entry.chmod(0)
+            stack.callback(entry.chmod, 0o600)
+        else:
+            entry.unlink()
+        if what == "folder":
+            entry.mkdir()
+        elif what == "pipe":
+            os.mkfifo(entry)
+        elif what == "loop":
+            entry.symlink_to(entry)
+        elif what == "huge":
+            with entry.open("wb") as file:
+                file.truncate(2**40)
+        tidy(box)
+        assert box.deliveries() == [good] and due(box) == [good] and box.replaced_by(bad) is None
+        (told,) = box.problems
+        assert bad.short in told and (what in ("loop", "no right")) == entry.parent.exists()
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"format": 1}', "null", "[" * 100_000, "\udcff"], ids=lambda _: "")
