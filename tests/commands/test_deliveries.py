@@ -300,7 +300,7 @@ def test_an_outbox_without_locks_is_listed_and_nothing_is_begun(line: Line, serv
         (locks / f"{name}.lock").mkdir()
     listed = line("deliveries")
     assert listed.code == 0 and waiting.short in listed.output
-    assert listed.errors.startswith("Warning: the outbox can't be tidied.")
+    assert listed.errors.startswith("Warning: The outbox can't be tidied.")
     assert line("deliveries", "run", "--password-stdin", stdin="test").code == 1
     assert service.received == [] and only() == waiting
     for name in names:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry import network
 from abq_data_entry.models import SQLModel
 from abq_data_entry.outbox import Delivery, Outbox
 from abq_data_entry.views import LoginDialog
@@ -25,7 +24,7 @@ from tests.window.test_tools import FTP_TITLE, REST_TITLE, TODAY, log_in, point_
 
 TICK_MS = 20
 AT_ONCE = 0.5  # seconds in which a cancel acts
-PATIENCE = 0.4  # seconds that the protocols wait for a server that is silent
+PATIENCE = 1  # seconds that the protocols wait for a server that is silent
 TITLES = {"REST": REST_TITLE, "FTP": FTP_TITLE}
 
 REST_CHOSEN = (
@@ -63,12 +62,9 @@ def ticking(window: Window) -> Iterator[Ticking]:
 
 
 @pytest.fixture
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_waits(window: Window) -> None:
     """Servers that never answer are given up soon, not after a minute."""
-    for uploads in (network.RestUploads, network.FtpUploads):
-        options = uploads.__init__.__kwdefaults__
-        assert options is not None
-        monkeypatch.setitem(options, "timeout", PATIENCE)
+    point_to(window, network_timeout=PATIENCE)
 
 
 def deliveries() -> list[Delivery]:
