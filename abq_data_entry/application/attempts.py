@@ -32,6 +32,13 @@ class NotDelivered(Exception):
         self.cause = cause
 
     @property
+    def told(self) -> str:
+        """Why, and when it is tried again; what the server said stands below that."""
+        from ..network.failures import with_sentence
+
+        return with_sentence(str(self), self.next_attempt) if self.next_attempt else str(self)
+
+    @property
     def next_attempt(self) -> str:
         """A sentence on the next attempt; empty if there is none."""
         planned = self.delivery.planned

@@ -131,7 +131,7 @@ class Deliveries:
             for each in failures:
                 if each.cause is None:  # a newer version took its place meanwhile
                     continue
-                reason = f"{each.delivery.name} was not sent by {name}: {each} {each.next_attempt}"
+                reason = f"{each.delivery.name} was not sent by {name}: {each.told}"
                 self._app.status.set(" ".join(reason.split()))
                 if not self._mend(name, each, values, login):
                     told.append(each)
@@ -159,7 +159,7 @@ class Deliveries:
         self._app.messages.choice(
             f"Upload by {name}",
             f"{what} couldn't be sent by {name}. Your records are safe in the database.",
-            "\n".join(f"{each.delivery.name}: {each} {each.next_attempt}".strip() for each in failures),
+            "\n".join(f"{each.delivery.name}: {each.told}" for each in failures),
             (("Try Again", lambda: self._again(identifiers)), ("Close", None)),
         )
 

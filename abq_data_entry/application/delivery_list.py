@@ -131,7 +131,7 @@ def _row(box: Outbox, delivery: Delivery, running: Running | None) -> DeliveryRo
         delivery.kind.upper(),
         state,
         f"{delivery.changed.astimezone():%Y-%m-%d %H:%M}",
-        following,
+        " ".join(following.split()),
     )
     alive = delivery.state in ("waiting", "failed")
     return DeliveryRow(

@@ -199,6 +199,6 @@ def _row(delivery: Delivery, changed: datetime.datetime | None = None) -> tuple[
         delivery.kind,
         "outdated" if outdated else delivery.state,
         local(delivery.changed),
-        outdated or delivery.next_step,
+        outdated or " ".join(delivery.next_step.split()),
     )
 

@@ -55,6 +55,8 @@ def record_later(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> N
 
 def outcome_of(delivery: Delivery, error: BaseException | None) -> str:
     """Return the text of success; raises NotDone with the reason and what happens next, or the error of a cancel."""
+    from ..network.failures import with_sentence
+
     if delivery.state == "delivered":
         return SUCCESS[delivery.kind].format(file=delivery.name)
     if delivery.state == "cancelled":
@@ -63,11 +65,13 @@ def outcome_of(delivery: Delivery, error: BaseException | None) -> str:
         raise error
     why = reason(error) if error is not None else delivery.reason
     if delivery.planned is not None:
-        raise NotDone(
-            f"{why} It waits in the outbox: `deliveries run` or the window tries again from "
+        following = (
+            "It waits in the outbox: `deliveries run` or the window tries again from "
             f"{local(delivery.planned)} on."
         )
-    raise NotDone(f"{why} It is kept in the outbox: `deliveries retry {delivery.short}` tries again.")
+    else:
+        following = f"It is kept in the outbox: `deliveries retry {delivery.short}` tries again."
+    raise NotDone(with_sentence(why, following))
 
 
 def local(moment: datetime.datetime) -> str:

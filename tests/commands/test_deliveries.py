@@ -148,6 +148,16 @@ def test_a_failure_that_stays_can_be_retried_with_another_password(
     assert "Upload the day again" in line("deliveries", "retry", only().short).reason
 
 
+def test_what_the_server_said_comes_last_and_breaks_no_list(
+    line: Line, service: Service, stored: SQLModel
+) -> None:
+    service.answer = http("422 Unprocessable", b'{"message": "the day is closed"}', "Content-Type: application/json")
+    told = upload(line)
+    assert told.code == 1 and told.errors.endswith("tries again. The server said: the day is closed\n"), told.errors
+    listed = line("deliveries").output.splitlines()
+    assert len(listed) == 2 and listed[1].endswith("The server said: the day is closed")
+
+
 def test_cancel_and_show(line: Line, service: Service, stored: SQLModel) -> None:
     upload(line)
     shown = line("deliveries", "show", only().identifier[:4]).output
