@@ -11,6 +11,8 @@ from tests import programs
 # on purpose need the ordinary way.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):  # the same under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 programs.let_postgres_find_its_libraries()
 

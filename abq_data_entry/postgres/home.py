@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,3 +117,33 @@ def locked(path: Path, patience: float = PATIENCE) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def locked_where_it_is(path: Path, patience: float) -> Iterator[None]:
+    """As `locked`, for the watcher: makes no file. Where it is gone its folder is being removed, and nothing of that
+    may come back. PostgresError then, and after `patience` seconds."""
+    if sys.platform == "win32":
+        with locked(path, patience):
+            yield
+        return
+    import fcntl
+
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            handle = os.open(path, os.O_RDWR | _NO_LINKS)
+        except OSError as error:
+            raise PostgresError(f"The lock file {path} is gone.", str(error)) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            os.close(handle)
+            if time.monotonic() > deadline:
+                raise PostgresError(f"Another process holds {path}.") from None
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        os.close(handle)

@@ -16,7 +16,7 @@ from pathlib import Path
 from .account import account_for
 from .connections import WATCHER_NAME, connect, endpoint_of, in_use, others, sessions
 from .errors import PostgresError
-from .home import Home, locked
+from .home import Home, locked_where_it_is
 from .pidfile import Postmaster, running
 from .process import shorten, stop_server
 
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
     home = Home(folder, account_for(folder))
     found = running(home.cluster)
     if found and found.pid == options.server:
-        with suppress(PostgresError), locked(home.watcher_lock, _PREDECESSOR):  # held: another one watches
+        with suppress(PostgresError), locked_where_it_is(home.watcher_lock, _PREDECESSOR):  # held: another one watches
             watch(home, options.server, options.idle)
     return 0
 
@@ -102,7 +102,7 @@ def _watch_connected(home: Home, found: Postmaster, state: Watch) -> bool:
 
 def _stopped_unused(home: Home, endpoint: dict[str, str]) -> bool:
     try:
-        with locked(home.lock, patience=0.5):
+        with locked_where_it_is(home.lock, patience=0.5):
             if in_use(endpoint):
                 return False
             stop_server(home)
