@@ -35,5 +35,10 @@ def run() -> None:
     sys.exit(main())
 
 
+def window() -> None:
+    """The entry point `abq-data-entry-window`: the window, and on Windows no console."""
+    sys.exit(main([]))
+
+
 if __name__ == "__main__":
     run()

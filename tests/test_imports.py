@@ -29,6 +29,7 @@ BELOW = {
     "observation": set(),
     "remote_names": set(),
     "retrying": set(),
+    "shortcuts": {"constants", "version"},
     "network": {"constants", "observation", "remote_names", "version"},
     "postgres": {"constants", "folders", "retrying"},
     "models": {"fields", "constants", "folders", "observation", "remote_names", "retrying"},
@@ -41,7 +42,8 @@ BELOW = {
 }
 WITHOUT_TK = (
     "constants", "fields", "folders", "models", "network", "outbox", "journal", "checking", "postgres", "environment",
-    "commands", "logfile", "keyring_store", "observation", "remote_names", "retrying", "transfer", "version", "display",
+    "commands", "logfile", "keyring_store", "observation", "remote_names", "retrying", "shortcuts", "transfer",
+    "version", "display",
     "__main__",
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..constants import APPLICATION_ID
 from ..version import version
-from . import check, database_words, deliveries, demo, export, journal, upload, weather
+from . import check, database_words, deliveries, demo, desktop, export, journal, upload, weather
 from .outcome import DONE, NOT_DONE, leave_output, reason, tell, termination_interrupts
 from .passwords import take_secrets
 
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
     words = found.add_subparsers(title="words", metavar="WORD", dest="word")  # required: see run
-    for module in (weather, export, upload, deliveries, journal, check, database_words, demo):
+    for module in (weather, export, upload, deliveries, journal, check, database_words, desktop, demo):
         module.add_to(words)
     return found
 

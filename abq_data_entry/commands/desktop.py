@@ -1,0 +1,50 @@
+"""`desktop`: an entry with an icon where people look for programs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .outcome import NotDone
+from .passwords import Secrets
+
+if TYPE_CHECKING:
+    from . import Words
+
+
+def add_to(words: Words) -> None:
+    """Add the word, with the words that follow it, to the parser."""
+    word = words.add_parser(
+        "desktop",
+        help="put the application into the desktop's menu, or take it out",
+        description="Put the application with its icon where people look for programs: into the desktop's menu on "
+        "Linux, the Start menu on Windows, the Applications folder of this user on macOS. It concerns this user only.",
+        allow_abbrev=False,
+    )
+    tasks = word.add_subparsers(title="words", metavar="WORD", dest="task", required=True)
+    install = tasks.add_parser("install", help="make the entry, or make it anew", allow_abbrev=False)
+    install.set_defaults(run=make)
+    remove = tasks.add_parser("remove", help="remove it; data and settings stay", allow_abbrev=False)
+    remove.set_defaults(run=take_away)
+
+
+def make(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Make the entry and say where it is."""
+    from .. import shortcuts
+
+    try:
+        for path in shortcuts.install():
+            print(path)
+    except (OSError, shortcuts.ShortcutError) as error:
+        raise NotDone(f"The entry could not be made: {error}") from error
+
+
+def take_away(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Remove what `make` has made; say so when there was nothing."""
+    from .. import shortcuts
+
+    try:
+        removed = shortcuts.remove()
+    except OSError as error:
+        raise NotDone(f"The entry could not be removed: {error}") from error
+    print("\n".join(map(str, removed)) if removed else "There was no entry.")
