@@ -130,6 +130,7 @@ class CheckPanel(ttk.Frame):
         self.technician_line = TechnicianLine(self)
         self.date_line = DateLine(self, keep_date)
         self._next_room = ttk.Frame(progress)  # the button's place, kept for it
+        self._next_room.lower()  # while the button isn't there, the sentence about others goes on over it
         self._next = ttk.Button(progress, style="Accent.TButton", command=next_check)
         self._next.bind("<Return>", lambda _event: self._next.invoke())
 
@@ -218,6 +219,9 @@ class CheckPanel(ttk.Frame):
         for row, line in ((2, self.date_line), (3, self.day_line), (4, self.technician_line)):
             if not line.text:
                 continue
+            if isinstance(line, TechnicianLine):
+                beside = self._beside.winfo_width()
+                line.fit(beside if free and beside >= line.least_width else self._width)
             if free and line.winfo_reqwidth() <= self._beside.winfo_width():
                 line.place(in_=self._beside, relx=1, anchor="ne")
                 free = False

@@ -7,9 +7,13 @@ from tkinter import ttk
 from typing import NamedTuple
 
 from ..widgets import Tooltip
+from ..widgets.note_line import FONT, measure_in
+from ..widgets.shortened import shortened
 from .record_inputs import CheckKey
 
 KEY = "F7"
+_GAP = 12
+_LEAST_DIGITS = 48
 
 
 class TechnicianQuestion(NamedTuple):
@@ -29,16 +33,29 @@ class TechnicianLine(ttk.Frame):
         self._question: TechnicianQuestion | None = None
         self._settled: set[tuple[CheckKey, str]] = set()
         self._all: tuple[CheckKey, str] | None = None
+        self._room = 0
         self._sentence = ttk.Label(self, style="Warning.TLabel")
         self._sentence.grid(row=0, column=0, sticky="w")
+        self._whole = Tooltip(self._sentence)
         self._button = ttk.Button(self, style="Quiet.TButton", command=self.toggle, takefocus=0)
         self._button.grid(row=0, column=1, padx=(8, 0))
         Tooltip(self._button, f"{KEY}. Without it only the plots that you save get your name.")
 
     @property
     def text(self) -> str:
-        """What the line says; empty while nothing is asked."""
-        return str(self._sentence.cget("text")) if self._question is not None else ""
+        """All that the line says; empty while nothing is asked."""
+        return self._words()[0] if self._question is not None else ""
+
+    @property
+    def least_width(self) -> int:
+        """The pixels below which there is too little left of a long sentence."""
+        return _LEAST_DIGITS * measure_in(FONT, self)("0")
+
+    def fit(self, room: int) -> None:
+        """Take so many pixels at most: without the name on the button, then with an ellipsis and a tooltip."""
+        if room != self._room:
+            self._room = room
+            self._show()
 
     def ask(self, question: TechnicianQuestion | None) -> bool:
         """Ask that, unless it has been answered by a save; ``None``: nothing. Returns whether the line has changed."""
@@ -68,13 +85,23 @@ class TechnicianLine(ttk.Frame):
         if self.wants_all(check, technician):
             self._all = None
 
+    def _words(self) -> tuple[str, str, str]:
+        """The sentence, the button's text, and a shorter one."""
+        assert self._question is not None
+        check, chosen, began, plots = self._question
+        if self.wants_all(check, chosen):
+            return f"With your next save all {plots} plots say {chosen}.", "Only My Plots", "Only My Plots"
+        return f"Begun by {began}; what you save says {chosen}.", f"All {plots} Plots: {chosen}", f"All {plots} Plots"
+
     def _show(self) -> None:
         if self._question is None:
             return
-        _check, chosen, began, plots = self._question
-        if self.wants_all(self._question.check, chosen):
-            words, answer = f"With your next save all {plots} plots say {chosen}.", "Only My Plots"
-        else:
-            words, answer = f"Begun by {began}; what you save says {chosen}.", f"All {plots} Plots: {chosen}"
-        self._sentence.configure(text=words)
+        words, answer, short = self._words()
+        measure, shown = measure_in(FONT, self), words
         self._button.configure(text=f"{answer}  {KEY}")
+        if self._room and measure(words) + self._button.winfo_reqwidth() + _GAP > self._room:
+            self._button.configure(text=f"{short}  {KEY}")
+            shown = shortened(words, self._room - self._button.winfo_reqwidth() - _GAP, measure)
+        self._sentence.configure(text=shown)
+        self._whole.text = "" if shown == words else words
+        self.update_idletasks()

@@ -441,6 +441,31 @@ def test_questions_messages_and_long_notes_move_nothing(window: Window, stored: 
         ]
 
 
+def test_long_names_of_technicians_move_nothing_and_are_cut_with_an_ellipsis(window: Window, stored: SQLModel) -> None:
+    name = "Maximiliana Wolkenstein-Hohenlohe-Bartenstein of the Night Shift"
+    stored.add_technician(9001, name)
+    stored.save_record(record(1, today(window)), author="J Simms")
+    window.app.refresh()
+    window.settle()
+    window.begin_check()
+    window.app.checks.refresh()
+    window.settle()
+    panel = window.app.form._check_panel
+    before = save_button(window).winfo_rooty()
+    window.begin_check(technician=name)
+    window.settle()
+    line = panel.technician_line
+    assert line.winfo_ismapped() and line.text.endswith(f"says {name}.")
+    assert str(line._sentence.cget("text")).endswith("…") and line._whole.text == line.text
+    assert save_button(window).winfo_rooty() == before and not window.app._form_room._down.winfo_manager()
+    others = (Entering(name, "workstation-of-the-east-wing", 9),)
+    window.app.form.show_check(window.app.form.check._replace(others=others))
+    window.app.update()
+    label = panel._others._label
+    x, y = label.winfo_rootx() + label.winfo_width() - 4, label.winfo_rooty() + label.winfo_height() // 2
+    assert str(label.cget("text")) and window.app.winfo_containing(x, y) is label
+
+
 @pytest.mark.parametrize("theme", ["light", "dark", "platform"])
 def test_wrong_closed_and_focused_are_told_by_more_than_hue(window: Window, theme: str) -> None:
     from tests.window.pixels import marks_in, pixel
