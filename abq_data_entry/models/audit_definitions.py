@@ -105,8 +105,9 @@ def _made(cursor: Cursor, apart: bool) -> dict[str, str]:
 
 def _definitions(cursor: Cursor, schema: str) -> dict[str, str]:
     cursor.execute("SET LOCAL search_path = pg_catalog")
-    cursor.execute(_DEFINITIONS, {"schema": _quoted(cursor, schema), "names": [*TABLES, *VIEWS], "views": list(VIEWS)})
-    place = re.compile(rf"\b{re.escape(_quoted(cursor, schema))}(?:\.|(?=,))")
+    quoted = _quoted(cursor, schema)
+    cursor.execute(_DEFINITIONS, {"schema": quoted, "names": [*TABLES, *VIEWS], "views": list(VIEWS)})
+    place = re.compile(rf"(?<!\w){re.escape(quoted)}(?:\.|(?=,))")
     return {place.sub("", name): place.sub("", definition) for name, definition in cursor.fetchall()}
 
 

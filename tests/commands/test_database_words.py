@@ -91,6 +91,11 @@ def test_verify(line: Callable[..., Outcome], stored: SQLModel) -> None:
     assert line("db", "verify", "--head", head).output.startswith("The audit is whole: ")
     assert "no head of the audit" in line("db", "verify", "--head", "A 1 xyz").reason
     assert "went with a delivery" in line("db", "verify", "--head", f"A 1 {'0' * 64}").reason
+    stored.query("ALTER TABLE plot_checks DISABLE TRIGGER keep_audit_of_new")
+    done = line("db", "verify")
+    assert done.code == 1 and done.reason.startswith("The audit is whole: ")
+    assert "The trigger keep_audit_of_new of plot_checks is switched off." in done.reason
+    stored.query("ALTER TABLE plot_checks ENABLE TRIGGER keep_audit_of_new")
     stored.query("SET session_replication_role = replica")
     stored.query("UPDATE audit SET reason = 'none' WHERE lab_id = 'A' AND sequence = 2")
     stored.query("SET session_replication_role = origin")

@@ -8,12 +8,15 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import make_dsn
 
+import tests.programs
 from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel
+from abq_data_entry.postgres import programs
 from tests.fixtures.cluster import Node
 from tests.fixtures.single import single_server
 from tests.models.records import record
@@ -22,22 +25,30 @@ Endpoint = dict[str, str]
 
 ROLES = ("abq_technician", "abq_supervisor", "abq_qa")
 NOBODY = "abq_nobody"
+EVERY = "abq_every"
 _PSQL = postgres.binaries() / "psql"
 PSQL = str(_PSQL) if _PSQL.exists() else shutil.which("psql")
 
 
 @contextmanager
-def server_with_logins() -> Iterator[Node]:
-    """A server that wants passwords, with a record, a login in each role, and one without any."""
-    with single_server() as made:
+def server_with_logins(folder: Path | None = None) -> Iterator[Node]:
+    """A server that wants passwords, with a record, a login in each role, one in all of them, and one without any."""
+    with single_server(folder) as made:
         model = SQLModel.at(made.endpoint())
         model.save_record(record())
         model.close()
-        for role in (*ROLES, NOBODY):
+        for role in (*ROLES, NOBODY, EVERY):
             made.execute(f"CREATE ROLE login_of_{role} LOGIN PASSWORD '{secrets.token_hex(12)}'")
             if role != NOBODY:
-                made.execute(f"GRANT {role} TO login_of_{role}")
+                made.execute(f"GRANT {', '.join(ROLES) if role == EVERY else role} TO login_of_{role}")
         yield made
+
+
+def server_programs() -> dict[str, Path | None]:
+    """The servers on which rights are tested: the application's (the newest), and an older one where there is one."""
+    ours = programs.major_version(programs.binaries())
+    older = [each for each in tests.programs.postgres_folders() if programs.major_version(each) < ours]
+    return {"newest": None, **({"older": older[0]} if older else {})}
 
 
 def login(node: Node, role: str) -> Endpoint:

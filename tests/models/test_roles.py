@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import psycopg2
 import pytest
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import RightsMissing, SQLModel, schema
+from abq_data_entry.models.auditing import Verdict
 from tests.fixtures.cluster import Node
-from tests.models.logins import NOBODY, PSQL, ROLES, login, psql, run, server_with_logins
+from tests.models.logins import EVERY, NOBODY, PSQL, ROLES, login, psql, run, server_programs, server_with_logins
 from tests.models.records import DATE, record
 
 OPERATIONS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
@@ -49,9 +51,12 @@ FOR_WHO_CORRECTS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def node() -> Iterator[Node]:
-    with server_with_logins() as made:
+@pytest.fixture(scope="module", params=["newest", "older"])
+def node(request: pytest.FixtureRequest) -> Iterator[Node]:
+    servers = server_programs()
+    if request.param not in servers:
+        pytest.skip("there is no older PostgreSQL on this machine")
+    with server_with_logins(servers[request.param]) as made:
         yield made
 
 
@@ -75,7 +80,7 @@ def test_the_matrix_names_every_table_and_view(node: Node) -> None:
 
 
 @pytest.mark.skipif(PSQL is None, reason="there is no psql on this machine")
-@pytest.mark.parametrize("role", [*ROLES, NOBODY])
+@pytest.mark.parametrize("role", [*ROLES, EVERY, NOBODY])
 def test_each_role_may_do_what_it_is_for_and_nothing_else(node: Node, role: str) -> None:
     found = node.execute(
         "SELECT table_name, min(column_name) FROM information_schema.columns WHERE table_schema = 'public' GROUP BY 1",
@@ -91,8 +96,9 @@ def test_each_role_may_do_what_it_is_for_and_nothing_else(node: Node, role: str)
     answers = [line.split() for line in psql(login(node, role), script) if line.count(" ") == 2]
     assert [(table, operation) for table, operation, _ in answers] == asked
     allowed = {(table, operation) for table, operation, state in answers if state == "00000"}
-    expected = set() if role == NOBODY else {
-        (table, operation) for table, rights in MATRIX.items() for operation in rights[ROLES.index(role)]
+    held = [index for index, each in enumerate(ROLES) if role in (each, EVERY)]
+    expected = {
+        (table, operation) for table, rights in MATRIX.items() for index in held for operation in rights[index]
     }
     assert allowed == expected
     # No right; or a view, which takes no changes and can't be emptied.
@@ -118,7 +124,7 @@ def test_functions_with_the_rights_of_the_owner_are_for_who_needs_them(node: Nod
     assert unpinned == []
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [*ROLES, EVERY, NOBODY])
 @pytest.mark.parametrize(
     "attempt",
     [
@@ -147,11 +153,50 @@ def test_functions_with_the_rights_of_the_owner_are_for_who_needs_them(node: Nod
         "CREATE ROLE of_mine",
         "COPY audit (lab_id) FROM PROGRAM 'true'",
         "SELECT set_config('search_path', 'public', false), lo_import('/etc/passwd')",
+        "SET SESSION AUTHORIZATION abq_owner",
+        "GRANT pg_write_all_data TO CURRENT_USER",
+        "ALTER DATABASE abq SET session_replication_role = replica",
+        "CREATE TEMP TABLE plot_checks (date text, time text, lab_id text, plot int); CREATE TRIGGER of_mine"
+        " AFTER INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION public.keep_audit();"
+        " INSERT INTO plot_checks VALUES ('boom', '', 'A', 1)",
+        "CREATE TEMP TABLE deliveries (LIKE public.deliveries); CREATE TRIGGER of_mine BEFORE INSERT ON deliveries"
+        " FOR EACH ROW EXECUTE FUNCTION public.find_outdated()",
+        "CREATE TEMP TABLE lab_techs (LIKE public.lab_techs); CREATE TRIGGER of_mine BEFORE INSERT ON lab_techs"
+        " FOR EACH ROW EXECUTE FUNCTION public.refuse_name()",
+        "CREATE TEMP TABLE heir () INHERITS (public.plot_checks)",
+        "CREATE RULE of_mine AS ON INSERT TO plot_checks DO INSTEAD NOTHING",
+        "CREATE POLICY of_mine ON plot_checks",
+        "SELECT keep_audit()",
+        "SELECT set_reason('of mine')",
+        "SELECT begin_undo('of mine', 'A')",
+        "SELECT ensure_check('{}', 4291::smallint, false)",
+        "SELECT drop_empty_check('{}')",
+        "SELECT last_version('plot_checks', '{}')",
+        "SELECT restrict_labs(true)",
+        "INSERT INTO schema_version VALUES (0)",
+        "UPDATE schema_version SET applied = now()",
+        "SELECT FROM schema_version FOR UPDATE",
+        "INSERT INTO audit_baselines VALUES ('plot_checks', 'A', 1, '', '{}', 0)",
+        "UPDATE audit_baselines SET rows = 7",
+        "SELECT FROM audit_heads FOR UPDATE",
+        "UPDATE deliveries SET state = 'delivered', delivered = now()",
+        "DELETE FROM deliveries",
+        "SELECT FROM deliveries FOR SHARE",
+        "LOCK TABLE deliveries IN EXCLUSIVE MODE",
+        "LOCK TABLE plot_checks IN EXCLUSIVE MODE",
+        "LOCK TABLE lab_checks IN EXCLUSIVE MODE",
+        "LOCK TABLE audit IN EXCLUSIVE MODE",
+        "LOCK TABLE audit_heads IN ROW EXCLUSIVE MODE",
+        "LOCK TABLE schema_version IN EXCLUSIVE MODE",
+        "INSERT INTO lab_members VALUES ('B', CURRENT_USER)",
+        "INSERT INTO technician_logins VALUES (CURRENT_USER, 4291)",
+        "DELETE FROM check_presence_view",
     ],
 )
 def test_nobody_gets_around_the_audit(node: Node, role: str, attempt: str) -> None:
     with pytest.raises(psycopg2.Error) as caught:
         run(login(node, role), attempt)
+    # No right; and members of the owner's role only, a view that takes no changes.
     assert caught.value.pgcode in ("42501", "0LP01")
 
 
@@ -186,19 +231,53 @@ def test_an_observation_is_filled_and_otherwise_stays_as_it_was(node: Node, role
     assert node.execute("SELECT count(*) FROM audit WHERE table_name = 'local_weather' AND operation = 'UPDATE'", "abq")
 
 
-def test_rights_on_the_audit_that_somebody_granted_are_taken_back(node: Node) -> None:
-    """Within a trigger of one's own table they would be enough to write to it."""
+def test_rights_past_the_audit_that_somebody_granted_are_taken_back(node: Node) -> None:
+    """Within a trigger of one's own table they would be enough to write to it; on ours, the owner would run it."""
+    node.execute("DROP DATABASE IF EXISTS generous")
     node.execute("CREATE DATABASE generous TEMPLATE template0 ENCODING 'UTF8'")
     node.execute("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO abq_technician, PUBLIC", "generous")
+    node.execute("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO abq_qa", "generous")
+    node.execute("GRANT CREATE ON SCHEMA public TO PUBLIC", "generous")
     schema.prepare(node.endpoint("generous"))
     node.execute("GRANT UPDATE ON audit TO abq_qa WITH GRANT OPTION", "generous")
+    node.execute("GRANT UPDATE (state) ON deliveries TO abq_technician", "generous")
+    node.execute("GRANT TRIGGER, REFERENCES ON ALL TABLES IN SCHEMA public TO abq_qa", "generous")
+    assert any("TRIGGER on" in each for each in verdict(node, "generous").findings)
     run(node.endpoint("generous"), bundled_file("create_db.sql").read_text("utf-8"))
     found = node.execute(
-        "SELECT DISTINCT privilege_type FROM pg_class, aclexplode(relacl)"
-        " WHERE relname IN ('audit', 'audit_heads') AND grantee <> relowner",
+        "SELECT DISTINCT relname, privilege_type FROM pg_class, aclexplode(relacl) WHERE grantee <> relowner"
+        " AND relnamespace = 'public'::regnamespace AND privilege_type <> 'SELECT'"
+        " AND (relname ~ '^(audit|schema_version|lab_members|technician_logins|.*view|withdrawn_records)'"
+        " OR privilege_type NOT IN ('INSERT', 'UPDATE', 'DELETE')"
+        " OR relname = 'deliveries' AND privilege_type <> 'INSERT')",
         "generous",
     )
-    assert found == [("SELECT",)]
+    assert found == []
+    assert node.execute("SELECT has_column_privilege('abq_technician', 'deliveries', 'state', 'UPDATE'),"
+                        " has_schema_privilege('abq_nobody_at_all', 'public', 'CREATE')"
+                        .replace("abq_nobody_at_all", f"login_of_{NOBODY}"), "generous") == [(False, False)]
+    assert node.execute("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+                        " AND prorettype = 'trigger'::regtype AND has_function_privilege('abq_qa', oid, 'EXECUTE')",
+                        "generous") == []
+    assert verdict(node, "generous").findings == ()
+
+
+def verdict(node: Node, dbname: str = "abq") -> Verdict:
+    with closing(SQLModel.at(node.endpoint(dbname))) as model:
+        return model.verify_audit()
+
+
+def test_a_function_of_the_administrator_stays_as_it_was(node: Node) -> None:
+    """One that has the owner's rights too isn't ours: nobody else gets it, and nobody loses it."""
+    node.execute("CREATE OR REPLACE FUNCTION of_the_administrator() RETURNS int LANGUAGE sql SECURITY DEFINER"
+                 " AS 'SELECT 1'", "abq")
+    node.execute("REVOKE ALL ON FUNCTION of_the_administrator() FROM PUBLIC;"
+                 " GRANT EXECUTE ON FUNCTION of_the_administrator() TO abq_qa", "abq")
+    run(node.endpoint(), bundled_file("create_db.sql").read_text("utf-8"))
+    allowed = "SELECT has_function_privilege('{}', 'of_the_administrator()', 'EXECUTE')"
+    assert [node.execute(allowed.format(role), "abq")[0][0] for role in ROLES] == [False, False, True]
+    assert verdict(node).findings == ()
+    node.execute("DROP FUNCTION of_the_administrator()", "abq")
 
 
 def test_a_temporary_table_in_the_way_of_the_audit_is_not_used(node: Node) -> None:

@@ -1,0 +1,263 @@
+"""What `db verify` finds: whatever was changed past the audit is named; what is allowed is not."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+
+from abq_data_entry.models import SQLModel, access, schema
+from abq_data_entry.models.auditing import Verdict
+from tests.models.records import DATE, record
+from tests.models.test_deliveries import row
+from tests.models.test_migration import SCHEMAS
+from tests.models.test_schema import ORIGINAL, Endpoint, run
+
+WHOLE: tuple[tuple[object, ...], ...] = ((), ())
+
+
+def hidden(statement: str) -> str:
+    return f"SET session_replication_role = replica; {statement}; SET session_replication_role = origin"
+
+
+def verdict(endpoint: Endpoint, heads: str = "", **keywords: str) -> Verdict:
+    with closing(SQLModel.at({**endpoint, **keywords})) as model:
+        return model.verify_audit(heads)
+
+
+def outcome(endpoint: Endpoint, **keywords: str) -> tuple[object, object]:
+    found = verdict(endpoint, **keywords)
+    assert found.not_compared == ""
+    return found.breaks, found.findings
+
+
+def told(endpoint: Endpoint, **keywords: str) -> str:
+    found = verdict(endpoint, **keywords)
+    return "\n".join([*(each.reason for each in found.breaks), *found.findings])
+
+
+@pytest.fixture
+def used(database: Endpoint) -> Endpoint:
+    with closing(SQLModel.at(database)) as model:
+        for plot in (1, 2, 3):
+            model.save_record(record(Plot=plot))
+        model.save_record(record(Plot=1, Plants=3), reason="slip")
+        model.record_delivery(row())
+        model.record_delivery(row(state="delivered", delivered="2026-11-21 20:20+00", attempts=1))
+    assert outcome(database) == WHOLE
+    return database
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("UPDATE schema_version SET applied = '2000-01-01'", "of schema_version isn't as this entry left it"),
+        ("INSERT INTO schema_version VALUES (0, now())", 'row {"version": 0} of schema_version has no entry'),
+        ("UPDATE deliveries SET sha256 = repeat('f', 64)", "of deliveries isn't as this entry left it"),
+        ("UPDATE deliveries SET audit_head = 'A 1 x'", "of deliveries isn't as this entry left it"),
+        ("DELETE FROM deliveries", "of deliveries isn't as this entry left it"),
+        ("UPDATE audit_baselines SET rows = 1", "rows of plot_checks from before the audit are gone without an entry"),
+        ("DELETE FROM audit_baselines", "of audit_baselines isn't as this entry left it|no longer known"),
+        ("INSERT INTO lab_checks VALUES ('1999-12-31', '8:00', 'C', 4291)", "of lab_checks has no entry"),
+        ("INSERT INTO lab_techs VALUES (9, 'Slipped In')", 'row {"id": 9} of lab_techs has no entry'),
+        ("DELETE FROM plots WHERE lab_id = 'B'", "of plots isn't as this entry left it"),
+    ],
+)
+def test_rows_changed_past_the_audit(used: Endpoint, statement: str, reason: str) -> None:
+    run(used, hidden(statement))
+    assert re.search(reason, told(used))
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("ALTER TABLE plot_checks DISABLE TRIGGER keep_audit_of_changes",
+         "trigger keep_audit_of_changes of plot_checks is switched off"),
+        ("ALTER TABLE deliveries DISABLE TRIGGER ALL", "of deliveries is switched off"),
+        ("ALTER TABLE lab_checks ENABLE REPLICA TRIGGER begin_version", "begin_version of lab_checks is switched off"),
+        ("DROP TRIGGER raise_version ON plot_checks", "trigger raise_version of plot_checks is missing"),
+        ("CREATE OR REPLACE FUNCTION keep_audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+         r"function keep_audit\(\) isn't as create_db.sql makes it"),
+        ("ALTER FUNCTION keep_audit() SET search_path = public", r"function keep_audit\(\) isn't as"),
+        ("CREATE FUNCTION sha256(text) RETURNS bytea LANGUAGE sql AS $$ SELECT ''::bytea $$",
+         "function sha256.* isn't one of create_db.sql"),
+        ("CREATE FUNCTION audit_content(text) RETURNS text LANGUAGE sql AS $$ SELECT '' $$", "isn't one of"),
+        ("CREATE FUNCTION add() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.plants := NEW.plants + 1; RETURN NEW;"
+         " END'; CREATE TRIGGER add BEFORE INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION add()",
+         "trigger add of plot_checks isn't one of create_db.sql"),
+        ("CREATE RULE nothing AS ON INSERT TO plot_checks DO INSTEAD NOTHING", "rule nothing of plot_checks isn't one"),
+        ("CREATE POLICY all_of_it ON plot_checks", "policy all_of_it of plot_checks isn't one"),
+        ("ALTER TABLE plot_checks DROP CONSTRAINT plants_within_limits",
+         "constraint CHECK.*plants.* of plot_checks is missing"),
+        ("ALTER TABLE plot_checks DROP CONSTRAINT heights_in_order; ALTER TABLE plot_checks ADD CONSTRAINT"
+         " heights_in_order CHECK (min_height <= max_height)", "constraint CHECK.*median.* is missing"),
+        ("ALTER TABLE plot_checks ALTER version SET DEFAULT 7", "column version of plot_checks isn't as"),
+        ("CREATE TABLE heir () INHERITS (plot_checks)", "rows of heir show as rows of plot_checks"),
+        ("GRANT UPDATE ON audit TO PUBLIC", "Everybody may UPDATE on audit"),
+        ("GRANT TRIGGER ON plot_checks TO PUBLIC", "Everybody may TRIGGER on plot_checks"),
+        ("GRANT UPDATE (state) ON deliveries TO PUBLIC", "Everybody may UPDATE on deliveries"),
+        ("ALTER VIEW withdrawn_records SET (security_barrier = true)", "view withdrawn_records isn't as"),
+    ],
+)
+def test_definitions_that_are_not_ours(used: Endpoint, statement: str, reason: str) -> None:
+    run(used, statement)
+    found = verdict(used)
+    assert found.breaks == () and len(found.findings) >= 1
+    assert re.search(reason, "\n".join(found.findings)), found.findings
+
+
+def test_a_view_that_adds_one(used: Endpoint) -> None:
+    ((definition,),) = run(used, "SELECT pg_get_viewdef('data_record_view'::regclass)")
+    changed = str(definition).replace("p.plants AS", "(p.plants + 1)::smallint AS")
+    run(used, f"CREATE OR REPLACE VIEW data_record_view AS {changed}")
+    assert verdict(used).findings == ("The view data_record_view isn't as create_db.sql makes it",)
+
+
+def test_a_copy_of_the_tables_in_front(used: Endpoint) -> None:
+    """What is verified are the real ones, whatever the search path finds."""
+    run(used, "CREATE SCHEMA front; CREATE TABLE front.plot_checks (LIKE plot_checks);"
+              " CREATE TABLE front.audit (LIKE audit); CREATE TABLE front.audit_heads (LIKE audit_heads)")
+    assert outcome(used) == WHOLE
+    found = verdict(used, options="-c search_path=front,public")
+    assert found.entries > 100 and found.breaks == ()
+    assert "The search path of this login finds plot_checks in the schema front, not in public" in found.findings
+    run(used, f"ALTER DATABASE {used['dbname']} SET search_path = front, public")
+    assert "The search path set for everybody finds audit in the schema front first" in told(used)
+
+
+def test_triggers_off_for_whoever_connects(used: Endpoint) -> None:
+    run(used, f"ALTER DATABASE {used['dbname']} SET session_replication_role = replica")
+    assert "The triggers are off for everybody: session_replication_role is set" in told(used)
+
+
+def test_entries_lost_with_the_end_of_the_chain(used: Endpoint) -> None:
+    with closing(SQLModel.at(used)) as model:
+        head = model.audit_heads(DATE)
+    number = int(head.split()[1])
+    run(used, hidden(
+        f"DELETE FROM audit WHERE lab_id = 'A' AND sequence = {number};"
+        f" UPDATE audit_heads SET sequence = {number - 1}, hash = (SELECT hash FROM audit WHERE lab_id = 'A'"
+        f" AND sequence = {number - 1}) WHERE lab_id = 'A'; UPDATE plot_checks SET plants = 9, version = 1"
+        " WHERE plot = 1"))  # fmt: skip
+    assert outcome(used) == WHOLE  # without a head nobody can know
+    (found,) = verdict(used, head).breaks
+    assert (found.lab, found.sequence) == ("A", number)
+    assert found.reason == f"it went with a delivery and is gone: the chain ends with entry {number - 1}"
+
+
+def test_what_there_was_before_the_audit_may_not_be_written_again(used: Endpoint) -> None:
+    run(used, "UPDATE audit_baselines SET rows = 1 WHERE table_name = 'plot_checks'")
+    assert "what plot_checks held when the audit began was written again" in told(used)
+
+
+@pytest.mark.parametrize(
+    "column", ["soil numeric(4, 1)", "soil numeric(4, 1) DEFAULT 7", "soil text NOT NULL DEFAULT 'wet'"]
+)
+def test_a_column_that_was_added_is_no_break(used: Endpoint, column: str) -> None:
+    run(used, f"ALTER TABLE plot_checks ADD COLUMN {column}; ALTER TABLE lab_techs ADD COLUMN {column}")
+    assert outcome(used) == WHOLE
+    with closing(SQLModel.at(used)) as model:
+        model.save_record(record(Plot=2, Plants=4))
+        model.save_record(record(Plot=9))
+    assert outcome(used) == WHOLE
+    run(used, hidden("UPDATE plot_checks SET soil = '1' WHERE plot = 9"))
+    assert "isn't as this entry left it" in told(used)
+
+
+def test_labs_kept_apart_and_what_qa_adds_are_no_break(used: Endpoint) -> None:
+    run(used, "CREATE VIEW report AS SELECT count(*) FROM data_record_view; CREATE SCHEMA qa;"
+              " CREATE FUNCTION of_qa() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+              " CREATE TABLE qa.plot_checks AS SELECT * FROM plot_checks; CREATE INDEX ON plot_checks (notes)")
+    access.restrict_labs(used, True)
+    assert outcome(used) == WHOLE
+    run(used, "ALTER TABLE plot_checks DISABLE ROW LEVEL SECURITY")
+    assert "isn't as create_db.sql makes it" in told(used)
+
+
+def test_who_may_make_no_schema_is_told_so(used: Endpoint) -> None:
+    """The rows are still compared, and what is in the catalogs."""
+    run(used, "ALTER TABLE plot_checks DISABLE TRIGGER keep_audit_of_new")
+    found = verdict(used, options="-c role=abq_qa")
+    assert found.not_compared == "this login may make no schema in the database"
+    assert found.findings == ("The trigger keep_audit_of_new of plot_checks is switched off",)
+
+
+@pytest.mark.parametrize("day", ["current_date", "current_date + 1", "current_date + 400"])
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_records_from_before_the_audit_whatever_their_day(empty_database: Endpoint, version: int, day: str) -> None:
+    """Of a laboratory east of UTC today may be tomorrow; and any may be dated ahead."""
+    run(empty_database, ORIGINAL if version == 0 else (SCHEMAS / f"version_{version}.sql").read_text("utf-8"))
+    technician = run(empty_database, "SELECT min(id) FROM lab_techs")[0][0]
+    run(empty_database, f"INSERT INTO lab_checks VALUES ({day}, '8:00', 'A', {technician}),"
+                        f" ({day}, '12:00', 'A', {technician})")
+    schema.prepare(empty_database)
+    assert outcome(empty_database) == WHOLE
+    run(empty_database, f"DELETE FROM lab_checks WHERE date = {day} AND time = '8:00'")
+    assert outcome(empty_database) == WHOLE
+    run(empty_database, hidden(f"UPDATE lab_checks SET time = '20:00' WHERE date = {day} AND time = '12:00'"))
+    assert "a row of lab_checks from before the audit isn't as it was then" in told(empty_database)
+    run(empty_database, hidden(f"DELETE FROM lab_checks WHERE date = {day}"))
+    assert "rows of lab_checks from before the audit are gone without an entry" in told(empty_database)
+
+
+def test_records_of_tomorrow_are_no_break(database: Endpoint) -> None:
+    run(database, "INSERT INTO lab_checks VALUES (current_date + 1, '8:00', 'A', 4291)")
+    assert outcome(database) == WHOLE
+
+
+def test_entries_that_somebody_forged_before_are_named(empty_database: Endpoint) -> None:
+    """Version 3 let anybody's trigger on a table of the same name write valid entries with anything in them."""
+    run(empty_database, (SCHEMAS / "version_3.sql").read_text("utf-8"))
+    with closing(psycopg2.connect(make_dsn(**empty_database))) as connection, connection.cursor() as cursor:
+        for table, columns, values in (
+            ("plot_checks", "date text, time text, lab_id text, plot text", "('boom', E'\\t\"', 'A', 'x')"),
+            ("lab_techs", "id text, name text", "('infinity', 'Forged')"),
+            ("local_weather", "datetime text", "('boom')"),
+            ("nothing_of_ours", "id int", "(1)"),
+        ):
+            cursor.execute(
+                f"CREATE TEMP TABLE {table} ({columns}); CREATE TRIGGER forge AFTER INSERT ON pg_temp.{table}"
+                f" FOR EACH ROW EXECUTE FUNCTION public.keep_audit(); INSERT INTO pg_temp.{table} VALUES {values}"
+            )
+        connection.commit()
+    schema.prepare(empty_database)
+    found = {each.lab: each.reason for each in verdict(empty_database).breaks}
+    assert "boom" in found["A"] and "of plot_checks isn't as this entry left it" in found["A"]
+    assert found["-"] == "it is about nothing_of_ours, of which the audit keeps nothing"
+    with closing(psycopg2.connect(make_dsn(**empty_database))) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE nothing_of_ours (id int); CREATE TRIGGER forge AFTER INSERT ON"
+                       " nothing_of_ours FOR EACH ROW EXECUTE FUNCTION public.keep_audit()")
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege, match="serves no other"):
+            cursor.execute("INSERT INTO nothing_of_ours VALUES (1)")
+
+
+def test_version_3_with_corrections_of_what_was_there_before(empty_database: Endpoint) -> None:
+    """Its tables had the audit for a while already: what had entries by then is no part of what had none."""
+    run(empty_database, (SCHEMAS / "version_2.sql").read_text("utf-8"))
+    run(empty_database, "INSERT INTO lab_checks VALUES ('2025-01-01', '8:00', 'A', 4291),"
+                        " ('2025-01-01', '8:00', 'B', 4291),"
+                        " ('2025-01-01', '12:00', 'A', 4291)")
+    run(empty_database, (SCHEMAS / "version_3.sql").read_text("utf-8"))
+    run(empty_database, "UPDATE lab_checks SET lab_tech_id = 4319 WHERE time = '8:00'")
+    schema.prepare(empty_database)
+    assert outcome(empty_database) == WHOLE
+    run(empty_database, "UPDATE lab_checks SET lab_tech_id = 4478")
+    assert outcome(empty_database) == WHOLE
+
+
+def test_the_schema_of_the_comparison_is_gone(used: Endpoint) -> None:
+    verdict(used)
+    assert run(used, "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'abq%'") == []
+
+
+def test_the_tables_may_lie_in_another_schema(empty_database: Endpoint, tmp_path: Path) -> None:
+    elsewhere = {**empty_database, "options": "-c search_path=laboratory"}
+    run(empty_database, "CREATE SCHEMA laboratory")
+    schema.prepare(elsewhere)
+    with closing(SQLModel.at(elsewhere)) as model:
+        model.save_record(record())
+    assert outcome(elsewhere) == WHOLE
