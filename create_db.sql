@@ -1804,7 +1804,7 @@ COMMENT ON TABLE deliveries IS 'Extracts that were to be sent, where to, and wha
 COMMENT ON COLUMN deliveries.id IS 'Number of the delivery; its first 8 characters stand in the list of deliveries.';
 COMMENT ON COLUMN deliveries.created IS 'When the extract was made.';
 COMMENT ON COLUMN deliveries.date IS 'The day whose records it holds.';
-COMMENT ON COLUMN deliveries.file_name IS 'Name of the file at the destination.';
+COMMENT ON COLUMN deliveries.file_name IS 'Name of the extract; abq_upload_name may call it otherwise at the destination.';
 COMMENT ON COLUMN deliveries.version IS 'Counts the extracts of the same day for the same destination; a later one replaces.';
 COMMENT ON COLUMN deliveries.destination IS 'rest or ftp.';
 COMMENT ON COLUMN deliveries.address IS 'Where it was to go, without anything secret.';
