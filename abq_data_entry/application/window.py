@@ -90,6 +90,7 @@ class Application(tk.Tk):
         self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.today()))
         self.data_model: SQLModel | None = None
         self.saved_records = 0
+        self._load_ahead = ""
         self._menu: MainMenu | None = None
         self._spacing = Spacing()
         self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
@@ -278,8 +279,9 @@ class Application(tk.Tk):
         )
         self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
         self.status_bar.grid(row=2, column=0, sticky="ew")
-        self.form.type_ahead.line.grid(row=1, column=0, sticky="ew")
-        self.form.type_ahead.line.grid_remove()
+        ahead, messages = self.form.type_ahead.line, self.status_bar.messages
+        messages.lend_room(ahead)
+        ahead.host, ahead.comes_or_goes = messages, messages.guest_changed
         self.field_help = FieldHelp(self)
         self._layout = Layout(self, pane, self._form_room, self.record_list)
 
@@ -305,7 +307,7 @@ class Application(tk.Tk):
         self._fill_menu()
         self.which_database.look()
         self._preferences.ask_desktop()
-        self.after(LOAD_AHEAD_MS, self.tools.load_ahead)
+        self._load_ahead = self.after(LOAD_AHEAD_MS, self.tools.load_ahead)
 
     # -- the database -----------------------------------------------------------------------------------
 
@@ -402,6 +404,8 @@ class Application(tk.Tk):
             self._end()
 
     def _end(self) -> None:
+        if self._load_ahead:
+            self.after_cancel(self._load_ahead)
         self.new_day.end()
         self.tools.backups.end()
         self.reconnecting.end()

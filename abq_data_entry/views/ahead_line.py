@@ -20,7 +20,8 @@ class AheadLine(ttk.Frame):
 
     While it has the focus it takes what is typed, at the end of its text, by ``more(key)``: whoever looks at the paper
     goes on typing. Tab and Escape leave it once no key has come for a second. Commands of the window
-    pass.
+    pass. It stands over ``host``, so that nothing moves when it comes, and calls
+    ``comes_or_goes()``.
     """
 
     def __init__(
@@ -32,7 +33,9 @@ class AheadLine(ttk.Frame):
         more: Callable[[TypedKey], object],
         back: Callable[[], object],
     ) -> None:
-        super().__init__(parent, style="Bar.TFrame", padding=(12, 4))
+        super().__init__(parent, style="Bar.TFrame")
+        self.host: tk.Misc = parent
+        self.comes_or_goes: Callable[[], object] = lambda: None
         self._more, self._back = more, back
         self._last = 0.0
         self.columnconfigure(1, weight=1)
@@ -90,9 +93,12 @@ class AheadLine(ttk.Frame):
         self.box.xview_moveto(1.0 if self.has_focus else 0.0)
         self._tooltip.text = text
         if text and not self.is_shown:
-            self.grid()
+            self.place(in_=self.host, relx=0, rely=1, relwidth=1, anchor="sw")
+            self.lift()
+            self.comes_or_goes()
         elif not text and self.is_shown:
-            self.grid_remove()
+            self.place_forget()
+            self.comes_or_goes()
 
     def offer(self, can_place: bool) -> None:
         """Whether the form can take the keys now."""

@@ -214,19 +214,24 @@ class CheckPanel(ttk.Frame):
         return is_new
 
     def _place_lines(self) -> None:
-        """Beside date, time, lab and technician where there is room, else below the strip, where they ask for some."""
-        free = True
+        """Where nothing has to move for them: beside date, time, lab and technician, else over the room for words below
+        these, which have none to say when something is asked. What fits in neither is in a row of its own."""
+        places: list[tuple[int, dict[str, Any]]] = [
+            (self._beside.winfo_width(), {"in_": self._beside, "relx": 1, "rely": 0, "anchor": "ne"}),
+            (self.winfo_width(), {"in_": self._progress, "relx": 1, "rely": 0, "anchor": "se"}),
+        ]
         for row, line in ((2, self.date_line), (3, self.day_line), (4, self.technician_line)):
             if not line.text:
                 continue
             if isinstance(line, TechnicianLine):
-                beside = self._beside.winfo_width()
-                line.fit(beside if free and beside >= line.least_width else self._width)
-            if free and line.winfo_reqwidth() <= self._beside.winfo_width():
-                line.place(in_=self._beside, relx=1, anchor="ne")
-                free = False
-            else:
+                line.fit(next((width for width, _ in places if width >= line.least_width), self._width))
+            place = next((each for each in places if line.winfo_reqwidth() <= each[0]), None)
+            if place is None:
                 line.grid(row=row, column=0, columnspan=2, sticky="w", pady=(4, 0))
+                continue
+            places.remove(place)
+            line.place(**place[1])
+            line.lift()
 
     def focus_next_check(self) -> bool:
         """Put the focus on what comes after a complete check, if that is offered."""

@@ -35,6 +35,7 @@ class MessageBar(ttk.Frame):
         self._since = 0.0
         self._came_from: tk.Misc | None = None
         self._open = False
+        self._guest: tk.Widget | None = None
         self._label = ttk.Label(self, style="Warning.Bar.TLabel", anchor="w")
         self._label.grid(row=0, column=0, sticky="ew")
         self._label.bind("<Button-1>", lambda _event: self.enter())
@@ -44,6 +45,15 @@ class MessageBar(ttk.Frame):
         self._panel = MessagePanel(self.winfo_toplevel(), self._do, self._step, self.leave)
         self.bind("<Configure>", lambda _event: self._show())
         self.winfo_toplevel().bind("<FocusIn>", self._focus_moved, add=True)
+        self._show()
+
+    def lend_room(self, guest: tk.Widget) -> None:
+        """``guest`` is placed over the line while it is shown: it says what concerns the keys typed a moment ago. How
+        many messages there are stays beside it."""
+        self._guest = guest
+
+    def guest_changed(self) -> None:
+        """The guest has come or gone."""
         self._show()
 
     # -- what it holds ----------------------------------------------------------------------------------
@@ -175,6 +185,9 @@ class MessageBar(ttk.Frame):
         if newest != self._offer:
             self._offer_buttons(newest)
         font = nametofont("TkDefaultFont", self)
+        if self._guest is not None and self._guest.winfo_manager():
+            self._more.configure(text=f"{count} message{'s' * (count != 1)} (F8)" if count else "")
+            self._guest.place_configure(width=-(self._more.winfo_reqwidth() + _GAP) if count else 0)
         room = self.winfo_width() - self._more.winfo_reqwidth() - 2 * _GAP
         buttons = sum(each.winfo_reqwidth() + _GAP for each in self._offered)
         roomy = room - buttons >= _LEAST_TEXT * font.measure("0")

@@ -195,7 +195,7 @@ def test_a_record_that_was_deleted_meanwhile_can_be_saved_as_a_new_one(correctin
     correcting.fill(Plants="12")
     stored.query("DELETE FROM plot_checks")
     correcting.save()
-    assert "Save makes a new one" in correcting.app.status.get()
+    assert "Save makes a new record" in correcting.app.status.get()
     assert correcting.text(F.PLANTS) == "12" and correcting.app.form.opened is None and correcting.app.form.changed
     correcting.save()
     assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 12

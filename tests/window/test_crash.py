@@ -13,7 +13,7 @@ from pathlib import Path
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from tests.fixtures.window import Window, write_settings
+from tests.fixtures.window import Window, close, write_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
@@ -93,3 +93,19 @@ def test_ctrl_c_in_the_terminal_closes_the_window(display: str, home: Path, data
         assert process.wait(PATIENCE) == 0
         assert process.stderr is not None and process.stderr.read() == ""
     assert (home / "abq_settings.json").exists()
+
+
+def test_what_was_to_be_loaded_later_ends_with_the_window(open_window: Callable[[], Window]) -> None:
+    window = open_window()
+    app = window.app
+    window.until(lambda: app._load_ahead, "the start")
+    left: list[bool] = []
+    destroy = app.destroy
+
+    def destroyed() -> None:
+        left.append(app._load_ahead in app.tk.splitlist(app.tk.call("after", "info")))
+        destroy()
+
+    app.destroy = destroyed  # type: ignore[method-assign]
+    close(window)
+    assert left == [False]

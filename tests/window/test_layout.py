@@ -17,6 +17,8 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.themes import contrast
 from abq_data_entry.themes.desktop import DesktopPreference
 from abq_data_entry.views.check_panel import Entering
+from abq_data_entry.views.date_line import DateQuestion
+from abq_data_entry.views.technician_line import TechnicianQuestion
 from abq_data_entry.widgets.flow import lines_of
 from abq_data_entry.widgets.message import Message
 from abq_data_entry.widgets.note_line import fitted
@@ -328,6 +330,40 @@ def test_errors_presence_and_the_next_check_move_nothing(window: Window, size: s
     form.begin_new()
     assert places(window) == before
     assert visible(window, form._check_panel._next) and "Next: lab B" in str(form._check_panel._next.cget("text"))
+
+
+@pytest.mark.parametrize("size", ["1180x804", "1024x700", "800x600"])
+def test_lines_that_ask_and_keys_typed_ahead_move_nothing(window: Window, size: str) -> None:
+    resize(window, size)
+    window.begin_check()
+    before, panel, key = places(window), window.app.form._check_panel, window.app.form.check.key
+    assert key is not None
+    panel.ask_technician(TechnicianQuestion(key, "J Simms", "P Taylor", 20))
+    assert places(window) == before and visible(window, panel.technician_line)
+    ahead, bar = window.app.form.type_ahead.line, window.app.status_bar.messages
+    ahead.show("Typed ahead for plot 8, lab A, 8:00:", "24.09 ⏎ " * 20)
+    assert places(window) == before and visible(window, ahead)
+    bar.tell(Message("x", "It failed.", actions=(("Try Again", None),)))
+    assert places(window) == before
+    assert str(bar._more.cget("text")) == "1 message (F8)"
+    assert ahead.winfo_rootx() + ahead.winfo_width() <= bar._more.winfo_rootx()
+    ahead.show("", "")
+    window.until(lambda: str(bar._more.cget("text")) == "More (F8)", "the message")
+    assert not ahead.winfo_ismapped() and "It failed" in str(bar._label.cget("text"))
+    assert places(window) == before
+
+
+def test_a_question_has_a_place_beside_another_one(window: Window) -> None:
+    resize(window, LARGE)
+    window.begin_check()
+    before, panel, key = places(window), window.app.form._check_panel, window.app.form.check.key
+    assert key is not None
+    panel.ask_date(DateQuestion(key[0], "31 days back", False))
+    panel.ask_technician(TechnicianQuestion(key, "J Simms", "P Taylor", 20))
+    assert places(window) == before
+    asked, below = panel.date_line, panel.technician_line
+    assert visible(window, asked) and visible(window, below)
+    assert asked.winfo_rooty() + asked.winfo_height() <= below.winfo_rooty() + 1
 
 
 def test_words_below_a_field_take_one_line_or_two_and_the_rest_is_in_the_tooltip(window: Window) -> None:
