@@ -183,6 +183,8 @@ class AdministrationWindow(SideWindow):
         leads = action if action is not None else lambda: _next(entry)
         for key in ("<Return>", "<KP_Enter>"):
             entry.bind(key, lambda _event: _done(leads))
+        for event in ("<KeyRelease>", "<<Paste>>", "<<Cut>>"):
+            entry.bind(event, lambda _event: self.after_idle(self._name_buttons), add=True)
         self.entries[name] = entry
         return entry
 
@@ -256,7 +258,9 @@ class AdministrationWindow(SideWindow):
         key = self._key(part)
         if key is not None:
             self._say(part, "Saving…")
-            self._callbacks.retire(part, key, key not in self._places.retired)
+            # What the button says is what was meant.
+            again = str(self.retire_buttons[part].cget("text")).startswith("Use")
+            self._callbacks.retire(part, key, not again)
 
     def _remove(self, part: str) -> None:
         key = self._key(part)

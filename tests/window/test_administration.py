@@ -145,6 +145,23 @@ def test_a_technician_is_renamed_and_retired_and_used_again(
     assert stored.choices().retired_technicians == ()
 
 
+def test_the_button_of_a_typed_number_says_what_it_does(
+    window: Window, administration: AdministrationWindow, stored: SQLModel
+) -> None:
+    stored.retire_technician(4319, True)
+    administration.event_generate("<F5>")
+    window.until(lambda: "retired" in administration._technicians.item("4319", "values"), "the state")
+    button = administration.retire_buttons["technician"]
+    administration.entries["number"].focus_force()
+    window.type("431")
+    window.until(lambda: str(button.cget("text")) == "Retire", "nobody's number")
+    window.type("9")
+    window.until(lambda: str(button.cget("text")) == "Use Again", "the retired one's number")
+    press(window, administration, "Use Again")
+    window.until(lambda: "again" in note(administration, "technician"), "the answer")
+    assert stored.choices().retired_technicians == ()
+
+
 def test_what_was_used_is_not_removed_and_what_was_not_is(
     window: Window, administration: AdministrationWindow, stored: SQLModel
 ) -> None:
