@@ -21,6 +21,7 @@ from typing import Any, Protocol
 ANY = ""
 IDLE_POLL_MS = 50
 BUSY_POLL_MS = 5
+SOON_POLL_MS, SOON_SECONDS = 1, 0.1  # and so often for so long after a job was given
 BATCH_SECONDS = 0.008
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Jobs:
         self._results: Results = queue.SimpleQueue()
         self._running: list[Job] = []
         self._closed = False
+        self._submitted = 0.0
         self._timer = scheduler.after(IDLE_POLL_MS, self._drain)
 
     def submit(
@@ -149,14 +151,21 @@ class Jobs:
 
     def _poll_soon(self) -> None:
         if not self._closed:
+            self._submitted = time.perf_counter()
             self._scheduler.after_cancel(self._timer)
-            self._timer = self._scheduler.after(BUSY_POLL_MS, self._drain)
+            self._timer = self._scheduler.after(self._pause(), self._drain)
+
+    def _pause(self) -> int:
+        """Milliseconds until the next look: short for what answers in a moment, such as a save."""
+        if not self._running:
+            return IDLE_POLL_MS
+        return SOON_POLL_MS if time.perf_counter() - self._submitted < SOON_SECONDS else BUSY_POLL_MS
 
     def _drain(self) -> None:
         if self._closed:
             return
         # The next poll is arranged first: an error in a callback must not end the polling.
-        self._timer = self._scheduler.after(BUSY_POLL_MS if self._running else IDLE_POLL_MS, self._drain)
+        self._timer = self._scheduler.after(self._pause(), self._drain)
         until = time.perf_counter() + BATCH_SECONDS
         for job in tuple(self._running):
             job.deliver_progress()

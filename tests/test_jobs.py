@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from abq_data_entry.jobs import ANY, Job, Jobs
+from abq_data_entry.jobs import ANY, BUSY_POLL_MS, SOON_POLL_MS, SOON_SECONDS, Job, Jobs
 
 PATIENCE = 10.0
 
@@ -151,3 +151,30 @@ def test_many_results_leave_the_window_time_for_events(root: tk.Tk, jobs: Jobs) 
     until(root, lambda: not jobs.busy)
     # 200 results of 3 ms are 600 ms of work: in one go no timer would have had its turn meanwhile.
     assert len(gaps) > 15
+
+
+def test_an_answer_that_comes_in_a_moment_is_looked_for_often_and_a_long_work_seldom() -> None:
+    class Clock:
+        pauses: list[int]
+
+        def __init__(self) -> None:
+            self.pauses = []
+            self.last: Callable[[], object] = lambda: None
+
+        def after(self, ms: int, func: Callable[[], object]) -> str:
+            self.pauses.append(ms)
+            self.last = func
+            return ""
+
+        def after_cancel(self, id: str) -> None:
+            pass
+
+    clock, gate = Clock(), threading.Event()
+    jobs = Jobs(clock)
+    jobs.submit("database", gate.wait, PATIENCE)
+    assert clock.pauses[-1] == SOON_POLL_MS
+    time.sleep(SOON_SECONDS)
+    clock.last()
+    assert clock.pauses[-1] == BUSY_POLL_MS
+    gate.set()
+    jobs.close()

@@ -97,7 +97,6 @@ class Drafts:
             self._kept.pop(self._shown, None)
             self._shown = None
         self._show()
-        self.keep()
 
     def discard(self) -> None:
         """What is half typed in the form is given up, at somebody's wish."""

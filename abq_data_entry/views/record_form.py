@@ -338,7 +338,6 @@ class DataRecordForm(ttk.Frame):
                 each.fill("")
             each.show_error("")
         self._autofill.date()
-        self._loading = False
         self.inputs.forget_readings()
         self.inputs.apply_fault()
         if plot is not None:
@@ -347,6 +346,7 @@ class DataRecordForm(ttk.Frame):
             self._check_changed()
             self._autofill.plot(self.check)
         self._fill_seed_sample()
+        self._loading = False
         self._refresh()
         self._show_draft()
 
@@ -778,8 +778,9 @@ class DataRecordForm(ttk.Frame):
 
     def show_drafts(self, keys: Collection[RecordKey]) -> None:
         """These plots are half typed, and kept."""
-        self._drafts = keys
-        self._refresh()
+        if set(keys) != set(self._drafts):
+            self._drafts = frozenset(keys)
+            self._refresh()
 
     def discard(self) -> None:
         """Give up what was typed: the saved record as it was, or the same plot, empty."""
@@ -912,7 +913,8 @@ class DataRecordForm(ttk.Frame):
         if self._loading:
             return
         self._enter_to_swallow = ("", 0.0)
-        self._enter.edited()
+        if not self.inputs[name].is_filling:
+            self._enter.edited()
         if name in HEIGHTS:
             self.inputs.height_edited()
         if name in (F.DATE, F.TIME, F.LAB):

@@ -68,7 +68,8 @@ class FieldInput(ttk.Frame):
         self.editor.bind("<<Refused>>", self._refused, add=True)
         self.editor.bind("<Alt-Return>", self._take_likely)
         self._note.bind("<Button-1>", self._take_likely)
-        self._filling = False
+        self.is_filling = False
+        """Whether the program is setting the text, not somebody at the keyboard."""
 
     @property
     def name(self) -> str:
@@ -82,9 +83,9 @@ class FieldInput(ttk.Frame):
 
     def fill(self, text: str, by_itself: bool = False) -> None:
         """Set the text by the program; ``by_itself`` marks an autofill, which Enter passes over."""
-        self._filling = True
+        self.is_filling = True
         self.editor.set_text(text)
-        self._filling = False
+        self.is_filling = False
         self.filled_by_itself = by_itself and bool(text)
         self._touched = False
         self.show_error("")
@@ -214,7 +215,7 @@ class FieldInput(ttk.Frame):
             self.editor.event_generate("<<Left>>")
 
     def _edited(self, _event: object) -> None:
-        if self._filling:
+        if self.is_filling:
             return
         self.filled_by_itself, self._touched = False, True
         self._hint = ""

@@ -13,6 +13,7 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.widgets.typed import TypedField
 from tests.fixtures.window import Window
+from tests.window.test_form import record, today
 
 pytestmark = pytest.mark.usefixtures("display")
 
@@ -478,3 +479,13 @@ def test_going_through_the_fields_by_enter_counts_each(window: Window, stored: S
     window.type("30.00")
     window._xdotool("key", "--delay", "170", "Return", "Return", "Return", "Return")
     assert window.focus == F.BLOSSOMS
+
+
+def test_a_held_enter_takes_no_name_that_filled_itself_in(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, today(window), Technician="P Taylor"))
+    window.fill(Time="8:00")
+    window.app.form.inputs[F.LAB].focus_set()
+    window.type("a")
+    press_long(window, "Return")
+    window.until(lambda: window.text(F.TECHNICIAN) == "P Taylor", "the name")
+    assert not window.app.form.person and window.focus == F.TECHNICIAN
