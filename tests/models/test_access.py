@@ -8,6 +8,7 @@ from contextlib import closing
 
 import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel, access
@@ -120,6 +121,47 @@ def test_who_belongs_where_is_in_the_audit(node: Node) -> None:
 def test_what_is_not_there_is_told(node: Node, member: str, labs: list[str], reason: str) -> None:
     with pytest.raises(DatabaseError, match=reason):
         access.set_labs(node.endpoint(), member, labs)
+
+
+def test_nobody_hears_or_asks_about_other_labs(node: Node) -> None:
+    technician = login(node, "abq_technician")
+    with closing(psycopg2.connect(make_dsn(**technician))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("LISTEN abq_records")
+        with closing(SQLModel.at(node.endpoint())) as model:
+            model.save_record(record(Lab="B", Plot=11))
+        cursor.execute("SELECT")
+        assert [each.payload for each in connection.notifies] == [""]
+        for other in ("login_of_abq_supervisor", "abq_supervisor", "abq_owner", "login_of_abq_qa"):
+            cursor.execute("SELECT seen_labs(%s)", [other])
+            assert cursor.fetchall() == [(["A"],)], other
+    assert run(login(node, "abq_supervisor"), "SELECT seen_labs('abq_supervisor')::text") == [("{A,B}",)]
+    assert run(login(node, "abq_qa"), "SELECT seen_labs(current_user)") == [(None,)]
+
+
+def test_nobody_makes_another_lab_wait(node: Node) -> None:
+    technician = login(node, "abq_technician")
+    with closing(psycopg2.connect(make_dsn(**technician))) as held, held.cursor() as cursor:
+        cursor.execute("SELECT lock_lab('B')")
+        with closing(SQLModel.at({**login(node, "abq_supervisor"), "options": "-c lock_timeout=2s"})) as model:
+            model.save_record(record(Lab="B", Plot=12))
+
+
+def test_a_lab_of_an_older_database_that_is_no_letter_is_not_everybody_s(node: Node) -> None:
+    """What belongs to no lab has '-' in the audit, and is seen by all; records of such a lab aren't."""
+    node.execute("SET session_replication_role = replica; INSERT INTO labs VALUES ('-');"
+                 " SET session_replication_role = origin; INSERT INTO plots VALUES ('-', 1);"
+                 " INSERT INTO lab_checks VALUES ('2026-11-20', '8:00', '-', 4291)", "abq")
+    try:
+        for role, labs in (("abq_technician", "A"), ("abq_supervisor", "AB")):
+            assert run(login(node, role), SEEN) == [(labs,) * 5]
+        hidden = "SELECT count(*) FROM audit WHERE lab_id = '-' AND table_name IN ('plots', 'lab_checks')"
+        assert run(login(node, "abq_technician"), hidden) == [(0,)]
+        assert run(login(node, "abq_qa"), hidden) == [(2,)]
+    finally:
+        node.execute("DELETE FROM lab_checks WHERE lab_id = '-'; DELETE FROM plots WHERE lab_id = '-';"
+                     " SET session_replication_role = replica; DELETE FROM labs WHERE id = '-';"
+                     " SET session_replication_role = origin", "abq")
 
 
 def test_labs_kept_apart_no_longer(node: Node) -> None:
