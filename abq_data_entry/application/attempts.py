@@ -168,6 +168,8 @@ def require_same(box: Outbox, delivery: Delivery, values: Values) -> None:
     """Give a delivery up if the settings lead somewhere else by now: the login is for here. Raises `NotDelivered`."""
     try:
         outbox.require_same(delivery.destination, values)
+    except outbox.SettingsUnusable as error:
+        raise NotDelivered(delivery, error) from None
     except outbox.OutboxError as error:
         raise NotDelivered(outbox.give_up(box, delivery, str(error)), error) from None
 

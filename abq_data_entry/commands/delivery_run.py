@@ -83,6 +83,9 @@ class Run:
         """Tell whether the settings still lead where it is to go; else it is given up."""
         try:
             room.require_same(delivery.destination, self._values)
+        except room.SettingsUnusable as error:
+            self._note([delivery], str(error))
+            return False
         except room.OutboxError as error:
             with suppress(OSError):  # it stays refused as long as the settings lead elsewhere
                 room.give_up(self._outbox, delivery, str(error))

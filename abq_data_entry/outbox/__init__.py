@@ -22,7 +22,7 @@ from .extract import NoRecords, Records, extract_name
 if TYPE_CHECKING:
     from .audit_head import heads_in
     from .delivery import Attempt, Delivery, Destination
-    from .errors import Busy, OutboxError, UnknownDelivery
+    from .errors import Busy, OutboxError, SettingsUnusable, UnknownDelivery
     from .folder import Outbox
     from .passing import may_pass, retry_after
     from .protocols import Sender, destination_of, login_place, require_same, require_usable, sender
@@ -46,6 +46,7 @@ __all__ = [
     "Send",
     "Sender",
     "Service",
+    "SettingsUnusable",
     "UnknownDelivery",
     "by_service",
     "cancel",
@@ -84,6 +85,7 @@ _HOMES = {
     "Send": "sending",
     "Sender": "protocols",
     "Service": "rounds",
+    "SettingsUnusable": "errors",
     "UnknownDelivery": "errors",
     "by_service": "rounds",
     "cancel": "sending",

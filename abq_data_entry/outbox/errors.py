@@ -11,5 +11,9 @@ class UnknownDelivery(OutboxError):
     """There is no such delivery, or more than one."""
 
 
+class SettingsUnusable(OutboxError):
+    """A setting makes no sense, so that nothing can be sent by it; what waits goes on when it is put right."""
+
+
 class Busy(OutboxError):
     """Another process, or another window, is at this delivery at the moment."""

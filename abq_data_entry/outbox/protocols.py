@@ -14,7 +14,7 @@ from ..remote_names import folder_problem, name_problem
 from . import left_there
 from .audit_head import companion, companion_name, head_in
 from .delivery import Destination
-from .errors import OutboxError
+from .errors import OutboxError, SettingsUnusable
 from .sending import Progress
 
 if TYPE_CHECKING:
@@ -39,13 +39,15 @@ def _file_server(settings: Settings) -> str:
 
 
 def require_usable(kind: str, settings: Settings) -> None:
-    """Raise `OutboxError` if the settings give no folder or no name that a file could have at `rest` or `ftp`."""
-    problems = {"abq_upload_name": name_problem(str(settings["abq_upload_name"]))}
+    """Raise `SettingsUnusable` if the settings give no folder or no name that a file could have at `rest` or `ftp`."""
+    _require("abq_upload_name", name_problem(str(settings["abq_upload_name"])))
     if kind == "ftp":
-        problems["abq_ftp_folder"] = folder_problem(str(settings["abq_ftp_folder"]))
-    for name, problem in problems.items():
-        if problem is not None:
-            raise OutboxError(f"The setting {name!r} {problem}. Nothing was sent.")
+        _require("abq_ftp_folder", folder_problem(str(settings["abq_ftp_folder"])))
+
+
+def _require(name: str, problem: str | None) -> None:
+    if problem is not None:
+        raise SettingsUnusable(f"The setting {name!r} {problem}. Nothing was sent.")
 
 
 def login_place(kind: str, settings: Settings) -> str:
@@ -57,7 +59,12 @@ def login_place(kind: str, settings: Settings) -> str:
 
 
 def require_same(destination: Destination, settings: Settings) -> None:
-    """Raise `OutboxError` if the settings lead somewhere else by now: a login for here isn't sent there."""
+    """Raise `OutboxError` if the settings lead somewhere else by now: a login for here isn't sent there.
+
+    Raises `SettingsUnusable` if they lead nowhere: then it isn't known that they do.
+    """
+    if destination.kind == "ftp":
+        _require("abq_ftp_folder", folder_problem(str(settings["abq_ftp_folder"])))
     if destination_of(destination.kind, settings) != destination:
         raise OutboxError(
             f"The settings for {destination.kind} have changed since: it was to go to {destination.address}. "

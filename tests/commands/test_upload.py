@@ -203,3 +203,19 @@ def test_a_folder_or_name_that_makes_no_sense_is_refused_by_name(
     assert not list(ftp.folder.iterdir()) and line("deliveries").output == "There are no deliveries.\n"
     checked = line("check", "--only", "ftp")
     assert checked.code == 1 and name in checked.output
+
+
+def test_what_waits_is_not_given_up_for_a_slip_in_the_settings(
+    line: Callable[..., Outcome], ftp: BundledServer, configure: Callable[..., None]
+) -> None:
+    (ftp.folder / "incoming").mkdir()
+    place = {"abq_ftp_host": ftp.host, "abq_ftp_port": ftp.port}
+    configure(**place, abq_ftp_folder="incoming")
+    assert _upload(line, "ftp", "--password-stdin", stdin=WRONG).code == 1
+    number = line("deliveries").output.splitlines()[1].split()[0]
+    configure(**place, abq_ftp_folder="incoming/..")
+    told = line("deliveries", "retry", number, "--password-stdin", stdin="test")
+    assert told.code == 1 and "The setting 'abq_ftp_folder'" in told.errors.splitlines()[-1]
+    configure(**place, abq_ftp_folder="incoming")
+    assert line("deliveries", "retry", number, "--password-stdin", stdin="test").code == 0
+    assert [path.name for path in (ftp.folder / "incoming").iterdir()] == [NAME]

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import outbox
-from abq_data_entry.outbox import Delivery, Destination, Outbox, OutboxError, Sender, cancel, deliver, left_there
+from abq_data_entry.outbox import (
+    Delivery,
+    Destination,
+    Outbox,
+    OutboxError,
+    Sender,
+    SettingsUnusable,
+    cancel,
+    deliver,
+    left_there,
+)
 from tests.fixtures.servers import BundledServer
 from tests.network.certificates import authority
 from tests.network.fault_proxy import Fault
@@ -107,6 +117,8 @@ def test_another_folder_is_another_destination_and_the_same_login() -> None:
     assert outbox.login_place("ftp", one) == outbox.login_place("ftp", other) == "ftp://localhost:2100"
     with pytest.raises(OutboxError, match="have changed since"):
         outbox.require_same(outbox.destination_of("ftp", one), other)
+    with pytest.raises(SettingsUnusable, match="abq_ftp_folder"):
+        outbox.require_same(outbox.destination_of("ftp", one), settings_with(abq_ftp_folder="../a"))
 
 
 def test_the_audit_goes_along_under_the_same_name(box: Outbox, ftp_server: BundledServer) -> None:
