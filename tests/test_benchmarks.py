@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 _RUN = "import sys\nfrom benchmarks.command import run\nif __name__ == '__main__':\n    sys.exit(run(sys.argv[1:]))\n"
 
 
-@pytest.mark.timeout(240)  # every group of them, with servers of their own
+@pytest.mark.timeout(540)  # every group of them, with servers of their own
 @pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks bring an X display")
 @pytest.mark.skipif(any(shutil.which(tool) is None for tool in TOOLS), reason="the benchmarks need Xvfb and openbox")
 def test_the_table_is_printed_with_a_measurement_for_every_limit(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_the_table_is_printed_with_a_measurement_for_every_limit(tmp_path: Path)
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
-        timeout=230,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr
     table = done.stdout

@@ -19,6 +19,7 @@ from abq_data_entry.postgres.home import write_private
 from tests import programs
 from tests.fixtures.cluster import OWNER, Node, free_ports, own
 from tests.network.certificates import Authority, authority
+from tests.postgres.tables import OURS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the servers run on Linux only")
 PASSWORD = "right horse battery"
@@ -137,20 +138,20 @@ def test_a_certificate_of_another_authority_is_refused(encrypting: Encrypting, m
 
 
 def test_an_unencrypted_connection_is_refused_by_the_server(encrypting: Encrypting) -> None:
-    with pytest.raises(LoginFailed, match="doesn't let this user log in from this computer"):
+    with pytest.raises(LoginFailed, match="lets this user in with encryption only, or not from this computer"):
         SQLModel.at(encrypting.endpoint("localhost", "disable")).query("SELECT")
 
 
 def test_a_server_that_does_not_encrypt_is_refused(weak: Node, encrypting: Encrypting) -> None:
     settings = {**encrypting.endpoint("localhost", "require"), "port": str(weak.port)}
-    with pytest.raises(ServerUnreachable, match="No secure connection"):
+    with pytest.raises(ServerUnreachable, match="offers no encryption"):
         SQLModel.at(settings).query("SELECT")
 
 
 def test_backups_are_encrypted_too(encrypting: Encrypting, tmp_path: Path) -> None:
     endpoint = encrypting.endpoint("localhost", "verify-full", encrypting.trusted.file)
     encrypting.node.execute("CREATE DATABASE kept")
-    encrypting.node.execute("CREATE TABLE kept AS SELECT 42 AS answer", "kept")
+    encrypting.node.execute(f"{OURS} CREATE TABLE kept AS SELECT 42 AS answer", "kept")
     held = postgres.dump({**endpoint, "dbname": "kept"}, tmp_path / "dump", verify=True)
     assert held["public.kept"].rows == 1
     assert postgres.restore({**endpoint, "dbname": "kept"}, tmp_path / "dump") == []

@@ -10,6 +10,7 @@ from abq_data_entry import postgres
 from abq_data_entry.postgres import EmbeddedServer
 from abq_data_entry.postgres.connections import cursor_at
 from abq_data_entry.postgres.pidfile import running
+from tests.postgres.tables import OURS
 
 from .processes import output, spawn
 
@@ -175,6 +176,8 @@ def test_over_tcp_with_a_password(folder: Path) -> None:
         pass
     assert shown(server, "fsync") == shown(server, "synchronous_commit") == "on"
     server.create_database("dumped")
+    with cursor_at(server.endpoint("dumped")) as cursor:
+        cursor.execute(OURS)
     postgres.dump(server.endpoint("dumped"), folder / "dump")
     postgres.restore(server.endpoint("dumped"), folder / "dump")
     assert server.stop_if_unused()
