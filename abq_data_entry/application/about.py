@@ -30,11 +30,17 @@ def environment_text(application: Application) -> str:
             ("Windowing system", application.tk.call("tk", "windowingsystem")),
             ("Screen", f"{application.winfo_screenwidth()}×{application.winfo_screenheight()}"),
             ("Database", "embedded" if not application.settings["db_host"].get() else "server"),
+            ("PostgreSQL", _server_version(application) or "not connected"),
             ("Settings", folders.config_folder()),
             ("Data", folders.data_folder()),
             ("Log", folders.log_folder()),
         )
     )
+
+
+def _server_version(application: Application) -> str:
+    """The exact version of the server, as the latest connection was told; nothing is asked for it."""
+    return application.data_model.opened.server if application.data_model is not None else ""
 
 
 def show_about(application: Application) -> None:

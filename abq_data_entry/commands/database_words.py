@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from . import access, backups, moving, retiring, undoing
@@ -22,7 +23,8 @@ def add_to(words: Words) -> None:
         allow_abbrev=False,
     )
     tasks = word.add_subparsers(title="words", metavar="WORD", dest="task", required=True)
-    _add(tasks, "dsn", print_dsn, "print a connection string that psql takes as it is")
+    dsn = _add(tasks, "dsn", print_dsn, "print a connection string that psql takes as it is")
+    dsn.add_argument("--verbose", action="store_true", help="name the server's exact version on standard error")
     _add(tasks, "init", prepare, "create the tables, or bring those of an older version up to date")
     backups.add_to(tasks)
     moving.add_to(tasks)
@@ -57,16 +59,32 @@ def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
     """Print the connection string; the embedded server is started for it and left to its watcher."""
     from .. import postgres
     from ..models import schema
-    from .database import backup_before_migration, configured_endpoint, read_settings, start_embedded
+    from .database import backup_before_migration, configured_endpoint, logged_in, read_settings, start_embedded
 
     settings = read_settings()
     if settings["db_host"]:
-        print(postgres.dsn(configured_endpoint(settings)))
+        configured = configured_endpoint(settings)
+        if options.verbose:
+            _tell_version(logged_in(configured, secrets))
+        print(postgres.dsn(configured))
         return
     server = start_embedded(settings)
     endpoint = server.endpoint(str(settings["db_name"]))
     schema.prepare(endpoint, backup_before_migration(settings, endpoint))
+    if options.verbose:
+        _tell_version(endpoint)
     print(postgres.dsn(endpoint))
+
+
+def _tell_version(endpoint: dict[str, str]) -> None:
+    from ..models import SQLModel
+
+    model = SQLModel.at(endpoint)
+    try:
+        ((version,),) = (row.values() for row in model.query("SHOW server_version") or ())
+    finally:
+        model.close()
+    print(f"PostgreSQL {version}", file=sys.stderr)
 
 
 def prepare(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -42,12 +42,13 @@ class Opened(NamedTuple):
     """What was found at the other end of a new connection.
 
     `pooled`: a pooler stands in between; `database`: the number of the database, another one after a restore;
-    `version`: of the tables, 0 where that can't be read.
+    `version`: of the tables, 0 where that can't be read; `server`: PostgreSQL's exact version, such as `18.6`.
     """
 
     pooled: bool = False
     database: int = 0
     version: int = 0
+    server: str = ""
 
 
 class Session:
@@ -75,7 +76,7 @@ class Session:
             if has_version:
                 cursor.execute(SCHEMA_VERSION_NOW)
                 version = cursor.fetchall()[0][0]
-        return Opened(process != given, database, version)
+        return Opened(process != given, database, version, connection.get_parameter_status("server_version") or "")
 
     def begin_transaction(self, cursor: Cursor) -> None:
         """Set what is needed until the end of the transaction that has begun."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -181,3 +182,10 @@ def test_a_data_folder_that_cannot_be_used(
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("ABQ_DATA_DIR", str(tmp_path / "file" / "data"))
     assert "ABQ_DATA_DIR" in line("export").reason
+
+
+def test_dsn_names_the_exact_version_when_asked(line: Callable[..., Outcome], one_record: None) -> None:
+    done = line("db", "dsn", "--verbose")
+    assert done.code == 0
+    assert re.fullmatch(r"PostgreSQL \d+\.\d+\n", done.errors)
+    assert done.output.startswith("host=")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tkinter as tk
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from abq_data_entry.application.about import environment_text
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.mainmenu import ALL_COMMANDS, keys_text, menu_class
 from abq_data_entry.models import SQLModel
@@ -304,3 +306,9 @@ def test_a_click_into_the_notes_puts_the_cursor_there(window: Window) -> None:
     window._xdotool("click", "1")
     window.until(lambda: window.focus == F.NOTES, "the focus")
     assert notes.index("insert") == "1.3"
+
+
+def test_about_names_the_servers_exact_version(window: Window) -> None:
+    window.settle()
+    said = environment_text(window.app)
+    assert re.search(r"^PostgreSQL: \d+\.\d+", said, re.MULTILINE), said
