@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models.audit_guard import TABLES, VIEWS, pin
 from abq_data_entry.models.connections import Connections
-from abq_data_entry.models.waits import UNLIMITED
+from abq_data_entry.waits import UNLIMITED
 
 # Each: a name as it is told, and the definition. Names of the schema are written out, and left out here.
 _DEFINITIONS = """

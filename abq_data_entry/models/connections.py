@@ -18,7 +18,8 @@ from abq_data_entry.constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, ServerUnreachable, TookTooLong
 from abq_data_entry.models.failures import describe_connection, describe_statement, is_lost, is_starting
 from abq_data_entry.models.session import Opened, Session, read_all_dates
-from abq_data_entry.models.waits import (
+from abq_data_entry.retrying import STARTING, Retries
+from abq_data_entry.waits import (
     NO_ANSWER,
     PAGE,
     UNLIMITED,
@@ -30,7 +31,6 @@ from abq_data_entry.models.waits import (
     place_of,
     shut,
 )
-from abq_data_entry.retrying import STARTING, Retries
 
 Result = TypeVar("Result")
 
@@ -87,16 +87,19 @@ class Connections:
     def run_script(self, script: str) -> None:
         """Run a script that is a transaction of its own, begin and end included, without a time limit.
 
-        Raises `psycopg2.Error` as it is: who wrote the script knows what its errors mean.
+        Raises `psycopg2.Error` as it is: who wrote the script knows what its errors mean; `ServerUnreachable` when the
+        server has stopped answering.
         """
         # In one message: so it is one session that does it, whoever lends it.
         whole = f"BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;\n{script}"
         connection = self._connection()
-        with self._waits.watched(connection, UNLIMITED), connection.cursor() as cursor:
+        with self._waits.watched(connection, UNLIMITED) as wait, connection.cursor() as cursor:
             try:
                 cursor.execute(whole)
-            except psycopg2.Error:
+            except psycopg2.Error as error:
                 self._roll_back(connection)
+                if wait.ended:
+                    raise self._described(error, wait) from None
                 raise
 
     def write(self, work: Callable[[Cursor], Result], limit: float | None = WRITE) -> Result:

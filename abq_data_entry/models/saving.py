@@ -21,7 +21,7 @@ from abq_data_entry.models.errors import (
     RecordInvalid,
     RecordMissing,
 )
-from abq_data_entry.models.waits import SAVE
+from abq_data_entry.waits import SAVE
 
 Record = dict[str, object]
 Write = Literal["insert", "update"]

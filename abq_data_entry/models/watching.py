@@ -18,8 +18,8 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.models.session import is_pooled
-from abq_data_entry.models.waits import PAGE, Waits
 from abq_data_entry.retrying import LISTENING, Retries
+from abq_data_entry.waits import PAGE, Waits
 
 RECORDS, PRESENCE, SCHEMA = "abq_records", "abq_presence", "abq_schema"
 _LOOK = 0.2  # seconds between two looks whether to stop: so long the end of a window waits

@@ -10,7 +10,7 @@ from ..folders import replacement
 from . import client_programs
 from .connections import connect, cursor_at
 from .contents import Contents, contents_of, difference, snapshot
-from .errors import PostgresError, system_errors_told
+from .errors import NoAnswer, PostgresError, system_errors_told
 from .loading import fill, load
 from .ours import refuse_foreign_database, refuse_foreign_file
 from .watching import UNWATCHED, Part, Watching, refuse_cancelled
@@ -40,7 +40,6 @@ def dump(
     with system_errors_told("The backup file", file), replacement(file) as partial:
         partial.touch(mode=0o600, exist_ok=False)
         if not verify:
-            connect(endpoint).close()  # pg_dump may be too old to refuse a server that asks for a readable password
             _dump(endpoint, partial, [], watching)
             return {}
         # The dump and the digests see the same state, whatever others save meanwhile.
@@ -73,26 +72,43 @@ def _verify(endpoint: Mapping[str, str], file: Path, expected: Mapping[str, Cont
 @contextmanager
 def _scratch(endpoint: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """An empty database of its own for a while. Those of processes that were killed are dropped on this occasion."""
-    import psycopg2
-
     prefix = f"{endpoint['dbname'][:40]}_verifying_"
     maintenance = {**endpoint, "dbname": "postgres"}
     scratch = {**endpoint, "dbname": prefix + os.urandom(4).hex()}
-    with cursor_at(maintenance) as cursor:
-        cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
-        for (left,) in cursor.fetchall():
-            with suppress(psycopg2.Error):  # in use: somebody else verifies
-                cursor.execute(f"DROP DATABASE IF EXISTS {_identifier(left)}")
+    _drop_left(maintenance, prefix)
     create = f"CREATE DATABASE {_identifier(scratch['dbname'])} TEMPLATE template0 ENCODING 'UTF8'"
     _execute(maintenance, create, _NOT_VERIFIED)
-    try:
+    with _dropped(maintenance, scratch["dbname"]):
         presence = connect(scratch)  # so that nobody takes it for one that was left behind
         try:
             yield scratch
         finally:
             presence.close()
-    finally:
-        _drop(maintenance, scratch["dbname"])
+    _drop(maintenance, scratch["dbname"])
+
+
+def _drop_left(maintenance: Mapping[str, str], prefix: str) -> None:
+    """Drop what was left where a process was killed, or its server stopped answering."""
+    import psycopg2
+
+    with cursor_at(maintenance) as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
+        for (left,) in cursor.fetchall():
+            with suppress(psycopg2.Error):  # in use: somebody else is at it
+                cursor.execute(f"DROP DATABASE IF EXISTS {_identifier(left)}")
+
+
+@contextmanager
+def _dropped(maintenance: Mapping[str, str], name: str) -> Iterator[None]:
+    """When the block fails the database is dropped, and the failure is told, even where that can't be done either."""
+    try:
+        yield
+    except NoAnswer:
+        raise  # nor would it answer this
+    except BaseException:
+        with suppress(PostgresError):
+            _drop(maintenance, name)
+        raise
 
 
 def restore(
@@ -109,11 +125,13 @@ def restore(
     """
     refuse_foreign_file(file)
     name = endpoint["dbname"]
-    fresh = f"{name[:40]}_restoring_{os.urandom(4).hex()}"
+    prefix = f"{name[:40]}_restoring_"
+    fresh = prefix + os.urandom(4).hex()
     aside = f"{name[:40]}_replaced_{os.urandom(4).hex()}"
     maintenance = {**endpoint, "dbname": "postgres"}
+    _drop_left(maintenance, prefix)
     _execute(maintenance, f"CREATE DATABASE {_identifier(fresh)} TEMPLATE template0 ENCODING 'UTF8'")
-    try:
+    with _dropped(maintenance, fresh):
         missing = fill({**endpoint, "dbname": fresh}, file, watching)
         watching.report(2, 3)
         if check is not None:
@@ -121,9 +139,6 @@ def restore(
         _execute({**endpoint, "dbname": fresh}, "VACUUM (ANALYZE)")  # a dump holds no statistics
         refuse_cancelled(watching)
         _swap(maintenance, name, fresh, aside)
-    except BaseException:
-        _drop(maintenance, fresh)
-        raise
     _drop(maintenance, aside)
     return missing
 

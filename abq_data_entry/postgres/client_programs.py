@@ -3,14 +3,15 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
 from ..constants import REQUIRED_AUTHENTICATION
 from .endpoints import dsn
-from .errors import PostgresError, reason_in
+from .errors import NoAnswer, PostgresError, reason_in
 from .programs import binaries, environment, program
 from .watching import UNWATCHED, Watching, refuse_cancelled
 
@@ -22,7 +23,14 @@ _WITHOUT_TLS = "SSL support is not compiled in"
 def run(
     name: str, endpoint: Mapping[str, str], arguments: list[str], failure: str, watching: Watching = UNWATCHED
 ) -> None:
-    """Run a program at a database. Raises PostgresError: `failure`, and the reason; `Cancelled`."""
+    """Run a program at a database; it is ended when the server stops answering.
+
+    Raises PostgresError: `failure`, and the reason; `NoAnswer`; `Cancelled`.
+    """
+    from .answering import one_server
+
+    # So that we ask the same server as the program, which may be too old to refuse one that wants a readable password.
+    endpoint = one_server(endpoint)
     target = dsn({key: value for key, value in endpoint.items() if key != "password"})
     output(name, ["--no-password", f"--dbname={target}", *arguments], failure, endpoint, watching)
 
@@ -59,15 +67,30 @@ def _ended(
         errors="replace",
     )
     try:
-        while True:
-            refuse_cancelled(watching)
-            with suppress(subprocess.TimeoutExpired):
-                printed, said = process.communicate(timeout=_LOOK_AGAIN)
-                return process.returncode, printed, said
+        with _answering(endpoint) as silent:
+            while True:
+                refuse_cancelled(watching)
+                if silent.is_set():
+                    raise NoAnswer(endpoint["host"], f"{tool} was ended")
+                with suppress(subprocess.TimeoutExpired):
+                    printed, said = process.communicate(timeout=_LOOK_AGAIN)
+                    return process.returncode, printed, said
     finally:
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+@contextmanager
+def _answering(endpoint: Mapping[str, str]) -> Iterator[threading.Event]:
+    """An event that is set when the server has stopped answering; never without a server."""
+    if not endpoint:
+        yield threading.Event()
+        return
+    from .answering import asked
+
+    with asked(endpoint) as silent:
+        yield silent
 
 
 def _variables(tool: Path, password: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION
-from .errors import PostgresError
+from .errors import NoAnswer, PostgresError
 from .home import ROLE, Home
 from .pidfile import Postmaster
 
@@ -36,19 +36,27 @@ def endpoint_of(home: Home, found: Postmaster, dbname: str) -> dict[str, str]:
 
 
 def connect(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> "Connection":
-    """A connection in autocommit mode; `name` is what `pg_stat_activity` shows. Raises PostgresError."""
+    """A connection in autocommit mode; `name` is what `pg_stat_activity` shows. Raises PostgresError.
+
+    Its statements raise `NoAnswer` when the server stops answering.
+    """
     import psycopg2
     from psycopg2.extensions import libpq_version, make_dsn
+
+    from .answering import Connection as Answering
 
     keywords: dict[str, str] = {"connect_timeout": "10", **endpoint, "application_name": name}
     if libpq_version() >= REQUIRE_AUTH_SINCE:
         keywords.setdefault("require_auth", REQUIRED_AUTHENTICATION)
     try:
-        connection = psycopg2.connect(make_dsn(**keywords))
+        connection = psycopg2.connect(make_dsn(**keywords), connection_factory=Answering)
     except psycopg2.Error as error:
+        if "timeout expired" in str(error):
+            raise NoAnswer(endpoint.get("host", ""), str(error)) from error
         raise PostgresError(
             f"The database server at {endpoint.get('host', '')} refuses the connection: {_last_line(error)}", str(error)
         ) from error
+    connection.watch(keywords)
     connection.autocommit = True
     return connection
 

@@ -35,6 +35,17 @@ class Cancelled(PostgresError):
     """Somebody cancelled it, and nothing was changed."""
 
 
+class NoAnswer(PostgresError):
+    """The server takes connections, or did, and answers nothing any more."""
+
+    def __init__(self, host: str, detail: str = "") -> None:
+        where = f" at {host}" if host and not host.startswith("/") else ""
+        super().__init__(
+            f"The database server{where} has stopped answering, so this was given up. Try again when it answers.",
+            detail,
+        )
+
+
 @contextmanager
 def system_errors_told(what: str, path: Path) -> Iterator[None]:
     """Turn an `OSError` into a `PostgresError`: "The database folder … can't be used: the disk is full …"."""

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.models import DatabaseError, OutcomeUnknown, ServerUnreachable, SQLModel, TookTooLong, waits
+from abq_data_entry import waits
+from abq_data_entry.models import DatabaseError, OutcomeUnknown, ServerUnreachable, SQLModel, TookTooLong
 from abq_data_entry.models.selection import Selection
 from tests.fixtures.cluster import Cluster, Node, wait_until
 from tests.models.records import DATE, record

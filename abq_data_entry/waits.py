@@ -27,6 +27,8 @@ UNLIMITED = None
 NO_ANSWER = "the server doesn't answer"
 ASK_AFTER = 2.5  # seconds without an answer, until the server is asked whether it is there; and again
 ANSWER_WITHIN = 2.5  # seconds that it has for that
+LONG_WORK = 10.0
+"""The seconds that it has where hours of work would be lost: a backup, a restore, a move."""
 _LOOK = 0.1
 _IDLE = 5.0  # seconds without anything to watch, until the thread ends
 
@@ -59,8 +61,10 @@ class Wait:
 class Waits:
     """The waits of all connections to one database, watched by one thread while there are any."""
 
-    def __init__(self, endpoint: Mapping[str, str]) -> None:
+    def __init__(self, endpoint: Mapping[str, str], patience: float = ANSWER_WITHIN) -> None:
+        """`patience`: the seconds that the server has for a word when it is asked for one."""
         self._endpoint = dict(endpoint)
+        self._patience = patience
         self._waits: set[Wait] = set()
         self._asking: set[Place] = set()
         self._changed = threading.Condition()
@@ -108,7 +112,7 @@ class Waits:
 
     def _ask(self, place: Place) -> None:
         asked = time.monotonic()
-        there = answers(at(self._endpoint, place), ANSWER_WITHIN)
+        there = answers(at(self._endpoint, place), self._patience)
         with self._changed:
             self._asking.discard(place)
             for wait in tuple(self._waits):
