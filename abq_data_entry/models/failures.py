@@ -91,8 +91,8 @@ _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
      "The certificate of the database server is for another name than {host}: check the setting db_host. {ask}."),
     (r"certificate has expired", ServerUnreachable, "The certificate of the database server has expired. {ask}."),
     (r"certificate verify failed|self.signed certificate|unable to get local issuer", ServerUnreachable,
-     "The certificate of the database server isn't signed by the authority in {root}: this may be another server than"
-     " it says, or db_sslrootcert names the wrong file. {ask}."),
+     "The certificate of the database server isn't signed by the authority in {root}, or has expired: this may be"
+     " another server than it says, or db_sslrootcert names the wrong file. {ask}."),
     (r"does not support SSL", ServerUnreachable,
      "The database server offers no encryption, and the setting db_sslmode wants it. {ask}."),
     (r"certificate|SSL|TLS", ServerUnreachable,

@@ -111,7 +111,14 @@ def test_killed_in_the_middle(backups: KeptBackups, endpoint: dict[str, str]) ->
             "postgres.KeptBackups(folder, endpoint['dbname']).make_daily(endpoint, datetime.date(2026, 11, 25))"
         )
         process = spawn(code, json.dumps(endpoint), backups.folder)
-        wait_until(lambda: list(backups.folder.glob(".*.part")), "the backup has begun")
+
+        def waiting() -> bool:
+            cursor.execute("SELECT FROM pg_locks WHERE NOT granted AND relation = 'kept'::regclass")
+            return cursor.rowcount == 1
+
+        # Its file is open then: what the program still writes there after its master's end has no name any more.
+        wait_until(waiting, "pg_dump waits for the table")
+        assert list(backups.folder.glob(".*.part"))
         process.kill()
         process.communicate()
         assert backups.newest() is None

@@ -17,7 +17,7 @@ from abq_data_entry.models import LoginFailed, ServerUnreachable, SQLModel
 from abq_data_entry.postgres.account import account_for
 from abq_data_entry.postgres.home import write_private
 from tests import programs
-from tests.fixtures.cluster import OWNER, Node, free_ports, own
+from tests.fixtures.cluster import OWNER, Node, free_ports, own, wait_until
 from tests.network.certificates import Authority, authority
 from tests.postgres.tables import OURS
 
@@ -124,34 +124,75 @@ def test_each_mode_encrypts(encrypting: Encrypting, mode: str) -> None:
     model.close()
 
 
+def refused(endpoint: dict[str, str]) -> str:
+    """What is said of a connection that must not come about."""
+    with pytest.raises(ServerUnreachable) as caught:
+        SQLModel.at(endpoint).query("SELECT")
+    return str(caught.value)
+
+
 def test_a_server_of_another_name_is_refused_by_verify_full(encrypting: Encrypting) -> None:
     """127.0.0.1 isn't in the certificate: whoever answers there isn't known to be the server."""
     SQLModel.at(encrypting.endpoint("127.0.0.1", "verify-ca", encrypting.trusted.file)).query("SELECT")
-    with pytest.raises(ServerUnreachable, match="certificate"):
-        SQLModel.at(encrypting.endpoint("127.0.0.1", "verify-full", encrypting.trusted.file)).query("SELECT")
+    said = refused(encrypting.endpoint("127.0.0.1", "verify-full", encrypting.trusted.file))
+    assert "certificate of the database server is for another name than 127.0.0.1" in said and "db_host" in said
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
 def test_a_certificate_of_another_authority_is_refused(encrypting: Encrypting, mode: str) -> None:
-    with pytest.raises(ServerUnreachable, match="certificate"):
-        SQLModel.at(encrypting.endpoint("localhost", mode, encrypting.other.file)).query("SELECT")
+    said = refused(encrypting.endpoint("localhost", mode, encrypting.other.file))
+    assert f"isn't signed by the authority in {encrypting.other.file}" in said and "db_sslrootcert" in said
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+def test_a_file_of_authorities_that_is_missing_or_none_is_named(encrypting: Encrypting, mode: str) -> None:
+    missing, none = encrypting.other.folder / "missing.pem", encrypting.other.folder / "none.pem"
+    none.write_text("no certificate\n")
+    for file in (missing, none):
+        said = refused(encrypting.endpoint("localhost", mode, file))
+        assert f"The file of certificate authorities {file} is missing or can't be read" in said
+
+
+def test_a_certificate_that_has_expired_is_told(encrypting: Encrypting) -> None:
+    endpoint = encrypting.endpoint("localhost", "verify-full", encrypting.trusted.file)
+    file = encrypting.node.folder / "server.pem"
+    valid = file.read_text()
+    try:
+        write_private(file, encrypting.trusted.issue("localhost", days=-1).read_text(), encrypting.node.account)
+        encrypting.node.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: _said(endpoint), "the server shows the other certificate")
+        assert "or has expired" in refused(endpoint)  # libpq doesn't say which
+    finally:
+        write_private(file, valid, encrypting.node.account)
+        encrypting.node.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: not _said(endpoint), "the server shows its certificate again")
+
+
+def _said(endpoint: dict[str, str]) -> str:
+    try:
+        SQLModel.at(endpoint).query("SELECT")
+    except ServerUnreachable as error:
+        return str(error)
+    return ""
 
 
 def test_an_unencrypted_connection_is_refused_by_the_server(encrypting: Encrypting) -> None:
-    with pytest.raises(LoginFailed, match="lets this user in with encryption only, or not from this computer"):
+    with pytest.raises(LoginFailed, match=r"lets this user in with encryption only.*db_sslmode"):
         SQLModel.at(encrypting.endpoint("localhost", "disable")).query("SELECT")
 
 
-def test_a_server_that_does_not_encrypt_is_refused(weak: Node, encrypting: Encrypting) -> None:
-    settings = {**encrypting.endpoint("localhost", "require"), "port": str(weak.port)}
-    with pytest.raises(ServerUnreachable, match="offers no encryption"):
-        SQLModel.at(settings).query("SELECT")
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+def test_a_server_that_does_not_encrypt_is_refused(weak: Node, encrypting: Encrypting, mode: str) -> None:
+    settings = {**encrypting.endpoint("localhost", mode, encrypting.trusted.file), "port": str(weak.port)}
+    said = refused(settings)
+    assert said.startswith("The database server offers no encryption, and the setting db_sslmode wants it.")
 
 
 def test_backups_are_encrypted_too(encrypting: Encrypting, tmp_path: Path) -> None:
     endpoint = encrypting.endpoint("localhost", "verify-full", encrypting.trusted.file)
     encrypting.node.execute("CREATE DATABASE kept")
-    encrypting.node.execute(f"{OURS} CREATE TABLE kept AS SELECT 42 AS answer", "kept")
+    encrypting.node.execute(OURS, "kept")
+    encrypting.node.execute("CREATE TABLE kept AS SELECT 42 AS answer", "kept")
     held = postgres.dump({**endpoint, "dbname": "kept"}, tmp_path / "dump", verify=True)
     assert held["public.kept"].rows == 1
     assert postgres.restore({**endpoint, "dbname": "kept"}, tmp_path / "dump") == []
