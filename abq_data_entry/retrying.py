@@ -1,7 +1,8 @@
 """When something that failed is tried again: later and later, not all at once, and never more often than it may.
 
 All parts of the program that try again by themselves use this. It knows no thread and no timer: it says how long to
-wait, or whether the time has come.
+wait, or whether the time has come. What only looks whether something of this computer has come about (a file, a lock,
+the end of a process) is no retry: it asks nobody.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ COUNTING = Policy(1.0, 60.0)
 """The number of records in the list."""
 STARTING = Policy(0.1, 2.0)
 """A server that is just starting, looked at while somebody waits for it."""
+WATCHER = Policy(0.2, 10.0)
+"""The watcher of the embedded server, which the server refuses."""
+BUSY = Policy(0.1, 0.5)
+"""What others hold for a moment (processes of a killed server, a database that is to be renamed): for seconds only."""
 DELIVERY = Policy(60.0, 3600.0)
 """Extracts that couldn't be sent."""
 

@@ -10,8 +10,9 @@ from abq_data_entry import retrying
 from abq_data_entry.retrying import Policy, Retries
 
 POLICIES = {name: each for name, each in vars(retrying).items() if isinstance(each, Policy)}
-MOST_IN_A_MINUTE = {"STARTING": 70, "CLUSTER": 120}
-"""A server that is starting is waited for by somebody; a cluster takes seconds to agree on a primary."""
+MOST_IN_A_MINUTE = {"STARTING": 70, "CLUSTER": 120, "WATCHER": 25, "BUSY": 250}
+"""A server that is starting is waited for by somebody; a cluster takes seconds to agree on a primary; what is busy is
+asked for seconds only, and by one process."""
 
 
 class Clock:

@@ -136,7 +136,7 @@ class Backups:
         """Make the day's backup in the background unless there is one, and look again in an hour."""
         if self._timer is not None:
             self._app.after_cancel(self._timer)
-        self._timer = self._app.after(NEXT_LOOK_MS, self.make_daily)
+        self._timer = self._app.after(NEXT_LOOK_MS, self.make_daily)  # of each day, so whatever becomes of this one
         if self._daily is not None and not self._daily.finished:
             return
         values = {name: variable.get() for name, variable in self._app.settings.items()}

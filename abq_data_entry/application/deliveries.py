@@ -114,7 +114,7 @@ class Deliveries:
 
     def _send(self, name: str, waiting: Sequence[Delivery], values: Values, login: Login) -> None:
         """Make one attempt at each of these, and plan the next ones."""
-        if self._running(name):
+        if self._running(name):  # no retry: nothing was tried, our own attempt goes first
             self._app.after(BUSY_PAUSE_MS, self._send, name, waiting, values, login)
             return
         model = self._app.data_model

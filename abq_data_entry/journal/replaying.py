@@ -148,6 +148,7 @@ def _save_over(entry: Entry, ledger: Ledger, theirs: VersionedRecord, attempts: 
             entry=entry.identifier,
         )
     except RecordConflict as error:
+        # No retry: each time it is another version that somebody has saved in between.
         return _save_over(entry, ledger, error.theirs, attempts - 1)
     return ""
 

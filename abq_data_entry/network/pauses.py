@@ -1,4 +1,7 @@
-"""How long a busy server wants to be left alone (Retry-After: RFC 9110, section 10.2.3), kept beyond this process."""
+"""How long a busy server wants to be left alone (Retry-After: RFC 9110, section 10.2.3), kept beyond this process.
+
+Nothing is tried again by itself here: a person or cron asks, and is told until when the server wants nothing.
+"""
 
 import contextlib
 import datetime

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..folders import replacement
+from ..retrying import BUSY, Retries
 from . import client_programs
 from .connections import connect, cursor_at
 from .contents import Contents, contents_of, difference, snapshot
@@ -15,7 +16,7 @@ from .loading import fill, load
 from .ours import refuse_foreign_database, refuse_foreign_file
 from .watching import UNWATCHED, Part, Watching, refuse_cancelled
 
-_ATTEMPTS = 50  # a tenth of a second each: clients that connect again at once may be in the way of the swap
+_SWAPPING = 10.0  # seconds: clients that connect again at once may be in the way of the swap
 _NEEDS_CREATEDB = "To restore, a role needs the right CREATEDB."
 _NOT_VERIFIED = "To verify a backup, a role needs the right CREATEDB; db backup --no-verify makes one all the same."
 
@@ -146,8 +147,9 @@ def restore(
 def _swap(maintenance: Mapping[str, str], name: str, fresh: str, aside: str) -> None:
     import psycopg2.errors
 
+    retries, deadline = Retries(BUSY), time.monotonic() + _SWAPPING
     with cursor_at(maintenance) as cursor:
-        for attempt in range(_ATTEMPTS):
+        while True:
             try:
                 cursor.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN (%s, %s)", [name, fresh]
@@ -159,11 +161,11 @@ def _swap(maintenance: Mapping[str, str], name: str, fresh: str, aside: str) -> 
                 )
                 return
             except psycopg2.errors.ObjectInUse:
-                if attempt == _ATTEMPTS - 1:
+                if time.monotonic() > deadline:
                     raise PostgresError(
                         f"Others keep using the database {name}, so it was not replaced. Close them and try again."
                     ) from None
-                time.sleep(0.1)
+                time.sleep(retries.failed())
             except psycopg2.Error as error:
                 raise PostgresError(
                     f"The database {name} was not replaced: {error.diag.message_primary}.", str(error)

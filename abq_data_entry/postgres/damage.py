@@ -14,6 +14,10 @@ _DAMAGE = re.compile(
 _NOT_OURS = re.compile(r"has wrong ownership|has invalid permissions|Permission denied|group or world access")
 _SETTINGS = re.compile(r"configuration file|invalid value for parameter|unrecognized configuration|pg_hba|pg_ident")
 _ELSEWHERE = re.compile(r"No space left|Read-only file system|shared memory|Address already in use|lock file")
+SERVER_KILLED = "FATAL:  the server was ended from outside while it was starting"
+"""What the server can't say itself."""
+# Said at a start after a recovery that was interrupted, which is no damage.
+_INTERRUPTED = re.compile(r"^.*probably means that some data is corrupted.*$", re.MULTILINE)
 _NEEDED = ("global/pg_control", "base", "pg_wal")
 
 
@@ -43,7 +47,7 @@ def start_failure(home: Home, said: str) -> PostgresError:
     """Why the server didn't start, by what it said: damage, somebody else's files, or another reason."""
     if _NOT_OURS.search(said):
         return _not_ours(home, said)
-    if _DAMAGE.search(said) and not _SETTINGS.search(said) and not _ELSEWHERE.search(said):
+    if _DAMAGE.search(_INTERRUPTED.sub("", said)) and not _SETTINGS.search(said) and not _ELSEWHERE.search(said):
         return _damaged(home, f"the server doesn't start with it ({reason_in(said).rstrip('.')})", said)
     return PostgresError(f"The database server in {home.folder} didn't start: {reason_in(said)}", said)
 

@@ -1,6 +1,7 @@
 """The server's life: start it, wait for it, stop it. The caller holds the lock."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,8 +10,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from ..retrying import BUSY, STARTING, Retries
 from .account import arguments_for
-from .damage import start_failure
+from .damage import SERVER_KILLED, start_failure
 from .errors import PostgresError, system_errors_told
 from .home import PATIENCE, Home, append_to
 from .pidfile import Postmaster, orphans, read_pid_file, running
@@ -22,6 +24,10 @@ _LARGEST_LOG = 1_000_000
 _KEPT_OF_LOG = 100_000
 # What a new server says as long as processes of a killed one hold its memory.
 _STILL_THERE = "is still in use"
+# Ended from outside while it started: by the system for want of memory, or by somebody.
+_BY_OTHERS = (-9, -15)  # SIGKILL, SIGTERM
+_KILLED = re.compile(rf"{SERVER_KILLED}|startup process .* was terminated by signal (?:9|15)\b")
+_MOST_KILLS = 3
 
 
 def launch(home: Home, programs: Path, idle_seconds: float) -> Postmaster:
@@ -30,16 +36,20 @@ def launch(home: Home, programs: Path, idle_seconds: float) -> Postmaster:
     Raises PostgresError with the server's reason.
     """
     began = time.monotonic()
+    left_over, killed = Retries(BUSY), Retries(STARTING)
     while True:
         said = _attempt(home, programs, idle_seconds)
         found = running(home.cluster)
         if found and found.ready:
             return found
+        if _KILLED.search(said) and killed.failures < _MOST_KILLS:  # it goes on where its recovery was
+            time.sleep(killed.failed())
+            continue
         if _STILL_THERE not in said or time.monotonic() > began + 10 * _GRACE:
             raise start_failure(home, said)
         if time.monotonic() > began + _GRACE:
             _end_orphans(home)
-        time.sleep(0.1)
+        time.sleep(left_over.failed())
 
 
 def _attempt(home: Home, programs: Path, idle_seconds: float) -> str:
@@ -75,7 +85,8 @@ def _attempt(home: Home, programs: Path, idle_seconds: float) -> str:
         raise
     with home.log.open("rb") as file:
         file.seek(began)
-        return file.read(10_000).decode("utf-8", "replace")
+        said = file.read(10_000).decode("utf-8", "replace")
+    return f"{said}\n{SERVER_KILLED}" if process.returncode in _BY_OTHERS else said
 
 
 def _start(home: Home, programs: Path, log: int) -> "subprocess.Popen[bytes]":

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..retrying import BUSY, Retries
 from .cluster import PUT_ASIDE
 from .errors import system_errors_told
 from .home import Home, home_in, locked
@@ -72,7 +73,8 @@ def _clear(workshop: Path) -> None:
     with locked(left.watcher_lock):  # nothing of it comes back once it is removed
         pass
     until = time.monotonic() + _REMOVING
+    retries = Retries(BUSY)
     shutil.rmtree(workshop, ignore_errors=True)
     while workshop.exists() and time.monotonic() < until:  # a process of its server wrote a last file
-        time.sleep(0.05)
+        time.sleep(retries.failed())
         shutil.rmtree(workshop, ignore_errors=True)

@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from ..retrying import WATCHER, Retries
 from .account import account_for
 from .connections import WATCHER_NAME, connect, endpoint_of, in_use, others, sessions
 from .errors import PostgresError
@@ -69,13 +70,14 @@ def watch(home: Home, server: int, idle_seconds: float) -> None:
 
     A server that is started in its place brings a watcher of its own.
     """
-    state = Watch(idle_seconds)
+    state, retries = Watch(idle_seconds), Retries(WATCHER)
     while (found := running(home.cluster)) and found.pid == server:
         try:
             if found.ready and _watch_connected(home, found, state):
                 return
-        except PostgresError:
-            pass  # it is starting, stopping or recovering: look again
+            retries.succeeded()
+        except PostgresError:  # it is starting, stopping or recovering, or has too many connections
+            time.sleep(retries.failed())
         time.sleep(min(state.interval, 0.2))
 
 
