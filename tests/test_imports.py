@@ -44,7 +44,7 @@ BELOW = {
 WITHOUT_TK = (
     "constants", "fields", "folders", "models", "network", "outbox", "journal", "checking", "postgres", "environment",
     "commands", "logfile", "keyring_store", "observation", "remote_names", "retrying", "shortcuts", "transfer",
-    "version", "display",
+    "version", "display", "waits",
     "__main__",
 )  # fmt: skip
 
