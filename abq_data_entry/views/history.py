@@ -137,7 +137,8 @@ class HistoryWindow(SideWindow):
         where = f" on {change.workstation}" if change.workstation else ""
         lines = [f"{change.when}: {change.what} by {change.who}{where}."]
         lines += [f"Reason: {change.why}"] if change.why else []
-        lines += [_sentence(each) for each in change.fields if not each.whole]
+        whole = any(each.whole for each in change.fields)
+        lines += [_sentence(each, whole) for each in change.fields if not each.whole]
         self._detail.show("\n".join(lines))
 
     def _select_all(self) -> str:
@@ -151,7 +152,10 @@ class HistoryWindow(SideWindow):
         return "break"
 
 
-def _sentence(change: FieldChange) -> str:
+def _sentence(change: FieldChange, whole: bool = False) -> str:
+    """What changed; of a record that went or came as a ``whole``, what it said."""
     if change.before and change.after:
         return f"{change.name}: from {change.before} to {change.after}"
+    if whole:
+        return f"{change.name}: {change.after or change.before}"
     return f"{change.name}: {change.after or f'{change.before} removed'}"

@@ -71,6 +71,7 @@ def test_it_tells_what_was_withdrawn_from_what_was_moved(window: Window, stored:
         found: list[tuple[str, ...]] = [
             (each.what, each.fields[0].name, *each.fields[0][1:3]) for each in shown._changes
         ]
+        assert "removed" not in shown._detail.text.get("1.0", "end")
         shown.destroy()
         return found
 
