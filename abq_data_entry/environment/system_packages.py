@@ -21,7 +21,8 @@ Commands = tuple[tuple[str, ...], ...]
 class Manager:
     """A package manager: how it installs, and what its packages are called.
 
-    ``packages`` may hold ``{version}`` for the Python's "3.12"; what isn't in it comes with Python itself.
+    A part may take several packages, with blanks between. ``packages`` may hold ``{version}`` for the Python's "3.12";
+    what isn't in it comes with Python itself.
     """
 
     install: tuple[str, ...]
@@ -31,7 +32,8 @@ class Manager:
 
     def commands(self, missing: Iterable[str], version: str) -> Commands:
         """The commands that install ``missing`` for Python ``version``; none when it has no package for any of it."""
-        names = [self.packages[part].format(version=version) for part in missing if part in self.packages]
+        known = (self.packages[part].format(version=version) for part in missing if part in self.packages)
+        names = [name for names in known for name in names.split()]
         if not names:
             return ()
         install = (*self.install, *dict.fromkeys(names))
@@ -42,7 +44,7 @@ DEBIAN = Manager(
     install=("apt-get", "install", "--yes", "--no-install-recommends"),
     refresh=("apt-get", "update"),
     packages={
-        "tkinter": "python3-tk",
+        "tkinter": "python3-tk fonts-dejavu-core",  # Tk alone may bring a font without ✗ and ⏎
         "venv": "python3-venv",
         "Xvfb": "xvfb",
         "openbox": "openbox",
@@ -54,7 +56,7 @@ DEBIAN = Manager(
 DEBIAN_OTHER_PYTHON = Manager(
     install=DEBIAN.install,
     refresh=DEBIAN.refresh,
-    packages={**DEBIAN.packages, "tkinter": "python{version}-tk", "venv": "python{version}-venv"},
+    packages={**DEBIAN.packages, "tkinter": "python{version}-tk fonts-dejavu-core", "venv": "python{version}-venv"},
 )
 FEDORA = Manager(
     install=("dnf", "install", "--assumeyes"),

@@ -17,13 +17,15 @@ ROCKY = 'ID="rocky"\nID_LIKE="rhel centos fedora"\n'
 ARCH = "NAME=Arch Linux\nID=arch\n"
 MANJARO = "ID=manjaro\nID_LIKE=arch\n"
 APT = "apt-get update && apt-get install --yes --no-install-recommends"
+FONTS = "fonts-dejavu-core"
+TK = f"python3-tk {FONTS}"
 
 
 @pytest.mark.parametrize(
     ("platform", "os_release", "missing", "expected"),
     [
-        ("linux", DEBIAN, EVERYTHING, f"{APT} python3-tk python3-venv xvfb openbox xdotool postgresql-client"),
-        ("linux", DEBIAN, ["tkinter"], f"{APT} python3-tk"),
+        ("linux", DEBIAN, EVERYTHING, f"{APT} {TK} python3-venv xvfb openbox xdotool postgresql-client"),
+        ("linux", DEBIAN, ["tkinter"], f"{APT} {TK}"),
         ("linux", MINT, ["venv", "xdotool"], f"{APT} python3-venv xdotool"),
         ("linux", FEDORA, ["tkinter", "Xvfb", "openbox", "xdotool", "psql"],
          "dnf install --assumeyes python3-tkinter xorg-x11-server-Xvfb openbox xdotool postgresql"),
@@ -44,7 +46,7 @@ def test_each_system_gets_its_exact_line(platform: str, os_release: str, missing
 def test_a_second_python_of_debians_kind_gets_the_packages_of_its_version() -> None:
     manager = manager_for("linux", DEBIAN, distributions_python=False)
     assert manager is not None
-    assert line(manager.commands(["tkinter", "venv"], "3.13")) == f"{APT} python3.13-tk python3.13-venv"
+    assert line(manager.commands(["tkinter", "venv"], "3.13")) == f"{APT} python3.13-tk {FONTS} python3.13-venv"
 
 
 @pytest.mark.parametrize(("platform", "os_release"), [("linux", "ID=alpine\n"), ("linux", ""), ("win32", "")])
@@ -106,7 +108,7 @@ def test_without_sudo_the_line_is_for_root(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", _Terminal(True))
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "sudo" else f"/usr/bin/{name}")
-    with pytest.raises(EnvironmentProblem, match=f"Run this as root, then start again: {APT} python3-tk$"):
+    with pytest.raises(EnvironmentProblem, match=f"Run this as root, then start again: {APT} {TK}$"):
         system_packages.provide(["tkinter"])
     assert not unprivileged_debian
 
