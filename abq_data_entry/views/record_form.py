@@ -914,7 +914,7 @@ class DataRecordForm(ttk.Frame):
             return
         self._enter_to_swallow = ("", 0.0)
         if not self.inputs[name].is_filling:
-            self._enter.edited()
+            self._enter.edited(name not in CHECK_FIELDS)
         if name in HEIGHTS:
             self.inputs.height_edited()
         if name in (F.DATE, F.TIME, F.LAB):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tkinter as tk
 
-HELD_MS = 130
-"""Nobody taps that fast on purpose: presses in such a row are one, held down or bouncing."""
 DOUBLED_MS = 250
 """After a value was typed, a second press within that time is the same Enter."""
 
@@ -27,9 +25,9 @@ class RepeatedEnter:
         window.bind("<Key>", self._other_key, add=True)
         window.bind("<Button>", self._other_key, add=True)
 
-    def edited(self) -> None:
-        """Something was typed: the next Enter is for that."""
-        self._typed, self._last, self._owed = True, None, False
+    def edited(self, is_value: bool) -> None:
+        """Something was typed, a value of the plot or not: the next Enter is for that."""
+        self._typed, self._last, self._owed = is_value, None, False
 
     def steps(self, time: int, is_stop: bool) -> int:
         """How many fields this press leads on: 0, 1, or 2 with the one that was held back before.
@@ -41,7 +39,7 @@ class RepeatedEnter:
         if last is None:
             return 1
         pause = time - last
-        if released == time or 0 < pause <= (0 if is_stop else HELD_MS):
+        if released == time:  # X11 tells of a key that is held so
             self._owed = False
             return 0
         if 0 < pause <= DOUBLED_MS and after_value and not is_stop and not self._owed:
