@@ -47,12 +47,16 @@ class NoAnswer(PostgresError):
 
 
 @contextmanager
-def system_errors_told(what: str, path: Path) -> Iterator[None]:
-    """Turn an `OSError` into a `PostgresError`: "The database folder … can't be used: the disk is full …"."""
+def system_errors_told(what: str, path: Path, named_by: str = "ABQ_DATA_DIR") -> Iterator[None]:
+    """Turn an `OSError` into a `PostgresError`: "The database folder … can't be used: the disk is full …".
+
+    `named_by` is what names another place.
+    """
     try:
         yield
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+        reason = reason.replace("ABQ_DATA_DIR", named_by)
         raise PostgresError(f"{what} {path} can't be used: {reason}.", str(error)) from error
 
 

@@ -109,12 +109,12 @@ class KeptBackups:
         return self.folder / f"{self._name}-{rest}.dump"
 
     def _files(self, pattern: str) -> list[Path]:
-        with system_errors_told("The folder of backups", self.folder):
+        with system_errors_told("The folder of backups (setting backup_folder)", self.folder, "backup_folder"):
             found = self.folder.glob(f"{self._name}-{pattern}")
             return [path for path in found if _OWN.match(path.name[len(self._name) :]) and path.is_file()]
 
     def _make_folder(self) -> None:
-        with system_errors_told("The folder of backups", self.folder):
+        with system_errors_told("The folder of backups (setting backup_folder)", self.folder, "backup_folder"):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _tidy(self) -> None:

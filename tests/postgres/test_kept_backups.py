@@ -142,7 +142,7 @@ def test_cancelled(backups: KeptBackups, endpoint: dict[str, str]) -> None:
 
 def test_a_folder_that_cannot_be_used(tmp_path: Path, endpoint: dict[str, str]) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(postgres.PostgresError, match=r"folder of backups .* can't be used"):
+    with pytest.raises(postgres.PostgresError, match=r"folder of backups .*backup_folder.* can't be used"):
         KeptBackups(tmp_path / "file" / "backups", "kept").make_daily(endpoint, TODAY)
 
 
