@@ -158,7 +158,7 @@ class RecordInputs(dict[str, FieldInput]):
             return f"{F.EQUIPMENT_FAULT}: {error}"
         kept = [each for each in fields.READINGS if row.get(each, "").strip()]
         if is_fault and kept:
-            return f"{kept[0]} has a value, although {F.EQUIPMENT_FAULT} is set"
+            return f"{kept[0]}, though {F.EQUIPMENT_FAULT} is set"
         closed = [each for each in row if self[each].is_disabled and each not in fields.READINGS and row[each].strip()]
         return f"{closed[0]} is closed" if closed else ""
 

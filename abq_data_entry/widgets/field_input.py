@@ -236,7 +236,7 @@ class FieldInput(ttk.Frame):
 
     def _refused(self, _event: object) -> None:
         if isinstance(self.editor, TypedField):
-            self.show_hint(f"{ERROR_MARK}Nothing was pasted: {self.editor.refusal}")
+            self.show_hint(f"{ERROR_MARK}Not pasted: {self.editor.refusal}")
             self.alarm()
 
     def _take_likely(self, _event: object) -> str | None:

@@ -77,7 +77,7 @@ class TypedField(ttk.Entry):
             return
         rows = fields.cells(text)
         if len(rows) > 1:
-            self.refuse(f"{len(rows)} rows: a sheet. Only one row fits here: copy the row of this plot")
+            self.refuse(f"{len(rows)} rows are a sheet; paste one plot's row")
         elif len(rows[0]) > 1:
             problem = self.spread(rows[0])
             if problem:

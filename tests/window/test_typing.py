@@ -250,11 +250,11 @@ def test_a_wrong_cell_is_marked_and_has_the_focus(window: Window) -> None:
 @pytest.mark.parametrize(
     ("clipboard", "reason"),
     [
-        ("24.09\t1.03\n25\t2", "2 rows: a sheet"),
-        ("24.09\n25", "2 rows: a sheet"),
+        ("24.09\t1.03\n25\t2", "2 rows are a sheet; paste one plot's row"),
+        ("24.09\n25", "2 rows are a sheet; paste one plot's row"),
         ("\t".join("1" * 12), "12 cells, but 11 fields from Humidity on"),
         ("24.09\t1.03\t22.01\tperhaps", "Equipment Fault: perhaps isn't yes or no"),
-        ("24.09\t1.03\t22.01\tyes", "Humidity has a value, although Equipment Fault is set"),
+        ("24.09\t1.03\t22.01\tyes", "Humidity, though Equipment Fault is set"),
     ],
 )
 def test_what_doesnt_fit_is_refused_whole_with_the_reason(window: Window, clipboard: str, reason: str) -> None:
