@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,7 +80,8 @@ def _candidates() -> Iterator[str]:
         return
     folders = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    folders += [str(path / "bin") for path in sorted(pyenv.glob("3.*"), reverse=True)]
+    with suppress(PermissionError):  # a folder of somebody else, such as root's, named by the environment
+        folders += [str(path / "bin") for path in sorted(pyenv.glob("3.*"), reverse=True)]
     names = ["python3", *(f"python3.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1))]
     for folder in dict.fromkeys(folder for folder in folders if folder):
         for name in names:

@@ -81,7 +81,7 @@ def test_window_without_a_display_names_the_words_that_need_none(
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the window with xdotool")
 def test_the_window_opens_without_a_word_and_an_interrupt_closes_it(display: str, line: Callable[..., Outcome]) -> None:
     process = start_process(env={**os.environ, "DISPLAY": display})
-    seen = ["xdotool", "search", "--sync", "--onlyvisible", "--pid", str(process.pid), "--name", "^ABQ Data Entry$"]
+    seen = ["xdotool", "search", "--sync", "--onlyvisible", "--pid", str(process.pid), "--name", "^ABQ Data Entry"]
     try:
         subprocess.run(seen, check=True, capture_output=True, timeout=PATIENCE)
         process.send_signal(signal.SIGINT)
