@@ -93,10 +93,14 @@ class Waits:
                 if not self._waits and not self._changed.wait_for(lambda: self._waits, _IDLE):
                     self._thread = None
                     return
-                now = time.monotonic()
-                for wait in tuple(self._waits):
-                    self._look_at(wait, now)
+                self._look_at_all()
             time.sleep(_LOOK)
+
+    def _look_at_all(self) -> None:
+        # Of its own, so that no variable of the thread keeps a connection open that nobody uses any more.
+        now = time.monotonic()
+        for wait in tuple(self._waits):
+            self._look_at(wait, now)
 
     def _look_at(self, wait: Wait, now: float) -> None:
         if wait.ended:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .window import Application
 
 log = logging.getLogger(__name__)
+SAVING = "Saving Settings"  # the subject of what is said when it fails
 LOOK = ("theme", "font size", "density", "font family")
 TYPING = ("sound", "implied decimals", "auto advance")
 IN_WINDOW = (*LOOK, *TYPING, "autofill date", "autofill sheet data", "window geometry")
@@ -61,7 +62,7 @@ class Preferences:
 
     def _save_failed(self, error: BaseException) -> None:
         log.warning("the settings couldn't be saved", exc_info=error)
-        self._app.messages.note("Saving Settings", "The settings couldn't be saved.", str(error))
+        self._app.messages.note(SAVING, "The settings couldn't be saved.", str(error))
 
 
 def _desktop_preference() -> DesktopPreference:

@@ -60,13 +60,15 @@ class WhichDatabase:
         self._hold_back(text, details, (("Look Again", self._look_again),))
 
     def _look_again(self) -> None:
-        from .preferences import IN_WINDOW
+        from .preferences import IN_WINDOW, SAVING
 
         model = self._app.settings_model
         model.load()
         for name, value in model.values().items():
             if name not in IN_WINDOW:
                 self._app.settings[name].set(value)
+        if not model.doubts:
+            self._app.messages.settled(SAVING)  # what was changed meanwhile couldn't be saved; now it can
         self.look()
 
     def _compare(self, last: str) -> None:

@@ -270,7 +270,7 @@ def test_sorting_by_heading_by_box_and_both_ways(records: List, stored: SQLModel
     fill(stored)
     records.refresh(400)
     tree = records.tree
-    x = sum(int(tree.column(name, "width")) for name in tree["columns"][: tree["columns"].index(F.HUMIDITY)]) + 5
+    x = sum(int(tree.column(name, "width")) for name in tree["columns"][: tree["columns"].index(F.HUMIDITY)]) + 25
     offset = int(float(tree.xview()[0]) * sum(int(tree.column(name, "width")) for name in tree["columns"]))
     for order in ("rising", "falling"):
         for event in ("<ButtonPress-1>", "<ButtonRelease-1>"):
