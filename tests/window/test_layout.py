@@ -311,7 +311,8 @@ def test_errors_presence_and_the_next_check_move_nothing(window: Window, size: s
     window.begin_check()
     form = window.app.form
     before = places(window)
-    assert visible(window, save_button(window)) and not before["down"][0] and not before["across"][0]
+    window.until(lambda: visible(window, save_button(window)), "the button")
+    assert not before["down"][0] and not before["across"][0]
     for each in form.inputs.values():
         each.show_error(SENTENCE)
     assert places(window) == before
@@ -329,7 +330,8 @@ def test_errors_presence_and_the_next_check_move_nothing(window: Window, size: s
     form.check = form.check._replace(recorded=recorded, following=(key[0], key[1], "B"))
     form.begin_new()
     assert places(window) == before
-    assert visible(window, form._check_panel._next) and "Next: lab B" in str(form._check_panel._next.cget("text"))
+    window.until(lambda: visible(window, form._check_panel._next), "the button")
+    assert "Next: lab B" in str(form._check_panel._next.cget("text"))
 
 
 @pytest.mark.parametrize("size", ["1180x804", "1024x700", "800x600"])
@@ -362,7 +364,7 @@ def test_a_question_has_a_place_beside_another_one(window: Window) -> None:
     panel.ask_technician(TechnicianQuestion(key, "J Simms", "P Taylor", 20))
     assert places(window) == before
     asked, below = panel.date_line, panel.technician_line
-    assert visible(window, asked) and visible(window, below)
+    window.until(lambda: visible(window, asked) and visible(window, below), "both questions")
     assert asked.winfo_rooty() + asked.winfo_height() <= below.winfo_rooty() + 1
 
 
