@@ -36,6 +36,7 @@ def environment(options: Options, database: str) -> dict[str, str]:
     # No daily backup of ten million records in the middle of a measurement.
     values = {"db_name": {"type": "str", "value": database}, "backup_keep": {"type": "int", "value": 0}}
     (settings / "abq_settings.json").write_text(json.dumps(values), encoding="utf-8")
+    forget_last_database(options.folder)
     # Python's own switches are a developer's: without its compiled files, say, each start compiles all of it.
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     return {
@@ -44,3 +45,8 @@ def environment(options: Options, database: str) -> dict[str, str]:
         "ABQ_DATA_DIR": str(options.folder),
         "ABQ_CONFIG_DIR": str(settings),
     }
+
+
+def forget_last_database(folder: Path) -> None:
+    """Let no window ask about another database than last time: the databases of all groups share the folder."""
+    (folder / "last-database").unlink(missing_ok=True)

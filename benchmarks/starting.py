@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import make_dsn
@@ -18,7 +19,7 @@ from abq_data_entry import postgres
 from abq_data_entry.environment.virtualenv import VirtualEnvironment, base_executable
 from benchmarks import dataset, table
 from benchmarks.keyboard import Keyboard
-from benchmarks.options import CHECKOUT, Options, environment
+from benchmarks.options import CHECKOUT, Options, environment, forget_last_database
 
 START_LIMIT = 2.5  # times a bare window
 SERVER_LIMIT = 0.6  # seconds more
@@ -53,6 +54,7 @@ class _Stage:
     def start(self, command: list[str], record: Mapping[str, str] | None = None) -> Start:
         """Start a program, watch it until it takes keys (or has saved the record), and end it."""
         asked = {"ABQ_BENCHMARK_RECORD": ",".join(f"{name}={text}" for name, text in record.items())} if record else {}
+        forget_last_database(Path(self._environment["ABQ_DATA_DIR"]))
         begun = time.monotonic()
         process = subprocess.Popen(
             command,
