@@ -100,24 +100,15 @@ class Navigation:
     def open_row(self, row: Mapping[str, Any]) -> None:
         """Open the record of a row of the list, or what is half typed of it."""
         key = tuple(row[name] for name in fields.RECORD_KEY)
-        self.leave_form(lambda: self._show_row(key))
-
-    def _show_row(self, key: Any) -> None:
-        draft = self._app.drafts.find(key)
-        if draft is None:
-            self.open_record(key)
-            return
-        self._app.show_form()
-        self._app.form.restore_draft(draft)
-        self._app.form.focus_first_empty()
+        self.leave_form(lambda: self._show_draft_or_record(key, self._app.drafts.find))
 
     def open_recorded(self, key: tuple[Any, ...]) -> None:
         """Open the saved record, or what is half typed of its correction; also where a new record is half typed there.
         """
-        self.leave_form(lambda: self._show_recorded(key))
+        self.leave_form(lambda: self._show_draft_or_record(key, self._app.drafts.find_correction))
 
-    def _show_recorded(self, key: Any) -> None:
-        draft = self._app.drafts.find_correction(key)
+    def _show_draft_or_record(self, key: Any, find: Callable[[Any], Mapping[str, Any] | None]) -> None:
+        draft = find(key)
         if draft is None:
             self.open_record(key)
             return
