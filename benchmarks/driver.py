@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from abq_data_entry import garbage
 from abq_data_entry.application import Application
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
@@ -100,6 +101,7 @@ def window(options: Options, database: str) -> Iterator[Driver]:
     """A window whose database is open. One a process: it changes this one's environment."""
     os.environ.update(environment(options, database))
     application = Application()
+    garbage.collect_on_tk_thread(application)
     keyboard = Keyboard(options.display)
     driver = Driver(application, keyboard)
     try:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from abq_data_entry import garbage
 from abq_data_entry.application import Application
 from abq_data_entry.constants import CHECK_TIMES
 from abq_data_entry.constants import FieldNames as F
@@ -113,6 +114,7 @@ def _logged_in(options: Options, node: Node) -> Iterator[Driver]:
     settings = {name: {"type": "str", "value": value} for name, value in values.items()}
     Path(os.environ["ABQ_CONFIG_DIR"], "abq_settings.json").write_text(json.dumps(settings), encoding="utf-8")
     application = Application()
+    garbage.collect_on_tk_thread(application)
     keyboard = Keyboard(options.display)
     driver = Driver(application, keyboard)
     try:

@@ -22,6 +22,7 @@ BELOW = {
     "jobs": set(),
     "keyring_store": {"constants"},
     "display": {"environment"},
+    "garbage": set(),
     "environment": {"display", "__main__"},  # the launcher: when all is set up, it starts the application
     "themes": set(),
     "transfer": set(),
@@ -43,8 +44,8 @@ BELOW = {
 }
 WITHOUT_TK = (
     "constants", "fields", "folders", "models", "network", "outbox", "journal", "checking", "postgres", "environment",
-    "commands", "logfile", "keyring_store", "observation", "remote_names", "retrying", "shortcuts", "transfer",
-    "version", "display", "waits",
+    "commands", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "shortcuts",
+    "transfer", "version", "display", "waits",
     "__main__",
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 
-from .. import display
+from .. import display, garbage
 from .outcome import DONE, NOT_DONE, reason, tell
 from .passwords import take_secrets
 
@@ -55,10 +55,8 @@ def _show() -> None:
         if "display" in str(error):
             raise NoDisplay from error
         raise
-    finally:
-        gc.enable()
+    garbage.collect_on_tk_thread(window)
     # Ctrl-C in the terminal closes the window as its close button does, and asks where something would be lost.
     signal.signal(signal.SIGINT, lambda number, frame: window.after_idle(window.quit_application))
     window.mainloop()
-    # Nobody collects the window on the way out: done by a thread other than this one, Tcl would abort the process.
-    gc.freeze()
+    gc.freeze()  # the process ends: nothing needs to be searched once more

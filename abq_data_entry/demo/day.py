@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import display, outbox
+from .. import display, garbage, outbox
 from . import DemoFailed, qa
 from .readings import FAULTY_PLOT, check
 from .results import results_folder
@@ -39,7 +39,7 @@ def play(asked_folder: Path | None = None) -> None:
         try:
             verified = _play_in_window(place, story, today, watched)
         finally:
-            gc.collect()  # Tk's variables must go on this thread, and other threads collect garbage too
+            gc.collect()  # the window must go on this thread
             gc.enable()
     story.finish(verified)
 
@@ -52,7 +52,7 @@ def _play_in_window(place: Surroundings, story: Story, today: datetime.date, wat
 
     readings = check(8, FAULTY_PLOT)
     window = Application()
-    gc.disable()
+    garbage.collect_on_tk_thread(window)
     try:
         stage = Stage(window)
         window.lift()
