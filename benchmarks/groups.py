@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "trust": ("trust", "measure"),
     "outages": ("outages", "measure"),
     "launcher": ("launcher", "measure"),
+    "trips": ("trips", "measure"),
 }
 """By name: the module, and its function that takes `Options` and returns rows."""
 

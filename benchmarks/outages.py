@@ -48,7 +48,7 @@ def measure(options: Options) -> list[table.Row]:
     if sys.platform != "linux":
         return [table.not_measured("outages", "processes are stopped and keys pressed on Linux only")]
     chance, counts = random.Random(SEED), Counts()
-    with single_server() as node, _logged_in(options, node) as driver:
+    with single_server() as node, logged_in(options, node) as driver:
         there = SQLModel.at(node.endpoint())
         try:
             for turn in range(options.outages):
@@ -107,7 +107,7 @@ def _wait(driver: Driver, seconds: float) -> None:
 
 
 @contextmanager
-def _logged_in(options: Options, node: Node) -> Iterator[Driver]:
+def logged_in(options: Options, node: Node) -> Iterator[Driver]:
     """A window that is logged in to that server."""
     os.environ.update(environment(options, DATABASE))
     values = {"db_host": "127.0.0.1", "db_port": str(node.port), "db_name": DATABASE}
