@@ -44,7 +44,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def building(folder: Path) -> Iterator[Node]:
     """The server of a building, with the recipe's lines at the end of its settings and in pg_hba.conf."""
-    found = [each for each in programs.postgres_folders() if _speaks_tls(each)]
+    found = [each for each in programs.postgres_folders() if speaks_tls(each)]
     if not found:
         pytest.skip("no PostgreSQL server that speaks TLS (Debian's package postgresql)")
     settings, rules = blocks(RECIPES, "ini")
@@ -62,7 +62,8 @@ def building(folder: Path) -> Iterator[Node]:
         node.kill()
 
 
-def _speaks_tls(folder: Path) -> bool:
+def speaks_tls(folder: Path) -> bool:
+    """Whether the PostgreSQL server in the folder can encrypt."""
     asked = subprocess.run([folder / "postgres", "--describe-config"], capture_output=True, text=True, timeout=60)
     return "ssl_cert_file" in asked.stdout
 

@@ -1,0 +1,55 @@
+"""Homes, and a server of the kind that administrators.md describes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry.postgres.account import account_for
+from abq_data_entry.postgres.home import home_in, locked, write_private
+from abq_data_entry.postgres.process import stop_server
+from tests import programs
+from tests.fixtures.cluster import Node, free_ports, own
+from tests.network.certificates import authority
+from tests.test_installations import speaks_tls
+
+PASSWORD = "right horse battery"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short path; servers of homes in it are stopped at the end."""
+    made = Path(tempfile.mkdtemp(prefix="abq-docs-"))
+    made.chmod(0o755)
+    try:
+        yield made
+    finally:
+        for cluster in made.glob("*/.local/share/abq-data-entry/postgres/cluster"):
+            home = home_in(cluster.parent.parent)
+            with locked(home.lock):
+                stop_server(home)
+            with locked(home.watcher_lock):
+                pass
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def encrypting_server(folder: Path) -> Iterator[Node]:
+    """A PostgreSQL server with a certificate for `localhost`, as its administrator has made it: nothing is in it."""
+    found = [each for each in programs.postgres_folders() if speaks_tls(each)]
+    if not found:
+        pytest.skip("no PostgreSQL server that speaks TLS (Debian's package postgresql)")
+    own(folder / "server")
+    account = account_for(folder / "server")
+    node = Node(folder / "server/node", free_ports(1)[0], account, PASSWORD, found[0], superuser="postgres")
+    node.make("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.pem'")
+    write_private(node.folder / "server.pem", authority("laboratory", folder).issue("localhost").read_text(), account)
+    node.start()
+    try:
+        yield node
+    finally:
+        node.kill()

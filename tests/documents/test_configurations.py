@@ -1,0 +1,117 @@
+"""Settings that the documents print, ours and those of other programs, are taken by the real programs as they stand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry.models import SettingsModel
+from abq_data_entry.network import upload_to_corporate_ftp, upload_to_corporate_sftp
+from tests.network.certificates import authority
+from tests.network.real_servers import PASSWORD, names_of_user_and_group, proftpd, sshd, vsftpd
+from tests.test_documents import ADMINISTRATORS, DOCUMENTS, ROOT, blocks
+
+RECIPES = ROOT / "docs/installations.md"
+OTHERS = {
+    "write_enable": "test_vsftpd",
+    "TLSEngine": "test_proftpd",
+    "Match User": "test_openssh",
+    "[Unit]": "test_units_of_systemd",
+    "listen_addresses": "tests/test_installations.py",
+    "hostssl": "tests/test_installations.py",
+    "scope: abq": "tests/test_installations.py",
+    "ETCD_NAME": "not run: three machines; benchmarks/patroni_cluster.py starts etcd with the same names",
+}
+"""How each begins that isn't ours, and what tries it."""
+
+
+def lines_of(beginning: str, document: Path = ADMINISTRATORS) -> str:
+    """The block that begins so."""
+    (found,) = [each for each in blocks(document, "conf") if each.lstrip().startswith(beginning)]
+    return found
+
+
+@pytest.fixture
+def extract(tmp_path: Path) -> Path:
+    made = tmp_path / "abq_data_record_2026-11-21.csv"
+    made.write_text("Date\r\n", "utf-8")
+    return made
+
+
+def test_every_setting_of_another_program_is_tried_or_named() -> None:
+    found = [block for document in DOCUMENTS for kind in ("conf", "ini", "yaml") for block in blocks(document, kind)]
+    for block in found:
+        assert [each for each in OTHERS if block.lstrip().startswith(each)], block
+    for beginning in OTHERS:
+        assert any(block.lstrip().startswith(beginning) for block in found), beginning
+
+
+@pytest.mark.parametrize(
+    "example", [block for document in DOCUMENTS for block in blocks(document, "json")]
+)
+def test_our_settings(example: str, tmp_path: Path) -> None:
+    (tmp_path / "abq_settings.json").write_text(example, encoding="utf-8")
+    read = SettingsModel("abq_settings.json", tmp_path)
+    assert (read.problems, list(read.doubts)) == ([], [])
+    assert {name: read[name] for name in json.loads(example)} == {
+        name: entry["value"] for name, entry in json.loads(example).items()
+    }
+
+
+def test_vsftpd(extract: Path, tmp_path: Path) -> None:
+    trusted = authority("laboratory", tmp_path)
+    lines = lines_of("write_enable").splitlines()
+    with vsftpd(trusted.issue("localhost"), *lines) as server:
+        upload_to_corporate_ftp(extract, "localhost", server.port, server.username, "any", security="explicit",
+                                ca_file=str(trusted.file))  # fmt: skip
+        assert (server.folder / extract.name).read_bytes() == extract.read_bytes()
+
+
+def test_proftpd(extract: Path, tmp_path: Path) -> None:
+    trusted = authority("laboratory", tmp_path)
+    with proftpd(trusted.issue("localhost"), *lines_of("TLSEngine").splitlines()) as server:
+        for _ in range(2):  # AllowOverwrite
+            upload_to_corporate_ftp(extract, "localhost", server.port, server.username, PASSWORD, security="explicit",
+                                    ca_file=str(trusted.file))  # fmt: skip
+        assert "RNTO" in server.commands
+        assert (server.folder / extract.name).read_bytes() == extract.read_bytes()
+
+
+def test_openssh(extract: Path, tmp_path: Path) -> None:
+    """The user and the folder are the test's own; of two `ForceCommand` the one below `Match` holds."""
+    folder = tmp_path / "incoming"
+    folder.mkdir(mode=0o777)
+    for each in (folder, *folder.parents):
+        if each.owner() == tmp_path.owner() and each.is_relative_to(tmp_path.parents[2]):
+            each.chmod(0o755 if each != folder else 0o777)
+    lines = lines_of("Match User").replace("lab-a", names_of_user_and_group()[0])
+    with sshd(*lines.replace("-d /incoming", f"-d {folder}").splitlines()) as server:
+        known = tmp_path / "known_hosts"
+        known.write_text(f"[127.0.0.1]:{server.port} {server.host_key}\n", "utf-8")
+        upload_to_corporate_sftp(extract, "127.0.0.1", server.port, server.username, "", known_hosts=known,
+                                 key_file=server.key_file)  # fmt: skip
+    assert (folder / extract.name).read_bytes() == extract.read_bytes()
+
+
+def test_units_of_systemd(tmp_path: Path) -> None:
+    service, timer = (block for block in blocks(ADMINISTRATORS, "ini") if block.startswith("[Unit]"))
+    verifier = shutil.which("systemd-analyze")
+    if verifier is None:
+        pytest.skip("systemd-analyze isn't here")
+    command = tmp_path / "abq-data-entry"
+    command.write_text("#!/bin/sh\n", "utf-8")
+    command.chmod(0o755)
+    (tmp_path / "abq-backup.service").write_text(service.replace("/usr/local/bin/abq-data-entry", str(command)))
+    (tmp_path / "abq-backup.timer").write_text(timer)
+    for name in ("abq-backup.service", "abq-backup.timer"):
+        done = subprocess.run([verifier, "verify", "--man=no", str(tmp_path / name)], capture_output=True, text=True,
+                              env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"}, check=False)  # fmt: skip
+        assert done.returncode == 0 and not re.search(r"abq-backup\.\w+:", done.stderr), done.stderr
+    asked = subprocess.run([verifier, "calendar", "*-*-* 21:30"], capture_output=True, text=True, check=False)
+    assert "OnCalendar=*-*-* 21:30" in timer and "21:30:00" in asked.stdout
