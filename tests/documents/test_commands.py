@@ -156,6 +156,7 @@ ANSWERS = {'psql "$(abq-data-entry db dsn)"': QUERY, 'psql "$(python3 abq_data_e
 def test_the_commands_for_the_embedded_database(home: Home) -> None:
     commands = [each for each in typed() if not needs_server(each) and not each.startswith("abq-data-entry db upgrade")]
     assert len(commands) > 35
+    postgres.start(home.data)  # one start for all; its watcher ends it when nobody is connected any more
     failed = {}
     for command in commands:
         for text, prepare in BEFORE.items():

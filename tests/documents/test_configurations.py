@@ -83,20 +83,18 @@ def test_proftpd(extract: Path, tmp_path: Path) -> None:
         assert (server.folder / extract.name).read_bytes() == extract.read_bytes()
 
 
-def test_openssh(extract: Path, tmp_path: Path) -> None:
+def test_openssh(extract: Path, folder: Path) -> None:
     """The user and the folder are the test's own; of two `ForceCommand` the one below `Match` holds."""
-    folder = tmp_path / "incoming"
-    folder.mkdir(mode=0o777)
-    for each in (folder, *folder.parents):
-        if each.owner() == tmp_path.owner() and each.is_relative_to(tmp_path.parents[2]):
-            each.chmod(0o755 if each != folder else 0o777)
+    incoming = folder / "incoming"
+    incoming.mkdir()
+    incoming.chmod(0o777)
     lines = lines_of("Match User").replace("lab-a", names_of_user_and_group()[0])
-    with sshd(*lines.replace("-d /incoming", f"-d {folder}").splitlines()) as server:
-        known = tmp_path / "known_hosts"
+    with sshd(*lines.replace("-d /incoming", f"-d {incoming}").splitlines()) as server:
+        known = folder / "known_hosts"
         known.write_text(f"[127.0.0.1]:{server.port} {server.host_key}\n", "utf-8")
         upload_to_corporate_sftp(extract, "127.0.0.1", server.port, server.username, "", known_hosts=known,
                                  key_file=server.key_file)  # fmt: skip
-    assert (folder / extract.name).read_bytes() == extract.read_bytes()
+    assert (incoming / extract.name).read_bytes() == extract.read_bytes()
 
 
 def test_units_of_systemd(tmp_path: Path) -> None:
