@@ -81,7 +81,7 @@ def test_every_command_begins_with_a_program_that_is_known() -> None:
     }  # fmt: skip
     lines = [line for document in DOCUMENTS for block in blocks(document, "") for line in listing.commands_in(block)]
     first = {next(word for word in shlex.split(line) if "=" not in word) for line in lines}
-    assert first <= programs
+    assert first <= programs, "a block of output or of a file is of the language `text`"
 
 
 def test_lines_of_the_clock_have_absolute_paths() -> None:
