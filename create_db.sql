@@ -33,19 +33,17 @@ BEGIN
     END IF;
 END $$;
 
--- Two workstations that start at once: the second waits here until the first is done. Where there are tables, by a lock
--- on one of them that nobody but the owner can take: anybody can take an advisory one, and keep it.
+-- Two workstations that start at once: the second waits here until the first is done. By nothing that somebody else
+-- could take: an advisory lock anybody can, and keep it.
 DO $$
 BEGIN
-    IF to_regclass('schema_version') IS NULL THEN
-        PERFORM pg_advisory_xact_lock(hashtext('abq_data_entry schema'));
-    END IF;
+    CREATE TABLE IF NOT EXISTS schema_version (
+        version integer PRIMARY KEY,
+        applied timestamp(0) with time zone NOT NULL DEFAULT now()
+    );
+EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN
+    NULL; -- the first was just making it
 END $$;
-
-CREATE TABLE IF NOT EXISTS schema_version (
-    version integer PRIMARY KEY,
-    applied timestamp(0) with time zone NOT NULL DEFAULT now()
-);
 
 LOCK TABLE schema_version IN SHARE ROW EXCLUSIVE MODE;
 
@@ -275,24 +273,33 @@ LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path FROM CURRENT 
         )
 $$;
 
+-- Whether the asker may enter records of a lab.
+CREATE OR REPLACE FUNCTION may_enter(lab text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    asker name := asking_role();
+BEGIN
+    IF NOT has_any_column_privilege(asker, 'plot_checks', 'INSERT') THEN
+        RETURN false;
+    END IF;
+    RETURN NOT (SELECT relrowsecurity FROM pg_class WHERE pg_class.oid = 'plot_checks'::regclass)
+        OR coalesce(lab = ANY (seen_labs(asker)), true);
+END $$;
+
 -- Those who save for a lab wait for each other here, until the end of the transaction. Only who may enter records of the
 -- lab can make others of it wait: nobody else locks a row of labs, but an advisory lock everybody could take.
 CREATE OR REPLACE FUNCTION lock_lab(lab text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-DECLARE
-    asker name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END;
-    apart boolean := (SELECT relrowsecurity FROM pg_class WHERE pg_class.oid = 'plot_checks'::regclass);
 BEGIN
-    IF NOT has_any_column_privilege(asker, 'plot_checks', 'INSERT') THEN
-        RETURN;
-    ELSIF apart AND NOT coalesce(lab = ANY (seen_labs(asker)), true) THEN
-        RETURN;
+    IF may_enter(lab) THEN
+        PERFORM FROM labs WHERE id = lab FOR NO KEY UPDATE;
     END IF;
-    PERFORM FROM labs WHERE id = lab FOR NO KEY UPDATE;
 END $$;
 
 -- Who is entering which check now. A row counts only while the session that wrote it holds the advisory lock of that
--- number, which the server takes back with the connection: nobody stays who has gone.
+-- number, which the server takes back with the connection: nobody stays who has gone. Rows are written by the functions
+-- below alone, and each only by who knows the word that its number comes from: so nobody sends somebody else away, and
+-- nobody can take a lock before it is needed.
 CREATE UNLOGGED TABLE IF NOT EXISTS check_presence (
     lease bigint PRIMARY KEY,
     date date NOT NULL,
@@ -303,16 +310,112 @@ CREATE UNLOGGED TABLE IF NOT EXISTS check_presence (
     workstation text,
     since timestamp with time zone NOT NULL DEFAULT clock_timestamp()
 );
+ALTER TABLE check_presence ADD COLUMN IF NOT EXISTS process integer;
 
 CREATE OR REPLACE VIEW check_presence_view AS
     SELECT p.date, p.time, p.lab_id, p.plot, p.application_user, p.workstation, p.since, p.lease
     FROM check_presence AS p
     WHERE EXISTS (
         SELECT FROM pg_locks AS l
-        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.pid = p.process
             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND ((l.classid::bigint << 32) | l.objid::bigint) = p.lease
     ) AND ((SELECT seen_labs(current_user)) IS NULL OR p.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[]));
+
+CREATE OR REPLACE FUNCTION presence_lease(word text) RETURNS bigint
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT ('x' || substr(encode(sha256(convert_to(word, 'UTF8')), 'hex'), 1, 16))::bit(64)::bigint
+$$;
+
+-- Says that a window is at a check, perhaps at a plot of it; until `leave_check`, or the end of this session. `word` is
+-- any text that nobody else can guess, a new one for each session.
+CREATE OR REPLACE FUNCTION enter_check(
+    word text, of_date date, of_time time, of_lab char(1), of_plot integer, who text, place text
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    own bigint := presence_lease(word);
+BEGIN
+    IF NOT may_enter(of_lab) THEN
+        RAISE EXCEPTION 'This login does not enter records of lab %.', of_lab USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF NOT EXISTS (SELECT FROM check_presence WHERE lease = own AND process = pg_backend_pid()) THEN
+        IF NOT pg_try_advisory_lock(own) THEN
+            RAISE EXCEPTION 'Another session uses this word.' USING ERRCODE = 'object_in_use';
+        END IF;
+        DELETE FROM check_presence WHERE since < now() - interval '1 day' AND lab_id = of_lab
+            AND lease NOT IN (SELECT lease FROM check_presence_view);
+    END IF;
+    INSERT INTO check_presence AS p (lease, date, time, lab_id, plot, application_user, workstation, process)
+        VALUES (own, of_date, of_time, of_lab, of_plot, left(who, 512), left(place, 512), pg_backend_pid())
+        ON CONFLICT (lease) DO UPDATE SET date = EXCLUDED.date, time = EXCLUDED.time, lab_id = EXCLUDED.lab_id,
+            plot = EXCLUDED.plot, application_user = EXCLUDED.application_user, process = EXCLUDED.process,
+            since = CASE WHEN (p.date, p.time, p.lab_id) = (EXCLUDED.date, EXCLUDED.time, EXCLUDED.lab_id)
+                THEN p.since ELSE now() END;
+END $$;
+
+-- Whether somebody else has the plot open at that check.
+CREATE OR REPLACE FUNCTION is_claimed(own bigint, of_date date, of_time time, of_lab char(1), of_plot integer)
+RETURNS boolean LANGUAGE sql VOLATILE SET search_path FROM CURRENT AS $$
+    SELECT EXISTS (
+        SELECT FROM check_presence_view
+        WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot AND lease <> own
+    )
+$$;
+
+-- The same for a plot, unless somebody else has it open: then it is said of no plot, and false is returned. Who claims a
+-- plot waits a second for another who does so at the moment: who takes longer for that has it.
+CREATE OR REPLACE FUNCTION claim_plot(
+    word text, of_date date, of_time time, of_lab char(1), of_plot integer, who text, place text
+) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '1s' AS $$
+DECLARE
+    is_free boolean := true;
+BEGIN
+    IF may_enter(of_lab) THEN
+        BEGIN
+            PERFORM FROM plots WHERE lab_id = of_lab AND plot = of_plot FOR NO KEY UPDATE;
+            is_free := NOT is_claimed(presence_lease(word), of_date, of_time, of_lab, of_plot);
+        EXCEPTION WHEN lock_not_available THEN
+            is_free := false;
+        END;
+    END IF;
+    PERFORM enter_check(word, of_date, of_time, of_lab, CASE WHEN is_free THEN of_plot END, who, place);
+    RETURN is_free;
+END $$;
+
+-- The first of the plots that is neither recorded nor open elsewhere, NULL if none is: the window goes there, if it is
+-- at that check. In any session.
+CREATE OR REPLACE FUNCTION claim_next_plot(word text, of_date date, of_time time, of_lab char(1), of_plots integer[])
+RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    own bigint := presence_lease(word);
+    each integer;
+    found_one integer;
+BEGIN
+    IF NOT may_enter(of_lab) THEN
+        RETURN NULL;
+    END IF;
+    FOREACH each IN ARRAY of_plots LOOP
+        CONTINUE WHEN EXISTS (
+            SELECT FROM plot_checks WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = each
+        );
+        PERFORM FROM plots WHERE lab_id = of_lab AND plot = each FOR NO KEY UPDATE SKIP LOCKED;
+        IF FOUND AND NOT is_claimed(own, of_date, of_time, of_lab, each) THEN
+            found_one := each;
+            EXIT;
+        END IF;
+    END LOOP;
+    UPDATE check_presence SET plot = found_one
+        WHERE lease = own AND date = of_date AND time = of_time AND lab_id = of_lab;
+    RETURN found_one;
+END $$;
+
+CREATE OR REPLACE FUNCTION leave_check(word text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    DELETE FROM check_presence WHERE lease = presence_lease(word)
+$$;
 
 -- The numbers that windows give their saves. One that comes again, from the journal of a workstation that couldn't reach
 -- the database or never got its answer, is known by it: each is done once.
@@ -369,6 +472,10 @@ BEGIN
             ('lab_checks', 'date_of_a_check', 'date BETWEEN ''0001-01-01'' AND ''9999-12-31'''),
             ('plot_checks', 'date_of_a_record', 'date BETWEEN ''0001-01-01'' AND ''9999-12-31'''),
             ('deliveries', 'date_of_an_extract', 'date BETWEEN ''0001-01-01'' AND ''9999-12-31'''),
+            ('deliveries', 'moments_of_a_delivery',
+                'least(created, last_attempt, delivered, outdated) >= ''0001-01-01 00:00+00'''
+                ' AND greatest(created, last_attempt, delivered, outdated) < ''9999-12-30 00:00+00'''),
+            ('local_weather', 'moment_of_a_fetch', 'fetched BETWEEN ''0001-01-01 00:00+00'' AND ''9999-12-30 00:00+00'''),
             ('local_weather', 'moment_of_an_observation',
                 'datetime BETWEEN ''0001-01-01 00:00+00'' AND ''9999-12-30 00:00+00'''),
             ('local_weather', 'values_are_numbers', 'coalesce(temperature, 0) <> ''NaN'' AND coalesce(rel_hum, 0) <> ''NaN'''
@@ -520,6 +627,15 @@ LANGUAGE sql IMMUTABLE AS $$
     END
 $$;
 
+-- A row as the audit keeps it. Where the audit of each lab stood when an extract was made is for who sees all labs, but
+-- entries about deliveries are for all: they hold a hash of it.
+CREATE OR REPLACE FUNCTION audit_row(name text, content jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN name = 'deliveries' AND content ->> 'audit_head' IS NOT NULL THEN content || jsonb_build_object(
+            'audit_head', encode(sha256(convert_to(content ->> 'audit_head', 'UTF8')), 'hex'))
+        ELSE content END
+$$;
+
 -- The highest version that a row of that key ever had; 0 if there was none. A record that is entered anew, moved or
 -- brought back goes on from there: who has an older one open is told.
 CREATE OR REPLACE FUNCTION last_version(name text, row_key jsonb) RETURNS integer
@@ -572,6 +688,10 @@ DECLARE
 BEGIN
     IF TG_OP = 'UPDATE' AND audit_key(TG_TABLE_NAME, before) <> audit_key(TG_TABLE_NAME, after) THEN
         steps := ARRAY['DELETE', 'INSERT'];
+    END IF;
+    IF TG_TABLE_NAME = 'deliveries' THEN
+        before := audit_row(TG_TABLE_NAME, before);
+        after := audit_row(TG_TABLE_NAME, after);
     END IF;
     entry.table_name := TG_TABLE_NAME;
     entry.database_user := session_user;
@@ -765,6 +885,22 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- The version of an extract follows those before it, but for some that reach the table late: one that left no number
+-- after it would stop all later ones.
+CREATE OR REPLACE FUNCTION bound_version() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    IF NEW.version > 1000 + coalesce((
+        SELECT max(version) FROM deliveries
+        WHERE date = NEW.date AND file_name = NEW.file_name AND destination = NEW.destination
+    ), 0) THEN
+        RAISE EXCEPTION 'The version % of an extract of % doesn''t follow those before it.', NEW.version, NEW.date
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
 CREATE OR REPLACE FUNCTION tell_presence() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -823,6 +959,8 @@ BEGIN
                 ' FOR EACH ROW EXECUTE FUNCTION refuse_letter()'),
             ('', 'deliveries', 'find_outdated', 'BEFORE INSERT ON deliveries'
                 ' FOR EACH ROW WHEN (NEW.audit_head IS NOT NULL) EXECUTE FUNCTION find_outdated()'),
+            ('', 'deliveries', 'bound_version', 'BEFORE INSERT ON deliveries'
+                ' FOR EACH ROW EXECUTE FUNCTION bound_version()'),
             ('CONSTRAINT', 'audit', 'keep_head', 'AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED'
                 ' FOR EACH ROW EXECUTE FUNCTION keep_head()'),
             ('', 'audit', 'refuse_change', 'BEFORE UPDATE OR DELETE OR TRUNCATE ON audit'
@@ -1521,8 +1659,8 @@ BEGIN
         SELECT relname, grantee AS id, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee,
             bool_or(privilege_type = 'UPDATE') AS corrects
         FROM pg_class, aclexplode(relacl)
-        WHERE pg_class.oid IN ('plot_checks'::regclass, 'lab_checks'::regclass) AND grantee <> relowner
-            AND privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE')
+        WHERE pg_class.oid IN ('plot_checks'::regclass, 'lab_checks'::regclass, 'local_weather'::regclass)
+            AND grantee <> relowner AND privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE')
         GROUP BY relname, grantee
     LOOP
         EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON %I FROM %s CASCADE', right_of.relname, right_of.grantee);
@@ -1566,9 +1704,10 @@ BEGIN
         EXECUTE format('GRANT INSERT ON deliveries TO %I', role); -- what became of them: see record_deliveries
         EXECUTE format('GRANT UPDATE (%s) ON plot_checks TO %I', correctable_columns('plot_checks'), role);
         EXECUTE format('GRANT UPDATE (%s) ON lab_checks TO %I', correctable_columns('lab_checks'), role);
-        EXECUTE format('GRANT INSERT ON local_weather, journal_entries TO %I', role);
-        EXECUTE format('GRANT UPDATE ON local_weather TO %I', role); -- only what is empty, see keep_observation
-        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON check_presence TO %I', role);
+        EXECUTE format('GRANT INSERT ON local_weather TO %I', role);
+        EXECUTE format('GRANT INSERT (id) ON journal_entries TO %I', role);
+        -- Only what is empty, see keep_observation. By columns: who may change a whole table can lock it for all others.
+        EXECUTE format('GRANT UPDATE (%s) ON local_weather TO %I', correctable_columns('local_weather'), role);
         CONTINUE WHEN role = 'abq_technician';
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON lab_techs, labs, plots TO %I', role);
     END LOOP;
@@ -1593,13 +1732,17 @@ BEGIN
             AND (
                 privilege_type NOT IN ('INSERT', 'UPDATE', 'DELETE')
                 OR relkind = 'v'
-                OR relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines')
+                OR relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
+                    'journal_entries')
                 OR relname = 'deliveries' AND privilege_type <> 'INSERT'
                 OR relname IN ('lab_members', 'technician_logins') AND (grantee = 0 OR grantee::regrole::text
                     IN ('abq_technician', 'abq_supervisor', 'abq_qa'))
             )
     LOOP
         EXECUTE format('REVOKE %s ON %I FROM %s CASCADE', right_of.privilege_type, right_of.relname, right_of.grantee);
+        IF right_of.relname = 'journal_entries' AND right_of.privilege_type = 'INSERT' THEN -- the number, not the moment
+            EXECUTE format('GRANT INSERT (id) ON journal_entries TO %s', right_of.grantee);
+        END IF;
     END LOOP;
     FOR right_of IN
         SELECT relname, attname, privilege_type,
@@ -1607,9 +1750,9 @@ BEGIN
         FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, aclexplode(attacl)
         WHERE relnamespace = current_schema()::regnamespace AND grantee <> relowner AND privilege_type <> 'SELECT'
             AND (
-                relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'data_record_view',
-                    'withdrawn_records', 'check_presence_view')
-                OR relname = 'deliveries' AND privilege_type = 'UPDATE'
+                relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
+                    'data_record_view', 'withdrawn_records', 'check_presence_view')
+                OR relname IN ('deliveries', 'journal_entries') AND privilege_type = 'UPDATE'
                 OR relname IN ('lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks')
                     AND privilege_type = 'REFERENCES'
             )
@@ -1637,8 +1780,7 @@ BEGIN
             EXECUTE format('GRANT SELECT ON audit, audit_heads, check_presence, check_presence_view, journal_entries'
                 ' TO %s', right_of.grantee);
         ELSE
-            EXECUTE format('GRANT INSERT ON journal_entries TO %s', right_of.grantee);
-            EXECUTE format('GRANT INSERT, UPDATE, DELETE ON check_presence TO %s', right_of.grantee);
+            EXECUTE format('GRANT INSERT (id) ON journal_entries TO %s', right_of.grantee);
         END IF;
     END LOOP;
 END $$;
@@ -1688,6 +1830,24 @@ BEGIN
                 ' AND table_name NOT IN (''plot_checks'', ''lab_checks'', ''plots'', ''labs'', ''lab_members'')'
                 ELSE '' END ELSE '' END);
     END LOOP;
+    -- Where the audit of all labs stood when an extract was made, only who sees all labs may read.
+    FOR each IN
+        SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'id',
+            aclexplode(CASE WHEN wanted THEN relacl ELSE attacl END)
+        WHERE pg_class.oid = 'deliveries'::regclass AND privilege_type = 'SELECT' AND grantee <> relowner
+            AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'abq_qa' AND grantee <> 0
+                AND pg_has_role(grantee, pg_roles.oid, 'USAGE'))
+    LOOP
+        IF wanted THEN
+            EXECUTE format('REVOKE SELECT ON deliveries FROM %1$s CASCADE; GRANT SELECT (%2$s) ON deliveries TO %1$s',
+                each.grantee, (SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+                    WHERE attrelid = 'deliveries'::regclass AND attnum > 0 AND NOT attisdropped
+                        AND attname <> 'audit_head'));
+        ELSE
+            EXECUTE format('GRANT SELECT ON deliveries TO %s', each.grantee);
+        END IF;
+    END LOOP;
     -- A function in somebody's condition must not see the rows that the view leaves out.
     EXECUTE format('ALTER VIEW data_record_view SET (security_barrier = %s)', wanted);
     EXECUTE format('ALTER VIEW withdrawn_records SET (security_barrier = %s)', wanted);
@@ -1703,7 +1863,7 @@ END $$;
 
 -- ------------------------------------------------------------------------------------------------- who may call what
 -- Functions of triggers, which the server calls by itself, and those that others of ours call with the rights of the
--- owner are nobody's. The others are for whoever may correct records, or record deliveries. Those that are in no list
+-- owner are nobody's. The others are for whoever may correct or enter records, or record deliveries. Those in no list
 -- only read, with the rights of whoever calls them; seen_labs, which views and policies ask for whoever reads there,
 -- and lock_lab, which looks itself who may, stay everybody's.
 DO $$
@@ -1719,6 +1879,8 @@ BEGIN
             ('move_check', 'correcting'), ('take_back', 'correcting'), ('take_back_records', 'correcting'),
             ('correct_records', 'correcting'),
             ('record_deliveries', 'delivering'),
+            ('enter_check', 'entering'), ('claim_plot', 'entering'), ('claim_next_plot', 'entering'),
+            ('leave_check', 'entering'), ('is_claimed', 'nobody'),
             ('last_version', 'nobody'), ('require_own_table', 'nobody'), ('set_reason', 'nobody'),
             ('begin_undo', 'nobody'), ('hold_record', 'nobody'), ('require_free', 'nobody'), ('require_right', 'nobody'),
             ('ensure_check', 'nobody'), ('drop_empty_check', 'nobody'), ('restrict_labs', 'nobody')
@@ -1741,8 +1903,8 @@ BEGIN
             UNION
             SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
             FROM pg_class, aclexplode(relacl) AS right_of
-            WHERE each.whom = 'delivering' AND pg_class.oid = 'deliveries'::regclass AND privilege_type = 'INSERT'
-                AND right_of.grantee <> relowner
+            WHERE privilege_type = 'INSERT' AND right_of.grantee <> relowner AND pg_class.oid = CASE each.whom
+                WHEN 'delivering' THEN 'deliveries'::regclass WHEN 'entering' THEN 'plot_checks'::regclass END
         LOOP
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', each.called, grantee);
         END LOOP;
@@ -1855,6 +2017,8 @@ COMMENT ON COLUMN audit_baselines.sequence IS 'Number of the last entry of the l
 COMMENT ON TABLE lab_members IS 'Which logins, or roles of theirs, belong to which labs, where labs are kept apart.';
 COMMENT ON COLUMN lab_members.member IS 'Name of a login or of a role.';
 COMMENT ON TABLE check_presence IS 'Who said to be entering a check; see check_presence_view for those who still are.';
+COMMENT ON COLUMN check_presence.lease IS 'Number of the advisory lock that the session holds.';
+COMMENT ON COLUMN check_presence.process IS 'Number of the server process of that session.';
 COMMENT ON VIEW check_presence_view IS 'Who is entering which check at this moment.';
 COMMENT ON TABLE journal_entries IS 'Numbers of saves: one that comes again is known by it, and isn''t done twice.';
 
@@ -1917,7 +2081,10 @@ BEGIN
             WITH hashed AS (
                 SELECT coalesce(key ->> 'lab_id', CASE %2$L WHEN 'labs' THEN key ->> 'id' END, '-') AS lab_id,
                     encode(sha256(convert_to((content - 'outdated')::text, 'UTF8')), 'hex') AS hash
-                FROM (SELECT to_jsonb(each) AS content, audit_key(%2$L, to_jsonb(each)) AS key FROM %1$I AS each) AS row
+                FROM (
+                    SELECT audit_row(%2$L, to_jsonb(each)) AS content, audit_key(%2$L, to_jsonb(each)) AS key
+                    FROM %1$I AS each
+                ) AS row
                 WHERE NOT EXISTS (SELECT FROM audit WHERE audit.key = row.key AND audit.table_name = %2$L)
                 UNION ALL
                 SELECT '-', NULL

@@ -87,8 +87,10 @@ _RIGHTS = """
         WHERE attacl IS NOT NULL
     ) AS granted, aclexplode(rights)
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND grantee <> relowner AND (
-        relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines') AND privilege_type <> 'SELECT'
+        relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence')
+            AND privilege_type <> 'SELECT'
         OR relname = 'deliveries' AND privilege_type IN ('UPDATE', 'DELETE')
+        OR relname = 'journal_entries' AND privilege_type IN ('UPDATE', 'DELETE')
         OR relname IN ('plot_checks', 'lab_checks') AND privilege_type = 'DELETE'
         OR privilege_type IN ('TRIGGER', 'TRUNCATE')
     ) ORDER BY 3, 1, 2

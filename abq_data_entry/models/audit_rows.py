@@ -36,16 +36,17 @@ _STRAYED = """
         SELECT DISTINCT ON (key) lab_id, sequence, key, new FROM audit WHERE table_name = %(table)s
         ORDER BY key, sequence DESC
     ) AS last
-    LEFT JOIN (SELECT to_jsonb(each) AS content, {key} AS key FROM {table} AS each) AS present USING (key)
+    LEFT JOIN (SELECT {content} AS content, {key} AS key FROM {rows} AS each) AS present USING (key)
     WHERE (present.content IS NULL) <> (last.new IS NULL)
-        OR CASE jsonb_typeof(last.new) WHEN 'object' THEN NOT present.content @> (last.new - 'outdated')
+        OR CASE jsonb_typeof(last.new) WHEN 'object'
+            THEN NOT present.content @> (last.new - 'outdated' - %(hidden)s::text[])
             ELSE last.new IS NOT NULL END
     ORDER BY last.lab_id, last.sequence LIMIT 1
 """
 # What had no entry when the audit began: the rows that still have none, and those that the first entry found there.
 _WITHOUT_ENTRY = """
     WITH present AS (
-        SELECT {lab} AS lab_id, to_jsonb(each) AS content, {key} AS key FROM {table} AS each
+        SELECT {lab} AS lab_id, {content} AS content, {key} AS key FROM {rows} AS each
     ), without AS (
         SELECT lab_id, content, key::text AS named FROM present
         WHERE NOT EXISTS (SELECT FROM audit WHERE audit.key = present.key AND audit.table_name = %(table)s)
@@ -72,6 +73,18 @@ _BASELINES = "SELECT lab_id::text, rows, digest, columns FROM audit_baselines WH
 _COLUMNS = """
     SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
 """
+# Labs that are kept apart: what a delivery says of all of them isn't for everybody.
+_HIDDEN = """
+    SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+        AND NOT has_column_privilege(attrelid, attnum, 'SELECT')
+"""
+# As audit_row of create_db.sql; what is in the database may be somebody else's.
+_CONTENT = {
+    "deliveries": """
+        CASE WHEN to_jsonb(each) ->> 'audit_head' IS NULL THEN to_jsonb(each) ELSE to_jsonb(each) || jsonb_build_object(
+            'audit_head', encode(sha256(convert_to(to_jsonb(each) ->> 'audit_head', 'UTF8')), 'hex')) END
+    """
+}
 _REMADE = """
     SELECT min(lab_id)::text, max(sequence), key ->> 'table_name' FROM audit WHERE table_name = 'audit_baselines'
     GROUP BY key -> 'table_name', key ->> 'table_name'
@@ -103,30 +116,56 @@ def find_breaks(cursor: Cursor) -> Iterator[Break]:
     for lab, sequence, table in cursor.fetchall():
         yield Break(lab, int(sequence), f"what {_named(table)} held when the audit began was written again")
     for table, key in AUDITED.items():
-        yield from itertools.chain(_without_entry(cursor, table, key), _strayed(cursor, table, key))
+        rows = _Rows.of(cursor, table, key)
+        yield from itertools.chain(_without_entry(cursor, rows), _strayed(cursor, rows))
 
 
-def _strayed(cursor: Cursor, table: str, key: tuple[str, ...]) -> Iterator[Break]:
-    cursor.execute(_STRAYED.format(table=table, key=_object(key)), {"table": table})
+class _Rows(NamedTuple):
+    """A table as the statements above read it: by those of its columns that this login may read."""
+
+    table: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+    @classmethod
+    def of(cls, cursor: Cursor, table: str, key: tuple[str, ...]) -> _Rows:
+        cursor.execute(_COLUMNS, [table])
+        columns = [name for (name,) in cursor.fetchall()]
+        cursor.execute(_HIDDEN, [table])
+        hidden = [name for (name,) in cursor.fetchall()]
+        return cls(table, key, tuple(name for name in columns if name not in hidden), tuple(hidden))
+
+    def written_into(self, statement: str) -> str:
+        readable = ", ".join(f'"{name}"' for name in self.columns)
+        pairs = ", ".join(f"'{name}', each.{name}" for name in self.key)
+        return statement.format(
+            table=self.table,
+            rows=f"(SELECT {readable} FROM {self.table})" if self.hidden else self.table,
+            key=f"jsonb_build_object({pairs})",
+            lab="lab_id::text" if "lab_id" in self.key else "id::text" if self.table == "labs" else "'-'",
+            content=_CONTENT.get(self.table, "to_jsonb(each)"),
+        )
+
+
+def _strayed(cursor: Cursor, rows: _Rows) -> Iterator[Break]:
+    cursor.execute(rows.written_into(_STRAYED), {"table": rows.table, "hidden": list(rows.hidden)})
     for lab, sequence, row in cursor.fetchall():
-        yield Break(lab, int(sequence), f"the row {_named(row)} of {table} isn't as this entry left it")
+        yield Break(lab, int(sequence), f"the row {_named(row)} of {rows.table} isn't as this entry left it")
 
 
-def _without_entry(cursor: Cursor, table: str, key: tuple[str, ...]) -> Iterator[Break]:
+def _without_entry(cursor: Cursor, rows: _Rows) -> Iterator[Break]:
+    table = rows.table
     cursor.execute(_BASELINES, [table])
-    baselines = {lab: (int(rows), str(digest), columns) for lab, rows, digest, columns in cursor.fetchall()}
+    baselines = {lab: (int(number), str(digest), names) for lab, number, digest, names in cursor.fetchall()}
     known: list[str] = []
     if "-" in baselines:
         known = baselines["-"][2]
     elif table != "audit_baselines":
         yield Break("-", 0, f"what {table} held when the audit began is no longer known")
         return
-    cursor.execute(_COLUMNS, [table])
-    newer = [name for (name,) in cursor.fetchall() if name not in known]
-    lab_of = "lab_id::text" if "lab_id" in key else "id::text" if table == "labs" else "'-'"
-    cursor.execute(
-        _WITHOUT_ENTRY.format(table=table, key=_object(key), lab=lab_of), {"table": table, "newer": newer}
-    )
+    newer = [name for name in rows.columns if name not in known]
+    cursor.execute(rows.written_into(_WITHOUT_ENTRY), {"table": table, "newer": newer})
     found = {lab: (int(count), str(digest), row) for lab, count, digest, row in cursor.fetchall()}
     for lab in sorted(found.keys() | baselines.keys()):
         count, digest, row = found.get(lab, (0, "", None))
@@ -137,14 +176,8 @@ def _without_entry(cursor: Cursor, table: str, key: tuple[str, ...]) -> Iterator
                         f"{count} rows of {table} have no entry{also}, such as the row {_named(row)}")  # fmt: skip
         elif count < had:
             yield Break(lab, 0, f"{had - count} rows of {table} from before the audit are gone without an entry")
-        elif digest != was:
+        elif digest != was and not rows.hidden:
             yield Break(lab, 0, f"a row of {table} from before the audit isn't as it was then")
-
-
-def _object(key: tuple[str, ...]) -> str:
-    """The key of a row as the audit writes it."""
-    pairs = ", ".join(f"'{name}', each.{name}" for name in key)
-    return f"jsonb_build_object({pairs})"
 
 
 def _named(text: object) -> str:

@@ -58,7 +58,7 @@ def extract_days(cursor: Cursor, dates: Iterable[datetime.date]) -> list[Extract
 _OUTDATED = """
     SELECT id::text, date, destination, outdated
     FROM (
-        SELECT DISTINCT ON (date, file_name, destination) * FROM deliveries
+        SELECT DISTINCT ON (date, file_name, destination) id, date, destination, outdated, state FROM deliveries
         WHERE state <> 'cancelled' ORDER BY date, file_name, destination, version DESC, created DESC
     ) AS newest
     WHERE outdated IS NOT NULL AND state = 'delivered'

@@ -15,6 +15,7 @@ from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel, access
 from tests.fixtures.cluster import Node
 from tests.models.logins import login, run, server_with_logins
 from tests.models.records import DATE, record
+from tests.models.test_deliveries import row
 
 SEEN = """
     SELECT (SELECT string_agg(DISTINCT lab_id, '' ORDER BY lab_id) FROM plot_checks),
@@ -139,6 +140,40 @@ def test_nobody_hears_or_asks_about_other_labs(node: Node) -> None:
     assert run(login(node, "abq_qa"), "SELECT seen_labs(current_user)") == [(None,)]
 
 
+HEAD = f"A 4711 {'a' * 64}; B 815 {'b' * 64}"
+
+
+def test_what_a_delivery_says_of_all_labs_is_for_who_sees_them(node: Node) -> None:
+    """Neither the delivery nor its entries in the audit, which all see, count the records of other labs."""
+    technician = login(node, "abq_technician")
+    with closing(SQLModel.at(node.endpoint())) as owner:
+        owner.record_delivery(row(audit_head=HEAD))
+        owner.record_delivery(row(audit_head=HEAD, state="delivered", delivered="2026-11-21 20:20+00", revision=2))
+        assert owner.verify_audit() == owner.verify_audit()._replace(breaks=(), findings=(), not_compared="")
+    for attempt in ("SELECT audit_head FROM deliveries", "SELECT * FROM deliveries", "TABLE deliveries",
+                    "SELECT d FROM deliveries AS d", "SELECT to_jsonb(d) FROM deliveries AS d",
+                    "INSERT INTO deliveries SELECT * FROM deliveries ON CONFLICT DO NOTHING RETURNING audit_head"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            run(technician, attempt)
+    everything = "SELECT string_agg(a::text, ' ') FROM audit AS a WHERE table_name = 'deliveries'"
+    ((told,),) = run(technician, everything)
+    assert "delivered" in str(told) and "A 4711" not in str(told) and "b" * 64 not in str(told)
+    assert run(login(node, "abq_qa"), "SELECT DISTINCT audit_head FROM deliveries") == [(HEAD,)]
+    with closing(SQLModel.at(technician)) as model:
+        assert model.verify_audit().breaks == ()
+        assert model.latest_delivery(DATE, f"abq_data_record_{DATE}.csv", "rest") == 1
+        assert model.extract_days([DATE])[0].sent["rest"].delivered is not None
+        assert all(each.date == DATE for each in model.outdated_deliveries())
+    changed = "SET session_replication_role = replica; UPDATE deliveries SET {}; SET session_replication_role = origin"
+    node.execute(changed.format("audit_head = replace(audit_head, '815', '816')"), "abq")
+    with closing(SQLModel.at(node.endpoint())) as owner:
+        assert "of deliveries isn't as this entry left it" in owner.verify_audit().breaks[0].reason
+    node.execute(changed.format("audit_head = replace(audit_head, '816', '815'), size = size + 1"), "abq")
+    with closing(SQLModel.at(technician)) as model:
+        assert "of deliveries isn't as this entry left it" in model.verify_audit().breaks[0].reason
+    node.execute(changed.format("size = size - 1"), "abq")
+
+
 def test_nobody_makes_another_lab_wait(node: Node) -> None:
     technician = login(node, "abq_technician")
     with closing(psycopg2.connect(make_dsn(**technician))) as held, held.cursor() as cursor:
@@ -168,6 +203,7 @@ def test_labs_kept_apart_no_longer(node: Node) -> None:
     access.restrict_labs(node.endpoint(), False)
     try:
         assert run(login(node, "abq_technician"), SEEN) == [("ABC",) * 4 + ("ABCDE",)]
+        assert run(login(node, "abq_technician"), "SELECT count(audit_head) FROM (SELECT * FROM deliveries) AS d")
     finally:
         access.restrict_labs(node.endpoint(), True)
     assert run(login(node, "abq_technician"), SEEN) == [("A",) * 5]

@@ -52,6 +52,31 @@ def test_the_latest_version_is_that_of_the_same_file_and_destination(model: SQLM
     assert model.latest_delivery(DATE, "other.csv", "ftp") == 0
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "version = 2147483647", "version = 1500", "delivered = 'infinity'", "created = 'infinity'",
+        "last_attempt = '-infinity'", "outdated = 'infinity'", "date = 'infinity'",
+    ],
+)  # fmt: skip
+def test_nobody_leaves_a_row_that_stops_others(database: Endpoint, model: SQLModel, change: str) -> None:
+    """After the highest number no extract of that day could follow; an endless time can't be read by the window."""
+    model.record_delivery(row(version=2))
+    name, _, value = change.partition(" = ")
+    columns = (
+        "id, created, date, file_name, version, destination, address, username, size, sha256, state, attempts,"
+        " last_attempt, delivered, outdated, revision"
+    )
+    values = columns.replace("id,", "gen_random_uuid(),", 1).replace(f" {name},", f" {value},")
+    if name == "delivered":
+        values = values.replace("state", "'delivered'")
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        run(database, f"INSERT INTO deliveries ({columns}) SELECT {values} FROM deliveries")
+    for version in (3, 900):
+        model.record_delivery(row(version=version))
+    assert model.latest_delivery(DATE, str(row()["file_name"]), "rest") == 900
+
+
 @pytest.mark.parametrize("change", [{"state": "lost"}, {"version": 0}, {"state": "delivered"}, {"delivered": MOMENT}])
 def test_the_database_itself_holds_the_rules(database: Endpoint, model: SQLModel, change: Row) -> None:
     model.record_delivery(row())
