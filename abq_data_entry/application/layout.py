@@ -8,7 +8,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import Literal
 
-from ..widgets import Scrolled
+from ..views import DataRecordForm
 
 # In pixels of a screen of 96 dots an inch, with the usual font, a line of which has so many.
 MINIMUM_WIDTH = 900
@@ -24,12 +24,14 @@ View = Literal["form", "list"]
 class Layout:
     """Arranges the two views in ``pane``."""
 
-    def __init__(self, window: tk.Tk, pane: ttk.PanedWindow, form: Scrolled, records: ttk.Frame) -> None:
+    def __init__(self, window: tk.Tk, pane: ttk.PanedWindow, form: DataRecordForm, records: ttk.Frame) -> None:
         self._window, self._pane, self._form = window, pane, form
         self._views: dict[View, ttk.Frame] = {"form": form, "list": records}
         self._front: View = "form"
         self._shown: tuple[View, ...] = ()
         self._first: tuple[int, int] | None = None
+        self._wanted = 0
+        form.on_resize(self._arrange)
         pane.bind("<Configure>", lambda _event: self._arrange())
 
     @property
@@ -89,17 +91,22 @@ class Layout:
         self._arrange()
         self._window.update_idletasks()
         if len(self._shown) == 2:
-            self._pane.sashpos(0, self._form.winfo_reqheight())
+            self._pane.sashpos(0, self._form.wanted_height)
 
     def _arrange(self) -> None:
         form, records = self._views["form"], self._views["list"]
         self._form.arrange()
+        needs = self._form.wanted_height
         row = int(ttk.Style(self._window).lookup("Treeview", "rowheight") or 20)
-        wanted = form.winfo_reqheight() + LIST_LINES * row
+        wanted = needs + LIST_LINES * row
         both = self._pane.winfo_height() >= wanted and self._pane.winfo_width() >= MINIMUM_WIDTH * self._scale
         shown: tuple[View, ...] = ("form", "list") if both else (self._front,)
         if shown == self._shown:
+            if both and needs != self._wanted:
+                self._wanted = needs
+                self._pane.sashpos(0, needs)
             return
+        self._wanted = 0  # where the line between both is, once both are seen
         self._shown = shown
         for pane in self._pane.panes():
             self._pane.forget(pane)

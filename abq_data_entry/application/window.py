@@ -21,7 +21,7 @@ from ..themes.spacing import Spacing
 from ..views import DataRecordForm, FormCallbacks, RecordList
 from ..views.field_help import FieldHelp
 from ..views.record_list import ListCallbacks
-from ..widgets import Scrolled, StatusBar, clipboard
+from ..widgets import StatusBar, clipboard
 from ..widgets.enter_presses import let_enter_press
 from ..widgets.key_count import start_counting, typed_keys
 from . import input_methods
@@ -175,7 +175,6 @@ class Application(tk.Tk):
         self.configure(menu=self._menu)
         self._spacing.scale(self, self.look.unit / DEFAULT_UNIT)
         self.form.show_look(self.look)
-        self._form_room.show_look(self.look)
         self.record_list.page.adapt_to_look()
         self._layout.fit()
 
@@ -237,10 +236,9 @@ class Application(tk.Tk):
         self.rowconfigure(0, weight=1)
         pane = ttk.PanedWindow(self, orient="vertical")
         pane.grid(row=0, column=0, sticky="nsew")
-        self._form_room = Scrolled(pane)
         command = self.messages.command
         self.form = DataRecordForm(
-            self._form_room.inside,
+            pane,
             FormCallbacks(
                 self.checks.chosen,
                 command(self.entry.save),
@@ -258,7 +256,6 @@ class Application(tk.Tk):
             lambda: self.today(),
             _month_first,
         )
-        self._form_room.hold(self.form, self.form.fit)
         self.record_list = RecordList(
             pane,
             ListCallbacks(
@@ -283,7 +280,7 @@ class Application(tk.Tk):
         messages.lend_room(ahead)
         ahead.host, ahead.comes_or_goes = messages, messages.guest_changed
         self.field_help = FieldHelp(self)
-        self._layout = Layout(self, pane, self._form_room, self.record_list)
+        self._layout = Layout(self, pane, self.form, self.record_list)
 
     def _change(self, name: str, module: str, function: str, *rows: object) -> object:
         """A command for rows of the list, which the login may be denied."""

@@ -218,7 +218,7 @@ class CheckPanel(ttk.Frame):
         these, which have none to say when something is asked. What fits in neither is in a row of its own."""
         places: list[tuple[int, dict[str, Any]]] = [
             (self._beside.winfo_width(), {"in_": self._beside, "relx": 1, "rely": 0, "anchor": "ne"}),
-            (self.winfo_width(), {"in_": self._progress, "relx": 1, "rely": 0, "anchor": "se"}),
+            (self._width or self.winfo_width(), {"in_": self._progress, "relx": 1, "rely": 0, "anchor": "se"}),
         ]
         for row, line in ((2, self.date_line), (3, self.day_line), (4, self.technician_line)):
             if not line.text:

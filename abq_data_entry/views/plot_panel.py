@@ -12,7 +12,6 @@ from ..constants import FieldNames as F
 from ..widgets import Flow, Tooltip, occupied_width
 from .check_panel import AddInput, CheckView
 from .opened_record import OpenedRecord
-from .reason import ReasonLine
 from .record_inputs import RecordKey
 
 WIDEST_REMARK, LEAST_REMARK = 460, 200
@@ -27,20 +26,15 @@ _PLACES = {
 
 
 class PlotPanel(ttk.Frame):
-    """Plot, seed sample, readings, counts, heights, notes, and the buttons."""
+    """Plot, seed sample, readings, counts, heights and notes."""
 
     def __init__(
         self,
         parent: tk.Misc,
         add_input: AddInput,
-        save: Callable[[], object],
-        discard: Callable[[], object],
         open_existing: Callable[[], object],
-        leave_reason: Callable[[], object],
     ) -> None:
         super().__init__(parent)
-        self._save, self._discard = save, discard
-        self._discards = False
         self._read_only = ""
         self._arrangement = (3, "group")
         self._groups: list[ttk.Frame] = []
@@ -66,7 +60,6 @@ class PlotPanel(ttk.Frame):
         for column, (title, members) in enumerate(fields.GROUPS):
             self._add_group(add_input, column, title, members)
         add_input(self, F.NOTES, "Notes").grid(row=4, column=0, columnspan=3, sticky="nsew", pady=(0, 8))
-        self._add_buttons(leave_reason)
 
     @property
     def columns(self) -> int:
@@ -111,15 +104,8 @@ class PlotPanel(ttk.Frame):
         self._remark.configure(wraplength=min(room if beside else width, WIDEST_REMARK if beside else width))
 
     def show_read_only(self, sentence: str) -> None:
-        """Close the buttons, and say why in ``sentence``; an empty one opens them again."""
+        """Say in ``sentence`` why nothing can be typed; an empty one: it can."""
         self._read_only = sentence
-        self._save_button.state(["disabled" if sentence else "!disabled"])
-        self.show_discard(self._discards)
-
-    def show_discard(self, is_changed: bool) -> None:
-        """Open or close the button that gives up what was typed."""
-        self._discards = is_changed
-        self._discard_button.state(["!disabled" if is_changed and not self._read_only else "disabled"])
 
     def focus_open(self) -> None:
         """Put the focus on the button that opens the record: a place where typing changes nothing."""
@@ -145,7 +131,6 @@ class PlotPanel(ttk.Frame):
             self._open.grid(row=0, column=2, sticky="ne")
         else:
             self._open.grid_remove()
-        self._save_button.configure(text="Save changes  ⏎" if opened and key == opened.key else "Save and next  ⏎")
 
     def _add_group(self, add_input: AddInput, column: int, title: str, members: tuple[fields.Field, ...]) -> None:
         group = ttk.Frame(self)
@@ -158,23 +143,6 @@ class PlotPanel(ttk.Frame):
             made.grid(row=row, column=0, sticky="ew", pady=(0, 2))
             if each.name == F.EQUIPMENT_FAULT:
                 Tooltip(made.editor, "Space, or y and n. Humidity, light and temperature stay empty.")
-
-    def _add_buttons(self, leave_reason: Callable[[], object]) -> None:
-        buttons = ttk.Frame(self)
-        buttons.grid(row=5, column=0, columnspan=3, sticky="ew")
-        buttons.columnconfigure(0, weight=1)
-        self.reason = ReasonLine(buttons, self._save, leave_reason)
-        self.reason.grid(row=0, column=0, sticky="ew", padx=(0, 16))
-        self.reason.grid_remove()
-        # Made before the other one, so that Tab comes from Notes to Save.
-        self._save_button = ttk.Button(buttons, text="Save and next  ⏎", style="Accent.TButton", command=self._save)
-        self._save_button.grid(row=0, column=2)
-        Tooltip(self._save_button, "Enter in Median Height or Notes; Ctrl+S from anywhere")
-        self._discard_button = ttk.Button(buttons, text="Discard Draft", command=self._discard, state="disabled")
-        Tooltip(self._discard_button, "Give up what you typed for this plot; what is saved stays as it is")
-        self._discard_button.grid(row=0, column=1, padx=(0, 8))
-        for button in (self._save_button, self._discard_button):
-            button.bind("<Return>", lambda event: event.widget.invoke())
 
 
 def _remark(key: RecordKey | None, opened: OpenedRecord | None, check: CheckView) -> tuple[str, bool]:

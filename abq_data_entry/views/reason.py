@@ -47,6 +47,11 @@ class ReasonLine(ttk.Frame):
         """Whether a reason is asked for at the moment."""
         return bool(self.winfo_manager())
 
+    @property
+    def least_width(self) -> int:
+        """The pixels that it takes, with a box that is wide enough for the usual reasons."""
+        return self.winfo_reqwidth()
+
     def ask(self, asked: bool) -> None:
         """Show the line, or hide and empty it."""
         if asked == self.asked:

@@ -14,7 +14,7 @@ from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..fields.dates import DateReader
 from ..themes import Look
-from ..widgets import FieldEntry, FieldInput, FieldNotes
+from ..widgets import FieldEntry, FieldInput, FieldNotes, Scrolled
 from ..widgets.focus import focused_widget
 from ..widgets.note_line import measure_in
 from ..widgets.typed import TypedField
@@ -30,6 +30,7 @@ from .plot_panel import PlotPanel
 from .reason import ReasonLine, is_wanted
 from .record_inputs import CHECK_FIELDS, HEIGHTS, CheckKey, Record, RecordInputs, RecordKey
 from .repeated_enter import RepeatedEnter
+from .save_bar import SaveBar
 from .technician_line import KEY as WHOLE_CHECK_KEY
 from .technician_line import TechnicianQuestion
 from .type_ahead import TypeAhead
@@ -79,7 +80,7 @@ class DataRecordForm(ttk.Frame):
         today: Callable[[], datetime.date] = datetime.date.today,
         month_first: Callable[[], bool] = lambda: False,
     ) -> None:
-        super().__init__(parent, padding=(16, 8))
+        super().__init__(parent)
         self._callbacks = callbacks
         self._today = today
         self._opened: OpenedRecord | None = None
@@ -105,16 +106,23 @@ class DataRecordForm(ttk.Frame):
         self.choices = self.inputs.choices
         self._autofill = Autofill(self.inputs, settings, today)
         self.columnconfigure(0, weight=1)
-        self.rowconfigure(2, weight=1)
+        self.rowconfigure(0, weight=1)
+        self.room = Scrolled(self)
+        """What scrolls where the window is too small for all fields."""
+        self.room.grid(row=0, column=0, sticky="nsew")
+        self._body = body = ttk.Frame(self.room.inside, padding=(16, 8, 16, 0))
+        body.columnconfigure(0, weight=1)
+        body.rowconfigure(2, weight=1)
         self._check_panel = CheckPanel(
-            self, self._add_input, callbacks.go_to_plot, callbacks.next_check, self._keep_date
+            body, self._add_input, callbacks.go_to_plot, callbacks.next_check, self._keep_date
         )
         self._check_panel.grid(row=0, column=0, sticky="ew")
-        ttk.Frame(self, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew", pady=8)
-        self._plot_panel = PlotPanel(
-            self, self._add_input, self.submit, callbacks.discard, self._open_existing, self.focus_first_empty
-        )
+        ttk.Frame(body, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew", pady=8)
+        self._plot_panel = PlotPanel(body, self._add_input, self._open_existing)
         self._plot_panel.grid(row=2, column=0, sticky="nsew")
+        self.save_bar = SaveBar(self, self.submit, callbacks.discard, self.focus_first_empty)
+        self.save_bar.grid(row=1, column=0, sticky="ew")
+        self.room.hold(body, self._fit)
         self._keys.add_buttons(self)
         self.type_ahead = TypeAhead(self, self)
         technician = self.inputs[F.TECHNICIAN].editor
@@ -156,7 +164,7 @@ class DataRecordForm(ttk.Frame):
     @property
     def reason(self) -> ReasonLine:
         """The line that asks why a record is corrected."""
-        return self._plot_panel.reason
+        return self.save_bar.reason
 
     @property
     def key(self) -> RecordKey | None:
@@ -294,6 +302,7 @@ class DataRecordForm(ttk.Frame):
     def _close_fields(self, sentence: str) -> None:
         self.inputs.set_read_only(bool(sentence))
         self._plot_panel.show_read_only(sentence)
+        self.save_bar.show_read_only(bool(sentence))
         self._refresh()
 
     def _open_fields(self) -> None:
@@ -426,9 +435,24 @@ class DataRecordForm(ttk.Frame):
         if first is not None:
             self.inputs[first].focus_set()
 
-    def fit(self, width: int) -> bool:
+    def arrange(self) -> None:
+        """Give all parts their sizes, for the size that the form has."""
+        self.save_bar.fit(self.winfo_width())
+        self.room.arrange()
+
+    @property
+    def wanted_height(self) -> int:
+        """The height in pixels at which nothing of the form has to scroll, as it is arranged now."""
+        return self._body.winfo_reqheight() + self.save_bar.winfo_reqheight()
+
+    def on_resize(self, action: Callable[[], object]) -> None:
+        """Call ``action`` when what the form needs may have changed."""
+        self._body.bind("<Configure>", lambda _event: action(), add=True)
+
+    def _fit(self, width: int) -> bool:
         """Arrange the parts for this width; whether anything has changed."""
-        inside = width - 2 * int(str(self.tk.splitlist(self.cget("padding"))[0]))
+        self.save_bar.fit(self.winfo_width())
+        inside = width - 2 * int(str(self.tk.splitlist(self._body.cget("padding"))[0]))
         changed = self._check_panel.fit(inside)
         changed = self._plot_panel.fit(inside) or changed
         return self._reserve_notes(inside) or changed
@@ -444,6 +468,7 @@ class DataRecordForm(ttk.Frame):
 
     def show_look(self, look: Look) -> None:
         """Colours and spacing changed."""
+        self.room.show_look(look)
         self._check_panel.show_look(look)
         for each in self.inputs.values():
             if isinstance(each.editor, ttk.Entry):
@@ -926,7 +951,7 @@ class DataRecordForm(ttk.Frame):
             self.inputs.apply_fault()
         if name in fields.RECORD_KEY or name == F.TECHNICIAN:
             self._refresh()
-        self._plot_panel.show_discard(self.changed)
+        self.save_bar.show_discard(self.changed)
         self.type_ahead.show_offer()
         self._callbacks.edited()
 
@@ -960,7 +985,7 @@ class DataRecordForm(ttk.Frame):
         technician = self.inputs[F.TECHNICIAN].text
         half_typed = frozenset(plot for *check, plot in self._drafts if tuple(check) == self.check.key)
         self._check_panel.show(self.check, current, technician, half_typed)
-        self._plot_panel.show_discard(self.changed)
+        self.save_bar.show_discard(self.changed)
         self._check_panel.ask_technician(self._question())
         focused = self.focused
         if focused is None or focused.name != F.DATE:  # while it is typed it may mean anything
@@ -971,6 +996,7 @@ class DataRecordForm(ttk.Frame):
             if each.field.group and each.field.type is not FieldTypes.BOOLEAN:
                 each.show_previous(fields.format_value(each.field, previous.get(name)), when)
         self._plot_panel.show(self.key, self._opened, self.check, bool(self._other_draft))
+        self.save_bar.show_corrects(self._corrects)
         self.reason.ask(self._wants_reason())
         self.type_ahead.show_offer()
 

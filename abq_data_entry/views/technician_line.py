@@ -6,14 +6,14 @@ import tkinter as tk
 from tkinter import ttk
 from typing import NamedTuple
 
-from ..widgets import Tooltip
+from ..widgets import Tooltip, occupied_width
 from ..widgets.note_line import FONT, measure_in
 from ..widgets.shortened import shortened
 from .record_inputs import CheckKey
 
 KEY = "F7"
-_GAP = 12
 _LEAST_DIGITS = 48
+_MARGIN = 4  # what a label takes beside its text
 
 
 class TechnicianQuestion(NamedTuple):
@@ -99,9 +99,9 @@ class TechnicianLine(ttk.Frame):
         words, answer, short = self._words()
         measure, shown = measure_in(FONT, self), words
         self._button.configure(text=f"{answer}  {KEY}")
-        if self._room and measure(words) + self._button.winfo_reqwidth() + _GAP > self._room:
+        if self._room and measure(words) + occupied_width(self._button) + _MARGIN > self._room:
             self._button.configure(text=f"{short}  {KEY}")
-            shown = shortened(words, self._room - self._button.winfo_reqwidth() - _GAP, measure)
+            shown = shortened(words, self._room - occupied_width(self._button) - _MARGIN, measure)
         self._sentence.configure(text=shown)
         self._whole.text = "" if shown == words else words
         self.update_idletasks()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from tkinter import ttk
 
 from ..themes import Look
+from .focus import focused_widget
 from .wheel import Wheel
 
 _FOCUSABLE = (ttk.Entry, ttk.Button, ttk.Checkbutton, tk.Text)
@@ -26,6 +27,7 @@ class Scrolled(ttk.Frame):
         self._across = ttk.Scrollbar(self, orient="horizontal", command=self.inside.xview)
         self.inside.configure(yscrollcommand=self._down.set, xscrollcommand=self._across.set)
         self._arranging = False
+        self._sizes: tuple[int, ...] = ()
 
     def hold(self, content: tk.Widget, fit: Callable[[int], bool] | None = None) -> None:
         """Show ``content``, as large as the room or as it needs, whichever is more.
@@ -36,6 +38,8 @@ class Scrolled(ttk.Frame):
         self._fit = fit
         self._item = self.inside.create_window(0, 0, window=content, anchor="nw")
         self.bind("<Configure>", self._arrange_soon)
+        # Tk shows the content again only with the next expose: whoever wants the focus in it can't wait for that.
+        self.inside.bind("<Map>", lambda _event: self.inside.itemconfigure(self._item, state="normal"))
         # Whatever makes the content need more room (a font, an error in words) moves or sizes a part of it.
         tag = f"inside-{self}"
         for each in _with_descendants(content):
@@ -43,6 +47,7 @@ class Scrolled(ttk.Frame):
             each.bindtags((*each.bindtags(), *tags, tag))
         self.bind_class(f"{tag}-frame", "<Configure>", self._arrange_soon)
         self.bind_class(tag, "<FocusIn>", self._focused)
+        self.bind_class(tag, "<Key>", self._typed)
         self.wheel = Wheel(self, self._wheel, lines=1, tag=tag)
 
     def show_look(self, look: Look) -> None:
@@ -70,10 +75,18 @@ class Scrolled(ttk.Frame):
         width, height = max(width, room_across - bar * down), max(height, room_down - bar * across)
         self.inside.itemconfigure(self._item, width=width, height=height)
         self.inside.configure(scrollregion=(0, 0, width, height))
+        sizes = (width, height, room_across, room_down)
+        if sizes != self._sizes:
+            self._sizes = sizes
+            self.after_idle(self._keep_focus_in_sight)
 
-    def show_part(self, part: tk.Misc) -> None:
-        """Scroll as little as it takes to have all of ``part`` in sight; its beginning where it is too large."""
-        self.update_idletasks()
+    def show_part(self, part: tk.Misc, is_placed: bool = False) -> None:
+        """Scroll as little as it takes to have all of ``part`` in sight; its beginning where it is too large.
+
+        ``is_placed``: nothing has been arranged anew since it was drawn.
+        """
+        if not is_placed:
+            self.update_idletasks()
         for axis, view in (("x", self.inside.xview), ("y", self.inside.yview)):
             x = axis == "x"
             whole = self._content.winfo_width() if x else self._content.winfo_height()
@@ -98,14 +111,27 @@ class Scrolled(ttk.Frame):
             self.after_idle(self.arrange)
 
     def _focused(self, event: tk.Event) -> None:
-        widget = event.widget
-        if isinstance(widget, _FOCUSABLE):
-            # A field with its label and the line below it, which are its parent's.
-            self.show_part(widget if isinstance(widget, ttk.Button) else widget.master)
+        if isinstance(event.widget, _FOCUSABLE):
+            self.show_part(_with_its_words(event.widget))
+
+    def _typed(self, event: tk.Event) -> None:
+        """A key for a field that was scrolled out of sight brings it back."""
+        if self._down.winfo_manager() and isinstance(event.widget, _FOCUSABLE):
+            self.show_part(_with_its_words(event.widget), is_placed=True)
+
+    def _keep_focus_in_sight(self) -> None:
+        focused = focused_widget(self) if self.winfo_exists() else None
+        if isinstance(focused, _FOCUSABLE) and str(focused).startswith(f"{self._content}."):
+            self.show_part(_with_its_words(focused))
 
     def _wheel(self, event: tk.Event, steps: int) -> None:
         if self._down.winfo_manager() and not isinstance(event.widget, tk.Text):
             self.inside.yview_scroll(steps, "units")
+
+
+def _with_its_words(widget: tk.Misc) -> tk.Misc:
+    """A field with its label and the line below it, which are its parent's."""
+    return widget if isinstance(widget, ttk.Button) else widget.nametowidget(widget.winfo_parent())
 
 
 def _with_descendants(widget: tk.Misc) -> Iterator[tk.Misc]:

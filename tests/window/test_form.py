@@ -378,5 +378,5 @@ def test_a_save_that_takes_a_while_says_so(window: Window, stored: SQLModel, pau
 def test_what_the_form_offers_has_the_name_that_the_menu_has(window: Window) -> None:
     from abq_data_entry.mainmenu import ALL_COMMANDS, DISCARD
 
-    assert str(window.app.form._plot_panel._discard_button.cget("text")) == DISCARD.text
+    assert str(window.app.form.save_bar.discard_button.cget("text")) == DISCARD.text
     assert not any("Clear" in command.text for command in ALL_COMMANDS)

@@ -94,7 +94,7 @@ def test_a_new_record_leaves_the_half_typed_plot(window: Window) -> None:
 
 def test_discard_is_explicit_and_empties_the_plot(window: Window) -> None:
     window.begin_check()
-    button = window.app.form._plot_panel._discard_button
+    button = window.app.form.save_bar.discard_button
     assert button.instate(["disabled"])
     window.type("24")
     assert button.instate(["!disabled"])

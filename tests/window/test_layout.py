@@ -40,7 +40,7 @@ def visible(window: Window, widget: tk.Misc) -> bool:
     """Whether all of the widget is inside the window, and inside what scrolls it; its beginning if it is too wide."""
     if not widget.winfo_viewable():
         return False
-    canvas = window.app._form_room.inside
+    canvas = window.app.form.room.inside
     room: tk.Misc = canvas if str(widget).startswith(f"{canvas}.") else window.app
     return (
         room.winfo_rootx() <= widget.winfo_rootx()
@@ -56,7 +56,7 @@ def shown(window: Window) -> tuple[bool, bool]:
 
 
 def save_button(window: Window) -> Any:
-    return window.app.form._plot_panel._save_button
+    return window.app.form.save_bar.save_button
 
 
 def test_a_large_window_shows_both_a_small_one_shows_one_at_a_time(window: Window) -> None:
@@ -187,6 +187,58 @@ def test_long_errors_push_nothing_out_of_reach(window: Window) -> None:
     window.until(lambda: visible(window, save_button(window)), "the button in sight")
 
 
+LONG_NAME = "Maximiliana Wolkenstein-Hohenlohe-Bartenstein of the Night Shift"
+
+
+@pytest.mark.parametrize(
+    ("size", "room"),
+    [(9, "800x600"), (14, "800x600"), (14, "1024x768"), (20, "1280x850"), (20, "800x600"), (24, "800x600")],
+)
+def test_save_is_in_sight_at_every_size_and_the_focus_too(
+    window: Window, stored: SQLModel, size: int, room: str
+) -> None:
+    stored.add_technician(9001, LONG_NAME)
+    stored.save_record(record(3, today(window)), author="J Simms")
+    window.app.refresh()
+    window.app.settings["font size"].set(size)
+    window.app.settings["correction reason"].set("always")
+    resize(window, room)
+    window.settle()
+    window.begin_check(technician=LONG_NAME)
+    form = window.app.form
+
+    def at_hand() -> bool:
+        focused = form.focused
+        return visible(window, save_button(window)) and focused is not None and visible(window, focused.editor)
+
+    for name in fields.FOCUS_ORDER:
+        form.inputs[name].focus_set()
+        form.inputs[name].show_error(SENTENCE)
+        window.until(lambda name=name: window.focus == name and at_hand(), name)  # type: ignore[misc]
+    form.discard()
+    open_plot(window, 3)
+    window.fill(Humidity="30")
+    window.until(lambda: form.reason.asked and at_hand(), "the buttons of a correction")
+    for each in (form.reason.box, form.save_bar.discard_button):
+        assert visible(window, each)
+    assert form.reason.box.winfo_width() > 100
+
+
+def test_the_focus_stays_in_sight_when_the_window_shrinks_and_comes_back_with_a_key(window: Window) -> None:
+    resize(window, LARGE)
+    window.begin_check()
+    notes = window.app.form.inputs[F.NOTES]
+    notes.focus_set()
+    window.app.update()
+    resize(window, "800x480")
+    window.until(lambda: visible(window, notes.editor), "the notes in the smaller window")
+    window.app.form.room.inside.yview_moveto(0)
+    window.app.update()
+    assert not visible(window, notes.editor)
+    window.type("3")
+    window.until(lambda: visible(window, notes.editor), "the field that is typed into")
+
+
 def test_the_window_has_a_size_below_which_it_does_not_go(window: Window) -> None:
     assert window.app.minsize() == (640, 480)
     resize(window, "640x480")
@@ -197,7 +249,7 @@ def test_the_window_has_a_size_below_which_it_does_not_go(window: Window) -> Non
 
 
 def test_only_the_room_that_is_needed_has_scrollbars(window: Window) -> None:
-    room = window.app._form_room
+    room = window.app.form.room
     resize(window, LARGE)
     assert not room._down.winfo_viewable() and not room._across.winfo_viewable()
     resize(window, "640x480")
@@ -219,10 +271,10 @@ def test_the_form_flows_into_the_width_that_is_there(
     window.begin_check()
     form = window.app.form
     strip = form._check_panel._strip
-    scrolled = window.app._form_room
+    scrolled = window.app.form.room
 
     def fits() -> bool:
-        return scrolled.inside.winfo_width() >= form.winfo_reqwidth() and not scrolled._across.winfo_manager()
+        return scrolled.inside.winfo_width() >= form._body.winfo_reqwidth() and not scrolled._across.winfo_manager()
 
     window.until(fits, "the form in the width of the window")
     assert len({form.inputs[name].winfo_rootx() for name in (F.HUMIDITY, F.PLANTS, F.MIN_HEIGHT)}) == columns
@@ -285,7 +337,7 @@ def test_control_n_goes_from_the_list_back_to_what_was_being_typed(window: Windo
 
 def places(window: Window) -> dict[str, tuple[int, int, int, int]]:
     """Where everything of the form is that somebody types into or presses, and the bars that scroll it."""
-    form, room = window.app.form, window.app._form_room
+    form, room = window.app.form, window.app.form.room
     parts: dict[str, tk.Misc] = {name: each.editor for name, each in form.inputs.items()}
     parts |= {"save": save_button(window), "strip": form._check_panel._strip, "list": window.app.record_list}
     window.settle()
@@ -435,7 +487,7 @@ def test_the_first_window_on_a_fine_screen_shows_form_and_list(
     assert shown(window) == (True, True)
     assert window.app.winfo_width() > 2 * 1000 and window.app.winfo_height() > 2 * 700
     assert visible(window, save_button(window))
-    assert not window.app._form_room._across.winfo_manager()
+    assert not window.app.form.room._across.winfo_manager()
     assert not across_the_list(window).winfo_manager()
 
 
@@ -473,7 +525,7 @@ def test_questions_messages_and_long_notes_move_nothing(window: Window, stored: 
         window.fill(Notes="\n".join("abc"))
         window.app.status_bar.messages.tell(Message("x", "It failed.", actions=(("Try Again", None),)))
         window.settle()
-        assert line.winfo_ismapped() and not window.app._form_room._down.winfo_manager()
+        assert line.winfo_ismapped() and not window.app.form.room._down.winfo_manager()
         assert at == [
             (each.winfo_rootx(), each.winfo_rooty()) for each in (form.inputs[F.NOTES].editor, save_button(window))
         ]
@@ -495,7 +547,7 @@ def test_long_names_of_technicians_move_nothing_and_are_cut_with_an_ellipsis(win
     line = panel.technician_line
     assert line.winfo_ismapped() and line.text.endswith(f"says {name}.")
     assert str(line._sentence.cget("text")).endswith("…") and line._whole.text == line.text
-    assert save_button(window).winfo_rooty() == before and not window.app._form_room._down.winfo_manager()
+    assert save_button(window).winfo_rooty() == before and not window.app.form.room._down.winfo_manager()
     others = (Entering(name, "workstation-of-the-east-wing", 9),)
     window.app.form.show_check(window.app.form.check._replace(others=others))
     window.app.update()

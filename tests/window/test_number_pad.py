@@ -99,7 +99,7 @@ def test_a_save_from_anywhere(window: Window, stored: SQLModel, key: str, name: 
     if name in window.app.form.inputs:
         window.app.form.inputs[name].focus_set()
     else:
-        window.app.form._plot_panel._discard_button.focus_set()
+        window.app.form.save_bar.discard_button.focus_set()
     window.app.update()
     window.press(key)
     window.until(lambda: window.text(F.PLOT) == "2", "the next plot")
@@ -113,7 +113,7 @@ def test_enter_of_the_pad_is_enter_everywhere(window: Window, stored: SQLModel) 
     window.dialog()
     window.press("KP_Enter")
     window.until(lambda: not window.dialogs, "the end of the dialog")
-    window.app.form._plot_panel._save_button.focus_set()
+    window.app.form.save_bar.save_button.focus_set()
     window.app.update()
     window.press("KP_Enter")
     window.until(lambda: window.error(F.HUMIDITY), "what a save says")

@@ -58,7 +58,7 @@ def test_qa_reads_everything_and_writes_nothing(open_as: Callable[[str], Window]
     assert str(window.app.form._plot_panel._remark.cget("text")) == READ_ONLY
     closed = {name for name, each in window.app.form.inputs.items() if each.is_disabled}
     assert closed == set(window.app.form.inputs) - {F.DATE, F.TIME, F.LAB, F.PLOT}
-    assert window.app.form._plot_panel._save_button.instate(["disabled"])
+    assert window.app.form.save_bar.save_button.instate(["disabled"])
     window.press("ctrl+s")
     assert window.app.status.get() == READ_ONLY
     window.app.form.submit()
