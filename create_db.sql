@@ -1921,15 +1921,22 @@ COMMENT ON COLUMN labs.id IS 'Letter of the laboratory.';
 COMMENT ON COLUMN labs.retired IS 'Since when nothing is recorded there any more; NULL: it is.';
 
 COMMENT ON TABLE plots IS 'Plots of each laboratory.';
+COMMENT ON COLUMN plots.lab_id IS 'Letter of the laboratory.';
 COMMENT ON COLUMN plots.plot IS 'Number of the plot within its laboratory, 1 to 20.';
 COMMENT ON COLUMN plots.current_seed_sample IS 'The seed sample that grows in the plot now; the form fills it in.';
 COMMENT ON COLUMN plots.retired IS 'Since when nothing is recorded there any more; NULL: it is.';
 
 COMMENT ON TABLE lab_checks IS 'Checks: one laboratory at one of the four times of a day.';
+COMMENT ON COLUMN lab_checks.date IS 'Day of the check, by the clock of the laboratory.';
 COMMENT ON COLUMN lab_checks.time IS '8:00, 12:00, 16:00 or 20:00, by the clock of the laboratory.';
+COMMENT ON COLUMN lab_checks.lab_id IS 'Letter of the laboratory.';
 COMMENT ON COLUMN lab_checks.lab_tech_id IS 'Who did the check.';
 
 COMMENT ON TABLE plot_checks IS 'Records: the readings of one plot at one check.';
+COMMENT ON COLUMN plot_checks.date IS 'Day of the check, by the clock of the laboratory.';
+COMMENT ON COLUMN plot_checks.time IS '8:00, 12:00, 16:00 or 20:00, by the clock of the laboratory.';
+COMMENT ON COLUMN plot_checks.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN plot_checks.plot IS 'Number of the plot within its laboratory, 1 to 20.';
 COMMENT ON COLUMN plot_checks.seed_sample IS 'The seed sample that grew in the plot, 6 characters.';
 COMMENT ON COLUMN plot_checks.humidity IS 'Absolute humidity in g/m³, 0.5 to 52.0; empty after an equipment fault.';
 COMMENT ON COLUMN plot_checks.light IS 'Light in klx, 0 to 100; empty after an equipment fault.';
@@ -1957,14 +1964,23 @@ COMMENT ON COLUMN local_weather.fetched IS 'When it was fetched first.';
 COMMENT ON COLUMN local_weather.quality IS 'Which values could not be used or were rounded, in words; empty if none.';
 
 COMMENT ON VIEW data_record_view IS 'One row a record, with the columns of the daily extract.';
+COMMENT ON COLUMN data_record_view."Date" IS 'Day of the check, by the clock of the laboratory.';
 COMMENT ON COLUMN data_record_view."Time" IS 'Text such as 8:00. To sort by time, use "Time"::time.';
 COMMENT ON COLUMN data_record_view."Technician" IS 'Who recorded this plot.';
+COMMENT ON COLUMN data_record_view."Lab" IS 'Letter of the laboratory.';
+COMMENT ON COLUMN data_record_view."Plot" IS 'Number of the plot within its laboratory, 1 to 20.';
+COMMENT ON COLUMN data_record_view."Seed sample" IS 'The seed sample that grew in the plot, 6 characters.';
 COMMENT ON COLUMN data_record_view."Humidity" IS 'Absolute humidity in g/m³; empty after an equipment fault.';
 COMMENT ON COLUMN data_record_view."Light" IS 'Light in klx; empty after an equipment fault.';
 COMMENT ON COLUMN data_record_view."Temperature" IS 'Temperature in °C; empty after an equipment fault.';
+COMMENT ON COLUMN data_record_view."Equipment Fault" IS 'The sensors failed: humidity, light and temperature are empty.';
+COMMENT ON COLUMN data_record_view."Plants" IS 'Number of plants.';
+COMMENT ON COLUMN data_record_view."Blossoms" IS 'Number of blossoms.';
+COMMENT ON COLUMN data_record_view."Fruit" IS 'Number of fruit.';
 COMMENT ON COLUMN data_record_view."Min Height" IS 'Height of the smallest plant in cm.';
 COMMENT ON COLUMN data_record_view."Max Height" IS 'Height of the tallest plant in cm.';
 COMMENT ON COLUMN data_record_view."Median Height" IS 'Median height of the plants in cm.';
+COMMENT ON COLUMN data_record_view."Notes" IS 'Free text.';
 
 COMMENT ON TABLE deliveries IS 'Extracts that were to be sent, where to, and what became of them: one row a version.';
 COMMENT ON COLUMN deliveries.id IS 'Number of the delivery; its first 8 characters stand in the list of deliveries.';
@@ -1994,6 +2010,7 @@ COMMENT ON COLUMN plot_checks.version IS 'Counts the changes of this row; a corr
 COMMENT ON TABLE audit IS 'Every change of a record, and of technicians, labs, plots and the weather. It only grows.';
 COMMENT ON COLUMN audit.lab_id IS 'Letter of the laboratory; - for what belongs to none. Each has a chain of its own.';
 COMMENT ON COLUMN audit.sequence IS 'Number within the chain, from 1 without a gap.';
+COMMENT ON COLUMN audit.table_name IS 'The table whose row was changed.';
 COMMENT ON COLUMN audit.key IS 'Which row of the table: the columns of its primary key.';
 COMMENT ON COLUMN audit.operation IS 'INSERT, UPDATE or DELETE.';
 COMMENT ON COLUMN audit.old IS 'The whole row before; empty for INSERT.';
@@ -2008,19 +2025,41 @@ COMMENT ON COLUMN audit.previous_hash IS 'Hash of the entry before it in the cha
 COMMENT ON COLUMN audit.hash IS 'SHA-256, in hexadecimal, of previous_hash followed by audit_content, in UTF-8.';
 
 COMMENT ON TABLE audit_heads IS 'The last entry of each chain.';
+COMMENT ON COLUMN audit_heads.lab_id IS 'Letter of the laboratory; - for what belongs to none.';
+COMMENT ON COLUMN audit_heads.sequence IS 'Number of that entry.';
+COMMENT ON COLUMN audit_heads.hash IS 'Hash of that entry.';
 COMMENT ON TABLE audit_baselines IS 'What was there before the audit began, so that none of it changes unseen.';
+COMMENT ON COLUMN audit_baselines.table_name IS 'The table.';
 COMMENT ON COLUMN audit_baselines.lab_id IS 'Letter of the laboratory; - for what belongs to none.';
 COMMENT ON COLUMN audit_baselines.rows IS 'How many rows had no entry then.';
 COMMENT ON COLUMN audit_baselines.digest IS 'Four sums of the parts of the SHA-256 of their contents.';
 COMMENT ON COLUMN audit_baselines.columns IS 'The columns that the table had then.';
 COMMENT ON COLUMN audit_baselines.sequence IS 'Number of the last entry of the lab then.';
 COMMENT ON TABLE lab_members IS 'Which logins, or roles of theirs, belong to which labs, where labs are kept apart.';
+COMMENT ON COLUMN lab_members.lab_id IS 'Letter of the laboratory.';
 COMMENT ON COLUMN lab_members.member IS 'Name of a login or of a role.';
 COMMENT ON TABLE check_presence IS 'Who said to be entering a check; see check_presence_view for those who still are.';
 COMMENT ON COLUMN check_presence.lease IS 'Number of the advisory lock that the session holds.';
 COMMENT ON COLUMN check_presence.process IS 'Number of the server process of that session.';
+COMMENT ON COLUMN check_presence.date IS 'Day of the check that is being entered.';
+COMMENT ON COLUMN check_presence.time IS 'Time of the check.';
+COMMENT ON COLUMN check_presence.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN check_presence.plot IS 'Number of the plot in the form; empty where there is none.';
+COMMENT ON COLUMN check_presence.application_user IS 'Who it is, as the application says.';
+COMMENT ON COLUMN check_presence.workstation IS 'On which computer, as the application says.';
+COMMENT ON COLUMN check_presence.since IS 'Since when, by the clock of the server.';
 COMMENT ON VIEW check_presence_view IS 'Who is entering which check at this moment.';
+COMMENT ON COLUMN check_presence_view.date IS 'Day of the check that is being entered.';
+COMMENT ON COLUMN check_presence_view.time IS 'Time of the check.';
+COMMENT ON COLUMN check_presence_view.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN check_presence_view.plot IS 'Number of the plot in the form; empty where there is none.';
+COMMENT ON COLUMN check_presence_view.application_user IS 'Who it is, as the application says.';
+COMMENT ON COLUMN check_presence_view.workstation IS 'On which computer, as the application says.';
+COMMENT ON COLUMN check_presence_view.since IS 'Since when, by the clock of the server.';
+COMMENT ON COLUMN check_presence_view.lease IS 'Number of the advisory lock that the session holds.';
 COMMENT ON TABLE journal_entries IS 'Numbers of saves: one that comes again is known by it, and isn''t done twice.';
+COMMENT ON COLUMN journal_entries.id IS 'Number that the window gave the save.';
+COMMENT ON COLUMN journal_entries.applied IS 'When it was done, by the clock of the server.';
 
 COMMENT ON TABLE technician_logins IS 'Which login is which technician''s own.';
 COMMENT ON COLUMN technician_logins.login IS 'Name of a login of the server.';
@@ -2030,10 +2069,28 @@ COMMENT ON VIEW withdrawn_records IS 'Records that were withdrawn and weren''t b
 COMMENT ON COLUMN withdrawn_records.withdrawn IS 'When, by the clock of the server.';
 COMMENT ON COLUMN withdrawn_records.database_user IS 'Who was logged in to the database then.';
 COMMENT ON COLUMN withdrawn_records.application_user IS 'Who withdrew it, as the application says.';
+COMMENT ON COLUMN withdrawn_records.workstation IS 'On which computer, as the application says.';
 COMMENT ON COLUMN withdrawn_records.reason IS 'Why.';
 COMMENT ON COLUMN withdrawn_records.entry IS 'Number of the entry in the audit of that lab; bring_back_record takes it.';
+-- Its columns of the extract mean what they mean in the view of the records.
+DO $$
+DECLARE
+    each record;
+BEGIN
+    FOR each IN
+        SELECT here.attname, col_description(there.attrelid, there.attnum) AS meaning
+        FROM pg_attribute AS here
+        JOIN pg_attribute AS there USING (attname)
+        WHERE here.attrelid = 'withdrawn_records'::regclass AND there.attrelid = 'data_record_view'::regclass
+            AND there.attnum > 0
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN withdrawn_records.%I IS %L', each.attname, each.meaning);
+    END LOOP;
+END $$;
 
 COMMENT ON TABLE schema_version IS 'Which versions of create_db.sql were applied to this database.';
+COMMENT ON COLUMN schema_version.version IS 'The version; 0 for tables from before there were versions.';
+COMMENT ON COLUMN schema_version.applied IS 'When it was applied, by the clock of the server.';
 
 -- ------------------------------------------------------------------------------------------------- to begin with
 -- Once only: what an administrator changes or deletes afterwards is never brought back.

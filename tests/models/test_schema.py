@@ -204,6 +204,17 @@ def test_every_table_and_unit_is_explained(database: Endpoint) -> None:
         assert unit in str(comment)
 
 
+_NOT_EXPLAINED = (
+    "SELECT relname::text, attname::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+    " WHERE relkind IN ('r', 'v', 'm', 'p') AND relnamespace = 'public'::regnamespace AND attnum > 0"
+    " AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL ORDER BY 1, 2"
+)
+
+
+def test_every_column_is_explained(database: Endpoint) -> None:
+    assert run(database, _NOT_EXPLAINED) == []
+
+
 class TestFromTheFirstSchema:
     @pytest.fixture
     def original(self, empty_database: Endpoint) -> Endpoint:
@@ -233,6 +244,10 @@ class TestFromTheFirstSchema:
         assert run(original, f"SET ROLE {reader}; SELECT count(*) FROM data_record_view") == [(2,)]
         assert run(original, "SELECT length(conditions) FROM local_weather") == [(24,)]
         run(original, "UPDATE local_weather SET conditions = repeat('x', 128)")
+
+    def test_every_column_is_explained(self, original: Endpoint) -> None:
+        schema.prepare(original)
+        assert run(original, _NOT_EXPLAINED) == []
 
     def test_it_works_like_a_new_one(self, original: Endpoint) -> None:
         schema.prepare(original)
