@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from abq_data_entry.application.draft_file import FORMAT, SLOTS, Content, DraftFile
+from abq_data_entry.store.drafts import FORMAT, SLOTS, Content, DraftFile
+from abq_data_entry.store.errors import StoreError, StoreNewer
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAFT = {"texts": {"Humidity": "24.09", "Notes": "leaf\nspots °"}, "opened": None, "baseline": {}}
@@ -28,7 +32,7 @@ def holder(folder: Path, draft: object) -> Iterator[subprocess.Popen[str]]:
     """A process that took a slot and wrote a draft into it, and holds on."""
     code = (
         "import json, sys; from pathlib import Path\n"
-        "from abq_data_entry.application.draft_file import Content, DraftFile\n"
+        "from abq_data_entry.store.drafts import Content, DraftFile\n"
         "file = DraftFile(Path(sys.argv[1])); file.take_over(); file.write(Content((), json.loads(sys.argv[2])))\n"
         "print('held', flush=True); sys.stdin.read()"
     )
@@ -59,7 +63,9 @@ def test_the_draft_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
         assert mine.take_over() == Content((), DRAFT)
         mine.write(None)
         mine.release()
-    assert list(tmp_path.glob("*.json")) == []
+    last = DraftFile(tmp_path)
+    assert last.take_over() == Content()
+    last.release()
 
 
 def test_a_slot_given_back_without_a_draft_is_empty(tmp_path: Path) -> None:
@@ -92,8 +98,9 @@ def test_a_damaged_draft_is_kept_aside_for_a_person(tmp_path: Path, text: str) -
     assert file.take_over() == Content()
     file.write(Content((), DRAFT))
     file.release()
-    written = json.loads((tmp_path / "drafts-1.json").read_text(encoding="utf-8"))
-    assert written == {"format": FORMAT, "kept": [], "in_form": DRAFT}
+    again = DraftFile(tmp_path)
+    assert again.take_over() == Content((), DRAFT)
+    again.release()
     assert [each.read_text(encoding="utf-8") for each in tmp_path.glob("*.damaged*")] == [text]
 
 
@@ -112,7 +119,6 @@ def test_each_of_many_windows_has_a_slot_of_its_own(tmp_path: Path) -> None:
     for number, file in enumerate(files):
         file.write(Content((), {**DRAFT, "texts": {"Humidity": str(number)}}))
     # The windows beyond the last slot work too; only their drafts aren't kept.
-    assert len(list(tmp_path.glob("drafts-*.json"))) == SLOTS
     for file in files:
         file.release()
     found = [DraftFile(tmp_path) for _ in range(SLOTS)]
@@ -180,4 +186,92 @@ def test_drafts_of_a_newer_version_stay_as_they_are(tmp_path: Path) -> None:
     assert file.take_over() == Content()
     file.write(Content((of_plot(3),)))
     file.release()
-    assert path.read_bytes() == before and (tmp_path / "drafts-2.json").exists()
+    assert path.read_bytes() == before
+    again = DraftFile(tmp_path)
+    assert again.take_over() == Content((of_plot(3),))
+    again.release()
+
+
+def test_a_window_of_a_version_before_keeps_its_drafts_until_it_ends(tmp_path: Path) -> None:
+    (tmp_path / "drafts-1.json").write_text(json.dumps({"format": FORMAT, "kept": [of_plot(3)], "in_form": None}))
+    held = FileLock(tmp_path / "draft-1.lock")
+    with held:
+        first = DraftFile(tmp_path)
+        assert first.take_over() == Content() and (tmp_path / "drafts-1.json").exists()
+        first.write(Content((of_plot(4),)))
+    second = DraftFile(tmp_path)
+    assert second.take_over() == Content((of_plot(3),))
+    assert (tmp_path / "drafts-1.taken-over").exists() and not (tmp_path / "drafts-1.json").exists()
+    first.release()
+    second.release()
+
+
+def test_killed_after_the_take_over_and_before_the_old_file_has_its_other_name(tmp_path: Path) -> None:
+    old = {"format": FORMAT, "kept": [of_plot(3)], "in_form": DRAFT, "ahead": [{"keys": []}]}
+    for _ in range(2):
+        (tmp_path / "drafts-1.json").write_text(json.dumps(old), encoding="utf-8")
+        file = DraftFile(tmp_path)
+        assert file.take_over() == Content((of_plot(3),), DRAFT, ({"keys": []},))
+        file.release()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_drafts_in_a_damaged_file_are_found_as_far_as_they_can_be_read(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    file = DraftFile(tmp_path)
+    file.take_over()
+    kept = tuple(of_plot(plot, humidity=f"{plot}.00") for plot in range(1, 21))
+    file.write(Content(kept, DRAFT))
+    file.release()
+    path = tmp_path / "drafts.sqlite"
+    data = bytearray(path.read_bytes())
+    page = chance.randrange(len(data) // 4096)
+    for _ in range(5):
+        data[page * 4096 + chance.randrange(4096)] = chance.randrange(256)
+    path.write_bytes(data)
+    after = DraftFile(tmp_path)
+    try:
+        found = after.take_over()
+    except StoreNewer:
+        return  # the version's number was hit
+    assert len(found.kept) >= 15 and all(each in kept for each in found.kept)
+    after.write(found)
+    after.release()
+    again = DraftFile(tmp_path)
+    assert again.take_over() == found
+    again.release()
+    assert not after.problems or list(tmp_path.glob("damaged-*.sqlite"))
+
+
+def test_a_newer_versions_file_is_told_and_not_touched(tmp_path: Path) -> None:
+    file = DraftFile(tmp_path)
+    file.take_over()
+    file.write(Content((of_plot(3),)))
+    file.release()
+    path = tmp_path / "drafts.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    other = DraftFile(tmp_path)
+    for ask in (other.take_over, lambda: other.write(Content((of_plot(4),)))):
+        with pytest.raises(StoreNewer, match="newer version"):
+            ask()
+    assert path.read_bytes() == before
+
+
+def test_a_window_whose_disk_refused_at_the_start_keeps_its_drafts_later(tmp_path: Path) -> None:
+    earlier = DraftFile(tmp_path)
+    earlier.take_over()
+    earlier.write(Content((of_plot(3),)))
+    earlier.release()
+    (tmp_path / "drafts.lock").unlink(missing_ok=True)
+    (tmp_path / "drafts.lock").mkdir()
+    file = DraftFile(tmp_path)
+    with pytest.raises(StoreError):
+        file.take_over()
+    (tmp_path / "drafts.lock").rmdir()
+    file.write(Content((of_plot(4),)))
+    file.release()
+    last = DraftFile(tmp_path)
+    assert last.take_over() == Content((of_plot(3), of_plot(4)))
+    last.release()

@@ -37,14 +37,15 @@ BELOW = {
     "models": {"fields", "constants", "folders", "observation", "remote_names", "retrying", "waits"},
     "outbox": {"models", "network", "constants", "folders", "remote_names", "retrying"},
     "checking": {"models", "network", "postgres", "remote_names", "version"},
-    "journal": {"models", "fields", "constants", "folders"},
+    "store": {"fields", "folders"},
+    "journal": {"store", "models", "fields", "constants", "folders"},
     "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"widgets", "fields", "constants", "themes"},
     "mainmenu": {"constants", "themes"},
 }
 WITHOUT_TK = (
     "constants", "fields", "folders", "models", "network", "outbox", "journal", "checking", "postgres", "environment",
-    "commands", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "shortcuts",
+    "commands", "store", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "shortcuts",
     "transfer", "version", "display", "waits",
     "__main__",
 )  # fmt: skip
@@ -146,6 +147,7 @@ def modules_after(statement: str) -> set[str]:
 )
 def test_the_start_imports_nothing_heavy(statement: str) -> None:
     heavy = {"requests", "urllib3", "PIL", "keyring", "psycopg2", "defusedxml", "platformdirs", "pyftpdlib", "ftplib"}
+    heavy |= {"sqlite3", "filelock"}
     assert not heavy & modules_after(statement)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import folders
 from ..constants import FieldNames as F
-from .draft_file import Content, Draft, DraftFile, DraftId, id_of
+from ..store.drafts import Content, Draft, DraftFile, DraftId, id_of
 
 if TYPE_CHECKING:
     from ..views.record_inputs import RecordKey
@@ -34,7 +34,7 @@ class Drafts:
 
     def begin(self) -> None:
         """Look for the drafts of windows that ended, and show in the form what was being typed."""
-        self._app.jobs.submit("files", self._file.take_over, done=self._restore)
+        self._app.jobs.submit("files", self._file.take_over, done=self._restore, failed=self._failed)
 
     def edited(self) -> None:
         """Something was typed: from now on the form has it, where it was a draft before."""
@@ -140,6 +140,8 @@ class Drafts:
         return Content(tuple(kept.values()), draft, ahead)
 
     def _restore(self, found: Content) -> None:
+        for problem in self._file.problems:
+            self._app.messages.warning("Half-Typed Plots", problem)
         self._app.form.type_ahead.restore(found.ahead)
         for draft in found.kept:
             if (identity := id_of(draft)) is not None:
@@ -165,7 +167,7 @@ class Drafts:
         self._app.form.show_drafts({identity.key for identity in self._kept})
 
     def _failed(self, error: BaseException) -> None:
-        log.warning("the drafts couldn't be kept", exc_info=error)
+        log.warning("the drafts couldn't be read or kept", exc_info=error)
         if str(error) != self._not_kept:
             self._not_kept = str(error)
             self._app.messages.note(_KEY, "What you are typing can't be kept on the disk at the moment.", str(error))

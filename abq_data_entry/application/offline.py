@@ -188,7 +188,8 @@ class Offline:
 def _read(database: str) -> tuple[KnownFile, Known]:
     from ..journal import Known, KnownFile
 
-    file = KnownFile(folders.data_folder() / "journal", database)
+    data = folders.data_folder()
+    file = KnownFile(data / "drafts", database, earlier=data / "journal")
     return file, file.read() or Known(datetime.datetime.now(datetime.timezone.utc))
 
 

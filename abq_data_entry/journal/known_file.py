@@ -1,4 +1,4 @@
-"""The file of the last known copy: written after each successful load, private, bounded, checked when it is read."""
+"""The last known copy on the disk: written after each successful load, private, bounded, checked when it is read."""
 
 from __future__ import annotations
 
@@ -6,64 +6,86 @@ import datetime
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from abq_data_entry.folders import replacement
 from abq_data_entry.journal.entry import as_texts, from_texts
 from abq_data_entry.journal.known import Known
 from abq_data_entry.models.records import CheckProgress, Choices
+from abq_data_entry.store.errors import StoreError
+from abq_data_entry.store.mending import digest_of
+from abq_data_entry.store.throwaway import opened_throwaway
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
 LARGEST = 8 * 1024 * 1024
+_NOT_OURS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 class KnownFile:
-    """The copy of one database. Methods do file work; the copy is a help, so that no failure of it is one of ours."""
+    """The copy of one database, in the file of the folder that may be thrown away.
 
-    def __init__(self, folder: Path, database: str) -> None:
+    `earlier` is the folder where versions before had a file for each. Methods do file work; the copy is a help, so that
+    no failure of it is one of ours.
+    """
+
+    def __init__(self, folder: Path, database: str, earlier: Path | None = None) -> None:
         name = hashlib.sha256(database.encode("utf-8")).hexdigest()[:16]
-        self.path = folder / f"known-{name}.json"
+        self._earlier = (earlier or folder) / f"known-{name}.json"
+        self._file = opened_throwaway(folder)
         self._database = database
 
     def read(self) -> Known | None:
         """Return the copy, `None` if there is none; one that is damaged or another's is removed."""
         try:
-            with self.path.open("rb") as file:
-                data = file.read(LARGEST + 1)
-            if len(data) > LARGEST:
-                raise ValueError("it is far too large")
-            return _from_data(data, self._database)
-        except FileNotFoundError:
+            with self._file.opened() as connection:
+                rows = connection.execute("SELECT content, digest FROM known WHERE database = ?", (self._database,))
+                for content, digest in rows.fetchall():
+                    try:
+                        if digest_of(content) != digest:
+                            raise ValueError("it isn't whole")
+                        return _from_text(content, self._database)
+                    except _NOT_OURS as error:
+                        log.warning("the last known copy can't be used: %s", error)
+                        connection.execute("DELETE FROM known WHERE database = ?", (self._database,))
+        except StoreError as error:
+            log.warning("the last known copy can't be read: %s", error)
             return None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            log.warning("the last known copy can't be used: %s", error)
-            with suppress(OSError):
-                self.path.unlink()
-            return None
+        return self._taken_over()
 
     def write(self, known: Known) -> None:
         """Keep the copy; a disk that refuses is noted in the log only."""
-        data = _to_data(known, self._database)
-        if len(data) > LARGEST:
+        text = _to_text(known, self._database)
+        if len(text) > LARGEST:
             log.warning("the last known copy is too large to be kept")
             return
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with replacement(self.path) as temporary:
-                handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
-        except OSError as error:
-            log.warning("the last known copy can't be kept: %s", error.strerror)
+            with self._file.opened() as connection:
+                row = (self._database, text, digest_of(text))
+                connection.execute("INSERT OR REPLACE INTO known (database, content, digest) VALUES (?, ?, ?)", row)
+        except StoreError as error:
+            log.warning("the last known copy can't be kept: %s", error)
+
+    def _taken_over(self) -> Known | None:
+        """What a version before has left here; its file stays under another name."""
+        try:
+            with self._earlier.open("rb") as file:
+                digest, _, data = file.read(LARGEST).partition(b"\n")
+            text = data.decode("utf-8")
+            known = _from_text(text, self._database) if digest_of(text).encode("ascii") == digest else None
+        except (OSError, *_NOT_OURS):
+            return None
+        if known is not None:
+            self.write(known)
+        with suppress(OSError):
+            self._earlier.replace(self._earlier.with_suffix(".taken-over"))
+        return known
 
 
-def _to_data(known: Known, database: str) -> bytes:
+def _to_text(known: Known, database: str) -> str:
     choices = known.choices
     content = {
         "format": FORMAT,
@@ -84,14 +106,10 @@ def _to_data(known: Known, database: str) -> bytes:
         ],
         "readings": [as_texts(record) for records in known.readings.values() for record in records],
     }
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    return hashlib.sha256(text).hexdigest().encode("ascii") + b"\n" + text
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
-def _from_data(data: bytes, database: str) -> Known:
-    digest, _, text = data.partition(b"\n")
-    if hashlib.sha256(text).hexdigest().encode("ascii") != digest:
-        raise ValueError("it isn't whole")
+def _from_text(text: str, database: str) -> Known:
     content: Mapping[str, Any] = json.loads(text)
     if content["format"] != FORMAT or content["database"] != database:
         raise ValueError("it is another version's, or another database's")

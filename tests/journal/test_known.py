@@ -15,6 +15,8 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.journal import Known, KnownFile, known_file
 from abq_data_entry.journal import known as known_room
 from abq_data_entry.models import CheckProgress, Choices
+from abq_data_entry.store.mending import digest_of
+from abq_data_entry.store.throwaway import opened_throwaway
 from tests.models.records import DATE, faulty, record, typed
 
 NOW = datetime.datetime(2026, 11, 20, 9, tzinfo=datetime.timezone.utc)
@@ -56,31 +58,48 @@ def test_only_the_latest_are_kept(known: Known) -> None:
 
 
 def test_it_comes_back_from_its_file(known: Known, tmp_path: Path) -> None:
-    file = KnownFile(tmp_path / "journal", "db1:5432/abq")
+    file = KnownFile(tmp_path / "drafts", "db1:5432/abq")
     assert file.read() is None
     file.write(known)
-    assert KnownFile(tmp_path / "journal", "db1:5432/abq").read() == known
-    assert KnownFile(tmp_path / "journal", "db2:5432/abq").read() is None
-    assert os.name != "posix" or stat.S_IMODE(file.path.stat().st_mode) == 0o600
+    assert KnownFile(tmp_path / "drafts", "db1:5432/abq").read() == known
+    assert KnownFile(tmp_path / "drafts", "db2:5432/abq").read() is None
+    modes = {stat.S_IMODE(each.stat().st_mode) for each in (tmp_path / "drafts").glob("*.sqlite*")}
+    assert os.name != "posix" or modes == {0o600}
 
 
-@pytest.mark.parametrize("damage", ["cut", "changed", "other", "huge", "empty"])
-def test_a_copy_that_cannot_be_used_is_none(
-    known: Known, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("change", ["content = substr(content, 20)", "content = replace(content, 'P T', 'M C')",
+                                    "content = '', digest = ''", "database = 'db1:5432/abq'"])  # fmt: skip
+def test_a_copy_that_cannot_be_used_is_none(known: Known, tmp_path: Path, change: str) -> None:
+    name = "db2" if change.startswith("database") else "db1:5432/abq"
+    KnownFile(tmp_path, name).write(known)
+    with opened_throwaway(tmp_path).opened() as connection:
+        connection.execute(f"UPDATE known SET {change}")
+    file = KnownFile(tmp_path, "db1:5432/abq")
+    assert file.read() is None
+    with opened_throwaway(tmp_path).opened() as connection:
+        assert not connection.execute("SELECT * FROM known").fetchall()
+    file.write(known)
+    assert file.read() == known
+
+
+def test_a_copy_of_impossible_size_is_not_kept(known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_file, "LARGEST", 100)
     file = KnownFile(tmp_path, "db1:5432/abq")
     file.write(known)
-    data = file.path.read_bytes()
-    if damage == "huge":
-        monkeypatch.setattr(known_file, "LARGEST", 100)
-    elif damage == "other":
-        KnownFile(tmp_path, "another").write(known)
-        KnownFile(tmp_path, "another").path.replace(file.path)
-    else:
-        damaged = {"cut": data[:-20], "changed": data.replace(b"P Taylor", b"M Curie!"), "empty": b""}
-        file.path.write_bytes(damaged[damage])
     assert file.read() is None
-    assert not file.path.exists()
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_the_file_of_a_version_before_is_taken_over_once(known: Known, tmp_path: Path, is_whole: bool) -> None:
+    text = known_file._to_text(known, "db1:5432/abq").encode("utf-8")
+    name = f"known-{hashlib.sha256(b'db1:5432/abq').hexdigest()[:16]}"
+    old = tmp_path / "journal" / f"{name}.json"
+    old.parent.mkdir()
+    old.write_bytes(hashlib.sha256(text).hexdigest().encode("ascii") + b"\n" + text[: None if is_whole else -9])
+    file = KnownFile(tmp_path / "drafts", "db1:5432/abq", earlier=old.parent)
+    assert file.read() == (known if is_whole else None)
+    assert [each.name for each in old.parent.iterdir()] == [f"{name}.taken-over"]
+    assert file.read() == (known if is_whole else None)
 
 
 def test_a_disk_that_refuses_costs_no_more_than_the_copy(known: Known, tmp_path: Path) -> None:
@@ -98,15 +117,16 @@ def test_a_reading_that_breaks_todays_limits_spoils_nothing(tmp_path: Path) -> N
 
 
 def test_a_copy_of_another_version_with_other_fields_is_read(known: Known, tmp_path: Path) -> None:
-    file = KnownFile(tmp_path / "journal", "db1:5432/abq")
-    file.write(known)
-    content = json.loads(file.path.read_bytes().partition(b"\n")[2])
+    file = KnownFile(tmp_path, "db1:5432/abq")
+    content = json.loads(known_file._to_text(known, "db1:5432/abq"))
     for texts in content["readings"]:
         texts["Soil Moisture"] = "31.5"
         del texts["Notes"]
         texts["Plants"] = "25"  # which may have been allowed
-    text = json.dumps(content).encode("utf-8")
-    file.path.write_bytes(hashlib.sha256(text).hexdigest().encode("ascii") + b"\n" + text)
+    text = json.dumps(content)
+    file.write(known)
+    with opened_throwaway(tmp_path).opened() as connection:
+        connection.execute("UPDATE known SET content = ?, digest = ?", (text, digest_of(text)))
     found = file.read()
     assert found is not None
     assert found.record((DATE, "12:00", "A", 3)) == {

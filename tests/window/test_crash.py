@@ -13,6 +13,7 @@ from pathlib import Path
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
+from abq_data_entry.store.throwaway import opened_throwaway
 from tests.fixtures.window import Window, close, write_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +63,8 @@ def asked(stored: SQLModel, *words: str) -> bool:
 
 
 def drafts() -> str:
-    folder = Path(os.environ["ABQ_DATA_DIR"]) / "drafts"
-    return "".join(path.read_text(encoding="utf-8") for path in folder.glob("drafts-*.json"))
+    with opened_throwaway(Path(os.environ["ABQ_DATA_DIR"]) / "drafts").opened() as connection:
+        return "".join(text for (text,) in connection.execute("SELECT content FROM drafts"))
 
 
 def test_what_was_typed_survives_kill_9(

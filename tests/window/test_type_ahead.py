@@ -18,6 +18,7 @@ import pytest
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
+from abq_data_entry.store.throwaway import opened_throwaway
 from abq_data_entry.views.ahead_line import QUIET_SECONDS, AheadLine
 from abq_data_entry.views.conflict import ConflictDialog
 from tests.fixtures.cluster import OWNER, Node
@@ -310,10 +311,10 @@ def test_what_was_typed_ahead_survives_the_program(open_window: Callable[[], Win
     window.begin_check()
     with slow(stored):
         begin_with_a_slow_save(window, "24.09\n")
-        window.until(lambda: draft_file().exists() and "ahead" in draft_file().read_text("utf-8"), "the draft")
-        kept = json.loads(draft_file().read_text("utf-8"))["ahead"]
-        assert "".join(key[3] for key in kept[0]["keys"]) == "24.09\r"
-        assert kept[0]["places"][0][1:] == ["8:00", "A", 2]
+        window.until(drafts_ahead, "the draft")
+        (kept,) = drafts_ahead()
+        assert "".join(key[3] for key in kept["keys"]) == "24.09\r"
+        assert kept["places"][0][1:] == ["8:00", "A", 2]
         window.app.form.save_failed()
     until_saved(window)
     assert line(window).is_shown
@@ -323,8 +324,11 @@ def test_what_was_typed_ahead_survives_the_program(open_window: Callable[[], Win
     assert (line(second).title, line(second).text) == ("⚠ Typed ahead for plot 2, lab A, 8:00:", "24.09 ⏎")
 
 
-def draft_file() -> Path:
-    return Path(os.environ["ABQ_DATA_DIR"]) / "drafts" / "drafts-1.json"
+def drafts_ahead() -> list[Any]:
+    """What is typed ahead, as it stands on the disk."""
+    with opened_throwaway(Path(os.environ["ABQ_DATA_DIR"]) / "drafts").opened() as connection:
+        rows = [json.loads(content) for (content,) in connection.execute("SELECT content FROM drafts")]
+    return [each["draft"] for each in rows if each["place"] == "ahead"]
 
 
 def test_keys_typed_while_another_program_has_the_focus_wait(window: Window, stored: SQLModel) -> None:

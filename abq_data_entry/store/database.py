@@ -1,0 +1,271 @@
+"""One SQLite file of this computer: a lock for each use, one transaction a use, what is damaged put aside and told.
+
+Whoever uses the file holds its lock, opens it, and closes it before the lock is given back. So nobody ever has it open
+while another one puts it aside or mends it, and its write-ahead log (sqlite.org/wal.html) never outlives a use, except
+after a kill; the next one takes that over. A use costs less than a millisecond besides its two syncs.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abq_data_entry.folders import made_durable
+from abq_data_entry.store import mending
+from abq_data_entry.store.errors import StoreBusy, StoreError, StoreNewer
+from abq_data_entry.store.filesystem import is_local
+
+if TYPE_CHECKING:
+    import sqlite3
+
+log = logging.getLogger(__name__)
+
+LARGEST = 64 * 1024 * 1024
+PAGE = 4096
+PATIENCE = 20.0
+"""Seconds to wait for another window."""
+
+_APPLICATION_ID = 0x41425131  # "ABQ1", as `file` sees it
+
+Clock = Callable[[], datetime.datetime]
+
+
+def now() -> datetime.datetime:
+    """The present moment, in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is in a file: `name` is what people call it, `version` its `user_version`, `tables` the statement of each.
+
+    `row` and `anchor` find what a damaged file holds where SQLite can't read it any more. Such a row is a JSON text
+    that begins with `anchor`, and its SHA-256 right behind it; `row` gives the table and the columns to insert. Then
+    all rows are put in the order of the key `moment` of their texts, where they have one.
+    """
+
+    name: str
+    version: int
+    tables: Mapping[str, str]
+    anchor: bytes
+    row: Callable[[str, str], tuple[str, dict[str, object]]]
+
+
+class Database:
+    """A file of one user. Several processes and threads may use it; `opened` raises `StoreError`."""
+
+    def __init__(self, path: Path, layout: Layout, lock: Path, clock: Clock = now) -> None:
+        self.path = path
+        self.problems: list[str] = []
+        """A sentence for each damage that was found."""
+        self._layout = layout
+        self._lock = lock
+        self._clock = clock
+        self._left: tuple[int, ...] = ()
+
+    @contextmanager
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        """Have the file alone, in one transaction: on disk when the block has ended, undone where it raises.
+
+        On a disk that can only be read, what it holds can still be read.
+        """
+        try:
+            import sqlite3
+        except ImportError as error:
+            raise StoreError(f"{self._layout.name} can't be opened: this Python has no SQLite ({error}).") from None
+        try:
+            with self._locked():
+                with closing(self._connection()) as connection:
+                    connection.execute("BEGIN IMMEDIATE" if _is_writable(connection) else "BEGIN")
+                    try:
+                        yield connection
+                        connection.execute("COMMIT")
+                    finally:
+                        if connection.in_transaction:
+                            connection.execute("ROLLBACK")
+                self._left = self._present()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._layout.name} can't be used: {error}: {self.path}.") from error
+        except OSError as error:
+            raise StoreError(f"{self._layout.name} can't be opened: {error.strerror or error}: {self.path}.") from error
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _connection(self) -> sqlite3.Connection:
+        """The file, checked unless it is as this object left it."""
+        import sqlite3
+
+        left, self._left = self._left, ()
+        if left and left == self._present():
+            return self._connect()
+        if self.path.exists() and self.path.stat().st_size > LARGEST:
+            raise StoreError(f"{self._layout.name} is too large to be read: {self.path}.")
+        self._refuse_newer(mending.version_in(self.path))
+        try:
+            with closing(self._connect()) as connection:
+                damage = self._damage(connection)
+        except sqlite3.OperationalError:
+            raise  # the disk refuses, or another one has it: no damage
+        except (sqlite3.DatabaseError, UnicodeError) as error:  # the text of an error may be damaged, too
+            damage = str(error)
+        if damage:
+            self._mend(damage)
+        return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        import sqlite3
+
+        if not _may_write(self.path):
+            return self._copied()
+        if not self.path.exists():
+            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+        connection = _readable(sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None))
+        try:
+            local = is_local(self.path.parent)
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # no `-shm` file, which a full disk has no room for
+            connection.execute(f"PRAGMA journal_mode = {'WAL' if local else 'DELETE'}")
+            # EXTRA: the name of a rollback journal is gone from the disk as well.
+            connection.execute(f"PRAGMA synchronous = {'FULL' if local else 'EXTRA'}")
+            connection.execute("PRAGMA fullfsync = ON")  # macOS: to the disk, not into its memory
+            connection.execute("PRAGMA checkpoint_fullfsync = ON")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute(f"PRAGMA max_page_count = {LARGEST // PAGE}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _copied(self) -> sqlite3.Connection:
+        """What the file holds, in memory, from a disk that can only be read: SQLite may need files beside it."""
+        import sqlite3
+        import tempfile
+
+        memory = _readable(sqlite3.connect(":memory:", isolation_level=None))
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / self.path.name
+            mending.copy_aside(self.path, copy)
+            with closing(sqlite3.connect(copy)) as connection:
+                connection.backup(memory)
+        memory.execute("PRAGMA query_only = ON")
+        return memory
+
+    def _present(self) -> tuple[int, ...]:
+        """Numbers that change with the file."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return ()
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def _damage(self, connection: sqlite3.Connection) -> str:
+        """Check the file, and give a new one its tables; return what is wrong with it, '' if nothing is."""
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        self._refuse_newer(version)
+        there = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        if not there and not version and _is_writable(connection):
+            self._lay_out(connection)
+            return ""
+        if version != self._layout.version or not self._layout.tables.items() <= there.items():
+            return "its tables aren't what they should be"
+        if mending.is_for_reading(self.path):
+            return "it can only be read"
+        # Not `quick_check`: that one doesn't see an index that misses a row.
+        (said, *_more) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        return "" if said == "ok" else str(said)
+
+    def _lay_out(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA auto_vacuum = FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in self._layout.tables.values():
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {self._layout.version}")
+        connection.execute("COMMIT")
+
+    def _refuse_newer(self, version: int) -> None:
+        if version > self._layout.version:
+            raise StoreNewer(
+                f"A newer version of ABQ Data Entry wrote {_lowered(self._layout.name)}: {self.path}."
+                " Install the newer version here."
+            )
+
+    def _mend(self, damage: str) -> None:
+        """Put the file aside as it is, and go on with all that can be read of it."""
+        if not _may_write(self.path):
+            raise StoreError(f"{self._layout.name} is damaged, and can't be mended here: {self.path}.")
+        name = f"damaged-{self._clock():%Y%m%dT%H%M%S}-{os.urandom(2).hex()}{self.path.suffix}"
+        aside = self.path.with_name(name)
+        mending.copy_aside(self.path, aside)
+        rows = mending.rows_of(aside, self._layout)
+        fresh = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}.part")
+        try:
+            import sqlite3
+
+            os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
+                self._lay_out(connection)
+                connection.execute("BEGIN")
+                for table, row in rows:
+                    mending.insert(connection, table, row)
+                connection.execute("COMMIT")
+            mending.replace(fresh, self.path)
+        finally:
+            fresh.unlink(missing_ok=True)
+        count = "1 entry of it was" if len(rows) == 1 else f"{len(rows)} entries of it were"
+        self._tell(
+            f"{self._layout.name} was damaged ({' '.join(damage.split())}). {count} read; the file was put aside whole:"
+            f" {aside}."
+        )
+
+    def _tell(self, sentence: str) -> None:
+        self.problems.append(sentence)
+        log.error("%s", sentence)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        made_durable(self.path.parent)
+        if self.path.exists() and not _may_write(self.path):
+            yield  # nobody can change it
+            return
+        with locked(self._lock, PATIENCE, self._layout.name):
+            yield
+
+
+@contextmanager
+def locked(path: Path, patience: float, name: str) -> Iterator[None]:
+    """Hold a lock that one process holds at a time; raises `StoreBusy` after so many seconds."""
+    import filelock
+
+    lock = filelock.FileLock(path, timeout=patience, poll_interval=0.02)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise StoreBusy(f"Another window is at {_lowered(name)} at the moment.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lowered(name: str) -> str:
+    return name[0].lower() + name[1:]
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+
+
+def _readable(connection: sqlite3.Connection) -> sqlite3.Connection:
+    # Bytes that were damaged are no reason not to read the others.
+    connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    return connection
+
+
+def _is_writable(connection: sqlite3.Connection) -> bool:
+    return not connection.execute("PRAGMA query_only").fetchone()[0]

@@ -1,0 +1,296 @@
+"""The drafts of one window on the disk. No Tk."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from abq_data_entry import fields
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from abq_data_entry.store.database import Database
+
+log = logging.getLogger(__name__)
+
+SLOTS = 16
+NOBODYS = 0
+FORMAT = 2
+"""Of the files that version 1.0 wrote, one a window."""
+
+RecordKey = tuple[datetime.date, str, str, int]
+Draft = dict[str, Any]
+
+
+class DraftId(NamedTuple):
+    """Which plot is half typed, and whether its saved record was being corrected."""
+
+    key: RecordKey
+    corrects: bool
+
+
+class Content(NamedTuple):
+    """The drafts that were left behind, what stood in the form, and what was typed ahead for other plots."""
+
+    kept: tuple[Draft, ...] = ()
+    in_form: Draft | None = None
+    ahead: tuple[Draft, ...] = ()
+
+
+def id_of(draft: Mapping[str, Any]) -> DraftId | None:
+    """The plot of a draft; ``None`` while its date, time, lab or plot isn't a valid one."""
+    opened = draft.get("opened")
+    if opened is not None:
+        date, time, lab, plot = opened
+        return DraftId((datetime.date.fromisoformat(date), str(time), str(lab), int(plot)), True)
+    try:
+        values = [fields.parse(fields.field(name), str(draft["texts"].get(name, ""))) for name in fields.RECORD_KEY]
+    except ValueError:
+        return None
+    if any(each is None for each in values):
+        return None
+    return DraftId(tuple(values), False)  # type: ignore[arg-type]
+
+
+class DraftFile:
+    """Windows of one user each take a slot of their own, held by a file lock, so drafts whose lock is free belong to
+    a window that is gone. Windows of earlier versions hold the same locks.
+
+    All methods do file work: call them on a worker thread, one at a time. They raise `StoreError`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: Database | None = None
+        self._slot: int | None = None
+        self._lock: Any = None
+        self._looked = False
+
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for each damage that was found."""
+        return self._file.problems if self._file is not None else []
+
+    def take_over(self) -> Content:
+        """Take a slot; returns the drafts of all windows that are gone.
+
+        What two of them have of the same plot stays where it is, for the next window.
+        """
+        free: dict[int, Any] = {}
+        found: Content | None = None
+        left: list[Content] = []
+        try:
+            with self._database.opened() as connection:
+                stored = self._stored(connection)
+                taken = list(self._free_slots(stored, free))
+                for source in (each for slot in taken for each in (*stored.get(slot, ()), *self._earlier(slot))):
+                    found, rest = (source, Content()) if found is None else _joined(found, source)
+                    left.append(rest)
+                if taken:
+                    connection.executemany("DELETE FROM drafts WHERE slot = ?", [(slot,) for slot in taken])
+                    _insert(connection, taken[0], _rows(found or Content()))
+                    _insert(connection, NOBODYS, [row for each in left for row in _rows(each)])
+            self._looked = True
+            if taken:
+                self._put_earlier_away(taken)
+                self._slot, self._lock = taken[0], free.pop(taken[0])
+        finally:
+            for lock in free.values():
+                lock.release()
+        return found or Content()
+
+    def write(self, content: Content | None) -> None:
+        """Keep the drafts on disk; ``None``: there are none."""
+        rows = _rows(content or Content())
+        if self._slot is None and self._looked:
+            return  # a window beyond the last slot
+        with self._database.opened() as connection:
+            if self._slot is None:
+                self._begin_anew(connection)
+            connection.execute("DELETE FROM drafts WHERE slot = ?", (self._slot,))
+            _insert(connection, self._slot, rows)
+
+    def release(self) -> None:
+        """Give the slot back."""
+        if self._lock is not None:
+            self._lock.release()
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    @property
+    def _database(self) -> Database:
+        from abq_data_entry.store.throwaway import opened_throwaway  # not at the top: no start pays for it
+
+        if self._file is None:
+            self._file = opened_throwaway(self._folder)
+        return self._file
+
+    def _free_slots(self, stored: Mapping[int, Any], free: dict[int, Any]) -> Iterator[int]:
+        """Lock the slots that no window has: first those with drafts, then an empty one; at last nobody's drafts."""
+        filled = [slot for slot in range(1, SLOTS + 1) if slot in stored or any(map(Path.exists, self._files(slot)))]
+        for slot in (*filled, *(each for each in range(1, SLOTS + 1) if each not in filled)):
+            if free and slot not in filled:
+                break
+            lock = self._locked(slot)
+            if lock is not None:
+                if any(_is_newer(path) for path in self._files(slot)):
+                    lock.release()
+                    continue
+                free[slot] = lock
+                yield slot
+        if free:
+            yield NOBODYS
+
+    def _locked(self, slot: int) -> Any:
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self._folder / f"draft-{slot}.lock", timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            return None
+        return lock
+
+    def _begin_anew(self, connection: sqlite3.Connection) -> None:
+        """Take an empty slot: the disk refused when the others' drafts were looked for, and they are the next one's."""
+        stored = self._stored(connection)
+        for slot in range(1, SLOTS + 1):
+            if slot not in stored and not any(map(Path.exists, self._files(slot))):
+                self._lock = self._locked(slot)
+                if self._lock is not None:
+                    self._slot = slot
+                    return
+
+    def _stored(self, connection: sqlite3.Connection) -> dict[int, list[Content]]:
+        """What each slot holds; a draft that makes no sense is put aside."""
+        from abq_data_entry.store.mending import digest_of
+
+        rows: dict[int, list[tuple[str, Draft]]] = {}
+        for number, slot, text, digest in connection.execute("SELECT * FROM drafts ORDER BY number").fetchall():
+            try:
+                if digest_of(text) != digest:
+                    raise ValueError("it isn't as it was written")
+                content = json.loads(text)
+                if content["place"] != "ahead":
+                    _check(content["draft"])
+                owner = slot if slot in range(1, SLOTS + 1) else NOBODYS
+                rows.setdefault(owner, []).append((content["place"], content["draft"]))
+            except (ValueError, TypeError, KeyError, AttributeError):
+                _put_aside(self._folder / "draft", str(text))
+                connection.execute("DELETE FROM drafts WHERE number = ?", (number,))
+        nobodys = [_content([row]) for row in rows.pop(NOBODYS, ())]
+        stored = {slot: [_content(each)] for slot, each in rows.items()}
+        return {**stored, NOBODYS: nobodys} if nobodys else stored
+
+    # -- what versions before the database wrote: `drafts-N.json`, and before that `draft-N.json`
+
+    def _files(self, slot: int) -> tuple[Path, ...]:
+        return tuple(self._folder / f"{name}-{slot}.json" for name in ("drafts", "draft")) if slot else ()
+
+    def _earlier(self, slot: int) -> Iterator[Content]:
+        for path, read in zip(self._files(slot), (_content_in, _earlier_content_in), strict=False):
+            try:
+                yield read(json.loads(path.read_text(encoding="utf-8")))
+                return
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, TypeError, KeyError, AttributeError):
+                _put_aside(path)
+
+    def _put_earlier_away(self, slots: Iterable[int]) -> None:
+        for path in (path for slot in slots for path in self._files(slot)):
+            try:
+                if path.exists():
+                    path.replace(path.with_suffix(".taken-over"))
+            except OSError as error:  # then it is taken over once more, and known as what is there
+                log.warning("%s can't be renamed: %s", path, error)
+
+
+def _rows(content: Content) -> list[tuple[str, str]]:
+    """Each draft as a text, with its SHA-256."""
+    from abq_data_entry.store.mending import digest_of
+
+    drafts = [("kept", each) for each in content.kept]
+    drafts += [("in_form", content.in_form)] if content.in_form is not None else []
+    drafts += [("ahead", each) for each in content.ahead]
+    contents = [{"place": place, "draft": draft} for place, draft in drafts]
+    texts = [json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in contents]
+    return [(text, digest_of(text)) for text in texts]
+
+
+def _content(rows: list[tuple[str, Draft]]) -> Content:
+    kept, in_form, ahead = ([draft for place, draft in rows if place == each] for each in ("kept", "in_form", "ahead"))
+    return Content(tuple(kept), in_form[0] if in_form else None, tuple(ahead))
+
+
+def _insert(connection: sqlite3.Connection, slot: int | None, rows: Iterable[tuple[str, str]]) -> None:
+    statement = "INSERT INTO drafts (slot, content, digest) VALUES (?, ?, ?)"
+    connection.executemany(statement, [(slot, *row) for row in rows])
+
+
+def _joined(mine: Content, other: Content) -> tuple[Content, Content]:
+    """Both together; and what of ``other`` has to wait for the next window."""
+    in_form = mine.in_form
+    kept = {id_of(each): each for each in mine.kept}
+    taken = {**kept, id_of(in_form): in_form} if in_form is not None else dict(kept)
+    left: list[Draft] = []
+    for draft in (*other.kept, *([other.in_form] if other.in_form is not None else [])):
+        identity = id_of(draft)
+        if identity is None and in_form is None:  # no plot: only the form can show it
+            in_form = draft
+        elif identity is None or identity in taken:
+            if draft not in (in_form, taken.get(identity)):
+                left.append(draft)
+        else:
+            kept[identity] = taken[identity] = draft
+    stays = Content(tuple(each for each in left if each is not other.in_form),
+                    other.in_form if any(each is other.in_form for each in left) else None)  # fmt: skip
+    ahead = (*mine.ahead, *(each for each in other.ahead if each not in mine.ahead))
+    return Content(tuple(kept.values()), in_form, ahead), stays
+
+
+def _put_aside(path: Path, text: str | None = None) -> None:
+    """Keep what makes no sense for a person to look at: it isn't ours to throw away."""
+    import secrets  # not at the top: every start would pay for OpenSSL
+
+    aside = path.with_suffix(f".damaged-{secrets.token_hex(4)}")
+    if text is None:
+        path.replace(aside)
+    else:
+        aside.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def _is_newer(path: Path) -> bool:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return bool(isinstance(values, dict) and values.get("format", 0) > FORMAT)
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _content_in(values: Any) -> Content:
+    kept, in_form = tuple(values["kept"]), values["in_form"]
+    for draft in (*kept, *([in_form] if in_form is not None else [])):
+        _check(draft)
+    return Content(kept, in_form, tuple(values.get("ahead") or ()))
+
+
+def _earlier_content_in(draft: Any) -> Content:
+    _check(draft)
+    return Content((), draft)
+
+
+def _check(draft: Any) -> None:
+    """Raise an error if it isn't what the form gave: texts by field, the key of an opened record, its texts."""
+    texts = (*draft["texts"].items(), *(draft.get("baseline") or {}).items())
+    if not all(isinstance(text, str) for pair in texts for text in pair):
+        raise ValueError("a text is expected")
+    if draft.get("opened") is not None:
+        date, _time, _lab, plot = draft["opened"]
+        datetime.date.fromisoformat(date)
+        int(plot)
