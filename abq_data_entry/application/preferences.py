@@ -45,9 +45,11 @@ class Preferences:
 
     def _desktop_answered(self, preference: DesktopPreference) -> None:
         scaling = float(self._app.tk.call("tk", "scaling"))
-        finer = preference.dpi is not None and abs(preference.dpi / 72 - scaling) > scaling * 0.1
-        if finer and preference.dpi is not None:
-            self._app.tk.call("tk", "scaling", preference.dpi / 72)
+        # Tk 9 has asked the desktop itself, in more ways than we do: it isn't set right, or wrong, once more.
+        told = None if themes.TK_9 else preference.dpi
+        finer = told is not None and abs(told / 72 - scaling) > scaling * 0.1
+        if finer and told is not None:
+            self._app.tk.call("tk", "scaling", told / 72)
         if finer or preference.dark != self.desktop_is_dark:
             self.desktop_is_dark = preference.dark
             self._app.show_look()

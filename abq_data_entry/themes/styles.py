@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from .boxes import use_boxes
 from .marks import use_marks
+from .tk_version import TK_9
 
 if TYPE_CHECKING:
     from .look import Look
+
+_NO_GRIP: dict[str, Any] = {"gripsize": 0} if TK_9 else {"gripcount": 0}
 
 
 def configure(style: ttk.Style, look: Look, root: tk.Misc) -> None:
@@ -227,7 +230,9 @@ def _lists(style: ttk.Style, look: Look) -> None:
     inside: tuple[str, Any] = ("Treeview.padding", {"sticky": "nswe", "children": [area]})
     frame: tuple[str, Any] = ("Treeview.field", {"sticky": "nswe", "border": "1", "children": [inside]})
     style.layout("Treeview", [frame])
-    style.configure("Treeview", bordercolor=p.border, lightcolor=p.surface, darkcolor=p.surface, padding=1)
+    style.configure("Treeview", bordercolor=p.border, lightcolor=p.surface, darkcolor=p.surface)
+    if not TK_9:  # which takes it for the padding of each cell, and lets their texts touch
+        style.configure("Treeview", padding=1)
     style.map(
         "Treeview", bordercolor=[("focus", p.accent)], lightcolor=[("focus", p.accent)], darkcolor=[("focus", p.accent)]
     )
@@ -238,7 +243,7 @@ def _lists(style: ttk.Style, look: Look) -> None:
         # No arrow buttons: a trough with a thumb in it, as desktops draw it now.
         style.layout(name, [(f"{orient}.Scrollbar.trough", {"sticky": "nswe", "children": [thumb]})])
         bare = {"troughcolor": p.bar, "bordercolor": p.bar, "lightcolor": p.border, "darkcolor": p.border}
-        style.configure(name, background=p.border, gripcount=0, width=round(look.line * 0.75), **bare)
+        style.configure(name, background=p.border, **_NO_GRIP, width=round(look.line * 0.75), **bare)
         style.map(
             name,
             background=[("active", p.muted), ("disabled", p.bar)],
@@ -246,7 +251,7 @@ def _lists(style: ttk.Style, look: Look) -> None:
             darkcolor=[("disabled", p.bar)],
         )
     style.configure("TPanedwindow", background=p.line)
-    style.configure("Sash", sashthickness=look.unit + 2, gripcount=0, background=p.bar, lightcolor=p.bar)
+    style.configure("Sash", sashthickness=look.unit + 2, **_NO_GRIP, background=p.bar, lightcolor=p.bar)
     bar = {"background": p.accent, "lightcolor": p.accent, "darkcolor": p.accent, "bordercolor": p.border}
     style.configure("Horizontal.TProgressbar", troughcolor=p.field, thickness=look.unit * 2, **bar)
     style.configure("TSeparator", background=p.line)

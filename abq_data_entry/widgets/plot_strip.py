@@ -144,7 +144,7 @@ class PlotStrip(tk.Canvas):
             self.create_text(middle, below, text=initials(technician), fill=ink, font="AbqSmall")
         elif current:
             pointer = [(middle - 5, below + 3), (middle + 5, below + 3), (middle, below - 3)]
-            self.create_polygon(pointer, fill=p.accent)
+            self.create_polygon(pointer, fill=p.accent, outline="")  # else Tk 9 draws one, in black
 
     def _plot_at(self, x: int, y: int) -> int | None:
         width, height, gap = self._size()

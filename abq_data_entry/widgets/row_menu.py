@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from tkinter import ttk
 from typing import Literal
 
+from ..themes import TK_9
+
 _KEYS = {"win32": "<App>", "x11": "<Menu>"}
 # The right button is the second one to Tk 8.6 on macOS, and the third one to Tk 9.
-_BUTTONS = {"aqua": ("<Button-2>" if tk.TkVersion < 8.7 else "<Button-3>", "<Control-Button-1>")}
+_BUTTONS = {"aqua": ("<Button-3>" if TK_9 else "<Button-2>", "<Control-Button-1>")}
 
 
 class RowMenu:

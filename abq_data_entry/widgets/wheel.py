@@ -7,13 +7,17 @@ whole lines here; what is less than a line is kept for the next event.
 
 from __future__ import annotations
 
+import re
 import tkinter as tk
 from collections.abc import Callable
+
+from ..themes import TK_9
 
 NOTCH = 120
 DOTS_A_LINE = 12
 LINES_A_NOTCH = 3
 _OLD_X11 = (("<Button-4>", NOTCH), ("<Button-5>", -NOTCH))
+_OF_A_WHEEL = re.compile(r"MouseWheel|TouchpadScroll|\bButton(Press)?-[4-7]\b")
 
 _SHIFT = 0x0001
 
@@ -39,7 +43,7 @@ class Wheel:
         self._scroll, self._across = scroll, across
         self._lines = lines
         self._left = 0.0
-        self._aqua_units = widget.tk.call("tk", "windowingsystem") == "aqua" and tk.TkVersion < 8.7
+        self._aqua_units = widget.tk.call("tk", "windowingsystem") == "aqua" and not TK_9
 
         def bind(sequence: str, action: Callable[[tk.Event], object]) -> None:
             if tag:
@@ -48,7 +52,7 @@ class Wheel:
                 widget.bind(sequence, action)
 
         bind("<MouseWheel>", self.turned)
-        if tk.TkVersion < 8.7:
+        if not TK_9:
             for sequence, delta in _OLD_X11:
                 bind(sequence, lambda event, delta=delta: self._turned(event, delta / NOTCH))  # type: ignore[misc]
         else:
@@ -92,6 +96,6 @@ def _signed(word: int) -> int:
 
 def ignore_wheel(widget: tk.Misc, class_name: str) -> None:
     """Take the wheel from all widgets of a class, such as the lists that would choose another value."""
-    for sequence in ("<MouseWheel>", "<Button-4>", "<Button-5>", "<TouchpadScroll>"):
-        if sequence != "<TouchpadScroll>" or tk.TkVersion >= 8.7:
+    for sequence in widget.bind_class(class_name):
+        if _OF_A_WHEEL.search(sequence):  # with Shift, Option or Control held down too
             widget.unbind_class(class_name, sequence)

@@ -41,6 +41,16 @@ def marks_in(field: tk.Misc) -> bool:
     return len(set(_colours(part))) > 1
 
 
+def colours(shown: Image.Image) -> set[str]:
+    """All colours of a picture."""
+    return {_name(each) for each in _colours(shown)}
+
+
+def colour_at(shown: Image.Image, x: int, y: int) -> str:
+    """The colour of one pixel."""
+    return _name(_at(shown, x, y))
+
+
 def _colours(shown: Image.Image) -> list[tuple[int, ...]]:
     return [_at(shown, x, y) for x in range(shown.width) for y in range(shown.height)]
 

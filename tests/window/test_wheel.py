@@ -1,17 +1,21 @@
-"""The wheel and the touchpad, by the events that Tk 8.6 sends here, and by what Tk 9 would hand over."""
+"""The wheel and the touchpad: real ones, the events that this Tk sends, and what the other one hands over."""
 
 from __future__ import annotations
 
+import subprocess
+import time
 import tkinter as tk
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from tkinter import ttk
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from abq_data_entry.themes import TK_9
 from abq_data_entry.widgets.wheel import DOTS_A_LINE, NOTCH, Wheel, dots, ignore_wheel
 
-old_tk = pytest.mark.skipif(tk.TkVersion >= 8.7, reason="Tk 9 sends no Button-4 and Button-5")
+old_tk = pytest.mark.skipif(TK_9, reason="Tk 9 sends no Button-4 and Button-5")
 
 
 @pytest.fixture
@@ -86,14 +90,66 @@ def test_two_fingers_go_by_lines_and_by_dots_across(root: tk.Tk) -> None:
     assert rolled.across == [-2] * DOTS_A_LINE
 
 
-@pytest.mark.skipif(tk.TkVersion < 8.7, reason="this Tk has no TouchpadScroll")
+@pytest.mark.skipif(not TK_9, reason="this Tk has no TouchpadScroll")
 def test_the_event_of_tk_9_arrives(root: tk.Tk) -> None:
     rolled = Rolled(root)
     rolled.turn("<TouchpadScroll>", delta=_touch(0, -2 * DOTS_A_LINE).delta)
     assert rolled.down == [2]
 
 
-def test_a_list_takes_no_wheel(root: tk.Tk) -> None:
+@pytest.mark.skipif(not TK_9, reason="this Tk has no TouchpadScroll")
+def test_dots_across_arrive_with_their_sign(root: tk.Tk) -> None:
+    rolled = Rolled(root)
+    for across in (-7, 5):
+        rolled.turn("<TouchpadScroll>", delta=_touch(across, 0).delta)
+    assert (rolled.down, rolled.across) == ([], [7, -5])
+
+
+@pytest.mark.parametrize(("button", "expected"), [(4, -3), (5, 3)])
+def test_a_real_wheel(root: tk.Tk, button: int, expected: int) -> None:
+    """As the X server sends it: what Tk makes of that is the version's own."""
+    rolled = Rolled(root)
+    x, y = rolled.canvas.winfo_rootx() + 20, rolled.canvas.winfo_rooty() + 20
+    entered = []
+    rolled.canvas.bind("<Motion>", lambda _event: entered.append(True))
+    subprocess.run(["xdotool", "mousemove", str(x), str(y), "mousemove_relative", "1", "1"], check=True)
+    _until(root, lambda: entered)
+    subprocess.run(["xdotool", "click", "--repeat", "2", "--delay", "1", str(button)], check=True)
+    _until(root, lambda: len(rolled.down) == 2)
+    assert rolled.down == [expected, expected]
+
+
+def _until(root: tk.Tk, condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 10
+    root.after(10000, lambda: None)  # something to wake up for
+    while not condition():
+        assert time.monotonic() < end
+        root.tk.dooneevent(0)
+
+
+WHEELS = [f"<{held}MouseWheel>" for held in ("", "Shift-", "Control-", "Option-", "Shift-Option-")]
+
+
+@pytest.mark.parametrize("sequence", [*WHEELS, "<Button-4>", "<Button-5>", "<Shift-Button-5>", "<TouchpadScroll>"])
+def test_a_list_takes_no_wheel(root: tk.Tk, sequence: str) -> None:
+    """Neither by Tk's own bindings of this version nor by those of another one."""
+    turned: list[str] = []
+    try:
+        root.bind_class("TCombobox", sequence, lambda event: turned.append(sequence))
+    except tk.TclError:
+        pytest.skip(f"this Tk has no {sequence}")
     ignore_wheel(root, "TCombobox")
-    for sequence in root.bind_class("TCombobox"):
-        assert "Wheel" not in sequence and "Touchpad" not in sequence and sequence not in ("<Button-4>", "<Button-5>")
+    box = ttk.Combobox(root, values=["one", "two", "three"])
+    box.pack()
+    box.current(1)
+    root.update()
+    for delta in (-NOTCH, NOTCH):
+        options: dict[str, Any] = {} if "Button" in sequence else {"delta": delta}
+        box.event_generate(sequence, x=5, y=5, **options)
+        root.update()
+    assert (turned, box.get()) == ([], "two")
+
+
+def test_a_list_keeps_its_buttons(root: tk.Tk) -> None:
+    ignore_wheel(root, "TCombobox")
+    assert {"<Button-1>", "<Double-Button-1>", "<B1-Motion>"} <= set(root.bind_class("TCombobox"))
