@@ -14,7 +14,7 @@ from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.display import VirtualDisplay
 from abq_data_entry.models import SQLModel
-from abq_data_entry.themes import contrast
+from abq_data_entry.themes import TK_9, contrast
 from abq_data_entry.themes.desktop import DesktopPreference
 from abq_data_entry.views.check_panel import Entering
 from abq_data_entry.views.date_line import DateQuestion
@@ -499,6 +499,7 @@ def _scaling_of_the_display(window: Window) -> Iterator[None]:
     window.app.tk.call("tk", "scaling", before)
 
 
+@pytest.mark.skipif(TK_9, reason="Tk 9 knows it from the start")
 @pytest.mark.usefixtures("_scaling_of_the_display")
 def test_a_screen_that_turns_out_to_be_fine_gets_a_larger_first_window(window: Window) -> None:
     before = window.app.winfo_width()
