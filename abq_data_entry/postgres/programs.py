@@ -11,6 +11,21 @@ from .errors import PostgresError
 
 _SUFFIX = ".exe" if sys.platform == "win32" else ""
 _CALLERS_OWN = re.compile(r"LC_.*|LANG|LANGUAGE|PG.*")
+# Where PostgreSQL's installers put each version: mostly not on the path.
+_USUAL = {
+    "linux": (
+        ("/usr/lib/postgresql", "*/bin"),  # Debian
+        ("/usr", "pgsql-*/bin"),  # Fedora, Red Hat
+        ("/usr/lib", "postgresql[0-9]*/bin"),  # SUSE
+    ),
+    "darwin": (
+        ("/opt/homebrew/opt", "postgresql@*/bin"),
+        ("/usr/local/opt", "postgresql@*/bin"),
+        ("/Library/PostgreSQL", "*/bin"),
+        ("/Applications/Postgres.app/Contents/Versions", "*/bin"),
+    ),
+    "win32": ((f"{os.environ.get('PROGRAMFILES', 'C:/Program Files')}/PostgreSQL", "*/bin"),),
+}
 
 
 def program(folder: Path, name: str) -> Path:
@@ -87,7 +102,7 @@ def _of_the_machine() -> list[Path]:
         found = shutil.which(name)
         if found:
             folders.append(Path(found).resolve().parent)
-    by_version = Path("/usr/lib/postgresql").glob("*/bin")
+    by_version = [each for folder, pattern in _USUAL.get(sys.platform, ()) for each in Path(folder).glob(pattern)]
     folders += sorted(by_version, key=lambda folder: _number(folder.parent.name), reverse=True)
     asked = shutil.which("pg_config")
     if asked and not folders:
@@ -109,7 +124,8 @@ def with_version(major: str) -> Path | None:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0
+    found = re.search(r"\d+", text)  # of 18, pgsql-18, postgresql@18
+    return int(found[0]) if found else 0
 
 
 def major_version(folder: Path) -> int:

