@@ -6,6 +6,7 @@ import tkinter as tk
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import NamedTuple
 
+from .network.destinations import DESTINATIONS
 from .themes import DENSITIES, THEMES, families
 
 FONT_SIZES = (8, 9, 10, 11, 12, 14, 16, 18, 20, 24)
@@ -48,8 +49,10 @@ MOVE_CHECK = Command("Move Check…", "move_check")
 CORRECT_MANY = Command("Correct Many…", "correct_many")
 WITHDRAWN = Command("Withdrawn Records", "show_withdrawn")
 WEATHER = Command("Update Weather Data", "update_weather_data", "Control-Shift-W", "Command-Shift-W")
-REST = Command("Upload CSV to corporate REST", "upload_to_corporate_rest", "Control-Shift-R", "Command-Shift-R")
-FTP = Command("Upload CSV to corporate FTP", "upload_to_corporate_ftp", "Control-Shift-F", "Command-Shift-F")
+UPLOADS = tuple(
+    Command(f"Upload CSV to corporate {each.name}", f"upload_to_corporate_{each.kind}", each.key, each.mac_key)
+    for each in DESTINATIONS
+)
 DELIVERIES = Command("Deliveries", "show_deliveries", "Control-Shift-D", "Command-Shift-D")
 MESSAGES = Command("Messages", "show_messages", "F8", "F8")
 ADMINISTRATION = Command(
@@ -81,7 +84,7 @@ EDIT_GROUPS = (
     (UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL), (TAKE_BACK,), (WITHDRAW, MOVE, MOVE_CHECK, CORRECT_MANY, WITHDRAWN)
 )  # a line between groups
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
-TOOLS_COMMANDS = (WEATHER, REST, FTP, DELIVERIES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
+TOOLS_COMMANDS = (WEATHER, *UPLOADS, DELIVERIES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
 GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, MISSING, HISTORY, EXTRACTS, AHEAD, REFRESH)
 FONT_COMMANDS = (LARGER, SMALLER, USUAL)
 HELP_COMMANDS = (HELP, KEYS)

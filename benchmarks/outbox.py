@@ -29,7 +29,8 @@ from abq_data_entry import network
 from abq_data_entry import outbox as room
 from abq_data_entry.models import SETTINGS, SQLModel
 from abq_data_entry.network import Uploads
-from abq_data_entry.outbox import Destination, Outbox, Sender
+from abq_data_entry.network.destinations import destination
+from abq_data_entry.outbox import Outbox, Place, Sender
 from benchmarks import dataset, table
 from benchmarks.options import Options
 from tests.fixtures.servers import BundledServer, bundled_server
@@ -144,9 +145,9 @@ class _Bench:
             return time.perf_counter() - begun
 
     def _put_in(self, box: Outbox, kind: str, server: BundledServer) -> None:
-        to = room.destination_of(kind, _settings(server))
+        to = destination(kind).place(_settings(server))
         for day in self._days:
-            box.add(Records(), day, Destination(kind, to.address), _LOGIN[0])
+            box.add(Records(), day, Place(kind, to.address), _LOGIN[0])
         room.record(box, self._model)
 
     def _deliver_despite(self, box: Outbox, clock: _Clock, opened: Callable[[], Uploads]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import folders, outbox
 from ..jobs import Job
+from ..network.destinations import destination
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,10 +75,10 @@ class Attempts:
         """
         outbox.require_usable(kind, self._values)
         known = outbox.known_version(self._model, date, kind)
-        destination = outbox.destination_of(kind, self._values)
+        place = destination(kind).place(self._values)
         head = outbox.heads_in(self._model)
         name = str(self._values["abq_upload_name"])
-        delivery = self._box.add(self._model, date, destination, username, known, head, name)
+        delivery = self._box.add(self._model, date, place, username, known, head, name)
         outbox.record(self._box, self._model)
         return self._send(delivery)
 
@@ -167,7 +168,7 @@ def again(identifiers: Sequence[str]) -> list[Delivery]:
 def require_same(box: Outbox, delivery: Delivery, values: Values) -> None:
     """Give a delivery up if the settings lead somewhere else by now: the login is for here. Raises `NotDelivered`."""
     try:
-        outbox.require_same(delivery.destination, values)
+        outbox.require_same(delivery.place, values)
     except outbox.SettingsUnusable as error:
         raise NotDelivered(delivery, error) from None
     except outbox.OutboxError as error:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
+
+from ..network.destinations import KINDS
 
 if TYPE_CHECKING:
     from .window import Application
@@ -57,8 +60,7 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
     return {
         **{name: command(callback) for name, callback in guarded.items()},
         "update_weather_data": application.update_weather_data,
-        "upload_to_corporate_rest": application.upload_to_corporate_rest,
-        "upload_to_corporate_ftp": application.upload_to_corporate_ftp,
+        **{f"upload_to_corporate_{kind}": partial(application.upload, kind) for kind in KINDS},
     }
 
 

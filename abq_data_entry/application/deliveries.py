@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import outbox
 from ..jobs import ANY, Job
+from ..network.destinations import destination
 from .attempts import Attempts, NotDelivered, Running, again, unfinished
 from .logins import Login, Logins, known_logins
 
@@ -15,19 +16,18 @@ if TYPE_CHECKING:
     from ..outbox import Delivery
     from .window import Application
 
-SUCCESS = {"REST": "{file} successfully uploaded to REST API.", "FTP": "{file} successfully uploaded to FTP"}
 BUSY_PAUSE_MS = 1000
 SHORTEST_PAUSE_MS = 500
 
 Values = Mapping[str, object]
-Begin = Callable[[str, Callable[[Job], Any], Callable[[Any], object], Callable[[BaseException], object]], None]
+Begin = Callable[[str, Callable[[Job], Any], Callable[[Any], object], Callable[[BaseException], object], str], None]
 
 
 class Deliveries:
     """What waits, on the Tk thread. A login is kept for the attempts that are planned, and in `Logins`; nowhere else.
 
-    `begin(name, work, done, failed)` runs a command in the background and shows it; `running(name)` tells whether
-    one of that name runs.
+    `begin(name, work, done, failed, remark)` runs a command in the background and shows it; `running(name)` tells
+    whether one of that name runs.
     """
 
     def __init__(self, application: Application, begin: Begin, running: Callable[[str], bool]) -> None:
@@ -53,7 +53,7 @@ class Deliveries:
 
     def upload(
         self,
-        name: str,
+        kind: str,
         date: datetime.date,
         values: Values,
         login: Login,
@@ -63,33 +63,32 @@ class Deliveries:
         model = self._app.data_model
         assert model is not None
         # A new version is made: the attempt that is planned for the older one has nothing left to do.
-        self.forget(name, outbox.extract_name(date))
+        self.forget(kind, outbox.extract_name(date))
 
         def work(job: Job) -> str:
-            return Attempts(model, values, name.lower(), login, self.attempts, job).first(
-                date, name.lower(), login[0]
-            )
+            return Attempts(model, values, kind, login, self.attempts, job).first(date, kind, login[0])
 
         def done(file: str) -> None:
-            self.logins.accepted(name, values, login)
-            self._delivered(name, file)
+            self.logins.accepted(kind, values, login)
+            self._delivered(kind, file)
 
         def ended_badly(error: BaseException) -> None:
-            if not isinstance(error, NotDelivered) or not self._mend(name, error, values, login):
+            if not isinstance(error, NotDelivered) or not self._mend(kind, error, values, login):
                 failed(error)
 
-        self._begin(name, work, done, ended_badly)
+        to = destination(kind)
+        self._begin(to.name, work, done, ended_badly, to.remark(values))
 
-    def forget(self, name: str, file_name: str) -> None:
+    def forget(self, kind: str, file_name: str) -> None:
         """Make no attempt at this file any more that was planned in this window."""
-        timer = self._timers.pop((name, file_name), None)
+        timer = self._timers.pop((kind, file_name), None)
         if timer is not None:
             self._app.after_cancel(timer)
 
     def forget_logins(self) -> None:
         """Forget the logins, those of the attempts that are planned too: what waits goes on when somebody logs in."""
-        for name, file_name in tuple(self._timers):
-            self.forget(name, file_name)
+        for kind, file_name in tuple(self._timers):
+            self.forget(kind, file_name)
         self.logins.forget_all(self._app.status.set)
 
     def offer(self) -> None:
@@ -103,40 +102,41 @@ class Deliveries:
         if not left:
             return
         these = [each for each in left if (each.kind, each.username) == (left[0].kind, left[0].username)]
-        name, values = left[0].kind.upper(), self.settings()
+        kind, values = left[0].kind, self.settings()
 
         def answered(login: Login | None) -> None:
             if login is not None:
-                self._send(name, these, values, login)
+                self._send(kind, these, values, login)
             self.log_in([each for each in left if each not in these])
 
-        self.logins.obtain(name, values, left[0].username, answered)
+        self.logins.obtain(kind, values, left[0].username, answered)
 
-    def _send(self, name: str, waiting: Sequence[Delivery], values: Values, login: Login) -> None:
+    def _send(self, kind: str, waiting: Sequence[Delivery], values: Values, login: Login) -> None:
         """Make one attempt at each of these, and plan the next ones."""
+        name = destination(kind).name
         if self._running(name):  # no retry: nothing was tried, our own attempt goes first
-            self._app.after(BUSY_PAUSE_MS, self._send, name, waiting, values, login)
+            self._app.after(BUSY_PAUSE_MS, self._send, kind, waiting, values, login)
             return
         model = self._app.data_model
         assert model is not None
         for each in waiting:
-            self.forget(name, each.name)
+            self.forget(kind, each.name)
 
         def done(result: tuple[list[str], list[NotDelivered]]) -> None:
             files, failures = result
             if files:
-                self.logins.accepted(name, values, login)
-                self._delivered(name, ", ".join(files))
+                self.logins.accepted(kind, values, login)
+                self._delivered(kind, ", ".join(files))
             told: list[NotDelivered] = []
             for each in failures:
                 if each.cause is None:  # a newer version took its place meanwhile
                     continue
                 reason = f"{each.delivery.name} was not sent by {name}: {each.told}"
                 self._app.status.set(" ".join(reason.split()))
-                if not self._mend(name, each, values, login):
+                if not self._mend(kind, each, values, login):
                     told.append(each)
             if told:
-                self._tell(name, told)
+                self._tell(kind, told)
 
         def broken(error: BaseException) -> None:
             from ..network import describe_failure
@@ -147,13 +147,15 @@ class Deliveries:
 
         self._begin(
             name,
-            lambda job: Attempts(model, values, name.lower(), login, self.attempts, job).all(waiting),
+            lambda job: Attempts(model, values, kind, login, self.attempts, job).all(waiting),
             done,
             broken,
+            destination(kind).remark(values),
         )
 
-    def _tell(self, name: str, failures: Sequence[NotDelivered]) -> None:
+    def _tell(self, kind: str, failures: Sequence[NotDelivered]) -> None:
         """An attempt that nobody waited for has failed: the status line alone would be overwritten by the next save."""
+        name = destination(kind).name
         what = "An extract" if len(failures) == 1 else f"{len(failures)} extracts"
         identifiers = [each.delivery.identifier for each in failures]
         self._app.messages.choice(
@@ -171,39 +173,39 @@ class Deliveries:
 
         self._app.jobs.submit("files", again, identifiers, done=self.log_in, failed=failed)
 
-    def _delivered(self, name: str, files: str) -> None:
-        self._app.status.set(SUCCESS[name].format(file=files))
-        self._app.messages.settled(f"Upload by {name}")
+    def _delivered(self, kind: str, files: str) -> None:
+        self._app.status.set(destination(kind).success.format(file=files))
+        self._app.messages.settled(f"Upload by {destination(kind).name}")
 
-    def _mend(self, name: str, failure: NotDelivered, values: Values, login: Login) -> bool:
+    def _mend(self, kind: str, failure: NotDelivered, values: Values, login: Login) -> bool:
         """Do what can be done about a failure; True if the user is asked about it, so that nothing has to be told."""
         if outbox.login_refused(failure.cause):
-            self.logins.refused(name, values, str(failure))
+            self.logins.refused(kind, values, str(failure))
         if failure.delivery.planned is not None:
-            self._plan(name, failure.delivery, values, login)
+            self._plan(kind, failure.delivery, values, login)
         fingerprint = outbox.unknown_host_key(failure.cause)
-        if not fingerprint or values["abq_sftp_host_key"]:  # which key it must be is settled: this is another one
+        trust = destination(kind).trust(values, fingerprint) if fingerprint else None
+        if trust is None:
             return False
-        trusting = {**values, "abq_sftp_host_key": fingerprint}
 
         def answered(trusted: bool) -> None:
             if trusted:
-                self._send(name, [failure.delivery], trusting, login)
+                self._send(kind, [failure.delivery], trust.settings, login)
             else:
                 self._app.status.set("Nothing was sent: the server's key isn't confirmed")
 
         from .host_key import ask_about_key
 
-        ask_about_key(self._app.messages, str(values["abq_ftp_host"]), fingerprint, answered)
+        ask_about_key(self._app.messages, trust.host, fingerprint, answered)
         return True
 
-    def _plan(self, name: str, delivery: Delivery, values: Values, login: Login) -> None:
+    def _plan(self, kind: str, delivery: Delivery, values: Values, login: Login) -> None:
         assert delivery.planned is not None
-        key = (name, delivery.name)
+        key = (kind, delivery.name)
 
         def attempt() -> None:
             self._timers.pop(key, None)
-            self._send(name, [delivery], values, login)
+            self._send(kind, [delivery], values, login)
 
         wait = delivery.planned - datetime.datetime.now(datetime.timezone.utc)
         self._timers[key] = self._app.after(max(SHORTEST_PAUSE_MS, int(wait.total_seconds() * 1000) + 1), attempt)
@@ -228,18 +230,18 @@ class Deliveries:
         now = datetime.datetime.now(datetime.timezone.utc)
         due: dict[tuple[str, Login], list[Delivery]] = {}
         for each in found:
-            name, login = each.kind.upper(), logins[each.identifier]
+            kind, login = each.kind, logins[each.identifier]
             if outbox.is_due(now, each.planned, each.changed):
-                due.setdefault((name, login), []).append(each)
+                due.setdefault((kind, login), []).append(each)
             else:
-                self._plan(name, each, values, login)
-        for (name, login), these in due.items():
-            self._send(name, these, values, login)
+                self._plan(kind, each, values, login)
+        for (kind, login), these in due.items():
+            self._send(kind, these, values, login)
 
     def _ask(self, found: Sequence[Delivery]) -> None:
         self._app.messages.choice(
             "Deliveries",
             "An extract waits to be delivered." if len(found) == 1 else f"{len(found)} extracts wait to be delivered.",
-            "\n".join(f"{each.name} by {each.kind.upper()}. {each.reason}".strip() for each in found),
+            "\n".join(f"{each.name} by {destination(each.kind).name}. {each.reason}".strip() for each in found),
             (("Deliver Now", lambda: self.log_in(list(found))), ("Later", None)),
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .. import outbox
+from ..network.destinations import destination
 from ..views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
 from ..views.side_window import brought_up
 from .attempts import Running, again, opened
@@ -60,7 +61,7 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
             application.jobs.submit("files", _give_up, identifier, done=given_up, failed=failed)
 
     def given_up(delivery: Delivery) -> None:
-        deliveries.forget(delivery.kind.upper(), delivery.name)
+        deliveries.forget(delivery.kind, delivery.name)
 
     def show_file(identifier: str) -> None:
         def shown(folder: Path) -> None:
@@ -128,7 +129,7 @@ def _row(box: Outbox, delivery: Delivery, running: Running | None) -> DeliveryRo
     cells = (
         f"{delivery.date}",
         f"{delivery.version}",
-        delivery.kind.upper(),
+        destination(delivery.kind).name,
         state,
         f"{delivery.changed.astimezone():%Y-%m-%d %H:%M}",
         " ".join(following.split()),
@@ -166,7 +167,7 @@ def _other_name(delivery: Delivery) -> str:
 def _receipt(delivery: Delivery, following: str) -> str:
     lines = [
         f"{delivery.name}, version {delivery.version}, {delivery.size:,} bytes, number {delivery.short}",
-        f"to {delivery.address} by {delivery.kind.upper()}, as {delivery.username}{_other_name(delivery)}",
+        f"to {delivery.address} by {destination(delivery.kind).name}, as {delivery.username}{_other_name(delivery)}",
         f"SHA-256 {delivery.sha256}",
         _once(f"{delivery.state.capitalize()}.", following),
     ]

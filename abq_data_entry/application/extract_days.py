@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..constants import FieldNames as F
+from ..network.destinations import DESTINATIONS, destination
 from ..widgets.extract_row import ShownDay
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ class ExtractDays:
 
         self._app.status_bar.extracts.offer(
             (
-                ("Upload to REST", app.callbacks["upload_to_corporate_rest"]),
-                ("Upload to FTP", app.callbacks["upload_to_corporate_ftp"]),
+                *((f"Upload to {to.name}", app.callbacks[f"upload_to_corporate_{to.kind}"]) for to in DESTINATIONS),
                 ("Export", export),
             )
         )
@@ -149,7 +149,7 @@ def _is_out(day: ExtractDay, kind: str) -> bool:
 def words(day: ExtractDay, kind: str = "") -> str:
     """What is to be said of a day where it is chosen: its records, and whether they went out."""
     count = "1 record" if day.records == 1 else f"{day.records:,} records"
-    told = [f"{each.upper()}: {_state(day, each)}" for each in ((kind,) if kind else day.destinations)]
+    told = [f"{destination(each).name}: {_state(day, each)}" for each in ((kind,) if kind else day.destinations)]
     return f"{count}. {'; '.join(told) or 'Not sent'}"
 
 

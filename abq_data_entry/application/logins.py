@@ -7,15 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import outbox
 from ..jobs import ANY
+from ..network.destinations import KINDS, destination
 from ..views import LoginDialog, Remember
 
 if TYPE_CHECKING:
     from ..outbox import Delivery
     from .window import Application
-
-TITLES = {"REST": "Login to ABQ Corporate REST API", "FTP": "Login to ABQ Corporate FTP"}
 
 Login = tuple[str, str]
 Values = Mapping[str, object]
@@ -32,7 +30,7 @@ class Found(NamedTuple):
 class Logins:
     """All of it on the Tk thread, except for the keyring, which may take as long as somebody needs to unlock it.
 
-    A *place* is where a login goes (`outbox.login_place`): if the settings lead to another one, it is asked for anew.
+    A *place* is where a login goes (`Destination.login_place`): if the settings lead to another, it is asked for anew.
     """
 
     def __init__(self, application: Application) -> None:
@@ -43,12 +41,12 @@ class Logins:
         self._to_remember: dict[str, Login] = {}
         self._keyring_silent = ""
 
-    def obtain(self, name: str, values: Values, username: str, then: Callable[[Login | None], object]) -> None:
-        """Call `then` with the login for REST or FTP by these settings: a known one, or what somebody enters.
+    def obtain(self, kind: str, values: Values, username: str, then: Callable[[Login | None], object]) -> None:
+        """Call `then` with the login for a destination by these settings: a known one, or what somebody enters.
 
         A login of somebody else than `username` doesn't count, unless that is empty. None: the dialog was cancelled.
         """
-        place = outbox.login_place(name.lower(), values)
+        place = destination(kind).login_place(values)
         known = self._accepted.get(place)
         if known is not None and username in ("", known[0]):
             then(known)
@@ -59,26 +57,26 @@ class Logins:
             if found.login is not None and place not in self._refused:
                 then(found.login)
             else:
-                self._ask(name, place, username, found, then)
+                self._ask(kind, place, username, found, then)
 
         if self._keyring_silent:
             looked_up(Found(None, self._keyring_silent))
             return
         self._app.jobs.submit(
-            ANY, look_up, name.lower(), username or self._usernames.get(place, ""), place, done=looked_up
+            ANY, look_up, kind, username or self._usernames.get(place, ""), place, done=looked_up
         )
 
-    def accepted(self, name: str, values: Values, login: Login) -> None:
+    def accepted(self, kind: str, values: Values, login: Login) -> None:
         """The server took this login: nothing is asked any more; if somebody wants that, the keyring has it too."""
-        place = outbox.login_place(name.lower(), values)
+        place = destination(kind).login_place(values)
         self._accepted[place] = login
         self._refused.pop(place, None)
         if self._to_remember.pop(place, None) == login:
-            self._app.jobs.submit(ANY, remember, name.lower(), login, place, done=self._tell)
+            self._app.jobs.submit(ANY, remember, kind, login, place, done=self._tell)
 
-    def refused(self, name: str, values: Values, reason: str) -> None:
+    def refused(self, kind: str, values: Values, reason: str) -> None:
         """The server didn't take the login: the next time it is asked for, with the reason."""
-        place = outbox.login_place(name.lower(), values)
+        place = destination(kind).login_place(values)
         self._accepted.pop(place, None)
         self._to_remember.pop(place, None)
         self._refused[place] = reason
@@ -92,7 +90,7 @@ class Logins:
         self._app.jobs.submit(ANY, forget, usernames, done=done)
 
     def _ask(
-        self, name: str, place: str, username: str, found: Found, then: Callable[[Login | None], object]
+        self, kind: str, place: str, username: str, found: Found, then: Callable[[Login | None], object]
     ) -> None:
         kept = found.login
         dialog: LoginDialog | None = None
@@ -104,18 +102,20 @@ class Logins:
                 if dialog is not None and dialog.remembers:
                     self._to_remember[place] = login
                 elif kept is not None:
-                    self._app.jobs.submit(ANY, forget_one, name.lower(), kept[0], done=self._tell)
+                    self._app.jobs.submit(ANY, forget_one, kind, kept[0], done=self._tell)
             then(login)
 
         user = username or self._usernames.get(place, "") or (kept[0] if kept else found.username)
         box, refused = Remember(kept is not None, found.why_not), self._refused.get(place, "")
 
+        title = f"Login to ABQ Corporate {destination(kind).title}"
+
         def make() -> LoginDialog:
             nonlocal dialog
-            dialog = LoginDialog(self._app, TITLES[name], refused, user, answered, box)
+            dialog = LoginDialog(self._app, title, refused, user, answered, box)
             return dialog
 
-        self._app.messages.open(TITLES[name], TITLES[name], refused, "Log In…", make, lambda: answered(None))
+        self._app.messages.open(title, title, refused, "Log In…", make, lambda: answered(None))
 
     def _note_silence(self, why_not: str) -> None:
         from ..keyring_store import SLOW
@@ -154,7 +154,7 @@ def known_logins(deliveries: Iterable[Delivery], values: Values) -> dict[str, Lo
         for each in deliveries:
             key = (each.kind, each.username)
             if key not in found:
-                found[key] = keyring_store.get(*key, outbox.login_place(each.kind, values))
+                found[key] = keyring_store.get(*key, destination(each.kind).login_place(values))
     except keyring_store.KeyringFailed:
         return {}
     logins = {each.identifier: found[each.kind, each.username] for each in deliveries}
@@ -189,7 +189,7 @@ def forget(usernames: Iterable[str]) -> str:
 
     count = 0
     try:
-        for kind in ("rest", "ftp"):
+        for kind in KINDS:
             for username in {"", _latest_user(kind), *usernames}:
                 count += keyring_store.forget(kind, username)
     except keyring_store.KeyringFailed as error:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..network.destinations import destination
 from .entry import reason_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Outdated:
 
     def send_again(self, old: OutdatedDelivery) -> None:
         """Make the extract of that day anew, and send it as a newer version."""
-        tools, name = self._app.tools, old.destination.upper()
+        tools, kind, name = self._app.tools, old.destination, destination(old.destination).name
         values = tools.deliveries.settings()
         if self._app.data_model is None or self._app.reconnecting.away:
             self._app.status.set("The extract can be made when the database is back")
@@ -62,10 +63,10 @@ class Outdated:
             if login is None:
                 self._app.status.set("Nothing was sent")
             elif tools.may_begin(name):
-                tools.deliveries.upload(name, old.date, values, login, failed)
+                tools.deliveries.upload(kind, old.date, values, login, failed)
 
         self._looked = 0.0
-        tools.deliveries.logins.obtain(name, values, "", answered)
+        tools.deliveries.logins.obtain(kind, values, "", answered)
 
     def _ask(self, offers: bool) -> None:
         model = self._app.data_model
@@ -90,7 +91,7 @@ class Outdated:
     def _tell(self, new: Sequence[OutdatedDelivery]) -> None:
         self._told |= {each.identifier for each in new}
         several = len(new) > 1
-        days = ", ".join(sorted({f"{each.date} by {each.destination.upper()}" for each in new}))
+        days = ", ".join(sorted({f"{each.date} by {destination(each.destination).name}" for each in new}))
 
         def send() -> None:
             if several:

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..network.destinations import KINDS
+
 if TYPE_CHECKING:
     from ..models import SQLModel
     from .window import Application
@@ -26,7 +28,7 @@ NO_LABS = (
 )
 _NO_BACKUP = "This login may not back the whole database up. The owner of the tables can, with the right CREATEDB."
 _NO_RESTORE = "This login may not replace this database by a backup. Its owner can, with the right CREATEDB."
-_UPLOADS = ("upload_to_corporate_rest", "upload_to_corporate_ftp")
+_UPLOADS = tuple(f"upload_to_corporate_{kind}" for kind in KINDS)
 
 
 class Permissions:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import outbox
 from ..jobs import ANY, Job
+from ..network.destinations import destination
 from ..widgets.focus import focused_widget
 from .attempts import NotDelivered
 from .backup import Backups
@@ -32,7 +33,6 @@ class Tools:
         self._app = application
         self._running: set[str] = set()
         self._asking: set[str] = set()
-        self._notes: dict[str, str] = {}
         self.deliveries = Deliveries(application, self._begin, self._running.__contains__)
         self.backups = Backups(application, self._begin, self.may_begin)
         self.damage = Damage(application, self.backups, self._begin)
@@ -94,79 +94,67 @@ class Tools:
 
     # -- the extract ------------------------------------------------------------------------------------
 
-    def upload_to_corporate_rest(self, date: datetime.date | None = None) -> None:
-        """Send a day's extract to the company's REST service; of which day, see :func:`extract_days.which_day`."""
-        self._upload("REST", date)
-
-    def upload_to_corporate_ftp(self, date: datetime.date | None = None) -> None:
-        """Send a day's extract to the company's FTP server; of which day, as with REST."""
-        host = str(self._app.settings["abq_ftp_host"].get())
-        how = tuple(str(self._app.settings[name].get()) for name in ("abq_transfer", "abq_ftp_security"))
-        self._notes["FTP"] = ", not encrypted" if how == ("ftp", "none") and not _is_this_machine(host) else ""
-        self._upload("FTP", date)
-
-    def _upload(self, name: str, date: datetime.date | None) -> None:
-        if name in self._asking or not self.may_begin(name):
+    def upload(self, kind: str, date: datetime.date | None = None) -> None:
+        """Send a day's extract to the destination of that kind; of which day, see :func:`extract_days.which_day`."""
+        if kind in self._asking or not self.may_begin(destination(kind).name):
             return
-        self._asking.add(name)
+        self._asking.add(kind)
 
         def found(days: datetime.date | list[ExtractDay] | None) -> None:
             if days is None:
-                self._asking.discard(name)
+                self._asking.discard(kind)
                 self._no_records()
             elif isinstance(days, datetime.date):
-                self._log_in(name, days)
+                self._log_in(kind, days)
             else:
-                self._ask_day(name, days)
+                self._ask_day(kind, days)
 
         def failed(reason: BaseException) -> None:
-            self._asking.discard(name)
-            self._upload_failed(name, reason)
+            self._asking.discard(kind)
+            self._upload_failed(kind, reason)
 
         if date is not None:
-            self._log_in(name, date)
+            self._log_in(kind, date)
         else:
-            self._app.extract_days.find(name.lower(), found, failed)
+            self._app.extract_days.find(kind, found, failed)
 
-    def _ask_day(self, name: str, days: list[ExtractDay]) -> None:
+    def _ask_day(self, kind: str, days: list[ExtractDay]) -> None:
         from ..views.day_choice import WHICH_DAY, DayDialog
         from .extract_days import words
 
         def given_up() -> None:
-            self._asking.discard(name)
+            self._asking.discard(kind)
             self._app.status.set("Nothing was sent")
 
-        title, told = f"Upload by {name}", [(each.date, words(each, name.lower())) for each in days]
+        title, told = f"Upload by {destination(kind).name}", [(each.date, words(each, kind)) for each in days]
 
         def make() -> DayDialog:
-            return DayDialog(self._app, title, "Send", told, lambda date: self._log_in(name, date), given_up)
+            return DayDialog(self._app, title, "Send", told, lambda date: self._log_in(kind, date), given_up)
 
         self._app.messages.open(title, WHICH_DAY, "", "Choose…", make, given_up)
 
-    def _log_in(self, name: str, date: datetime.date) -> None:
+    def _log_in(self, kind: str, date: datetime.date) -> None:
         values = self.deliveries.settings()
 
         def answered(login: Login | None) -> None:
-            self._asking.discard(name)
-            self._deliver(name, login, date, values)
+            self._asking.discard(kind)
+            self._deliver(kind, login, date, values)
 
-        self.deliveries.logins.obtain(name, values, "", answered)
+        self.deliveries.logins.obtain(kind, values, "", answered)
 
-    def _deliver(self, name: str, login: Login | None, date: datetime.date, values: Values) -> None:
+    def _deliver(self, kind: str, login: Login | None, date: datetime.date, values: Values) -> None:
         if login is None:
             self._app.status.set("Nothing was sent")
-            return
-        if not self.may_begin(name):
-            return
-        self.deliveries.upload(name, date, values, login, lambda error: self._upload_failed(name, error, date))
+        elif self.may_begin(destination(kind).name):
+            self.deliveries.upload(kind, date, values, login, lambda error: self._upload_failed(kind, error, date))
 
-    def _upload_failed(self, name: str, error: BaseException, date: datetime.date | None = None) -> None:
+    def _upload_failed(self, kind: str, error: BaseException, date: datetime.date | None = None) -> None:
         from ..network.failures import with_sentence
 
         if isinstance(error, outbox.NoRecords):
             self._no_records()
             return
-        reason = self._reason(error)
+        name, reason = destination(kind).name, self._reason(error)
         if isinstance(error, NotDelivered):
             reason = with_sentence(reason, error.next_attempt)
         self._app.status.set(f"The extract was not sent by {name}")
@@ -174,7 +162,7 @@ class Tools:
             f"Upload by {name}",
             f"The extract couldn't be sent by {name}. Your records are safe in the database.",
             reason,
-            retry=(lambda: self._upload(name, date)) if date is not None else None,
+            retry=(lambda: self.upload(kind, date)) if date is not None else None,
         )
 
     def _no_records(self) -> None:
@@ -204,9 +192,10 @@ class Tools:
         work: Callable[[Job], Any],
         done: Callable[[Any], object],
         failed: Callable[[BaseException], object],
+        remark: str = "",
     ) -> None:
         self._running.add(name)
-        self._app.status.set(f"{name}: running{self._notes.get(name, '')}…")
+        self._app.status.set(f"{name}: running{f', {remark}' if remark else ''}…")
 
         def cancel() -> None:
             job.cancel.set()
@@ -250,9 +239,3 @@ class Tools:
 def _load_network() -> None:
     for name in ("weather", "rest", "file_transfer"):
         importlib.import_module(f"..network.{name}", __package__)
-
-
-def _is_this_machine(host: str) -> bool:
-    from ..network import is_loopback
-
-    return is_loopback(host)

@@ -139,17 +139,20 @@ class Application(tk.Tk):
         return self._run("update_weather_data", self.tools.update_weather_data)
 
     def upload_to_corporate_rest(self, date: datetime.date | None = None) -> object:
-        """Send an extract to the REST service, in the background; asks for the login where it isn't known.
+        """Send an extract to the REST service, in the background."""
+        return self.upload("rest", date)
+
+    def upload_to_corporate_ftp(self, date: datetime.date | None = None) -> object:
+        """Send an extract to the FTP or SFTP server, in the background."""
+        return self.upload("ftp", date)
+
+    def upload(self, kind: str, date: datetime.date | None = None) -> object:
+        """Send an extract to the destination of that kind; asks for the login where it isn't known.
 
         That of ``date``, else of the form's day or one that is asked for: see :mod:`.extract_days`.
         """
-        command = self.tools.upload_to_corporate_rest
-        return self._run("upload_to_corporate_rest", lambda: self.waiting.agree(lambda: command(date), date))
-
-    def upload_to_corporate_ftp(self, date: datetime.date | None = None) -> object:
-        """Send an extract to the FTP or SFTP server, in the same way."""
-        command = self.tools.upload_to_corporate_ftp
-        return self._run("upload_to_corporate_ftp", lambda: self.waiting.agree(lambda: command(date), date))
+        upload = lambda: self.tools.upload(kind, date)  # noqa: E731
+        return self._run(f"upload_to_corporate_{kind}", lambda: self.waiting.agree(upload, date))
 
     def _run(self, name: str, action: Callable[[], object]) -> object:
         return self.messages.command(self.permissions.run)(name, action)

@@ -67,7 +67,7 @@ def _compare(terms: Terms, login: Login, transport: paramiko.Transport) -> Findi
 def _log_in(
     terms: Terms, login: Login, transport: paramiko.Transport, username: str, password: str
 ) -> Finding[ShellSession]:
-    from ..network.secure_shell import made_anew, private_key
+    from ..network.secure_shell import private_key, sanitized
     from ..network.shell_session import Login, enter
 
     file = str(terms.settings["abq_sftp_key_file"])
@@ -76,7 +76,7 @@ def _log_in(
     try:
         session = enter(terms.guard, entering, transport)
     except Exception as error:
-        failure = made_anew(error, login.host)
+        failure = sanitized(error, login.host)
     else:
         return Finding(session, f"{username} is logged in")
     raise failure
@@ -95,14 +95,14 @@ def _enter(session: ShellSession, folder: str, may_make: bool) -> Finding[None]:
 
 
 def _store(session: ShellSession) -> Finding[None]:
-    from ..network.secure_shell import made_anew
+    from ..network.secure_shell import sanitized
 
     name = tiny_file.new_name()
     try:
         with session.files.open(name, "wx") as file:
             file.write(tiny_file.CONTENT)
     except Exception as error:
-        failure = made_anew(error, "")
+        failure = sanitized(error, "")
     else:
         try:
             session.files.remove(name)

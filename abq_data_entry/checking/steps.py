@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeVar
 
-from ..network.failures import Cancelled, TimedOut, Told, describe_failure
+from ..network.failures import Cancelled, TimedOut, UserFacingError, describe_failure
 from ..network.guard import Guard
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Wanted:
     wait: float = WAIT
 
 
-class LoginMissing(Told, Exception):
+class LoginMissing(UserFacingError, Exception):
     """A login is wanted, and nobody gave one."""
 
 

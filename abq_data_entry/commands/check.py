@@ -1,4 +1,4 @@
-"""`check`: are the database, the weather feed, the REST service and the FTP or SFTP server reachable?"""
+"""`check`: are the database, the weather feed and the destinations of extracts reachable?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..network.destinations import DESTINATIONS, KINDS, destination
 from .outcome import NotDone, interrupt_sets
 from .passwords import Secrets, ask, ask_secretly, can_ask, login_for, password_from_stdin
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ..models import SettingsModel
     from . import Words
 
-_DESTINATIONS = ("database", "weather", "rest", "ftp")
+_DESTINATIONS = ("database", "weather", *KINDS)
 _WITHOUT_LOGIN = ("weather",)
 
 
@@ -23,7 +24,8 @@ def add_to(words: Words) -> None:
     word = words.add_parser(
         "check",
         help="check the connections, step by step",
-        description="Look whether the database, the weather feed, the REST service and the FTP or SFTP server can be "
+        description="Look whether the database, the weather feed, "
+        f"{' and '.join(f'the {each.service}' for each in DESTINATIONS)} can be "
         "reached: names, ports, certificates, answers, times. Each step is ok, slow or failed, with what to do. No "
         "record is ever sent; the output holds no secrets, and can go to the help desk as it is.",
         epilog="Exit code 0: all steps are ok or slow; 1: one failed. The logins come from where upload and the other "
@@ -93,9 +95,7 @@ class _Logins:
         raise LoginMissing(missing)
 
     def _delivery(self, kind: str) -> tuple[str, str]:
-        from .. import outbox
-
-        place = outbox.login_place(kind, self._settings.values())
+        place = destination(kind).login_place(self._settings.values())
         return login_for(kind, self._options.username, self._options.password_stdin, self._secrets, place)
 
     def _database(self) -> tuple[str, str]:

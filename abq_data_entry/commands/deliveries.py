@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import outbox as room
+from ..network.destinations import destination
 from .delivery_run import Run
 from .outbox import local, opened_outbox, record_later
 from .outcome import NotDone, reason
@@ -147,7 +148,7 @@ def _deliver(
     values = settings.values()
 
     def login(service: Service) -> tuple[str, str] | None:
-        place = room.login_place(service.kind, values)
+        place = destination(service.kind).login_place(values)
         if getattr(options, "unattended", False):
             return login_in_keyring(service.kind, service.username, place)
         return login_for(service.kind, service.username, options.password_stdin, secrets, place)

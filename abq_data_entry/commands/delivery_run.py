@@ -82,7 +82,7 @@ class Run:
     def _leads_there(self, delivery: Delivery) -> bool:
         """Tell whether the settings still lead where it is to go; else it is given up."""
         try:
-            room.require_same(delivery.destination, self._values)
+            room.require_same(delivery.place, self._values)
         except room.SettingsUnusable as error:
             self._note([delivery], str(error))
             return False

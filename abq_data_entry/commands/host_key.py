@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import outbox as room
+from ..network.destinations import destination
 from .passwords import ask, can_ask
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def sending(kind: str, values: Mapping[str, object], login: tuple[str, str]) -> 
     """
     with ExitStack() as opened:
         sender = opened.enter_context(room.sender(kind, values, *login))
-        may_ask = can_ask() and not values["abq_sftp_host_key"]
+        may_ask = can_ask()
 
         def send(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
             nonlocal sender, may_ask
@@ -38,11 +39,11 @@ def sending(kind: str, values: Mapping[str, object], login: tuple[str, str]) -> 
                 return
             except Exception as error:
                 fingerprint = room.unknown_host_key(error) if may_ask else ""
-                may_ask = may_ask and not fingerprint
-                if not fingerprint or not _trusts(str(values["abq_ftp_host"]), fingerprint):
+                trust = destination(kind).trust(values, fingerprint) if fingerprint else None
+                may_ask = may_ask and trust is None
+                if trust is None or not _trusts(trust.host, fingerprint):
                     raise
-            trusting = {**values, "abq_sftp_host_key": fingerprint}
-            sender = opened.enter_context(room.sender(kind, trusting, *login))
+            sender = opened.enter_context(room.sender(kind, trust.settings, *login))
             sender(path, name=name, progress=progress, cancel=cancel)
 
         yield send

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import folders
 from .. import outbox as room
+from ..network.destinations import destination
 from .outcome import NotDone, reason
 from .passwords import Secrets
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from ..outbox import Delivery, Outbox, Progress, Send
 
 log = logging.getLogger(__name__)
-
-SUCCESS = {"rest": "{file} successfully uploaded to REST API.", "ftp": "{file} successfully uploaded to FTP"}
 
 
 def opened_outbox() -> Outbox:
@@ -58,7 +57,7 @@ def outcome_of(delivery: Delivery, error: BaseException | None) -> str:
     from ..network.failures import with_sentence
 
     if delivery.state == "delivered":
-        return SUCCESS[delivery.kind].format(file=delivery.name)
+        return destination(delivery.kind).success.format(file=delivery.name)
     if delivery.state == "cancelled":
         raise error if isinstance(error, Exception) else NotDone(delivery.reason)
     if isinstance(error, room.OutboxError):  # the file itself: another attempt wouldn't help

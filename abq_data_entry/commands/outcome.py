@@ -38,7 +38,7 @@ def reason(error: BaseException) -> str:
     if isinstance(error, DatabaseError | PostgresError):
         log.error("%s: %s", type(error).__name__, error.detail)
         return str(error)
-    if isinstance(error, network.Told):
+    if isinstance(error, network.UserFacingError):
         log.error("%s", type(error).__name__)
     else:
         log.critical("not foreseen", exc_info=error)

@@ -7,9 +7,10 @@ import datetime
 from typing import TYPE_CHECKING
 
 from ..keyring_store import service_name
+from ..network.destinations import DESTINATIONS, KINDS, destination
 from .days import add_date_option
 from .host_key import sending
-from .outbox import SUCCESS, opened_outbox, outcome_of
+from .outbox import opened_outbox, outcome_of
 from .outcome import NotDone, interrupt_sets
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for
 
@@ -27,13 +28,14 @@ def add_to(words: Words) -> None:
     word = words.add_parser(
         "upload",
         help="deliver the extract of a day",
-        description="Make the extract of a day and deliver it to the company's REST service or FTP server.",
+        description="Make the extract of a day and deliver it to the company: to its "
+        f"{' or '.join(each.service for each in DESTINATIONS)}.",
         epilog="If it fails for a reason that may pass, it waits in the outbox: see the word deliveries. "
         f"The password comes from --password-stdin, else from {DELIVERY_VARIABLE}, else from the system's "
-        f"keyring (as {service_name('rest')} or {service_name('ftp')}), else it is asked for.",
+        f"keyring (as {' or '.join(map(service_name, KINDS))}), else it is asked for.",
         allow_abbrev=False,
     )
-    word.add_argument("destination", choices=tuple(SUCCESS))
+    word.add_argument("destination", choices=KINDS)
     add_date_option(word)
     word.add_argument("--username", default="", metavar="U", help="who logs in there (default: asked for)")
     word.add_argument("--password-stdin", action="store_true", help="the first line of standard input is the password")
@@ -53,11 +55,11 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
             raise NotDone(f"There are no records to upload of {date}.{others}")
         outbox, values = opened_outbox(), settings.values()
         room.require_usable(kind, values)
-        place = room.login_place(kind, values)
+        place = destination(kind).login_place(values)
         login = login_for(kind, options.username, options.password_stdin, secrets, place)
         known = room.known_version(model, date, kind)
         try:
-            to, head = room.destination_of(kind, values), room.heads_in(model)
+            to, head = destination(kind).place(values), room.heads_in(model)
             delivery = outbox.add(model, date, to, login[0], known, head, str(values["abq_upload_name"]))
         except room.NoRecords:
             raise NotDone(f"There are no records to upload of {date}.") from None

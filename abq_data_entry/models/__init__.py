@@ -42,8 +42,9 @@ if TYPE_CHECKING:
         Withdrawn,
     )
     from abq_data_entry.models.selection import SORTABLE, PositionIndex, Selection
-    from abq_data_entry.models.settings import SETTINGS, Setting, SettingsModel
+    from abq_data_entry.models.settings import SETTINGS, SettingsModel
     from abq_data_entry.models.sql import SQLModel
+    from abq_data_entry.setting import Setting
 
 _ROOMS = {
     "csv_file": ("CSVModel",),

@@ -4,55 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from abq_data_entry.constants import SETTINGS_FILE
 from abq_data_entry.folders import config_folder, replacement
 from abq_data_entry.models.setting_names import likely, line_of
-from abq_data_entry.remote_names import EXTRACT_PATTERN, folder_problem, name_problem
+from abq_data_entry.network.destinations import DESTINATIONS
+from abq_data_entry.remote_names import EXTRACT_PATTERN, name_problem
+from abq_data_entry.setting import Setting
 
-_TYPES: Mapping[str, type] = {"bool": bool, "int": int, "str": str}
 _LARGEST_FILE = 1024 * 1024
 _OF_THE_DATABASE = "db_"
-
-
-class Setting(NamedTuple):
-    """One setting: what it is when nobody set it, and what it may be. `choices` are the only values it can take.
-
-    `check` returns why a text can't be used, as the end of a sentence. A file that says such a text isn't overruled by
-    the default, which would send files elsewhere: whatever uses the setting refuses it.
-    """
-
-    name: str
-    default: bool | int | str
-    minimum: int | None = None
-    maximum: int | None = None
-    choices: tuple[str, ...] = ()
-    check: Callable[[str], str | None] | None = None
-
-    @property
-    def type(self) -> str:
-        """The name of the type, as the file says it: bool, int or str."""
-        return type(self.default).__name__
-
-    def problem(self, value: object) -> str | None:
-        """Return why it can't be `value`, as the end of a sentence; `None` if it can."""
-        if type(value) is not _TYPES[self.type]:
-            return f"must be of the type {self.type}, not {type(value).__name__}"
-        if self.choices and value not in self.choices:
-            return f"must be one of {', '.join(self.choices)}"
-        if isinstance(value, int) and not isinstance(value, bool):
-            if self.minimum is not None and value < self.minimum:
-                return f"must be at least {self.minimum}"
-            if self.maximum is not None and value > self.maximum:
-                return f"must be at most {self.maximum}"
-        return self.refusal(value)
-
-    def refusal(self, value: object) -> str | None:
-        """Return what `check` says of the value."""
-        return self.check(value) if self.check is not None and isinstance(value, str) else None
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -86,23 +49,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("network_timeout", 60, 1, 3600),
     Setting("network_proxy", ""),
     Setting("abq_audit_companion", False),
-    Setting("abq_auth_url", "http://localhost:8000/auth"),
-    Setting("abq_upload_url", "http://localhost:8000/upload"),
-    Setting("abq_ftp_host", "localhost"),
-    Setting("abq_ftp_port", 2100, 1, 65535),
-    Setting("abq_ftp_folder", "", check=folder_problem),
     Setting("abq_upload_name", EXTRACT_PATTERN, check=name_problem),
-    Setting("abq_ftp_security", "", choices=("", "none", "explicit", "implicit")),
-    Setting("abq_ftp_passive", True),
     Setting("abq_ca_file", ""),
-    Setting("abq_client_certificate", ""),
-    Setting("abq_transfer", "ftp", choices=("ftp", "sftp")),
-    Setting("abq_sftp_port", 22, 1, 65535),
-    Setting("abq_sftp_host_key", ""),
-    Setting("abq_sftp_known_hosts", ""),
-    Setting("abq_sftp_key_file", ""),
+    *(setting for destination in DESTINATIONS for setting in destination.settings),
 )
-"""All settings, with the defaults of the contract. A new one is added here and nowhere else."""
+"""All settings, with the defaults of the contract. A new one is added here, or to its destination."""
 
 
 def _defaults() -> dict[str, dict[str, object]]:

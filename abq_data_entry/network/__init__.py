@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from .failures import Cancelled, FileChanged, InvalidInput, Told, describe_failure
+    from .failures import Cancelled, FileChanged, InvalidInput, UserFacingError, describe_failure
     from .file_transfer import FtpUploads, TransferIncomplete, ftp_security, upload_to_corporate_ftp
     from .guard import is_loopback
     from .pauses import Pauses
@@ -46,9 +46,9 @@ __all__ = [
     "Pauses",
     "RestUploads",
     "SftpUploads",
-    "Told",
     "TransferIncomplete",
     "Uploads",
+    "UserFacingError",
     "WeatherBusy",
     "WeatherError",
     "describe_failure",
@@ -74,7 +74,7 @@ _HOMES = {
     "Pauses": "pauses",
     "RestUploads": "rest",
     "SftpUploads": "secure_shell",
-    "Told": "failures",
+    "UserFacingError": "failures",
     "TransferIncomplete": "file_transfer",
     "Uploads": "uploads",
     "WEATHER_URL": "weather",

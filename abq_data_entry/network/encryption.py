@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from .failures import InvalidInput, Told
+from .failures import InvalidInput, UserFacingError
 
 _EXPIRED, _NOT_YET, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64  # X509_V_ERR_… of OpenSSL
 
 
-class CertificateRefused(Told, ssl.SSLError):
+class CertificateRefused(UserFacingError, ssl.SSLError):
     """The server's certificate isn't one to trust; no name, password or file was sent."""
 
     def __init__(self, message: str) -> None:

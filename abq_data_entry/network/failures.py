@@ -11,39 +11,57 @@ from collections.abc import Iterator
 from types import ModuleType
 
 
-class Told:
-    """Marks an error whose text is already one or two sentences for people, without any secret in it."""
+class UserFacingError:
+    """Marks an error whose text is already one or two sentences for people, without any secret in it.
+
+    Beside that it says what follows from it: `transient`, whether the same may succeed later without anybody doing
+    something; `login_refused`, whether another user name or password may help; `retry_after`, when the server wants to
+    be asked again, in its own words (RFC 9110, 10.2.3); `fingerprint`, of the key of a server that was never seen.
+    """
+
+    transient = False
+    login_refused = False
+    retry_after = ""
+    fingerprint = ""
 
 
-class Cancelled(Told, Exception):
+class Cancelled(UserFacingError, Exception):
     """The caller's `cancel` event was set: the transfer was given up."""
 
     def __init__(self, message: str = "Cancelled.") -> None:
         super().__init__(message)
 
 
-class InvalidInput(Told, ValueError):
+class InvalidInput(UserFacingError, ValueError):
     """A station, an address, a name or a number that can't be used; nothing was sent."""
 
 
-class FileChanged(Told, OSError):
+class FileChanged(UserFacingError, OSError):
     """The file became shorter, longer or different while it was being sent."""
 
 
-class HostUnknown(Told, socket.gaierror):
+class HostUnknown(UserFacingError, socket.gaierror):
     """The name lookup had no answer for the host."""
 
+    transient = True
 
-class HostRefused(Told, ConnectionRefusedError):
+
+class HostRefused(UserFacingError, ConnectionRefusedError):
     """Nothing listens at that port of the host."""
 
+    transient = True
 
-class HostUnreachable(Told, OSError):
+
+class HostUnreachable(UserFacingError, OSError):
     """No way to the host."""
 
+    transient = True
 
-class TimedOut(Told, TimeoutError):
+
+class TimedOut(UserFacingError, TimeoutError):
     """The other side took too long: to connect, to answer, or to take the next bytes."""
+
+    transient = True
 
 
 def describe_failure(error: BaseException) -> str:
@@ -54,7 +72,7 @@ def describe_failure(error: BaseException) -> str:
     """
     links = list(causes(error))
     for link in links:
-        if isinstance(link, Told):
+        if isinstance(link, UserFacingError):
             return getattr(link, "strerror", None) or str(link)  # the text without the number
     for describe in (_proxy_refusal, _certificate, _ftp_reply, _http_status, _disk, _file, _connection, _answer, _rest):
         for link in links:

@@ -9,10 +9,10 @@ import ssl
 import threading
 
 from . import encryption
-from .failures import Cancelled, FileChanged, InvalidInput, Told
+from .failures import Cancelled, FileChanged, InvalidInput, UserFacingError
 from .ftp_facts import TransferIncomplete
 from .ftp_login import Login, ftp_security, log_in
-from .ftp_replies import EncryptionWanted, ServerBusy, read_anew
+from .ftp_replies import read_anew
 from .ftp_session import Session
 from .ftp_store import Store
 from .guard import Guard
@@ -21,13 +21,12 @@ from .uploads import TIMEOUT, StoredUploads, checked_folder
 
 __all__ = ["TIMEOUT", "FtpUploads", "TransferIncomplete", "TransferStopped", "ftp_security", "upload_to_corporate_ftp"]
 
-_LOGIN_REFUSED = ("430", "530")
 # The session ends, after a while without a command, say; the data's connection; the server gave the file up, as many
 # do after a cut (RFC 959).
 _BROKEN = ("421", "426", "451")
 
 
-class TransferStopped(Told, ftplib.Error):
+class TransferStopped(UserFacingError, ftplib.Error):
     """The file changed while it was sent; what arrived was removed where the server permits."""
 
 
@@ -120,11 +119,10 @@ class FtpUploads(StoredUploads[Session]):
         session.delete(name)
 
     def _in_words(self, error: Exception) -> Exception:
-        return _made_anew(error, self._login)
+        return _sanitized(error, self._login)
 
     def _is_refusal(self, error: Exception) -> bool:
-        refused = isinstance(error, ftplib.Error) and str(error)[:3] in _LOGIN_REFUSED
-        return refused and not isinstance(_made_anew(error, self._login), ServerBusy | EncryptionWanted)
+        return getattr(self._in_words(error), "login_refused", False)
 
     def _is_break(self, error: Exception) -> bool:
         if isinstance(error, ftplib.Error):
@@ -142,11 +140,11 @@ def _check_input(host: str, port: int, user: str, password: str) -> None:
         raise InvalidInput(f"{port} is not a port: it must be from 1 to 65535. Check the setting abq_ftp_port.")
 
 
-def _made_anew(error: Exception, login: Login) -> Exception:
+def _sanitized(error: Exception, login: Login) -> Exception:
     """Return the error without its origin; a reply that repeats the password is passed on without it."""
     if isinstance(error, FileChanged):
         return TransferStopped(str(error))
-    if isinstance(error, ftplib.Error) and not isinstance(error, Told):
+    if isinstance(error, ftplib.Error) and not isinstance(error, UserFacingError):
         reply = str(error).replace(login.password, "…") if login.password else str(error)
         return read_anew(type(error)(reply), login.host, login.security)
     if isinstance(error, ValueError) and not isinstance(error, OSError):  # certificate errors are both

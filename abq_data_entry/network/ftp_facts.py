@@ -7,15 +7,17 @@ import contextlib
 import ftplib
 import re
 
-from .failures import Told
+from .failures import UserFacingError
 from .ftp_session import Session
 from .source import SourceFile
 
 TELL_DIGESTS = frozenset(("HASH", "XSHA256"))
 
 
-class TransferIncomplete(Told, ftplib.Error):
+class TransferIncomplete(UserFacingError, ftplib.Error):
     """The server said it was done, but the file there isn't known to be whole."""
+
+    transient = True
 
 
 def confirm(session: Session, name: str, source: SourceFile, expected: str) -> None:

@@ -8,12 +8,12 @@ import ftplib
 
 from abq_data_entry.remote_names import folders_in
 
-from .failures import Told, with_what_was_said
+from .failures import UserFacingError, with_what_was_said
 from .ftp_replies import said
 from .ftp_session import Session
 
 
-class FolderRefused(Told, ftplib.error_perm):
+class FolderRefused(UserFacingError, ftplib.error_perm):
     """The folder isn't there and can't be made, or may not be entered; nothing was sent."""
 
 

@@ -3,7 +3,7 @@
 import ftplib
 import re
 
-from .failures import Told, with_what_was_said
+from .failures import UserFacingError, with_what_was_said
 
 _CODE = re.compile(r"^\d{3}[ -]", re.MULTILINE)
 _TOO_MANY = re.compile(
@@ -13,18 +13,21 @@ _TOO_MANY = re.compile(
 )
 _WRONG_LOGINS = re.compile(r"(?i)fail|attempt|incorrect|invalid|wrong|password")
 _WANTS_ENCRYPTION = re.compile(r"(?i)encrypt|\b(TLS|SSL|FTPS)\b|\bAUTH first|clear ?text|plain FTP")
+_WRONG_LOGIN = ("430", "530")
 _REFUSED = ("421", "500", "502", "503", "522", "530", "533", "534", "536", "550")
 
 
-class ServerBusy(Told, ftplib.error_temp):
+class ServerBusy(UserFacingError, ftplib.error_temp):
     """The server has too many connections, whatever number it says that with."""
 
+    transient = True
 
-class EncryptionWanted(Told, ftplib.error_perm):
+
+class EncryptionWanted(UserFacingError, ftplib.error_perm):
     """The server takes nothing in the clear."""
 
 
-class NotFtp(Told, ftplib.error_proto):
+class NotFtp(UserFacingError, ftplib.error_proto):
     """What answers isn't an FTP server."""
 
 
@@ -34,10 +37,10 @@ def said(reply: str) -> str:
 
 
 def read_anew(error: ftplib.Error, host: str, security: str) -> ftplib.Error:
-    """Return what a refusal really is; the error itself where its number says it right."""
+    """Return what a refusal really is; the error itself, with what follows from it, where its number says it right."""
     reply = str(error)
     code = reply[:3]
-    if isinstance(error, Told) or not isinstance(error, ftplib.error_perm | ftplib.error_temp):
+    if isinstance(error, UserFacingError) or not isinstance(error, ftplib.error_perm | ftplib.error_temp):
         return error
     if security == "none" and code in _REFUSED and _WANTS_ENCRYPTION.search(reply):
         sentence = (
@@ -48,4 +51,7 @@ def read_anew(error: ftplib.Error, host: str, security: str) -> ftplib.Error:
     if code in ("530", "421") and _TOO_MANY.search(reply) and not _WRONG_LOGINS.search(reply):
         sentence = f"{host} has too many connections at the moment ({code}). Try again in a few minutes."
         return ServerBusy(with_what_was_said(sentence, said(reply)))
+    wrong_login = code in _WRONG_LOGIN
+    transient = isinstance(error, ftplib.error_temp) and not wrong_login
+    vars(error).update(transient=transient, login_refused=wrong_login)  # as `UserFacingError` has them
     return error

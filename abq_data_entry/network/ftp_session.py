@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from . import encryption, ftp_replies
 from .connecting import POLL
-from .failures import TimedOut, Told, with_what_was_said
+from .failures import TimedOut, UserFacingError, with_what_was_said
 from .ftp_replies import NotFtp
 from .guard import Guard
 
@@ -25,11 +25,11 @@ _LONGEST_SILENCE = 10.0  # seconds until the welcome
 _LAST_WORD = 5.0  # seconds for the server to say why it ended a transfer
 
 
-class EncryptionMissing(Told, ftplib.Error):
+class EncryptionMissing(UserFacingError, ftplib.Error):
     """The server doesn't encrypt what was to be encrypted."""
 
 
-class NoPassiveMode(Told, ftplib.error_perm):
+class NoPassiveMode(UserFacingError, ftplib.error_perm):
     """The server doesn't say where it listens for the data."""
 
 
@@ -161,7 +161,7 @@ class Session(ftplib.FTP):
     def _not_passive(self, refused: ftplib.Error) -> ftplib.Error:
         """Return the error of a server with neither way of passive mode; what else a refusal may mean stays one."""
         if not isinstance(refused, ftplib.error_perm) or isinstance(
-            ftp_replies.read_anew(refused, self.host, self._security), Told
+            ftp_replies.read_anew(refused, self.host, self._security), UserFacingError
         ):
             return refused
         sentence = (
@@ -238,7 +238,8 @@ class Session(ftplib.FTP):
         try:
             yield
         except OSError as error:
-            if self.guard.verdict() or self.sock is None or isinstance(error, Told | ssl.SSLCertVerificationError):
+            is_told = isinstance(error, UserFacingError | ssl.SSLCertVerificationError)
+            if is_told or self.guard.verdict() or self.sock is None:
                 raise
             self.sock.settimeout(_LAST_WORD)
             with contextlib.suppress(OSError, EOFError, ftplib.error_proto):

@@ -12,23 +12,26 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 _LONGEST = datetime.timedelta(days=1)  # what wants more has its clock or its mind wrong
+CENTURY = datetime.timedelta(days=36500)
 _LARGEST_FILE = 64 * 1024
 
 
-def retry_after(text: str, now: datetime.datetime | None = None) -> datetime.datetime | None:
+def retry_after(
+    text: str, now: datetime.datetime | None = None, longest: datetime.timedelta = _LONGEST
+) -> datetime.datetime | None:
     """Return the moment before which nothing is to be asked; None if the header names none that lies ahead."""
     now = now or datetime.datetime.now(datetime.timezone.utc)
     text = text.strip()
     try:
         if text.isascii() and text.isdigit():
-            until = now + min(datetime.timedelta(seconds=int(text[:9])), _LONGEST)
+            until = now + min(datetime.timedelta(seconds=int(text[:9])), longest)
         else:
             until = parsedate_to_datetime(text)
             if until.tzinfo is None:
                 until = until.replace(tzinfo=datetime.timezone.utc)  # the header has no other zone than GMT
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return min(until, now + _LONGEST) if until > now else None
+    return min(until, now + longest) if until > now else None
 
 
 class Pauses:

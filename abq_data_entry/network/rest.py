@@ -28,7 +28,6 @@ from .rest_connections import GuardedAdapter
 from .source import Progress, SourceFile
 from .uploads import TIMEOUT, Uploads
 
-_LOGIN_REFUSED = (401, 403)
 _MOST_REDIRECTS = 3
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 
@@ -115,19 +114,9 @@ class RestUploads(Uploads):
         self._logged_in = False
         self._headers: Mapping[str, str] = {}
 
-    def upload(
-        self,
-        filepath: str | os.PathLike[str],
-        *,
-        name: str | None = None,
-        identifier: str | None = None,
-        progress: Progress | None = None,
-        cancel: threading.Event | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """As `Uploads.upload`; `headers`: more of them for this file's PUT, with printable values."""
-        self._headers = headers or {}
-        super().upload(filepath, name=name, identifier=identifier, progress=progress, cancel=cancel)
+    def take_along(self, headers: Mapping[str, str]) -> bool:
+        self._headers = headers
+        return True
 
     def log_in(self, cancel: threading.Event | None = None) -> None:
         """Log in and send no file: the next one uses this login. Raises what `upload` raises."""
@@ -188,12 +177,13 @@ class RestUploads(Uploads):
             failure = guard.verdict() or _with_the_certificate(error, guard, self._urls, self._proxy)
             if isinstance(failure, Cancelled):
                 return failure
-            told = rest_answers.made_anew(failure)
+            told = rest_answers.sanitized(failure)
             return _encrypted_there(error, guard, self._urls, self._proxy) or told
 
     def _deliver(self, source: SourceFile, guard: Guard, key: str) -> None:
         body = Multipart(source, guard)
-        headers = {**self._headers, "Content-Type": body.content_type, "Idempotency-Key": f'"{key}"'}
+        more, self._headers = self._headers, {}
+        headers = {**more, "Content-Type": body.content_type, "Idempotency-Key": f'"{key}"'}
         if body.content_digest is not None:
             headers["Content-Digest"] = body.content_digest
         may_be_dead = self._logged_in
@@ -236,8 +226,8 @@ class RestUploads(Uploads):
                 self._conceal,
             )
         except RestStatusError as error:
-            if response.status_code in _LOGIN_REFUSED or response.status_code < 300:
-                self._refusal = rest_answers.made_anew(error)
+            if response.status_code in rest_answers.LOGIN_REFUSED or response.status_code < 300:
+                self._refusal = rest_answers.sanitized(error)
             raise
         self._logged_in = True
 

@@ -21,7 +21,7 @@ from .failures import (
     FileChanged,
     HostUnknown,
     HostUnreachable,
-    Told,
+    UserFacingError,
     causes,
     describe_failure,
     http_status_in_words,
@@ -29,34 +29,49 @@ from .failures import (
 )
 from .rest_body import Multipart
 
+LOGIN_REFUSED = (401, 403)
+_BUSY = (408, 425, 429)
 _LARGEST_ANSWER = 64 * 1024
 _LARGEST_PAGE = 4 * 1024 * 1024
 _LOGIN_PAGE = re.compile(rb"<form\b|<input\b[^>]{0,500}\btype\s*=\s*[\"']?password", re.IGNORECASE)
 _DIGEST = re.compile(r"(?i)\bsha-256=:?([A-Za-z0-9+/]{43}=)")
 
 
-class RestError(Told, requests.RequestException):
+class RestError(UserFacingError, requests.RequestException):
     """The delivery failed; the text says why."""
 
 
-class RestStatusError(Told, requests.HTTPError):
+class RestStatusError(UserFacingError, requests.HTTPError):
     """The server answered, but not with success; `response` has the status and headers, nothing that was sent."""
 
+    def __init__(self, sentence: str, response: requests.Response) -> None:
+        super().__init__(sentence, response=response)
+        self.transient = response.status_code in _BUSY or 500 <= response.status_code < 600
+        # A success by its status that is none: a login page stood in place of the answer.
+        self.login_refused = response.status_code in LOGIN_REFUSED or response.status_code == 200
+        self.retry_after = response.headers.get("Retry-After", "")
 
-class RestConnectionError(Told, requests.ConnectionError):
+
+class RestConnectionError(UserFacingError, requests.ConnectionError):
     """There was no connection, or it broke."""
 
+    transient = True
 
-class RestIncomplete(Told, requests.ConnectionError):
+
+class RestIncomplete(UserFacingError, requests.ConnectionError):
     """The server took something, but not what was sent."""
 
+    transient = True
 
-class RestCertificateError(Told, requests.exceptions.SSLError):
+
+class RestCertificateError(UserFacingError, requests.exceptions.SSLError):
     """The connection can't be trusted."""
 
 
-class RestTimeout(Told, requests.Timeout):
+class RestTimeout(UserFacingError, requests.Timeout):
     """The server took too long."""
+
+    transient = True
 
 
 _Kinds = tuple[type[BaseException], ...]
@@ -70,7 +85,7 @@ _FAMILIES: list[tuple[_Kinds, type[requests.RequestException]]] = [  # the first
 ]
 
 
-def made_anew(error: Exception) -> Exception:
+def sanitized(error: Exception) -> Exception:
     """Return an error of the same family whose text is for people, and which holds nothing of the old one."""
     if isinstance(error, RestStatusError | RestConnectionError | RestIncomplete | RestCertificateError):
         return error.with_traceback(None)
@@ -131,7 +146,7 @@ def check(
     else:
         return
     said = with_what_was_said(sentence, conceal(rest_words.reason(_text(response, page))))
-    raise RestStatusError(said, response=_bare(response, page, conceal))
+    raise RestStatusError(said, _bare(response, page, conceal))
 
 
 def concealed(text: str, secrets: Iterable[str]) -> str:

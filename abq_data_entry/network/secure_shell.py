@@ -11,7 +11,7 @@ from pathlib import Path
 import paramiko
 
 from . import known_hosts as host_keys
-from .failures import Cancelled, InvalidInput, Told, with_what_was_said
+from .failures import Cancelled, InvalidInput, UserFacingError, with_what_was_said
 from .guard import Guard
 from .sftp_reasons import FileRefused
 from .sftp_store import SftpStore
@@ -134,7 +134,7 @@ class SftpUploads(StoredUploads[ShellSession]):
         session.files.remove(name)
 
     def _in_words(self, error: Exception) -> Exception:
-        return made_anew(error, self._login.host)
+        return sanitized(error, self._login.host)
 
     def _is_refusal(self, error: Exception) -> bool:
         return isinstance(error, paramiko.AuthenticationException)
@@ -165,9 +165,9 @@ def private_key(file: str | os.PathLike[str], passphrase: str) -> paramiko.PKey:
     raise InvalidInput(f"The key {path} can't be used: it isn't a private key, or the password isn't its passphrase.")
 
 
-def made_anew(error: Exception, host: str) -> Exception:
+def sanitized(error: Exception, host: str) -> Exception:
     """Return an error of a session in words, without its origin and the password."""
-    if isinstance(error, Told) or getattr(error, "filename", None):  # the latter: a file of this machine
+    if isinstance(error, UserFacingError) or getattr(error, "filename", None):  # the latter: a file of this machine
         error.__context__ = None
         return error.with_traceback(None)
     if isinstance(error, paramiko.AuthenticationException):
@@ -184,6 +184,6 @@ def made_anew(error: Exception, host: str) -> Exception:
 
 
 def _is_cut(error: Exception) -> bool:
-    if isinstance(error, Told):
+    if isinstance(error, UserFacingError):
         return isinstance(error, ConnectionError)
     return isinstance(error, paramiko.SSHException | ConnectionError | EOFError) or "closed" in str(error).lower()

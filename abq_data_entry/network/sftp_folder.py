@@ -7,11 +7,11 @@ import paramiko
 
 from abq_data_entry.remote_names import folders_in
 
-from .failures import Told, with_what_was_said
+from .failures import UserFacingError, with_what_was_said
 from .sftp_reasons import is_closed
 
 
-class FolderRefused(Told, OSError):
+class FolderRefused(UserFacingError, OSError):
     """The folder isn't there and can't be made, or may not be entered; nothing was sent."""
 
 
@@ -75,6 +75,6 @@ def _is_folder(files: paramiko.SFTPClient, folder: str) -> bool:
 
 def _refusal(error: OSError) -> OSError:
     """Return the error if it is the server's answer; raise one of the connection."""
-    if isinstance(error, Told | ConnectionError | TimeoutError) or is_closed(error):
+    if isinstance(error, UserFacingError | ConnectionError | TimeoutError) or is_closed(error):
         raise error
     return error

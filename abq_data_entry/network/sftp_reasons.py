@@ -10,13 +10,13 @@ from typing import NamedTuple
 import paramiko
 from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY
 
-from .failures import Told, with_what_was_said
+from .failures import UserFacingError, with_what_was_said
 
 _READ_ONLY = 1  # SSH_FXE_STATVFS_ST_RDONLY
 _NO_SPACE, _TOO_LONG, _READ_ONLY_SYSTEM = errno.ENOSPC, errno.ENAMETOOLONG, errno.EROFS
 
 
-class FileRefused(Told, OSError):
+class FileRefused(UserFacingError, OSError):
     """The server doesn't take the file; `errno` says why where that is known."""
 
 

@@ -7,7 +7,7 @@ import contextlib
 
 import paramiko
 
-from .failures import Told
+from .failures import UserFacingError
 from .ftp_facts import TransferIncomplete
 from .resuming import Part
 from .sftp_reasons import FileRefused, is_closed, refusal
@@ -26,7 +26,8 @@ class SftpStore(Part):
             self._run(session)
         except OSError as error:
             session.guard.check()
-            if isinstance(error, Told | ConnectionError | TimeoutError) or error.filename or is_closed(error):
+            is_told = isinstance(error, UserFacingError | ConnectionError | TimeoutError)
+            if is_told or error.filename or is_closed(error):
                 raise
             if known := self._refusal(session.files, error):
                 raise known from None

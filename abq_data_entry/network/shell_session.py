@@ -15,7 +15,7 @@ import paramiko
 
 from . import known_hosts as host_keys
 from . import sftp_folder
-from .failures import Told
+from .failures import UserFacingError
 from .guard import Guard
 from .known_hosts import HostKey
 
@@ -31,7 +31,7 @@ _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 AcceptHostKey = Callable[[str], bool]
 
 
-class HostKeyUnknown(Told, paramiko.SSHException):
+class HostKeyUnknown(UserFacingError, paramiko.SSHException):
     """The host was never seen before; `fingerprint` is what its administrator has to confirm. Nothing was sent."""
 
     def __init__(self, message: str, fingerprint: str) -> None:
@@ -39,20 +39,24 @@ class HostKeyUnknown(Told, paramiko.SSHException):
         self.fingerprint = fingerprint
 
 
-class HostKeyChanged(Told, paramiko.SSHException):
+class HostKeyChanged(UserFacingError, paramiko.SSHException):
     """The host isn't the one that we know by this name, or its key was revoked. Nothing was sent."""
 
 
-class LoginRefused(Told, paramiko.AuthenticationException):
+class LoginRefused(UserFacingError, paramiko.AuthenticationException):
     """The user name, the password or the key isn't right."""
 
+    login_refused = True
 
-class NotSecureShell(Told, paramiko.SSHException):
+
+class NotSecureShell(UserFacingError, paramiko.SSHException):
     """What answers doesn't speak SSH, or nothing that we have in common, or has no SFTP."""
 
 
-class ShellConnectionCut(Told, ConnectionError):
+class ShellConnectionCut(UserFacingError, ConnectionError):
     """The connection broke."""
+
+    transient = True
 
 
 @dataclass(frozen=True, repr=False)

@@ -8,6 +8,7 @@ import abc
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
@@ -76,6 +77,10 @@ class Uploads(abc.ABC):
             failure = self._attempt(source, identifier, cancel)
         if failure is not None:
             raise failure  # outside of every handler: an error's context could hold what was sent
+
+    def take_along(self, headers: Mapping[str, str]) -> bool:
+        """Send these with the next file, as HTTP does; False where there is no place for them, and they are not."""
+        return False
 
     def discard(self, name: str) -> bool:
         """Remove a part of a file that a delivery left there which nobody makes any more.
@@ -192,9 +197,9 @@ class StoredUploads(Uploads, Generic[Session]):
                 return None
             except self.errors as error:
                 verdict = guard.verdict()
-                may_pass = self._is_of_the_connection(verdict or error)
-                kept = may_pass and store.is_worth_keeping
-                left = not may_pass and store.may_be_there and self._refusal is None
+                is_transient = self._is_of_the_connection(verdict or error)
+                kept = is_transient and store.is_worth_keeping
+                left = not is_transient and store.may_be_there and self._refusal is None
                 failure: BaseException = verdict or self._in_words(error)
             except BaseException as error:  # of the progress callback, or Ctrl-C
                 failure = error

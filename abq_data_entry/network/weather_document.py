@@ -7,7 +7,7 @@ from xml.parsers import expat
 
 from abq_data_entry.observation import CONDITIONS_KEY, QUANTITIES, TIME_KEY, read_conditions, read_quantity
 
-from .failures import Told
+from .failures import UserFacingError
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -38,7 +38,7 @@ _BEGINNINGS = (
 )
 
 
-class WeatherError(Told, Exception):
+class WeatherError(UserFacingError, Exception):
     """The observation couldn't be had; the text says why."""
 
 

@@ -1,11 +1,11 @@
 """Deliveries that arrive: an extract stands in a folder, with its schedule and its attempts, until it is delivered.
 
 - `Outbox(folder)`: what is to be delivered and what became of it; survives a crash at any point.
-- `deliver(outbox, delivery, send)`: one attempt, and when the next one is due; `may_pass(error)` tells failures that
-  time may heal from others.
+- `deliver(outbox, delivery, send)`: one attempt, and when the next one is due; `is_transient(error)` tells failures
+  that may pass by themselves from others.
 - `record(outbox, ledger)`: write into the database what it doesn't know yet.
-- `destination_of(kind, settings)`, `sender(kind, settings, username, password)`: where to, and by which protocol; a
-  `with` around a sender makes it one login for all the files that are sent in it.
+- `sender(kind, settings, username, password)`: what brings files to a destination; a `with` around it makes it one
+  login for all the files that are sent in it.
 - `due`, `by_service`, `go_through`: what to send now, by login, and when to leave the rest for another time.
 - `retry`, `cancel`, `tidy`: another round, never, and what a crash left behind.
 
@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING
 from .extract import NoRecords, Records, extract_name
 
 if TYPE_CHECKING:
+    from ..network.destination import Place
     from .audit_head import heads_in
-    from .delivery import Attempt, Delivery, Destination
+    from .delivery import Attempt, Delivery
     from .errors import Busy, OutboxError, SettingsUnusable, UnknownDelivery
     from .folder import Outbox
-    from .passing import may_pass, retry_after
-    from .protocols import Sender, destination_of, login_place, require_same, require_usable, sender
     from .recording import known_version, record, unrecorded
-    from .refusals import login_refused, unknown_host_key
+    from .retry_policy import is_transient, login_refused, retry_after, unknown_host_key
     from .rounds import Service, by_service, due, go_through
     from .schedule import is_due, next_attempt
+    from .senders import Sender, require_same, require_usable, sender
     from .sending import Progress, Send, cancel, deliver, give_up, retry
     from .tidying import tidy
 
@@ -37,10 +37,10 @@ __all__ = [
     "Attempt",
     "Busy",
     "Delivery",
-    "Destination",
     "NoRecords",
     "Outbox",
     "OutboxError",
+    "Place",
     "Progress",
     "Records",
     "Send",
@@ -51,17 +51,15 @@ __all__ = [
     "by_service",
     "cancel",
     "deliver",
-    "destination_of",
     "due",
     "extract_name",
     "give_up",
     "go_through",
     "heads_in",
     "is_due",
+    "is_transient",
     "known_version",
-    "login_place",
     "login_refused",
-    "may_pass",
     "next_attempt",
     "record",
     "require_same",
@@ -78,37 +76,35 @@ _HOMES = {
     "Attempt": "delivery",
     "Busy": "errors",
     "Delivery": "delivery",
-    "Destination": "delivery",
     "Outbox": "folder",
     "OutboxError": "errors",
+    "Place": "delivery",
     "Progress": "sending",
     "Send": "sending",
-    "Sender": "protocols",
+    "Sender": "senders",
     "Service": "rounds",
     "SettingsUnusable": "errors",
     "UnknownDelivery": "errors",
     "by_service": "rounds",
     "cancel": "sending",
     "deliver": "sending",
-    "destination_of": "protocols",
     "due": "rounds",
     "give_up": "sending",
     "go_through": "rounds",
     "heads_in": "audit_head",
     "is_due": "schedule",
     "known_version": "recording",
-    "login_place": "protocols",
-    "login_refused": "refusals",
-    "may_pass": "passing",
+    "login_refused": "retry_policy",
+    "is_transient": "retry_policy",
     "next_attempt": "schedule",
     "record": "recording",
-    "require_same": "protocols",
-    "require_usable": "protocols",
+    "require_same": "senders",
+    "require_usable": "senders",
     "retry": "sending",
-    "retry_after": "passing",
-    "sender": "protocols",
+    "retry_after": "retry_policy",
+    "sender": "senders",
     "tidy": "tidying",
-    "unknown_host_key": "refusals",
+    "unknown_host_key": "retry_policy",
     "unrecorded": "recording",
 }
 

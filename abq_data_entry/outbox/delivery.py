@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ..network.destination import Place
+from ..network.destinations import KINDS
 from ..remote_names import is_usable_name as is_usable_at_destination
 
 FORMAT = 3
@@ -20,20 +22,11 @@ STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED)
 ENDED = (DELIVERED, CANCELLED)
 """States that nothing leads out of: the file is no longer needed."""
 
-_KINDS = ("rest", "ftp")
 _LARGEST, _LARGEST_COUNT = 2**63 - 1, 2**31 - 1  # of the columns that they are written into
 _LONGEST_TEXT = 10_000
 _YEARS = range(1970, 2200)  # a clock may be wrong; years beyond have no local time everywhere
 _NAME = re.compile(r"[\w. -]{1,200}")
 _HEAD = re.compile(r"[ -~]{1,8000}")  # fits into a header of HTTP
-
-
-@dataclass(frozen=True)
-class Destination:
-    """Where to: `kind` is rest or ftp, `address` for people and comparing, without anything secret."""
-
-    kind: str
-    address: str
 
 
 @dataclass(frozen=True)
@@ -84,9 +77,9 @@ class Delivery:
         return self.identifier[:8]
 
     @property
-    def destination(self) -> Destination:
+    def place(self) -> Place:
         """Where it goes."""
-        return Destination(self.kind, self.address)
+        return Place(self.kind, self.address)
 
     @property
     def delivered(self) -> datetime.datetime | None:
@@ -166,7 +159,7 @@ def _check(delivery: Delivery) -> None:
         raise ValueError("a number is expected")
     if delivery.size > _LARGEST or max(delivery.version, delivery.failures, delivery.revision) > _LARGEST_COUNT:
         raise ValueError("a number that can't be")
-    if delivery.version < 1 or delivery.kind not in _KINDS:
+    if delivery.version < 1 or delivery.kind not in KINDS:
         raise ValueError("no version, or an unknown kind of destination")
     if not re.fullmatch(r"[0-9a-f]{32}", delivery.identifier) or not re.fullmatch(r"[0-9a-f]{64}", delivery.sha256):
         raise ValueError("not an identifier, or not a digest")

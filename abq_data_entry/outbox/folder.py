@@ -17,13 +17,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..folders import made_durable, replacement, synced
+from ..network.destination import Place
 from ..remote_names import EXTRACT_PATTERN
 from .audit_head import companion, export_with_head, head_in
-from .delivery import CANCELLED, ENDED, FAILED, SENDING, WAITING, Delivery, Destination, to_text
+from .delivery import CANCELLED, ENDED, FAILED, SENDING, WAITING, Delivery, to_text
 from .entries import ENTRY, Clock, Entries, add_note, recorded_in, recorded_text
 from .errors import Busy, UnknownDelivery
 from .extract import NoRecords, Records, extract_name, name_to_send_as
-from .left_there import note
+from .orphaned_parts import note
 from .own_disk import named, require_room
 
 LANES = 64
@@ -108,7 +109,7 @@ class Outbox:
         self,
         records: Records,
         date: datetime.date,
-        destination: Destination,
+        place: Place,
         username: str,
         known_version: int = 0,
         audit_head: Callable[[datetime.date], str] | None = None,
@@ -136,7 +137,7 @@ class Outbox:
                 sent_as = name_to_send_as(path, date, upload_name)
                 moment = self.clock()
                 delivery = Delivery(
-                    identifier, path.name, date, destination.kind, destination.address, username, size, sha256,
+                    identifier, path.name, date, place.kind, place.address, username, size, sha256,
                     known_version + 1, created=moment, since=moment, changed=moment, audit_head=head,
                     sent_as=sent_as,
                 )  # fmt: skip

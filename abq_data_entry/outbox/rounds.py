@@ -10,8 +10,7 @@ from typing import NamedTuple
 from .delivery import WAITING, Delivery
 from .errors import Busy, UnknownDelivery
 from .folder import Outbox
-from .passing import may_pass, retry_after
-from .refusals import login_refused, unknown_host_key
+from .retry_policy import is_transient, login_refused, retry_after, unknown_host_key
 from .schedule import LIMIT, is_due
 
 ENOUGH = 3
@@ -54,7 +53,7 @@ def go_through(
     in_a_row = 0
     for number, each in enumerate(deliveries, 1):
         error = attempt(each)
-        in_a_row = in_a_row + 1 if error is not None and may_pass(error) else 0
+        in_a_row = in_a_row + 1 if error is not None and is_transient(error) else 0
         if in_a_row and _told_to_wait(each, error):
             return _postponed(outbox, each, deliveries[number:])
         if login_refused(error) or unknown_host_key(error) or in_a_row == ENOUGH:

@@ -15,7 +15,7 @@ from ..network.failures import Cancelled, describe_failure, with_sentence
 from .delivery import CANCELLED, DELIVERED, ENDED, FAILED, SENDING, WAITING, Attempt, Delivery
 from .errors import OutboxError
 from .folder import Outbox, replaced_text
-from .passing import may_pass, retry_after
+from .retry_policy import is_transient, retry_after
 from .schedule import LIMIT, next_attempt
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ class _Sending:
         if newer := self._outbox.replaced_by(self._delivery):
             return self._end(began, CANCELLED, reason, ending=replaced_text(newer))
         failures = self._delivery.failures + 1
-        if not may_pass(error):
+        if not is_transient(error):
             return self._end(began, FAILED, reason, failures=failures)
         now = self._outbox.clock()
         planned = next_attempt(now, self._delivery.since, failures, retry_after(error, now), self._jitter())

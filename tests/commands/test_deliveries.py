@@ -14,7 +14,8 @@ import pytest
 from abq_data_entry import folders, logfile
 from abq_data_entry.commands.database import read_settings
 from abq_data_entry.models import SQLModel
-from abq_data_entry.outbox import Delivery, Outbox, destination_of
+from abq_data_entry.network.destinations import destination
+from abq_data_entry.outbox import Delivery, Outbox
 from tests.commands.conftest import DAY, Outcome, outcome_of, start_process
 from tests.fixtures.servers import BundledServer
 from tests.models.records import DATE, record
@@ -253,7 +254,7 @@ def test_ctrl_c_cancels_an_upload_but_only_interrupts_a_run(line: Line, service:
 def put_in(count: int) -> list[Delivery]:
     """Put in extracts of so many days for the service, as user `test`."""
     box, values = outbox(), read_settings().values()
-    to = destination_of("rest", values)
+    to = destination("rest").place(values)
     return [box.add(Extract(), DATE + datetime.timedelta(days=number), to, "test") for number in range(count)]
 
 
@@ -346,7 +347,7 @@ def test_unattended_goes_on_with_what_the_keyring_knows_and_names_the_rest(
     line: Line, service: Service, known_passwords: dict[tuple[str, str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = put_in(2)
-    box, to = outbox(), destination_of("rest", read_settings().values())
+    box, to = outbox(), destination("rest").place(read_settings().values())
     other = box.add(Extract(), DATE + datetime.timedelta(days=9), to, "somebody")
     service.recover()
     known_passwords["abq-data-entry:rest", "test"] = "test"

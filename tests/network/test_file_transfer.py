@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import network
-from abq_data_entry.outbox import may_pass
+from abq_data_entry.outbox import is_transient
 from tests.fixtures.servers import BundledServer, bundled_server
 
 from .faults import Connection, Ftp, Script, serving
@@ -357,7 +357,7 @@ def cut_inside_a_reply(begin: bytes, at: str) -> Ftp:
 def test_a_reply_that_was_cut_in_the_middle_is_a_broken_connection(begin: bytes, extract: Path) -> None:
     error = failing(cut_inside_a_reply(begin, "PASS"), extract)
     assert "The connection was cut" in network.describe_failure(error)
-    assert may_pass(error)
+    assert is_transient(error)
 
 
 BUSY = [
@@ -377,7 +377,7 @@ def test_too_many_connections_pass_by_whatever_the_number(reply: str, command: s
         for _ in range(2):  # it isn't a refused login, which would not be tried again
             with pytest.raises(network.ftp.error_temp, match="has too many connections at the moment") as caught:
                 uploads.upload(extract)
-            assert may_pass(caught.value)
+            assert is_transient(caught.value)
         assert server.commands.count("USER alice") == 2
     assert network.describe_failure(caught.value).splitlines()[1].startswith("The server said: ")
 
@@ -385,7 +385,7 @@ def test_too_many_connections_pass_by_whatever_the_number(reply: str, command: s
 @pytest.mark.parametrize("reply", LOCKED)
 def test_a_refused_login_stays_one(reply: str, extract: Path) -> None:
     error = failing(Ftp(replies={"PASS": reply}), extract)
-    assert "refused the user name or the password (530)" in network.describe_failure(error) and not may_pass(error)
+    assert "refused the user name or the password (530)" in network.describe_failure(error) and not is_transient(error)
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_a_server_that_wants_encryption_names_the_setting(command: str, reply: s
     error = failing(Ftp(replies={command: reply}), extract, security="none")
     ours, said = network.describe_failure(error).splitlines()
     assert "wants an encrypted connection" in ours and "abq_ftp_security" in ours
-    assert said == f"The server said: {reply[4:]}" and not may_pass(error)
+    assert said == f"The server said: {reply[4:]}" and not is_transient(error)
 
 
 @pytest.mark.parametrize(

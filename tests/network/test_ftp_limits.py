@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.network import FtpUploads, describe_failure
-from abq_data_entry.outbox import login_refused, may_pass
+from abq_data_entry.outbox import is_transient, login_refused
 from tests.fixtures.disks import small_disk
 from tests.network.certificates import Authority
 from tests.network.real_servers import PASSWORD, RealServer, proftpd, user_and_group, vsftpd
@@ -82,7 +82,7 @@ def test_one_that_insists_on_encryption_names_the_setting(
     with running(kind, trusted, encrypted=True) as server:
         error = failure(server, extract, trusted)
         told = describe_failure(error)
-        assert "abq_ftp_security" in told and f"\nThe server said: {said}" in told and not may_pass(error)
+        assert "abq_ftp_security" in told and f"\nThe server said: {said}" in told and not is_transient(error)
         send(server, extract, trusted, "explicit")
         assert [path.name for path in server.folder.iterdir()] == [extract.name]
 
@@ -105,7 +105,7 @@ def test_one_that_has_too_many_connections_is_asked_later(
         with logged_in(server):
             error = failure(server, extract, trusted)
         told = describe_failure(error)
-        assert may_pass(error) and "too many connections at the moment" in told
+        assert is_transient(error) and "too many connections at the moment" in told
         assert re.search(r"\nThe server said: .*(too many|maximum number)", told), told
 
 
@@ -125,7 +125,8 @@ def test_one_without_any_passive_mode_names_the_setting(trusted: Authority, extr
     with running("vsftpd", trusted, "pasv_enable=NO") as server:
         error = failure(server, extract, trusted)
         told = describe_failure(error)
-        assert "passive" in told and "abq_ftp_passive" in told and "Permission denied" in told and not may_pass(error)
+        assert "passive" in told and "abq_ftp_passive" in told and "Permission denied" in told
+        assert not is_transient(error)
         send(server, extract, trusted, passive=False)
         assert [path.name for path in server.folder.iterdir()] == [extract.name]
 
@@ -138,7 +139,7 @@ def test_one_that_takes_no_more_says_so(security: str, trusted: Authority, extra
         error = failure(server, extract, trusted, security)
         told = describe_failure(error)
         assert "(552)" in told and "\nThe server said: Transfer aborted. File too large" in told
-        assert not may_pass(error) and not list(server.folder.iterdir())
+        assert not is_transient(error) and not list(server.folder.iterdir())
 
 
 @pytest.mark.parametrize("kind", ["vsftpd", "proftpd"])
@@ -153,7 +154,7 @@ def test_one_whose_disk_is_full_is_tried_later_and_keeps_nothing(
         large = extract.with_name("large.csv")
         large.write_bytes(b"x" * LARGE)
         error = failure(server, large, trusted, security)
-        assert may_pass(error) and re.search(r"\(45[12]\).*\nThe server said: \w", describe_failure(error))
+        assert is_transient(error) and re.search(r"\(45[12]\).*\nThe server said: \w", describe_failure(error))
         assert not list(server.folder.iterdir())
         send(server, extract, trusted, security)
         assert [path.name for path in server.folder.iterdir()] == [extract.name]

@@ -17,7 +17,7 @@ from abq_data_entry.network import (
     describe_failure,
     upload_to_corporate_ftp,
 )
-from abq_data_entry.outbox import login_refused, may_pass
+from abq_data_entry.outbox import is_transient, login_refused
 from tests.fixtures.servers import BundledServer, bundled_server
 from tests.network.certificates import Authority
 from tests.network.fault_proxy import Fault
@@ -121,7 +121,7 @@ def test_what_is_in_the_way_is_told_by_name(server: Server, extract: Path) -> No
         server.send(extract, "incoming/x")
     told = describe_failure(caught.value)
     assert "no folder incoming/x" in told and "abq_ftp_folder" in told and "The server said" in told
-    assert not may_pass(caught.value) and not login_refused(caught.value)
+    assert not is_transient(caught.value) and not login_refused(caught.value)
     assert server.files() == {"incoming": b"a file"}
 
 
@@ -131,7 +131,7 @@ def test_a_server_that_lets_nobody_make_one(ftp_server: BundledServer, extract: 
         upload_to_corporate_ftp(extract, *login, folder="incoming")
     told = describe_failure(caught.value)
     assert "no folder incoming" in told and "couldn't be made" in told and "Not enough privileges" in told
-    assert not may_pass(caught.value) and not list(ftp_server.folder.iterdir())
+    assert not is_transient(caught.value) and not list(ftp_server.folder.iterdir())
     (ftp_server.folder / "incoming").mkdir()
     upload_to_corporate_ftp(extract, *login, folder="incoming", name=NAME)
     assert [each.name for each in (ftp_server.folder / "incoming").iterdir()] == [NAME]
@@ -151,7 +151,7 @@ def test_a_refusal_for_now_is_one_for_now(reply: str, passes: bool, extract: Pat
     script = Ftp(replies={"CWD": reply, "MKD": "550 no"})
     with serving(script) as port, pytest.raises(Exception) as caught:
         upload_to_corporate_ftp(extract, "127.0.0.1", port, "test", "test", folder="incoming")
-    assert may_pass(caught.value) is passes and not script.files
+    assert is_transient(caught.value) is passes and not script.files
 
 
 @pytest.mark.parametrize("folder", ["..", "a/../b", "a\r\nDELE b", "a\\b", "{date}"])

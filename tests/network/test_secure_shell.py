@@ -18,7 +18,7 @@ import pytest
 
 from abq_data_entry import network
 from abq_data_entry.network import known_hosts as host_keys
-from abq_data_entry.outbox import may_pass
+from abq_data_entry.outbox import is_transient
 
 from .faults import Connection, Script, serving
 from .real_servers import ShellServer, key_generator, sshd, user_and_group
@@ -158,7 +158,7 @@ def test_a_key_that_differs_from_the_set_fingerprint_is_an_alarm(
         send(server, extract, empty, host_key=other)
     told = words(caught.value)
     assert "isn't the one that abq_sftp_host_key names" in told and other in told and "pretending" in told
-    assert not may_pass(caught.value)
+    assert not is_transient(caught.value)
     assert not empty.exists() and files(server) == {}
     with pytest.raises(network.HostKeyUnknown) as unknown:
         send(server, extract, empty)

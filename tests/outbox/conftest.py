@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.outbox import Destination, Outbox
+from abq_data_entry.outbox import Outbox, Place
 
 DATE = datetime.date(2026, 11, 20)
 NAME = f"abq_data_record_{DATE}.csv"
 START = datetime.datetime(2026, 11, 21, 20, 15, tzinfo=datetime.timezone.utc)
-REST = Destination("rest", "http://127.0.0.1/upload")
-FTP = Destination("ftp", "127.0.0.1:2100")
+REST = Place("rest", "http://127.0.0.1/upload")
+FTP = Place("ftp", "127.0.0.1:2100")
 
 
 class Clock:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from abq_data_entry import network
-from abq_data_entry.outbox import Destination, Outbox, Sender, deliver, due, go_through
+from abq_data_entry.outbox import Outbox, Place, Sender, deliver, due, go_through
 
 DATE = datetime.date(2026, 11, 20)
 CONTENT = b"Date,Time\r\n" * 20_000
@@ -45,7 +45,7 @@ def work(folder: Path, port: int, days: list[datetime.date]) -> None:
     """What a child does, until it is killed."""
     box, head = Outbox(folder), HEAD if len(days) > 1 else ""
     for day in days:
-        box.add(Extract(), day, Destination("ftp", f"127.0.0.1:{port}"), "test", audit_head=lambda day: head)
+        box.add(Extract(), day, Place("ftp", f"127.0.0.1:{port}"), "test", audit_head=lambda day: head)
     deliver_due(box, port)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from abq_data_entry import outbox
 from abq_data_entry.models import SQLModel
+from abq_data_entry.network.destinations import destination
 from abq_data_entry.outbox import Delivery, Outbox, OutboxError, cancel, deliver, tidy
 from tests.fixtures.servers import BundledServer
 from tests.models.records import DATE as RECORD_DATE
@@ -18,14 +19,14 @@ from tests.models.test_schema import Endpoint, run
 from tests.network.faults import Connection, Ftp, http, serving
 from tests.network.real_servers import sshd
 from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract
-from tests.outbox.test_protocols import settings_with
+from tests.outbox.test_sender import settings_with
 from tests.outbox.test_sending import arriving, failing
 
 HEAD = f"A 12 {'a' * 64}; B 7 {'b' * 64}"
 LINE = f"{HEAD}\n"
 
 
-def put(box: Outbox, head: str = HEAD, destination: outbox.Destination = REST) -> Delivery:
+def put(box: Outbox, head: str = HEAD, destination: outbox.Place = REST) -> Delivery:
     return box.add(Extract(), DATE, destination, "test", audit_head=lambda day: head if day == DATE else "")
 
 
@@ -112,7 +113,7 @@ def test_it_goes_when_the_delivery_ends(box: Outbox) -> None:
 
 def send_to(box: Outbox, kind: str, username: str, **settings: object) -> Delivery:
     values = settings_with(**settings)
-    delivery = put(box, destination=outbox.destination_of(kind, values))
+    delivery = put(box, destination=destination(kind).place(values))
     done, error = deliver(box, delivery.identifier, outbox.sender(kind, values, username, "test"))
     assert error is None
     return done

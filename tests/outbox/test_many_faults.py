@@ -9,7 +9,7 @@ import pytest
 
 from abq_data_entry import network
 from abq_data_entry.network import Uploads
-from abq_data_entry.outbox import Destination, Outbox, Sender, deliver, due, extract_name, go_through
+from abq_data_entry.outbox import Outbox, Place, Sender, deliver, due, extract_name, go_through
 from tests.fixtures.servers import BundledServer
 from tests.network.faults import serving
 from tests.network.relays import FTP_FAULTS, REST_FAULTS, Turns, ftp_relay, http_relay
@@ -46,7 +46,7 @@ def test_every_third_meets_a_fault(
     wanted = {}
     for number in range(COUNT):
         day, content = DATE + datetime.timedelta(days=number), f"day {number}\r\n".encode() * 2_000
-        box.add(Extract(content), day, Destination(kind, "127.0.0.1"), "test")
+        box.add(Extract(content), day, Place(kind, "127.0.0.1"), "test")
         wanted[extract_name(day)] = content
     turns, rounds = Turns(3, faults), 0
     with serving(relay(server.port, turns)) as port, Sender(lambda: opened(port)) as send:

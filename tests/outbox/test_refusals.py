@@ -61,7 +61,7 @@ def test_ftp(file: Path, command: str, reply: str, refused: bool) -> None:
 def test_sftp() -> None:
     from abq_data_entry.network.secure_shell import HostKeyUnknown
 
-    assert login_refused(paramiko.AuthenticationException("no"))
+    assert login_refused(network.LoginRefused("no"))
     unknown = HostKeyUnknown("not known yet", "SHA256:abc")
     assert not login_refused(unknown) and not login_refused(paramiko.SSHException("no"))
     assert unknown_host_key(unknown) == "SHA256:abc"

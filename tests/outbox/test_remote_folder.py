@@ -10,31 +10,32 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import outbox
+from abq_data_entry.network.destinations import destination
 from abq_data_entry.outbox import (
     Delivery,
-    Destination,
     Outbox,
     OutboxError,
+    Place,
     Sender,
     SettingsUnusable,
     cancel,
     deliver,
-    left_there,
+    orphaned_parts,
 )
 from tests.fixtures.servers import BundledServer
 from tests.network.certificates import authority
 from tests.network.fault_proxy import Fault
 from tests.network.proxied_servers import Server, behind_the_proxy
 from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract
-from tests.outbox.test_left_there import LARGE
-from tests.outbox.test_protocols import settings_with
+from tests.outbox.test_orphaned_parts import LARGE
+from tests.outbox.test_sender import settings_with
 
 FOLDER = "incoming/lab a"
 PATTERN = "{lab} of {date}.csv"
 OF_A = b"Date,Time,Technician,Lab,Plot\r\n2026-11-20,8:00,J Simms,A,1\r\n"
 MORE_OF_A = OF_A + b"2026-11-20,8:00,J Simms,A,2\r\n"
 OF_A_AND_C = OF_A + b"2026-11-20,8:00,J Simms,C,1\r\n"
-THERE = Destination("ftp", f"127.0.0.1:2100/{FOLDER}")
+THERE = Place("ftp", f"127.0.0.1:2100/{FOLDER}")
 
 
 @pytest.fixture(params=["vsftpd", "proftpd", "sshd"])
@@ -43,7 +44,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-def put(box: Outbox, content: bytes, to: Destination = THERE) -> Delivery:
+def put(box: Outbox, content: bytes, to: Place = THERE) -> Delivery:
     return box.add(Extract(content), DATE, to, "lab", upload_name=PATTERN)
 
 
@@ -98,7 +99,7 @@ def test_a_part_that_was_left_in_the_folder_is_removed_from_there(box: Outbox, s
     assert part in there(server), "the same server, but another folder"
     deliver(box, put(box, OF_A).identifier, send())
     assert there(server) == {f"{FOLDER}/A of 2026-11-20.csv": OF_A, "abq_data_record_2026-01-01.csv": OF_A}
-    assert not list((box.folder / left_there.FOLDER).iterdir())
+    assert not list((box.folder / orphaned_parts.FOLDER).iterdir())
 
 
 def test_a_waiting_one_goes_on_under_its_name_whatever_is_set_later(box: Outbox, server: Server) -> None:
@@ -113,12 +114,12 @@ def test_a_waiting_one_goes_on_under_its_name_whatever_is_set_later(box: Outbox,
 
 def test_another_folder_is_another_destination_and_the_same_login() -> None:
     one, other = settings_with(abq_ftp_folder="a"), settings_with(abq_ftp_folder="b")
-    assert outbox.destination_of("ftp", one).address == "localhost:2100/a"
-    assert outbox.login_place("ftp", one) == outbox.login_place("ftp", other) == "ftp://localhost:2100"
+    assert destination("ftp").place(one).address == "localhost:2100/a"
+    assert destination("ftp").login_place(one) == destination("ftp").login_place(other) == "ftp://localhost:2100"
     with pytest.raises(OutboxError, match="have changed since"):
-        outbox.require_same(outbox.destination_of("ftp", one), other)
+        outbox.require_same(destination("ftp").place(one), other)
     with pytest.raises(SettingsUnusable, match="abq_ftp_folder"):
-        outbox.require_same(outbox.destination_of("ftp", one), settings_with(abq_ftp_folder="../a"))
+        outbox.require_same(destination("ftp").place(one), settings_with(abq_ftp_folder="../a"))
 
 
 def test_the_audit_goes_along_under_the_same_name(box: Outbox, ftp_server: BundledServer) -> None:
@@ -127,7 +128,7 @@ def test_the_audit_goes_along_under_the_same_name(box: Outbox, ftp_server: Bundl
         abq_ftp_host="127.0.0.1", abq_ftp_port=ftp_server.port, abq_ftp_folder="incoming", abq_audit_companion=True
     )
     added = box.add(
-        Extract(OF_A), DATE, outbox.destination_of("ftp", values), "test", 0, lambda _: "A 1 ab", PATTERN
+        Extract(OF_A), DATE, destination("ftp").place(values), "test", 0, lambda _: "A 1 ab", PATTERN
     )
     after, error = deliver(box, added.identifier, outbox.sender("ftp", values, "test", "test"))
     assert (after.state, error) == ("delivered", None)
@@ -137,7 +138,7 @@ def test_the_audit_goes_along_under_the_same_name(box: Outbox, ftp_server: Bundl
 
 def test_rest_uses_the_name_too(box: Outbox, rest_server: BundledServer) -> None:
     values = settings_with(abq_auth_url=rest_server.auth_url, abq_upload_url=rest_server.upload_url)
-    added = put(box, OF_A, outbox.destination_of("rest", values))
+    added = put(box, OF_A, destination("rest").place(values))
     with outbox.sender("rest", values, "test", "test") as send:
         send(box.file_of(added), name=added.sent_as, progress=lambda *_: None, cancel=threading.Event())
     assert [path.name for path in rest_server.folder.iterdir()] == ["A of 2026-11-20.csv"]

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import outbox
+from abq_data_entry.network.destinations import destination
 from abq_data_entry.outbox import Delivery, Outbox, Progress, Service, by_service, deliver, due, go_through
 from tests.fixtures.servers import BundledServer
 from tests.network.faults import http, serving
 from tests.outbox.conftest import DATE, FTP, REST, Clock, Extract
-from tests.outbox.test_protocols import settings_with
+from tests.outbox.test_sender import settings_with
 from tests.outbox.test_sending import answering, failing, rest_sender
 
 
@@ -107,7 +108,7 @@ def test_many_arrive_over_one_login(
     )
     for number in range(20):
         day = DATE + datetime.timedelta(days=number)
-        box.add(Extract(f"day {number}\r\n".encode()), day, outbox.destination_of(kind, values), "test")
+        box.add(Extract(f"day {number}\r\n".encode()), day, destination(kind).place(values), "test")
     with outbox.sender(kind, values, "test", "test") as send:
         assert go_through(box, due(box), lambda each: deliver(box, each.identifier, send)[1]) == []
     server = {"rest": rest_server, "ftp": ftp_server}[kind]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from abq_data_entry.models import SQLModel
-from abq_data_entry.outbox import Destination, Outbox
+from abq_data_entry.outbox import Outbox, Place
 from abq_data_entry.views import LoginDialog
 from abq_data_entry.views.deliveries import DeliveriesWindow
 from tests.commands.test_deliveries import Service
@@ -89,7 +89,7 @@ def test_a_new_version_takes_the_place_of_the_planned_attempt(
 def put_in(stored: SQLModel, settings: dict[str, Any]) -> None:
     """As a window left it that was closed before the attempt succeeded."""
     stored.save_record(record(1, str(TODAY)))
-    box().add(stored, TODAY, Destination("rest", str(settings["abq_upload_url"])), "test")
+    box().add(stored, TODAY, Place("rest", str(settings["abq_upload_url"])), "test")
 
 
 @pytest.mark.parametrize("answer", ["Deliver Now", "Later"])
@@ -221,7 +221,7 @@ def test_one_of_several_is_cancelled_and_the_others_go_on(
     settings.update(addresses)
     for day in (TODAY - datetime.timedelta(1), TODAY):
         stored.save_record(record(1, str(day)))
-        box().add(stored, day, Destination("rest", str(addresses["abq_upload_url"])), "test")
+        box().add(stored, day, Place("rest", str(addresses["abq_upload_url"])), "test")
     window = open_window()
     window.press_message("Deliver Now")
     log_in(window, REST_TITLE, "test", "test")

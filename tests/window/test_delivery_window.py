@@ -12,7 +12,7 @@ import pytest
 
 from abq_data_entry.application.attempts import opened
 from abq_data_entry.models import SQLModel
-from abq_data_entry.outbox import Destination
+from abq_data_entry.outbox import Place
 from abq_data_entry.views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
 from abq_data_entry.views.waiting import WaitingWindow
 from abq_data_entry.widgets import live_list
@@ -239,7 +239,7 @@ def test_the_folder_that_is_opened_is_named(
 ) -> None:
     stored.save_record(record(1, "2026-11-21"))
     box = opened()
-    box.add(stored, datetime.date(2026, 11, 21), Destination("rest", "http://localhost:1/upload"), "test")
+    box.add(stored, datetime.date(2026, 11, 21), Place("rest", "http://localhost:1/upload"), "test")
     opener = tmp_path / "xdg-open"
     if has_opener:
         opener.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/seen\n')

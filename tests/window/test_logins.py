@@ -14,7 +14,8 @@ import pytest
 
 from abq_data_entry import keyring_store
 from abq_data_entry.models import SQLModel
-from abq_data_entry.outbox import Destination, Outbox, login_place
+from abq_data_entry.network.destinations import destination
+from abq_data_entry.outbox import Outbox, Place
 from abq_data_entry.views import LoginDialog
 from tests.fixtures.keyrings import KnownPasswords
 from tests.fixtures.window import Window
@@ -181,7 +182,7 @@ def test_the_keyring_gets_it_once_it_was_accepted(
     sent(ready)
     ready.until(lambda: known_passwords.get(ENTRY) == PASSWORD, "the keyring")
     settings = {name: variable.get() for name, variable in ready.app.settings.items()}
-    assert keyring_store.get("rest", "", login_place("rest", settings)) == ("test", PASSWORD)
+    assert keyring_store.get("rest", "", destination("rest").login_place(settings)) == ("test", PASSWORD)
 
 
 def test_what_the_keyring_has_is_not_asked_for(
@@ -323,7 +324,7 @@ def outbox() -> Outbox:
 def put_in(stored: SQLModel, addresses: dict[str, Any], username: str = "test", day: int = 0) -> None:
     """As a window left it that was closed before the attempt succeeded."""
     stored.save_record(record(1, str(TODAY)))
-    outbox().add(stored, TODAY, Destination("rest", addresses["abq_upload_url"]), username)
+    outbox().add(stored, TODAY, Place("rest", addresses["abq_upload_url"]), username)
 
 
 def test_what_the_keyring_has_a_login_for_goes_on_by_itself(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import outbox
-from abq_data_entry.outbox import Delivery, Destination, Outbox, Sender, cancel, deliver, left_there
+from abq_data_entry.outbox import Delivery, Outbox, Place, Sender, cancel, deliver, orphaned_parts
 from tests.network.certificates import authority
 from tests.network.fault_proxy import Fault
 from tests.network.proxied_servers import Server, behind_the_proxy
@@ -25,7 +25,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-def lost(box: Outbox, server: Server, destination: Destination = FTP) -> Delivery:
+def lost(box: Outbox, server: Server, destination: Place = FTP) -> Delivery:
     """A large delivery that waits, after the network was lost in the middle."""
     delivery = box.add(Extract(LARGE), DATE, destination, "lab")
     server.proxy.faults.append(Fault("down", 10_000_000, data=server.kind != "sshd"))
@@ -46,15 +46,15 @@ def test_is_removed_by_the_next_delivery(how: str, server: Server, box: Outbox) 
     after, error = deliver(box, newer.identifier, Sender(server.uploads, FTP))
     assert (after.state, error) == ("delivered", None)
     assert server.files() == {NAME: SMALL}
-    assert not list((box.folder / left_there.FOLDER).iterdir())
+    assert not list((box.folder / orphaned_parts.FOLDER).iterdir())
     assert len(box.deliveries()) == 2 and not box.problems
 
 
 def test_another_destination_is_left_alone(server: Server, box: Outbox) -> None:
-    cancel(box, lost(box, server, Destination("ftp", "elsewhere:21")))
+    cancel(box, lost(box, server, Place("ftp", "elsewhere:21")))
     newer = box.add(Extract(SMALL), DATE, FTP, "lab")
     deliver(box, newer.identifier, Sender(server.uploads, FTP))
-    assert len(server.files()) == 2 and len(list((box.folder / left_there.FOLDER).iterdir())) == 1
+    assert len(server.files()) == 2 and len(list((box.folder / orphaned_parts.FOLDER).iterdir())) == 1
 
 
 def test_one_login_for_both(server: Server, box: Outbox) -> None:
@@ -69,17 +69,17 @@ def test_server_that_cannot_be_reached_is_asked_another_time(server: Server, box
     cancel(box, lost(box, server))
     server.proxy.faults.append(Fault("refuse", times=100))
     with server.uploads() as uploads:
-        left_there.discard(box.folder, FTP, uploads)
+        orphaned_parts.discard(box.folder, FTP, uploads)
     server.proxy.faults.clear()
-    assert server.files() and list((box.folder / left_there.FOLDER).iterdir())
+    assert server.files() and list((box.folder / orphaned_parts.FOLDER).iterdir())
     with server.uploads() as uploads:
-        left_there.discard(box.folder, FTP, uploads)
-        left_there.discard(box.folder, FTP, uploads)
-    assert not server.files() and not list((box.folder / left_there.FOLDER).iterdir())
+        orphaned_parts.discard(box.folder, FTP, uploads)
+        orphaned_parts.discard(box.folder, FTP, uploads)
+    assert not server.files() and not list((box.folder / orphaned_parts.FOLDER).iterdir())
 
 
 @pytest.mark.parametrize("destination", [FTP, REST])
-def test_nothing_is_noted_that_cannot_be_there(destination: Destination, box: Outbox) -> None:
+def test_nothing_is_noted_that_cannot_be_there(destination: Place, box: Outbox) -> None:
     def fail(path: Path, *, name: str, progress: object, cancel: threading.Event) -> None:
         raise ConnectionResetError
 
@@ -89,11 +89,11 @@ def test_nothing_is_noted_that_cannot_be_there(destination: Destination, box: Ou
         cancel(box, after)
     unsent = box.add(Extract(LARGE), DATE, destination, "lab")
     cancel(box, unsent)
-    assert not (box.folder / left_there.FOLDER).exists()
+    assert not (box.folder / orphaned_parts.FOLDER).exists()
 
 
 def test_damaged_note_harms_nothing(box: Outbox) -> None:
-    folder = box.folder / left_there.FOLDER
+    folder = box.folder / orphaned_parts.FOLDER
     folder.mkdir()
     for number, text in enumerate(("", "[]", '{"kind": "ftp"}', "\0")):
         (folder / f"{number}.json").write_text(text)
@@ -102,5 +102,5 @@ def test_damaged_note_harms_nothing(box: Outbox) -> None:
         def discard(self, name: str) -> bool:
             raise AssertionError(name)
 
-    left_there.discard(box.folder, FTP, Nothing())  # type: ignore[arg-type]
+    orphaned_parts.discard(box.folder, FTP, Nothing())  # type: ignore[arg-type]
     assert outbox.Outbox(box.folder).deliveries() == []

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..folders import replacement
+from ..network.destination import Place
+from ..network.destinations import destination
 from ..network.resuming import KEPT_FROM, part_name
-from .delivery import Delivery, Destination
+from .delivery import Delivery
 
 if TYPE_CHECKING:
     from ..network import Uploads
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def note(outbox: Path, delivery: Delivery) -> None:
     """Note what a delivery that is given up may have left; its file must still be in the outbox."""
-    if delivery.kind == "rest" or not delivery.attempts or delivery.size <= KEPT_FROM:
+    if not destination(delivery.kind).keeps_parts or not delivery.attempts or delivery.size <= KEPT_FROM:
         return
     with suppress(OSError):  # then a part may stay there; nothing else depends on it
         name = part_name(outbox / delivery.identifier / delivery.name, delivery.identifier, delivery.sent_as)
@@ -36,12 +38,12 @@ def note(outbox: Path, delivery: Delivery) -> None:
             temporary.write_text(content, encoding="utf-8")
 
 
-def discard(outbox: Path, destination: Destination, uploads: Uploads) -> None:
-    """Remove what was left at this destination; what can't be reached now waits for the next delivery."""
+def discard(outbox: Path, place: Place, uploads: Uploads) -> None:
+    """Remove what was left at this place; what can't be reached now waits for the next delivery."""
     for path in (outbox / FOLDER).glob("*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):
             content = json.loads(path.read_text(encoding="utf-8"))
-            if (content["kind"], content["address"]) != (destination.kind, destination.address):
+            if (content["kind"], content["address"]) != place:
                 continue
             if not uploads.discard(str(content["name"])):
                 return

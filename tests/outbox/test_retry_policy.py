@@ -19,6 +19,7 @@ from abq_data_entry import network, outbox
 from abq_data_entry.network.encryption import CertificateRefused
 from abq_data_entry.network.file_transfer import TransferStopped
 from abq_data_entry.network.ftp_session import EncryptionMissing
+from abq_data_entry.network.rest_answers import RestStatusError
 from abq_data_entry.network.secure_shell import ShellConnectionCut
 from abq_data_entry.network.sftp_reasons import FileRefused
 from tests.network.faults import LOGIN_PAGE, Connection, Ftp, http, serving
@@ -60,23 +61,23 @@ def answering(*replies: bytes) -> Callable[[Connection], None]:
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 507])
 def test_a_server_that_is_busy_or_broken_may_recover(file: Path, status: int) -> None:
-    assert outbox.may_pass(rest_error(file, answering(http("200 OK"), http(f"{status} Sorry"))))
+    assert outbox.is_transient(rest_error(file, answering(http("200 OK"), http(f"{status} Sorry"))))
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 405, 407, 410, 413, 415, 422])
 def test_a_server_that_refuses_will_refuse_again(file: Path, status: int) -> None:
-    assert not outbox.may_pass(rest_error(file, answering(http("200 OK"), http(f"{status} No"))))
-    assert not outbox.may_pass(rest_error(file, answering(http(f"{status} No"))))
+    assert not outbox.is_transient(rest_error(file, answering(http("200 OK"), http(f"{status} No"))))
+    assert not outbox.is_transient(rest_error(file, answering(http(f"{status} No"))))
 
 
 def test_a_login_page_is_no_success_and_stays_one(file: Path) -> None:
-    assert not outbox.may_pass(rest_error(file, answering(http("200 OK", LOGIN_PAGE))))
-    assert not outbox.may_pass(rest_error(file, answering(http("200 OK"), http("200 OK", LOGIN_PAGE))))
+    assert not outbox.is_transient(rest_error(file, answering(http("200 OK", LOGIN_PAGE))))
+    assert not outbox.is_transient(rest_error(file, answering(http("200 OK"), http("200 OK", LOGIN_PAGE))))
 
 
 @pytest.mark.parametrize("script", [Connection.stall, Connection.reset], ids=["stalls", "resets"])
 def test_rest_connections_that_break_may_hold_tomorrow(file: Path, script: Callable[[Connection], None]) -> None:
-    assert outbox.may_pass(rest_error(file, script))
+    assert outbox.is_transient(rest_error(file, script))
 
 
 @pytest.mark.parametrize(
@@ -93,14 +94,14 @@ def test_rest_connections_that_break_may_hold_tomorrow(file: Path, script: Calla
     ],
 )
 def test_ftp_replies(file: Path, command: str, reply: str, passes: bool) -> None:
-    assert outbox.may_pass(ftp_error(file, Ftp(replies={command: reply}))) is passes
+    assert outbox.is_transient(ftp_error(file, Ftp(replies={command: reply}))) is passes
 
 
 def test_an_ftp_transfer_that_was_cut_or_stalls_may_pass(file: Path) -> None:
-    assert outbox.may_pass(ftp_error(file, Ftp(keep=100, after=lambda control, data: data.reset())))
-    assert outbox.may_pass(ftp_error(file, Ftp(keep=100, deletes=False)))  # short, though it says 226
-    assert outbox.may_pass(ftp_error(file, Ftp(replies={"PASS": ""})))
-    assert not outbox.may_pass(ftp_error(file, Ftp(welcome="SSH-2.0-OpenSSH_9.2")))
+    assert outbox.is_transient(ftp_error(file, Ftp(keep=100, after=lambda control, data: data.reset())))
+    assert outbox.is_transient(ftp_error(file, Ftp(keep=100, deletes=False)))  # short, though it says 226
+    assert outbox.is_transient(ftp_error(file, Ftp(replies={"PASS": ""})))
+    assert not outbox.is_transient(ftp_error(file, Ftp(welcome="SSH-2.0-OpenSSH_9.2")))
 
 
 def test_nobody_listens(file: Path) -> None:
@@ -111,7 +112,7 @@ def test_nobody_listens(file: Path) -> None:
         network.upload_to_corporate_rest(file, address, address, "lab", "secret")
     with pytest.raises(OSError) as ftp:
         network.upload_to_corporate_ftp(file, "127.0.0.1", port, "lab", "secret")
-    assert outbox.may_pass(rest.value) and outbox.may_pass(ftp.value)
+    assert outbox.is_transient(rest.value) and outbox.is_transient(ftp.value)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +145,10 @@ def test_nobody_listens(file: Path) -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
 def test_other_errors(error: BaseException, passes: bool) -> None:
-    assert outbox.may_pass(error) is passes
+    assert outbox.is_transient(error) is passes
     outer = RuntimeError("outer")
     outer.__cause__ = error
-    assert outbox.may_pass(outer) is passes
+    assert outbox.is_transient(outer) is passes
 
 
 def waits(file: Path, header: str) -> float | None:
@@ -159,10 +160,10 @@ def waits(file: Path, header: str) -> float | None:
     ("text", "seconds"),
     [
         ("120", 120.0),
-        ("0", 0.0),
+        ("0", None),
         ("Sat, 21 Nov 2026 20:20:00 GMT", 300.0),
-        ("Sat, 21 Nov 2026 20:00:00 GMT", 0.0),
-        ("9" * 40, 999999999999.0),
+        ("Sat, 21 Nov 2026 20:00:00 GMT", None),
+        ("9" * 40, 999999999.0),
         ("soon", None),
         ("-5", None),
         ("1e3", None),
@@ -179,7 +180,8 @@ def test_an_error_without_an_answer_wants_nothing(file: Path) -> None:
 
 @given(st.text(max_size=40))
 def test_no_header_is_too_odd(text: str) -> None:
-    error = requests.HTTPError(response=requests.Response())
-    error.response.headers["Retry-After"] = text
-    found = outbox.retry_after(error, NOW)
+    response = requests.Response()
+    response.status_code = 429
+    response.headers["Retry-After"] = text
+    found = outbox.retry_after(RestStatusError("busy", response), NOW)
     assert found is None or found >= 0

@@ -11,6 +11,7 @@ import pytest
 
 from abq_data_entry import network, outbox
 from abq_data_entry.models import SETTINGS
+from abq_data_entry.network.destinations import destination
 from tests.network.faults import Connection, Ftp, http, serving
 from tests.network.real_servers import sshd
 
@@ -30,7 +31,7 @@ def test_sftp_in_place_of_ftp_by_the_settings(tmp_path: Path) -> None:
             abq_sftp_key_file=str(server.key_file),
             abq_sftp_known_hosts=str(tmp_path / "known_hosts"),
         )
-        assert outbox.destination_of("ftp", settings).address == f"127.0.0.1:{server.port}"
+        assert destination("ftp").place(settings).address == f"127.0.0.1:{server.port}"
 
         def deliver() -> None:
             send = outbox.sender("ftp", settings, server.username, "")
@@ -70,7 +71,7 @@ def test_every_attempt_of_a_delivery_has_the_same_key(tmp_path: Path) -> None:
 
 
 def test_ftp_unless_the_settings_say_otherwise() -> None:
-    assert outbox.destination_of("ftp", settings_with()).address == "localhost:2100"
+    assert destination("ftp").place(settings_with()).address == "localhost:2100"
 
 
 @pytest.mark.parametrize(("kept", "logins"), [(True, 1), (False, 3)])

@@ -1,0 +1,91 @@
+"""What every kind of destination says of itself: all that the rest of the application knows of a protocol."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..setting import Setting
+
+if TYPE_CHECKING:
+    from .uploads import Uploads
+
+Settings = Mapping[str, object]
+
+
+class Place(NamedTuple):
+    """Where something goes: the kind of destination, and its address for people and comparing, without secrets."""
+
+    kind: str
+    address: str
+
+
+class Trust(NamedTuple):
+    """The host that somebody is to trust, and the settings by which it is trusted."""
+
+    host: str
+    settings: Settings
+
+
+class Destination(abc.ABC):
+    """One kind of destination. It has no state, and imports what it sends with when that is first needed.
+
+    `kind`: its name on the command line, in the database and in the outbox; `name`: the same for people; `title`: as
+    the login and a success call it; `service`: what stands there; `order`: its place among the others.
+    """
+
+    kind: str
+    name: str
+    title: str
+    service: str
+    order: int
+    key = ""
+    mac_key = ""
+    settings: tuple[Setting, ...] = ()
+    keeps_parts = True
+    """Whether a part of a file may stay there for the next attempt (`resuming`)."""
+
+    @property
+    def success(self) -> str:
+        """What is said when `{file}` has arrived."""
+        return f"{{file}} successfully uploaded to {self.title}"
+
+    @abc.abstractmethod
+    def address(self, settings: Settings) -> str:
+        """Where it leads by these settings, without anything secret."""
+
+    @abc.abstractmethod
+    def login_place(self, settings: Settings) -> str:
+        """Where a login goes by these settings: it isn't meant for any other place."""
+
+    @abc.abstractmethod
+    def opened(self, settings: Settings, username: str, password: str) -> Uploads:
+        """What sends files there with this login; nothing else keeps the password. Raises `InvalidInput`."""
+
+    def place(self, settings: Settings) -> Place:
+        """Where it leads by these settings."""
+        return Place(self.kind, self.address(settings))
+
+    def problem(self, settings: Settings) -> str:
+        """Why its own settings can't be used, as a sentence; empty if they can."""
+        refusals = ((each.name, each.refusal(settings[each.name])) for each in self.settings)
+        return next((f"The setting {name!r} {why}." for name, why in refusals if why), "")
+
+    def remark(self, settings: Settings) -> str:
+        """What to know of the way there while it is used; empty if there is nothing."""
+        return ""
+
+    def trust(self, settings: Settings, fingerprint: str) -> Trust | None:
+        """What it takes to trust a server's unknown key; None where the settings say already which key it must be."""
+        return None
+
+
+def timeout(settings: Settings) -> float:
+    """Seconds of silence after which a delivery has failed."""
+    return float(str(settings["network_timeout"]))
+
+
+def chosen(settings: Settings, **names: str) -> dict[str, Any]:
+    """The options whose setting isn't empty; the protocol knows what the others should be."""
+    return {option: settings[name] for option, name in names.items() if settings.get(name)}

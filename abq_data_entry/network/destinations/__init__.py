@@ -1,0 +1,26 @@
+"""The destinations of extracts, a file each: what lies in this folder is offered everywhere."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from ..destination import Destination
+
+
+def _found() -> tuple[Destination, ...]:
+    names = sorted(each.stem for each in Path(__file__).parent.glob("*.py") if not each.stem.startswith("_"))
+    found = [importlib.import_module(f"{__name__}.{each}").DESTINATION for each in names]
+    return tuple(sorted(found, key=lambda each: each.order))
+
+
+DESTINATIONS = _found()
+"""All of them, in the order in which they are shown."""
+
+KINDS = tuple(each.kind for each in DESTINATIONS)
+_BY_KIND = dict(zip(KINDS, DESTINATIONS, strict=True))
+
+
+def destination(kind: str) -> Destination:
+    """Return the destination of that kind; raises `KeyError` if there is none."""
+    return _BY_KIND[kind]

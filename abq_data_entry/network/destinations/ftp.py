@@ -1,0 +1,94 @@
+"""The company's file server, by FTP or, where the setting abq_transfer says so, by SFTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...remote_names import folder_problem
+from ...setting import Setting
+from ..destination import Destination, Settings, Trust, chosen, timeout
+
+if TYPE_CHECKING:
+    from ..uploads import Uploads
+
+
+class FileServer(Destination):
+    """A file stored under its name, as `file_transfer` and `secure_shell` do it."""
+
+    kind, name, title, service, order = "ftp", "FTP", "FTP", "FTP or SFTP server", 2
+    key, mac_key = "Control-Shift-F", "Command-Shift-F"
+    settings = (
+        Setting("abq_ftp_host", "localhost"),
+        Setting("abq_ftp_port", 2100, 1, 65535),
+        Setting("abq_ftp_folder", "", check=folder_problem),
+        Setting("abq_ftp_security", "", choices=("", "none", "explicit", "implicit")),
+        Setting("abq_ftp_passive", True),
+        Setting("abq_transfer", "ftp", choices=("ftp", "sftp")),
+        Setting("abq_sftp_port", 22, 1, 65535),
+        Setting("abq_sftp_host_key", ""),
+        Setting("abq_sftp_known_hosts", ""),
+        Setting("abq_sftp_key_file", ""),
+    )
+
+    def address(self, settings: Settings) -> str:
+        folder = str(settings["abq_ftp_folder"])
+        return f"{_server(settings)}/{folder}" if folder else _server(settings)
+
+    def login_place(self, settings: Settings) -> str:
+        return f"{settings['abq_transfer']}://{_server(settings)}"
+
+    def opened(self, settings: Settings, username: str, password: str) -> Uploads:
+        return (_by_sftp if _is_sftp(settings) else _by_ftp)(settings, username, password)
+
+    def remark(self, settings: Settings) -> str:
+        from ..guard import is_loopback
+
+        is_plain = not _is_sftp(settings) and settings["abq_ftp_security"] == "none"
+        return "not encrypted" if is_plain and not is_loopback(str(settings["abq_ftp_host"])) else ""
+
+    def trust(self, settings: Settings, fingerprint: str) -> Trust | None:
+        if settings["abq_sftp_host_key"]:  # another one than that
+            return None
+        return Trust(str(settings["abq_ftp_host"]), {**settings, "abq_sftp_host_key": fingerprint})
+
+
+def _is_sftp(settings: Settings) -> bool:
+    return settings["abq_transfer"] == "sftp"
+
+
+def _server(settings: Settings) -> str:
+    return f"{settings['abq_ftp_host']}:{settings['abq_sftp_port' if _is_sftp(settings) else 'abq_ftp_port']}"
+
+
+def _by_ftp(settings: Settings, username: str, password: str) -> Uploads:
+    from ..file_transfer import FtpUploads
+
+    return FtpUploads(
+        str(settings["abq_ftp_host"]),
+        int(str(settings["abq_ftp_port"])),
+        username,
+        password,
+        passive=bool(settings["abq_ftp_passive"]),
+        folder=str(settings["abq_ftp_folder"]),
+        timeout=timeout(settings),
+        **chosen(settings, security="abq_ftp_security", ca_file="abq_ca_file"),
+    )
+
+
+def _by_sftp(settings: Settings, username: str, password: str) -> Uploads:
+    from ..secure_shell import SftpUploads
+
+    return SftpUploads(
+        str(settings["abq_ftp_host"]),
+        int(str(settings["abq_sftp_port"])),
+        username,
+        password,
+        str(settings["abq_sftp_known_hosts"]) or None,
+        str(settings["abq_sftp_key_file"]) or None,
+        timeout=timeout(settings),
+        host_key=str(settings["abq_sftp_host_key"]),
+        folder=str(settings["abq_ftp_folder"]),
+    )
+
+
+DESTINATION = FileServer()

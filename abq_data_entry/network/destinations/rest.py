@@ -1,0 +1,65 @@
+"""The company's REST service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...setting import Setting
+from ..destination import Destination, Settings, chosen, timeout
+
+if TYPE_CHECKING:
+    from ..uploads import Uploads
+
+
+class Rest(Destination):
+    """A login by form and a PUT, as `rest` does it."""
+
+    kind, name, title, service, order = "rest", "REST", "REST API", "REST service", 1
+    key, mac_key = "Control-Shift-R", "Command-Shift-R"
+    settings = (
+        Setting("abq_auth_url", "http://localhost:8000/auth"),
+        Setting("abq_upload_url", "http://localhost:8000/upload"),
+        Setting("abq_client_certificate", ""),
+    )
+    keeps_parts = False
+
+    @property
+    def success(self) -> str:
+        return f"{super().success}."
+
+    def address(self, settings: Settings) -> str:
+        return without_secrets(str(settings["abq_upload_url"]))
+
+    def login_place(self, settings: Settings) -> str:
+        addresses = (without_secrets(str(settings[name])) for name in ("abq_auth_url", "abq_upload_url"))
+        return " ".join(dict.fromkeys(addresses))
+
+    def opened(self, settings: Settings, username: str, password: str) -> Uploads:
+        from ..rest import RestUploads
+
+        return RestUploads(
+            str(settings["abq_upload_url"]),
+            str(settings["abq_auth_url"]),
+            username,
+            password,
+            timeout=timeout(settings),
+            **chosen(
+                settings, ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy"
+            ),
+        )
+
+
+def without_secrets(url: str) -> str:
+    """Return the address without user, password, query and fragment; as it is if it is none."""
+    import urllib.parse  # costs a start some milliseconds
+
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        place = host if parts.port is None else f"{host}:{parts.port}"
+    except ValueError:
+        return "an address that isn't valid"
+    return urllib.parse.urlunsplit((parts.scheme, place, parts.path, "", ""))
+
+
+DESTINATION = Rest()

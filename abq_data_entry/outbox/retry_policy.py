@@ -1,0 +1,62 @@
+"""What a failed delivery means for the next attempt, by what the error says of itself, never by its text.
+
+What a protocol knows of a failure is said where it is raised (`network.failures.UserFacingError`); here is judged only
+what Python itself raises of connections.
+"""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import http.client
+import socket
+import ssl
+
+from ..network import pauses
+from ..network.failures import causes
+
+_CONNECTION = (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_OF_THE_NETWORK = (
+    errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.ECONNREFUSED,
+    errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT,
+)  # fmt: skip
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the same delivery may succeed later without anybody doing something.
+
+    True for connections that were refused, cut or slow, for names that weren't found, for servers that are busy or
+    have an error of their own, and for transfers that weren't whole. False for everything that a person has to look
+    at: a wrong login, a certificate or host key that isn't the right one, a refused file, a login page, what isn't
+    known.
+    """
+    links = list(causes(error))
+    said = (getattr(link, "transient", None) for link in links)
+    told = next((each for each in said if isinstance(each, bool)), None)
+    return next((each for each in map(_is_cut, links) if each is not None), False) if told is None else told
+
+
+def login_refused(error: BaseException | None) -> bool:
+    """Tell whether the server didn't accept the user name or the password (or key), so that asking again may help."""
+    return error is not None and any(getattr(link, "login_refused", False) is True for link in causes(error))
+
+
+def unknown_host_key(error: BaseException | None) -> str:
+    """Return the fingerprint of the key of a server that was never seen before; empty for any other failure."""
+    found = () if error is None else (str(getattr(link, "fingerprint", "")) for link in causes(error))
+    return next(filter(None, found), "")
+
+
+def retry_after(error: BaseException, now: datetime.datetime) -> float | None:
+    """Return how many seconds the server wants us to wait, None if it doesn't say."""
+    said = (str(getattr(link, "retry_after", "")) for link in causes(error))
+    moment = pauses.retry_after(next(filter(None, said), ""), now, pauses.CENTURY)
+    return None if moment is None else (moment - now).total_seconds()
+
+
+def _is_cut(error: BaseException) -> bool | None:
+    """Tell whether the connection failed; None for what is neither an error of one nor of this machine."""
+    if isinstance(error, OSError):
+        of_this_machine = bool(error.filename)
+        return not of_this_machine and (isinstance(error, _CONNECTION) or error.errno in _OF_THE_NETWORK)
+    return True if isinstance(error, EOFError | http.client.IncompleteRead) else None
