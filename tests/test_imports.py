@@ -39,7 +39,7 @@ BELOW = {
         *("fields", "constants", "folders", "network", "observation", "remote_names", "retrying", "setting", "waits"),
     },
     "outbox": {"models", "network", "constants", "folders", "remote_names", "retrying"},
-    "checking": {"models", "network", "postgres", "remote_names", "version"},
+    "diagnostics": {"models", "network", "postgres", "version"},
     "store": {"fields", "folders"},
     "journal": {"store", "models", "fields", "constants", "folders"},
     "widgets": {"fields", "constants", "themes", "transfer"},
@@ -47,8 +47,10 @@ BELOW = {
     "mainmenu": {"constants", "network", "themes"},
 }
 WITHOUT_TK = (
-    "constants", "fields", "folders", "models", "network", "outbox", "journal", "checking", "postgres", "environment",
-    "commands", "store", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "shortcuts",
+    "constants", "fields", "folders", "models", "network", "outbox", "journal", "diagnostics", "postgres",
+    "environment",
+    "commands", "store", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "setting",
+    "shortcuts",
     "transfer", "version", "display", "waits",
     "__main__",
 )  # fmt: skip

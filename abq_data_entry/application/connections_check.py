@@ -8,17 +8,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..jobs import ANY
+from ..network.destinations import KINDS
 from ..views.connections import ConnectionCallbacks, ConnectionLine, ConnectionsWindow
 from ..views.side_window import brought_up
 
 if TYPE_CHECKING:
-    from ..checking import Step
     from ..jobs import Job
+    from ..network.probing import Step
     from .window import Application
 
 Login = tuple[str, str]
-_DELIVERIES = {"rest": "REST", "ftp": "FTP"}
-_DESTINATIONS = {"REST": "REST", "FTP": "FTP", "SFTP": "FTP"}  # the first word of a step's destination
 
 
 def show_connections(application: Application) -> ConnectionsWindow:
@@ -51,7 +50,7 @@ class ConnectionsCheck:
         self._started = datetime.datetime.now().astimezone()
         values, present = self._app.tools.deliveries.settings(), self._round
         if with_login:
-            self._obtain(values, list(_DELIVERIES), {}, lambda logins: self._run(present, values, logins, with_write))
+            self._obtain(values, list(KINDS), {}, lambda logins: self._run(present, values, logins, with_write))
         else:
             self._app.after_idle(self._run, present, values, None, with_write)
 
@@ -72,7 +71,7 @@ class ConnectionsCheck:
             logins[kind] = login
             self._obtain(values, left, logins, then)
 
-        self._app.tools.deliveries.logins.obtain(_DELIVERIES[kind], values, "", answered)
+        self._app.tools.deliveries.logins.obtain(kind, values, "", answered)
 
     def _run(
         self, present: int, values: Mapping[str, object], logins: dict[str, Login | None] | None, write: bool
@@ -83,14 +82,14 @@ class ConnectionsCheck:
         known = None if logins is None else {**logins, "database": app.connection.login}
 
         def work(job: Job) -> None:
-            from ..checking import LoginMissing, Wanted, check_connections
+            from ..diagnostics import LoginMissing, Options, check_connections
 
             def login(kind: str) -> Login | None:
                 if known is not None and kind == "database" and known[kind] is None:
                     raise LoginMissing("Nobody is logged in to the database here. Log in first: Go ‣ Refresh.")
                 return None if known is None else known[kind]
 
-            wanted = Wanted(login=login, write=write)
+            wanted = Options(login=login, write=write)
             for step in check_connections(values, partial(app.connection.own_server, database), wanted, job.cancel):
                 found.append(step)
                 job.report(len(found), 0)
@@ -106,7 +105,7 @@ class ConnectionsCheck:
         )
 
     def _show(self, present: int, values: Mapping[str, object], logins: Mapping[str, Login | None] | None) -> None:
-        from ..checking.report import time_of
+        from ..diagnostics.report import time_of
 
         if present != self._round or self._window is None or not self._window.winfo_exists():
             return
@@ -120,10 +119,9 @@ class ConnectionsCheck:
         if self._job is not None and not self._job.cancel.is_set():
             self._window.say(f"Checking…, {self._shown} steps so far")
         for each in new:
-            name = _DESTINATIONS.get(each.destination.split()[0])
-            login = (logins or {}).get((name or "").lower())
-            if each.what == "Login" and each.verdict != "failed" and name and login is not None:
-                self._app.tools.deliveries.logins.accepted(name, values, login)
+            login = (logins or {}).get(each.kind) if each.kind in KINDS else None
+            if each.what == "Login" and each.verdict != "failed" and login is not None:
+                self._app.tools.deliveries.logins.accepted(each.kind, values, login)
 
     def _ended(
         self,
@@ -157,7 +155,7 @@ class ConnectionsCheck:
             self._window.finish("Cancelled.", False)
 
     def _copy(self) -> None:
-        from ..checking import report
+        from ..diagnostics import report
 
         self._app.clipboard_clear()
         self._app.clipboard_append(report(self._found, self._started))

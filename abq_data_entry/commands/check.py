@@ -46,23 +46,23 @@ def add_to(words: Words) -> None:
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Print each step when it is done. Raises NotDone if one failed."""
-    from .. import checking
+    from .. import diagnostics
     from .database import opened_endpoint, read_settings
 
     settings = read_settings()
     wants_login = options.login or options.write or _names_login(options)
     logins = _Logins(settings, options, secrets) if wants_login else None
-    wanted = checking.Wanted(options.only, logins or (lambda kind: None), options.write)
+    wanted = diagnostics.Options(options.only, logins or (lambda kind: None), options.write)
     failed, destination = 0, ""
-    print(checking.report(()).strip(), flush=True)
+    print(diagnostics.report(()).strip(), flush=True)
     with interrupt_sets() as cancel:
         embedded = partial(opened_endpoint, settings, secrets, tells_waiting=False)
-        for step in checking.check_connections(settings.values(), embedded, wanted, cancel):
+        for step in diagnostics.check_connections(settings.values(), embedded, wanted, cancel):
             if step.destination != destination:
                 destination = step.destination
                 print(f"\n{destination}")
-            print("\n".join(checking.lines_of(step)), flush=True)
-            failed += step.verdict == checking.FAILED
+            print("\n".join(diagnostics.lines_of(step)), flush=True)
+            failed += step.verdict == diagnostics.FAILED
     if failed:
         raise NotDone(f"{failed} of the steps failed: see what is said there." if failed > 1 else "One step failed.")
 
@@ -86,7 +86,7 @@ class _Logins:
         self._secrets = secrets
 
     def __call__(self, kind: str) -> tuple[str, str] | None:
-        from ..checking import LoginMissing
+        from ..diagnostics import LoginMissing
 
         try:
             return self._database() if kind == "database" else self._delivery(kind)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..setting import Setting
 
 if TYPE_CHECKING:
+    from .probing import Context, Steps
     from .uploads import Uploads
 
 Settings = Mapping[str, object]
@@ -62,6 +63,10 @@ class Destination(abc.ABC):
     @abc.abstractmethod
     def opened(self, settings: Settings, username: str, password: str) -> Uploads:
         """What sends files there with this login; nothing else keeps the password. Raises `InvalidInput`."""
+
+    @abc.abstractmethod
+    def probe(self, context: Context) -> Steps[None]:
+        """Look step by step whether it can be reached; with a login, and what it stores, only if that is wanted."""
 
     def place(self, settings: Settings) -> Place:
         """Where it leads by these settings."""

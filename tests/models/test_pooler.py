@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry import checking, postgres
+from abq_data_entry import diagnostics, postgres
 from abq_data_entry.models import DatabaseError, RecordConflict, SettingsModel, SQLModel, schema
 from abq_data_entry.models.errors import NotThroughPooler
 from abq_data_entry.models.selection import Selection
@@ -191,10 +191,10 @@ def test_check_tells_it(through: dict[str, str]) -> None:
     settings = SettingsModel("none.json", "/nowhere").values()
     settings |= {"db_host": "127.0.0.1", "db_port": through["port"], "db_name": through["dbname"]}
     login = (through["user"], through["password"])
-    wanted = checking.Wanted(("database",), lambda kind: login)
+    wanted = diagnostics.Options(("database",), lambda kind: login)
     embedded = lambda: contextlib.nullcontext(through)  # noqa: E731 - it isn't asked for
-    steps = list(checking.check_connections(settings, embedded, wanted, threading.Event()))
-    assert not [each for each in steps if each.verdict == checking.FAILED]
+    steps = list(diagnostics.check_connections(settings, embedded, wanted, threading.Event()))
+    assert not [each for each in steps if each.verdict == diagnostics.FAILED]
     (told,) = [each for each in steps if each.what == "Pooler"]
     assert "PgBouncer" in told.text and "db_notify_host" in told.advice
 

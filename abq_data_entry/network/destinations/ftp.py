@@ -9,6 +9,7 @@ from ...setting import Setting
 from ..destination import Destination, Settings, Trust, chosen, timeout
 
 if TYPE_CHECKING:
+    from ..probing import Context, Steps
     from ..uploads import Uploads
 
 
@@ -39,6 +40,13 @@ class FileServer(Destination):
 
     def opened(self, settings: Settings, username: str, password: str) -> Uploads:
         return (_by_sftp if _is_sftp(settings) else _by_ftp)(settings, username, password)
+
+    def probe(self, context: Context) -> Steps[None]:
+        if _is_sftp(context.settings):
+            from ..sftp_probe import probe
+        else:
+            from ..ftp_probe import probe
+        return probe(self, context)
 
     def remark(self, settings: Settings) -> str:
         from ..guard import is_loopback

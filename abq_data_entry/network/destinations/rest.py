@@ -8,7 +8,8 @@ from ...setting import Setting
 from ..destination import Destination, Settings, chosen, timeout
 
 if TYPE_CHECKING:
-    from ..uploads import Uploads
+    from ..probing import Context, Steps
+    from ..rest import RestUploads
 
 
 class Rest(Destination):
@@ -34,7 +35,7 @@ class Rest(Destination):
         addresses = (without_secrets(str(settings[name])) for name in ("abq_auth_url", "abq_upload_url"))
         return " ".join(dict.fromkeys(addresses))
 
-    def opened(self, settings: Settings, username: str, password: str) -> Uploads:
+    def opened(self, settings: Settings, username: str, password: str) -> RestUploads:
         from ..rest import RestUploads
 
         return RestUploads(
@@ -47,6 +48,11 @@ class Rest(Destination):
                 settings, ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy"
             ),
         )
+
+    def probe(self, context: Context) -> Steps[None]:
+        from ..rest_probe import probe
+
+        return probe(self, context)
 
 
 def without_secrets(url: str) -> str:

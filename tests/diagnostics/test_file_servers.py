@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.checking import OK, Step
+from abq_data_entry.diagnostics import OK, Step
 from abq_data_entry.network import Cancelled
 from tests.fixtures.servers import BundledServer
 from tests.network.certificates import Authority

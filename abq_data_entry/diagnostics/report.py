@@ -6,8 +6,8 @@ import datetime
 import platform
 from collections.abc import Iterable
 
+from ..network.probing import FAILED, OK, Step
 from ..version import version
-from .steps import FAILED, OK, Step
 
 _MARKS = {OK: "✓", FAILED: "✗"}
 _WIDEST = 14

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeVar
 
-from ..network.failures import Cancelled, TimedOut, UserFacingError, describe_failure
-from ..network.guard import Guard
+from ..remote_names import name_problem
+from .destination import Destination, Settings
+from .destinations import KINDS
+from .failures import Cancelled, TimedOut, UserFacingError, describe_failure
+from .guard import Guard
 
 log = logging.getLogger(__name__)
 
 OK, SLOW, FAILED = "ok", "slow", "failed"
-DESTINATIONS = ("database", "weather", "rest", "ftp")
+CHECKS = ("database", "weather", *KINDS)
 WAIT = 10.0
 """Seconds that one step may take."""
 
 _USUAL = {"Name": 1.0, "Port": 0.5, "TLS": 1.5, "Greeting": 2.0, "Answer": 3.0, "Server": 30.0}
 _USUAL_ELSE = 5.0  # a login, a write test: several questions and answers
+MADE_LATER = "It is made with the first delivery, if it is missing and the user may: --write tries that."
+TEST_CONTENT = b"A connection test of ABQ Data Entry. This file may be removed.\n"
+
 _LONGEST_WORD = 120  # characters of what a server says
 
 Value = TypeVar("Value")
@@ -32,7 +39,8 @@ Login = tuple[str, str]
 class Step:
     """One line. `verdict`: `ok`, `slow` or `failed`; `seconds`: how long it took, where that says something.
 
-    `text` says what was found, or what is wrong and what to do about it; `advice` what to do though it isn't wrong.
+    `text` says what was found, or what is wrong and what to do about it; `advice` what to do though it isn't wrong;
+    `kind` of which of the `CHECKS` it is.
     """
 
     destination: str
@@ -41,16 +49,17 @@ class Step:
     text: str
     seconds: float | None = None
     advice: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, repr=False)
-class Wanted:
-    """What is to be checked. `login(kind)`: user name and password for `database`, `rest` or `ftp`, None for no login.
+class Options:
+    """What is to be checked. `login(kind)`: user name and password for one of the `CHECKS`, None for no login.
 
     `write`: also store something tiny and remove it again, where there is a login; `wait`: seconds for each step.
     """
 
-    only: tuple[str, ...] = DESTINATIONS
+    only: tuple[str, ...] = CHECKS
     login: Callable[[str], Login | None] = lambda kind: None
     write: bool = False
     wait: float = WAIT
@@ -60,12 +69,12 @@ class LoginMissing(UserFacingError, Exception):
     """A login is wanted, and nobody gave one."""
 
 
-class Ended(Exception):
+class Aborted(Exception):
     """A step failed that the next ones of this destination need."""
 
 
 @dataclass(frozen=True)
-class Finding(Generic[Value]):
+class Result(Generic[Value]):
     """What a step found: its value for the next steps, and its text; `seconds`: if not all of it counts."""
 
     value: Value
@@ -75,11 +84,11 @@ class Finding(Generic[Value]):
 
 
 @dataclass(frozen=True, repr=False)
-class Terms:
+class Context:
     """What all checks of a round need: the settings, what is wanted, and what ends their waits."""
 
-    settings: Mapping[str, object]
-    wanted: Wanted
+    settings: Settings
+    wanted: Options
     guard: Guard
     cancel: threading.Event
 
@@ -91,52 +100,57 @@ class Terms:
 class Inspection:
     """The check of one destination: times its steps, and puts failures into words."""
 
-    def __init__(self, destination: str, terms: Terms) -> None:
+    def __init__(self, destination: str, context: Context, kind: str = "") -> None:
         self.destination = destination
-        self.terms = terms
-        self.guard = terms.guard
+        self.context = context
+        self.kind = kind
+        self.guard = context.guard
 
-    def step(self, what: str, work: Callable[[], Finding[Value]]) -> Steps[Value]:
-        """Do the work, yield how it went, and return what it found. Raises `Ended` if it failed, and `Cancelled`."""
+    def step(self, what: str, work: Callable[[], Result[Value]]) -> Steps[Value]:
+        """Do the work, yield how it went, and return what it found. Raises `Aborted` if it failed, and `Cancelled`."""
         self.guard.progressed()
         start = time.monotonic()
         try:
-            finding = work()
+            result = work()
         except Exception as error:
             failure = self.guard.verdict() or error
         else:
-            yield self.told(what, finding, time.monotonic() - start)
-            return finding.value
+            yield self.told(what, result, time.monotonic() - start)
+            return result.value
         if isinstance(failure, Cancelled):
             raise Cancelled()
         log.info("%s of %s: %s", what, self.destination, type(failure).__name__)
-        return (yield from self.fail(what, in_words(failure), time.monotonic() - start))
+        return (yield from self.fail(what, self.in_words(failure), time.monotonic() - start))
 
-    def told(self, what: str, finding: Finding[Value], seconds: float) -> Step:
-        """Return the step of a finding that took so long."""
-        seconds = seconds if finding.seconds is None else finding.seconds
+    def told(self, what: str, result: Result[Value], seconds: float) -> Step:
+        """Return the step of a result that took so long."""
+        seconds = seconds if result.seconds is None else result.seconds
         usual = _USUAL.get(what, _USUAL_ELSE)
         if seconds <= usual:
-            return Step(self.destination, what, OK, finding.text, seconds, finding.advice)
-        advice = f"Less than {usual:g} s is usual: the network or the server is busy. {finding.advice}".strip()
-        return Step(self.destination, what, SLOW, finding.text, seconds, advice)
+            return Step(self.destination, what, OK, result.text, seconds, result.advice, self.kind)
+        advice = f"Less than {usual:g} s is usual: the network or the server is busy. {result.advice}".strip()
+        return Step(self.destination, what, SLOW, result.text, seconds, advice, self.kind)
 
     def note(self, what: str, text: str, advice: str = "") -> Step:
         """Return a step that is in order without having done anything."""
-        return Step(self.destination, what, OK, text, None, advice)
+        return Step(self.destination, what, OK, text, None, advice, self.kind)
 
     def fail(self, what: str, text: str, seconds: float | None = None) -> Steps[NoReturn]:
-        """Yield a step that failed, and raise `Ended`."""
-        yield Step(self.destination, what, FAILED, text, seconds)
-        raise Ended
+        """Yield a step that failed, and raise `Aborted`."""
+        yield Step(self.destination, what, FAILED, text, seconds, kind=self.kind)
+        raise Aborted
 
     def login(self, kind: str) -> Steps[Login | None]:
         """Return the login that is wanted, None if none is; yields a step only where it is missing."""
         try:
-            return self.terms.wanted.login(kind)
+            return self.context.wanted.login(kind)
         except LoginMissing as error:
             text = str(error)
         return (yield from self.fail("Login", text))
+
+    def in_words(self, error: BaseException) -> str:
+        """Say what is wrong and what to do, on one line and without secrets."""
+        return " ".join(describe_failure(error).split())
 
     def later(self, seconds: float, otherwise: str) -> Callable[[], None]:
         """Return what raises `TimedOut` with this sentence after so many seconds, and when the guard ends it."""
@@ -150,13 +164,25 @@ class Inspection:
         return check
 
 
-def in_words(error: BaseException) -> str:
-    """Say what is wrong and what to do, on one line and without secrets."""
-    from ..models import DatabaseError
-    from ..postgres import PostgresError
+def usable(inspection: Inspection, destination: Destination) -> Steps[None]:
+    """Fail by name where a setting of the names that files get there can't be used, before anything is asked."""
+    settings = inspection.context.settings
+    pattern = str(settings["abq_upload_name"])
+    problem = destination.problem(settings)
+    if why := name_problem(pattern):
+        problem = problem or f"The setting 'abq_upload_name' {why}."
+    if problem:
+        yield from inspection.fail("Settings", f"{problem} Nothing is delivered by it.")
+    if "{date}" not in pattern:
+        yield inspection.note(
+            "Settings", f"extracts are called {pattern} there",
+            "Without {date} in abq_upload_name the extract of each day takes the place of the one before.",
+        )  # fmt: skip
 
-    text = str(error) if isinstance(error, DatabaseError | PostgresError) else describe_failure(error)
-    return " ".join(text.split())
+
+def new_test_name() -> str:
+    """Return a name for the file of a write test: no other file has it, and folders don't show it."""
+    return f".abq-connection-test-{secrets.token_hex(8)}"
 
 
 def shown(said: object) -> str:

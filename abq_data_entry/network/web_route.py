@@ -1,40 +1,20 @@
-"""What is reached by HTTP: the way there, direct or by a proxy; and the weather feed."""
+"""The way to what is reached by HTTP: direct, or by a proxy."""
 
 from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Mapping
 
-from ..network import encryption
-from ..network.failures import InvalidInput
-from ..network.guard import is_loopback
-from ..network.proxies import proxy_for
-from . import route
-from .steps import Finding, Inspection, Steps, Terms, in_words
+from . import encryption, route
+from .failures import InvalidInput
+from .guard import is_loopback
+from .probing import Inspection, Steps
+from .proxies import proxy_for
 
 _PORTS = {"http": 80, "https": 443}
 _PROXY_PORT = 8080
 _PLAIN = "What is sent there can be read on the way. Ask for an address that begins with https://."
 _NO_ADDRESS = "The address in the settings must begin with https:// (or http://) and a host's name. Correct it."
-
-
-def weather(terms: Terms) -> Steps[None]:
-    """The feed: an observation is fetched as the application does it, and not stored."""
-    from ..network.weather import get_local_weather
-
-    station, url = str(terms.settings["weather_station"]), str(terms.settings["weather_url"])
-    address = url.replace("{station}", station)
-    inspection = Inspection(f"Weather feed {place_of(address)}".strip(), terms)
-    yield from way(inspection, address, {}, "SSL_CERT_FILE")
-
-    def fetch() -> Finding[None]:
-        contact, proxy = (str(terms.settings[name]) for name in ("weather_contact", "network_proxy"))
-        data = get_local_weather(
-            station, url, contact=contact, proxy=proxy, timeout=terms.wanted.wait, cancel=terms.cancel
-        )
-        return Finding(None, f"an observation of station {station}, of {data['observation_time_rfc822']}")
-
-    yield from inspection.step("Answer", fetch)
 
 
 def way(inspection: Inspection, url: str, options: Mapping[str, str], setting: str = "abq_ca_file") -> Steps[None]:
@@ -49,9 +29,9 @@ def way(inspection: Inspection, url: str, options: Mapping[str, str], setting: s
     host = parts.hostname or ""
     number = parts.port or _PORTS[parts.scheme]
     try:
-        proxy = _proxy(url, str(inspection.terms.settings["network_proxy"]))
+        proxy = _proxy(url, str(inspection.context.settings["network_proxy"]))
     except InvalidInput as error:
-        yield from inspection.fail("Proxy", in_words(error))
+        yield from inspection.fail("Proxy", inspection.in_words(error))
         return
     if proxy is not None:
         addresses = yield from route.name(inspection, *proxy, "Proxy name")
@@ -67,7 +47,7 @@ def way(inspection: Inspection, url: str, options: Mapping[str, str], setting: s
     try:
         context = encryption.verified_context(options.get("ca_file"), options.get("client_certificate", ""))
     except InvalidInput as error:
-        yield from inspection.fail("TLS", in_words(error))
+        yield from inspection.fail("TLS", inspection.in_words(error))
     yield from route.tls(inspection, host, lambda: inspection.guard.connect(host, number, addresses), context, setting)
 
 

@@ -16,12 +16,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ..network import encryption
+from ..network import encryption, route
 from ..network.connecting import aside
 from ..network.failures import InvalidInput
 from ..network.guard import is_loopback
-from . import route
-from .steps import Ended, Finding, Inspection, Steps, Terms, in_words, shown
+from ..network.probing import Aborted, Context, Inspection, Result, Steps, shown
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -45,6 +44,18 @@ _POOLED = (
 _TABLES = ("lab_checks", "plot_checks", "deliveries")
 
 
+class _Inspection(Inspection):
+    """Knows the words of this room's errors too."""
+
+    def in_words(self, error: BaseException) -> str:
+        from ..models import DatabaseError
+        from ..postgres import PostgresError
+
+        if isinstance(error, DatabaseError | PostgresError):
+            return " ".join(str(error).split())
+        return super().in_words(error)
+
+
 class _Server(NamedTuple):
     """One of the servers that the settings name."""
 
@@ -56,46 +67,48 @@ class _Server(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-def embedded_database(terms: Terms, opened: Embedded) -> Steps[None]:
+def embedded_database(context: Context, opened: Embedded) -> Steps[None]:
     """Our own server: it runs or can be started, and answers."""
-    inspection = Inspection("Embedded database", terms)
+    inspection = _Inspection("Embedded database", context, "database")
     late = "The database server of this computer didn't start in time. The log file has the details."
     begun = inspection.later(START_SECONDS, late)
     with contextlib.ExitStack() as until_the_end:
 
-        def start() -> Finding[Endpoint]:
+        def start() -> Result[Endpoint]:
             opening = opened()
             endpoint = aside(opening.__enter__, begun)
             until_the_end.push(opening.__exit__)
-            return Finding(endpoint, f"it runs, reached by {shown(endpoint.get('host', ''))}")
+            return Result(endpoint, f"it runs, reached by {shown(endpoint.get('host', ''))}")
 
         endpoint = yield from inspection.step("Server", start)
         with contextlib.closing((yield from _connected(inspection, "Answer", endpoint))) as connection:
             yield from _asked(inspection, connection, endpoint, are_made=True)
 
 
-def configured_database(terms: Terms) -> Steps[None]:
+def configured_database(context: Context) -> Steps[None]:
     """The servers that the settings name, each for itself; with a login also whether one of them takes changes."""
     from .. import postgres
 
     try:
-        whole = postgres.configured(terms.settings)
+        whole = postgres.configured(context.settings)
     except postgres.PostgresError as error:
-        yield from Inspection("Database", terms).fail("Settings", in_words(error))
+        inspection = _Inspection("Database", context, "database")
+        yield from inspection.fail("Settings", inspection.in_words(error))
         return
     hosts = whole["host"].split(",")
     ports = (whole.get("port") or "5432").split(",")
     roles: list[bool | None] = []
     for host, port in zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True):
         server = _Server(host, int(port))
-        endpoint = {**whole, "host": host, "port": port, "connect_timeout": f"{max(2, int(terms.wanted.wait))}"}
+        endpoint = {**whole, "host": host, "port": port, "connect_timeout": f"{max(2, int(context.wanted.wait))}"}
         endpoint.pop("target_session_attrs", None)
-        roles.append((yield from _server(Inspection(f"Database {server.place}", terms), server, endpoint)))
+        inspection = _Inspection(f"Database {server.place}", context, "database")
+        roles.append((yield from _server(inspection, server, endpoint)))
     if len(hosts) > 1 and any(role is not None for role in roles) and True not in roles:
         text = (
             "No server of the cluster takes changes at the moment. Try again in a minute, then ask its administrator."
         )
-        yield from Inspection("Database", terms).fail("Cluster", text)
+        yield from _Inspection("Database", context, "database").fail("Cluster", text)
 
 
 def _server(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[bool | None]:
@@ -109,7 +122,7 @@ def _server(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Step
         entering = {**endpoint, "user": login[0], **({"password": login[1]} if login[1] else {})}
         with contextlib.closing((yield from _connected(inspection, "Login", entering))) as connection:
             return (yield from _asked(inspection, connection, entering))
-    except Ended:  # the next server is checked all the same
+    except Aborted:  # the next server is checked all the same
         return None
 
 
@@ -132,17 +145,17 @@ def _way(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[N
             connection.close()
             raise
 
-    def ask() -> Finding[bool]:
+    def ask() -> Result[bool]:
         connection, can_encrypt = greeted()
         connection.close()
-        return Finding(can_encrypt, "PostgreSQL answers")
+        return Result(can_encrypt, "PostgreSQL answers")
 
     can_encrypt = yield from inspection.step("Greeting", ask)
     if can_encrypt and mode != "disable":
         try:
             context = _context(mode, endpoint.get("sslrootcert", ""))
         except InvalidInput as error:
-            yield from inspection.fail("TLS", in_words(error))
+            yield from inspection.fail("TLS", inspection.in_words(error))
         yield from route.tls(inspection, server.host, lambda: greeted()[0], context, "db_sslrootcert")
     elif mode in _MUST_ENCRYPT:
         text = (
@@ -168,14 +181,14 @@ def _context(mode: str, root: str) -> ssl.SSLContext:
 
 
 def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[Connection]:
-    def connect() -> Finding[Connection]:
+    def connect() -> Result[Connection]:
         start = time.monotonic()
         connection = _aside(inspection, lambda: _open(endpoint))
         seconds = time.monotonic() - start
         version = shown(connection.get_parameter_status("server_version"))
         secure = "encrypted" if connection.info.ssl_in_use else "not encrypted"
         who = "" if what == "Answer" else f"{endpoint['user']} is logged in ({secure}); "
-        return Finding(connection, f"{who}PostgreSQL {version}, database {endpoint['dbname']}", seconds=seconds)
+        return Result(connection, f"{who}PostgreSQL {version}, database {endpoint['dbname']}", seconds=seconds)
 
     return (yield from inspection.step(what, connect))
 
@@ -185,31 +198,31 @@ def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, a
     from ..models import schema
     from ..models.session import is_pooled
 
-    def trip() -> Finding[bool]:
+    def trip() -> Result[bool]:
         start = time.monotonic()
         standby = _aside(inspection, lambda: _query(connection, endpoint, "SELECT pg_is_in_recovery()"))
         seconds = time.monotonic() - start
         role = "is a standby, which takes no changes" if standby else "takes changes"
-        return Finding(not standby, f"one question and its answer; this server {role}", seconds=seconds)
+        return Result(not standby, f"one question and its answer; this server {role}", seconds=seconds)
 
-    def tables() -> Finding[bool]:
+    def tables() -> Result[bool]:
         _aside(inspection, lambda: _with_cursor(connection, endpoint, schema.refuse_encoding))
         look = schema.installed_version if are_made else lambda cursor: schema.check(cursor, endpoint)
         version = _aside(inspection, lambda: _with_cursor(connection, endpoint, look))
         if are_made and (version or 0) < schema.VERSION:
-            return Finding(False, "none of this version yet: they are made when the application is opened")
-        return Finding(True, f"those of version {max(version or 0, schema.VERSION)}")
+            return Result(False, "none of this version yet: they are made when the application is opened")
+        return Result(True, f"those of version {max(version or 0, schema.VERSION)}")
 
-    def write() -> Finding[None]:
+    def write() -> Result[None]:
         _aside(inspection, lambda: _with_cursor(connection, endpoint, _write))
-        return Finding(None, "a row was written and taken back; no record")
+        return Result(None, "a row was written and taken back; no record")
 
     takes_changes = yield from inspection.step("Round trip", trip)
     if _aside(inspection, lambda: is_pooled(connection)):
-        advice = "" if inspection.terms.settings["db_notify_host"] else _POOLED
+        advice = "" if inspection.context.settings["db_notify_host"] else _POOLED
         yield inspection.note("Pooler", "a connection pooler, such as PgBouncer, stands before the server", advice)
     has_tables = yield from inspection.step("Tables", tables)
-    if inspection.terms.wanted.write and takes_changes and has_tables:
+    if inspection.context.wanted.write and takes_changes and has_tables:
         yield from inspection.step("Write test", write)
     return takes_changes
 
@@ -271,4 +284,4 @@ def _with_cursor(connection: Connection, endpoint: Endpoint, work: Callable[[Cur
 def _aside(inspection: Inspection, work: Callable[[], Answer]) -> Answer:
     """Do it on a thread that can be left behind: libpq's waits can't be ended from outside."""
     late = f"{inspection.destination} didn't answer in time. Check the network, and the settings db_host and db_port."
-    return aside(work, inspection.later(inspection.terms.wanted.wait, late))
+    return aside(work, inspection.later(inspection.context.wanted.wait, late))

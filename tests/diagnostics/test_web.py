@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.checking import OK, SLOW, Step
+from abq_data_entry.diagnostics import OK, SLOW, Step
 from tests.fixtures.servers import BundledServer, bundled_server
 from tests.network.certificates import Authority
 from tests.network.faults import LOGIN_PAGE, Connection, Script, http, serving
@@ -215,7 +215,7 @@ def test_what_the_addresses_answer(check: Checks, status: str, fails: bool, word
 
 
 def test_a_slow_answer_says_what_is_usual(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
-    from abq_data_entry.checking import steps as room
+    from abq_data_entry.network import probing as room
 
     monkeypatch.setitem(room._USUAL, "Answer", 0.0)
     with serving(answering(http("401 No"))) as port:

@@ -17,7 +17,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry import postgres
-from abq_data_entry.checking import FAILED, OK, Step
+from abq_data_entry.diagnostics import FAILED, OK, Step
 from abq_data_entry.models import SQLModel, schema
 from abq_data_entry.network import Cancelled
 from tests.network.certificates import Authority

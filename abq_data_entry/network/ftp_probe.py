@@ -7,13 +7,13 @@ import ftplib
 import ssl
 import time
 
-from ..network import encryption, ftp_folder
-from ..network.failures import InvalidInput
-from ..network.ftp_login import Login, certificate_of, ftp_security
-from ..network.ftp_session import Session
-from ..network.guard import is_loopback
-from . import names, route, tiny_file
-from .steps import Finding, Inspection, Steps, Terms, in_words, shown
+from . import encryption, ftp_folder, route
+from .destination import Destination
+from .failures import InvalidInput
+from .ftp_login import Login, certificate_of, ftp_security
+from .ftp_session import Session
+from .guard import is_loopback
+from .probing import MADE_LATER, TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, shown, usable
 
 _PLAIN = "Names, passwords and files can be read on the way. Ask for encryption; the setting is abq_ftp_security."
 _TOLD = ("MLST", "REST", "SIZE", "HASH", "XSHA256", "MFMT", "UTF8")
@@ -30,29 +30,29 @@ class _TimedSession(Session):
         self.handshake = time.monotonic() - start
 
 
-def ftp(terms: Terms) -> Steps[None]:
+def probe(destination: Destination, context: Context) -> Steps[None]:
     """Check the server."""
-    host, number = str(terms.settings["abq_ftp_host"]), int(str(terms.settings["abq_ftp_port"]))
-    inspection = Inspection(f"FTP server {host}:{number}", terms)
-    yield from names.usable(inspection, "abq_ftp_folder", "abq_upload_name")
+    host, number = str(context.settings["abq_ftp_host"]), int(str(context.settings["abq_ftp_port"]))
+    inspection = Inspection(f"FTP server {host}:{number}", context, destination.kind)
+    yield from usable(inspection, destination)
     try:
-        security = ftp_security(host, str(terms.settings["abq_ftp_security"]))
-        ca_file = str(terms.settings["abq_ca_file"]) or None
-        context = None if security == "none" else encryption.verified_context(ca_file)
+        security = ftp_security(host, str(context.settings["abq_ftp_security"]))
+        ca_file = str(context.settings["abq_ca_file"]) or None
+        encrypted = None if security == "none" else encryption.verified_context(ca_file)
     except InvalidInput as error:
-        yield from inspection.fail("Settings", in_words(error))
+        yield from inspection.fail("Settings", inspection.in_words(error))
     addresses = yield from route.name(inspection, host, number)
     yield from route.port(inspection, host, number, addresses)
-    session = _TimedSession(terms.guard, security, context, bool(terms.settings["abq_ftp_passive"]))
+    session = _TimedSession(context.guard, security, encrypted, bool(context.settings["abq_ftp_passive"]))
     try:
-        yield from _greeting(inspection, session, Login(host, number, "", "", security, context))
-        login = yield from inspection.login("ftp")
+        yield from _greeting(inspection, session, Login(host, number, "", "", security, encrypted))
+        login = yield from inspection.login(destination.kind)
         if login is None:
             return
         yield from inspection.step("Login", lambda: _log_in(session, *login))
-        if folder := str(terms.settings["abq_ftp_folder"]):
-            yield from inspection.step("Folder", lambda: _enter(session, folder, terms.wanted.write))
-        if terms.wanted.write:
+        if folder := str(context.settings["abq_ftp_folder"]):
+            yield from inspection.step("Folder", lambda: _enter(session, folder, context.wanted.write))
+        if context.wanted.write:
             yield from inspection.step("Write test", lambda: _store(session))
         session.say_goodbye()
     finally:
@@ -60,7 +60,7 @@ def ftp(terms: Terms) -> Steps[None]:
 
 
 def _greeting(inspection: Inspection, session: _TimedSession, login: Login) -> Steps[None]:
-    def connect() -> Finding[None]:
+    def connect() -> Result[None]:
         start = time.monotonic()
         try:
             session.connect(login.host, login.port)
@@ -68,7 +68,7 @@ def _greeting(inspection: Inspection, session: _TimedSession, login: Login) -> S
             refused = error
         else:
             welcome = shown((session.welcome or "").removeprefix("220").lstrip(" -"))
-            return Finding(None, f"“{welcome}”", seconds=time.monotonic() - start - session.handshake)
+            return Result(None, f"“{welcome}”", seconds=time.monotonic() - start - session.handshake)
         session.close()
         raise encryption.refusal(refused, login.host, lambda: certificate_of(inspection.guard, login))
 
@@ -77,9 +77,9 @@ def _greeting(inspection: Inspection, session: _TimedSession, login: Login) -> S
     if isinstance(session.sock, ssl.SSLSocket) and context is not None:
         secure, how = session.sock, {"explicit": "AUTH TLS, ", "implicit": "from the start, "}[login.security]
 
-        def secured() -> Finding[None]:
+        def secured() -> Result[None]:
             found = route.secured(secure, context, session.handshake)
-            return Finding(None, f"{how}{found.text}", found.advice, found.seconds)
+            return Result(None, f"{how}{found.text}", found.advice, found.seconds)
 
         yield from inspection.step("TLS", secured)
     else:
@@ -87,33 +87,33 @@ def _greeting(inspection: Inspection, session: _TimedSession, login: Login) -> S
     yield from inspection.step("Abilities", lambda: _abilities(session))
 
 
-def _abilities(session: Session) -> Finding[None]:
+def _abilities(session: Session) -> Result[None]:
     can = [each for each in _TOLD if each in session.features]
-    return Finding(None, f"it tells of {', '.join(can)}" if can else "it tells of none (FEAT)")
+    return Result(None, f"it tells of {', '.join(can)}" if can else "it tells of none (FEAT)")
 
 
-def _log_in(session: Session, username: str, password: str) -> Finding[None]:
+def _log_in(session: Session, username: str, password: str) -> Result[None]:
     session.login(username, password)
     session.protect_data()
-    return Finding(None, f"{username} is logged in")
+    return Result(None, f"{username} is logged in")
 
 
-def _enter(session: Session, folder: str, may_make: bool) -> Finding[None]:
+def _enter(session: Session, folder: str, may_make: bool) -> Result[None]:
     try:
         made = ftp_folder.enter(session, folder, make=may_make)
     except ftp_folder.FolderRefused:
         if may_make:
             raise
-        return Finding(None, f"{folder} can't be entered", names.MADE_LATER)
-    return Finding(None, f"{folder} was made" if made else f"{folder} is there")
+        return Result(None, f"{folder} can't be entered", MADE_LATER)
+    return Result(None, f"{folder} was made" if made else f"{folder} is there")
 
 
-def _store(session: Session) -> Finding[None]:
-    name = tiny_file.new_name()
+def _store(session: Session) -> Result[None]:
+    name = new_test_name()
     session.voidcmd("TYPE I")
     try:
         with contextlib.closing(session.transfercmd(f"STOR {name}")) as data:
-            data.sendall(tiny_file.CONTENT)
+            data.sendall(TEST_CONTENT)
             session.end_data(data)
             session.voidresp()
     except ftplib.Error:
@@ -123,5 +123,5 @@ def _store(session: Session) -> Finding[None]:
     try:
         session.delete(name)
     except (ftplib.error_perm, ftplib.error_temp):
-        return Finding(None, f"{name} was stored", "It stays there: this user may not remove files, and needn't.")
-    return Finding(None, f"{name} was stored and removed again")
+        return Result(None, f"{name} was stored", "It stays there: this user may not remove files, and needn't.")
+    return Result(None, f"{name} was stored and removed again")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.checking import FAILED, Step, Wanted, check_connections, report
+from abq_data_entry.diagnostics import FAILED, Options, Step, check_connections, report
 from abq_data_entry.models import SETTINGS
 from tests.network.certificates import Authority, authority
 
@@ -35,7 +35,7 @@ class Checks:
     ) -> list[Step]:
         """All steps of one destination."""
         values = {each.name: each.default for each in SETTINGS} | settings
-        wanted = Wanted((kind,), lambda _: login, write, wait)
+        wanted = Options((kind,), lambda _: login, write, wait)
         found: list[Step] = []
         for step in check_connections(values, self._embedded, wanted, cancel or threading.Event()):
             self.said += report([step])

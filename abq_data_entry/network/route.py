@@ -9,10 +9,10 @@ import ssl
 import time
 from collections.abc import Callable
 
-from ..network import encryption
-from ..network.connecting import Address, aside, look_up
-from ..network.failures import TimedOut
-from .steps import Finding, Inspection, Steps, shown
+from . import encryption
+from .connecting import Address, aside, look_up
+from .failures import TimedOut
+from .probing import Inspection, Result, Steps, shown
 
 SOON = 14
 """Days before its end from which on a certificate is to be renewed."""
@@ -24,16 +24,16 @@ _MOST_ADDRESSES = 4
 def name(inspection: Inspection, host: str, port: int, what: str = "Name") -> Steps[list[Address]]:
     """Which addresses the name has, and which name the first of them has."""
 
-    def work() -> Finding[list[Address]]:
+    def work() -> Result[list[Address]]:
         start = time.monotonic()
         late = f"The name {host} wasn't found in time. Check the network, and the name server that this computer asks."
-        addresses = look_up(host.strip("[]"), port, inspection.later(inspection.terms.wanted.wait, late))
+        addresses = look_up(host.strip("[]"), port, inspection.later(inspection.context.wanted.wait, late))
         seconds = time.monotonic() - start
         texts = list(dict.fromkeys(str(address[4][0]) for address in addresses))
         more = f" and {len(texts) - _MOST_ADDRESSES} more" if len(texts) > _MOST_ADDRESSES else ""
         is_one = texts == [host.strip("[]")]
         found = "it is an address" if is_one else f"found at {', '.join(texts[:_MOST_ADDRESSES])}{more}"
-        return Finding(addresses, f"{host}: {found}; {_reverse(inspection, addresses[0])}", seconds=seconds)
+        return Result(addresses, f"{host}: {found}; {_reverse(inspection, addresses[0])}", seconds=seconds)
 
     return (yield from inspection.step(what, work))
 
@@ -41,12 +41,12 @@ def name(inspection: Inspection, host: str, port: int, what: str = "Name") -> St
 def port(inspection: Inspection, host: str, number: int, addresses: list[Address], what: str = "Port") -> Steps[None]:
     """Whether the port is open; the time is that of one round trip."""
 
-    def work() -> Finding[None]:
+    def work() -> Result[None]:
         with inspection.guard.connect(host, number, addresses) as connection:
             answered = ""
             with contextlib.suppress(OSError):  # cut off again already
                 answered = f" at {connection.getpeername()[0]}"
-        return Finding(None, f"{number} is open{answered}")
+        return Result(None, f"{number} is open{answered}")
 
     return (yield from inspection.step(what, work))
 
@@ -63,7 +63,7 @@ def tls(
     `opened()`: a connection on which TLS begins now; `setting`: by what an authority is made known.
     """
 
-    def work() -> Finding[None]:
+    def work() -> Result[None]:
         with opened() as plain:
             start = time.monotonic()
             try:
@@ -80,7 +80,7 @@ def tls(
     return (yield from inspection.step("TLS", work))
 
 
-def secured(connection: ssl.SSLSocket, context: ssl.SSLContext, seconds: float) -> Finding[None]:
+def secured(connection: ssl.SSLSocket, context: ssl.SSLContext, seconds: float) -> Result[None]:
     """Tell the version, and the certificate's names, issuer and end."""
     version = (connection.version() or "TLS").replace("TLSv", "TLS ")
     certificate = encryption.certificate_of(connection.getpeercert(True) or b"")
@@ -94,7 +94,7 @@ def secured(connection: ssl.SSLSocket, context: ssl.SSLContext, seconds: float) 
         f"{version}; certificate for {certificate.named}, issued by {shown(certificate.issuer)}, valid until "
         f"{certificate.last:%Y-%m-%d}{trust}"
     )
-    return Finding(None, text, advice, seconds)
+    return Result(None, text, advice, seconds)
 
 
 def _reverse(inspection: Inspection, address: Address) -> str:

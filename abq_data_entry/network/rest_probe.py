@@ -1,0 +1,74 @@
+"""The REST service: the way to it, what both of its addresses answer; a login and a tiny file only if wanted."""
+
+from __future__ import annotations
+
+import tempfile
+import urllib.parse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .failures import InvalidInput, http_status_in_words
+from .probing import TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, usable
+from .web_route import place_of, way
+
+if TYPE_CHECKING:
+    from .destinations.rest import Rest
+    from .rest import RestUploads
+
+_BUSY = (407, 408, 425, 429)
+_NOT_FOR_READERS = (404, 405, 410, 501)
+
+
+def probe(destination: Rest, context: Context) -> Steps[None]:
+    """Check the service."""
+    addresses = {"login": str(context.settings["abq_auth_url"]), "upload": str(context.settings["abq_upload_url"])}
+    inspection = Inspection(f"REST service {place_of(addresses['upload'])}".strip(), context, destination.kind)
+    yield from usable(inspection, destination)
+    options = context.chosen(ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy")
+    seen: set[tuple[str, str]] = set()
+    for url in addresses.values():
+        origin = url.partition("://")[0], place_of(url)
+        if origin not in seen:
+            seen.add(origin)
+            yield from way(inspection, url, options)
+    settings = {**context.settings, "network_timeout": context.wanted.wait}
+    with destination.opened(settings, "", "") as uploads:
+        for name, url in addresses.items():
+            yield from inspection.step("Answer", lambda name=name, url=url: _answer(context, uploads, name, url))  # type: ignore[misc]
+    login = yield from inspection.login(destination.kind)
+    if login is None:
+        return
+    with destination.opened(settings, *login) as uploads:
+        yield from inspection.step("Login", lambda: _log_in(context, uploads, login[0]))
+        if context.wanted.write:
+            yield from inspection.step("Write test", lambda: _store(context, uploads))
+
+
+def _answer(context: Context, uploads: RestUploads, name: str, url: str) -> Result[None]:
+    status, is_login_page = uploads.look(url, context.cancel)
+    if status in _BUSY or (status >= 500 and status != 501):
+        raise InvalidInput(http_status_in_words(status, urllib.parse.urlsplit(url).hostname or ""))
+    what, advice = f"the {name} address answers ({status})", ""
+    if 300 <= status < 400:
+        what += " and sends readers on to another address"
+        advice = "Nothing is sent on to another host. If the login is refused, set the final address."
+    elif status in _NOT_FOR_READERS:
+        what += "; it has nothing for readers, and needn't"
+    elif is_login_page and name == "upload":
+        what += " with a login page"
+        advice = "If the service has no such page, something on the way shows it: open the address in a browser."
+    return Result(None, what, advice)
+
+
+def _log_in(context: Context, uploads: RestUploads, username: str) -> Result[None]:
+    uploads.log_in(context.cancel)
+    return Result(None, f"{username} is logged in")
+
+
+def _store(context: Context, uploads: RestUploads) -> Result[None]:
+    with tempfile.TemporaryDirectory(prefix="abq-") as folder:
+        path = Path(folder) / new_test_name()
+        path.write_bytes(TEST_CONTENT)
+        uploads.upload(path, cancel=context.cancel)
+    advice = "It stays there, for the service has no command to remove a file: its administrator may."
+    return Result(None, f"{path.name} was taken", advice)
