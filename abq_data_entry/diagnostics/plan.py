@@ -12,6 +12,9 @@ from ..network.probing import Aborted, Context, Inspection, Options, Result, Ste
 from ..network.web_route import place_of, way
 from .database import START_SECONDS, Embedded, configured_database, embedded_database
 
+CHECKS = ("database", "weather", *KINDS)
+"""What can be checked, in this order."""
+
 
 def check_connections(
     settings: Mapping[str, object], embedded: Embedded, wanted: Options, cancel: threading.Event
@@ -21,7 +24,7 @@ def check_connections(
     `embedded()`: our own database server, running within the block, as libpq's keywords. Raises `Cancelled` soon after
     `cancel` is set, and nothing else.
     """
-    for kind in wanted.only:
+    for kind in wanted.only or CHECKS:
         is_embedded = kind == "database" and not settings["db_host"]
         with Guard(cancel, START_SECONDS if is_embedded else wanted.wait) as guard:
             context = Context(settings, wanted, guard, cancel)

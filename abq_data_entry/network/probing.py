@@ -12,14 +12,12 @@ from typing import Generic, NoReturn, TypeVar
 
 from ..remote_names import name_problem
 from .destination import Destination, Settings
-from .destinations import KINDS
 from .failures import Cancelled, TimedOut, UserFacingError, describe_failure
 from .guard import Guard
 
 log = logging.getLogger(__name__)
 
 OK, SLOW, FAILED = "ok", "slow", "failed"
-CHECKS = ("database", "weather", *KINDS)
 WAIT = 10.0
 """Seconds that one step may take."""
 
@@ -40,7 +38,7 @@ class Step:
     """One line. `verdict`: `ok`, `slow` or `failed`; `seconds`: how long it took, where that says something.
 
     `text` says what was found, or what is wrong and what to do about it; `advice` what to do though it isn't wrong;
-    `kind` of which of the `CHECKS` it is.
+    `kind` of what it is a check: `database`, `weather` or the kind of a destination.
     """
 
     destination: str
@@ -54,12 +52,12 @@ class Step:
 
 @dataclass(frozen=True, repr=False)
 class Options:
-    """What is to be checked. `login(kind)`: user name and password for one of the `CHECKS`, None for no login.
+    """What is to be checked. `only`: these kinds (none: all); `login(kind)`: user name and password, None for no login.
 
     `write`: also store something tiny and remove it again, where there is a login; `wait`: seconds for each step.
     """
 
-    only: tuple[str, ...] = CHECKS
+    only: tuple[str, ...] = ()
     login: Callable[[str], Login | None] = lambda kind: None
     write: bool = False
     wait: float = WAIT
