@@ -86,8 +86,18 @@ def provide(packages: Mapping[str, tuple[str, ...]] = {**PACKAGES, **POOLER, **P
     if not missing or not all(map(shutil.which, ("apt-get", "dpkg"))):
         return missing
     if _IS_ROOT and not any(Path("/var/lib/apt/lists").glob("*Packages*")):
+        _tell("Fetching the lists of Debian's packages")
         _run(["apt-get", "update"], FOLDER.parent)
-    return [program for program in missing if not _unpack(program, packages[program])]
+    absent = []
+    for number, program in enumerate(missing, 1):
+        _tell(f"Fetching {program} for the tests, {number} of {len(missing)}")
+        if not _unpack(program, packages[program]):
+            absent.append(program)
+    return absent
+
+
+def _tell(what: str) -> None:
+    print(f"{what} …", file=sys.stderr, flush=True)
 
 
 def _unpack(program: str, packages: tuple[str, ...]) -> bool:

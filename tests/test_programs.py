@@ -1,6 +1,7 @@
 """The server programs that tests deliver to: fetched where that can be had, named where it can't."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,13 @@ from tests import programs
 from tests.network import real_servers
 
 
-def test_what_no_package_brings_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_no_package_brings_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(programs, "FOLDER", tmp_path / "servers")
     assert programs.provide({"no-such-server": ("abq-no-such-package",)}) == ["no-such-server"]
+    if shutil.which("apt-get") and shutil.which("dpkg"):
+        assert "Fetching no-such-server for the tests, 1 of 1 …\n" in capsys.readouterr().err
     assert not list(tmp_path.glob("servers/*"))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .outcome import NotDone
 from .passwords import Secrets
+from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from .. import postgres
@@ -50,10 +51,16 @@ def back_up(options: argparse.Namespace, secrets: Secrets) -> None:
         return
     if options.file.exists() and not options.file.is_file():
         raise NotDone(f"{options.file} is not a file. Name another one.")
-    with opened_endpoint(settings, secrets) as endpoint:
-        held = postgres.dump(endpoint, options.file, verify=not options.no_verify)
+    verify = not options.no_verify
+    with opened_endpoint(settings, secrets) as endpoint, told_if_long(_backing_up(endpoint, verify)) as wait:
+        held = postgres.dump(endpoint, options.file, verify=verify, watching=wait)
     verified = f", verified: {len(held)} tables with {sum(each.rows for each in held.values()):,} rows" if held else ""
     print(f"The database {endpoint['dbname']} is backed up in {options.file}{verified}")
+
+
+def _backing_up(endpoint: dict[str, str], verified: bool = True) -> str:
+    also = ", and reading the backup back to compare" if verified else ""
+    return f"Backing up the database {endpoint['dbname']}{also}"
 
 
 def _daily(settings: SettingsModel, secrets: Secrets) -> None:
@@ -65,8 +72,8 @@ def _daily(settings: SettingsModel, secrets: Secrets) -> None:
         raise NotDone("Daily backups are switched off: the setting backup_keep is 0.")
     backups, today = kept_backups(settings), datetime.date.today()
     if today not in backups.daily():
-        with opened_endpoint(settings, secrets) as endpoint:
-            made = backups.make_daily(endpoint, today, rotation)
+        with opened_endpoint(settings, secrets) as endpoint, told_if_long(_backing_up(endpoint)) as wait:
+            made = backups.make_daily(endpoint, today, rotation, wait)
         if made is not None:
             print(f"The database {endpoint['dbname']} is backed up in {made}")
             return
@@ -86,8 +93,12 @@ def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
         return
     with opened_endpoint(settings, secrets) as endpoint:
         postgres.refuse_foreign_file(options.file)
-        before = None if options.no_backup else kept_backups(settings).make_before_restore(endpoint)
-        missing = postgres.restore(endpoint, options.file, _migrated)
+        before = None
+        if not options.no_backup:
+            with told_if_long(_backing_up(endpoint)) as wait:
+                before = kept_backups(settings).make_before_restore(endpoint, wait)
+        with told_if_long(f"Bringing back {options.file}") as wait:
+            missing = postgres.restore(endpoint, options.file, _migrated, wait)
     print(f"The database {endpoint['dbname']} is as it was in {options.file}")
     if before is not None:
         print(f"What it was before is in {before}")
@@ -107,7 +118,8 @@ def _into_a_new_cluster(file: Path, settings: SettingsModel) -> None:
         server.create_database(name)
         missing.extend(postgres.restore(server.endpoint(name), file, _migrated))
 
-    aside = postgres.replace_cluster(folders.data_folder(), fill)
+    with told_if_long(f"Bringing back {file} into a new database"):
+        aside = postgres.replace_cluster(folders.data_folder(), fill)
     print(f"The database {name} is as it was in {file}")
     print(f"The damaged one is kept in {aside}; remove it when you are sure that you don't need it")
     _tell_missing(missing)

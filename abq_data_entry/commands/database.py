@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from ..models.settings import SettingsModel
 from .journal import tell_waiting
 from .outcome import NotDone
 from .passwords import DATABASE_VARIABLE, Secrets, ask, ask_secretly, can_ask
+from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -45,14 +46,15 @@ def opened_model(
     With `tells_waiting` standard error says which records of this computer it doesn't hold yet; without `asks` nobody
     is asked for a login.
     """
-    from ..models import SQLModel, schema
+    from ..models import SQLModel
 
     with opened_endpoint(settings, secrets, tells_waiting, asks) as endpoint:
         if not settings["db_host"]:
-            schema.prepare(endpoint, backup_before_migration(settings, endpoint))
+            prepare_tables(settings, endpoint)
         model = SQLModel.at(endpoint)
         try:
-            model.connect()  # a server of others is changed by `db init` only: here it is looked at
+            with told_if_long(_connecting(endpoint)):
+                model.connect()  # a server of others is changed by `db init` only: here it is looked at
             yield model
         finally:
             model.close()
@@ -80,9 +82,12 @@ def opened_endpoint(
 
 def start_embedded(settings: SettingsModel) -> postgres.EmbeddedServer:
     """The embedded server, running and with its database, which may be empty. Raises PostgresError."""
+    folder = folders.data_folder()
+    doing = "Starting" if (folder / "postgres/cluster").exists() else "Making"
     try:
-        server = postgres.start(folders.data_folder())
-        server.create_database(str(settings["db_name"]))
+        with told_if_long(f"{doing} the database on this computer"):
+            server = postgres.start(folder)
+            server.create_database(str(settings["db_name"]))
     except postgres.Damaged as error:
         raise postgres.Damaged(f"{error} {postgres.way_back(kept_backups(settings))}", error.detail) from error
     return server
@@ -93,11 +98,24 @@ def kept_backups(settings: SettingsModel) -> postgres.KeptBackups:
     return postgres.backups_of(settings.values(), folders.data_folder())
 
 
-def backup_before_migration(settings: SettingsModel, endpoint: dict[str, str]) -> Callable[[int], object] | None:
-    """What makes a backup before tables are changed; a server of others has backups of its own."""
-    if settings["db_host"]:
-        return None
-    return kept_backups(settings).before_migration(endpoint)
+def prepare_tables(settings: SettingsModel, endpoint: dict[str, str]) -> bool:
+    """Make the tables, or bring those of an older version up to date; False if nothing had to be done.
+
+    In the embedded database a backup is made first; a server of others has backups of its own. Raises DatabaseError,
+    PostgresError.
+    """
+    from ..models import schema
+
+    def back_up(version: int) -> object:
+        with told_if_long(f"Backing up the database {endpoint['dbname']}, whose tables are of version {version}"):
+            return kept_backups(settings).before_migration(endpoint)(version)
+
+    with told_if_long(f"Bringing the tables in the database {endpoint['dbname']} to version {schema.VERSION}"):
+        return schema.prepare(endpoint, None if settings["db_host"] else back_up)
+
+
+def _connecting(endpoint: dict[str, str]) -> str:
+    return f"Connecting to the database {endpoint.get('dbname', '')} on {endpoint.get('host', '')}"
 
 
 def configured_endpoint(settings: SettingsModel) -> dict[str, str]:
@@ -134,7 +152,8 @@ def logged_in(endpoint: dict[str, str], secrets: Secrets, asks: bool = True) -> 
     for tries_left in range(_TRIES, -1, -1):
         model = SQLModel.at(candidate)
         try:
-            model.query("SELECT")
+            with told_if_long(_connecting(candidate)):
+                model.query("SELECT")
             return candidate
         except LoginFailed as error:
             if secrets.database or not asks or not can_ask() or not tries_left:

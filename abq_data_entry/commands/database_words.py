@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import access, backups, moving, retiring, undoing
 from .outcome import NotDone
 from .passwords import Secrets
+from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from . import Words
@@ -58,8 +59,7 @@ def _add(words: Words, name: str, run: object, text: str) -> argparse.ArgumentPa
 def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
     """Print the connection string; the embedded server is started for it and left to its watcher."""
     from .. import postgres
-    from ..models import schema
-    from .database import backup_before_migration, configured_endpoint, logged_in, read_settings, start_embedded
+    from .database import configured_endpoint, logged_in, prepare_tables, read_settings, start_embedded
 
     settings = read_settings()
     if settings["db_host"]:
@@ -70,7 +70,7 @@ def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
         return
     server = start_embedded(settings)
     endpoint = server.endpoint(str(settings["db_name"]))
-    schema.prepare(endpoint, backup_before_migration(settings, endpoint))
+    prepare_tables(settings, endpoint)
     if options.verbose:
         _tell_version(endpoint)
     print(postgres.dsn(endpoint))
@@ -90,12 +90,12 @@ def _tell_version(endpoint: dict[str, str]) -> None:
 def prepare(options: argparse.Namespace, secrets: Secrets) -> None:
     """Make or migrate the schema."""
     from ..models import schema
-    from .database import backup_before_migration, opened_endpoint, read_settings
+    from .database import opened_endpoint, prepare_tables, read_settings
 
     settings = read_settings()
     with opened_endpoint(settings, secrets) as endpoint:
         schema.require_encoding(endpoint)
-        changed = schema.prepare(endpoint, backup_before_migration(settings, endpoint))
+        changed = prepare_tables(settings, endpoint)
     state = "now" if changed else "already"
     print(f"The tables in the database {endpoint['dbname']} are {state} those of version {schema.VERSION}.")
 
@@ -106,7 +106,8 @@ def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
 
     with opened_model(read_settings(), secrets) as model:
         try:
-            verdict = model.verify_audit(options.head)
+            with told_if_long("Going through the audit, entry by entry"):
+                verdict = model.verify_audit(options.head)
         except ValueError as error:
             raise NotDone(str(error)) from None
     found = "".join(f" {each}." for each in verdict.findings)

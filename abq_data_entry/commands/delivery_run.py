@@ -12,6 +12,7 @@ from ..network import describe_failure
 from .host_key import sending
 from .outbox import outcome_of, stopped_by_interrupt
 from .outcome import NotDone, interrupt_sets
+from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..outbox import Delivery, Outbox, Send, Service
@@ -69,8 +70,10 @@ class Run:
     def _attempt(self, delivery: Delivery, send: Send) -> BaseException | None:
         error: BaseException | None = None
         try:
-            with interrupt_sets() as event:
-                after, error = room.deliver(self._outbox, delivery.identifier, send, cancel=event)
+            with interrupt_sets() as event, told_if_long(f"Sending {delivery.name} by {delivery.kind}") as wait:
+                after, error = room.deliver(
+                    self._outbox, delivery.identifier, send, progress=wait.report, cancel=event
+                )
             print(outcome_of(after, error), flush=True)
         except (NotDone, room.OutboxError) as problem:
             self._note([delivery], str(problem))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .days import add_date_option
 from .outcome import NotDone
 from .passwords import Secrets
+from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     date = options.date or datetime.date.today()
     to_output = options.output == "-"
     target = None if to_output else _target(options.output, outbox.extract_name(date))
-    with opened_model(read_settings(), secrets) as model:
+    with opened_model(read_settings(), secrets) as model, told_if_long(f"Writing the extract of {date}"):
         if target is None:
             _print_extract(model, date)
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .. import folders
 from .outcome import NotDone
 from .passwords import Secrets
+from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..journal import Entry, Journal
@@ -55,7 +56,8 @@ def save_all(options: argparse.Namespace, secrets: Secrets) -> None:
     if not waiting_for(journal, settings):
         print("No record waits here for this database.")
         return
-    with opened_model(settings, secrets, tells_waiting=False) as model:
+    what = "Saving the records that wait on this computer"
+    with opened_model(settings, secrets, tells_waiting=False) as model, told_if_long(what):
         done = room.replay(journal, database, model)
     for entry in done.saved:
         print(f"Saved: {entry.title}")

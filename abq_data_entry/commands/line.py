@@ -4,14 +4,18 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 from ..constants import APPLICATION_ID
 from ..version import version
 from . import check, database_words, deliveries, demo, desktop, export, journal, upload, weather
 from .outcome import DONE, NOT_DONE, leave_output, reason, tell, termination_interrupts
 from .passwords import take_secrets
+from .waits_told import told_if_long, waits_told
 
 log = logging.getLogger(__name__)
+
+_TELL_THEMSELVES = ("check", "demo")
 
 _EPILOG = """\
 Without a word the window opens. Exit code: 0 done, 1 not done (the reason is told in one line), 2 wrong usage.
@@ -31,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
+    found.add_argument("--quiet", action="store_true", help="tell no waits on standard error, as for cron")
     words = found.add_subparsers(title="words", metavar="WORD", dest="word")  # required: see run
     for module in (weather, export, upload, deliveries, journal, check, database_words, desktop, demo):
         module.add_to(words)
@@ -52,10 +57,10 @@ def run(words: Sequence[str]) -> int:
     except SystemExit as end:  # argparse has printed the help, the version, or what is wrong
         return end.code if isinstance(end.code, int) else DONE
     secrets = take_secrets()
-    what = " ".join(words[: 2 if options.word in ("db", "journal") else 1])
+    what = " ".join([options.word, options.task] if options.word in ("db", "journal") else [options.word])
     log.info("%s begins", what)
     try:
-        with termination_interrupts():
+        with termination_interrupts(), _waits(options, what):
             options.run(options, secrets)
             sys.stdout.flush()
     except BrokenPipeError:
@@ -68,3 +73,13 @@ def run(words: Sequence[str]) -> int:
         return DONE
     log.info("%s was not done", what)
     return NOT_DONE
+
+
+def _waits(options: argparse.Namespace, what: str) -> AbstractContextManager[object]:
+    """The waits of the word are told: what nothing inside tells more exactly by its name."""
+    if options.quiet or getattr(options, "unattended", False):
+        return nullcontext()
+    told = ExitStack()
+    told.enter_context(waits_told())
+    told.enter_context(told_if_long("" if options.word in _TELL_THEMSELVES else f"{what} is at work"))
+    return told

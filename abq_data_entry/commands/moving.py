@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .outcome import NotDone
 from .passwords import Secrets, password_from_stdin
+from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from .. import postgres
@@ -46,7 +47,8 @@ def upgrade_cluster(options: argparse.Namespace, secrets: Secrets) -> None:
 
     if read_settings()["db_host"]:
         raise NotDone("The database is on a server, whose administrator upgrades it.")
-    aside = postgres.upgrade(folders.data_folder(), options.programs)
+    with told_if_long("Carrying everything over into a database of the newest version, and comparing every row"):
+        aside = postgres.upgrade(folders.data_folder(), options.programs)
     if aside is None:
         print("The embedded database is of the newest version already")
         return
@@ -57,8 +59,7 @@ def upgrade_cluster(options: argparse.Namespace, secrets: Secrets) -> None:
 def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
     """Copy, compare row by row, then let the settings name the server. Until then nothing has changed here."""
     from .. import postgres
-    from ..models import schema
-    from .database import backup_before_migration, logged_in, login_of_environment, opened_endpoint, read_settings
+    from .database import logged_in, login_of_environment, opened_endpoint, prepare_tables, read_settings
     from .journal import require_nothing_waits
 
     settings = read_settings()
@@ -80,8 +81,10 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
             settings.save()
             _tell(moved, source, target)
 
-        schema.prepare(source, backup_before_migration(settings, source))
-        postgres.move(source, target, follow)
+        prepare_tables(settings, source)
+        where = f"{target['dbname']} on {target['host']}"
+        with told_if_long(f"Copying everything to the database {where}, and comparing every row") as wait:
+            postgres.move(source, target, follow, wait)
 
 
 def _new_settings(options: argparse.Namespace, settings: SettingsModel) -> dict[str, str]:

@@ -5,6 +5,7 @@ import os
 import sys
 
 from .outcome import NotDone
+from .waits_told import waiting_for_an_answer
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,8 @@ def login_in_keyring(destination: str, username: str, place: str) -> tuple[str, 
 def ask(prompt: str) -> str:
     """Ask at the terminal; the question goes to standard error, for standard output may be a file."""
     print(prompt, end="", file=sys.stderr, flush=True)
-    line = sys.stdin.readline()
+    with waiting_for_an_answer():
+        line = sys.stdin.readline()
     if not line:
         raise NotDone("Nothing was entered.")
     return line.strip()
@@ -69,7 +71,8 @@ def ask_secretly(prompt: str) -> str:
     from getpass import getpass
 
     try:
-        return getpass(prompt)
+        with waiting_for_an_answer():
+            return getpass(prompt)
     except EOFError:
         raise NotDone("No password was entered.") from None
 
@@ -81,7 +84,8 @@ def can_ask() -> bool:
 
 def password_from_stdin() -> str:
     """The first line of standard input. Raises NotDone when it is empty."""
-    password = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
+    with waiting_for_an_answer():
+        password = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
     if not password:
         raise NotDone("No password came on standard input: its first line must be the password.")
     return password

@@ -13,6 +13,7 @@ from .host_key import sending
 from .outbox import opened_outbox, outcome_of
 from .outcome import NotDone, interrupt_sets
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for
+from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -65,8 +66,14 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
             raise NotDone(f"There are no records to upload of {date}.") from None
         room.record(outbox, model)
         try:
-            with sending(kind, values, login) as send, interrupt_sets() as event:
-                told = room.deliver(outbox, delivery.identifier, send, cancel=event, patience=_PATIENCE)
+            with (
+                sending(kind, values, login) as send,
+                interrupt_sets() as event,
+                told_if_long(f"Sending {delivery.name} by {kind}") as wait,
+            ):
+                told = room.deliver(
+                    outbox, delivery.identifier, send, progress=wait.report, cancel=event, patience=_PATIENCE
+                )
         finally:
             room.record(outbox, model)
     print(outcome_of(*told))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..observation import STATION
 from .outcome import interrupt_sets, tell
 from .passwords import Secrets
+from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models.weather import Observation
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     station = options.station or str(settings["weather_station"])
     pauses = network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
     contact, proxy = (str(settings[name]) for name in ("weather_contact", "network_proxy"))
-    with interrupt_sets() as cancel:
+    with interrupt_sets() as cancel, told_if_long(f"Fetching the observation of {station}"):
         data = network.get_local_weather(
             station, str(settings["weather_url"]), contact=contact, pauses=pauses, proxy=proxy, cancel=cancel
         )
