@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 
 FIRST = 2.0
 """Seconds after which a wait is told."""
@@ -22,15 +21,15 @@ AGAIN = 15.0
 _LOOK_AGAIN = 0.2  # seconds
 
 
-@dataclass
 class Wait:
     """One step that takes its time; handed to what reports how far it is (`postgres.Watching`)."""
 
-    what: str  # empty: nothing to tell, such as while a question is asked
-    due: float
-    told: str = ""
-    percent: int | None = None
-    cancel: threading.Event = field(default_factory=threading.Event)  # never set: Ctrl-C interrupts
+    def __init__(self, what: str, due: float) -> None:
+        self.what = what  # empty: nothing to tell, such as while a question is asked
+        self.due = due
+        self.told = ""
+        self.percent: int | None = None
+        self.cancel = threading.Event()  # never set: Ctrl-C interrupts
 
     def report(self, done: int, total: int) -> None:
         """So much of it is done."""

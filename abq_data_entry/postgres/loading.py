@@ -14,6 +14,10 @@ from .watching import UNWATCHED, Watching
 
 _RIGHT = re.compile(r'^(?:GRANT|REVOKE) .* (?:TO|FROM) ("(?:[^"]|"")+"|\w+)(?: WITH GRANT OPTION)?;$', re.MULTILINE)
 _ROLES = ("abq_technician", "abq_supervisor", "abq_qa")  # those that create_db.sql makes
+_COLUMN_OPTIONS = re.compile(
+    rb"^(?P<head>ALTER TABLE [^\r\n]+ ALTER COLUMN [^\r\n]+ SET \()(?P<options>[\w=., '-]+)\);", re.MULTILINE
+)
+_COLUMN_OPTIONS_KNOWN = (b"n_distinct", b"n_distinct_inherited")
 _KNOWS_ALL_SETTINGS = 170000  # the version from which on a server knows all that pg_restore sets
 _UNKNOWN_BEFORE = re.compile(rb"SET transaction_timeout = 0;\r?\n")
 _HEAD = 64 * 1024  # where pg_restore sets things
@@ -40,18 +44,40 @@ def load(
 ) -> None:
     """Put what a dump holds into an empty database; `failure` begins the sentence when it can't be done."""
     wanted = ["--no-owner", *([] if with_rights else ["--no-privileges"]), str(file.absolute())]
-    if _takes_archives(fresh):
-        arguments = ["--exit-on-error", "--single-transaction", *wanted]
-        client_programs.run("pg_restore", fresh, arguments, failure, watching)
-        return
-    # Archive and connection may want different programs: pg_restore must be as new as the archive, and that one may
-    # neither encrypt nor know an older server. As a script psql takes it anywhere.
     with tempfile.TemporaryDirectory(prefix="abq-restore-") as folder:  # 0700
-        script = Path(folder, "script.sql")
-        client_programs.output("pg_restore", [f"--file={script}", *wanted], failure, watching=watching)
-        _for_older_servers(script)
-        arguments = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", f"--file={script}"]
-        client_programs.run("psql", fresh, arguments, failure, watching)
+        tables, rest = Path(folder, "tables.sql"), Path(folder, "rest.sql")
+        client_programs.output("pg_restore", [f"--file={tables}", "--section=pre-data", *wanted], failure)
+        if not _without_strange_options(tables) and _takes_archives(fresh):
+            arguments = ["--exit-on-error", "--single-transaction", *wanted]
+            client_programs.run("pg_restore", fresh, arguments, failure, watching)
+            return
+        # Archive and connection may want different programs: pg_restore must be as new as the archive, and that one
+        # may neither encrypt nor know an older server. As scripts psql takes it anywhere, in one transaction.
+        sections = ["--section=data", "--section=post-data"]
+        client_programs.output("pg_restore", [f"--file={rest}", *sections, *wanted], failure, watching=watching)
+        for script in (tables, rest):
+            _for_older_servers(script)
+        arguments = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+        client_programs.run("psql", fresh, [*arguments, f"--file={tables}", f"--file={rest}"], failure, watching)
+
+
+def _without_strange_options(script: Path) -> bool:
+    """Leave out the options of columns that not every server knows; whether there were any.
+
+    Some servers mark each column with an option of their own (`pg_attver` in 17.12), which the pg_dump of another
+    version writes down, and other servers refuse.
+    """
+    before = script.read_bytes()
+    after = _COLUMN_OPTIONS.sub(_known_options_only, before)
+    if after == before:
+        return False
+    script.write_bytes(after)
+    return True
+
+
+def _known_options_only(statement: re.Match[bytes]) -> bytes:
+    options = [each for each in statement["options"].split(b", ") if each.split(b"=")[0] in _COLUMN_OPTIONS_KNOWN]
+    return b"%s%s);" % (statement["head"], b", ".join(options)) if options else b""
 
 
 def _takes_archives(fresh: Mapping[str, str]) -> bool:

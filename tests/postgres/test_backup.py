@@ -77,6 +77,24 @@ def test_round_trip(endpoint: dict[str, str], tmp_path: Path) -> None:
         cursor.execute("SELECT 1")
 
 
+def test_marks_that_another_server_put_on_columns(endpoint: dict[str, str], tmp_path: Path) -> None:
+    """PostgreSQL 17.12 marks each column with an option that the pg_dump of other versions writes, and they refuse."""
+    with cursor_at(endpoint) as cursor:
+        cursor.execute("SET allow_system_table_mods = on")
+        cursor.execute("""CREATE TABLE "it's a 'table'" ("a; column" integer); ALTER TABLE "it's a 'table'"
+            ALTER "a; column" SET STATISTICS 7; ALTER TABLE kept ALTER number SET (n_distinct = -0.5)""")
+        cursor.execute("""UPDATE pg_attribute SET attoptions = '{pg_attver=1}'::text[] || coalesce(attoptions, '{}')
+            WHERE attnum > 0 AND attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace
+            AND relkind = 'r')""")
+    postgres.dump(endpoint, tmp_path / "marked.dump", verify=True)
+    assert postgres.restore(endpoint, tmp_path / "marked.dump") == []
+    assert rows(endpoint) == [(1, "größer"), (2, None)]
+    with cursor_at(endpoint) as cursor:
+        cursor.execute("SELECT attname, attoptions::text FROM pg_attribute WHERE attoptions IS NOT NULL AND attnum > 0"
+                       " AND attrelid::regclass::text NOT LIKE 'pg_%'")  # fmt: skip
+        assert cursor.fetchall() == [("number", "{n_distinct=-0.5}")]
+
+
 def test_verified_backup(endpoint: dict[str, str], tmp_path: Path) -> None:
     with cursor_at(endpoint) as cursor:
         cursor.execute('CREATE SCHEMA "of others"')
