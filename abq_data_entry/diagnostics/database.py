@@ -232,7 +232,7 @@ def _open(endpoint: Endpoint) -> Connection:
     from psycopg2.extensions import make_dsn
 
     from ..models.failures import describe_connection
-    from ..models.session import is_pooled
+    from ..models.session import PATH, is_pooled
 
     try:
         connection = psycopg2.connect(make_dsn(**{"client_encoding": "UTF8", **endpoint}))
@@ -240,6 +240,8 @@ def _open(endpoint: Endpoint) -> Connection:
         if not is_pooled(connection):  # what is set in a session of a pooler would be somebody else's
             with connection.cursor() as cursor:
                 cursor.execute("SET lock_timeout = '5s'; SET statement_timeout = '8s'")
+                if "search_path" not in endpoint.get("options", ""):
+                    cursor.execute(f"SELECT set_config('search_path', {PATH}, false) WHERE {PATH} IS NOT NULL")
         return connection
     except psycopg2.Error as error:
         failure = describe_connection(error, endpoint)
@@ -261,7 +263,7 @@ def _write(cursor: Cursor) -> None:
     try:
         for table in _TABLES:
             # The right to write, and not a row.
-            cursor.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE false")  # noqa: S608 - our own names
+            cursor.execute(f"INSERT INTO {table} SELECT (NULL::{table}).* WHERE false")  # noqa: S608 - our own names
         cursor.execute("INSERT INTO local_weather (datetime) VALUES ('0001-01-01 00:00+00')")
     finally:
         with contextlib.suppress(Exception):

@@ -90,9 +90,10 @@ class Connections:
         Raises `psycopg2.Error` as it is: who wrote the script knows what its errors mean; `ServerUnreachable` when the
         server has stopped answering.
         """
-        # In one message: so it is one session that does it, whoever lends it.
-        whole = f"BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;\n{script}"
         connection = self._connection()
+        path = f"SET LOCAL search_path = {self._session.path};" if self.opened.pooled else ""
+        # In one message: so it is one session that does it, whoever lends it.
+        whole = f"BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; {path}\n{script}"
         with self._waits.watched(connection, UNLIMITED) as wait, connection.cursor() as cursor:
             try:
                 cursor.execute(whole)

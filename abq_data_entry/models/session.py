@@ -27,6 +27,19 @@ _OPTION = re.compile(r"(?:^|(?<=\s))(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\s\\])*)")
 
 _DATABASE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 _HAS_VERSION = "coalesce(has_table_privilege(to_regclass('schema_version'), 'SELECT'), false)"
+# Where our tables are, whatever stands in front of them on the path that a role or a database has: the schema public, or
+# the first other one. Then that path, for reports of one's own; temporary tables, which anybody may make, last.
+PATH = """(
+    SELECT array_to_string(ARRAY(
+        SELECT quote_ident(name) FROM unnest(nspname || current_schemas(false)) WITH ORDINALITY AS path (name, place)
+        WHERE name !~ '^pg_temp' GROUP BY name ORDER BY min(place)
+    ) || 'pg_temp'::text, ', ')
+    FROM pg_namespace AS place WHERE nspname !~ '^pg_' AND 3 = (
+        SELECT count(*) FROM pg_class WHERE relnamespace = place.oid AND relname IN ('labs', 'lab_checks', 'plot_checks')
+    ) ORDER BY nspname <> 'public', place.oid LIMIT 1
+)"""
+"""The search path with our tables first, as SQL; NULL where there are none."""
+
 SCHEMA_VERSION_NOW = "SELECT coalesce(max(version), 0) FROM schema_version"
 """Which version the tables are of."""
 
@@ -59,6 +72,7 @@ class Session:
         wanted = {name.replace("-", "_"): re.sub(r"\\(.)", r"\1", value) for name, value in _OPTION.findall(options)}
         # An older window than the tables is refused its saves by this version.
         self._values = {**_LIMITS, "abq.schema": str(SCHEMA_VERSION), **_origin(), **wanted}
+        self._path_is_given = "search_path" in wanted
         self.other_options = " ".join(_OPTION.sub("", options).split())
         """Those that can't be set later, for the start of a connection."""
 
@@ -69,14 +83,30 @@ class Session:
         settings = "".join([", set_config(%s, %s, pg_backend_pid() <> %s)"] * len(self._values))
         bound = [part for name, value in self._values.items() for part in (name, value, given)]
         with connection.cursor() as cursor:
-            # The right last: another role may be among the settings.
-            cursor.execute(f"SELECT pg_backend_pid(), {_DATABASE}{settings}, {_HAS_VERSION}", bound)
-            process, database, *_, has_version = cursor.fetchall()[0]
+            path = "current_setting('search_path')"
+            pinned = path if self._path_is_given else (
+                f"set_config('search_path', coalesce({PATH}, {path}), pg_backend_pid() <> %s)"
+            )
+            # The rights last: another role may be among the settings.
+            cursor.execute(
+                f"SELECT pg_backend_pid(), {_DATABASE}{settings}, {pinned}, {_HAS_VERSION}",
+                bound if self._path_is_given else [*bound, given],
+            )
+            process, database, *_, found, has_version = cursor.fetchall()[0]
             version = 0
             if has_version:
-                cursor.execute(SCHEMA_VERSION_NOW)
+                cursor.execute(
+                    f"SELECT set_config('search_path', %s, %s); {SCHEMA_VERSION_NOW}", [found, process != given]
+                )
                 version = cursor.fetchall()[0][0]
+        if process != given:
+            self._values = {**self._values, "search_path": found}
         return Opened(process != given, database, version, connection.get_parameter_status("server_version") or "")
+
+    @property
+    def path(self) -> str:
+        """Where names are looked for, as SQL, once a pooler's session was begun."""
+        return self._values["search_path"]
 
     def begin_transaction(self, cursor: Cursor) -> None:
         """Set what is needed until the end of the transaction that has begun."""

@@ -104,6 +104,26 @@ def test_time_limits_hold_all_the_same(model: SQLModel) -> None:
     assert model._connections.read(limits) == model._connections.write(limits) == ("8s", "1min")
 
 
+def test_a_copy_of_the_tables_in_front_is_not_used(direct: dict[str, str], through: dict[str, str]) -> None:
+    with cursor_at(direct) as cursor:
+        cursor.execute("CREATE SCHEMA front; CREATE TABLE front.plot_checks (LIKE plot_checks);"
+                       " CREATE TABLE front.schema_version AS SELECT 99 AS version;"
+                       f" ALTER DATABASE {direct['dbname']} SET search_path = front, public")  # fmt: skip
+    model = SQLModel.at(through)
+    try:
+        model.connect()
+        assert model.opened.pooled and model.opened.version == schema.VERSION
+        model.save_record(record())
+        assert len(model.get_all_records(all_dates=True)) == 1
+        schema.apply(model._connections)
+    finally:
+        model.close()
+    with cursor_at(direct) as cursor:
+        cursor.execute("SELECT (SELECT count(*) FROM front.plot_checks), (SELECT count(*) FROM public.plot_checks),"
+                       " to_regclass('front.audit')")  # fmt: skip
+        assert cursor.fetchall() == [(0, 1, None)]
+
+
 def test_many_write_at_once(model: SQLModel, through: dict[str, str]) -> None:
     problems: list[BaseException] = []
 
