@@ -263,7 +263,7 @@ def _write(cursor: Cursor) -> None:
     try:
         for table in _TABLES:
             # The right to write, and not a row.
-            cursor.execute(f"INSERT INTO {table} SELECT (NULL::{table}).* WHERE false")  # noqa: S608 - our own names
+            cursor.execute(f"INSERT INTO {table} SELECT (NULL::{table}).* WHERE false")
         cursor.execute("INSERT INTO local_weather (datetime) VALUES ('0001-01-01 00:00+00')")
     finally:
         with contextlib.suppress(Exception):

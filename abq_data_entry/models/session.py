@@ -27,15 +27,16 @@ _OPTION = re.compile(r"(?:^|(?<=\s))(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\s\\])*)")
 
 _DATABASE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 _HAS_VERSION = "coalesce(has_table_privilege(to_regclass('schema_version'), 'SELECT'), false)"
-# Where our tables are, whatever stands in front of them on the path that a role or a database has: the schema public, or
-# the first other one. Then that path, for reports of one's own; temporary tables, which anybody may make, last.
+# Where our tables are, whatever stands in front of them on the path of a role or a database: the schema public, or the
+# first other one. Then that path, for reports of one's own; temporary tables, which anybody may make, last.
 PATH = """(
     SELECT array_to_string(ARRAY(
         SELECT quote_ident(name) FROM unnest(nspname || current_schemas(false)) WITH ORDINALITY AS path (name, place)
         WHERE name !~ '^pg_temp' GROUP BY name ORDER BY min(place)
     ) || 'pg_temp'::text, ', ')
     FROM pg_namespace AS place WHERE nspname !~ '^pg_' AND 3 = (
-        SELECT count(*) FROM pg_class WHERE relnamespace = place.oid AND relname IN ('labs', 'lab_checks', 'plot_checks')
+        SELECT count(*) FROM pg_class
+        WHERE relnamespace = place.oid AND relname IN ('labs', 'lab_checks', 'plot_checks')
     ) ORDER BY nspname <> 'public', place.oid LIMIT 1
 )"""
 """The search path with our tables first, as SQL; NULL where there are none."""

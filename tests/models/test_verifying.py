@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,13 +12,17 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models import SQLModel, access, schema
+from abq_data_entry.models import SQLModel, access, audit_rows, schema
 from abq_data_entry.models.auditing import Verdict
+from tests.fixtures.cluster import DATABASE, Node
+from tests.fixtures.single import single_server
+from tests.models.logins import server_programs
 from tests.models.records import DATE, record
 from tests.models.test_deliveries import row
 from tests.models.test_migration import SCHEMAS
 from tests.models.test_schema import ORIGINAL, Endpoint, run
 
+_NUMBERS = itertools.count(1)
 WHOLE: tuple[tuple[object, ...], ...] = ((), ())
 
 
@@ -40,6 +46,37 @@ def told(endpoint: Endpoint, **keywords: str) -> str:
     return "\n".join([*(each.reason for each in found.breaks), *found.findings])
 
 
+@pytest.fixture(scope="module")
+def older() -> Iterator[Node]:
+    """An older server, where there is one on this machine."""
+    servers = server_programs()
+    if "older" not in servers:
+        pytest.skip("there is no older PostgreSQL on this machine")
+    with single_server(servers["older"]) as node:
+        yield node
+
+
+on_both = pytest.mark.parametrize("make_database", ["newest", "older"], indirect=True)
+"""Each verdict makes the whole schema once more, so the others run on the newest server only."""
+
+
+@pytest.fixture
+def make_database(
+    make_database: Callable[[str], Endpoint], request: pytest.FixtureRequest
+) -> Callable[[str], Endpoint]:
+    """The same on both servers: the older one writes definitions and catalogs in its own way."""
+    if getattr(request, "param", "newest") == "newest":
+        return make_database
+    node: Node = request.getfixturevalue("older")
+
+    def make(template: str = "template0") -> Endpoint:
+        name = f"verified_{next(_NUMBERS)}"
+        node.execute(f"CREATE DATABASE {name} TEMPLATE {template if template == 'template0' else DATABASE}")
+        return node.endpoint(name)
+
+    return make
+
+
 @pytest.fixture
 def used(database: Endpoint) -> Endpoint:
     with closing(SQLModel.at(database)) as model:
@@ -52,57 +89,57 @@ def used(database: Endpoint) -> Endpoint:
     return database
 
 
-@pytest.mark.parametrize(
-    ("statement", "reason"),
-    [
-        ("UPDATE schema_version SET applied = '2000-01-01'", "of schema_version isn't as this entry left it"),
-        ("INSERT INTO schema_version VALUES (0, now())", 'row {"version": 0} of schema_version has no entry'),
-        ("UPDATE deliveries SET sha256 = repeat('f', 64)", "of deliveries isn't as this entry left it"),
-        ("UPDATE deliveries SET audit_head = 'A 1 x'", "of deliveries isn't as this entry left it"),
-        ("DELETE FROM deliveries", "of deliveries isn't as this entry left it"),
-        ("UPDATE audit_baselines SET rows = 1", "rows of plot_checks from before the audit are gone without an entry"),
-        ("DELETE FROM audit_baselines", "of audit_baselines isn't as this entry left it|no longer known"),
-        ("INSERT INTO lab_checks VALUES ('1999-12-31', '8:00', 'C', 4291)", "of lab_checks has no entry"),
-        ("INSERT INTO lab_techs VALUES (9, 'Slipped In')", 'row {"id": 9} of lab_techs has no entry'),
-        ("DELETE FROM plots WHERE lab_id = 'B'", "of plots isn't as this entry left it"),
-    ],
-)
+ROWS = [
+    ("UPDATE schema_version SET applied = '2000-01-01'", "of schema_version isn't as this entry left it"),
+    ("INSERT INTO schema_version VALUES (0, now())", 'row {"version": 0} of schema_version has no entry'),
+    ("UPDATE deliveries SET sha256 = repeat('f', 64)", "of deliveries isn't as this entry left it"),
+    ("UPDATE deliveries SET audit_head = 'A 1 x'", "of deliveries isn't as this entry left it"),
+    ("DELETE FROM deliveries", "of deliveries isn't as this entry left it"),
+    ("UPDATE audit_baselines SET rows = 1", "rows of plot_checks from before the audit are gone without an entry"),
+    ("DELETE FROM audit_baselines", "of audit_baselines isn't as this entry left it|no longer known"),
+    ("INSERT INTO lab_checks VALUES ('1999-12-31', '8:00', 'C', 4291)", "of lab_checks has no entry"),
+    ("INSERT INTO lab_techs VALUES (9, 'Slipped In')", 'row {"id": 9} of lab_techs has no entry'),
+    ("DELETE FROM plots WHERE lab_id = 'B'", "of plots isn't as this entry left it"),
+]
+
+
+@pytest.mark.parametrize(("statement", "reason"), ROWS)
 def test_rows_changed_past_the_audit(used: Endpoint, statement: str, reason: str) -> None:
     run(used, hidden(statement))
     assert re.search(reason, told(used))
 
 
-@pytest.mark.parametrize(
-    ("statement", "reason"),
-    [
-        ("ALTER TABLE plot_checks DISABLE TRIGGER keep_audit_of_changes",
-         "trigger keep_audit_of_changes of plot_checks is switched off"),
-        ("ALTER TABLE deliveries DISABLE TRIGGER ALL", "of deliveries is switched off"),
-        ("ALTER TABLE lab_checks ENABLE REPLICA TRIGGER begin_version", "begin_version of lab_checks is switched off"),
-        ("DROP TRIGGER raise_version ON plot_checks", "trigger raise_version of plot_checks is missing"),
-        ("CREATE OR REPLACE FUNCTION keep_audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
-         r"function keep_audit\(\) isn't as create_db.sql makes it"),
-        ("ALTER FUNCTION keep_audit() SET search_path = public", r"function keep_audit\(\) isn't as"),
-        ("CREATE FUNCTION sha256(text) RETURNS bytea LANGUAGE sql AS $$ SELECT ''::bytea $$",
-         "function sha256.* isn't one of create_db.sql"),
-        ("CREATE FUNCTION audit_content(text) RETURNS text LANGUAGE sql AS $$ SELECT '' $$", "isn't one of"),
-        ("CREATE FUNCTION add() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.plants := NEW.plants + 1; RETURN NEW;"
-         " END'; CREATE TRIGGER add BEFORE INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION add()",
-         "trigger add of plot_checks isn't one of create_db.sql"),
-        ("CREATE RULE nothing AS ON INSERT TO plot_checks DO INSTEAD NOTHING", "rule nothing of plot_checks isn't one"),
-        ("CREATE POLICY all_of_it ON plot_checks", "policy all_of_it of plot_checks isn't one"),
-        ("ALTER TABLE plot_checks DROP CONSTRAINT plants_within_limits",
-         "constraint CHECK.*plants.* of plot_checks is missing"),
-        ("ALTER TABLE plot_checks DROP CONSTRAINT heights_in_order; ALTER TABLE plot_checks ADD CONSTRAINT"
-         " heights_in_order CHECK (min_height <= max_height)", "constraint CHECK.*median.* is missing"),
-        ("ALTER TABLE plot_checks ALTER version SET DEFAULT 7", "column version of plot_checks isn't as"),
-        ("CREATE TABLE heir () INHERITS (plot_checks)", "rows of heir show as rows of plot_checks"),
-        ("GRANT UPDATE ON audit TO PUBLIC", "Everybody may UPDATE on audit"),
-        ("GRANT TRIGGER ON plot_checks TO PUBLIC", "Everybody may TRIGGER on plot_checks"),
-        ("GRANT UPDATE (state) ON deliveries TO PUBLIC", "Everybody may UPDATE on deliveries"),
-        ("ALTER VIEW withdrawn_records SET (security_barrier = true)", "view withdrawn_records isn't as"),
-    ],
-)
+DEFINITIONS = [
+    ("ALTER TABLE plot_checks DISABLE TRIGGER keep_audit_of_changes",
+     "trigger keep_audit_of_changes of plot_checks is switched off"),
+    ("ALTER TABLE deliveries DISABLE TRIGGER ALL", "of deliveries is switched off"),
+    ("ALTER TABLE lab_checks ENABLE REPLICA TRIGGER begin_version", "begin_version of lab_checks is switched off"),
+    ("DROP TRIGGER raise_version ON plot_checks", "trigger raise_version of plot_checks is missing"),
+    ("CREATE OR REPLACE FUNCTION keep_audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+     r"function keep_audit\(\) isn't as create_db.sql makes it"),
+    ("ALTER FUNCTION keep_audit() SET search_path = public", r"function keep_audit\(\) isn't as"),
+    ("CREATE FUNCTION sha256(text) RETURNS bytea LANGUAGE sql AS $$ SELECT ''::bytea $$",
+     "function sha256.* isn't one of create_db.sql"),
+    ("CREATE FUNCTION audit_content(text) RETURNS text LANGUAGE sql AS $$ SELECT '' $$", "isn't one of"),
+    ("CREATE FUNCTION add() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.plants := NEW.plants + 1; RETURN NEW;"
+     " END'; CREATE TRIGGER add BEFORE INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION add()",
+     "trigger add of plot_checks isn't one of create_db.sql"),
+    ("CREATE RULE nothing AS ON INSERT TO plot_checks DO INSTEAD NOTHING", "rule nothing of plot_checks isn't one"),
+    ("CREATE POLICY all_of_it ON plot_checks", "policy all_of_it of plot_checks isn't one"),
+    ("ALTER TABLE plot_checks DROP CONSTRAINT plants_within_limits",
+     "constraint CHECK.*plants.* of plot_checks is missing"),
+    ("ALTER TABLE plot_checks DROP CONSTRAINT heights_in_order; ALTER TABLE plot_checks ADD CONSTRAINT"
+     " heights_in_order CHECK (min_height <= max_height)", "constraint CHECK.*median.* is missing"),
+    ("ALTER TABLE plot_checks ALTER version SET DEFAULT 7", "column version of plot_checks isn't as"),
+    ("CREATE TABLE heir () INHERITS (plot_checks)", "rows of heir show as rows of plot_checks"),
+    ("GRANT UPDATE ON audit TO PUBLIC", "Everybody may UPDATE on audit"),
+    ("GRANT TRIGGER ON plot_checks TO PUBLIC", "Everybody may TRIGGER on plot_checks"),
+    ("GRANT UPDATE (state) ON deliveries TO PUBLIC", "Everybody may UPDATE on deliveries"),
+    ("ALTER VIEW withdrawn_records SET (security_barrier = true)", "view withdrawn_records isn't as"),
+]
+
+
+@pytest.mark.parametrize(("statement", "reason"), DEFINITIONS)
 def test_definitions_that_are_not_ours(used: Endpoint, statement: str, reason: str) -> None:
     run(used, statement)
     found = verdict(used)
@@ -110,6 +147,23 @@ def test_definitions_that_are_not_ours(used: Endpoint, statement: str, reason: s
     assert re.search(reason, "\n".join(found.findings)), found.findings
 
 
+@pytest.mark.parametrize("make_database", ["older"], indirect=True)
+def test_all_of_it_on_an_older_server(used: Endpoint) -> None:
+    """The definitions at once: what one of them hides, another one still shows. Of the rows each by itself, without
+    the definitions."""
+    for statement, reason in ROWS:
+        with closing(psycopg2.connect(make_dsn(**used))) as connection, connection.cursor() as cursor:
+            cursor.execute(hidden(statement))
+            found = audit_rows.find_breaks(cursor)
+            assert any(re.search(reason, each.reason) for each in found), statement
+            connection.rollback()
+    assert outcome(used) == WHOLE
+    run(used, ";".join(statement for statement, _ in DEFINITIONS))
+    findings = "\n".join(verdict(used).findings)
+    assert [reason for _, reason in DEFINITIONS if not re.search(reason, findings)] == []
+
+
+@on_both
 def test_a_view_that_adds_one(used: Endpoint) -> None:
     ((definition,),) = run(used, "SELECT pg_get_viewdef('data_record_view'::regclass)")
     changed = str(definition).replace("p.plants AS", "(p.plants + 1)::smallint AS")
@@ -117,6 +171,7 @@ def test_a_view_that_adds_one(used: Endpoint) -> None:
     assert verdict(used).findings == ("The view data_record_view isn't as create_db.sql makes it",)
 
 
+@on_both
 def test_a_copy_of_the_tables_in_front(used: Endpoint) -> None:
     """What is verified are the real ones, whatever the search path finds."""
     run(used, "CREATE SCHEMA front; CREATE TABLE front.plot_checks (LIKE plot_checks);"
@@ -134,6 +189,7 @@ def test_triggers_off_for_whoever_connects(used: Endpoint) -> None:
     assert "The triggers are off for everybody: session_replication_role is set" in told(used)
 
 
+@on_both
 def test_entries_lost_with_the_end_of_the_chain(used: Endpoint) -> None:
     with closing(SQLModel.at(used)) as model:
         head = model.audit_heads(DATE)
@@ -168,6 +224,7 @@ def test_a_column_that_was_added_is_no_break(used: Endpoint, column: str) -> Non
     assert "isn't as this entry left it" in told(used)
 
 
+@on_both
 def test_labs_kept_apart_and_what_qa_adds_are_no_break(used: Endpoint) -> None:
     run(used, "CREATE VIEW report AS SELECT count(*) FROM data_record_view; CREATE SCHEMA qa;"
               " CREATE FUNCTION of_qa() RETURNS int LANGUAGE sql AS 'SELECT 1';"
@@ -178,6 +235,7 @@ def test_labs_kept_apart_and_what_qa_adds_are_no_break(used: Endpoint) -> None:
     assert "isn't as create_db.sql makes it" in told(used)
 
 
+@on_both
 def test_who_may_make_no_schema_is_told_so(used: Endpoint) -> None:
     """The rows are still compared, and what is in the catalogs."""
     run(used, "ALTER TABLE plot_checks DISABLE TRIGGER keep_audit_of_new")
@@ -209,6 +267,7 @@ def test_records_of_tomorrow_are_no_break(database: Endpoint) -> None:
     assert outcome(database) == WHOLE
 
 
+@on_both
 def test_entries_that_somebody_forged_before_are_named(empty_database: Endpoint) -> None:
     """Version 3 let anybody's trigger on a table of the same name write valid entries with anything in them."""
     run(empty_database, (SCHEMAS / "version_3.sql").read_text("utf-8"))
@@ -235,6 +294,7 @@ def test_entries_that_somebody_forged_before_are_named(empty_database: Endpoint)
             cursor.execute("INSERT INTO nothing_of_ours VALUES (1)")
 
 
+@on_both
 def test_version_3_with_corrections_of_what_was_there_before(empty_database: Endpoint) -> None:
     """Its tables had the audit for a while already: what had entries by then is no part of what had none."""
     run(empty_database, (SCHEMAS / "version_2.sql").read_text("utf-8"))
