@@ -65,6 +65,7 @@ LIST = Command("Record List", "show_record_list", "Control-l", "Command-l")
 PREVIOUS = Command("Previous Record", "previous_record", "Control-Prior", "Command-Up")
 NEXT = Command("Next Record", "next_record", "Control-Next", "Command-Down")
 PLOT = Command("Go to Plot…", "ask_plot", "Control-g", "Command-g")
+PLOTS = Command("Plots of the Check", "show_plots", "Control-Shift-P", "Command-Shift-P")
 MISSING = Command("Next Missing Plot", "next_missing", "Control-m", "Command-m")
 HISTORY = Command("Record History", "show_history", "Control-Shift-H", "Command-Shift-H")
 AHEAD = Command("Keys Typed Ahead", "show_typed_ahead", "F9", "F9")
@@ -85,7 +86,7 @@ EDIT_GROUPS = (
 )  # a line between groups
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
 TOOLS_COMMANDS = (WEATHER, *UPLOADS, DELIVERIES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
-GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, MISSING, HISTORY, EXTRACTS, AHEAD, REFRESH)
+GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, EXTRACTS, AHEAD, REFRESH)
 FONT_COMMANDS = (LARGER, SMALLER, USUAL)
 HELP_COMMANDS = (HELP, KEYS)
 ALL_COMMANDS = (
@@ -331,6 +332,7 @@ def keys_text(mac: bool) -> list[tuple[str, str]]:
         ("Shift+Enter", "Line break in Notes"),
         ("Tab, Shift+Tab", "Next, previous field"),
         ("Ctrl+1 … Ctrl+2 0", "Go to the plot of that number (hold Ctrl, type it)"),
+        ("←, →, Home, End", "In the strip of plots (Shift+Tab in Date): another plot; Enter goes there"),
         ("Space, Y, N", "Equipment fault"),
         ("*", "Equipment fault on or off, from any number, date or list"),
         ("Ctrl+Enter", "Save, from anywhere in the form"),

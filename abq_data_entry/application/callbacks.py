@@ -46,6 +46,7 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
         "previous_record": lambda: application.navigation.move(-1),
         "next_record": lambda: application.navigation.move(1),
         "ask_plot": lambda: menu_command("export", "ask_plot", application),
+        "show_plots": lambda: _go_to_plots(application),
         "next_missing": application.navigation.next_missing,
         "show_history": lambda: menu_command("history", "show_history", application),
         "show_typed_ahead": lambda: _go_to_typed_ahead(application),
@@ -82,6 +83,12 @@ def _go_to_typed_ahead(application: Application) -> None:
     application.show_form()
     if not application.form.type_ahead.go_to_line():
         application.status.set("Nothing that was typed ahead waits to be placed")
+
+
+def _go_to_plots(application: Application) -> None:
+    application.show_form()
+    if not application.form.focus_strip():
+        application.status.set("Choose date, time and lab first: then the plots of the check are there")
 
 
 def _show_messages(application: Application) -> None:

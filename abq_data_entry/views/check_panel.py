@@ -102,6 +102,7 @@ class CheckPanel(ttk.Frame):
         go_to_plot: Callable[[int], object],
         next_check: Callable[[], object],
         keep_date: Callable[[], object],
+        leave_strip: Callable[[], object],
     ) -> None:
         super().__init__(parent)
         heads = ((F.DATE, 11), (F.TIME, 7), (F.LAB, 4), (F.TECHNICIAN, 19))
@@ -111,10 +112,12 @@ class CheckPanel(ttk.Frame):
         for name, width in heads:
             self._heads.add(add_input(self._heads, name, name, width), 24)
         self._width = 0
+        self._summary_of_check = ""
         progress = ttk.Frame(self)
         progress.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(4, 0))
         self._progress = progress
-        self._strip = PlotStrip(progress, go_to_plot)
+        self._strip = PlotStrip(progress, go_to_plot, leave_strip, self._tell_plot)
+        self._told_plot = ""
         self._strip.grid(row=0, column=0, rowspan=2)
         # Both take the room that is there and never ask for more: nothing moves when somebody comes or goes.
         self._summary = OneLine(progress, "Section.TLabel")
@@ -147,7 +150,8 @@ class CheckPanel(ttk.Frame):
                 states[each.plot] = (PlotState.ENTERED_BY_OTHER, each.named)
         states |= {plot: (PlotState.WAITING, check.recorded.get(plot, "")) for plot in check.waiting}
         self._strip.show(check.plots, states, current, half_typed)
-        self._summary.show(_summary(check))
+        self._summary_of_check = _summary(check)
+        self._summary.show(self._told_plot or self._summary_of_check)
         self._others.show(_others_text(check.others))
         if check.complete and check.following is not None:
             self._next.configure(text=f"Next: lab {check.following[2]}, {check.following[1]}  ⏎")
@@ -232,6 +236,23 @@ class CheckPanel(ttk.Frame):
             places.remove(place)
             line.place(**place[1])
             line.lift()
+
+    @property
+    def strip(self) -> PlotStrip:
+        """The plots of the check, side by side."""
+        return self._strip
+
+    def focus_strip(self) -> bool:
+        """Put the focus on the strip, if it has plots."""
+        if not self._strip.plots:
+            return False
+        give_focus(self._strip)
+        return True
+
+    def _tell_plot(self, words: str) -> None:
+        """Say which plot is chosen by the keyboard, in place of how far the check is."""
+        self._told_plot = words
+        self._summary.show(words or self._summary_of_check)
 
     def focus_next_check(self) -> bool:
         """Put the focus on what comes after a complete check, if that is offered."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from .. import fields
 from ..constants import FieldNames as F
 from ..fields.dates import DateReader
+from ..widgets import widen_list
 from ..widgets.field_input import ERROR_MARK
 
 ANY = "any"
@@ -44,7 +45,7 @@ class ListFilters(ttk.Frame):
         self._boxes: dict[str, ttk.Combobox] = {}
         for name, label, width in _BOXES:
             box = self.add_box(label, width, self.variables[name])
-            box.configure(postcommand=lambda name=name, box=box: box.configure(values=self._values(name)))  # type: ignore[misc]
+            box.configure(postcommand=lambda name=name, box=box: self._offer(name, box))  # type: ignore[misc]
             for event in ("<<ComboboxSelected>>", "<Return>", "<KP_Enter>", "<FocusOut>"):
                 box.bind(event, lambda _event: changed(), add=True)
             box.bind("<Escape>", lambda _event, name=name: self._take_back(name, changed))  # type: ignore[misc]
@@ -60,6 +61,10 @@ class ListFilters(ttk.Frame):
         box = ttk.Combobox(self, textvariable=variable, width=width, font="TkTextFont")
         box.pack(side="left", padx=(0, 16))
         return box
+
+    def _offer(self, name: str, box: ttk.Combobox) -> None:
+        box.configure(values=self._values(name))
+        widen_list(box)
 
     def show_choices(self, choices: Mapping[str, Sequence[object]]) -> None:
         """The values to filter by, by field name."""

@@ -7,6 +7,7 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
+from ..widgets import widen_list
 from ..widgets.field_input import ERROR_MARK
 from ..widgets.focus import give_focus
 
@@ -30,7 +31,7 @@ class ReasonLine(ttk.Frame):
         self._label = ttk.Label(self, text=_LABEL)
         self._label.grid(row=0, column=0, sticky="w", padx=(0, 8))
         self.box = ttk.Combobox(self, font="TkTextFont")
-        self.box.configure(postcommand=lambda: self.box.configure(values=self._recent))
+        self.box.configure(postcommand=self._offer_recent)
         self.box.grid(row=0, column=1, sticky="ew")
         for key, action in (("<Return>", save), ("<KP_Enter>", save), ("<Escape>", back)):
             self.box.bind(key, lambda _event, action=action: _done(action))  # type: ignore[misc]
@@ -51,6 +52,10 @@ class ReasonLine(ttk.Frame):
     def least_width(self) -> int:
         """The pixels that it takes, with a box that is wide enough for the usual reasons."""
         return self.winfo_reqwidth()
+
+    def _offer_recent(self) -> None:
+        self.box.configure(values=self._recent)
+        widen_list(self.box)
 
     def ask(self, asked: bool) -> None:
         """Show the line, or hide and empty it."""

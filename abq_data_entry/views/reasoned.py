@@ -8,6 +8,7 @@ from tkinter import ttk
 from typing import NamedTuple
 
 from .. import fields
+from ..widgets import widen_list
 from ..widgets.field_input import ERROR_MARK
 from ..widgets.table import Table
 from .dialogs import Dialog, line_width
@@ -128,6 +129,7 @@ class ReasonedDialog(Dialog):
     ) -> None:
         ttk.Label(grid, text=name).grid(row=row, column=0, sticky="w", padx=(0, 12), pady=(4, 0))
         box = ttk.Combobox(grid, width=width, values=list(values), font="TkTextFont")
+        box.configure(postcommand=lambda: widen_list(box))
         box.set(text)
         box.grid(row=row, column=1, sticky="ew" if name == REASON else "w", pady=(4, 0))
         note = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self), justify="left")

@@ -114,7 +114,7 @@ class DataRecordForm(ttk.Frame):
         body.columnconfigure(0, weight=1)
         body.rowconfigure(2, weight=1)
         self._check_panel = CheckPanel(
-            body, self._add_input, callbacks.go_to_plot, callbacks.next_check, self._keep_date
+            body, self._add_input, callbacks.go_to_plot, callbacks.next_check, self._keep_date, self._leave_strip
         )
         self._check_panel.grid(row=0, column=0, sticky="ew")
         ttk.Frame(body, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew", pady=8)
@@ -135,6 +135,8 @@ class DataRecordForm(ttk.Frame):
         window.bind("<Key>", lambda _event: self.confirmation.key_pressed(), add=True)
         window.bind("<Button-1>", lambda _event: self._wait_no_more(), add=True)
         self.inputs[F.DATE].editor.bind("<<Left>>", lambda _event: self._show_date_line())
+        self.inputs[F.DATE].editor.bind("<<PrevWindow>>", lambda _event: "break" if self.focus_strip() else None)
+        self._before_strip: FieldInput | None = None
         window.bind(f"<{KEEP_DATE_KEY}>", lambda _event: self._keep_date())
         window.bind(f"<{WHOLE_CHECK_KEY}>", lambda _event: self._check_panel.technician_line.toggle())
         self.begin_new(all_fields=True)
@@ -608,6 +610,21 @@ class DataRecordForm(ttk.Frame):
             return
         self._take_typed_name()
         self.inputs[self.inputs.first_empty()].focus_set()
+
+    def focus_strip(self) -> bool:
+        """Put the focus on the strip of plots, or from there back; False: it has no plots."""
+        if focused_widget(self) is self._check_panel.strip:
+            self._leave_strip()
+            return True
+        self._before_strip = self.focused
+        return self._check_panel.focus_strip()
+
+    def _leave_strip(self) -> None:
+        before = self._before_strip
+        if before is not None and not before.is_disabled:
+            before.focus_set()
+        else:
+            self.focus_first_empty()
 
     def focus_correction(self) -> None:
         """Put the focus where corrections of an opened record begin."""

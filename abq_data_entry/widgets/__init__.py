@@ -2,6 +2,7 @@
 
 from .check_box import FieldCheck
 from .choice import FieldChoice
+from .drop_down import widen_list
 from .entry import FieldEntry
 from .field_input import FieldInput
 from .flow import Flow, occupied_width
@@ -27,4 +28,5 @@ __all__ = [
     "StatusBar",
     "Tooltip",
     "occupied_width",
+    "widen_list",
 ]

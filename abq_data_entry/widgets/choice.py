@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tkinter import ttk
 
 from .. import fields
+from .drop_down import widen_list
 from .editing import bind_after_class
 from .typed import TypedField
 from .wheel import ignore_wheel
@@ -44,6 +45,7 @@ class FieldChoice(ttk.Combobox, TypedField):
 
     def _refresh(self) -> None:
         self.configure(values=[str(each) for each in self.choices() or self.field.values])
+        widen_list(self)
 
     def _open(self, _event: object) -> str:
         self.event_generate("<Down>")

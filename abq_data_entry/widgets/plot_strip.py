@@ -22,11 +22,23 @@ class PlotState(Enum):
 
 
 class PlotStrip(tk.Canvas):
-    """One cell a plot; a click calls ``go_to(plot)``."""
+    """One cell a plot; a click calls ``go_to(plot)``.
 
-    def __init__(self, parent: tk.Misc, go_to: Callable[[int], object]) -> None:
+    Tab passes it by. With the focus (:meth:`focus_set`) one cell is marked: the arrows, Home and End choose another,
+    Enter and Space go to its plot, Escape, Tab and Shift+Tab call ``leave()``. ``tell(words)`` says which it is, and
+    that it is over with an empty text.
+    """
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        go_to: Callable[[int], object],
+        leave: Callable[[], object] = lambda: None,
+        tell: Callable[[str], object] = lambda words: None,
+    ) -> None:
         super().__init__(parent, highlightthickness=0, borderwidth=0, takefocus=0)
-        self._go_to = go_to
+        self._go_to, self._tell = go_to, tell
+        self._chosen: int | None = None  # while it has the focus
         self._plots: tuple[int, ...] = ()
         self._states: dict[int, tuple[PlotState, str]] = {}
         self._current: int | None = None
@@ -36,6 +48,14 @@ class PlotStrip(tk.Canvas):
         self._tooltip = Tooltip(self)
         self.bind("<Button-1>", self._clicked)
         self.bind("<Motion>", self._point)
+        self.bind("<FocusIn>", lambda _event: self._choose(self._current or next(iter(self._plots), None)))
+        self.bind("<FocusOut>", lambda _event: self._choose(None))
+        for key, step in (("Left", -1), ("Right", 1), ("Up", None), ("Down", None), ("Home", None), ("End", None)):
+            self.bind(f"<{key}>", lambda _event, key=key, step=step: self._step(key, step))  # type: ignore[misc]
+        for key in ("Return", "KP_Enter", "space"):
+            self.bind(f"<{key}>", lambda _event: self._entered())
+        for key in ("Escape", "Tab", "<PrevWindow>"):
+            self.bind(f"<{key}>", lambda _event: _done(leave))
 
     def show(
         self,
@@ -50,12 +70,19 @@ class PlotStrip(tk.Canvas):
             return
         self._plots, self._states, self._current = plots, dict(states), current
         self._half_typed = half_typed
+        if self._chosen is not None and self._chosen not in plots:
+            self._chosen = next(iter(plots), None)
         self._draw()
 
     def show_look(self, look: Look) -> None:
         """Draw with these colours and this spacing."""
         self._look = look
         self._draw()
+
+    @property
+    def plots(self) -> tuple[int, ...]:
+        """The plots that are shown."""
+        return self._plots
 
     @property
     def width_of_one_line(self) -> int:
@@ -74,6 +101,9 @@ class PlotStrip(tk.Canvas):
 
     def describe(self, plot: int) -> str:
         """The cell in words, for the tooltip."""
+        return f"{self._in_words(plot)}. Click, or hold Ctrl and type {plot}, to go there."
+
+    def _in_words(self, plot: int) -> str:
         state, technician = self._states.get(plot, (PlotState.MISSING, ""))
         words = {
             PlotState.MISSING: "not recorded yet",
@@ -83,7 +113,26 @@ class PlotStrip(tk.Canvas):
         entered = ", being entered" if plot == self._current else ""
         if plot in self._half_typed:
             words = "half typed, kept here" if state is PlotState.MISSING else f"{words}; half typed here, and kept"
-        return f"Plot {plot}: {words}{entered}. Click, or hold Ctrl and type {plot}, to go there."
+        return f"Plot {plot}: {words}{entered}"
+
+    def _choose(self, plot: int | None) -> None:
+        """Mark the cell of that plot, and say which it is; ``None``: none."""
+        self._chosen = plot
+        self._draw()
+        self._tell("" if plot is None else f"{self._in_words(plot)}.")
+
+    def _step(self, key: str, step: int | None) -> str:
+        if self._plots and self._chosen is not None:
+            at, last, line = self._plots.index(self._chosen), len(self._plots) - 1, self._in_a_line()
+            to = {"Home": 0, "End": last, "Up": at - line, "Down": at + line}[key] if step is None else at + step
+            if 0 <= to <= last:
+                self._choose(self._plots[to])
+        return "break"
+
+    def _entered(self) -> str:
+        if self._chosen is not None:
+            self._go_to(self._chosen)
+        return "break"
 
     def _size(self) -> tuple[int, int, int]:
         text = tkfont.nametofont("AbqSmall")
@@ -146,6 +195,11 @@ class PlotStrip(tk.Canvas):
             pointer = [(middle - 5, below + 3), (middle + 5, below + 3), (middle, below - 3)]
             self.create_polygon(pointer, fill=p.accent, outline="")  # else Tk 9 draws one, in black
 
+        if plot == self._chosen:
+            for inset, colour in ((3, p.text), (5, p.surface)):
+                edges = (left + inset, top + inset, left + width - inset, top + height - inset)
+                self.create_rectangle(*edges, outline=colour, width=2)
+
     def _plot_at(self, x: int, y: int) -> int | None:
         width, height, gap = self._size()
         in_a_line = self._in_a_line()
@@ -164,6 +218,11 @@ class PlotStrip(tk.Canvas):
         plot = self._plot_at(event.x, event.y)
         self.configure(cursor="" if plot is None else "hand2")
         self._tooltip.point_at("" if plot is None else self.describe(plot))
+
+
+def _done(action: Callable[[], object]) -> str:
+    action()
+    return "break"
 
 
 def initials(name: str) -> str:

@@ -10,7 +10,7 @@ from ..themes import Look
 from .focus import focused_widget
 from .wheel import Wheel
 
-_FOCUSABLE = (ttk.Entry, ttk.Button, ttk.Checkbutton, tk.Text)
+_FOCUSABLE = (ttk.Entry, ttk.Button, ttk.Checkbutton, tk.Text, tk.Canvas)
 _MARGIN = 8
 
 

@@ -150,3 +150,46 @@ def test_help_for_the_field_with_f1(window: Window) -> None:
     assert window.app.field_help.is_open
     window.press("Escape")
     assert not window.app.field_help.is_open
+
+
+def test_the_strip_of_plots_by_keyboard_alone(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    form, strip = window.app.form, window.app.form._check_panel.strip
+    summary = form._check_panel._summary
+    window.press("ctrl+shift+p")
+    window.until(lambda: window.app.focus_get() is strip, "the strip")
+    assert summary.text.startswith("Plot 1: not recorded yet")
+    for keys, plot in ((["Right", "Right"], 3), (["Left"], 2), (["End"], 20), (["Right"], 20), (["Home"], 1)):
+        window.press(*keys)
+        window.until(lambda plot=plot: summary.text.startswith(f"Plot {plot}:"), f"plot {plot}")  # type: ignore[misc]
+    window.press("Escape")
+    window.until(lambda: window.focus == F.HUMIDITY, "the field from before")
+    assert summary.text == "0 of 20 recorded"
+    window.press("ctrl+shift+p", "End", "Left", "Return")
+    window.until(lambda: window.text(F.PLOT) == "19" and window.focus == F.HUMIDITY, "plot 19")
+    form.inputs[F.DATE].focus_set()
+    window.press("shift+Tab")
+    window.until(lambda: window.app.focus_get() is strip, "the strip before the first field")
+    window.press("Tab")
+    window.until(lambda: window.focus == F.DATE, "the first field")
+    window.press("shift+Tab", "Home", "space")
+    window.until(lambda: window.text(F.PLOT) == "1", "plot 1")
+
+
+def test_the_strip_in_two_lines_goes_up_and_down_and_shows_the_focus(window: Window) -> None:
+    window.app.geometry("640x600")
+    window.begin_check()
+    strip = window.app.form._check_panel.strip
+    window.until(lambda: strip._in_a_line() == 10, "two lines")
+    without = strip.find_all()
+    window.press("ctrl+shift+p", "Down")
+    window.until(lambda: strip._chosen == 11, "the second line")
+    assert len(strip.find_all()) > len(without)
+    window.press("Up")
+    window.until(lambda: strip._chosen == 1, "the first line")
+
+
+def test_without_a_check_the_window_says_what_the_strip_needs(window: Window) -> None:
+    window.press("ctrl+shift+p")
+    window.until(lambda: window.app.status.get().startswith("Choose date, time and lab first"), "the words")
+    assert window.focus == F.TIME

@@ -616,3 +616,30 @@ def test_a_status_that_does_not_fit_ends_with_an_ellipsis_and_has_a_tooltip(wind
     window.app.status.set("Ready")
     window.settle()
     assert line._label.cget("text") == "Ready" and not line._tooltip.text
+
+
+def test_the_list_of_a_box_is_as_wide_as_its_longest_entry(window: Window, stored: SQLModel) -> None:
+    stored.add_technician(9001, LONG_NAME)
+    window.app.refresh()
+    window.until(lambda: LONG_NAME in (window.app.form.choices.get(F.TECHNICIAN) or ()), "the name")
+    call = window.app.tk.call
+    box: Any = window.app.form.inputs[F.TECHNICIAN].editor
+    filters = window.app.record_list.filters._boxes
+    for each in (box, filters[F.TECHNICIAN]):
+        popdown = str(call("ttk::combobox::PopdownWindow", str(each)))
+        each.focus_force()
+        window.press("alt+Down" if each is box else "Down")
+        window.until(lambda popdown=popdown: call("winfo", "ismapped", popdown), "the open list")  # type: ignore[misc]
+        width, left = (int(call("winfo", word, popdown)) for word in ("width", "rootx"))
+        needed = int(call("font", "measure", "TkTextFont", LONG_NAME))
+        assert width > needed > each.winfo_width()
+        assert left >= 0 and left + width <= window.app.winfo_screenwidth()
+        window.press("Escape")
+        window.until(lambda popdown=popdown: not call("winfo", "ismapped", popdown), "the end of it")  # type: ignore[misc]
+    lab: Any = window.app.form.inputs[F.LAB].editor
+    lab.focus_force()
+    window.press("alt+Down")
+    popdown = str(call("ttk::combobox::PopdownWindow", str(lab)))
+    window.until(lambda: call("winfo", "ismapped", popdown), "the open list")
+    assert int(call("winfo", "width", popdown)) < lab.winfo_width() + 40
+    window.press("Escape")
