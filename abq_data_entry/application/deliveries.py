@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..outbox import Delivery
     from .window import Application
 
+UPLOAD_ANEW = "What to do: Tools ‣ Deliveries shows what became of it; Tools ‣ Upload CSV sends the day anew."
 BUSY_PAUSE_MS = 1000
 SHORTEST_PAUSE_MS = 500
 
@@ -162,16 +163,31 @@ class Deliveries:
             f"Upload by {name}",
             f"{what} couldn't be sent by {name}. Your records are safe in the database.",
             "\n".join(f"{each.delivery.name}: {each.told}" for each in failures),
-            (("Try Again", lambda: self._again(identifiers)), ("Close", None)),
+            (("Try Again", lambda: self.try_again(identifiers)), ("Close", None)),
         )
 
-    def _again(self, identifiers: Sequence[str]) -> None:
+    def try_again(self, identifiers: Sequence[str]) -> None:
+        """Make an attempt now at what failed or waits, at somebody's wish; tell why where that isn't possible."""
+
         def failed(error: BaseException) -> None:
             from ..network import describe_failure
 
-            self._app.status.set(str(error) if isinstance(error, outbox.OutboxError) else describe_failure(error))
+            what = "The extract" if len(identifiers) == 1 else "The extracts"
+            expected = isinstance(error, outbox.OutboxError)
+            reason = str(error) if expected else describe_failure(error)
+            self._app.status.set(f"Nothing was sent: {' '.join(reason.split())}")
+            retry: tuple[str, Callable[[], object]] = ("Try Again", lambda: self.try_again(identifiers))
+            self._app.messages.choice(
+                "Send Again",
+                f"{what} couldn't be sent again. Your records are safe in the database.",
+                f"{reason}\n\n{UPLOAD_ANEW}",
+                (*(() if expected else (retry,)), ("Show Deliveries", self._show), ("Close", None)),
+            )
 
         self._app.jobs.submit("files", again, identifiers, done=self.log_in, failed=failed)
+
+    def _show(self) -> None:
+        self._app.callbacks["show_deliveries"]()
 
     def _delivered(self, kind: str, files: str) -> None:
         self._app.status.set(destination(kind).success.format(file=files))

@@ -13,7 +13,7 @@ from .. import outbox
 from ..network.destinations import destination
 from ..views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
 from ..views.side_window import brought_up
-from .attempts import Running, again, opened
+from .attempts import Running, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
         if outdated is not None:
             application.outdated.send_again(outdated)
             return
-        application.jobs.submit("files", again, [identifier], done=deliveries.log_in, failed=failed)
+        deliveries.try_again([identifier])
 
     def cancel(identifier: str) -> None:
         if not deliveries.stop(identifier):

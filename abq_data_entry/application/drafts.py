@@ -70,12 +70,19 @@ class Drafts:
         identity = id_of(draft)
         if identity is None or (identity in self._kept and identity != self._shown):
             return False
-        _date, time, lab, plot = identity.key
+        date, time, lab, plot = identity.key
         self._kept[identity] = dict(draft)
         self._shown = None
-        self._app.status.set(f"Plot {plot}, lab {lab}, {time} stays half typed, and is kept")
+        self._app.status.set(f"Plot {plot}, lab {lab}, {time} of {date} stays half typed, and is kept")
         self._show()
         self.keep()
+        return True
+
+    def stay_behind(self, draft: Mapping[str, Any]) -> bool:
+        """Keep that as the draft of its plot, as another check was chosen; False: the plot has another one."""
+        if not self.put(draft):
+            return False
+        self._app.status.set(f"{self._app.status.get()}. Ctrl+Z goes back to it")
         return True
 
     def is_other(self, key: RecordKey, corrects: bool) -> bool:

@@ -252,7 +252,7 @@ class Application(tk.Tk):
                 command(self.checks.begin_next),
                 command(self.drafts.discard),
                 self.drafts.find,
-                self.drafts.put,
+                self.drafts.stay_behind,
                 self.drafts.is_other,
             ),
             self.settings,

@@ -48,9 +48,10 @@ HABIT_SECONDS = 1.0  # in which Enter after a field that went on by itself is th
 class FormCallbacks(NamedTuple):
     """What the form reports. ``save(record, opened)``: ``opened`` is the key of the record that was opened
     and is to be updated, ``None`` for a new one. ``find_draft(key)`` gives what is half typed of that plot,
-    ``keep_draft(draft)`` keeps such a one, where the plot has no other; ``is_other_draft(key, corrects)`` tells whether
-    it has one besides what the form holds. ``confirmed()``: somebody has said who sits here; it returns whether the
-    plot is being claimed now, until :meth:`DataRecordForm.claim_answered`."""
+    ``keep_draft(draft)`` keeps such a one when another check is chosen, where the plot has no other;
+    ``is_other_draft(key, corrects)`` tells whether it has one besides what the form holds. ``confirmed()``: somebody
+    has said who sits here; it returns whether the plot is being claimed now, until
+    :meth:`DataRecordForm.claim_answered`."""
 
     check_chosen: Callable[[datetime.date, str, str], object]
     save: Callable[[Record, RecordKey | None], object]
@@ -93,6 +94,7 @@ class DataRecordForm(ttk.Frame):
         self.check = CheckView()
         self._drafts: Collection[RecordKey] = ()
         self._last_check: CheckKey | None = None
+        self._left: RecordKey | None = None  # the plot that was left half typed for another check
         self._may_not = ""
         self._awaiting = ""
         self._claims = False
@@ -854,24 +856,39 @@ class DataRecordForm(ttk.Frame):
         draft = self._callbacks.find_draft(key)
         if draft is None:
             return False
-        self.restore_draft(draft)
+        # Date, time and lab say the same already, and somebody may be typing there.
+        texts = {name: text for name, text in draft["texts"].items() if name not in (F.DATE, F.TIME, F.LAB)}
+        by_itself = [name for name in draft.get("by_itself") or () if name in texts]
+        self.restore_draft({**draft, "texts": texts, "by_itself": by_itself})
         return True
 
     def _leave_half_typed(self) -> None:
-        """Another lab was chosen: what is half typed stays with its plot."""
+        """Another check was chosen: what is half typed was read for the one before, and stays with its plot there."""
         before, key = self._last_check, self.check_key
         if key is None:
             return
         self._last_check = key
-        if before is None or before[2] == key[2] or self._opened is not None or not self.changed:
+        if before is None or before == key or self._opened is not None or not self.changed:
             return
-        draft = self.draft()
-        if draft is not None and self.inputs.value(F.PLOT) is not None:
+        draft, plot = self.draft(), self.inputs.value(F.PLOT)
+        if draft is not None and isinstance(plot, int):
             draft["texts"] |= {F.DATE: before[0].isoformat(), F.TIME: before[1], F.LAB: before[2]}
             if self._callbacks.keep_draft(draft):
+                self._left = (*before, plot)
                 self._empty_plot()
             else:
                 self.inputs[F.PLOT].fill("")  # it belongs to what is half typed there
+
+    def _come_back(self) -> None:
+        """Date, time and lab are again as they were when the half-typed plot was left: so is the plot, and all of it.
+        """
+        left = self._left
+        if left is None or self.check_key != left[:3] or self._opened is not None or self.changed:
+            return
+        self._left = None
+        if left in self._drafts:
+            self.inputs[F.PLOT].fill(str(left[3]), by_itself=True)
+            self._show_draft()
 
     @property
     def _other_draft(self) -> str:
@@ -962,6 +979,7 @@ class DataRecordForm(ttk.Frame):
         if name in (F.DATE, F.TIME, F.LAB):
             self._leave_half_typed()
             self._check_changed()
+            self._come_back()
         if name in (F.LAB, F.PLOT):
             self._fill_seed_sample()
         if name == F.EQUIPMENT_FAULT:

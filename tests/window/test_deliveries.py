@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime
 import os
+import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from abq_data_entry.application.attempts import NotDelivered
 from abq_data_entry.models import SQLModel
-from abq_data_entry.outbox import Outbox, Place
+from abq_data_entry.outbox import Outbox, OutboxError, Place
 from abq_data_entry.views import LoginDialog
 from abq_data_entry.views.deliveries import DeliveriesWindow
 from tests.commands.test_deliveries import Service
@@ -235,3 +238,50 @@ def test_one_of_several_is_cancelled_and_the_others_go_on(
     window.until(lambda: not window.app.tools.running, "the end of the command")
     assert sorted(each.state for each in box().deliveries()) == ["cancelled", "delivered"]
     assert len(there.received) == 1
+
+
+def lost_delivery(window: Window, stored: SQLModel, settings: dict[str, Any]) -> Any:
+    """One that failed while the window was open, and that somebody has removed from the disk since."""
+    point_to(window, **settings)
+    put_in(stored, settings)
+    found = box().deliveries()[0]
+    window.app.tools.deliveries._tell("rest", [NotDelivered(found, OutboxError("The server said 503."))])
+    window.message("An extract couldn't be sent by REST.")
+    shutil.rmtree(box().file_of(found).parent)
+    return found
+
+
+def test_an_attempt_that_fails_at_once_is_told_with_its_reason(
+    window: Window, stored: SQLModel, service: tuple[Service, dict[str, Any]]
+) -> None:
+    lost_delivery(window, stored, service[1])
+    window.press_message("Try Again")
+    text = failure(window)
+    assert "The extract couldn't be sent again. Your records are safe in the database." in text
+    assert "There is no delivery" in text and "Tools ‣ Upload CSV sends the day anew" in text
+    assert status(window).startswith("Nothing was sent: There is no delivery")
+
+
+def test_somebody_who_types_meanwhile_reads_in_the_bar_why_it_failed(
+    window: Window, stored: SQLModel, service: tuple[Service, dict[str, Any]]
+) -> None:
+    window.begin_check()
+    lost_delivery(window, stored, service[1])
+    released = threading.Event()
+    jobs, bar = window.app.jobs, window.app.status_bar.messages
+    jobs.submit("files", lambda: released.wait(10))
+    bar.press("Try Again")
+    window.app.form.focus_first_empty()
+    window.type("2")
+    released.set()
+    told_there = window.message("The extract couldn't be sent again.")
+    assert "Tools ‣ Deliveries" in told_there.detail and not window.dialogs
+    assert window.text("Humidity") == "2"
+
+
+def test_send_again_in_the_window_of_deliveries_tells_why_not(
+    window: Window, stored: SQLModel, service: tuple[Service, dict[str, Any]]
+) -> None:
+    found = lost_delivery(window, stored, service[1])
+    window.app.messages.command(window.app.tools.deliveries.try_again)([found.identifier])
+    assert "There is no delivery" in failure(window)

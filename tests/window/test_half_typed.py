@@ -85,6 +85,48 @@ def test_another_lab_keeps_what_is_half_typed(window: Window) -> None:
     window.until(lambda: window.text(F.HUMIDITY) in ("33", "33.00"), "what was typed for lab B")
 
 
+@pytest.mark.parametrize(("name", "typed"), [(F.DATE, "2026-11-01"), (F.TIME, "12"), (F.LAB, "b")])
+def test_another_check_takes_no_values_along_and_undo_brings_them_back(
+    window: Window, stored: SQLModel, name: str, typed: str
+) -> None:
+    window.begin_check()
+    jump(window, "7")
+    window.type("24.09\n1")
+    before = window.text(name)
+    window.app.form.inputs[name].focus_set()
+    window.press("ctrl+a")
+    window.type(typed)
+    window.until(lambda: window.text(F.HUMIDITY) == "" and window.app.form.check.known, "the other check")
+    assert half_typed(window) == set() and window.text(name).startswith(typed.upper())
+    assert "lab A, 8:00 of" in window.app.status.get() and "is kept. Ctrl+Z goes back" in window.app.status.get()
+    for _ in range(len(typed) + 2):
+        if window.text(name) != before:
+            window.press("ctrl+z")
+    window.until(lambda: window.text(F.LIGHT).startswith("1"), "what was typed")
+    assert (window.text(name), window.text(F.PLOT), window.text(F.HUMIDITY)) == (before, "7", "24.09")
+    assert window.focus == name
+    window.app.form.inputs[F.LIGHT].focus_set()
+    window.type(REST)
+    window.until(lambda: 7 in window.app.form.check.recorded, "the save")
+    assert [each[F.PLOT] for each in stored.get_all_records(True)] == [7]
+
+
+def test_a_draft_that_comes_back_while_a_date_is_typed_changes_no_key(window: Window) -> None:
+    window.begin_check()
+    date = window.app.today().replace(day=26)
+    window.fill(Date=f"{date}")
+    window.until(lambda: window.app.form.check.known, "the check")
+    window.app.form.confirm_technician()
+    window.app.form.focus_first_empty()
+    window.type("24.09\n1")
+    window.app.form.inputs[F.DATE].focus_set()
+    window.press("ctrl+a")
+    window.type(f"26.{date.month}.{date.year}")
+    window.settle()
+    assert window.app.form.inputs[F.DATE].text == f"26.{date.month}.{date.year}"
+    assert (window.text(F.HUMIDITY), window.text(F.PLOT)) == ("24.09", "1")
+
+
 def test_a_new_record_leaves_the_half_typed_plot(window: Window) -> None:
     window.begin_check()
     window.type("24")
