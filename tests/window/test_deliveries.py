@@ -258,8 +258,8 @@ def test_an_attempt_that_fails_at_once_is_told_with_its_reason(
     window.press_message("Try Again")
     text = failure(window)
     assert "The extract couldn't be sent again. Your records are safe in the database." in text
-    assert "There is no delivery" in text and "Tools ‣ Upload CSV sends the day anew" in text
-    assert status(window).startswith("Nothing was sent: There is no delivery")
+    assert "is gone from the outbox" in text and "Tools ‣ Upload CSV sends the day anew" in text
+    assert status(window).startswith("Nothing was sent: The delivery ")
 
 
 def test_somebody_who_types_meanwhile_reads_in_the_bar_why_it_failed(
@@ -284,4 +284,4 @@ def test_send_again_in_the_window_of_deliveries_tells_why_not(
 ) -> None:
     found = lost_delivery(window, stored, service[1])
     window.app.messages.command(window.app.tools.deliveries.try_again)([found.identifier])
-    assert "There is no delivery" in failure(window)
+    assert "is gone from the outbox" in failure(window)
