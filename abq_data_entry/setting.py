@@ -32,7 +32,7 @@ class Setting(NamedTuple):
         if type(value) is not TYPES[self.type]:
             return f"must be of the type {self.type}, not {type(value).__name__}"
         if self.choices and value not in self.choices:
-            return f"must be one of {', '.join(self.choices)}"
+            return f"must be {'empty or ' * ('' in self.choices)}one of {', '.join(filter(None, self.choices))}"
         if isinstance(value, int) and not isinstance(value, bool):
             if self.minimum is not None and value < self.minimum:
                 return f"must be at least {self.minimum}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import platform
 import sys
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
+from ..jobs import ANY
 from ..mainmenu import keys_text
 from ..version import version
 from ..views import Dialog
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
     from .window import Application
 
 
-def environment_text(application: Application) -> str:
-    """Version and environment in lines of "name: value"; no secrets, no addresses of servers."""
+def environment_text(application: Application, installed: tuple[int, int] | None = None) -> str:
+    """Version and environment in lines of "name: value"; no secrets, no addresses of servers.
+
+    `installed`: the version of the PostgreSQL that an embedded database is started with.
+    """
     from .. import folders
 
     return "\n".join(
@@ -30,7 +35,7 @@ def environment_text(application: Application) -> str:
             ("Windowing system", application.tk.call("tk", "windowingsystem")),
             ("Screen", f"{application.winfo_screenwidth()}×{application.winfo_screenheight()}"),
             ("Database", "embedded" if not application.settings["db_host"].get() else "server"),
-            ("PostgreSQL", _server_version(application) or "not connected"),
+            ("PostgreSQL", _server_version(application, installed)),
             ("Settings", folders.config_folder()),
             ("Data", folders.data_folder()),
             ("Log", folders.log_folder()),
@@ -38,14 +43,31 @@ def environment_text(application: Application) -> str:
     )
 
 
-def _server_version(application: Application) -> str:
-    """The exact version of the server, as the latest connection was told; nothing is asked for it."""
-    return application.data_model.opened.server if application.data_model is not None else ""
+def _server_version(application: Application, installed: tuple[int, int] | None) -> str:
+    """The exact version of the server and its age, as the latest connection was told; nothing is asked for it."""
+    from ..postgres.releases import age_of
+
+    said = application.data_model.opened.server if application.data_model is not None else ""
+    if not said:
+        return "not connected"
+    age = age_of(said, datetime.date.today(), installed)
+    return f"{age.text}. {age.hint}" if age.hint else age.text
 
 
 def show_about(application: Application) -> None:
-    """The About dialog."""
-    text = environment_text(application)
+    """The About dialog, once it is known which PostgreSQL an embedded database would be started with."""
+    from ..postgres.releases import installed_version
+
+    def show(installed: tuple[int, int] | None = None) -> None:
+        _show(application, environment_text(application, installed))
+
+    if application.settings["db_host"].get():
+        show()
+    else:
+        application.jobs.submit(ANY, installed_version, done=show, failed=lambda _error: show())
+
+
+def _show(application: Application, text: str) -> None:
 
     def copy() -> None:
         application.clipboard_clear()

@@ -36,7 +36,7 @@ def add_to(tasks: Words) -> None:
     how = restore.add_mutually_exclusive_group()
     how.add_argument("--no-backup", action="store_true", help="don't make a backup of the present database first")
     how.add_argument(
-        "--put-aside", action="store_true", help="keep a damaged embedded database beside a new one, for the backup"
+        "--put-aside", action="store_true", help="keep the embedded database, damaged or not, beside a new one"
     )
 
 
@@ -121,7 +121,7 @@ def _into_a_new_cluster(file: Path, settings: SettingsModel) -> None:
     with told_if_long(f"Bringing back {file} into a new database"):
         aside = postgres.replace_cluster(folders.data_folder(), fill)
     print(f"The database {name} is as it was in {file}")
-    print(f"The damaged one is kept in {aside}; remove it when you are sure that you don't need it")
+    print(f"What was there before is kept in {aside}; remove it when you are sure that you don't need it")
     _tell_missing(missing)
 
 

@@ -63,6 +63,8 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
                 print(f"\n{destination}")
             print("\n".join(diagnostics.lines_of(step)), flush=True)
             failed += step.verdict == diagnostics.FAILED
+    if not wants_login and _has_logins(options.only, settings):
+        print("\nNo login was tried: --login does that.")
     if failed:
         raise NotDone(f"{failed} of the steps failed: see what is said there." if failed > 1 else "One step failed.")
 
@@ -71,6 +73,11 @@ def _verify(word: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """A password goes to the one place that it was given for."""
     if _names_login(options) and (len(options.only) != 1 or options.only[0] in _WITHOUT_LOGIN):
         word.error("--username and --password-stdin need --only with the one destination that they are for")
+
+
+def _has_logins(destinations: tuple[str, ...], settings: SettingsModel) -> bool:
+    """Whether one of them wants a login; our own database takes this user as it is."""
+    return any(each != "database" or settings["db_host"] for each in destinations if each not in _WITHOUT_LOGIN)
 
 
 def _names_login(options: argparse.Namespace) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def add_to(words: Words) -> None:
     )
     tasks = word.add_subparsers(title="words", metavar="WORD", dest="task", required=True)
     dsn = _add(tasks, "dsn", print_dsn, "print a connection string that psql takes as it is")
-    dsn.add_argument("--verbose", action="store_true", help="name the server's exact version on standard error")
+    dsn.add_argument("--verbose", action="store_true", help="name the server's version and age on standard error")
     _add(tasks, "init", prepare, "create the tables, or bring those of an older version up to date")
     backups.add_to(tasks)
     moving.add_to(tasks)
@@ -59,32 +60,35 @@ def _add(words: Words, name: str, run: object, text: str) -> argparse.ArgumentPa
 def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
     """Print the connection string; the embedded server is started for it and left to its watcher."""
     from .. import postgres
+    from ..postgres.releases import installed_version
     from .database import configured_endpoint, logged_in, prepare_tables, read_settings, start_embedded
 
     settings = read_settings()
     if settings["db_host"]:
         configured = configured_endpoint(settings)
         if options.verbose:
-            _tell_version(logged_in(configured, secrets))
+            _tell_version(logged_in(configured, secrets), None)
         print(postgres.dsn(configured))
         return
     server = start_embedded(settings)
     endpoint = server.endpoint(str(settings["db_name"]))
     prepare_tables(settings, endpoint)
     if options.verbose:
-        _tell_version(endpoint)
+        _tell_version(endpoint, installed_version())
     print(postgres.dsn(endpoint))
 
 
-def _tell_version(endpoint: dict[str, str]) -> None:
+def _tell_version(endpoint: dict[str, str], installed: tuple[int, int] | None) -> None:
     from ..models import SQLModel
+    from ..postgres.releases import age_of
 
     model = SQLModel.at(endpoint)
     try:
         ((version,),) = (row.values() for row in model.query("SHOW server_version") or ())
     finally:
         model.close()
-    print(f"PostgreSQL {version}", file=sys.stderr)
+    age = age_of(str(version), datetime.date.today(), installed)
+    print(f"PostgreSQL {age.text}", *filter(None, [age.hint]), sep="\n", file=sys.stderr)
 
 
 def prepare(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -127,9 +131,13 @@ def add_technician(options: argparse.Namespace, secrets: Secrets) -> None:
     """Add a technician."""
     from .database import opened_model, read_settings
 
-    with opened_model(read_settings(), secrets) as model:
+    settings = read_settings()
+    with opened_model(settings, secrets) as model:
         added = model.add_technician(options.id, options.name)
     print(f"Technician {options.name} ({options.id}) {_state(added)}")
+    if added and settings["db_host"]:
+        login = "CREATE ROLE … LOGIN IN ROLE abq_technician;"
+        print(f"That makes no login at the server: one of that person's own has the role abq_technician ({login})")
 
 
 def add_lab(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from . import Words
 
 NOTE = "moved.txt"
+_WORDS = {"host": "HOST", "port": "--port", "name": "--name", "sslmode": "--sslmode", "sslrootcert": "--sslrootcert"}
+_SETTING = re.compile(r"(?:the settings? )?'?\bdb_(host|port|name|sslmode|sslrootcert)\b'?", re.IGNORECASE)
 
 
 def add_to(tasks: Words) -> None:
@@ -66,12 +71,13 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
     if settings["db_host"]:
         raise NotDone(f"The setting db_host names the server {settings['db_host']} already: that database is used.")
     require_nothing_waits(settings)
-    new = _new_settings(options, settings)
-    user = {"user": options.user} if options.user else {}
-    target = {**postgres.configured({**settings.values(), **new}), **login_of_environment(), **user}
-    if options.password_stdin:
-        secrets = Secrets(database=password_from_stdin())
-    target = logged_in(target, secrets)
+    with _told_by_words_of_the_line(options):
+        new = _new_settings(options, settings)
+        user = {"user": options.user} if options.user else {}
+        target = {**postgres.configured({**settings.values(), **new}), **login_of_environment(), **user}
+        if options.password_stdin:
+            secrets = Secrets(database=password_from_stdin())
+        target = logged_in(target, secrets)
 
     with opened_endpoint(settings, secrets) as source:
 
@@ -85,6 +91,24 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
         where = f"{target['dbname']} on {target['host']}"
         with told_if_long(f"Copying everything to the database {where}, and comparing every row") as wait:
             postgres.move(source, target, follow, wait)
+
+
+@contextmanager
+def _told_by_words_of_the_line(options: argparse.Namespace) -> Iterator[None]:
+    """What would be told of the settings is told of the words that were typed: the settings don't name the server yet.
+
+    Raises NotDone in place of what says so.
+    """
+    from .. import postgres
+    from ..models import DatabaseError
+
+    try:
+        yield
+    except (NotDone, DatabaseError, postgres.PostgresError) as error:
+        told = _SETTING.sub(lambda found: _WORDS[found[1].lower()], str(error))
+        if told == str(error):
+            raise
+        raise NotDone(told.replace("HOST", f"HOST ({options.host})" if options.host else "HOST", 1)) from error
 
 
 def _new_settings(options: argparse.Namespace, settings: SettingsModel) -> dict[str, str]:

@@ -7,6 +7,7 @@ Source: PostgreSQL's manual, "Message Flow" (SSLRequest) and "SSL Support" of li
 from __future__ import annotations
 
 import contextlib
+import datetime
 import socket
 import ssl
 import struct
@@ -181,14 +182,17 @@ def _context(mode: str, root: str) -> ssl.SSLContext:
 
 
 def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[Connection]:
+    from ..postgres.releases import age_of, installed_version
+
     def connect() -> Result[Connection]:
         start = time.monotonic()
         connection = _aside(inspection, lambda: _open(endpoint))
         seconds = time.monotonic() - start
-        version = shown(connection.get_parameter_status("server_version"))
+        installed = _aside(inspection, installed_version) if what == "Answer" else None  # that of our own server
+        age = age_of(shown(connection.get_parameter_status("server_version")), datetime.date.today(), installed)
         secure = "encrypted" if connection.info.ssl_in_use else "not encrypted"
         who = "" if what == "Answer" else f"{endpoint['user']} is logged in ({secure}); "
-        return Result(connection, f"{who}PostgreSQL {version}, database {endpoint['dbname']}", seconds=seconds)
+        return Result(connection, f"{who}PostgreSQL {age.text}; database {endpoint['dbname']}", age.hint, seconds)
 
     return (yield from inspection.step(what, connect))
 

@@ -47,7 +47,8 @@ def set_labs(endpoint: Mapping[str, str], member: str, labs: Sequence[str]) -> N
         cursor.execute("SELECT id FROM labs")
         unknown = sorted(set(labs) - {lab for (lab,) in cursor.fetchall()})
         if unknown:
-            raise DatabaseError(f"Lab {', '.join(unknown)} is not known. Add it first.")
+            named, what = ", ".join(unknown), "are not known. Add them" if unknown[1:] else "is not known. Add it"
+            raise DatabaseError(f"Lab{'s' if unknown[1:] else ''} {named} {what} first.")
         cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [member])
         if labs and cursor.rowcount == 0:
             raise DatabaseError(f"There is no login or role {member} on this server: CREATE ROLE makes one.")

@@ -31,6 +31,12 @@ _GRANT = (
     " abq_supervisor may do more)."
 )
 
+_SUPERVISOR = (
+    'Technicians, labs and plots are changed by whoever has the role abq_supervisor, or owns the tables. An'
+    ' administrator can give it: GRANT abq_supervisor TO "{user}";'
+)
+_OF_SUPERVISORS = re.compile(r"\b(?:table|relation) (?:lab_techs|labs|plots)$")
+
 _OTHER_LAB = "This login doesn't belong to that lab, and nothing was saved. {ask}: `abq-data-entry db set-labs`."
 
 _DAMAGED = "The database reports that its files are damaged. {ask} before anything else is saved."
@@ -122,6 +128,8 @@ def describe_statement(error: psycopg2.Error, endpoint: Mapping[str, str]) -> Da
         return RecordInvalid({column: f"{column} is required."}, detail)
     if state == "42501" and "row-level security" in (error.diag.message_primary or ""):
         return RightsMissing(_filled(_OTHER_LAB, endpoint), detail)
+    if state == "42501" and _OF_SUPERVISORS.search(error.diag.message_primary or ""):
+        return RightsMissing(_filled(f"This user may not do that in the database. {_SUPERVISOR}", endpoint), detail)
     for beginning, kind, sentence in _STATEMENTS:
         if state and state.startswith(beginning):
             return kind(_filled(sentence, endpoint), detail)
@@ -177,6 +185,7 @@ def _filled(sentence: str, endpoint: Mapping[str, str]) -> str:
         apply=_APPLY.format(database=database),
         database=database,
         host=endpoint.get("host", ""),
+        user=endpoint.get("user", ""),
         root=endpoint.get("sslrootcert") or "~/.postgresql/root.crt",
         grant=_GRANT.format(user=endpoint.get("user", "")),
     )

@@ -136,6 +136,15 @@ def test_the_way_back_from_a_damaged_database(places: dict[str, str], short_fold
     assert "is there already" in outcome_of(start_process("db", "add-technician", 6001, "M Curie", env=places)).output
 
 
+def test_a_whole_database_that_is_put_aside_is_not_called_damaged(
+    places: dict[str, str], short_folder: Path
+) -> None:
+    (backup,) = (short_folder / "data/backups").glob("*.dump")
+    done = outcome_of(start_process("db", "restore", "--put-aside", backup, env=places))
+    assert done.code == 0 and "What was there before is kept in " in done.output, done
+    assert "damaged" not in done.output
+
+
 def test_nothing_is_put_aside_for_a_file_that_is_no_backup(places: dict[str, str], short_folder: Path) -> None:
     broken = short_folder / "broken.dump"
     broken.write_text("no backup")

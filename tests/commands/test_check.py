@@ -39,10 +39,12 @@ def all_well(
 def test_all_is_well(all_well: Callable[..., None], line: Callable[..., Outcome]) -> None:
     done = line("check")
     assert (done.code, done.errors) == (0, "")
-    headings = [each for each in done.output.splitlines()[1:] if each and not each.startswith(" ")]
+    headings = [each for each in done.output.splitlines()[1:-1] if each and not each.startswith(" ")]
     assert [each.rpartition(" ")[0] for each in headings] == ["Embedded", "Weather feed", "REST service", "FTP server"]
     assert done.output.startswith("Connections of ABQ Data Entry ")
     assert "failed" not in done.output and "Login" not in done.output and SECRET not in done.output
+    assert done.output.endswith("\nNo login was tried: --login does that.\n")
+    assert "No login" not in line("check", "--only", "database,weather").output
 
 
 def test_one_failure_is_exit_code_1_and_the_others_are_checked(

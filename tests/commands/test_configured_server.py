@@ -222,3 +222,35 @@ def test_a_doubt_which_database_is_meant_opens_none(
     reason = line(*words).reason
     assert "line 2: the setting 'db_hots' is unknown: is 'db_host' meant?" in reason and "Nothing was opened" in reason
     assert file.read_text(encoding="utf-8") == content
+
+
+def test_who_may_not_add_a_technician_is_told_the_role_to_have(
+    line: Callable[..., Outcome], log_in: Callable[[str, str], None], tcp_server: Configured
+) -> None:
+    log_in(USER, PASSWORD)
+    _run(tcp_server.owner, f'REVOKE INSERT ON lab_techs FROM "{USER}"')
+    refused = line("db", "add-technician", 6001, "M Curie").reason
+    assert "the role abq_supervisor, or owns the tables." in refused
+    assert f'An administrator can give it: GRANT abq_supervisor TO "{USER}";' in refused
+    assert "abq_technician" not in refused
+    _run(tcp_server.owner, f'GRANT INSERT ON lab_techs TO "{USER}"')
+
+
+def test_a_technician_is_no_login_and_the_role_for_one_is_named(
+    line: Callable[..., Outcome], log_in: Callable[[str, str], None], tcp_server: Configured
+) -> None:
+    log_in(USER, PASSWORD)
+    _run(tcp_server.owner, f'GRANT INSERT ON lab_techs TO "{USER}"')
+    done = line("db", "add-technician", 6007, "P Curie")
+    assert done.code == 0, done
+    assert "Technician P Curie (6007) added" in done.output and "has the role abq_technician" in done.output
+
+
+def test_check_without_login_claims_none(
+    line: Callable[..., Outcome], log_in: Callable[[str, str], None], tcp_server: Configured
+) -> None:
+    log_in(USER, "wrong")
+    done = line("check", "--only", "database")
+    assert done.code == 0 and "Login" not in done.output
+    assert done.output.endswith("\nNo login was tried: --login does that.\n")
+    assert line("check", "--only", "database", "--login").code == 1

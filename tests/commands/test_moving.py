@@ -181,8 +181,26 @@ def test_nothing_moves_while_others_use_it(laboratory: Laboratory) -> None:
 
 def test_a_wrong_login_changes_nothing(laboratory: Laboratory) -> None:
     assert "password is wrong" in laboratory.move(ABQ_DB_PASSWORD="wrong").reason
-    assert "must be one of" in laboratory.move("--sslmode", "sometimes").reason
+    assert "--sslmode must be empty or one of disable" in laboratory.move("--sslmode", "sometimes").reason
     assert "There is no database nowhere" in laboratory.move("--name", "nowhere").reason
+    assert "db_host" not in laboratory.settings
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nowhere.invalid"], r"is unknown: check HOST \(nowhere\.invalid\) and the network"),
+        (["127.0.0.1", "--port", "1"], r"that the server runs, and HOST \(127\.0\.0\.1\) and --port\."),
+        (["127.0.0.1", "--port", "99999"], r"^--port must be a number from 1 to 65535, or one for each host of HOST"),
+        ([""], r"^HOST is empty"),
+    ],
+)
+def test_what_is_wrong_with_the_line_is_told_of_the_line(
+    laboratory: Laboratory, words: list[str], told: str
+) -> None:
+    """The settings name no server yet: who looks for `db_host` there finds nothing."""
+    reason = laboratory.run("db", "move", *words).reason
+    assert re.search(told, reason) and "db_" not in reason, reason
     assert "db_host" not in laboratory.settings
 
 

@@ -147,7 +147,7 @@ DOUBTFUL = {
     "of another setting": (b'{"weather_sation": {"value": "KDCA"}}', "is 'weather_station' meant?"),
     "a wrong type": (b'{"db_port": {"type": "int", "value": 5432}}', "the setting 'db_port' must be of the type str"),
     "no value": (b'{"db_host": "db1"}', "the setting 'db_host' has no value"),
-    "no choice": (b'{"db_sslmode": {"value": "verify"}}', "the setting 'db_sslmode' must be one of"),
+    "no choice": (b'{"db_sslmode": {"value": "verify"}}', "'db_sslmode' must be empty or one of disable, allow"),
 }  # fmt: skip
 
 
