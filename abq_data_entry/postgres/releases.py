@@ -1,8 +1,8 @@
 """How old a version of PostgreSQL is, and whether there is a newer one that only brings fixes.
 
 The server says which version it is and not of when: the days stand here. Source: PostgreSQL's announcements,
-https://www.postgresql.org/support/versioning/ and https://www.postgresql.org/docs/release/, up to August 2026. What came
-later is told as newer than what is known here. Whoever moves the package's pin adds it.
+https://www.postgresql.org/support/versioning/ and https://www.postgresql.org/docs/release/, up to August 2026. What
+came later is told as newer than what is known here. Whoever moves the package's pin adds it.
 """
 
 from __future__ import annotations
