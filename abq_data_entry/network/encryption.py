@@ -80,6 +80,17 @@ def unverified_context() -> ssl.SSLContext:
     return context
 
 
+def forget_failure() -> None:
+    """Keep a connection that broke from being taken for another one's end.
+
+    What fails under TLS leaves its error with the thread, and with the OpenSSL of 2025 on the next read from another
+    connection of that thread reports it, as a reset that never was. Only some calls clear it, this one whatever it is
+    asked for.
+    """
+    with contextlib.suppress(ssl.SSLError):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers("NO-SUCH-CIPHER")
+
+
 def speaks_tls(connect: Callable[[], socket.socket], host: str) -> bool:
     """Tell whether what answers speaks TLS from the first byte; nothing but the greeting of TLS is sent."""
     try:

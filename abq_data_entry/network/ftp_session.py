@@ -241,6 +241,7 @@ class Session(ftplib.FTP):
             is_told = isinstance(error, UserFacingError | ssl.SSLCertVerificationError)
             if is_told or self.guard.verdict() or self.sock is None:
                 raise
+            encryption.forget_failure()
             self.sock.settimeout(_LAST_WORD)
             with contextlib.suppress(OSError, EOFError, ftplib.error_proto):
                 self.voidresp()
@@ -263,6 +264,7 @@ class Session(ftplib.FTP):
         """
         if isinstance(data, ssl.SSLSocket):
             _say_end(data, self.guard.check)
+            encryption.forget_failure()
         with contextlib.suppress(OSError):
             data.shutdown(socket.SHUT_WR)
 
