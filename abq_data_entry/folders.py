@@ -6,16 +6,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _APPLICATION = "abq-data-entry"
+_CONFIG, _DATA = "ABQ_CONFIG_DIR", "ABQ_DATA_DIR"
 
 
 def config_folder(create: bool = False) -> Path:
     """The folder of `abq_settings.json`: `ABQ_CONFIG_DIR`, else the platform's configuration folder."""
-    return _folder("ABQ_CONFIG_DIR", "user_config_path", create)
+    return _folder(_CONFIG, "user_config_path", create)
 
 
 def data_folder(create: bool = False) -> Path:
     """The folder of the embedded database and of everything else we write: `ABQ_DATA_DIR`, else the platform's."""
-    return _folder("ABQ_DATA_DIR", "user_data_path", create)
+    return _folder(_DATA, "user_data_path", create)
+
+
+def are_usual() -> bool:
+    """Whether settings and data are where the platform keeps them, and not in folders that the environment names."""
+    return not any(os.environ.get(name) for name in (_CONFIG, _DATA))
 
 
 def log_folder(create: bool = False) -> Path:

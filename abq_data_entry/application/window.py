@@ -307,7 +307,13 @@ class Application(tk.Tk):
         self._fill_menu()
         self.which_database.look()
         self._preferences.ask_desktop()
-        self._load_ahead = self.after(LOAD_AHEAD_MS, self.tools.load_ahead)
+        self._load_ahead = self.after(LOAD_AHEAD_MS, self._after_the_start)
+
+    def _after_the_start(self) -> None:
+        from .desktop_entry import DesktopEntry
+
+        self.tools.load_ahead()
+        DesktopEntry(self).offer()
 
     # -- the database -----------------------------------------------------------------------------------
 
