@@ -132,18 +132,12 @@ def which_day(
     """
     of_form = next((each for each in days if each.date == own), None)
     has_records = of_form is not None and of_form.records > 0
-    if of_form is not None and has_records and not _is_out(of_form, kind):
+    if of_form is not None and has_records and not of_form.went_out(kind):
         return own
-    others = [each for each in days if each.records and each.date != own and not _is_out(each, kind)]
+    others = [each for each in days if each.records and each.date != own and not each.went_out(kind)]
     if others:
         return sorted([*others, *([of_form] if of_form and has_records else [])], key=lambda each: each.date)[::-1]
     return own if has_records else None
-
-
-def _is_out(day: ExtractDay, kind: str) -> bool:
-    if kind:
-        return day.is_out(kind)
-    return bool(day.destinations) and all(day.is_out(each) for each in day.destinations)
 
 
 def words(day: ExtractDay, kind: str = "") -> str:

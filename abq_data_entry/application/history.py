@@ -10,6 +10,7 @@ from .. import fields
 from ..constants import FieldTypes
 from ..views.history import FieldChange, HistoryWindow, RecordChange
 from ..widgets.focus import focused_widget
+from . import history_undoing
 from .entry import reason_of
 
 if TYPE_CHECKING:
@@ -49,11 +50,15 @@ def show_history_of(application: Application, row: Mapping[str, Any]) -> History
         application.jobs.submit(
             "records",
             lambda: application.connection.lasting(lambda: model.get_history(*key)),
-            done=lambda changes: window.show_changes(in_words(changes)),
+            done=lambda changes: window.show_changes(in_words(changes), history_undoing.offered(changes)),
             failed=failed,
         )
 
-    return HistoryWindow(application, f"{date} {time}, lab {lab}, plot {plot}", fetch)
+    def undo(window: HistoryWindow, what: str) -> None:
+        history_undoing.undo(application, key, what, window.refresh)
+
+    command = application.messages.command
+    return HistoryWindow(application, f"{date} {time}, lab {lab}, plot {plot}", fetch, command(undo))
 
 
 def in_words(changes: Sequence[Change]) -> list[RecordChange]:

@@ -45,8 +45,10 @@ class PlaceTaken(conflicts.Conflict):
         )
 
 
-def withdraw(application: Application, row: Mapping[str, Any] | None = None) -> None:
-    """Ask why, then withdraw the record of that row, or the one that has the attention."""
+def withdraw(
+    application: Application, row: Mapping[str, Any] | None = None, then: Callable[[], object] = lambda: None
+) -> None:
+    """Ask why, then withdraw the record of that row, or the one that has the attention; ``then()`` once it is gone."""
 
     def ask(found: VersionedRecord, key: Key) -> None:
         _ask(
@@ -56,7 +58,7 @@ def withdraw(application: Application, row: Mapping[str, Any] | None = None) -> 
             f"{readings(found.record)}.\n\nIt goes from all lists and extracts. The audit keeps it with the reason, and"
             " Edit ‣ Withdrawn Records brings it back.",
             "Withdraw",
-            lambda _values, reason: _withdraw(application, key, found.version, reason),
+            lambda _values, reason: _withdraw(application, key, found.version, reason, then),
             usual=_WITHDRAWING,
         )
 
@@ -147,7 +149,7 @@ def bring_back(application: Application, gone: Withdrawn, done: Callable[[], obj
     )
 
 
-def _withdraw(application: Application, key: Key, version: int, reason: str) -> None:
+def _withdraw(application: Application, key: Key, version: int, reason: str, then: Callable[[], object]) -> None:
     def change(model: SQLModel, by: By) -> None:
         model.withdraw_record(key, reason, expected_version=version, by=by)
 
@@ -162,6 +164,7 @@ def _withdraw(application: Application, key: Key, version: int, reason: str) -> 
             lambda model, by: model.bring_back_record(key, "taken back", by=by),
             lambda _result: _changed(application, f"The record of {named(key)} is back"),
         ))  # fmt: skip
+        then()
 
     _do(application, "Withdraw Record", change, done)
 
@@ -368,6 +371,11 @@ def key_of(record: Mapping[str, Any]) -> Key:
     """Date, time, lab and plot of a record."""
     date, time, lab, plot = (record[name] for name in fields.RECORD_KEY)
     return date, time, lab, plot
+
+
+def row_of(key: Key) -> dict[str, Any]:
+    """Date, time, lab and plot by field name."""
+    return dict(zip(fields.RECORD_KEY, key, strict=True))
 
 
 def named(key: Key) -> str:

@@ -1,8 +1,17 @@
-"""Days as the words take them."""
+"""Days as the words take them, and which of the last ones still have to go out."""
+
+from __future__ import annotations
 
 import argparse
 import datetime
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+
+LAST_DAYS = 7
+"""So many days before today are looked at for records that weren't sent."""
 
 
 def day(text: str) -> datetime.date:
@@ -20,3 +29,13 @@ def day(text: str) -> datetime.date:
 def add_date_option(words: argparse.ArgumentParser) -> None:
     """The option `--date`, which is `None` if not given: today is when the work is done."""
     words.add_argument("--date", type=day, metavar="D", help="such as 2026-11-21 or yesterday (default: today)")
+
+
+def unsent(model: SQLModel, today: datetime.date, kind: str = "") -> str:
+    """A sentence on the days before today that have records which weren't sent as they are now; empty: there are none.
+
+    ``kind``: the destination; empty: one at least of those that are used, as the window counts them.
+    """
+    days = model.extract_days(today - datetime.timedelta(back) for back in range(1, LAST_DAYS + 1))
+    due = [f"{each.date}" for each in days if each.records and not each.went_out(kind)]
+    return f"Not sent yet: {', '.join(due)} (--date)." if due else ""

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .days import add_date_option
+from .days import add_date_option, unsent
 from .outcome import NotDone
 from .passwords import Secrets
 from .waits_told import told_if_long
@@ -47,15 +47,18 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     to_output = options.output == "-"
     target = None if to_output else _target(options.output, outbox.extract_name(date))
     with opened_model(read_settings(), secrets) as model, told_if_long(f"Writing the extract of {date}"):
+        others = "" if options.date else _unsent(model, date)
         if target is None:
-            _print_extract(model, date)
+            _print_extract(model, date, others)
             return
         try:
             count = model.export_records(target, date)
         except OSError as error:
             raise NotDone(f"{target} can't be written: {error.strerror}.") from error
-    _require(count, date)
+    _require(count, date, others)
     print(f"{count} record{'s' * (count != 1)} of {date} written to {target}")
+    if others:
+        print(others)
 
 
 def _target(given: str | None, name: str) -> Path:
@@ -67,16 +70,28 @@ def _target(given: str | None, name: str) -> Path:
     return path
 
 
-def _print_extract(model: SQLModel, date: datetime.date) -> None:
+def _unsent(model: SQLModel, today: datetime.date) -> str:
+    """The other days that still have to go out; a login that may not know of deliveries exports all the same."""
+    from ..models import DatabaseError
+
+    try:
+        return unsent(model, today)
+    except DatabaseError:
+        return ""
+
+
+def _print_extract(model: SQLModel, date: datetime.date, others: str) -> None:
     with tempfile.TemporaryDirectory(prefix="abq-extract-") as folder:
         path = Path(folder) / "extract.csv"
-        _require(model.export_records(path, date), date)
+        _require(model.export_records(path, date), date, others)
         sys.stdout.flush()
         with path.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
+    if others:  # not among the records
+        print(others, file=sys.stderr)
 
 
-def _require(count: int, date: datetime.date) -> None:
+def _require(count: int, date: datetime.date, others: str) -> None:
     if count == 0:
-        raise NotDone(f"There are no records of {date}, so no file was written.")
+        raise NotDone(f"There are no records of {date}, so no file was written. {others}".strip())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..keyring_store import service_name
 from ..network.destinations import DESTINATIONS, KINDS, destination
-from .days import add_date_option
+from .days import add_date_option, unsent
 from .host_key import sending
 from .outbox import opened_outbox, outcome_of
 from .outcome import NotDone, interrupt_sets
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ..models import SQLModel
     from . import Words
 
-LAST_DAYS = 7
-"""So many days before today are looked at for records that weren't sent."""
 _PATIENCE = 60.0  # seconds that another process may take for the same file
 
 
@@ -52,8 +50,8 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     date = options.date or datetime.date.today()
     with opened_model(settings, secrets) as model:
         if not _has_records(model, date):
-            others = "" if options.date else _unsent(model, date, kind)
-            raise NotDone(f"There are no records to upload of {date}.{others}")
+            others = "" if options.date else unsent(model, date, kind)
+            raise NotDone(f"There are no records to upload of {date}. {others}".strip())
         outbox, values = opened_outbox(), settings.values()
         room.require_usable(kind, values)
         place = destination(kind).login_place(values)
@@ -77,13 +75,6 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         finally:
             room.record(outbox, model)
     print(outcome_of(*told))
-
-
-def _unsent(model: SQLModel, today: datetime.date, kind: str) -> str:
-    """A sentence on the days before today that have records which weren't sent; empty if there are none."""
-    days = model.extract_days(today - datetime.timedelta(back) for back in range(1, LAST_DAYS + 1))
-    due = [f"{each.date}" for each in days if each.records and not each.is_out(kind)]
-    return f" Not sent yet: {', '.join(due)} (--date)." if due else ""
 
 
 def _has_records(model: SQLModel, date: datetime.date) -> bool:

@@ -54,6 +54,8 @@ def parse_choice(field: Field, text: str, choices: Choices | None) -> str | int:
     That is the one that equals it (in either case), else the only one that begins with it or has a word that does.
     """
     texts = _texts(field, choices)
+    if choices is not None and not texts:
+        raise ValueError(f"{field.name}: there is none to choose")
     if not texts:
         return _unlisted(field, text)
     return _value(field, _only(_meant(texts, text), text, texts))

@@ -84,6 +84,12 @@ class ExtractDay:
         """Whether that destination has the records of the day as they are now."""
         return self.sent.get(destination, SentExtract()).is_out
 
+    def went_out(self, kind: str = "") -> bool:
+        """The same of destination `kind`; empty: of all that are used, which must be one at least."""
+        if kind:
+            return self.is_out(kind)
+        return bool(self.destinations) and all(map(self.is_out, self.destinations))
+
 
 @dataclass(frozen=True)
 class VersionedRecord:

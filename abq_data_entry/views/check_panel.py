@@ -271,6 +271,8 @@ def _summary(check: CheckView) -> str:
         return "Choose date, time and lab to see the plots."
     if check.problem:
         return f"{check.problem} F5 tries again."
+    if check.known and not check.plots:
+        return f"Lab {check.key[2]} has no plots."
     if not check.known:
         return "Looking up the check…"
     waiting = f" ({len(check.waiting)} waiting here)" if check.waiting else ""

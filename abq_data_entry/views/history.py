@@ -43,12 +43,18 @@ class HistoryWindow(SideWindow):
     """Stays open beside the form; newest first, a line a field.
 
     ``fetch()`` is called when it opens and for Retry; the answer comes by :meth:`show_changes` or
-    :meth:`show_problem`.
+    :meth:`show_problem`. ``undo(window, what)`` is called for the button that undoes the last change.
     """
 
-    def __init__(self, parent: tk.Misc, record: str, fetch: Callable[[HistoryWindow], object]) -> None:
+    def __init__(
+        self,
+        parent: tk.Misc,
+        record: str,
+        fetch: Callable[[HistoryWindow], object],
+        undo: Callable[[HistoryWindow, str], object],
+    ) -> None:
         super().__init__(parent, f"Record History: {record}")
-        self._fetch = fetch
+        self._fetch, self._undo = fetch, undo
         self._changes: Sequence[RecordChange] = ()
         room = self.room
         room.columnconfigure(0, weight=1)
@@ -62,7 +68,9 @@ class HistoryWindow(SideWindow):
         self._detail = Receipt(room)
         self._detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
         self._message = ttk.Label(self.tree, style="Empty.TLabel", justify="center", wraplength=560)
-        self.buttons = self.add_buttons(3, {"Copy": self._copy, "Refresh": self.refresh, "Close": self.destroy})
+        calls = {"Take Back…": self._call, "Copy": self._copy, "Refresh": self.refresh, "Close": self.destroy}
+        self.buttons = self.add_buttons(3, calls)
+        self.undo_button = self.buttons["Take Back…"]
         for key in ("<<Copy>>", "<<SelectAll>>"):
             self.bind(key, lambda _event, key=key: self._copy() if key == "<<Copy>>" else self._select_all())
         self.bind("<F5>", lambda _event: self.refresh())
@@ -72,11 +80,14 @@ class HistoryWindow(SideWindow):
 
     def refresh(self) -> None:
         """Look the history up again."""
+        if not self.winfo_exists():
+            return
         self._show_message(_FETCHING)
         self._fetch(self)
 
-    def show_changes(self, changes: Sequence[RecordChange]) -> None:
-        """Show these changes, newest first."""
+    def show_changes(self, changes: Sequence[RecordChange], undo: str = "") -> None:
+        """Show these changes, newest first; ``undo`` is the button's text that undoes the first, empty: nothing does.
+        """
         if not self.winfo_exists():
             return
         self._changes = changes
@@ -92,6 +103,9 @@ class HistoryWindow(SideWindow):
         self.tree.selection_set(first)
         self.tree.focus(first)
         self.buttons["Copy"].state(["!disabled"])
+        if undo:
+            self.undo_button.configure(text=undo)
+            self.undo_button.state(["!disabled"])
 
     def show_problem(self, text: str) -> None:
         """The history couldn't be had; Refresh tries again."""
@@ -125,7 +139,8 @@ class HistoryWindow(SideWindow):
     def _show_message(self, text: str) -> None:
         self.tree.delete(*self.tree.get_children())
         self._detail.show("")
-        self.buttons["Copy"].state(["disabled"])
+        for button in (self.buttons["Copy"], self.undo_button):
+            button.state(["disabled"])
         self._message.configure(text=text)
         self._message.place(relx=0.5, rely=0.5, anchor="center")
 
@@ -140,6 +155,9 @@ class HistoryWindow(SideWindow):
         whole = any(each.whole for each in change.fields)
         lines += [_sentence(each, whole) for each in change.fields if not each.whole]
         self._detail.show("\n".join(lines))
+
+    def _call(self) -> None:
+        self._undo(self, str(self.undo_button.cget("text")))
 
     def _select_all(self) -> str:
         self.tree.selection_set(self.tree.get_children())

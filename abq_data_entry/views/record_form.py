@@ -131,6 +131,7 @@ class DataRecordForm(ttk.Frame):
         technician.bind("<<Left>>", lambda _event: self._take_typed_name())
         self.inputs[F.PLOT].editor.bind("<<Left>>", lambda _event: self._show_draft())
         self.inputs[F.PLOT].objection = lambda: self._other_draft
+        self.inputs[F.LAB].objection = lambda: self._no_plots
         technician.bind("<<ComboboxSelected>>", lambda _event: self.confirm_technician(), add=True)
         window = self.winfo_toplevel()
         self._enter = RepeatedEnter(window)
@@ -891,6 +892,13 @@ class DataRecordForm(ttk.Frame):
             self._show_draft()
 
     @property
+    def _no_plots(self) -> str:
+        """In words, that nothing can be recorded in the lab; else empty."""
+        lab = self.inputs.value(F.LAB)
+        empty = isinstance(lab, str) and not self._corrects and self.choices.get(F.PLOT) == ()
+        return f"Lab {lab} has no plots: a supervisor adds them (Tools ‣ Technicians, Labs and Plots)" if empty else ""
+
+    @property
     def _other_draft(self) -> str:
         """In words, that something else is half typed of the plot that these values would be of; else empty."""
         key = self.key
@@ -1000,10 +1008,11 @@ class DataRecordForm(ttk.Frame):
                 self._callbacks.check_chosen(*key)
 
     def _show_plots_of_lab(self) -> None:
-        lab = self.inputs.value(F.LAB)
-        self.choices[F.PLOT] = self._plots.get(lab) if isinstance(lab, str) else None
-        if isinstance(lab, str) and self.check.key is not None and lab in self._plots:
-            self.check = self.check.with_plots(self._plots[lab])
+        lab, are_known = self.inputs.value(F.LAB), self.choices.get(F.LAB) is not None
+        plots = self._plots.get(lab, () if are_known else None) if isinstance(lab, str) else None
+        self.choices[F.PLOT] = plots
+        if self.check.key is not None and plots is not None:
+            self.check = self.check.with_plots(plots)
 
     def _fill_seed_sample(self) -> None:
         saved = "" if self._opened is None else self._opened.texts.get(F.SEED_SAMPLE, "")

@@ -39,6 +39,20 @@ def test_today_is_the_default(line: Callable[..., Outcome], stored: SQLModel) ->
     assert Path(f"abq_data_record_{today.isoformat()}.csv").is_file()
 
 
+def test_the_other_days_that_were_not_sent_are_named(line: Callable[..., Outcome], stored: SQLModel) -> None:
+    today = datetime.date.today()
+    before = [today - datetime.timedelta(days=days) for days in (1, 3, 30)]
+    for each in before:
+        stored.save_record(record(Date=each.isoformat()))
+    named = f"Not sent yet: {before[1]}, {before[0]} (--date)."
+    assert line("export").reason == f"There are no records of {today}, so no file was written. {named}"
+    stored.save_record(record(Date=today.isoformat()))
+    assert line("export", "-o", "t.csv").output == f"1 record of {today} written to t.csv\n{named}\n"
+    printed = line("export", "-o", "-")
+    assert named not in printed.output and printed.errors == f"{named}\n"
+    assert named not in line("export", "--date", f"{before[0]}", "-o", "y.csv").output
+
+
 def test_yesterday(line: Callable[..., Outcome], stored: SQLModel) -> None:
     yesterday = datetime.date.today() - datetime.timedelta(days=1)
     stored.save_record(record(Date=yesterday.isoformat()))

@@ -205,3 +205,25 @@ def test_with_a_large_font_fields_and_buttons_stay_usable(window: Window) -> Non
     across = [each for each in bars if isinstance(each, ttk.Scrollbar) and str(each.cget("orient")) == "horizontal"]
     assert len(across) == 2 and not any(each.winfo_manager() for each in across)
     assert found.entries["name"].winfo_width() >= 8 * nametofont("TkTextFont").measure("0")
+
+
+def test_a_lab_without_plots_is_told_and_nothing_is_saved_there(window: Window, stored: SQLModel) -> None:
+    stored.query("INSERT INTO labs (id) VALUES ('F')")
+    window.app.refresh()
+    window.until(lambda: "F" in (window.app.form.choices.get(F.LAB) or ()), "lab F")
+    window.type("8\nf\n")
+    window.settle()
+    assert window.focus == F.LAB
+    assert window.error(F.LAB).startswith("Lab F has no plots: a supervisor adds them")
+    assert window.app.form._check_panel._summary.text == "Lab F has no plots."
+    window.fill(Technician="J Simms", Plot="1", Seed_sample="AXM477")
+    window.fill_readings()
+    window.save()
+    assert window.error(F.LAB) and window.error(F.PLOT)
+    assert stored.get_all_records(True) == []
+    stored.add_lab("F", 2)
+    window.app.refresh()
+    window.until(lambda: window.app.form.choices.get(F.PLOT) == (1, 2), "the plots")
+    window.save()
+    window.settle()
+    assert [each[F.LAB] for each in stored.get_all_records(True)] == ["F"]

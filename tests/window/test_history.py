@@ -253,3 +253,64 @@ def test_a_reason_that_was_typed_is_in_the_draft(window: Window, stored: SQLMode
     assert not window.app.form.reason.asked
     window.app.form.restore_draft(draft)
     assert window.app.form.reason.text == "The scale was off"
+
+
+# -- undoing from there -----------------------------------------------------------------------------------
+
+
+def undo(window: Window, history: HistoryWindow, reason: str) -> None:
+    history.undo_button.focus_force()
+    window.press("Return")
+    dialog = window.dialog()
+    window.until(lambda: window.app.focus_get() is dialog.first_focus(), "the focus in the dialog")
+    window.type(f"{reason}\n")
+
+
+def test_a_withdrawn_record_is_brought_back_from_its_history(window: Window, stored: SQLModel) -> None:
+    key = (today(window), "8:00", "A", 1)
+    stored.save_record(record(1, today(window)), author="J Simms")
+    before = stored.get_record(*key)
+    stored.withdraw_record(key, "typed twice")
+    window.begin_check()
+    window.press("ctrl+shift+h")
+    history = history_of(window)
+    assert str(history.undo_button.cget("text")) == "Bring Back…"
+    undo(window, history, "it was right")
+    window.until(lambda: stored.get_record(*key) == before, "the record")
+    window.until(lambda: history.undo_button.cget("text") == "Take Back…", "the history afterwards")
+    assert rows(history_of(window))[0][6] == "it was right"
+
+
+def test_the_last_correction_is_taken_back_from_the_history_and_the_first_entry_withdrawn(
+    window: Window, stored: SQLModel
+) -> None:
+    key = (today(window), "8:00", "A", 1)
+    stored.save_record(record(1, today(window)), author="J Simms")
+    stored.save_record(record(1, today(window), Humidity="25"), author="J Simms", reason="misread")
+    window.begin_check()
+    open_plot(window, 1)
+    window.press("ctrl+shift+h")
+    history = history_of(window)
+    assert str(history.undo_button.cget("text")) == "Take Back…"
+    undo(window, history, "it was 24.09")
+    window.until(lambda: str(stored.get_record(*key)[F.HUMIDITY]) == "24.09", "the record as it was")
+    history.destroy()
+    stored.save_record(record(2, today(window)), author="J Simms")
+    window.app.checks.refresh()
+    window.until(lambda: 2 in window.app.form.check.recorded, "plot 2")
+    open_plot(window, 2)
+    window.press("ctrl+shift+h")
+    history = history_of(window)
+    assert str(history.undo_button.cget("text")) == "Withdraw…"
+    undo(window, history, "typed twice")
+    window.until(lambda: not stored.get_record(*key[:3], 2), "the record to be gone")
+    window.until(lambda: history.undo_button.cget("text") == "Bring Back…", "the history afterwards")
+
+
+def test_a_record_that_was_moved_away_has_nothing_to_take_back_here(window: Window, stored: SQLModel) -> None:
+    key = (today(window), "8:00", "A", 1)
+    stored.save_record(record(1, today(window)), author="J Simms")
+    stored.move_record(key, (*key[:3], 5), "wrong plot")
+    window.begin_check()
+    show_history_of(window.app, dict(zip((F.DATE, F.TIME, F.LAB, F.PLOT), key, strict=True)))
+    assert history_of(window).undo_button.instate(["disabled"])
