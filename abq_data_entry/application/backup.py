@@ -50,11 +50,12 @@ class Backups:
 
     def back_up(self, file: Path) -> None:
         """Write a backup to the file, restored into a scratch database and compared before it gets its name."""
+        values = self._settings()
 
         def work(job: Job) -> int:
             from .. import postgres
 
-            held = postgres.dump(self._app.connection.endpoint(), file, verify=True, watching=job)
+            held = postgres.dump(self._endpoint(values), file, verify=True, watching=job)
             return sum(each.rows for each in held.values())
 
         self._begin(
@@ -90,13 +91,13 @@ class Backups:
 
     def restore(self, file: Path) -> None:
         """Back the present state up, then bring the backup back."""
-        kept = self.kept()
+        kept, values = self.kept(), self._settings()
 
         def work(job: Job) -> tuple[Path | None, list[str]]:
             from .. import postgres
 
             postgres.refuse_foreign_file(file)
-            endpoint = self._app.connection.endpoint()
+            endpoint = self._endpoint(values)
             before = kept.make_before_restore(endpoint, postgres.Part(job, 0, 50))
             missing = postgres.restore(endpoint, file, migrated, postgres.Part(job, 50, 100))
             return before, missing
@@ -139,7 +140,7 @@ class Backups:
         self._timer = self._app.after(NEXT_LOOK_MS, self.make_daily)  # of each day, so whatever becomes of this one
         if self._daily is not None and not self._daily.finished:
             return
-        values = {name: variable.get() for name, variable in self._app.settings.items()}
+        values = self._settings()
         kept, today = self.kept(), self._app.today()
 
         def work(job: Job) -> Path | None:
@@ -148,7 +149,7 @@ class Backups:
             rotation = postgres.rotation_of(values)
             if rotation is None or today in kept.daily():
                 return None
-            return kept.make_daily(self._app.connection.endpoint(), today, rotation, job)
+            return kept.make_daily(self._endpoint(values), today, rotation, job)
 
         self._daily = self._app.jobs.submit(
             ANY, work, name="daily backup", done=self._daily_made, failed=self._daily_failed, with_job=True
@@ -176,9 +177,16 @@ class Backups:
         """The backups that are made by themselves, as the settings of now mean them."""
         from .. import postgres
 
-        return postgres.backups_of(
-            {name: variable.get() for name, variable in self._app.settings.items()}, folders.data_folder()
-        )
+        return postgres.backups_of(self._settings(), folders.data_folder())
+
+    def _settings(self) -> dict[str, object]:
+        return {name: variable.get() for name, variable in self._app.settings.items()}
+
+    def _endpoint(self, settings: Mapping[str, object]) -> dict[str, str]:
+        """Where the database is, for a worker thread: past a pooler where that is needed. Raises PostgresError."""
+        from .. import postgres
+
+        return postgres.past_pooler(self._app.connection.endpoint(), settings)
 
     def ask_file(self, dialog: str, title: str, **options: str) -> str:
         """Ask for a file by a dialog of `tkinter.filedialog`; empty when none was chosen."""

@@ -53,7 +53,8 @@ def back_up(options: argparse.Namespace, secrets: Secrets) -> None:
         raise NotDone(f"{options.file} is not a file. Name another one.")
     verify = not options.no_verify
     with opened_endpoint(settings, secrets) as endpoint, told_if_long(_backing_up(endpoint, verify)) as wait:
-        held = postgres.dump(endpoint, options.file, verify=verify, watching=wait)
+        there = postgres.past_pooler(endpoint, settings.values())
+        held = postgres.dump(there, options.file, verify=verify, watching=wait)
     verified = f", verified: {len(held)} tables with {sum(each.rows for each in held.values()):,} rows" if held else ""
     print(f"The database {endpoint['dbname']} is backed up in {options.file}{verified}")
 
@@ -73,7 +74,7 @@ def _daily(settings: SettingsModel, secrets: Secrets) -> None:
     backups, today = kept_backups(settings), datetime.date.today()
     if today not in backups.daily():
         with opened_endpoint(settings, secrets) as endpoint, told_if_long(_backing_up(endpoint)) as wait:
-            made = backups.make_daily(endpoint, today, rotation, wait)
+            made = backups.make_daily(postgres.past_pooler(endpoint, settings.values()), today, rotation, wait)
         if made is not None:
             print(f"The database {endpoint['dbname']} is backed up in {made}")
             return
@@ -93,6 +94,7 @@ def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
         return
     with opened_endpoint(settings, secrets) as endpoint:
         postgres.refuse_foreign_file(options.file)
+        endpoint = postgres.past_pooler(endpoint, settings.values())
         before = None
         if not options.no_backup:
             with told_if_long(_backing_up(endpoint)) as wait:

@@ -77,7 +77,7 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
         target = {**postgres.configured({**settings.values(), **new}), **login_of_environment(), **user}
         if options.password_stdin:
             secrets = Secrets(database=password_from_stdin())
-        target = logged_in(target, secrets)
+        target = postgres.past_pooler(logged_in(target, secrets), {**settings.values(), **new})
 
     with opened_endpoint(settings, secrets) as source:
 

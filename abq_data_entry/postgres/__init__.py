@@ -6,6 +6,7 @@ from .errors import Cancelled, Damaged, PostgresError
 from .kept_backups import KeptBackups, backups_of, rotation_of, way_back
 from .moving import Moved, move
 from .ours import refuse_foreign_file
+from .pooler import past_pooler
 from .programs import binaries
 from .replacing import replace_cluster
 from .server import EmbeddedServer, start
@@ -27,6 +28,7 @@ __all__ = [
     "dump",
     "move",
     "notifying",
+    "past_pooler",
     "reading",
     "refuse_foreign_file",
     "replace_cluster",

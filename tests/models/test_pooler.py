@@ -14,6 +14,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry import diagnostics, postgres
+from abq_data_entry.__main__ import main
 from abq_data_entry.models import DatabaseError, RecordConflict, SettingsModel, SQLModel, schema
 from abq_data_entry.models.errors import NotThroughPooler
 from abq_data_entry.models.selection import Selection
@@ -22,11 +23,12 @@ from abq_data_entry.postgres.connections import cursor_at
 from tests.fixtures.cluster import Node, wait_until
 from tests.fixtures.pooler import pooler
 from tests.fixtures.single import single_server
-from tests.fixtures.window import Window
+from tests.fixtures.window import Window, write_settings
 from tests.models.records import DATE, record, typed
 from tests.window.test_login import type_login
 
 _NUMBERS = itertools.count(1)
+Settings = dict[str, object]
 MODES = ("session", "transaction")
 
 
@@ -37,8 +39,13 @@ def node() -> Iterator[Node]:
 
 
 @pytest.fixture(scope="module", params=MODES)
-def pooled(node: Node, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    with pooler(node, request.param) as endpoint:
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def pooled(node: Node, mode: str) -> Iterator[dict[str, str]]:
+    with pooler(node, mode) as endpoint:
         yield endpoint
 
 
@@ -201,10 +208,76 @@ def test_the_tables_are_made_through_it(node: Node, pooled: dict[str, str]) -> N
         assert cursor.fetchall() == [("0",)]
 
 
-def test_a_backup_is_made_and_verified_through_it(model: SQLModel, through: dict[str, str], tmp_path: Path) -> None:
+@pytest.fixture
+def settings_of(node: Node) -> Settings:
+    return {"db_notify_host": "127.0.0.1", "db_notify_port": str(node.port)}
+
+
+def test_a_backup_comes_back_through_it_or_past_it(
+    model: SQLModel, mode: str, through: dict[str, str], settings_of: Settings, tmp_path: Path
+) -> None:
+    """pg_dump and psql leave an empty search path behind, for whoever is lent that session next."""
+    backup = tmp_path / "pooled.dump"
     model.save_record(record(), "insert")
-    held = postgres.dump(through, tmp_path / "pooled.dump", verify=True)
+    way = postgres.past_pooler(through, settings_of)
+    assert (way["port"] == through["port"]) == (mode == "session")
+    held = postgres.dump(way, backup, verify=True)
     assert held["public.plot_checks"].rows == 1
+    model.save_record(record(Plot="4"), "insert")
+    postgres.restore(way, backup)
+    assert len(model.get_all_records(all_dates=True)) == 1
+    model.save_record(record(Plot="5"), "insert")
+    for _ in range(4):
+        with cursor_at(through) as cursor:
+            cursor.execute("SELECT count(*) FROM plot_checks")
+            assert cursor.fetchall() == [(2,)]
+
+
+def test_who_has_no_way_past_it_is_told_which_setting_names_one(
+    mode: str, through: dict[str, str], node: Node
+) -> None:
+    nowhere: Settings = {"db_notify_host": "", "db_notify_port": ""}
+    with cursor_at(through):  # somebody else uses the pool too
+        if mode == "session":
+            assert postgres.past_pooler(through, nowhere) == through
+            return
+        with pytest.raises(postgres.PostgresError, match=r"pooler.*db_notify_host and db_notify_port"):
+            postgres.past_pooler(through, nowhere)
+        itself: Settings = {"db_notify_host": "127.0.0.1", "db_notify_port": through["port"]}
+        with pytest.raises(postgres.PostgresError, match="is a pooler too"):
+            postgres.past_pooler(through, itself)
+    assert postgres.past_pooler(node.endpoint(), nowhere) == node.endpoint()
+
+
+def test_the_commands_go_past_it(
+    mode: str,
+    through: dict[str, str],
+    model: SQLModel,
+    settings_of: Settings,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(*words: str) -> int:
+        monkeypatch.setenv("ABQ_DB_USER", through["user"])
+        monkeypatch.setenv("ABQ_DB_PASSWORD", through["password"])
+        return main(["db", *words])
+
+    model.save_record(record(), "insert")
+    model.close()
+    told: Settings = {"db_host": "127.0.0.1", "db_port": through["port"], "db_name": through["dbname"]}
+    write_settings(home, told)
+    backup = home / "by_command.dump"
+    if mode == "transaction":
+        for words in (["backup", str(backup)], ["backup", "--daily"]):
+            assert run(*words) == 1
+            assert "db_notify_host" in capsys.readouterr().err and not backup.exists()
+        write_settings(home, told | settings_of)
+    assert run("backup", str(backup)) == 0, capsys.readouterr()
+    model.save_record(record(Plot="4"), "insert")
+    model.close()
+    assert run("restore", str(backup)) == 0, capsys.readouterr()
+    assert len(model.get_all_records(all_dates=True)) == 1
 
 
 def test_check_tells_it(through: dict[str, str]) -> None:
