@@ -305,18 +305,16 @@ def _resolve(
 
     def save(result: dict[str, Any], _said: str, dialog: ConflictDialog | None) -> None:
         def change(model: SQLModel, by: By) -> None:
-            if source is not None:  # first: where that is refused nothing has changed
-                model.withdraw_record(source[0], reason, expected_version=source[1], by=by)
-            if result == dict(over.theirs.record):
-                return
-            try:
-                model.save_record(
-                    result, "update", expected_version=over.theirs.version, reason=reason, author=author
+            version, changes = over.theirs.version, result != dict(over.theirs.record)
+            if source is None:
+                if changes:
+                    model.save_record(result, "update", expected_version=version, reason=reason, author=author)
+            elif changes:
+                model.move_record_over(
+                    source[0], result, reason, expected_version=source[1], over_version=version, by=by
                 )
-            except Exception:
-                if source is not None:
-                    model.bring_back_record(source[0], f"not done: {reason}", by=by)
-                raise
+            else:
+                model.withdraw_record(source[0], reason, expected_version=source[1], by=by)
 
         def done(_result: object) -> None:
             if dialog is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
-from abq_data_entry.models import undoing
+from abq_data_entry.models import moving_over, undoing
 from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import DatabaseError, RecordInvalid
 from abq_data_entry.models.records import Withdrawn
@@ -46,6 +46,24 @@ class Corrections:
     ) -> None:
         """Give a record another date, time, lab or plot."""
         undoing.move(self._connections, Place(_typed(key), expected_version), _typed(to), reason, by)
+
+    def move_record_over(
+        self,
+        key: Key,
+        record: Mapping[str, object],
+        reason: str,
+        *,
+        expected_version: int | None,
+        over_version: int,
+        by: By = NOBODY_NAMED,
+    ) -> None:
+        """Withdraw a record, and save `record`, which names its place, over the one of that version that stands there:
+        both or nothing."""
+        try:
+            values = fields.parse_record(record)
+        except fields.FieldErrors as error:
+            raise RecordInvalid(error.errors) from None
+        moving_over.move_over(self._connections, Place(_typed(key), expected_version), values, over_version, reason, by)
 
     def move_check(self, check: CheckKey, to: CheckKey, reason: str, *, by: By = NOBODY_NAMED) -> int:
         """Give all records of a check (date, time, lab) another one; returns how many there are then."""

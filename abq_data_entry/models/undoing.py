@@ -127,38 +127,38 @@ class Request:
 
 def withdraw(connections: Connections, place: Place, reason: str, by: By) -> None:
     """Withdraw a record: the row goes, the audit keeps it. Raises as `SQLModel.withdraw_record` does."""
-    _do(connections, Request(_WITHDRAW, {**place.key, "version": place.version, "reason": reason}, place.key), by)
+    do(connections, Request(_WITHDRAW, {**place.key, "version": place.version, "reason": reason}, place.key), by)
 
 
 def bring_back(connections: Connections, place: Place, number: int | None, reason: str, by: By) -> None:
     """Put the record in again that was withdrawn last from there, or with that number."""
-    _do(connections, Request(_BRING_BACK, {**place.key, "number": number, "reason": reason}, place.key), by)
+    do(connections, Request(_BRING_BACK, {**place.key, "number": number, "reason": reason}, place.key), by)
 
 
 def move(connections: Connections, place: Place, to: Mapping[str, object], reason: str, by: By) -> None:
     """Give a record another date, time, lab or plot."""
     parameters = {**place.key, **_as_new(to), "version": place.version, "reason": reason}
-    _do(connections, Request(_MOVE, parameters, to), by)
+    do(connections, Request(_MOVE, parameters, to), by)
 
 
 def move_check(
     connections: Connections, check: Mapping[str, object], to: Mapping[str, object], reason: str, by: By
 ) -> int | None:
     """Give all records of a check another date, time or lab; returns how many, `None` if the answer was lost."""
-    found = _do(connections, Request(_MOVE_CHECK, {**check, **_as_new(to), "reason": reason}, to), by)
+    found = do(connections, Request(_MOVE_CHECK, {**check, **_as_new(to), "reason": reason}, to), by)
     return None if found is None else int(str(found))
 
 
 def take_back(connections: Connections, place: Place, reason: str, by: By) -> str:
     """Take the last change back; returns "withdrawn", "restored" or "moved" ("" if the answer was lost)."""
     parameters = {**place.key, "version": place.version, "reason": reason}
-    return str(_do(connections, Request(_TAKE_BACK, parameters, place.key), by) or "")
+    return str(do(connections, Request(_TAKE_BACK, parameters, place.key), by) or "")
 
 
 def take_back_many(connections: Connections, places: Sequence[Place], reason: str, by: By) -> None:
     """Take the last change of each back, of all or of none."""
     parameters = {"records": Json([each.described for each in places]), "reason": reason}
-    _do(connections, Request(_TAKE_MANY_BACK, parameters, {}), by)
+    do(connections, Request(_TAKE_MANY_BACK, parameters, {}), by)
 
 
 def correct(
@@ -169,7 +169,7 @@ def correct(
     parameters = {
         "records": Json([each.described for each in places]), "changes": Json(wanted), "reason": reason,
     }  # fmt: skip
-    became = _do(connections, Request(_CORRECT, parameters, {}), by)
+    became = do(connections, Request(_CORRECT, parameters, {}), by)
     if became is None:
         return [_as_found(connections, {**each.key, **_key_part(changes)}) for each in places]
     return [_place(each) for each in became]  # type: ignore[attr-defined]
@@ -214,8 +214,11 @@ def plots_of(cursor: Cursor, check: Mapping[str, object]) -> list[int]:
     return [plot for plot, _ in cursor.fetchall()]
 
 
-def _do(connections: Connections, request: Request, by: By) -> object:
-    """Do what is asked once, however often that takes; returns the function's answer, `None` if it was lost."""
+def do(connections: Connections, request: Request, by: By) -> object:
+    """Do what is asked once, however often that takes; returns the function's answer, `None` if it was lost.
+
+    Raises as the methods of `Corrections` do.
+    """
 
     def run(cursor: Cursor) -> object:
         parameters = {

@@ -14,6 +14,7 @@ from abq_data_entry.models import (
     DatabaseError,
     RecordConflict,
     RecordExists,
+    RecordInvalid,
     RecordMissing,
     RightsMissing,
     SQLModel,
@@ -44,6 +45,65 @@ def age(endpoint: Endpoint, interval: str) -> None:
     with closing(psycopg2.connect(make_dsn(**endpoint))) as connection, connection, connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
         cursor.execute("UPDATE audit SET moment = moment - %s::interval", [interval])
+
+
+class TestMovingOver:
+    """Where another record has the place, what both give is saved there, and the one that was to come is withdrawn."""
+
+    @pytest.fixture
+    def both(self, model: SQLModel) -> dict[str, object]:
+        model.save_record(record(Notes="of plot 7", Plot=7), author="J Simms")
+        model.save_record(record(Notes="of plot 3"), author="P Taylor")
+        return {**model.get_record(DATE, "8:00", "A", 7), "Plot": 3, "Notes": "of both"}
+
+    def move(self, model: SQLModel, both: dict[str, object], **versions: int) -> None:
+        model.move_record_over(
+            (DATE, "8:00", "A", 7), both, "wrong plot", by=SIMMS,
+            **{"expected_version": 1, "over_version": 1, **versions},
+        )  # fmt: skip
+
+    def test_both_in_one_transaction(self, model: SQLModel, both: dict[str, object]) -> None:
+        self.move(model, both)
+        assert keys(model) == {KEY}
+        assert model.get_record(*KEY)["Notes"] == "of both"
+        entries = model.query("SELECT operation, transaction, reason, application_user FROM audit"
+                              " WHERE table_name = 'plot_checks' ORDER BY sequence DESC LIMIT 2") or []  # fmt: skip
+        assert [each["operation"] for each in entries] == ["UPDATE", "DELETE"]
+        assert len({each["transaction"] for each in entries}) == 1
+        assert {(each["reason"], each["application_user"]) for each in entries} == {("wrong plot", "J Simms")}
+        assert model.get_withdrawn()[0].record["Notes"] == "of plot 7" and whole(model)
+
+    def test_a_connection_that_is_cut_between_leaves_both_as_they_were(
+        self, model: SQLModel, database: Endpoint, both: dict[str, object]
+    ) -> None:
+        model.query("CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS"
+                    " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END';"
+                    " CREATE TRIGGER cut BEFORE UPDATE ON plot_checks FOR EACH ROW EXECUTE FUNCTION cut()")  # fmt: skip
+        before = model.query("SELECT count(*) AS entries FROM audit")
+        with pytest.raises(DatabaseError):
+            self.move(model, both)
+        assert keys(model) == {KEY, (DATE, "8:00", "A", 7)}
+        assert model.get_record(*KEY)["Notes"] == "of plot 3"
+        assert model.query("SELECT count(*) AS entries FROM audit") == before
+        model.query("DROP TRIGGER cut ON plot_checks; DROP FUNCTION cut()")
+        self.move(model, both)
+        assert keys(model) == {KEY}
+
+    @pytest.mark.parametrize("which", ["expected_version", "over_version"])
+    def test_another_version_of_either_changes_nothing(
+        self, model: SQLModel, both: dict[str, object], which: str
+    ) -> None:
+        with pytest.raises(RecordConflict) as caught:
+            self.move(model, both, **{which: 2})
+        assert caught.value.theirs.record["Notes"] == ("of plot 7" if which == "expected_version" else "of plot 3")
+        assert keys(model) == {KEY, (DATE, "8:00", "A", 7)} and not model.get_withdrawn()
+
+    def test_what_the_database_refuses_changes_nothing(self, model: SQLModel, both: dict[str, object]) -> None:
+        with pytest.raises(RecordInvalid):
+            self.move(model, {**both, "Plants": 21})
+        assert keys(model) == {KEY, (DATE, "8:00", "A", 7)}
+        with pytest.raises(RecordMissing):
+            model.move_record_over((DATE, "20:00", "A", 7), both, "wrong", expected_version=1, over_version=1)
 
 
 class TestWithdrawing:
