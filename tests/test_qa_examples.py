@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import itertools
 import random
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,7 +21,7 @@ from psycopg2.extensions import make_dsn
 from psycopg2.extras import execute_values
 
 from abq_data_entry.models import SQLModel
-from tests.test_documents import QA, answers, blocks
+from tests.test_documents import QA, answers, blocks, delivery
 
 ZONE = ZoneInfo("America/Indiana/Indianapolis")
 TODAY = datetime.date.today()
@@ -200,3 +203,153 @@ def test_corrections_of_humidity_and_an_unbroken_chain(data: Data) -> None:
     found = answers(data.session, statement("AS became"))
     assert [row[2:] for row in found] == [("misread", str(record.plot), str(record.humidity), "51.11")]
     assert answers(data.session, statement("AS first_break")) == []
+
+
+def test_a_broken_entry_is_the_first_break_of_its_lab(data: Data) -> None:
+    """Somebody who may switch triggers off changes an entry of two labs; each hash is computed here anew."""
+    chance = random.Random(3)
+    with data.session, data.session.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for lab in LABS:
+            cursor.execute("SELECT max(sequence) FROM audit WHERE lab_id = %s", [lab])
+            ((last,),) = cursor.fetchall()
+            for sequence in chance.sample(range(2, last), 3):
+                cursor.execute("UPDATE audit SET reason = 'no reason' WHERE (lab_id, sequence) = (%s, %s)",
+                               [lab, sequence])  # fmt: skip
+        cursor.execute("SELECT lab_id, sequence, previous_hash, audit_content(audit), hash FROM audit")
+        entries = cursor.fetchall()
+    broken = defaultdict(list)
+    for lab, sequence, previous, content, kept in entries:
+        if hashlib.sha256(f"{previous}{content}".encode()).hexdigest() != kept:
+            broken[lab].append(sequence)
+    assert {lab: len(found) for lab, found in broken.items()} == {"A": 3, "B": 3}
+    found = answers(data.session, statement("AS first_break"))
+    assert sorted(found) == sorted((lab, min(sequences)) for lab, sequences in broken.items())
+
+
+def test_records_that_were_withdrawn(data: Data) -> None:
+    """Withdrawn, brought back, withdrawn once more, of long ago, by persons with and without a login of their own."""
+    login = data.session.info.user
+    chance = random.Random(5)
+    old = data.records[0]._replace(date=TODAY - datetime.timedelta(days=30))
+    edge = old._replace(date=TODAY - datetime.timedelta(days=29))
+    gone: dict[tuple[object, ...], tuple[str, str]] = {}
+    order: list[tuple[object, ...]] = []
+    with data.session, data.session.cursor() as cursor:
+        cursor.execute("INSERT INTO technician_logins VALUES (%s, 4291)", [login])  # J Simms
+        for record in (old, edge):
+            cursor.execute("INSERT INTO lab_checks (date, time, lab_id, lab_tech_id) VALUES (%s, %s, %s, 4291)",
+                           record[:3])  # fmt: skip
+            cursor.execute(
+                "INSERT INTO plot_checks (date, time, lab_id, plot, seed_sample, humidity, light, temperature,"
+                " equipment_fault, max_height, min_height, median_height, blossoms, plants, fruit, lab_tech_id)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, 1, 1, 1, 1, 4291)", record,
+            )  # fmt: skip
+
+    def change(key: tuple[object, ...], function: str, person: str, why: str) -> None:
+        with data.session, data.session.cursor() as cursor:
+            cursor.execute("SELECT set_config('abq.application_user', %s, true)", [person])
+            cursor.execute(f"SELECT {function}(%s, %s, %s, %s, %s)", [*key, why])
+
+    chosen = [record[:4] for record in [old, edge, *chance.sample(data.records[1:], 12)]]
+    for number, key in enumerate(chosen):
+        person = chance.choice(["J Simms", "P Taylor", ""])
+        change(key, "withdraw_record", person, f"reason {number}")
+        gone[key] = (person, f"reason {number}")
+        order.append(key)
+    for key in chosen[3:9]:
+        change(key, "bring_back_record", "J Simms", "it was right")
+        del gone[key]
+        order.remove(key)
+    for key in chosen[3:6]:
+        change(key, "withdraw_record", "P Taylor", "after all")
+        gone[key] = ("P Taylor", "after all")
+        order.append(key)
+
+    shown = {"J Simms": "J Simms", "P Taylor": f"P Taylor (login {login})", "": login}
+    expected = [
+        (shown[gone[key][0]], gone[key][1], key[0], f"{key[1].hour}:00", key[2], key[3])  # type: ignore[attr-defined]
+        for key in order
+        if key[0] != old.date
+    ]
+    found = answers(data.session, statement("FROM withdrawn_records"))
+    assert [row[1:] for row in found] == expected
+    moments = [row[0] for row in found]
+    assert moments == sorted(moments) and len(expected) == 10  # type: ignore[type-var]
+
+
+class Sent(NamedTuple):
+    """An extract that went out, or didn't."""
+
+    day: datetime.date
+    destination: str
+    version: int
+    state: str
+    delivered: datetime.datetime | None
+    sha256: str
+    outdated: bool
+
+
+def _sent(data: Data, model: SQLModel) -> list[Sent]:
+    """A fortnight of deliveries and of corrections between them, as they come; what each change leaves outdated."""
+    chance = random.Random(11)
+    days = [TODAY - datetime.timedelta(days=number) for number in range(9)]
+    sent: list[Sent] = []
+    moment = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    for _ in range(60):
+        day, destination = chance.choice(days), chance.choice(["rest", "ftp"])
+        if chance.random() < 0.25:
+            _correct(data, day, chance)
+            sent = [each._replace(outdated=True) if each.day == day and each.state != "cancelled" else each
+                    for each in sent]  # fmt: skip
+            continue
+        version = 1 + max((each.version for each in sent if (each.day, each.destination) == (day, destination)),
+                          default=0)  # fmt: skip
+        moment += datetime.timedelta(minutes=1)
+        state = chance.choice(["delivered", "delivered", "failed", "waiting", "cancelled"])
+        arrived = moment if state == "delivered" else None
+        made = Sent(day, destination, version, state, arrived, f"{len(sent):064x}", False)
+        model.record_delivery(delivery(date=day, destination=destination, version=version, state=state,
+                                       delivered=arrived, created=moment, sha256=made.sha256))  # fmt: skip
+        sent.append(made)
+    return sent
+
+
+def _correct(data: Data, day: datetime.date, chance: random.Random) -> None:
+    record = next(each for each in data.records if each.date == day)
+    with data.session, data.session.cursor() as cursor:
+        cursor.execute("UPDATE plot_checks SET notes = %s WHERE (date, time, lab_id, plot) = (%s, %s, %s, %s)",
+                       [f"{chance.random()}", *record[:4]])  # fmt: skip
+
+
+def _newest(sent: list[Sent]) -> list[Sent]:
+    """The last version of each day and destination that arrived."""
+    groups = defaultdict(list)
+    for each in sent:
+        if each.state == "delivered":
+            groups[each.day, each.destination].append(each)
+    return [max(group, key=lambda each: each.version) for _, group in sorted(groups.items())]
+
+
+def test_what_was_delivered_and_no_longer_agrees(data: Data, model: SQLModel) -> None:
+    newest = _newest(_sent(data, model))
+    expected = [(each.day, each.destination, each.version, each.delivered) for each in newest if each.outdated]
+    assert expected and len(expected) < len(newest), "nothing here could be told apart"
+    found = answers(data.session, statement("WHERE outdated IS NOT NULL"))
+    assert [row[:4] for row in found] == expected and all(row[4] for row in found)
+
+
+def test_what_the_other_side_has_of_the_last_week(data: Data, model: SQLModel) -> None:
+    newest = _newest(_sent(data, model))
+    week = [each for each in newest if each.day > TODAY - datetime.timedelta(days=7)]
+    assert len(week) < len(newest)
+    expected = [(each.day, each.destination, each.version, each.delivered, each.sha256) for each in week]
+    assert answers(data.session, statement("version, delivered, sha256")) == expected
+
+
+def test_each_example_is_computed_here() -> None:
+    """Every statement of the document is asked for above."""
+    source = Path(__file__).read_text("utf-8")
+    asked = re.findall(r'statement\("([^"]+)"\)', source)
+    for each in blocks(QA, "sql"):
+        assert [beginning for beginning in asked if beginning in each], each
