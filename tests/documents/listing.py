@@ -52,7 +52,6 @@ NOT_RUN = {
     "/usr/bin/python3 /srv/abq/abq_data_entry.py": "an example of where a checkout may be",
     "py abq_data_entry.py": "Windows",
     "where abq-data-entry": "Windows",
-    "command not found: abq-data-entry": "what a shell says",
     r'schtasks /Create /TN "ABQ backup" /SC DAILY /ST 21:30 /TR "\"%USERPROFILE%\.local\bin\abq-data-entry.exe\"'
     ' db backup --daily"': "Windows; its words are among those that run",
     "systemctl --user enable --now abq-backup.timer": "no systemd of a user; systemd-analyze reads the units",
