@@ -42,6 +42,7 @@ BELOW = {
     "diagnostics": {"models", "network", "postgres", "version"},
     "store": {"fields", "folders"},
     "journal": {"store", "models", "fields", "constants", "folders"},
+    "workflows": {"folders", "models", "network", "outbox"},
     "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"widgets", "fields", "constants", "themes"},
     "mainmenu": {"constants", "network", "themes"},
@@ -51,7 +52,7 @@ WITHOUT_TK = (
     "environment",
     "commands", "store", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "setting",
     "shortcuts",
-    "transfer", "version", "display", "waits",
+    "transfer", "version", "display", "waits", "workflows",
     "__main__",
 )  # fmt: skip
 

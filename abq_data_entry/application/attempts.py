@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import folders, outbox
+from .. import outbox
 from ..jobs import Job
-from ..network.destinations import destination
+from ..workflows.deliver_day import PATIENCE, deliver_day, open_outbox, require_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..models import SQLModel
     from ..outbox import Delivery, Outbox
     from ..transfer import TransferProgress
-
-PATIENCE = 60.0  # seconds that another process may take for the same file
 
 Login = tuple[str, str]
 Values = Mapping[str, object]
@@ -59,7 +57,7 @@ class Attempts:
     def __init__(
         self, model: SQLModel, values: Values, kind: str, login: Login, running: MutableMapping[str, Running], job: Job
     ) -> None:
-        self._box = opened()
+        self._box = open_outbox()
         self._model = model
         self._values = values
         self._sender = outbox.sender(kind, values, *login)
@@ -73,14 +71,7 @@ class Attempts:
 
         Raises `NoRecords` if there are none.
         """
-        outbox.require_usable(kind, self._values)
-        known = outbox.known_version(self._model, date, kind)
-        place = destination(kind).place(self._values)
-        head = outbox.heads_in(self._model)
-        name = str(self._values["abq_upload_name"])
-        delivery = self._box.add(self._model, date, place, username, known, head, name)
-        outbox.record(self._box, self._model)
-        return self._send(delivery)
+        return deliver_day(self._box, self._model, kind, self._values, date, username, self._send)
 
     def all(self, waiting: Sequence[Delivery]) -> tuple[list[str], list[NotDelivered]]:
         """Make one attempt at each, and at what else is due there, over one login.
@@ -94,7 +85,7 @@ class Attempts:
             if self._job.cancel.is_set():
                 return None
             try:
-                require_same(self._box, delivery, self._values)
+                self._require_same(delivery)
                 files.append(self._send(delivery))
             except NotDelivered as failure:
                 failures.append(failure)
@@ -116,6 +107,12 @@ class Attempts:
         finally:
             outbox.record(self._box, self._model)  # what the database didn't take meanwhile
         return files, failures
+
+    def _require_same(self, delivery: Delivery) -> None:
+        try:
+            require_same(self._box, delivery, self._values)
+        except outbox.OutboxError as error:
+            raise NotDelivered(self._box.read(delivery.identifier), error) from None
 
     def _send(self, delivery: Delivery) -> str:
         with self._shown(delivery.identifier) as progress:
@@ -154,25 +151,10 @@ class Attempts:
             self._running.pop(identifier, None)
 
 
-def opened() -> Outbox:
-    """The outbox of this user."""
-    return outbox.Outbox(folders.data_folder(create=True) / "outbox")
-
-
 def again(identifiers: Sequence[str]) -> list[Delivery]:
     """Take up deliveries that failed or wait, for an attempt now."""
-    box = opened()
+    box = open_outbox()
     return [outbox.retry(box, box.read(each)) for each in identifiers]
-
-
-def require_same(box: Outbox, delivery: Delivery, values: Values) -> None:
-    """Give a delivery up if the settings lead somewhere else by now: the login is for here. Raises `NotDelivered`."""
-    try:
-        outbox.require_same(delivery.place, values)
-    except outbox.SettingsUnusable as error:
-        raise NotDelivered(delivery, error) from None
-    except outbox.OutboxError as error:
-        raise NotDelivered(outbox.give_up(box, delivery, str(error)), error) from None
 
 
 def with_others_due(box: Outbox, waiting: Sequence[Delivery]) -> list[Delivery]:
@@ -184,7 +166,7 @@ def with_others_due(box: Outbox, waiting: Sequence[Delivery]) -> list[Delivery]:
 
 def unfinished() -> list[Delivery]:
     """What waits, after a crash too; damaged entries are put aside, and the log names them."""
-    box = opened()
+    box = open_outbox()
     with suppress(OSError):  # it can't be written: what waits can be shown all the same
         outbox.tidy(box)
     return [each for each in box.deliveries() if each.state == "waiting"]

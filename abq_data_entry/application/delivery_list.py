@@ -13,7 +13,8 @@ from .. import outbox
 from ..network.destinations import destination
 from ..views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
 from ..views.side_window import brought_up
-from .attempts import Running, opened
+from ..workflows.deliver_day import open_outbox
+from .attempts import Running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +92,7 @@ class DeliveryRows:
         self, running: Mapping[str, Running], changed: Mapping[str, datetime.datetime] | None = None
     ) -> list[DeliveryRow]:
         """The newest first; ``changed`` says since when an extract is outdated, by its number."""
-        self._box = box = self._box or opened()
+        self._box = box = self._box or open_outbox()
         made: dict[str, tuple[Delivery, DeliveryRow]] = {}
         for each in reversed(box.deliveries()):
             known = self._made.get(each.identifier)
@@ -104,12 +105,12 @@ class DeliveryRows:
 
 
 def _give_up(identifier: str) -> Delivery:
-    box = opened()
+    box = open_outbox()
     return outbox.cancel(box, box.read(identifier))
 
 
 def _show(identifier: str) -> Path:
-    box = opened()
+    box = open_outbox()
     folder = box.file_of(box.read(identifier)).parent
     opener = {"darwin": "open", "win32": "explorer"}.get(sys.platform, "xdg-open")
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..constants import FieldNames as F
 from ..network.destinations import DESTINATIONS, destination
 from ..widgets.extract_row import ShownDay
+from ..workflows.deliver_day import last_days
 
 if TYPE_CHECKING:
     from ..models.records import ExtractDay
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LAST_DAYS = 7  # before today
 SOON_MS = 700  # what comes within that time is looked up once
 AGAIN_MS = 60_000  # other workstations send too, and nobody tells
 
@@ -114,11 +114,6 @@ class ExtractDays:
     def _failed(self, error: BaseException) -> None:
         self._looking = False
         log.info("what went out of the last days couldn't be looked up: %s", type(error).__name__)
-
-
-def last_days(today: datetime.date) -> tuple[datetime.date, ...]:
-    """Today and the days before it of which something may still have to go out, the earliest first."""
-    return tuple(today - datetime.timedelta(days) for days in range(LAST_DAYS, -1, -1))
 
 
 def which_day(

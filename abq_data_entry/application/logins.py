@@ -200,7 +200,7 @@ def forget(usernames: Iterable[str]) -> str:
 
 
 def _latest_user(kind: str) -> str:
-    from .attempts import opened
+    from ..workflows.deliver_day import open_outbox
 
-    found: Sequence[Delivery] = [each for each in opened().deliveries() if each.kind == kind]
+    found: Sequence[Delivery] = [each for each in open_outbox().deliveries() if each.kind == kind]
     return found[-1].username if found else ""

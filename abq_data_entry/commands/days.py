@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..models import SQLModel
 
-LAST_DAYS = 7
-"""So many days before today are looked at for records that weren't sent."""
-
 
 def day(text: str) -> datetime.date:
     """`2026-11-21`, `today` or `yesterday`. Raises ArgumentTypeError for anything else."""
@@ -36,6 +33,8 @@ def unsent(model: SQLModel, today: datetime.date, kind: str = "") -> str:
 
     ``kind``: the destination; empty: one at least of those that are used, as the window counts them.
     """
-    days = model.extract_days(today - datetime.timedelta(back) for back in range(1, LAST_DAYS + 1))
+    from ..workflows.deliver_day import last_days
+
+    days = model.extract_days(reversed(last_days(today)[:-1]))
     due = [f"{each.date}" for each in days if each.records and not each.went_out(kind)]
     return f"Not sent yet: {', '.join(due)} (--date)." if due else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .. import outbox as room
 from ..network import describe_failure
+from ..workflows.deliver_day import require_same
 from .host_key import sending
 from .outbox import outcome_of, stopped_by_interrupt
 from .outcome import NotDone, interrupt_sets
@@ -85,13 +85,8 @@ class Run:
     def _leads_there(self, delivery: Delivery) -> bool:
         """Tell whether the settings still lead where it is to go; else it is given up."""
         try:
-            room.require_same(delivery.place, self._values)
-        except room.SettingsUnusable as error:
-            self._note([delivery], str(error))
-            return False
+            require_same(self._outbox, delivery, self._values)
         except room.OutboxError as error:
-            with suppress(OSError):  # it stays refused as long as the settings lead elsewhere
-                room.give_up(self._outbox, delivery, str(error))
             self._note([delivery], str(error))
             return False
         return True

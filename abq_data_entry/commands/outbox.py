@@ -8,9 +8,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from .. import folders
 from .. import outbox as room
 from ..network.destinations import destination
+from ..workflows.deliver_day import open_outbox
 from .outcome import NotDone, reason
 from .passwords import Secrets
 
@@ -27,7 +27,7 @@ def opened_outbox() -> Outbox:
     """The outbox of this user, tidied; what is wrong with it is told on standard error and stands in its problems."""
     from ..network import describe_failure
 
-    opened = room.Outbox(folders.data_folder(create=True) / "outbox")
+    opened = open_outbox()
     try:
         room.tidy(opened)
     except OSError as error:  # the list can be read all the same, and what has to write says it again

@@ -17,9 +17,8 @@ from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models import SQLModel
+    from ..outbox import Delivery
     from . import Words
-
-_PATIENCE = 60.0  # seconds that another process may take for the same file
 
 
 def add_to(words: Words) -> None:
@@ -44,6 +43,7 @@ def add_to(words: Words) -> None:
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Put the extract into the outbox and make the first attempt. Without records nothing is asked and nothing sent."""
     from .. import outbox as room
+    from ..workflows.deliver_day import PATIENCE, deliver_day
     from .database import opened_model, read_settings
 
     settings, kind = read_settings(), options.destination
@@ -56,25 +56,22 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         room.require_usable(kind, values)
         place = destination(kind).login_place(values)
         login = login_for(kind, options.username, options.password_stdin, secrets, place)
-        known = room.known_version(model, date, kind)
-        try:
-            to, head = destination(kind).place(values), room.heads_in(model)
-            delivery = outbox.add(model, date, to, login[0], known, head, str(values["abq_upload_name"]))
-        except room.NoRecords:
-            raise NotDone(f"There are no records to upload of {date}.") from None
-        room.record(outbox, model)
-        try:
+
+        def attempt(delivery: Delivery) -> str:
             with (
                 sending(kind, values, login) as send,
                 interrupt_sets() as event,
                 told_if_long(f"Sending {delivery.name} by {kind}") as wait,
             ):
                 told = room.deliver(
-                    outbox, delivery.identifier, send, progress=wait.report, cancel=event, patience=_PATIENCE
+                    outbox, delivery.identifier, send, progress=wait.report, cancel=event, patience=PATIENCE
                 )
-        finally:
-            room.record(outbox, model)
-    print(outcome_of(*told))
+            return outcome_of(*told)
+
+        try:
+            print(deliver_day(outbox, model, kind, values, date, login[0], attempt))
+        except room.NoRecords:
+            raise NotDone(f"There are no records to upload of {date}.") from None
 
 
 def _has_records(model: SQLModel, date: datetime.date) -> bool:

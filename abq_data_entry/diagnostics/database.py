@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..network import encryption, route
-from ..network.connecting import aside
+from ..network.connecting import call_abandonable
 from ..network.failures import InvalidInput
 from ..network.guard import is_loopback
 from ..network.probing import Aborted, Context, Inspection, Result, Steps, shown
@@ -77,7 +77,7 @@ def embedded_database(context: Context, opened: Embedded) -> Steps[None]:
 
         def start() -> Result[Endpoint]:
             opening = opened()
-            endpoint = aside(opening.__enter__, begun)
+            endpoint = call_abandonable(opening.__enter__, begun)
             until_the_end.push(opening.__exit__)
             return Result(endpoint, f"it runs, reached by {shown(endpoint.get('host', ''))}")
 
@@ -186,9 +186,9 @@ def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[C
 
     def connect() -> Result[Connection]:
         start = time.monotonic()
-        connection = _aside(inspection, lambda: _open(endpoint))
+        connection = _abandonable(inspection, lambda: _open(endpoint))
         seconds = time.monotonic() - start
-        installed = _aside(inspection, installed_version) if what == "Answer" else None  # that of our own server
+        installed = _abandonable(inspection, installed_version) if what == "Answer" else None  # that of our own server
         age = age_of(shown(connection.get_parameter_status("server_version")), datetime.date.today(), installed)
         secure = "encrypted" if connection.info.ssl_in_use else "not encrypted"
         who = "" if what == "Answer" else f"{endpoint['user']} is logged in ({secure}); "
@@ -204,25 +204,25 @@ def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, a
 
     def trip() -> Result[bool]:
         start = time.monotonic()
-        standby = _aside(inspection, lambda: _query(connection, endpoint, "SELECT pg_is_in_recovery()"))
+        standby = _abandonable(inspection, lambda: _query(connection, endpoint, "SELECT pg_is_in_recovery()"))
         seconds = time.monotonic() - start
         role = "is a standby, which takes no changes" if standby else "takes changes"
         return Result(not standby, f"one question and its answer; this server {role}", seconds=seconds)
 
     def tables() -> Result[bool]:
-        _aside(inspection, lambda: _with_cursor(connection, endpoint, schema.refuse_encoding))
+        _abandonable(inspection, lambda: _with_cursor(connection, endpoint, schema.refuse_encoding))
         look = schema.installed_version if are_made else lambda cursor: schema.check(cursor, endpoint)
-        version = _aside(inspection, lambda: _with_cursor(connection, endpoint, look))
+        version = _abandonable(inspection, lambda: _with_cursor(connection, endpoint, look))
         if are_made and (version or 0) < schema.VERSION:
             return Result(False, "none of this version yet: they are made when the application is opened")
         return Result(True, f"those of version {max(version or 0, schema.VERSION)}")
 
     def write() -> Result[None]:
-        _aside(inspection, lambda: _with_cursor(connection, endpoint, _write))
+        _abandonable(inspection, lambda: _with_cursor(connection, endpoint, _write))
         return Result(None, "a row was written and taken back; no record")
 
     takes_changes = yield from inspection.step("Round trip", trip)
-    if _aside(inspection, lambda: is_pooled(connection)):
+    if _abandonable(inspection, lambda: is_pooled(connection)):
         advice = "" if inspection.context.settings["db_notify_host"] else _POOLED
         yield inspection.note("Pooler", "a connection pooler, such as PgBouncer, stands before the server", advice)
     has_tables = yield from inspection.step("Tables", tables)
@@ -287,7 +287,7 @@ def _with_cursor(connection: Connection, endpoint: Endpoint, work: Callable[[Cur
     raise failure
 
 
-def _aside(inspection: Inspection, work: Callable[[], Answer]) -> Answer:
+def _abandonable(inspection: Inspection, work: Callable[[], Answer]) -> Answer:
     """Do it on a thread that can be left behind: libpq's waits can't be ended from outside."""
     late = f"{inspection.destination} didn't answer in time. Check the network, and the settings db_host and db_port."
-    return aside(work, inspection.later(inspection.context.wanted.wait, late))
+    return call_abandonable(work, inspection.later(inspection.context.wanted.wait, late))

@@ -30,9 +30,9 @@ def look_up(host: str, port: int, check: Check) -> list[Address]:
     """Return the addresses of the host. Raises `HostUnknown`, and what `check` raises."""
     code = socket.EAI_NONAME
     try:
-        addresses: list[Address] = [*aside(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), check)]
-        if addresses:
-            return addresses
+        found = call_abandonable(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), check)
+        if found:
+            return [*found]
     except socket.gaierror as error:
         code = error.errno or code
     except (UnicodeError, ValueError, OverflowError):
@@ -40,7 +40,7 @@ def look_up(host: str, port: int, check: Check) -> list[Address]:
     raise HostUnknown(code, f"The host {host} isn't known. Check its name in the settings, and the network.")
 
 
-def aside(work: Callable[[], Answer], check: Check) -> Answer:
+def call_abandonable(work: Callable[[], Answer], check: Check) -> Answer:
     """Return what `work` returns, on a thread of its own: what can't be interrupted can be left behind.
 
     Raises what `work` raises, and what `check` raises.
@@ -53,7 +53,7 @@ def aside(work: Callable[[], Answer], check: Check) -> Answer:
         except BaseException as error:
             answers.put(([], error))
 
-    threading.Thread(target=ask, name="network-aside", daemon=True).start()
+    threading.Thread(target=ask, name="network-abandonable", daemon=True).start()
     while True:
         try:
             found, failure = answers.get(timeout=POLL)

@@ -61,7 +61,7 @@ class Destination(abc.ABC):
         """Where a login goes by these settings: it isn't meant for any other place."""
 
     @abc.abstractmethod
-    def opened(self, settings: Settings, username: str, password: str) -> Uploads:
+    def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
         """What sends files there with this login; nothing else keeps the password. Raises `InvalidInput`."""
 
     @abc.abstractmethod

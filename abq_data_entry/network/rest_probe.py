@@ -32,13 +32,13 @@ def probe(destination: Rest, context: Context) -> Steps[None]:
             seen.add(origin)
             yield from way(inspection, url, options)
     settings = {**context.settings, "network_timeout": context.wanted.wait}
-    with destination.opened(settings, "", "") as uploads:
+    with destination.uploads(settings, "", "") as uploads:
         for name, url in addresses.items():
             yield from inspection.step("Answer", lambda name=name, url=url: _answer(context, uploads, name, url))  # type: ignore[misc]
     login = yield from inspection.login(destination.kind)
     if login is None:
         return
-    with destination.opened(settings, *login) as uploads:
+    with destination.uploads(settings, *login) as uploads:
         yield from inspection.step("Login", lambda: _log_in(context, uploads, login[0]))
         if context.wanted.write:
             yield from inspection.step("Write test", lambda: _store(context, uploads))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from . import encryption
-from .connecting import Address, aside, look_up
+from .connecting import Address, call_abandonable, look_up
 from .failures import TimedOut
 from .probing import Inspection, Result, Steps, shown
 
@@ -100,7 +100,7 @@ def secured(connection: ssl.SSLSocket, context: ssl.SSLContext, seconds: float) 
 def _reverse(inspection: Inspection, address: Address) -> str:
     place = address[4][:2]
     try:
-        found = aside(
+        found = call_abandonable(
             lambda: socket.getnameinfo((str(place[0]), 0), socket.NI_NAMEREQD)[0],
             inspection.later(_REVERSE_SECONDS, "late"),
         )

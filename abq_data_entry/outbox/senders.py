@@ -55,7 +55,7 @@ def sender(kind: str, settings: Settings, username: str, password: str) -> Sende
     file, and keeps the connection for the others until the end.
     """
     to = destination(kind)
-    opened = partial(to.opened, settings, username, password)
+    opened = partial(to.uploads, settings, username, password)
     return Sender(opened, to.place(settings), bool(settings["abq_audit_companion"]))
 
 

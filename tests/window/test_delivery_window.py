@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.application.attempts import opened
 from abq_data_entry.models import SQLModel
 from abq_data_entry.outbox import Place
 from abq_data_entry.views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
@@ -18,6 +17,7 @@ from abq_data_entry.views.waiting import WaitingWindow
 from abq_data_entry.widgets import live_list
 from abq_data_entry.widgets.live_list import SLICE_SECONDS
 from abq_data_entry.widgets.shy_scrollbar import ShyScrollbar
+from abq_data_entry.workflows.deliver_day import open_outbox
 from tests.fixtures.window import Window
 from tests.window.test_form import record
 
@@ -238,7 +238,7 @@ def test_the_folder_that_is_opened_is_named(
     window: Window, stored: SQLModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_opener: bool
 ) -> None:
     stored.save_record(record(1, "2026-11-21"))
-    box = opened()
+    box = open_outbox()
     box.add(stored, datetime.date(2026, 11, 21), Place("rest", "http://localhost:1/upload"), "test")
     opener = tmp_path / "xdg-open"
     if has_opener:

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.application.extract_days import last_days, shown, which_day
+from abq_data_entry.application.extract_days import shown, which_day
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.models.records import ExtractDay, SentExtract
 from abq_data_entry.views import LoginDialog
 from abq_data_entry.views.day_choice import DayDialog
+from abq_data_entry.workflows.deliver_day import last_days
 from tests.fixtures.servers import BundledServer
 from tests.fixtures.window import Window
 from tests.window.test_form import record

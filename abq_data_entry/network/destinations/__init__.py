@@ -9,7 +9,8 @@ from ..destination import Destination
 
 
 def _found() -> tuple[Destination, ...]:
-    names = sorted(each.stem for each in Path(__file__).parent.glob("*.py") if not each.stem.startswith("_"))
+    files = (each for each in Path(__file__).parent.iterdir() if each.suffix == ".py")
+    names = sorted(each.stem for each in files if not each.stem.startswith("_"))
     found = [importlib.import_module(f"{__name__}.{each}").DESTINATION for each in names]
     return tuple(sorted(found, key=lambda each: each.order))
 

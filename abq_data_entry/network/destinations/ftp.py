@@ -38,7 +38,7 @@ class FileServer(Destination):
     def login_place(self, settings: Settings) -> str:
         return f"{settings['abq_transfer']}://{_server(settings)}"
 
-    def opened(self, settings: Settings, username: str, password: str) -> Uploads:
+    def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
         return (_by_sftp if _is_sftp(settings) else _by_ftp)(settings, username, password)
 
     def probe(self, context: Context) -> Steps[None]:

@@ -35,7 +35,7 @@ class Rest(Destination):
         addresses = (without_secrets(str(settings[name])) for name in ("abq_auth_url", "abq_upload_url"))
         return " ".join(dict.fromkeys(addresses))
 
-    def opened(self, settings: Settings, username: str, password: str) -> RestUploads:
+    def uploads(self, settings: Settings, username: str, password: str) -> RestUploads:
         from ..rest import RestUploads
 
         return RestUploads(
