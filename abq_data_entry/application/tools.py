@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import outbox
 from ..jobs import ANY, Job
-from ..network.destinations import destination
+from ..network.destinations import DESTINATIONS, destination
 from ..widgets.focus import focused_widget
 from .attempts import NotDelivered
 from .backup import Backups
@@ -237,5 +237,5 @@ class Tools:
 
 
 def _load_network() -> None:
-    for name in ("weather", "rest", "file_transfer"):
+    for name in ("weather", *(module for each in DESTINATIONS for module in each.modules)):
         importlib.import_module(f"..network.{name}", __package__)

@@ -44,6 +44,8 @@ class Destination(abc.ABC):
     key = ""
     mac_key = ""
     settings: tuple[Setting, ...] = ()
+    modules: tuple[str, ...] = ()
+    """What is to be loaded of `network` before somebody waits for it."""
     keeps_parts = True
     """Whether a part of a file may stay there for the next attempt (`resuming`)."""
 

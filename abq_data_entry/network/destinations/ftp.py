@@ -18,6 +18,7 @@ class FileServer(Destination):
 
     kind, name, title, service, order = "ftp", "FTP", "FTP", "FTP or SFTP server", 2
     key, mac_key = "Control-Shift-F", "Command-Shift-F"
+    modules = ("file_transfer",)  # few use SFTP
     settings = (
         Setting("abq_ftp_host", "localhost"),
         Setting("abq_ftp_port", 2100, 1, 65535),

@@ -22,6 +22,7 @@ class Rest(Destination):
         Setting("abq_upload_url", "http://localhost:8000/upload"),
         Setting("abq_client_certificate", ""),
     )
+    modules = ("rest",)
     keeps_parts = False
 
     @property
