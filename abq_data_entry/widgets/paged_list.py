@@ -273,11 +273,12 @@ class PagedList(ttk.Frame):
         for key in ("<Control-Prior>", "<Control-Next>"):
             self.tree.bind(key, lambda _event: None)  # the window's: without this they would page here
         self.tree.bind("<Double-Button-1>", self._double_clicked)
-        self.wheel = Wheel(
-            self.tree,
-            lambda _event, lines: self._wheel(lines),
-            across=lambda dots: self.tree.xview("scroll", dots, "units"),
-        )
+        for each in (self.tree, self._scrollbar):  # Tk 9 would send the bar fractions of a line
+            Wheel(
+                each,
+                lambda _event, lines: self._wheel(lines),
+                across=lambda dots: self.tree.xview("scroll", dots, "units"),
+            )
         self.tree.bind("<Configure>", lambda _event: self._resized())
 
     def _set_widths(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry import postgres
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import QueryCancelled, SQLModel
+from abq_data_entry.themes import TK_9
 from abq_data_entry.widgets.paged_list import PageRequest
 from tests.fixtures.window import Window
 from tests.window.test_form import record
@@ -363,9 +365,32 @@ def test_the_scrollbar_moves_to_the_right_rows(records: List, stored: SQLModel) 
     records.page._scrolled("scroll", "2", "pages")
     records.settle()
     assert records.page.position == 2 * rows
-    records.tree.event_generate("<Button-5>")
-    records.settle()
-    assert records.page.position == 2 * rows + 3
+
+
+@pytest.mark.parametrize("over", ["tree", "scrollbar"])
+def test_a_real_wheel_goes_by_three_rows(records: List, stored: SQLModel, over: str) -> None:
+    fill(stored, 1, 2)
+    records.choose(F.DATE, "any")
+    records.settle(800)
+    widget = records.tree if over == "tree" else records.page._scrollbar
+    x, y = widget.winfo_rootx() + widget.winfo_width() // 2, widget.winfo_rooty() + widget.winfo_height() // 2
+    for button, position in ((5, 3), (5, 6), (4, 3)):
+        subprocess.run(["xdotool", "mousemove", str(x), str(y), "click", str(button)], check=True)
+        records.window.until(lambda position=position: records.page.position == position, f"row {position}")
+        records.settle()
+
+
+@pytest.mark.skipif(not TK_9, reason="this Tk has no TouchpadScroll")
+@pytest.mark.parametrize("over", ["tree", "scrollbar"])
+def test_two_fingers_go_through_the_list(records: List, stored: SQLModel, over: str) -> None:
+    fill(stored, 1, 2)
+    records.choose(F.DATE, "any")
+    records.settle(800)
+    widget = records.tree if over == "tree" else records.page._scrollbar
+    for _ in range(6):
+        widget.event_generate("<TouchpadScroll>", x=3, y=9, delta=-6 & 0xFFFF)  # six dots: half a line each time
+        records.settle()
+    assert records.page.position == 3
 
 
 def all_keys(stored: SQLModel) -> list[tuple[str, str, str, str]]:
