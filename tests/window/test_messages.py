@@ -161,7 +161,7 @@ def test_a_key_inside_a_number_always_lands_in_the_field(window: Window) -> None
             window.until(over, "the end of the typing")
         said = f"Failure {number}."
         window.until(lambda said=said: said in window.messages or window.dialogs, "the failure")  # type: ignore[misc]
-        assert window.text(F.HUMIDITY) == "33.30"
+        window.until(lambda: window.text(F.HUMIDITY) == "33.30", "all keys in the field")
         while window.dialogs:  # one that came after the last key
             window.until(lambda: not window.dialogs or window.dialogs[-1].takes_keys, "a dialog to be answered")
             for dialog in window.dialogs[-1:]:
