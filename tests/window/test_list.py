@@ -6,6 +6,7 @@ import datetime
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import psycopg2
@@ -376,8 +377,12 @@ def test_a_real_wheel_goes_by_three_rows(records: List, stored: SQLModel, over: 
     x, y = widget.winfo_rootx() + widget.winfo_width() // 2, widget.winfo_rooty() + widget.winfo_height() // 2
     for button, position in ((5, 3), (5, 6), (4, 3)):
         subprocess.run(["xdotool", "mousemove", str(x), str(y), "click", str(button)], check=True)
-        records.window.until(lambda position=position: records.page.position == position, f"row {position}")
+        records.window.until(partial(_is_at, records, position), f"row {position}")
         records.settle()
+
+
+def _is_at(records: List, position: int) -> bool:
+    return records.page.position == position
 
 
 @pytest.mark.skipif(not TK_9, reason="this Tk has no TouchpadScroll")
