@@ -1,7 +1,9 @@
 """``python3 -m tests``: all set-up, then ruff, mypy and the whole suite, with pytest's own last line as the last line.
 
-``python3 -m tests --random-order`` runs the suite in a random order; any other argument is pytest's (``-k word``, a
-file, ``-x``), and then only the selection runs, without ruff and mypy. Standard library only until ``.venv`` stands.
+``python3 -m tests --fast`` runs ruff, mypy and what needs no window, server, network or installation, within a minute.
+``python3 -m tests --random-order`` runs the suite in a random order. Any other argument is pytest's (``-k word``, a
+file, ``-x``), and then only the selection runs, without ruff and mypy. The whole suite, a folder or several files are
+shared by several workers, unless ``-n`` says how many (0: none). Standard library only until ``.venv`` stands.
 """
 
 import sys
@@ -13,11 +15,19 @@ if old_python.is_too_old():  # before a line that an old Python can't read
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-RANDOM_ORDER = "--random-order"
+RANDOM_ORDER, FAST = "--random-order", "--fast"
 CHECKS = (("ruff", "check", "."), ("mypy",))
+# Each skipped test by its name and why, and what took longest.
+REPORT = ("-rfEsxX", "--no-fold-skipped", "--durations=15")
+# With these, most of the tests still run.
+_HARMLESS = ("-x", "--exitfirst", "-q", "-v", "-vv")
+_HARMLESS_WITH_VALUE = ("-m", "--maxfail")
 
 
 def main(arguments: list[str]) -> int:
@@ -27,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
     os.chdir(CHECKOUT)
     environment = virtualenv.VirtualEnvironment(CHECKOUT, virtualenv.DEVELOPMENT_LOCKS)
-    tools = (*TOOLS, "psql") if sys.platform == "linux" else ()
+    tools = (*TOOLS, "psql") if sys.platform == "linux" and FAST not in arguments else ()
     try:
         code = start.enter(environment, ["-m", "tests", *arguments], tk=True, tools=tools)
     except EnvironmentProblem as problem:
@@ -40,17 +50,72 @@ def main(arguments: list[str]) -> int:
 
 def run(arguments: list[str]) -> int:
     """Run the checks (unless a part of the suite is asked for), then pytest; all of them, whatever fails."""
-    selection = [argument for argument in arguments if argument != RANDOM_ORDER]
-    failed = [] if selection else [check for check in CHECKS if not _passes(check)]
+    selection = [argument for argument in arguments if argument not in (RANDOM_ORDER, FAST)]
     order = ["-p", "randomly"] if RANDOM_ORDER in arguments else []
-    skipped_by_name = ["-rfEsxX", "--no-fold-skipped"]
+    command = [sys.executable, "-m", "pytest", *REPORT, *order, *selection]
+    checks = () if selection else CHECKS
+    if FAST in arguments:
+        return _run_beside(checks, [*command, FAST])
     _provide_servers()
+    failed = _failed(checks)
+    code = subprocess.run([*command, *workers(selection)], check=False).returncode
+    return code or (1 if failed else 0)
+
+
+def workers(selection: list[str]) -> list[str]:
+    """pytest's arguments for several workers; none for what is too little to start them for."""
+    words = list(selection)
+    paths = list[Path]()
+    while words:
+        word = words.pop(0)
+        if word in _HARMLESS_WITH_VALUE:
+            del words[:1]
+        elif word not in _HARMLESS:
+            paths.append(Path(word))
+    if not all(path.exists() for path in paths) or (len(paths) == 1 and not paths[0].is_dir()):
+        return []
+    return ["-n", str(number_of_workers(_cores()))]
+
+
+def number_of_workers(cores: int) -> int:
+    """How many workers keep that many cores busy: a test mostly waits, for a server, a window or a key."""
+    return min(max(2 * cores, 2), 8)
+
+
+def _cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _run_beside(checks: Sequence[Sequence[str]], command: list[str]) -> int:
+    """Run the checks while pytest runs, whose output follows theirs."""
+    colour = ["--color=yes"] if sys.stdout.isatty() else []
+    with (
+        tempfile.TemporaryDirectory(prefix="abq-tests-") as folder,
+        Path(folder, "output").open("w+b") as output,
+        subprocess.Popen([*command, *colour], stdout=output, stderr=output) as running,
+    ):
+        failed = _failed(checks)
+        _copy(Path(output.name), running)
+    return running.returncode or (1 if failed else 0)
+
+
+def _copy(path: Path, running: "subprocess.Popen[bytes]") -> None:
+    """Show what the program writes into the file, until it has ended."""
+    with path.open("rb") as said:  # not by the descriptor that it writes to: they would share their position
+        while running.returncode is None:
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(0.1)
+            sys.stdout.buffer.write(said.read())
+            sys.stdout.flush()
+
+
+def _failed(checks: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Run the checks; those that failed, which is said."""
+    failed = [check for check in checks if not _passes(check)]
     for check in failed:
         print(f"FAILED: {' '.join(check)} (see above)", flush=True)
-    code = subprocess.run(
-        [sys.executable, "-m", "pytest", *skipped_by_name, *order, *selection], check=False
-    ).returncode
-    return code or (1 if failed else 0)
+    return failed
 
 
 def _provide_servers() -> None:
@@ -61,7 +126,7 @@ def _provide_servers() -> None:
         print(f"Not to be had here, so the tests that need it are skipped: {', '.join(missing)}", flush=True)
 
 
-def _passes(check: tuple[str, ...]) -> bool:
+def _passes(check: Sequence[str]) -> bool:
     print(f"$ {' '.join(check)}", flush=True)
     return subprocess.run([sys.executable, "-m", *check], check=False).returncode == 0
 

@@ -17,20 +17,21 @@ if hasattr(signal, "SIGHUP"):  # the same under nohup
 programs.let_postgres_find_its_libraries()
 
 FIXTURES = ("display", "server", "database", "servers", "window", "keyrings", "single", "clipboard")
-pytest_plugins = [f"tests.fixtures.{name}" for name in FIXTURES]
+pytest_plugins = ["tests.needs", "tests.workers", *(f"tests.fixtures.{name}" for name in FIXTURES)]
 
-_BUDGETS = pytest.StashKey[list[str]]()
+_BUDGET = "budget"
 
 
 @pytest.fixture
-def budgets(request: pytest.FixtureRequest) -> Callable[[str], object]:
+def budgets(record_property: Callable[[str, object], None]) -> Callable[[str], object]:
     """Takes lines that are printed below the tests, such as how many keys a plot takes."""
-    return request.config.stash.setdefault(_BUDGETS, []).append
+    return lambda line: record_property(_BUDGET, line)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the tests counted."""
-    lines = terminalreporter.config.stash.get(_BUDGETS, [])
+    """Print what the tests counted, at whichever worker."""
+    reports = (each for found in terminalreporter.stats.values() for each in found if hasattr(each, "user_properties"))
+    lines = {str(line) for report in reports for name, line in report.user_properties if name == _BUDGET}
     if lines:
         terminalreporter.section("budgets")
         for line in sorted(lines):

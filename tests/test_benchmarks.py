@@ -16,6 +16,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 _RUN = "import sys\nfrom benchmarks.command import run\nif __name__ == '__main__':\n    sys.exit(run(sys.argv[1:]))\n"
 
 
+@pytest.mark.needs("window", "server", "network")
 @pytest.mark.timeout(540)  # every group of them, with servers of their own
 @pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks bring an X display")
 @pytest.mark.skipif(any(shutil.which(tool) is None for tool in TOOLS), reason="the benchmarks need Xvfb and openbox")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.__main__ import number_of_workers, workers
+
 from .conftest import ROOT
 
 _SUITE = """
@@ -59,3 +61,86 @@ def test_the_order_is_random_when_asked_for(suite: Path) -> None:
     assert written == [f"test_many[{number}]" for number in range(40)]
     assert shuffled != written
     assert sorted(shuffled) == sorted(written)
+
+
+_SHARING = """
+import os
+import pytest
+
+@pytest.fixture(scope="module")
+def shared(): return [os.getpid()]
+
+@pytest.mark.parametrize("number", range(4))
+def test_one_worker(shared, number): assert shared == [os.getpid()]
+"""
+_CRASHING = """
+import os
+import pytest
+
+@pytest.fixture(scope="module")
+def shared(): return 1
+
+def test_before(shared): pass
+
+def test_crash(shared): os._exit(3)
+
+@pytest.mark.parametrize("number", range(4))
+def test_after(shared, number): pass
+"""
+
+
+@pytest.mark.parametrize("order", [(), ("--random-order",)], ids=["longest first", "random"])
+def test_a_worker_that_crashes_fails_its_test_alone(tmp_path: Path, order: tuple[str, ...]) -> None:
+    (tmp_path / "test_sharing.py").write_text(_SHARING, "utf-8")
+    (tmp_path / "test_crashing.py").write_text(_CRASHING, "utf-8")
+
+    finished = _run("-p", "tests.workers", "-n", "2", *order, str(tmp_path))
+    *others, last = finished.stdout.strip().splitlines()
+
+    assert finished.returncode == 1
+    assert re.fullmatch(r"=+ 1 failed, 9 passed in .*=+", last), finished.stdout
+    assert any(re.match(r"FAILED \S+test_crashing\.py::test_crash( |$)", each) for each in others), finished.stdout
+
+
+def test_workers_are_for_what_is_worth_it() -> None:
+    several = ["-n", str(number_of_workers(len(os.sched_getaffinity(0))))] if sys.platform == "linux" else workers([])
+
+    for much in ([], ["-x"], ["-m", "not demo"], ["tests/models"], ["tests/test_dates.py", "tests/test_fields.py"]):
+        assert workers(much) == several, much
+    for little in (
+        ["-k", "keyset"],
+        ["tests/test_dates.py"],
+        ["tests/test_dates.py", "-x"],
+        ["tests/models", "-n", "2"],
+    ):
+        assert workers(little) == [], little
+    assert workers(["tests/test_fields.py::test_no_such"]) == workers(["--lf"]) == []
+    assert [number_of_workers(cores) for cores in (1, 2, 16)] == [2, 4, 8]
+
+
+def test_the_fast_part_is_what_needs_no_more_than_this_process() -> None:
+    rooms = {
+        "tests/test_fields.py": "all",
+        "tests/models/test_saving.py": "none",
+        "tests/window/test_form.py": "none",
+        "tests/network/test_slow.py": "none",  # no fixture says so: its functions start servers
+        "tests/environment/test_wheel.py": "none",
+        "tests/network/test_rest.py": "some",
+    }
+    finished = _run("--collect-only", "-q", "--fast", *rooms)
+    quick = [name.partition("::")[0] for name in finished.stdout.splitlines() if "::" in name]
+
+    assert {room for room, part in rooms.items() if part != "none"} == set(quick), finished.stdout
+    assert "test_bad_addresses_are_refused" in finished.stdout
+    assert "test_an_interim_answer_alone_is_no_success" not in finished.stdout
+
+
+def test_a_connection_in_the_fast_part_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "test_small.py"
+    path.write_text("import socket\n\ndef test_it(): socket.socket().bind(('127.0.0.1', 0))\n", "utf-8")
+
+    assert _run(str(path)).returncode == 0
+    finished = _run("-p", "tests.needs", "--fast", str(path))
+
+    assert finished.returncode == 1
+    assert "needs the network, which tests/needs.py doesn't know" in finished.stdout

@@ -13,6 +13,7 @@ import pytest
 
 from .conftest import ROOT
 
+pytestmark = pytest.mark.needs("installation")
 BUNDLED = ("create_db.sql", "sample_http_server.py", "basic_ftp_server.py")
 
 

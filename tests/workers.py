@@ -1,0 +1,101 @@
+"""Several workers (`-n`): which tests stay together, and which begin first.
+
+Each worker is a session of its own, with its own display, server and folders. Tests that share a fixture of their file
+stay with one worker, in their order; every other test goes to whoever is free. What took longest the last time begins
+first, so that nobody is left with it at the end. A worker that crashes is replaced, and its test has failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+_SHARED = {"class", "module", "package"}
+_SECONDS = "abq/seconds"
+_UNKNOWN = 1.0  # seconds for a test that nobody has timed yet
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the order be the one of the workers, not that of the number of tests in a file."""
+    config.option.loadscopereorder = False
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Stopwatch(config), "abq-stopwatch")
+
+
+class _Stopwatch:
+    """Where the reports arrive: keeps how long each test took, for the order of the next run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._cache = config.cache
+        self._taken: dict[str, float] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        name = report.nodeid
+        self._taken[name] = round(self._taken.get(name, 0.0) + report.duration, 2)
+
+    def pytest_sessionfinish(self) -> None:
+        if self._cache is not None:
+            self._cache.set(_SECONDS, {**self._cache.get(_SECONDS, {}), **self._taken})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out groups whole, whatever `--dist` says."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    return LoadGroupScheduling(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a new worker how long the tests took before; all must come to the same order."""
+    node.workerinput[_SECONDS] = node.config.cache.get(_SECONDS, {})
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a worker: put what belongs together beside each other, and the longest first unless the order is random."""
+    if not hasattr(config, "workerinput"):
+        return
+    seconds: dict[str, float] = config.workerinput[_SECONDS]
+    units: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        units.setdefault(group_of(item) or item.nodeid, []).append(item)
+    ordered: Iterable[str] = units
+    if not config.pluginmanager.hasplugin("randomly"):
+        expected = {name: sum(seconds.get(each.nodeid, _UNKNOWN) for each in unit) for name, unit in units.items()}
+        ordered = sorted(units, key=lambda name: -expected[name])
+    items[:] = [item for name in ordered for item in units[name]]
+    for item in items:
+        if group := group_of(item):
+            item._nodeid = f"{item.nodeid}@{group}"  # how a worker tells the scheduler
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The scheduler knows the groups by now: people see the tests' own names."""
+    for item in session.items:
+        item._nodeid = _own_name(item.nodeid)
+
+
+def group_of(item: pytest.Item) -> str:
+    """With which others the test stays at one worker: those of its file, or of a mark `xdist_group`; empty: none."""
+    mark = item.get_closest_marker("xdist_group")
+    if mark is not None:
+        return str(mark.args[0])
+    definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
+    asked = (each for name in getattr(item, "fixturenames", ()) for each in definitions.get(name, ()))
+    return item.nodeid.partition("::")[0] if any(each.scope in _SHARED for each in asked) else ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """The test of a crashed worker is told by its own name, too."""
+    report.nodeid = _own_name(report.nodeid)
+
+
+def _own_name(nodeid: str) -> str:
+    return nodeid.rpartition("@")[0] if nodeid.rfind("@") > nodeid.rfind("]") else nodeid
