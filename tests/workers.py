@@ -44,9 +44,9 @@ class _Stopwatch:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Hand out groups whole, whatever `--dist` says."""
-    from xdist.scheduler import LoadGroupScheduling
+    from tests.scheduling import Scheduler
 
-    return LoadGroupScheduling(config, log)
+    return Scheduler(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -71,14 +71,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for name in ordered for item in units[name]]
     for item in items:
         if group := group_of(item):
-            item._nodeid = f"{item.nodeid}@{group}"  # how a worker tells the scheduler
+            _rename(item, f"{item.nodeid}@{group}")  # how a worker tells the scheduler
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """The scheduler knows the groups by now: people see the tests' own names."""
     for item in session.items:
-        item._nodeid = _own_name(item.nodeid)
+        _rename(item, _own_name(item.nodeid))
 
 
 def group_of(item: pytest.Item) -> str:
@@ -95,6 +95,10 @@ def group_of(item: pytest.Item) -> str:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """The test of a crashed worker is told by its own name, too."""
     report.nodeid = _own_name(report.nodeid)
+
+
+def _rename(item: pytest.Item, name: str) -> None:
+    item._nodeid = name  # type: ignore[attr-defined]  # as pytest-xdist does
 
 
 def _own_name(nodeid: str) -> str:

@@ -72,6 +72,8 @@ RUN_ELSEWHERE = {
     "python3 abq_data_entry.py demo": "tests/test_demo.py",
     "python3 abq_data_entry.py": "tests/environment/test_start.py",
     "python3 -m tests": "tests/environment/test_tests_command.py",
+    "python3 -m tests --fast": "tests/environment/test_tests_command.py",
+    "python3 -m tests -n 2": "tests/environment/test_tests_command.py",
     "python3 -m tests --random-order": "tests/environment/test_tests_command.py",
     "python3 -m tests tests/models -k keyset": "tests/environment/test_tests_command.py",
     "python3 -m benchmarks": "tests/test_benchmarks.py",
