@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..constants import FieldNames as F
-from ..network.destinations import DESTINATIONS, destination
+from ..network.destinations import DESTINATIONS, name_of
 from ..widgets.extract_row import ShownDay
 from ..workflows.deliver_day import last_days
 
@@ -138,7 +138,7 @@ def which_day(
 def words(day: ExtractDay, kind: str = "") -> str:
     """What is to be said of a day where it is chosen: its records, and whether they went out."""
     count = "1 record" if day.records == 1 else f"{day.records:,} records"
-    told = [f"{destination(each).name}: {_state(day, each)}" for each in ((kind,) if kind else day.destinations)]
+    told = [f"{name_of(each)}: {_state(day, each)}" for each in ((kind,) if kind else day.destinations)]
     return f"{count}. {'; '.join(told) or 'Not sent'}"
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..network.destinations import destination
+from ..network.destinations import KINDS, name_of
 from .entry import reason_of
 
 if TYPE_CHECKING:
@@ -41,10 +41,13 @@ class Outdated:
 
     def send_again(self, old: OutdatedDelivery) -> None:
         """Make the extract of that day anew, and send it as a newer version."""
-        tools, kind, name = self._app.tools, old.destination, destination(old.destination).name
+        tools, kind, name = self._app.tools, old.destination, name_of(old.destination)
         values = tools.deliveries.settings()
         if self._app.data_model is None or self._app.reconnecting.away:
             self._app.status.set("The extract can be made when the database is back")
+            return
+        if kind not in KINDS:
+            self._app.status.set(f"This version can't deliver by {name}: another workstation has a newer one")
             return
         if not tools.may_begin(name):
             return
@@ -91,7 +94,7 @@ class Outdated:
     def _tell(self, new: Sequence[OutdatedDelivery]) -> None:
         self._told |= {each.identifier for each in new}
         several = len(new) > 1
-        days = ", ".join(sorted({f"{each.date} by {destination(each.destination).name}" for each in new}))
+        days = ", ".join(sorted({f"{each.date} by {name_of(each.destination)}" for each in new}))
 
         def send() -> None:
             if several:

@@ -133,14 +133,16 @@ def from_text(text: str) -> Delivery:
     return found
 
 
-def format_of(text: str) -> int:
-    """Return the number of the form that the text says it has, 0 if it says none."""
+def is_of_newer_version(text: str) -> bool:
+    """Tell whether the text says of itself that a newer version wrote it: its form, or where it goes, isn't known."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
-        return 0
-    number = content.get("format") if isinstance(content, dict) else None
-    return number if isinstance(number, int) else 0
+        return False
+    if not isinstance(content, dict):
+        return False
+    form, kind = content.get("format"), content.get("kind")
+    return isinstance(form, int) and (form > FORMAT or (form == FORMAT and isinstance(kind, str) and kind not in KINDS))
 
 
 def is_usable_name(name: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from .delivery import ENDED, FORMAT, Delivery, format_of, from_text
+from .delivery import ENDED, Delivery, from_text, is_of_newer_version
 
 ENTRY = "delivery.json"
 """The entry as it was brought to the disk, and behind it what :func:`add_note` wrote."""
@@ -92,7 +92,7 @@ class Entries:
         try:
             found = _parsed(path, text)
         except (ValueError, TypeError, RecursionError):
-            if format_of(text) > FORMAT:
+            if is_of_newer_version(text):
                 self._tell(f"The delivery {path.name[:8]} was put in by a newer version of the application.")
             else:
                 self._put_aside(path, "its description can't be read")

@@ -134,7 +134,7 @@ def test_versions_go_on_from_what_the_database_knows(box: Outbox) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("kind", "pigeon"),
+        ("kind", 7),
         ("version", 0),
         ("version", 2**40),
         ("size", 10**30),
@@ -236,9 +236,12 @@ def test_a_strange_file_in_the_outbox_is_nobodys_delivery(box: Outbox) -> None:
 def test_an_entry_of_a_newer_version_stays_as_it_is(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
     entry = box.file_of(put).parent / "delivery.json"
-    entry.write_text('{"format": 4, "whatever": true}', encoding="utf-8")
-    assert box.deliveries() == []
-    assert "newer version" in box.problems[0] and entry.exists()
+    content = json.loads(entry.read_text(encoding="utf-8"))
+    for text in ('{"format": 4, "whatever": true}', json.dumps({**content, "kind": "webdav"})):
+        entry.write_text(text, encoding="utf-8")
+        fresh = Outbox(box.folder, box.clock)
+        assert fresh.deliveries() == []
+        assert "newer version" in fresh.problems[0] and entry.read_text(encoding="utf-8") == text
 
 
 def test_a_description_moved_to_another_name_is_not_believed(box: Outbox) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from abq_data_entry.application.extract_days import words
 from abq_data_entry.models import SQLModel
+from abq_data_entry.models.records import OutdatedDelivery
+from abq_data_entry.outbox import Delivery
+from abq_data_entry.outbox.recording import as_row
 from abq_data_entry.views.deliveries import DeliveriesWindow
 from abq_data_entry.views.reasoned import REASON, ReasonedDialog
 from tests.commands.test_deliveries import Service
@@ -46,6 +51,24 @@ def withdraw_plot_2(window: Window) -> None:
     dialog.boxes[REASON].set("typed twice")
     window.answer("Withdraw")
     window.until(lambda: "is withdrawn" in window.app.status.get(), "the end of it")
+
+
+def test_what_a_newer_version_delivered_is_told_and_not_sent(window: Window, stored: SQLModel) -> None:
+    """The other workstation has a kind of destination that isn't known here."""
+    stored.save_record(record(1, str(TODAY)), author="J Simms")
+    moment = datetime.datetime.now(datetime.timezone.utc)
+    sent = Delivery(
+        "0" * 32, f"abq_data_record_{TODAY}.csv", TODAY, "webdav", "files:80/", "test", 1, "0" * 64, 1,
+        created=moment, since=moment, changed=moment, state="delivered",
+    )  # fmt: skip
+    stored.record_deliveries([as_row(sent)])
+    assert [each.destinations for each in stored.extract_days([TODAY])] == [("webdav",)]
+    window.app.extract_days.look_soon()
+    window.until(lambda: window.app.extract_days.days, "the last days")
+    assert words(window.app.extract_days.days[-1]).startswith("1 record. WEBDAV: sent ")
+    old = OutdatedDelivery("0" * 32, TODAY, "webdav", moment)
+    window.app.outdated.send_again(old)
+    assert status(window) == "This version can't deliver by WEBDAV: another workstation has a newer one"
 
 
 def deliveries_window(window: Window) -> DeliveriesWindow:

@@ -22,6 +22,11 @@ KINDS = tuple(each.kind for each in DESTINATIONS)
 _BY_KIND = dict(zip(KINDS, DESTINATIONS, strict=True))
 
 
+def name_of(kind: str) -> str:
+    """Return what people call that kind, whether this version has it or only another workstation's."""
+    return _BY_KIND[kind].name if kind in _BY_KIND else kind.upper()
+
+
 def destination(kind: str) -> Destination:
     """Return the destination of that kind; raises `KeyError` if there is none."""
     return _BY_KIND[kind]
