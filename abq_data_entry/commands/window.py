@@ -26,7 +26,9 @@ def open_window() -> int:
     except (Exception, KeyboardInterrupt) as error:
         missing = error.name if isinstance(error, ImportError) else None
         if missing in ("tkinter", "_tkinter"):
-            tell(f"This Python ({sys.executable}) has no tkinter, so it can't open windows. Use another Python.")
+            from ..environment.system_packages import advice
+
+            tell(f"This Python ({sys.executable}) has no tkinter, so it can't open windows. {advice(['tkinter'])}")
         else:
             tell(reason(error))
     else:

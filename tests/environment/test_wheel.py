@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from abq_data_entry.environment.system_packages import advice
+
 from .conftest import ROOT
 
 pytestmark = pytest.mark.needs("installation")
@@ -114,6 +116,21 @@ def test_what_it_installs_is_the_command(
     assert finished.returncode == code, finished.stderr
     assert re.fullmatch(said, finished.stdout)
     assert ("usage: abq-data-entry" in finished.stderr) is (code == 2)
+
+
+def test_without_tk_it_names_what_brings_it(programs: Path, tmp_path: Path) -> None:
+    """Debian packs Tk apart from Python: somebody who installed by pipx or uv may have none."""
+    (tmp_path / "without/tkinter").mkdir(parents=True)
+    (tmp_path / "without/tkinter/__init__.py").write_text("raise ImportError('none', name='_tkinter')\n")
+    code = (
+        "import os, sys; sys.path.insert(0, sys.argv.pop()); os.environ['DISPLAY'] = ':0'\n"
+        "from abq_data_entry.__main__ import main; sys.exit(main([]))"
+    )
+    finished = _run([str(programs / "python"), "-c", code, str(tmp_path / "without")], tmp_path)
+
+    assert finished.returncode == 1
+    assert "has no tkinter, so it can't open windows. " in finished.stderr
+    assert advice(["tkinter"]) in finished.stderr
 
 
 @pytest.mark.demo
