@@ -8,9 +8,13 @@ it on a worker thread. The package `keyring` is imported with the first use.
 from __future__ import annotations
 
 import logging
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from .constants import APPLICATION_ID
@@ -137,6 +141,7 @@ def _in_time(ask: Callable[[KeyringBackend], Found], patience: float | None) -> 
 
 def _backend() -> KeyringBackend:
     """Return the keyring in use; one that keeps nothing is none."""
+    _name_session_bus()
     try:
         import keyring
     except ImportError:
@@ -147,6 +152,16 @@ def _backend() -> KeyringBackend:
     if isinstance(backend, fail.Keyring | null.Keyring):
         raise KeyringFailed(NONE_HERE)
     return backend
+
+
+def _name_session_bus() -> None:
+    """Cron names no session, in which the keyring is: that of this user is found where systemd keeps it."""
+    if sys.platform != "linux" or os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return
+    bus = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}") / "bus"
+    with suppress(OSError):
+        if bus.is_socket():
+            os.environ["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={bus}"
 
 
 def _reason(error: BaseException) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import keyring
 import keyring.errors
@@ -120,3 +124,19 @@ def test_a_machine_as_it_is_has_an_answer() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in ("''", repr(keyring_store.NONE_HERE))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a session bus is Linux's")
+def test_the_session_of_this_user_is_found_from_cron(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    named = functools.partial(os.environ.get, "DBUS_SESSION_BUS_ADDRESS")
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    keyring_store.available()
+    assert not named()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "bus"))
+        keyring_store.available()
+        assert named() == f"unix:path={tmp_path}/bus"
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/somewhere/else")
+        keyring_store.available()
+        assert named() == "unix:path=/somewhere/else"

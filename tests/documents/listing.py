@@ -51,9 +51,9 @@ NOT_RUN = {
     "pg_dropcluster --stop 15 main": "removes a database of the system",
     "/usr/bin/python3 /srv/abq/abq_data_entry.py": "an example of where a checkout may be",
     "py abq_data_entry.py": "Windows",
-    "where abq-data-entry": "Windows",
     r'schtasks /Create /TN "ABQ backup" /SC DAILY /ST 21:30 /TR "\"%USERPROFILE%\.local\bin\abq-data-entry.exe\"'
     ' db backup --daily"': "Windows; its words are among those that run",
+    'sudo ln -s "$(command -v abq-data-entry)" /usr/local/bin/abq-data-entry': "changes the system",
     "systemctl --user enable --now abq-backup.timer": "no systemd of a user; systemd-analyze reads the units",
     "loginctl enable-linger": "the same",
     "ssh-keygen -lf": "names the command only",

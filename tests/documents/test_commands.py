@@ -77,7 +77,7 @@ def test_every_command_begins_with_a_program_that_is_known() -> None:
     """A block without a language holds commands: an output or a file in it would be typed."""
     programs = {
         "abq-data-entry", "/usr/local/bin/abq-data-entry", "python3", ".venv/bin/python", "psql", "createuser",
-        "createdb", "keyring", "git", "cd", "uv", "pipx", "schtasks", ".ci/tk9",
+        "createdb", "keyring", "git", "cd", "uv", "pipx", "schtasks", "sudo", ".ci/tk9",
     }  # fmt: skip
     lines = [line for document in DOCUMENTS for block in blocks(document, "") for line in listing.commands_in(block)]
     first = {next(word for word in shlex.split(line) if "=" not in word) for line in lines}
