@@ -31,6 +31,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "outages": ("outages", "measure"),
     "launcher": ("launcher", "measure"),
     "trips": ("trips", "measure"),
+    "room": ("room", "measure"),
 }
 """By name: the module, and its function that takes `Options` and returns rows."""
 

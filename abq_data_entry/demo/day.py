@@ -46,6 +46,7 @@ def play(asked_folder: Path | None = None) -> None:
 
 def _play_in_window(place: Surroundings, story: Story, today: datetime.date, watched: bool) -> list[str]:
     from ..application import Application
+    from .dialogs import Dialogs
     from .pictures import Photographer
     from .stage import Stage
     from .technician import TIME, Technician
@@ -73,6 +74,8 @@ def _play_in_window(place: Surroundings, story: Story, today: datetime.date, wat
         technician.switch_theme("light")
         photographer.take("evening", "The end of the day.")
         story.done("The theme switched to dark and back")
+        Dialogs(stage, photographer, place.endpoint).show_all(today)
+        story.done("Each dialog opened, photographed and closed")
         verified = qa.verify(place.endpoint, today, readings, (TIME, LAB, TECHNICIAN), story.folder)
         qa.read(place.endpoint, today, story)
         return verified

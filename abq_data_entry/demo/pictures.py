@@ -29,12 +29,16 @@ class Photographer:
         self._story = story
         self._alone = alone
 
-    def take(self, name: str, text: str) -> None:
-        """Take a picture of the window with its dialogs; `text` says in the report what it shows."""
+    def take(self, name: str, text: str, of: tk.Toplevel | None = None) -> None:
+        """Take a picture of the window with its dialogs, or of one of these alone; `text` says in the report what it
+        shows."""
         window = self._stage.window
         self._stage.play(_SETTLED)
         try:
-            picture = _without_desktop(_grab(None)) if self._alone else _grab(_frame(window))
+            if of is not None:
+                picture = _grab(_on_screen(of))
+            else:
+                picture = _without_desktop(_grab(None)) if self._alone else _grab(_frame(window))
         except (OSError, ValueError, ImportError) as error:
             self._missing(str(error))
             return
@@ -61,6 +65,15 @@ def _frame(window: tk.Tk) -> Box:
     left, top, right, bottom = zip(*boxes, strict=True)
     width, height = window.winfo_screenwidth(), window.winfo_screenheight()
     return max(0, min(left)), max(0, min(top)), min(width, max(right)), min(height, max(bottom))
+
+
+def _on_screen(dialog: tk.Toplevel) -> Box:
+    """A dialog with its title, within the screen."""
+    border = max(0, dialog.winfo_rootx() - dialog.winfo_x())
+    right = dialog.winfo_rootx() + dialog.winfo_width() + border
+    bottom = dialog.winfo_rooty() + dialog.winfo_height() + border
+    width, height = dialog.winfo_screenwidth(), dialog.winfo_screenheight()
+    return max(0, dialog.winfo_x()), max(0, dialog.winfo_y()), min(width, right), min(height, bottom)
 
 
 def _outline(window: tk.Tk | tk.Toplevel) -> Box:

@@ -73,6 +73,8 @@ class Technician:
         stage.press("Return", key)
         stage.write(login.password, key)
         self._take(f"login-{name}", f"{command}: the login is asked for when it is needed.")
+        if name == "rest":
+            self._take("dialog-login", "The login by itself.", dialog)
         stage.press("Return", key)
         self._expect_status(lambda text: text == success, command)
         self._take(f"delivered-{name}", f"{success}")
