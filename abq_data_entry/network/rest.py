@@ -224,9 +224,10 @@ class RestUploads(Uploads):
                 "The server {host} refused the user name or the password: it showed its login again.",
                 "The server {host} answered that it refused the login.",
                 self._conceal,
+                logging_in=True,
             )
         except RestStatusError as error:
-            if response.status_code in rest_answers.LOGIN_REFUSED or response.status_code < 300:
+            if error.login_refused:
                 self._refusal = rest_answers.sanitized(error)
             raise
         self._logged_in = True

@@ -29,7 +29,7 @@ from .failures import (
 )
 from .rest_body import Multipart
 
-LOGIN_REFUSED = (401, 403)
+_LOGIN_REFUSED = (401, 403)
 _BUSY = (408, 425, 429)
 _LARGEST_ANSWER = 64 * 1024
 _LARGEST_PAGE = 4 * 1024 * 1024
@@ -44,11 +44,10 @@ class RestError(UserFacingError, requests.RequestException):
 class RestStatusError(UserFacingError, requests.HTTPError):
     """The server answered, but not with success; `response` has the status and headers, nothing that was sent."""
 
-    def __init__(self, sentence: str, response: requests.Response) -> None:
+    def __init__(self, sentence: str, response: requests.Response, login_refused: bool = False) -> None:
         super().__init__(sentence, response=response)
         self.transient = response.status_code in _BUSY or 500 <= response.status_code < 600
-        # A success by its status that is none: a login page stood in place of the answer.
-        self.login_refused = response.status_code in LOGIN_REFUSED or response.status_code == 200
+        self.login_refused = login_refused or response.status_code in _LOGIN_REFUSED
         self.retry_after = response.headers.get("Retry-After", "")
 
 
@@ -129,24 +128,27 @@ def _port(parts: urllib.parse.SplitResult) -> int:
 
 
 def check(
-    response: requests.Response, page: bytes, login_page: str, failed: str, conceal: Callable[[str], str]
-) -> None:
+    response: requests.Response, page: bytes, login_page: str, failed: str, conceal: Callable[[str], str],
+    *, logging_in: bool = False,
+) -> None:  # fmt: skip
     """Raise `RestStatusError` unless the answer is a success: by its status, and by what it says.
 
     `login_page`, `failed`: our words for an answer that merely shows a login, and for one that says it is no success;
-    below them stands what the server said, without what `conceal` takes from it.
+    below them stands what the server said, without what `conceal` takes from it. `logging_in`: such an answer refuses
+    the login, and not a file.
     """
     host = urllib.parse.urlsplit(response.url).hostname or ""
+    refused = False
     if not 200 <= response.status_code < 300:
         sentence = http_status_in_words(response.status_code, host)
     elif is_login_page(page):
-        sentence = login_page.format(host=host)
+        sentence, refused = login_page.format(host=host), True
     elif rest_words.says_failed(_text(response, page)):
-        sentence = failed.format(host=host)
+        sentence, refused = failed.format(host=host), logging_in
     else:
         return
     said = with_what_was_said(sentence, conceal(rest_words.reason(_text(response, page))))
-    raise RestStatusError(said, _bare(response, page, conceal))
+    raise RestStatusError(said, _bare(response, page, conceal), refused)
 
 
 def concealed(text: str, secrets: Iterable[str]) -> str:

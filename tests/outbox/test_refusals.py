@@ -42,6 +42,22 @@ def test_rest(file: Path, answer: bytes, refused: bool) -> None:
     assert login_refused(caught.value) is refused
 
 
+@pytest.mark.parametrize(("refuses_login", "refused"), [(True, True), (False, False)])
+def test_rest_that_says_so_with_a_success(file: Path, refuses_login: bool, refused: bool) -> None:
+    """Only what answers the login is about the login; a file that isn't wanted asks nobody for a password."""
+
+    def script(connection: Connection) -> None:
+        said = http("200 OK", b'{"success": false, "message": "not today"}', "Content-Type: application/json")
+        for answer in (said,) if refuses_login else (http("200 OK"), said):
+            connection.request()
+            connection.send(answer)
+
+    with serving(script) as port, pytest.raises(network.requests.HTTPError, match="not today") as caught:
+        url = f"http://127.0.0.1:{port}/"
+        network.upload_to_corporate_rest(file, url, url, "lab", "secret")
+    assert login_refused(caught.value) is refused
+
+
 @pytest.mark.parametrize(
     ("command", "reply", "refused"),
     [
