@@ -32,6 +32,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "launcher": ("launcher", "measure"),
     "trips": ("trips", "measure"),
     "room": ("room", "measure"),
+    "waiting": ("waiting", "measure"),
 }
 """By name: the module, and its function that takes `Options` and returns rows."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -103,7 +105,9 @@ def _keep_it(folder: Path) -> None:
     texts |= {F.TECHNICIAN: "J Simms", F.LAB: "A", F.SEED_SAMPLE: "AXM477", F.EQUIPMENT_FAULT: "no"}
     journal.keep(new_entry("this computer/abq", texts, "insert"))
     assert journal.entries()[0].record[NAME] == Decimal("5.0")
-    assert json.loads((folder / "journal/journal.log").read_text().splitlines()[1][65:])["record"][NAME] == "5.0"
+    with closing(sqlite3.connect(journal.path)) as connection:
+        (text,) = connection.execute("SELECT content FROM waiting").fetchone()
+    assert json.loads(text)["record"][NAME] == "5.0"
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import pytest
 
 from tests.durability import KEPT, unsynced
 
-# Locks hold nothing; how long the journal is helps to see that it was cut, and may be older than the journal.
-PASSED_OVER = r"\.lock/?$|/locks/|journal\.end/?$|-shm/?$"
+# Locks hold nothing; the line that older versions find helps to see what was cut, and may be older than the journal.
+PASSED_OVER = r"\.lock/?$|/locks/|journal\.(log|end)/?$|-shm/?$"
 _JOURNAL = """
 import sys
 from pathlib import Path
@@ -37,18 +37,30 @@ _KEEPS = {
         _JOURNAL + "entry = inserted(1); journal.keep(entry)\n",
         "journal.settle(entry.identifier, 'saved')",
     ),
-    "a journal that is written anew": (
+    "a journal of a version before": (
         _JOURNAL
-        + "from abq_data_entry.journal import file\n"
-        + "file._SETTLED_LINES = 4\n"
-        + "entries = [inserted(plot) for plot in range(1, 8)]\n"
-        + "for entry in entries: journal.keep(entry)\n"
-        + "for entry in entries[:5]: journal.settle(entry.identifier, 'saved')\n",
-        "journal.tidy()",
+        + "from tests.fixtures import journal_1_0\n"
+        + "for plot in range(1, 4): journal_1_0.Journal(journal.folder).keep(inserted(plot))\n",
+        "journal.entries()",
+    ),
+    "what is half typed": (
+        "import sys\nfrom pathlib import Path\nfrom abq_data_entry.store.drafts import Content, DraftFile\n"
+        + "drafts = DraftFile(Path(sys.argv[1]) / 'drafts')\ndrafts.take_over()\n",
+        "drafts.write(Content((), {'texts': {'Humidity': '24'}}))",
     ),
     "a delivery": (_OUTBOX, "box.add(Extract(), DATE, REST, 'ann')"),
 }
-_NO_SYNC = "import os\nos.fsync = os.fdatasync = lambda handle: None\n"
+_NO_SYNC = """
+import os
+os.fsync = os.fdatasync = lambda handle: None
+from abq_data_entry.store.database import Database
+connect = Database._connect
+def unsafe(self):
+    connection = connect(self)
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection
+Database._connect = unsafe
+"""
 
 
 @pytest.mark.parametrize("what", _KEEPS)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
+from abq_data_entry.store.errors import StoreBusy as JournalBusy
+from abq_data_entry.store.errors import StoreError as JournalError
 
-class JournalError(Exception):
-    """What was asked of the journal can't be done; nothing was changed."""
-
-
-class JournalBusy(JournalError):
-    """Another process, or another window, is saving what waits at the moment."""
+__all__ = ["JournalBusy", "JournalError"]

@@ -1,11 +1,11 @@
-"""The lines of the journal's file: each an event with its SHA-256, so that what isn't whole is seen. Pure."""
+"""The lines of `journal.log`: each an event with its SHA-256, so that what isn't whole is seen. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 FORMAT = 1
@@ -16,17 +16,17 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds: its events in order, the lines that are damaged, and how many bytes of it are whole lines."""
+    """What a file holds: its events in order, damaged lines, how many bytes are whole lines, and its first line."""
 
-    events: tuple[Event, ...]
-    damaged: tuple[bytes, ...]
-    length: int
-    format: int = FORMAT
+    events: tuple[Event, ...] = ()
+    damaged: tuple[bytes, ...] = ()
+    length: int = 0
+    head: Event = field(default_factory=lambda: {"journal": FORMAT})
 
-
-def header() -> bytes:
-    """The first line of a new file."""
-    return to_line({"journal": FORMAT})
+    @property
+    def format(self) -> int:
+        """The form of the file."""
+        return number if type(number := self.head["journal"]) is int else FORMAT
 
 
 def to_line(event: Event) -> bytes:
@@ -40,16 +40,30 @@ def read(data: bytes) -> Content:
     length = data.rfind(b"\n") + 1
     events: list[Event] = []
     damaged: list[bytes] = []
-    known = FORMAT
+    head: Event = {"journal": FORMAT}
     for line in data[:length].split(b"\n")[:-1]:
         event = _read_line(line)
         if event is None:
             damaged.append(line)
         elif "journal" in event:
-            known = event["journal"] if type(event["journal"]) is int else FORMAT
+            head = event
         else:
             events.append(event)
-    return Content(tuple(events), tuple(damaged), length, known)
+    return Content(tuple(events), tuple(damaged), length, head)
+
+
+def open_events(events: Sequence[Event]) -> dict[str, Event]:
+    """The records that aren't settled, by identifier; `remark` where somebody has to decide."""
+    found: dict[str, Event] = {}
+    for event in events:
+        identifier = str(event.get("id"))
+        if event.get("event") == "keep":
+            found.setdefault(identifier, event)
+        elif event.get("event") == "undecided" and identifier in found:
+            found[identifier] = {**found[identifier], "remark": event.get("remark")}
+        elif event.get("event") == "settled":
+            found.pop(identifier, None)
+    return found
 
 
 def _read_line(line: bytes) -> Event | None:

@@ -83,7 +83,6 @@ def replay(
             else:
                 journal.settle(entry.identifier, "saved")
                 saved.append(entry)
-        journal.tidy()
     return Replayed(tuple(saved), tuple(undecided))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,9 @@ PATIENCE = 20.0
 """Seconds to wait for another window."""
 
 _APPLICATION_ID = 0x41425131  # "ABQ1", as `file` sees it
+
+# SQLite's words where the file isn't damaged: somebody has it, or the disk refuses.
+_REFUSALS = ("locked", "full", "I/O", "unable to open", "readonly", "memory")
 
 Clock = Callable[[], datetime.datetime]
 
@@ -57,6 +60,10 @@ class Layout:
     row: Callable[[str, str], tuple[str, dict[str, object]]]
 
 
+class _DamagedError(Exception):
+    """What is wrong with the file, in words."""
+
+
 class Database:
     """A file of one user. Several processes and threads may use it; `opened` raises `StoreError`."""
 
@@ -64,16 +71,19 @@ class Database:
         self.path = path
         self.problems: list[str] = []
         """A sentence for each damage that was found."""
+        self.was_mended = False
         self._layout = layout
         self._lock = lock
         self._clock = clock
         self._left: tuple[int, ...] = ()
+        self._is_local: bool | None = None
 
     @contextmanager
-    def opened(self) -> Iterator[sqlite3.Connection]:
+    def opened(self, committed: Callable[[], object] | None = None) -> Iterator[sqlite3.Connection]:
         """Have the file alone, in one transaction: on disk when the block has ended, undone where it raises.
 
-        On a disk that can only be read, what it holds can still be read.
+        `committed` is called afterwards, under the same lock. On a disk that can only be read, what the file holds can
+        still be read.
         """
         try:
             import sqlite3
@@ -90,6 +100,8 @@ class Database:
                         if connection.in_transaction:
                             connection.execute("ROLLBACK")
                 self._left = self._present()
+                if committed is not None and _may_write(self.path):
+                    committed()
         except sqlite3.Error as error:
             raise StoreError(f"{self._layout.name} can't be used: {error}: {self.path}.") from error
         except OSError as error:
@@ -108,15 +120,24 @@ class Database:
             raise StoreError(f"{self._layout.name} is too large to be read: {self.path}.")
         self._refuse_newer(mending.version_in(self.path))
         try:
-            with closing(self._connect()) as connection:
-                damage = self._damage(connection)
-        except sqlite3.OperationalError:
-            raise  # the disk refuses, or another one has it: no damage
-        except (sqlite3.DatabaseError, UnicodeError) as error:  # the text of an error may be damaged, too
-            damage = str(error)
-        if damage:
-            self._mend(damage)
+            return self._checked()
+        except (_DamagedError, sqlite3.DatabaseError, UnicodeError) as error:  # its text may be damaged, too
+            if isinstance(error, sqlite3.OperationalError) and any(each in str(error) for each in _REFUSALS):
+                raise
+            self._mend(str(error))
         return self._connect()
+
+    def _checked(self) -> sqlite3.Connection:
+        if mending.is_for_reading(self.path):  # before it is open: closing it a second time would end SQLite's locks
+            raise _DamagedError("it says that it can only be read")
+        connection = self._connect()
+        try:
+            if damage := self._damage(connection):
+                raise _DamagedError(damage)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _connect(self) -> sqlite3.Connection:
         import sqlite3
@@ -127,11 +148,14 @@ class Database:
             os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
         connection = _readable(sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None))
         try:
-            local = is_local(self.path.parent)
+            if self._is_local is None:
+                self._is_local = is_local(self.path.parent)
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # no `-shm` file, which a full disk has no room for
-            connection.execute(f"PRAGMA journal_mode = {'WAL' if local else 'DELETE'}")
+            if not self.path.stat().st_size:
+                connection.execute("PRAGMA auto_vacuum = FULL")  # before anything is in it
+            connection.execute(f"PRAGMA journal_mode = {'WAL' if self._is_local else 'DELETE'}")
             # EXTRA: the name of a rollback journal is gone from the disk as well.
-            connection.execute(f"PRAGMA synchronous = {'FULL' if local else 'EXTRA'}")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._is_local else 'EXTRA'}")
             connection.execute("PRAGMA fullfsync = ON")  # macOS: to the disk, not into its memory
             connection.execute("PRAGMA checkpoint_fullfsync = ON")
             connection.execute("PRAGMA secure_delete = ON")
@@ -147,11 +171,14 @@ class Database:
         import tempfile
 
         memory = _readable(sqlite3.connect(":memory:", isolation_level=None))
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / self.path.name
-            mending.copy_aside(self.path, copy)
-            with closing(sqlite3.connect(copy)) as connection:
-                connection.backup(memory)
+        if not self.path.exists() or not self.path.stat().st_size:
+            self._lay_out(memory)
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                copy = Path(folder) / self.path.name
+                mending.copy_aside(self.path, copy)
+                with closing(sqlite3.connect(copy)) as connection:
+                    connection.backup(memory)
         memory.execute("PRAGMA query_only = ON")
         return memory
 
@@ -173,14 +200,11 @@ class Database:
             return ""
         if version != self._layout.version or not self._layout.tables.items() <= there.items():
             return "its tables aren't what they should be"
-        if mending.is_for_reading(self.path):
-            return "it can only be read"
         # Not `quick_check`: that one doesn't see an index that misses a row.
         (said, *_more) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         return "" if said == "ok" else str(said)
 
     def _lay_out(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA auto_vacuum = FULL")
         connection.execute("BEGIN IMMEDIATE")
         for statement in self._layout.tables.values():
             connection.execute(statement)
@@ -201,14 +225,29 @@ class Database:
             raise StoreError(f"{self._layout.name} is damaged, and can't be mended here: {self.path}.")
         name = f"damaged-{self._clock():%Y%m%dT%H%M%S}-{os.urandom(2).hex()}{self.path.suffix}"
         aside = self.path.with_name(name)
-        mending.copy_aside(self.path, aside)
-        rows = mending.rows_of(aside, self._layout)
+        try:
+            mending.copy_aside(self.path, aside)
+            rows = mending.rows_of(aside, self._layout)
+            self._begin_anew(rows)
+        except BaseException:
+            mending.remove(aside)  # or each attempt would leave another copy
+            raise
+        self.was_mended = True
+        count = "1 entry of it was" if len(rows) == 1 else f"{len(rows)} entries of it were"
+        self._tell(
+            f"{self._layout.name} was damaged ({' '.join(damage.split())}). {count} read; the file was put aside whole:"
+            f" {aside}."
+        )
+
+    def _begin_anew(self, rows: Iterable[tuple[str, mending.Row]]) -> None:
+        """Let a new file with these rows take the place of the damaged one."""
+        import sqlite3
+
         fresh = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}.part")
         try:
-            import sqlite3
-
             os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
+                connection.execute("PRAGMA auto_vacuum = FULL")
                 self._lay_out(connection)
                 connection.execute("BEGIN")
                 for table, row in rows:
@@ -216,12 +255,7 @@ class Database:
                 connection.execute("COMMIT")
             mending.replace(fresh, self.path)
         finally:
-            fresh.unlink(missing_ok=True)
-        count = "1 entry of it was" if len(rows) == 1 else f"{len(rows)} entries of it were"
-        self._tell(
-            f"{self._layout.name} was damaged ({' '.join(damage.split())}). {count} read; the file was put aside whole:"
-            f" {aside}."
-        )
+            mending.remove(fresh)
 
     def _tell(self, sentence: str) -> None:
         self.problems.append(sentence)
@@ -230,7 +264,7 @@ class Database:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         made_durable(self.path.parent)
-        if self.path.exists() and not _may_write(self.path):
+        if not _may_write(self.path):
             yield  # nobody can change it
             return
         with locked(self._lock, PATIENCE, self._layout.name):

@@ -72,6 +72,12 @@ def replace(fresh: Path, path: Path) -> None:
     synced(path.parent)
 
 
+def remove(path: Path) -> None:
+    """Remove a file and what stands beside it, where they are there."""
+    for suffix in ("", *_BESIDE):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 def insert(connection: sqlite3.Connection, table: str, row: Row) -> None:
     """Insert a row under the names of its columns; one that is there already, or that breaks a rule, is passed over."""
     values = [bytes_of(each) if isinstance(each, str) and not _is_text(each) else each for each in row.values()]
@@ -89,14 +95,17 @@ def _is_text(value: str) -> bool:
 
 
 def rows_of(aside: Path, layout: Layout) -> list[tuple[str, Row]]:
-    """Return (table, row) of all that a damaged file still holds; rows that only its bytes hold come last."""
+    """Return (table, row) of all that a damaged file still holds, in order; rows get new numbers."""
     work = aside.with_name(f".{aside.name}.{os.urandom(4).hex()}.part")
     try:
         copy_aside(aside, work)  # SQLite changes what it opens
-        found = [(table, row) for table in layout.tables for row in _by_sqlite(work, table, _columns(layout, table))]
+        found = [
+            (table, _put_right(table, row, layout))
+            for table in layout.tables
+            for row in _by_sqlite(work, table, _columns(layout, table))
+        ]
     finally:
-        for suffix in ("", *_BESIDE):
-            work.with_name(work.name + suffix).unlink(missing_ok=True)
+        remove(work)
     known = {row["content"] for _table, row in found if "content" in row}
     lost = []
     for suffix in ("-wal", ""):  # the log has what is newer
@@ -106,11 +115,17 @@ def rows_of(aside: Path, layout: Layout) -> list[tuple[str, Row]]:
                 known.add(content)
                 with suppress(ValueError, TypeError, KeyError):
                     lost.append(layout.row(content, digest))
-    if not lost:
-        return found
-    # Their numbers are lost, so that all are numbered anew.
-    numbered = [(table, {name: row[name] for name in row if name != "number"}) for table, row in (*found, *lost)]
-    return sorted(numbered, key=_moment)
+    return sorted((*found, *lost), key=_moment) if lost else found
+
+
+def _put_right(table: str, row: Row, layout: Layout) -> Row:
+    """The row with what its content says, where that is whole: a column beside it may be damaged."""
+    content, digest = row.get("content"), row.get("digest")
+    with suppress(ValueError, TypeError, KeyError):
+        if digest_of(content) == digest:
+            named, said = layout.row(str(content), str(digest))
+            return {**row, **said} if named == table else row
+    return row
 
 
 def _moment(entry: tuple[str, Row]) -> str:
@@ -132,15 +147,18 @@ def _by_sqlite(path: Path, table: str, names: list[str]) -> list[Row]:
     """The rows that SQLite reads from the beginning up to the damage, and from the end down to it."""
     import sqlite3
 
-    found: dict[int, Row] = {}
-    for order in ("ASC", "DESC"):
+    # In the order in which they stand there, whatever has become of their numbers.
+    ways: dict[str, dict[tuple[object, ...], Row]] = {"ASC": {}, "DESC": {}}
+    for order, found in ways.items():
         # An error's text may be damaged, too.
         with suppress(sqlite3.Error, UnicodeError), closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
             rows = connection.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid {order}")  # noqa: S608
             for number, *values in rows:
-                found.setdefault(number, dict(zip(names, values, strict=False)))
-    return [found[number] for number in sorted(found)]
+                key = (number, *values)
+                found[key] = {name: each for name, each in zip(names, values, strict=False) if name != "number"}
+    rest = [row for key, row in reversed(ways["DESC"].items()) if key not in ways["ASC"]]
+    return [*ways["ASC"].values(), *rest]
 
 
 def _in_bytes(data: bytes, anchor: bytes) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from abq_data_entry.store.database import Database, Layout
 _TABLES = {
     "drafts": """CREATE TABLE drafts (
     number INTEGER PRIMARY KEY,
-    slot INTEGER NOT NULL, -- which window's; 0: nobody's, found in a damaged file
+    slot INTEGER NOT NULL DEFAULT 0, -- which window's; 0: nobody's
     content TEXT NOT NULL,
     digest TEXT NOT NULL -- SHA-256 of the content
 )""",
@@ -30,4 +30,4 @@ def opened_throwaway(folder: Path) -> Database:
 
 def _draft(content: str, digest: str) -> tuple[str, dict[str, object]]:
     json.loads(content)["draft"]
-    return "drafts", {"slot": 0, "content": content, "digest": digest}
+    return "drafts", {"content": content, "digest": digest}

@@ -66,9 +66,9 @@ def test_the_database_is_not_moved_while_something_waits_for_it(line: Line, data
 
 def test_a_journal_that_cannot_be_read_is_told(line: Line) -> None:
     folder = Path(os.environ["ABQ_DATA_DIR"]) / "journal"
-    (folder / "journal.log").mkdir(parents=True)
+    (folder / "waiting.sqlite").mkdir(parents=True)
     try:
-        assert "journal of this computer can't be read" in line("journal", "list").reason
-        assert "Warning: The journal of this computer can't be read" in line("db", "init").errors
+        assert "The journal of this computer can't be opened" in line("journal", "list").reason
+        assert "Warning: The journal of this computer can't be opened" in line("db", "init").errors
     finally:
-        (folder / "journal.log").rmdir()
+        (folder / "waiting.sqlite").rmdir()

@@ -21,7 +21,15 @@ from abq_data_entry.models import SQLModel
 from tests.models.records import DATE, record, typed
 
 DATABASE = "this computer/abq"
-ROOMS = ("abq_data_entry/journal/", "models/saving.py", "models/connections.py", "models/sql.py", "folders.py")
+ROOMS = (
+    "abq_data_entry/journal/",
+    "store/database.py",
+    "store/mending.py",
+    "models/saving.py",
+    "models/connections.py",
+    "models/sql.py",
+    "folders.py",
+)
 
 
 def day(number: int) -> str:
@@ -75,6 +83,8 @@ def main(folder: Path, endpoint: dict[str, str], number: int, step: int) -> None
 if __name__ == "__main__":
     # Imported once, before the forks.
     new_entry(DATABASE, record(), "insert")
+    import sqlite3  # noqa: F401
+
     import filelock  # noqa: F401
     import psycopg2  # noqa: F401
 

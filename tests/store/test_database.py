@@ -18,7 +18,7 @@ from abq_data_entry.store import database as room
 from abq_data_entry.store.database import Database, Layout
 from abq_data_entry.store.errors import StoreBusy, StoreError, StoreNewer
 from abq_data_entry.store.mending import digest_of
-from tests.fixtures.disks import read_only, small_disk
+from tests.fixtures.disks import filled, read_only, small_disk
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = (
@@ -133,9 +133,7 @@ def test_a_full_disk_leaves_nothing_half_done_and_can_be_read(tmp_path: Path) ->
         file = of(tmp_path)
         put(file, 1)
         filler = tmp_path / "filler"
-        with filler.open("wb", buffering=0) as rest, pytest.raises(OSError, match="No space"):
-            while True:
-                rest.write(b"x" * 4096)
+        filled(filler)
         with pytest.raises(StoreError, match="can't be used"):
             put(file, *range(2, 40))
         assert whole(of(tmp_path)) == [1]
@@ -206,3 +204,19 @@ def test_a_window_that_was_killed_leaves_its_log_and_nothing_of_it_is_lost(tmp_p
     assert (tmp_path / "things.sqlite-wal").stat().st_size
     with of(tmp_path).opened() as connection:
         assert connection.execute("SELECT count(*) FROM things").fetchone() == (2,)
+
+
+def test_a_damage_that_a_full_disk_leaves_no_room_to_mend_stays_as_it_is(tmp_path: Path) -> None:
+    with small_disk(tmp_path, "512k"):
+        file = of(tmp_path)
+        put(file, *range(60))
+        data = bytearray(file.path.read_bytes())
+        data[: room.PAGE] = bytes(room.PAGE)
+        file.path.write_bytes(data)
+        filled(tmp_path / "filler")
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                whole(file)
+            assert file.path.read_bytes() == data and not list(tmp_path.glob("*damaged*"))
+        (tmp_path / "filler").unlink()
+        assert whole(file) == list(range(60)) and len(file.problems) == 1

@@ -21,6 +21,7 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.views import Dialog, LoginDialog
 from abq_data_entry.views.conflict import ConflictDialog
 from abq_data_entry.views.waiting import WaitingWindow
+from tests.fixtures import journal_1_0
 from tests.fixtures.cluster import OWNER, Node
 from tests.fixtures.window import Window
 from tests.models.records import record
@@ -512,7 +513,7 @@ def test_a_full_disk_without_a_database_keeps_the_form(online: Window, single: N
     window.begin_check()
     single.stop()
     folder = journal().folder
-    for name in ("journal.log", "writing.lock"):
+    for name in ("waiting.sqlite", "writing.lock"):
         (folder / name).unlink(missing_ok=True)
         (folder / name).mkdir()
     try:
@@ -522,7 +523,7 @@ def test_a_full_disk_without_a_database_keeps_the_form(online: Window, single: N
         window.answer("Close")
         assert window.text(F.HUMIDITY) == "24.09" and window.text(F.PLOT) == "1"
     finally:
-        for name in ("journal.log", "writing.lock"):
+        for name in ("waiting.sqlite", "writing.lock"):
             (folder / name).rmdir()
 
 
@@ -624,11 +625,23 @@ def test_drafts_that_cannot_be_kept_are_told_until_they_can(window: Window) -> N
 def test_a_journal_that_cannot_be_read_is_told_until_it_can(window: Window) -> None:
     folder = journal().folder
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "journal.log").mkdir()
+    (folder / "waiting.sqlite").mkdir()
     try:
         window.app.waiting._look_once()
         window.message("What waits on this computer can't be read")
     finally:
-        (folder / "journal.log").rmdir()
+        (folder / "waiting.sqlite").rmdir()
     window.app.waiting._look_once()
     window.until(lambda: not window.messages, "the journal")
+
+
+def test_what_a_window_of_an_older_version_keeps_meanwhile_is_saved(online: Window, there: SQLModel) -> None:
+    window = online
+    older = journal_1_0.Journal(journal().folder)
+    for plot in (7, 8):
+        record = form_record(plot, window.text(F.DATE), Fruit=str(plot))
+        older.keep(new_entry(window.app.waiting._database, record, "insert", author="P Taylor"))
+    window.app.waiting._look_once()
+    window.until(lambda: sorted(fruit(there)) == [(7, 7), (8, 8)], "the records")
+    window.until(lambda: not trouble(window), "the replay")
+    assert journal().entries() == [] and older.entries() == [] and not older.problems
