@@ -19,6 +19,7 @@ from abq_data_entry.models import SQLModel, schema
 from abq_data_entry.postgres import programs
 from abq_data_entry.postgres.account import account_for
 from abq_data_entry.postgres.connections import cursor_at
+from tests import programs as server_programs
 from tests.commands.conftest import Outcome, outcome_of, start_process
 from tests.fixtures.cluster import OWNER, Node, free_ports, own
 from tests.fixtures.window import write_settings
@@ -79,12 +80,11 @@ def newest() -> Iterator[Node]:
 
 @pytest.fixture(scope="module")
 def older() -> Iterator[Node]:
-    """A server of an older version: the machine's."""
+    """A server of an older version: Debian's."""
     ours = programs.major_version(postgres.binaries())
-    found = [each for each in programs._of_the_machine() if (each / "initdb").is_file()]
-    found = [each for each in found if programs.major_version(each) < ours]
+    found = [each for each in server_programs.postgres_folders() if programs.major_version(each) < ours]
     if not found:
-        pytest.skip("the machine has no older PostgreSQL server")
+        pytest.skip("no older PostgreSQL server (Debian's package postgresql)")
     yield from _running(found[0])
 
 

@@ -17,6 +17,7 @@ from abq_data_entry.postgres.contents import contents_of, difference, differing_
 from abq_data_entry.postgres.errors import Cancelled
 from abq_data_entry.postgres.loading import fill
 from abq_data_entry.postgres.watching import cancellable
+from tests import programs as server_programs
 from tests.postgres.tables import OURS
 
 
@@ -334,17 +335,12 @@ def test_password_isnt_an_argument(endpoint: dict[str, str], tmp_path: Path, mon
 
 
 @pytest.fixture
-def encrypting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A database of a server on a network that lets in nobody without TLS: the machine's own PostgreSQL."""
-    if shutil.which("openssl") is None or shutil.which("pg_dump") is None or not programs._of_the_machine():
-        pytest.skip("openssl or the machine's own PostgreSQL, which speaks TLS, is missing")
-    with monkeypatch.context() as without_wheel:
-        without_wheel.setattr(programs, "_of_the_wheel", lambda: None)
-        try:
-            postgres.binaries()
-        except postgres.PostgresError:
-            pytest.skip("the machine has no PostgreSQL server of its own, which speaks TLS")
-        server = postgres.start(folder / "data", over_tcp=True)
+def encrypting(tmp_path: Path, folder: Path) -> dict[str, str]:
+    """A database of a server on a network that lets in nobody without TLS: Debian's PostgreSQL."""
+    found = server_programs.postgres_folders()
+    if shutil.which("openssl") is None or shutil.which("pg_dump") is None or not found:
+        pytest.skip("openssl, pg_dump or a PostgreSQL server that speaks TLS (Debian's) is missing")
+    server = postgres.start(folder / "data", over_tcp=True, programs=found[0])
     cluster = folder / "data/postgres/cluster"
     server.create_database("kept")
     with cursor_at(server.endpoint("kept")) as cursor:
