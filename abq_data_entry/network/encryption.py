@@ -15,6 +15,7 @@ from pathlib import Path
 from .failures import InvalidInput, UserFacingError
 
 _EXPIRED, _NOT_YET, _WRONG_HOST, _WRONG_ADDRESS = 10, 9, 62, 64  # X509_V_ERR_… of OpenSSL
+_PATIENCE = 5.0
 
 
 class CertificateRefused(UserFacingError, ssl.SSLError):
@@ -91,11 +92,16 @@ def forget_failure() -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers("NO-SUCH-CIPHER")
 
 
-def speaks_tls(connect: Callable[[], socket.socket], host: str) -> bool:
-    """Tell whether what answers speaks TLS from the first byte; nothing but the greeting of TLS is sent."""
+def speaks_tls(connect: Callable[[], socket.socket], host: str, patience: float = _PATIENCE) -> bool:
+    """Tell whether what answers speaks TLS from the first byte; nothing but the greeting of TLS is sent.
+
+    `patience`: seconds without a byte after which it doesn't; one that speaks TLS answers the greeting at once.
+    """
     try:
-        with connect() as plain, unverified_context().wrap_socket(plain, server_hostname=host.strip("[]")):
-            return True
+        with connect() as plain:
+            plain.settimeout(min(plain.gettimeout() or patience, patience))
+            with unverified_context().wrap_socket(plain, server_hostname=host.strip("[]")):
+                return True
     except (OSError, ValueError):
         return False
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_GREETING_OF_TLS = b"\x16\x03"
+
 
 class Connection:
     """The server's end of one connection, with what scripts need."""
@@ -26,11 +28,14 @@ class Connection:
         return head + self.exactly(int(length[1]) if length else 0)
 
     def until(self, mark: bytes) -> bytes:
+        """Read up to the mark; b"" when the client has gone. One that greets in TLS is hung up on, as servers do."""
         while (place := self._waiting.find(mark)) < 0:
             block = self.socket.recv(65536)
             if not block:
                 return b""
             self._waiting += block
+            if self._waiting.startswith(_GREETING_OF_TLS):
+                raise ConnectionAbortedError
         return self._take(place + len(mark))
 
     def exactly(self, size: int) -> bytes:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import network
+from abq_data_entry.network.encryption import speaks_tls
 from abq_data_entry.network.rest_body import LARGEST_ANNOUNCED
 from tests.fixtures.servers import BundledServer
 
@@ -887,6 +888,13 @@ def test_plain_to_a_port_of_tls_is_said(at_login: bool, certificate: Path, extra
         with pytest.raises(network.requests.ConnectionError) as caught:
             network.upload_to_corporate_rest(extract, f"http://127.0.0.1:{port}/", login, "alice", SECRET, timeout=5)
     assert f"speaks TLS at port {port}: its address must begin with https://" in network.describe_failure(caught.value)
+
+
+def test_a_server_that_is_silent_at_the_greeting_of_tls_is_not_waited_for() -> None:
+    with serving(lambda connection: connection.stall()) as port:
+        start = time.monotonic()
+        assert not speaks_tls(lambda: socket.create_connection(("127.0.0.1", port), 30), "127.0.0.1", patience=0.2)
+        assert time.monotonic() - start < 10
 
 
 def test_a_ca_file_without_a_certificate_is_said(extract: Path, tmp_path: Path) -> None:

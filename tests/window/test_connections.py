@@ -14,6 +14,7 @@ from tests.fixtures.servers import BundledServer
 from tests.fixtures.window import Window
 from tests.network.faults import Connection, serving
 from tests.network.real_servers import free_port
+from tests.pace import patience
 from tests.window.test_tools import log_in, point_to
 
 SECRET = "correct horse"
@@ -80,7 +81,8 @@ def test_a_failure_says_what_to_do_and_is_checked_again(window: Window, all_well
     assert summary(shown).startswith("✗ One step failed") and str(shown.summary.cget("style")) == "Error.TLabel"
     point_to(window, abq_ftp_port=port)
     window.press("F5")
-    window.until(lambda: shown._running, "the second check")
+    # Not until it runs: on a busy machine it may be over by then.
+    window.until(lambda: not summary(shown).startswith("✗ One step failed"), "the second check")
     assert "failed" not in ended(window, shown)
     window.press("ctrl+shift+c")
     assert opened(window) is shown, "there is one such window"
@@ -132,7 +134,7 @@ def test_cancel_acts_at_once_on_a_server_that_stalls(window: Window, all_well: d
         window.press("Return")
         begun = time.monotonic()
         assert "Embedded database" in ended(window, shown)
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < patience(0.5)
     assert summary(shown).startswith("Cancelled")
     assert window.app.focus_get() is shown.buttons["Check Again"]
 

@@ -11,6 +11,7 @@ from abq_data_entry.models import SQLModel
 from tests.fixtures.cluster import OWNER, Cluster
 from tests.fixtures.window import Window
 from tests.models.records import record
+from tests.pace import patience
 from tests.window.test_login import type_login
 from tests.window.test_offline import trouble
 
@@ -39,7 +40,7 @@ def test_entry_goes_on_through_a_failover(
     servers.promote()
     promoted = time.monotonic()
     window.until(lambda: not trouble(window), "the new primary", 30)
-    assert time.monotonic() - promoted < AGAIN_SECONDS
+    assert time.monotonic() - promoted < patience(AGAIN_SECONDS)
     window.settle()
     window.fill_readings()
     window.save()
@@ -73,7 +74,7 @@ def test_entry_goes_on_when_the_primary_hangs(
         servers.promote()
         promoted = time.monotonic()
         window.until(lambda: not trouble(window), "the new primary", 60)
-        assert time.monotonic() - promoted < FROZEN_SECONDS
+        assert time.monotonic() - promoted < patience(FROZEN_SECONDS)
         window.settle()
         window.fill_readings()
         window.save()

@@ -244,7 +244,7 @@ def test_the_edit_menu_acts_on_the_focused_field(window: Window) -> None:
     menu.invoke("Cut")
     assert window.text(F.NOTES) == "" and window.app.clipboard_get().rstrip() == "dry leaves"
     menu.invoke("Paste")
-    assert window.text(F.NOTES) == "dry leaves"
+    window.until(lambda: window.text(F.NOTES) == "dry leaves", "what is pasted")
     menu.invoke("Undo")
     assert window.text(F.NOTES) == ""
     menu.invoke("Redo")

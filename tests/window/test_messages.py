@@ -40,8 +40,15 @@ def refuse_late(connection: Connection) -> None:
 def typing(window: Window, text: str, milliseconds: int) -> Iterator[Callable[[], bool]]:
     """Somebody types ``text`` with real keys, one each so many milliseconds; gives whether that is over."""
     process = subprocess.Popen(["xdotool", "type", "--delay", str(milliseconds), text])
+
+    def over() -> bool:
+        if process.poll() is None:
+            return False
+        window.take_keys()
+        return True
+
     try:
-        yield lambda: process.poll() is not None
+        yield over
     finally:
         process.wait()
 

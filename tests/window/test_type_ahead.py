@@ -287,8 +287,7 @@ def test_typed_on_after_a_save_that_stopped_at_an_error(window: Window, stored: 
     window.fill(Light="100.5")
     window.app.form.inputs[F.MEDIAN_HEIGHT].focus_set()
     hand = type_blindly(plot(1)[F.MEDIAN_HEIGHT] + "\n" + keys_of([plot(2)]))
-    window.until(lambda: hand.poll() is not None, "the last key")
-    window.app.update()
+    window.until_typed(hand)
     assert window.text(F.LIGHT) == "100.5" and line(window).text == f"{' ⏎ '.join(plot(2).values())} ⏎"
     window.app.form.inputs[F.LIGHT].focus_set()
     window.type("1.03")
@@ -397,7 +396,7 @@ def test_while_somebody_has_to_decide_what_is_typed_is_shown(window: Window, sto
     window.type(first[F.HUMIDITY])
     stored.save_record(record(Date=window.text(F.DATE), Plot="1", Fruit="8", Humidity="23.90"))
     hand = type_blindly("\n" + keys_of([{name: first[name] for name in VALUES[1:]}, plot(2)]))
-    window.until(lambda: hand.poll() is not None, "the last key")
+    window.until_typed(hand)
     text = f"{' ⏎ '.join(plot(2).values())} ⏎"
     window.until(lambda: line(window).text == text, "all that was typed")
     assert window.text(F.PLOT) == "1" and window.text(F.FRUIT) == first[F.FRUIT]
