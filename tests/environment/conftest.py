@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from abq_data_entry.environment.virtualenv import base_executable
 
@@ -58,6 +59,14 @@ class Checkout:
         """This process's environment without a display, and without what would reach another package index."""
         own = {key: value for key, value in os.environ.items() if key != "DISPLAY" and not key.startswith("PIP_")}
         return {**own, "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0", **more}
+
+    def give_environment(self, prepared: Path) -> Path:
+        """Let it have an environment that was made there by hand: a copy of the prepared one."""
+        environment = self.folder / ".venv"
+        shutil.copytree(prepared, environment, symlinks=True)
+        facts = environment / "pyvenv.cfg"
+        facts.write_text(facts.read_text("utf-8").replace(f"{prepared}.part", str(environment)), "utf-8")
+        return environment
 
     def require(self, version: str, digest: str | None = None) -> None:
         """Write a lock that wants this version of the package ``seedling``, which lies in the folder's own index."""
@@ -138,6 +147,19 @@ def checkout(tmp_path: Path) -> Checkout:
     made = Checkout(folder)
     made.require("1.0")
     return made
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with nothing but pip, made once for all workers; for copies only."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            unfinished = folder.with_name(f"{folder.name}.part")
+            subprocess.run([base_executable(), "-I", "-m", "venv", "--clear", str(unfinished)], check=True)
+            unfinished.rename(folder)
+    return folder
 
 
 @pytest.fixture

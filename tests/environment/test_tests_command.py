@@ -102,7 +102,8 @@ def test_a_worker_that_crashes_fails_its_test_alone(tmp_path: Path, order: tuple
     assert any(re.match(r"FAILED \S*test_crashing\.py::test_crash( |$)", each) for each in others), finished.stdout
 
 
-def test_workers_are_for_what_is_worth_it() -> None:
+def test_workers_are_for_what_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     several = ["-n", str(number_of_workers(len(os.sched_getaffinity(0))))] if sys.platform == "linux" else workers([])
 
     for much in ([], ["-x"], ["-m", "not demo"], ["tests/models"], ["tests/test_dates.py", "tests/test_fields.py"]):
@@ -144,3 +145,10 @@ def test_a_connection_in_the_fast_part_is_told(tmp_path: Path) -> None:
 
     assert finished.returncode == 1
     assert "needs the network, which tests/needs.py doesn't know" in finished.stdout
+
+
+def test_the_part_of_the_ordinary_user_is_there_and_has_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (part,) = re.findall(r"^part=\((.*)\)$", (ROOT / ".ci/run").read_text("utf-8"), re.MULTILINE)
+    assert [path for path in part.split() if not (ROOT / path).exists()] == []
+    assert workers(part.split()) != []

@@ -11,7 +11,6 @@ import pytest
 
 from abq_data_entry.environment import glance, progress
 from abq_data_entry.environment.glance import MARKER, STAMP
-from abq_data_entry.environment.virtualenv import base_executable
 from tests.network.certificates import authority
 
 from .conftest import ROOT, Checkout, answer, tls_listener
@@ -100,9 +99,8 @@ def test_an_environment_of_another_python_is_replaced(checkout: Checkout, other_
     assert theirs["base"] != sys.base_prefix
 
 
-def test_a_developers_own_environment_is_kept(checkout: Checkout) -> None:
-    environment = checkout.folder / ".venv"
-    subprocess.run([base_executable(), "-m", "venv", str(environment)], check=True, env=checkout.environment())
+def test_a_developers_own_environment_is_kept(checkout: Checkout, prepared: Path) -> None:
+    environment = checkout.give_environment(prepared)
     own = environment / "own file"
     own.touch()
 
@@ -138,7 +136,10 @@ def test_what_cannot_be_fetched_or_is_forged_is_told_in_one_line_and_never_taken
     assert not (environment / STAMP).exists()
 
 
-def test_a_network_that_shows_its_own_certificate_is_told_as_that(checkout: Checkout, tmp_path: Path) -> None:
+def test_a_network_that_shows_its_own_certificate_is_told_as_that(
+    checkout: Checkout, prepared: Path, tmp_path: Path
+) -> None:
+    checkout.give_environment(prepared)
     stranger = authority("Company Proxy", tmp_path)
     with tls_listener(stranger.issue("localhost")) as port:
         lock = checkout.folder / "requirements.lock"
@@ -161,7 +162,10 @@ def test_a_folder_with_a_colon_in_its_name_is_told(checkout: Checkout) -> None:
     assert len(started.stderr.splitlines()) == 1
 
 
-def test_nothing_of_an_installation_is_left_in_the_temporary_folder(checkout: Checkout, tmp_path: Path) -> None:
+def test_nothing_of_an_installation_is_left_in_the_temporary_folder(
+    checkout: Checkout, prepared: Path, tmp_path: Path
+) -> None:
+    checkout.give_environment(prepared)
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     checkout.require("2.0", digest="0" * 64)
