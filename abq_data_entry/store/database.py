@@ -2,7 +2,7 @@
 
 Whoever uses the file holds its lock, opens it, and closes it before the lock is given back. So nobody ever has it open
 while another one puts it aside or mends it, and its write-ahead log (sqlite.org/wal.html) never outlives a use, except
-after a kill; the next one takes that over. A use costs less than a millisecond besides its two syncs.
+after a kill; the next one takes that over. A change waits for five syncs of the disk.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import datetime
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from abq_data_entry.folders import made_durable
 from abq_data_entry.store import mending
 from abq_data_entry.store.errors import StoreBusy, StoreError, StoreNewer
 from abq_data_entry.store.filesystem import is_local
+from abq_data_entry.store.layout import Layout
 
 if TYPE_CHECKING:
     import sqlite3
@@ -42,22 +42,6 @@ Clock = Callable[[], datetime.datetime]
 def now() -> datetime.datetime:
     """The present moment, in UTC."""
     return datetime.datetime.now(datetime.timezone.utc)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What is in a file: `name` is what people call it, `version` its `user_version`, `tables` the statement of each.
-
-    `row` and `anchor` find what a damaged file holds where SQLite can't read it any more. Such a row is a JSON text
-    that begins with `anchor`, and its SHA-256 right behind it; `row` gives the table and the columns to insert. Then
-    all rows are put in the order of the key `moment` of their texts, where they have one.
-    """
-
-    name: str
-    version: int
-    tables: Mapping[str, str]
-    anchor: bytes
-    row: Callable[[str, str], tuple[str, dict[str, object]]]
 
 
 class _DamagedError(Exception):

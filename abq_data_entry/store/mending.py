@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abq_data_entry.folders import replacement, synced
+from abq_data_entry.store.layout import Layout
 
 if TYPE_CHECKING:
     import sqlite3
-
-    from abq_data_entry.store.database import Layout
 
 Row = Mapping[str, object]
 _FORMATS, _VERSION = slice(18, 20), slice(60, 64)  # of the file's header, sqlite.org/fileformat.html

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from abq_data_entry.store.database import Database, Layout
+from abq_data_entry.store.database import Database
+from abq_data_entry.store.layout import Layout
 
 _TABLES = {
     "drafts": """CREATE TABLE drafts (
