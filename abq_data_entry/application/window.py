@@ -37,6 +37,7 @@ from .entry import RecordEntry
 from .extract_days import ExtractDays
 from .following import Following
 from .font_keys import FontKeys
+from .idle_connections import IdleConnections
 from .keys import bind_all_keys
 from .layout import Layout
 from .messages import Messages
@@ -111,6 +112,7 @@ class Application(tk.Tk):
         self.connection = Connection(self, self._connected)
         self.which_database = WhichDatabase(self, self._open_database)
         self.reconnecting = Reconnecting(self)
+        self.idle_connections = IdleConnections(self)
         self.database_changes = DatabaseChanges(self)
         self.waiting = Waiting(self)
         self.offline = Offline(self)
@@ -415,6 +417,7 @@ class Application(tk.Tk):
         self.new_day.end()
         self.tools.backups.end()
         self.reconnecting.end()
+        self.idle_connections.end()
         self.waiting.end()
         self.offline.end()
         self.following.end()

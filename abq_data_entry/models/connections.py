@@ -58,6 +58,8 @@ class Connections:
         self._writing: set[int] = set()
         self._cancelling: dict[int, threading.Event] = {}
         self._processes: set[int] = set()
+        self._busy: dict[int, int] = {}
+        self._used: dict[int, float] = {}
         self._lock = threading.Lock()
         self.opened = Opened()
         """What was found when the latest connection was opened."""
@@ -90,6 +92,10 @@ class Connections:
         Raises `psycopg2.Error` as it is: who wrote the script knows what its errors mean; `ServerUnreachable` when the
         server has stopped answering.
         """
+        with self._in_use():
+            self._run_script(script)
+
+    def _run_script(self, script: str) -> None:
         connection = self._connection()
         path = f"SET LOCAL search_path = {self._session.path};" if self.opened.pooled else ""
         # In one message: so it is one session that does it, whoever lends it.
@@ -117,10 +123,11 @@ class Connections:
         if cancelling is not None:
             cancelling.wait()
         try:
-            try:
-                return self._attempt_write(work, limit)
-            except _TryAgain:
-                return self._attempt_write(work, limit)
+            with self._in_use():
+                try:
+                    return self._attempt_write(work, limit)
+                except _TryAgain:
+                    return self._attempt_write(work, limit)
         except _TryAgain as failure:
             raise failure.reason from failure.__cause__
         finally:
@@ -162,7 +169,35 @@ class Connections:
 
     def connect(self) -> None:
         """Open this thread's connection if it isn't."""
-        self._connection()
+        with self._in_use():
+            self._connection()
+
+    def close_idle(self, seconds: float, keep: int | None = None) -> int:
+        """Close the connections that their threads haven't used for so long, but for that of the server process `keep`;
+        each opens again with the next use. Returns how many."""
+        closed, now = 0, time.monotonic()
+        with self._lock:
+            for ident, connection in tuple(self._open.items()):
+                is_idle = ident not in self._busy and now - self._used.get(ident, now) >= seconds
+                if is_idle and not connection.closed and connection.info.backend_pid != keep:
+                    connection.close()
+                    closed += 1
+        return closed
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """Within the block the connection of this thread isn't idle."""
+        ident = threading.get_ident()
+        with self._lock:
+            self._busy[ident] = self._busy.get(ident, 0) + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._used[ident] = time.monotonic()
+                self._busy[ident] -= 1
+                if not self._busy[ident]:
+                    del self._busy[ident]
 
     def close(self) -> None:
         """Close the connections of all threads; they open again when needed. What is just read is broken off."""
@@ -186,11 +221,12 @@ class Connections:
                 raise self._described(error, wait) from None
 
     def _read(self, work: Callable[[Cursor], Result], limit: float | None, begin: str) -> Result:
-        try:
+        with self._in_use():
+            try:
+                return self._attempt_read(self._connection(), work, limit, begin)
+            except ServerUnreachable:
+                self._discard()
             return self._attempt_read(self._connection(), work, limit, begin)
-        except ServerUnreachable:
-            self._discard()
-        return self._attempt_read(self._connection(), work, limit, begin)
 
     def _attempt_read(
         self, connection: Connection, work: Callable[[Cursor], Result], limit: float | None, begin: str

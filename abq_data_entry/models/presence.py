@@ -35,6 +35,12 @@ class PresenceKeeper:
     def __init__(self) -> None:
         self._words: tuple[str, ...] = ()
         self._backend: int | None = None
+        self._is_there = False
+
+    @property
+    def process(self) -> int | None:
+        """The server process whose session tells where this window is; `None` where it is nowhere."""
+        return self._backend if self._is_there else None
 
     def hold(self, cursor: Cursor, key: Mapping[str, object], plot: int | None, who: str, workstation: str) -> None:
         """Say where this window is."""
@@ -56,6 +62,7 @@ class PresenceKeeper:
 
     def leave(self, cursor: Cursor) -> None:
         """Say that this window is nowhere."""
+        self._is_there = False
         for word in self._words:
             cursor.execute(_LEAVE, {"word": word})
 
@@ -65,7 +72,7 @@ class PresenceKeeper:
             self.leave(cursor)  # the server may not know yet that those connections were lost
             self._words = (*self._words[1 - _WORDS :], secrets.token_hex(16))
         cursor.execute(statement, {**values, "word": self._words[-1]})
-        self._backend = backend
+        self._backend, self._is_there = backend, True
 
     def present(self, cursor: Cursor, key: Mapping[str, object]) -> list[Presence]:
         """Return who is at that check."""
