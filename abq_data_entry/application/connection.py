@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..views import LoginDialog
+from .reconnecting import NoAnswer
 
 if TYPE_CHECKING:
     from ..models import DatabaseDamaged, SQLModel
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LOGIN = "Log in to the database"
+STARTING_MS = 4000  # so long the database on this computer may take to open before that is told
+PATIENCE = 3.0  # seconds that a server is waited for which takes no connection yet, before the window goes on without
+_KEPT = "What you save is kept on this computer until it does"
 Result = TypeVar("Result")
 
 
@@ -33,6 +37,7 @@ class Connection:
         self._login: tuple[str, str] | None = None
         self.is_opening = True
         """Whether the database is being opened, or somebody is asked for the login."""
+        self._timer = ""
         self._person = ""  # of the last login, also of one that was refused
         self._values: Mapping[str, str] = {}
 
@@ -81,7 +86,7 @@ class Connection:
         settings = self._values
         if settings["db_host"]:
             assert self._login is not None
-            return _open_configured(settings, *self._login)
+            return _open_configured(settings, *self._login, patience=0.0)
         return self._open_embedded(settings["db_name"])
 
     def connect(self) -> None:
@@ -93,9 +98,25 @@ class Connection:
             self._ask(settings, str(refused or ""), self._person)
         else:
             self._app.status.set("Opening the database…")
+            self._timer = self._app.after(STARTING_MS, self._say_starting)
             self._app.jobs.submit(
                 "database", self._open_embedded, settings["db_name"], done=self._opened, failed=self._embedded_failed
             )
+
+    def end(self) -> None:
+        """The window closes."""
+        if self._timer:
+            self._app.after_cancel(self._timer)
+            self._timer = ""
+
+    def _say_starting(self) -> None:
+        """It recovers from a crash, or is made: meanwhile the form works with the last known copy."""
+        self._timer = ""
+        told = "The database on this computer is just starting, after a crash perhaps, and takes nobody in yet"
+        self._app.reconnecting.lost(NoAnswer(f"{told}."), by_itself=False)  # it is being opened all the time
+        self._app.status.set(f"{told}. {_KEPT}")
+        self._app.record_list.page.show_message(f"{told}.")
+        self._app.offline.show_choices()
 
     def lasting(self, work: Callable[[], Result]) -> Result:
         """Run ``work`` on a worker thread; where our own server has gone, start it again and run it once more.
@@ -153,11 +174,13 @@ class Connection:
         return {name: str(variable.get()) for name, variable in self._app.settings.items()}
 
     def _opened(self, result: tuple[SQLModel, Any]) -> None:
+        self.end()
         self.is_opening = False
         self._connected(*result)
 
     def _embedded_failed(self, error: BaseException) -> None:
         log.error("the embedded database couldn't be opened", exc_info=error)
+        self.end()
         self.is_opening = False
         self._app.status.set("The database couldn't be opened. What you save is kept on this computer until it is")
         self._app.connection_lost(f"The database on this computer couldn't be opened.\n{error}", self.connect)
@@ -213,30 +236,36 @@ class Connection:
         )
 
     def _login_failed(self, settings: Mapping[str, str], error: BaseException, login: tuple[str, str]) -> None:
-        from ..models import ServerUnreachable
+        from ..models import ServerNotReady, ServerUnreachable
 
+        if isinstance(error, ServerNotReady):  # time heals it
+            self._work_without(error, login, str(error))
+            return
         log.warning("login failed: %s", type(error).__name__)
         self._login = None
         unreachable = isinstance(error, ServerUnreachable)
         without = (lambda: self._work_without(error, login)) if unreachable else None
         self._ask(settings, str(error), login[0], without)
 
-    def _work_without(self, error: BaseException, login: tuple[str, str]) -> None:
+    def _work_without(self, error: BaseException, login: tuple[str, str], told: str = "") -> None:
         """Go on with the last known copy; the login is kept in memory for when the server answers."""
         self._login, self.is_opening = login, False
-        self._app.status.set("Working without the database: what you save is kept on this computer until it is back")
+        self._app.status.set(f"{told} {_KEPT}" if told else
+            "Working without the database: what you save is kept on this computer until it is back")
         retry = self._app.messages.command(self._app.retry_database)
-        self._app.record_list.show_problem("The database is away: no records to list.", retry)
+        self._app.record_list.show_problem(told or "The database is away: no records to list.", retry)
         self._app.reconnecting.lost(error)
         self._app.offline.show_choices()
         self._app.checks.refresh()
 
 
-def _open_configured(settings: Mapping[str, str], username: str, password: str) -> tuple[SQLModel, Any]:
+def _open_configured(
+    settings: Mapping[str, str], username: str, password: str, patience: float = PATIENCE
+) -> tuple[SQLModel, Any]:
     from .. import postgres
 
     login = {"user": username, "password": password}
-    model, choices = open_database({**postgres.configured(settings), **login})
+    model, choices = open_database({**postgres.configured(settings), **login}, patience=patience)
     reading = postgres.reading(settings)
     if reading:
         model.read_history_at({**reading, **login})
@@ -250,17 +279,19 @@ def open_database(
     endpoint: Mapping[str, str],
     create: Callable[[], object] | None = None,
     before_migration: Callable[[int], object] | None = None,
+    patience: float | None = None,
 ) -> tuple[SQLModel, Any]:
     """Connect to ``endpoint``, bring its schema up to date, and read the lists.
 
     ``create()`` makes the database where it may be missing: the embedded server's first start. On a server that
     isn't ours nobody makes tables by logging in, perhaps into the wrong database: `SchemaMissing` says how to.
+    ``patience``: see `SQLModel.at`.
     """
     from ..models import SQLModel, schema
 
     if create is not None:
         create()
-    model = SQLModel.at(endpoint)
+    model = SQLModel.at(endpoint, patience)
     if create is None and not model.query("SELECT 1 WHERE to_regclass('plot_checks') IS NOT NULL"):
         model.connect()
     schema.prepare(endpoint, before_migration)

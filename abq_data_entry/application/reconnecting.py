@@ -116,7 +116,7 @@ class Reconnecting:
 
     def next_text(self) -> str:
         """When it is tried again, for people."""
-        if self._job is not None:
+        if self._job is not None or self._app.connection.is_opening:
             return "trying now…"
         return f"trying again in {math.ceil(self._retries.wait)} s" if self._timer else "not tried again by itself"
 

@@ -418,6 +418,7 @@ class Application(tk.Tk):
         self.tools.backups.end()
         self.reconnecting.end()
         self.idle_connections.end()
+        self.connection.end()
         self.waiting.end()
         self.offline.end()
         self.following.end()

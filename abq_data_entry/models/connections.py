@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, ServerUnreachable, TookTooLong
-from abq_data_entry.models.failures import describe_connection, describe_statement, is_lost, is_starting
+from abq_data_entry.models.failures import describe_connection, describe_statement, is_lost, is_not_ready
 from abq_data_entry.models.session import Opened, Session, read_all_dates
 from abq_data_entry.retrying import STARTING, Retries
 from abq_data_entry.waits import (
@@ -37,7 +37,9 @@ Result = TypeVar("Result")
 _DEFAULTS = {"connect_timeout": "10", "application_name": "ABQ Data Entry", "client_encoding": "UTF8"}
 if libpq_version() >= REQUIRE_AUTH_SINCE:
     _DEFAULTS["require_auth"] = REQUIRED_AUTHENTICATION
-_STARTING_PATIENCE = 15.0
+NOT_READY_PATIENCE = 15.0
+"""So many seconds a server that takes no connection yet is waited for, by who doesn't come back by itself."""
+
 _CANCEL_SECONDS = 2.0
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
@@ -48,7 +50,10 @@ class Connections:
     All methods raise `DatabaseError` or one of its kinds. `endpoint` holds libpq's keywords.
     """
 
-    def __init__(self, endpoint: Mapping[str, str]) -> None:
+    def __init__(self, endpoint: Mapping[str, str], patience: float | None = None) -> None:
+        """`patience`: how many seconds a server is waited for that takes no connection yet; not given: see above."""
+        self._patience = patience
+        self._gave_up = False
         self._session = Session(endpoint.get("options", ""))
         told = {**_DEFAULTS, **endpoint, "options": self._session.other_options}
         self.endpoint = {key: value for key, value in told.items() if value}
@@ -318,17 +323,21 @@ class Connections:
         return connection
 
     def _connect_patiently(self) -> Connection:
-        """Connect; a server that is just starting, after a crash say, is waited for."""
-        deadline = time.monotonic() + _STARTING_PATIENCE
+        """Connect; a server that takes no connection yet is waited for, but not again before it has taken one."""
+        patience = NOT_READY_PATIENCE if self._patience is None else self._patience
+        deadline = time.monotonic() + (0.0 if self._gave_up else patience)
         retries = Retries(STARTING)
         while True:
             try:
                 connection = psycopg2.connect(make_dsn(**self.endpoint))
                 connection.autocommit = True
                 read_all_dates(connection)
+                self._gave_up = False
                 return connection
             except psycopg2.Error as error:
-                if not is_starting(error) or time.monotonic() > deadline:
+                is_late = time.monotonic() >= deadline
+                if not is_not_ready(error) or is_late:
+                    self._gave_up = is_late
                     raise describe_connection(error, self.endpoint) from None
             time.sleep(retries.failed())
 

@@ -31,6 +31,10 @@ class ServerUnreachable(DatabaseError):
     """No server answered, or the connection was lost. Nothing of what was asked is known to be done."""
 
 
+class ServerNotReady(ServerUnreachable):
+    """The server is there and takes no connection yet: it is starting or recovering, or has too many."""
+
+
 class OutcomeUnknown(ServerUnreachable):
     """The connection was lost during the commit: the write may or may not be done. To write again is safe."""
 

@@ -15,6 +15,7 @@ from abq_data_entry.models.errors import (
     RecordInvalid,
     RightsMissing,
     SchemaMissing,
+    ServerNotReady,
     ServerUnreachable,
     WindowOutdated,
     WritesRefused,
@@ -41,6 +42,8 @@ _OTHER_LAB = "This login doesn't belong to that lab, and nothing was saved. {ask
 
 _DAMAGED = "The database reports that its files are damaged. {ask} before anything else is saved."
 
+_TOO_MANY = "The database has too many connections at the moment, and takes nobody else in."
+
 # By SQLSTATE, the longest beginning first (PostgreSQL manual, appendix A).
 _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("AB004", WindowOutdated, "The database was brought to a newer version meanwhile. Close this window and install the"
@@ -50,7 +53,7 @@ _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("42703", SchemaMissing, "The tables in this database are of an older version: {apply}."),
     ("3F000", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
     ("53100", WritesRefused, "The disk of the database is full. {ask} to make room."),
-    ("53300", ServerUnreachable, "The database has too many connections at the moment. Try again in a minute."),
+    ("53300", ServerNotReady, _TOO_MANY),
     ("53", WritesRefused, "The database has run out of memory. {ask} if that lasts."),
     ("57014", QueryCancelled, "The query was cancelled."),
     ("57", ServerUnreachable, "The database is shutting down or starting. Try again in a moment."),
@@ -66,10 +69,11 @@ _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
 )
 
 _STARTING = r"starting up|not yet accepting|recovery mode"  # after a crash, too
+_FULL = r"too many (clients|connections)|remaining connection slots|no more connections allowed"
 
 # libpq gives no SQLSTATE for a failed login, so its words have to do; only the first host that answered counts.
 _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
-    (_STARTING, ServerUnreachable, "The database is just starting. It is tried again in a moment."),
+    (_STARTING, ServerNotReady, "The database is just starting, after a crash perhaps, and takes nobody in yet."),
     (r"shutting down|not accepting", ServerUnreachable, "The database is shutting down. Try again in a moment."),
     (r"authentication method requirement", LoginFailed,
      "The server asks for the password in a form that could be read or used by others (clear or MD5), so it was not"
@@ -89,8 +93,7 @@ _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     (r"database .* does not exist", SchemaMissing,
      "There is no database {database} on this server. {ask} to create it: `createdb {database}`, then apply"
      " create_db.sql."),
-    (r"too many (clients|connections)|remaining connection slots", ServerUnreachable,
-     "The database has too many connections at the moment. Try again in a minute."),
+    (_FULL, ServerNotReady, _TOO_MANY),
     (r"root certificate file .* does not exist|could not read root certificate", ServerUnreachable,
      "The file of certificate authorities {root} is missing or can't be read: check the setting db_sslrootcert."),
     (r"does not match host name", ServerUnreachable,
@@ -158,9 +161,10 @@ def is_lost(error: psycopg2.Error) -> bool:
     return state.startswith(("08", "57P", "25P03"))
 
 
-def is_starting(error: psycopg2.Error) -> bool:
-    """Tell whether a connection was refused by a server that is on its way: starting, or recovering from a crash."""
-    return re.search(_STARTING, str(error)) is not None
+def is_not_ready(error: psycopg2.Error) -> bool:
+    """Tell whether a connection was refused by a server that will take one soon: it is starting, or recovering from a
+    crash, or has too many at the moment."""
+    return re.search(f"{_STARTING}|{_FULL}", str(error), re.IGNORECASE) is not None
 
 
 def without_secrets(text: str, endpoint: Mapping[str, str]) -> str:

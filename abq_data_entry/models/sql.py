@@ -73,10 +73,13 @@ class SQLModel(Corrections):
         self._direct: Connections | None = None
 
     @classmethod
-    def at(cls, endpoint: Mapping[str, str]) -> SQLModel:
-        """Return the model of the database at an endpoint of `postgres`, which holds libpq's keywords."""
+    def at(cls, endpoint: Mapping[str, str], patience: float | None = None) -> SQLModel:
+        """Return the model of the database at an endpoint of `postgres`, which holds libpq's keywords.
+
+        `patience`: how many seconds a server is waited for that takes no connection yet (not given: 15).
+        """
         model = cls()
-        model._connections = Connections(endpoint)
+        model._connections = Connections(endpoint, patience)
         return model
 
     def connect(self) -> None:

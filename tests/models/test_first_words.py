@@ -15,6 +15,7 @@ from abq_data_entry.models import (
     LoginFailed,
     RightsMissing,
     SchemaMissing,
+    ServerNotReady,
     ServerUnreachable,
     SQLModel,
     failures,
@@ -116,8 +117,13 @@ WORDS = {
     "server does not support SSL, but SSL was required": (ServerUnreachable, "offers no encryption"),
     'FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "x", database "abq", no encryption': (
         LoginFailed, "with encryption only"),
-    "FATAL:  the database system is not yet accepting connections": (ServerUnreachable, "just starting"),
-    "FATAL:  the database system is in recovery mode": (ServerUnreachable, "just starting"),
+    "FATAL:  the database system is not yet accepting connections": (ServerNotReady, "just starting"),
+    "FATAL:  the database system is in recovery mode": (ServerNotReady, "just starting"),
+    "FATAL:  sorry, too many clients already": (ServerNotReady, "too many connections"),
+    "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute": (
+        ServerNotReady, "too many connections"),
+    'FATAL:  too many connections for role "x"': (ServerNotReady, "too many connections"),
+    "FATAL:  no more connections allowed (max_client_conn)": (ServerNotReady, "too many connections"),
     'FATAL:  password authentication failed for user "x"': (LoginFailed, "is wrong"),
     'FATAL:  LDAP authentication failed for user "x"': (LoginFailed, "refused the login"),
     "FATAL:  unsupported startup parameter: options": (ServerUnreachable, "pooler"),

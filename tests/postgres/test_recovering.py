@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the servers of 
 ROWS = 400_000
 _MADE = "CREATE TABLE much (number integer, text text)"  # by itself: else its rows needn't be in the WAL
 _MUCH = f"INSERT INTO much SELECT number, repeat(md5(number::text), 8) FROM generate_series(1, {ROWS}) number"
-SAID = "The database is just starting. It is tried again in a moment."
+SAID = "The database is just starting, after a crash perhaps, and takes nobody in yet."
 
 
 def freeze_recovery(folder: Path, after: int = 0) -> psutil.Process:
@@ -75,7 +75,7 @@ def test_a_server_killed_while_it_recovers_is_told_as_starting_and_waited_for(
         start(single)
         recovering = freeze_recovery(single.folder)
         with monkeypatch.context() as patch, pytest.raises(ServerUnreachable) as caught:
-            patch.setattr(connections, "_STARTING_PATIENCE", 0.5)
+            patch.setattr(connections, "NOT_READY_PATIENCE", 0.5)
             model.query("SELECT count(*) FROM much")
         assert str(caught.value) == SAID
     answers: list[object] = []

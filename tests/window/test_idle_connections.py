@@ -58,9 +58,10 @@ def test_what_is_not_used_is_closed_and_opened_again_unnoticed(
     assert node.execute(LISTENING) == [(1,)]
     model = window.app.data_model
     assert model is not None
-    date, time, lab = window.app.form.check.key
+    check = window.app.form.check.key
+    assert check is not None
     with_others = SQLModel.at(node.endpoint())
-    assert [each.plot for each in with_others.get_presence(date, time, lab)] == [2]
+    assert [each.plot for each in with_others.get_presence(*check)] == [2]
     with_others.close()
     for _ in range(2):
         window.fill_readings()
