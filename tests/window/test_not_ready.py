@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from abq_data_entry import postgres
@@ -50,6 +50,12 @@ def opened(node: Node, settings: dict[str, Any], open_window: Callable[[], Windo
     return open_window
 
 
+def database_of(window: Window) -> SQLModel:
+    model = window.app.data_model
+    assert model is not None
+    return model
+
+
 def works_meanwhile(window: Window, told: str, ready: Callable[[], object]) -> None:
     """What is saved waits on this computer, nobody is asked anything, and later the database has it."""
     window.until(lambda: told in window.app.status.get(), f"{told!r}")
@@ -64,9 +70,7 @@ def works_meanwhile(window: Window, told: str, ready: Callable[[], object]) -> N
     window.until(lambda: not window.app.waiting.entries, "the record in the database", 60)
     window.settle()
     assert not window.dialogs
-    model = window.app.data_model
-    assert model is not None
-    assert [each["Plot"] for each in model.get_all_records()] == [1]
+    assert [each["Plot"] for each in database_of(window).get_all_records()] == [1]
 
 
 def test_a_server_that_recovers(node: Node, opened: Callable[[], Window]) -> None:
