@@ -94,6 +94,21 @@ def test_images_are_used_and_small() -> None:
     assert all(image.suffix == ".png" and image.stat().st_size <= LARGEST_IMAGE for image in images)
 
 
+COMMANDS = {
+    "abq-data-entry", "/usr/local/bin/abq-data-entry", "python3", ".venv/bin/python", "psql", "createuser",
+    "createdb", "keyring", "git", "cd", "uv", "pipx", "schtasks", "sudo", ".ci/tk9",
+}  # fmt: skip
+"""How the lines of a block without a language may begin; tests/documents types them."""
+
+
+@each_document
+def test_a_block_without_a_language_holds_commands(document: Path) -> None:
+    lines = [line.strip() for block in blocks(document, "") for line in block.splitlines() if line.strip()]
+    lines = [re.sub(r"^(?:[\d*/,-]+ +){5}", "", line) for line in lines]
+    found = {re.sub(r"^(?:[A-Z_]+=\S+ )+", "", line).split()[0] for line in lines}
+    assert found <= COMMANDS, "a block of output or of a file is of the language `text`"
+
+
 # -- names and lines of the code ------------------------------------------------------------------------------
 
 

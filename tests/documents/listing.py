@@ -79,6 +79,7 @@ RUN_ELSEWHERE = {
     "python3 -m benchmarks": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only patroni": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only trips": "tests/test_benchmarks.py",
+    "python3 -m benchmarks --only room": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only failover,patroni": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only trust,server,outbox": "tests/test_benchmarks.py",
     "python3 sample_http_server.py": "tests/servers/test_sample_http_server.py",

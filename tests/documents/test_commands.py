@@ -73,17 +73,6 @@ def test_every_block_is_of_a_kind_that_is_known() -> None:
     assert kinds <= set(listing.KINDS)
 
 
-def test_every_command_begins_with_a_program_that_is_known() -> None:
-    """A block without a language holds commands: an output or a file in it would be typed."""
-    programs = {
-        "abq-data-entry", "/usr/local/bin/abq-data-entry", "python3", ".venv/bin/python", "psql", "createuser",
-        "createdb", "keyring", "git", "cd", "uv", "pipx", "schtasks", "sudo", ".ci/tk9",
-    }  # fmt: skip
-    lines = [line for document in DOCUMENTS for block in blocks(document, "") for line in listing.commands_in(block)]
-    first = {next(word for word in shlex.split(line) if "=" not in word) for line in lines}
-    assert first <= programs, "a block of output or of a file is of the language `text`"
-
-
 def test_lines_of_the_clock_have_absolute_paths() -> None:
     assert len(listing.timed()) >= 5
     for line in listing.timed():
