@@ -60,7 +60,9 @@ def test_each_row_quotes_a_message() -> None:
 
 def said_by_the_code(quote: str) -> bool:
     """Whether a text in the code says it, with anything in the quote's braces and in the text's gaps."""
-    return any(pattern(quote).search(each) or _across_gaps(quote, each) for each in texts())
+    names = [each for each in texts() if len(each) > 12 and quote.startswith(f"{each} ")]
+    named = [name + each[1:] for each in texts() if each.startswith(_GAP) for name in names]  # of one file, of another
+    return any(pattern(quote).search(each) or _across_gaps(quote, each) for each in (*texts(), *named))
 
 
 def _across_gaps(quote: str, text: str) -> bool:
