@@ -62,6 +62,8 @@ def make_callbacks(application: Application) -> dict[str, Callable[..., object]]
         **{name: command(callback) for name, callback in guarded.items()},
         "update_weather_data": application.update_weather_data,
         **{f"upload_to_corporate_{kind}": partial(application.upload, kind) for kind in KINDS},
+        "upload_to_corporate_rest": application.upload_to_corporate_rest,  # scripts know these as methods
+        "upload_to_corporate_ftp": application.upload_to_corporate_ftp,
     }
 
 
