@@ -29,6 +29,7 @@ import importlib.metadata, json, sys
 def main(argv):
     packages = {each.metadata["Name"]: each.version for each in importlib.metadata.distributions()}
     print(json.dumps({"prefix": sys.prefix, "base": sys.base_prefix, "argv": argv,
+                      "version": sys.version.split()[0],
                       "seedling": packages.get("seedling")}))
     return 7 if argv[:1] == ["seven"] else 0
 """

@@ -125,7 +125,8 @@ def test_one_without_any_passive_mode_names_the_setting(trusted: Authority, extr
     with running("vsftpd", trusted, "pasv_enable=NO") as server:
         error = failure(server, extract, trusted)
         told = describe_failure(error)
-        assert "passive" in told and "abq_ftp_passive" in told and "Permission denied" in told
+        assert "passive" in told and "abq_ftp_passive" in told
+        assert re.search(r"\nThe server said: (Permission denied|Command not implemented)", told)  # by its version
         assert not is_transient(error)
         send(server, extract, trusted, passive=False)
         assert [path.name for path in server.folder.iterdir()] == [extract.name]

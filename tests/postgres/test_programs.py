@@ -37,6 +37,7 @@ def test_none_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_machines_own_postgresql(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_of_the_wheel", lambda: None)
+    monkeypatch.setattr(programs, "_of_the_second_wheel", list)
     try:
         postgres.binaries()
     except postgres.PostgresError:
