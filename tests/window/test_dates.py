@@ -295,7 +295,7 @@ def test_an_opened_record_and_a_date_that_filled_itself_are_not_asked_about(date
     stored.save_record(record(1, "2026-10-01"))
     dated.fill(Date="2026-10-01")
     dated.begin_check()
-    dated.app.form._keep_date()
+    dated.app.form._dates.keep()
     open_plot(dated, 1)
     assert line(dated).text == ""
     dated.app.callbacks["new_record"]()

@@ -271,10 +271,10 @@ def test_the_form_flows_into_the_width_that_is_there(
     window.begin_check()
     form = window.app.form
     strip = form._check_panel._strip
-    scrolled = window.app.form.room
+    scrolled, body = form.room, form._layout.body
 
     def fits() -> bool:
-        return scrolled.inside.winfo_width() >= form._body.winfo_reqwidth() and not scrolled._across.winfo_manager()
+        return scrolled.inside.winfo_width() >= body.winfo_reqwidth() and not scrolled._across.winfo_manager()
 
     window.until(fits, "the form in the width of the window")
     assert len({form.inputs[name].winfo_rootx() for name in (F.HUMIDITY, F.PLANTS, F.MIN_HEIGHT)}) == columns
