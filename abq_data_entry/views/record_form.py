@@ -30,11 +30,13 @@ from .form_content import FormContent
 from .form_keys import FormKeys
 from .form_layout import FormLayout
 from .half_typed import HalfTyped
+from .known_check import KnownCheck
 from .opened_record import OpenedRecord
+from .opening import Opening
 from .person import Person
 from .plot_panel import PlotPanel
 from .reason import ReasonLine, is_wanted
-from .record_inputs import CHECK_FIELDS, HEIGHTS, CheckKey, Record, RecordInputs, RecordKey
+from .record_inputs import HEIGHTS, CheckKey, Record, RecordInputs, RecordKey
 from .save_bar import SaveBar
 from .saving import Saving
 from .technician_line import KEY as WHOLE_CHECK_KEY
@@ -59,12 +61,7 @@ class DataRecordForm(ttk.Frame):
     ) -> None:
         super().__init__(parent)
         self._callbacks, self._today, self._settings = callbacks, today, settings
-        self._technician = ("", False)
-        self._plots: Mapping[str, tuple[int, ...]] = {}
-        self._may_not = ""
         self._before_strip: FieldInput | None = None
-        self.closed: RecordKey | None = None
-        """The plot that the form is at, though its record couldn't be opened."""
         self.inputs = RecordInputs(DateReader(today, month_first))
         self.content = FormContent(self.inputs)
         self.choices = self.inputs.choices
@@ -85,6 +82,27 @@ class DataRecordForm(ttk.Frame):
             self.advance(name)
 
         self._awaiting = Awaiting(content, lambda: self.type_ahead, advance, fills_itself)
+        self._known = KnownCheck(
+            content,
+            self._autofill,
+            self._awaiting,
+            lambda: self.type_ahead,
+            callbacks.check_chosen,
+            lambda plot: self.begin_new(plot=plot),
+            lambda: self._half_typed.show_of_plot(),
+            lambda: self.focus_first_empty(),
+            self._refresh,
+        )
+        self._opening = Opening(
+            content,
+            self._autofill,
+            self._today,
+            self._check_changed,
+            self._fill_seed_sample,
+            self._refresh,
+            self._close_fields,
+            lambda: self._half_typed.show_of_plot(),
+        )
         self._person = Person(
             content,
             callbacks.confirmed,
@@ -105,7 +123,7 @@ class DataRecordForm(ttk.Frame):
             self.fill,
             self._fill_seed_sample,
             lambda: self.person,
-            self._open_fields,
+            self._opening.open_fields,
         )
         self._saving = Saving(
             content,
@@ -158,7 +176,7 @@ class DataRecordForm(ttk.Frame):
         technician.bind("<<ComboboxSelected>>", lambda _event: self.confirm_technician(), add=True)
         self.inputs[F.PLOT].editor.bind("<<Left>>", lambda _event: self._half_typed.show_of_plot())
         self.inputs[F.PLOT].objection = lambda: self._half_typed.objection
-        self.inputs[F.LAB].objection = lambda: self._no_plots
+        self.inputs[F.LAB].objection = lambda: self._known.objection
         date.bind("<<Left>>", lambda _event: self._dates.show())
         date.bind("<<PrevWindow>>", lambda _event: "break" if self.focus_strip() else None)
         window = self.winfo_toplevel()
@@ -257,8 +275,8 @@ class DataRecordForm(ttk.Frame):
     ) -> None:
         """The lists as the database has them now; ``seed_samples`` by lab and plot."""
         self.choices.update({F.TECHNICIAN: technicians, F.LAB: labs})
-        self._plots, self._autofill.seed_samples = plots, seed_samples
-        self._show_plots_of_lab()
+        self._known.plots, self._autofill.seed_samples = plots, seed_samples
+        self._known.show_plots_of_lab()
         self._fill_seed_sample()
         is_confirmed = self._person.is_confirmed
         wrong = self._awaiting.check_lists()
@@ -269,48 +287,23 @@ class DataRecordForm(ttk.Frame):
 
     def show_check(self, view: CheckView) -> None:
         """What the database knows of the check; dropped when the user has gone on to another one."""
-        if view.key != self.check_key:
-            return
-        # Only the first answer fills fields and moves the focus: what others record later moves nothing.
-        first = self.check.key != view.key or not self.check.known
-        is_back = bool(self.check.known_at) and not view.known_at
-        self.check = view
-        if self.content.opened is None and first:
-            self._autofill.technician(view, self.person)
-        plot = self.inputs[F.PLOT]
-        # Readings that are being typed keep their plot, even if somebody else was quicker with it.
-        if self.content.opened is None and not self.changed and (not plot.text or (first and plot.filled_by_itself)):
-            self._autofill.plot(view)
-            self._half_typed.show_of_plot()
-        focused = self.focused
-        is_filled = focused is not None and focused.name in (F.TECHNICIAN, F.PLOT) and focused.filled_by_itself
-        if first and is_filled and not self._awaiting.is_waiting:
-            self.focus_first_empty()  # whoever was quicker than the database isn't left in a filled field
-        self._refresh()
-        self._awaiting.go_on()
-        at = self.inputs.value(F.PLOT)
-        if is_back and isinstance(at, int) and at in view.recorded:
-            self.give_way(at)  # a colleague has recorded it while the database was away
+        self._known.show(view, self.person)
 
     def show_others(self, key: CheckKey, others: tuple[Entering, ...]) -> None:
         """Who else is entering the check ``key`` now."""
-        if key == self.check.key and others != self.check.others:
-            self.check = self.check._replace(others=others)
-            self._refresh()
+        self._known.show_others(key, others)
+
+    def show_waiting(self, keys: Collection[RecordKey]) -> None:
+        """These records wait on this computer for the database."""
+        self._known.show_waiting(keys)
 
     def give_way(self, plot: int) -> bool:
         """Somebody else was quicker with that plot: on to the next one, unless it was asked for or typed into."""
-        filled = self.inputs[F.PLOT].filled_by_itself
-        under_way = self.changed or self.saving or (self.type_ahead.is_busy and not self._awaiting.claims)
-        if self.content.opened is not None or under_way or not filled or self.inputs.value(F.PLOT) != plot:
-            return False
-        focused = self.focused
-        self.begin_new(plot=self.check.next_missing(plot))
-        if focused is not None and focused.name not in CHECK_FIELDS:
-            self.focus_first_empty()
-        if self.check.key is not None:
-            self.type_ahead.refused([(*self.check.key, plot)])  # who is typing already means the other plot
-        return True
+        return self._known.give_way(plot)
+
+    def plots_after(self, plot: int) -> tuple[int, ...]:
+        """The plots of the check that are missing beside that one, in the order in which they come after it."""
+        return self._known.plots_after(plot)
 
     def claim_answered(self) -> None:
         """Whose the plot is, is known: on with what was typed meanwhile."""
@@ -318,37 +311,28 @@ class DataRecordForm(ttk.Frame):
 
     def show_changed(self, key: RecordKey, by: str) -> None:
         """``by`` has saved the record ``key``: say so while it is being corrected here."""
-        if self.content.opened is not None and self.content.opened.key == key:
-            named = "You (in another window)" if by and by == self.person else by
-            self.content.opened = self.content.opened._replace(changed_by=named)
-            self._refresh()
+        self._opening.show_changed(key, by, self.person)
 
     def show_gone(self, key: RecordKey, how: str) -> None:
         """The record ``key`` was withdrawn or moved, and ``how`` says by whom: say so while it is open here."""
-        if self.content.opened is not None and self.content.opened.key == key:
-            self.content.opened = self.content.opened._replace(gone=how)
-            self._refresh()
+        self._opening.show_gone(key, how)
 
     def make_new(self) -> None:
         """The opened record has gone: what stands here is a new one, of whoever sits here."""
-        self.content.opened = None
-        self.inputs.of_record = {}
-        self.inputs[F.TECHNICIAN].fill(self.person or self._technician[0], by_itself=True)
-        self._refresh()
+        self._opening.make_new(self.person)
 
     def show_read_only(self, sentence: str) -> None:
         """Records can only be looked at, and ``sentence`` says why; an empty one: they can be entered."""
-        self._may_not = sentence
-        if self.closed is None and bool(sentence) != self.inputs.read_only:
-            self._close_fields(sentence)
+        self._opening.show_read_only(sentence)
+
+    @property
+    def closed(self) -> RecordKey | None:
+        """The plot that the form is at, though its record couldn't be opened."""
+        return self._opening.closed
 
     def show_closed(self, key: RecordKey, sentence: str) -> None:
         """Be at that plot, whose record couldn't be opened; ``sentence`` says why. Nothing can be typed there."""
-        if key[:3] != self.check_key:
-            self.set_check(*key[:3])
-        self.begin_new(plot=key[3], asked=True)
-        self.closed = key
-        self._close_fields(sentence)
+        self._opening.show_closed(key, sentence)
         self._plot_panel.focus_open()
 
     def _close_fields(self, sentence: str) -> None:
@@ -357,69 +341,19 @@ class DataRecordForm(ttk.Frame):
         self.save_bar.show_read_only(bool(sentence))
         self._refresh()
 
-    def _open_fields(self) -> None:
-        """Another plot than the closed one is shown."""
-        if self.closed is not None:
-            self.closed = None
-            self._close_fields(self._may_not)
-
     def open_record(self, record: Mapping[str, object], version: int | None = None, known_at: str = "") -> None:
         """Show a saved record for correction; ``version`` is the one that a save expects to find. ``known_at`` says
         of a copy when this computer learned of it."""
-        self._open_fields()
-        technician = self.inputs[F.TECHNICIAN]
-        if self.content.opened is None:
-            self._technician = (technician.text, technician.filled_by_itself)
-        self.content.is_loading = True
-        self.inputs.of_record = record
-        self.inputs.fill(
-            {name: fields.format_value(each.field, record.get(name)) for name, each in self.inputs.items()}
-        )
-        self.content.is_loading = False
-        self.inputs.forget_readings()
-        self.inputs.apply_fault()
-        key = self.key
-        self.content.opened = None if key is None else OpenedRecord(key, self.texts(), version, known_at=known_at)
-        self._check_changed()
-        self._refresh()
+        self._opening.open(record, version, known_at)
 
     def begin_new(self, plot: int | None = None, all_fields: bool = False, asked: bool = False) -> None:
         """Begin a new record: the check's fields stay (``all_fields``: they are cleared too). ``asked``: somebody
         wants this very plot."""
-        self._open_fields()
-        self.content.is_loading = True
-        if self.content.opened is not None:
-            # Whoever sits here is the one from before, not the one whose record was looked at.
-            self.inputs[F.TECHNICIAN].fill(*self._technician)
-        self.content.opened = None
-        self.inputs.of_record = {}
-        stay = () if all_fields or not self._autofill.sheet_data else CHECK_FIELDS
-        for name, each in self.inputs.items():
-            if name not in stay:
-                each.fill("")
-            each.show_error("")
-        self._autofill.date()
-        self.inputs.forget_readings()
-        self.inputs.apply_fault()
-        if plot is not None:
-            self.inputs[F.PLOT].fill(str(plot), by_itself=not asked)
-        else:
-            self._check_changed()
-            self._autofill.plot(self.check)
-        self._fill_seed_sample()
-        self.content.is_loading = False
-        self._refresh()
-        self._half_typed.show_of_plot()
+        self._opening.begin_new(plot, all_fields, asked)
 
     def set_check(self, date: datetime.date, time: str, lab: str) -> None:
         """Go to another check with a new record."""
-        same_day = self.inputs.value(F.DATE) == date and self.inputs[F.DATE].filled_by_itself
-        self.content.is_loading = True
-        for name, text in ((F.DATE, date.isoformat()), (F.TIME, time), (F.LAB, lab)):
-            self.inputs[name].fill(text, by_itself=same_day and name == F.DATE)
-        for name in (F.PLOT, F.TECHNICIAN):
-            self.inputs[name].filled_by_itself = True
-        self.begin_new()
+        self._opening.set_check(date, time, lab)
 
     def begin_day(self, *, leave_check: bool = False) -> bool:
         """Midnight has passed: a date that filled itself becomes today's.
@@ -427,26 +361,11 @@ class DataRecordForm(ttk.Frame):
         A check that was begun keeps its own, unless it is to be left. Returns whether the form has the date it should
         have.
         """
-        date, today = self.inputs[F.DATE], self._today().isoformat()
-        if not date.filled_by_itself or date.text == today:
-            return True
-        under_way = bool(self.check.recorded) and not (self.check.complete and self.check.following is None)
-        under_way = under_way and not leave_check
-        if self.changed or self.saving or self.content.opened is not None or under_way:
-            return False
-        date.fill(today, by_itself=True)
-        self._check_changed()
-        self._refresh()
-        return True
+        return self._opening.begin_day(leave_check)
 
     def offer_day(self, offer: DayOffer | None) -> None:
         """Offer beside the check to go on to today; None: nothing is offered any more."""
         self._check_panel.offer_day(offer)
-
-    def plots_after(self, plot: int) -> tuple[int, ...]:
-        """The plots of the check that are missing beside that one, in the order in which they come after it."""
-        later = [each for each in self.check.plots if each > plot] + [each for each in self.check.plots if each < plot]
-        return tuple(each for each in later if each not in self.check.recorded)
 
     def saved(self, record: Mapping[str, Any], claimed: int | None = None, leaves: bool = False) -> None:
         """The record is in the database: go on to the next plot that isn't recorded. ``claimed`` is the one that the
@@ -459,13 +378,6 @@ class DataRecordForm(ttk.Frame):
         self.begin_new(plot=self._saving.saved(record, claimed))
         self.focus_first_empty()
         self.type_ahead.accepted(leaves)
-
-    def show_waiting(self, keys: Collection[RecordKey]) -> None:
-        """These records wait on this computer for the database."""
-        waiting = frozenset(plot for *check, plot in keys if tuple(check) == self.check.key)
-        if waiting != self.check.waiting:
-            self.check = self.check._replace(waiting=waiting)
-            self._refresh()
 
     def save_failed(self, errors: Mapping[str, str] | None = None) -> None:
         """The record is not saved: all stays as it was typed; ``errors`` by field name."""
@@ -586,11 +498,7 @@ class DataRecordForm(ttk.Frame):
 
     def discard(self) -> None:
         """Give up what was typed: the saved record as it was, or the same plot, empty."""
-        opened, plot = self.content.opened, self.inputs.value(F.PLOT)
-        if opened is not None:
-            self.open_record(opened.values(), opened.version)
-        else:
-            self.begin_new(plot=plot if isinstance(plot, int) else None)
+        self._opening.discard()
 
     def focus_key(self) -> None:
         """Put the focus on the first field that is missing for the form to be of a certain plot."""
@@ -601,20 +509,9 @@ class DataRecordForm(ttk.Frame):
         """
         return self._half_typed.next_plot()
 
-    @property
-    def _no_plots(self) -> str:
-        """In words, that nothing can be recorded in the lab; else empty."""
-        lab = self.inputs.value(F.LAB)
-        empty = isinstance(lab, str) and not self.content.corrects and self.choices.get(F.PLOT) == ()
-        return f"Lab {lab} has no plots: a supervisor adds them (Tools ‣ Technicians, Labs and Plots)" if empty else ""
-
     def leave(self) -> None:
         """What is half typed is kept elsewhere: the form is of no plot until it is told which one comes."""
-        if self.content.opened is not None:
-            self.inputs[F.TECHNICIAN].fill(*self._technician)
-            self.content.opened = None
-        self.content.empty_plot()
-        self._refresh()
+        self._opening.leave()
 
     # -- inside ---------------------------------------------------------------------------------------
 
@@ -668,20 +565,8 @@ class DataRecordForm(ttk.Frame):
         self._callbacks.edited()
 
     def _check_changed(self) -> None:
-        self._show_plots_of_lab()
-        key = self.check_key
         self._half_typed.note_check()
-        if key != self.check.key:
-            self.check = CheckView(key=key, plots=self._plots.get(key[2], ()) if key else ())
-            if key is not None:
-                self._callbacks.check_chosen(*key)
-
-    def _show_plots_of_lab(self) -> None:
-        lab, are_known = self.inputs.value(F.LAB), self.choices.get(F.LAB) is not None
-        plots = self._plots.get(lab, () if are_known else None) if isinstance(lab, str) else None
-        self.choices[F.PLOT] = plots
-        if self.check.key is not None and plots is not None:
-            self.check = self.check.with_plots(plots)
+        self._known.changed()
 
     def _fill_seed_sample(self) -> None:
         saved = "" if self.content.opened is None else self.content.opened.texts.get(F.SEED_SAMPLE, "")
