@@ -13,6 +13,7 @@ import pytest
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.widgets import clipboard
 from tests.fixtures.clipboard import Owner
+from tests.fixtures.cluster import wait_until
 from tests.fixtures.window import Window
 from tests.pace import patience
 
@@ -121,7 +122,7 @@ def test_tks_own_pastes(root: tk.Tk, clipboard_owner: Owners, kind: str) -> None
     owner = clipboard_owner("24.09")
     widget.insert(tk.INSERT, "a ")
     widget.event_generate("<<Paste>>")
-    assert text() == "a 24.09"
+    wait_until(lambda: root.update() or text() == "a 24.09", "what is pasted")  # type: ignore[func-returns-value]
     # A stopped owner: nothing comes, and nothing waits.
     owner.stop()
     begin = time.monotonic()
