@@ -26,6 +26,10 @@ _MISSING = """
         AND attname = wanted.column_name AND NOT attisdropped
     WHERE attname IS NULL
 """
+_ANY_TABLE = """
+    SELECT EXISTS (SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE relkind IN ('r', 'p', 'v') AND nspname <> 'information_schema' AND nspname !~ '^pg_')
+"""
 
 
 def refuse_foreign_file(file: Path) -> None:
@@ -48,6 +52,13 @@ def refuse_foreign_database(endpoint: Mapping[str, str], which: str = "") -> Non
     with cursor_at(endpoint) as cursor:
         cursor.execute(_MISSING, (tables, names))
         missing = cursor.fetchall()
+        cursor.execute(_ANY_TABLE)
+        ((holds_something,),) = cursor.fetchall()
+    if not holds_something and not which:
+        raise PostgresError(
+            f"The database {endpoint.get('dbname', '')} has no tables yet, so there is nothing to back up. The first "
+            "start of the window makes them, or: abq-data-entry db init."
+        )
     if missing:
         table, column = min(missing)
         whole = len([each for each in missing if each[0] == table]) == len(_TABLES[table])

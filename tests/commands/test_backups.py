@@ -160,3 +160,13 @@ def test_a_server_is_not_put_aside(
     configure(db_host="db1.lab.example")
     (tmp_path / "file.dump").touch()
     assert "for the embedded database" in line("db", "restore", "--put-aside", tmp_path / "file.dump").reason
+
+
+def test_a_database_without_tables_has_nothing_to_back_up(
+    line: Callable[..., Outcome], home: Path, empty_database: dict[str, str]
+) -> None:
+    """The nightly line may come before the first start of the window."""
+    write_settings(home, {"db_name": empty_database["dbname"], "backup_folder": str(home / "backups")})
+    told = line("db", "backup", "--daily").reason
+    assert "has no tables yet, so there is nothing to back up" in told and "db init" in told
+    assert not list(home.glob("backups/*.dump"))
