@@ -31,6 +31,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "outages": ("outages", "measure"),
     "launcher": ("launcher", "measure"),
     "trips": ("trips", "measure"),
+    "holding": ("holding", "measure"),
     "room": ("room", "measure"),
     "waiting": ("waiting", "measure"),
 }
