@@ -31,7 +31,11 @@ class Server:
         return uploads
 
     def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+        found = {}
+        for path in self.folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # the server has just removed it
+                found[path.name] = path.read_bytes()
+        return found
 
 
 _RESTARTS = ("AllowStoreRestart on", "AllowOverwrite on")
