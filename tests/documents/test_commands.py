@@ -26,6 +26,7 @@ DAY = "2026-11-21"
 AT_A_SERVER = (
     "createuser", "createdb", "psql --set", "ABQ_DB_USER=", "abq-data-entry db set-labs", "\\password",
     "abq-data-entry db restrict-labs", "abq-data-entry db grant jsimms", "ALTER ROLE", "REVOKE",
+    "abq-data-entry check --only database --login",
 )  # fmt: skip
 """How those begin that need a server; all others are for the embedded database."""
 
