@@ -51,7 +51,8 @@ class Connections:
     """
 
     def __init__(self, endpoint: Mapping[str, str], patience: float | None = None) -> None:
-        """`patience`: how many seconds a server is waited for that takes no connection yet; not given: see above."""
+        """`patience`: how many seconds a server is waited for that takes no connection yet, once until it
+        takes one; not given: each time, `NOT_READY_PATIENCE`."""
         self._patience = patience
         self._gave_up = False
         self._session = Session(endpoint.get("options", ""))
@@ -323,7 +324,7 @@ class Connections:
         return connection
 
     def _connect_patiently(self) -> Connection:
-        """Connect; a server that takes no connection yet is waited for, but not again before it has taken one."""
+        """Connect; a server that takes no connection yet is waited for; by who comes back by itself only once."""
         patience = NOT_READY_PATIENCE if self._patience is None else self._patience
         deadline = time.monotonic() + (0.0 if self._gave_up else patience)
         retries = Retries(STARTING)
@@ -337,7 +338,7 @@ class Connections:
             except psycopg2.Error as error:
                 is_late = time.monotonic() >= deadline
                 if not is_not_ready(error) or is_late:
-                    self._gave_up = is_late
+                    self._gave_up = is_late and self._patience is not None
                     raise describe_connection(error, self.endpoint) from None
             time.sleep(retries.failed())
 
