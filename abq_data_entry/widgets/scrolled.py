@@ -116,6 +116,8 @@ class Scrolled(ttk.Frame):
 
     def _typed(self, event: tk.Event) -> None:
         """A key for a field that was scrolled out of sight brings it back."""
+        if not self.winfo_exists():  # the key has closed the dialog
+            return
         if self._down.winfo_manager() and isinstance(event.widget, _FOCUSABLE):
             self.show_part(_with_its_words(event.widget), is_placed=True)
 
