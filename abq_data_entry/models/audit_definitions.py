@@ -17,6 +17,19 @@ from abq_data_entry.models.audit_guard import TABLES, VIEWS, pin
 from abq_data_entry.models.connections import Connections
 from abq_data_entry.waits import UNLIMITED
 
+# So definitions are made and written alike, whatever is set for the login, the database or the server.
+_ALIKE = """
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL timezone = 'UTC';
+    SET LOCAL datestyle = 'ISO, YMD';
+    SET LOCAL intervalstyle = 'postgres';
+    SET LOCAL extra_float_digits = 1;
+    SET LOCAL bytea_output = 'hex';
+    SET LOCAL quote_all_identifiers = off;
+    SET LOCAL standard_conforming_strings = on;
+    SET LOCAL transform_null_equals = off;
+    SET LOCAL check_function_bodies = on;
+"""
 # Each: a name as it is told, and the definition. Names of the schema are written out, and left out here.
 _DEFINITIONS = """
     SELECT format('the function %%s(%%s)', proname, pg_get_function_identity_arguments(p.oid)), concat_ws(E'\\n',
@@ -72,7 +85,7 @@ def compare(connections: Connections) -> tuple[tuple[str, ...], str]:
     """Return what isn't as create_db.sql makes it, as sentences, and why it wasn't compared ('' if it was)."""
 
     def run(cursor: Cursor) -> tuple[tuple[str, ...], str]:
-        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(_ALIKE)
         pin(cursor)
         cursor.execute("SELECT current_schema(), relrowsecurity FROM pg_class WHERE oid = 'plot_checks'::regclass")
         ((schema, apart),) = cursor.fetchall()

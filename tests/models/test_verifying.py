@@ -184,6 +184,18 @@ def test_a_copy_of_the_tables_in_front(used: Endpoint) -> None:
     assert "The search path set for everybody finds audit in the schema front first" in told(used)
 
 
+SETTINGS = ("timezone = 'America/Indiana/Indianapolis'", "datestyle = 'German'", "intervalstyle = 'iso_8601'",
+            "quote_all_identifiers = on", "transform_null_equals = on", "bytea_output = 'escape'",
+            "extra_float_digits = -9")  # fmt: skip
+
+
+@on_both
+def test_how_the_server_writes_values_and_names_is_no_finding(used: Endpoint) -> None:
+    for each in SETTINGS:
+        run(used, f"ALTER DATABASE {used['dbname']} SET {each}")
+    assert outcome(used) == WHOLE
+
+
 def test_triggers_off_for_whoever_connects(used: Endpoint) -> None:
     run(used, f"ALTER DATABASE {used['dbname']} SET session_replication_role = replica")
     assert "The triggers are off for everybody: session_replication_role is set" in told(used)
