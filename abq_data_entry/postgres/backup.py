@@ -55,7 +55,7 @@ def dump(
 
 
 def _dump(endpoint: Mapping[str, str], file: Path, arguments: list[str], watching: Watching) -> None:
-    arguments = ["--format=custom", f"--file={file}", *arguments]
+    arguments = ["--format=custom", client_programs.NO_LARGE_OBJECTS, f"--file={file}", *arguments]
     client_programs.run("pg_dump", endpoint, arguments, "The backup was not made", watching)
 
 

@@ -15,6 +15,8 @@ from .errors import NoAnswer, PostgresError, reason_in
 from .programs import binaries, environment, program
 from .watching import UNWATCHED, Watching, refuse_cancelled
 
+# For pg_dump: we have none, and whoever may connect can make one that the owner of the database may not read.
+NO_LARGE_OBJECTS = "-B"
 _LOOK_AGAIN = 0.1  # seconds until we look again whether somebody has cancelled it
 _TOO_OLD = ("server version mismatch", "unsupported version")
 _WITHOUT_TLS = "SSL support is not compiled in"
@@ -102,18 +104,18 @@ def _variables(tool: Path, password: str) -> dict[str, str]:
 
 
 def _told(name: str, failed: list[tuple[Path, str]], failure: str) -> PostgresError:
+    said = failed[-1][1]
+    if not any(sign in said for sign in (*_TOO_OLD, _WITHOUT_TLS)):
+        return PostgresError(f"{failure}: {reason_in(said)}", said)
     for tool, said in failed:
         if any(sign in said for sign in _TOO_OLD):
             advice = f"Install the {name} of the newer PostgreSQL."
             return PostgresError(f"{failure}: {tool} is too old for it. {advice}", said)
-    said = failed[-1][1]
-    if _WITHOUT_TLS in said:
-        return PostgresError(
-            f"{failure}: the connection must be encrypted, and the {name} that comes with this application can't do "
-            "that. Install PostgreSQL's client programs (on Debian and Ubuntu: postgresql-client).",
-            said,
-        )
-    return PostgresError(f"{failure}: {reason_in(said)}", said)
+    return PostgresError(
+        f"{failure}: the connection must be encrypted, and the {name} that comes with this application can't do "
+        "that. Install PostgreSQL's client programs (on Debian and Ubuntu: postgresql-client).",
+        failed[-1][1],
+    )
 
 
 def tools(name: str, on_a_network: bool) -> list[Path]:

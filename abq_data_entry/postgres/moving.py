@@ -102,7 +102,7 @@ def _holds_anything(target: Mapping[str, str]) -> bool:
 def _copy(source: Mapping[str, str], target: Mapping[str, str], watching: Watching) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="abq-move-") as folder:  # 0700
         file = Path(folder, "everything.dump")
-        arguments = ["--format=custom", f"--file={file}"]
+        arguments = ["--format=custom", client_programs.NO_LARGE_OBJECTS, f"--file={file}"]
         client_programs.run("pg_dump", source, arguments, "Nothing was moved", watching)
         watching.report(20, 100)
         return fill(target, file, watching)

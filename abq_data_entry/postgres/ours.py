@@ -19,7 +19,13 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
         *("blossoms", "plants", "fruit", "max_height", "min_height", "median_height", "notes"),
     ),
 }
+# What later versions added and restores must bring back with its rows. Of a check's presence nothing needs to be kept.
+_LATER = frozenset((
+    *("local_weather", "schema_version", "deliveries", "audit", "audit_heads", "audit_baselines", "lab_members"),
+    *("technician_logins", "journal_entries"),
+))  # fmt: skip
 _LISTED = re.compile(r"^\d+; \d+ \d+ TABLE \S+ (\S+) ", re.MULTILINE)
+_WITH_ROWS = re.compile(r"^\d+; \d+ \d+ TABLE DATA \S+ (\S+) ", re.MULTILINE)
 _MISSING = """
     SELECT wanted.table_name, wanted.column_name FROM unnest(%s, %s) AS wanted (table_name, column_name)
     LEFT JOIN pg_attribute ON attrelid = to_regclass(quote_ident(wanted.table_name))
@@ -33,13 +39,20 @@ _ANY_TABLE = """
 
 
 def refuse_foreign_file(file: Path) -> None:
-    """Raise PostgresError unless the file is a dump with our tables; nothing is restored for that."""
+    """Raise PostgresError unless the file is a dump with our tables and their rows; nothing is restored for that."""
     if not file.is_file():
         raise PostgresError(f"There is no backup file {file}.")
     listed = client_programs.output("pg_restore", ["--list", str(file.absolute())], f"{file} can't be read as a backup")
-    missing = _TABLES.keys() - set(_LISTED.findall(listed))
+    tables = set(_LISTED.findall(listed))
+    missing = _TABLES.keys() - tables
     if missing:
         raise PostgresError(_foreign(f"{file} isn't a backup of", f"the table {min(missing)}"))
+    wanted = tables & (_TABLES.keys() | _LATER) | ({"audit"} if "audit_heads" in tables else set())
+    without = wanted - set(_WITH_ROWS.findall(listed))
+    if without:
+        raise PostgresError(
+            f"{file} isn't a whole backup: the rows of the table {min(without)} are missing. Choose another backup."
+        )
 
 
 def refuse_foreign_database(endpoint: Mapping[str, str], which: str = "") -> None:

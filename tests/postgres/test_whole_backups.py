@@ -1,0 +1,96 @@
+"""Backups that no other login can stop, and those without rows, which a restore refuses."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry import postgres
+from abq_data_entry.models import SQLModel, schema
+from abq_data_entry.postgres import client_programs
+from tests.fixtures.cluster import Node
+from tests.fixtures.single import single_server
+from tests.models.logins import run, server_programs
+from tests.models.records import record
+
+Endpoint = dict[str, str]
+
+
+@pytest.fixture(scope="module", params=["newest", "older"])
+def node(request: pytest.FixtureRequest) -> Iterator[Node]:
+    servers = server_programs()
+    if request.param not in servers:
+        pytest.skip("there is no older PostgreSQL on this machine")
+    with single_server(servers[request.param]) as made:
+        yield made
+
+
+@pytest.fixture
+def owned(node: Node) -> Iterator[Endpoint]:
+    """A database with one record, whose owner is no superuser."""
+    password = secrets.token_hex(12)
+    node.execute(f"CREATE ROLE keeper LOGIN CREATEDB PASSWORD '{password}'")
+    node.execute("CREATE DATABASE kept OWNER keeper TEMPLATE template0 ENCODING 'UTF8'")
+    made = {**node.endpoint("kept"), "user": "keeper", "password": password}
+    schema.prepare(made)
+    model = SQLModel.at(made)
+    model.save_record(record())
+    model.close()
+    yield made
+    node.execute("DROP DATABASE kept WITH (FORCE)")
+    node.execute("DROP ROLE keeper")
+
+
+def records(endpoint: Endpoint) -> int:
+    ((found,),) = run(endpoint, "SELECT count(*)::int FROM plot_checks")
+    assert isinstance(found, int)
+    return found
+
+
+def test_a_large_object_of_another_login_stops_no_backup(owned: Endpoint, node: Node, tmp_path: Path) -> None:
+    """Whoever may connect makes one without any right in the database, and its owner may not read it."""
+    password = secrets.token_hex(12)
+    node.execute(f"CREATE ROLE stranger LOGIN PASSWORD '{password}'")
+    stranger = {**owned, "user": "stranger", "password": password}
+    try:
+        run(stranger, "SELECT lo_from_bytea(0, '\\x00')")
+        held = postgres.dump(owned, tmp_path / "dump", verify=True)
+        assert held["public.plot_checks"].rows == 1
+        postgres.restore(owned, tmp_path / "dump")
+        assert records(owned) == 1
+    finally:
+        node.execute("DROP OWNED BY stranger", "kept")
+        node.execute("DROP ROLE stranger")
+
+
+@pytest.mark.parametrize(
+    ("what", "missing"),
+    [
+        ("--schema-only", "audit"),
+        ("--exclude-table-data=plot_checks", "plot_checks"),
+        ("--exclude-table-data=audit", "audit"),
+        ("--exclude-table=audit", "audit"),
+    ],
+)
+def test_a_dump_without_rows_replaces_nothing(owned: Endpoint, tmp_path: Path, what: str, missing: str) -> None:
+    file = tmp_path / "empty.dump"
+    client_programs.run("pg_dump", owned, ["--format=custom", f"--file={file}", what], "No dump")
+    with pytest.raises(postgres.PostgresError, match=f"isn't a whole backup: .*table {missing} "):
+        postgres.restore(owned, file)
+    assert records(owned) == 1
+
+
+def test_the_reason_is_that_of_the_program_that_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old program stands in front of the one that fits, and that one is refused by the server."""
+    for name, said in (("old", "pg_dump: error: aborting because of server version mismatch"),
+                       ("new", "pg_dump: error: permission denied for table kept")):  # fmt: skip
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+        (tmp_path / name).chmod(0o700)
+    found = [tmp_path / "old", tmp_path / "new"]
+    monkeypatch.setattr(client_programs, "tools", lambda name, on_a_network: found)
+    with pytest.raises(postgres.PostgresError, match=r"^Not done: permission denied for table kept"):
+        client_programs.output("pg_dump", [], "Not done")
+    found.pop()
+    with pytest.raises(postgres.PostgresError, match=r"^Not done: .*old is too old"):
+        client_programs.output("pg_dump", [], "Not done")
