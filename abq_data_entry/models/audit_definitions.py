@@ -29,6 +29,13 @@ _ALIKE = """
     SET LOCAL standard_conforming_strings = on;
     SET LOCAL transform_null_equals = off;
     SET LOCAL check_function_bodies = on;
+    SET LOCAL default_tablespace = '';
+    SET LOCAL default_table_access_method = 'heap';
+    SELECT set_config(name, '', true) FROM pg_catalog.pg_settings WHERE name = 'restrict_nonsystem_relation_kind';
+"""
+_MAY_MAKE = """
+    SELECT has_database_privilege(oid, 'CREATE') OR pg_has_role(datdba, 'USAGE')
+    FROM pg_database WHERE datname = current_database()
 """
 # Each: a name as it is told, and the definition. Names of the schema are written out, and left out here.
 _DEFINITIONS = """
@@ -82,15 +89,23 @@ _WIDE = re.compile(r"text|character varying(?:\((\d+)\))?")
 
 
 def compare(connections: Connections) -> tuple[tuple[str, ...], str]:
-    """Return what isn't as create_db.sql makes it, as sentences, and why it wasn't compared ('' if it was)."""
+    """Return what isn't as create_db.sql makes it, as sentences, and why it wasn't compared ('' if it was).
+
+    Where it could not be compared, by a login that may make schemas, that is among the sentences: whatever hinders it
+    could be there to hide something.
+    """
 
     def run(cursor: Cursor) -> tuple[tuple[str, ...], str]:
+        try:
+            cursor.execute("SET LOCAL transaction_read_only = off")  # only possible before anything else
+        except psycopg2.errors.FeatureNotSupported:
+            return (), "this server is a standby, where nothing can be made"
         cursor.execute(_ALIKE)
         pin(cursor)
         cursor.execute("SELECT current_schema(), relrowsecurity FROM pg_class WHERE oid = 'plot_checks'::regclass")
         ((schema, apart),) = cursor.fetchall()
-        cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE'), pg_is_in_recovery()")
-        if cursor.fetchall() != [(True, False)]:
+        cursor.execute(_MAY_MAKE)
+        if cursor.fetchall() != [(True,)]:
             return (), "this login may make no schema in the database"
         cursor.execute(_HIDING)
         of_server = {str(name) for (name,) in cursor.fetchall()}
@@ -98,7 +113,8 @@ def compare(connections: Connections) -> tuple[tuple[str, ...], str]:
         try:
             wanted = _made(cursor, apart)
         except psycopg2.Error as error:
-            return (), (error.diag.message_primary or type(error).__name__).rstrip(".")
+            reason = (error.diag.message_primary or type(error).__name__).rstrip(".")
+            return (f"Views, functions, triggers and constraints could not be compared: {reason}",), ""
         finally:
             cursor.connection.rollback()
         return _differences(present, wanted, of_server), ""

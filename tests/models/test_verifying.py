@@ -186,7 +186,8 @@ def test_a_copy_of_the_tables_in_front(used: Endpoint) -> None:
 
 SETTINGS = ("timezone = 'America/Indiana/Indianapolis'", "datestyle = 'German'", "intervalstyle = 'iso_8601'",
             "quote_all_identifiers = on", "transform_null_equals = on", "bytea_output = 'escape'",
-            "extra_float_digits = -9")  # fmt: skip
+            "extra_float_digits = -9", "default_tablespace = 'pg_global'",
+            "default_transaction_read_only = on")  # fmt: skip
 
 
 @on_both
@@ -194,6 +195,24 @@ def test_how_the_server_writes_values_and_names_is_no_finding(used: Endpoint) ->
     for each in SETTINGS:
         run(used, f"ALTER DATABASE {used['dbname']} SET {each}")
     assert outcome(used) == WHOLE
+
+
+@on_both
+@pytest.mark.parametrize("what", ["event trigger", "right"])
+def test_what_hinders_the_comparison_is_a_finding(used: Endpoint, what: str) -> None:
+    if what == "right":
+        run(used, f"REVOKE CREATE ON DATABASE {used['dbname']} FROM PUBLIC, CURRENT_USER; CREATE ROLE owner_{what}_"
+                  f"{used['dbname']} LOGIN; ALTER DATABASE {used['dbname']} OWNER TO owner_{what}_{used['dbname']};"
+                  f" REVOKE CREATE ON DATABASE {used['dbname']} FROM owner_{what}_{used['dbname']};"
+                  f" GRANT abq_qa TO owner_{what}_{used['dbname']}")
+        found = verdict(used, options=f"-c role=owner_{what}_{used['dbname']}")
+    else:
+        run(used, "CREATE FUNCTION hinder() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'No.'; END $$;"
+                  " CREATE EVENT TRIGGER hinder ON ddl_command_start WHEN TAG IN ('CREATE SCHEMA')"
+                  " EXECUTE FUNCTION hinder()")
+        found = verdict(used)
+    reason = "No" if what == "event trigger" else f"permission denied for database {used['dbname']}"
+    assert f"Views, functions, triggers and constraints could not be compared: {reason}" in found.findings
 
 
 def test_triggers_off_for_whoever_connects(used: Endpoint) -> None:
