@@ -3,7 +3,8 @@
 ``python3 -m tests --fast`` runs ruff, mypy and what needs no window, server, network or installation, within a minute.
 ``python3 -m tests --random-order`` runs the suite in a random order. Any other argument is pytest's (``-k word``, a
 file, ``-x``), and then only the selection runs, without ruff and mypy. The whole suite, a folder or several files are
-shared by several workers, unless ``-n`` says how many (0: none). Standard library only until ``.venv`` stands.
+shared by several workers, unless ``-n`` says how many (0: none); what fails there runs once more, alone. Standard
+library only until ``.venv`` stands.
 """
 
 import sys
@@ -25,6 +26,7 @@ RANDOM_ORDER, FAST = "--random-order", "--fast"
 CHECKS = (("ruff", "check", "."), ("mypy",))
 # Each skipped test by its name and why, and what took longest.
 REPORT = ("-rfEsxX", "--no-fold-skipped", "--durations=15")
+_TESTS_FAILED = 1  # pytest's exit code
 # With these, most of the tests still run.
 _HARMLESS = ("-x", "--exitfirst", "-q", "-v", "-vv")
 _HARMLESS_WITH_VALUE = ("-m", "--maxfail")
@@ -58,8 +60,20 @@ def run(arguments: list[str]) -> int:
         return _run_beside(checks, [*command, FAST])
     _provide_servers()
     failed = _failed(checks)
-    code = subprocess.run([*command, *workers(selection)], check=False).returncode
+    shared = workers(selection)
+    code = subprocess.run([*command, *shared], check=False).returncode
+    if shared and code == _TESTS_FAILED:
+        code = _run_alone([sys.executable, "-m", "pytest", *REPORT, *selection])
     return code or (1 if failed else 0)
+
+
+def _run_alone(command: list[str]) -> int:
+    """Run what failed once more, without workers: keys, windows and time limits of a busy machine are in doubt there.
+
+    Whoever changes the code looks at each test that is named here; what fails alone has failed.
+    """
+    print("Once more, alone, what failed beside other tests (named above):", flush=True)
+    return subprocess.run([*command, "--last-failed", "--last-failed-no-failures=none"], check=False).returncode
 
 
 def workers(selection: list[str]) -> list[str]:

@@ -29,7 +29,7 @@ class _Stopwatch:
     """Where the reports arrive: keeps how long each test took, for the order of the next run."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._cache = config.cache
+        self._cache = getattr(config, "cache", None)  # none with `-p no:cacheprovider`
         self._taken: dict[str, float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -52,7 +52,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a new worker how long the tests took before; all must come to the same order."""
-    node.workerinput[_SECONDS] = node.config.cache.get(_SECONDS, {})
+    cache = getattr(node.config, "cache", None)
+    node.workerinput[_SECONDS] = cache.get(_SECONDS, {}) if cache is not None else {}
 
 
 @pytest.hookimpl(trylast=True)

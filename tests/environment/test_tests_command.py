@@ -33,8 +33,12 @@ def suite(tmp_path: Path) -> Path:
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return _run_plainly(f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), *arguments)
+
+
+def _run_plainly(*arguments: str) -> subprocess.CompletedProcess[str]:
     code = "import sys; from tests.__main__ import run; sys.exit(run(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), *arguments]
+    command = [sys.executable, "-c", code, *arguments]
     own = {name: text for name, text in os.environ.items() if name != "PYTEST_ADDOPTS"}
     return subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
 
@@ -100,6 +104,29 @@ def test_a_worker_that_crashes_fails_its_test_alone(tmp_path: Path, order: tuple
     assert finished.returncode == 1
     assert re.fullmatch(r"=+ 1 failed, 9 passed in .*=+", last), finished.stdout
     assert any(re.match(r"FAILED \S*test_crashing\.py::test_crash( |$)", each) for each in others), finished.stdout
+
+
+_SENSITIVE = """
+import os
+
+def test_sensitive(): assert "PYTEST_XDIST_WORKER" not in os.environ
+
+def test_other(): pass
+"""
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_fails_beside_others_runs_once_more_alone(tmp_path: Path, broken: bool) -> None:
+    (tmp_path / "test_sensitive.py").write_text(_SENSITIVE, "utf-8")
+    if broken:
+        (tmp_path / "test_broken.py").write_text("def test_broken(): assert False", "utf-8")
+
+    finished = _run_plainly(str(tmp_path))
+    first, alone = finished.stdout.split("Once more, alone")
+
+    assert "FAILED" in first and "test_sensitive.py::test_sensitive" in first
+    assert finished.returncode == (1 if broken else 0), finished.stdout
+    assert re.search(r"=+ 1 failed, 1 passed in .*=+" if broken else r"=+ 1 passed.* in .*=+", alone), finished.stdout
 
 
 def test_workers_are_for_what_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,9 @@ def test_a_stopped_owner(root: tk.Tk, clipboard_owner: Owners) -> None:
     assert (text, problem) == ("", clipboard.NO_ANSWER)
     assert took < 2.0
     owner.go_on()
-    assert asked(root)[0] == ("24.09", "")
+    # It first answers the one that has stopped waiting, and may refuse the next one over that.
+    answers = iter(lambda: asked(root)[0], None)
+    assert next((each for each, _ in zip(answers, range(20), strict=False) if each[0]), None) == ("24.09", "")
 
 
 def test_the_window_works_meanwhile(root: tk.Tk, clipboard_owner: Owners) -> None:

@@ -69,6 +69,10 @@ def test_without_them_a_dead_key_is_a_sign_of_its_own(entries: tuple[tk.Entry, t
 
 def test_the_window_takes_dead_keys(window: Window) -> None:
     window.app.form.inputs[F.NOTES].editor.focus_set()
-    window.press("dead_acute", "e", "a")
-    window.until(lambda: "a" in window.text(F.NOTES), "the last key")
+    for _ in range(5):  # a keyboard without that key is given it while it is pressed, and a busy display is told late
+        window.press("dead_acute", "e", "a")
+        window.until(lambda: window.text(F.NOTES).endswith("a"), "the last key")
+        if window.text(F.NOTES) != "ea":
+            break
+        window.fill(Notes="")
     assert window.text(F.NOTES) == "éa"
