@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..folders import replacement
 from ..retrying import BUSY, Retries
@@ -15,6 +16,9 @@ from .errors import NoAnswer, PostgresError, system_errors_told
 from .loading import fill, load
 from .ours import refuse_foreign_database, refuse_foreign_file
 from .watching import UNWATCHED, Part, Watching, refuse_cancelled
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
 
 _SWAPPING = 10.0  # seconds: clients that connect again at once may be in the way of the swap
 _NEEDS_CREATEDB = "To restore, a role needs the right CREATEDB."
@@ -151,9 +155,7 @@ def _swap(maintenance: Mapping[str, str], name: str, fresh: str, aside: str) -> 
     with cursor_at(maintenance) as cursor:
         while True:
             try:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN (%s, %s)", [name, fresh]
-                )
+                left = _cut_off(cursor, [name, fresh])
                 # One statement string is one transaction: both names change or neither.
                 cursor.execute(
                     f"ALTER DATABASE {_identifier(name)} RENAME TO {_identifier(aside)};"
@@ -161,6 +163,8 @@ def _swap(maintenance: Mapping[str, str], name: str, fresh: str, aside: str) -> 
                 )
                 return
             except psycopg2.errors.ObjectInUse:
+                if left:
+                    raise PostgresError(_may_not_cut_off(cursor, name, left)) from None
                 if time.monotonic() > deadline:
                     raise PostgresError(
                         f"Others keep using the database {name}, so it was not replaced. Close them and try again."
@@ -170,6 +174,31 @@ def _swap(maintenance: Mapping[str, str], name: str, fresh: str, aside: str) -> 
                 raise PostgresError(
                     f"The database {name} was not replaced: {error.diag.message_primary}.", str(error)
                 ) from error
+
+
+def _cut_off(cursor: "Cursor", names: list[str]) -> list[str]:
+    """End the connections to these databases; whose connections this login may not end."""
+    import psycopg2.errors
+
+    cursor.execute(
+        "SELECT pid, usename FROM pg_stat_activity WHERE datname = ANY (%s::name[]) AND usename IS NOT NULL", [names]
+    )
+    left = []
+    for process, login in cursor.fetchall():
+        try:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [process])
+        except psycopg2.errors.InsufficientPrivilege:
+            left.append(login)
+    return sorted(set(left))
+
+
+def _may_not_cut_off(cursor: "Cursor", name: str, left: list[str]) -> str:
+    cursor.execute("SELECT format('GRANT pg_signal_backend TO %I;', current_user)")
+    ((grant,),) = cursor.fetchall()
+    return (
+        f"The database {name} was not replaced: {', '.join(left)} uses it, and this login may not end the connections"
+        f" of others. Close them and try again; or a superuser runs once: {grant} (a superuser's own stay)."
+    )
 
 
 def _drop(maintenance: Mapping[str, str], name: str) -> None:

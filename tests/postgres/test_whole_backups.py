@@ -4,7 +4,9 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn
 
 from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel, schema
@@ -94,3 +96,24 @@ def test_the_reason_is_that_of_the_program_that_fits(tmp_path: Path, monkeypatch
     found.pop()
     with pytest.raises(postgres.PostgresError, match=r"^Not done: .*old is too old"):
         client_programs.output("pg_dump", [], "Not done")
+
+
+def test_whoever_may_not_cut_others_off_is_told(owned: Endpoint, node: Node, tmp_path: Path) -> None:
+    password = secrets.token_hex(12)
+    node.execute(f"CREATE ROLE window_of_others LOGIN PASSWORD '{password}'")
+    postgres.dump(owned, tmp_path / "dump")
+    run(owned, "DELETE FROM plot_checks")
+    window = psycopg2.connect(make_dsn(**{**owned, "user": "window_of_others", "password": password}))
+    try:
+        told = r"not replaced: window_of_others uses it.*GRANT pg_signal_backend TO keeper;"
+        with pytest.raises(postgres.PostgresError, match=told):
+            postgres.restore(owned, tmp_path / "dump")
+        assert records(owned) == 0
+        node.execute("GRANT pg_signal_backend TO keeper")
+        postgres.restore(owned, tmp_path / "dump")
+        assert records(owned) == 1
+        with pytest.raises(psycopg2.OperationalError), window.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        window.close()
+        node.execute("REVOKE pg_signal_backend FROM keeper; DROP ROLE window_of_others")
