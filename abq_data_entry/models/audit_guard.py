@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from psycopg2.extensions import cursor as Cursor
 
+from abq_data_entry.models import audit_rights
 from abq_data_entry.models.audit_rows import AUDITED
 from abq_data_entry.models.errors import SchemaMissing
 
@@ -91,6 +92,7 @@ _RIGHTS = """
             AND privilege_type <> 'SELECT'
         OR relname = 'deliveries' AND privilege_type IN ('UPDATE', 'DELETE')
         OR relname = 'journal_entries' AND privilege_type IN ('UPDATE', 'DELETE')
+        OR relname IN ('lab_members', 'technician_logins') AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE')
         OR relname IN ('plot_checks', 'lab_checks') AND privilege_type = 'DELETE'
         OR privilege_type IN ('TRIGGER', 'TRUNCATE')
     ) ORDER BY 3, 1, 2
@@ -129,6 +131,7 @@ def find(cursor: Cursor) -> list[str]:
                  for table, owner in _rows(cursor, _OTHER_OWNERS, bound)]  # fmt: skip
     findings += [f"The rows of {heir} show as rows of {table}" for heir, table in _rows(cursor, _HEIRS, bound)]
     findings += [f"{who} may {right} on {table}" for who, right, table in _rows(cursor, _RIGHTS, bound)]
+    findings += audit_rights.find(cursor, schema)
     findings += [f"The search path set for {who} finds {table} in the schema {place} first"
                  for who, place, table in _rows(cursor, _PATHS, bound)]  # fmt: skip
     findings += [f"The triggers are off for {who}: session_replication_role is set"

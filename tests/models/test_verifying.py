@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models import SQLModel, access, audit_rows, schema
+from abq_data_entry.models import SQLModel, access, audit_guard, audit_rows, schema
 from abq_data_entry.models.auditing import Verdict
 from tests.fixtures.cluster import DATABASE, Node
 from tests.fixtures.single import single_server
@@ -161,6 +161,39 @@ def test_all_of_it_on_an_older_server(used: Endpoint) -> None:
     run(used, ";".join(statement for statement, _ in DEFINITIONS))
     findings = "\n".join(verdict(used).findings)
     assert [reason for _, reason in DEFINITIONS if not re.search(reason, findings)] == []
+
+
+RIGHTS = [
+    ("CREATE ROLE {0}_owner; GRANT {0}_owner TO {0}_t; ALTER TABLE plot_checks OWNER TO {0}_owner",
+     "{0}_t may act as {0}_owner, the owner of the tables"),
+    ("GRANT pg_write_all_data TO {0}_t", "{0}_t may write to all tables (pg_write_all_data)"),
+    ("GRANT pg_execute_server_program TO {0}_t", "{0}_t may change files of the server (pg_execute_server_program)"),
+    ("ALTER ROLE {0}_t BYPASSRLS; SELECT restrict_labs(true)", "{0}_t sees the records of all labs (BYPASSRLS)"),
+    ("ALTER ROLE {0}_t SUPERUSER", "{0}_t is a superuser"),
+    ("CREATE ROLE {0}_s SUPERUSER; GRANT {0}_s TO {0}_t", "{0}_t is a superuser, as {0}_s"),
+    ("GRANT CREATE ON SCHEMA public TO {0}_t", "{0}_t may make things in the schema public"),
+    ("GRANT CREATE ON SCHEMA public TO PUBLIC", "Everybody may make things in the schema public"),
+    ("ALTER SCHEMA public OWNER TO {0}_t", "{0}_t owns the schema public"),
+    ("GRANT INSERT ON lab_members TO {0}_t", "{0}_t may INSERT on lab_members"),
+    ("GRANT UPDATE (lab_tech_id) ON technician_logins TO {0}_t", "{0}_t may UPDATE on technician_logins"),
+]
+
+
+@on_both
+def test_what_roles_may_do(used: Endpoint) -> None:
+    """Each right by itself; and none is told where there is only the role."""
+    name = used["dbname"]
+    with closing(psycopg2.connect(make_dsn(**used))) as connection, connection.cursor() as cursor:
+        for statement, reason in [("SELECT", ""), *RIGHTS]:
+            cursor.execute(f"CREATE ROLE {name}_t LOGIN IN ROLE abq_technician; {statement.format(name)}")
+            audit_guard.pin(cursor)
+            found = [each for each in audit_guard.find(cursor) if f"{name}_t " in each or "Everybody" in each]
+            assert found == ([reason.format(name)] if reason else [])
+            connection.rollback()
+    if name.startswith("verified"):  # the older one
+        run(used, f"CREATE ROLE {name}_t LOGIN CREATEROLE IN ROLE abq_technician")
+        assert f"{name}_t may give out the role of the owner (CREATEROLE)" in told(used)
+        run(used, f"DROP ROLE {name}_t")
 
 
 @on_both
