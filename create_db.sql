@@ -670,6 +670,33 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- Whether a text, which says where the audit stood when an extract was made, holds a true entry of that lab: whoever
+-- wrote it saw the lab, for nobody guesses a hash.
+CREATE OR REPLACE FUNCTION names_entry(audit_head text, lab text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT EXISTS (
+        SELECT FROM regexp_matches(audit_head, '([^ ]) ([0-9]{1,18}) ([0-9a-f]{64})', 'g') AS part
+        JOIN audit ON audit.lab_id = part[1] AND sequence = part[2]::bigint AND hash = part[3]
+        WHERE part[1] = lab
+    )
+$$;
+
+-- Where labs are kept apart, an extract holds the records of the labs that its maker sees: changes of others don't
+-- outdate it, nor tell its maker of themselves. Who it was is in the audit; from before that, nobody knows.
+CREATE OR REPLACE FUNCTION may_hold_lab(delivery uuid, audit_head text, lab text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT NOT EXISTS (
+        SELECT FROM audit JOIN pg_roles AS maker ON maker.rolname = database_user
+        JOIN pg_class ON pg_class.oid = 'plot_checks'::regclass
+        WHERE audit.key = jsonb_build_object('id', delivery) AND table_name = 'deliveries' AND operation = 'INSERT'
+            AND NOT pg_has_role(maker.oid, relowner, 'MEMBER')
+            AND NOT EXISTS (
+                SELECT FROM pg_roles WHERE pg_has_role(maker.oid, pg_roles.oid, 'MEMBER')
+                    AND (rolname = 'abq_qa' OR rolname IN (SELECT member FROM lab_members WHERE lab_id = lab))
+            )
+    ) OR coalesce(names_entry(audit_head, lab), false)
+$$;
+
 -- Adds an entry to the chain of the row's lab, and tells the windows. It runs with the rights of the tables' owner:
 -- nobody else may write to the audit. The row of audit_heads is locked until the end of the transaction, so entries
 -- of one lab follow each other. It is written once, at that end (see keep_head): written with each entry, its versions
@@ -725,7 +752,8 @@ BEGIN
 
         IF TG_TABLE_NAME = 'plot_checks' THEN
             UPDATE deliveries SET outdated = entry.moment
-                WHERE date = (entry.key ->> 'date')::date AND outdated IS NULL AND state <> 'cancelled';
+                WHERE date = (entry.key ->> 'date')::date AND outdated IS NULL AND state <> 'cancelled'
+                    AND (NOT apart OR may_hold_lab(id, audit_head, entry.lab_id));
         END IF;
 
         -- Everybody can listen: where labs are kept apart, they hear that something was saved, and not what.
@@ -865,13 +893,16 @@ BEGIN
 END $$;
 
 -- An extract that reaches the table late, because the database was away say, may be outdated by then: a lab of the day
--- has entries after those that went with it, or records though none went with it.
+-- has entries after those that went with it, or records though none went with it. Where labs are kept apart, only labs
+-- count that whoever adds it sees, or saw.
 CREATE OR REPLACE FUNCTION find_outdated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
+    seen text[] := seen_labs(asking_role());
     heads jsonb := coalesce((
         SELECT jsonb_object_agg(part[1], part[2])
         FROM regexp_matches(NEW.audit_head, '([^ ]) ([0-9]{1,18}) [0-9a-f]{64}', 'g') AS part
+        WHERE seen IS NULL OR part[1] = ANY (seen) OR names_entry(NEW.audit_head, part[1])
     ), '{}');
 BEGIN
     PERFORM require_own_table(TG_RELID);
@@ -879,7 +910,10 @@ BEGIN
         SELECT FROM jsonb_each_text(heads) AS head
         JOIN audit ON audit.lab_id = head.key AND audit.sequence > head.value::bigint
         WHERE audit.table_name = 'plot_checks' AND audit.key -> 'date' = to_jsonb(NEW.date)
-    ) OR EXISTS (SELECT FROM plot_checks WHERE date = NEW.date AND NOT heads ? lab_id::text) THEN
+    ) OR EXISTS (
+        SELECT FROM plot_checks
+        WHERE date = NEW.date AND NOT heads ? lab_id::text AND (seen IS NULL OR lab_id = ANY (seen))
+    ) THEN
         NEW.outdated := clock_timestamp();
     END IF;
     RETURN NEW;
@@ -1881,6 +1915,7 @@ BEGIN
             ('record_deliveries', 'delivering'),
             ('enter_check', 'entering'), ('claim_plot', 'entering'), ('claim_next_plot', 'entering'),
             ('leave_check', 'entering'), ('is_claimed', 'nobody'),
+            ('names_entry', 'nobody'), ('may_hold_lab', 'nobody'),
             ('last_version', 'nobody'), ('require_own_table', 'nobody'), ('set_reason', 'nobody'),
             ('begin_undo', 'nobody'), ('hold_record', 'nobody'), ('require_free', 'nobody'), ('require_right', 'nobody'),
             ('ensure_check', 'nobody'), ('drop_empty_check', 'nobody'), ('restrict_labs', 'nobody')

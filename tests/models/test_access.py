@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import secrets
 from collections.abc import Iterator
 from contextlib import closing
@@ -172,6 +173,39 @@ def test_what_a_delivery_says_of_all_labs_is_for_who_sees_them(node: Node) -> No
     with closing(SQLModel.at(technician)) as model:
         assert "of deliveries isn't as this entry left it" in model.verify_audit().breaks[0].reason
     node.execute(changed.format("size = size - 1"), "abq")
+
+
+def test_an_extract_is_outdated_by_the_labs_that_it_holds(node: Node) -> None:
+    """Another lab's records of the day were never in it; changes of them neither outdate it nor tell of themselves."""
+    day = DATE + datetime.timedelta(days=-1)
+    technician = login(node, "abq_technician")
+    outdated = f"SELECT destination FROM deliveries WHERE outdated IS NOT NULL AND date = '{day}' ORDER BY 1"
+    with (
+        closing(SQLModel.at(technician)) as of_a,
+        closing(SQLModel.at(login(node, "abq_supervisor"))) as of_a_and_b,
+        closing(SQLModel.at(node.endpoint())) as of_all,
+    ):
+        of_all.save_record(record(Date=day, Lab="A", Plot=1))
+        of_all.save_record(record(Date=day, Lab="B", Plot=1))
+        both = of_all.audit_heads(day)
+        for model, name in ((of_a, "a"), (of_a_and_b, "ab"), (of_all, "all")):
+            model.record_delivery(row(date=day, destination=name, audit_head=model.audit_heads(day)))
+        of_a.record_delivery(row(date=day, destination="by others", audit_head=both))
+        of_a.record_delivery(row(date=day, destination="guessed", audit_head=f"B 1 {'0' * 64}"))
+        assert run(node.endpoint(), outdated) == [("guessed",)]  # without the records of A
+        told = run(technician, "INSERT INTO deliveries (id, created, date, file_name, version, destination, address,"
+                   f" username, size, sha256, state, attempts, revision, audit_head) VALUES (gen_random_uuid(), now(),"
+                   f" '{day}', 'x', 1, 'told', '', '', 1, '{'0' * 64}', 'waiting', 0, 1,"
+                   f" '{of_a.audit_heads(day)}; B 1 {'0' * 64}') RETURNING outdated")  # fmt: skip
+        assert told == [(None,)]
+        of_all.save_record(record(Date=day, Lab="C", Plot=2))
+        assert run(node.endpoint(), outdated) == [("all",), ("guessed",)]
+        of_all.save_record(record(Date=day, Lab="B", Plot=2))
+        assert run(node.endpoint(), outdated) == [("ab",), ("all",), ("by others",), ("guessed",)]
+        of_a.save_record(record(Date=day, Lab="A", Plot=2))
+        assert len(run(node.endpoint(), outdated)) == 6
+        of_a.record_delivery(row(date=day, destination="late", audit_head=both))
+        assert ("late",) in run(node.endpoint(), outdated)
 
 
 def test_nobody_makes_another_lab_wait(node: Node) -> None:
