@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from psycopg2.extensions import cursor as Cursor
 
-from abq_data_entry.models import audit_rights
+from abq_data_entry.models import audit_paths, audit_rights
 from abq_data_entry.models.audit_rows import AUDITED
 from abq_data_entry.models.errors import SchemaMissing
 
@@ -26,26 +26,6 @@ _IN_FRONT = """
     FROM unnest(%(path)s::text[]) WITH ORDINALITY AS path (name, place) JOIN pg_namespace AS n ON nspname = path.name
     JOIN pg_class ON relnamespace = n.oid AND relname = ANY (%(names)s)
     ORDER BY relname, place
-"""
-_PATHS = """
-    SELECT who, path.name, min(relname)
-    FROM (
-        SELECT coalesce(rolname, 'everybody') AS who, rolname, substr(setting, 13) AS paths
-        FROM pg_db_role_setting LEFT JOIN pg_roles ON pg_roles.oid = setrole
-        LEFT JOIN pg_database ON pg_database.oid = setdatabase, unnest(setconfig) AS setting
-        WHERE (setdatabase = 0 OR datname = current_database()) AND setting LIKE 'search_path=%%'
-    ) AS set
-    CROSS JOIN LATERAL (
-        SELECT place, CASE btrim(part, ' "') WHEN '$user' THEN coalesce(rolname, '') ELSE btrim(part, ' "') END AS name
-        FROM unnest(string_to_array(paths, ',')) WITH ORDINALITY AS each (part, place)
-    ) AS path
-    JOIN pg_namespace ON nspname = path.name
-    JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = ANY (%(names)s)
-    WHERE path.name <> %(schema)s AND path.place < coalesce((
-        SELECT min(own.place) FROM unnest(string_to_array(paths, ',')) WITH ORDINALITY AS own (part, place)
-        WHERE btrim(own.part, ' "') = %(schema)s
-    ), 1000)
-    GROUP BY 1, 2 ORDER BY 1, 2
 """
 _WITHOUT_TRIGGERS = """
     SELECT coalesce(rolname, 'everybody') FROM pg_db_role_setting LEFT JOIN pg_roles ON pg_roles.oid = setrole
@@ -132,8 +112,7 @@ def find(cursor: Cursor) -> list[str]:
     findings += [f"The rows of {heir} show as rows of {table}" for heir, table in _rows(cursor, _HEIRS, bound)]
     findings += [f"{who} may {right} on {table}" for who, right, table in _rows(cursor, _RIGHTS, bound)]
     findings += audit_rights.find(cursor, schema)
-    findings += [f"The search path set for {who} finds {table} in the schema {place} first"
-                 for who, place, table in _rows(cursor, _PATHS, bound)]  # fmt: skip
+    findings += audit_paths.find(cursor, schema, [*TABLES, *VIEWS])
     findings += [f"The triggers are off for {who}: session_replication_role is set"
                  for (who,) in _rows(cursor, _WITHOUT_TRIGGERS, bound)]  # fmt: skip
     if _rows(cursor, "SELECT FROM pg_class WHERE oid = to_regclass('pg_catalog.pg_parameter_acl')", bound):

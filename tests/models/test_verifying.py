@@ -217,6 +217,35 @@ def test_a_copy_of_the_tables_in_front(used: Endpoint) -> None:
     assert "The search path set for everybody finds audit in the schema front first" in told(used)
 
 
+PATHS = [
+    ("CREATE ROLE {0}_qa LOGIN; CREATE SCHEMA {0}_qa; CREATE VIEW {0}_qa.data_record_view AS"
+     " SELECT * FROM public.data_record_view WHERE false",
+     ["The search path of {0}_qa finds data_record_view in the schema {0}_qa first"]),
+    ("ALTER ROLE {0}_qa IN DATABASE {0} SET search_path = public", []),
+    ("ALTER ROLE {0}_qa IN DATABASE {0} SET search_path = '$user', public",
+     ["The search path of {0}_qa finds data_record_view in the schema {0}_qa first"]),
+    ("DROP SCHEMA {0}_qa CASCADE; CREATE SCHEMA evil; CREATE TABLE evil.audit (); SELECT set_config('search_path',"
+     " 'EVIL, public', true); ALTER ROLE {0}_qa SET search_path FROM CURRENT; ALTER ROLE {0}_qa IN DATABASE {0}"
+     " RESET search_path",
+     ["The search path set for {0}_qa finds audit in the schema evil first"]),
+    ("ALTER ROLE {0}_qa SET search_path = public, evil", []),
+    ("ALTER ROLE {0}_qa SET search_path = 'EVIL', public", []),
+    ('ALTER SCHEMA evil RENAME TO "Of ""QA"""; ALTER DATABASE {0} SET search_path = \'Of "QA"\', public',
+     ['The search path set for everybody finds audit in the schema Of "QA" first']),
+]
+
+
+@on_both
+def test_search_paths_as_postgresql_reads_them(used: Endpoint) -> None:
+    name = used["dbname"]
+    with closing(psycopg2.connect(make_dsn(**used))) as connection, connection.cursor() as cursor:
+        for statement, reasons in PATHS:
+            cursor.execute(f"SET LOCAL search_path = public; {statement.format(name)}")
+            audit_guard.pin(cursor)
+            found = [each for each in audit_guard.find(cursor) if "earch path" in each]
+            assert found == [reason.format(name) for reason in reasons], statement
+
+
 SETTINGS = ("timezone = 'America/Indiana/Indianapolis'", "datestyle = 'German'", "intervalstyle = 'iso_8601'",
             "quote_all_identifiers = on", "transform_null_equals = on", "bytea_output = 'escape'",
             "extra_float_digits = -9", "default_tablespace = 'pg_global'",
