@@ -47,6 +47,9 @@ END $$;
 
 LOCK TABLE schema_version IN SHARE ROW EXCLUSIVE MODE;
 
+-- Whoever has an open transaction that has only read is waited for, and whoever saves waits behind us: not for long.
+SET LOCAL lock_timeout = '5s';
+
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM schema_version WHERE version > 4) THEN

@@ -104,6 +104,12 @@ def apply(connections: Connections) -> None:
         wanted = connections.read(_missing_grant)
         what = f"A superuser has to run this in the database first: {wanted}" if wanted else _instruction(endpoint)
         raise RightsMissing(f"This user may not make the tables of ABQ Data Entry. {what}", detail) from None
+    except psycopg2.errors.LockNotAvailable as error:
+        raise DatabaseError(
+            "The database was not changed: somebody has a transaction open there, a report or a backup say. Wait until"
+            " it has ended, or end it, and try again.",
+            str(error),
+        ) from None
     except psycopg2.Error as error:
         if error.pgcode in _RAISED_BY_SCRIPT:
             hint = error.diag.message_hint or ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -13,7 +14,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel, access
-from tests.fixtures.cluster import Node
+from tests.fixtures.cluster import Node, wait_until
 from tests.models.logins import login, run, server_with_logins
 from tests.models.records import DATE, record
 from tests.models.test_deliveries import row
@@ -214,6 +215,30 @@ def test_nobody_makes_another_lab_wait(node: Node) -> None:
         cursor.execute("SELECT lock_lab('B')")
         with closing(SQLModel.at({**login(node, "abq_supervisor"), "options": "-c lock_timeout=2s"})) as model:
             model.save_record(record(Lab="B", Plot=12))
+
+
+def test_an_idle_reader_stops_a_grant_and_nobody_s_save(node: Node) -> None:
+    """A grant waits for whoever has read and has a transaction open; a save behind it waits 8 seconds at most."""
+    told: list[BaseException] = []
+
+    def grant() -> None:
+        try:
+            access.grant(node.endpoint())
+        except DatabaseError as error:
+            told.append(error)
+
+    with closing(psycopg2.connect(make_dsn(**login(node, "abq_qa")))) as reading, reading.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM lab_techs")
+        granting = threading.Thread(target=grant)
+        granting.start()
+        wait_until(lambda: node.execute("SELECT 1 FROM pg_locks WHERE NOT granted") != [], "the grant waits")
+        with closing(SQLModel.at(login(node, "abq_technician"))) as model:
+            model.save_record(record(Lab="A", Plot=15))
+        granting.join(20)
+        waits = granting.is_alive()
+    granting.join()
+    assert not waits and "a transaction open" in str(told[0])
+    access.grant(node.endpoint())
 
 
 def test_a_lab_of_an_older_database_that_is_no_letter_is_not_everybody_s(node: Node) -> None:
