@@ -657,7 +657,7 @@ CREATE OR REPLACE FUNCTION begin_version() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM require_own_table(TG_RELID);
-    NEW.version := next_version(last_version(TG_TABLE_NAME, audit_key(TG_TABLE_NAME, to_jsonb(NEW))));
+    NEW.version := next_version(last_version(TG_TABLE_NAME::text, audit_key(TG_TABLE_NAME::text, to_jsonb(NEW))));
     RETURN NEW;
 END $$;
 
@@ -665,11 +665,11 @@ END $$;
 CREATE OR REPLACE FUNCTION raise_version() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-    row_key jsonb := audit_key(TG_TABLE_NAME, to_jsonb(NEW));
+    row_key jsonb := audit_key(TG_TABLE_NAME::text, to_jsonb(NEW));
 BEGIN
     PERFORM require_own_table(TG_RELID);
-    NEW.version := next_version(CASE WHEN row_key = audit_key(TG_TABLE_NAME, to_jsonb(OLD)) THEN OLD.version
-        ELSE greatest(OLD.version, last_version(TG_TABLE_NAME, row_key)) END);
+    NEW.version := next_version(CASE WHEN row_key = audit_key(TG_TABLE_NAME::text, to_jsonb(OLD)) THEN OLD.version
+        ELSE greatest(OLD.version, last_version(TG_TABLE_NAME::text, row_key)) END);
     RETURN NEW;
 END $$;
 
@@ -716,12 +716,12 @@ DECLARE
     steps text[] := ARRAY[TG_OP];
     apart boolean := require_own_table(TG_RELID);
 BEGIN
-    IF TG_OP = 'UPDATE' AND audit_key(TG_TABLE_NAME, before) <> audit_key(TG_TABLE_NAME, after) THEN
+    IF TG_OP = 'UPDATE' AND audit_key(TG_TABLE_NAME::text, before) <> audit_key(TG_TABLE_NAME::text, after) THEN
         steps := ARRAY['DELETE', 'INSERT'];
     END IF;
     IF TG_TABLE_NAME = 'deliveries' THEN
-        before := audit_row(TG_TABLE_NAME, before);
-        after := audit_row(TG_TABLE_NAME, after);
+        before := audit_row(TG_TABLE_NAME::text, before);
+        after := audit_row(TG_TABLE_NAME::text, after);
     END IF;
     entry.table_name := TG_TABLE_NAME;
     entry.database_user := session_user;
@@ -733,7 +733,7 @@ BEGIN
     FOREACH entry.operation IN ARRAY steps LOOP
         entry.old := CASE WHEN entry.operation <> 'INSERT' THEN before END;
         entry.new := CASE WHEN entry.operation <> 'DELETE' THEN after END;
-        entry.key := audit_key(TG_TABLE_NAME, coalesce(entry.new, entry.old));
+        entry.key := audit_key(TG_TABLE_NAME::text, coalesce(entry.new, entry.old));
         entry.lab_id := coalesce(
             entry.key ->> 'lab_id', CASE TG_TABLE_NAME WHEN 'labs' THEN entry.key ->> 'id' END, '-'
         );
@@ -1182,7 +1182,7 @@ DECLARE
     present plot_checks;
 BEGIN
     SELECT * INTO present FROM plot_checks
-        WHERE date = (of_key ->> 'date')::date AND time = (of_key ->> 'time')::time AND lab_id = of_key ->> 'lab_id'
+        WHERE date = (of_key ->> 'date')::date AND time = (of_key ->> 'time')::time AND lab_id = (of_key ->> 'lab_id')::bpchar
             AND plot = (of_key ->> 'plot')::smallint FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'There is no record of %.', record_name(of_key) USING ERRCODE = 'AB002', DETAIL = of_key::text;
@@ -1198,7 +1198,7 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF EXISTS (
         SELECT FROM plot_checks
-        WHERE date = (of_key ->> 'date')::date AND time = (of_key ->> 'time')::time AND lab_id = of_key ->> 'lab_id'
+        WHERE date = (of_key ->> 'date')::date AND time = (of_key ->> 'time')::time AND lab_id = (of_key ->> 'lab_id')::bpchar
             AND plot = (of_key ->> 'plot')::smallint
     ) THEN
         RAISE EXCEPTION 'There is a record of % already.', record_name(of_key)
@@ -1227,7 +1227,7 @@ END $$;
 CREATE OR REPLACE FUNCTION drop_empty_check(of_key jsonb) RETURNS void
 LANGUAGE sql SET search_path FROM CURRENT AS $$
     DELETE FROM lab_checks AS c
-    WHERE c.date = (of_key ->> 'date')::date AND c.time = (of_key ->> 'time')::time AND c.lab_id = of_key ->> 'lab_id'
+    WHERE c.date = (of_key ->> 'date')::date AND c.time = (of_key ->> 'time')::time AND c.lab_id = (of_key ->> 'lab_id')::bpchar
         AND NOT EXISTS (SELECT FROM plot_checks AS p WHERE (p.date, p.time, p.lab_id) = (c.date, c.time, c.lab_id))
 $$;
 

@@ -37,7 +37,9 @@ _MAY_MAKE = """
     SELECT has_database_privilege(oid, 'CREATE') OR pg_has_role(datdba, 'USAGE')
     FROM pg_database WHERE datname = current_database()
 """
-# Each: a name as it is told, and the definition. Names of the schema are written out, and left out here.
+# Each: a name as it is told, and the definition. Names of the schema are written out, and left out here. Of what an
+# extension brought, by a superuser and for types of its own, none is taken in place of PostgreSQL's; anybody may add to
+# an extension of one's own.
 _DEFINITIONS = """
     SELECT format('the function %%s(%%s)', proname, pg_get_function_identity_arguments(p.oid)), concat_ws(E'\\n',
         pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), lanname, prosecdef, provolatile, proparallel,
@@ -46,7 +48,27 @@ _DEFINITIONS = """
         ))
     FROM pg_proc AS p JOIN pg_language AS l ON l.oid = prolang
     WHERE pronamespace = %(schema)s::regnamespace
-        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')
+        AND NOT (
+            EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')
+            AND EXISTS (SELECT FROM pg_roles WHERE pg_roles.oid = proowner AND rolsuper)
+            AND EXISTS (
+                SELECT FROM pg_proc AS there
+                WHERE there.pronamespace = 'pg_catalog'::regnamespace AND there.proname = p.proname AND (
+                    there.proargtypes = p.proargtypes
+                    OR EXISTS (SELECT FROM unnest(p.proargtypes::oid[]) AS kind WHERE kind >= %(first)s)
+                )
+            )
+        )
+    UNION ALL
+    SELECT format('the operator %%s (%%s, %%s)', oprname, oprleft::regtype, oprright::regtype), ''
+    FROM pg_operator AS o
+    WHERE oprnamespace = %(schema)s::regnamespace AND EXISTS (
+            SELECT FROM pg_operator WHERE oprnamespace = 'pg_catalog'::regnamespace AND oprname = o.oprname
+        ) AND NOT (
+            EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_operator'::regclass AND objid = o.oid AND deptype = 'e')
+            AND EXISTS (SELECT FROM pg_roles WHERE pg_roles.oid = oprowner AND rolsuper)
+            AND (greatest(oprleft, oprright) >= %(first)s OR oprname <> ALL (%(plain)s))
+        )
     UNION ALL
     SELECT format('the view %%s', relname), concat_ws(E'\\n', pg_get_viewdef(oid), (
         SELECT string_agg(CASE option WHEN 'security_barrier=t' THEN 'security_barrier=true' ELSE option END, ',')
@@ -83,7 +105,9 @@ _DEFINITIONS = """
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND contype IN ('c', 'f', 'p', 'u', 'x')
 """
 _HIDING = "SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace"
-_UNWANTED = ("the trigger ", "the rule ", "the policy ")
+_FIRST_OF_USERS = 16384  # numbers of types below it are PostgreSQL's own
+_PLAIN_OPERATORS = ["=", "<>", "<", ">", "<=", ">=", "||", "->", "->>", "~", "!~"]
+_UNWANTED = ("the operator ", "the trigger ", "the rule ", "the policy ")
 _ENDS = re.compile(r"^(?:BEGIN|COMMIT);$", re.MULTILINE)
 _WIDE = re.compile(r"text|character varying(?:\((\d+)\))?")
 
@@ -135,7 +159,8 @@ def _made(cursor: Cursor, apart: bool) -> dict[str, str]:
 def _definitions(cursor: Cursor, schema: str) -> dict[str, str]:
     cursor.execute("SET LOCAL search_path = pg_catalog")
     quoted = _quoted(cursor, schema)
-    cursor.execute(_DEFINITIONS, {"schema": quoted, "names": [*TABLES, *VIEWS], "views": list(VIEWS)})
+    bound = {"schema": quoted, "names": [*TABLES, *VIEWS], "views": list(VIEWS)}
+    cursor.execute(_DEFINITIONS, {**bound, "first": _FIRST_OF_USERS, "plain": _PLAIN_OPERATORS})
     place = re.compile(rf"(?<!\w){re.escape(quoted)}(?:\.|(?=,))")
     return {place.sub("", name): place.sub("", definition) for name, definition in cursor.fetchall()}
 

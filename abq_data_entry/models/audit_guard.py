@@ -58,6 +58,11 @@ _HEIRS = """
     SELECT inhrelid::regclass::text, relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhparent
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) ORDER BY 1
 """
+# Between types of PostgreSQL itself: their numbers are below the first that users' things have.
+_CASTS = """
+    SELECT castsource::regtype::text, casttarget::regtype::text FROM pg_cast
+    WHERE oid >= 16384 AND castsource < 16384 AND casttarget < 16384 AND castcontext <> 'e' ORDER BY 1, 2
+"""
 # The rights that create_db.sql takes back.
 _RIGHTS = """
     SELECT DISTINCT CASE grantee WHEN 0 THEN 'Everybody' ELSE grantee::regrole::text END, privilege_type, relname
@@ -110,6 +115,8 @@ def find(cursor: Cursor) -> list[str]:
     findings += [f"{table} belongs to {owner}, unlike plot_checks"
                  for table, owner in _rows(cursor, _OTHER_OWNERS, bound)]  # fmt: skip
     findings += [f"The rows of {heir} show as rows of {table}" for heir, table in _rows(cursor, _HEIRS, bound)]
+    findings += [f"The cast from {source} to {target} isn't PostgreSQL's own"
+                 for source, target in _rows(cursor, _CASTS, bound)]  # fmt: skip
     findings += [f"{who} may {right} on {table}" for who, right, table in _rows(cursor, _RIGHTS, bound)]
     findings += audit_rights.find(cursor, schema)
     findings += audit_paths.find(cursor, schema, [*TABLES, *VIEWS])

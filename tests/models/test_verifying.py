@@ -121,6 +121,15 @@ DEFINITIONS = [
     ("CREATE FUNCTION sha256(text) RETURNS bytea LANGUAGE sql AS $$ SELECT ''::bytea $$",
      "function sha256.* isn't one of create_db.sql"),
     ("CREATE FUNCTION audit_content(text) RETURNS text LANGUAGE sql AS $$ SELECT '' $$", "isn't one of"),
+    ("CREATE FUNCTION audit_key(name, jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT '{}'::jsonb $$;"
+     " ALTER EXTENSION plpgsql ADD FUNCTION audit_key(name, jsonb)", r"function audit_key\(name, jsonb\) isn't one of"),
+    ("CREATE FUNCTION same(bpchar, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';"
+     " CREATE OPERATOR public.= (LEFTARG = bpchar, RIGHTARG = text, FUNCTION = same)",
+     r"operator = \(character, text\) isn't one of create_db.sql"),
+    ("CREATE FUNCTION less(bpchar, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'; CREATE OPERATOR public.<"
+     " (LEFTARG = bpchar, RIGHTARG = text, FUNCTION = less); ALTER EXTENSION plpgsql ADD OPERATOR public.<"
+     " (bpchar, text)", r"operator < \(character, text\) isn't one of create_db.sql"),
+    ("CREATE CAST (jsonb AS text) WITH INOUT AS IMPLICIT", "cast from jsonb to text isn't PostgreSQL's own"),
     ("CREATE FUNCTION add() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.plants := NEW.plants + 1; RETURN NEW;"
      " END'; CREATE TRIGGER add BEFORE INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION add()",
      "trigger add of plot_checks isn't one of create_db.sql"),
@@ -326,6 +335,14 @@ def test_labs_kept_apart_and_what_qa_adds_are_no_break(used: Endpoint) -> None:
     assert outcome(used) == WHOLE
     run(used, "ALTER TABLE plot_checks DISABLE ROW LEVEL SECURITY")
     assert "isn't as create_db.sql makes it" in told(used)
+
+
+@pytest.mark.parametrize("make_database", ["older"], indirect=True)
+def test_extensions_are_no_finding(used: Endpoint) -> None:
+    wanted = "'citext', 'pg_trgm', 'hstore', 'pgcrypto', 'intarray', 'btree_gist'"
+    found = run(used, f"SELECT name FROM pg_available_extensions WHERE name IN ({wanted})")
+    run(used, ";".join(f"CREATE EXTENSION {name}" for (name,) in found) or "SELECT")
+    assert outcome(used) == WHOLE
 
 
 @on_both
