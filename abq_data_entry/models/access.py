@@ -28,7 +28,8 @@ def grant(endpoint: Mapping[str, str]) -> None:
     if missing:
         raise RightsMissing(
             f"The roles {', '.join(missing)} are missing on this server, and this user may not make roles. A superuser"
-            " has to run this once: abq-data-entry db grant."
+            f" has to make them once, in the database postgres: {' '.join(f'CREATE ROLE {each};' for each in missing)}"
+            " Then again: abq-data-entry db grant."
         )
 
 

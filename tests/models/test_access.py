@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -277,9 +278,10 @@ def test_who_may_not_make_roles_is_told_who_may() -> None:
             made.execute(f"DROP ROLE {role}")
         plain = {**made.endpoint("plain"), "user": "plain", "password": "plain"}
         run(plain, bundled_file("create_db.sql").read_text("utf-8"))
-        with pytest.raises(RightsMissing, match=r"abq_technician, abq_supervisor, abq_qa are missing.*db grant"):
+        with pytest.raises(RightsMissing, match=r"abq_technician, abq_supervisor, abq_qa are missing") as told:
             access.grant(plain)
-        access.grant(made.endpoint("plain"))
+        for statement in re.findall(r"CREATE ROLE \w+;", str(told.value)):
+            made.execute(statement)
         access.grant(plain)
         assert run(made.endpoint("plain"), "SELECT has_table_privilege('abq_qa', 'audit', 'SELECT')") == [(True,)]
         owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
