@@ -114,6 +114,8 @@ def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
                 verdict = model.verify_audit(options.head)
         except ValueError as error:
             raise NotDone(str(error)) from None
+    for note in verdict.notes:
+        print(f"{note}.")
     found = "".join(f" {each}." for each in verdict.findings)
     if verdict.breaks:
         entries = {each: f", entry {each.sequence}" if each.sequence else "" for each in verdict.breaks}

@@ -30,6 +30,14 @@ _HEADS_OF_DAY = """
     SELECT lab_id::text, sequence, hash FROM audit_heads
     WHERE sequence > 0 AND (lab_id IN (SELECT lab_id FROM lab_checks WHERE date = %s)) ORDER BY lab_id
 """
+# A minute: clocks are put right by so much.
+_SET_BACK = """
+    SELECT DISTINCT ON (lab_id) lab_id::text, sequence, moment::text, before::text
+    FROM (
+        SELECT lab_id, sequence, moment, lag(moment) OVER (PARTITION BY lab_id ORDER BY sequence) AS before FROM audit
+    ) AS entry
+    WHERE moment < before - interval '1 minute' ORDER BY lab_id, sequence
+"""
 
 
 class Verdict(NamedTuple):
@@ -37,12 +45,20 @@ class Verdict(NamedTuple):
 
     `findings`: what could hide something from the audit, or show something else than the tables hold, as sentences.
     `not_compared`: why the definitions in the database weren't compared with create_db.sql; '' if they were.
+    `notes`: what somebody should look at, and may be right all the same, as sentences.
     """
 
     entries: int
     breaks: tuple[Break, ...]
     findings: tuple[str, ...] = ()
     not_compared: str = ""
+    notes: tuple[str, ...] = ()
+
+    def printable(self) -> Verdict:
+        """Return the same in signs that can be printed: in the database may be any, also such as move a cursor."""
+        breaks = tuple(Break(_printable(each.lab), each.sequence, _printable(each.reason)) for each in self.breaks)
+        findings, notes = (tuple(map(_printable, each)) for each in (self.findings, self.notes))
+        return Verdict(self.entries, breaks, findings, _printable(self.not_compared), notes)
 
 
 def heads(cursor: Cursor, date: datetime.date | None) -> str:
@@ -96,7 +112,23 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
     if not breaks:
         for each in audit_rows.find_breaks(cursor):
             breaks.setdefault(each.lab, each)
-    return Verdict(entries, tuple(breaks[lab] for lab in sorted(breaks)), (*findings, *audit_guard.find(cursor)))
+    findings += audit_guard.find(cursor)
+    return Verdict(entries, tuple(breaks[lab] for lab in sorted(breaks)), tuple(findings), notes=_set_back(cursor))
+
+
+def _set_back(cursor: Cursor) -> tuple[str, ...]:
+    """Return the first entry of each chain that says an earlier moment than the one before it."""
+    cursor.execute("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'")
+    cursor.execute(_SET_BACK)
+    return tuple(
+        f"Lab {lab}, entry {sequence}: its moment, {moment}, is before that of the entry before it, {before}. Either"
+        " the clock of the server was set back, or somebody added it without the triggers"
+        for lab, sequence, moment, before in cursor.fetchall()
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _wrong(sequence: int, previous: str, digest: str, content: str, last: int, hash_before: str) -> str:

@@ -428,7 +428,8 @@ class SQLModel(Corrections):
         witnesses = auditing.parse_heads(heads)
         verdict = self._connections.read_snapshot(lambda cursor: auditing.verify(cursor, witnesses))
         differences, not_compared = audit_definitions.compare(self._connections)
-        return verdict._replace(findings=(*verdict.findings, *differences), not_compared=not_compared)
+        found = verdict._replace(findings=(*verdict.findings, *differences), not_compared=not_compared)
+        return found.printable()
 
     # ---------------------------------------------------------------------- weather, deliveries, administration
 

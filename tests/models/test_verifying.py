@@ -188,6 +188,50 @@ RIGHTS = [
 ]
 
 
+def forge(endpoint: Endpoint, moment: str, table: str) -> None:
+    """Change a record, and add an entry of somebody else that says so."""
+    run(endpoint, hidden(f"""
+        UPDATE plot_checks SET plants = 19, version = version + 1 WHERE plot = 3;
+        WITH latest AS (
+            SELECT * FROM audit WHERE table_name = 'plot_checks' AND (key ->> 'plot') = '3'
+        ), forged AS (
+            SELECT (jsonb_populate_record(NULL::audit, to_jsonb(latest) || jsonb_build_object(
+                'sequence', head.sequence + 1, 'operation', 'UPDATE', 'old', latest.new, 'new', to_jsonb(r),
+                'table_name', {table}, 'database_user', 'tb', 'moment', {moment}, 'previous_hash', head.hash
+            ))).*
+            FROM latest JOIN audit_heads AS head USING (lab_id) JOIN plot_checks AS r ON r.plot = 3
+        ), made AS (
+            INSERT INTO audit SELECT lab_id, sequence, table_name, key, operation, old, new, database_user,
+                application_user, workstation, moment, transaction, reason, previous_hash,
+                encode(sha256(convert_to(previous_hash || audit_content(forged::audit), 'UTF8')), 'hex')
+            FROM forged RETURNING lab_id, sequence, hash
+        )
+        UPDATE audit_heads SET sequence = made.sequence, hash = made.hash FROM made
+            WHERE made.lab_id = audit_heads.lab_id
+    """))  # fmt: skip
+
+
+@on_both
+def test_an_entry_of_an_earlier_moment_is_told(used: Endpoint) -> None:
+    """It is in its place and has its hash: only its moment gives it away, unless somebody set the clock back."""
+    assert verdict(used).notes == ()
+    forge(used, "now() - interval '30 days'", "'plot_checks'")
+    found = verdict(used)
+    assert (found.breaks, found.findings) == WHOLE
+    (note,) = found.notes
+    assert re.match(r"Lab A, entry \d+: its moment, [-0-9]+ .*, is before that of the entry before it", note)
+
+
+def test_no_sign_of_the_database_moves_the_cursor(used: Endpoint) -> None:
+    forge(used, "now()", r"E'\x1b[2J\u009b1A'")
+    run(used, 'CREATE TABLE "heir\x1b[31m" () INHERITS (plot_checks)')
+    found = verdict(used)
+    (only,) = found.breaks
+    assert only.reason == r"it is about \x1b[2J\x9b1A, of which the audit keeps nothing"
+    (heir,) = (each for each in found.findings if "heir" in each)
+    assert heir == r'The rows of "heir\x1b[31m" show as rows of plot_checks'
+
+
 @on_both
 def test_what_roles_may_do(used: Endpoint) -> None:
     """Each right by itself; and none is told where there is only the role."""
