@@ -1,5 +1,6 @@
 """Dump a database to a file and bring it back, with PostgreSQL's own pg_dump and pg_restore."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from ..retrying import BUSY, Retries
 from . import client_programs
 from .connections import connect, cursor_at
 from .contents import Contents, contents_of, difference, snapshot
+from .database_rights import carry_over
 from .errors import NoAnswer, PostgresError, system_errors_told
 from .loading import fill, load
 from .ours import refuse_foreign_database, refuse_foreign_file
@@ -19,6 +21,8 @@ from .watching import UNWATCHED, Part, Watching, refuse_cancelled
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
+
+log = logging.getLogger(__name__)
 
 _SWAPPING = 10.0  # seconds: clients that connect again at once may be in the way of the swap
 _NEEDS_CREATEDB = "To restore, a role needs the right CREATEDB."
@@ -142,10 +146,24 @@ def restore(
         if check is not None:
             check({**endpoint, "dbname": fresh})
         _execute({**endpoint, "dbname": fresh}, "VACUUM (ANALYZE)")  # a dump holds no statistics
+        carry_over(maintenance, name, fresh)
         refuse_cancelled(watching)
         _swap(maintenance, name, fresh, aside)
-    _drop(maintenance, aside)
+    _drop_replaced(maintenance, name, aside)
     return missing
+
+
+def _drop_replaced(maintenance: Mapping[str, str], name: str, aside: str) -> None:
+    """Drop what was replaced; it is restored all the same where that can't be done. A template's heir is one too."""
+    try:
+        with cursor_at(maintenance) as cursor:
+            cursor.execute("SELECT FROM pg_database WHERE datname = %s AND datistemplate", [aside])
+            if cursor.rowcount:
+                cursor.execute(f"ALTER DATABASE {_identifier(aside)} IS_TEMPLATE false")
+                cursor.execute(f"ALTER DATABASE {_identifier(name)} IS_TEMPLATE true")
+        _drop(maintenance, aside)
+    except PostgresError as error:
+        log.warning("the database %s, which was replaced, is still there: %s", aside, error)
 
 
 def _swap(maintenance: Mapping[str, str], name: str, fresh: str, aside: str) -> None:

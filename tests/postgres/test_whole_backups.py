@@ -117,3 +117,40 @@ def test_whoever_may_not_cut_others_off_is_told(owned: Endpoint, node: Node, tmp
     finally:
         window.close()
         node.execute("REVOKE pg_signal_backend FROM keeper; DROP ROLE window_of_others")
+
+
+OF_THE_DATABASE = """
+    SELECT (SELECT array_agg(acl::text ORDER BY acl::text) FROM unnest(datacl) AS acl), datconnlimit, datistemplate,
+        (SELECT array_agg(concat(setrole::regrole, setconfig) ORDER BY setrole) FROM pg_db_role_setting
+            WHERE setdatabase = pg_database.oid)
+    FROM pg_database WHERE datname = 'kept'
+"""
+
+
+def test_what_belongs_to_the_database_stays(owned: Endpoint, node: Node, tmp_path: Path) -> None:
+    postgres.dump(owned, tmp_path / "dump")
+    for statement in (
+        "REVOKE CONNECT, TEMPORARY ON DATABASE kept FROM PUBLIC", "CREATE ROLE reader LOGIN",
+        "GRANT CONNECT ON DATABASE kept TO reader WITH GRANT OPTION", "ALTER DATABASE kept CONNECTION LIMIT 7",
+        "ALTER DATABASE kept SET statement_timeout = '61s'", "ALTER DATABASE kept IS_TEMPLATE true",
+        """ALTER DATABASE kept SET search_path = "$user", public, 'a "b", c'""",
+    ):  # fmt: skip
+        node.execute(statement)
+    try:
+        before = node.execute(OF_THE_DATABASE)
+        postgres.restore(owned, tmp_path / "dump")
+        assert node.execute(OF_THE_DATABASE) == before and records(owned) == 1
+        node.execute("ALTER ROLE reader IN DATABASE kept SET work_mem = '5MB'")
+        node.execute("ALTER DATABASE kept SET abq.word = 'it''s'")
+        with pytest.raises(postgres.PostgresError, match=r"not replaced.*ALTER \w+ (reader IN DATABASE )?kept SET "):
+            postgres.restore(owned, tmp_path / "dump")
+        before = node.execute(OF_THE_DATABASE)
+        postgres.restore(node.endpoint("kept"), tmp_path / "dump")
+        after = node.execute(OF_THE_DATABASE)
+        assert after[0][1:] == before[0][1:] and "reader=c*/" in str(after[0][0])
+        assert node.execute("SELECT datname FROM pg_database WHERE datname LIKE 'kept\\_%'") == []
+    finally:
+        node.execute("ALTER DATABASE kept IS_TEMPLATE false")
+        node.execute("REVOKE ALL ON DATABASE kept FROM reader")
+        node.execute("ALTER ROLE reader IN DATABASE kept RESET ALL")
+        node.execute("DROP ROLE reader")
