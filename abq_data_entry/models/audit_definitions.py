@@ -123,6 +123,7 @@ def compare(connections: Connections) -> tuple[tuple[str, ...], str]:
         try:
             cursor.execute("SET LOCAL transaction_read_only = off")  # only possible before anything else
         except psycopg2.errors.FeatureNotSupported:
+            cursor.connection.rollback()
             return (), "this server is a standby, where nothing can be made"
         cursor.execute(_ALIKE)
         pin(cursor)

@@ -330,6 +330,18 @@ def test_what_hinders_the_comparison_is_a_finding(used: Endpoint, what: str) -> 
     assert f"Views, functions, triggers and constraints could not be compared: {reason}" in found.findings
 
 
+def test_on_a_standby_all_but_the_definitions_is_compared() -> None:
+    with single_server() as node:
+        with closing(SQLModel.at(node.endpoint())) as model:
+            model.save_record(record())
+        node.stop()
+        (node.folder / "standby.signal").touch()
+        node.start()
+        found = verdict(node.endpoint())
+    assert (found.breaks, found.findings) == WHOLE
+    assert found.not_compared == "this server is a standby, where nothing can be made"
+
+
 def test_triggers_off_for_whoever_connects(used: Endpoint) -> None:
     run(used, f"ALTER DATABASE {used['dbname']} SET session_replication_role = replica")
     assert "The triggers are off for everybody: session_replication_role is set" in told(used)
