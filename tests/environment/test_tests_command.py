@@ -39,7 +39,8 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def _run_plainly(*arguments: str) -> subprocess.CompletedProcess[str]:
     code = "import sys; from tests.__main__ import run; sys.exit(run(sys.argv[1:]))"
     command = [sys.executable, "-c", code, *arguments]
-    own = {name: text for name, text in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    # It may be one of several workers that runs this test; the run of its own is none.
+    own = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_ADDOPTS", "PYTEST_XDIST_"))}
     return subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
 
 
