@@ -123,7 +123,7 @@ class DeliveriesWindow(SideWindow):
         self._said = ttk.Label(room, style="Note.TLabel")
         self._said.grid(row=3, column=0, sticky="ew", pady=(8, 0))
         calls: dict[str, Callable[[], object]] = {
-            text: lambda text=text: self._do(text)  # type: ignore[misc]
+            text: lambda text=text: self._run_command(text)  # type: ignore[misc]
             for text in ("Try Again", "Cancel Delivery", "Show File")
         }
         calls |= {"Forget Logins": self._callbacks.forget_logins, "Close": self.destroy}
@@ -133,11 +133,11 @@ class DeliveriesWindow(SideWindow):
         self.bind("<F5>", lambda _event: self.refresh())
         self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_chosen())
         for text, (sequence, _shown) in self._keys.items():
-            self.tree.bind(sequence, lambda _event, text=text: self._do(text))  # type: ignore[misc]
+            self.tree.bind(sequence, lambda _event, text=text: self._run_command(text))  # type: ignore[misc]
         RowMenu(
             self.tree,
             self._list.choose,
-            [(text, lambda text=text: self._do(text)) for text in self._keys],  # type: ignore[misc]
+            [(text, lambda text=text: self._run_command(text)) for text in self._keys],  # type: ignore[misc]
             {text: shown for text, (_sequence, shown) in self._keys.items()},
             self._can,
         )
@@ -167,7 +167,7 @@ class DeliveriesWindow(SideWindow):
         answers = {"Try Again": row.may_retry, "Cancel Delivery": row.may_cancel, "Show File": row.has_file}
         return answers.get(text, True)
 
-    def _do(self, text: str) -> str:
+    def _run_command(self, text: str) -> str:
         row = self._chosen()
         if row is None:
             self.say("No delivery is chosen")

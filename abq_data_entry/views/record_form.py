@@ -69,7 +69,7 @@ class DataRecordForm(ttk.Frame):
         self._make_parts()
         self._make_panels()
         self.type_ahead = TypeAhead(self, self)
-        self._bind()
+        self._bind_keys()
         self.begin_new(all_fields=True)
 
     def _make_parts(self) -> None:
@@ -170,7 +170,7 @@ class DataRecordForm(ttk.Frame):
             self._sound,
         )
 
-    def _bind(self) -> None:
+    def _bind_keys(self) -> None:
         technician, date = self.content.technician.editor, self.inputs[F.DATE].editor
         technician.bind("<<Left>>", lambda _event: self._person.take_typed_name())
         technician.bind("<<ComboboxSelected>>", lambda _event: self.confirm_technician(), add=True)

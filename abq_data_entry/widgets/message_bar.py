@@ -42,7 +42,7 @@ class MessageBar(ttk.Frame):
         self._more = ttk.Button(self, style="Quiet.TButton", command=self.enter, takefocus=0)
         self._more.grid(row=0, column=9, padx=(_GAP, 0))
         self._more.grid_remove()
-        self._panel = MessagePanel(self.winfo_toplevel(), self._do, self._step, self.leave)
+        self._panel = MessagePanel(self.winfo_toplevel(), self._press, self._step, self.leave)
         self.bind("<Configure>", lambda _event: self._show())
         self.winfo_toplevel().bind("<FocusIn>", self._focus_moved, add=True)
         self._show()
@@ -137,13 +137,13 @@ class MessageBar(ttk.Frame):
         for message in self._messages:
             for text, action in message.buttons:
                 if text == name:
-                    self._do(message, action)
+                    self._press(message, action)
                     return
         raise KeyError(name)
 
     # -- inside -----------------------------------------------------------------------------------------
 
-    def _do(self, message: Message, action: Action | None) -> None:
+    def _press(self, message: Message, action: Action | None) -> None:
         self.leave()
         if not message.lasting:
             self.settle(message.key)
@@ -213,4 +213,4 @@ class MessageBar(ttk.Frame):
 
     def _clicked(self, message: Message, action: Action | None) -> None:
         if time.monotonic() - self._since >= UNREAD_SECONDS:
-            self._do(message, action)
+            self._press(message, action)

@@ -255,9 +255,9 @@ class PagedList(ttk.Frame):
         self._message_text = ttk.Label(self._message, style="Empty.TLabel", justify="center", wraplength=700)
         self._message_text.grid(row=0, column=0)
         self._message_button = ttk.Button(self._message)
-        self._bind()
+        self._bind_events()
 
-    def _bind(self) -> None:
+    def _bind_events(self) -> None:
         keys: dict[str, Callable[[], object]] = {
             "<Up>": lambda: self._step(-1),
             "<Down>": lambda: self._step(1),

@@ -248,7 +248,7 @@ def test_the_folder_that_is_opened_is_named(
     window.app.callbacks["show_deliveries"]()
     (real,) = [each for each in window.app.winfo_children() if isinstance(each, DeliveriesWindow)]
     window.until(lambda: real._list.chosen, "the delivery")
-    real._do("Show File")
+    real._run_command("Show File")
     expected = "The folder with the file is opened: " if has_opener else "No program here shows folders."
     window.until(lambda: said(real).startswith(expected), "the word on the folder")
     assert window.app.status.get() == said(real)
