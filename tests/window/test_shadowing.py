@@ -28,6 +28,7 @@ def test_no_private_name_of_tkinter_is_taken() -> None:
 
 def _below(kind: type) -> list[type]:
     found: list[type] = []
-    for child in kind.__subclasses__():
+    subclasses: list[type] = kind.__subclasses__()
+    for child in subclasses:
         found += [child, *_below(child)]
     return found
