@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from abq_data_entry import waits
 from abq_data_entry.models import DatabaseError, OutcomeUnknown, ServerUnreachable, SQLModel, TookTooLong
 from abq_data_entry.models.selection import Selection
-from tests.fixtures.cluster import Cluster, Node, wait_until
+from tests.fixtures.cluster import Cluster, Node, frozen, wait_until
 from tests.models.records import DATE, record
 from tests.pace import patience
 
@@ -22,16 +21,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the servers of 
 
 AGAIN_SECONDS = 10.0
 """So long after a promotion everybody saves again."""
-
-
-@contextmanager
-def frozen(node: Node) -> Iterator[None]:
-    """The server is frozen within the block."""
-    node.freeze()
-    try:
-        yield
-    finally:
-        node.thaw()
 
 
 class Writer(threading.Thread):

@@ -18,7 +18,7 @@ from abq_data_entry.postgres import EmbeddedServer, backup, contents, loading
 from abq_data_entry.postgres.connections import cursor_at
 from abq_data_entry.postgres.errors import Cancelled, NoAnswer
 from abq_data_entry.postgres.watching import cancellable
-from tests.fixtures.cluster import DATABASE, Node
+from tests.fixtures.cluster import DATABASE, Node, frozen
 from tests.postgres.tables import OURS
 
 from .processes import wait_until
@@ -49,16 +49,6 @@ class Work(threading.Thread):
             self._work()
         except BaseException as error:
             self.raised = error
-
-
-@contextmanager
-def frozen(node: Node) -> Iterator[None]:
-    """The server is frozen within the block."""
-    node.freeze()
-    try:
-        yield
-    finally:
-        node.thaw()
 
 
 @contextmanager
