@@ -12,7 +12,7 @@ from collections.abc import Callable
 from tkinter import ttk
 from tkinter.font import nametofont
 
-from .focus import focused_widget
+from .focus import focused_widget, give_focus
 from .message import Action, Message
 from .message_panel import MessagePanel
 from .shortened import shortened
@@ -112,11 +112,11 @@ class MessageBar(ttk.Frame):
             return
         if not self._open:
             self._came_from = focused_widget(self)
-        self._open = True
         self._panel.place(in_=self, relx=0, rely=1, anchor="sw", relwidth=1)
         self._panel.lift()
         self._show_in_full(self._messages[0])
-        self._panel.focus_set()
+        give_focus(self._panel)  # before it counts as open: drawing it may find the focus still elsewhere
+        self._open = True
         self.update_idletasks()  # the next key may be Tab, and goes to what is on the screen
 
     def leave(self) -> None:

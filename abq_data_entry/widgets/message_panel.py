@@ -8,7 +8,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 
 from .flow import Flow
-from .focus import set_beside
+from .focus import give_focus, set_beside
 from .message import Action, Message
 
 _MOST_LINES = 8
@@ -52,7 +52,7 @@ class MessagePanel(ttk.Frame):
         self._make_buttons(message, place, count)
         self._fit()
         if had:
-            self.buttons.get(had, self).focus_set()
+            give_focus(self.buttons.get(had, self))
 
     def show_gone(self) -> None:
         """The message shown is settled: nothing is offered any more that could be pressed by mistake."""
