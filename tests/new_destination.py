@@ -17,7 +17,7 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.mainmenu import ALL_COMMANDS
 from abq_data_entry.models import SettingsModel
 from abq_data_entry.network.destinations import DESTINATIONS, KINDS, destination
-from abq_data_entry.outbox import schedule
+from abq_data_entry.outbox import retry_policy
 from abq_data_entry.views import LoginDialog
 from tests.fixtures.webdav_server import PASSWORD, USERNAME, WebDavServer, webdav_server
 from tests.fixtures.window import Window, close
@@ -64,7 +64,7 @@ def _check_it(server: WebDavServer) -> None:
 
 
 def _use_it_in_the_window(server: WebDavServer) -> None:
-    schedule.FIRST_PAUSE = 0.2
+    retry_policy.FIRST_PAUSE = 0.2
     window = Window(Application(), [])
     problems = window.problems
     window.app.report_callback_exception = lambda *error: problems.append(repr(error))  # type: ignore[method-assign]

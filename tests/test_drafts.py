@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from abq_data_entry.store.database import StoreError, StoreNewer
 from abq_data_entry.store.drafts import FORMAT, SLOTS, Content, DraftFile
-from abq_data_entry.store.errors import StoreError, StoreNewer
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAFT = {"texts": {"Humidity": "24.09", "Notes": "leaf\nspots °"}, "opened": None, "baseline": {}}

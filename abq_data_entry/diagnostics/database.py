@@ -17,10 +17,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ..network import encryption, route
-from ..network.connecting import call_abandonable
+from ..network import encryption, probing
 from ..network.failures import InvalidInput
-from ..network.guard import is_loopback
+from ..network.guard import call_abandonable, is_loopback
 from ..network.probing import Aborted, Context, Inspection, Result, Steps, shown
 
 if TYPE_CHECKING:
@@ -128,8 +127,8 @@ def _server(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Step
 
 
 def _way(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[None]:
-    addresses = yield from route.name(inspection, server.host, server.port)
-    yield from route.port(inspection, server.host, server.port, addresses)
+    addresses = yield from probing.name(inspection, server.host, server.port)
+    yield from probing.port(inspection, server.host, server.port, addresses)
     mode = endpoint.get("sslmode", "prefer")
 
     def greeted() -> tuple[socket.socket, bool]:
@@ -157,7 +156,7 @@ def _way(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[N
             context = _context(mode, endpoint.get("sslrootcert", ""))
         except InvalidInput as error:
             yield from inspection.fail("TLS", inspection.in_words(error))
-        yield from route.tls(inspection, server.host, lambda: greeted()[0], context, "db_sslrootcert")
+        yield from probing.tls(inspection, server.host, lambda: greeted()[0], context, "db_sslrootcert")
     elif mode in _MUST_ENCRYPT:
         text = (
             f"The server offers no encryption, and db_sslmode wants it ({mode}). Ask the administrator of the database."

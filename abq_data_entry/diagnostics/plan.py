@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from ..network.destinations import KINDS, destination
 from ..network.guard import Guard
 from ..network.probing import Aborted, Context, Inspection, Options, Result, Step, Steps
-from ..network.web_route import place_of, way
+from ..network.web import place_of, way
 from .database import START_SECONDS, Embedded, configured_database, embedded_database
 
 CHECKS = ("database", "weather", *KINDS)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from abq_data_entry.folders import replacement, synced
 from abq_data_entry.journal import lines
-from abq_data_entry.store.errors import StoreError, StoreNewer
+from abq_data_entry.store.database import StoreError, StoreNewer
 
 LARGEST = 64 * 1024 * 1024
 _FORMAT = lines.FORMAT + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abq_data_entry.store.errors import StoreBusy as JournalBusy
-from abq_data_entry.store.errors import StoreError as JournalError
+from abq_data_entry.store.database import StoreBusy as JournalBusy
+from abq_data_entry.store.database import StoreError as JournalError
 
 __all__ = ["JournalBusy", "JournalError"]

@@ -19,8 +19,7 @@ from abq_data_entry.journal.earlier import EarlierJournal, Noted
 from abq_data_entry.journal.entry import UNDECIDED, Entry, from_content, to_content
 from abq_data_entry.journal.errors import JournalError
 from abq_data_entry.store.database import Clock, Database, locked, now
-from abq_data_entry.store.layout import Layout
-from abq_data_entry.store.mending import bytes_of, digest_of
+from abq_data_entry.store.mending import Layout, bytes_of, digest_of
 
 if TYPE_CHECKING:
     import sqlite3

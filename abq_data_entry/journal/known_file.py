@@ -14,9 +14,9 @@ from typing import Any
 from abq_data_entry.journal.entry import as_texts, from_texts
 from abq_data_entry.journal.known import Known
 from abq_data_entry.models.records import CheckProgress, Choices
-from abq_data_entry.store.errors import StoreError
+from abq_data_entry.store.database import StoreError
+from abq_data_entry.store.drafts import opened_throwaway
 from abq_data_entry.store.mending import digest_of
-from abq_data_entry.store.throwaway import opened_throwaway
 
 log = logging.getLogger(__name__)
 

@@ -23,16 +23,14 @@ if TYPE_CHECKING:
 
     import requests
 
-    from .failures import Cancelled, FileChanged, InvalidInput, UserFacingError, describe_failure
+    from .failures import Cancelled, FileChanged, InvalidInput, Pauses, UserFacingError, describe_failure
     from .file_transfer import FtpUploads, TransferIncomplete, ftp_security, upload_to_corporate_ftp
     from .guard import is_loopback
-    from .pauses import Pauses
     from .rest import RestUploads, upload_to_corporate_rest
     from .secure_shell import SftpUploads, upload_to_corporate_sftp
     from .shell_session import HostKeyChanged, HostKeyUnknown, LoginRefused
     from .uploads import Uploads
-    from .weather import WEATHER_URL, get_local_weather
-    from .weather_document import WeatherBusy, WeatherError
+    from .weather import WEATHER_URL, WeatherBusy, WeatherError, get_local_weather
 
 __all__ = [
     "WEATHER_URL",
@@ -71,15 +69,15 @@ _HOMES = {
     "HostKeyUnknown": "shell_session",
     "InvalidInput": "failures",
     "LoginRefused": "shell_session",
-    "Pauses": "pauses",
+    "Pauses": "failures",
     "RestUploads": "rest",
     "SftpUploads": "secure_shell",
     "UserFacingError": "failures",
     "TransferIncomplete": "file_transfer",
     "Uploads": "uploads",
     "WEATHER_URL": "weather",
-    "WeatherBusy": "weather_document",
-    "WeatherError": "weather_document",
+    "WeatherBusy": "weather",
+    "WeatherError": "weather",
     "describe_failure": "failures",
     "ftp_security": "file_transfer",
     "get_local_weather": "weather",

@@ -47,7 +47,7 @@ class Destination(abc.ABC):
     modules: tuple[str, ...] = ()
     """What is to be loaded of `network` before somebody waits for it."""
     keeps_parts = True
-    """Whether a part of a file may stay there for the next attempt (`resuming`)."""
+    """Whether a part of a file may stay there for the next attempt (`uploads.Part`)."""
 
     @property
     def success(self) -> str:

@@ -1,23 +1,142 @@
 """The corporate FTP server: store a file under its base name, in binary mode, and make sure it is all there.
 
-How a session is made and encrypted stands in `ftp_login` and `ftp_session`, how a file is stored in `ftp_store`.
+How a session is made and encrypted stands in `ftp_session`, how a file is stored in `ftp_store`. The folder for the
+files is entered once after the login, and made where it is missing (RFC 959, CWD and MKD).
 """
 
+from __future__ import annotations
+
+import contextlib
 import ftplib
 import os
 import ssl
 import threading
+from dataclasses import dataclass
+
+from abq_data_entry.remote_names import folders_in
 
 from . import encryption
-from .failures import Cancelled, FileChanged, InvalidInput, UserFacingError
-from .ftp_facts import TransferIncomplete
-from .ftp_login import Login, ftp_security, log_in
-from .ftp_replies import read_anew
-from .ftp_session import Session
-from .ftp_store import Store
-from .guard import Guard
+from .failures import Cancelled, FileChanged, InvalidInput, UserFacingError, with_what_was_said
+from .ftp_session import Session, read_anew, said
+from .ftp_store import Store, TransferIncomplete
+from .guard import Guard, is_loopback
 from .source import Progress, SourceFile
 from .uploads import TIMEOUT, StoredUploads, checked_folder
+
+
+class FolderRefused(UserFacingError, ftplib.error_perm):
+    """The folder isn't there and can't be made, or may not be entered; nothing was sent."""
+
+
+def enter(session: Session, folder: str, *, make: bool = True) -> bool:
+    """Go into the folder; return whether it had to be made. An empty one is where the session is already.
+
+    Raises `FolderRefused` (also with `make` false, if it isn't there), and what a connection raises.
+    """
+    if not folder:
+        return False
+    if not folder.isascii():
+        with contextlib.suppress(ftplib.error_reply, ftplib.error_perm):
+            session.sendcmd("OPTS UTF8 ON")  # some servers want to be asked (RFC 2640)
+    try:
+        session.voidcmd(f"CWD {folder}")
+        return False
+    except ftplib.error_perm as error:
+        refused = str(error)
+    words = said(refused)
+    if make:
+        words = f"{words} {said(_made(session, folder))}".strip()
+        try:
+            session.voidcmd(f"CWD {folder}")
+            return True
+        except ftplib.error_perm as error:
+            refused = str(error)
+    how = ", and it couldn't be made" if make else ""
+    sentence = (
+        f"The FTP server has no folder {folder} that this user may enter{how} ({refused[:3]}). Nothing was sent. "
+        "Check the setting abq_ftp_folder, or ask the server's administrator."
+    )
+    raise FolderRefused(with_what_was_said(sentence, words))
+
+
+def _made(session: Session, folder: str) -> str:
+    """Make the folder and those that it lies in; return why the last one was refused, "" if it wasn't.
+
+    One that is there already is refused too, also one that somebody else makes at this very moment.
+    """
+    refused = ""
+    for each in folders_in(folder):
+        session.guard.progressed()
+        try:
+            session.voidcmd(f"MKD {each}")
+            refused = ""
+        except ftplib.error_perm as error:
+            refused = str(error)
+    return refused
+
+
+SECURITIES = ("none", "explicit", "implicit")
+
+
+def ftp_security(host: str, security: str | None) -> str:
+    """Return how to connect to the host: as asked for, else encrypted unless it is this machine itself.
+
+    Raises `InvalidInput` for anything but "none", "explicit", "implicit" and nothing.
+    """
+    if not security:
+        return "none" if is_loopback(host) else "explicit"
+    if security not in SECURITIES:
+        raise InvalidInput(f"{security!r} is no way to connect: it must be one of {', '.join(SECURITIES)}.")
+    return security
+
+
+@dataclass(frozen=True, repr=False)
+class Login:
+    """Where to connect, how, and as whom. `context`: for TLS, None without; `passive`: who connects for the data.
+
+    `folder`: where files go, empty for the one that the server puts the user into.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str
+    security: str
+    context: ssl.SSLContext | None
+    passive: bool = True
+    folder: str = ""
+
+
+def log_in(guard: Guard, login: Login) -> Session:
+    """Return a logged-in session in the login's folder, which is made where it is missing."""
+    session = Session(guard, login.security, login.context, login.passive)
+    try:
+        try:
+            session.connect(login.host, login.port)
+        except ssl.SSLCertVerificationError as error:
+            session.close()
+            refusal = encryption.refusal(error, login.host, lambda: certificate_of(guard, login))
+            raise refusal from None
+        guard.progressed()
+        session.login(login.user, login.password)
+        session.protect_data()
+        enter(session, login.folder)
+        guard.progressed()
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def certificate_of(guard: Guard, login: Login) -> bytes | None:
+    """Return the certificate (DER) that the server shows, whatever it is worth; nothing of the login is sent."""
+    session = Session(guard, login.security, encryption.unverified_context())
+    try:
+        session.connect(login.host, login.port)
+        return session.sock.getpeercert(True) if isinstance(session.sock, ssl.SSLSocket) else None
+    finally:
+        session.close()
+
 
 __all__ = ["TIMEOUT", "FtpUploads", "TransferIncomplete", "TransferStopped", "ftp_security", "upload_to_corporate_ftp"]
 
@@ -153,4 +272,3 @@ def _sanitized(error: Exception, login: Login) -> Exception:
         return type(error)(str(error).replace(login.password, "…"))
     error.__context__ = None
     return error.with_traceback(None)
-

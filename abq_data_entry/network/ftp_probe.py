@@ -7,10 +7,10 @@ import ftplib
 import ssl
 import time
 
-from . import encryption, ftp_folder, route
+from . import encryption, file_transfer, probing
 from .destination import Destination
 from .failures import InvalidInput
-from .ftp_login import Login, certificate_of, ftp_security
+from .file_transfer import Login, certificate_of, ftp_security
 from .ftp_session import Session
 from .guard import is_loopback
 from .probing import MADE_LATER, TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, shown, usable
@@ -41,8 +41,8 @@ def probe(destination: Destination, context: Context) -> Steps[None]:
         encrypted = None if security == "none" else encryption.verified_context(ca_file)
     except InvalidInput as error:
         yield from inspection.fail("Settings", inspection.in_words(error))
-    addresses = yield from route.name(inspection, host, number)
-    yield from route.port(inspection, host, number, addresses)
+    addresses = yield from probing.name(inspection, host, number)
+    yield from probing.port(inspection, host, number, addresses)
     session = _TimedSession(context.guard, security, encrypted, bool(context.settings["abq_ftp_passive"]))
     try:
         yield from _greeting(inspection, session, Login(host, number, "", "", security, encrypted))
@@ -78,7 +78,7 @@ def _greeting(inspection: Inspection, session: _TimedSession, login: Login) -> S
         secure, how = session.sock, {"explicit": "AUTH TLS, ", "implicit": "from the start, "}[login.security]
 
         def secured() -> Result[None]:
-            found = route.secured(secure, context, session.handshake)
+            found = probing.secured(secure, context, session.handshake)
             return Result(None, f"{how}{found.text}", found.advice, found.seconds)
 
         yield from inspection.step("TLS", secured)
@@ -100,8 +100,8 @@ def _log_in(session: Session, username: str, password: str) -> Result[None]:
 
 def _enter(session: Session, folder: str, may_make: bool) -> Result[None]:
     try:
-        made = ftp_folder.enter(session, folder, make=may_make)
-    except ftp_folder.FolderRefused:
+        made = file_transfer.enter(session, folder, make=may_make)
+    except file_transfer.FolderRefused:
         if may_make:
             raise
         return Result(None, f"{folder} can't be entered", MADE_LATER)

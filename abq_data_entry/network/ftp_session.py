@@ -1,7 +1,10 @@
 """FTP sessions over connections that a guard opens: in the clear, or encrypted from the start or by AUTH TLS.
 
 Sources: RFC 959 (FTP), RFC 2228 and RFC 4217 (FTP over TLS), RFC 2389 (FEAT), RFC 2428 (EPSV, EPRT).
+What a reply means where its number alone doesn't say it: RFC 959, section 4.2.
 """
+
+from __future__ import annotations
 
 import contextlib
 import ftplib
@@ -12,11 +15,61 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 
-from . import encryption, ftp_replies
-from .connecting import POLL
+from . import encryption
 from .failures import TimedOut, UserFacingError, with_what_was_said
-from .ftp_replies import NotFtp
-from .guard import Guard
+from .guard import POLL, Guard
+
+_CODE = re.compile(r"^\d{3}[ -]", re.MULTILINE)
+_TOO_MANY = re.compile(
+    r"(?i)too many|maximum (number|connections|clients|users|sessions)|max(imum)? .{0,30}(reached|exceeded)"
+    r"|(connection|client|user|session)s? .{0,20}limit|limit .{0,30}(connection|client|user|session)"
+    r"|already (connected|logged in)|try again later"
+)
+_WRONG_LOGINS = re.compile(r"(?i)fail|attempt|incorrect|invalid|wrong|password")
+_WANTS_ENCRYPTION = re.compile(r"(?i)encrypt|\b(TLS|SSL|FTPS)\b|\bAUTH first|clear ?text|plain FTP")
+_WRONG_LOGIN = ("430", "530")
+_REFUSED = ("421", "500", "502", "503", "522", "530", "533", "534", "536", "550")
+
+
+class ServerBusy(UserFacingError, ftplib.error_temp):
+    """The server has too many connections, whatever number it says that with."""
+
+    transient = True
+
+
+class EncryptionWanted(UserFacingError, ftplib.error_perm):
+    """The server takes nothing in the clear."""
+
+
+class NotFtp(UserFacingError, ftplib.error_proto):
+    """What answers isn't an FTP server."""
+
+
+def said(reply: str) -> str:
+    """Return a reply without its numbers."""
+    return _CODE.sub("", reply)
+
+
+def read_anew(error: ftplib.Error, host: str, security: str) -> ftplib.Error:
+    """Return what a refusal really is; the error itself, with what follows from it, where its number says it right."""
+    reply = str(error)
+    code = reply[:3]
+    if isinstance(error, UserFacingError) or not isinstance(error, ftplib.error_perm | ftplib.error_temp):
+        return error
+    if security == "none" and code in _REFUSED and _WANTS_ENCRYPTION.search(reply):
+        sentence = (
+            f"{host} wants an encrypted connection ({code}), and nothing was sent. "
+            "Set abq_ftp_security to explicit (or implicit)."
+        )
+        return EncryptionWanted(with_what_was_said(sentence, said(reply)))
+    if code in ("530", "421") and _TOO_MANY.search(reply) and not _WRONG_LOGINS.search(reply):
+        sentence = f"{host} has too many connections at the moment ({code}). Try again in a few minutes."
+        return ServerBusy(with_what_was_said(sentence, said(reply)))
+    wrong_login = code in _WRONG_LOGIN
+    transient = isinstance(error, ftplib.error_temp) and not wrong_login
+    vars(error).update(transient=transient, login_refused=wrong_login)  # as `UserFacingError` has them
+    return error
+
 
 _LONGEST_REPLY = 1000  # lines
 _LONGEST_LISTING = 64 * 1024  # bytes
@@ -105,7 +158,7 @@ class Session(ftplib.FTP):
                 f"{self.host} offers no encryption (it answered {reply[:3]}), so nothing was sent, not even the user "
                 "name. Ask its administrator; the setting abq_ftp_security says how to connect."
             )
-            raise EncryptionMissing(with_what_was_said(sentence, ftp_replies.said(reply)))
+            raise EncryptionMissing(with_what_was_said(sentence, said(reply)))
         # What came in the clear after this reply is dropped with the old file: somebody may have slipped it in.
         assert self.file is not None
         self.file.close()
@@ -135,7 +188,7 @@ class Session(ftplib.FTP):
             f"{self.host} doesn't encrypt files (it answered {refused[:3]}), so the file was not sent. "
             "Ask its administrator."
         )
-        raise EncryptionMissing(with_what_was_said(sentence, ftp_replies.said(refused)))
+        raise EncryptionMissing(with_what_was_said(sentence, said(refused)))
 
     def makepasv(self) -> tuple[str, int]:
         """Ask where the server listens: by PASV for IPv4, and by EPSV where that is refused or makes no sense."""
@@ -161,14 +214,14 @@ class Session(ftplib.FTP):
     def _not_passive(self, refused: ftplib.Error) -> ftplib.Error:
         """Return the error of a server with neither way of passive mode; what else a refusal may mean stays one."""
         if not isinstance(refused, ftplib.error_perm) or isinstance(
-            ftp_replies.read_anew(refused, self.host, self._security), UserFacingError
+            read_anew(refused, self.host, self._security), UserFacingError
         ):
             return refused
         sentence = (
             f"{self.host} opens no connection for files (passive mode; it answered {str(refused)[:3]}), and nothing "
             "was sent. Ask its administrator, or set abq_ftp_passive to false."
         )
-        return NoPassiveMode(with_what_was_said(sentence, ftp_replies.said(str(refused))))
+        return NoPassiveMode(with_what_was_said(sentence, said(str(refused))))
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
         opened = self._from_us if self._passive else self._from_the_server

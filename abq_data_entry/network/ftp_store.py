@@ -1,9 +1,12 @@
 """One file on its way to an FTP server: under a temporary name, its size compared, then in place of the old one.
 
-What a broken connection left there is continued, where the server lets us (`resuming`).
+What a broken connection left there is continued, where the server lets us (`uploads.Part`). What a
+server says of a file (size, digest, rights) is never promised: each question may be refused.
 Sources: RFC 959 (STOR, APPE, REST, RNFR, RNTO), RFC 2640 (UTF-8 names), RFC 3659 (REST STREAM, section 5),
 draft-somers-ftp-mfxx (MFMT).
 """
+
+from __future__ import annotations
 
 import contextlib
 import ftplib
@@ -11,11 +14,97 @@ import hashlib
 import re
 import time
 
-from . import ftp_facts
-from .ftp_facts import TransferIncomplete
+from .failures import UserFacingError
 from .ftp_session import Session
-from .resuming import Part
 from .source import SourceFile
+from .uploads import Part
+
+TELL_DIGESTS = frozenset(("HASH", "XSHA256"))
+
+
+class TransferIncomplete(UserFacingError, ftplib.Error):
+    """The server said it was done, but the file there isn't known to be whole."""
+
+    transient = True
+
+
+def confirm(session: Session, name: str, source: SourceFile, expected: str) -> None:
+    """Raise `TransferIncomplete` unless the file is there, all of it; `expected`: its SHA-256, "" to leave it."""
+    _confirm_size(session, name, source)
+    session.guard.progressed()
+    told = digest(session, name) if expected else ""
+    if told and told != expected:
+        raise TransferIncomplete(
+            f"What the server has of {source.name} differs from what was sent, though its size is right. "
+            "Send it again."
+        )
+
+
+def _confirm_size(session: Session, name: str, source: SourceFile) -> None:
+    for ask in (size, listed_facts, listed_line):
+        session.guard.progressed()
+        sizes = ask(session, name)
+        if source.size in sizes:
+            return
+        if sizes:
+            has = f"{sizes.pop()}" if len(sizes) == 1 else "not all"
+            raise TransferIncomplete(
+                f"The server has {has} of the {source.size} bytes of {source.name}, though it said "
+                "that the transfer was complete. Send it again."
+            )
+    raise TransferIncomplete(
+        f"The server wouldn't say how much of {source.name} it has, so the delivery can't be confirmed. "
+        "Ask its administrator to look."
+    )
+
+
+def digest(session: Session, name: str) -> str:
+    """Return the SHA-256 of a file there in hexadecimal; "" where the server doesn't tell it after all."""
+    for command in sorted(session.features & TELL_DIGESTS):
+        with contextlib.suppress(ftplib.error_perm, ftplib.error_temp):
+            if command == "HASH":
+                session.sendcmd("OPTS HASH SHA-256")
+            if found := re.search(r"(?i)\b[0-9a-f]{64}\b", session.sendcmd(f"{command} {name}").replace(name, "")):
+                return found[0].lower()
+    return ""
+
+
+def size(session: Session, name: str) -> set[int]:
+    """Return the size of a file there; nothing where the server doesn't tell it."""
+    try:
+        told = session.size(name)
+    except ftplib.error_perm:
+        return set()
+    return set() if told is None else {told}
+
+
+def rights(session: Session, name: str) -> str | None:
+    """Return what we may do with a file (RFC 3659, section 7.5.5); None if there is none, or nothing is told."""
+    try:
+        reply = session.sendcmd(f"MLST {name}")
+    except ftplib.error_perm:
+        return None
+    found = re.search(r"(?i)\bperm=([a-z]*);", reply)
+    return found[1].lower() if found else None
+
+
+def listed_facts(session: Session, name: str) -> set[int]:
+    try:
+        reply = session.sendcmd(f"MLST {name}")
+    except ftplib.error_perm:
+        return set()
+    return {int(number) for number in re.findall(r"(?i)\bsize=(\d{1,18});", reply)}
+
+
+def listed_line(session: Session, name: str) -> set[int]:
+    """Return every number in the file's line of LIST: its form is the server's own, but the size is in it."""
+    try:
+        lines = session.listing(f"LIST {name}")
+    except ftplib.error_perm:
+        return set()
+    ours = [line for line in lines if line.rstrip().endswith(name)]
+    return {int(number) for line in ours for number in re.findall(r"(?<!\S)\d{1,18}(?!\S)", line[: -len(name)])}
+
 
 BLOCK = 64 * 1024
 _LACKS_RIGHT = re.compile(r"(?i)privilege|permi(t|ssion)|denied|not allowed|forbidden|disabled|unauthori|rights")
@@ -67,9 +156,9 @@ class Store(Part):
 
     def _may_rename(self, session: Session) -> bool:
         """Find out beforehand, without doing it: what can't be renamed in the end would be left there for ever."""
-        rights = ftp_facts.rights(session, self._name) if "MLST" in session.features else None
-        if rights is not None:
-            return "f" in rights
+        allowed = rights(session, self._name) if "MLST" in session.features else None
+        if allowed is not None:
+            return "f" in allowed
         try:
             session.sendcmd(f"RNFR {self._name}")
         except ftplib.error_temp:
@@ -77,7 +166,7 @@ class Store(Part):
         except ftplib.error_perm as error:
             reply = str(error)
             missing = reply[:3] == "550" and not _LACKS_RIGHT.search(reply.replace(self._name, ""))
-            return missing and not ftp_facts.size(session, self._name)
+            return missing and not size(session, self._name)
         with contextlib.suppress(ftplib.error_perm):
             session.sendcmd("TYPE I")  # ends the renaming; some servers call that a bad sequence, once
         return True
@@ -153,9 +242,9 @@ class Store(Part):
         """Return how much there is of the file, by ourselves; 0 where it is better to begin anew."""
         if self._partial != name and not (name == self._temporary and self.may_be_there):
             return 0
-        for ask in (ftp_facts.size, ftp_facts.listed_facts):
-            for size in ask(session, name):
-                return size if size <= self._source.size else 0
+        for ask in (size, listed_facts):
+            for found in ask(session, name):
+                return found if found <= self._source.size else 0
         return 0
 
     def _continue(self, session: Session, name: str, rest: int) -> bool:
@@ -177,7 +266,7 @@ class Store(Part):
 
     def _send(self, session: Session, name: str, command: str, offset: int | None = None, begin: int = 0) -> None:
         """Send the file from `begin` on by a command, none if it is all there; make sure that all of it arrived."""
-        digest = hashlib.sha256() if session.features & ftp_facts.TELL_DIGESTS else None
+        digest = hashlib.sha256() if session.features & TELL_DIGESTS else None
         if digest is not None:
             for block in self._source.content(BLOCK, begin):
                 session.guard.check()
@@ -195,7 +284,7 @@ class Store(Part):
                 session.end_data(data)
                 session.guard.progressed()
                 session.voidresp()
-        ftp_facts.confirm(session, name, self._source, "" if digest is None else digest.hexdigest())
+        confirm(session, name, self._source, "" if digest is None else digest.hexdigest())
         if "MFMT" in session.features:
             with contextlib.suppress(ftplib.error_perm):
                 when = time.strftime("%Y%m%d%H%M%S", time.gmtime(self._source.modified))

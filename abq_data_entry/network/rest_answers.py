@@ -1,8 +1,10 @@
 """What the REST service answers: success, a failure, or another address; and the errors that tell of it.
 
 Sources: RFC 9110 (HTTP), RFC 9530 (digests). The errors are `requests` errors by class, but made anew: those of the
-library hold the request with its form, its cookies and its address.
+library hold the request with its form, its cookies and its address. A body that says why: RFC 9457 (problem+json).
 """
+
+from __future__ import annotations
 
 import base64
 import binascii
@@ -16,7 +18,6 @@ from collections.abc import Callable, Iterable
 import requests
 import urllib3
 
-from . import rest_words
 from .failures import (
     FileChanged,
     HostUnknown,
@@ -27,7 +28,75 @@ from .failures import (
     http_status_in_words,
     with_what_was_said,
 )
-from .rest_body import Multipart
+from .source import Multipart
+
+_LARGEST_TEXT = 2000
+_FAILED = ("error", "fail", "failed", "failure", "rejected", "refused", "denied", "invalid")
+_REASONS = ("message", "detail", "error_description", "reason", "error", "errors", "title", "description", "msg")
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_UNSEEN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+
+
+def says_failed(text: str) -> bool:
+    """Tell whether an answer is an object in JSON that says of itself that it is no success."""
+    told = _object(text)
+    status = told.get("status")
+    return (
+        any(told.get(name) is False for name in ("success", "ok", "successful"))
+        or (isinstance(status, str) and status.strip().lower() in _FAILED)
+        or (isinstance(status, int) and not isinstance(status, bool) and 400 <= status < 600)
+        or any(bool(told.get(name)) for name in ("error", "errors"))
+    )
+
+
+def reason(text: str) -> str:
+    """Return what the answer says in words: of an object in JSON its reasons, of a page its title and text."""
+    told = _object(text)
+    found = [each for name in _REASONS for each in _texts(told.get(name))]
+    if any(map(str.strip, found)):
+        return ". ".join(dict.fromkeys(each.rstrip(". ") for each in found if each.strip()))[:_LARGEST_TEXT]
+    text = text.strip()
+    if text[:1] == "<":
+        return _of_html(text)
+    return "" if "\N{REPLACEMENT CHARACTER}" in text or "\0" in text else text[:_LARGEST_TEXT]
+
+
+def _of_html(text: str) -> str:
+    title = _TITLE.search(text)
+    named = _plain(title[1]) if title else ""
+    shown = _plain(_UNSEEN.sub(" ", text))
+    if not named or named in shown:
+        return shown[:_LARGEST_TEXT]
+    return f"{named}: {shown}"[:_LARGEST_TEXT] if shown else named
+
+
+def _plain(text: str) -> str:
+    return " ".join(html.unescape(_TAG.sub(" ", text)).split())
+
+
+def _object(text: str) -> dict[str, object]:
+    text = text.lstrip("\N{BYTE ORDER MARK} \t\r\n")
+    try:
+        told = json.loads(text) if text.startswith("{") else {}
+    except (ValueError, RecursionError):
+        return {}
+    return {str(name).lower(): value for name, value in told.items()} if isinstance(told, dict) else {}
+
+
+def _texts(value: object, depth: int = 0) -> list[str]:
+    """Return the texts of a member that may be a text, a list, or an object of fields with their reasons."""
+    if isinstance(value, str):
+        return [value]
+    if depth > 2:
+        return []
+    if isinstance(value, list):
+        return [text for each in value[:20] for text in _texts(each, depth + 1)]
+    if isinstance(value, dict):
+        named = [text for name in _REASONS for text in _texts(value.get(name), depth + 1)]
+        return named or [f"{name}: {text}" for name, each in value.items() for text in _texts(each, depth + 1)][:20]
+    return []
+
 
 _LOGIN_REFUSED = (401, 403)
 _BUSY = (408, 425, 429)
@@ -143,11 +212,11 @@ def check(
         sentence = http_status_in_words(response.status_code, host)
     elif is_login_page(page):
         sentence, refused = login_page.format(host=host), True
-    elif rest_words.says_failed(_text(response, page)):
+    elif says_failed(_text(response, page)):
         sentence, refused = failed.format(host=host), logging_in
     else:
         return
-    said = with_what_was_said(sentence, conceal(rest_words.reason(_text(response, page))))
+    said = with_what_was_said(sentence, conceal(reason(_text(response, page))))
     raise RestStatusError(said, _bare(response, page, conceal), refused)
 
 

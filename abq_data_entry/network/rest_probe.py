@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .failures import InvalidInput, http_status_in_words
 from .probing import TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, usable
-from .web_route import place_of, way
+from .web import place_of, way
 
 if TYPE_CHECKING:
     from .destinations.rest import Rest

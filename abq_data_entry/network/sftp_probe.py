@@ -6,28 +6,35 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import known_hosts as host_keys
-from . import route
+from . import probing, sftp_folder
 from .destination import Destination
 from .probing import MADE_LATER, TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, shown, usable
+from .secure_shell import private_key, sanitized
+from .shell_session import (
+    HostKeyUnknown,
+    Login,
+    ShellSession,
+    check_host_key,
+    default_file,
+    enter,
+    greet,
+    host_key_of,
+    keys_of,
+)
 
 if TYPE_CHECKING:
     import paramiko
 
-    from .shell_session import Login, ShellSession
-
 
 def probe(destination: Destination, context: Context) -> Steps[None]:
     """Check the server. A key that isn't known yet is shown, and neither trusted nor written down."""
-    from .shell_session import Login
-
     host, number = str(context.settings["abq_ftp_host"]), int(str(context.settings["abq_sftp_port"]))
     inspection = Inspection(f"SFTP server {host}:{number}", context, destination.kind)
     yield from usable(inspection, destination)
-    addresses = yield from route.name(inspection, host, number)
-    yield from route.port(inspection, host, number, addresses)
+    addresses = yield from probing.name(inspection, host, number)
+    yield from probing.port(inspection, host, number, addresses)
     chosen = str(context.settings["abq_sftp_known_hosts"])
-    file = Path(chosen) if chosen else host_keys.default_file()
+    file = Path(chosen) if chosen else default_file()
     login = Login(host, number, "", "", None, file, str(context.settings["abq_sftp_host_key"]))
     transport = yield from inspection.step("Greeting", lambda: _greet(context, login))
     with contextlib.closing(transport):
@@ -43,18 +50,14 @@ def probe(destination: Destination, context: Context) -> Steps[None]:
 
 
 def _greet(context: Context, login: Login) -> Result[paramiko.Transport]:
-    from .shell_session import greet
-
-    known, _ = host_keys.keys_of(login.known_hosts, login.host, login.port)
+    known, _ = keys_of(login.known_hosts, login.host, login.port)
     transport = greet(context.guard, login, known)
     return Result(transport, f"“{shown(transport.remote_version)}”, encrypted by {shown(transport.remote_cipher)}")
 
 
 def _compare(context: Context, login: Login, transport: paramiko.Transport) -> Result[None]:
-    from .shell_session import HostKeyUnknown, check_host_key, host_key_of
-
     key = host_key_of(transport)
-    known, revoked = host_keys.keys_of(login.known_hosts, login.host, login.port)
+    known, revoked = keys_of(login.known_hosts, login.host, login.port)
     text = f"{shown(key.kind)} {key.fingerprint}"
     try:
         check_host_key(key, known, revoked, login, None)
@@ -68,9 +71,6 @@ def _compare(context: Context, login: Login, transport: paramiko.Transport) -> R
 def _log_in(
     context: Context, login: Login, transport: paramiko.Transport, username: str, password: str
 ) -> Result[ShellSession]:
-    from .secure_shell import private_key, sanitized
-    from .shell_session import Login, enter
-
     file = str(context.settings["abq_sftp_key_file"])
     key = private_key(file, password) if file else None
     entering = Login(login.host, login.port, username, password, key, login.known_hosts)
@@ -84,8 +84,6 @@ def _log_in(
 
 
 def _enter(session: ShellSession, folder: str, may_make: bool) -> Result[None]:
-    from . import sftp_folder
-
     try:
         made = sftp_folder.enter(session.files, folder, make=may_make)
     except sftp_folder.FolderRefused:
@@ -96,8 +94,6 @@ def _enter(session: ShellSession, folder: str, may_make: bool) -> Result[None]:
 
 
 def _store(session: ShellSession) -> Result[None]:
-    from .secure_shell import sanitized
-
     name = new_test_name()
     try:
         with session.files.open(name, "wx") as file:

@@ -1,14 +1,21 @@
 """One login for many files: what the protocols have in common.
 
 The first file logs in. Every file has a guard of its own, with its own limits and its own way to be cancelled; the
-connections are handed from one to the next. One that has died in between is made anew, once, by itself.
+connections are handed from one to the next. One that has died in between is made anew, once, by itself. A file whose
+connection broke is continued where it stopped, and what a failed delivery left there is removed.
 """
 
+from __future__ import annotations
+
 import abc
+import hashlib
 import logging
 import os
+import secrets
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
@@ -16,11 +23,119 @@ from abq_data_entry.remote_names import folder_problem
 
 from .failures import HostUnknown, HostUnreachable, InvalidInput
 from .guard import Guard
-from .resuming import Breaks
 from .source import Progress, SourceFile
-from .tidying import tidy
+
+KEPT_FROM = 1024 * 1024
+"""Bytes; less of a file isn't worth keeping at the destination for the next attempt."""
+
+MOST_BREAKS = 5
+"""Broken connections in one attempt, after which the next one is the outbox's."""
+
+
+def part_name(path: Path, identifier: str, name: str) -> str:
+    """Return the name under which an attempt at this delivery may have left a part of the file, which is called `name`.
+
+    Raises `OSError`.
+    """
+    status = path.stat()
+    return f"{name}.{_mark(identifier, status.st_size, status.st_mtime)}.part"
+
+
+def _mark(identifier: str, size: int, modified: float) -> str:
+    return hashlib.sha256(f"{identifier} {size} {modified!r}".encode()).hexdigest()[:12]
+
+
+class Part:
+    """A file of which a part may be at the destination, by this attempt or by an earlier one.
+
+    With the `identifier` of a delivery the names that it has until it is whole are the same for all its attempts, as
+    long as our file is the same one; so a part that is found under them is a part of this very file.
+    `found`: how much of it was there already when sending began.
+    """
+
+    step_back = 0
+    """Bytes at the end of a part that can't be relied on, and are sent again."""
+
+    def __init__(self, source: SourceFile, identifier: str | None = None) -> None:
+        self.found = 0
+        self._source = source
+        self._name = source.name
+        self._partial = ""  # a name under which a part of the file may be, by our doing
+        self._moving = False  # the old file may be under the name `_aside`
+        self._choose_names(identifier)
+
+    def _choose_names(self, identifier: str | None) -> None:
+        self._is_lasting = identifier is not None
+        if identifier is None:
+            mark = secrets.token_hex(4)
+        else:
+            mark = _mark(identifier, self._source.size, self._source.modified)
+        self._temporary, self._aside = f"{self._name}.{mark}.part", f"{self._name}.{mark}.old"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether this attempt may have left something to tidy."""
+        return bool(self._partial) or self._moving
+
+    @property
+    def may_continue(self) -> bool:
+        """Whether it makes sense to go on over another connection."""
+        return not self._moving
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether an earlier attempt may have left a part of the file, which is to be continued."""
+        return self._is_lasting and self._source.size > KEPT_FROM
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Whether the next attempt could go on with what is there, and would have much less to send."""
+        kept = self._is_lasting and self._partial == self._temporary and not self._moving
+        return kept and self._source.sent > KEPT_FROM + self.step_back
+
+
+class Breaks:
+    """Counts the broken connections of one attempt, and tells whether there is any point in another one."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._found = 0
+
+    def may_connect_again(self, found: int) -> bool:
+        """`found`: how much was there when what has just broken began; it must be more than the time before."""
+        self._count += 1
+        moved = self._count == 1 or found > self._found
+        self._found = found
+        return moved and self._count <= MOST_BREAKS
+
+
+_LONGEST = 5.0  # seconds, in the background
+_PATIENCE = 0.3  # seconds of them that a cancelled caller waits
 
 log = logging.getLogger(__name__)
+
+
+def tidy(work: Callable[[Guard], object], cancel: threading.Event | None) -> None:
+    """Run `work` on a thread; its failures change nothing for the caller, who has one already.
+
+    It goes on in the background when the caller cancels, who waits for it only for a moment then.
+    """
+
+    def run() -> None:
+        try:
+            with Guard(None, _LONGEST) as guard:
+                work(guard)
+        except Exception as error:
+            log.info("a partial file could not be removed: %s", type(error).__name__)
+
+    tidying = threading.Thread(target=run, name="network-tidying", daemon=True)
+    tidying.start()
+    end = time.monotonic() + _LONGEST
+    while tidying.is_alive() and time.monotonic() < end and not (cancel and cancel.is_set()):
+        tidying.join(0.05)
+    tidying.join(_PATIENCE)
+
+
 
 TIMEOUT = 60.0  # seconds without any progress
 _TIDYING = 5.0  # the same, when nobody's file depends on it

@@ -21,16 +21,13 @@ from .extract import NoRecords, Records, extract_name
 
 if TYPE_CHECKING:
     from ..network.destination import Place
-    from .audit_head import heads_in
     from .delivery import Attempt, Delivery
-    from .errors import Busy, OutboxError, SettingsUnusable, UnknownDelivery
+    from .extract import Busy, OutboxError, SettingsUnusable, UnknownDelivery, heads_in
     from .folder import Outbox
     from .recording import known_version, record, unrecorded
-    from .retry_policy import is_transient, login_refused, retry_after, unknown_host_key
-    from .rounds import Service, by_service, due, go_through
-    from .schedule import is_due, next_attempt
+    from .retry_policy import is_due, is_transient, login_refused, next_attempt, retry_after, unknown_host_key
     from .senders import Sender, require_same, require_usable, sender
-    from .sending import Progress, Send, cancel, deliver, give_up, retry
+    from .sending import Progress, Send, Service, by_service, cancel, deliver, due, give_up, go_through, retry
     from .tidying import tidy
 
 __all__ = [
@@ -74,29 +71,29 @@ __all__ = [
 
 _HOMES = {
     "Attempt": "delivery",
-    "Busy": "errors",
+    "Busy": "extract",
     "Delivery": "delivery",
     "Outbox": "folder",
-    "OutboxError": "errors",
+    "OutboxError": "extract",
     "Place": "delivery",
     "Progress": "sending",
     "Send": "sending",
     "Sender": "senders",
-    "Service": "rounds",
-    "SettingsUnusable": "errors",
-    "UnknownDelivery": "errors",
-    "by_service": "rounds",
+    "Service": "sending",
+    "SettingsUnusable": "extract",
+    "UnknownDelivery": "extract",
+    "by_service": "sending",
     "cancel": "sending",
     "deliver": "sending",
-    "due": "rounds",
+    "due": "sending",
     "give_up": "sending",
-    "go_through": "rounds",
-    "heads_in": "audit_head",
-    "is_due": "schedule",
+    "go_through": "sending",
+    "heads_in": "extract",
+    "is_due": "retry_policy",
     "known_version": "recording",
     "login_refused": "retry_policy",
     "is_transient": "retry_policy",
-    "next_attempt": "schedule",
+    "next_attempt": "retry_policy",
     "record": "recording",
     "require_same": "senders",
     "require_usable": "senders",

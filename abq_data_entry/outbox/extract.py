@@ -1,15 +1,39 @@
-"""The extract of a day: its name here and at its destination, and what a delivery needs to make it."""
+"""The extract of a day: its name here and at its destination, what a delivery needs to make it, what can be wrong.
+
+Where the audit stood when it was made goes with it, so that nobody can alter the past unseen. Whoever receives
+extracts keeps the heads: the chains of the database must still hold them later (`db verify --head`).
+"""
 
 from __future__ import annotations
 
 import csv
 import datetime
+import logging
+import urllib.parse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from ..constants import EXTRACT_NAME
+from ..models.errors import RightsMissing
 from ..remote_names import name_at_destination
-from .errors import OutboxError
+
+
+class OutboxError(Exception):
+    """What was asked of the outbox can't be done; nothing was changed."""
+
+
+class UnknownDelivery(OutboxError):
+    """There is no such delivery, or more than one."""
+
+
+class SettingsUnusable(OutboxError):
+    """A setting makes no sense, so that nothing can be sent by it; what waits goes on when it is put right."""
+
+
+class Busy(OutboxError):
+    """Another process, or another window, is at this delivery at the moment."""
+
 
 _LAB = "Lab"  # the column
 
@@ -42,3 +66,67 @@ def _labs_in(path: Path) -> set[str]:
     """Return the labs of which an extract has records. Raises `OSError`."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         return {row[_LAB] for row in csv.DictReader(file) if row.get(_LAB)}
+
+
+log = logging.getLogger(__name__)
+
+_MOST_EXPORTS = 3
+
+
+class Audit(Protocol):
+    """What is needed of the database."""
+
+    def audit_heads(self, date: datetime.date | None = None) -> str: ...
+
+
+def heads_in(audit: Audit) -> Callable[[datetime.date], str]:
+    """Return what tells where the audit stands for a day; nothing to somebody who may not read it."""
+
+    def head(date: datetime.date) -> str:
+        try:
+            return audit.audit_heads(date)
+        except RightsMissing as error:
+            log.warning("the delivery goes without the audit's head: %s", error.detail)
+            return ""
+
+    return head
+
+
+def companion(path: Path) -> Path:
+    """The small file that goes with an extract: ``abq_data_record_2026-11-21.csv.audit``."""
+    return path.with_name(companion_name(path.name))
+
+
+def companion_name(name: str) -> str:
+    """What the small file is called that goes with an extract of that name."""
+    return f"{name}.audit"
+
+
+def head_in(path: Path) -> str:
+    """Return the audit's head that goes with the extract at this path, empty if none does. Raises `OSError`."""
+    try:
+        return companion(path).read_text(encoding="ascii").removesuffix("\n")
+    except FileNotFoundError:
+        return ""
+
+
+def export_with_head(
+    records: Records, path: Path, date: datetime.date, audit_head: Callable[[datetime.date], str] | None
+) -> tuple[int, str]:
+    """Write the extract of a day; return the number of its records, and where the audit stood when it was made.
+
+    If somebody saves meanwhile, both are made anew, so that they belong together; in the busiest laboratory the head
+    may in the end be of the moment before.
+    """
+    head = audit_head(date) if audit_head is not None else ""
+    for _ in range(_MOST_EXPORTS):
+        before, count = head, records.export_records(path, date)
+        head = audit_head(date) if audit_head is not None else ""
+        if head == before:
+            break
+    return count, _printable(before)
+
+
+def _printable(head: str) -> str:
+    """The same in the characters that a header of HTTP may have (RFC 9110, 5.5); a lab may be named by any letter."""
+    return "".join(letter if " " <= letter <= "~" else urllib.parse.quote(letter) for letter in head)

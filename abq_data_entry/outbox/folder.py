@@ -19,11 +19,19 @@ from pathlib import Path
 from ..folders import made_durable, replacement, synced
 from ..network.destination import Place
 from ..remote_names import EXTRACT_PATTERN
-from .audit_head import companion, export_with_head, head_in
 from .delivery import CANCELLED, ENDED, FAILED, SENDING, WAITING, Delivery, to_text
 from .entries import ENTRY, Clock, Entries, add_note, recorded_in, recorded_text
-from .errors import Busy, UnknownDelivery
-from .extract import NoRecords, Records, extract_name, name_to_send_as
+from .extract import (
+    Busy,
+    NoRecords,
+    Records,
+    UnknownDelivery,
+    companion,
+    export_with_head,
+    extract_name,
+    head_in,
+    name_to_send_as,
+)
 from .orphaned_parts import note
 from .own_disk import named, require_room
 

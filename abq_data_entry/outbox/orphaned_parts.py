@@ -1,6 +1,6 @@
 """Parts of files that deliveries left at their destination which were cancelled before another attempt.
 
-A part is kept there for the next attempt (`network.resuming`). If there is none any more, its name is noted here, and
+A part is kept there for the next attempt (`network.uploads`). If there is none any more, its name is noted here, and
 the next delivery that logs in at the same place removes it.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..folders import replacement
 from ..network.destination import Place
 from ..network.destinations import destination
-from ..network.resuming import KEPT_FROM, part_name
+from ..network.uploads import KEPT_FROM, part_name
 from .delivery import Delivery
 
 if TYPE_CHECKING:

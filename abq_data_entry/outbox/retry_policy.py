@@ -1,4 +1,6 @@
-"""What a failed delivery means for the next attempt, by what the error says of itself, never by its text.
+"""When a delivery is tried again: later and later, not all at once, not for ever; and what a failure means for that.
+
+A failure is judged by what the error says of itself, never by its text.
 
 What a protocol knows of a failure is said where it is raised (`network.failures.UserFacingError`); here is judged only
 what Python itself raises of connections.
@@ -12,8 +14,42 @@ import http.client
 import socket
 import ssl
 
-from ..network import pauses
+from abq_data_entry.retrying import DELIVERY, Policy
+
+from ..network import failures
 from ..network.failures import causes
+
+FIRST_PAUSE, LONGEST_PAUSE = DELIVERY
+LIMIT = 24 * 3600.0  # seconds from the first attempt to the last one
+
+
+def pause(failures: int, jitter: float) -> float:
+    """Return the seconds to wait after so many failures in a row (1 or more).
+
+    `jitter`, at random from 0 to 1, spreads the workstations that failed at the same moment over half of the pause.
+    """
+    return Policy(FIRST_PAUSE, LONGEST_PAUSE).pause(failures, jitter)
+
+
+def next_attempt(
+    now: datetime.datetime, since: datetime.datetime, failures: int, wanted: float | None, jitter: float
+) -> datetime.datetime | None:
+    """Return when to try again, None if that would be more than `LIMIT` after `since`: then it is given up.
+
+    `since`: the first attempt, or when a person asked for another round; `wanted`: the seconds that the server asked
+    us to wait (Retry-After), which is never undercut; `jitter` as for `pause`.
+    """
+    seconds = max(pause(failures, jitter), wanted or 0.0)
+    used = max((now - since).total_seconds(), 0.0)  # a clock that was set back costs no attempt
+    if used + seconds > LIMIT:
+        return None
+    return now + datetime.timedelta(seconds=seconds)
+
+
+def is_due(now: datetime.datetime, planned: datetime.datetime | None, planned_at: datetime.datetime) -> bool:
+    """Tell whether the attempt may be made: its time has come, or the clock was set back since it was planned."""
+    return planned is None or now >= planned or now < planned_at
+
 
 _CONNECTION = (ConnectionError, TimeoutError, socket.gaierror, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _OF_THE_NETWORK = (
@@ -50,7 +86,7 @@ def unknown_host_key(error: BaseException | None) -> str:
 def retry_after(error: BaseException, now: datetime.datetime) -> float | None:
     """Return how many seconds the server wants us to wait, None if it doesn't say."""
     said = (str(getattr(link, "retry_after", "")) for link in causes(error))
-    moment = pauses.retry_after(next(filter(None, said), ""), now, pauses.CENTURY)
+    moment = failures.retry_after(next(filter(None, said), ""), now, failures.CENTURY)
     return None if moment is None else (moment - now).total_seconds()
 
 

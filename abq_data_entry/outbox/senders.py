@@ -13,8 +13,7 @@ from ..network.destination import Place, Settings
 from ..network.destinations import destination
 from ..remote_names import name_problem
 from . import orphaned_parts
-from .audit_head import companion, companion_name, head_in
-from .errors import OutboxError, SettingsUnusable
+from .extract import OutboxError, SettingsUnusable, companion, companion_name, head_in
 from .sending import Progress
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .delivery import ENDED, SENDING, Delivery
-from .errors import Busy, UnknownDelivery
+from .extract import Busy, UnknownDelivery
 from .folder import Outbox
 from .sending import broken_off
 

@@ -1,4 +1,4 @@
-"""The drafts of one window on the disk. No Tk."""
+"""The file that may be thrown away: what is half typed in open windows, and the last known copy of the databases."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from abq_data_entry.store.database import Database
+
 
 log = logging.getLogger(__name__)
 
@@ -124,8 +125,6 @@ class DraftFile:
 
     @property
     def _database(self) -> Database:
-        from abq_data_entry.store.throwaway import opened_throwaway  # not at the top: no start pays for it
-
         if self._file is None:
             self._file = opened_throwaway(self._folder)
         return self._file
@@ -294,3 +293,32 @@ def _check(draft: Any) -> None:
         date, _time, _lab, plot = draft["opened"]
         datetime.date.fromisoformat(date)
         int(plot)
+
+
+_TABLES = {
+    "drafts": """CREATE TABLE drafts (
+    number INTEGER PRIMARY KEY,
+    slot INTEGER NOT NULL DEFAULT 0, -- which window's; 0: nobody's
+    content TEXT NOT NULL,
+    digest TEXT NOT NULL -- SHA-256 of the content
+)""",
+    "known": """CREATE TABLE known (
+    database TEXT PRIMARY KEY,
+    content TEXT NOT NULL,
+    digest TEXT NOT NULL
+)""",
+}
+
+
+def opened_throwaway(folder: Path) -> Database:
+    """The file of that folder, which may be thrown away; nothing is done with it yet."""
+    from abq_data_entry.store.database import Database  # not at the top: no start pays for it
+    from abq_data_entry.store.mending import Layout
+
+    layout = Layout("The file of half-typed plots", 1, _TABLES, b'{"place":"', _draft)
+    return Database(folder / "drafts.sqlite", layout, folder / "drafts.lock")
+
+
+def _draft(content: str, digest: str) -> tuple[str, dict[str, object]]:
+    json.loads(content)["draft"]
+    return "drafts", {"content": content, "digest": digest}

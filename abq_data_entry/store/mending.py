@@ -1,4 +1,7 @@
-"""What can still be read of a damaged SQLite file: by SQLite from both ends, then from the bytes themselves."""
+"""What is in an SQLite file of this computer; what can still be read of a damaged one.
+
+That is read by SQLite from both ends, then from the bytes themselves.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,32 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abq_data_entry.folders import replacement, synced
-from abq_data_entry.store.layout import Layout
 
 if TYPE_CHECKING:
     import sqlite3
+
+@dataclass(frozen=True)
+class Layout:
+    """What is in a file: `name` is what people call it, `version` its `user_version`, `tables` the statement of each.
+
+    `row` and `anchor` find what a damaged file holds where SQLite can't read it any more. Such a row is a JSON text
+    that begins with `anchor`, and its SHA-256 right behind it; `row` gives the table and the columns to insert. Then
+    all rows are put in the order of the key `moment` of their texts, where they have one.
+    """
+
+    name: str
+    version: int
+    tables: Mapping[str, str]
+    anchor: bytes
+    row: Callable[[str, str], tuple[str, dict[str, object]]]
+
 
 Row = Mapping[str, object]
 _FORMATS, _VERSION = slice(18, 20), slice(60, 64)  # of the file's header, sqlite.org/fileformat.html

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import network
-from abq_data_entry.network.sftp_store import SftpStore
+from abq_data_entry.network.secure_shell import SftpStore
 
 from .certificates import Authority
 from .fault_proxy import Fault

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import network
-from abq_data_entry.network import known_hosts as host_keys
+from abq_data_entry.network import shell_session as host_keys
 from abq_data_entry.outbox import is_transient
 from tests.pace import patience
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import network
-from abq_data_entry.network.pauses import retry_after
+from abq_data_entry.network.failures import retry_after
 from tests.fixtures.servers import BundledServer, bundled_server
 
 from .faults import Connection, Script, http, serving

@@ -7,7 +7,7 @@ import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abq_data_entry.outbox.schedule import FIRST_PAUSE, LIMIT, LONGEST_PAUSE, is_due, next_attempt, pause
+from abq_data_entry.outbox.retry_policy import FIRST_PAUSE, LIMIT, LONGEST_PAUSE, is_due, next_attempt, pause
 
 NOW = datetime.datetime(2026, 11, 21, 20, 15, tzinfo=datetime.timezone.utc)
 failures = st.integers(1, 10_000)

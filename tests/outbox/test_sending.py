@@ -11,7 +11,7 @@ import pytest
 
 from abq_data_entry import network, outbox
 from abq_data_entry.outbox import Busy, Delivery, Outbox, OutboxError, cancel, deliver, retry, tidy
-from abq_data_entry.outbox.schedule import FIRST_PAUSE, LIMIT
+from abq_data_entry.outbox.retry_policy import FIRST_PAUSE, LIMIT
 from tests.fixtures.servers import BundledServer
 from tests.network.faults import Connection, http, serving
 from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract

@@ -15,10 +15,8 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.store import database as room
-from abq_data_entry.store.database import Database
-from abq_data_entry.store.errors import StoreBusy, StoreError, StoreNewer
-from abq_data_entry.store.layout import Layout
-from abq_data_entry.store.mending import digest_of
+from abq_data_entry.store.database import Database, StoreBusy, StoreError, StoreNewer
+from abq_data_entry.store.mending import Layout, digest_of
 from tests.fixtures.disks import filled, read_only, small_disk
 
 ROOT = Path(__file__).resolve().parents[2]

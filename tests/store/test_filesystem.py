@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.store import filesystem
+from abq_data_entry.store import database
 
 LINUX = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 30 22 0:26 / /home rw,relatime - nfs4 server:/home rw,vers=4.2
@@ -31,17 +31,17 @@ MACOS = """/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)
     ],
 )
 def test_linux(folder: str, kind: str) -> None:
-    assert filesystem.kind_on_linux(Path(folder), LINUX) == kind
-    assert filesystem.kind_on_linux(Path(folder), "") == ""
+    assert database.kind_on_linux(Path(folder), LINUX) == kind
+    assert database.kind_on_linux(Path(folder), "") == ""
 
 
 @pytest.mark.parametrize(
     ("folder", "is_local"), [("/System/Volumes/Data/Users/ann", True), ("/Volumes/home/data", False), ("/", True)]
 )
 def test_macos(folder: str, is_local: bool) -> None:
-    assert filesystem.is_local_on_bsd(Path(folder), MACOS) is is_local
-    assert not filesystem.is_local_on_bsd(Path(folder), "")
+    assert database.is_local_on_bsd(Path(folder), MACOS) is is_local
+    assert not database.is_local_on_bsd(Path(folder), "")
 
 
 def test_the_disk_of_this_test_is_one_of_this_computer(tmp_path: Path) -> None:
-    assert filesystem.is_local(tmp_path) and filesystem.is_local(tmp_path / "that" / "isn't there")
+    assert database.is_local(tmp_path) and database.is_local(tmp_path / "that" / "isn't there")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.store.throwaway import opened_throwaway
+from abq_data_entry.store.drafts import opened_throwaway
 from tests.fixtures.window import Window, close, write_settings
 
 ROOT = Path(__file__).resolve().parents[2]

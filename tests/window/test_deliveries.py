@@ -57,7 +57,7 @@ def states(stored: SQLModel) -> list[object]:
 def test_what_may_pass_is_tried_again_by_itself(
     window: Window, stored: SQLModel, service: tuple[Service, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("abq_data_entry.outbox.schedule.FIRST_PAUSE", 0.2)
+    monkeypatch.setattr("abq_data_entry.outbox.retry_policy.FIRST_PAUSE", 0.2)
     there, settings = service
     there.answer = there.answer.replace(b"Retry-After: 600", b"Retry-After: 0")
     stored.save_record(record(1, str(TODAY)))

@@ -18,7 +18,7 @@ import pytest
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.store.throwaway import opened_throwaway
+from abq_data_entry.store.drafts import opened_throwaway
 from abq_data_entry.views.ahead_line import QUIET_SECONDS, AheadLine
 from abq_data_entry.views.conflict import ConflictDialog
 from tests.fixtures.cluster import OWNER, Node

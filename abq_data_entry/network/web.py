@@ -1,0 +1,134 @@
+"""What everything that speaks HTTP needs: the proxy on the way, the steps of a check, which answer is the final one.
+
+The proxy is the one that is set, else the environment's; none to this machine itself.
+"""
+
+from __future__ import annotations
+
+import http.client
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+
+from . import encryption, probing
+from .failures import HostRefused, HostUnknown, HostUnreachable, InvalidInput, TimedOut
+from .guard import is_loopback
+from .probing import Inspection, Steps
+
+_SCHEMES = ("http", "https")
+
+
+def proxy_for(url: str, chosen: str = "") -> str:
+    """Return the address of the proxy for a URL, "" for the direct way.
+
+    `chosen`: the setting `network_proxy`, empty for the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`);
+    `NO_PROXY` holds for both. Raises `InvalidInput` for a proxy that can't be used, such as one of SOCKS.
+    """
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host) or urllib.request.proxy_bypass(host if parts.port is None else f"{host}:{parts.port}"):
+        return ""
+    found = urllib.request.getproxies()
+    address = chosen.strip() or found.get(parts.scheme, "") or found.get("all", "")
+    if not address:
+        return ""
+    address = address if "://" in address else f"http://{address}"
+    origin = "The setting network_proxy" if chosen.strip() else "The proxy of the environment (HTTPS_PROXY, HTTP_PROXY)"
+    try:
+        proxy = urllib.parse.urlsplit(address)
+        usable = bool(proxy.hostname) and proxy.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidInput(f"{origin} is no address of a proxy: http:// and a host's name are expected.")
+    if proxy.scheme not in _SCHEMES:
+        raise InvalidInput(
+            f"{origin} is one of {proxy.scheme}://, which isn't known here: it must begin with http:// or https://."
+        )
+    return address
+
+
+def of_the_proxy(error: OSError, host: str) -> OSError:
+    """Return an error of the way to the proxy as what it is: not one of the server behind it."""
+    text = error.strerror if isinstance(error, HostRefused | HostUnreachable | HostUnknown) else str(error)
+    told = f"The proxy {host} on the way can't be reached. {text} The setting network_proxy, or HTTPS_PROXY, names it."
+    if isinstance(error, HostUnknown | HostRefused | HostUnreachable):
+        return type(error)(error.errno or 0, told)
+    return TimedOut(told) if isinstance(error, TimedOut) else error
+
+
+class FinalResponse(http.client.HTTPResponse):
+    """Passes over all interim answers (100, 102, 103, 199…), of which `http.client` knows only 100.
+
+    101 stays what it is, the last word on this connection: nobody asked for another protocol.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        interim = 100 <= status < 200 and status != http.HTTPStatus.SWITCHING_PROTOCOLS
+        return version, int(http.HTTPStatus.CONTINUE) if interim else status, reason
+
+
+_PORTS = {"http": 80, "https": 443}
+_PROXY_PORT = 8080
+_PLAIN = "What is sent there can be read on the way. Ask for an address that begins with https://."
+_NO_ADDRESS = "The address in the settings must begin with https:// (or http://) and a host's name. Correct it."
+
+
+def way(inspection: Inspection, url: str, options: Mapping[str, str], setting: str = "abq_ca_file") -> Steps[None]:
+    """Name, port and TLS of the address, or of the proxy that leads to it.
+
+    `options`: those of `encryption.verified_context` that are set; `setting`: by what an authority is made known.
+    """
+    parts = _usable(url)
+    if parts is None:
+        yield from inspection.fail("Address", _NO_ADDRESS)
+        return
+    host = parts.hostname or ""
+    number = parts.port or _PORTS[parts.scheme]
+    try:
+        proxy = _proxy(url, str(inspection.context.settings["network_proxy"]))
+    except InvalidInput as error:
+        yield from inspection.fail("Proxy", inspection.in_words(error))
+        return
+    if proxy is not None:
+        addresses = yield from probing.name(inspection, *proxy, "Proxy name")
+        yield from probing.port(inspection, *proxy, addresses, "Proxy port")
+        return  # the rest of the way is seen with the answer
+    addresses = yield from probing.name(inspection, host, number)
+    yield from probing.port(inspection, host, number, addresses)
+    if parts.scheme == "http":
+        yield inspection.note(
+            "TLS", "not encrypted: the address begins with http://", "" if is_loopback(host) else _PLAIN
+        )
+        return
+    try:
+        context = encryption.verified_context(options.get("ca_file"), options.get("client_certificate", ""))
+    except InvalidInput as error:
+        yield from inspection.fail("TLS", inspection.in_words(error))
+    guard = inspection.guard
+    yield from probing.tls(inspection, host, lambda: guard.connect(host, number, addresses), context, setting)
+
+
+def place_of(url: str) -> str:
+    """Return host and port of an address, and nothing else of it."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        return host if parts.port is None else f"{host}:{parts.port}"
+    except ValueError:
+        return ""
+
+
+def _usable(url: str) -> urllib.parse.SplitResult | None:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        return parts if parts.scheme in _PORTS and parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _proxy(url: str, chosen: str) -> tuple[str, int] | None:
+    """Return host and port of the proxy that leads to this address; raises `InvalidInput`."""
+    address = urllib.parse.urlsplit(proxy_for(url, chosen))
+    return (address.hostname, address.port or _PROXY_PORT) if address.hostname else None
