@@ -31,7 +31,7 @@ def measure(options: Options) -> list[table.Row]:
         idle_connections.IDLE_SECONDS, usual = _IDLE_SECONDS, idle_connections.IDLE_SECONDS
         looks, idle_connections.LOOK_MS = idle_connections.LOOK_MS, _LOOK_MS
         try:
-            driver.app.idle_connections._look()
+            driver.app.idle_connections.look()
             shown = _settled(driver, node)
             driver.app.presence._typed_at = -1000.0  # ten minutes after the last key nobody is shown here any more
             alone = _settled(driver, node)

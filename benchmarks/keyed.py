@@ -64,7 +64,7 @@ def main(folder: str, display: str, database: str, number: int, away: bool) -> N
 
 
 def _key(driver: Driver, number: int, plot: int) -> None:
-    form, saved = driver.app.form, driver.app.saved_records
+    form, saved = driver.app.form, driver.app.shared.saved_records
     for name, text in values(number, plot).items():
         driver.until(lambda name=name: form.focused is form.inputs[name], f"the focus on {name}")  # type: ignore[misc]
         for position, character in enumerate(text, start=1):
@@ -75,7 +75,7 @@ def _key(driver: Driver, number: int, plot: int) -> None:
             driver.until(lambda pause=pause: time.monotonic() >= pause, "the next key")  # type: ignore[misc]
         _tell("typed", plot, name, text, time.time())
         driver.keyboard.press("Return")
-    driver.until(lambda: driver.app.saved_records > saved and not form.saving, "the save")
+    driver.until(lambda: driver.app.shared.saved_records > saved and not form.saving, "the save")
     _tell("saved", plot)
 
 

@@ -75,10 +75,10 @@ def _save(driver: Driver, number: int) -> float:
     last.editor.focus_force()
     driver.until(lambda: form.focused is last, "the focus")
     driver.settle()
-    saved, first = driver.app.saved_records, form.inputs[F.HUMIDITY]
+    saved, first = driver.app.shared.saved_records, form.inputs[F.HUMIDITY]
 
     def ready() -> bool:
-        done = driver.app.saved_records > saved and not form.saving
+        done = driver.app.shared.saved_records > saved and not form.saving
         return done and (form.focused is first or form.check.complete)
 
     return 1000 * driver.seconds(lambda: driver.keyboard.press("Return"), ready, "the save")

@@ -160,9 +160,9 @@ class _Trips:
         self._driver.fill({name: text for name, text in dataset.record(number).items() if name not in head})
 
     def _save(self) -> None:
-        saved = self._app.saved_records
+        saved = self._app.shared.saved_records
         self._form.submit()
-        self._until(lambda: self._app.saved_records > saved and not self._form.saving, "the save")
+        self._until(lambda: self._app.shared.saved_records > saved and not self._form.saving, "the save")
 
     def _rest(self) -> None:
         end = time.monotonic() + QUIET

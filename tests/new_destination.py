@@ -84,7 +84,7 @@ def _use_it_in_the_window(server: WebDavServer) -> None:
 
 def _refuse_a_login(window: Window, server: WebDavServer) -> None:
     assert window.app.data_model is not None
-    window.app.data_model.save_record(record(1, str(window.app.today())))
+    window.app.data_model.save_record(record(1, str(window.app.shared.today())))
     (command,) = (each for each in ALL_COMMANDS if each.text == "Upload CSV to corporate WebDAV")
     window.app.callbacks[command.callback]()
     _log_in(window, WRONG)
@@ -99,17 +99,17 @@ def _refuse_a_login(window: Window, server: WebDavServer) -> None:
 
 
 def _deliver(window: Window, server: WebDavServer) -> None:
-    name = f"abq_data_record_{window.app.today()}.csv"
+    name = f"abq_data_record_{window.app.shared.today()}.csv"
     window.until(lambda: window.app.status.get() == f"{name} successfully uploaded to WebDAV", "the delivery")
     assert _files(server) == [name]
-    assert (server.folder / name).read_text("utf-8").splitlines()[1].startswith(f"{window.app.today()},8:00")
+    assert (server.folder / name).read_text("utf-8").splitlines()[1].startswith(f"{window.app.shared.today()},8:00")
 
 
 def _try_again_by_itself(window: Window, server: WebDavServer) -> None:
     """The server is busy once; the login is known."""
     assert window.app.data_model is not None
     server.busy = True
-    window.app.data_model.save_record(record(2, str(window.app.today())))
+    window.app.data_model.save_record(record(2, str(window.app.shared.today())))
     window.app.callbacks["upload_to_corporate_webdav"]()
     dialog = window.dialog()
     assert "(503)" in dialog.detail and "It is tried again at" in dialog.detail, dialog.detail

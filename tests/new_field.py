@@ -72,7 +72,7 @@ def _type_it(window: Window) -> None:
 
 def _look_for_it(window: Window, folder: Path) -> None:
     window.settle()
-    model, today = window.app.data_model, window.app.today()
+    model, today = window.app.data_model, window.app.shared.today()
     assert model is not None
     saved = model.get_record(today, "8:00", "A", 1)
     assert saved[NAME] == Decimal("31.5") and model.get_record(today, "12:00", "A", 1)[NAME] is None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..views.administration import AdministrationCallbacks, AdministrationWindow, Places
 from ..views.side_window import brought_up
-from .entry import reason_of
+from .messages import reason_of
 
 if TYPE_CHECKING:
     from ..models import SQLModel

@@ -43,7 +43,7 @@ class Backups:
         """Ask where to, then write a verified backup there."""
         if not self._may_begin("Backup"):
             return
-        usual = self.kept().file_name(self._app.today())
+        usual = self.kept().file_name(self._app.shared.today())
         chosen = self.ask_file("asksaveasfilename", "Back Up Database", initialfile=usual)
         if chosen:
             self.back_up(Path(chosen))
@@ -141,7 +141,7 @@ class Backups:
         if self._daily is not None and not self._daily.finished:
             return
         values = self._settings()
-        kept, today = self.kept(), self._app.today()
+        kept, today = self.kept(), self._app.shared.today()
 
         def work(job: Job) -> Path | None:
             from .. import postgres

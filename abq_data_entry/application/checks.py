@@ -25,8 +25,8 @@ class Checks:
 
     def chosen(self, date: datetime.date, time: str, lab: str) -> None:
         """The form has a date, a time and a lab: fetch what is known of that check."""
-        model, key, saved = self._app.data_model, (date, time, lab), self._app.saved_records
-        if model is None and self._app.connection.is_opening and not self._app.reconnecting.away:
+        model, key, saved = self._app.data_model, (date, time, lab), self._app.shared.saved_records
+        if model is None and self._app.shared.opening and not self._app.reconnecting.away:
             return  # looked up when it is open
         if model is None or self._app.reconnecting.away:
             self._show_known(key)
@@ -49,7 +49,7 @@ class Checks:
 
         def show(found: tuple[CheckView, Any]) -> None:
             view, progress = found
-            if self._app.saved_records != saved:  # looked up before that save was done: it would be missing
+            if self._app.shared.saved_records != saved:  # looked up before that save was done: it would be missing
                 self.chosen(*key)
                 return
             self._app.offline.check_loaded(key, progress, view.previous)

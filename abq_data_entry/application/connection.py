@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..views import LoginDialog
-from .reconnecting import NoAnswer
 
 if TYPE_CHECKING:
     from ..models import DatabaseDamaged, SQLModel
@@ -21,6 +20,10 @@ STARTING_MS = 4000  # so long the database on this computer may take to open bef
 PATIENCE = 3.0  # seconds that a server is waited for which takes no connection yet, before the window goes on without
 _KEPT = "What you save is kept on this computer until it does"
 Result = TypeVar("Result")
+
+
+class NoAnswer(Exception):
+    """The database took a request and never answered it."""
 
 
 class Connection:
@@ -35,16 +38,9 @@ class Connection:
         self._server: Any = None
         self._starting = threading.Lock()
         self._login: tuple[str, str] | None = None
-        self.is_opening = True
-        """Whether the database is being opened, or somebody is asked for the login."""
         self._timer = ""
         self._person = ""  # of the last login, also of one that was refused
         self._values: Mapping[str, str] = {}
-
-    @property
-    def username(self) -> str:
-        """Who is logged in at the configured server; empty for the embedded one."""
-        return self._login[0] if self._login is not None else ""
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -92,7 +88,7 @@ class Connection:
     def connect(self) -> None:
         """Start or attach to the embedded server; where ``db_host`` is set, ask for a login first."""
         settings = self._values = self._settings()
-        self.is_opening = True
+        self._app.shared.opening = True
         if settings["db_host"]:
             refused = self._app.reconnecting.error if self._app.reconnecting.refused else None
             self._ask(settings, str(refused or ""), self._person)
@@ -175,13 +171,13 @@ class Connection:
 
     def _opened(self, result: tuple[SQLModel, Any]) -> None:
         self.end()
-        self.is_opening = False
+        self._app.shared.opening = False
         self._connected(*result)
 
     def _embedded_failed(self, error: BaseException) -> None:
         log.error("the embedded database couldn't be opened", exc_info=error)
         self.end()
-        self.is_opening = False
+        self._app.shared.opening = False
         self._app.status.set("The database couldn't be opened. What you save is kept on this computer until it is")
         self._app.connection_lost(f"The database on this computer couldn't be opened.\n{error}", self.connect)
         self._app.reconnecting.lost(error, by_itself=False)
@@ -215,12 +211,13 @@ class Connection:
 
     def _log_in(self, settings: Mapping[str, str], result: tuple[str, str] | None) -> None:
         if result is None:
-            self.is_opening = False
+            self._app.shared.opening = False
             self._app.checks.refresh()
             self._app.status.set("Not logged in: records can't be saved")
             self._app.connection_lost("Not logged in", self.connect)
             return
-        self._login = username, password = result
+        self._use(result)
+        username, password = result
         if username != self._person:
             self._app.form.forget_person()
         self._person = username
@@ -242,14 +239,19 @@ class Connection:
             self._work_without(error, login, str(error))
             return
         log.warning("login failed: %s", type(error).__name__)
-        self._login = None
+        self._use(None)
         unreachable = isinstance(error, ServerUnreachable)
         without = (lambda: self._work_without(error, login)) if unreachable else None
         self._ask(settings, str(error), login[0], without)
 
+    def _use(self, login: tuple[str, str] | None) -> None:
+        self._login = login
+        self._app.shared.username = login[0] if login is not None else ""
+
     def _work_without(self, error: BaseException, login: tuple[str, str], told: str = "") -> None:
         """Go on with the last known copy; the login is kept in memory for when the server answers."""
-        self._login, self.is_opening = login, False
+        self._use(login)
+        self._app.shared.opening = False
         self._app.status.set(f"{told} {_KEPT}" if told else
             "Working without the database: what you save is kept on this computer until it is back")
         retry = self._app.messages.command(self._app.retry_database)

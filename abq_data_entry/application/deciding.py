@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
-from .entry import reason_of
+from .messages import reason_of
 from .saving import Save, place
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
+from .messages import reason_of
 from .saving import Save, place
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class RecordEntry:
         base = app.form.opened_record if opened else None
         former = over.record if over is not None else base.values() if base is not None else None
         version = over.version if over is not None else base.version if base is not None else None
-        who = {"reason": app.form.reason.text, "author": person(app)}
+        who = {"reason": app.form.reason.text, "author": app.shared.person}
         updates, check_version = former is not None, app.form.check.version
         plots = app.form.plots_after(record[F.PLOT])
 
@@ -171,9 +172,9 @@ class RecordEntry:
         app, then = self._app, self.after_save
         self.after_save = None
         key: Any = tuple(record[name] for name in fields.RECORD_KEY)
-        app.saved_records += 1
+        app.shared.saved_records += 1
         app.taking_back.saved(record)
-        count = f"{app.saved_records} record{'s' * (app.saved_records != 1)} saved"
+        count = f"{app.shared.saved_records} record{'s' * (app.shared.saved_records != 1)} saved"
         how = "kept on this computer until the database is back" if waits else "changes saved" if updated else "saved"
         app.status.set(f"{place(record)}: {how}{f' {said}' if said else ''} · {count} in this session")
         app.drafts.saved()
@@ -224,25 +225,3 @@ class RecordEntry:
                 reason_of(error),
                 retry=form.submit,
             )
-
-
-def person(application: Application) -> str:
-    """Who does it: the confirmed technician, else who is logged in; never a name that filled itself in."""
-    return application.form.person or application.connection.username or account()
-
-
-def account() -> str:
-    """Who is logged in to this computer: who corrects a colleague's record without having chosen a name isn't that
-    colleague."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # an account without a name
-        return ""
-
-
-def reason_of(error: BaseException) -> str:
-    """The sentence for people, and below it what the server said, where that is known."""
-    detail = getattr(error, "detail", "")
-    return f"{error}\n\n{detail}" if detail else str(error)

@@ -66,7 +66,7 @@ class ExtractDays:
     def of_form(self) -> datetime.date:
         """The day of the check in the form; today, where it has none."""
         date = self._app.form.inputs.value(F.DATE)
-        return date if isinstance(date, datetime.date) else self._app.today()
+        return date if isinstance(date, datetime.date) else self._app.shared.today()
 
     def find(
         self,
@@ -75,7 +75,7 @@ class ExtractDays:
         failed: Callable[[BaseException], object],
     ) -> None:
         """Find out which day's extract is meant: see :func:`which_day`. ``kind``: rest or ftp; empty: no matter."""
-        model, own, today = self._app.data_model, self.of_form, self._app.today()
+        model, own, today = self._app.data_model, self.of_form, self._app.shared.today()
         if model is None:
             return
         dates = (*last_days(today), own)
@@ -102,13 +102,13 @@ class ExtractDays:
             self.look_soon()
             return
         self._looking = True
-        dates = last_days(self._app.today())
+        dates = last_days(self._app.shared.today())
         self._app.jobs.submit("records", lambda: model.extract_days(dates), done=self._show, failed=self._failed)
 
     def _show(self, days: Sequence[ExtractDay]) -> None:
         self._looking = False
         self.days = tuple(days)
-        today = self._app.today()
+        today = self._app.shared.today()
         self._app.status_bar.extracts.show([shown(each, today) for each in days if each.records])
 
     def _failed(self, error: BaseException) -> None:

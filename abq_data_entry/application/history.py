@@ -11,7 +11,7 @@ from ..constants import FieldTypes
 from ..views.history import FieldChange, HistoryWindow, RecordChange
 from ..widgets.focus import focused_widget
 from . import history_undoing
-from .entry import reason_of
+from .messages import reason_of
 
 if TYPE_CHECKING:
     from ..models import Change

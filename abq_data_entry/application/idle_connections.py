@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..jobs import ANY
 
 if TYPE_CHECKING:
-    from .window import Application
+    import tkinter as tk
+
+    from ..jobs import Jobs
+    from .state import State
 
 log = logging.getLogger(__name__)
 
@@ -17,22 +21,25 @@ LOOK_MS = 60_000
 
 
 class IdleConnections:
-    """Looks once a minute. Each connection is opened again when it is needed. On the Tk thread."""
+    """Looks once a minute. Each connection is opened again when it is needed. On the Tk thread.
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
-        self._timer = application.after(LOOK_MS, self._look)
+    ``is_own()``: the database is our own, which ends when nobody is connected to it any more.
+    """
+
+    def __init__(self, window: tk.Misc, state: State, jobs: Jobs, is_own: Callable[[], bool]) -> None:
+        self._window, self._state, self._jobs, self._is_own = window, state, jobs, is_own
+        self._timer = window.after(LOOK_MS, self.look)
 
     def end(self) -> None:
         """The window closes."""
-        self._app.after_cancel(self._timer)
+        self._window.after_cancel(self._timer)
 
-    def _look(self) -> None:
-        self._timer = self._app.after(LOOK_MS, self._look)
-        model = self._app.data_model
-        # Our own server ends when nobody is connected to it any more.
-        if model is not None and self._app.settings["db_host"].get() and not self._app.reconnecting.away:
-            self._app.jobs.submit(ANY, model.close_idle, IDLE_SECONDS, done=_closed, failed=_failed)
+    def look(self) -> None:
+        """Close what wasn't used for long, and look again later."""
+        self._timer = self._window.after(LOOK_MS, self.look)
+        model = self._state.reachable
+        if model is not None and not self._is_own():
+            self._jobs.submit(ANY, model.close_idle, IDLE_SECONDS, done=_closed, failed=_failed)
 
 
 def _closed(number: int) -> None:

@@ -16,7 +16,9 @@ from ..widgets.key_count import typed_keys
 from ..widgets.message import Message
 
 if TYPE_CHECKING:
-    from .window import Application
+    import tkinter as tk
+
+    from ..widgets.message_bar import MessageBar
 
 Action = Callable[[], object]
 Buttons = Sequence[tuple[str, Action | None]]
@@ -27,10 +29,15 @@ _CHOSEN: contextvars.ContextVar[int | None] = contextvars.ContextVar("chosen", d
 
 
 class Messages:
-    """On the Tk thread. A message's subject is its title, unless ``key`` names another one."""
+    """On the Tk thread. A message's subject is its title, unless ``key`` names another one.
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    ``bar`` is set once the window has its message bar.
+    """
+
+    bar: MessageBar
+
+    def __init__(self, window: tk.Tk) -> None:
+        self._window = window
 
     # -- whose doing it is ------------------------------------------------------------------------------
 
@@ -38,7 +45,7 @@ class Messages:
         """The function as a command of the user, who chooses it whenever it is called."""
 
         def call(*arguments: Any) -> Result:
-            before = _CHOSEN.set(typed_keys(self._app))
+            before = _CHOSEN.set(typed_keys(self._window))
             try:
                 return function(*arguments)
             finally:
@@ -69,7 +76,7 @@ class Messages:
         kind = CarefulDialog if careful else Dialog
         self._say(
             Message(key or title, message, detail, offered),
-            lambda: kind(self._app, title, message, detail, offered),
+            lambda: kind(self._window, title, message, detail, offered),
         )
 
     def open(
@@ -82,20 +89,20 @@ class Messages:
 
     def note(self, key: str, message: str, detail: str = "") -> None:
         """Tell in the bar what nobody waits for, whatever led to it: a password that isn't remembered, a full disk."""
-        self._app.status_bar.messages.tell(Message(key, message, detail))
+        self.bar.tell(Message(key, message, detail))
 
     def settled(self, key: str) -> None:
         """There is nothing to say about this subject any more."""
-        self._app.status_bar.messages.settle(key)
+        self.bar.settle(key)
 
     # -- inside -----------------------------------------------------------------------------------------
 
     def _say(self, message: Message, make: Callable[[], Dialog]) -> None:
-        chosen, bar = _CHOSEN.get(), self._app.status_bar.messages
+        chosen, bar = _CHOSEN.get(), self.bar
         bar.settle(message.key)  # what was said about the subject before
 
         def show() -> None:
-            if chosen is None or typed_keys(self._app) != chosen:
+            if chosen is None or typed_keys(self._window) != chosen:
                 bar.tell(message)
                 return
             dialog = make()
@@ -104,7 +111,13 @@ class Messages:
         if chosen is None:
             show()
         else:
-            after_other_dialogs(self._app, show)
+            after_other_dialogs(self._window, show)
 
     def _as_command(self, action: Action | None) -> Action | None:
         return None if action is None else self.command(action)
+
+
+def reason_of(error: BaseException) -> str:
+    """The sentence for people, and below it what the server said, where that is known."""
+    detail = getattr(error, "detail", "")
+    return f"{error}\n\n{detail}" if detail else str(error)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
-from .entry import reason_of
+from .messages import reason_of
 
 if TYPE_CHECKING:
     from .window import Application

@@ -20,7 +20,7 @@ class NewDay:
 
     def __init__(self, application: Application) -> None:
         self._app = application
-        self._day: datetime.date = application.today()
+        self._day: datetime.date = application.shared.today()
         self._kept: tuple[str, datetime.date] | None = None
         self._timer = application.after(LOOK_MS, self.look)
 
@@ -35,7 +35,7 @@ class NewDay:
 
     def follow(self) -> None:
         """List, name of the extract and an idle form follow the day; a check that was begun keeps its date."""
-        today = self._app.today()
+        today = self._app.shared.today()
         began, self._day = today != self._day, today
         if began:
             self._app.filename.set(outbox.extract_name(today))

@@ -124,7 +124,7 @@ class Offline:
         if self.known is None:
             return ""
         taken = self.known.taken.astimezone()
-        return f"{taken:%H:%M}" if taken.date() == self._app.today() else f"{taken:%H:%M on %Y-%m-%d}"
+        return f"{taken:%H:%M}" if taken.date() == self._app.shared.today() else f"{taken:%H:%M on %Y-%m-%d}"
 
     def rows(self, chosen: ListFilter) -> list[Record] | None:
         """The records that the list would show, as far as they are known; ``None`` if nothing is known at all."""
@@ -164,7 +164,7 @@ class Offline:
         model, known = self._app.data_model, self.known
         if model is None or known is None or self._app.reconnecting.away:
             return
-        tomorrow = self._app.today() + datetime.timedelta(days=1)
+        tomorrow = self._app.shared.today() + datetime.timedelta(days=1)
         self._app.jobs.submit(
             "counting", _latest, model, tomorrow, known.choices.labs, done=self._fetched, failed=self._not_fetched
         )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..network.destinations import KINDS, name_of
-from .entry import reason_of
+from .messages import reason_of
 
 if TYPE_CHECKING:
     from ..models import OutdatedDelivery

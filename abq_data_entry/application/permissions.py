@@ -59,7 +59,7 @@ class Permissions:
             denied["restore"] = _NO_RESTORE
         self.denied = denied
         reason = READ_ONLY if not rights.may_enter else "" if rights.has_labs else NO_LABS
-        self._app.form.show_read_only(reason)
+        self._app.shared.read_only = reason
         self._app.offer_commands()
 
     def guarded(self, name: str, callback: Callable[..., object]) -> Callable[..., object]:

@@ -11,7 +11,6 @@ from ..constants import FieldNames as F
 from ..retrying import PRESENCE, Retries
 from ..views.check_panel import Entering
 from ..views.record_inputs import CheckKey
-from .entry import person
 
 if TYPE_CHECKING:
     from ..models import Presence, SQLModel
@@ -137,7 +136,7 @@ class CheckPresence:
             self._check = None
             return None
         plot = form.inputs.value(F.PLOT)
-        return self._check, plot if isinstance(plot, int) else None, person(self._app)
+        return self._check, plot if isinstance(plot, int) else None, self._app.shared.person
 
 
 class Answer(NamedTuple):

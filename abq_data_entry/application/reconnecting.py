@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..jobs import Job
 from ..retrying import CLUSTER, DATABASE, Policy, Retries
+from .connection import NoAnswer
 
 if TYPE_CHECKING:
     from .window import Application
@@ -21,10 +22,6 @@ PATIENCE_MS = 4000  # so long the database may take to answer before the form go
 CLUSTER_SECONDS = 120  # so long a cluster may take to agree on a new primary: it is asked every second
 SAME_OUTAGE_SECONDS = 10.0  # a database that is away again so soon was never really back
 TICK_MS = 1000
-
-
-class NoAnswer(Exception):
-    """The database took a request and never answered it."""
 
 
 class Reconnecting:
@@ -38,13 +35,21 @@ class Reconnecting:
         self._timer = ""
         self._timers: set[str] = set()
         self._job: Job | None = None
-        self.since: datetime.datetime | None = None
-        self.error: BaseException | None = None
+
+    @property
+    def since(self) -> datetime.datetime | None:
+        """Since when the database is away."""
+        return self._app.shared.away_since
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why it is away."""
+        return self._app.shared.away_error
 
     @property
     def away(self) -> bool:
         """Whether the database is away: records wait on this computer meanwhile."""
-        return self.since is not None
+        return self._app.shared.away
 
     @property
     def refused(self) -> bool:
@@ -65,11 +70,11 @@ class Reconnecting:
 
     def lost(self, error: BaseException, by_itself: bool = True) -> None:
         """The database is away. With ``by_itself`` it is looked for in the background, else on request only."""
-        self.error = error
+        self._app.shared.away_error = error
         if self.away:
             return
         log.warning("the database is away: %s: %s", type(error).__name__, getattr(error, "detail", ""))
-        self.since = datetime.datetime.now().astimezone()
+        self._app.shared.away_since = datetime.datetime.now().astimezone()
         self._by_itself = by_itself
         if time.monotonic() - self._back_at > SAME_OUTAGE_SECONDS:
             self._retries.succeeded()
@@ -105,7 +110,7 @@ class Reconnecting:
         if self.since is not None:
             log.info("the database is back after %d attempts", self._retries.failures)
             self._back_at = time.monotonic()
-        self.since = self.error = None
+        self._app.shared.away_since = self._app.shared.away_error = None
         self.show()
 
     def end(self) -> None:
@@ -116,7 +121,7 @@ class Reconnecting:
 
     def next_text(self) -> str:
         """When it is tried again, for people."""
-        if self._job is not None or self._app.connection.is_opening:
+        if self._job is not None or self._app.shared.opening:
             return "trying now…"
         return f"trying again in {math.ceil(self._retries.wait)} s" if self._timer else "not tried again by itself"
 
@@ -160,7 +165,7 @@ class Reconnecting:
         self._job = None
         if not self.away:
             return
-        self.error = error
+        self._app.shared.away_error = error
         if isinstance(error, LoginFailed) or not isinstance(error, ServerUnreachable | PostgresError):
             log.warning("the database answers, but: %s", error)
             self._by_itself = False  # time doesn't heal it

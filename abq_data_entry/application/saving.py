@@ -14,8 +14,8 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..views.record_inputs import Record
 from . import reconnecting
+from .connection import NoAnswer
 from .database_changes import UPDATE
-from .reconnecting import NoAnswer
 
 if TYPE_CHECKING:
     from .window import Application
@@ -59,7 +59,7 @@ class Save:
         key = tuple(self._record[name] for name in fields.RECORD_KEY)
         if self._app.reconnecting.away or self._app.data_model is None:
             self._keep(str(self._app.reconnecting.error or ""))
-        elif self._app.database_changes.outdated:
+        elif self._app.shared.outdated:
             self._keep(UPDATE)
         elif key in self._app.waiting.in_line:
             self._keep("An earlier record of this plot waits.")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
-from .entry import person, reason_of
+from .messages import reason_of
 from .saving import place
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class TakingBack:
         """Who asks, for the audit and for the rule of persons."""
         from ..models.undoing import By
 
-        return By(person(self._app), person=True)
+        return By(self._app.shared.person, person=True)
 
     def _take_from_journal(self, action: LastAction, waiting: Any) -> None:
         """It isn't in the database yet: it waits no more."""

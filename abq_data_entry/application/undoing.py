@@ -13,7 +13,7 @@ from ..views.conflict import ConflictDialog, ConflictText
 from ..views.reasoned import Asked, ReasonedDialog
 from ..widgets.focus import focused_widget
 from . import conflicts
-from .entry import person, reason_of
+from .messages import reason_of
 from .taking_back import LastAction
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def _resolve(
 
     ``source``: the record that was to come there, with its version, which is withdrawn then.
     """
-    author, key = person(application), key_of(over.mine)
+    author, key = application.shared.person, key_of(over.mine)
 
     def save(result: dict[str, Any], _said: str, dialog: ConflictDialog | None) -> None:
         def change(model: SQLModel, by: By) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import folders
 from ..retrying import JOURNAL, Retries
+from .state import State
 
 if TYPE_CHECKING:
     from ..journal import Entry, Journal, Replayed
@@ -39,6 +40,7 @@ class Waiting:
         """What waits for this database, in order."""
         self.foreign: tuple[Entry, ...] = ()
         """What waits for another one."""
+        application.shared.follow(State.outdated, lambda outdated: None if outdated else self.replay_now())
 
     @property
     def keys(self) -> set[tuple[Any, ...]]:
@@ -106,7 +108,7 @@ class Waiting:
         Where the database refused that, it isn't asked again at once: `replay_now` is for that.
         """
         model = self._app.data_model
-        if not self._retries.due or self._app.database_changes.outdated:
+        if not self._retries.due or self._app.shared.outdated:
             return
         if model is None or not any(each.state == "waiting" for each in self.entries):
             return
@@ -126,7 +128,7 @@ class Waiting:
 
         The day is ``date``; without it, that of the form or today.
         """
-        today, own = self._app.today(), date or self._app.extract_days.of_form
+        today, own = self._app.shared.today(), date or self._app.extract_days.of_form
         missing = [each for each in self.entries if each.key[0] in ((date,) if date else (today, own))]
         day = "today" if own == today else str(own)
         if not missing:

@@ -88,7 +88,7 @@ class WhichDatabase:
         )
 
     def _hold_back(self, text: str, detail: str, actions: tuple[tuple[str, Callable[[], object]], ...]) -> None:
-        self._app.form.show_read_only(text)
+        self._app.shared.read_only = text
         self._app.connection_lost(f"{text}\n{detail}", self.look)
         self._app.status_bar.messages.tell(Message(_KEY, text, detail, actions, lasting=True))
 
@@ -98,7 +98,7 @@ class WhichDatabase:
         self._begun = True
         self._app.status_bar.messages.settle(_KEY)
         self._app.status_bar.show_connection("")
-        self._app.form.show_read_only("")
+        self._app.shared.read_only = ""
         self._app.jobs.submit("files", _remember, self._app.connection.database, failed=_not_remembered)
         self._begin()
 

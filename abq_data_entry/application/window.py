@@ -49,6 +49,7 @@ from .permissions import Permissions
 from .preferences import Preferences
 from .presence import CheckPresence
 from .reconnecting import Reconnecting
+from .state import State
 from .taking_back import TakingBack
 from .tools import Tools
 from .waiting import Waiting, counted
@@ -69,9 +70,8 @@ DEFAULT_UNIT = 4
 class Application(tk.Tk):
     """The main window.
 
-    ``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file;
-    ``data_model`` the database, ``None`` until it is open; ``status`` the status bar's text; ``filename``
-    the name of today's extract.
+    ``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file; ``status`` the
+    status bar's text; ``filename`` the name of today's extract; ``shared`` what its parts need to know of the moment.
     """
 
     def __init__(self) -> None:
@@ -87,10 +87,8 @@ class Application(tk.Tk):
         self.jobs = Jobs(self)
         self.messages = Messages(self)
         self.status = tk.StringVar(self)
-        self.today: Callable[[], datetime.date] = datetime.date.today
-        self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.today()))
-        self.data_model: SQLModel | None = None
-        self.saved_records = 0
+        self.shared = State()
+        self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.shared.today()))
         self._load_ahead = ""
         self._menu: MainMenu | None = None
         self._spacing = Spacing()
@@ -98,6 +96,7 @@ class Application(tk.Tk):
         self._preferences = Preferences(self, self.settings_model)
         self.settings = self._preferences.variables
         self.look = self._preferences.apply_look()
+        self._build()
         self.drafts = Drafts(self)
         self.checks = Checks(self)
         self.entry = RecordEntry(self)
@@ -112,15 +111,16 @@ class Application(tk.Tk):
         self.connection = Connection(self, self._connected)
         self.which_database = WhichDatabase(self, self._open_database)
         self.reconnecting = Reconnecting(self)
-        self.idle_connections = IdleConnections(self)
-        self.database_changes = DatabaseChanges(self)
+        self.idle_connections = IdleConnections(
+            self, self.shared, self.jobs, lambda: not self.settings["db_host"].get()
+        )
+        self.database_changes = DatabaseChanges(self.shared, self.jobs, self.messages.bar, self.refresh)
         self.waiting = Waiting(self)
         self.offline = Offline(self)
         self.deciding = Deciding(self)
         self.edit_commands = EditCommands(self)
         usual = int(self.settings_model.default("font size"))
         self.font_keys = FontKeys(self.settings["font size"], usual, self.status.set)
-        self._build()
         self.callbacks = make_callbacks(self)
         bind_all_keys(self)
         clipboard.teach_tk(self)
@@ -133,6 +133,11 @@ class Application(tk.Tk):
         self.deiconify()
         self.form.focus_first_empty()
         self._await_screen()
+
+    @property
+    def data_model(self) -> SQLModel | None:
+        """The database; ``None`` until it is open."""
+        return self.shared.model
 
     # -- the commands of the Tools menu, which may be called by scripts as well ----------------------------
 
@@ -241,51 +246,53 @@ class Application(tk.Tk):
         self.rowconfigure(0, weight=1)
         pane = ttk.PanedWindow(self, orient="vertical")
         pane.grid(row=0, column=0, sticky="nsew")
-        command = self.messages.command
         self.form = DataRecordForm(
-            pane,
-            FormCallbacks(
-                self.checks.chosen,
-                command(self.entry.save),
-                command(self.navigation.go_to_plot),
-                command(self.navigation.open_recorded),
-                self.drafts.edited,
-                self.presence.confirmed,
-                command(self.checks.begin_next),
-                command(self.drafts.discard),
-                self.drafts.find,
-                self.drafts.stay_behind,
-                self.drafts.is_other,
-            ),
-            self.settings,
-            lambda: self.today(),
-            _month_first,
+            pane, self._form_callbacks(), self.settings, lambda: self.shared.today(), _month_first
         )
-        self.record_list = RecordList(
-            pane,
-            ListCallbacks(
-                self.browsing.fetch,
-                self.browsing.filter_changed,
-                command(self.navigation.open_row),
-                command(lambda row: menu_command("history", "show_history_of", self, row)),
-                [
-                    ("Withdraw Record…", lambda row: self._change("withdraw_record", "undoing", "withdraw", row)),
-                    ("Move Record…", lambda row: self._change("move_record", "undoing", "move", row)),
-                    ("Correct Many…", lambda _: self._change("correct_many", "correcting_many", "correct_many")),
-                ],
-                self.browsing.chosen,
-                self.browsing.choose_all,
-            ),
-            lambda: self.today(),
-            _month_first,
-        )
+        self.record_list = RecordList(pane, self._list_callbacks(), lambda: self.shared.today(), _month_first)
+        self.shared.technician = lambda: self.form.person
+        self.shared.follow(State.read_only, self.form.show_read_only)
         self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
         self.status_bar.grid(row=2, column=0, sticky="ew")
         ahead, messages = self.form.type_ahead.line, self.status_bar.messages
+        self.messages.bar = messages
         messages.lend_room(ahead)
         ahead.host, ahead.comes_or_goes = messages, messages.guest_changed
         self.field_help = FieldHelp(self)
         self._layout = Layout(self, pane, self.form, self.record_list)
+
+    def _form_callbacks(self) -> FormCallbacks:
+        # The form is made before those whom it calls.
+        command = self.messages.command
+        return FormCallbacks(
+            lambda date, time, lab: self.checks.chosen(date, time, lab),
+            command(lambda record, opened: self.entry.save(record, opened)),
+            command(lambda plot: self.navigation.go_to_plot(plot)),
+            command(lambda key: self.navigation.open_recorded(key)),
+            lambda: self.drafts.edited(),
+            lambda: self.presence.confirmed(),
+            command(lambda: self.checks.begin_next()),
+            command(lambda: self.drafts.discard()),
+            lambda key: self.drafts.find(key),
+            lambda draft: self.drafts.stay_behind(draft),
+            lambda key, corrects: self.drafts.is_other(key, corrects),
+        )
+
+    def _list_callbacks(self) -> ListCallbacks:
+        command = self.messages.command
+        return ListCallbacks(
+            lambda chosen, request: self.browsing.fetch(chosen, request),
+            lambda chosen: self.browsing.filter_changed(chosen),
+            command(lambda row: self.navigation.open_row(row)),
+            command(lambda row: menu_command("history", "show_history_of", self, row)),
+            [
+                ("Withdraw Record…", lambda row: self._change("withdraw_record", "undoing", "withdraw", row)),
+                ("Move Record…", lambda row: self._change("move_record", "undoing", "move", row)),
+                ("Correct Many…", lambda _: self._change("correct_many", "correcting_many", "correct_many")),
+            ],
+            lambda count: self.browsing.chosen(count),
+            lambda wanted: self.browsing.choose_all(wanted),
+        )
 
     def _change(self, name: str, module: str, function: str, *rows: object) -> object:
         """A command for rows of the list, which the login may be denied."""
@@ -331,7 +338,7 @@ class Application(tk.Tk):
         self.drafts.begin()
 
     def _connected(self, model: SQLModel, choices: Any) -> None:
-        previous, self.data_model = self.data_model, model
+        previous, self.shared.model = self.shared.model, model
         self.database_changes.forget()
         if previous is not None:
             self.jobs.submit("database", previous.close)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..views.side_window import brought_up
 from ..views.withdrawn import WithdrawnRow, WithdrawnWindow
 from . import undoing
-from .entry import reason_of
+from .messages import reason_of
 
 if TYPE_CHECKING:
     from ..models import Withdrawn

@@ -99,7 +99,7 @@ def _await_database(root, record, heartbeat):
 
 
 def _await_save(root, heartbeat):
-    if root.saved_records:
+    if root.shared.saved_records:
         _tell("saved", heartbeat.longest)
     elif not root.form.saving:
         _tell("failed", {name: each.error for name, each in root.form.inputs.items() if each.error})

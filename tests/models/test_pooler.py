@@ -308,8 +308,8 @@ def test_a_window_works_through_it(  # the direct way is set, as the documents s
     window.settle()
     there = SQLModel.at(through)
     assert [each["Plot"] for each in there.get_all_records()] == [1, 2]
-    there.save_record(record(Date=str(window.app.today()), Time="8:00", Lab="A", Plot="9"))
+    there.save_record(record(Date=str(window.app.shared.today()), Time="8:00", Lab="A", Plot="9"))
     window.until(lambda: 9 in window.app.form.check.recorded, "what a colleague saves")
-    assert len(there.get_presence(window.app.today(), "8:00", "A")) == 1
+    assert len(there.get_presence(window.app.shared.today(), "8:00", "A")) == 1
     there.close()
     assert not window.dialogs and not window.messages

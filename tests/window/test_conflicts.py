@@ -8,7 +8,6 @@ from tkinter import ttk
 
 import pytest
 
-from abq_data_entry.application.entry import person
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views.conflict import ConflictDialog
@@ -254,7 +253,7 @@ def test_a_technician_who_is_not_in_the_list_any_more_is_told_before(window: Win
 
 
 def test_the_same_person_is_called_you(correcting: Window, stored: SQLModel) -> None:
-    who = person(correcting.app)
+    who = correcting.app.shared.person
     correcting.fill(Plants="12")
     stored.save_record(record(1, today(correcting), Plants="13"), author=who, workstation="bench-2")
     correcting.app.form.submit()

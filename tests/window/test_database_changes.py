@@ -60,7 +60,7 @@ def test_a_restore_under_the_window_is_told_there(window: Window, stored: SQLMod
                                                   database: dict[str, str]) -> None:  # fmt: skip
     backup = tmp_path / "before.dump"
     postgres.dump(database, backup)
-    today = str(window.app.today())
+    today = str(window.app.shared.today())
     stored.save_record(record(Date=today, Plot="1"))
     window.begin_check(lab="B")
     window.until(lambda: window.app.record_list.page.total == 1, "the record")

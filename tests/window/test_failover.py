@@ -82,7 +82,7 @@ def test_entry_goes_on_when_the_primary_hangs(
         model = SQLModel.at(endpoint)
         assert [each[F.PLOT] for each in model.get_all_records() if each[F.LAB] == "C"] == [1, 2, 3, 4]
         # What others save there is heard, too: the connection that listens has moved.
-        model.save_record(record(Date=str(window.app.today()), Time="8:00", Lab="C", Plot="9"))
+        model.save_record(record(Date=str(window.app.shared.today()), Time="8:00", Lab="C", Plot="9"))
         model.close()
         window.until(lambda: 9 in window.app.form.check.recorded, "what a colleague saves")
     finally:

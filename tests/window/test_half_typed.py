@@ -113,7 +113,7 @@ def test_another_check_takes_no_values_along_and_undo_brings_them_back(
 
 def test_a_draft_that_comes_back_while_a_date_is_typed_changes_no_key(window: Window) -> None:
     window.begin_check()
-    date = window.app.today().replace(day=26)
+    date = window.app.shared.today().replace(day=26)
     window.fill(Date=f"{date}")
     window.until(lambda: window.app.form.check.known, "the check")
     window.app.form.confirm_technician()
@@ -336,7 +336,7 @@ def test_values_do_not_overwrite_what_is_half_typed_of_another_plot(window: Wind
         window.settle()
         assert (window.text(F.PLOT), window.text(F.HUMIDITY), window.focus) == ("1", "33.33", F.PLOT)
         assert window.error(F.PLOT) == "1 is half typed already"
-    assert not window.app.saved_records
+    assert not window.app.shared.saved_records
     window.type("7\n")  # selected: typing replaces it
     assert window.error(F.PLOT) == ""
     window.press("ctrl+9")

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from abq_data_entry.application.entry import account
+from abq_data_entry.application.state import account
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views.confirmation import PAUSE_SECONDS, Confirmation

@@ -196,7 +196,7 @@ def test_nothing_is_opened_while_it_is_not_sure_which_database_is_meant(
     file.write_text(json.dumps({"db_name": {"type": "str", "value": database["dbname"]}}), encoding="utf-8")
     window.press_message("Look Again")
     window.until(lambda: window.app.title().endswith("on this computer"), "the database")
-    window.until(lambda: window.app.connection.username == "" and not window.app.form.inputs.read_only, "the form")
+    window.until(lambda: window.app.shared.username == "" and not window.app.form.inputs.read_only, "the form")
     window.settle()
     assert not window.messages
     assert window.app.title() == f"ABQ Data Entry: {database['dbname']} on this computer"

@@ -14,9 +14,9 @@ PLOT = "24.09\n1.03\n22.01\n9\n21\n3\n1.67\n8.70\n2.73"
 
 def type_plot(window: Window, keys: str = PLOT) -> None:
     """A whole plot with real keys, saved by the last Enter."""
-    saved = window.app.saved_records
+    saved = window.app.shared.saved_records
     window.type(f"{keys}\n")
-    window.until(lambda: window.app.saved_records == saved + 1, "the save")
+    window.until(lambda: window.app.shared.saved_records == saved + 1, "the save")
     window.settle()
 
 
@@ -45,7 +45,7 @@ def test_a_first_entry(window: Window, stored: SQLModel) -> None:
     window.type("25.10\n")
     for _ in range(8):
         window.press("Return")
-    window.until(lambda: window.app.saved_records == 2, "the save")
+    window.until(lambda: window.app.shared.saved_records == 2, "the save")
     window.settle()
     assert stored.get_record(*key)[F.HUMIDITY] == Decimal("25.10")
     assert (window.text(F.PLOT), window.text(F.HUMIDITY)) == ("2", "33.30")

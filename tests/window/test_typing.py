@@ -454,7 +454,7 @@ def test_enter_held_or_doubled_shifts_nothing_in_a_correction(window: Window, st
             window.press("Return", "Return")
     assert window.focus == F.BLOSSOMS
     window.press("ctrl+s")
-    window.until(lambda: window.app.saved_records == 2, "the save")
+    window.until(lambda: window.app.shared.saved_records == 2, "the save")
     saved = stored.get_all_records()[0]
     assert [str(saved[name]) for name in (*fields.READINGS, F.PLANTS)] == ["30.00", "2.00", "23.00", "8"]
     assert saved[F.BLOSSOMS] == 21

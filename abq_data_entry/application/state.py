@@ -1,0 +1,105 @@
+"""What several parts of the window need to know of the moment, and who wants to hear when it changes."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+
+Value = TypeVar("Value")
+
+
+class Fact(Generic[Value]):
+    """An attribute of :class:`State` that can be followed."""
+
+    def __init__(self, initial: Value) -> None:
+        self._initial = initial
+        self._name = ""
+
+    def __set_name__(self, owner: type[State], name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, state: None, owner: type[State]) -> Fact[Value]: ...
+
+    @overload
+    def __get__(self, state: State, owner: type[State]) -> Value: ...
+
+    def __get__(self, state: State | None, owner: type[State]) -> Fact[Value] | Value:
+        if state is None:
+            return self
+        value: Value = state.values.get(self._name, self._initial)
+        return value
+
+    def __set__(self, state: State, value: Value) -> None:
+        before = self.__get__(state, type(state))
+        if value is before or value == before:
+            return
+        state.values[self._name] = value
+        for listener in state.listeners.get(self, ()):
+            listener(value)
+
+
+class State:
+    """The facts, each set by one part only. Written on the Tk thread; worker threads may read.
+
+    ``state.away_since`` reads a fact, ``state.away_since = …`` changes it, and ``state.follow(State.away_since,
+    listener)`` has ``listener(value)`` called at each change.
+    """
+
+    model: Fact[SQLModel | None] = Fact(None)
+    """The database, ``None`` until it is open. It stays while it is away. Set by the window."""
+    opening: Fact[bool] = Fact(True)
+    """Whether it is being opened, or somebody is asked for the login. Set by `Connection`."""
+    username: Fact[str] = Fact("")
+    """Who is logged in at the configured server; empty for our own one. Set by `Connection`."""
+    away_since: Fact[datetime.datetime | None] = Fact(None)
+    """Since when the database is away: records wait on this computer meanwhile. Set by `Reconnecting`."""
+    away_error: Fact[BaseException | None] = Fact(None)
+    """Why it is away. Set by `Reconnecting`."""
+    outdated: Fact[bool] = Fact(False)
+    """Whether its tables are newer than this program: what is saved waits in the journal. Set by `DatabaseChanges`."""
+    read_only: Fact[str] = Fact("")
+    """Why records can only be looked at; empty where they can be entered. Set by `WhichDatabase` and `Permissions`."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.listeners: dict[Fact[Any], list[Callable[[Any], object]]] = {}
+        self.today: Callable[[], datetime.date] = datetime.date.today
+        self.saved_records = 0
+        """How many were saved in this session."""
+        self.technician: Callable[[], str] = lambda: ""
+        """Asks the form who sits here, confirmed at Technician; empty while nobody is."""
+
+    def follow(self, fact: Fact[Value], listener: Callable[[Value], object]) -> None:
+        """Call ``listener(value)`` whenever that changes."""
+        self.listeners.setdefault(fact, []).append(listener)
+
+    @property
+    def away(self) -> bool:
+        """Whether the database is away."""
+        return self.away_since is not None
+
+    @property
+    def reachable(self) -> SQLModel | None:
+        """The database, unless it isn't open or is away."""
+        return None if self.away else self.model
+
+    @property
+    def person(self) -> str:
+        """Who does it: the confirmed technician, else who is logged in; never a name that filled itself in."""
+        return self.technician() or self.username or account()
+
+
+def account() -> str:
+    """Who is logged in to this computer: who corrects a colleague's record without having chosen a name isn't that
+    colleague."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # an account without a name
+        return ""
