@@ -1675,6 +1675,8 @@ CREATE OR REPLACE VIEW withdrawn_records AS
             OR gone.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[])
         );
 
+-- A new view for QA comes here: see docs/architecture.md.
+
 -- ------------------------------------------------------------------------------------------------- who may do what
 -- Three roles to be given to people's logins: GRANT abq_technician TO jsimms. They belong to the whole server. Who may
 -- not make roles leaves them to an administrator, who applies this file once more.

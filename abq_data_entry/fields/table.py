@@ -188,6 +188,7 @@ FIELDS: tuple[Field, ...] = (
         required=False,
         length=100_000,
     ),
+    # A new field comes here: see docs/architecture.md.
 )
 
 CSV_HEADER: tuple[str, ...] = tuple(each.name for each in FIELDS)

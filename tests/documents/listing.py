@@ -1,7 +1,8 @@
 """Every command and statement of the documents, and where each of those runs that no test here can run.
 
 A fenced block without a language holds commands, one a line; `sql` statements; `json` our settings; `conf`, `ini` and
-`yaml` settings of other programs; `text` is for reading only. Commands within a sentence or a table count as well.
+`yaml` settings of other programs; `python` a part of a recipe; `text` is for reading only. Commands within a
+sentence or a table count as well.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from tests.test_documents import DOCUMENTS, blocks, prose
 
-KINDS = {"", "sql", "json", "conf", "ini", "yaml", "text"}
+KINDS = {"", "sql", "python", "json", "conf", "ini", "yaml", "text"}
 _CRON = re.compile(r"^(?:[\d*/,-]+ +){5}(.*)$")
 _COMMENT = re.compile(r" +# .*$")
 _INLINE = re.compile(
