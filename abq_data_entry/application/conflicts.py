@@ -12,7 +12,7 @@ from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..views.conflict import ConflictDialog, ConflictText
 from ..views.conflict_row import Difference, Side
-from .saving import place
+from .entry import place
 
 if TYPE_CHECKING:
     from ..models import VersionedRecord

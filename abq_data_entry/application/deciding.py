@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
+from .entry import Save, place
 from .messages import reason_of
-from .saving import Save, place
 
 if TYPE_CHECKING:
     from ..journal import Entry

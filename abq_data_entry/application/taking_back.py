@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
+from .entry import place
 from .messages import reason_of
-from .saving import place
 
 if TYPE_CHECKING:
     from ..models import SQLModel, VersionedRecord

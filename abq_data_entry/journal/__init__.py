@@ -3,23 +3,22 @@
 - `Journal(folder)`: what waits, in order; survives a crash at any point, and several windows at once.
 - `replay(journal, database, ledger)`: save what waits for that database, each record once.
 - `Known`, `KnownFile`: the last known copy of what the form needs to go on without the database.
-- `database_name(settings)`, `same_database(name, other)`: which database a record belongs to.
+- `database_name(settings)`, `same_database(name, other)`: which database a record belongs to; what waits for one is
+  never saved into another.
 
-All names are imported with their first use.
+The other names are imported with their first use.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .belonging import database_name, same_database
     from .entry import UNDECIDED, WAITING, Entry, new_entry
-    from .errors import JournalBusy, JournalError
-    from .file import Journal
-    from .known import Known
-    from .known_file import KnownFile
+    from .file import Journal, JournalBusy, JournalError
+    from .known import Known, KnownFile
     from .replaying import Ledger, Replayed, replay
 
 __all__ = [
@@ -39,21 +38,20 @@ __all__ = [
     "same_database",
 ]
 
+_EMBEDDED = "this computer"
 _HOMES = {
     "Entry": "entry",
     "Journal": "file",
-    "JournalBusy": "errors",
-    "JournalError": "errors",
+    "JournalBusy": "file",
+    "JournalError": "file",
     "Known": "known",
-    "KnownFile": "known_file",
+    "KnownFile": "known",
     "Ledger": "replaying",
     "Replayed": "replaying",
     "UNDECIDED": "entry",
     "WAITING": "entry",
-    "database_name": "belonging",
     "new_entry": "entry",
     "replay": "replaying",
-    "same_database": "belonging",
 }
 
 
@@ -61,3 +59,23 @@ def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def database_name(settings: Mapping[str, object]) -> str:
+    """Return the name of the database that the settings lead to, such as `db1:5432,db2:5432/abq`."""
+    hosts = _listed(settings.get("db_host"))
+    ports = _listed(settings.get("db_port")) or ["5432"]
+    if len(ports) != len(hosts):
+        ports = ports[:1] * len(hosts)
+    where = ",".join(f"{host.lower()}:{port}" for host, port in zip(hosts, ports, strict=True)) or _EMBEDDED
+    return f"{where}/{str(settings.get('db_name') or '').strip() or 'abq'}"
+
+
+def same_database(name: str, other: str) -> bool:
+    """Tell whether both names mean one database: a cluster that lost or won a server is still the same."""
+    (hosts, _, database), (others, _, other_database) = name.rpartition("/"), other.rpartition("/")
+    return database == other_database and bool(set(hosts.split(",")) & set(others.split(",")))
+
+
+def _listed(value: object) -> list[str]:
+    return [part.strip() for part in str(value or "").split(",") if part.strip()]

@@ -8,18 +8,89 @@ again: they are taken over with the next look. All of it is done under the lock 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from abq_data_entry.folders import replacement, synced
-from abq_data_entry.journal import lines
 from abq_data_entry.store.database import StoreError, StoreNewer
 
+FORMAT = 1
+"""The form of `journal.log`, in its first line; a higher number is of a newer version of the application."""
+
 LARGEST = 64 * 1024 * 1024
-_FORMAT = lines.FORMAT + 1
+_FORMAT = FORMAT + 1
 _BINARY = getattr(os, "O_BINARY", 0)
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file holds: its events in order, damaged lines, how many bytes are whole lines, and its first line."""
+
+    events: tuple[Event, ...] = ()
+    damaged: tuple[bytes, ...] = ()
+    length: int = 0
+    head: Event = field(default_factory=lambda: {"journal": FORMAT})
+
+    @property
+    def format(self) -> int:
+        """The form of the file."""
+        return number if type(number := self.head["journal"]) is int else FORMAT
+
+
+def to_line(event: Event) -> bytes:
+    """Return the event as a line of the file."""
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return hashlib.sha256(text).hexdigest().encode("ascii") + b" " + text + b"\n"
+
+
+def read_lines(data: bytes) -> Content:
+    """Read all that is whole. A last line without its end was being written when the computer failed: it counts not."""
+    length = data.rfind(b"\n") + 1
+    events: list[Event] = []
+    damaged: list[bytes] = []
+    head: Event = {"journal": FORMAT}
+    for line in data[:length].split(b"\n")[:-1]:
+        event = _read_line(line)
+        if event is None:
+            damaged.append(line)
+        elif "journal" in event:
+            head = event
+        else:
+            events.append(event)
+    return Content(tuple(events), tuple(damaged), length, head)
+
+
+def open_events(events: Sequence[Event]) -> dict[str, Event]:
+    """The records that aren't settled, by identifier; `remark` where somebody has to decide."""
+    found: dict[str, Event] = {}
+    for event in events:
+        identifier = str(event.get("id"))
+        if event.get("event") == "keep":
+            found.setdefault(identifier, event)
+        elif event.get("event") == "undecided" and identifier in found:
+            found[identifier] = {**found[identifier], "remark": event.get("remark")}
+        elif event.get("event") == "settled":
+            found.pop(identifier, None)
+    return found
+
+
+def _read_line(line: bytes) -> Event | None:
+    digest, _, text = line.partition(b" ")
+    if hashlib.sha256(text).hexdigest().encode("ascii") != digest:
+        return None
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
 
 
 @dataclass(frozen=True)
@@ -42,7 +113,7 @@ class EarlierJournal:
         """Whether anything may stand there."""
         return self.path.exists() or self._end.exists()
 
-    def read(self) -> tuple[lines.Content, Noted]:
+    def read(self) -> tuple[Content, Noted]:
         """Return what an older version wrote, and what is noted about the database."""
         try:
             with self.path.open("rb", buffering=0) as file:
@@ -51,24 +122,24 @@ class EarlierJournal:
             data = b""
         if len(data) > LARGEST:
             raise StoreError(f"The journal of this computer is too large to be read: {self.path}.")
-        content = lines.read(data)
+        content = read_lines(data)
         if content.format > _FORMAT:
             raise StoreNewer(
                 "A newer version of ABQ Data Entry wrote the journal of this computer. Install the newer version here."
             )
-        if content.format == lines.FORMAT:
+        if content.format == FORMAT:
             return content, Noted()
-        return lines.Content(), _noted(content.head)
+        return Content(), _noted(content.head)
 
-    def missing(self, content: lines.Content) -> int:
+    def missing(self, content: Content) -> int:
         """Return how many records are gone because the file of the older version was cut short."""
         try:
             length, waiting = map(int, self._end.read_bytes().split())
         except (OSError, ValueError):
             return 0
-        return waiting - len(lines.open_events(content.events)) if content.length < length else 0
+        return waiting - len(open_events(content.events)) if content.length < length else 0
 
-    def is_to_be_put_away(self, content: lines.Content) -> bool:
+    def is_to_be_put_away(self, content: Content) -> bool:
         """Tell whether an older version left anything: a file with lines of its own, or only what it noted of one."""
         return bool(content.events or content.damaged or content.length) or self._end.exists()
 
@@ -86,7 +157,7 @@ class EarlierJournal:
                 self.path.unlink(missing_ok=True)
                 return
             # Always as long as before, and written at once: nobody ever reads half of it.
-            line = lines.to_line({"journal": _FORMAT, "last": f"{noted.last:012}", "waiting": f"{noted.waiting:08}"})
+            line = to_line({"journal": _FORMAT, "last": f"{noted.last:012}", "waiting": f"{noted.waiting:08}"})
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
             try:
                 if os.read(handle, len(line) + 1) != line:
@@ -107,7 +178,7 @@ def put_aside(folder: Path, name: str, damaged: list[bytes]) -> Path:
     return place
 
 
-def _noted(head: lines.Event) -> Noted:
+def _noted(head: Event) -> Noted:
     with suppress(ValueError, KeyError, TypeError):
         return Noted(int(head["last"]), int(head["waiting"]))
     return Noted()

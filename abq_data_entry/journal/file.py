@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abq_data_entry.folders import made_durable
-from abq_data_entry.journal import earlier, lines
-from abq_data_entry.journal.earlier import EarlierJournal, Noted
+from abq_data_entry.journal import earlier
+from abq_data_entry.journal.earlier import EarlierJournal, Event, Noted, to_line
 from abq_data_entry.journal.entry import UNDECIDED, Entry, from_content, to_content
-from abq_data_entry.journal.errors import JournalError
 from abq_data_entry.store.database import Clock, Database, locked, now
+from abq_data_entry.store.database import StoreBusy as JournalBusy
+from abq_data_entry.store.database import StoreError as JournalError
 from abq_data_entry.store.mending import Layout, bytes_of, digest_of
 
 if TYPE_CHECKING:
     import sqlite3
 
+__all__ = ["Journal", "JournalBusy", "JournalError"]
 log = logging.getLogger(__name__)
 
 _NAME = "The journal of this computer"
@@ -150,7 +152,7 @@ class Journal:
             elif what == "settled":
                 _settle(connection, str(identifier))
             else:
-                damaged.append(lines.to_line(event).rstrip())
+                damaged.append(to_line(event).rstrip())
         if damaged:
             self._put_aside(damaged)
         return self._earlier.is_to_be_put_away(content)
@@ -186,7 +188,7 @@ class Journal:
             log.error("%s", sentence)
 
 
-def _keep(connection: sqlite3.Connection, content: lines.Event) -> None:
+def _keep(connection: sqlite3.Connection, content: Event) -> None:
     text = json.dumps({"id": content["id"], **content}, ensure_ascii=False, separators=(",", ":"))
     row = (str(content["id"]), text, digest_of(text))
     connection.execute("INSERT OR IGNORE INTO waiting (id, content, digest) VALUES (?, ?, ?)", row)

@@ -1,16 +1,27 @@
-"""The last known copy of what the form needs: its lists, how far checks are, the latest readings. Pure."""
+"""The last known copy of what the form needs: its lists, how far checks are, the latest readings; and its file."""
 
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
+import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from abq_data_entry import fields
 from abq_data_entry.constants import CHECK_TIMES
 from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.journal.entry import as_texts, from_texts
 from abq_data_entry.models.records import CheckProgress, Choices
+from abq_data_entry.store.database import StoreError
+from abq_data_entry.store.drafts import opened_throwaway
+from abq_data_entry.store.mending import digest_of
+
+log = logging.getLogger(__name__)
 
 Record = Mapping[str, Any]
 CheckKey = tuple[datetime.date, str, str]
@@ -18,6 +29,9 @@ PlotKey = tuple[str, int]
 
 READINGS_A_PLOT = 4  # the checks of a day
 MOST_CHECKS = 100
+FORMAT = 1
+LARGEST = 8 * 1024 * 1024
+_NOT_OURS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -99,3 +113,109 @@ def record_key(record: Record) -> tuple[Any, ...]:
 
 def _moment(record: Record) -> tuple[datetime.date, int]:
     return moment_of(record[F.DATE], record[F.TIME])
+
+
+class KnownFile:
+    """The copy of one database, in the file of the folder that may be thrown away.
+
+    `earlier` is the folder where versions before had a file for each. Methods do file work; the copy is a help, so that
+    no failure of it is one of ours.
+    """
+
+    def __init__(self, folder: Path, database: str, earlier: Path | None = None) -> None:
+        name = hashlib.sha256(database.encode("utf-8")).hexdigest()[:16]
+        self._earlier = (earlier or folder) / f"known-{name}.json"
+        self._file = opened_throwaway(folder)
+        self._database = database
+
+    def read(self) -> Known | None:
+        """Return the copy, `None` if there is none; one that is damaged or another's is removed."""
+        try:
+            with self._file.opened() as connection:
+                rows = connection.execute("SELECT content, digest FROM known WHERE database = ?", (self._database,))
+                for content, digest in rows.fetchall():
+                    try:
+                        if digest_of(content) != digest:
+                            raise ValueError("it isn't whole")
+                        return _from_text(content, self._database)
+                    except _NOT_OURS as error:
+                        log.warning("the last known copy can't be used: %s", error)
+                        connection.execute("DELETE FROM known WHERE database = ?", (self._database,))
+        except StoreError as error:
+            log.warning("the last known copy can't be read: %s", error)
+            return None
+        return self._taken_over()
+
+    def write(self, known: Known) -> None:
+        """Keep the copy; a disk that refuses is noted in the log only."""
+        text = _to_text(known, self._database)
+        if len(text) > LARGEST:
+            log.warning("the last known copy is too large to be kept")
+            return
+        try:
+            with self._file.opened() as connection:
+                row = (self._database, text, digest_of(text))
+                connection.execute("INSERT OR REPLACE INTO known (database, content, digest) VALUES (?, ?, ?)", row)
+        except StoreError as error:
+            log.warning("the last known copy can't be kept: %s", error)
+
+    def _taken_over(self) -> Known | None:
+        """What a version before has left here; its file stays under another name."""
+        try:
+            with self._earlier.open("rb") as file:
+                digest, _, data = file.read(LARGEST).partition(b"\n")
+            text = data.decode("utf-8")
+            known = _from_text(text, self._database) if digest_of(text).encode("ascii") == digest else None
+        except (OSError, *_NOT_OURS):
+            return None
+        if known is not None:
+            self.write(known)
+        with suppress(OSError):
+            self._earlier.replace(self._earlier.with_suffix(".taken-over"))
+        return known
+
+
+def _to_text(known: Known, database: str) -> str:
+    choices = known.choices
+    content = {
+        "format": FORMAT,
+        "database": database,
+        "taken": known.taken.isoformat(),
+        "technicians": list(choices.technicians),
+        "labs": list(choices.labs),
+        "plots": {lab: list(plots) for lab, plots in choices.plots.items()},
+        "seed samples": [[lab, plot, seed] for (lab, plot), seed in choices.seed_samples.items()],
+        "retired": {
+            "technicians": list(choices.retired_technicians),
+            "labs": list(choices.retired_labs),
+            "plots": {lab: list(plots) for lab, plots in choices.retired_plots.items()},
+        },
+        "checks": [
+            [date.isoformat(), time, lab, each.technician, [[plot, name] for plot, name in each.recorded.items()]]
+            for (date, time, lab), each in known.checks.items()
+        ],
+        "readings": [as_texts(record) for records in known.readings.values() for record in records],
+    }
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def _from_text(text: str, database: str) -> Known:
+    content: Mapping[str, Any] = json.loads(text)
+    if content["format"] != FORMAT or content["database"] != database:
+        raise ValueError("it is another version's, or another database's")
+    retired = content.get("retired", {})  # a copy of version 1.0 has none
+    choices = Choices(
+        tuple(content["technicians"]),
+        tuple(content["labs"]),
+        {lab: tuple(plots) for lab, plots in content["plots"].items()},
+        {(lab, plot): seed for lab, plot, seed in content["seed samples"]},
+        tuple(retired.get("technicians", ())),
+        tuple(retired.get("labs", ())),
+        {lab: tuple(plots) for lab, plots in retired.get("plots", {}).items()},
+    )
+    checks = {
+        (datetime.date.fromisoformat(date), time, lab): CheckProgress(technician, dict(recorded))
+        for date, time, lab, technician, recorded in content["checks"]
+    }
+    known = Known(datetime.datetime.fromisoformat(content["taken"]), choices, checks)
+    return known.with_records(from_texts(texts) for texts in content["readings"])

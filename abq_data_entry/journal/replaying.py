@@ -9,7 +9,7 @@ from typing import Protocol
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
-from abq_data_entry.journal.belonging import same_database
+from abq_data_entry.journal import same_database
 from abq_data_entry.journal.entry import UNDECIDED, Entry
 from abq_data_entry.journal.file import Journal
 from abq_data_entry.models.errors import DatabaseError, RecordConflict, RecordExists, RecordInvalid, RecordMissing

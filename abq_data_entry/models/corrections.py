@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
-from abq_data_entry.models import moving_over, undoing
+from abq_data_entry.models import statements, undoing
 from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import DatabaseError, RecordInvalid
 from abq_data_entry.models.records import Withdrawn
-from abq_data_entry.models.undoing import NOBODY_NAMED, By, Place
+from abq_data_entry.models.undoing import NOBODY_NAMED, By, Place, Request
 
 Key = tuple[object, object, object, object]
 """Date, time, lab and plot of a record, as texts or as typed values."""
@@ -19,6 +19,19 @@ CheckKey = tuple[object, object, object]
 """Date, time and lab of a check."""
 
 _CHECK = (FieldNames.DATE, FieldNames.TIME, FieldNames.LAB)
+
+# A record that was to come where another one stands: what both give is saved there, and the first is withdrawn. In one
+# transaction: whatever happens in between, both are as they were, or it is all done. The labs in the order of their
+# letters, as the functions do: who waits for one holds none after it.
+_MOVE_OVER = f"""
+    SELECT lock_lab(lab) FROM (
+        SELECT DISTINCT lab FROM unnest(ARRAY[%(from Lab)s, %(Lab)s]::text[]) AS lab ORDER BY lab
+    ) AS labs;
+    SELECT withdraw_record(%(from Date)s, %(from Time)s, %(from Lab)s, %(from Plot)s, %(reason)s, %(from version)s);
+    SELECT set_config('abq.reason', %(reason)s, true);
+    {statements.REQUIRE_VERSION}
+    {statements.UPDATE_PLOT}
+"""
 
 
 class Corrections:
@@ -63,7 +76,7 @@ class Corrections:
             values = fields.parse_record(record)
         except fields.FieldErrors as error:
             raise RecordInvalid(error.errors) from None
-        moving_over.move_over(self._connections, Place(_typed(key), expected_version), values, over_version, reason, by)
+        _move_over(self._connections, Place(_typed(key), expected_version), values, over_version, reason, by)
 
     def move_check(self, check: CheckKey, to: CheckKey, reason: str, *, by: By = NOBODY_NAMED) -> int:
         """Give all records of a check (date, time, lab) another one; returns how many there are then."""
@@ -126,6 +139,21 @@ class Corrections:
 def place(row: Mapping[str, object], version: int | None = None) -> Place:
     """Return the place of a record that has its fields by name."""
     return Place({name: row[name] for name in fields.RECORD_KEY}, version)
+
+
+def _move_over(
+    connections: Connections, source: Place, values: Mapping[str, object], version: int, reason: str, by: By
+) -> None:
+    """Withdraw the record of `source`, and save `values` over the record of that version that stands there.
+
+    Raises as `SQLModel.move_record_over` does.
+    """
+    key = {name: values[name] for name in fields.RECORD_KEY}
+    origin = {f"from {name}": value for name, value in source.key.items()}
+    parameters = {
+        **values, **origin, "from version": source.version, "expected version": version, "reason": reason,
+    }  # fmt: skip
+    undoing.do(connections, Request(_MOVE_OVER, parameters, key), by)
 
 
 def _typed(key: Sequence[object]) -> dict[str, object]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.journal import Journal, JournalError, lines
+from abq_data_entry.journal import Journal, JournalError
+from abq_data_entry.journal.earlier import to_line
 from tests.fixtures import journal_1_0
 from tests.fixtures.disks import filled, read_only, small_disk
 from tests.journal.entries import inserted
@@ -113,7 +114,7 @@ def test_a_torn_tail_is_no_record_wherever_it_was_torn(tmp_path: Path) -> None:
 
 
 def test_a_beginning_that_was_torn_is_no_obstacle(journal: Journal) -> None:
-    (journal.folder / "journal.log").write_bytes(lines.to_line({"journal": 1})[:30])
+    (journal.folder / "journal.log").write_bytes(to_line({"journal": 1})[:30])
     assert journal.entries() == []
     journal.keep(inserted(1))
     assert len(Journal(journal.folder).entries()) == 1
@@ -147,7 +148,7 @@ def test_that_it_was_cut_short_is_told(journal: Journal, older: journal_1_0.Jour
 
 
 def test_one_of_a_newer_version_is_refused_and_not_touched(journal: Journal) -> None:
-    newer = lines.to_line({"journal": 3}) + b"what this version can't know\n"
+    newer = to_line({"journal": 3}) + b"what this version can't know\n"
     (journal.folder / "journal.log").write_bytes(newer)
     for ask in (journal.entries, lambda: journal.keep(inserted(1))):
         with pytest.raises(JournalError, match="newer version"):

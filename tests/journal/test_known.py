@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.constants import FieldNames as F
-from abq_data_entry.journal import Known, KnownFile, known_file
+from abq_data_entry.journal import Known, KnownFile
 from abq_data_entry.journal import known as known_room
 from abq_data_entry.models import CheckProgress, Choices
 from abq_data_entry.store.drafts import opened_throwaway
@@ -83,7 +83,7 @@ def test_a_copy_that_cannot_be_used_is_none(known: Known, tmp_path: Path, change
 
 
 def test_a_copy_of_impossible_size_is_not_kept(known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_file, "LARGEST", 100)
+    monkeypatch.setattr(known_room, "LARGEST", 100)
     file = KnownFile(tmp_path, "db1:5432/abq")
     file.write(known)
     assert file.read() is None
@@ -91,7 +91,7 @@ def test_a_copy_of_impossible_size_is_not_kept(known: Known, tmp_path: Path, mon
 
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_the_file_of_a_version_before_is_taken_over_once(known: Known, tmp_path: Path, is_whole: bool) -> None:
-    text = known_file._to_text(known, "db1:5432/abq").encode("utf-8")
+    text = known_room._to_text(known, "db1:5432/abq").encode("utf-8")
     name = f"known-{hashlib.sha256(b'db1:5432/abq').hexdigest()[:16]}"
     old = tmp_path / "journal" / f"{name}.json"
     old.parent.mkdir()
@@ -118,7 +118,7 @@ def test_a_reading_that_breaks_todays_limits_spoils_nothing(tmp_path: Path) -> N
 
 def test_a_copy_of_another_version_with_other_fields_is_read(known: Known, tmp_path: Path) -> None:
     file = KnownFile(tmp_path, "db1:5432/abq")
-    content = json.loads(known_file._to_text(known, "db1:5432/abq"))
+    content = json.loads(known_room._to_text(known, "db1:5432/abq"))
     for texts in content["readings"]:
         texts["Soil Moisture"] = "31.5"
         del texts["Notes"]

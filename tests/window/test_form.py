@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from abq_data_entry import fields
-from abq_data_entry.application.saving import SLOW_MS
+from abq_data_entry.application.entry import SLOW_MS
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from tests.fixtures.window import PATIENCE, Window, close
