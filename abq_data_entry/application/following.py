@@ -14,7 +14,7 @@ from ..constants import FieldNames as F
 
 if TYPE_CHECKING:
     from ..models import SQLModel
-    from ..models.watching import Notice
+    from ..models.presence import Notice
     from .window import Application
 
 log = logging.getLogger(__name__)

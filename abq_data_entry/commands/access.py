@@ -39,35 +39,35 @@ def _require_both(word: argparse.ArgumentParser, options: argparse.Namespace) ->
 
 def grant(options: argparse.Namespace, secrets: Secrets) -> None:
     """Make the roles and give them their rights, or say whose own a login is."""
-    from ..models import access
+    from ..models import rights
     from .database import opened_endpoint, read_settings
 
     with opened_endpoint(read_settings(), secrets) as endpoint:
         if options.login:
-            access.set_technician(endpoint, options.login, options.technician)
+            rights.set_technician(endpoint, options.login, options.technician)
             print(f"The login {options.login} is {options.technician or 'nobody'}'s own from now on")
             return
-        access.grant(endpoint)
-    print(f"The roles {', '.join(access.ROLES)} have their rights in the database {endpoint['dbname']}.")
+        rights.grant(endpoint)
+    print(f"The roles {', '.join(rights.ROLES)} have their rights in the database {endpoint['dbname']}.")
 
 
 def set_labs(options: argparse.Namespace, secrets: Secrets) -> None:
     """Say to which labs a login belongs."""
-    from ..models import access
+    from ..models import rights
     from .database import opened_endpoint, read_settings
 
     labs = sorted({letter for letter in options.labs if not letter.isspace() and letter != ","})
     with opened_endpoint(read_settings(), secrets) as endpoint:
-        access.set_labs(endpoint, options.member, labs)
+        rights.set_labs(endpoint, options.member, labs)
     print(f"{options.member} belongs to {', '.join(labs) or 'no lab'} from now on")
 
 
 def restrict_labs(options: argparse.Namespace, secrets: Secrets) -> None:
     """Keep labs apart, or no longer."""
-    from ..models import access
+    from ..models import rights
     from .database import opened_endpoint, read_settings
 
     with opened_endpoint(read_settings(), secrets) as endpoint:
-        access.restrict_labs(endpoint, options.state == "on")
+        rights.restrict_labs(endpoint, options.state == "on")
     told = "sees and enters only what belongs to its labs" if options.state == "on" else "sees all labs"
     print(f"Each login {told} from now on")

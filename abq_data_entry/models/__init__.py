@@ -33,21 +33,23 @@ if TYPE_CHECKING:
         WritesRefused,
     )
     from abq_data_entry.models.records import (
+        SORTABLE,
         Change,
         CheckProgress,
         Choices,
         OutdatedDelivery,
+        PositionIndex,
         Presence,
         Rights,
+        Selection,
         VersionedRecord,
         Withdrawn,
     )
-    from abq_data_entry.models.selection import SORTABLE, PositionIndex, Selection
     from abq_data_entry.models.settings import SETTINGS, SettingsModel
     from abq_data_entry.models.sql import SQLModel
     from abq_data_entry.setting import Setting
 
-_ROOMS = {
+_MODULES = {
     "csv_file": ("CSVModel",),
     "errors": (
         "CheckChanged",
@@ -76,15 +78,13 @@ _ROOMS = {
         "CheckProgress",
         "Choices",
         "OutdatedDelivery",
+        "PositionIndex",
         "Presence",
         "Rights",
-        "VersionedRecord",
-        "Withdrawn",
-    ),
-    "selection": (
-        "PositionIndex",
         "SORTABLE",
         "Selection",
+        "VersionedRecord",
+        "Withdrawn",
     ),
     "settings": (
         "SETTINGS",
@@ -135,7 +135,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    for module, names in _ROOMS.items():
+    for module, names in _MODULES.items():
         if name in names:
             return getattr(importlib.import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
-from abq_data_entry.models import audit_guard, audit_rows
-from abq_data_entry.models.audit_rows import Break
+from abq_data_entry.models import audit_guard
+from abq_data_entry.models.audit_guard import AUDITED
 
 _BLOCK = 2000
 _HEAD = re.compile(r"(\S) (\d{1,18}) ([0-9a-f]{64})")
@@ -110,7 +111,7 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
             reason = f"it went with a delivery and is gone: the chain ends with entry {last}"
         breaks.setdefault(lab, Break(lab, sequence, reason))
     if not breaks:
-        for each in audit_rows.find_breaks(cursor):
+        for each in find_breaks(cursor):
             breaks.setdefault(each.lab, each)
     findings += audit_guard.find(cursor)
     return Verdict(entries, tuple(breaks[lab] for lab in sorted(breaks)), tuple(findings), notes=_set_back(cursor))
@@ -152,3 +153,166 @@ def _rows(cursor: Cursor) -> Iterator[tuple[str, int, str, str, str]]:
             if len(block) < _BLOCK:
                 break
         own.execute("CLOSE audit_walk")
+
+
+# The rows of the tables against the audit: each as its last entry left it, and none without an entry.
+#
+# What was there before the audit began has no entries: how many rows, and a sum of their contents, stand in
+# audit_baselines, which is itself in the audit. Nothing here trusts a text of the audit: keys are compared as JSON, and
+# never read as dates or numbers.
+
+_MOST_NAMED = 200  # characters of a key: anything may stand there
+# Columns that the table got later are more than the entry tells of, whatever is in them.
+_STRAYED = """
+    SELECT last.lab_id::text, last.sequence, last.key::text
+    FROM (
+        SELECT DISTINCT ON (key) lab_id, sequence, key, new FROM audit WHERE table_name = %(table)s
+        ORDER BY key, sequence DESC
+    ) AS last
+    LEFT JOIN (SELECT {content} AS content, {key} AS key FROM {rows} AS each) AS present USING (key)
+    WHERE (present.content IS NULL) <> (last.new IS NULL)
+        OR CASE jsonb_typeof(last.new) WHEN 'object'
+            THEN NOT present.content @> (last.new - 'outdated' - %(hidden)s::text[])
+            ELSE last.new IS NOT NULL END
+    ORDER BY last.lab_id, last.sequence LIMIT 1
+"""
+# What had no entry when the audit began: the rows that still have none, and those that the first entry found there.
+_WITHOUT_ENTRY = """
+    WITH present AS (
+        SELECT {lab} AS lab_id, {content} AS content, {key} AS key FROM {rows} AS each
+    ), without AS (
+        SELECT lab_id, content, key::text AS named FROM present
+        WHERE NOT EXISTS (SELECT FROM audit WHERE audit.key = present.key AND audit.table_name = %(table)s)
+        UNION ALL
+        SELECT first.lab_id::text, CASE jsonb_typeof(old) WHEN 'object' THEN old ELSE '{{}}' END, NULL
+        FROM (
+            SELECT DISTINCT ON (key) lab_id, sequence, operation, old FROM audit WHERE table_name = %(table)s
+            ORDER BY key, sequence
+        ) AS first
+        WHERE operation <> 'INSERT' AND sequence > coalesce((
+            SELECT sequence FROM audit_baselines WHERE table_name = %(table)s AND audit_baselines.lab_id = first.lab_id
+        ), 0)
+    ), hashed AS (
+        SELECT lab_id, named, encode(sha256(convert_to((content - %(newer)s::text[])::text, 'UTF8')), 'hex') AS hash
+        FROM without
+    )
+    SELECT lab_id, count(*), concat_ws(' ',
+            sum(('x' || substr(hash, 1, 16))::bit(64)::bigint), sum(('x' || substr(hash, 17, 16))::bit(64)::bigint),
+            sum(('x' || substr(hash, 33, 16))::bit(64)::bigint), sum(('x' || substr(hash, 49, 16))::bit(64)::bigint)
+        ), max(named)
+    FROM hashed GROUP BY lab_id ORDER BY lab_id
+"""
+_BASELINES = "SELECT lab_id::text, rows, digest, columns FROM audit_baselines WHERE table_name = %s"
+_COLUMNS = """
+    SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+"""
+# Labs that are kept apart: what a delivery says of all of them isn't for everybody.
+_HIDDEN = """
+    SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+        AND NOT has_column_privilege(attrelid, attnum, 'SELECT')
+"""
+# As audit_row of create_db.sql; what is in the database may be somebody else's.
+_ROW_CONTENT = {
+    "deliveries": """
+        CASE WHEN to_jsonb(each) ->> 'audit_head' IS NULL THEN to_jsonb(each) ELSE to_jsonb(each) || jsonb_build_object(
+            'audit_head', encode(sha256(convert_to(to_jsonb(each) ->> 'audit_head', 'UTF8')), 'hex')) END
+    """
+}
+_REMADE = """
+    SELECT min(lab_id)::text, max(sequence), key ->> 'table_name' FROM audit WHERE table_name = 'audit_baselines'
+    GROUP BY key -> 'table_name', key ->> 'table_name'
+    HAVING count(DISTINCT transaction) > 1 OR bool_or(operation <> 'INSERT') ORDER BY 3
+"""
+_FOREIGN = """
+    SELECT DISTINCT ON (lab_id) lab_id::text, sequence, table_name FROM audit WHERE table_name <> ALL (%s)
+    ORDER BY lab_id, sequence
+"""
+
+
+class Break(NamedTuple):
+    """Where a chain is broken: the lab, the number of the entry (0: of none), and what is wrong, as a sentence."""
+
+    lab: str
+    sequence: int
+    reason: str
+
+
+def find_breaks(cursor: Cursor) -> Iterator[Break]:
+    """Yield the first row of each table that was added or changed past the audit, and entries that can't be ours."""
+    cursor.execute("SET LOCAL timezone = 'UTC'")  # as the entries have it
+    # With statistics from before the tables grew, row by row would look cheap, and take hours.
+    cursor.execute("SET LOCAL enable_nestloop = off")
+    cursor.execute(_FOREIGN, [list(AUDITED)])
+    for lab, sequence, table in cursor.fetchall():
+        yield Break(lab, int(sequence), f"it is about {_named(table)}, of which the audit keeps nothing")
+    cursor.execute(_REMADE)
+    for lab, sequence, table in cursor.fetchall():
+        yield Break(lab, int(sequence), f"what {_named(table)} held when the audit began was written again")
+    for table, key in AUDITED.items():
+        rows = _Rows.of(cursor, table, key)
+        yield from itertools.chain(_without_entry(cursor, rows), _strayed(cursor, rows))
+
+
+class _Rows(NamedTuple):
+    """A table as the statements above read it: by those of its columns that this login may read."""
+
+    table: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+    @classmethod
+    def of(cls, cursor: Cursor, table: str, key: tuple[str, ...]) -> _Rows:
+        cursor.execute(_COLUMNS, [table])
+        columns = [name for (name,) in cursor.fetchall()]
+        cursor.execute(_HIDDEN, [table])
+        hidden = [name for (name,) in cursor.fetchall()]
+        return cls(table, key, tuple(name for name in columns if name not in hidden), tuple(hidden))
+
+    def written_into(self, statement: str) -> str:
+        readable = ", ".join(f'"{name}"' for name in self.columns)
+        pairs = ", ".join(f"'{name}', each.{name}" for name in self.key)
+        return statement.format(
+            table=self.table,
+            rows=f"(SELECT {readable} FROM {self.table})" if self.hidden else self.table,
+            key=f"jsonb_build_object({pairs})",
+            lab="lab_id::text" if "lab_id" in self.key else "id::text" if self.table == "labs" else "'-'",
+            content=_ROW_CONTENT.get(self.table, "to_jsonb(each)"),
+        )
+
+
+def _strayed(cursor: Cursor, rows: _Rows) -> Iterator[Break]:
+    cursor.execute(rows.written_into(_STRAYED), {"table": rows.table, "hidden": list(rows.hidden)})
+    for lab, sequence, row in cursor.fetchall():
+        yield Break(lab, int(sequence), f"the row {_named(row)} of {rows.table} isn't as this entry left it")
+
+
+def _without_entry(cursor: Cursor, rows: _Rows) -> Iterator[Break]:
+    table = rows.table
+    cursor.execute(_BASELINES, [table])
+    baselines = {lab: (int(number), str(digest), names) for lab, number, digest, names in cursor.fetchall()}
+    known: list[str] = []
+    if "-" in baselines:
+        known = baselines["-"][2]
+    elif table != "audit_baselines":
+        yield Break("-", 0, f"what {table} held when the audit began is no longer known")
+        return
+    newer = [name for name in rows.columns if name not in known]
+    cursor.execute(rows.written_into(_WITHOUT_ENTRY), {"table": table, "newer": newer})
+    found = {lab: (int(count), str(digest), row) for lab, count, digest, row in cursor.fetchall()}
+    for lab in sorted(found.keys() | baselines.keys()):
+        count, digest, row = found.get(lab, (0, "", None))
+        had, was, _ = baselines.get(lab, (0, "", ()))
+        if count > had:
+            also = f" and {had} had none when the audit began" if had else ""
+            yield Break(lab, 0, f"the row {_named(row)} of {table} has no entry" if count - had == 1 and not had else
+                        f"{count} rows of {table} have no entry{also}, such as the row {_named(row)}")  # fmt: skip
+        elif count < had:
+            yield Break(lab, 0, f"{had - count} rows of {table} from before the audit are gone without an entry")
+        elif digest != was and not rows.hidden:
+            yield Break(lab, 0, f"a row of {table} from before the audit isn't as it was then")
+
+
+def _named(text: object) -> str:
+    told = str(text)
+    return told if len(told) <= _MOST_NAMED else f"{told[:_MOST_NAMED]}…"

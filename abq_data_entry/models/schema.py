@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Callable, Mapping
 
 import psycopg2
@@ -9,9 +11,11 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.constants import SCHEMA_VERSION
 from abq_data_entry.folders import bundled_file
+from abq_data_entry.models.audit_guard import TABLES, VIEWS, pin
 from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import DatabaseError, RightsMissing, SchemaMissing, SchemaTooNew
 from abq_data_entry.models.failures import describe_statement
+from abq_data_entry.waits import UNLIMITED
 
 VERSION = SCHEMA_VERSION
 """The version that `create_db.sql` makes; it says so too."""
@@ -160,3 +164,195 @@ def _user(cursor: Cursor) -> str:
     cursor.execute("SELECT current_user")
     ((user,),) = cursor.fetchall()
     return str(user)
+
+
+# The definitions in the database against those that create_db.sql makes, in a schema of the same server.
+#
+# The schema is made and taken back in one transaction, so nothing of it stays. It takes the right to make schemas.
+
+
+# So definitions are made and written alike, whatever is set for the login, the database or the server.
+_ALIKE = """
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL timezone = 'UTC';
+    SET LOCAL datestyle = 'ISO, YMD';
+    SET LOCAL intervalstyle = 'postgres';
+    SET LOCAL extra_float_digits = 1;
+    SET LOCAL bytea_output = 'hex';
+    SET LOCAL quote_all_identifiers = off;
+    SET LOCAL standard_conforming_strings = on;
+    SET LOCAL transform_null_equals = off;
+    SET LOCAL check_function_bodies = on;
+    SET LOCAL default_tablespace = '';
+    SET LOCAL default_table_access_method = 'heap';
+    SELECT set_config(name, '', true) FROM pg_catalog.pg_settings WHERE name = 'restrict_nonsystem_relation_kind';
+"""
+_MAY_MAKE = """
+    SELECT has_database_privilege(oid, 'CREATE') OR pg_has_role(datdba, 'USAGE')
+    FROM pg_database WHERE datname = current_database()
+"""
+# Each: a name as it is told, and the definition. Names of the schema are written out, and left out here. Of what an
+# extension brought, by a superuser and for types of its own, none is taken in place of PostgreSQL's; anybody may add to
+# an extension of one's own.
+_DEFINITIONS = """
+    SELECT format('the function %%s(%%s)', proname, pg_get_function_identity_arguments(p.oid)), concat_ws(E'\\n',
+        pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), lanname, prosecdef, provolatile, proparallel,
+        proisstrict, proleakproof, proconfig::text, prosrc, probin, proowner = (
+            SELECT relowner FROM pg_class WHERE relnamespace = pronamespace AND relname = 'plot_checks'
+        ))
+    FROM pg_proc AS p JOIN pg_language AS l ON l.oid = prolang
+    WHERE pronamespace = %(schema)s::regnamespace
+        AND NOT (
+            EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')
+            AND EXISTS (SELECT FROM pg_roles WHERE pg_roles.oid = proowner AND rolsuper)
+            AND EXISTS (
+                SELECT FROM pg_proc AS there
+                WHERE there.pronamespace = 'pg_catalog'::regnamespace AND there.proname = p.proname AND (
+                    there.proargtypes = p.proargtypes
+                    OR EXISTS (SELECT FROM unnest(p.proargtypes::oid[]) AS kind WHERE kind >= %(first)s)
+                )
+            )
+        )
+    UNION ALL
+    SELECT format('the operator %%s (%%s, %%s)', oprname, oprleft::regtype, oprright::regtype), ''
+    FROM pg_operator AS o
+    WHERE oprnamespace = %(schema)s::regnamespace AND EXISTS (
+            SELECT FROM pg_operator WHERE oprnamespace = 'pg_catalog'::regnamespace AND oprname = o.oprname
+        ) AND NOT (
+            EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_operator'::regclass AND objid = o.oid AND deptype = 'e')
+            AND EXISTS (SELECT FROM pg_roles WHERE pg_roles.oid = oprowner AND rolsuper)
+            AND (greatest(oprleft, oprright) >= %(first)s OR oprname <> ALL (%(plain)s))
+        )
+    UNION ALL
+    SELECT format('the view %%s', relname), concat_ws(E'\\n', pg_get_viewdef(oid), (
+        SELECT string_agg(CASE option WHEN 'security_barrier=t' THEN 'security_barrier=true' ELSE option END, ',')
+        FROM unnest(reloptions) AS option WHERE option !~ '^security_barrier=f'
+    ))
+    FROM pg_class WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(views)s)
+    UNION ALL
+    SELECT format('the trigger %%s of %%s', tgname, relname), pg_get_triggerdef(t.oid)
+    FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid
+    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND NOT tgisinternal
+    UNION ALL
+    SELECT format('the rule %%s of %%s', rulename, relname), pg_get_ruledef(r.oid)
+    FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = ev_class
+    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND rulename <> '_RETURN'
+    UNION ALL
+    SELECT format('the policy %%s of %%s', polname, relname), concat_ws(E'\\n', polcmd, polpermissive, polroles::text,
+        pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+    FROM pg_policy JOIN pg_class AS c ON c.oid = polrelid
+    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s)
+    UNION ALL
+    SELECT format('the table %%s', relname),
+        concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity)
+    FROM pg_class WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND relkind <> 'v'
+    UNION ALL
+    SELECT format('the column %%s of %%s', attname, relname), concat_ws(' ', format_type(atttypid, atttypmod),
+        attnotnull, attgenerated, attidentity, pg_get_expr(adbin, adrelid))
+    FROM pg_class AS c JOIN pg_attribute AS a ON attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+    LEFT JOIN pg_attrdef ON adrelid = c.oid AND adnum = attnum
+    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND relkind <> 'v'
+    UNION ALL
+    SELECT DISTINCT
+        format('the constraint %%s of %%s', replace(pg_get_constraintdef(k.oid), ' NOT VALID', ''), relname), ''
+    FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = conrelid
+    WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND contype IN ('c', 'f', 'p', 'u', 'x')
+"""
+_HIDING = "SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace"
+_FIRST_OF_USERS = 16384  # numbers of types below it are PostgreSQL's own
+_PLAIN_OPERATORS = ["=", "<>", "<", ">", "<=", ">=", "||", "->", "->>", "~", "!~"]
+_UNWANTED = ("the operator ", "the trigger ", "the rule ", "the policy ")
+_ENDS = re.compile(r"^(?:BEGIN|COMMIT);$", re.MULTILINE)
+_WIDE = re.compile(r"text|character varying(?:\((\d+)\))?")
+
+
+def compare(connections: Connections) -> tuple[tuple[str, ...], str]:
+    """Return what isn't as create_db.sql makes it, as sentences, and why it wasn't compared ('' if it was).
+
+    Where it could not be compared, by a login that may make schemas, that is among the sentences: whatever hinders it
+    could be there to hide something.
+    """
+
+    def run(cursor: Cursor) -> tuple[tuple[str, ...], str]:
+        try:
+            cursor.execute("SET LOCAL transaction_read_only = off")  # only possible before anything else
+        except psycopg2.errors.FeatureNotSupported:
+            cursor.connection.rollback()
+            return (), "this server is a standby, where nothing can be made"
+        cursor.execute(_ALIKE)
+        pin(cursor)
+        cursor.execute("SELECT current_schema(), relrowsecurity FROM pg_class WHERE oid = 'plot_checks'::regclass")
+        ((schema, apart),) = cursor.fetchall()
+        cursor.execute(_MAY_MAKE)
+        if cursor.fetchall() != [(True,)]:
+            return (), "this login may make no schema in the database"
+        cursor.execute(_HIDING)
+        of_server = {str(name) for (name,) in cursor.fetchall()}
+        present = _definitions(cursor, schema)
+        try:
+            wanted = _made(cursor, apart)
+        except psycopg2.Error as error:
+            reason = (error.diag.message_primary or type(error).__name__).rstrip(".")
+            return (f"Views, functions, triggers and constraints could not be compared: {reason}",), ""
+        finally:
+            cursor.connection.rollback()
+        return _differences(present, wanted, of_server), ""
+
+    return connections.write(run, UNLIMITED)
+
+
+def _made(cursor: Cursor, apart: bool) -> dict[str, str]:
+    """Make all of create_db.sql in a schema of its own, and return its definitions."""
+    schema = f"abq_compared_{secrets.token_hex(6)}"
+    cursor.execute(f"CREATE SCHEMA {schema}; SET LOCAL search_path = {schema}, pg_temp")
+    cursor.execute(_ENDS.sub("", bundled_file("create_db.sql").read_text(encoding="utf-8")))
+    if apart:
+        cursor.execute("SELECT restrict_labs(true)")
+    return _definitions(cursor, schema)
+
+
+def _definitions(cursor: Cursor, schema: str) -> dict[str, str]:
+    cursor.execute("SET LOCAL search_path = pg_catalog")
+    quoted = _quoted(cursor, schema)
+    bound = {"schema": quoted, "names": [*TABLES, *VIEWS], "views": list(VIEWS)}
+    cursor.execute(_DEFINITIONS, {**bound, "first": _FIRST_OF_USERS, "plain": _PLAIN_OPERATORS})
+    place = re.compile(rf"(?<!\w){re.escape(quoted)}(?:\.|(?=,))")
+    return {place.sub("", name): place.sub("", definition) for name, definition in cursor.fetchall()}
+
+
+def _quoted(cursor: Cursor, name: str) -> str:
+    cursor.execute("SELECT quote_ident(%s)", [name])
+    ((quoted,),) = cursor.fetchall()
+    return str(quoted)
+
+
+def _differences(present: Mapping[str, str], wanted: Mapping[str, str], of_server: set[str]) -> tuple[str, ...]:
+    found = []
+    for name, definition in wanted.items():
+        if name not in present:
+            found.append(f"{_capital(name)} is missing")
+        elif present[name] != definition and not _is_wider(name, present[name]):
+            found.append(f"{_capital(name)} isn't as create_db.sql makes it")
+    own = {_function(name) for name in wanted} - {""}
+    for name, definition in present.items():
+        if name in wanted:
+            continue
+        if name.startswith(_UNWANTED) or _function(name) in own | of_server:
+            found.append(f"{_capital(name)} isn't one of create_db.sql")
+        elif name.startswith("the column ") and re.match(r".* t\s*$", definition):
+            found.append(f"{_capital(name)} isn't one of create_db.sql, and may not be empty")
+    return tuple(sorted(found))
+
+
+def _function(name: str) -> str:
+    return name.removeprefix("the function ").partition("(")[0] if name.startswith("the function ") else ""
+
+
+def _is_wider(name: str, definition: str) -> bool:
+    """The words of the weather service may have more room than 128 characters."""
+    kind = _WIDE.match(definition)
+    return name == "the column conditions of local_weather" and kind is not None and int(kind[1] or 128) >= 128
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

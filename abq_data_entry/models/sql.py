@@ -15,19 +15,16 @@ from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
 from abq_data_entry.models import (
     administration,
-    audit_definitions,
     auditing,
-    counting,
-    deliveries,
     extract,
     paging,
+    presence,
     rights,
     saving,
     schema,
     statements,
     versions,
-    watching,
-    weather_rows,
+    weather,
 )
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.corrections import Corrections
@@ -39,12 +36,13 @@ from abq_data_entry.models.records import (
     Choices,
     ExtractDay,
     OutdatedDelivery,
+    PositionIndex,
     Presence,
     Rights,
+    Selection,
     VersionedRecord,
 )
 from abq_data_entry.models.saving import Saving, Write
-from abq_data_entry.models.selection import PositionIndex, Selection
 from abq_data_entry.models.session import Opened
 from abq_data_entry.models.weather import parse_observation
 
@@ -297,7 +295,7 @@ class SQLModel(Corrections):
 
     def count_records(self, selection: Selection) -> PositionIndex:
         """Count the records of a selection and where each stands; takes seconds at ten million, can be cancelled."""
-        return self._connections.read_snapshot(lambda cursor: counting.count_records(cursor, selection))
+        return self._connections.read_snapshot(lambda cursor: paging.count_records(cursor, selection))
 
     def get_page(
         self,
@@ -400,9 +398,9 @@ class SQLModel(Corrections):
             )
         return connections
 
-    def watch(self, told: Callable[[list[watching.Notice]], object], stop: threading.Event) -> None:
+    def watch(self, told: Callable[[list[presence.Notice]], object], stop: threading.Event) -> None:
         """Tell what others change until `stop` is set; for a thread of its own. See `watching.watch`."""
-        watching.watch((self._direct or self._connections).endpoint, told, stop)
+        presence.watch((self._direct or self._connections).endpoint, told, stop)
 
     def owns(self, process: int) -> bool:
         """Tell whether a server process works for this model: what it changed is no news."""
@@ -427,7 +425,7 @@ class SQLModel(Corrections):
         """
         witnesses = auditing.parse_heads(heads)
         verdict = self._connections.read_snapshot(lambda cursor: auditing.verify(cursor, witnesses))
-        differences, not_compared = audit_definitions.compare(self._connections)
+        differences, not_compared = schema.compare(self._connections)
         found = verdict._replace(findings=(*verdict.findings, *differences), not_compared=not_compared)
         return found.printable()
 
@@ -441,13 +439,13 @@ class SQLModel(Corrections):
         """
         return self.store_weather(data).state == "new"
 
-    def store_weather(self, data: Mapping[str, str | None]) -> weather_rows.Stored:
+    def store_weather(self, data: Mapping[str, str | None]) -> weather.Stored:
         """The same, and say what became of it."""
         seen = parse_observation(data)
         try:
-            return self._connections.write(lambda cursor: weather_rows.store(cursor, seen))
+            return self._connections.write(lambda cursor: weather.store(cursor, seen))
         except OutcomeUnknown:
-            again = self._connections.write(lambda cursor: weather_rows.store(cursor, seen))
+            again = self._connections.write(lambda cursor: weather.store(cursor, seen))
             self._connections.confirm()
             return again if again.state != "known" or again.differing else again._replace(state="new")
 
@@ -458,24 +456,24 @@ class SQLModel(Corrections):
     def record_deliveries(self, rows: Sequence[Mapping[str, object]]) -> None:
         """The same for several at once: all of them are kept, or none."""
         try:
-            self._connections.write(lambda cursor: deliveries.record(cursor, rows))
+            self._connections.write(lambda cursor: extract.record(cursor, rows))
         except OutcomeUnknown:
-            self._connections.write(lambda cursor: deliveries.record(cursor, rows))
+            self._connections.write(lambda cursor: extract.record(cursor, rows))
             self._connections.confirm()
 
     def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int:
         """Return the highest version of a day's file that was to go to `rest` or `ftp`, 0 if there is none."""
         return self._connections.read(
-            lambda cursor: deliveries.latest_version(cursor, date, file_name, destination)
+            lambda cursor: extract.latest_version(cursor, date, file_name, destination)
         )
 
     def extract_days(self, dates: Iterable[datetime.date]) -> list[ExtractDay]:
         """Return how many records each of these days has, and what of it went out; the earliest day first."""
-        return self._connections.read(lambda cursor: deliveries.extract_days(cursor, dates))
+        return self._connections.read(lambda cursor: extract.extract_days(cursor, dates))
 
     def outdated_deliveries(self) -> list[OutdatedDelivery]:
         """Return what was delivered and should be sent again: records of its day were changed since."""
-        return self._connections.read(deliveries.outdated)
+        return self._connections.read(extract.outdated)
 
     def add_technician(self, technician_id: int, name: str) -> bool:
         """Add a technician; False if that one is there already. Raises `DatabaseError` if the id or name is taken."""

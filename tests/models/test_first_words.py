@@ -21,7 +21,7 @@ from abq_data_entry.models import (
     failures,
     schema,
 )
-from abq_data_entry.models.selection import Selection
+from abq_data_entry.models.records import Selection
 from tests.fixtures.cluster import Node
 from tests.fixtures.single import single_server
 from tests.models.records import DATE, record

@@ -12,7 +12,7 @@ import pytest
 
 from abq_data_entry import waits
 from abq_data_entry.models import DatabaseError, OutcomeUnknown, ServerUnreachable, SQLModel, TookTooLong
-from abq_data_entry.models.selection import Selection
+from abq_data_entry.models.records import Selection
 from tests.fixtures.cluster import Cluster, Node, frozen, wait_until
 from tests.models.records import DATE, record
 from tests.pace import patience

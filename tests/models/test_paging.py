@@ -95,9 +95,9 @@ def test_every_page_of_every_order_is_right(model: SQLModel, records: list[Recor
 
 def test_positions_between_far_posts_are_exact(model: SQLModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough rows for posts that aren't at each row, of few values with many rows and of many with few."""
-    from abq_data_entry.models import counting
+    from abq_data_entry.models import paging
 
-    monkeypatch.setattr(counting, "_POSTS", 20)
+    monkeypatch.setattr(paging, "_POSTS", 20)
     model.query(
         "INSERT INTO lab_checks SELECT date '2020-01-01' + day, time '8:00', lab, 4291"
         " FROM generate_series(0, 199) AS day, unnest(ARRAY['A', 'B']) AS lab;"

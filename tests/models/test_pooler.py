@@ -17,8 +17,8 @@ from abq_data_entry import diagnostics, postgres
 from abq_data_entry.__main__ import main
 from abq_data_entry.models import DatabaseError, RecordConflict, SettingsModel, SQLModel, schema
 from abq_data_entry.models.errors import NotThroughPooler
-from abq_data_entry.models.selection import Selection
-from abq_data_entry.models.watching import Notice
+from abq_data_entry.models.presence import Notice
+from abq_data_entry.models.records import Selection
 from abq_data_entry.postgres.connections import cursor_at
 from tests.fixtures.cluster import Node, wait_until
 from tests.fixtures.pooler import pooler

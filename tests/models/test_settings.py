@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abq_data_entry import folders
-from abq_data_entry.models import SETTINGS, SettingsModel, setting_names
+from abq_data_entry.models import SETTINGS, SettingsModel, settings
 from abq_data_entry.models import settings as settings_module
 
 FILE = "abq_settings.json"
@@ -177,14 +177,14 @@ def test_a_doubt_that_came_while_the_program_runs_keeps_the_file_too(tmp_path: P
 @given(st.sampled_from([each.name for each in SETTINGS]), st.text("abcdefghij_ ", max_size=30))
 def test_names_that_are_no_likely_misspelling_are_only_kept(ours: str, other: str) -> None:
     """A name is doubtful exactly if two letters make it one of ours."""
-    assert setting_names.likely(ours, [ours]) == ours
-    assert setting_names.likely(f"{ours}xyz", [ours]) is None
-    assert setting_names.likely(other, [ours]) == (ours if plain_distance(other, ours) <= 2 else None)
+    assert settings.likely(ours, [ours]) == ours
+    assert settings.likely(f"{ours}xyz", [ours]) is None
+    assert settings.likely(other, [ours]) == (ours if plain_distance(other, ours) <= 2 else None)
 
 
 def plain_distance(one: str, other: str) -> int:
     """The same by the book (optimal string alignment), for words that are folded already."""
-    one, other = (setting_names._folded(each) for each in (one, other))
+    one, other = (settings._folded(each) for each in (one, other))
     table = {(row, -1): row + 1 for row in range(-1, len(one))} | {(-1, each): each + 1 for each in range(len(other))}
     for row, letter in enumerate(one):
         for column, another in enumerate(other):

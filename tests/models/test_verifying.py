@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models import SQLModel, access, audit_guard, audit_rows, schema
+from abq_data_entry.models import SQLModel, audit_guard, auditing, rights, schema
 from abq_data_entry.models.auditing import Verdict
 from tests.fixtures.cluster import DATABASE, Node
 from tests.fixtures.single import single_server
@@ -163,7 +163,7 @@ def test_all_of_it_on_an_older_server(used: Endpoint) -> None:
     for statement, reason in ROWS:
         with closing(psycopg2.connect(make_dsn(**used))) as connection, connection.cursor() as cursor:
             cursor.execute(hidden(statement))
-            found = audit_rows.find_breaks(cursor)
+            found = auditing.find_breaks(cursor)
             assert any(re.search(reason, each.reason) for each in found), statement
             connection.rollback()
     assert outcome(used) == WHOLE
@@ -387,7 +387,7 @@ def test_labs_kept_apart_and_what_qa_adds_are_no_break(used: Endpoint) -> None:
     run(used, "CREATE VIEW report AS SELECT count(*) FROM data_record_view; CREATE SCHEMA qa;"
               " CREATE FUNCTION of_qa() RETURNS int LANGUAGE sql AS 'SELECT 1';"
               " CREATE TABLE qa.plot_checks AS SELECT * FROM plot_checks; CREATE INDEX ON plot_checks (notes)")
-    access.restrict_labs(used, True)
+    rights.restrict_labs(used, True)
     assert outcome(used) == WHOLE
     run(used, "ALTER TABLE plot_checks DISABLE ROW LEVEL SECURITY")
     assert "isn't as create_db.sql makes it" in told(used)

@@ -16,7 +16,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.models import CheckChanged, RecordConflict, RecordExists, RecordMissing, Rights, SQLModel, auditing
-from abq_data_entry.models.watching import PRESENCE, RECORDS, Notice
+from abq_data_entry.models.presence import PRESENCE, RECORDS, Notice
 from tests.models.records import DATE, EVERY_PLOT, record
 
 Endpoint = dict[str, str]

@@ -15,8 +15,7 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.models import ObservationElsewhere, ObservationInvalid, SQLModel
-from abq_data_entry.models.weather import parse_observation
-from abq_data_entry.models.weather_rows import Stored
+from abq_data_entry.models.weather import Stored, parse_observation
 
 TIME = "Wed, 14 Feb 2018 14:53:00 -0500"
 GOOD: dict[str, str | None] = {
