@@ -20,7 +20,7 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views import Dialog
 from abq_data_entry.views.conflict import ConflictDialog
-from abq_data_entry.views.login import LoginDialog
+from abq_data_entry.views.dialogs import LoginDialog
 from benchmarks import dataset, table
 from benchmarks.driver import Driver
 from benchmarks.frames import Frames, Recorder

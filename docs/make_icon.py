@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from abq_data_entry.themes import DARK, LIGHT
-from abq_data_entry.themes.boxes import BOX_SIZES
+from abq_data_entry.themes.styles import BOX_SIZES
 
 SIZES = (16, 32, 48, 64, 128, 256)
 SCALE = 4

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ..constants import CHECK_TIMES
-from ..views.check_panel import CheckView
+from ..views.form_content import CheckView
 from ..views.record_inputs import CheckKey
 from .presence import others_in
 

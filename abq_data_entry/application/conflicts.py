@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
-from ..views.conflict import ConflictDialog, ConflictText
-from ..views.conflict_row import Difference, Side
+from ..views.conflict import ConflictDialog, ConflictText, Difference, Side
 from .entry import place
 
 if TYPE_CHECKING:

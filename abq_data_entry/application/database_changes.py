@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..constants import SCHEMA_VERSION
-from ..widgets.message import Message
+from ..widgets.message_bar import Message
 
 if TYPE_CHECKING:
     from ..jobs import Jobs

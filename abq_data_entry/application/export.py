@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .. import folders, outbox
 from ..constants import SETTINGS_FILE
 from ..views import Dialog
-from ..views.day_choice import WHICH_DAY, DayDialog
+from ..views.dialogs import WHICH_DAY, DayDialog
 from .extract_days import words
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..constants import FieldNames as F
 from ..network.destinations import DESTINATIONS, name_of
-from ..widgets.extract_row import ShownDay
+from ..widgets.status_bar import ShownDay
 from ..workflows.deliver_day import last_days
 
 if TYPE_CHECKING:

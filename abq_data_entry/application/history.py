@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import fields
 from ..constants import FieldTypes
-from ..views.history import FieldChange, HistoryWindow, RecordChange
+from ..views.record_windows import FieldChange, HistoryWindow, RecordChange
 from ..widgets.focus import focused_widget
 from . import history_undoing
 from .messages import reason_of

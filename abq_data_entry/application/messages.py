@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..views import CarefulDialog, Dialog, after_other_dialogs
-from ..widgets.key_count import typed_keys
-from ..widgets.message import Message
+from ..widgets.focus import typed_keys
+from ..widgets.message_bar import Message
 
 if TYPE_CHECKING:
     import tkinter as tk

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import outbox
 from ..constants import FieldNames as F
-from ..views.day_line import DayOffer
+from ..views.check_panel import DayOffer
 
 if TYPE_CHECKING:
     from .window import Application

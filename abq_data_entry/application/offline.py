@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import fields, folders
 from ..constants import CHECK_TIMES
 from ..constants import FieldNames as F
-from ..views.check_panel import CheckView
+from ..views.form_content import CheckView
 from ..views.record_inputs import CheckKey
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import FieldNames as F
 from ..retrying import PRESENCE, Retries
-from ..views.check_panel import Entering
+from ..views.form_content import Entering
 from ..views.record_inputs import CheckKey
 
 if TYPE_CHECKING:

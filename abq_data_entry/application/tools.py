@@ -119,7 +119,7 @@ class Tools:
             self._app.extract_days.find(kind, found, failed)
 
     def _ask_day(self, kind: str, days: list[ExtractDay]) -> None:
-        from ..views.day_choice import WHICH_DAY, DayDialog
+        from ..views.dialogs import WHICH_DAY, DayDialog
         from .extract_days import words
 
         def given_up() -> None:

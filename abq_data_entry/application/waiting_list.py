@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from .. import fields
 from ..constants import FieldNames as F
+from ..views.record_windows import WaitingCallbacks, WaitingRow, WaitingWindow
 from ..views.side_window import brought_up
-from ..views.waiting import WaitingCallbacks, WaitingRow, WaitingWindow
 
 if TYPE_CHECKING:
     from ..journal import Entry

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .. import folders
 from ..constants import APPLICATION_NAME
-from ..widgets.message import Message
+from ..widgets.message_bar import Message
 
 if TYPE_CHECKING:
     from .window import Application

@@ -17,13 +17,12 @@ from ..jobs import Jobs
 from ..mainmenu import MainMenu, menu_class
 from ..models.settings import SettingsModel
 from ..themes import be_aware_of_dpi
-from ..themes.spacing import Spacing
+from ..themes.look import Spacing
 from ..views import DataRecordForm, FormCallbacks, RecordList
-from ..views.field_help import FieldHelp
 from ..views.record_list import ListCallbacks
 from ..widgets import StatusBar, clipboard
-from ..widgets.enter_presses import let_enter_press
-from ..widgets.key_count import start_counting, typed_keys
+from ..widgets.field_input import FieldHelp
+from ..widgets.focus import let_enter_press, start_counting, typed_keys
 from . import input_methods
 from .browsing import Browsing
 from .callbacks import make_callbacks, menu_command

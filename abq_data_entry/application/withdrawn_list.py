@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ..views.record_windows import WithdrawnRow, WithdrawnWindow
 from ..views.side_window import brought_up
-from ..views.withdrawn import WithdrawnRow, WithdrawnWindow
 from . import undoing
 from .messages import reason_of
 

@@ -5,10 +5,17 @@ Pure: standard library only, no window, no database. Form, list, SQL, CSV and he
 
 from __future__ import annotations
 
-from abq_data_entry.fields.merging import TOGETHER, Merge, merge
-from abq_data_entry.fields.numbers import could_become_implied, limits, with_implied_point
-from abq_data_entry.fields.pasting import cells, pasted
-from abq_data_entry.fields.record import FieldErrors, check_across, check_record, in_one_line, parse_record
+from abq_data_entry.fields.numbers import cells, could_become_implied, limits, pasted, with_implied_point
+from abq_data_entry.fields.record import (
+    TOGETHER,
+    FieldErrors,
+    Merge,
+    check_across,
+    check_record,
+    in_one_line,
+    merge,
+    parse_record,
+)
 from abq_data_entry.fields.table import (
     CSV_HEADER,
     FIELDS,

@@ -1,15 +1,221 @@
-"""How the value of a field comes from text and goes back to it; one entry a field type."""
+"""How the value of a field comes from text and goes back to it: texts, lists, times; one entry a field type."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from abq_data_entry.constants import FieldTypes
-from abq_data_entry.fields import dates, lists, numbers, texts
+from abq_data_entry.fields import dates, numbers
 from abq_data_entry.fields.table import Choices, Field
+
+_BOOLEANS = {
+    "true": True,
+    "t": True,
+    "yes": True,
+    "y": True,
+    "1": True,
+    "false": False,
+    "f": False,
+    "no": False,
+    "n": False,
+    "0": False,
+}
+
+
+def could_become_string(field: Field, text: str, choices: Choices | None) -> bool:
+    """Tell whether more characters could make `text` a string of the field's length."""
+    return _is_plain(text) and (field.length is None or len(text) <= field.length)
+
+
+def parse_string(field: Field, text: str, choices: Choices | None) -> str:
+    """Return the string; raises `ValueError` if its length is wrong or it holds blanks or control characters."""
+    if any(character.isspace() for character in text):
+        raise ValueError(f"a blank isn't part of a {field.name.lower()}")
+    if not text.isprintable():
+        raise ValueError(f"a character that can't be printed isn't part of a {field.name.lower()}")
+    if field.length is not None and len(text) != field.length:
+        raise ValueError(f"{len(text)} characters; a {field.name.lower()} has {field.length}")
+    return text
+
+
+def could_become_boolean(field: Field, text: str, choices: Choices | None) -> bool:
+    """Tell whether `text` begins a word for yes or no."""
+    return len(text) <= 5 and any(word.startswith(text.lower()) for word in _BOOLEANS)
+
+
+def parse_boolean(field: Field, text: str, choices: Choices | None) -> bool:
+    """Return yes or no as a boolean; raises `ValueError` for any other word."""
+    value = _BOOLEANS.get(text.lower()) if len(text) <= 5 else None
+    if value is None:
+        raise ValueError(f"{text[:20]} isn't yes or no")
+    return value
+
+
+def parse_long_text(field: Field, text: str) -> str | None:
+    """Return the text as it is stored, `None` when it is empty; raises `ValueError` when it is too long.
+
+    Line ends become one kind, and those at the end go: an entry of several lines adds one each time it is read.
+    What UTF-8 and PostgreSQL can't store is refused: NUL characters, and halves of surrogate pairs.
+    """
+    if field.length is not None and len(text) > field.length:
+        raise ValueError(f"{len(text):,} characters; at most {field.length:,} are kept")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        # Tk 8.6 has what lies beyond 16 bits as two halves: together they are one character.
+        whole = lines.encode("utf-16", "surrogatepass").decode("utf-16").rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(_not_kept(lines, error.start // 2)) from None
+    if "\x00" in whole:
+        raise ValueError(_not_kept(lines, lines.index("\x00")))
+    if not whole.strip():
+        return None
+    return whole
+
+
+def _not_kept(text: str, position: int) -> str:
+    line = text.count("\n", 0, position) + 1
+    return f"line {line} holds a character that can't be kept: type that line again"
+
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and not any(character.isspace() for character in text)
+
+
+_MINUTES = ("", ":", ":0", ":00", ":00:00", ".", ".0", ".00", "00")
+_LONGEST = 1000
+_SHOWN = 40
+_WORD = re.compile(r"(?<=[\s\-'’.])[^\s\-'’.]")
+
+
+def could_become_time(field: Field, text: str, choices: Choices | None) -> bool:
+    """Tell whether `text` begins a spelling of one of the times."""
+    return bool(_times_begun(_texts(field, choices), text))
+
+
+def parse_time(field: Field, text: str, choices: Choices | None) -> str:
+    """Return the time as the list has it: '8', '08:00' and '800' are '8:00'; raises `ValueError`."""
+    times = _texts(field, choices)
+    return _only(_times_meant(times, text), text, times)
+
+
+def complete_time(field: Field, text: str, choices: Choices | None) -> str | None:
+    """Return the one time that `text` begins a spelling of."""
+    begun = _times_meant(_texts(field, choices), text)
+    return begun[0] if len(begun) == 1 else None
+
+
+def format_time(time: datetime.time) -> str:
+    """Return the time as the list spells it: 8:00."""
+    seconds = f":{time.second:02}" if time.second or time.microsecond else ""
+    return f"{time.hour}:{time.minute:02}{seconds}"
+
+
+def could_become_choice(field: Field, text: str, choices: Choices | None) -> bool:
+    """Tell whether `text` begins one of the choices or a word of one; any printable text while none are known."""
+    texts = _texts(field, choices)
+    if len(text) > _LONGEST:
+        return False
+    if not texts:
+        return text.isprintable() and (field.length is None or len(text) <= field.length)
+    return bool(_meant(texts, text))
+
+
+def parse_choice(field: Field, text: str, choices: Choices | None) -> str | int:
+    """Return the choice that `text` means; a plot as a number. Raises `ValueError`.
+
+    That is the one that equals it (in either case), else the only one that begins with it or has a word that does.
+    """
+    texts = _texts(field, choices)
+    if choices is not None and not texts:
+        raise ValueError(f"{field.name}: there is none to choose")
+    if not texts:
+        return _unlisted(field, text)
+    return _value(field, _only(_meant(texts, text), text, texts))
+
+
+def complete_choice(field: Field, text: str, choices: Choices | None) -> str | None:
+    """Return the one choice that `text` means; `None` if there are none or several."""
+    meant = _meant(_texts(field, choices), text)
+    return meant[0] if len(meant) == 1 else None
+
+
+def _texts(field: Field, choices: Choices | None) -> Sequence[str]:
+    if choices is not None:
+        return tuple(str(each) for each in choices)
+    if field.minimum is not None and field.maximum is not None:
+        return tuple(str(number) for number in range(int(field.minimum), int(field.maximum) + 1))
+    return field.values
+
+
+def _only(meant: Sequence[str], text: str, texts: Sequence[str]) -> str:
+    if len(meant) == 1:
+        return meant[0]
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    if meant:
+        raise ValueError(f"{shown} could be {_listed(meant)}")
+    raise ValueError(f"{shown} isn't one of {_listed(texts)}")
+
+
+def _meant(texts: Sequence[str], text: str) -> Sequence[str]:
+    """Return the texts that `text` may mean: the one it is, else those it spells, else those it is the beginning of."""
+    if text in texts:
+        return [text]
+    if len(text) > _LONGEST:
+        return []
+    folded = _folded(text)
+    same = [each for each in texts if _folded(each) == folded]
+    return same or [each for each in texts if any(part.startswith(folded) for part in _beginnings(each))]
+
+
+def _beginnings(text: str) -> Iterable[str]:
+    """The text, and what is left of it from the beginning of each of its words on."""
+    stripped = text.strip()
+    yield _folded(stripped)
+    for word in _WORD.finditer(stripped):
+        yield _folded(stripped[word.start() :])
+
+
+def _times_meant(times: Sequence[str], text: str) -> Sequence[str]:
+    return [time for time in times if text in _spellings(time)] or _times_begun(times, text)
+
+
+def _value(field: Field, text: str) -> str | int:
+    return text if field.minimum is None else int(text)
+
+
+def _unlisted(field: Field, text: str) -> str:
+    """Return a text whose list isn't known here: the database will decide."""
+    if field.length is not None and len(text) > field.length:
+        raise ValueError(f"{len(text):,} characters; at most {field.length} fit")
+    if not text.isprintable():
+        raise ValueError("a character that can't be printed isn't part of a name")
+    return text
+
+
+def _folded(text: str) -> str:
+    # Decomposed, so that the beginning of a text stays its beginning whichever way accents are encoded.
+    return unicodedata.normalize("NFD", " ".join(text.casefold().split()))
+
+
+def _spellings(time: str) -> frozenset[str]:
+    hour = time.partition(":")[0]
+    return frozenset(form + minutes for form in (hour, hour.zfill(2)) for minutes in _MINUTES)
+
+
+def _times_begun(times: Sequence[str], text: str) -> list[str]:
+    return [time for time in times if any(each.startswith(text) for each in _spellings(time))]
+
+
+def _listed(texts: Sequence[str]) -> str:
+    if len(texts) > 2 and texts == tuple(str(number) for number in range(1, len(texts) + 1)):
+        return f"1 to {len(texts)}"
+    shown = list(texts[:6]) + (["…"] if len(texts) > 6 else [])
+    return " or ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
 class _Language(NamedTuple):
@@ -21,12 +227,12 @@ class _Language(NamedTuple):
 
 _LANGUAGES: Mapping[FieldTypes, _Language] = {
     FieldTypes.DATE: _Language(dates.could_become_date, dates.parse_date),
-    FieldTypes.TIME: _Language(lists.could_become_time, lists.parse_time),
-    FieldTypes.LIST: _Language(lists.could_become_choice, lists.parse_choice),
-    FieldTypes.STRING: _Language(texts.could_become_string, texts.parse_string),
+    FieldTypes.TIME: _Language(could_become_time, parse_time),
+    FieldTypes.LIST: _Language(could_become_choice, parse_choice),
+    FieldTypes.STRING: _Language(could_become_string, parse_string),
     FieldTypes.DECIMAL: _Language(numbers.could_become_number, numbers.parse_decimal),
     FieldTypes.INTEGER: _Language(numbers.could_become_number, numbers.parse_integer),
-    FieldTypes.BOOLEAN: _Language(texts.could_become_boolean, texts.parse_boolean),
+    FieldTypes.BOOLEAN: _Language(could_become_boolean, parse_boolean),
 }
 
 
@@ -56,7 +262,7 @@ def parse(field: Field, text: str, choices: Choices | None = None) -> object:
     Raises `ValueError` with a sentence for people.
     """
     if field.type is FieldTypes.LONG_TEXT:
-        return texts.parse_long_text(field, text)
+        return parse_long_text(field, text)
     stripped = text.strip()
     if stripped:
         return _LANGUAGES[field.type].parse(field, stripped, choices)
@@ -91,9 +297,9 @@ def complete(field: Field, text: str, choices: Choices | None = None) -> str | N
     if not stripped:
         return None
     if field.type is FieldTypes.TIME:
-        return lists.complete_time(field, stripped, choices)
+        return complete_time(field, stripped, choices)
     if field.type is FieldTypes.LIST:
-        return lists.complete_choice(field, stripped, choices)
+        return complete_choice(field, stripped, choices)
     return None
 
 
@@ -108,7 +314,7 @@ def format_value(field: Field, value: object) -> str:
     if isinstance(value, Decimal):
         return numbers.format_decimal(field, value)
     if isinstance(value, datetime.time):
-        return lists.format_time(value)
+        return format_time(value)
     if isinstance(value, datetime.date):
         return value.isoformat()
     return str(value)

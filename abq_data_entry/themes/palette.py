@@ -1,8 +1,11 @@
-"""The colours, light and dark. One accent; errors are never told by colour alone."""
+"""The colours, light and dark; what views need to know of the look; and which Tk this is."""
 
 from __future__ import annotations
 
+import tkinter as tk
 from typing import NamedTuple
+
+TK_9 = tk.TkVersion >= 8.7  # its changes came with alphas that were called 8.7
 
 
 class Palette(NamedTuple):
@@ -75,3 +78,16 @@ def _luminance(colour: str) -> float:
     channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+class Look(NamedTuple):
+    """What views need to know of the look: the palette, and sizes in pixels.
+
+    ``unit`` is the spacing step, by font and density; ``line`` the height of a line of text.
+    """
+
+    palette: Palette
+    unit: int
+    row_height: int
+    dark: bool
+    line: int = 16

@@ -1,17 +1,72 @@
-"""The ttk styles, made of a palette and a spacing unit on top of Tk's ``clam`` theme."""
+"""The ttk styles, made of a palette and a spacing unit on top of Tk's ``clam`` theme, with their pictures."""
 
 from __future__ import annotations
 
 import tkinter as tk
+from pathlib import Path
 from tkinter import ttk
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .boxes import use_boxes
-from .marks import use_marks
-from .tk_version import TK_9
+from .palette import TK_9, Look
 
-if TYPE_CHECKING:
-    from .look import Look
+BOX_SIZES = (14, 16, 20, 24, 32, 48)
+_FOLDER = Path(__file__).resolve().parent.parent / "images"
+
+
+def use_boxes(style: ttk.Style, root: tk.Misc, line: int, dark: bool) -> None:
+    """Let check boxes of the present theme show a tick; ``line`` is the height of a line of text in pixels."""
+    size = max((each for each in BOX_SIZES if each <= line), default=BOX_SIZES[0])
+    look = f"{'dark' if dark else 'light'}-{size}"
+    element = f"Box{look}.indicator"
+    if element not in style.element_names():
+        images = []
+        for state in ("off", "on"):
+            # Named, so that Tk keeps them for as long as the window lives. Tk asks the display for each shade of a
+            # palette, one after the other: 64 of each colour are enough for these, 256 would take four times as long.
+            picture = ("-file", _FOLDER / f"box-{state}-{look}.png", "-palette", "64/64/64")
+            images.append(root.tk.call("image", "create", "photo", f"abq-{state}-{look}", *picture))
+        style.element_create(element, "image", images[0], ("selected", images[1]), width=size + 6, sticky="w")
+    label: tuple[str, Any] = ("Checkbutton.label", {"sticky": "nswe"})
+    inside: list[tuple[str, Any]] = [
+        (element, {"side": "left", "sticky": ""}),
+        ("Checkbutton.focus", {"side": "left", "sticky": "w", "children": [label]}),
+    ]
+    style.layout("TCheckbutton", [("Checkbutton.padding", {"sticky": "nswe", "children": inside})])
+
+
+_Layout = list[tuple[str, Any]]
+
+
+def use_marks(style: ttk.Style, root: tk.Misc, line: int, colour: str) -> None:
+    """Let the entries and list fields of the present theme show a ✗ while they are wrong, on a place kept for it.
+
+    Numbers, which stand at the right, have it at the left (``Number.TEntry``). ``line`` is the height of a line of text
+    in pixels.
+    """
+    size = max(7, round(line / 2.2))
+    element = f"Wrong{colour[1:]}x{size}.mark"
+    if element not in style.element_names():
+        nothing, cross = _picture(root, f"abq-right-{size}", size), _picture(root, f"abq-wrong-{colour}-{size}", size)
+        for step in range(size - 1):
+            for x in (step, size - 2 - step):
+                root.tk.call(cross, "put", colour, "-to", x, step, x + 2, step + 2)
+        style.element_create(element, "image", nothing, ("invalid", cross), width=size + 4, sticky="")
+    style.layout("TEntry", _field("Entry", element, "right"))
+    style.layout("Number.TEntry", _field("Entry", element, "left"))
+    arrow: tuple[str, Any] = ("Combobox.downarrow", {"side": "right", "sticky": "ns"})
+    style.layout("TCombobox", [arrow, *_field("Combobox", element, "right")])
+
+
+def _field(kind: str, mark: str, side: str) -> _Layout:
+    text: _Layout = [(f"{kind}.textarea", {"sticky": "nswe"})]
+    inside: _Layout = [(mark, {"side": side, "sticky": ""}), (f"{kind}.padding", {"sticky": "nswe", "children": text})]
+    return [(f"{kind}.field", {"sticky": "nswe", "children": inside})]  # drawn before what is inside
+
+
+def _picture(root: tk.Misc, name: str, size: int) -> str:
+    # Named, so that Tk keeps it for as long as the window lives.
+    return str(root.tk.call("image", "create", "photo", name, "-width", size, "-height", size))
+
 
 _NO_GRIP: dict[str, Any] = {"gripsize": 0} if TK_9 else {"gripcount": 0}
 

@@ -1,95 +1,244 @@
-"""The head of the form: date, time, lab, technician, and how far the check has come."""
+"""The head of the form: date, time, lab, technician, how far the check has come, and the questions about these."""
 
 from __future__ import annotations
 
+import datetime
+import time
 import tkinter as tk
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from tkinter import ttk
 from tkinter.font import nametofont
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..constants import FieldNames as F
+from ..fields.dates import distance
 from ..themes import Look
-from ..widgets import FieldInput, Flow, OneLine, PlotState, PlotStrip
+from ..widgets import FieldInput, Flow, OneLine, PlotState, PlotStrip, Tooltip, occupied_width
 from ..widgets.focus import give_focus
-from .date_line import DateLine, DateQuestion
-from .day_line import DayLine, DayOffer
+from ..widgets.note_line import FONT, measure_in, shortened
+from .form_content import CheckView, Entering
 from .record_inputs import CheckKey
-from .technician_line import TechnicianLine, TechnicianQuestion
+
+
+class DayOffer(NamedTuple):
+    """The day of the check and today, in ISO's form, and what the two buttons call."""
+
+    of_check: str
+    today: str
+    go_on: Callable[[], object]
+    stay: Callable[[], object]
+
+
+class DayLine(ttk.Frame):
+    """A sentence and two buttons."""
+
+    def __init__(self, parent: tk.Misc) -> None:
+        super().__init__(parent)
+        self._offered = False
+        self._sentence = ttk.Label(self, style="Warning.TLabel")
+        self._sentence.grid(row=0, column=0, sticky="w")
+        self.buttons = [ttk.Button(self, style="Quiet.TButton") for _ in range(2)]
+        for column, button in enumerate(self.buttons, 1):
+            button.grid(row=0, column=column, padx=(8, 0))
+            button.bind("<Return>", lambda event: event.widget.invoke())
+
+    @property
+    def text(self) -> str:
+        """What the line says; empty while it isn't there."""
+        return str(self._sentence.cget("text")) if self._offered else ""
+
+    def show(self, offer: DayOffer | None) -> None:
+        """Offer this, or nothing any more; where it stands is up to the caller."""
+        self._offered = offer is not None
+        if offer is None:
+            self.grid_forget()
+            self.place_forget()
+            return
+        self._sentence.configure(text=f"This check is of {offer.of_check}.")
+        self.buttons[0].configure(text=f"Go On to {offer.today}", command=offer.go_on)
+        self.buttons[1].configure(text="Finish It", command=offer.stay)
+
+
+KEEP_DATE_KEY = "F6"
+UNREAD_SECONDS = 0.4  # Enter doubled by a slip is no answer to what nobody has read yet
+FAR_DAYS = 366
+
+
+class DateQuestion(NamedTuple):
+    """``date`` lies ``distance`` (in words) from today; ``far``: in another year, so that Enter alone doesn't do."""
+
+    date: datetime.date
+    distance: str
+    far: bool
+
+
+def date_question(date: datetime.date, today: datetime.date, old_days: int) -> DateQuestion | None:
+    """What is to be asked about a day: one that is ahead, or more than ``old_days`` back."""
+    days = (date - today).days
+    if -old_days <= days <= 0:
+        return None
+    return DateQuestion(date, distance(date, today), abs(days) > FAR_DAYS)
+
+
+class DateLine(ttk.Frame):
+    """A sentence, and while it is asked a button, which F6 presses. ``now`` is a clock, in seconds."""
+
+    def __init__(self, parent: tk.Misc, keep: Callable[[], object], now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(parent)
+        self.now = now
+        self._question: DateQuestion | None = None
+        self._kept: set[datetime.date] = set()
+        self._asked_at = 0.0
+        self._sentence = ttk.Label(self, style="Warning.TLabel")
+        self._sentence.grid(row=0, column=0, sticky="w")
+        self._button = ttk.Button(self, style="Quiet.TButton", command=keep, takefocus=0)
+        Tooltip(self._button, f"{KEEP_DATE_KEY}. Else type another date.")
+
+    @property
+    def text(self) -> str:
+        """What the line says; empty while there is nothing to say."""
+        return str(self._sentence.cget("text")) if self._question is not None else ""
+
+    @property
+    def asks(self) -> bool:
+        """Whether the question is still to be answered."""
+        return self._question is not None and self._question.date not in self._kept
+
+    def show(self, found: DateQuestion | None) -> bool:
+        """Ask that, or say it, if it has been answered; ``None``: nothing. Returns whether the line has changed."""
+        if found == self._question:
+            return False
+        self._question = found
+        self._asked_at = self.now()
+        self._show()
+        return True
+
+    def answer_with_enter(self) -> bool:
+        """Enter in the date: keep it, if that is enough and the question could be read; whether it is kept."""
+        found = self._question
+        if found is not None and not found.far and self.now() - self._asked_at >= UNREAD_SECONDS:
+            self.keep()
+        return not self.asks
+
+    def keep(self) -> None:
+        """The date is right."""
+        if self._question is not None:
+            self._kept.add(self._question.date)
+            self._show()
+
+    def _show(self) -> None:
+        if self._question is None:
+            return
+        date, words, far = self._question
+        self._sentence.configure(text=f"{date} is {words}{'. Is that right?' if self.asks else ''}")
+        if self.asks:
+            self._button.configure(text=f"Keep It  {KEEP_DATE_KEY if far else f'⏎ or {KEEP_DATE_KEY}'}")
+            self._button.grid(row=0, column=1, padx=(8, 0))
+        else:
+            self._button.grid_forget()
+
+
+WHOLE_CHECK_KEY = "F7"
+_LEAST_DIGITS = 48
+_MARGIN = 4  # what a label takes beside its text
+
+
+class TechnicianQuestion(NamedTuple):
+    """``chosen`` goes on with the check that ``began`` began; so many ``plots`` would get the name."""
+
+    check: CheckKey
+    chosen: str
+    began: str
+    plots: int
+
+
+class TechnicianLine(ttk.Frame):
+    """A sentence and a button, which F7 presses. It takes no focus: whoever types on means only the own plots."""
+
+    def __init__(self, parent: tk.Misc) -> None:
+        super().__init__(parent)
+        self._question: TechnicianQuestion | None = None
+        self._settled: set[tuple[CheckKey, str]] = set()
+        self._all: tuple[CheckKey, str] | None = None
+        self._room = 0
+        self._sentence = ttk.Label(self, style="Warning.TLabel")
+        self._sentence.grid(row=0, column=0, sticky="w")
+        self._whole = Tooltip(self._sentence)
+        self._button = ttk.Button(self, style="Quiet.TButton", command=self.toggle, takefocus=0)
+        self._button.grid(row=0, column=1, padx=(8, 0))
+        Tooltip(self._button, f"{WHOLE_CHECK_KEY}. Without it only the plots that you save get your name.")
+
+    @property
+    def text(self) -> str:
+        """All that the line says; empty while nothing is asked."""
+        return self._words()[0] if self._question is not None else ""
+
+    @property
+    def least_width(self) -> int:
+        """The pixels below which there is too little left of a long sentence."""
+        return _LEAST_DIGITS * measure_in(FONT, self)("0")
+
+    def fit(self, room: int) -> None:
+        """Take so many pixels at most: without the name on the button, then with an ellipsis and a tooltip."""
+        if room != self._room:
+            self._room = room
+            self._show()
+
+    def ask(self, question: TechnicianQuestion | None) -> bool:
+        """Ask that, unless it has been answered by a save; ``None``: nothing. Returns whether the line has changed."""
+        if question is not None and (question.check, question.chosen) in self._settled:
+            question = None
+        if question == self._question:
+            return False
+        self._question = question
+        self._show()
+        return True
+
+    def toggle(self) -> None:
+        """The whole check after all, or only the own plots after all."""
+        if self._question is None:
+            return
+        wanted = self._question.check, self._question.chosen
+        self._all = None if self._all == wanted else wanted
+        self._show()
+
+    def wants_all(self, check: CheckKey | None, technician: str) -> bool:
+        """Whether all plots of that check get the technician's name with the next save."""
+        return self._all is not None and self._all == (check, technician)
+
+    def saved(self, check: CheckKey, technician: str) -> None:
+        """A record was saved: what was asked is answered."""
+        self._settled.add((check, technician))
+        if self.wants_all(check, technician):
+            self._all = None
+
+    def _words(self) -> tuple[str, str, str]:
+        """The sentence, the button's text, and a shorter one."""
+        assert self._question is not None
+        check, chosen, began, plots = self._question
+        if self.wants_all(check, chosen):
+            return f"With your next save all {plots} plots say {chosen}.", "Only My Plots", "Only My Plots"
+        return f"Begun by {began}; what you save says {chosen}.", f"All {plots} Plots: {chosen}", f"All {plots} Plots"
+
+    def _show(self) -> None:
+        if self._question is None:
+            return
+        words, answer, short = self._words()
+        measure, shown = measure_in(FONT, self), words
+        self._button.configure(text=f"{answer}  {WHOLE_CHECK_KEY}")
+        if self._room and measure(words) + occupied_width(self._button) + _MARGIN > self._room:
+            self._button.configure(text=f"{short}  {WHOLE_CHECK_KEY}")
+            shown = shortened(words, self._room - occupied_width(self._button) - _MARGIN, measure)
+        self._sentence.configure(text=shown)
+        self._whole.text = "" if shown == words else words
+        self.update_idletasks()
+
 
 AddInput = Callable[..., FieldInput]
 SHOWN_OTHERS = 2
 BESIDE_GAP = 16
 LONGEST_NEXT = "Next: lab C, 12:00  ⏎"
 LONGEST_PROGRESS = "20 of 20 recorded"
-
-
-class Entering(NamedTuple):
-    """Somebody else who is entering a check now, where, and at which plot; ``None`` while at none."""
-
-    name: str
-    workstation: str = ""
-    plot: int | None = None
-
-    @property
-    def named(self) -> str:
-        """The person and the place ("P Taylor on bench-2")."""
-        return f"{self.name} on {self.workstation}" if self.workstation else self.name
-
-
-class CheckView(NamedTuple):
-    """What the form knows of a check.
-
-    ``recorded`` gives the technician of each recorded plot, ``previous`` the latest earlier record of each
-    plot; ``known`` is False while the database hasn't answered; ``following`` is the check that comes next;
-    ``others`` are the people who are entering it now besides the one who sits here; ``waiting`` are the
-    recorded plots that wait on this computer for the database; ``version`` is that of the check, where known;
-    ``known_at`` is when this computer learned of it, where the database is away.
-    """
-
-    key: CheckKey | None = None
-    plots: tuple[int, ...] = ()
-    technician: str | None = None
-    recorded: Mapping[int, str] = MappingProxyType({})
-    previous: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
-    known: bool = False
-    problem: str = ""
-    following: CheckKey | None = None
-    others: tuple[Entering, ...] = ()
-    waiting: frozenset[int] = frozenset()
-    version: int | None = None
-    known_at: str = ""
-
-    def with_recorded(self, plot: int, technician: str) -> CheckView:
-        """The same check with one more plot recorded."""
-        return self._replace(recorded={**self.recorded, plot: technician}, technician=self.technician or technician)
-
-    def with_plots(self, plots: tuple[int, ...]) -> CheckView:
-        """The same check with the lab's plots; those that were recorded and are retired since belong to it too."""
-        plots = tuple(sorted({*plots, *self.recorded}))
-        return self if plots == self.plots else self._replace(plots=plots)
-
-    def next_missing(self, after: int) -> int | None:
-        """The next plot after ``after`` that is neither recorded nor being entered by somebody else, going round."""
-        later = [plot for plot in self.plots if plot > after] + [plot for plot in self.plots if plot <= after]
-        taken = {each.plot for each in self.others}
-        return next((plot for plot in later if plot not in self.recorded and plot not in taken), None)
-
-    def left_to_others(self) -> Entering | None:
-        """Who is entering the first plot that is missing, where others are entering all that are."""
-        missing = [plot for plot in self.plots if plot not in self.recorded]
-        entered = [self.entered_by(plot) for plot in missing]
-        return entered[0] if entered and all(entered) else None
-
-    def entered_by(self, plot: int) -> Entering | None:
-        """Who else is entering that plot now."""
-        return next((each for each in self.others if each.plot == plot), None)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every plot of the lab is recorded."""
-        return self.known and bool(self.plots) and all(plot in self.recorded for plot in self.plots)
 
 
 class CheckPanel(ttk.Frame):

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from tkinter import ttk
 
-from ..widgets.live_list import LiveList
-from ..widgets.row_menu import RowMenu
-from .receipt import Receipt
-from .side_window import SideWindow
+from ..widgets.paged_list import RowMenu
+from ..widgets.table import LiveList
+from .side_window import Receipt, SideWindow
 
 REFRESH_MS = 1000
 _COLUMNS = (("Day", 11), ("Version", 8), ("To", 6), ("State", 14), ("Since", 17), ("What next", 50))

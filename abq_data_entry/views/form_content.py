@@ -1,16 +1,105 @@
-"""What the form holds: its fields, what is known of their check, and the saved record that was opened."""
+"""What the form holds: its fields, what is known of their check, the saved record that was opened; and whom it asks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
 from ..widgets import FieldInput
 from ..widgets.focus import focused_widget
-from .check_panel import CheckView
-from .opened_record import OpenedRecord
-from .record_inputs import CHECK_FIELDS, CheckKey, RecordInputs, RecordKey
+from .record_inputs import CHECK_FIELDS, CheckKey, OpenedRecord, Record, RecordInputs, RecordKey
+
+
+class Entering(NamedTuple):
+    """Somebody else who is entering a check now, where, and at which plot; ``None`` while at none."""
+
+    name: str
+    workstation: str = ""
+    plot: int | None = None
+
+    @property
+    def named(self) -> str:
+        """The person and the place ("P Taylor on bench-2")."""
+        return f"{self.name} on {self.workstation}" if self.workstation else self.name
+
+
+class CheckView(NamedTuple):
+    """What the form knows of a check.
+
+    ``recorded`` gives the technician of each recorded plot, ``previous`` the latest earlier record of each
+    plot; ``known`` is False while the database hasn't answered; ``following`` is the check that comes next;
+    ``others`` are the people who are entering it now besides the one who sits here; ``waiting`` are the
+    recorded plots that wait on this computer for the database; ``version`` is that of the check, where known;
+    ``known_at`` is when this computer learned of it, where the database is away.
+    """
+
+    key: CheckKey | None = None
+    plots: tuple[int, ...] = ()
+    technician: str | None = None
+    recorded: Mapping[int, str] = MappingProxyType({})
+    previous: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+    known: bool = False
+    problem: str = ""
+    following: CheckKey | None = None
+    others: tuple[Entering, ...] = ()
+    waiting: frozenset[int] = frozenset()
+    version: int | None = None
+    known_at: str = ""
+
+    def with_recorded(self, plot: int, technician: str) -> CheckView:
+        """The same check with one more plot recorded."""
+        return self._replace(recorded={**self.recorded, plot: technician}, technician=self.technician or technician)
+
+    def with_plots(self, plots: tuple[int, ...]) -> CheckView:
+        """The same check with the lab's plots; those that were recorded and are retired since belong to it too."""
+        plots = tuple(sorted({*plots, *self.recorded}))
+        return self if plots == self.plots else self._replace(plots=plots)
+
+    def next_missing(self, after: int) -> int | None:
+        """The next plot after ``after`` that is neither recorded nor being entered by somebody else, going round."""
+        later = [plot for plot in self.plots if plot > after] + [plot for plot in self.plots if plot <= after]
+        taken = {each.plot for each in self.others}
+        return next((plot for plot in later if plot not in self.recorded and plot not in taken), None)
+
+    def left_to_others(self) -> Entering | None:
+        """Who is entering the first plot that is missing, where others are entering all that are."""
+        missing = [plot for plot in self.plots if plot not in self.recorded]
+        entered = [self.entered_by(plot) for plot in missing]
+        return entered[0] if entered and all(entered) else None
+
+    def entered_by(self, plot: int) -> Entering | None:
+        """Who else is entering that plot now."""
+        return next((each for each in self.others if each.plot == plot), None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every plot of the lab is recorded."""
+        return self.known and bool(self.plots) and all(plot in self.recorded for plot in self.plots)
+
+
+class FormCallbacks(NamedTuple):
+    """What the form reports. ``save(record, opened)``: ``opened`` is the key of the record that was opened
+    and is to be updated, ``None`` for a new one. ``find_draft(key)`` gives what is half typed of that plot,
+    ``keep_draft(draft)`` keeps such a one when another check is chosen, where the plot has no other;
+    ``is_other_draft(key, corrects)`` tells whether it has one besides what the form holds. ``confirmed()``: somebody
+    has said who sits here; it returns whether the plot is being claimed now, until
+    :meth:`DataRecordForm.claim_answered`."""
+
+    check_chosen: Callable[[datetime.date, str, str], object]
+    save: Callable[[Record, RecordKey | None], object]
+    go_to_plot: Callable[[int], object]
+    open_recorded: Callable[[RecordKey], object]
+    edited: Callable[[], object]
+    confirmed: Callable[[], bool]
+    next_check: Callable[[], object]
+    discard: Callable[[], object]
+    find_draft: Callable[[RecordKey], Mapping[str, Any] | None]
+    keep_draft: Callable[[Mapping[str, Any]], bool]
+    is_other_draft: Callable[[RecordKey, bool], bool]
 
 
 class FormContent:

@@ -1,7 +1,8 @@
-"""Keys that mean the same in every field of the form: save, and the fault, for a hand that stays on the number pad."""
+"""Keys that mean the same in every field of the form: Enter, save, and the fault."""
 
 from __future__ import annotations
 
+import time
 import tkinter as tk
 from collections.abc import Callable, Iterator
 from tkinter import ttk
@@ -10,7 +11,186 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..widgets import FieldCheck
-from .record_inputs import RecordInputs
+from .form_content import FormContent
+from .known_check import Awaiting
+from .questions import DateAsking, Person
+from .record_inputs import CHECK_FIELDS, HEIGHTS, RecordInputs
+
+DOUBLED_MS = 250
+"""After a value was typed, a second press within that time is the same Enter."""
+
+
+class RepeatedEnter:
+    """Tells whether a press of Enter is the one before it once more, held or doubled.
+
+    Two quick presses after a value are one; with a third one somebody is going through the fields, and all of them
+    count. Times are those of the events, in milliseconds.
+    """
+
+    def __init__(self, window: tk.Misc) -> None:
+        self._last: int | None = None
+        self._released: int | None = None
+        self._typed = False
+        self._owed = False
+        for key in ("Return", "KP_Enter"):
+            window.bind(f"<KeyRelease-{key}>", self._release, add=True)
+        window.bind("<Key>", self._other_key, add=True)
+        window.bind("<Button>", self._other_key, add=True)
+
+    def edited(self, is_value: bool) -> None:
+        """Something was typed, a value of the plot or not: the next Enter is for that."""
+        self._typed, self._last, self._owed = is_value, None, False
+
+    def steps(self, time: int, is_stop: bool) -> int:
+        """How many fields this press leads on: 0, 1, or 2 with the one that was held back before.
+
+        ``is_stop``: a press of its own is wanted in this field, however quickly it comes.
+        """
+        last, released = self._last, self._released
+        after_value, self._last, self._released = self._typed, time, None
+        if last is None:
+            return 1
+        pause = time - last
+        if released == time:  # X11 tells of a key that is held so
+            self._owed = False
+            return 0
+        if 0 < pause <= DOUBLED_MS and after_value and not is_stop and not self._owed:
+            self._owed, self._typed = True, False
+            return 0
+        steps = 2 if self._owed and 0 < pause <= DOUBLED_MS else 1
+        self._owed = self._typed = False
+        return steps
+
+    def _other_key(self, event: tk.Event) -> None:
+        if event.keysym not in ("Return", "KP_Enter"):
+            self._last, self._owed = None, False
+
+    def _release(self, event: tk.Event) -> None:
+        self._released = int(event.time)
+
+
+HABIT_SECONDS = 1.0  # in which Enter after a field that went on by itself is the habitual one
+
+
+class EnterKey:
+    """Calls ``advance(name)`` for each Enter that counts; ``holds(name)``: the field keeps the focus.
+
+    ``goes_on()``: whether a field goes on by itself when it is full; ``is_last(name)``: Enter there saves.
+    """
+
+    def __init__(
+        self,
+        window: tk.Misc,
+        content: FormContent,
+        advance: Callable[[str], object],
+        holds: Callable[[str], bool],
+        goes_on: Callable[[], bool],
+        is_last: Callable[[str], bool],
+    ) -> None:
+        self._content, self._advance, self._holds = content, advance, holds
+        self._goes_on, self._is_last = goes_on, is_last
+        self._repeated = RepeatedEnter(window)
+        self._swallowed = ("", 0.0)  # in which field, until when
+
+    def pressed(self, name: str, event: tk.Event) -> str:
+        """Enter in the field of that name."""
+        swallowed, self._swallowed = self._swallowed, ("", 0.0)
+        steps = self._repeated.steps(int(event.time), is_stop=name in CHECK_FIELDS)
+        if swallowed[0] == name and time.monotonic() <= swallowed[1]:
+            return "break"
+        if not steps and not self._holds(name):
+            self._content.inputs[name].show_hint("Enter was pressed twice, and counts once")
+        if steps:
+            self._advance(name)
+        focused = self._content.focused
+        if steps > 1 and focused is not None and not self._content.saving:
+            self._advance(focused.name)
+        return "break"
+
+    def filled_up(self, name: str) -> None:
+        """The second decimal was typed: go on by itself where that is wanted, but never save by itself."""
+        if not self._goes_on() or self._is_last(name) or self._content.inputs.after(name) is None:
+            return
+        self._advance(name)
+        focused = self._content.focused
+        if focused is not None and focused.name != name:
+            self._swallowed = (focused.name, time.monotonic() + HABIT_SECONDS)
+
+    def edited(self, name: str) -> None:
+        """Somebody typed in the field, or the program filled it."""
+        self._swallowed = ("", 0.0)
+        if not self._content.inputs[name].is_filling:
+            self._repeated.edited(name not in CHECK_FIELDS)
+
+
+SAVING = (F.MEDIAN_HEIGHT, F.NOTES)
+"""The fields in which Enter saves."""
+
+
+class Advancing:
+    """Enter in the field of a name. ``show_draft()`` shows what is half typed of a plot, and whether there is any;
+    ``held()``: a field keeps the focus; ``sound()`` tells of something that is wrong."""
+
+    def __init__(
+        self,
+        content: FormContent,
+        awaiting: Awaiting,
+        dates: DateAsking,
+        person: Person,
+        show_draft: Callable[[], bool],
+        submit: Callable[[], object],
+        held: Callable[[], object],
+        sound: Callable[[], object],
+    ) -> None:
+        self._content, self._awaiting, self._dates, self._person = content, awaiting, dates, person
+        self._show_draft, self._submit, self._held, self._sound = show_draft, submit, held, sound
+
+    def advance(self, name: str) -> None:
+        """Go on to the next required field, from the last one to a save.
+
+        A field that is wrong or empty keeps the focus, so that what is typed next replaces it and gets nowhere else.
+        """
+        content, inputs = self._content, self._content.inputs
+        if self._awaiting.holds(name) or self.holds(name):
+            return
+        if name == F.DATE and self._dates.holds(entered=True):
+            return
+        if name == F.TECHNICIAN and not content.corrects:
+            self._person.confirm()
+            if self._person.go_back():
+                return
+        if name == F.PLOT and self._show_draft():
+            self.focus_first_empty()
+            return
+        following = None if name in SAVING else inputs.after(name)
+        if name in CHECK_FIELDS and following not in CHECK_FIELDS and self._awaiting.is_looked_up:
+            self._awaiting.wait_at(name)
+        elif following is None:
+            self._submit()
+        else:
+            # What is typed of the plot already, as where a draft came back, isn't typed over.
+            goes_on = content.opened is None and content.changed and following not in (*CHECK_FIELDS, F.PLOT)
+            begins = name in (*CHECK_FIELDS, F.PLOT)
+            inputs[inputs.first_empty() if goes_on and begins else following].focus_set()
+
+    def holds(self, name: str) -> bool:
+        """Whether the field keeps the focus: it is wrong, or required and empty. Its text is selected then."""
+        each = self._content.inputs[name]
+        each.check()
+        if name in HEIGHTS:
+            self._content.inputs.check_across()
+        if not each.error:
+            return False
+        each.focus_set()
+        self._held()
+        self._sound()
+        return True
+
+    def focus_first_empty(self) -> None:
+        """Put the focus on the first required field that is empty."""
+        self._person.take_typed_name()
+        self._content.inputs[self._content.inputs.first_empty()].focus_set()
+
 
 SAVE_KEYS = ("<Control-Return>", "<Control-KP_Enter>", "<Command-Return>", "<Command-KP_Enter>")
 FAULT_KEYS = ("<asterisk>", "<KP_Multiply>")

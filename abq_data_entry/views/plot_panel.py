@@ -1,7 +1,8 @@
-"""The fields of one plot, in the groups and the order of the paper sheet."""
+"""The fields of one plot in the order of the paper sheet, the buttons below them, and the room that all of it has."""
 
 from __future__ import annotations
 
+import datetime
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
@@ -9,10 +10,14 @@ from tkinter.font import nametofont
 
 from .. import fields
 from ..constants import FieldNames as F
-from ..widgets import Flow, Tooltip, occupied_width
-from .check_panel import AddInput, CheckView
-from .opened_record import OpenedRecord
-from .record_inputs import RecordKey
+from ..themes import Look
+from ..widgets import FieldNotes, Flow, Scrolled, Tooltip, occupied_width, widen_list
+from ..widgets.field_input import ERROR_MARK
+from ..widgets.focus import give_focus
+from ..widgets.note_line import measure_in
+from .check_panel import AddInput, CheckPanel
+from .form_content import CheckView
+from .record_inputs import OpenedRecord, RecordInputs, RecordKey
 
 WIDEST_REMARK, LEAST_REMARK = 460, 200
 ROOMY_DIGITS = 80  # how wide the form is, where there is more than its fields take
@@ -165,3 +170,227 @@ def _remark(key: RecordKey | None, opened: OpenedRecord | None, check: CheckView
         _date, time, lab, plot = opened.key
         return f"Saves a new record; plot {plot} ({time}, lab {lab}) stays as it is.", False
     return "", False
+
+
+LONGEST = 500
+USUAL = ("Typing error", "Misread the sheet", "Measured again")
+_REMEMBERED = 12
+_LABEL = "Reason for the correction"
+
+
+class ReasonLine(ttk.Frame):
+    """A box to type a reason into or to choose one of the last; Enter saves, Escape goes back to the form.
+
+    Hidden until :meth:`ask`; arrow down opens the list. ``error`` is what stands in place of the label.
+    """
+
+    def __init__(self, parent: tk.Misc, save: Callable[[], object], back: Callable[[], object]) -> None:
+        super().__init__(parent)
+        self.error = ""
+        self._recent: list[str] = list(USUAL)
+        self.columnconfigure(1, weight=1)
+        self._label = ttk.Label(self, text=_LABEL)
+        self._label.grid(row=0, column=0, sticky="w", padx=(0, 8))
+        self.box = ttk.Combobox(self, font="TkTextFont")
+        self.box.configure(postcommand=self._offer_recent)
+        self.box.grid(row=0, column=1, sticky="ew")
+        for key, action in (("<Return>", save), ("<KP_Enter>", save), ("<Escape>", back)):
+            self.box.bind(key, lambda _event, action=action: _done(action))  # type: ignore[misc]
+        self.box.bind("<<ComboboxSelected>>", lambda _event: self.show_error(""))
+        self.box.bind("<KeyRelease>", lambda _event: self.show_error(self._too_long()) if self.text else None)
+
+    @property
+    def text(self) -> str:
+        """The reason without superfluous blanks; empty while none is asked for."""
+        return " ".join(self.box.get().split()) if self.asked else ""
+
+    @property
+    def asked(self) -> bool:
+        """Whether a reason is asked for at the moment."""
+        return bool(self.winfo_manager())
+
+    @property
+    def least_width(self) -> int:
+        """The pixels that it takes, with a box that is wide enough for the usual reasons."""
+        return self.winfo_reqwidth()
+
+    def _offer_recent(self) -> None:
+        self.box.configure(values=self._recent)
+        widen_list(self.box)
+
+    def ask(self, asked: bool) -> None:
+        """Show the line, or hide and empty it."""
+        if asked == self.asked:
+            return
+        self.fill("")
+        if asked:
+            self.grid()
+        else:
+            self.grid_remove()
+
+    def fill(self, text: str) -> None:
+        """Set the reason by the program."""
+        self.box.set(text)
+        self.show_error("")
+
+    def is_given(self) -> bool:
+        """Whether all is here that was asked for; else say so, with the focus on it."""
+        if not self.asked:
+            return True
+        problem = self._too_long() if self.text else "A correction needs a reason"
+        self.show_error(problem)
+        if problem:
+            give_focus(self.box)
+        return not problem
+
+    def _too_long(self) -> str:
+        """What is wrong with a reason of that length: nothing of it is cut."""
+        length = len(self.text)
+        return f"{length} characters; at most {LONGEST} are kept" if length > LONGEST else ""
+
+    def remember(self, text: str) -> None:
+        """A save with this reason: offer it first next time."""
+        if text:
+            self._recent = [text, *(each for each in self._recent if each != text)][:_REMEMBERED]
+
+    def show_error(self, text: str) -> None:
+        """Show the error in place of the label: a line below would push the buttons out of a small window."""
+        if text != self.error:
+            self.error = text
+            style = "Error.TLabel" if text else "TLabel"
+            self._label.configure(text=f"{ERROR_MARK}{text}" if text else _LABEL, style=style, font="TkDefaultFont")
+
+
+def _done(action: Callable[[], object]) -> str:
+    action()
+    return "break"
+
+
+def is_wanted(setting: str, date: datetime.date, today: datetime.date) -> bool:
+    """Whether a correction of a record of ``date`` needs a reason, by the setting ``correction reason``."""
+    return setting == "always" or (setting == "other days" and date != today)
+
+
+class SaveBar(ttk.Frame):
+    """The reason of a correction, where one is asked for, and the buttons that save and that give up a draft."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        save: Callable[[], object],
+        discard: Callable[[], object],
+        leave_reason: Callable[[], object],
+    ) -> None:
+        super().__init__(parent, padding=(16, 8))
+        self.columnconfigure(0, weight=1)
+        self._discards = self._read_only = False
+        self.reason = ReasonLine(self, save, leave_reason)
+        self.reason.grid(row=0, column=0, sticky="ew", padx=(0, 16))
+        self.reason.grid_remove()
+        # Made before the other one, so that Tab comes from Notes to Save.
+        self.save_button = ttk.Button(self, text="Save and next  ⏎", style="Accent.TButton", command=save)
+        self.save_button.grid(row=0, column=2)
+        Tooltip(self.save_button, "Enter in Median Height or Notes; Ctrl+S from anywhere")
+        self.discard_button = ttk.Button(self, text="Discard Draft", command=discard, state="disabled")
+        Tooltip(self.discard_button, "Give up what you typed for this plot; what is saved stays as it is")
+        self.discard_button.grid(row=0, column=1, padx=(0, 8))
+        for button in (self.save_button, self.discard_button):
+            button.bind("<Return>", lambda event: event.widget.invoke())
+
+    def fit(self, width: int) -> None:
+        """Put the reason beside the buttons, or above them where this width is too small for both."""
+        inside = width - 2 * int(str(self.tk.splitlist(self.cget("padding"))[0]))
+        buttons = sum(occupied_width(each) for each in (self.save_button, self.discard_button))
+        beside = self.reason.least_width + buttons <= inside
+        asked = self.reason.asked
+        self.reason.grid(columnspan=1 if beside else 3, pady=0 if beside else (0, 8))
+        if not asked:
+            self.reason.grid_remove()
+        for button in (self.save_button, self.discard_button):
+            button.grid(row=0 if beside else 1)
+
+    def show_read_only(self, is_read_only: bool) -> None:
+        """Close the buttons where nothing can be saved, or open them again."""
+        self._read_only = is_read_only
+        self.save_button.state(["disabled" if is_read_only else "!disabled"])
+        self.show_discard(self._discards)
+
+    def show_discard(self, is_changed: bool) -> None:
+        """Open or close the button that gives up what was typed."""
+        self._discards = is_changed
+        self.discard_button.state(["!disabled" if is_changed and not self._read_only else "disabled"])
+
+    def show_corrects(self, corrects: bool) -> None:
+        """Say whether a save changes a record or adds one."""
+        self.save_button.configure(text="Save changes  ⏎" if corrects else "Save and next  ⏎")
+
+
+# How wide the form is, in digits, where one line is enough for the words below the fields of its head, and of a column.
+LETTERS_OF_HEAD, LETTERS_OF_READING = 120, 45
+
+
+class FormLayout:
+    """Arranges ``room`` with what scrolls (:meth:`make_body`), and the bar of buttons, in the frame of the form."""
+
+    def __init__(self, form: ttk.Frame, inputs: RecordInputs) -> None:
+        self._form, self._inputs = form, inputs
+        form.columnconfigure(0, weight=1)
+        form.rowconfigure(0, weight=1)
+        self.room = Scrolled(form)
+        """What scrolls where the window is too small for all fields."""
+        self.room.grid(row=0, column=0, sticky="nsew")
+        self.body = ttk.Frame(self.room.inside, padding=(16, 8, 16, 0))
+        self.body.columnconfigure(0, weight=1)
+        self.body.rowconfigure(2, weight=1)
+
+    def place(self, check_panel: CheckPanel, plot_panel: PlotPanel, save_bar: SaveBar) -> None:
+        """Put the panels, which were made in ``body``, and the bar, which was made in the form, where they belong."""
+        self._check_panel, self._plot_panel, self._save_bar = check_panel, plot_panel, save_bar
+        check_panel.grid(row=0, column=0, sticky="ew")
+        ttk.Frame(self.body, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew", pady=8)
+        plot_panel.grid(row=2, column=0, sticky="nsew")
+        save_bar.grid(row=1, column=0, sticky="ew")
+        self.room.hold(self.body, self._fit)
+
+    def arrange(self) -> None:
+        """Give all parts their sizes, for the size that the form has."""
+        self._save_bar.fit(self._form.winfo_width())
+        self.room.arrange()
+
+    @property
+    def wanted_height(self) -> int:
+        """The height in pixels at which nothing of the form has to scroll, as it is arranged now."""
+        return self.body.winfo_reqheight() + self._save_bar.winfo_reqheight()
+
+    def on_resize(self, action: Callable[[], object]) -> None:
+        """Call ``action`` when what the form needs may have changed."""
+        self.body.bind("<Configure>", lambda _event: action(), add=True)
+
+    def show_look(self, look: Look) -> None:
+        """Colours and spacing changed."""
+        self.room.show_look(look)
+        self._check_panel.show_look(look)
+        for each in self._inputs.values():
+            if isinstance(each.editor, ttk.Entry):
+                # Else the text stays at the height that suited the old font (Tk 8.6).
+                each.editor.configure(font="TkTextFont")
+        notes = self._inputs[F.NOTES].editor
+        if isinstance(notes, FieldNotes):
+            notes.show_look(look)
+
+    def _fit(self, width: int) -> bool:
+        """Arrange the parts for this width; whether anything has changed."""
+        self._save_bar.fit(self._form.winfo_width())
+        inside = width - 2 * int(str(self.body.tk.splitlist(self.body.cget("padding"))[0]))
+        changed = self._check_panel.fit(inside)
+        changed = self._plot_panel.fit(inside) or changed
+        return self._reserve_notes(inside) or changed
+
+    def _reserve_notes(self, width: int) -> bool:
+        """Keep two lines for the words below a field where one is too short for a sentence."""
+        letters = width // measure_in("AbqSmall", self._form)("0")
+        readings = [each.name for _title, members in fields.GROUPS for each in members]
+        heads = [name for name in self._inputs if name not in (*readings, F.EQUIPMENT_FAULT, F.NOTES)]
+        changed = self._inputs.reserve_notes(heads, 1 if letters >= LETTERS_OF_HEAD else 2)
+        lines = 1 if letters >= LETTERS_OF_READING * self._plot_panel.columns else 2
+        return self._inputs.reserve_notes(readings, lines) or changed

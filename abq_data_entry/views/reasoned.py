@@ -12,7 +12,7 @@ from ..widgets import widen_list
 from ..widgets.field_input import ERROR_MARK
 from ..widgets.table import Table
 from .dialogs import Dialog, line_width
-from .reason import LONGEST, USUAL
+from .plot_panel import LONGEST, USUAL
 
 REASON = "Reason"
 _PREVIEW_LINES = 8

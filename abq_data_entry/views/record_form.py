@@ -16,30 +16,15 @@ from ..themes import Look
 from ..widgets import FieldEntry, FieldInput, Scrolled
 from ..widgets.focus import focused_widget
 from ..widgets.typed import TypedField
-from .advancing import SAVING, Advancing
-from .autofill import Autofill
-from .awaiting import Awaiting
-from .check_panel import CheckPanel, CheckView, Entering
-from .confirmation import Confirmation
-from .date_asking import DateAsking
-from .date_line import KEY as KEEP_DATE_KEY
-from .day_line import DayOffer
-from .enter_key import EnterKey
-from .form_callbacks import FormCallbacks
-from .form_content import FormContent
-from .form_keys import FormKeys
-from .form_layout import FormLayout
-from .half_typed import HalfTyped
-from .known_check import KnownCheck
-from .opened_record import OpenedRecord
-from .opening import Opening
-from .person import Person
-from .plot_panel import PlotPanel
-from .reason import ReasonLine, is_wanted
-from .record_inputs import HEIGHTS, CheckKey, Record, RecordInputs, RecordKey
-from .save_bar import SaveBar
+from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel, DayOffer
+from .form_content import CheckView, Entering, FormCallbacks, FormContent
+from .form_keys import SAVING, Advancing, EnterKey, FormKeys
+from .known_check import Awaiting, KnownCheck
+from .opening import Autofill, HalfTyped, Opening
+from .plot_panel import FormLayout, PlotPanel, ReasonLine, SaveBar, is_wanted
+from .questions import Confirmation, DateAsking, Person
+from .record_inputs import HEIGHTS, CheckKey, OpenedRecord, Record, RecordInputs, RecordKey
 from .saving import Saving
-from .technician_line import KEY as WHOLE_CHECK_KEY
 from .type_ahead import TypeAhead
 from .typed_keys import Place
 

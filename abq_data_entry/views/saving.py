@@ -8,7 +8,7 @@ from typing import Any
 from .. import fields
 from ..constants import FieldNames as F
 from .form_content import FormContent
-from .reason import ReasonLine
+from .plot_panel import ReasonLine
 from .record_inputs import Record, RecordKey
 from .type_ahead import TypeAhead
 from .typed_keys import Place

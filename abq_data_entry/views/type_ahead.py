@@ -10,10 +10,7 @@ from typing import Any, Protocol
 from .. import fields
 from ..widgets import FieldInput
 from ..widgets.focus import focused_widget
-from .ahead_line import AheadLine
-from .pressing import Pressing, leads_on
-from .rhythm import Rhythm
-from .typed_keys import Place, Segment, TypedKey, copied, segments_in, shown
+from .typed_keys import AheadLine, Place, Pressing, Rhythm, Segment, TypedKey, copied, leads_on, segments_in, shown
 
 SLICE_SECONDS = 0.015  # so long keys are typed in one go: the window answers in between
 REPEATED_MS = 400  # Enter again within that time is the same Enter, held or doubled

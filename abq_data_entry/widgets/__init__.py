@@ -1,17 +1,12 @@
 """Input widgets that ask :mod:`abq_data_entry.fields`, and the parts the views are made of."""
 
-from .check_box import FieldCheck
-from .choice import FieldChoice
-from .drop_down import widen_list
-from .entry import FieldEntry
+from .editors import FieldCheck, FieldChoice, FieldNotes, widen_list
 from .field_input import FieldInput
-from .flow import Flow, occupied_width
-from .note_line import NoteLine, OneLine
-from .notes import FieldNotes
+from .note_line import NoteLine, OneLine, Tooltip
 from .plot_strip import PlotState, PlotStrip
-from .scrolled import Scrolled
+from .scrolled import Flow, Scrolled, occupied_width
 from .status_bar import StatusBar
-from .tooltip import Tooltip
+from .typed import FieldEntry
 
 __all__ = [
     "FieldCheck",

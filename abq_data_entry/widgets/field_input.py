@@ -1,4 +1,4 @@
-"""A field on the form: label, editor, unit, and a line below for the previous reading or the error."""
+"""A field on the form: label, editor, unit, a line below for the previous reading or the error; and its help."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ from tkinter import ttk
 from .. import fields
 from ..constants import FieldTypes
 from ..fields.dates import DateReader
-from .check_box import FieldCheck
-from .choice import FieldChoice
-from .date_entry import DateEntry
-from .entry import NUMBERS, FieldEntry
-from .flow import Flow
+from .editors import DateEntry, FieldCheck, FieldChoice, FieldNotes
 from .focus import focused_widget, give_focus, is_beside
 from .note_line import NoteLine
-from .notes import FieldNotes
-from .shy_scrollbar import ShyScrollbar
-from .typed import TypedField
+from .scrolled import AutoHideScrollbar, Flow
+from .typed import NUMBERS, FieldEntry, TypedField
 
 ERROR_MARK = "✗ "
 
@@ -182,7 +177,7 @@ class FieldInput(ttk.Frame):
             ttk.Label(self, text=label).grid(row=0, column=0, sticky="w", padx=(0, 12))
             self.note.room.grid(row=0, column=1, columnspan=2, sticky="ew")
             self.editor.grid(row=1, column=0, columnspan=3, sticky="nsew", pady=(2, 0))
-            bar = ShyScrollbar(self, orient="vertical", command=self.editor.yview)
+            bar = AutoHideScrollbar(self, orient="vertical", command=self.editor.yview)
             self.editor.configure(yscrollcommand=bar.set)
             bar.take_width_only(self, row=1, column=3, pady=(2, 0))
             self.rowconfigure(1, weight=1)
@@ -247,3 +242,51 @@ class FieldInput(ttk.Frame):
         self.editor.edit_text(likely)
         self.editor.focus_set()
         return "break"
+
+
+class FieldHelp:
+    """One help card for the window; F1 again, Escape, or leaving the field closes it."""
+
+    def __init__(self, window: tk.Tk) -> None:
+        self._window = window
+        self._card: ttk.Frame | None = None
+        window.bind("<Escape>", lambda _event: self.close(), add=True)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a card is shown."""
+        return self._card is not None
+
+    def toggle(self, each: FieldInput | None) -> None:
+        """Show the help for ``each``, or close it."""
+        if self._card is not None:
+            self.close()
+        elif each is not None:
+            self._show(each)
+
+    def close(self) -> None:
+        """Close the card."""
+        if self._card is not None:
+            self._card.destroy()
+            self._card = None
+
+    def _show(self, each: FieldInput) -> None:
+        self._card = card = ttk.Frame(self._window, style="Help.TFrame", padding=12)
+        field = each.field
+        limits = limits_text(field)
+        needed = "Required." if field.required else "May stay empty."
+        lines = [field.help, f"{limits}. {needed}" if limits else needed, each.previous]
+        ttk.Label(card, text=field.name, style="Help.TLabel", font="AbqStrong").grid(sticky="w")
+        for line in filter(None, lines):
+            ttk.Label(card, text=line, style="Help.TLabel", wraplength=340, justify="left", font="TkDefaultFont").grid(
+                sticky="w", pady=(4, 0)
+            )
+        card.update_idletasks()
+        editor, window = each.editor, self._window
+        x = editor.winfo_rootx() - window.winfo_rootx()
+        y = editor.winfo_rooty() - window.winfo_rooty() + editor.winfo_height() + 4
+        if y + card.winfo_reqheight() > window.winfo_height():
+            y = editor.winfo_rooty() - window.winfo_rooty() - card.winfo_reqheight() - 4
+        card.place(x=max(8, min(x, window.winfo_width() - card.winfo_reqwidth() - 8)), y=max(0, y))
+        card.lift()
+        each.editor.bind("<FocusOut>", lambda _event: self.close(), add=True)

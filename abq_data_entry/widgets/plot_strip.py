@@ -8,7 +8,7 @@ from enum import Enum
 from tkinter import font as tkfont
 
 from ..themes import LIGHT, Look, Palette
-from .tooltip import Tooltip
+from .note_line import Tooltip
 
 
 class PlotState(Enum):

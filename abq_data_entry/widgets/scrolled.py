@@ -1,14 +1,199 @@
-"""Room for a widget that may be larger than the window: scrollbars where they are needed, following the focus."""
+"""Room for widgets that may need more than the window has: further lines, scrollbars where needed, the wheel."""
 
 from __future__ import annotations
 
+import re
 import tkinter as tk
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from tkinter import ttk
+from typing import Any
 
-from ..themes import Look
+from ..themes import TK_9, Look
 from .focus import focused_widget
-from .wheel import Wheel
+
+
+def lines_of(widths: Sequence[int], room: int) -> list[int]:
+    """How many pieces of these widths stand in each line: as many as fit, and one at least."""
+    counts: list[int] = []
+    left = 0
+    for width in widths:
+        if counts and width <= left:
+            counts[-1] += 1
+            left -= width
+        else:
+            counts.append(1)
+            left = room - width
+    return counts
+
+
+class Flow(ttk.Frame):
+    """Make the pieces with it as their parent, then :meth:`add` them in their order.
+
+    ``overflow``: over which widget, itself or one around it, words of a piece may go on to the right.
+    """
+
+    def __init__(
+        self, parent: tk.Misc, most: int, style: str = "TFrame", overflow: tk.Misc | None = None
+    ) -> None:
+        super().__init__(parent, style=style)
+        self.overflow: tk.Misc = self if overflow is None else overflow
+        # Made before the pieces, which lie over them.
+        self._lines = [ttk.Frame(self, style=style) for _ in range(most)]
+        for row, line in enumerate(self._lines):
+            line.grid(row=row, column=0, sticky="w")
+        self._pieces: list[tk.Widget] = []
+        self._counts: list[int] = []
+
+    def add(self, piece: tk.Widget, gap: int) -> None:
+        """Put a piece at the end of the first line, with a gap behind it."""
+        piece.grid(in_=self._lines[0], row=0, column=len(self._pieces), sticky="nw", padx=(0, gap))
+        self._pieces.append(piece)
+        self._counts = [len(self._pieces)]
+
+    def clear(self) -> None:
+        """Forget the pieces; whoever made them destroys them."""
+        self._pieces, self._counts = [], []
+
+    def fit(self, room: int) -> bool:
+        """Arrange the pieces for this width; whether anything has changed."""
+        counts = lines_of([occupied_width(each) for each in self._pieces], room)
+        if counts == self._counts:
+            return False
+        self._counts = counts
+        pieces = iter(self._pieces)
+        for line, count in zip(self._lines, counts, strict=False):
+            for column in range(count):
+                next(pieces).grid(in_=line, row=0, column=column)
+        for line in self._lines[len(counts) :]:
+            line.configure(height=1)  # an empty frame keeps its last size until it is told otherwise
+        return True
+
+
+def occupied_width(piece: tk.Widget) -> int:
+    """How wide a piece of a grid is together with the gaps beside it, as they are scaled now."""
+    padding = piece.grid_info()["padx"]
+    return piece.winfo_reqwidth() + (padding[0] + padding[1] if isinstance(padding, tuple) else 2 * int(padding))
+
+
+NOTCH = 120
+DOTS_A_LINE = 12
+LINES_A_NOTCH = 3
+_OLD_X11 = (("<Button-4>", NOTCH), ("<Button-5>", -NOTCH))
+_OF_A_WHEEL = re.compile(r"MouseWheel|TouchpadScroll|\bButton(Press)?-[4-7]\b")
+
+_SHIFT = 0x0001
+
+Scroll = Callable[[tk.Event, int], object]
+"""Called with the event and how many lines to go: below 0 up."""
+
+
+class Wheel:
+    """The one place for the wheel of a mouse and for two fingers on a touchpad. Bind it once for a widget or for a tag.
+
+    Tk 8.6 sends Button-4 and Button-5 on X11, MouseWheel elsewhere (on macOS in small numbers). Tk 9 sends MouseWheel
+    everywhere, 120 a notch and less for fine wheels, and TouchpadScroll in dots for Apple's touchpads. All of it
+    becomes whole lines here; what is less than a line is kept for the next event.
+    """
+
+    def __init__(
+        self,
+        widget: tk.Misc,
+        scroll: Scroll,
+        lines: int = LINES_A_NOTCH,
+        tag: str = "",
+        across: Callable[[int], object] | None = None,
+    ) -> None:
+        """Let the wheel over ``widget``, or over all that have the bind tag ``tag``, go ``lines`` lines a notch.
+
+        ``across`` is called with dots to the right (below 0: left), for a wheel with Shift and for touchpads.
+        """
+        self._scroll, self._across = scroll, across
+        self._lines = lines
+        self._left = 0.0
+        self._aqua_units = widget.tk.call("tk", "windowingsystem") == "aqua" and not TK_9
+
+        def bind(sequence: str, action: Callable[[tk.Event], object]) -> None:
+            if tag:
+                widget.bind_class(tag, sequence, action)
+            else:
+                widget.bind(sequence, action)
+
+        bind("<MouseWheel>", self.turned)
+        if not TK_9:
+            for sequence, delta in _OLD_X11:
+                bind(sequence, lambda event, delta=delta: self._turned(event, delta / NOTCH))  # type: ignore[misc]
+        else:
+            bind("<TouchpadScroll>", self.touched)
+
+    def turned(self, event: tk.Event) -> object:
+        """A wheel was turned: ``event.delta`` is above 0 away from the user."""
+        return self._turned(event, event.delta / (1 if self._aqua_units else NOTCH))
+
+    def touched(self, event: tk.Event) -> object:
+        """Two fingers moved: ``event.delta`` holds dots across in its upper 16 bits, and down in its lower ones."""
+        across, down = dots(event.delta)
+        if across and self._across is not None:
+            self._across(-across)
+        return self._go(event, -down / DOTS_A_LINE)
+
+    def _turned(self, event: tk.Event, notches: float) -> object:
+        if self._across is not None and isinstance(event.state, int) and event.state & _SHIFT:
+            self._across(int(-notches * self._lines * DOTS_A_LINE))
+            return "break"
+        return self._go(event, -notches * self._lines)
+
+    def _go(self, event: tk.Event, lines: float) -> object:
+        if (lines < 0) is not (self._left < 0):
+            self._left = 0.0  # the other way: what was left of this way is forgotten
+        self._left = round(self._left + lines, 6)  # twelve twelfths are one
+        whole = int(self._left)
+        self._left -= whole
+        return self._scroll(event, whole) if whole else "break"
+
+
+def dots(delta: int) -> tuple[int, int]:
+    """The dots across and down of what TouchpadScroll carries, as Tk's own ``tk::PreciseScrollDeltas`` reads them."""
+    high, low = (delta >> 16) & 0xFFFF, delta & 0xFFFF
+    return _signed(high), _signed(low)
+
+
+def _signed(word: int) -> int:
+    return word - 0x10000 if word >= 0x8000 else word
+
+
+def ignore_wheel(widget: tk.Misc, class_name: str) -> None:
+    """Take the wheel from all widgets of a class, such as the lists that would choose another value."""
+    for sequence in widget.bind_class(class_name):
+        if _OF_A_WHEEL.search(sequence):  # with Shift, Option or Control held down too
+            widget.unbind_class(class_name, sequence)
+
+
+class AutoHideScrollbar(ttk.Scrollbar):
+    """To be placed once, with ``grid`` or :meth:`take_width_only`; then it comes and goes by itself."""
+
+    _room: ttk.Frame | None = None
+
+    def set(self, first: float | str, last: float | str) -> None:
+        """What part is in sight, from 0 to 1, as Tk tells it."""
+        super().set(first, last)
+        parts = (self,) if self._room is None else (self._room, self)
+        for each in parts:
+            if float(first) <= 0 and float(last) >= 1:
+                each.grid_remove()
+            else:
+                each.grid()
+        if self._room is not None:
+            self._room.configure(width=self.winfo_reqwidth())
+
+    def take_width_only(self, parent: tk.Misc, **place: Any) -> None:
+        """Place it with ``grid`` so that it asks for no height: one with arrows would be higher than two lines."""
+        self._room = ttk.Frame(parent, height=1)
+        self._room.grid(sticky="ns", **place)
+        self._room.grid_propagate(False)
+        self._room.rowconfigure(0, weight=1)
+        self.grid(in_=self._room, row=0, column=0, sticky="ns")
+        self.lift()
+
 
 _FOCUSABLE = (ttk.Entry, ttk.Button, ttk.Checkbutton, tk.Text, tk.Canvas)
 _MARGIN = 8

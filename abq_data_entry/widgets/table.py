@@ -1,13 +1,14 @@
-"""A list in columns that fits the room it has: some columns are left out where it is narrow, the rest scrolls."""
+"""Lists of rows: a table, and one whose rows change while it is shown."""
 
 from __future__ import annotations
 
+import time
 import tkinter as tk
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from tkinter import ttk
 from tkinter.font import nametofont
 
-from .shy_scrollbar import ShyScrollbar
+from .scrolled import AutoHideScrollbar
 
 _FRAME = 8  # the pixels of a list's frame, which no column has
 
@@ -42,7 +43,7 @@ class Table(ttk.Frame):
             self.tree.heading(name, text=name, anchor="w")
             self.tree.column(name, width=digits * digit, minwidth=least, stretch=last, anchor="w")
         down = ttk.Scrollbar(self, orient="vertical", command=self.tree.yview)
-        across = ShyScrollbar(self, orient="horizontal", command=self.tree.xview)
+        across = AutoHideScrollbar(self, orient="horizontal", command=self.tree.xview)
         self.tree.configure(yscrollcommand=down.set, xscrollcommand=across.set)
         self.tree.grid(row=0, column=0, sticky="nsew")
         down.grid(row=0, column=1, sticky="ns")
@@ -62,3 +63,76 @@ class Table(ttk.Frame):
         # Tk gives a column what room is left only where the list grows, not where another column goes.
         room = width - sum(int(self.tree.column(each, "width")) for each in shown)
         self.tree.column(last, width=max(least, room))
+
+
+SLICE_SECONDS = 0.004
+"""For so long the window does nothing else but change rows."""
+_PAUSE_MS = 1
+
+Cells = Sequence[str]
+
+
+class LiveList(Table):
+    """Its rows are those of :meth:`show`, in its order."""
+
+    def __init__(self, parent: tk.Misc, columns: Sequence[tuple[str, int]], spare: Sequence[str] = ()) -> None:
+        super().__init__(parent, columns, spare)
+        self._shown: dict[str, Cells] = {}
+        self._changes: Iterator[None] = iter(())
+        self._timer = ""
+
+    def show(self, rows: Mapping[str, Cells]) -> None:
+        """Show these rows, cells by identifier. Takes the place of what an earlier call hasn't shown yet."""
+        self._changes = self._apply(rows)
+        if not self._timer:
+            self._go_on()
+
+    @property
+    def settled(self) -> bool:
+        """Whether all rows of the last :meth:`show` are in the list."""
+        return not self._timer
+
+    @property
+    def chosen(self) -> str | None:
+        """The identifier of the row that is selected."""
+        selected = self.tree.selection()
+        return str(selected[0]) if selected else None
+
+    def choose(self, identifier: str) -> None:
+        """Select a row."""
+        self.tree.selection_set(identifier)
+        self.tree.focus(identifier)
+        self.tree.see(identifier)
+
+    def destroy(self) -> None:
+        """Its timer ends with it."""
+        if self._timer:
+            self.after_cancel(self._timer)
+            self._timer = ""
+        super().destroy()
+
+    def _go_on(self) -> None:
+        self._timer = ""
+        until = time.perf_counter() + SLICE_SECONDS
+        for _ in self._changes:
+            if time.perf_counter() > until:
+                self._timer = self.after(_PAUSE_MS, self._go_on)
+                return
+        if self.chosen is None and self._shown:
+            self.choose(self.tree.get_children()[0])
+
+    def _apply(self, rows: Mapping[str, Cells]) -> Iterator[None]:
+        """Yields after each row that was changed, so that the rest may wait."""
+        for gone in [each for each in self._shown if each not in rows]:
+            self.tree.delete(gone)
+            del self._shown[gone]
+            yield
+        for position, (identifier, cells) in enumerate(rows.items()):
+            if identifier not in self._shown:
+                self.tree.insert("", position, iid=identifier, values=tuple(cells))
+                self._shown[identifier] = cells
+                yield
+            elif self._shown[identifier] != cells:
+                self.tree.item(identifier, values=tuple(cells))
+                self._shown[identifier] = cells
+                yield

@@ -10,9 +10,9 @@ import pytest
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.views.date_line import FAR_DAYS, UNREAD_SECONDS, DateLine, question
+from abq_data_entry.views.check_panel import FAR_DAYS, UNREAD_SECONDS, DateLine, date_question
 from abq_data_entry.widgets.calendar_popup import CalendarPopup
-from abq_data_entry.widgets.date_entry import DateEntry
+from abq_data_entry.widgets.editors import DateEntry
 from tests.fixtures.window import Window
 
 TODAY = datetime.date(2026, 11, 26)
@@ -211,9 +211,9 @@ def test_the_calendar_stays_within_a_small_window(dated: Window) -> None:
     ],
 )
 def test_what_is_asked_about(day: str, asked: str | None, far: bool) -> None:
-    found = question(datetime.date.fromisoformat(day), TODAY, 7)
+    found = date_question(datetime.date.fromisoformat(day), TODAY, 7)
     assert (found.distance, found.far) == (asked, far) if found is not None else asked is None
-    assert question(TODAY - datetime.timedelta(FAR_DAYS + 1), TODAY, 0) is not None
+    assert date_question(TODAY - datetime.timedelta(FAR_DAYS + 1), TODAY, 0) is not None
 
 
 def test_an_old_day_is_asked_about_once_and_told_from_then_on(dated: Window, stored: SQLModel, clock: Clock) -> None:

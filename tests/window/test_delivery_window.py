@@ -13,10 +13,10 @@ import pytest
 from abq_data_entry.models import SQLModel
 from abq_data_entry.outbox import Place
 from abq_data_entry.views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
-from abq_data_entry.views.waiting import WaitingWindow
-from abq_data_entry.widgets import live_list
-from abq_data_entry.widgets.live_list import SLICE_SECONDS
-from abq_data_entry.widgets.shy_scrollbar import ShyScrollbar
+from abq_data_entry.views.record_windows import WaitingWindow
+from abq_data_entry.widgets import table
+from abq_data_entry.widgets.scrolled import AutoHideScrollbar
+from abq_data_entry.widgets.table import SLICE_SECONDS
 from abq_data_entry.workflows.deliver_day import open_outbox
 from tests.fixtures.window import Window
 from tests.window.test_form import record
@@ -82,7 +82,7 @@ class Changes:
     def __init__(self, window: Window, shown: DeliveriesWindow, monkeypatch: pytest.MonkeyPatch) -> None:
         self._window = window
         self.made = 0
-        monkeypatch.setattr(live_list, "time", SimpleNamespace(perf_counter=lambda: self.made / 1000))
+        monkeypatch.setattr(table, "time", SimpleNamespace(perf_counter=lambda: self.made / 1000))
         for name in ("insert", "item", "delete"):
             monkeypatch.setattr(shown.tree, name, self._counted(getattr(shown.tree, name)))
 
@@ -169,7 +169,7 @@ def test_a_long_reason_can_be_read_to_its_end(window: Window, shown: DeliveriesW
     assert text.get("1.0", "end-1c").endswith("Ask your administrator.")
     assert str(text.cget("wrap")) == "word"
     shown.geometry("600x340")
-    bar = next(each for each in shown._receipt.winfo_children() if isinstance(each, ShyScrollbar))
+    bar = next(each for each in shown._receipt.winfo_children() if isinstance(each, AutoHideScrollbar))
     window.until(bar.winfo_ismapped, "a way to scroll")
     text.focus_force()
     window.until(lambda: window.app.focus_get() is text, "the focus")

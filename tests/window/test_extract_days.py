@@ -15,7 +15,7 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.models.records import ExtractDay, SentExtract
 from abq_data_entry.views import LoginDialog
-from abq_data_entry.views.day_choice import DayDialog
+from abq_data_entry.views.dialogs import DayDialog
 from abq_data_entry.workflows.deliver_day import last_days
 from tests.fixtures.servers import BundledServer
 from tests.fixtures.window import Window

@@ -14,7 +14,7 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry.application.history import show_history_of
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.views.history import HistoryWindow
+from abq_data_entry.views.record_windows import HistoryWindow
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 

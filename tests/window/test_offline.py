@@ -20,7 +20,7 @@ from abq_data_entry.journal import Journal, database_name, new_entry
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views import Dialog, LoginDialog
 from abq_data_entry.views.conflict import ConflictDialog
-from abq_data_entry.views.waiting import WaitingWindow
+from abq_data_entry.views.record_windows import WaitingWindow
 from tests.fixtures import journal_1_0
 from tests.fixtures.cluster import OWNER, Node
 from tests.fixtures.window import Window

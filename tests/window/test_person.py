@@ -9,7 +9,7 @@ import pytest
 from abq_data_entry.application.state import account
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.views.confirmation import PAUSE_SECONDS, Confirmation
+from abq_data_entry.views.questions import PAUSE_SECONDS, Confirmation
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 

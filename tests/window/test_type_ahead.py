@@ -19,8 +19,8 @@ import pytest
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.store.drafts import opened_throwaway
-from abq_data_entry.views.ahead_line import QUIET_SECONDS, AheadLine
 from abq_data_entry.views.conflict import ConflictDialog
+from abq_data_entry.views.typed_keys import QUIET_SECONDS, AheadLine
 from tests.fixtures.cluster import OWNER, Node
 from tests.fixtures.outages import VALUES, differences, frozen, keys_of, readings, type_blindly
 from tests.fixtures.window import Window

@@ -11,7 +11,7 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.models.undoing import By
 from abq_data_entry.views.conflict import ConflictDialog
 from abq_data_entry.views.reasoned import REASON, ManyDialog, ReasonedDialog
-from abq_data_entry.views.withdrawn import WithdrawnWindow
+from abq_data_entry.views.record_windows import WithdrawnWindow
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 

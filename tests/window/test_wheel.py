@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from abq_data_entry.themes import TK_9
-from abq_data_entry.widgets.wheel import DOTS_A_LINE, NOTCH, Wheel, dots, ignore_wheel
+from abq_data_entry.widgets.scrolled import DOTS_A_LINE, NOTCH, Wheel, dots, ignore_wheel
 
 old_tk = pytest.mark.skipif(TK_9, reason="Tk 9 sends no Button-4 and Button-5")
 

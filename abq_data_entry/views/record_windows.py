@@ -1,0 +1,331 @@
+"""Windows of records: the history of one, those that wait on this computer, those that were withdrawn."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Sequence
+from tkinter import ttk
+from typing import NamedTuple
+
+from ..widgets.table import LiveList, Table
+from .side_window import Receipt, SideWindow
+
+_HISTORY_COLUMNS = (
+    *(("When", 19), ("Who", 14), ("Workstation", 12), ("Field", 14)),
+    *(("From", 13), ("To", 13), ("Why", 24)),
+)
+_HISTORY_FETCHING = "Looking up the history…"
+_HISTORY_EMPTY = "Nothing is known of this record: it was never saved."
+
+
+class FieldChange(NamedTuple):
+    """One field of a change. ``before`` is empty for a record that was new, ``after`` for one that is gone.
+
+    With ``whole`` it tells what became of the whole record, and from where or to where it was moved.
+    """
+
+    name: str
+    before: str
+    after: str
+    whole: bool = False
+
+
+class RecordChange(NamedTuple):
+    """One change of the record: the moment as it is shown, who and where, what was done, why, and its fields."""
+
+    when: str
+    who: str
+    workstation: str
+    what: str
+    why: str
+    fields: tuple[FieldChange, ...]
+
+
+class HistoryWindow(SideWindow):
+    """Stays open beside the form; newest first, a line a field.
+
+    ``fetch()`` is called when it opens and for Retry; the answer comes by :meth:`show_changes` or
+    :meth:`show_problem`. ``undo(window, what)`` is called for the button that undoes the last change.
+    """
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        record: str,
+        fetch: Callable[[HistoryWindow], object],
+        undo: Callable[[HistoryWindow, str], object],
+    ) -> None:
+        super().__init__(parent, f"Record History: {record}")
+        self._fetch, self._undo = fetch, undo
+        self._changes: Sequence[RecordChange] = ()
+        room = self.room
+        room.columnconfigure(0, weight=1)
+        room.rowconfigure(1, weight=1)
+        ttk.Label(room, text=record, style="Section.TLabel").grid(row=0, column=0, sticky="w", pady=(0, 8))
+        table = Table(room, _HISTORY_COLUMNS, spare=("Workstation",), height=12, selectmode="extended")
+        table.grid(row=1, column=0, sticky="nsew")
+        self.tree = table.tree
+        self.tree.tag_configure("odd", background=ttk.Style(self).lookup("Bar.TFrame", "background"))
+        self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_detail())
+        self._detail = Receipt(room)
+        self._detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
+        self._message = ttk.Label(self.tree, style="Empty.TLabel", justify="center", wraplength=560)
+        calls = {"Take Back…": self._call, "Copy": self._copy, "Refresh": self.refresh, "Close": self.destroy}
+        self.buttons = self.add_buttons(3, calls)
+        self.undo_button = self.buttons["Take Back…"]
+        for key in ("<<Copy>>", "<<SelectAll>>"):
+            self.bind(key, lambda _event, key=key: self._copy() if key == "<<Copy>>" else self._select_all())
+        self.bind("<F5>", lambda _event: self.refresh())
+        self.minsize(480, 280)
+        self.show(self.tree)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look the history up again."""
+        if not self.winfo_exists():
+            return
+        self._show_message(_HISTORY_FETCHING)
+        self._fetch(self)
+
+    def show_changes(self, changes: Sequence[RecordChange], undo: str = "") -> None:
+        """Show these changes, newest first; ``undo`` is the button's text that undoes the first, empty: nothing does.
+        """
+        if not self.winfo_exists():
+            return
+        self._changes = changes
+        self.tree.delete(*self.tree.get_children())
+        for number, change in enumerate(changes):
+            self._add_change(number, change)
+        self._message.place_forget()
+        self._message.configure(text="")
+        if not changes:
+            self._show_message(_HISTORY_EMPTY)
+            return
+        first = self.tree.get_children()[0]
+        self.tree.selection_set(first)
+        self.tree.focus(first)
+        self.buttons["Copy"].state(["!disabled"])
+        if undo:
+            self.undo_button.configure(text=undo)
+            self.undo_button.state(["!disabled"])
+
+    def show_problem(self, text: str) -> None:
+        """The history couldn't be had; Refresh tries again."""
+        if self.winfo_exists():
+            self._changes = ()
+            self._show_message(text)
+
+    @property
+    def text(self) -> str:
+        """The chosen lines as they are copied, all where none or one is chosen: a line a field, between tabs."""
+        chosen = self.tree.selection()
+        lines = chosen if len(chosen) > 1 else self.tree.get_children()
+        heads = "\t".join(name for name, _width in _HISTORY_COLUMNS)
+        return "\n".join([heads, *("\t".join(self._cells_of(line)) for line in lines)])
+
+    def _cells_of(self, line: str) -> tuple[str, ...]:
+        number, position = (int(part) for part in line.split("-"))
+        change = self._changes[number]
+        field = change.fields[position] if change.fields else FieldChange("", "", "")
+        cells = (change.when, change.who, change.workstation, field.name or change.what, field.before, field.after)
+        return tuple(" ".join(cell.split()) for cell in (*cells, change.why))
+
+    def _add_change(self, number: int, change: RecordChange) -> None:
+        for position in range(max(1, len(change.fields))):
+            line = f"{number}-{position}"
+            cells = list(self._cells_of(line))
+            if position:  # who and when stand once, at the first field of a change
+                cells[0] = cells[1] = cells[2] = cells[6] = ""
+            self.tree.insert("", "end", iid=line, values=cells, tags=("odd",) if number % 2 else ())
+
+    def _show_message(self, text: str) -> None:
+        self.tree.delete(*self.tree.get_children())
+        self._detail.show("")
+        for button in (self.buttons["Copy"], self.undo_button):
+            button.state(["disabled"])
+        self._message.configure(text=text)
+        self._message.place(relx=0.5, rely=0.5, anchor="center")
+
+    def _show_detail(self) -> None:
+        chosen = self.tree.selection()
+        if not chosen:
+            return
+        change = self._changes[int(chosen[-1].split("-")[0])]
+        where = f" on {change.workstation}" if change.workstation else ""
+        lines = [f"{change.when}: {change.what} by {change.who}{where}."]
+        lines += [f"Reason: {change.why}"] if change.why else []
+        whole = any(each.whole for each in change.fields)
+        lines += [_sentence(each, whole) for each in change.fields if not each.whole]
+        self._detail.show("\n".join(lines))
+
+    def _call(self) -> None:
+        self._undo(self, str(self.undo_button.cget("text")))
+
+    def _select_all(self) -> str:
+        self.tree.selection_set(self.tree.get_children())
+        return "break"
+
+    def _copy(self) -> str:
+        if self._changes:
+            self.clipboard_clear()
+            self.clipboard_append(self.text)
+        return "break"
+
+
+def _sentence(change: FieldChange, whole: bool = False) -> str:
+    """What changed; of a record that went or came as a ``whole``, what it said."""
+    if change.before and change.after:
+        return f"{change.name}: from {change.before} to {change.after}"
+    if whole:
+        return f"{change.name}: {change.after or change.before}"
+    return f"{change.name}: {change.after or f'{change.before} removed'}"
+
+
+_WAITING_COLUMNS = (("Record", 28), ("Technician", 18), ("Kept", 17), ("State", 16), ("Why", 48))
+_WAITING_EMPTY = "Nothing waits on this computer: every record is in the database."
+
+
+class WaitingRow(NamedTuple):
+    """One record: its cells, what stands below the list, and whether it can be opened, or given up."""
+
+    identifier: str
+    cells: tuple[str, ...]
+    detail: str
+    may_open: bool = True
+    may_discard: bool = False
+
+
+class WaitingCallbacks(NamedTuple):
+    """What goes up; the first two take an identifier."""
+
+    open: Callable[[str], object]
+    discard: Callable[[str], object]
+    retry: Callable[[], object]
+
+
+class WaitingWindow(SideWindow):
+    """Stays open beside the form; :meth:`show_rows` brings it up to date."""
+
+    def __init__(self, parent: tk.Misc, callbacks: WaitingCallbacks) -> None:
+        super().__init__(parent, "Waiting Records")
+        self._callbacks = callbacks
+        self._rows: dict[str, WaitingRow] = {}
+        self.room.columnconfigure(0, weight=1)
+        self.room.rowconfigure(1, weight=1)
+        self._next = ttk.Label(self.room, style="Section.TLabel")
+        self._next.grid(row=0, column=0, columnspan=2, sticky="w", pady=(0, 8))
+        self._list = LiveList(self.room, _WAITING_COLUMNS, spare=("Kept", "Technician"))
+        self._list.grid(row=1, column=0, sticky="nsew")
+        self.tree = self._list.tree
+        self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_chosen())
+        for key in ("<Return>", "<Double-Button-1>"):
+            self.tree.bind(key, lambda _event: self.press("Open"))
+        self._detail = ttk.Label(self.room, wraplength=640, justify="left", anchor="nw")
+        self._detail.grid(row=2, column=0, columnspan=2, sticky="ew", pady=(12, 0))
+        self._buttons = self._make_buttons()
+        self.room.bind("<Configure>", lambda event: self._detail.configure(wraplength=max(320, event.width - 40)))
+        self.show(self.tree)
+
+    def show_rows(self, rows: Sequence[WaitingRow], following: str) -> None:
+        """Show these records, and above them what happens next; the chosen one stays chosen."""
+        self._rows = {row.identifier: row for row in rows}
+        self._list.show({row.identifier: row.cells for row in rows})
+        self._next.configure(text=following)
+        self._show_chosen()
+
+    def press(self, name: str) -> None:
+        """Press the button of that name."""
+        self._buttons[name].invoke()
+
+    def _make_buttons(self) -> dict[str, ttk.Button]:
+        calls: dict[str, Callable[[], object]] = {
+            "Open": lambda: self._call(self._callbacks.open),
+            "Discard…": lambda: self._call(self._callbacks.discard),
+            "Retry Now": self._callbacks.retry,
+            "Close": self.destroy,
+        }
+        return self.add_buttons(3, calls)
+
+    def _call(self, callback: Callable[[str], object]) -> None:
+        chosen = self.tree.selection()
+        if chosen and chosen[0] in self._rows:
+            callback(str(chosen[0]))
+
+    def _show_chosen(self) -> None:
+        chosen = self.tree.selection()
+        row = self._rows.get(chosen[0]) if chosen else None
+        self._detail.configure(text=row.detail if row is not None else _WAITING_EMPTY)
+        for name, may in (("Open", row and row.may_open), ("Discard…", row and row.may_discard)):
+            self._buttons[name].state(["!disabled" if may else "disabled"])
+
+
+_WITHDRAWN_COLUMNS = (("Record", 26), ("Technician", 14), ("Withdrawn", 17), ("By", 14), ("Why", 30))
+_WITHDRAWN_EMPTY = "No record is withdrawn."
+_WITHDRAWN_FETCHING = "Looking up what was withdrawn…"
+
+
+class WithdrawnRow(NamedTuple):
+    """One record: its cells, and what stands below the list."""
+
+    identifier: str
+    cells: tuple[str, ...]
+    detail: str
+
+
+class WithdrawnWindow(SideWindow):
+    """Stays open beside the form. ``fetch(show, problem)`` gets the rows; ``bring_back`` takes an identifier."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        fetch: Callable[[Callable[[Sequence[WithdrawnRow]], object], Callable[[str], object]], object],
+        bring_back: Callable[[str], object],
+    ) -> None:
+        super().__init__(parent, "Withdrawn Records")
+        self._fetch, self._bring_back = fetch, bring_back
+        self._rows: dict[str, WithdrawnRow] = {}
+        self._message = _WITHDRAWN_FETCHING
+        self.room.columnconfigure(0, weight=1)
+        self.room.rowconfigure(0, weight=1)
+        self._list = LiveList(self.room, _WITHDRAWN_COLUMNS, spare=("Technician", "By"))
+        self._list.grid(row=0, column=0, sticky="nsew")
+        self.tree = self._list.tree
+        self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_chosen())
+        for key in ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
+            self.tree.bind(key, lambda _event: self._call())
+        self._detail = Receipt(self.room)
+        self._detail.grid(row=1, column=0, sticky="ew", pady=(12, 0))
+        calls = {"Bring Back…": self._call, "Refresh": self.refresh, "Close": self.destroy}
+        self.buttons = self.add_buttons(2, calls)
+        self.bind("<F5>", lambda _event: self.refresh())
+        self.minsize(480, 280)
+        self.show(self.tree)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look up again what was withdrawn."""
+        if self.winfo_exists():
+            self._fetch(self._show_rows, self._show_problem)
+
+    def _show_rows(self, rows: Sequence[WithdrawnRow]) -> None:
+        if self.winfo_exists():
+            self._message = _WITHDRAWN_EMPTY
+            self._rows = {row.identifier: row for row in rows}
+            self._list.show({row.identifier: row.cells for row in rows})
+            self._show_chosen()
+
+    def _show_problem(self, text: str) -> None:
+        if self.winfo_exists():
+            self._message = text
+            self._rows = {}
+            self._list.show({})
+            self._show_chosen()
+
+    def _call(self) -> None:
+        if self._list.chosen in self._rows:
+            self._bring_back(str(self._list.chosen))
+
+    def _show_chosen(self) -> None:
+        row = self._rows.get(self._list.chosen or "")
+        self._detail.show(row.detail if row is not None else "" if self._rows else self._message)
+        self.buttons["Bring Back…"].state(["!disabled" if row is not None else "disabled"])

@@ -1,0 +1,372 @@
+"""The editors that aren't a plain entry: a box to tick, a list that takes typing, a date, a long text."""
+
+from __future__ import annotations
+
+import datetime
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+from typing import TYPE_CHECKING
+
+from .. import fields
+from ..fields.dates import DateReader, likely_date
+from ..themes import LIGHT, Look
+from .note_line import measure_in
+from .scrolled import ignore_wheel
+from .typed import FieldEntry, TypedField, bind_after_class
+
+_BESIDE = 32  # border, padding and a scrollbar, on a screen of 96 dots an inch
+_USUAL_SCALING = 96 / 72
+
+
+def widen_list(box: ttk.Combobox) -> None:
+    """To be called by the ``postcommand`` of ``box``, after it has set the values: the list opens as wide as the
+    longest of them needs, within the screen."""
+    entries = [str(each) for each in box.cget("values")]
+    measure = measure_in("TkTextFont", box)
+    dots = max(1.0, float(box.tk.call("tk", "scaling")) / _USUAL_SCALING)
+    screen = box.winfo_screenwidth()
+    wanted = min(max(map(measure, entries), default=0) + round(_BESIDE * dots), screen)
+    more = max(0, wanted - box.winfo_width())
+    left = min(0, screen - box.winfo_rootx() - box.winfo_width() - more)
+    style, offset = ttk.Style(box), (left, 0, more, 0)
+    name = str(box.cget("style")) or "TCombobox"
+    known = tuple(int(str(each)) for each in box.tk.splitlist(style.lookup(name, "postoffset") or (0, 0, 0, 0)))
+    if known != offset:  # one list is open at a time, so that all boxes of a style can share it
+        style.configure(name, postoffset=offset)
+
+
+# Control, Alt or Command is held: no text is typed.
+_COMMAND_STATE = 0x4 | 0x8 | 0x40000
+
+
+class FieldCheck(ttk.Checkbutton):
+    """The field's value as text is ``"true"`` or ``"false"``.
+
+    Other keys than Space, and y and n or the words that they begin, are kept and marked: a number typed here was meant
+    for another field, and must not go on to the next one with the digits after it. Backspace takes a key back.
+    """
+
+    def __init__(self, parent: tk.Misc, field: fields.Field, label: str) -> None:
+        self.field = field
+        self.variable = tk.BooleanVar(parent, value=False)
+        super().__init__(parent, text=label, variable=self.variable)
+        self._typed = ""
+        self.bind("<Key>", self._key, add=True)
+        self.bind("<FocusIn>", self._begin, add=True)
+        self._last = False
+        self._done: list[bool] = []
+        self._undone: list[bool] = []
+        self.variable.trace_add("write", self._changed)
+        self.bind("<<Undo>>", lambda _event: self._move(self._done, self._undone))
+        self.bind("<<Redo>>", lambda _event: self._move(self._undone, self._done))
+
+    @property
+    def text(self) -> str:
+        """``"true"`` when ticked, else ``"false"``."""
+        return fields.format_value(self.field, self.variable.get())
+
+    def set_text(self, text: str) -> None:
+        """Tick or untick the box by the program."""
+        self._typed = ""
+        self.variable.set(fields.parse(self.field, text) is True)
+        self._done.clear()
+        self._undone.clear()
+
+    def edit_text(self, text: str) -> None:
+        """Tick or untick the box for the user."""
+        self.set_text(text)
+
+    def mark(self) -> str:
+        """What is wrong with the keys that were typed here, in words."""
+        return fields.mark(self.field, self._typed)
+
+    def settle(self) -> None:
+        """Nothing to bring into form."""
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Let the user tick here, or not."""
+        self.state(["!disabled" if enabled else "disabled"])
+
+    def _begin(self, _event: object) -> None:
+        if not self.mark():
+            self._typed = ""
+
+    def _key(self, event: tk.Event) -> str | None:
+        if not self.instate(["!disabled"]) or (isinstance(event.state, int) and event.state & _COMMAND_STATE):
+            return None
+        if event.keysym in ("BackSpace", "Delete", "space"):
+            self._typed = self._typed[:-1] if event.keysym == "BackSpace" else ""
+            self.event_generate("<<Edited>>")
+            return None
+        if len(event.char) != 1 or not event.char.isprintable():
+            return None
+        self._take(event.char)
+        return "break"
+
+    def _take(self, char: str) -> None:
+        # "ye" goes on to "yes"; y after n is another answer.
+        begun = [text for text in (self._typed + char, char) if fields.could_become_valid(self.field, text)]
+        self._typed = begun[0] if begun and not self.mark() else self._typed + char
+        try:
+            value = fields.parse(self.field, self._typed) is True
+        except ValueError:
+            self.event_generate("<<Edited>>")
+            return
+        if value != self.variable.get():
+            self.variable.set(value)
+        else:
+            self.event_generate("<<Edited>>")
+
+    def _changed(self, *_names: str) -> None:
+        if self.variable.get() != self._last:
+            self._done.append(self._last)
+            self._undone.clear()
+        self._last = self.variable.get()
+        self.event_generate("<<Edited>>")
+
+    def _move(self, source: list[bool], target: list[bool]) -> str:
+        """Undo, or redo: what was ticked before stands there again."""
+        if source and not self.instate(["disabled"]):
+            self._typed = ""
+            target.append(self._last)
+            self._last = source.pop()
+            self.variable.set(self._last)
+        return "break"
+
+
+class FieldChoice(ttk.Combobox, TypedField):
+    """One of ``choices()``: typed, completed, or picked from the list (Down or Alt-Down opens it)."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        field: fields.Field,
+        choices: Callable[[], fields.Choices | None],
+        width: int = 9,
+    ) -> None:
+        self.field = field
+        self._given = choices
+        self.variable = tk.StringVar(parent)
+        ttk.Combobox.__init__(self, parent, textvariable=self.variable, width=width, postcommand=self._refresh)
+        self.listen()
+        self.bind("<Alt-Down>", self._open)
+        # Tk's combobox would choose another value when the wheel of the mouse is turned over it.
+        ignore_wheel(self, "TCombobox")
+        bind_after_class(self, "<Key>", self._complete_while_typing)
+
+    def choices(self) -> fields.Choices | None:
+        """The values as they are now; ``None`` while they are still being fetched."""
+        return self._given()
+
+    def settle(self) -> None:
+        """Complete what was typed, where that is unique."""
+        completed = fields.complete(self.field, self.text, self.choices()) if self.text else None
+        if completed is not None and completed != self.variable.get():
+            self.variable.set(completed)
+
+    def _refresh(self) -> None:
+        self.configure(values=[str(each) for each in self.choices() or self.field.values])
+        widen_list(self)
+
+    def _open(self, _event: object) -> str:
+        self.event_generate("<Down>")
+        return "break"
+
+    def _complete_while_typing(self, event: tk.Event) -> None:
+        typed = self.variable.get()
+        if not event.char or not event.char.isprintable() or self.index(tk.INSERT) != len(typed) or not typed:
+            return
+        completed = fields.complete(self.field, typed, self.choices())
+        if completed and completed != typed and completed.lower().startswith(typed.lower()):
+            self.variable.set(completed)
+            self.icursor(len(typed))
+            self.selection_range(len(typed), tk.END)
+
+
+if TYPE_CHECKING:
+    from .calendar_popup import CalendarPopup
+
+# Control, Alt or Command is held: those keys go somewhere else.
+_ELSEWHERE_STATE = 0x4 | 0x8 | 0x10
+_DAY = datetime.timedelta(days=1)
+
+
+class DateEntry(FieldEntry):
+    """Shows what was typed until it is left, and then the date that it means (``26``: 2026-11-26).
+
+    Up goes a day on, Down a day back, Alt-Down opens the calendar.
+    """
+
+    def __init__(self, parent: tk.Misc, field: fields.Field, width: int, reader: DateReader) -> None:
+        super().__init__(parent, field, width)
+        self._reader = reader
+        self._calendar: CalendarPopup | None = None
+        for key, days in (("Up", 1), ("KP_Up", 1), ("Down", -1), ("KP_Down", -1)):
+            self.bind(f"<{key}>", lambda event, days=days: self._step(event, days))  # type: ignore[misc]
+            if days < 0:
+                self.bind(f"<Alt-{key}>", lambda _event: self.open_calendar())
+
+    def settle(self) -> None:
+        """Show the date that the text means."""
+        try:
+            date = self._reader.read(self.text)
+        except ValueError:
+            return
+        if date.isoformat() != self.variable.get():
+            self.variable.set(date.isoformat())
+
+    def mark(self) -> str:
+        """What is wrong with the text, in words; empty while typing on could make it right."""
+        text = self.text
+        return "" if not text or self._reader.may_become(text) else self.wrong()
+
+    def wrong(self) -> str:
+        """What is wrong with the text as it is, in words."""
+        try:
+            self._reader.read(self.text)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def likely(self) -> str | None:
+        """The date that was probably meant by a text with a wrong sign in it."""
+        return likely_date(self.text, self._reader.today())
+
+    @property
+    def calendar(self) -> CalendarPopup | None:
+        """The calendar, while it is open."""
+        return self._calendar
+
+    def open_calendar(self) -> str:
+        """Open the calendar at the date that stands here, or at today; or close it."""
+        from .calendar_popup import CalendarPopup  # when it is wanted: no start has to pay for it
+
+        if self._calendar is not None:
+            self._calendar.close()
+        elif self.instate(["!disabled"]):
+            self._calendar = CalendarPopup(self, self._date() or self._reader.today(), self._reader.today(), self._take)
+            self._calendar.bind("<Destroy>", self._closed, add=True)
+        return "break"
+
+    def _closed(self, event: tk.Event) -> None:
+        if event.widget is self._calendar:
+            self._calendar = None
+
+    def _take(self, date: datetime.date) -> None:
+        self.edit_text(date.isoformat())
+        self.focus_set()
+        self.select_all()
+
+    def _step(self, event: tk.Event, days: int) -> str | None:
+        if isinstance(event.state, int) and event.state & _ELSEWHERE_STATE:
+            return None
+        date = self._date() if self.text else self._reader.today() - days * _DAY
+        if date is not None and self.instate(["!disabled"]) and _has_day(date, days):
+            self.edit_text((date + days * _DAY).isoformat())
+            self.select_all()
+        return "break"
+
+    def _date(self) -> datetime.date | None:
+        try:
+            return self._reader.read(self.text)
+        except ValueError:
+            return None
+
+
+def _has_day(date: datetime.date, days: int) -> bool:
+    return date != (datetime.date.max if days > 0 else datetime.date.min)
+
+
+class FieldNotes(tk.Text):
+    """A text of several lines. Its value never ends in a line break, however often it is saved."""
+
+    def __init__(self, parent: tk.Misc, field: fields.Field, height: int = 2) -> None:
+        self.field = field
+        self._palette = LIGHT
+        self._wrong = False
+        super().__init__(parent, height=height, width=20, wrap="word", undo=True, maxundo=0, autoseparators=True)
+        self.configure(relief="flat", borderwidth=0, highlightthickness=1, font="TkTextFont")
+        self.bind("<<Modified>>", self._modified)
+        self.bind("<Tab>", lambda _event: self._leave(self.tk_focusNext()))
+        for back in ("<Shift-Tab>", "<<PrevWindow>>"):
+            self.bind(back, lambda _event: self._leave(self.tk_focusPrev()))
+        self.bind("<Shift-Return>", self._break_line)
+        self._was_left = True
+        self.bind("<FocusIn>", lambda _event: self._entered(), add=True)
+        self.bind("<<Left>>", lambda _event: self._note_left(True), add=True)
+        self.bind("<Button-1>", lambda _event: self._note_left(False), add=True)
+        self.bind("<<Paste>>", lambda _event: self.after_idle(self.see, tk.INSERT), add=True)
+
+    @property
+    def text(self) -> str:
+        """The notes without blanks and line breaks at their end."""
+        return self.get("1.0", "end-1c").rstrip()
+
+    def set_text(self, text: str) -> None:
+        """Fill the notes by the program: not a step to undo."""
+        state = str(self.cget("state"))
+        self.configure(state="normal")
+        self.replace("1.0", "end-1c", text)
+        self.edit_reset()
+        self.configure(state=state)  # type: ignore[call-overload]
+
+    def edit_text(self, text: str) -> None:
+        """Replace the notes for the user: a step to undo."""
+        self.edit_separator()
+        self.replace("1.0", "end-1c", text)
+        self.edit_separator()
+
+    def mark(self) -> str:
+        """What is wrong with the text, in words."""
+        return fields.mark(self.field, self.text)
+
+    def show_wrong(self, wrong: bool) -> None:
+        """Tint the text that has an error."""
+        self._wrong = wrong
+        self._colour()
+
+    def settle(self) -> None:
+        """Nothing to bring into form."""
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Let the user write here, or not."""
+        self.configure(state="normal" if enabled else "disabled")
+        self._colour()
+
+    def show_look(self, look: Look) -> None:
+        """Colour the text like the entries beside it."""
+        p = self._palette = look.palette
+        self.configure(insertbackground=p.text, padx=look.unit, pady=look.unit)
+        self._colour()
+        self.configure(highlightbackground=p.border, highlightcolor=p.accent, highlightthickness=1)
+        self.configure(selectbackground=p.selection, selectforeground=p.on_selection)
+
+    def _colour(self) -> None:
+        p, enabled = self._palette, str(self.cget("state")) == "normal"
+        field = p.field_wrong if self._wrong else p.field
+        self.configure(background=field if enabled else p.field_disabled, foreground=p.text if enabled else p.muted)
+
+    def _modified(self, _event: object) -> None:
+        if self.edit_modified():
+            self.edit_modified(False)
+            self.event_generate("<<Edited>>")
+
+    def _leave(self, widget: tk.Misc | None) -> str:
+        if widget is not None:
+            widget.focus_set()
+        return "break"
+
+    def _note_left(self, left: bool) -> None:
+        self._was_left = left
+
+    def _entered(self) -> None:
+        # A menu or another window had the focus meanwhile: the cursor stays where it was. A click has its own place.
+        if self._was_left:
+            self.mark_set(tk.INSERT, "end-1c")
+        self._was_left = False
+
+    def _break_line(self, _event: object) -> str:
+        self.insert(tk.INSERT, "\n")
+        self.see(tk.INSERT)
+        return "break"
