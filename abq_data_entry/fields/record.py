@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from abq_data_entry.constants import FieldNames
 from abq_data_entry.fields.numbers import with_unit
@@ -18,6 +18,41 @@ class FieldErrors(ValueError):
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__(in_one_line(errors))
         self.errors: dict[str, str] = dict(errors)
+
+
+class Record(Mapping[str, Any]):
+    """The typed values of all fields by name, as `parse_record` gives them: a value that never changes.
+
+    Whoever holds one need not check it again. It equals a dict of the same values.
+    """
+
+    # No dataclass: the window imports this, and `dataclasses` costs its start some milliseconds.
+    __slots__ = ("_values", "key")
+    _values: dict[str, Any]
+    key: tuple[Any, ...]
+    """Date, time, lab and plot."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        object.__setattr__(self, "_values", {each.name: values[each.name] for each in FIELDS})
+        object.__setattr__(self, "key", tuple(values[name] for name in RECORD_KEY))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values.items()))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a record never changes")
+
+    def __repr__(self) -> str:
+        return f"Record({self._values!r})"
 
 
 def in_one_line(errors: Mapping[str, str]) -> str:
