@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests import programs
+from tests import programs, temporary
 
 # A process started in the background may ignore Ctrl-C, and all that it starts does too: those that are interrupted
 # on purpose need the ordinary way.
@@ -14,6 +14,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if hasattr(signal, "SIGHUP"):  # the same under nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+temporary.spare_the_disk()
 programs.let_postgres_find_its_libraries()
 
 FIXTURES = ("display", "server", "database", "servers", "window", "keyrings", "single", "clipboard")
