@@ -7,7 +7,7 @@ first, so that nobody is left with it at the end. A worker that crashes is repla
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -70,16 +70,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         expected = {name: sum(seconds.get(each.nodeid, _UNKNOWN) for each in unit) for name, unit in units.items()}
         ordered = sorted(units, key=lambda name: -expected[name])
     items[:] = [item for name in ordered for item in units[name]]
-    for item in items:
-        if group := group_of(item):
-            _rename(item, f"{item.nodeid}@{group}")  # how a worker tells the scheduler
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """The scheduler knows the groups by now: people see the tests' own names."""
-    for item in session.items:
-        _rename(item, _own_name(item.nodeid))
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_finish(session: pytest.Session) -> Iterator[None]:
+    """In a worker: tell the scheduler the groups, for which pytest-xdist reads the names of the tests."""
+    items = session.items
+    if hasattr(session.config, "workerinput"):
+        session.items = [_Told(item) for item in items]  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        session.items = items
+
+
+class _Told:
+    """A test by its name and its group, `name@group` as the scheduler knows it."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+        group = group_of(item)
+        self.nodeid = f"{item.nodeid}@{group}" if group else item.nodeid
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._item, name)
 
 
 def group_of(item: pytest.Item) -> str:
@@ -96,10 +110,6 @@ def group_of(item: pytest.Item) -> str:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """The test of a crashed worker is told by its own name, too."""
     report.nodeid = _own_name(report.nodeid)
-
-
-def _rename(item: pytest.Item, name: str) -> None:
-    item._nodeid = name  # type: ignore[attr-defined]  # as pytest-xdist does
 
 
 def _own_name(nodeid: str) -> str:

@@ -69,14 +69,14 @@ def test_the_order_is_random_when_asked_for(suite: Path) -> None:
 
 
 _SHARING = """
-import os
+import pathlib
 import pytest
 
 @pytest.fixture(scope="module")
-def shared(): return [os.getpid()]
+def shared(): pathlib.Path(__file__).with_name("made").open("x").close()  # only once, at one worker
 
 @pytest.mark.parametrize("number", range(4))
-def test_one_worker(shared, number): assert shared == [os.getpid()]
+def test_one_worker(shared, number): pass
 """
 _CRASHING = """
 import os
@@ -105,6 +105,15 @@ def test_a_worker_that_crashes_fails_its_test_alone(tmp_path: Path, order: tuple
     assert finished.returncode == 1
     assert re.fullmatch(r"=+ 1 failed, 9 passed in .*=+", last), finished.stdout
     assert any(re.match(r"FAILED \S*test_crashing\.py::test_crash( |$)", each) for each in others), finished.stdout
+
+
+def test_what_shares_a_fixture_of_its_file_stays_with_one_worker(tmp_path: Path) -> None:
+    (tmp_path / "test_sharing.py").write_text(_SHARING, "utf-8")
+
+    finished = _run("-p", "tests.workers", "-n", "2", str(tmp_path))
+
+    assert finished.returncode == 0, finished.stdout
+    assert "test_sharing.py@" not in finished.stdout  # by the names that people know
 
 
 _SENSITIVE = """
