@@ -26,4 +26,5 @@ def _is_usable(folder: Path) -> bool:
         system = os.statvfs(folder)
     except (OSError, AttributeError):  # there is none; Windows
         return False
-    return system.f_bavail * system.f_frsize >= _ROOM and not system.f_flag & os.ST_NOEXEC and os.access(folder, os.W_OK)
+    has_room = system.f_bavail * system.f_frsize >= _ROOM
+    return has_room and not system.f_flag & os.ST_NOEXEC and os.access(folder, os.W_OK)
