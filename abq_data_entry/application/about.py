@@ -45,7 +45,7 @@ def environment_text(application: Application, installed: tuple[int, int] | None
 
 def _server_version(application: Application, installed: tuple[int, int] | None) -> str:
     """The exact version of the server and its age, as the latest connection was told; nothing is asked for it."""
-    from ..postgres.releases import age_of
+    from ..postgres.programs import age_of
 
     said = application.data_model.opened.server if application.data_model is not None else ""
     if not said:
@@ -56,7 +56,7 @@ def _server_version(application: Application, installed: tuple[int, int] | None)
 
 def show_about(application: Application) -> None:
     """The About dialog, once it is known which PostgreSQL an embedded database would be started with."""
-    from ..postgres.releases import installed_version
+    from ..postgres.programs import installed_version
 
     def show(installed: tuple[int, int] | None = None) -> None:
         _show(application, environment_text(application, installed))

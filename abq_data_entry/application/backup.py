@@ -77,7 +77,7 @@ class Backups:
 
     def confirm_restore(self, file: Path) -> None:
         """Say what a restore does, and do it if that is wanted."""
-        from ..postgres.kept_backups import moment_of
+        from ..postgres.backup import moment_of
 
         self._app.messages.choice(
             "Restore Database",

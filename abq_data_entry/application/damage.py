@@ -37,7 +37,7 @@ class Damage:
         )
 
     def _offer_backup(self, error: BaseException, kept: KeptBackups, newest: Path | None) -> None:
-        from ..postgres.kept_backups import moment_of
+        from ..postgres.backup import moment_of
 
         found = f"There is no backup in {kept.folder}."
         offers: list[tuple[str, Callable[[], object] | None]] = []

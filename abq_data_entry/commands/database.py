@@ -131,7 +131,7 @@ def login_of_environment() -> dict[str, str]:
 
 
 def _is_running() -> bool:
-    from ..postgres.pidfile import running
+    from ..postgres.cluster import running
 
     return running(folders.data_folder() / "postgres" / "cluster") is not None
 

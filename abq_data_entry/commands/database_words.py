@@ -60,7 +60,7 @@ def _add(words: Words, name: str, run: object, text: str) -> argparse.ArgumentPa
 def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
     """Print the connection string; the embedded server is started for it and left to its watcher."""
     from .. import postgres
-    from ..postgres.releases import installed_version
+    from ..postgres.programs import installed_version
     from .database import configured_endpoint, logged_in, prepare_tables, read_settings, start_embedded
 
     settings = read_settings()
@@ -80,7 +80,7 @@ def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
 
 def _tell_version(endpoint: dict[str, str], installed: tuple[int, int] | None) -> None:
     from ..models import SQLModel
-    from ..postgres.releases import age_of
+    from ..postgres.programs import age_of
 
     model = SQLModel.at(endpoint)
     try:

@@ -181,7 +181,7 @@ def _context(mode: str, root: str) -> ssl.SSLContext:
 
 
 def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[Connection]:
-    from ..postgres.releases import age_of, installed_version
+    from ..postgres.programs import age_of, installed_version
 
     def connect() -> Result[Connection]:
         start = time.monotonic()

@@ -1,17 +1,12 @@
 """Where the database is: a server by settings, or our own embedded PostgreSQL (start, attach, stop)."""
 
-from .backup import dump, restore
-from .endpoints import configured, dsn, notifying, reading
-from .errors import Cancelled, Damaged, PostgresError
-from .kept_backups import KeptBackups, backups_of, rotation_of, way_back
-from .moving import Moved, move
-from .ours import refuse_foreign_file
-from .pooler import past_pooler
+from .backup import KeptBackups, backups_of, dump, restore, rotation_of, way_back
+from .connections import configured, dsn, notifying, past_pooler, reading
+from .dumps import refuse_foreign_file
+from .errors import Cancelled, Damaged, Part, PostgresError
+from .moving import Moved, move, replace_cluster, upgrade
 from .programs import binaries
-from .replacing import replace_cluster
 from .server import EmbeddedServer, start
-from .upgrading import upgrade
-from .watching import Part
 
 __all__ = [
     "Cancelled",

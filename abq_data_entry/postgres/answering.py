@@ -6,7 +6,7 @@ See `waits`. This one imports psycopg2, so it is imported where it is needed.
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg2
@@ -14,7 +14,6 @@ from psycopg2.extensions import connection as _Connection
 from psycopg2.extensions import cursor as _Cursor
 
 from .. import waits
-from .connections import connect
 from .errors import NoAnswer
 
 
@@ -59,15 +58,6 @@ class Cursor(_Cursor):
         assert isinstance(self.connection, Connection)
         with self.connection.answering():
             super().execute(*statement)
-
-
-def one_server(endpoint: Mapping[str, str]) -> dict[str, str]:
-    """The endpoint of that one of its servers that takes the connection now, with its address.
-
-    Raises PostgresError when none does.
-    """
-    with closing(connect(endpoint)) as connection:
-        return waits.at(endpoint, waits.place_of(connection))
 
 
 @contextmanager

@@ -1,17 +1,21 @@
-"""The data directory: made once by initdb, and never made again over something that is there."""
+"""The data directory: made once by initdb, told when it is damaged, and which process serves it."""
 
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from .account import arguments_for
-from .damage import refuse_incomplete, version_of
-from .errors import PostgresError, reason_in, system_errors_told
-from .home import ROLE, Home, write_private
+from .errors import Damaged, PostgresError, reason_in, system_errors_told
+from .home import ROLE, Home, arguments_for, write_private
 from .programs import major_version, program
+
+# The data directory: made once by initdb, and never made again over something that is there.
 
 PUT_ASIDE = "cluster.put-aside-"
 _BUILT_IN = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # PostgreSQL 17 and later
@@ -148,3 +152,168 @@ def _to_disk(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+# A cluster whose files are damaged is told as that, and left as it is: never repaired, never made again.
+
+
+# What the server says when it can't start (messages of xlogrecovery.c, controldata_utils.c, miscinit.c, smgr and md).
+_DAMAGE = re.compile(
+    r"PANIC|could not (?:locate|open|read|access|stat|seek|map)|invalid (?:data in|page|primary|secondary|checkpoint)"
+    r"|incorrect checksum|checksum verification failed|files are incompatible|is not a (?:valid )?(?:data|database)"
+    r"|is missing|does not exist|unexpected|corrupt|bogus|requested timeline"
+)
+_NOT_OURS = re.compile(r"has wrong ownership|has invalid permissions|Permission denied|group or world access")
+_BY_SETTINGS = re.compile(
+    r"configuration file|invalid value for parameter|unrecognized configuration|pg_hba|pg_ident"
+)
+_ELSEWHERE = re.compile(r"No space left|Read-only file system|shared memory|Address already in use|lock file")
+SERVER_KILLED = "FATAL:  the server was ended from outside while it was starting"
+"""What the server can't say itself."""
+# Said at a start after a recovery that was interrupted, which is no damage.
+_INTERRUPTED = re.compile(r"^.*probably means that some data is corrupted.*$", re.MULTILINE)
+_NEEDED = ("global/pg_control", "base", "pg_wal")
+
+
+def version_of(home: Home) -> str:
+    """The major version that the cluster says it is of. Raises Damaged when it says none."""
+    try:
+        made_by = (home.cluster / "PG_VERSION").read_text(encoding="ascii").strip()
+    except PermissionError as error:
+        raise _not_ours(home, str(error)) from error
+    except FileNotFoundError as error:
+        raise _damaged(home, "it has no file PG_VERSION", str(error)) from error
+    except (OSError, ValueError) as error:
+        raise _damaged(home, "its file PG_VERSION can't be read", str(error)) from error
+    if not re.fullmatch(r"\d+(\.\d+)?", made_by):
+        raise _damaged(home, "its file PG_VERSION is empty or makes no sense")
+    return made_by
+
+
+def refuse_incomplete(home: Home) -> None:
+    """Raise Damaged when what every cluster has isn't there."""
+    for name in _NEEDED:
+        if not (home.cluster / name).exists():
+            raise _damaged(home, f"{name} is missing")
+
+
+def start_failure(home: Home, said: str) -> PostgresError:
+    """Why the server didn't start, by what it said: damage, somebody else's files, or another reason."""
+    if _NOT_OURS.search(said):
+        return _not_ours(home, said)
+    if _DAMAGE.search(_INTERRUPTED.sub("", said)) and not _BY_SETTINGS.search(said) and not _ELSEWHERE.search(said):
+        return _damaged(home, f"the server doesn't start with it ({reason_in(said).rstrip('.')})", said)
+    return PostgresError(f"The database server in {home.folder} didn't start: {reason_in(said)}", said)
+
+
+def _damaged(home: Home, reason: str, detail: str = "") -> Damaged:
+    return Damaged(f"The database in {home.cluster} is damaged: {reason}. Nothing was changed.", detail)
+
+
+def _not_ours(home: Home, detail: str) -> PostgresError:
+    return PostgresError(
+        f"The files of the database in {home.cluster} don't belong to the user {home.account.name}, or others may read"
+        f" them. Nothing was changed. Give them back: chown -R {home.account.name} and chmod -R go= for that folder.",
+        detail,
+    )
+
+
+# Which process is this cluster's server, if any. A pid file alone proves nothing: the pid may be another's by now.
+
+
+@dataclass(frozen=True)
+class Postmaster:
+    """What `postmaster.pid` says of a running server."""
+
+    pid: int
+    socket_folder: str
+    port: str
+    status: str  # "" until it owns its memory, then "starting", "ready", "stopping"
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes connections."""
+        return self.status == "ready"
+
+    @property
+    def reachable(self) -> bool:
+        """Whether its socket is still there; a cleaner of temporary folders may have taken it."""
+        return not self.socket_folder or self.socket.exists()
+
+    @property
+    def socket(self) -> Path:
+        """The path of its unix socket."""
+        return Path(self.socket_folder, f".s.PGSQL.{self.port}")
+
+
+def running(cluster: Path) -> Postmaster | None:
+    """The server of this cluster, if its process lives."""
+    found = read_pid_file(cluster)
+    return found if found and _is_server(found, cluster) else None
+
+
+def read_pid_file(cluster: Path) -> Postmaster | None:
+    """What the pid file says, be it true or stale."""
+    try:
+        lines = (cluster / "postmaster.pid").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines += [""] * 8  # a server that is just starting hasn't written them all
+        return Postmaster(int(lines[0]), lines[4], lines[3], lines[7].strip())
+    except (OSError, ValueError):
+        return None
+
+
+def _is_server(found: Postmaster, cluster: Path) -> bool:
+    if sys.platform == "win32":
+        return _answers(found)
+    process = Path("/proc", str(found.pid))
+    if not Path("/proc/self").exists():
+        return _shown_by_ps(found, cluster)
+    try:
+        words = (process / "cmdline").read_bytes().split(b"\0")  # empty for a zombie
+        if Path(os.fsdecode(words[0])).name != "postgres" or process.stat().st_uid not in (0, cluster.stat().st_uid):
+            return False
+        return _works_in(process, cluster, otherwise=os.fsencode(cluster) in words)
+    except OSError:
+        return False
+
+
+def _works_in(process: Path, cluster: Path, otherwise: bool) -> bool:
+    # PostgreSQL's processes stay in the data directory. A container's root may not look: then the -D must do.
+    try:
+        return (process / "cwd").samefile(cluster)
+    except PermissionError:
+        return otherwise
+
+
+def orphans(cluster: Path) -> list[int]:
+    """The pids of all processes of this cluster's server, also of one whose main process was killed. Linux only."""
+    found, owner = [], cluster.stat().st_uid
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            title = os.fsdecode((process / "cmdline").read_bytes().split(b"\0")[0])
+            ours = title.startswith("postgres: ") or Path(title).name == "postgres"
+            if ours and process.stat().st_uid == owner and (process / "cwd").samefile(cluster):
+                found.append(int(process.name))
+    return found
+
+
+def _shown_by_ps(found: Postmaster, cluster: Path) -> bool:
+    command = ["ps", "-ww", "-o", "command=", "-p", str(found.pid)]
+    try:
+        shown = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+    except OSError:
+        shown = ""
+    # In a bare chroot without /proc not even ps can tell.
+    return "postgres" in shown and str(cluster) in shown if shown else _answers(found)
+
+
+def _answers(found: Postmaster) -> bool:
+    try:
+        if not found.socket_folder:
+            socket.create_connection(("127.0.0.1", int(found.port or 0)), timeout=2).close()
+        else:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(str(found.socket))
+    except (OSError, ValueError):
+        return False
+    return True

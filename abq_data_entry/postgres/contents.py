@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from .connections import connect
-from .errors import PostgresError
-from .watching import UNWATCHED, Watching, cancellable, refuse_cancelled
+from .errors import UNWATCHED, PostgresError, Watching, cancellable, refuse_cancelled
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -1,5 +1,8 @@
-"""Growing up: everything in one database goes to an empty one on a server, checked row by row."""
+"""Everything in one database goes to another place: a new cluster, a new version of PostgreSQL, a server."""
 
+import datetime
+import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -7,15 +10,156 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import client_programs
-from .connections import connect, cursor_at
+from ..retrying import BUSY, Retries
+from . import dumps
+from .cluster import PUT_ASIDE, version_of
+from .connections import connect, cursor_at, in_use
 from .contents import Contents, contents_of, difference, differing_row, snapshot, tables_of
-from .errors import PostgresError
-from .loading import fill
-from .watching import UNWATCHED, Part, Watching
+from .dumps import fill
+from .errors import UNWATCHED, Part, PostgresError, Watching, system_errors_told
+from .home import Home, home_in, locked
+from .programs import binaries, major_version, with_version
+from .server import EmbeddedServer, start, stop_server
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
+
+
+# Another cluster in the place of the embedded one: made whole beside it first; the old one is kept.
+
+_WORKSHOP = "new-database"
+_REMOVING = 5.0  # seconds
+
+
+def replace_cluster(data_folder: Path, fill: Callable[[EmbeddedServer], None]) -> Path:
+    """Put a new cluster, which `fill` fills, in the place of the present one; where that is kept.
+
+    Until the new one is whole the present one stays as it is, running or not. Whatever interrupts this, it can be
+    repeated; the old one is never lost. Raises PostgresError, and what `fill` raises.
+    """
+    home = home_in(data_folder)
+    workshop = data_folder.absolute() / _WORKSHOP
+    with locked(home.folder / "replacing.lock"):
+        _clear(workshop)
+        new = _workshop(workshop, home)
+        try:
+            server = start(workshop, idle_seconds=600.0, over_tcp=home.passfile.exists())
+            try:
+                fill(server)
+            finally:
+                server.stop()
+            return _exchange(home, new)
+        finally:
+            _clear(workshop)
+
+
+def _workshop(workshop: Path, home: Home) -> Path:
+    """The folder of the new server, which belongs to the user that the present one does."""
+    folder = workshop / home.folder.name
+    with system_errors_told("The folder for the new database", workshop):
+        folder.mkdir(mode=0o700, parents=True)
+        home.account.own(folder)
+    return folder
+
+
+def _exchange(home: Home, new: Path) -> Path:
+    moment = datetime.datetime.now().strftime("%Y-%m-%dT%H%M%S")
+    aside = home.folder / f"{PUT_ASIDE}{moment}"
+    with locked(home.lock), system_errors_told("The database folder", home.folder):
+        stop_server(home)
+        if os.path.lexists(home.cluster):
+            home.cluster.rename(aside)
+        # From here to the last line there is no cluster: a start in between is refused as long as one is kept aside.
+        if (new / home.passfile.name).exists():
+            (new / home.passfile.name).replace(home.passfile)
+        (new / home.cluster.name).rename(home.cluster)
+    return aside
+
+
+def _clear(workshop: Path) -> None:
+    """Remove what was left of an earlier attempt, after its server has ended."""
+    if not workshop.exists():
+        return
+    left = home_in(workshop)
+    with locked(left.lock):
+        stop_server(left)
+    with locked(left.watcher_lock):  # nothing of it comes back once it is removed
+        pass
+    until = time.monotonic() + _REMOVING
+    retries = Retries(BUSY)
+    shutil.rmtree(workshop, ignore_errors=True)
+    while workshop.exists() and time.monotonic() < until:  # a process of its server wrote a last file
+        time.sleep(retries.failed())
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+# A new major version of PostgreSQL: everything in the old cluster goes into a new one, and the old one is kept.
+
+_DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND datname NOT IN ('template1', 'postgres')"
+_IDLE_SECONDS = 600.0
+
+
+def upgrade(data_folder: Path, old_programs: Path | None = None) -> Path | None:
+    """Bring the embedded database to the major version of the present programs; where the old one is kept.
+
+    `None`: it is of that version already. The old cluster is only read, by programs of its own version: those in the
+    folder `old_programs`, else the machine's. All rows are compared before the new cluster takes its place. Raises
+    PostgresError when these programs are missing, and when anything fails; then nothing was changed.
+    """
+    home = home_in(data_folder)
+    if not home.cluster.exists():
+        raise PostgresError(f"There is no embedded database in {home.folder}.")
+    made_by = version_of(home)
+    if made_by == str(major_version(binaries())):
+        return None
+    programs = old_programs or with_version(made_by)
+    if programs is None or str(major_version(programs)) != made_by:
+        where = "on this machine" if programs is None else f"in {programs}"
+        raise PostgresError(
+            f"The database in {home.cluster} was made by PostgreSQL {made_by}, whose programs aren't {where}. Nothing "
+            f"was changed. Install them (on Debian and Ubuntu: postgresql-{made_by}), or name their folder: --programs."
+        )
+    return replace_cluster(data_folder, lambda new: _carry_over(data_folder, programs, new))
+
+
+def _carry_over(data_folder: Path, programs: Path, new: EmbeddedServer) -> None:
+    old = start(data_folder, idle_seconds=_IDLE_SECONDS, programs=programs)
+    try:
+        if in_use(old.endpoint("postgres"), besides=1):
+            raise PostgresError("Others use the database on this computer. Close every window and try again.")
+        with tempfile.TemporaryDirectory(prefix="abq-upgrade-") as folder:  # 0700
+            _carry_roles(old, new, Path(folder, "roles.sql"))
+            with cursor_at(old.endpoint("postgres")) as cursor:
+                cursor.execute(_DATABASES)
+                names = [str(name) for (name,) in cursor.fetchall()]
+            for number, name in enumerate(names):
+                new.create_database(name)
+                _carry_database(old.endpoint(name), new.endpoint(name), Path(folder, f"{number}.dump"))
+    finally:
+        old.stop()
+
+
+def _carry_roles(old: EmbeddedServer, new: EmbeddedServer, file: Path) -> None:
+    failure = "The roles were not carried over, and nothing was changed"
+    dumps.run("pg_dumpall", old.endpoint("postgres"), ["--roles-only", f"--file={file}"], failure)
+    # Without an end at the first error: the role that owns everything is there already.
+    arguments = ["--no-psqlrc", "--quiet", f"--file={file}"]
+    dumps.run("psql", new.endpoint("postgres"), arguments, failure)
+
+
+def _carry_database(old: dict[str, str], new: dict[str, str], file: Path) -> None:
+    failure = "The old database could not be read, and nothing was changed"
+    dumps.run("pg_dump", old, ["--format=custom", f"--file={file}"], failure)
+    fill(new, file)
+    with snapshot(old) as one, snapshot(new) as other:
+        wrong = difference(contents_of(one), contents_of(other))
+    if wrong:
+        raise PostgresError(f"Nothing was changed: in the new database {wrong}.")
+    with cursor_at(new) as cursor:
+        cursor.execute("VACUUM (ANALYZE)")  # a dump holds no statistics
+
+
+# Growing up: everything in one database goes to an empty one on a server, checked row by row.
 
 _Tables = dict[str, Contents]
 _OTHERS = (
@@ -102,8 +246,8 @@ def _holds_anything(target: Mapping[str, str]) -> bool:
 def _copy(source: Mapping[str, str], target: Mapping[str, str], watching: Watching) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="abq-move-") as folder:  # 0700
         file = Path(folder, "everything.dump")
-        arguments = ["--format=custom", client_programs.NO_LARGE_OBJECTS, f"--file={file}"]
-        client_programs.run("pg_dump", source, arguments, "Nothing was moved", watching)
+        arguments = ["--format=custom", dumps.NO_LARGE_OBJECTS, f"--file={file}"]
+        dumps.run("pg_dump", source, arguments, "Nothing was moved", watching)
         watching.report(20, 100)
         return fill(target, file, watching)
 

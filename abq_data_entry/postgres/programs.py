@@ -1,11 +1,15 @@
 """Where PostgreSQL's programs are, which version they have, and the environment they run in."""
 
+from __future__ import annotations
+
+import datetime
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from .errors import PostgresError
 
@@ -167,3 +171,139 @@ def environment(folder: Path) -> dict[str, str]:
     if libraries.is_dir() and not Path("/proc/self").exists():
         kept["LD_LIBRARY_PATH"] = str(libraries)  # in a bare chroot the wheel's programs don't find them by themselves
     return {**kept, "LC_ALL": "C"}
+
+
+# How old a version of PostgreSQL is, and whether there is a newer one that only brings fixes.
+#
+# The server says which version it is and not of when: the days stand here. Source: PostgreSQL's announcements,
+# https://www.postgresql.org/support/versioning/ and https://www.postgresql.org/docs/release/, up to August 2026. What
+# came later is told as newer than what is known here. Whoever moves the package's pin adds it.
+
+_OLD = datetime.timedelta(days=365)
+# A day, and the minor version of each major version that came out then.
+_ROUNDS = """
+2021-11-11: 14.1 13.5
+2022-02-10: 14.2 13.6
+2022-05-12: 14.3 13.7
+2022-06-16: 14.4
+2022-08-11: 14.5 13.8
+2022-10-13: 15.0
+2022-11-10: 15.1 14.6 13.9
+2023-02-09: 15.2 14.7 13.10
+2023-05-11: 15.3 14.8 13.11
+2023-08-10: 15.4 14.9 13.12
+2023-09-14: 16.0
+2023-11-09: 16.1 15.5 14.10 13.13
+2024-02-08: 16.2 15.6 14.11 13.14
+2024-05-09: 16.3 15.7 14.12 13.15
+2024-08-08: 16.4 15.8 14.13 13.16
+2024-09-26: 17.0
+2024-11-14: 17.1 16.5 15.9 14.14 13.17
+2024-11-21: 17.2 16.6 15.10 14.15 13.18
+2025-02-13: 17.3 16.7 15.11 14.16 13.19
+2025-02-20: 17.4 16.8 15.12 14.17 13.20
+2025-05-08: 17.5 16.9 15.13 14.18 13.21
+2025-08-14: 17.6 16.10 15.14 14.19 13.22
+2025-09-25: 18.0
+2025-11-13: 18.1 17.7 16.11 15.15 14.20 13.23
+2026-02-12: 18.2 17.8 16.12 15.16 14.21
+2026-02-26: 18.3 17.9 16.13 15.17 14.22
+2026-05-14: 18.4 17.10 16.14 15.18 14.23
+2026-08-13: 18.6 17.11 16.15 15.19 14.24
+"""
+# The last day of each major version.
+_ENDS = {13: "2025-11-13", 14: "2026-11-12", 15: "2027-11-11", 16: "2028-11-09", 17: "2029-11-08", 18: "2030-11-14"}
+
+Version = tuple[int, int]
+
+
+class Age(NamedTuple):
+    """What is known of a server's version.
+
+    `text`: the version and its age, such as `18.6 of 13 August 2026, 3 months old`; `hint`: what to do about it, in
+    sentences, empty where nothing has to be done.
+    """
+
+    text: str
+    hint: str
+
+
+def age_of(said: str, today: datetime.date, installed: Version | None = None) -> Age:
+    """The age of the version that a server says of itself (`18.6`, `15.18 (Debian 15.18-0+deb12u1)`).
+
+    `installed` is the version of the programs that the embedded server is started with, where it is one.
+    """
+    version = _version(said)
+    if version is None:
+        return Age(f"{said}, whose age isn't known", "")
+    known, newest = _KNOWN.get(version), max((each for each in _KNOWN if each[0] == version[0]), default=None)
+    hints = []
+    if installed is not None and installed[0] == version[0] and installed > version:
+        hints.append(f"{_shown(installed)} is installed: close all windows, and the next start has it.")
+    elif newest is not None and newest > version:
+        hints.append(f"{_shown(newest)}, which brings fixes only, is out since {_day(_KNOWN[newest])}: install it.")
+    elif known is not None and today - known > _OLD:
+        hints.append("That is more than a year: fixes come four times a year. Look for a newer one.")
+    if version[0] in _ENDS and today > datetime.date.fromisoformat(_ENDS[version[0]]):
+        end = _day(datetime.date.fromisoformat(_ENDS[version[0]]))
+        hints.append(f"PostgreSQL {version[0]} gets no security fixes any more since {end}: go on to a newer one.")
+    return Age(_told(said, version, known, newest, today), " ".join(hints))
+
+
+def installed_version() -> Version | None:
+    """The version of the programs that an embedded server is started with; None where there are none."""
+    try:
+        return exact_version(binaries())
+    except PostgresError:
+        return None
+
+
+def _told(
+    said: str, version: Version, known: datetime.date | None, newest: Version | None, today: datetime.date
+) -> str:
+    if known is not None:
+        return f"{said} of {_day(known)}, {_ago(today - known)}"
+    if newest is not None and version > newest:
+        return f"{said}, newer than {_shown(newest)} of {_day(_KNOWN[newest])}, the last one known here"
+    return f"{said}, whose age isn't known"
+
+
+def _ago(span: datetime.timedelta) -> str:
+    months = span.days * 12 // 365
+    if months < 1:
+        return "less than a month old"
+    if months < 24:
+        return f"{months} month{'s' if months > 1 else ''} old"
+    return f"{span.days // 365} years old"
+
+
+def _version(said: str) -> Version | None:
+    found = re.match(r"(\d+)\.(\d+)(?![\w.])", said)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _shown(version: Version) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+def _day(date: datetime.date) -> str:
+    return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
+
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+
+
+def _known() -> dict[Version, datetime.date]:
+    found = {}
+    for line in _ROUNDS.split("\n"):
+        day, _, versions = line.partition(": ")
+        for each in versions.split():
+            major, _, minor = each.partition(".")
+            found[int(major), int(minor)] = datetime.date.fromisoformat(day)
+    return found
+
+
+_KNOWN = _known()

@@ -14,12 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..retrying import WATCHER, Retries
-from .account import account_for
+from .cluster import Postmaster, running
 from .connections import WATCHER_NAME, connect, endpoint_of, in_use, others, sessions
 from .errors import PostgresError
-from .home import Home, locked_where_it_is
-from .pidfile import Postmaster, running
-from .process import shorten, stop_server
+from .home import Home, account_for, locked_where_it_is
+from .server import shorten, stop_server
 
 _PREDECESSOR = 15.0  # seconds that the watcher of the server before may need to end
 

@@ -23,7 +23,7 @@ from abq_data_entry.__main__ import main
 from abq_data_entry.commands import waits_told
 from abq_data_entry.models import SQLModel
 from abq_data_entry.postgres.home import home_in, locked
-from abq_data_entry.postgres.process import stop_server
+from abq_data_entry.postgres.server import stop_server
 from tests.fixtures.window import write_settings
 from tests.models.records import DATE, record
 

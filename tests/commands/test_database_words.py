@@ -13,7 +13,7 @@ import pytest
 from abq_data_entry import postgres
 from abq_data_entry.__main__ import main
 from abq_data_entry.models import SQLModel
-from abq_data_entry.postgres.pidfile import running
+from abq_data_entry.postgres.cluster import running
 from abq_data_entry.postgres.programs import program
 from tests.commands.conftest import Outcome, outcome_of, start_process
 from tests.fixtures.window import write_settings

@@ -12,7 +12,7 @@ import pytest
 
 from abq_data_entry import logfile
 from abq_data_entry.models import SQLModel
-from abq_data_entry.postgres.pidfile import running
+from abq_data_entry.postgres.cluster import running
 from tests.commands.conftest import DAY, Outcome, at_terminal, outcome_of, start_process
 from tests.fixtures.servers import BundledServer
 from tests.models.records import record

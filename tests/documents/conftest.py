@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.postgres.account import account_for
-from abq_data_entry.postgres.home import home_in, locked, write_private
-from abq_data_entry.postgres.process import stop_server
+from abq_data_entry.postgres.home import account_for, home_in, locked, write_private
+from abq_data_entry.postgres.server import stop_server
 from tests import programs
 from tests.fixtures.cluster import Node, free_ports, own
 from tests.network.certificates import authority

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.postgres import account as accounts
-from abq_data_entry.postgres.account import account_for, arguments_for
+from abq_data_entry.postgres import home as accounts
+from abq_data_entry.postgres.cluster import running
 from abq_data_entry.postgres.connections import cursor_at
-from abq_data_entry.postgres.pidfile import running
+from abq_data_entry.postgres.home import account_for, arguments_for
 
 from .processes import CHECKOUT, ROOT, output, spawn
 

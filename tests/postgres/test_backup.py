@@ -11,12 +11,11 @@ import psycopg2
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.postgres import EmbeddedServer, backup, client_programs, programs
+from abq_data_entry.postgres import EmbeddedServer, backup, dumps, programs
 from abq_data_entry.postgres.connections import connect, cursor_at
 from abq_data_entry.postgres.contents import contents_of, difference, differing_row, snapshot
-from abq_data_entry.postgres.errors import Cancelled
-from abq_data_entry.postgres.loading import fill
-from abq_data_entry.postgres.watching import cancellable
+from abq_data_entry.postgres.dumps import fill
+from abq_data_entry.postgres.errors import Cancelled, cancellable
 from tests import programs as server_programs
 from tests.postgres.tables import OURS
 
@@ -328,7 +327,7 @@ def test_password_isnt_an_argument(endpoint: dict[str, str], tmp_path: Path, mon
     program = tmp_path / "pg_dump"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$0.arguments"\nprintf %s "$PGPASSWORD" >"$0.password"\n')
     program.chmod(0o700)
-    monkeypatch.setattr(client_programs, "tools", lambda name, on_a_network: [program])
+    monkeypatch.setattr(dumps, "tools", lambda name, on_a_network: [program])
     postgres.dump({**endpoint, "password": "geheim"}, tmp_path / "dump")
     assert "geheim" not in (tmp_path / "pg_dump.arguments").read_text()
     assert (tmp_path / "pg_dump.password").read_text() == "geheim"

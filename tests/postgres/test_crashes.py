@@ -12,8 +12,8 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.postgres import EmbeddedServer
+from abq_data_entry.postgres.cluster import orphans, running
 from abq_data_entry.postgres.connections import connect, cursor_at
-from abq_data_entry.postgres.pidfile import orphans, running
 
 from .processes import alive, spawn, wait_until
 

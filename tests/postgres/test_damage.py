@@ -12,8 +12,8 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.postgres import EmbeddedServer
+from abq_data_entry.postgres.cluster import running
 from abq_data_entry.postgres.connections import cursor_at
-from abq_data_entry.postgres.pidfile import running
 from tests.postgres.tables import OURS
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0

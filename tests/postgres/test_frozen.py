@@ -14,10 +14,9 @@ import pytest
 from abq_data_entry import postgres, waits
 from abq_data_entry.models import ServerUnreachable, schema
 from abq_data_entry.models.connections import Connections
-from abq_data_entry.postgres import EmbeddedServer, backup, contents, loading
+from abq_data_entry.postgres import EmbeddedServer, backup, contents, dumps
 from abq_data_entry.postgres.connections import cursor_at
-from abq_data_entry.postgres.errors import Cancelled, NoAnswer
-from abq_data_entry.postgres.watching import cancellable
+from abq_data_entry.postgres.errors import Cancelled, NoAnswer, cancellable
 from tests.fixtures.cluster import DATABASE, Node, frozen
 from tests.postgres.tables import OURS
 
@@ -127,7 +126,7 @@ def test_pg_restore_is_given_up_and_the_database_stays(single: Node, tmp_path: P
 
     def restore() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            real = loading.fill
+            real = dumps.fill
 
             def fill(fresh: dict[str, str], *rest: object) -> list[str]:
                 with cursor_at(fresh) as cursor:

@@ -13,9 +13,9 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.postgres import EmbeddedServer, KeptBackups, backup
+from abq_data_entry.postgres.backup import Rotation, moment_of, superfluous
 from abq_data_entry.postgres.connections import cursor_at
 from abq_data_entry.postgres.errors import Cancelled
-from abq_data_entry.postgres.kept_backups import Rotation, moment_of, superfluous
 from tests.postgres.tables import OURS
 
 from .processes import spawn, wait_until

