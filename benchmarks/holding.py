@@ -6,7 +6,7 @@ import datetime
 import sys
 import time
 
-from abq_data_entry.application import idle_connections
+from abq_data_entry.application import connection
 from abq_data_entry.constants import FieldNames as F
 from benchmarks import table
 from benchmarks.driver import Driver
@@ -28,15 +28,15 @@ def measure(options: Options) -> list[table.Row]:
         return [table.not_measured("holding", "the servers of the benchmarks run on Linux only")]
     with single_server() as node, logged_in(options, node) as driver:
         at_work = _at_work(driver, node)
-        idle_connections.IDLE_SECONDS, usual = _IDLE_SECONDS, idle_connections.IDLE_SECONDS
-        looks, idle_connections.LOOK_MS = idle_connections.LOOK_MS, _LOOK_MS
+        connection.IDLE_SECONDS, usual = _IDLE_SECONDS, connection.IDLE_SECONDS
+        looks, connection.LOOK_MS = connection.LOOK_MS, _LOOK_MS
         try:
             driver.app.idle_connections.look()
             shown = _settled(driver, node)
             driver.app.presence._typed_at = -1000.0  # ten minutes after the last key nobody is shown here any more
             alone = _settled(driver, node)
         finally:
-            idle_connections.IDLE_SECONDS, idle_connections.LOOK_MS = usual, looks
+            connection.IDLE_SECONDS, connection.LOOK_MS = usual, looks
     carried = f"windows that max_connections = {MAX_CONNECTIONS} carries"
     left = MAX_CONNECTIONS - RESERVED
     minutes = f"{usual / 60:.0f} minutes"

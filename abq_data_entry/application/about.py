@@ -15,13 +15,20 @@ from ..views import Dialog
 from ..views.dialogs import line_width
 
 if TYPE_CHECKING:
-    from .window import Application
+    import tkinter as tk
+
+    from ..jobs import Jobs
+    from ..models import SQLModel
+    from .messages import Messages, Say
 
 
-def environment_text(application: Application, installed: tuple[int, int] | None = None) -> str:
+def environment_text(
+    window: tk.Misc, model: SQLModel | None, is_own: bool, installed: tuple[int, int] | None = None
+) -> str:
     """Version and environment in lines of "name: value"; no secrets, no addresses of servers.
 
-    `installed`: the version of the PostgreSQL that an embedded database is started with.
+    `model`: the open database; `is_own`: it is the one on this computer; `installed`: the version of the PostgreSQL
+    that such a one is started with.
     """
     from .. import folders
 
@@ -30,12 +37,12 @@ def environment_text(application: Application, installed: tuple[int, int] | None
         for name, value in (
             ("ABQ Data Entry", version()),
             ("Python", sys.version.split()[0]),
-            ("Tcl/Tk", application.tk.call("info", "patchlevel")),
+            ("Tcl/Tk", window.tk.call("info", "patchlevel")),
             ("System", f"{platform.system()} {platform.release()} {platform.machine()}"),
-            ("Windowing system", application.tk.call("tk", "windowingsystem")),
-            ("Screen", f"{application.winfo_screenwidth()}×{application.winfo_screenheight()}"),
-            ("Database", "embedded" if not application.settings["db_host"].get() else "server"),
-            ("PostgreSQL", _server_version(application, installed)),
+            ("Windowing system", window.tk.call("tk", "windowingsystem")),
+            ("Screen", f"{window.winfo_screenwidth()}×{window.winfo_screenheight()}"),
+            ("Database", "embedded" if is_own else "server"),
+            ("PostgreSQL", _server_version(model, installed)),
             ("Settings", folders.config_folder()),
             ("Data", folders.data_folder()),
             ("Log", folders.log_folder()),
@@ -43,43 +50,42 @@ def environment_text(application: Application, installed: tuple[int, int] | None
     )
 
 
-def _server_version(application: Application, installed: tuple[int, int] | None) -> str:
+def _server_version(model: SQLModel | None, installed: tuple[int, int] | None) -> str:
     """The exact version of the server and its age, as the latest connection was told; nothing is asked for it."""
     from ..postgres.programs import age_of
 
-    said = application.data_model.opened.server if application.data_model is not None else ""
+    said = model.opened.server if model is not None else ""
     if not said:
         return "not connected"
     age = age_of(said, datetime.date.today(), installed)
     return f"{age.text}. {age.hint}" if age.hint else age.text
 
 
-def show_about(application: Application) -> None:
+def show_about(
+    window: tk.Misc, jobs: Jobs, messages: Messages, say: Say, model: SQLModel | None, is_own: bool
+) -> None:
     """The About dialog, once it is known which PostgreSQL an embedded database would be started with."""
     from ..postgres.programs import installed_version
 
     def show(installed: tuple[int, int] | None = None) -> None:
-        _show(application, environment_text(application, installed))
+        text = environment_text(window, model, is_own, installed)
 
-    if application.settings["db_host"].get():
-        show()
+        def copy() -> None:
+            window.clipboard_clear()
+            window.clipboard_append(text)
+            say("Version and environment copied")
+
+        messages.choice(
+            "About ABQ Data Entry",
+            "ABQ Data Entry",
+            f"Record a plant laboratory's readings: fast, right and never lost.\n\n{text}",
+            (("Copy", copy), ("Close", None)),
+        )
+
+    if is_own:
+        jobs.submit(ANY, installed_version, done=show, failed=lambda _error: show())
     else:
-        application.jobs.submit(ANY, installed_version, done=show, failed=lambda _error: show())
-
-
-def _show(application: Application, text: str) -> None:
-
-    def copy() -> None:
-        application.clipboard_clear()
-        application.clipboard_append(text)
-        application.status.set("Version and environment copied")
-
-    application.messages.choice(
-        "About ABQ Data Entry",
-        "ABQ Data Entry",
-        f"Record a plant laboratory's readings: fast, right and never lost.\n\n{text}",
-        (("Copy", copy), ("Close", None)),
-    )
+        show()
 
 
 class KeysDialog(Dialog):
@@ -101,9 +107,9 @@ class KeysDialog(Dialog):
             self.bind(key, lambda _event, number=number, what=what: room.inside.yview_scroll(number, what))  # type: ignore[misc]
 
 
-def show_keys(application: Application) -> None:
+def show_keys(window: tk.Misc, messages: Messages) -> None:
     """The overview of keys."""
     title = "Keyboard Shortcuts"
-    application.messages.open(
-        title, title, "", "Show", lambda: KeysDialog(application, title, title, "", (("Close", None),)), lambda: None
+    messages.open(
+        title, title, "", "Show", lambda: KeysDialog(window, title, title, "", (("Close", None),)), lambda: None
     )

@@ -10,31 +10,36 @@ from ..views.side_window import brought_up
 from .messages import reason_of
 
 if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..jobs import Jobs
     from ..models import SQLModel
-    from .window import Application
+    from .messages import Say
 
 
-def show_administration(application: Application) -> AdministrationWindow | None:
-    """Show the window, or bring the one that is open to the front."""
-    shown = brought_up(application, AdministrationWindow)
+def show_administration(
+    parent: tk.Misc, model: SQLModel | None, jobs: Jobs, say: Say, show_choices: Callable[[Any], object]
+) -> AdministrationWindow | None:
+    """Show the window, or bring the one that is open to the front. ``show_choices(choices)``: the lists are these now.
+    """
+    shown = brought_up(parent, AdministrationWindow)
     if shown is not None:
         shown.entries["number"].focus_set()
         return shown
-    model = application.data_model
     if model is None:
-        application.status.set("The database isn't open yet")
+        say("The database isn't open yet")
         return None
 
     def run(part: str, work: Callable[[], str]) -> None:
         def done(result: tuple[str, Places, Any]) -> None:
             said, places, choices = result
             window.show_places(places, part, said)
-            application.show_choices(choices)
+            show_choices(choices)
 
         def failed(error: BaseException) -> None:
             window.show_error(part, reason_of(error).replace("\n\n", " "))
 
-        application.jobs.submit("database", lambda: (work(), *_places(model)), done=done, failed=failed)
+        jobs.submit("database", lambda: (work(), *_places(model)), done=done, failed=failed)
 
     def add_technician(number: int, name: str) -> None:
         run("technician", lambda: _told(model.add_technician(number, name), f"{name} added as {number}."))
@@ -58,7 +63,7 @@ def show_administration(application: Application) -> AdministrationWindow | None
     callbacks = AdministrationCallbacks(
         lambda: run("technician", lambda: ""), add_technician, add_lab, save_plot, rename, retire, remove
     )
-    window = AdministrationWindow(application, callbacks)
+    window = AdministrationWindow(parent, callbacks)
     return window
 
 

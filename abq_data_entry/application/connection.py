@@ -1,4 +1,4 @@
-"""Come to a working database: our own embedded server, or the configured one after a login."""
+"""Come to a working database: our own embedded server, or the configured one after a login; close what is idle."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from ..jobs import ANY
 from ..views import LoginDialog
 
 if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..jobs import Job, Jobs
     from ..models import DatabaseDamaged, SQLModel
-    from .window import Application
+    from ..postgres import EmbeddedServer
+    from .messages import Messages, Say
+    from .preferences import Settings
+    from .state import State
 
 log = logging.getLogger(__name__)
+
 LOGIN = "Log in to the database"
 STARTING_MS = 4000  # so long the database on this computer may take to open before that is told
 PATIENCE = 3.0  # seconds that a server is waited for which takes no connection yet, before the window goes on without
@@ -26,16 +34,39 @@ class NoAnswer(Exception):
     """The database took a request and never answered it."""
 
 
+class ConnectionCallbacks(NamedTuple):
+    """``connected(model, choices)``: the database is open. ``away(error, by_itself)``: it isn't, and is looked for in
+    the background, or on request only. ``none_here(text, retry)``: there is none to look for, and ``text`` says why.
+    ``show_in_list(text, retry)`` says in the list why nothing is listed. ``refresh_check()``: what is known of the
+    form's check may be something else now. ``somebody_else()``: another person logs in. ``damaged(error)``: our own
+    one can't be read. ``retry()``: look for it now."""
+
+    connected: Callable[[SQLModel, Any], object]
+    away: Callable[[BaseException, bool], object]
+    none_here: Callable[[str, Callable[[], object]], object]
+    show_in_list: Callable[[str, Callable[[], object] | None], object]
+    refresh_check: Callable[[], object]
+    somebody_else: Callable[[], object]
+    damaged: Callable[[BaseException], object]
+    retry: Callable[[], object]
+
+
 class Connection:
-    """Connects in the background and says in the status bar how it goes.
+    """Connects in the background and says in the status line how it goes. On the Tk thread, but for what says so."""
 
-    ``connected(model, choices)`` is called on the Tk thread once the database answers.
-    """
-
-    def __init__(self, application: Application, connected: Callable[[SQLModel, Any], object]) -> None:
-        self._app = application
-        self._connected = connected
-        self._server: Any = None
+    def __init__(
+        self,
+        window: tk.Misc,
+        state: State,
+        jobs: Jobs,
+        messages: Messages,
+        say: Say,
+        settings: Settings,
+        callbacks: ConnectionCallbacks,
+    ) -> None:
+        self._window, self._state, self._jobs, self._messages, self._say = window, state, jobs, messages, say
+        self._settings, self._callbacks = settings, callbacks
+        self._server: EmbeddedServer | None = None
         self._starting = threading.Lock()
         self._login: tuple[str, str] | None = None
         self._timer = ""
@@ -67,16 +98,16 @@ class Connection:
         """The name of the database that the settings lead to, as the journal knows it."""
         from ..journal import database_name
 
-        return database_name(self._settings())
+        return database_name(self._texts())
 
     @property
     def may_attempt(self) -> bool:
         """Whether there is all that a connection needs: a configured server needs a login."""
-        return not self._settings()["db_host"] or self._login is not None
+        return not self._texts()["db_host"] or self._login is not None
 
     def attempt(self) -> tuple[SQLModel, Any]:
         """Look whether the database is back; returns what ``connected`` takes. Runs on a worker thread."""
-        model = self._app.data_model
+        model = self._state.model
         if model is not None:
             return model, self.lasting(model.choices)
         settings = self._values
@@ -87,32 +118,31 @@ class Connection:
 
     def connect(self) -> None:
         """Start or attach to the embedded server; where ``db_host`` is set, ask for a login first."""
-        settings = self._values = self._settings()
-        self._app.shared.opening = True
+        settings = self._values = self._texts()
+        self._state.opening = True
         if settings["db_host"]:
-            refused = self._app.reconnecting.error if self._app.reconnecting.refused else None
-            self._ask(settings, str(refused or ""), self._person)
+            refused = str(self._state.away_error) if self._state.login_refused else ""
+            self._ask_login(settings, refused, self._person)
         else:
-            self._app.status.set("Opening the database…")
-            self._timer = self._app.after(STARTING_MS, self._say_starting)
-            self._app.jobs.submit(
+            self._say("Opening the database…")
+            self._timer = self._window.after(STARTING_MS, self._say_starting)
+            self._jobs.submit(
                 "database", self._open_embedded, settings["db_name"], done=self._opened, failed=self._embedded_failed
             )
 
     def end(self) -> None:
         """The window closes."""
         if self._timer:
-            self._app.after_cancel(self._timer)
+            self._window.after_cancel(self._timer)
             self._timer = ""
 
     def _say_starting(self) -> None:
         """It recovers from a crash, or is made: meanwhile the form works with the last known copy."""
         self._timer = ""
         told = "The database on this computer is just starting, after a crash perhaps, and takes nobody in yet"
-        self._app.reconnecting.lost(NoAnswer(f"{told}."), by_itself=False)  # it is being opened all the time
-        self._app.status.set(f"{told}. {_KEPT}")
-        self._app.record_list.page.show_message(f"{told}.")
-        self._app.offline.show_choices()
+        self._callbacks.away(NoAnswer(f"{told}."), False)  # it is being opened all the time
+        self._say(f"{told}. {_KEPT}")
+        self._callbacks.show_in_list(f"{told}.", None)
 
     def lasting(self, work: Callable[[], Result]) -> Result:
         """Run ``work`` on a worker thread; where our own server has gone, start it again and run it once more.
@@ -132,6 +162,18 @@ class Connection:
             with self._starting:
                 self._server.ensure_running()
             return work()
+
+    def ask(
+        self,
+        work: Callable[[SQLModel], Result],
+        done: Callable[[Result], object],
+        failed: Callable[[BaseException], object],
+        lane: str = "records",
+    ) -> Job:
+        """Have ``work(model)`` done by the open database in the background, and its result or error told here."""
+        model = self._state.model
+        assert model is not None
+        return self._jobs.submit(lane, lambda: self.lasting(lambda: work(model)), done=done, failed=failed)
 
     def endpoint(self) -> dict[str, str]:
         """Where the database is that is open, with the login that was asked for. Runs on a worker thread."""
@@ -153,8 +195,8 @@ class Connection:
 
     def close(self) -> None:
         """Leave the database; the last one out stops the embedded server. Runs on a worker thread."""
-        if self._app.data_model is not None:
-            self._app.data_model.close()
+        if self._state.model is not None:
+            self._state.model.close()
         if self._server is not None:
             self._server.stop_if_unused()
 
@@ -166,63 +208,62 @@ class Connection:
         backups = postgres.backups_of(self._values, folders.data_folder())
         return open_database(endpoint, lambda: server.create_database(database), backups.before_migration(endpoint))
 
-    def _settings(self) -> dict[str, str]:
-        return {name: str(variable.get()) for name, variable in self._app.settings.items()}
+    def _texts(self) -> dict[str, str]:
+        return {name: str(value) for name, value in self._settings.values().items()}
 
     def _opened(self, result: tuple[SQLModel, Any]) -> None:
         self.end()
-        self._app.shared.opening = False
-        self._connected(*result)
+        self._state.opening = False
+        self._callbacks.connected(*result)
 
     def _embedded_failed(self, error: BaseException) -> None:
         log.error("the embedded database couldn't be opened", exc_info=error)
         self.end()
-        self._app.shared.opening = False
-        self._app.status.set("The database couldn't be opened. What you save is kept on this computer until it is")
-        self._app.connection_lost(f"The database on this computer couldn't be opened.\n{error}", self.connect)
-        self._app.reconnecting.lost(error, by_itself=False)
-        self._app.offline.show_choices()
+        self._state.opening = False
+        self._say("The database couldn't be opened. What you save is kept on this computer until it is")
+        self._callbacks.none_here(f"The database on this computer couldn't be opened.\n{error}", self.connect)
+        self._callbacks.away(error, False)
         from .. import postgres
 
         if isinstance(error, postgres.Damaged):
-            self._app.tools.damage.tell(error)
+            self._callbacks.damaged(error)
 
-    def _ask(
+    def _ask_login(
         self,
         settings: Mapping[str, str],
         error: str = "",
         username: str = "",
         without: Callable[[], object] | None = None,
     ) -> None:
-        self._app.status.set(LOGIN)
+        self._say(LOGIN)
         title = f"Log in to the database {settings['db_name']} on {settings['db_host']}"
 
         def answered(result: tuple[str, str] | None) -> None:
             self._log_in(settings, result)
 
-        self._app.messages.open(
+        self._messages.open(
             LOGIN,
             title,
             error,
             "Log In…",
-            lambda: LoginDialog(self._app, title, error, username, answered, without=without),
+            lambda: LoginDialog(self._window, title, error, username, answered, without=without),
             lambda: answered(None),
         )
 
     def _log_in(self, settings: Mapping[str, str], result: tuple[str, str] | None) -> None:
         if result is None:
-            self._app.shared.opening = False
-            self._app.checks.refresh()
-            self._app.status.set("Not logged in: records can't be saved")
-            self._app.connection_lost("Not logged in", self.connect)
+            self._state.opening = False
+            self._callbacks.refresh_check()
+            self._say("Not logged in: records can't be saved")
+            self._callbacks.none_here("Not logged in", self.connect)
             return
         self._use(result)
         username, password = result
         if username != self._person:
-            self._app.form.forget_person()
+            self._callbacks.somebody_else()
         self._person = username
-        self._app.status.set("Logging in…")
-        self._app.jobs.submit(
+        self._say("Logging in…")
+        self._jobs.submit(
             "database",
             _open_configured,
             settings,
@@ -242,23 +283,21 @@ class Connection:
         self._use(None)
         unreachable = isinstance(error, ServerUnreachable)
         without = (lambda: self._work_without(error, login)) if unreachable else None
-        self._ask(settings, str(error), login[0], without)
+        self._ask_login(settings, str(error), login[0], without)
 
     def _use(self, login: tuple[str, str] | None) -> None:
         self._login = login
-        self._app.shared.username = login[0] if login is not None else ""
+        self._state.username = login[0] if login is not None else ""
 
     def _work_without(self, error: BaseException, login: tuple[str, str], told: str = "") -> None:
         """Go on with the last known copy; the login is kept in memory for when the server answers."""
         self._use(login)
-        self._app.shared.opening = False
-        self._app.status.set(f"{told} {_KEPT}" if told else
+        self._state.opening = False
+        self._say(f"{told} {_KEPT}" if told else
             "Working without the database: what you save is kept on this computer until it is back")
-        retry = self._app.messages.command(self._app.retry_database)
-        self._app.record_list.show_problem(told or "The database is away: no records to list.", retry)
-        self._app.reconnecting.lost(error)
-        self._app.offline.show_choices()
-        self._app.checks.refresh()
+        self._callbacks.show_in_list(told or "The database is away: no records to list.", self._callbacks.retry)
+        self._callbacks.away(error, True)
+        self._callbacks.refresh_check()
 
 
 def _open_configured(
@@ -298,3 +337,38 @@ def open_database(
         model.connect()
     schema.prepare(endpoint, before_migration)
     return model, model.choices()
+
+
+IDLE_SECONDS = 180.0
+LOOK_MS = 60_000
+
+
+class IdleConnections:
+    """Looks once a minute. Each connection is opened again when it is needed. On the Tk thread.
+
+    Those to our own server stay: it ends when nobody is connected to it any more.
+    """
+
+    def __init__(self, window: tk.Misc, state: State, jobs: Jobs, settings: Settings) -> None:
+        self._window, self._state, self._jobs, self._settings = window, state, jobs, settings
+        self._timer = window.after(LOOK_MS, self.look)
+
+    def end(self) -> None:
+        """The window closes."""
+        self._window.after_cancel(self._timer)
+
+    def look(self) -> None:
+        """Close what wasn't used for long, and look again later."""
+        self._timer = self._window.after(LOOK_MS, self.look)
+        model = self._state.reachable
+        if model is not None and not self._settings.is_own_database:
+            self._jobs.submit(ANY, model.close_idle, IDLE_SECONDS, done=_closed_idle, failed=_idle_not_closed)
+
+
+def _closed_idle(number: int) -> None:
+    if number:
+        log.info("closed %d connections that were not used", number)
+
+
+def _idle_not_closed(error: BaseException) -> None:
+    log.info("idle connections couldn't be closed: %s", type(error).__name__)

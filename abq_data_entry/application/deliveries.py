@@ -37,7 +37,7 @@ class Deliveries:
         self._running = running
         self._timers: dict[tuple[str, str], str] = {}
         self._offered = False
-        self.logins = Logins(application)
+        self.logins = Logins(application, application.jobs, application.messages)
         self.attempts: dict[str, Running] = {}
         """What is being sent, by identifier; written by worker threads."""
 

@@ -11,8 +11,8 @@ from .. import fields
 from ..constants import FieldNames as F
 from . import reconnecting
 from .connection import NoAnswer
-from .database_changes import UPDATE
 from .messages import reason_of
+from .which_database import UPDATE
 
 if TYPE_CHECKING:
     from ..views.conflict import ConflictDialog

@@ -35,12 +35,12 @@ class ExtractDays:
 
     def begin(self) -> None:
         """The database is open: look now, and from now on."""
-        from .callbacks import menu_command
-
         app = self._app
 
         def export(date: datetime.date) -> object:
-            return app.waiting.agree(lambda: menu_command("export", "export_day", app, date), date)
+            from .export import export_day
+
+            return app.waiting.agree(lambda: export_day(app, date), date)
 
         self._app.status_bar.extracts.offer(
             (

@@ -1,18 +1,14 @@
-"""All keys of the window, and what Tk's own keys of text fields are on a desktop of today."""
+"""All keys of the window: of commands, plots, fonts and the number pad, and Tk's own as a desktop of today has them."""
 
 from __future__ import annotations
 
 import tkinter as tk
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from tkinter import ttk
 
-from ..mainmenu import bind_keys
-from .font_keys import bind_font_keys
-from .latin_keys import LatinKeys
-from .number_pad import NumberPad
-from .plot_keys import PlotKeys
-
-if TYPE_CHECKING:
-    from .window import Application
+from ..mainmenu import FONT_SIZES, bind_keys
+from ..widgets.focus import focused_widget
+from .latin_keys import SHIFT, LatinKeys, bound, key_of_place
 
 _NOT_EMACS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # Tk on X11 has the keys of Emacs for these.
@@ -22,25 +18,245 @@ _NOT_EMACS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # Q lies where Hebrew keyboards have /.
     ("<<SelectAll>>", ("<Control-Key-slash>",)),
 )
-_USUAL: tuple[tuple[str, tuple[str, ...]], ...] = (
+_USUAL_EVENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("<<Redo>>", ("<Control-Key-y>", "<Control-Lock-Key-Y>", "<Control-Shift-Key-Z>")),
     ("<<SelectAll>>", ("<Control-Key-a>", "<Control-Lock-Key-A>")),
 )
 
 
-def bind_all_keys(application: Application) -> None:
-    """Bind the keys of commands, plots, fonts and of the number pad, on every keyboard layout."""
-    mac = application.tk.call("tk", "windowingsystem") == "aqua"
-    bind_keys(application, application.callbacks, mac)
+def bind_all_keys(
+    window: tk.Tk,
+    callbacks: Mapping[str, Callable[..., object]],
+    go_to_plot: Callable[[int], object],
+    editors: Iterable[tk.Misc],
+) -> None:
+    """Bind the keys of commands, plots, fonts and of the number pad, on every keyboard layout.
+
+    ``editors`` are those of the form's fields in which the pad's Page Up and Page Down go to another record.
+    """
+    mac = window.tk.call("tk", "windowingsystem") == "aqua"
+    bind_keys(window, callbacks, mac)
     if not mac:
         for event, keys in _NOT_EMACS:
-            application.event_delete(event, *keys)
-        for event, keys in _USUAL:
-            application.event_add(event, *keys)
-    LatinKeys(application)
-    modifier = "Command" if mac else "Control"
-    go_to_plot = application.messages.command(application.navigation.go_to_plot)
-    PlotKeys(application, go_to_plot, modifier, application.callbacks["usual_text"])
-    bind_font_keys(application, application.callbacks)
-    editors = [each.editor for each in application.form.inputs.values() if not isinstance(each.editor, tk.Text)]
-    NumberPad(application, editors, application.callbacks)
+            window.event_delete(event, *keys)
+        for event, keys in _USUAL_EVENTS:
+            window.event_add(event, *keys)
+    LatinKeys(window)
+    PlotKeys(window, go_to_plot, "Command" if mac else "Control", callbacks["usual_text"])
+    bind_font_keys(window, callbacks)
+    NumberPad(window, editors, callbacks)
+
+
+class PlotKeys:
+    """Collects digits while the modifier is held; two digits go at once, one when the modifier is released.
+
+    A 0 that isn't the second digit calls ``zero()``.
+    """
+
+    def __init__(
+        self,
+        window: tk.Misc,
+        go_to: Callable[[int], object],
+        modifier: str = "Control",
+        zero: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._go_to, self._zero = go_to, zero
+        self._digits = ""
+        for digit in "0123456789":
+            window.bind(f"<{modifier}-Key-{digit}>", lambda _event, digit=digit: self._typed(digit))  # type: ignore[misc]
+            window.bind(f"<{modifier}-KP_{digit}>", lambda _event, digit=digit: self._typed(digit))  # type: ignore[misc]
+        keys = ("Meta_L", "Meta_R") if modifier == "Command" else ("Control_L", "Control_R")
+        for key in keys:
+            window.bind(f"<KeyRelease-{key}>", lambda _event: self._go())
+
+    def _typed(self, digit: str) -> str:
+        if digit == "0" and not self._digits:
+            self._zero()
+            return "break"
+        self._digits += digit
+        # 1 and 2 may begin a number of two digits; every other digit is a plot by itself.
+        if len(self._digits) == 2 or digit not in "12":
+            self._go()
+        return "break"
+
+    def _go(self) -> None:
+        digits, self._digits = self._digits, ""
+        if digits:
+            self._go_to(int(digits))
+
+
+MAIN_KEYS = {
+    "KP_Enter": "Return",
+    "KP_Left": "Left",
+    "KP_Right": "Right",
+    "KP_Up": "Up",
+    "KP_Down": "Down",
+    "KP_Home": "Home",
+    "KP_End": "End",
+    "KP_Prior": "Prior",
+    "KP_Next": "Next",
+    "KP_Insert": "Insert",
+    "KP_Delete": "Delete",
+}
+MOVES = {"Divide": "previous_record", "Multiply": "next_record"}
+_SIGNS = {"Divide": "slash", "Multiply": "asterisk"}
+_PAGES = {"KP_Prior": "previous_record", "KP_Next": "next_record"}
+
+
+class NumberPad:
+    """Binds the keys of the pad for all windows of ``window``.
+
+    ``fields`` are the editors of the form in which the pad's Page Up and Page Down go to another record.
+    """
+
+    def __init__(
+        self, window: tk.Misc, fields: Iterable[tk.Misc], callbacks: Mapping[str, Callable[..., object]]
+    ) -> None:
+        self._window = window
+        for kind in ("Entry", "TEntry", "TCombobox", "TSpinbox", "Text"):
+            # Else the class would insert the sign that X has for this key.
+            window.bind_class(kind, "<KP_Delete>", "# nothing")
+        for key in MAIN_KEYS:
+            window.bind_all(f"<{key}>", self._as_main_key, add=True)
+        # Windows and macOS have no names of their own for these keys of the pad.
+        named = window.tk.call("tk", "windowingsystem") == "x11"
+        modifier = "Command" if window.tk.call("tk", "windowingsystem") == "aqua" else "Control"
+        for key, callback in MOVES.items():
+            for sign in (f"KP_{key}", *([] if named else [_SIGNS[key]])):
+                window.bind(f"<{modifier}-{sign}>", _calling(callbacks[callback]))
+        for field in fields:
+            for key, callback in _PAGES.items():
+                field.bind(f"<{key}>", _calling(callbacks[callback]))
+
+    def _as_main_key(self, event: tk.Event) -> str | None:
+        widget = event.widget
+        if not hasattr(widget, "bindtags"):  # made by Tk itself, and unknown to tkinter
+            return None
+        if any(bound(self._window, tag, f"<{event.keysym}>") for tag in widget.bindtags() if tag != "all"):
+            return None
+        widget.event_generate(f"<{MAIN_KEYS[str(event.keysym)]}>", state=int(event.state))
+        return "break"
+
+
+def _calling(callback: Callable[..., object]) -> Callable[[tk.Event], str]:
+    def call(_event: tk.Event) -> str:
+        callback()
+        return "break"
+
+    return call
+
+
+LARGER, SMALLER, USUAL = "larger_text", "smaller_text", "usual_text"
+# On French keyboards − lies on the 6, where Ctrl goes to plot 6, and the key that has − elsewhere has a bracket.
+_KEYS = {LARGER: ("plus", "equal", "KP_Add"), SMALLER: ("minus", "KP_Subtract", "parenright")}
+
+
+class FontKeys:
+    """Changes the setting ``size`` (points) in the steps of the Options menu; ``tell(sentence)`` says to what."""
+
+    def __init__(self, size: tk.Variable, usual: int, tell: Callable[[str], object]) -> None:
+        self._size, self._usual, self._tell = size, usual, tell
+        self.callbacks: dict[str, Callable[[], object]] = {
+            LARGER: lambda: self._set(min((each for each in FONT_SIZES if each > self._points), default=self._points)),
+            SMALLER: lambda: self._set(max((each for each in FONT_SIZES if each < self._points), default=self._points)),
+            USUAL: lambda: self._set(self._usual),
+        }
+
+    @property
+    def _points(self) -> int:
+        return int(self._size.get())
+
+    def _set(self, points: int) -> None:
+        if points != self._points:
+            self._size.set(points)
+        self._tell(f"Font size: {points} points")
+
+
+def bind_font_keys(window: tk.Misc, callbacks: Mapping[str, Callable[..., object]]) -> None:
+    """Bind + and − in ``window``; the 0 belongs to the numbers of plots."""
+    system = str(window.tk.call("tk", "windowingsystem"))
+    modifier = "Command" if system == "aqua" else "Control"
+
+    def pressed(event: tk.Event, callback: str) -> str | None:
+        shift = bool(int(event.state) & SHIFT)
+        in_number_row = key_of_place(system, int(event.keycode)).isdecimal()
+        if (event.keysym == "parenright") if shift else in_number_row:
+            return None
+        callbacks[callback]()
+        return "break"
+
+    for callback, keys in _KEYS.items():
+        for key in keys:
+            window.bind(f"<{modifier}-{key}>", lambda event, callback=callback: pressed(event, callback))  # type: ignore[misc]
+
+
+def put_off_input_methods(window: tk.Tk) -> bool:
+    """Leave them out for now, before there is any widget. Tells whether :func:`resume_input_methods` is wanted."""
+    if window.tk.call("tk", "windowingsystem") != "x11" or not window.tk.call("tk", "useinputmethods"):
+        return False
+    window.tk.call("tk", "useinputmethods", False)
+    return True
+
+
+def resume_input_methods(window: tk.Tk) -> None:
+    """From now on each widget gets its context with its next event; the one that has the focus has it at once."""
+    window.tk.call("tk", "useinputmethods", True)
+    focused = focused_widget(window)
+    if focused is not None:
+        # Only a widget that the focus comes to hears of its context; nothing of ours is to happen a second time.
+        tags = focused.bindtags()
+        focused.bindtags(("no-binding",))
+        focused.event_generate("<FocusIn>")
+        focused.bindtags(tags)
+
+
+_EDIT_EVENTS = {
+    "undo": "<<Undo>>",
+    "redo": "<<Redo>>",
+    "cut": "<<Cut>>",
+    "copy": "<<Copy>>",
+    "paste": "<<Paste>>",
+    "select_all": "<<SelectAll>>",
+}
+_CHANGING = ("undo", "redo", "cut", "paste")
+
+
+class EditCommands:
+    """What the Edit menu does in ``window`` and the windows beside it, by the names of the callbacks."""
+
+    def __init__(self, window: tk.Misc) -> None:
+        self._window = window
+        self.callbacks: dict[str, Callable[[], object]] = {
+            name: lambda event=event: self._perform(event)  # type: ignore[misc]
+            for name, event in _EDIT_EVENTS.items()
+        }
+
+    def offered(self) -> set[str]:
+        """The callbacks that the focused widget knows: a closed field can only be copied from."""
+        target = self._target()
+        if target is None:
+            return set()
+        tags = target.bindtags()
+        known = {name for name, event in _EDIT_EVENTS.items() if any(bound(target, tag, event) for tag in tags)}
+        return known.difference(_CHANGING) if _is_closed(target) else known
+
+    def _perform(self, event: str) -> None:
+        target = self._target()
+        if target is not None:
+            target.event_generate(event)
+
+    def _target(self) -> tk.Misc | None:
+        path = str(self._window.tk.call("focus"))
+        if not path or self._window.tk.call("winfo", "class", path) == "Menu":
+            # An open menu has the focus, and gives it back when it closes.
+            path = str(self._window.tk.globalgetvar("::tk::Priv(focus)"))
+        try:
+            return self._window.nametowidget(path) if path else None
+        except KeyError:  # made by Tk itself, such as the list of a combobox
+            return None
+
+
+def _is_closed(widget: tk.Misc) -> bool:
+    if isinstance(widget, ttk.Entry):
+        return bool(widget.instate(["disabled"]) or widget.instate(["readonly"]))
+    return isinstance(widget, tk.Text) and str(widget.cget("state")) == "disabled"

@@ -12,8 +12,6 @@ import sys
 import tkinter as tk
 import unicodedata
 
-from .bindings import bound
-
 SHIFT, ALT_X11, ALT_WINDOWS, GROUP = 0x1, 0x8, 0x20000, 0x6000
 # Rows of keys by their first X11 key code. It counts places on the keyboard; on Windows it is the sign itself.
 _X11_ROWS = ((10, "1234567890"), (24, "qwertyuiop"), (38, "asdfghjkl"), (52, "zxcvbnm"))
@@ -139,3 +137,12 @@ def _modifiers(sequence: str) -> tuple[frozenset[str], str]:
     """The modifiers of a sequence in no order, and its key."""
     *modifiers, key = sequence.strip("<>").split("-") if not sequence.startswith("<<") else ("",)
     return frozenset(modifiers) - {"Key", "KeyPress"}, key
+
+
+def bound(window: tk.Misc, tag: str, sequence: str) -> str:
+    """The script that ``tag`` has for ``sequence``; empty where there is none, or one that does nothing.
+
+    Tk's own classes have scripts of a comment only, to keep more general ones from being run.
+    """
+    script = str(window.tk.call("bind", tag, sequence))
+    return script if any(line.strip()[:1] not in ("", "#") for line in script.splitlines()) else ""

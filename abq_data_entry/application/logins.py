@@ -7,13 +7,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..jobs import ANY
+from ..jobs import ANY, Jobs
 from ..network.destinations import KINDS, destination
 from ..views import LoginDialog, Remember
 
 if TYPE_CHECKING:
+    import tkinter as tk
+
     from ..outbox import Delivery
-    from .window import Application
+    from .messages import Messages
 
 Login = tuple[str, str]
 Values = Mapping[str, object]
@@ -33,8 +35,8 @@ class Logins:
     A *place* is where a login goes (`Destination.login_place`): if the settings lead to another, it is asked for anew.
     """
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    def __init__(self, window: tk.Misc, jobs: Jobs, messages: Messages) -> None:
+        self._window, self._jobs, self._messages = window, jobs, messages
         self._accepted: dict[str, Login] = {}
         self._refused: dict[str, str] = {}
         self._usernames: dict[str, str] = {}
@@ -62,7 +64,7 @@ class Logins:
         if self._keyring_silent:
             looked_up(Found(None, self._keyring_silent))
             return
-        self._app.jobs.submit(
+        self._jobs.submit(
             ANY, look_up, kind, username or self._usernames.get(place, ""), place, done=looked_up
         )
 
@@ -72,7 +74,7 @@ class Logins:
         self._accepted[place] = login
         self._refused.pop(place, None)
         if self._to_remember.pop(place, None) == login:
-            self._app.jobs.submit(ANY, remember, kind, login, place, done=self._tell)
+            self._jobs.submit(ANY, remember, kind, login, place, done=self._tell)
 
     def refused(self, kind: str, values: Values, reason: str) -> None:
         """The server didn't take the login: the next time it is asked for, with the reason."""
@@ -87,7 +89,7 @@ class Logins:
         for kept in (self._accepted, self._refused, self._usernames, self._to_remember):
             kept.clear()
         self._keyring_silent = ""
-        self._app.jobs.submit(ANY, forget, usernames, done=done)
+        self._jobs.submit(ANY, forget, usernames, done=done)
 
     def _ask(
         self, kind: str, place: str, username: str, found: Found, then: Callable[[Login | None], object]
@@ -102,7 +104,7 @@ class Logins:
                 if dialog is not None and dialog.remembers:
                     self._to_remember[place] = login
                 elif kept is not None:
-                    self._app.jobs.submit(ANY, forget_one, kind, kept[0], done=self._tell)
+                    self._jobs.submit(ANY, forget_one, kind, kept[0], done=self._tell)
             then(login)
 
         user = username or self._usernames.get(place, "") or (kept[0] if kept else found.username)
@@ -112,10 +114,10 @@ class Logins:
 
         def make() -> LoginDialog:
             nonlocal dialog
-            dialog = LoginDialog(self._app, title, refused, user, answered, box)
+            dialog = LoginDialog(self._window, title, refused, user, answered, box)
             return dialog
 
-        self._app.messages.open(title, title, refused, "Log In…", make, lambda: answered(None))
+        self._messages.open(title, title, refused, "Log In…", make, lambda: answered(None))
 
     def _note_silence(self, why_not: str) -> None:
         from ..keyring_store import SLOW
@@ -125,7 +127,7 @@ class Logins:
 
     def _tell(self, problem: str) -> None:
         if problem:
-            self._app.messages.note("Keyring", problem)
+            self._messages.note("Keyring", problem)
 
 
 # -- on worker threads ----------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Action = Callable[[], object]
 Buttons = Sequence[tuple[str, Action | None]]
+Say = Callable[[str], object]
+"""Shows a sentence in the status line."""
 Result = TypeVar("Result")
 
 # How many keys were typed when the present command was chosen; None: it isn't a command of anybody.

@@ -1,19 +1,26 @@
-"""Going to another record: by plot, by row of the list, or to a new one; what is half typed stays with its plot."""
+"""Going to another record: by plot, by row of the list, to a new one, or to a new day; what is half typed stays."""
 
 from __future__ import annotations
 
+import datetime
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
+from ..constants import FieldNames as F
+from ..views.check_panel import DayOffer
 from .messages import reason_of
 
 if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..views import DataRecordForm
+    from .messages import Say
+    from .state import State
     from .window import Application
 
 log = logging.getLogger(__name__)
-
 
 class Navigation:
     """Moves between records; what is half typed is kept as a draft of its plot, and found there again."""
@@ -192,3 +199,65 @@ class Navigation:
             return
         self._not_opened(key, "The record couldn't be opened")
         self._app.messages.failure("Open Record", "The record couldn't be opened.", reason_of(error))
+
+
+NEW_DAY_LOOK_MS = 10_000
+
+
+class NewDay:
+    """Looks at the clock every few seconds: a timer until midnight would be late after the computer has slept."""
+
+    def __init__(
+        self,
+        window: tk.Misc,
+        state: State,
+        form: DataRecordForm,
+        say: Say,
+        leave_form: Callable[[Callable[[], object]], object],
+        begun: Callable[[datetime.date], object],
+    ) -> None:
+        """``leave_form(then)`` keeps what is half typed; ``begun(today)`` is called at midnight."""
+        self._window, self._state, self._form, self._say = window, state, form, say
+        self._leave_form, self._begun = leave_form, begun
+        self._day: datetime.date = state.today()
+        self._kept: tuple[str, datetime.date] | None = None
+        self._timer = window.after(NEW_DAY_LOOK_MS, self.look)
+
+    def look(self) -> None:
+        """Go on to the new day if there is one."""
+        self._timer = self._window.after(NEW_DAY_LOOK_MS, self.look)
+        self.follow()
+
+    def end(self) -> None:
+        """The window closes."""
+        self._window.after_cancel(self._timer)
+
+    def follow(self) -> None:
+        """List, name of the extract and an idle form follow the day; a check that was begun keeps its date."""
+        today = self._state.today()
+        began, self._day = today != self._day, today
+        form = self._form
+        date = form.inputs[F.DATE].text
+        follows = form.begin_day()
+        if began:
+            self._begun(today)
+        if follows or self._kept == (date, today):
+            form.offer_day(None)
+            return
+        if began:
+            self._say(f"A new day has begun: {today}. The form stays on {date}")
+        form.offer_day(DayOffer(date, today.isoformat(), self._go_on, lambda: self._stay(date, today)))
+
+    def _go_on(self) -> None:
+        self._leave_form(self._begin)
+
+    def _begin(self) -> None:
+        if self._form.begin_day(leave_check=True):
+            self._form.offer_day(None)
+            self._form.focus_first_empty()
+
+    def _stay(self, date: str, today: datetime.date) -> None:
+        """The check is finished first: nothing is offered any more until the next day."""
+        self._kept = date, today
+        self._form.offer_day(None)
+        self._form.focus_first_empty()

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..network.destinations import KINDS
+from .messages import Say
 
 if TYPE_CHECKING:
+    from ..jobs import Jobs
     from ..models import SQLModel
-    from .window import Application
+    from .state import State
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +34,15 @@ _UPLOADS = tuple(f"upload_to_corporate_{kind}" for kind in KINDS)
 
 
 class Permissions:
-    """What is denied: the sentence that says so, by the name of the callback."""
+    """What is denied: the sentence that says so, by the name of the callback. ``changed()``: that is another now."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    def __init__(self, state: State, jobs: Jobs, say: Say, changed: Callable[[], object]) -> None:
+        self._state, self._jobs, self._say, self._changed = state, jobs, say, changed
         self.denied: Mapping[str, str] = {}
 
     def ask(self, model: SQLModel) -> None:
         """Ask the database what its login may do, then offer that."""
-        self._app.jobs.submit("records", model.rights, done=self.show, failed=_unknown)
+        self._jobs.submit("records", model.rights, done=self.show, failed=_unknown)
 
     def show(self, rights: Any) -> None:
         """Offer what `rights` (a `models.Rights`) allow."""
@@ -59,8 +61,8 @@ class Permissions:
             denied["restore"] = _NO_RESTORE
         self.denied = denied
         reason = READ_ONLY if not rights.may_enter else "" if rights.has_labs else NO_LABS
-        self._app.shared.read_only = reason
-        self._app.offer_commands()
+        self._state.read_only = reason
+        self._changed()
 
     def guarded(self, name: str, callback: Callable[..., object]) -> Callable[..., object]:
         """The callback, which says why instead while it is denied: a key works without the menu."""
@@ -73,7 +75,7 @@ class Permissions:
     def run(self, name: str, callback: Callable[..., object], *arguments: Any) -> object:
         """Call the callback of that name, or say why it is denied."""
         if name in self.denied:
-            self._app.status.set(self.denied[name])
+            self._say(self.denied[name])
             return None
         return callback(*arguments)
 

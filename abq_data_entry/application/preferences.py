@@ -1,19 +1,27 @@
-"""The settings as Tk variables: what the Options menu changes takes effect at once and is written down."""
+"""The settings as Tk variables, what this computer says of dates, and the offer of an entry in its menu of programs."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import tkinter as tk
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .. import themes
+from .. import folders, themes
+from ..constants import APPLICATION_NAME
+from ..fields.dates import writes_month_first
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..jobs import Jobs
     from ..models import SettingsModel
     from ..themes.desktop import DesktopPreference
-    from .window import Application
+    from .messages import Messages, Say
 
 log = logging.getLogger(__name__)
+
 SAVING = "Saving Settings"  # the subject of what is said when it fails
 LOOK = ("theme", "font size", "density", "font family")
 TYPING = ("sound", "implied decimals", "auto advance")
@@ -21,53 +29,158 @@ IN_WINDOW = (*LOOK, *TYPING, "autofill date", "autofill sheet data", "window geo
 _VARIABLES: dict[str, type[tk.Variable]] = {"bool": tk.BooleanVar, "int": tk.IntVar, "str": tk.StringVar}
 
 
-class Preferences:
-    """Holds the variables of the settings file's names; ``variables`` is what views and menus bind to."""
+class Settings:
+    """``variables`` are the Tk variables of the settings file's names, to which views and menus bind; ``model`` reads
+    and writes the file."""
 
-    def __init__(self, application: Application, model: SettingsModel) -> None:
-        self._app = application
-        self._model = model
-        self.desktop_is_dark = False
+    def __init__(self, window: tk.Misc, model: SettingsModel) -> None:
+        self.model = model
         self.variables: dict[str, tk.Variable] = {
-            name: _VARIABLES[str(each["type"])](application, each["value"]) for name, each in model.variables.items()
+            name: _VARIABLES[str(each["type"])](window, each["value"]) for name, each in model.variables.items()
         }
+
+    def values(self) -> dict[str, Any]:
+        """As they are now, for a worker thread."""
+        return {name: variable.get() for name, variable in self.variables.items()}
+
+    @property
+    def is_own_database(self) -> bool:
+        """Whether they lead to the database on this computer, which is our own."""
+        return not self.variables["db_host"].get()
+
+
+class Preferences:
+    """What the Options menu changes is written down; ``show_look()`` shows another look, ``suit_screen()`` gives the
+    first window another size: the screen is finer than was known."""
+
+    def __init__(
+        self,
+        window: tk.Tk,
+        settings: Settings,
+        jobs: Jobs,
+        messages: Messages,
+        show_look: Callable[[], object],
+        suit_screen: Callable[[], object],
+    ) -> None:
+        self._window, self._settings, self._jobs, self._messages = window, settings, jobs, messages
+        self._show_look, self._suit_screen = show_look, suit_screen
+        self.desktop_is_dark = False
         for name in IN_WINDOW:
-            self.variables[name].trace_add("write", lambda *_, name=name: self._changed(name))
+            settings.variables[name].trace_add("write", lambda *_, name=name: self._changed(name))
 
     def apply_look(self) -> themes.Look:
         """Apply theme, font size and density to the window."""
-        theme, size, density, family = (self.variables[name].get() for name in LOOK)
-        return themes.apply(self._app, str(theme), int(size), str(density), self.desktop_is_dark, str(family))
+        theme, size, density, family = (self._settings.variables[name].get() for name in LOOK)
+        return themes.apply(self._window, str(theme), int(size), str(density), self.desktop_is_dark, str(family))
 
     def ask_desktop(self) -> None:
         """Ask the desktop in the background whether it is dark, and how fine its screen is; then follow it."""
-        self._app.jobs.submit("files", _desktop_preference, done=self._desktop_answered)
+        self._jobs.submit("files", _desktop_preference, done=self.follow_desktop)
 
-    def _desktop_answered(self, preference: DesktopPreference) -> None:
-        scaling = float(self._app.tk.call("tk", "scaling"))
+    def follow_desktop(self, preference: DesktopPreference) -> None:
+        """The desktop has said how dark it is, and how fine its screen."""
+        scaling = float(self._window.tk.call("tk", "scaling"))
         # Tk 9 has asked the desktop itself, in more ways than we do: it isn't set right, or wrong, once more.
         told = None if themes.TK_9 else preference.dpi
         finer = told is not None and abs(told / 72 - scaling) > scaling * 0.1
         if finer and told is not None:
-            self._app.tk.call("tk", "scaling", told / 72)
+            self._window.tk.call("tk", "scaling", told / 72)
         if finer or preference.dark != self.desktop_is_dark:
             self.desktop_is_dark = preference.dark
-            self._app.show_look()
+            self._show_look()
         if finer:
-            self._app.suit_look()
+            self._suit_screen()
 
     def _changed(self, name: str) -> None:
-        self._model.set(name, self.variables[name].get())
-        self._app.jobs.submit("files", self._model.save, failed=self._save_failed)
+        self._settings.model.set(name, self._settings.variables[name].get())
+        self._jobs.submit("files", self._settings.model.save, failed=self._save_failed)
         if name in LOOK:
-            self._app.show_look()
+            self._show_look()
 
     def _save_failed(self, error: BaseException) -> None:
         log.warning("the settings couldn't be saved", exc_info=error)
-        self._app.messages.note(SAVING, "The settings couldn't be saved.", str(error))
+        self._messages.note(SAVING, "The settings couldn't be saved.", str(error))
 
 
 def _desktop_preference() -> DesktopPreference:
     from ..themes.desktop import desktop_preference  # on the worker: its imports would keep the window waiting
 
     return desktop_preference()
+
+
+_SAMPLE = (2026, 11, 26, 12, 0, 0, 3, 330, 0)
+
+
+@functools.cache
+def month_first() -> bool:
+    """Whether the month stands first in a date with slashes; found out once. Without a locale it doesn't."""
+    import locale  # with the first slash in a date: no start has to pay for it
+    import time
+
+    before = locale.setlocale(locale.LC_TIME)
+    try:
+        name = locale.setlocale(locale.LC_TIME, "")
+        return name.split(".")[0] not in ("C", "POSIX") and writes_month_first(time.strftime("%x", _SAMPLE))
+    except locale.Error:  # one that isn't installed
+        return False
+    finally:
+        locale.setlocale(locale.LC_TIME, before)
+
+
+_FILE = "desktop-entry-offered"
+_TITLE = "Menu of Programs"
+
+
+class DesktopEntry:
+    """Offers to make the entry, in the message bar. On the Tk thread."""
+
+    def __init__(self, jobs: Jobs, messages: Messages, say: Say) -> None:
+        self._jobs, self._messages, self._say = jobs, messages, say
+
+    def offer(self) -> None:
+        """Offer it to somebody who has none and was never asked. Not in folders of a trial: the entry opens the usual
+        ones."""
+        if folders.are_usual():
+            self._jobs.submit("files", _to_be_offered, done=self._tell, failed=_not_offered)
+
+    def _tell(self, to_be_offered: bool) -> None:
+        if not to_be_offered:
+            return
+        self._messages.choice(
+            _TITLE,
+            f"Put {APPLICATION_NAME} into this computer's menu of programs?",
+            "You can start it there with a click, like other programs. It concerns you only; "
+            "`abq-data-entry desktop remove` takes it out again. This is asked once.",
+            (("Put It There", self._make), ("No, Thanks", None)),
+        )
+
+    def _make(self) -> None:
+        self._jobs.submit("files", _made, done=self._say_made, failed=self._say_failed)
+
+    def _say_made(self, _paths: list[Path]) -> None:
+        self._say(f"{APPLICATION_NAME} is in the menu of programs")
+
+    def _say_failed(self, error: BaseException) -> None:
+        log.error("no entry in the menu of programs", exc_info=error)
+        self._messages.failure(_TITLE, "The entry could not be made", str(error), retry=self._make)
+
+
+def _to_be_offered() -> bool:
+    """Whether to offer it; from now on it was offered."""
+    from .. import shortcuts
+
+    mark = folders.data_folder(create=True) / _FILE
+    if mark.exists() or shortcuts.is_installed():
+        return False
+    mark.touch(mode=0o600)
+    return True
+
+
+def _not_offered(error: BaseException) -> None:
+    log.warning("whether the entry in the menu of programs was offered can't be noted: %s", error)
+
+
+def _made() -> list[Path]:
+    from .. import shortcuts
+
+    return shortcuts.install()

@@ -89,6 +89,13 @@ class State:
         return None if self.away else self.model
 
     @property
+    def login_refused(self) -> bool:
+        """Whether the database answers, but doesn't take the login any more."""
+        from ..models import LoginFailed
+
+        return self.away and isinstance(self.away_error, LoginFailed)
+
+    @property
     def person(self) -> str:
         """Who does it: the confirmed technician, else who is logged in; never a name that filled itself in."""
         return self.technician() or self.username or account()

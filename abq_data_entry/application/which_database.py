@@ -1,17 +1,25 @@
-"""Which database the window writes to: named in its title, never guessed; a change is asked about once."""
+"""Which database the window writes to, never guessed; and whether another, or a newer one, has come in its place."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import folders
-from ..constants import APPLICATION_NAME
+from ..constants import APPLICATION_NAME, SCHEMA_VERSION
 from ..widgets.message_bar import Message
+from .preferences import IN_WINDOW, SAVING
 
 if TYPE_CHECKING:
-    from .window import Application
+    import tkinter as tk
+
+    from ..jobs import Jobs
+    from ..models import SQLModel
+    from ..widgets import StatusBar
+    from ..widgets.message_bar import MessageBar
+    from .preferences import Settings
+    from .state import State
 
 log = logging.getLogger(__name__)
 
@@ -20,19 +28,37 @@ _KEY = "which database"
 _LARGEST = 4096  # characters
 
 
+class WhichDatabaseCallbacks(NamedTuple):
+    """`database()`: as the journal names the one of the settings; `refused(text, retry)`: none is opened, for that
+    reason; `begin()` opens it, and is called once."""
+
+    database: Callable[[], str]
+    refused: Callable[[str, Callable[[], object]], object]
+    begin: Callable[[], object]
+
+
 class WhichDatabase:
     """Lets the database be opened once it is sure which one is meant. On the Tk thread."""
 
-    def __init__(self, application: Application, begin: Callable[[], object]) -> None:
-        """`begin()` opens the database, and is called once."""
-        self._app = application
-        self._begin = begin
+    def __init__(
+        self,
+        window: tk.Tk,
+        state: State,
+        jobs: Jobs,
+        settings: Settings,
+        status_bar: StatusBar,
+        settled: Callable[[str], object],
+        callbacks: WhichDatabaseCallbacks,
+    ) -> None:
+        """`settled(subject)`: there is nothing to say about it any more."""
+        self._window, self._state, self._jobs, self._settings = window, state, jobs, settings
+        self._status_bar, self._settled, self._callbacks = status_bar, settled, callbacks
         self._begun = False
 
     @property
     def name(self) -> str:
         """The database that the settings lead to, for people: `abq on db1.lab.example`."""
-        settings = self._app.settings
+        settings = self._settings.variables
         hosts = [each.strip() for each in str(settings["db_host"].get()).split(",") if each.strip()]
         return f"{settings['db_name'].get()} on {' and '.join(hosts) if hosts else 'this computer'}"
 
@@ -40,11 +66,11 @@ class WhichDatabase:
         """Open the database that the settings lead to, if they say so without doubt and it is the one of last time."""
         if self._begun:
             return
-        if self._app.settings_model.doubts:
+        if self._settings.model.doubts:
             self._doubt()
         else:
-            self._app.title(f"{APPLICATION_NAME}: {self.name}")
-            self._app.jobs.submit("files", _last, done=self._compare, failed=lambda _error: self._compare(""))
+            self._window.title(f"{APPLICATION_NAME}: {self.name}")
+            self._jobs.submit("files", _last, done=self._compare, failed=lambda _error: self._compare(""))
 
     def is_settled(self) -> bool:
         """Whether the database may be opened; where not, it is looked again whether it may be."""
@@ -54,27 +80,25 @@ class WhichDatabase:
 
     def _doubt(self) -> None:
         text = "The settings leave a doubt which database is meant, so none was opened."
-        details = "\n".join(self._app.settings_model.doubts)
+        details = "\n".join(self._settings.model.doubts)
         log.error("no database is opened: %s", details)
         details = f"{details}\nPut the file right; it is left as it is."
         self._hold_back(text, details, (("Look Again", self._look_again),))
 
     def _look_again(self) -> None:
-        from .preferences import IN_WINDOW, SAVING
-
-        model = self._app.settings_model
+        model = self._settings.model
         model.load()
         for name, value in model.values().items():
             if name not in IN_WINDOW:
-                self._app.settings[name].set(value)
+                self._settings.variables[name].set(value)
         if not model.doubts:
-            self._app.messages.settled(SAVING)  # what was changed meanwhile couldn't be saved; now it can
+            self._settled(SAVING)  # what was changed meanwhile couldn't be saved; now it can
         self.look()
 
     def _compare(self, last: str) -> None:
         from ..journal import same_database
 
-        present = self._app.connection.database
+        present = self._callbacks.database()
         if self._begun:
             return
         if not last or same_database(last, present):
@@ -88,19 +112,19 @@ class WhichDatabase:
         )
 
     def _hold_back(self, text: str, detail: str, actions: tuple[tuple[str, Callable[[], object]], ...]) -> None:
-        self._app.shared.read_only = text
-        self._app.connection_lost(f"{text}\n{detail}", self.look)
-        self._app.status_bar.messages.tell(Message(_KEY, text, detail, actions, lasting=True))
+        self._state.read_only = text
+        self._callbacks.refused(f"{text}\n{detail}", self.look)
+        self._status_bar.messages.tell(Message(_KEY, text, detail, actions, lasting=True))
 
     def _open(self) -> None:
         if self._begun:
             return
         self._begun = True
-        self._app.status_bar.messages.settle(_KEY)
-        self._app.status_bar.show_connection("")
-        self._app.shared.read_only = ""
-        self._app.jobs.submit("files", _remember, self._app.connection.database, failed=_not_remembered)
-        self._begin()
+        self._status_bar.messages.settle(_KEY)
+        self._status_bar.show_connection("")
+        self._state.read_only = ""
+        self._jobs.submit("files", _remember, self._callbacks.database(), failed=_not_remembered)
+        self._callbacks.begin()
 
 
 def _last() -> str:
@@ -119,3 +143,73 @@ def _remember(database: str) -> None:
 
 def _not_remembered(error: BaseException) -> None:
     log.warning("which database was opened couldn't be noted: %s", error)
+
+
+_OUTDATED, _REPLACED = "newer tables", "restored"
+UPDATE = "This window must be updated: the database was brought to a newer version."
+
+
+class DatabaseChanges:
+    """Compares what each new connection found with what was found before. On the Tk thread.
+
+    ``refresh()`` looks up anew what is shown: another database has taken the place of the one that was open.
+    """
+
+    def __init__(self, state: State, jobs: Jobs, bar: MessageBar, refresh: Callable[[], object]) -> None:
+        self._state, self._jobs, self._bar, self._refresh = state, jobs, bar, refresh
+        self._database = 0
+        self._expected = False
+
+    def expect_another(self, expected: bool = True) -> None:
+        """This window itself puts a backup in the place of the database, so there is nothing to tell."""
+        self._expected = expected
+
+    def ask(self, model: SQLModel) -> None:
+        """Somebody may have brought the tables to another version: look."""
+        self._jobs.submit("records", model.look_at_version, failed=_version_unknown)
+
+    def look(self, model: SQLModel) -> None:
+        """Take note of what the latest connection found."""
+        found = model.opened
+        self._show_version(found.version)
+        before = self._database
+        if found.database and found.database != before:
+            self._database = found.database
+            if before:
+                self._show_replaced()
+
+    def forget(self) -> None:
+        """Another database is open now."""
+        self._database = 0
+
+    def _show_version(self, version: int) -> None:
+        outdated = version > SCHEMA_VERSION
+        if outdated == self._state.outdated or not version:
+            return
+        self._state.outdated = outdated
+        if not outdated:
+            self._bar.settle(_OUTDATED)
+            return
+        log.error("the tables are of version %s, this program knows %s", version, SCHEMA_VERSION)
+        detail = (
+            "Close it, and install the newer version of ABQ Data Entry. What is saved here until then waits on this"
+            " computer; the newer version saves it."
+        )
+        self._bar.tell(Message(_OUTDATED, UPDATE, detail, lasting=True))
+
+    def _show_replaced(self) -> None:
+        expected, self._expected = self._expected, False
+        if expected:
+            return
+        log.warning("the database was replaced by another one of its name")
+        self._refresh()
+        detail = (
+            "What was recorded after that backup isn't in the database any more. Compare what is shown now with your"
+            " sheets before you go on."
+        )
+        message = "The database was replaced by a backup while this window was open."
+        self._bar.tell(Message(_REPLACED, message, detail, (("Understood", None),)))
+
+
+def _version_unknown(error: BaseException) -> None:
+    log.info("the version of the tables couldn't be asked: %s", type(error).__name__)

@@ -6,16 +6,19 @@ import datetime
 import logging
 import sys
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tkinter import ttk
 from typing import TYPE_CHECKING, Any
 
 from .. import folders
 from ..constants import APPLICATION_NAME, EXTRACT_NAME, SETTINGS_FILE
+from ..constants import FieldNames as F
 from ..jobs import Jobs
 from ..mainmenu import MainMenu, menu_class
 from ..models.settings import SettingsModel
+from ..network.destinations import KINDS
 from ..themes import be_aware_of_dpi
 from ..themes.look import Spacing
 from ..views import DataRecordForm, FormCallbacks, RecordList
@@ -23,36 +26,29 @@ from ..views.record_list import ListCallbacks
 from ..widgets import StatusBar, clipboard
 from ..widgets.field_input import FieldHelp
 from ..widgets.focus import let_enter_press, start_counting, typed_keys
-from . import input_methods
 from .browsing import Browsing
-from .callbacks import make_callbacks, menu_command
 from .checks import Checks
-from .connection import Connection
-from .database_changes import DatabaseChanges
+from .connection import Connection, ConnectionCallbacks, IdleConnections
 from .deciding import Deciding
 from .drafts import Drafts
-from .edit_commands import EditCommands
 from .entry import RecordEntry
 from .extract_days import ExtractDays
 from .following import Following
-from .font_keys import FontKeys
-from .idle_connections import IdleConnections
-from .keys import bind_all_keys
+from .keys import EditCommands, FontKeys, bind_all_keys, put_off_input_methods, resume_input_methods
 from .layout import Layout
 from .messages import Messages
-from .navigation import Navigation
-from .new_day import NewDay
+from .navigation import Navigation, NewDay
 from .offline import Offline
 from .outdated import Outdated
 from .permissions import Permissions
-from .preferences import Preferences
+from .preferences import DesktopEntry, Preferences, Settings, month_first
 from .presence import CheckPresence
 from .reconnecting import Reconnecting
 from .state import State
 from .taking_back import TakingBack
 from .tools import Tools
 from .waiting import Waiting, counted
-from .which_database import WhichDatabase
+from .which_database import DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -77,7 +73,7 @@ class Application(tk.Tk):
         be_aware_of_dpi()
         super().__init__(className="AbqDataEntry")
         self.withdraw()
-        self._input_methods_wait = input_methods.put_off(self)
+        self._input_methods_wait = put_off_input_methods(self)
         self.title(APPLICATION_NAME)
         self._set_icon()
         # Each call into Tk lets go of the interpreter, and a busy worker thread would keep it for 5 ms each time.
@@ -92,10 +88,12 @@ class Application(tk.Tk):
         self._menu: MainMenu | None = None
         self._spacing = Spacing()
         self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
-        self._preferences = Preferences(self, self.settings_model)
-        self.settings = self._preferences.variables
-        self.look = self._preferences.apply_look()
+        settings = self._settings = Settings(self, self.settings_model)
+        self.settings = settings.variables
+        self.preferences = Preferences(self, settings, self.jobs, self.messages, self.show_look, self.suit_look)
+        self.look = self.preferences.apply_look()
         self._build()
+        say = self.status.set
         self.drafts = Drafts(self)
         self.checks = Checks(self)
         self.entry = RecordEntry(self)
@@ -103,28 +101,38 @@ class Application(tk.Tk):
         self.outdated = Outdated(self)
         self.navigation = Navigation(self)
         self.browsing = Browsing(self)
-        self.permissions = Permissions(self)
+        self.permissions = Permissions(self.shared, self.jobs, say, self.offer_commands)
         self.presence = CheckPresence(self)
         self.extract_days = ExtractDays(self)
         self.tools = Tools(self)
-        self.connection = Connection(self, self._connected)
-        self.which_database = WhichDatabase(self, self._open_database)
-        self.reconnecting = Reconnecting(self)
-        self.idle_connections = IdleConnections(
-            self, self.shared, self.jobs, lambda: not self.settings["db_host"].get()
+        self.connection = Connection(
+            self, self.shared, self.jobs, self.messages, say, settings, self._connection_callbacks()
         )
+        self.which_database = WhichDatabase(
+            self,
+            self.shared,
+            self.jobs,
+            settings,
+            self.status_bar,
+            self.messages.settled,
+            WhichDatabaseCallbacks(lambda: self.connection.database, self.connection_lost, self._open_database),
+        )
+        self.reconnecting = Reconnecting(self)
+        self.idle_connections = IdleConnections(self, self.shared, self.jobs, settings)
         self.database_changes = DatabaseChanges(self.shared, self.jobs, self.messages.bar, self.refresh)
         self.waiting = Waiting(self)
         self.offline = Offline(self)
         self.deciding = Deciding(self)
+        self.desktop_entry = DesktopEntry(self.jobs, self.messages, say)
         self.edit_commands = EditCommands(self)
         usual = int(self.settings_model.default("font size"))
         self.font_keys = FontKeys(self.settings["font size"], usual, self.status.set)
-        self.callbacks = make_callbacks(self)
-        bind_all_keys(self)
+        self.callbacks = self._make_callbacks()
+        editors = [each.editor for each in self.form.inputs.values() if not isinstance(each.editor, tk.Text)]
+        bind_all_keys(self, self.callbacks, self.messages.command(self.navigation.go_to_plot), editors)
         clipboard.teach_tk(self)
         let_enter_press(self)
-        self.new_day = NewDay(self)
+        self.new_day = NewDay(self, self.shared, self.form, say, self.navigation.leave_form, self._day_began)
         self.following = Following(self)
         self.protocol("WM_DELETE_WINDOW", self.callbacks["quit"])
         self._spread_look()
@@ -167,7 +175,7 @@ class Application(tk.Tk):
 
     def show_look(self) -> None:
         """Theme, font size or density have changed: restyle everything that is open."""
-        self.look = self._preferences.apply_look()
+        self.look = self.preferences.apply_look()
         self._spread_look()
 
     def suit_look(self) -> None:
@@ -246,9 +254,9 @@ class Application(tk.Tk):
         pane = ttk.PanedWindow(self, orient="vertical")
         pane.grid(row=0, column=0, sticky="nsew")
         self.form = DataRecordForm(
-            pane, self._form_callbacks(), self.settings, lambda: self.shared.today(), _month_first
+            pane, self._form_callbacks(), self.settings, lambda: self.shared.today(), month_first
         )
-        self.record_list = RecordList(pane, self._list_callbacks(), lambda: self.shared.today(), _month_first)
+        self.record_list = RecordList(pane, self._list_callbacks(), lambda: self.shared.today(), month_first)
         self.shared.technician = lambda: self.form.person
         self.shared.follow(State.read_only, self.form.show_read_only)
         self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
@@ -283,19 +291,170 @@ class Application(tk.Tk):
             lambda chosen, request: self.browsing.fetch(chosen, request),
             lambda chosen: self.browsing.filter_changed(chosen),
             command(lambda row: self.navigation.open_row(row)),
-            command(lambda row: menu_command("history", "show_history_of", self, row)),
+            command(self._show_history_of),
             [
-                ("Withdraw Record…", lambda row: self._change("withdraw_record", "undoing", "withdraw", row)),
-                ("Move Record…", lambda row: self._change("move_record", "undoing", "move", row)),
-                ("Correct Many…", lambda _: self._change("correct_many", "correcting_many", "correct_many")),
+                ("Withdraw Record…", lambda row: self._run("withdraw_record", lambda: self._withdraw(row))),
+                ("Move Record…", lambda row: self._run("move_record", lambda: self._move(row))),
+                ("Correct Many…", lambda _: self._run("correct_many", self._correct_many)),
             ],
             lambda count: self.browsing.chosen(count),
             lambda wanted: self.browsing.choose_all(wanted),
         )
 
-    def _change(self, name: str, module: str, function: str, *rows: object) -> object:
-        """A command for rows of the list, which the login may be denied."""
-        return self._run(name, lambda: menu_command(module, function, self, *rows))
+    # -- what menus and keys call --------------------------------------------------------------------------
+
+    def _make_callbacks(self) -> dict[str, Callable[..., object]]:
+        """The commands of menus and keys, by name; one that the login may not do says so instead."""
+        callbacks: dict[str, Callable[..., object]] = {
+            "new_record": self.navigation.new_record,
+            "save_record": self.form.submit,
+            "discard_draft": self.drafts.discard,
+            "export_extract": lambda: self.waiting.agree(self._export),
+            "show_extracts": self._go_to_extracts,
+            "back_up": self.tools.backups.ask_and_back_up,
+            "restore": self.tools.backups.ask_and_restore,
+            "quit": self.quit_application,
+            **self.edit_commands.callbacks,
+            **self.font_keys.callbacks,
+            "take_back": self.taking_back.take_back,
+            "withdraw_record": self._withdraw,
+            "move_record": self._move,
+            "move_check": self._move_check,
+            "correct_many": self._correct_many,
+            "show_withdrawn": self._show_withdrawn,
+            "show_waiting": self.waiting.show,
+            "show_messages": self._show_messages,
+            "show_deliveries": self._show_deliveries,
+            "check_connections": self._check_connections,
+            "show_administration": self._show_administration,
+            "show_form": self._go_to_form,
+            "show_record_list": self.show_record_list,
+            "previous_record": lambda: self.navigation.move(-1),
+            "next_record": lambda: self.navigation.move(1),
+            "ask_plot": self._ask_plot,
+            "show_plots": self._go_to_plots,
+            "next_missing": self.navigation.next_missing,
+            "show_history": self._show_history,
+            "show_typed_ahead": self._go_to_typed_ahead,
+            "refresh": self.refresh,
+            "help_for_field": lambda: self.field_help.toggle(self.form.focused),
+            "show_keys": self._show_keys,
+            "about": self._show_about,
+            "show_settings_file": self._show_settings_file,
+        }
+        command, guarded = self.messages.command, self.permissions.guarded
+        return {
+            **{name: command(guarded(name, callback)) for name, callback in callbacks.items()},
+            "update_weather_data": self.update_weather_data,
+            **{f"upload_to_corporate_{kind}": partial(self.upload, kind) for kind in KINDS},
+            "upload_to_corporate_rest": self.upload_to_corporate_rest,  # scripts know these as methods
+            "upload_to_corporate_ftp": self.upload_to_corporate_ftp,
+        }
+
+    def _go_to_extracts(self) -> None:
+        if self.status_bar.extracts.days:
+            self.status_bar.extracts.focus_set()
+        else:
+            self.extract_days.look_soon()
+            self.status.set("None of the last days has records")
+
+    def _go_to_form(self) -> None:
+        self.show_form()
+        self.form.focus_first_empty()
+
+    def _go_to_typed_ahead(self) -> None:
+        self.show_form()
+        if not self.form.type_ahead.go_to_line():
+            self.status.set("Nothing that was typed ahead waits to be placed")
+
+    def _go_to_plots(self) -> None:
+        self.show_form()
+        if not self.form.focus_strip():
+            self.status.set("Choose date, time and lab first: then the plots of the check are there")
+
+    def _show_messages(self) -> None:
+        if not self.status_bar.messages.toggle():
+            self.status.set("There are no messages")
+
+    # Commands that are seldom used are imported by the first use, so that no start pays for them.
+
+    def _export(self) -> None:
+        from .export import ask_and_export
+
+        ask_and_export(self)
+
+    def _ask_plot(self) -> None:
+        from .export import ask_plot
+
+        ask_plot(self)
+
+    def _show_settings_file(self) -> None:
+        from .export import show_settings_file
+
+        show_settings_file(self)
+
+    def _withdraw(self, row: Mapping[str, Any] | None = None) -> None:
+        from .undoing import withdraw
+
+        withdraw(self, row)
+
+    def _move(self, row: Mapping[str, Any] | None = None) -> None:
+        from .undoing import move
+
+        move(self, row)
+
+    def _move_check(self) -> None:
+        from .undoing import move_check
+
+        move_check(self)
+
+    def _correct_many(self) -> None:
+        from .correcting_many import correct_many
+
+        correct_many(self)
+
+    def _show_withdrawn(self) -> None:
+        from .history import show_withdrawn
+
+        show_withdrawn(self)
+
+    def _show_history(self) -> None:
+        from .history import show_history
+
+        show_history(self)
+
+    def _show_history_of(self, row: Mapping[str, Any]) -> None:
+        from .history import show_history_of
+
+        show_history_of(self, row)
+
+    def _show_deliveries(self) -> None:
+        from .delivery_list import show_deliveries
+
+        show_deliveries(self)
+
+    def _check_connections(self) -> None:
+        from .connections_check import show_connections
+
+        show_connections(self)
+
+    def _show_administration(self) -> None:
+        from .administration import show_administration
+
+        show_administration(self, self.shared.model, self.jobs, self.status.set, self.show_choices)
+
+    def _show_keys(self) -> None:
+        from .about import show_keys
+
+        show_keys(self, self.messages)
+
+    def _show_about(self) -> None:
+        from .about import show_about
+
+        is_own = self._settings.is_own_database
+        show_about(self, self.jobs, self.messages, self.status.set, self.shared.model, is_own)
+
+    # -- the start ----------------------------------------------------------------------------------------
 
     def _await_screen(self, patience_ms: int = FOCUS_PATIENCE_MS) -> None:
         """Begin the background work once the window takes keys: until then it would only be in its way."""
@@ -308,20 +467,18 @@ class Application(tk.Tk):
 
     def _begin_work(self) -> None:
         if self._input_methods_wait:
-            input_methods.resume(self)
+            resume_input_methods(self)
         others = [each for each in self.settings_model.problems if each not in self.settings_model.doubts]
         if others:
             self.messages.warning("Settings", "Some settings couldn't be used.", "\n".join(others))
         self._fill_menu()
         self.which_database.look()
-        self._preferences.ask_desktop()
+        self.preferences.ask_desktop()
         self._load_ahead = self.after(LOAD_AHEAD_MS, self._after_the_start)
 
     def _after_the_start(self) -> None:
-        from .desktop_entry import DesktopEntry
-
         self.tools.load_ahead()
-        DesktopEntry(self).offer()
+        self.desktop_entry.offer()
 
     # -- the database -----------------------------------------------------------------------------------
 
@@ -335,6 +492,34 @@ class Application(tk.Tk):
         self.waiting.begin(database)
         self.offline.begin(database)
         self.drafts.begin()
+
+    def _connection_callbacks(self) -> ConnectionCallbacks:
+        return ConnectionCallbacks(
+            self._connected,
+            self._went_away,
+            self.connection_lost,
+            self._show_in_list,
+            self.checks.refresh,
+            self.form.forget_person,
+            self.tools.damage.tell,
+            self.retry_database,
+        )
+
+    def _went_away(self, error: BaseException, by_itself: bool) -> None:
+        self.reconnecting.lost(error, by_itself)
+        self.offline.show_choices()
+
+    def _show_in_list(self, text: str, retry: Callable[[], object] | None) -> None:
+        if retry is None:
+            self.record_list.page.show_message(text)
+        else:
+            self.record_list.show_problem(text, self.messages.command(retry))
+
+    def _day_began(self, today: datetime.date) -> None:
+        self.filename.set(EXTRACT_NAME.format(date=today))
+        date = self.form.inputs.value(F.DATE)
+        self.extract_days.look_soon()
+        self.record_list.begin_day(date if isinstance(date, datetime.date) else None)
 
     def _connected(self, model: SQLModel, choices: Any) -> None:
         previous, self.shared.model = self.shared.model, model
@@ -439,9 +624,3 @@ class Application(tk.Tk):
         self.jobs.submit("database", self.connection.close)
         self.jobs.close()
         self.destroy()
-
-
-def _month_first() -> bool:
-    from .locale_dates import month_first  # with the first slash in a date: no start has to pay for it
-
-    return month_first()

@@ -121,7 +121,7 @@ def test_the_month_first_where_the_locale_says_so(dated: Window) -> None:
 def test_the_locale_of_this_process_is_asked_and_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     import locale
 
-    from abq_data_entry.application.locale_dates import month_first
+    from abq_data_entry.application.preferences import month_first
 
     before = locale.setlocale(locale.LC_TIME)
     monkeypatch.setenv("LC_ALL", "C")

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import folders
-from abq_data_entry.application.desktop_entry import DesktopEntry
 from tests.fixtures.window import Window, write_settings
 
 OFFER = "into this computer's menu of programs?"
@@ -44,7 +43,7 @@ def offered(window: Window) -> bool:
 
 
 def test_offered_once_and_made(ours: Window, menu: Path) -> None:
-    DesktopEntry(ours.app).offer()
+    ours.app.desktop_entry.offer()
     ours.until(lambda: offered(ours), "the offer")
     assert not ours.dialogs
     ours.press_message("Put It There")
@@ -54,11 +53,11 @@ def test_offered_once_and_made(ours: Window, menu: Path) -> None:
 
 
 def test_not_again(ours: Window, menu: Path) -> None:
-    DesktopEntry(ours.app).offer()
+    ours.app.desktop_entry.offer()
     ours.until(lambda: offered(ours))
     ours.press_message("No, Thanks")
     ours.until(lambda: not offered(ours))
-    DesktopEntry(ours.app).offer()
+    ours.app.desktop_entry.offer()
     ours.settle()
     assert not offered(ours) and not menu.exists()
     assert (folders.data_folder() / MARK).is_file()
@@ -67,14 +66,14 @@ def test_not_again(ours: Window, menu: Path) -> None:
 def test_not_to_somebody_who_has_it(ours: Window, menu: Path) -> None:
     menu.mkdir(parents=True)
     (menu / "abq-data-entry.desktop").touch()
-    DesktopEntry(ours.app).offer()
+    ours.app.desktop_entry.offer()
     ours.settle()
     assert not offered(ours) and not (folders.data_folder() / MARK).exists()
 
 
 def test_what_stands_in_the_way_is_told(ours: Window, menu: Path) -> None:
     menu.parent.parent.joinpath("share").write_text("a file where the folder has to be")
-    DesktopEntry(ours.app).offer()
+    ours.app.desktop_entry.offer()
     ours.until(lambda: offered(ours))
     ours.press_message("Put It There")
     ours.until(lambda: any("The entry could not be made" in each for each in ours.messages) or ours.dialogs)
@@ -89,7 +88,7 @@ def test_what_stands_in_the_way_is_told(ours: Window, menu: Path) -> None:
 def test_not_in_a_trial(menu: Path, open_window: Callable[[], Window]) -> None:
     """An entry would open the usual folders, not those of the trial, of the demo, or of a test."""
     window = open_window()
-    DesktopEntry(window.app).offer()
+    window.app.desktop_entry.offer()
     window.settle()
     assert not offered(window) and not (folders.data_folder() / MARK).exists()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.application import idle_connections
+from abq_data_entry.application import connection
 from abq_data_entry.models import SQLModel
 from tests.fixtures.cluster import Node
 from tests.fixtures.single import single_server
@@ -47,8 +47,8 @@ def counted(node: Node) -> int:
 def test_what_is_not_used_is_closed_and_opened_again_unnoticed(
     node: Node, at_server: Callable[[], Window], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idle_connections, "IDLE_SECONDS", 1.0)
-    monkeypatch.setattr(idle_connections, "LOOK_MS", 300)
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(connection, "LOOK_MS", 300)
     window = at_server()
     window.begin_check()
     window.fill_readings()

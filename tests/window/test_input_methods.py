@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from abq_data_entry.application import input_methods
+from abq_data_entry.application.keys import put_off_input_methods, resume_input_methods
 from abq_data_entry.constants import FieldNames as F
 from tests.fixtures.window import Window
 
@@ -20,7 +20,7 @@ PATIENCE = 15.0
 def entries(display: str) -> Iterator[tuple[tk.Entry, tk.Entry]]:
     """Two entries of a window that was opened without input methods; the first one has the focus."""
     root = tk.Tk()
-    if not input_methods.put_off(root):
+    if not put_off_input_methods(root):
         root.destroy()
         pytest.skip("this display has no input methods")
     made = tk.Entry(root), tk.Entry(root)
@@ -51,7 +51,7 @@ def test_each_entry_takes_dead_keys_once_they_are_resumed(entries: tuple[tk.Entr
     first, second = entries
     came: list[object] = []
     first.bind("<FocusIn>", came.append)
-    input_methods.resume(first.winfo_toplevel())  # type: ignore[arg-type]
+    resume_input_methods(first.winfo_toplevel())  # type: ignore[arg-type]
     type_into(first, "dead_acute", "e", "a")
     assert first.get() == "éa" and came == []
     second.focus_set()

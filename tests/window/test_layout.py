@@ -502,10 +502,10 @@ def _scaling_of_the_display(window: Window) -> Iterator[None]:
 @pytest.mark.usefixtures("_scaling_of_the_display")
 def test_a_screen_that_turns_out_to_be_fine_gets_a_larger_first_window(window: Window) -> None:
     before = window.app.winfo_width()
-    window.app._preferences._desktop_answered(DesktopPreference(dpi=106))
+    window.app.preferences.follow_desktop(DesktopPreference(dpi=106))
     window.until(lambda: window.app.winfo_width() > before, "the larger window")
     resize(window, "1000x800")
-    window.app._preferences._desktop_answered(DesktopPreference(dpi=140))
+    window.app.preferences.follow_desktop(DesktopPreference(dpi=140))
     window.settle()
     assert window.app.winfo_width() == 1000  # somebody has chosen that size
 

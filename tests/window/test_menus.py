@@ -314,7 +314,7 @@ def test_a_click_into_the_notes_puts_the_cursor_there(window: Window) -> None:
 
 def test_about_names_the_servers_exact_version(window: Window) -> None:
     window.settle()
-    said = environment_text(window.app)
+    said = environment_text(window.app, window.app.data_model, True)
     assert re.search(r"^PostgreSQL: \d+\.\d+(?: of \d+ \w+ \d{4}, .* old|, newer than )", said, re.MULTILINE), said
 
 
@@ -322,5 +322,5 @@ def test_about_says_when_a_newer_postgresql_is_installed(window: Window) -> None
     window.settle()
     assert window.app.data_model is not None
     major = int(window.app.data_model.opened.server.partition(".")[0])
-    said = environment_text(window.app, (major, 99))
+    said = environment_text(window.app, window.app.data_model, True, (major, 99))
     assert f"{major}.99 is installed: close all windows, and the next start has it." in said
