@@ -134,14 +134,13 @@ IN_CIRCLES = {
     *("commands.database", "commands.journal"),
     *("network.destination", "network.probing", "network.destinations.rest", "network.rest_probe"),
     *("postgres.answering", "postgres.connections"),
-    *("themes.look", "themes.styles"),
-    *("widgets.pasting", "widgets.typed"),
+    *("journal", "journal.replaying"),
     *(
         f"application.{each}"
         for each in (
             "backup", "browsing", "checks", "conflicts", "connections_check", "correcting_many", "damage", "deciding",
             "deliveries", "delivery_list", "drafts", "entry", "export", "extract_days", "following", "history",
-            "navigation", "offline", "outdated", "presence", "reconnecting", "saving", "taking_back", "tools",
+            "navigation", "offline", "outdated", "presence", "reconnecting", "taking_back", "tools",
             "undoing", "waiting", "waiting_list", "window",
         )
     ),
