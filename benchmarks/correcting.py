@@ -84,4 +84,4 @@ def _counted_up(record: Mapping[str, object], name: str) -> dict[str, object]:
 def _new(key: tuple[datetime.date, str, str, int]) -> dict[str, object]:
     date, hour, lab, plot = key
     own = {F.DATE: date.isoformat(), F.TIME: hour, F.LAB: lab, F.PLOT: str(plot), F.BLOSSOMS: "0"}
-    return fields.parse_record({**dataset.record(0), **own})
+    return dict(fields.parse_record({**dataset.record(0), **own}))

@@ -115,7 +115,7 @@ def _insert(connection: Any, record: Mapping[str, object]) -> None:
 
 
 def _typed(number: int) -> dict[str, object]:
-    return fields.parse_record(dataset.record(number))
+    return dict(fields.parse_record(dataset.record(number)))
 
 
 def _seconds(work: Callable[[], object]) -> float:

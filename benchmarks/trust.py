@@ -159,7 +159,7 @@ def _record(number: int) -> dict[str, object]:
     check, place = divmod(number, 40)
     date = datetime.date(2020, 1, 1) + datetime.timedelta(days=check)
     texts = {**dataset.record(place % 20), F.DATE: date.isoformat(), F.PLANTS: str(place // 20)}
-    return fields.parse_record(texts)
+    return dict(fields.parse_record(texts))
 
 
 def _seconds(work: partial[None]) -> float:

@@ -42,7 +42,7 @@ BELOW = {
     "diagnostics": {"models", "network", "postgres", "version"},
     "store": {"fields", "folders"},
     "journal": {"store", "models", "fields", "constants", "folders"},
-    "workflows": {"folders", "models", "network", "outbox"},
+    "workflows": {"fields", "constants", "journal", "folders", "models", "network", "outbox"},
     "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"widgets", "fields", "constants", "themes"},
     "mainmenu": {"constants", "network", "themes"},
@@ -134,11 +134,10 @@ IN_CIRCLES = {
     *("commands.database", "commands.journal"),
     *("network.destination", "network.probing", "network.destinations.rest", "network.rest_probe"),
     *("postgres.answering", "postgres.connections"),
-    *("journal", "journal.replaying"),
     *(
         f"application.{each}"
         for each in (
-            "backup", "browsing", "checks", "conflicts", "connections_check", "correcting_many", "damage", "deciding",
+            "backup", "browsing", "checks", "conflicts", "connections_check", "correcting_many", "damage",
             "deliveries", "delivery_list", "drafts", "entry", "export", "extract_days", "following", "history",
             "navigation", "offline", "outdated", "presence", "reconnecting", "taking_back", "tools",
             "undoing", "waiting", "waiting_list", "window",

@@ -13,12 +13,12 @@ from ..jobs import ANY
 from ..retrying import COUNTING, Retries
 from ..views.record_list import ListFilter
 from ..widgets.paged_list import PageRequest
-from .entry import Record
 
 if TYPE_CHECKING:
     from ..jobs import Job
     from .window import Application
 
+Record = dict[str, Any]
 log = logging.getLogger(__name__)
 RECOUNT_LIMIT = 100_000
 CHOSEN_AT_MOST = 1000

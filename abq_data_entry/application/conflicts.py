@@ -1,8 +1,9 @@
-"""Two versions of one record: what comes together by itself, and what somebody has to choose."""
+"""Two versions of one record: what the dialog asks, and what becomes of records that waited here for a decision."""
 
 from __future__ import annotations
 
 import datetime
+import logging
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,36 +11,32 @@ from typing import TYPE_CHECKING, Any
 from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
+from ..jobs import Jobs
+from ..views import DataRecordForm
 from ..views.conflict import ConflictDialog, ConflictText, Difference, Side
-from .entry import place
+from ..workflows.save_record import Conflict, Save, Saved
+from .entry import Reports, Saver, place
+from .messages import Messages, reason_of
+from .state import State
 
 if TYPE_CHECKING:
+    from ..journal import Entry
     from ..models import VersionedRecord
-    from .window import Application
+    from .waiting import Waiting
 
+log = logging.getLogger(__name__)
 Record = Mapping[str, Any]
 
 
-class Conflict:
-    """``mine`` was to be saved over ``base`` (``None``: as a new record), but the database has ``theirs``.
+class Question:
+    """A conflict as it is put to people. ``me`` is who wants to save the record; ``waited`` since when it waited on
+    this computer, if it did."""
 
-    ``me`` is who wants to save it; ``waited`` since when it waited on this computer, if it did.
-    """
-
-    def __init__(
-        self,
-        mine: Record,
-        base: Record | None,
-        theirs: VersionedRecord,
-        me: str = "",
-        waited: datetime.datetime | None = None,
-    ) -> None:
-        self.mine, self.base, self.theirs = dict(mine), None if base is None else dict(base), theirs
-        self._same_person = bool(me) and me == theirs.changed_by
+    def __init__(self, conflict: Conflict, me: str = "", waited: datetime.datetime | None = None) -> None:
+        self.conflict = conflict
+        self.mine, self.theirs, self.to_choose = conflict.mine, conflict.theirs, conflict.to_choose
+        self._same_person = bool(me) and me == conflict.theirs.changed_by
         self._waited = waited
-        merged = fields.merge(self.base, self.mine, theirs.record)
-        self._merged = dict(merged.merged)
-        self.to_choose = self._find_choices(set(merged.conflicts))
 
     @property
     def by(self) -> str:
@@ -47,39 +44,20 @@ class Conflict:
         return "You" if self._same_person else self.theirs.changed_by or "Somebody else"
 
     @property
-    def _named(self) -> str:
-        """The same within a sentence."""
-        return self.by[0].lower() + self.by[1:] if self._same_person or not self.theirs.changed_by else self.by
-
-    @property
     def merged_words(self) -> str:
         """What came together by itself, for the status line; empty where nothing did."""
-        if not self.taken_over:
+        if not self.conflict.taken_over:
             return ""
-        whose = "what you saved elsewhere" if self._same_person else f"{self.by}'s"
-        return f"together with {whose}{':' if self._same_person else ''} {', '.join(self.taken_over)}"
-
-    def result(self, choices: Mapping[str, Side] | None = None) -> dict[str, Any]:
-        """The record that the choices give, on top of what came together by itself."""
-        sides: dict[Side, Record] = {"mine": self.mine, "theirs": self.theirs.record}
-        return {**self._merged, **{name: sides[side][name] for name, side in (choices or {}).items()}}
-
-    def errors(self, choices: Mapping[str, Side]) -> dict[str, str]:
-        """What is wrong with the record that the choices give, by field name."""
-        return fields.check_record(self.result(choices))
-
-    @property
-    def taken_over(self) -> tuple[str, ...]:
-        """The fields that only the other side changed."""
-        names = (name for name in fields.FOCUS_ORDER if name not in self.to_choose)
-        return tuple(name for name in names if self.mine.get(name) != self._merged.get(name))
+        whose = "what you saved elsewhere:" if self._same_person else f"{self.by}'s"
+        return f"together with {whose} {', '.join(self.conflict.taken_over)}"
 
     def differences(self) -> list[Difference]:
         """What is to be chosen, as texts."""
+        base = self.conflict.base
         return [
             Difference(
                 name,
-                None if self.base is None else shown(name, self.base.get(name)),
+                None if base is None else shown(name, base.get(name)),
                 shown(name, self.mine.get(name)),
                 shown(name, self.theirs.record.get(name)),
                 fields.field(name).type is FieldTypes.LONG_TEXT,
@@ -89,33 +67,27 @@ class Conflict:
 
     def words(self) -> ConflictText:
         """What the dialog says."""
-        when = moment(self.theirs.changed_at)
-        happened = "is recorded already" if self.base is None else "has changed since it was opened here"
+        when, base, merged = moment(self.theirs.changed_at), self.conflict.base, self.conflict.merged
+        happened = "is recorded already" if base is None else "has changed since it was opened here"
         elsewhere = " in another window or on another computer" if self._same_person else ""
         waited = f"What was typed here waited for the database, {since(self._waited)}. " if self._waited else ""
-        taken = [f"{name} {shown(name, self._merged.get(name)) or 'empty'}" for name in self.taken_over]
-        merged = f"Changed only in what was saved: {', '.join(taken)}. That is kept."
+        taken = [f"{name} {shown(name, merged.get(name)) or 'empty'}" for name in self.conflict.taken_over]
+        # Within a sentence a name stays as it is.
+        named = self.by if not self._same_person and self.theirs.changed_by else self.by[0].lower() + self.by[1:]
         return ConflictText(
             f"{place(self.mine)} {happened}.",
             f"{waited}{self.by} saved it {when}{elsewhere}. Choose for each field which value is right.",
-            f"Saved by {self._named}, {when.removeprefix('at ')}",
-            merged if taken and self.base is not None else "",
+            f"Saved by {named}, {when.removeprefix('at ')}",
+            f"Changed only in what was saved: {', '.join(taken)}. That is kept." if taken and base is not None else "",
         )
-
-    def _find_choices(self, names: set[str]) -> tuple[str, ...]:
-        wrong = set(fields.check_record(self._merged))
-        # Where one of them is to be chosen, all that differ are.
-        for group in fields.TOGETHER:
-            differing = {name for name in group if self.mine.get(name) != self.theirs.record.get(name)}
-            if differing & names or wrong & set(group):
-                names |= differing
-        return tuple(name for name in fields.FOCUS_ORDER if name in names)
 
 
 def resolve(
-    application: Application,
-    conflict: Conflict,
-    save: Callable[[dict[str, Any], str, ConflictDialog | None], object],
+    form: DataRecordForm,
+    messages: Messages,
+    say: Callable[[str], object],
+    question: Question,
+    save: Callable[[Record, str, ConflictDialog | None], object],
     cancel: Callable[[], object],
     former: ConflictDialog | None = None,
 ) -> None:
@@ -128,38 +100,158 @@ def resolve(
     chosen = former.chosen if former is not None else {}
     if former is not None:
         former.close()
-    said = conflict.merged_words
+    conflict, said = question.conflict, question.merged_words
     if not conflict.to_choose:
-        save(conflict.result(), said, None)
+        save(conflict.merged, said, None)
         return
-    words = conflict.words()
-    application.status.set(f"Not saved yet: {words.message}")
-    application.form.type_ahead.undecided()
+    words = question.words()
+    say(f"Not saved yet: {words.message}")
+    form.type_ahead.undecided()
 
     def wrong(choices: Mapping[str, Side]) -> dict[str, str]:
         """What the database would refuse is told before."""
-        errors, record = conflict.errors(choices), conflict.result(choices)
-        technicians = application.form.choices.get(F.TECHNICIAN)
+        record = conflict.chosen(choices)
+        errors, technicians = fields.check_record(record), form.choices.get(F.TECHNICIAN)
         if technicians and record[F.TECHNICIAN] not in technicians:
             errors.setdefault(F.TECHNICIAN, f"{record[F.TECHNICIAN]} isn't in the list of technicians any more")
         return errors
 
-    application.messages.open(
-        f"Conflict, {place(conflict.mine)}",
+    messages.open(
+        f"Conflict, {place(question.mine)}",
         words.message,
         words.detail,
         "Choose…",
         lambda: ConflictDialog(
-            application,
+            form.winfo_toplevel(),
             words,
-            conflict.differences(),
+            question.differences(),
             wrong,
-            lambda dialog, choices: save(conflict.result(choices), said, dialog),
+            lambda dialog, choices: save(fields.parse_record(conflict.chosen(choices)), said, dialog),
             cancel,
             chosen,
         ),
         cancel,
     )
+
+
+class Deciding:
+    """Opens what waits and met another version; what was decided on leaves the journal once the decision is saved.
+
+    ``open_record(key)`` shows a record in the form, ``show_form()`` the form itself; ``means_away(error)`` tells
+    whether the database is away; ``decided(record, key)`` is called once the database has the decision,
+    ``refresh_check()`` where it needs none any more. On the Tk thread.
+    """
+
+    def __init__(
+        self,
+        form: DataRecordForm,
+        jobs: Jobs,
+        state: State,
+        messages: Messages,
+        say: Callable[[str], object],
+        waiting: Waiting,
+        saver: Saver,
+        open_record: Callable[[tuple[Any, ...]], object],
+        show_form: Callable[[], object],
+        means_away: Callable[[BaseException], bool],
+        decided: Callable[[Record, tuple[Any, ...]], object],
+        refresh_check: Callable[[], object],
+    ) -> None:
+        self._form, self._jobs, self._state, self._messages, self._say = form, jobs, state, messages, say
+        self._waiting, self._saver = waiting, saver
+        self._open_record, self._show_form, self._means_away = open_record, show_form, means_away
+        self._decided, self._refresh_check = decided, refresh_check
+
+    def open(self, entry: Entry) -> bool:
+        """Show the record as it waits; where it needs a decision, beside what the database has now. False where that
+        can't be done now."""
+        model = self._state.reachable
+        if entry.unknown:
+            self._say(f"{entry.title}: {entry.remark}")
+        elif entry.state != "undecided":
+            self._open_record(entry.key)
+        elif model is None:
+            self._say("This can be decided when the database is back: its version is needed too")
+            return False
+        else:
+            self._jobs.submit(
+                "records",
+                lambda: model.get_versioned_record(*entry.key),
+                done=lambda found: self._show(entry, found),
+                failed=self._not_fetched,
+            )
+        return True
+
+    def discard(self, entry: Entry) -> None:
+        """Give up what was recorded here, after a question."""
+        self._messages.choice(
+            "Discard Record",
+            f"Discard what was recorded here of {entry.title}?",
+            "What the database has stays as it is. What was recorded here can't be brought back.",
+            (("Keep", None), ("Discard", lambda: self._discard(entry)), ("Cancel", None)),
+        )
+
+    def _discard(self, entry: Entry) -> None:
+        self._waiting.settle((entry.identifier,), "discarded")
+        self._refresh_check()
+
+    def _show(self, entry: Entry, found: VersionedRecord) -> None:
+        from ..workflows.save_record import bring_together
+
+        # Later corrections of the same plot wait behind it: the last one is what was meant.
+        same = [each for each in self._waiting.undecided if each.key == entry.key] or [entry]
+        if not found.version:
+            self._show_in_form(same)
+            return
+        base = same[0].base if same[0].write == "update" else None
+        last = same[-1]
+        save = Save(last.record, "update", author=last.author, reason=last.reason, whole_check=last.whole_check)
+        self._ask(same, save, bring_together(last.record, base, found))
+
+    def _ask(self, same: list[Entry], save: Save, found: Conflict, former: ConflictDialog | None = None) -> None:
+        resolve(
+            self._form,
+            self._messages,
+            self._say,
+            Question(found, save.author, same[-1].moment),
+            lambda record, said, dialog: self._save(same, save.over(found.theirs, record), said, dialog),
+            lambda: self._say("Nothing was decided: the record goes on waiting here"),
+            former,
+        )
+
+    def _show_in_form(self, same: list[Entry]) -> None:
+        """There is nothing to decide between, but something to put right: the form has it as a new record."""
+        form, last = self._form, same[-1]
+        self._waiting.decide_in_form(same)
+        self._show_form()
+        form.begin_new()
+        form.fill({each.name: fields.format_value(each, last.record[each.name]) for each in fields.FIELDS})
+        form.focus_first_empty()
+        self._say(f"{last.remark} Put it right, and save it as a new record")
+
+    def _save(self, same: list[Entry], save: Save, said: str, dialog: ConflictDialog | None) -> None:
+        def ended(saved: Saved | None) -> None:
+            if dialog is not None:
+                dialog.close()
+            self._waiting.settle(tuple(each.identifier for each in same), "decided")
+            merged = "" if saved is None or saved.merged is None else Question(saved.merged, save.author).merged_words
+            self._say(" ".join(filter(None, (f"{place(save.record)}: saved", said, merged))))
+            self._decided(save.record if saved is None else saved.record, save.key)
+
+        def failed(error: BaseException) -> None:
+            if dialog is not None:
+                dialog.refuse(reason_of(error))
+            else:
+                log.error("a decision couldn't be saved", exc_info=error)
+                self._messages.failure("Save Record", f"{place(save.record)} couldn't be saved.", str(error))
+
+        # Where somebody was quicker once more, both are shown once more.
+        self._saver.save(save, Reports(ended, lambda found: self._ask(same, save, found, dialog), failed))
+
+    def _not_fetched(self, error: BaseException) -> None:
+        log.warning("a record couldn't be fetched for a decision", exc_info=error)
+        self._means_away(error)
+        self._say(f"The version of the database couldn't be fetched: {error}")
 
 
 def shown(name: str, value: object) -> str:

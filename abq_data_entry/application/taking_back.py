@@ -36,10 +36,10 @@ class TakingBack:
         self._running = False
         self._waits_as: tuple[Any, ...] = ()
 
-    def saved(self, record: Mapping[str, Any]) -> None:
-        """The form's record is saved; it still stands in the form as it was typed."""
-        form, key = self._app.form, tuple(record[name] for name in fields.RECORD_KEY)
-        typed, reason, version = form.texts(), form.reason.text, self._app.entry.version_of(key)
+    def saved(self, record: Mapping[str, Any], key: tuple[Any, ...], version: int | None) -> None:
+        """The form's record is saved, as that version; it still stands in the form as it was typed."""
+        form = self._app.form
+        typed, reason = form.texts(), form.reason.text
 
         def undo(model: SQLModel, by: By) -> VersionedRecord:
             model.take_back(key, version, by=by)

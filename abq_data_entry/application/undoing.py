@@ -12,6 +12,7 @@ from ..constants import FieldNames as F
 from ..views.conflict import ConflictDialog, ConflictText
 from ..views.reasoned import Asked, ReasonedDialog
 from ..widgets.focus import focused_widget
+from ..workflows.save_record import bring_together
 from . import conflicts
 from .messages import reason_of
 from .taking_back import LastAction
@@ -28,11 +29,11 @@ _MOVING = ("Wrong plot", "Wrong time", "Wrong day", "Wrong lab")
 _BACK = ("It was right", "Withdrawn by mistake")
 
 
-class PlaceTaken(conflicts.Conflict):
+class PlaceTaken(conflicts.Question):
     """A record was to come to where another one stands: ``doing`` says what wasn't done, ``then`` what Save does."""
 
     def __init__(self, mine: Mapping[str, Any], theirs: VersionedRecord, doing: str, then: str) -> None:
-        super().__init__(mine, None, theirs)
+        super().__init__(bring_together(mine, None, theirs))
         self._doing, self._then = doing, then
 
     def words(self) -> ConflictText:
@@ -303,9 +304,9 @@ def _resolve(
     """
     author, key = application.shared.person, key_of(over.mine)
 
-    def save(result: dict[str, Any], _said: str, dialog: ConflictDialog | None) -> None:
+    def save(result: Mapping[str, Any], _said: str, dialog: ConflictDialog | None) -> None:
         def change(model: SQLModel, by: By) -> None:
-            version, changes = over.theirs.version, result != dict(over.theirs.record)
+            version, changes = over.theirs.version, result != over.theirs.record
             if source is None:
                 if changes:
                     model.save_record(result, "update", expected_version=version, reason=reason, author=author)
@@ -329,7 +330,14 @@ def _resolve(
 
         _do(application, "Two Versions of One Record", change, done, refused=refused)
 
-    conflicts.resolve(application, over, save, lambda: application.status.set("Nothing was changed"))
+    conflicts.resolve(
+        application.form,
+        application.messages,
+        application.status.set,
+        over,
+        save,
+        lambda: application.status.set("Nothing was changed"),
+    )
 
 
 def _changed(application: Application, told: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import folders
@@ -13,15 +13,15 @@ from ..retrying import JOURNAL, Retries
 from .state import State
 
 if TYPE_CHECKING:
-    from ..journal import Entry, Journal, Replayed
+    from ..journal import Entry, Journal
+    from ..workflows.replay import Replayed
+    from ..workflows.save_record import Save
     from .window import Application
 
 log = logging.getLogger(__name__)
 
 _UNREADABLE = "Journal"
 LOOK_MS = 10_000  # another window, or the command line, may keep and save too
-
-Values = Mapping[str, Any]
 
 
 class Waiting:
@@ -36,6 +36,7 @@ class Waiting:
         self._problem = self._unreadable = ""
         self._timer = self._retry_timer = ""
         self._retries = Retries(JOURNAL)
+        self._in_form: dict[tuple[Any, ...], tuple[str, ...]] = {}
         self.entries: tuple[Entry, ...] = ()
         """What waits for this database, in order."""
         self.foreign: tuple[Entry, ...] = ()
@@ -74,8 +75,10 @@ class Waiting:
 
     # -- keeping and settling -------------------------------------------------------------------------
 
-    def keep(self, values: Values, done: Callable[[], object], failed: Callable[[BaseException], object]) -> None:
-        """Keep a record in the journal (`values` as `journal.new_entry` takes them); then it waits."""
+    def keep(
+        self, save: Save, cause: str, done: Callable[[], object], failed: Callable[[BaseException], object]
+    ) -> None:
+        """Keep a record in the journal; then it waits."""
 
         def kept(found: tuple[Entry, list[str]]) -> None:
             entry, problems = found
@@ -86,7 +89,7 @@ class Waiting:
             if not self._app.reconnecting.away:
                 self.replay()
 
-        self._app.jobs.submit("files", _keep, self._database, values, done=kept, failed=failed)
+        self._app.jobs.submit("files", _keep, self._database, save, cause, done=kept, failed=failed)
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
         """The database has these, or somebody decided about them."""
@@ -96,6 +99,16 @@ class Waiting:
         if how == "saved":
             self._mark_saved(gone)
         self._app.jobs.submit("files", _settle, identifiers, how, done=lambda _: self._look_once())
+
+    def decide_in_form(self, entries: Sequence[Entry]) -> None:
+        """These wait no more once the form has saved their record."""
+        self._in_form[entries[-1].key] = tuple(each.identifier for each in entries)
+
+    def form_saved(self, key: tuple[Any, ...]) -> None:
+        """The form has saved the record of that key."""
+        decided = self._in_form.pop(key, ())
+        if decided:
+            self.settle(decided, "decided")
 
     def replay_now(self) -> None:
         """Save what waits, whatever the database said to that before: it was away meanwhile, or somebody asks."""
@@ -294,30 +307,29 @@ def _are(entries: tuple[Entry, ...]) -> str:
 # -- on worker threads ----------------------------------------------------------------------------------
 
 
-def opened() -> Journal:
+def open_journal() -> Journal:
     """The journal of this user."""
     from ..journal import Journal
 
     return Journal(folders.data_folder(create=True) / "journal")
 
 
-def _keep(database: str, values: Values) -> tuple[Entry, list[str]]:
-    from ..journal import new_entry
+def _keep(database: str, save: Save, cause: str) -> tuple[Entry, list[str]]:
+    from ..workflows.save_record import keep
 
-    journal, entry = opened(), new_entry(database, **values)
-    journal.keep(entry)
-    return entry, journal.problems
+    journal = open_journal()
+    return keep(journal, database, save, cause), journal.problems
 
 
 def _settle(identifiers: tuple[str, ...], how: str) -> None:
-    journal = opened()
+    journal = open_journal()
     for identifier in identifiers:
         journal.settle(identifier, how)
 
 
 def _entries(mark: tuple[int, ...] | None) -> tuple[tuple[int, ...], list[Entry], list[str]] | None:
     """What waits; `None` if the file is the one that was read before."""
-    journal = opened()
+    journal = open_journal()
     present = journal.mark()
     if present == mark:
         return None
@@ -325,7 +337,7 @@ def _entries(mark: tuple[int, ...] | None) -> tuple[tuple[int, ...], list[Entry]
 
 
 def _replay(database: str, model: Any, lasting: Callable[[Callable[[], Any]], Any]) -> Replayed:
-    from .. import journal
+    from ..workflows.replay import replay
 
     lasting(model.connect)  # our own server is started again where it has gone
-    return journal.replay(opened(), database, model)
+    return replay(open_journal(), database, model)

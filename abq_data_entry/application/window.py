@@ -7,7 +7,7 @@ import logging
 import sys
 import tkinter as tk
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from tkinter import ttk
 from typing import TYPE_CHECKING, Any
@@ -29,9 +29,8 @@ from ..widgets.focus import let_enter_press, start_counting, typed_keys
 from .browsing import Browsing
 from .checks import Checks
 from .connection import Connection, ConnectionCallbacks, IdleConnections
-from .deciding import Deciding
 from .drafts import Drafts
-from .entry import RecordEntry
+from .entry import EntrySaved, RecordEntry, Saver
 from .extract_days import ExtractDays
 from .following import Following
 from .keys import EditCommands, FontKeys, bind_all_keys, put_off_input_methods, resume_input_methods
@@ -52,6 +51,7 @@ from .which_database import DatabaseChanges, WhichDatabase, WhichDatabaseCallbac
 
 if TYPE_CHECKING:
     from ..models import SQLModel
+    from .conflicts import Deciding
 
 log = logging.getLogger(__name__)
 SCREEN_POLL_MS = 5
@@ -96,7 +96,6 @@ class Application(tk.Tk):
         say = self.status.set
         self.drafts = Drafts(self)
         self.checks = Checks(self)
-        self.entry = RecordEntry(self)
         self.taking_back = TakingBack(self)
         self.outdated = Outdated(self)
         self.navigation = Navigation(self)
@@ -122,8 +121,28 @@ class Application(tk.Tk):
         self.database_changes = DatabaseChanges(self.shared, self.jobs, self.messages.bar, self.refresh)
         self.waiting = Waiting(self)
         self.offline = Offline(self)
-        self.deciding = Deciding(self)
         self.desktop_entry = DesktopEntry(self.jobs, self.messages, say)
+        self.saver = Saver(
+            self.form,
+            self.jobs,
+            self.shared,
+            self.status.set,
+            self.waiting,
+            self.reconnecting,
+            self.connection.lasting,
+            self.database_changes.ask,
+            self.presence.tell_again,
+        )
+        self.entry = RecordEntry(
+            self.form,
+            self.shared,
+            self.messages,
+            self.status.set,
+            self.saver,
+            self._record_saved,
+            self._saved_record_left,
+            self.checks.refresh,
+        )
         self.edit_commands = EditCommands(self)
         usual = int(self.settings_model.default("font size"))
         self.font_keys = FontKeys(self.settings["font size"], usual, self.status.set)
@@ -479,6 +498,52 @@ class Application(tk.Tk):
     def _after_the_start(self) -> None:
         self.tools.load_ahead()
         self.desktop_entry.offer()
+
+    @cached_property
+    def deciding(self) -> Deciding:
+        """Made with the first record that needs a decision."""
+        from .conflicts import Deciding
+
+        return Deciding(
+            self.form,
+            self.jobs,
+            self.shared,
+            self.messages,
+            self.status.set,
+            self.waiting,
+            self.saver,
+            self.navigation.open_record,
+            self.show_form,
+            self.reconnecting.means_away,
+            self._decided,
+            self.checks.refresh,
+        )
+
+    # -- what is saved ----------------------------------------------------------------------------------
+
+    def _record_saved(self, done: EntrySaved) -> None:
+        """The form's record is saved, and still stands there."""
+        self.taking_back.saved(done.record, done.key, done.version)
+        self.drafts.saved()
+
+    def _saved_record_left(self, done: EntrySaved) -> None:
+        """The form went on to the next plot."""
+        self.drafts.keep()
+        self.waiting.form_saved(done.key)
+        if done.waits:
+            self.browsing.show_copy()
+            return
+        self.record_list.mark(done.key, "edited" if done.corrects else "new")
+        self.offline.record_saved(done.record)
+        # The database answers again: so may the check that it didn't tell.
+        if done.whole_check or self.form.check.problem:
+            self.checks.refresh()
+        self.browsing.records_changed(done.key, inserted=not done.corrects)
+
+    def _decided(self, record: Mapping[str, Any], key: tuple[Any, ...]) -> None:
+        self.offline.record_saved(record)
+        self.checks.refresh()
+        self.browsing.records_changed(key, inserted=False)
 
     # -- the database -----------------------------------------------------------------------------------
 

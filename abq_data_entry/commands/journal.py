@@ -47,18 +47,19 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 def save_all(options: argparse.Namespace, secrets: Secrets) -> None:
     """Save what waits for the database of the settings; raises NotDone if something is left of it."""
-    from .. import journal as room
+    from ..journal import database_name
+    from ..workflows.replay import replay
     from .database import opened_model, read_settings
 
     settings = read_settings()
-    database = room.database_name(settings.values())
+    database = database_name(settings.values())
     journal = opened_journal()
     if not waiting_for(journal, settings):
         print("No record waits here for this database.")
         return
     what = "Saving the records that wait on this computer"
     with opened_model(settings, secrets, tells_waiting=False) as model, told_if_long(what):
-        done = room.replay(journal, database, model)
+        done = replay(journal, database, model)
     for entry in done.saved:
         print(f"Saved: {entry.title}")
     left = waiting_for(journal, settings)

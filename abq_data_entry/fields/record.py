@@ -64,14 +64,17 @@ def in_one_line(errors: Mapping[str, str]) -> str:
 
 def parse_record(
     record: Mapping[str, object], choices: Mapping[str, Choices] | None = None
-) -> dict[str, object]:
+) -> Record:
     """Return the record with typed values for all fields, in the order of the CSV, from texts or values.
 
-    A field that is missing counts as empty. `choices` are the present values of lists by field name; the lists that
-    aren't there are left for the database to decide.
+    A `Record` comes back as it is, where no `choices` are given. A field that is missing counts as
+    empty. `choices` are the present values of lists by field name; the lists that aren't there are left for the
+    database to decide.
 
     Raises `FieldErrors` with all errors of the record, those across fields too.
     """
+    if isinstance(record, Record) and choices is None:
+        return record
     values: dict[str, object] = {}
     errors = {name: "no field of a record" for name in record if name not in _NAMES}
     fault = _read_fault(record)
@@ -88,7 +91,7 @@ def parse_record(
         errors.setdefault(name, sentence)
     if errors:
         raise FieldErrors(errors)
-    return values
+    return Record(values)
 
 
 def check_record(record: Mapping[str, object], choices: Mapping[str, Choices] | None = None) -> dict[str, str]:

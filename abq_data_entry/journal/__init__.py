@@ -1,7 +1,6 @@
 """Records that can't be saved at the moment: they stand in a file of this computer until the database has them.
 
 - `Journal(folder)`: what waits, in order; survives a crash at any point, and several windows at once.
-- `replay(journal, database, ledger)`: save what waits for that database, each record once.
 - `Known`, `KnownFile`: the last known copy of what the form needs to go on without the database.
 - `database_name(settings)`, `same_database(name, other)`: which database a record belongs to; what waits for one is
   never saved into another.
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from .entry import UNDECIDED, WAITING, Entry, new_entry
     from .file import Journal, JournalBusy, JournalError
     from .known import Known, KnownFile
-    from .replaying import Ledger, Replayed, replay
 
 __all__ = [
     "UNDECIDED",
@@ -30,11 +28,8 @@ __all__ = [
     "JournalError",
     "Known",
     "KnownFile",
-    "Ledger",
-    "Replayed",
     "database_name",
     "new_entry",
-    "replay",
     "same_database",
 ]
 
@@ -46,12 +41,9 @@ _HOMES = {
     "JournalError": "file",
     "Known": "known",
     "KnownFile": "known",
-    "Ledger": "replaying",
-    "Replayed": "replaying",
     "UNDECIDED": "entry",
     "WAITING": "entry",
     "new_entry": "entry",
-    "replay": "replaying",
 }
 
 

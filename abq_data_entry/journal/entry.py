@@ -7,13 +7,15 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldTypes
-from abq_data_entry.models.saving import Write
 
-Record = dict[str, object]
+if TYPE_CHECKING:
+    from abq_data_entry.models.saving import Write
+
+Record = Mapping[str, Any]
 _NEWER = "this version of ABQ Data Entry doesn't know that. Install the newer version on this computer."
 
 WAITING, UNDECIDED = "waiting", "undecided"
@@ -29,7 +31,8 @@ class Entry:
     whole check; `cause`: why it couldn't be saved at once; `remark`: why somebody has to decide; `unknown`: texts of
     fields that a newer version of the application wrote and this one doesn't know.
 
-    A value that breaks today's limits, which may be tighter than those it was typed under, is its text.
+    `record` and `base` are `fields.Record`s. Where a value breaks today's limits, which may be tighter than those it
+    was typed under, it is a plain mapping in which that value is its text.
     """
 
     identifier: str
@@ -88,7 +91,7 @@ def new_entry(
         author=author,
         workstation=platform.node(),
         moment=datetime.datetime.now(datetime.timezone.utc),
-        base=None if base is None else from_texts(as_texts(base)),
+        base=base if base is None or isinstance(base, fields.Record) else from_texts(as_texts(base)),
         version=version,
         reason=reason,
         whole_check=whole_check,
@@ -158,13 +161,17 @@ def as_texts(record: Mapping[str, object]) -> dict[str, str]:
 
 
 def from_texts(texts: Mapping[str, str]) -> Record:
-    """Return the record of those texts; a value that breaks today's limits stays a text, a missing one is empty.
+    """Return the record of those texts, a `fields.Record`; a value that breaks today's limits stays a text in a plain
+    mapping, a missing one is empty.
 
     Raises `ValueError` where it isn't texts by the names of fields.
     """
     if not all(isinstance(each, str) for pair in texts.items() for each in pair):
         raise ValueError("not the fields of a record")
-    return {each.name: _value(each, texts.get(each.name, "")) for each in fields.FIELDS}
+    try:
+        return fields.parse_record({name: text for name, text in texts.items() if name in fields.CSV_HEADER})
+    except fields.FieldErrors:
+        return {each.name: _value(each, texts.get(each.name, "")) for each in fields.FIELDS}
 
 
 def _value(field: fields.Field, text: str) -> object:

@@ -23,7 +23,7 @@ from abq_data_entry.models.errors import (
 )
 from abq_data_entry.waits import SAVE
 
-Record = dict[str, object]
+Record = Mapping[str, object]
 Write = Literal["insert", "update"]
 
 _SAVES: Mapping[str | None, str] = {
@@ -44,7 +44,7 @@ class Saving(NamedTuple):
     entry: str | None = None
 
     @property
-    def parameters(self) -> Record:
+    def parameters(self) -> dict[str, object]:
         """What the statements bind besides the values of the record."""
         return {
             "expected version": self.expected_version,
@@ -154,7 +154,7 @@ def _is_stored(connections: Connections, values: Record) -> bool:
     return connections.read(run)
 
 
-def _key_of(values: Record) -> Record:
+def _key_of(values: Record) -> dict[str, object]:
     return {name: values[name] for name in fields.RECORD_KEY}
 
 

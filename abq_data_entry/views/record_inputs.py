@@ -12,7 +12,7 @@ from ..constants import FieldNames as F
 from ..fields.dates import DateReader
 from ..widgets import FieldInput
 
-Record = dict[str, object]
+Record = fields.Record
 CheckKey = tuple[datetime.date, str, str]
 RecordKey = tuple[datetime.date, str, str, int]
 
@@ -262,7 +262,7 @@ class OpenedRecord(NamedTuple):
     known_at: str = ""
     gone: str = ""
 
-    def values(self) -> Record:
+    def values(self) -> dict[str, object]:
         """The typed values; ``None`` where an old row holds what isn't valid any more."""
         return {each.name: _value(each, self.texts.get(each.name, "")) for each in fields.FIELDS}
 

@@ -16,13 +16,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from abq_data_entry.journal import Journal, new_entry, replay
+from abq_data_entry.journal import Journal, new_entry
 from abq_data_entry.models import SQLModel
+from abq_data_entry.workflows.replay import replay
 from tests.models.records import DATE, record, typed
 
 DATABASE = "this computer/abq"
 ROOMS = (
     "abq_data_entry/journal/",
+    "workflows/replay.py",
+    "workflows/save_record.py",
     "store/database.py",
     "store/mending.py",
     "models/saving.py",

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.journal import Journal, replay
+from abq_data_entry.journal import Journal
 from abq_data_entry.models import SQLModel
+from abq_data_entry.workflows.replay import replay
 from tests.journal.killed import DATABASE, day
 
 ROOT = Path(__file__).resolve().parents[2]

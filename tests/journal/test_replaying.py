@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.journal import Journal, JournalBusy, new_entry, replay
+from abq_data_entry.journal import Journal, JournalBusy, new_entry
 from abq_data_entry.models import ServerUnreachable, SQLModel
+from abq_data_entry.workflows.replay import replay
 from tests.journal.entries import DATABASE, corrected, inserted
 from tests.models.records import DATE, record, typed
 from tests.models.test_connections import unix_only

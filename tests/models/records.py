@@ -32,4 +32,4 @@ def faulty(**changes: object) -> Record:
 
 def typed(saved: Record) -> Record:
     """The record as the database gives it back."""
-    return fields.parse_record(saved)
+    return dict(fields.parse_record(saved))
