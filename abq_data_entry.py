@@ -16,10 +16,10 @@ def main(arguments):
     if CHECKOUT not in sys.path:  # PYTHONSAFEPATH leaves it out
         sys.path.insert(0, CHECKOUT)
     if sys.version_info < (3, 10):
-        from abq_data_entry.environment import old_python
+        from abq_data_entry.launcher import old_python
 
         return old_python.hand_over([os.path.abspath(__file__)] + arguments)
-    from abq_data_entry.environment import start
+    from abq_data_entry.launcher import start
 
     return start.application(arguments, CHECKOUT)
 

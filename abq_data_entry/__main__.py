@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from . import logfile
-from .environment import HELP
+from .launcher import HELP
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ The set-up is that of ``python3 -m tests``. Standard library only until ``.venv`
 
 import sys
 
-from abq_data_entry.environment import old_python
+from abq_data_entry.launcher import old_python
 
 if old_python.is_too_old():  # before a line that an old Python can't read
     sys.exit(old_python.hand_over(["-m", "benchmarks", *sys.argv[1:]]))
@@ -18,8 +18,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 def main(arguments: list[str]) -> int:
     """Returns 0 when the table was printed, whatever it says."""
-    from abq_data_entry.display import TOOLS
-    from abq_data_entry.environment import EnvironmentProblem, start, virtualenv
+    from abq_data_entry.launcher import EnvironmentProblem, start, virtualenv
+    from abq_data_entry.launcher.display import TOOLS
 
     if sys.platform != "linux":
         print("The benchmarks bring their own X display, so they run on Linux only.", file=sys.stderr)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from abq_data_entry import postgres
-from abq_data_entry.display import DisplayError, VirtualDisplay
+from abq_data_entry.launcher.display import DisplayError, VirtualDisplay
 from benchmarks import groups, table
 from benchmarks.options import Options
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 
-from abq_data_entry.environment.virtualenv import VirtualEnvironment, base_executable
+from abq_data_entry.launcher.virtualenv import VirtualEnvironment, base_executable
 from benchmarks import table
 from benchmarks.options import CHECKOUT, Options
 

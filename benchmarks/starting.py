@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry import postgres
-from abq_data_entry.environment.virtualenv import VirtualEnvironment, base_executable
+from abq_data_entry.launcher.virtualenv import VirtualEnvironment, base_executable
 from benchmarks import dataset, table
 from benchmarks.keyboard import Keyboard
 from benchmarks.options import CHECKOUT, Options, environment, forget_last_database

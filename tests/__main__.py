@@ -9,7 +9,7 @@ library only until ``.venv`` stands.
 
 import sys
 
-from abq_data_entry.environment import old_python
+from abq_data_entry.launcher import old_python
 
 if old_python.is_too_old():  # before a line that an old Python can't read
     sys.exit(old_python.hand_over(["-m", "tests", *sys.argv[1:]]))
@@ -34,8 +34,8 @@ _HARMLESS_WITH_VALUE = ("-m", "--maxfail")
 
 def main(arguments: list[str]) -> int:
     """Returns 0 when everything passed."""
-    from abq_data_entry.display import TOOLS
-    from abq_data_entry.environment import EnvironmentProblem, start, virtualenv
+    from abq_data_entry.launcher import EnvironmentProblem, start, virtualenv
+    from abq_data_entry.launcher.display import TOOLS
 
     os.chdir(CHECKOUT)
     environment = virtualenv.VirtualEnvironment(CHECKOUT, virtualenv.DEVELOPMENT_LOCKS)

@@ -28,12 +28,12 @@ _MODULES = {
     "socketserver": NETWORK,
 }
 _THINGS = {
-    "abq_data_entry.display.VirtualDisplay": WINDOW,
+    "abq_data_entry.launcher.display.VirtualDisplay": WINDOW,
     "abq_data_entry.postgres.home.account_for": SERVER,
     "abq_data_entry.postgres.programs.binaries": SERVER,
     "abq_data_entry.postgres.server.start": SERVER,
     "tests.commands.conftest.short_folder": SERVER,
-    "tests.environment.conftest.Checkout": INSTALLATION,
+    "tests.launcher.conftest.Checkout": INSTALLATION,
     "tests.fixtures.servers.bundled_server": SERVER,
     "tests.postgres.conftest.folder": SERVER,
 }

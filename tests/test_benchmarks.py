@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.display import TOOLS
+from abq_data_entry.launcher.display import TOOLS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # As `python3 -m benchmarks` goes on inside .venv, without a look whether .venv fits.

@@ -20,8 +20,8 @@ from PIL import Image
 
 from abq_data_entry.demo import DemoFailed
 from abq_data_entry.demo.results import MARKER, results_folder
-from abq_data_entry.display import DisplayError, VirtualDisplay
 from abq_data_entry.fields import CSV_HEADER
+from abq_data_entry.launcher.display import DisplayError, VirtualDisplay
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PATIENCE = 110.0

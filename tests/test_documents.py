@@ -16,7 +16,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry import fields
 from abq_data_entry.commands.line import parser
-from abq_data_entry.environment import system_packages
+from abq_data_entry.launcher import system_packages
 from abq_data_entry.mainmenu import keys_text
 from abq_data_entry.models import SETTINGS, Setting, SettingsModel, SQLModel
 from abq_data_entry.models.undoing import By

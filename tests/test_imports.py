@@ -21,9 +21,8 @@ BELOW = {
     "folders": set(),
     "jobs": set(),
     "keyring_store": {"constants"},
-    "display": {"environment"},
     "garbage": set(),
-    "environment": {"display", "__main__"},  # the launcher: when all is set up, it starts the application
+    "launcher": {"__main__"},  # when all is set up, it starts the application
     "themes": set(),
     "transfer": set(),
     "logfile": {"folders"},
@@ -49,10 +48,10 @@ BELOW = {
 }
 WITHOUT_TK = (
     "constants", "fields", "folders", "models", "network", "outbox", "journal", "diagnostics", "postgres",
-    "environment",
+    "launcher",
     "commands", "store", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "setting",
     "shortcuts",
-    "transfer", "version", "display", "waits", "workflows",
+    "transfer", "version", "waits", "workflows",
     "__main__",
 )  # fmt: skip
 

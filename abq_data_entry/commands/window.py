@@ -5,7 +5,8 @@ import logging
 import signal
 import sys
 
-from .. import display, garbage
+from .. import garbage
+from ..launcher import display
 from .outcome import DONE, NOT_DONE, reason, tell
 from .passwords import take_secrets
 
@@ -26,7 +27,7 @@ def open_window() -> int:
     except (Exception, KeyboardInterrupt) as error:
         missing = error.name if isinstance(error, ImportError) else None
         if missing in ("tkinter", "_tkinter"):
-            from ..environment.system_packages import advice
+            from ..launcher.system_packages import advice
 
             tell(f"This Python ({sys.executable}) has no tkinter, so it can't open windows. {advice(['tkinter'])}")
         else:

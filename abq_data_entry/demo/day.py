@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import display, garbage, outbox
+from .. import garbage, outbox
+from ..launcher import display
 from . import DemoFailed, qa
 from .readings import FAULTY_PLOT, check
 from .results import results_folder

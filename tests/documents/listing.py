@@ -26,7 +26,7 @@ _PLACEHOLDERS = re.compile(r"\b(?:FILE|VERSION|NAME|LOGIN|TEXT|HOST|ID|LAB)\b|â€
 NOT_RUN = {
     "git clone <address of this repository> abq": "the address is where you have it from",
     "cd abq": "only changes the folder",
-    "uv tool install .": "fetches all packages; the wheel that it builds is installed by tests/environment/test_wheel",
+    "uv tool install .": "fetches all packages; the wheel that it builds is installed by tests/launcher/test_wheel",
     "pipx install .": "the same",
     "uv tool install --reinstall .": "the same",
     "pipx install --force .": "the same",
@@ -63,7 +63,7 @@ NOT_RUN = {
     "SELECT *": "names the statement only",
     ".ci/tk9 tests/window": "builds a module from Debian's source package of Python, on Debian 13",
     ".ci/lock --upgrade": "moves the pins of this checkout",
-    "python3 -m venv new": "tests/environment/test_wheel does these three steps, without the network",
+    "python3 -m venv new": "tests/launcher/test_wheel does these three steps, without the network",
     "new/bin/pip install dist/*.whl": "the same",
     "new/bin/abq-data-entry demo": "the same",
 }  # fmt: skip
@@ -71,12 +71,12 @@ NOT_RUN = {
 
 RUN_ELSEWHERE = {
     "python3 abq_data_entry.py demo": "tests/test_demo.py",
-    "python3 abq_data_entry.py": "tests/environment/test_start.py",
-    "python3 -m tests": "tests/environment/test_tests_command.py",
-    "python3 -m tests --fast": "tests/environment/test_tests_command.py",
-    "python3 -m tests -n 2": "tests/environment/test_tests_command.py",
-    "python3 -m tests --random-order": "tests/environment/test_tests_command.py",
-    "python3 -m tests tests/models -k keyset": "tests/environment/test_tests_command.py",
+    "python3 abq_data_entry.py": "tests/launcher/test_start.py",
+    "python3 -m tests": "tests/launcher/test_tests_command.py",
+    "python3 -m tests --fast": "tests/launcher/test_tests_command.py",
+    "python3 -m tests -n 2": "tests/launcher/test_tests_command.py",
+    "python3 -m tests --random-order": "tests/launcher/test_tests_command.py",
+    "python3 -m tests tests/models -k keyset": "tests/launcher/test_tests_command.py",
     "python3 -m benchmarks": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only patroni": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only trips": "tests/test_benchmarks.py",
@@ -85,7 +85,7 @@ RUN_ELSEWHERE = {
     "python3 -m benchmarks --only trust,server,outbox": "tests/test_benchmarks.py",
     "python3 sample_http_server.py": "tests/servers/test_sample_http_server.py",
     ".venv/bin/python basic_ftp_server.py": "tests/servers/test_basic_ftp_server.py",
-    ".venv/bin/python -m build --wheel --no-isolation": "tests/environment/test_wheel.py",
+    ".venv/bin/python -m build --wheel --no-isolation": "tests/launcher/test_wheel.py",
     "SELECT pg_promote()": "tests/fixtures/cluster.py",
 }
 """What other tests run, and in which file: with ports, folders or a choice of their own."""

@@ -12,7 +12,7 @@ import pytest
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
-from abq_data_entry.display import VirtualDisplay
+from abq_data_entry.launcher.display import VirtualDisplay
 from abq_data_entry.models import SQLModel
 from abq_data_entry.themes import TK_9, contrast
 from abq_data_entry.themes.desktop import DesktopPreference

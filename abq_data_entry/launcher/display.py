@@ -204,6 +204,6 @@ def _read_line(descriptor: int, seconds: float) -> str:
 
 
 def _not_installed() -> str:
-    from abq_data_entry.environment.system_packages import advice
+    from abq_data_entry.launcher.system_packages import advice
 
     return f"A virtual display needs Xvfb, which is not installed. {advice(list(TOOLS))}"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from abq_data_entry.environment.glance import this_python
-from abq_data_entry.environment.old_python import NEWEST, OLDEST
+from abq_data_entry.launcher.glance import this_python
+from abq_data_entry.launcher.old_python import NEWEST, OLDEST
 
 _PROBE = """
 import os, sys

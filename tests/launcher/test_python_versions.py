@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from abq_data_entry.environment.old_python import NEWEST, OLDEST
-from abq_data_entry.environment.virtualenv import DEVELOPMENT_LOCKS
-from tests.environment.conftest import ROOT
+from abq_data_entry.launcher.old_python import NEWEST, OLDEST
+from abq_data_entry.launcher.virtualenv import DEVELOPMENT_LOCKS
+from tests.launcher.conftest import ROOT
 
 MINORS = range(OLDEST[1], NEWEST[1] + 1)
 PLATFORMS = {

@@ -162,7 +162,7 @@ def test_the_fast_part_is_what_needs_no_more_than_this_process() -> None:
         "tests/models/test_saving.py": "none",
         "tests/window/test_form.py": "none",
         "tests/network/test_slow.py": "none",  # no fixture says so: its functions start servers
-        "tests/environment/test_wheel.py": "none",
+        "tests/launcher/test_wheel.py": "none",
         "tests/network/test_rest.py": "some",
     }
     finished = _run("--collect-only", "-q", "--fast", *rooms)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.display import NO_DISPLAY
-from abq_data_entry.environment import glance, interpreters, start, system_packages
-from abq_data_entry.environment.interpreters import Interpreter
-from abq_data_entry.environment.virtualenv import base_executable
+from abq_data_entry.launcher import glance, interpreters, start, system_packages
+from abq_data_entry.launcher.display import NO_DISPLAY
+from abq_data_entry.launcher.interpreters import Interpreter
+from abq_data_entry.launcher.virtualenv import base_executable
 
 from .conftest import ROOT, Checkout
 
@@ -42,8 +42,8 @@ def test_help_and_version_need_no_set_up(words: list[str], tmp_path: Path) -> No
 def test_the_launcher_needs_nothing_but_the_standard_library() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from abq_data_entry.environment import start, interpreters, system_packages, virtualenv\n"
-        "from abq_data_entry import display\n"
+        "from abq_data_entry.launcher import start, interpreters, system_packages, virtualenv\n"
+        "from abq_data_entry.launcher import display\n"
         "ours = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
         "print(sorted(ours), [name for name in sys.modules if name.startswith('tkinter')])"
     )

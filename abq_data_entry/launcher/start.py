@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import sys
 
-from abq_data_entry.environment import HELP, EnvironmentProblem, glance
+from abq_data_entry.launcher import HELP, EnvironmentProblem, glance
 
 TYPE_CHECKING = False  # as typing has it, which takes longer to import than the way to a window that fits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from abq_data_entry.environment.virtualenv import VirtualEnvironment
+    from abq_data_entry.launcher.virtualenv import VirtualEnvironment
 
 
 def application(arguments: list[str], checkout: str) -> int:
     """Run the application with these command line words; returns its exit code (1 when it can't be started)."""
-    from abq_data_entry import display
+    from abq_data_entry.launcher import display
 
     if _asks_for_help(arguments):
         from abq_data_entry.__main__ import main
@@ -33,7 +33,7 @@ def application(arguments: list[str], checkout: str) -> int:
     python = "" if demo or sys.prefix != sys.base_prefix else glance.fitting_python(checkout, opens_window)
     if python:
         return _enter(python, [launcher, *arguments])
-    from abq_data_entry.environment.virtualenv import VirtualEnvironment
+    from abq_data_entry.launcher.virtualenv import VirtualEnvironment
 
     try:
         inside = enter(VirtualEnvironment(checkout), [launcher, *arguments], opens_window, tools, wishes)
@@ -73,7 +73,7 @@ def enter(
     Raises:
         EnvironmentProblem: something is missing that can't be provided here.
     """
-    from abq_data_entry.environment.virtualenv import base_executable
+    from abq_data_entry.launcher.virtualenv import base_executable
 
     fits = environment.fits(tk)
     if environment.is_running():
@@ -99,20 +99,20 @@ def _enter(python: str, program: list[str]) -> int:
 def _missing(tools: Sequence[str]) -> list[str]:
     if not tools:
         return []
-    from abq_data_entry.environment.system_packages import missing_tools
+    from abq_data_entry.launcher.system_packages import missing_tools
 
     return missing_tools(tools)
 
 
 def _lacks_tk() -> bool:
-    from abq_data_entry.environment.interpreters import lacks
+    from abq_data_entry.launcher.interpreters import lacks
 
     return "tkinter" in lacks(tk=True)
 
 
 def _provide(program: list[str], tk: bool, tools: Sequence[str], wishes: Sequence[str]) -> int | None:
     """See to a Python with all it takes and to the tools; hands over to another Python where that is the way."""
-    from abq_data_entry.environment import interpreters, system_packages
+    from abq_data_entry.launcher import interpreters, system_packages
 
     missing = interpreters.lacks(tk)
     if missing:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.environment import glance, progress
-from abq_data_entry.environment.glance import MARKER, STAMP
+from abq_data_entry.launcher import glance, virtualenv
+from abq_data_entry.launcher.glance import MARKER, STAMP
 from tests.network.certificates import authority
 
 from .conftest import ROOT, Checkout, answer, tls_listener
@@ -186,10 +186,10 @@ Requirement already satisfied: idna==3.11 in ./lib (from -r requirements.lock (l
 
 
 def test_progress_is_read_from_pips_log() -> None:
-    assert progress.told("", 4) == ""
-    assert progress.told(_PIPS_LOG, 4) == "Fetching package 2 of 3"
-    assert progress.told(_PIPS_LOG + "Installing collected packages: certifi\n", 4) == "Installing 3 packages"
-    assert progress.packages_in(ROOT / "requirements.lock") > 20
+    assert virtualenv.told("", 4) == ""
+    assert virtualenv.told(_PIPS_LOG, 4) == "Fetching package 2 of 3"
+    assert virtualenv.told(_PIPS_LOG + "Installing collected packages: certifi\n", 4) == "Installing 3 packages"
+    assert virtualenv.packages_in(ROOT / "requirements.lock") > 20
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a terminal of one's own is POSIX's")
@@ -199,12 +199,12 @@ def test_somebody_at_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
     code = (
         "import subprocess, sys, pathlib\n"
-        "from abq_data_entry.environment import progress\n"
+        "from abq_data_entry.launcher.virtualenv import follow\n"
         "slow = 'import time; print(\"Collecting certifi==1\", flush=True); time.sleep(1.5)'\n"
         "log = pathlib.Path(sys.argv[1])\n"
         "with log.open('ab') as file:\n"
         "    process = subprocess.Popen([sys.executable, '-c', slow], stdout=file)\n"
-        "    sys.exit(progress.follow(process, log, 5))\n"
+        "    sys.exit(follow(process, log, 5))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(log)], cwd=ROOT, stderr=theirs, check=False)
     os.close(theirs)

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from abq_data_entry.environment import EnvironmentProblem, system_packages
-from abq_data_entry.environment.system_packages import line, manager_for
+from abq_data_entry.launcher import EnvironmentProblem, system_packages
+from abq_data_entry.launcher.system_packages import line, manager_for
 
 EVERYTHING = ["tkinter", "venv", "Xvfb", "openbox", "xdotool", "psql"]
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_ID="12"\n'

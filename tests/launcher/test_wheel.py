@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.environment.system_packages import advice
+from abq_data_entry.launcher.system_packages import advice
 
 from .conftest import ROOT
 

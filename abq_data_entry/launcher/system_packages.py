@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from abq_data_entry.environment import EnvironmentProblem
+from abq_data_entry.launcher import EnvironmentProblem
 
 Commands = tuple[tuple[str, ...], ...]
 

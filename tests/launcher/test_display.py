@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry import display as displays
-from abq_data_entry.display import DisplayError, VirtualDisplay
+from abq_data_entry.launcher import display as displays
+from abq_data_entry.launcher.display import DisplayError, VirtualDisplay
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="virtual displays are X11's")
 PATIENCE = 30.0
@@ -19,7 +19,7 @@ PATIENCE = 30.0
 _OWNER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from abq_data_entry.display import VirtualDisplay
+from abq_data_entry.launcher.display import VirtualDisplay
 with VirtualDisplay() as display:
     print(display.name, *(process.pid for process in display._running), flush=True)
     sys.stdin.read()

@@ -1,4 +1,4 @@
-"""A small checkout to start from: the real launcher and environment package, tiny locks, and a package to install."""
+"""A small checkout to start from: the real launcher, tiny locks, and a package to install."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from abq_data_entry.environment.virtualenv import base_executable
+from abq_data_entry.launcher.virtualenv import base_executable
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Stands for the application: tells where it runs, with what, and which version of the package it finds there.
@@ -137,10 +137,9 @@ def checkout(tmp_path: Path) -> Checkout:
     folder = tmp_path / "Müllers Labor"
     package = folder / "abq_data_entry"
     package.mkdir(parents=True)
-    for name in ("__init__.py", "display.py"):
-        shutil.copy(ROOT / "abq_data_entry" / name, package)
+    shutil.copy(ROOT / "abq_data_entry/__init__.py", package)
     shutil.copytree(
-        ROOT / "abq_data_entry/environment", package / "environment", ignore=shutil.ignore_patterns("__pycache__")
+        ROOT / "abq_data_entry/launcher", package / "launcher", ignore=shutil.ignore_patterns("__pycache__")
     )
     (package / "__main__.py").write_text(_APPLICATION, "utf-8")
     shutil.copy(ROOT / "abq_data_entry.py", folder)
@@ -166,7 +165,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def other_python() -> str:
     """Another Python of this machine that can make an environment, or skip."""
-    from abq_data_entry.environment.interpreters import another
+    from abq_data_entry.launcher.interpreters import another
 
     found = another(tk=False)
     if found is None:
