@@ -54,7 +54,7 @@ def show_administration(
         run("technician", lambda: f"{model.rename_technician(number, name)} is {name} from now on.")
 
     def retire(part: str, key: tuple[Any, ...], retired: bool) -> None:
-        offered = "is offered for new records no more" if retired else "is offered for new records again"
+        offered = "is no longer offered for new records" if retired else "is offered for new records again"
         run(part, lambda: f"{_named(part, key, _RETIRE[part](model, *key, retired))} {offered}.")
 
     def remove(part: str, key: tuple[Any, ...]) -> None:

@@ -139,7 +139,7 @@ class Connection:
     def _say_starting(self) -> None:
         """It recovers from a crash, or is made: meanwhile the form works with the last known copy."""
         self._timer = ""
-        told = "The database on this computer is just starting, after a crash perhaps, and takes nobody in yet"
+        told = "The database on this computer is just starting, perhaps after a crash, and accepts no connections yet"
         self._callbacks.away(NoAnswer(f"{told}."), False)  # it is being opened all the time
         self._say(f"{told}. {_KEPT}")
         self._callbacks.show_in_list(f"{told}.", None)

@@ -17,7 +17,7 @@ def ask_about_key(messages: Messages, host: str, fingerprint: str, answered: Cal
         TITLE,
         f"The server {host} isn't known yet.",
         f"Its key has the fingerprint\n{fingerprint}\n\n"
-        "Compare it with the one that the server's administrator tells you: whoever only pretends to be this "
+        "Compare it with the one that the server's administrator gives you: whoever only pretends to be this "
         "server would get your password and the extract. If they are the same, the key is kept for next time.",
         (("Trust and Send", lambda: answered(True)), ("Cancel", lambda: answered(False))),
         careful=True,

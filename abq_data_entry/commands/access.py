@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def add_to(tasks: Words) -> None:
-    """Add the words to those of `db`."""
+    """Add the subcommands to those of `db`."""
     roles = _add(
         tasks, "grant", grant, "make the roles abq_technician, abq_supervisor and abq_qa, and give them their rights"
     )
-    roles.add_argument("login", nargs="?", metavar="LOGIN", help="a login that is a technician's own: see --technician")
-    roles.add_argument("--technician", metavar="NAME", help="whose own LOGIN is; an empty text: nobody's any longer")
+    roles.add_argument("login", nargs="?", metavar="LOGIN", help="a technician's login: see --technician")
+    roles.add_argument("--technician", metavar="NAME", help="the technician with this login; empty: nobody")
     roles.set_defaults(verify=lambda options: _require_both(roles, options))
-    labs = _add(tasks, "set-labs", set_labs, "say to which labs a login belongs, where labs are kept apart")
+    labs = _add(tasks, "set-labs", set_labs, "set the labs that a login belongs to, if labs are kept apart")
     labs.add_argument("member", metavar="LOGIN", help="a login, or a role that logins have")
     labs.add_argument("labs", metavar="LABS", help="their letters, such as ABC; an empty text for none")
     restrict = _add(tasks, "restrict-labs", restrict_labs, "let a login see and enter only what belongs to its labs")
@@ -34,25 +34,25 @@ def _add(tasks: Words, name: str, run: object, text: str) -> argparse.ArgumentPa
 
 def _require_both(word: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if (options.login is None) != (options.technician is None):
-        word.error("LOGIN and --technician belong together")
+        word.error("LOGIN and --technician need each other")
 
 
 def grant(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Make the roles and give them their rights, or say whose own a login is."""
+    """Make the roles and grant them their rights, or set the technician to whom a login belongs."""
     from ..models import rights
     from .database import opened_endpoint, read_settings
 
     with opened_endpoint(read_settings(), secrets) as endpoint:
         if options.login:
             rights.set_technician(endpoint, options.login, options.technician)
-            print(f"The login {options.login} is {options.technician or 'nobody'}'s own from now on")
+            print(f"The login {options.login} belongs to {options.technician or 'nobody'} from now on")
             return
         rights.grant(endpoint)
     print(f"The roles {', '.join(rights.ROLES)} have their rights in the database {endpoint['dbname']}.")
 
 
 def set_labs(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Say to which labs a login belongs."""
+    """Set the labs that a login belongs to."""
     from ..models import rights
     from .database import opened_endpoint, read_settings
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_to(tasks: Words) -> None:
     """Add the words to those of `db`."""
-    text = "dump the whole database to a file (PostgreSQL's custom format), and see that it can be brought back"
+    text = "dump the whole database to a file (PostgreSQL's custom format), and test that it can be restored"
     backup = tasks.add_parser("backup", help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
     backup.set_defaults(run=back_up)
     where = backup.add_mutually_exclusive_group(required=True)
@@ -29,7 +29,7 @@ def add_to(tasks: Words) -> None:
         "--daily", action="store_true", help="the day's backup, unless there is one, in the folder of backups"
     )
     backup.add_argument("--no-verify", action="store_true", help="don't restore it into a scratch database to compare")
-    text = "put the database of a backup in the place of the present one"
+    text = "replace the present database with a backup"
     restore = tasks.add_parser("restore", help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
     restore.set_defaults(run=bring_back)
     restore.add_argument("file", type=Path, metavar="FILE")
@@ -99,7 +99,7 @@ def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
         if not options.no_backup:
             with told_if_long(_backing_up(endpoint)) as wait:
                 before = kept_backups(settings).make_before_restore(endpoint, wait)
-        with told_if_long(f"Bringing back {options.file}") as wait:
+        with told_if_long(f"Restoring {options.file}") as wait:
             missing = postgres.restore(endpoint, options.file, _migrated, wait)
     print(f"The database {endpoint['dbname']} is as it was in {options.file}")
     if before is not None:
@@ -120,7 +120,7 @@ def _into_a_new_cluster(file: Path, settings: SettingsModel) -> None:
         server.create_database(name)
         missing.extend(postgres.restore(server.endpoint(name), file, _migrated))
 
-    with told_if_long(f"Bringing back {file} into a new database"):
+    with told_if_long(f"Restoring {file} into a new database"):
         aside = postgres.replace_cluster(folders.data_folder(), fill)
     print(f"The database {name} is as it was in {file}")
     print(f"What was there before is kept in {aside}; remove it when you are sure that you don't need it")

@@ -24,12 +24,12 @@ def add_to(words: Words) -> None:
     word = words.add_parser(
         "check",
         help="check the connections, step by step",
-        description="Look whether the database, the weather feed, "
+        description="Check whether the database, the weather feed, "
         f"{' and '.join(f'the {each.service}' for each in DESTINATIONS)} can be "
         "reached: names, ports, certificates, answers, times. Each step is ok, slow or failed, with what to do. No "
-        "record is ever sent; the output holds no secrets, and can go to the help desk as it is.",
-        epilog="Exit code 0: all steps are ok or slow; 1: one failed. The logins come from where upload and the other "
-        "words take them; --username and --password-stdin are for one destination, named by --only.",
+        "record is ever sent; the output holds no secrets, so you can send it to the help desk as it is.",
+        epilog="Exit code 0: all steps are ok or slow; 1: one failed. The logins come from the same places as for "
+        "upload; --username and --password-stdin are for one destination, named by --only.",
         allow_abbrev=False,
     )
     word.add_argument(
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     if not wants_login and _has_logins(options.only, settings):
         print("\nNo login was tried: --login does that.")
     if failed:
-        raise NotDone(f"{failed} of the steps failed: see what is said there." if failed > 1 else "One step failed.")
+        raise NotDone(f"{failed} of the steps failed: see their messages." if failed > 1 else "One step failed.")
 
 
 def _verify(word: argparse.ArgumentParser, options: argparse.Namespace) -> None:

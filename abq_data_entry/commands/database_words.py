@@ -26,13 +26,13 @@ def add_to(words: Words) -> None:
     )
     tasks = word.add_subparsers(title="words", metavar="WORD", dest="task", required=True)
     dsn = _add(tasks, "dsn", print_dsn, "print a connection string that psql takes as it is")
-    dsn.add_argument("--verbose", action="store_true", help="name the server's version and age on standard error")
+    dsn.add_argument("--verbose", action="store_true", help="print the server's version and age on standard error")
     _add(tasks, "init", prepare, "create the tables, or bring those of an older version up to date")
     backups.add_to(tasks)
     moving.add_to(tasks)
     access.add_to(tasks)
     undoing.add_to(tasks)
-    verify = _add(tasks, "verify", verify_audit, "see whether anybody changed the audit, or records past it")
+    verify = _add(tasks, "verify", verify_audit, "check whether anybody changed the audit, or records without it")
     verify.add_argument("--head", default="", metavar="TEXT", help="the audit head that came with a delivery")
     technician = _add(tasks, "add-technician", add_technician, "add a technician")
     technician.add_argument("id", type=int, metavar="ID", help="the number on the badge")
@@ -44,7 +44,7 @@ def add_to(words: Words) -> None:
     plot.add_argument("lab", metavar="LAB")
     plot.add_argument("plot", type=int, metavar="PLOT", help="its number, 1 to 20")
     plot.add_argument("--seed-sample", metavar="SEED", help="what grows there, 6 characters")
-    seed = _add(tasks, "set-seed", set_seed, "say which seed sample grows in a plot from now on")
+    seed = _add(tasks, "set-seed", set_seed, "set the seed sample that grows in a plot from now on")
     seed.add_argument("lab", metavar="LAB")
     seed.add_argument("plot", type=int, metavar="PLOT")
     seed.add_argument("seed_sample", metavar="SEED", help="6 characters; an empty text for none")
@@ -121,9 +121,9 @@ def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
         entries = {each: f", entry {each.sequence}" if each.sequence else "" for each in verdict.breaks}
         told = " ".join(f"Lab {each.lab}{entry}: {each.reason}." for each, entry in entries.items())
         raise NotDone(f"The audit is broken. {told}{found}")
-    whole = f"The audit is whole: {verdict.entries} entries, each follows the one before it."
+    whole = f"The audit is intact: {verdict.entries} entries, each follows the one before it."
     if found:
-        raise NotDone(f"{whole} But not all is as it should be, and something may have got past it.{found}")
+        raise NotDone(f"{whole} But something isn't as it should be, and the audit may have been bypassed.{found}")
     print(whole)
     if verdict.not_compared:
         print(f"Views, functions, triggers and constraints were not compared: {verdict.not_compared}.")

@@ -34,10 +34,10 @@ def add_to(words: Words) -> None:
     word.set_defaults(run=print_list)
     tasks = word.add_subparsers(title="words", metavar="WORD", dest="task")
     for name, run, text in (
-        ("run", run_due, "make all deliveries whose time has come"),
+        ("run", run_due, "make all deliveries that are due"),
         ("retry", retry, "make one delivery now, whatever its schedule says"),
-        ("cancel", cancel, "give up a delivery that waits or has failed, and remove its file"),
-        ("show", show, "print all that is known of one delivery, with its attempts"),
+        ("cancel", cancel, "cancel a delivery that waits or has failed, and remove its file"),
+        ("show", show, "print the details of one delivery, with its attempts"),
     ):
         task = tasks.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
         task.set_defaults(run=run)
@@ -48,7 +48,7 @@ def add_to(words: Words) -> None:
             source = task.add_mutually_exclusive_group()
             source.add_argument("--password-stdin", action="store_true", help=text)
         if name == "run":
-            text = "ask for nothing: go on with what the keyring has a login for, and name the rest"
+            text = "ask for nothing: make those whose login is in the keyring, and name the rest"
             source.add_argument("--unattended", action="store_true", help=text)
 
 

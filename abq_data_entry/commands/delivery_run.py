@@ -102,5 +102,5 @@ class Run:
             return self._problems[0]
         told = " ".join(self._problems[:_TOLD])
         more = len(self._problems) - _TOLD
-        rest = f" The word `deliveries` shows the other {more}." if more > 0 else ""
+        rest = f" `deliveries` shows the other {more}." if more > 0 else ""
         return f"{self._failed} of {count} not delivered. {told}{rest}"

@@ -19,8 +19,8 @@ def add_to(words: Words) -> None:
         "demo",
         help="play a laboratory's day with the real window and the bundled servers",
         description="Play a laboratory's day in about half a minute: a check of 20 plots, the weather, both "
-        "deliveries, and what psql answers. With a display one watches; without, it brings its own. Nothing of it "
-        "touches your own database and settings.",
+        "deliveries, and psql's answers. With a display you can watch; without one it brings its own. It doesn't touch "
+        "your own database and settings.",
         allow_abbrev=False,
     )
     word.add_argument(

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 def add_to(words: Words) -> None:
-    """Add the word, with the words that follow it, to the parser."""
+    """Add the subcommand, with its own subcommands, to the parser."""
     word = words.add_parser(
         "desktop",
-        help="put the application into the desktop's menu, or take it out",
-        description="Put the application with its icon where people look for programs: into the desktop's menu on "
-        "Linux, the Start menu on Windows, the Applications folder of this user on macOS. It concerns this user only.",
+        help="add the application to the desktop's menu, or remove it",
+        description="Add the application with its icon where people look for programs: to the desktop's menu on "
+        "Linux, the Start menu on Windows, the Applications folder on macOS. For this user only.",
         allow_abbrev=False,
     )
-    tasks = word.add_subparsers(title="words", metavar="WORD", dest="task", required=True)
-    install = tasks.add_parser("install", help="make the entry, or make it anew", allow_abbrev=False)
+    tasks = word.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task", required=True)
+    install = tasks.add_parser("install", help="make the entry, or renew it", allow_abbrev=False)
     install.set_defaults(run=make)
     remove = tasks.add_parser("remove", help="remove it; data and settings stay", allow_abbrev=False)
     remove.set_defaults(run=take_away)

@@ -1,4 +1,4 @@
-"""The parser of the command line, and what is common to all words: output, errors, the ways to end."""
+"""The parser of the command line, and what all subcommands share: output, errors, the ways to end."""
 
 import argparse
 import logging
@@ -18,15 +18,15 @@ log = logging.getLogger(__name__)
 _TELL_THEMSELVES = ("check", "demo")
 
 _EPILOG = """\
-Without a word the window opens. Exit code: 0 done, 1 not done (the reason is told in one line), 2 wrong usage.
+Without a subcommand the window opens. Exit code: 0 done, 1 not done (the reason is printed in one line), 2 wrong usage.
 
-With a database server of your own (setting db_host) the words log in with ABQ_DB_USER and ABQ_DB_PASSWORD,
-else as psql does (PGUSER, PGPASSWORD, ~/.pgpass), else they ask. ABQ_CONFIG_DIR and ABQ_DATA_DIR name other
-folders for the settings and for the data."""
+With a database server of your own (setting db_host) the subcommands log in with ABQ_DB_USER and ABQ_DB_PASSWORD,
+or like psql (PGUSER, PGPASSWORD, ~/.pgpass), or they ask. ABQ_CONFIG_DIR and ABQ_DATA_DIR name other folders for
+the settings and for the data."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all words; `run` of what it parses does the work."""
+    """The parser of all subcommands; `run` of the parsed options does the work."""
     found = argparse.ArgumentParser(
         prog=APPLICATION_ID,
         description="Record a plant laboratory's readings; fetch the weather, export and deliver the day's extract.",
@@ -35,15 +35,15 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
-    found.add_argument("--quiet", action="store_true", help="tell no waits on standard error, as for cron")
-    words = found.add_subparsers(title="words", metavar="WORD", dest="word")  # required: see run
+    found.add_argument("--quiet", action="store_true", help="print no progress on standard error, as for cron")
+    words = found.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="word")  # required: see run
     for module in (weather, export, upload, deliveries, journal, check, database_words, desktop, demo):
         module.add_to(words)
     return found
 
 
 def run(words: Sequence[str]) -> int:
-    """Do what the words say; return the exit code, after the reason has been told."""
+    """Run the subcommand; return the exit code, after a failure was printed."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal can't show is no failure
@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
         line = parser()
         options = line.parse_args(words)
         if options.word is None:  # asked after the rest: an option that we don't have is named first
-            line.error("WORD is missing")
+            line.error("SUBCOMMAND is missing")
         if "verify" in options:  # what no option can see by itself
             options.verify(options)
     except SystemExit as end:  # argparse has printed the help, the version, or what is wrong
@@ -65,7 +65,7 @@ def run(words: Sequence[str]) -> int:
             sys.stdout.flush()
     except BrokenPipeError:
         leave_output()
-        tell("Whoever read the output has gone away.")
+        tell("Nothing reads the output any more.")
     except (Exception, KeyboardInterrupt) as error:
         tell(reason(error))
     else:

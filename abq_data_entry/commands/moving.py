@@ -52,12 +52,12 @@ def upgrade_cluster(options: argparse.Namespace, secrets: Secrets) -> None:
 
     if read_settings()["db_host"]:
         raise NotDone("The database is on a server, whose administrator upgrades it.")
-    with told_if_long("Carrying everything over into a database of the newest version, and comparing every row"):
+    with told_if_long("Copying everything into a database of the newest version, and comparing every row"):
         aside = postgres.upgrade(folders.data_folder(), options.programs)
     if aside is None:
-        print("The embedded database is of the newest version already")
+        print("The embedded database is at the newest version already")
         return
-    print("The embedded database is of the newest version now: every row was compared")
+    print("The embedded database is at the newest version now: every row was compared")
     print(f"The old one is kept in {aside}; remove it when you are sure that you don't need it")
 
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from ..models import SQLModel
     from . import Words
 
-_RETIRE = "offer {} for new records no more; what was recorded stays"
+_RETIRE = "no longer offer {} for new records; what was recorded stays"
 _REMOVE = "remove {} that was never used"
 
 
 def add_to(tasks: Words) -> None:
-    """Add the words to those of `db`."""
+    """Add the subcommands to those of `db`."""
     rename = _add(tasks, "rename-technician", _rename_technician, "give a technician another name, in old records too")
     rename.add_argument("id", type=int, metavar="ID", help="the number on the badge")
     rename.add_argument("name", metavar="NAME")
@@ -92,4 +92,4 @@ def _remove_plot(model: SQLModel, options: argparse.Namespace) -> str:
 
 
 def _offered(options: argparse.Namespace) -> str:
-    return "is offered for new records again" if options.undo else "is offered for new records no more"
+    return "is offered for new records again" if options.undo else "is no longer offered for new records"

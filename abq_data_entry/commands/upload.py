@@ -28,9 +28,9 @@ def add_to(words: Words) -> None:
         help="deliver the extract of a day",
         description="Make the extract of a day and deliver it to the company: to its "
         f"{' or '.join(each.service for each in DESTINATIONS)}.",
-        epilog="If it fails for a reason that may pass, it waits in the outbox: see the word deliveries. "
-        f"The password comes from --password-stdin, else from {DELIVERY_VARIABLE}, else from the system's "
-        f"keyring (as {' or '.join(map(service_name, KINDS))}), else it is asked for.",
+        epilog="If it fails temporarily, it waits in the outbox: see the subcommand deliveries. "
+        f"The password comes from --password-stdin, or from {DELIVERY_VARIABLE}, or from the system's "
+        f"keyring (as {' or '.join(map(service_name, KINDS))}), or you are asked for it.",
         allow_abbrev=False,
     )
     word.add_argument("destination", choices=KINDS)

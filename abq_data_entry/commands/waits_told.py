@@ -80,7 +80,7 @@ class Waits:
         self._over.set()
 
 
-_OF_THIS_WORD: ContextVar[Waits | None] = ContextVar("the waits of this word", default=None)
+_OF_THIS_WORD: ContextVar[Waits | None] = ContextVar("the progress of this subcommand", default=None)
 
 
 @contextmanager

@@ -131,16 +131,16 @@ def _refuse_name(cursor: Cursor, technician_id: int, name: str) -> None:
     if not name.isprintable() or not 0 < len(name) <= 512:
         raise DatabaseError("The name of a technician must have 1 to 512 printable characters.")
     if name.replace(" ", "").isdecimal():
-        raise DatabaseError(f"A technician can't be called {name}: a number is no name.")
+        raise DatabaseError(f"A technician can't be called {name}: a number isn't a name.")
     if name.casefold() == "any":
-        raise DatabaseError(f"A technician can't be called {name}: lists call so all technicians together.")
+        raise DatabaseError(f"A technician can't be called {name}: lists use that for all technicians.")
     cursor.execute("SELECT id, name FROM lab_techs WHERE id <> %s", (technician_id,))
     for number, other in cursor.fetchall():
         if other == name:
             raise DatabaseError(f"The name {name} is taken: {other} is {number} already.")
         if _compared(other) == _compared(name):
             raise DatabaseError(
-                f"The name {name} is taken: {other} is {number} already, and differs only by capitals or blanks."
+                f"The name {name} is taken: {other} is {number} already, and differs only by capitals or spaces."
             )
 
 
@@ -252,7 +252,7 @@ def _require_other_plot(cursor: Cursor, lab: str, plot: int, action: str) -> Non
     cursor.execute("SELECT FROM labs WHERE id = %s FOR UPDATE", (lab,))
     cursor.execute("SELECT FROM plots WHERE lab_id = %s AND plot <> %s AND retired IS NULL LIMIT 1", (lab, plot))
     if cursor.rowcount == 0:
-        raise DatabaseError(f"Plot {plot} is the last one of lab {lab}. A lab without plots is none: {action} the lab.")
+        raise DatabaseError(f"Plot {plot} is the last one of lab {lab}. A lab needs a plot: {action} the lab.")
 
 
 def add_plot(cursor: Cursor, lab: str, plot: int, seed_sample: str | None = None) -> bool:

@@ -74,7 +74,7 @@ def parse_heads(line: str) -> dict[tuple[str, int], str]:
     for part in filter(str.strip, line.split(";")):
         matched = _HEAD.fullmatch(part.strip())
         if matched is None:
-            raise ValueError(f"{part.strip()!r} is no head of the audit: a lab, a number and a hash are expected.")
+            raise ValueError(f"{part.strip()!r} isn't a head of the audit: a lab, a number and a hash are expected.")
         found[matched[1], int(matched[2])] = matched[3]
     return found
 

@@ -63,7 +63,7 @@ class CSVModel:
         """
         unknown = [name for name in data if name not in self.fields]
         if unknown:
-            raise ValueError(f"{', '.join(unknown)}: no field of a record.")
+            raise ValueError(f"{', '.join(unknown)} isn't a field of a record.")
         table = self._table()
         if rownum is not None:
             self._check_row(rownum, len(table.rows))
@@ -79,11 +79,11 @@ class CSVModel:
         except FileNotFoundError:
             text = ""
         except UnicodeDecodeError as error:
-            raise ValueError(f"{self.path} is no CSV file in UTF-8: {error}.") from error
+            raise ValueError(f"{self.path} isn't a CSV file in UTF-8: {error}.") from error
         try:
             return _Table(text)
         except csv.Error as error:
-            raise ValueError(f"{self.path} is no CSV file: {error}.") from error
+            raise ValueError(f"{self.path} isn't a CSV file: {error}.") from error
         except ValueError as error:
             raise ValueError(f"{self.path}{error}") from None
 
@@ -113,7 +113,7 @@ class _Table:
         self._width = len(names)
         lacking = [each.name for each in FIELDS if each.required and each.name not in self.columns]
         if lacking or len(self.columns) != len(names):
-            raise ValueError(" is no file of records: its first line isn't the header of the extract.")
+            raise ValueError(" isn't a file of records: its first line isn't the header of the extract.")
         for number, row in enumerate(rows, start=1):
             if len(row.cells) != self._width:
                 raise ValueError(f", record {number}: {len(row.cells)} values, not {self._width}.")

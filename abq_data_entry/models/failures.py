@@ -42,7 +42,7 @@ _OTHER_LAB = "This login doesn't belong to that lab, and nothing was saved. {ask
 
 _DAMAGED = "The database reports that its files are damaged. {ask} before anything else is saved."
 
-_TOO_MANY = "The database has too many connections at the moment, and takes nobody else in."
+_TOO_MANY = "The database has too many connections at the moment, and accepts no more."
 
 # By SQLSTATE, the longest beginning first (PostgreSQL manual, appendix A).
 _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
@@ -52,7 +52,7 @@ _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("42P01", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
     ("42703", SchemaMissing, "The tables in this database are of an older version: {apply}."),
     ("3F000", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
-    ("53100", WritesRefused, "The disk of the database is full. {ask} to make room."),
+    ("53100", WritesRefused, "The disk of the database is full. {ask} to free some space."),
     ("53300", ServerNotReady, _TOO_MANY),
     ("53", WritesRefused, "The database has run out of memory. {ask} if that lasts."),
     ("57014", QueryCancelled, "The query was cancelled."),
@@ -73,7 +73,8 @@ _FULL = r"too many (clients|connections)|remaining connection slots|no more conn
 
 # libpq gives no SQLSTATE for a failed login, so its words have to do; only the first host that answered counts.
 _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
-    (_STARTING, ServerNotReady, "The database is just starting, after a crash perhaps, and takes nobody in yet."),
+    (_STARTING, ServerNotReady,
+     "The database is just starting, perhaps after a crash, and accepts no connections yet."),
     (r"shutting down|not accepting", ServerUnreachable, "The database is shutting down. Try again in a moment."),
     (r"authentication method requirement", LoginFailed,
      "The server asks for the password in a form that could be read or used by others (clear or MD5), so it was not"
@@ -115,7 +116,7 @@ _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     (r"session is (read-only|not read-write)|hot standby", ServerUnreachable,
      "No server of the cluster takes changes at the moment. Try again in a minute."),
     (r"unsupported startup parameter", ServerUnreachable,
-     "A connection pooler stands before the database, and refuses what it is told at the beginning. {ask}."),
+     "A connection pooler stands before the database, and refuses the options of the connection. {ask}."),
     (r"authentication failed|no such user|auth.* failed|28000", LoginFailed, "The database refused the login."),
     (r"no such database", SchemaMissing, "The connection pooler knows no database {database}. {ask}."),
     (r"FATAL|pgbouncer|pooler", ServerUnreachable, "The database refuses connections at the moment. Try again later."),

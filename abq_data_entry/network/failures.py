@@ -141,11 +141,11 @@ def http_status_in_words(status: int, host: str = "") -> str:
         return f"{server} refused the file because it is too large ({status})."
     if 300 <= status < 400:
         return (
-            f"{server} sent us on to another address ({status}), which is not followed with a password or a file. "
+            f"{server} redirected us to another address ({status}), which is not followed with a password or a file. "
             "Ask your administrator to set the final address."
         )
     if status < 300:
-        return f"{server} gave no answer that is a final one ({status}). Tell its administrator."
+        return f"{server} gave no final answer ({status}). Tell its administrator."
     if 400 <= status < 500:
         return f"{server} refused the request ({status}). Ask your administrator what it wants."
     return f"{server} had an error of its own ({status}). Try again later, then tell its administrator."
@@ -236,8 +236,8 @@ def _http_status(error: BaseException) -> str:
 
 
 _DISK_WORDS = {
-    errno.ENOSPC: "The disk of this computer is full{place}. Make room on it, then try again.",
-    getattr(errno, "EDQUOT", -1): "Your space on this computer's disk is used up{place}. Make room, then try again.",
+    errno.ENOSPC: "The disk of this computer is full{place}. Free some space on it, then try again.",
+    getattr(errno, "EDQUOT", -1): "Your space on this computer's disk is used up{place}. Free some, then try again.",
     errno.EFBIG: "A file of this computer may not grow any more{place}. Ask your administrator about limits.",
     errno.EROFS: "The disk of this computer can only be read{place}. Ask your administrator.",
     errno.EIO: "The disk of this computer reports an error{place}. Tell your administrator at once.",
@@ -280,7 +280,7 @@ def _connection(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "The other side didn't answer in time. Try again later."
     if isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN):
-        return "There is no way to the host. Check the network connection."
+        return "There is no route to the host. Check the network connection."
     if isinstance(error, ConnectionError | EOFError | http.client.RemoteDisconnected | http.client.IncompleteRead):
         return "The connection was cut. Try again."
     return ""

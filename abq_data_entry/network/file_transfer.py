@@ -86,7 +86,7 @@ def ftp_security(host: str, security: str | None) -> str:
     if not security:
         return "none" if is_loopback(host) else "explicit"
     if security not in SECURITIES:
-        raise InvalidInput(f"{security!r} is no way to connect: it must be one of {', '.join(SECURITIES)}.")
+        raise InvalidInput(f"{security!r} isn't a way to connect: it must be one of {', '.join(SECURITIES)}.")
     return security
 
 

@@ -89,7 +89,7 @@ def _greeting(inspection: Inspection, session: _TimedSession, login: Login) -> S
 
 def _abilities(session: Session) -> Result[None]:
     can = [each for each in _TOLD if each in session.features]
-    return Result(None, f"it tells of {', '.join(can)}" if can else "it tells of none (FEAT)")
+    return Result(None, f"it reports {', '.join(can)}" if can else "it reports none (FEAT)")
 
 
 def _log_in(session: Session, username: str, password: str) -> Result[None]:

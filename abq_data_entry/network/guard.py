@@ -280,7 +280,7 @@ class Guard:
         if isinstance(error, ConnectionError):
             return HostUnreachable(error.errno, f"The connection to {host}, port {port}, was cut at once. Try again.")
         return HostUnreachable(
-            error.errno, f"There is no way to {host}, port {port} ({error.strerror}). Check the network connection."
+            error.errno, f"There is no route to {host}, port {port} ({error.strerror}). Check the network connection."
         )
 
     def _watch(self) -> None:

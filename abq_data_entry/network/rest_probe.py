@@ -50,7 +50,7 @@ def _answer(context: Context, uploads: RestUploads, name: str, url: str) -> Resu
         raise InvalidInput(http_status_in_words(status, urllib.parse.urlsplit(url).hostname or ""))
     what, advice = f"the {name} address answers ({status})", ""
     if 300 <= status < 400:
-        what += " and sends readers on to another address"
+        what += " and redirects readers to another address"
         advice = "Nothing is sent on to another host. If the login is refused, set the final address."
     elif status in _NOT_FOR_READERS:
         what += "; it has nothing for readers, and needn't"

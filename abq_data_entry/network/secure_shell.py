@@ -210,7 +210,7 @@ class SftpUploads(StoredUploads[ShellSession]):
         key = private_key(key_file, password) if key_file else None
         if host_key and not fingerprint_in(host_key):
             raise InvalidInput(
-                f"{host_key!r} is no fingerprint of a key: it begins with SHA256: as `ssh-keygen -lf` prints it. "
+                f"{host_key!r} isn't a key's fingerprint, which begins with SHA256: as `ssh-keygen -lf` prints it. "
                 "Check the setting abq_sftp_host_key."
             )
         self._login = Login(host, port, username, password, key, file, host_key, checked_folder(folder))

@@ -229,7 +229,7 @@ def enter(guard: Guard, login: Login, transport: paramiko.Transport) -> ShellSes
     guard.progressed()
     files = paramiko.SFTPClient.from_transport(transport)
     if files is None:
-        raise NotSecureShell(f"{login.host} lets nobody store files by SFTP. Ask its administrator.")
+        raise NotSecureShell(f"{login.host} doesn't accept files by SFTP. Ask its administrator.")
     guard.progressed()
     return ShellSession(transport, files, guard)
 

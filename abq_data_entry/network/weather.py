@@ -63,7 +63,7 @@ class WeatherBusy(WeatherError):
     """The feed is busy, and wants no request before `until`."""
 
     def __init__(self, message: str, until: datetime.datetime) -> None:
-        super().__init__(f"{message} It wants no request before {until.astimezone():%H:%M:%S}.")
+        super().__init__(f"{message} It accepts no request before {until.astimezone():%H:%M:%S}.")
         self.until = until
 
 
@@ -271,7 +271,7 @@ def _status_in_words(status: int, station: str, address: str) -> str:
             "It may want to know whom it can write to: set weather_contact."
         )
     if 300 <= status < 400:
-        return f"{host} sent us on to another address ({status}) that isn't followed. Check the setting weather_url."
+        return f"{host} redirected us to another address ({status}) that isn't followed. Check the setting weather_url."
     return http_status_in_words(status, host)
 
 
@@ -325,8 +325,8 @@ class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
         same_place = (old.scheme, old.netloc) == (new.scheme, new.netloc)
         if (new.scheme != "https" and not same_place) or new.username or new.password:
             raise WeatherError(
-                f"The weather feed sent us on to another address ({code}), which is not encrypted or on another host. "
-                "That is not followed; check the setting weather_url."
+                f"The weather feed redirected us to another address ({code}), which is not encrypted or on another "
+                "host. That is not followed; check the setting weather_url."
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

@@ -40,7 +40,7 @@ def proxy_for(url: str, chosen: str = "") -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise InvalidInput(f"{origin} is no address of a proxy: http:// and a host's name are expected.")
+        raise InvalidInput(f"{origin} isn't the address of a proxy: http:// and a host's name are expected.")
     if proxy.scheme not in _SCHEMES:
         raise InvalidInput(
             f"{origin} is one of {proxy.scheme}://, which isn't known here: it must begin with http:// or https://."

@@ -73,7 +73,7 @@ def _check(home: Home, binaries: Path) -> None:
     if made_by != ours:
         raise PostgresError(
             f"The database in {home.cluster} was made by PostgreSQL {made_by}, but the programs in {binaries} are "
-            f"PostgreSQL {ours}. Nothing was changed. Install PostgreSQL {made_by} (it may go again afterwards) and "
+            f"PostgreSQL {ours}. Nothing was changed. Install PostgreSQL {made_by} (you may remove it afterwards) and "
             "use: abq-data-entry db upgrade. Or bring back a backup: abq-data-entry db restore --put-aside FILE."
         )
     refuse_incomplete(home)

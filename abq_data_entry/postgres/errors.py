@@ -18,9 +18,9 @@ _DENIED = "permission was denied. Make it yours, or name another folder with ABQ
 _REASONS = {
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
-    errno.EROFS: "it lies on a file system that can only be read. Name another folder with ABQ_DATA_DIR",
-    errno.ENOSPC: "the disk is full. Make room and try again",
-    errno.EDQUOT: "your disk quota is used up. Make room and try again",
+    errno.EROFS: "it is on a read-only file system. Name another folder with ABQ_DATA_DIR",
+    errno.ENOSPC: "the disk is full. Free some space and try again",
+    errno.EDQUOT: "your disk quota is used up. Free some space and try again",
     errno.EEXIST: "it is a file, not a folder. Name another folder with ABQ_DATA_DIR",
     errno.ENOTDIR: "a part of its path is a file, not a folder. Name another folder with ABQ_DATA_DIR",
 }
@@ -71,9 +71,9 @@ def system_errors_told(what: str, path: Path, named_by: str = "ABQ_DATA_DIR") ->
 def reason_in(said: str) -> str:
     """The sentence of a program's output (or of the server's log) that says why it gave up."""
     if "No space left on device" in said:
-        return "the disk is full. Make room and try again."
+        return "the disk is full. Free some space and try again."
     if "Read-only file system" in said:
-        return "it lies on a file system that can only be read. Name another folder with ABQ_DATA_DIR."
+        return "it is on a read-only file system. Name another folder with ABQ_DATA_DIR."
     found = _COMPLAINT.findall(said)
     lines = found or [line.strip() for line in said.splitlines() if line.strip()]
     return lines[-1].rstrip(".") + "." if lines else "it gave no reason."

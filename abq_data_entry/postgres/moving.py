@@ -264,8 +264,8 @@ def _compared(ours: "Connection", theirs: "Connection", target: Mapping[str, str
     if wrong:
         where = f"{target['dbname']} on {target['host']}"
         raise PostgresError(
-            f"The database {where} holds something else than the one on this computer: {wrong}. Nothing was changed. "
-            "Name an empty database, or make this one anew (dropdb and createdb)."
+            f"The database {where} holds other data than the one on this computer: {wrong}. Nothing was changed. "
+            "Name an empty database, or create this one again (dropdb and createdb)."
         )
     watching.report(100, 100)
     return expected

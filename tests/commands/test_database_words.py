@@ -89,12 +89,12 @@ def test_verify(line: Callable[..., Outcome], stored: SQLModel) -> None:
     stored.save_record(record())
     head = stored.audit_heads()
     stored.save_record(record(Plants="7"))
-    assert line("db", "verify", "--head", head).output.startswith("The audit is whole: ")
-    assert "no head of the audit" in line("db", "verify", "--head", "A 1 xyz").reason
+    assert line("db", "verify", "--head", head).output.startswith("The audit is intact: ")
+    assert "isn't a head of the audit" in line("db", "verify", "--head", "A 1 xyz").reason
     assert "went with a delivery" in line("db", "verify", "--head", f"A 1 {'0' * 64}").reason
     stored.query("ALTER TABLE plot_checks DISABLE TRIGGER keep_audit_of_new")
     done = line("db", "verify")
-    assert done.code == 1 and done.reason.startswith("The audit is whole: ")
+    assert done.code == 1 and done.reason.startswith("The audit is intact: ")
     assert "The trigger keep_audit_of_new of plot_checks is switched off." in done.reason
     stored.query("ALTER TABLE plot_checks ENABLE TRIGGER keep_audit_of_new")
     stored.query("SET session_replication_role = replica")
@@ -135,9 +135,9 @@ def test_administration(line: Callable[..., Outcome], stored: SQLModel) -> None:
 def test_renaming_retiring_and_removing(line: Callable[..., Outcome], stored: SQLModel) -> None:
     told = line("db", "rename-technician", 4291, "Jo Simms").output
     assert told == "Technician 4291, J Simms until now, is Jo Simms from now on\n"
-    assert line("db", "retire-technician", 4291).output == "Technician Jo Simms is offered for new records no more\n"
-    assert line("db", "retire-lab", "B").output == "Lab B is offered for new records no more\n"
-    assert line("db", "retire-plot", "A", 3).output == "Plot 3 of lab A is offered for new records no more\n"
+    assert line("db", "retire-technician", 4291).output == "Technician Jo Simms is no longer offered for new records\n"
+    assert line("db", "retire-lab", "B").output == "Lab B is no longer offered for new records\n"
+    assert line("db", "retire-plot", "A", 3).output == "Plot 3 of lab A is no longer offered for new records\n"
     found = stored.choices()
     assert "Jo Simms" not in found.technicians and "B" not in found.labs and 3 not in found.plots["A"]
     assert line("db", "retire-lab", "B", "--undo").output == "Lab B is offered for new records again\n"
@@ -156,13 +156,13 @@ def test_renaming_retiring_and_removing(line: Callable[..., Outcome], stored: SQ
         (["add-technician", "4291", "Somebody Else"], "J Simms is 4291"),
         (["add-technician", "99999", "X"], "number"),
         (["add-lab", "AB"], "one letter"),
-        (["add-technician", "6001", "1234"], "a number is no name"),
-        (["add-technician", "6001", "Any"], "all technicians together"),
-        (["add-technician", "6001", "j  simms"], "only by capitals or blanks"),
+        (["add-technician", "6001", "1234"], "a number isn't a name"),
+        (["add-technician", "6001", "Any"], "for all technicians"),
+        (["add-technician", "6001", "j  simms"], "only by capitals or spaces"),
         (["add-lab", "7"], "one letter"),
         (["add-lab", "a"], "there is a lab A"),
         (["add-lab", "F", "--plots", "0"], "1 to 20 plots"),
-        (["rename-technician", "4291", "p taylor"], "only by capitals or blanks"),
+        (["rename-technician", "4291", "p taylor"], "only by capitals or spaces"),
         (["rename-technician", "99", "X"], "no technician 99"),
         (["retire-lab", "Z"], "no lab Z"),
         (["remove-plot", "A", "21"], "no plot 21"),

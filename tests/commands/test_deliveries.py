@@ -296,7 +296,7 @@ def test_many_problems_are_not_all_told(line: Line, service: Service) -> None:
     service.answer = http("422 Unprocessable")
     reason = line("deliveries", "run", "--password-stdin", stdin="test").reason
     assert reason.startswith("8 of 8 not delivered.") and reason.count("(422)") == 5
-    assert reason.endswith("The word `deliveries` shows the other 3.")
+    assert reason.endswith("`deliveries` shows the other 3.")
 
 
 def test_an_outbox_without_locks_is_listed_and_nothing_is_begun(line: Line, service: Service) -> None:

@@ -166,7 +166,7 @@ def test_password_on_standard_input(laboratory: Laboratory) -> None:
 def test_a_database_that_holds_something_is_refused(laboratory: Laboratory) -> None:
     laboratory.server.execute("CREATE TABLE somebodys AS SELECT 1 AS work", "abq")
     reason = laboratory.move().reason
-    assert "holds something else than the one on this computer" in reason and "empty database" in reason
+    assert "holds other data than the one on this computer" in reason and "empty database" in reason
     assert laboratory.server.execute("SELECT work FROM somebodys", "abq") == [(1,)]
     assert "db_host" not in laboratory.settings
 

@@ -79,7 +79,7 @@ def test_whose_own_a_login_is(line: Line, stored: SQLModel, database: dict[str, 
     said = "SELECT changed_by({}, {}) AS who"
     assert stored.query(said.format(f"'{login}'", "'J Simms'")) == [{"who": f"J Simms (login {login})"}]
     tied = line("db", "grant", login, "--technician", "J Simms")
-    assert tied.output == f"The login {login} is J Simms's own from now on\n"
+    assert tied.output == f"The login {login} belongs to J Simms from now on\n"
     assert stored.query(said.format(f"'{login}'", "'J Simms'")) == [{"who": "J Simms"}]
     assert stored.query(said.format(f"'{login}'", "'P Taylor'")) == [{"who": f"P Taylor (login {login})"}]
     assert stored.query(said.format(f"'{login}'", "NULL")) == [{"who": login}]
@@ -87,5 +87,5 @@ def test_whose_own_a_login_is(line: Line, stored: SQLModel, database: dict[str, 
     assert line("db", "grant", "nobody", "--technician", "J Simms").reason.startswith("There is no login nobody on")
     assert line("db", "grant", login).code == 2
     assert line("db", "verify").code == 0
-    assert line("db", "grant", login, "--technician", "").output == f"The login {login} is nobody's own from now on\n"
+    assert line("db", "grant", login, "--technician", "").output == f"The login {login} belongs to nobody from now on\n"
     assert stored.query("SELECT FROM technician_logins") == []

@@ -71,7 +71,7 @@ def test_a_restore(ours: dict[str, str], tmp_path: Path) -> None:
     postgres.dump(ours, tmp_path / "old.dump")
     keep = table_locked({**ours, "dbname": "postgres"}, "pg_database", "EXCLUSIVE")
     words = ("db", "restore", "--no-backup", tmp_path / "old.dump")
-    assert told_while_kept_waiting(keep, *words) == (f"Bringing back {tmp_path / 'old.dump'} …", 0)
+    assert told_while_kept_waiting(keep, *words) == (f"Restoring {tmp_path / 'old.dump'} …", 0)
 
 
 def test_the_backup_before_a_restore(ours: dict[str, str], tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_an_upgrade(short_folder: Path) -> None:
     places = {**os.environ, "ABQ_DATA_DIR": str(data), "ABQ_CONFIG_DIR": str(short_folder / "config")}
     keep = locked(home_in(data).folder / "replacing.lock")
     said, _ = told_while_kept_waiting(keep, "db", "upgrade", "--programs", older[0], env=places)
-    assert said == "Carrying everything over into a database of the newest version, and comparing every row …"
+    assert said == "Copying everything into a database of the newest version, and comparing every row …"
 
 
 @contextmanager

@@ -130,7 +130,7 @@ def test_the_contact_of_the_settings_is_told_and_a_busy_feed_left_alone(
 
     with serving(busy) as port:
         configure(weather_url=f"http://127.0.0.1:{port}/{{station}}.xml", weather_contact="qa@lab.example")
-        assert "wants no request before" in line("weather").reason
+        assert "accepts no request before" in line("weather").reason
         assert "so it was not asked" in line("weather").reason
     (request,) = asked
     assert b"(qa@lab.example)" in request

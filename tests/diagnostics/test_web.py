@@ -203,7 +203,7 @@ def test_a_login_page_in_place_of_a_login(check: Checks) -> None:
 @pytest.mark.parametrize(
     ("status", "fails", "words"),
     [
-        ("302 Found", False, "sends readers on"),
+        ("302 Found", False, "redirects readers"),
         ("405 No", False, "nothing for readers"),
         ("500 Oops", True, "had an error of its own (500)"),
         ("429 Wait", True, "is busy (429)"),

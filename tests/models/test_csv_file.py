@@ -145,7 +145,7 @@ def test_values_that_make_no_sense_stay_in_sight(file: CSVModel) -> None:
 
 
 def test_a_name_that_is_no_field(file: CSVModel) -> None:
-    with pytest.raises(ValueError, match="Humidty: no field"):
+    with pytest.raises(ValueError, match="Humidty isn't a field"):
         file.save_record(record() | {"Humidty": 3})
 
 
@@ -154,8 +154,8 @@ def test_a_name_that_is_no_field(file: CSVModel) -> None:
     [
         (b"a,b\r\n1,2\r\n", "first line isn't the header"),
         (",".join(fields.CSV_HEADER).encode() + b"\r\n1,2\r\n", "record 1: 2 values"),
-        (b"\xff\xfe", "no CSV file in UTF-8"),
-        (",".join(fields.CSV_HEADER).encode() + b'\r\n"open', "no CSV file"),
+        (b"\xff\xfe", "isn't a CSV file in UTF-8"),
+        (",".join(fields.CSV_HEADER).encode() + b'\r\n"open', "isn't a CSV file"),
     ],
 )
 def test_what_is_no_file_of_records(file: CSVModel, content: bytes, words: str) -> None:

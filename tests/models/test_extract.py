@@ -54,7 +54,7 @@ def test_no_text_is_run_as_a_formula(model: SQLModel, tmp_path: Path, text: str)
     seed = f"{text.strip()}______"[:6].replace(" ", "_")
     seed = "".join(each if each.isprintable() else "_" for each in seed)
     name = " ".join(text.split()) or "Nameless"
-    if name.isdecimal():  # a number is no name
+    if name.isdecimal():  # a number isn't a name
         name += "!"
     model.add_technician(7, name)
     model.save_record(record(Notes=text, Seed_sample=seed, Technician=name))

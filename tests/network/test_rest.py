@@ -492,15 +492,15 @@ SILENCE = "didn't answer in time"
         (answers(http("403 No")), "HTTPError", "refused the user name or the password (403)"),
         (answers(http("404 No")), "HTTPError", "no such service at this address (404)"),
         (answers(http("500 Oops")), "HTTPError", "an error of its own (500)"),
-        (answers(REDIRECT), "HTTPError", "sent us on to another address (302)"),
-        (answers(PERMANENT), "HTTPError", "sent us on to another address (308)"),
+        (answers(REDIRECT), "HTTPError", "redirected us to another address (302)"),
+        (answers(PERMANENT), "HTTPError", "redirected us to another address (308)"),
         (answers(http("200 OK", LOGIN_PAGE)), "HTTPError", "showed its login again"),
         (answers(LOGGED_IN, http("401 No", SECRET.encode())), "HTTPError", "user name or the password (401)"),
         (answers(LOGGED_IN, http("413 No")), "HTTPError", "too large (413)"),
         (answers(LOGGED_IN, http("429 No", b"", "Retry-After: 7")), "HTTPError", "is busy (429)"),
         (answers(LOGGED_IN, http("503 No")), "HTTPError", "an error of its own (503)"),
-        (answers(LOGGED_IN, REDIRECT), "HTTPError", "sent us on to another address (302)"),
-        (answers(LOGGED_IN, PERMANENT), "HTTPError", "sent us on to another address (308)"),
+        (answers(LOGGED_IN, REDIRECT), "HTTPError", "redirected us to another address (302)"),
+        (answers(LOGGED_IN, PERMANENT), "HTTPError", "redirected us to another address (308)"),
         (answers(LOGGED_IN, http("200 OK", LOGIN_PAGE)), "HTTPError", "answered with a login page"),
         (answers(LOGGED_IN, WRONG_LENGTH), "ConnectionError", "was cut"),
         (answers(LOGGED_IN, b"SSH-2.0-nonsense\r\n"), "ConnectionError", "doesn't speak HTTP"),
@@ -556,7 +556,7 @@ def test_only_the_final_status_counts(interim: bytes, at_login: bool, extract: P
 @pytest.mark.parametrize("at_login", [True, False])
 def test_an_interim_answer_alone_is_no_success(at_login: bool, extract: Path) -> None:
     for answer, told in (
-        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "no answer that is a final one (101)"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "no final answer (101)"),
         (b"HTTP/1.1 103 Early Hints\r\n\r\n", "was cut"),
         (b"HTTP/1.1 99 Odd\r\n\r\n", "doesn't speak HTTP"),
     ):

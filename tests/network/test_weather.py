@@ -237,7 +237,7 @@ def test_what_may_come_instead(answer: bytes, told: str) -> None:
     ["http://127.0.0.2:1/x.xml", "http://localhost:1/x.xml", "file:///etc/hostname", "ftp://127.0.0.1/x"],
 )
 def test_redirects_elsewhere_are_refused(place: str) -> None:
-    assert "sent us on to another address (302)" in failure(answering(http("302 Found", b"", f"Location: {place}")))
+    assert "redirected us to another address (302)" in failure(answering(http("302 Found", b"", f"Location: {place}")))
 
 
 def test_an_interim_answer_is_passed_over() -> None:
@@ -260,7 +260,7 @@ def test_redirects_end() -> None:
         asked.append(connection.request())
         connection.send(http("302 Found", b"", f"Location: /{len(asked)}"))
 
-    assert "sent us on to another address (302)" in failure(script)
+    assert "redirected us to another address (302)" in failure(script)
     assert len(asked) < 10
 
 
@@ -416,7 +416,7 @@ def test_a_busy_feed_is_left_alone_until_it_says(tmp_path: Path) -> None:
     kept = tmp_path / "pauses.json"
     with serving(script) as port:
         url = f"http://127.0.0.1:{port}/{{station}}"
-        with pytest.raises(network.WeatherBusy, match=r"is busy .429.*wants no request before"):
+        with pytest.raises(network.WeatherBusy, match=r"is busy .429.*accepts no request before"):
             network.get_local_weather("KBMG", url, pauses=network.Pauses(kept))
         for pauses in (network.Pauses(kept), network.Pauses(kept)):
             with pytest.raises(network.WeatherBusy, match="was not asked"):

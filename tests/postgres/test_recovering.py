@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the servers of 
 ROWS = 400_000
 _MADE = "CREATE TABLE much (number integer, text text)"  # by itself: else its rows needn't be in the WAL
 _MUCH = f"INSERT INTO much SELECT number, repeat(md5(number::text), 8) FROM generate_series(1, {ROWS}) number"
-SAID = "The database is just starting, after a crash perhaps, and takes nobody in yet."
+SAID = "The database is just starting, perhaps after a crash, and accepts no connections yet."
 
 
 def freeze_recovery(folder: Path, after: int = 0) -> psutil.Process:

@@ -21,22 +21,22 @@ TODAY = datetime.date(2026, 11, 26)
         ("18.6", None, datetime.date(2026, 8, 20), "18.6 of 13 August 2026, less than a month old", ""),
         ("15.18 (Debian 15.18-0+deb12u1)", None, TODAY,
          "15.18 (Debian 15.18-0+deb12u1) of 14 May 2026, 6 months old",
-         "15.19, which brings fixes only, is out since 13 August 2026: install it."),
+         "15.19, which has only fixes, has been out since 13 August 2026: install it."),
         ("18.4", (18, 6), TODAY, "18.4 of 14 May 2026, 6 months old",
-         "18.6 is installed: close all windows, and the next start has it."),
+         "18.6 is installed: close all windows, and the next start uses it."),
         ("18.6", None, datetime.date(2027, 9, 1), "18.6 of 13 August 2026, 12 months old",
-         "That is more than a year: fixes come four times a year. Look for a newer one."),
+         "That is more than a year old: fixes come four times a year. Look for a newer one."),
         ("18.7", None, TODAY, "18.7, newer than 18.6 of 13 August 2026, the last one known here", ""),
         ("18.6", (18, 7), TODAY, "18.6 of 13 August 2026, 3 months old",
-         "18.7 is installed: close all windows, and the next start has it."),
+         "18.7 is installed: close all windows, and the next start uses it."),
         ("18.6", (17, 11), TODAY, "18.6 of 13 August 2026, 3 months old", ""),
         ("19.0", None, TODAY, "19.0, whose age isn't known", ""),
         ("19beta1", None, TODAY, "19beta1, whose age isn't known", ""),
         ("18.6devel", None, TODAY, "18.6devel, whose age isn't known", ""),
         ("", None, TODAY, ", whose age isn't known", ""),
         ("13.4", None, TODAY, "13.4, whose age isn't known",
-         "13.23, which brings fixes only, is out since 13 November 2025: install it. PostgreSQL 13 gets no security"
-         " fixes any more since 13 November 2025: go on to a newer one."),
+         "13.23, which has only fixes, has been out since 13 November 2025: install it. PostgreSQL 13 has had no"
+         " security fixes since 13 November 2025: upgrade to a newer one."),
     ],
 )  # fmt: skip
 def test_age_and_what_to_do(

@@ -174,7 +174,7 @@ def test_what_was_used_is_not_removed_and_what_was_not_is(
     window.until(lambda: "Q Murphy removed" in note(administration, "technician"), "the answer")
     administration.lab.set("E")
     press(window, administration, "Retire Lab")
-    window.until(lambda: "Lab E is offered for new records no more" in note(administration, "lab"), "the answer")
+    window.until(lambda: "Lab E is no longer offered for new records" in note(administration, "lab"), "the answer")
     assert "E" not in (window.app.form.choices[F.LAB] or ()) and "E" in stored.choices().all_labs
     administration.entries["plot"].insert(0, "20")
     press(window, administration, "Remove Plot")

@@ -1,4 +1,4 @@
-"""The window's first start at a server that is there and takes nobody in yet: it recovers, or has too many."""
+"""The window's first start at a server that is there and accepts no connections yet: it recovers, or has too many."""
 
 from __future__ import annotations
 
