@@ -86,7 +86,8 @@ class DateLine(ttk.Frame):
     def __init__(self, parent: tk.Misc, keep: Callable[[], object], now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(parent)
         self.now = now
-        self._question: DateQuestion | None = None
+        self.question: DateQuestion | None = None
+        """What is asked, or was answered."""
         self._kept: set[datetime.date] = set()
         self._asked_at = 0.0
         self._sentence = ttk.Label(self, style="Warning.TLabel")
@@ -97,39 +98,39 @@ class DateLine(ttk.Frame):
     @property
     def text(self) -> str:
         """What the line says; empty while there is nothing to say."""
-        return str(self._sentence.cget("text")) if self._question is not None else ""
+        return str(self._sentence.cget("text")) if self.question is not None else ""
 
     @property
     def asks(self) -> bool:
         """Whether the question is still to be answered."""
-        return self._question is not None and self._question.date not in self._kept
+        return self.question is not None and self.question.date not in self._kept
 
     def show(self, found: DateQuestion | None) -> bool:
         """Ask that, or say it, if it has been answered; ``None``: nothing. Returns whether the line has changed."""
-        if found == self._question:
+        if found == self.question:
             return False
-        self._question = found
+        self.question = found
         self._asked_at = self.now()
         self._show()
         return True
 
     def answer_with_enter(self) -> bool:
         """Enter in the date: keep it, if that is enough and the question could be read; whether it is kept."""
-        found = self._question
+        found = self.question
         if found is not None and not found.far and self.now() - self._asked_at >= UNREAD_SECONDS:
             self.keep()
         return not self.asks
 
     def keep(self) -> None:
         """The date is right."""
-        if self._question is not None:
-            self._kept.add(self._question.date)
+        if self.question is not None:
+            self._kept.add(self.question.date)
             self._show()
 
     def _show(self) -> None:
-        if self._question is None:
+        if self.question is None:
             return
-        date, words, far = self._question
+        date, words, far = self.question
         self._sentence.configure(text=f"{date} is {words}{'. Is that right?' if self.asks else ''}")
         if self.asks:
             self._button.configure(text=f"Keep It  {KEEP_DATE_KEY if far else f'⏎ or {KEEP_DATE_KEY}'}")
@@ -157,7 +158,8 @@ class TechnicianLine(ttk.Frame):
 
     def __init__(self, parent: tk.Misc) -> None:
         super().__init__(parent)
-        self._question: TechnicianQuestion | None = None
+        self.question: TechnicianQuestion | None = None
+        """What is asked."""
         self._settled: set[tuple[CheckKey, str]] = set()
         self._all: tuple[CheckKey, str] | None = None
         self._room = 0
@@ -171,7 +173,7 @@ class TechnicianLine(ttk.Frame):
     @property
     def text(self) -> str:
         """All that the line says; empty while nothing is asked."""
-        return self._words()[0] if self._question is not None else ""
+        return self._words()[0] if self.question is not None else ""
 
     @property
     def least_width(self) -> int:
@@ -188,17 +190,17 @@ class TechnicianLine(ttk.Frame):
         """Ask that, unless it has been answered by a save; ``None``: nothing. Returns whether the line has changed."""
         if question is not None and (question.check, question.chosen) in self._settled:
             question = None
-        if question == self._question:
+        if question == self.question:
             return False
-        self._question = question
+        self.question = question
         self._show()
         return True
 
     def toggle(self) -> None:
         """The whole check after all, or only the own plots after all."""
-        if self._question is None:
+        if self.question is None:
             return
-        wanted = self._question.check, self._question.chosen
+        wanted = self.question.check, self.question.chosen
         self._all = None if self._all == wanted else wanted
         self._show()
 
@@ -214,14 +216,14 @@ class TechnicianLine(ttk.Frame):
 
     def _words(self) -> tuple[str, str, str]:
         """The sentence, the button's text, and a shorter one."""
-        assert self._question is not None
-        check, chosen, began, plots = self._question
+        assert self.question is not None
+        check, chosen, began, plots = self.question
         if self.wants_all(check, chosen):
             return f"With your next save all {plots} plots say {chosen}.", "Only My Plots", "Only My Plots"
         return f"Begun by {began}; what you save says {chosen}.", f"All {plots} Plots: {chosen}", f"All {plots} Plots"
 
     def _show(self) -> None:
-        if self._question is None:
+        if self.question is None:
             return
         words, answer, short = self._words()
         measure, shown = measure_in(FONT, self), words
@@ -265,15 +267,15 @@ class CheckPanel(ttk.Frame):
         progress = ttk.Frame(self)
         progress.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(4, 0))
         self._progress = progress
-        self._strip = PlotStrip(progress, go_to_plot, leave_strip, self._tell_plot)
+        self.strip = PlotStrip(progress, go_to_plot, leave_strip, self._tell_plot)
         self._told_plot = ""
-        self._strip.grid(row=0, column=0, rowspan=2)
+        self.strip.grid(row=0, column=0, rowspan=2)
         # Both take the room that is there and never ask for more: nothing moves when somebody comes or goes.
-        self._summary = OneLine(progress, "Section.TLabel")
-        self._summary.grid(row=0, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
+        self.summary = OneLine(progress, "Section.TLabel")
+        self.summary.grid(row=0, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
         progress.columnconfigure(1, weight=1)
-        self._others = OneLine(progress, "Warning.TLabel")
-        self._others.grid(row=1, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
+        self.others = OneLine(progress, "Warning.TLabel")
+        self.others.grid(row=1, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
         # Never asks for more room than there is: a wider form would need scrolling.
         self._beside = ttk.Frame(self, width=1, height=1)
         self._beside.grid(row=0, column=1, sticky="nsew")
@@ -283,8 +285,8 @@ class CheckPanel(ttk.Frame):
         self.date_line = DateLine(self, keep_date)
         self._next_room = ttk.Frame(progress)  # the button's place, kept for it
         self._next_room.lower()  # while the button isn't there, the sentence about others goes on over it
-        self._next = ttk.Button(progress, style="Accent.TButton", command=next_check)
-        self._next.bind("<Return>", lambda _event: self._next.invoke())
+        self.next_button = ttk.Button(progress, style="Accent.TButton", command=next_check)
+        self.next_button.bind("<Return>", lambda _event: self.next_button.invoke())
 
     def show(
         self, check: CheckView, current: int | None, technician: str, half_typed: frozenset[int] = frozenset()
@@ -298,18 +300,18 @@ class CheckPanel(ttk.Frame):
             if each.plot is not None and each.plot not in check.recorded:
                 states[each.plot] = (PlotState.ENTERED_BY_OTHER, each.named)
         states |= {plot: (PlotState.WAITING, check.recorded.get(plot, "")) for plot in check.waiting}
-        self._strip.show(check.plots, states, current, half_typed)
+        self.strip.show(check.plots, states, current, half_typed)
         self._summary_of_check = _summary(check)
-        self._summary.show(self._told_plot or self._summary_of_check)
-        self._others.show(_others_text(check.others))
+        self.summary.show(self._told_plot or self._summary_of_check)
+        self.others.show(_others_text(check.others))
         if check.complete and check.following is not None:
-            self._next.configure(text=f"Next: lab {check.following[2]}, {check.following[1]}  ⏎")
-            self._next.place(in_=self._next_room, x=0, rely=0.5, anchor="w")
+            self.next_button.configure(text=f"Next: lab {check.following[2]}, {check.following[1]}  ⏎")
+            self.next_button.place(in_=self._next_room, x=0, rely=0.5, anchor="w")
         else:
-            self._next.place_forget()
+            self.next_button.place_forget()
         self._arrange_strip()
         # Where the button isn't there, its place is the sentence's.
-        self._others.grid(columnspan=1 if self._next.winfo_manager() else 2)
+        self.others.grid(columnspan=1 if self.next_button.winfo_manager() else 2)
 
     def fit(self, width: int) -> bool:
         """Arrange the parts for this width; whether anything has changed."""
@@ -323,9 +325,9 @@ class CheckPanel(ttk.Frame):
             return False
         button = self._next_width()
         words = nametofont("AbqStrong").measure(LONGEST_PROGRESS) + 2 * BESIDE_GAP
-        one_line = self._strip.width_of_one_line + words <= self._width
-        changed = self._strip.fit(0 if one_line else self._width - words)
-        beside = self._strip.width_of_one_line + words + button + BESIDE_GAP <= self._width
+        one_line = self.strip.width_of_one_line + words <= self._width
+        changed = self.strip.fit(0 if one_line else self._width - words)
+        beside = self.strip.width_of_one_line + words + button + BESIDE_GAP <= self._width
         place: dict[str, Any] = {"row": 0, "column": 2, "rowspan": 2, "columnspan": 1, "padx": (BESIDE_GAP, 0)}
         if not beside:
             place = {"row": 2, "column": 0, "rowspan": 1, "columnspan": 3, "padx": 0}
@@ -335,10 +337,10 @@ class CheckPanel(ttk.Frame):
 
     def _next_width(self) -> int:
         """How wide the button of the next check is at most: as wide as the longest of its texts."""
-        text = str(self._next.cget("text"))
-        self._next.configure(text=LONGEST_NEXT)
-        width, height = self._next.winfo_reqwidth(), self._next.winfo_reqheight()
-        self._next.configure(text=text)
+        text = str(self.next_button.cget("text"))
+        self.next_button.configure(text=LONGEST_NEXT)
+        width, height = self.next_button.winfo_reqwidth(), self.next_button.winfo_reqheight()
+        self.next_button.configure(text=text)
         self._next_room.configure(height=height)
         return width
 
@@ -386,33 +388,28 @@ class CheckPanel(ttk.Frame):
             line.place(**place[1])
             line.lift()
 
-    @property
-    def strip(self) -> PlotStrip:
-        """The plots of the check, side by side."""
-        return self._strip
-
     def focus_strip(self) -> bool:
         """Put the focus on the strip, if it has plots."""
-        if not self._strip.plots:
+        if not self.strip.plots:
             return False
-        give_focus(self._strip)
+        give_focus(self.strip)
         return True
 
     def _tell_plot(self, words: str) -> None:
         """Say which plot is chosen by the keyboard, in place of how far the check is."""
         self._told_plot = words
-        self._summary.show(words or self._summary_of_check)
+        self.summary.show(words or self._summary_of_check)
 
     def focus_next_check(self) -> bool:
         """Put the focus on what comes after a complete check, if that is offered."""
-        if not self._next.winfo_manager():
+        if not self.next_button.winfo_manager():
             return False
-        give_focus(self._next)
+        give_focus(self.next_button)
         return True
 
     def show_look(self, look: Look) -> None:
         """Colours and spacing changed."""
-        self._strip.show_look(look)
+        self.strip.show_look(look)
 
 
 def _summary(check: CheckView) -> str:

@@ -3,15 +3,49 @@
 from __future__ import annotations
 
 import datetime
+import time
+import tkinter as tk
 from collections.abc import Callable, Mapping
+from tkinter import ttk
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .. import fields
 from ..constants import FieldNames as F
 from ..widgets import FieldInput
 from ..widgets.focus import focused_widget
 from .record_inputs import CHECK_FIELDS, CheckKey, OpenedRecord, Record, RecordInputs, RecordKey
+from .type_ahead import TypeAhead
+
+PAUSE_SECONDS = 4 * 3600.0
+
+
+class Confirmation:
+    """The confirmed person's name. ``now`` is the clock, in seconds; it goes on while the computer sleeps."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self.now = now
+        self._name = ""
+        self._key_at = 0.0
+
+    @property
+    def name(self) -> str:
+        """Who sits here; empty while nobody has said so, or after a long pause."""
+        if self._name and self.now() - self._key_at > PAUSE_SECONDS:
+            self._name = ""
+        return self._name
+
+    def confirm(self, name: str) -> None:
+        """That is who sits here."""
+        self._name, self._key_at = name, self.now()
+
+    def forget(self) -> None:
+        """Somebody else may sit here now."""
+        self._name = ""
+
+    def key_pressed(self) -> None:
+        """The one who sits here is still here; after a long pause it may be somebody else."""
+        if self.name:
+            self._key_at = self.now()
 
 
 class Entering(NamedTuple):
@@ -61,9 +95,17 @@ class CheckView(NamedTuple):
 
     def next_missing(self, after: int) -> int | None:
         """The next plot after ``after`` that is neither recorded nor being entered by somebody else, going round."""
-        later = [plot for plot in self.plots if plot > after] + [plot for plot in self.plots if plot <= after]
+        return next(iter(self.free_after(after)), None)
+
+    def free_after(self, plot: int) -> list[int]:
+        """Those of :meth:`missing_after` that nobody else is entering."""
         taken = {each.plot for each in self.others}
-        return next((plot for plot in later if plot not in self.recorded and plot not in taken), None)
+        return [each for each in self.missing_after(plot) if each not in taken]
+
+    def missing_after(self, plot: int) -> tuple[int, ...]:
+        """The plots that aren't recorded, in the order in which they come after that one, which is the last."""
+        later = [each for each in self.plots if each > plot] + [each for each in self.plots if each <= plot]
+        return tuple(each for each in later if each not in self.recorded)
 
     def left_to_others(self) -> Entering | None:
         """Who is entering the first plot that is missing, where others are entering all that are."""
@@ -102,32 +144,49 @@ class FormCallbacks(NamedTuple):
     is_other_draft: Callable[[RecordKey, bool], bool]
 
 
-class FormContent:
-    """Shared by the parts of the form. ``check`` and ``opened`` are what is known; ``saving``: a save is under way.
+class FormContent(ttk.Frame):
+    """What the parts of the form share: what it holds, whom it asks, and what each part may ask of the whole.
 
-    ``is_loading``: the program fills the fields, nobody types.
+    ``check`` and ``opened_record`` are what is known; ``saving``: a save is under way; ``is_loading``: the program
+    fills the fields, nobody types. ``confirmation``: who sits here. ``type_ahead`` collects keys that come before
+    their plot.
     """
 
-    def __init__(self, inputs: RecordInputs) -> None:
-        self.inputs = inputs
-        self.check = CheckView()
-        self.opened: OpenedRecord | None = None
-        self.saving = self.is_loading = False
+    type_ahead: TypeAhead
 
-    @property
-    def key(self) -> RecordKey | None:
-        """Date, time, lab and plot, when all four are valid."""
-        return self.inputs.key
+    def __init__(
+        self,
+        parent: tk.Misc,
+        callbacks: FormCallbacks,
+        settings: Mapping[str, tk.Variable],
+        today: Callable[[], datetime.date],
+        inputs: RecordInputs,
+    ) -> None:
+        super().__init__(parent)
+        self.callbacks, self.settings, self.today, self.inputs = callbacks, settings, today, inputs
+        self.confirmation = Confirmation()
+        self.check = CheckView()
+        self.opened_record: OpenedRecord | None = None
+        self.saving = self.is_loading = False
 
     @property
     def check_key(self) -> CheckKey | None:
         """Date, time and lab, when all three are valid."""
-        return self.inputs.check_key
+        date, time, lab = (self.inputs.value(name) for name in (F.DATE, F.TIME, F.LAB))
+        if isinstance(date, datetime.date) and isinstance(time, str) and isinstance(lab, str):
+            return date, time, lab
+        return None
+
+    @property
+    def key(self) -> RecordKey | None:
+        """Date, time, lab and plot, when all four are valid."""
+        check, plot = self.check_key, self.inputs.value(F.PLOT)
+        return (*check, plot) if check is not None and isinstance(plot, int) else None
 
     @property
     def new_key(self) -> RecordKey | None:
         """The key of the new record; ``None`` while it isn't all there, or a saved record is corrected."""
-        return self.key if self.opened is None else None
+        return self.key if self.opened_record is None else None
 
     @property
     def plot(self) -> int | None:
@@ -136,39 +195,83 @@ class FormContent:
         return plot if isinstance(plot, int) else None
 
     @property
-    def technician(self) -> FieldInput:
-        """The field of the technician."""
-        return self.inputs[F.TECHNICIAN]
-
-    @property
     def corrects(self) -> bool:
         """Whether a save corrects the opened record: its technician is whoever recorded it, and stays so."""
-        return self.opened is not None and self.opened.key == self.key
+        return self.opened_record is not None and self.opened_record.key == self.key
 
     @property
     def changed(self) -> bool:
         """Whether something was typed that would be lost with the form."""
-        return self.inputs.typed if self.opened is None else self.inputs.differ_from(self.opened.texts)
+        opened = self.opened_record
+        return self.inputs.typed if opened is None else self.inputs.differ_from(opened.texts)
 
     @property
     def focused(self) -> FieldInput | None:
         """The field that has the focus."""
-        widget = focused_widget(self.technician)
+        widget = focused_widget(self)
         return next((each for each in self.inputs.values() if each.editor is widget), None)
 
-    def load(self, fill: Callable[[], object]) -> None:
-        """Let ``fill`` set the fields by the program."""
-        self.is_loading = True
-        fill()
-        self.is_loading = False
+    @property
+    def fills_itself(self) -> bool:
+        """Whether the check's fields stay after a save, and plot and seed sample fill themselves."""
+        return self.is_on("autofill sheet data", without=True)
+
+    def is_on(self, setting: str, without: bool = False) -> bool:
+        """Whether that setting is on; ``without``: where it isn't known."""
+        variable = self.settings.get(setting)
+        return without if variable is None else bool(variable.get())
 
     def empty_plot(self) -> None:
         """Empty all but the check's fields."""
-        self.load(lambda: self.inputs.fill({name: "" for name in self.inputs if name not in CHECK_FIELDS}))
-        self.inputs.forget_readings()
+        self.is_loading = True
+        self.inputs.fill({name: "" for name in self.inputs if name not in CHECK_FIELDS})
+        self.is_loading = False
+        self.inputs.readings_before_fault = {}
         self.inputs.apply_fault()
 
-    def missing_of_key(self) -> str:
-        """The first field that is missing for the form to be of a certain plot; Plot where none is."""
-        wrong = (name for name in fields.FOCUS_ORDER if name in fields.RECORD_KEY and self.inputs.value(name) is None)
-        return next(wrong, F.PLOT)
+    # -- what the parts ask of the whole: DataRecordForm does it ----------------------------------------
+
+    def advance(self, name: str) -> None:
+        """Enter in the field ``name``: on to the next required field, from the last one to a save."""
+        raise NotImplementedError
+
+    def begin_new(self, plot: int | None = None, all_fields: bool = False, asked: bool = False) -> None:
+        """Begin a new record: the check's fields stay (``all_fields``: they are cleared too). ``asked``: somebody
+        wants this very plot."""
+        raise NotImplementedError
+
+    def check_changed(self) -> None:
+        """Date, time or lab may be others now."""
+        raise NotImplementedError
+
+    def close_fields(self, sentence: str) -> None:
+        """Let nobody type here, and say why; an empty sentence opens the fields."""
+        raise NotImplementedError
+
+    def fill(self, texts: Mapping[str, str]) -> None:
+        """Show these texts, as if they had been typed; but whose they are is nobody who has said so here."""
+        raise NotImplementedError
+
+    def focus_first_empty(self) -> None:
+        """Put the focus where typing goes on: the first required field that is empty, or the next check."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Bring the strip, the previous readings and the remark beside the plot up to date."""
+        raise NotImplementedError
+
+    def refuse_save(self) -> None:
+        """No save begins: what is typed on is for the plots that would have come."""
+        raise NotImplementedError
+
+    def show_draft(self) -> bool:
+        """Show what is half typed of the plot that was just chosen; whether there is such a thing."""
+        raise NotImplementedError
+
+    def sound(self) -> None:
+        """Tell of something that is wrong, where a sound is wanted."""
+        raise NotImplementedError
+
+    def submit(self) -> None:
+        """Save: check every field; with errors the focus moves to the first, else the record goes up."""
+        raise NotImplementedError

@@ -14,7 +14,7 @@ from ..widgets import FieldCheck
 from .form_content import FormContent
 from .known_check import Awaiting
 from .questions import DateAsking, Person
-from .record_inputs import CHECK_FIELDS, HEIGHTS, RecordInputs
+from .record_inputs import CHECK_FIELDS, HEIGHTS
 
 DOUBLED_MS = 250
 """After a value was typed, a second press within that time is the same Enter."""
@@ -72,24 +72,17 @@ class RepeatedEnter:
 HABIT_SECONDS = 1.0  # in which Enter after a field that went on by itself is the habitual one
 
 
+SAVING = (F.MEDIAN_HEIGHT, F.NOTES)
+"""The fields in which Enter saves."""
+
+
 class EnterKey:
-    """Calls ``advance(name)`` for each Enter that counts; ``holds(name)``: the field keeps the focus.
+    """Enter in a field: on to the next required one, to the plot, or to a save; held or doubled it counts once. Goes on
+    by itself after the second decimal, where that is wanted."""
 
-    ``goes_on()``: whether a field goes on by itself when it is full; ``is_last(name)``: Enter there saves.
-    """
-
-    def __init__(
-        self,
-        window: tk.Misc,
-        content: FormContent,
-        advance: Callable[[str], object],
-        holds: Callable[[str], bool],
-        goes_on: Callable[[], bool],
-        is_last: Callable[[str], bool],
-    ) -> None:
-        self._content, self._advance, self._holds = content, advance, holds
-        self._goes_on, self._is_last = goes_on, is_last
-        self._repeated = RepeatedEnter(window)
+    def __init__(self, form: FormContent, awaiting: Awaiting, dates: DateAsking, person: Person) -> None:
+        self._form, self._awaiting, self._dates, self._person = form, awaiting, dates, person
+        self._repeated = RepeatedEnter(form.winfo_toplevel())
         self._swallowed = ("", 0.0)  # in which field, until when
 
     def pressed(self, name: str, event: tk.Event) -> str:
@@ -98,98 +91,75 @@ class EnterKey:
         steps = self._repeated.steps(int(event.time), is_stop=name in CHECK_FIELDS)
         if swallowed[0] == name and time.monotonic() <= swallowed[1]:
             return "break"
-        if not steps and not self._holds(name):
-            self._content.inputs[name].show_hint("Enter was pressed twice, and counts once")
+        if not steps and not self.holds(name):
+            self._form.inputs[name].show_hint("Enter was pressed twice, and counts once")
         if steps:
-            self._advance(name)
-        focused = self._content.focused
-        if steps > 1 and focused is not None and not self._content.saving:
-            self._advance(focused.name)
+            self.advance(name)
+        focused = self._form.focused
+        if steps > 1 and focused is not None and not self._form.saving:
+            self.advance(focused.name)
         return "break"
 
     def filled_up(self, name: str) -> None:
         """The second decimal was typed: go on by itself where that is wanted, but never save by itself."""
-        if not self._goes_on() or self._is_last(name) or self._content.inputs.after(name) is None:
+        if not self._form.is_on("auto advance") or name in SAVING or self._form.inputs.after(name) is None:
             return
-        self._advance(name)
-        focused = self._content.focused
+        self.advance(name)
+        focused = self._form.focused
         if focused is not None and focused.name != name:
             self._swallowed = (focused.name, time.monotonic() + HABIT_SECONDS)
 
     def edited(self, name: str) -> None:
         """Somebody typed in the field, or the program filled it."""
         self._swallowed = ("", 0.0)
-        if not self._content.inputs[name].is_filling:
+        if not self._form.inputs[name].is_filling:
             self._repeated.edited(name not in CHECK_FIELDS)
-
-
-SAVING = (F.MEDIAN_HEIGHT, F.NOTES)
-"""The fields in which Enter saves."""
-
-
-class Advancing:
-    """Enter in the field of a name. ``show_draft()`` shows what is half typed of a plot, and whether there is any;
-    ``held()``: a field keeps the focus; ``sound()`` tells of something that is wrong."""
-
-    def __init__(
-        self,
-        content: FormContent,
-        awaiting: Awaiting,
-        dates: DateAsking,
-        person: Person,
-        show_draft: Callable[[], bool],
-        submit: Callable[[], object],
-        held: Callable[[], object],
-        sound: Callable[[], object],
-    ) -> None:
-        self._content, self._awaiting, self._dates, self._person = content, awaiting, dates, person
-        self._show_draft, self._submit, self._held, self._sound = show_draft, submit, held, sound
 
     def advance(self, name: str) -> None:
         """Go on to the next required field, from the last one to a save.
 
         A field that is wrong or empty keeps the focus, so that what is typed next replaces it and gets nowhere else.
         """
-        content, inputs = self._content, self._content.inputs
+        form, inputs = self._form, self._form.inputs
         if self._awaiting.holds(name) or self.holds(name):
             return
         if name == F.DATE and self._dates.holds(entered=True):
             return
-        if name == F.TECHNICIAN and not content.corrects:
+        if name == F.TECHNICIAN and not form.corrects:
             self._person.confirm()
             if self._person.go_back():
                 return
-        if name == F.PLOT and self._show_draft():
+        if name == F.PLOT and form.show_draft():
             self.focus_first_empty()
             return
         following = None if name in SAVING else inputs.after(name)
         if name in CHECK_FIELDS and following not in CHECK_FIELDS and self._awaiting.is_looked_up:
             self._awaiting.wait_at(name)
         elif following is None:
-            self._submit()
+            form.submit()
         else:
             # What is typed of the plot already, as where a draft came back, isn't typed over.
-            goes_on = content.opened is None and content.changed and following not in (*CHECK_FIELDS, F.PLOT)
+            goes_on = form.opened_record is None and form.changed and following not in (*CHECK_FIELDS, F.PLOT)
             begins = name in (*CHECK_FIELDS, F.PLOT)
             inputs[inputs.first_empty() if goes_on and begins else following].focus_set()
 
     def holds(self, name: str) -> bool:
         """Whether the field keeps the focus: it is wrong, or required and empty. Its text is selected then."""
-        each = self._content.inputs[name]
+        each = self._form.inputs[name]
         each.check()
         if name in HEIGHTS:
-            self._content.inputs.check_across()
+            self._form.inputs.check_across()
         if not each.error:
             return False
         each.focus_set()
-        self._held()
-        self._sound()
+        self._form.type_ahead.held()
+        self._form.sound()
         return True
 
     def focus_first_empty(self) -> None:
         """Put the focus on the first required field that is empty."""
         self._person.take_typed_name()
-        self._content.inputs[self._content.inputs.first_empty()].focus_set()
+        self._form.inputs[self._form.inputs.first_empty()].focus_set()
 
 
 SAVE_KEYS = ("<Control-Return>", "<Control-KP_Enter>", "<Command-Return>", "<Command-KP_Enter>")
@@ -202,11 +172,11 @@ class FormKeys:
     """Ctrl+Enter saves from anywhere in the form. ``*`` sets the equipment fault or takes it back.
 
     ``*`` is the one sign that no number, date or list can hold and that the number pad has. Fields of free text keep it
-    as it is typed. ``save()`` and ``toggled()``, after the fault has changed, are the form's.
+    as it is typed.
     """
 
-    def __init__(self, inputs: RecordInputs, save: Callable[[], object]) -> None:
-        self._inputs, self._save = inputs, save
+    def __init__(self, form: FormContent) -> None:
+        self._form, self._inputs = form, form.inputs
         self._left = ""  # the reading that the fault closed while it had the focus
 
     def add_field(self, name: str) -> None:
@@ -226,7 +196,7 @@ class FormKeys:
         aqua = widget.tk.call("tk", "windowingsystem") == "aqua"
         for key in SAVE_KEYS:
             if key.startswith("<Command") == aqua:
-                widget.bind(key, lambda _event: _done(self._save))
+                widget.bind(key, lambda _event: _done(self._form.submit))
 
     def _bind_fault(self, widget: tk.Misc, name: str) -> None:
         for key in FAULT_KEYS:

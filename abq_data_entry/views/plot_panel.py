@@ -56,12 +56,12 @@ class PlotPanel(ttk.Frame):
         self._beside_seed.grid(row=0, column=2)
         self._which.add(seed, 24)
         self._head = head
-        self._remark = ttk.Label(
+        self.remark = ttk.Label(
             head, style="Warning.TLabel", font="TkDefaultFont", wraplength=WIDEST_REMARK, justify="left"
         )
-        self._remark.grid(row=0, column=1, sticky="nw", pady=(3, 0))
-        self._open = ttk.Button(head, text="Open it", command=open_existing)
-        self._open.bind("<Return>", lambda _event: self._open.invoke())
+        self.remark.grid(row=0, column=1, sticky="nw", pady=(3, 0))
+        self.open_button = ttk.Button(head, text="Open it", command=open_existing)
+        self.open_button.bind("<Return>", lambda _event: self.open_button.invoke())
         for column, (title, members) in enumerate(fields.GROUPS):
             self._add_group(add_input, column, title, members)
         add_input(self, F.NOTES, "Notes").grid(row=4, column=0, columnspan=3, sticky="nsew", pady=(0, 8))
@@ -101,12 +101,12 @@ class PlotPanel(ttk.Frame):
 
     def _fit_remark(self, width: int) -> None:
         """The remark beside plot and seed sample where a sentence fits there, else below them."""
-        others = [each for each in self._head.grid_slaves(row=0) if each is not self._remark]
+        others = [each for each in self._head.grid_slaves(row=0) if each is not self.remark]
         room = width - sum(map(occupied_width, others))
         beside = room >= LEAST_REMARK
         place = {"row": 0, "column": 1, "columnspan": 1} if beside else {"row": 1, "column": 0, "columnspan": 3}
-        self._remark.grid(**place)  # type: ignore[arg-type]
-        self._remark.configure(wraplength=min(room if beside else width, WIDEST_REMARK if beside else width))
+        self.remark.grid(**place)  # type: ignore[arg-type]
+        self.remark.configure(wraplength=min(room if beside else width, WIDEST_REMARK if beside else width))
 
     def show_read_only(self, sentence: str) -> None:
         """Say in ``sentence`` why nothing can be typed; an empty one: it can."""
@@ -114,10 +114,10 @@ class PlotPanel(ttk.Frame):
 
     def focus_open(self) -> None:
         """Put the focus on the button that opens the record: a place where typing changes nothing."""
-        self._open.configure(text="Try again")
-        self._open.grid(row=0, column=2, sticky="ne")
-        self._open.update_idletasks()  # a button that isn't on the screen yet takes no focus
-        self._open.focus_set()
+        self.open_button.configure(text="Try again")
+        self.open_button.grid(row=0, column=2, sticky="ne")
+        self.open_button.update_idletasks()  # a button that isn't on the screen yet takes no focus
+        self.open_button.focus_set()
 
     def show(
         self, key: RecordKey | None, opened: OpenedRecord | None, check: CheckView, is_taken: bool = False
@@ -130,12 +130,12 @@ class PlotPanel(ttk.Frame):
             can_open = False
         if self._read_only:
             text = self._read_only
-        self._remark.configure(text=text)
+        self.remark.configure(text=text)
         if can_open:
-            self._open.configure(text="Open it")
-            self._open.grid(row=0, column=2, sticky="ne")
+            self.open_button.configure(text="Open it")
+            self.open_button.grid(row=0, column=2, sticky="ne")
         else:
-            self._open.grid_remove()
+            self.open_button.grid_remove()
 
     def _add_group(self, add_input: AddInput, column: int, title: str, members: tuple[fields.Field, ...]) -> None:
         group = ttk.Frame(self)
@@ -187,6 +187,8 @@ class ReasonLine(ttk.Frame):
     def __init__(self, parent: tk.Misc, save: Callable[[], object], back: Callable[[], object]) -> None:
         super().__init__(parent)
         self.error = ""
+        self.asked = False
+        """Whether a reason is asked for at the moment."""
         self._recent: list[str] = list(USUAL)
         self.columnconfigure(1, weight=1)
         self._label = ttk.Label(self, text=_LABEL)
@@ -205,11 +207,6 @@ class ReasonLine(ttk.Frame):
         return " ".join(self.box.get().split()) if self.asked else ""
 
     @property
-    def asked(self) -> bool:
-        """Whether a reason is asked for at the moment."""
-        return bool(self.winfo_manager())
-
-    @property
     def least_width(self) -> int:
         """The pixels that it takes, with a box that is wide enough for the usual reasons."""
         return self.winfo_reqwidth()
@@ -222,6 +219,7 @@ class ReasonLine(ttk.Frame):
         """Show the line, or hide and empty it."""
         if asked == self.asked:
             return
+        self.asked = asked
         self.fill("")
         if asked:
             self.grid()
@@ -283,7 +281,7 @@ class SaveBar(ttk.Frame):
     ) -> None:
         super().__init__(parent, padding=(16, 8))
         self.columnconfigure(0, weight=1)
-        self._discards = self._read_only = False
+        self._shown = (False, False, False)  # that something is changed, a record corrected, the bar closed
         self.reason = ReasonLine(self, save, leave_reason)
         self.reason.grid(row=0, column=0, sticky="ew", padx=(0, 16))
         self.reason.grid_remove()
@@ -302,27 +300,21 @@ class SaveBar(ttk.Frame):
         inside = width - 2 * int(str(self.tk.splitlist(self.cget("padding"))[0]))
         buttons = sum(occupied_width(each) for each in (self.save_button, self.discard_button))
         beside = self.reason.least_width + buttons <= inside
-        asked = self.reason.asked
         self.reason.grid(columnspan=1 if beside else 3, pady=0 if beside else (0, 8))
-        if not asked:
+        if not self.reason.asked:
             self.reason.grid_remove()
         for button in (self.save_button, self.discard_button):
             button.grid(row=0 if beside else 1)
 
-    def show_read_only(self, is_read_only: bool) -> None:
-        """Close the buttons where nothing can be saved, or open them again."""
-        self._read_only = is_read_only
-        self.save_button.state(["disabled" if is_read_only else "!disabled"])
-        self.show_discard(self._discards)
-
-    def show_discard(self, is_changed: bool) -> None:
-        """Open or close the button that gives up what was typed."""
-        self._discards = is_changed
-        self.discard_button.state(["!disabled" if is_changed and not self._read_only else "disabled"])
-
-    def show_corrects(self, corrects: bool) -> None:
-        """Say whether a save changes a record or adds one."""
+    def show(self, changed: bool, corrects: bool, read_only: bool) -> None:
+        """Open the button that gives up what was typed where something is, and say whether a save changes a record or
+        adds one. Where nothing can be saved (``read_only``), all buttons are closed."""
+        if (changed, corrects, read_only) == self._shown:
+            return
+        self._shown = (changed, corrects, read_only)
         self.save_button.configure(text="Save changes  ⏎" if corrects else "Save and next  ⏎")
+        self.save_button.state(["disabled" if read_only else "!disabled"])
+        self.discard_button.state(["!disabled" if changed and not read_only else "disabled"])
 
 
 # How wide the form is, in digits, where one line is enough for the words below the fields of its head, and of a column.

@@ -30,9 +30,9 @@ class RecordInputs(dict[str, FieldInput]):
         super().__init__()
         self._reader = reader
         self.choices: dict[str, fields.Choices | None] = {}
-        self.of_record: Mapping[str, object] = {}
-        """What the record that is open has of lists: it may be retired, and offered for other records no more."""
-        self._read_only = False
+        self._of_record: Mapping[str, object] = {}
+        self.read_only = False
+        """Whether records can only be looked at: what leads to them can still be typed."""
         self.readings_before_fault: dict[str, str] = {}
         """What stood in the readings before the equipment fault was set, by field name."""
         self.has_person: Callable[[], bool] = lambda: True
@@ -47,6 +47,20 @@ class RecordInputs(dict[str, FieldInput]):
         self[name] = each
         return each
 
+    def offer(self, choices: Mapping[str, fields.Choices | None]) -> None:
+        """The lists have these values now, by field name."""
+        for name, each in choices.items():
+            if name not in self.choices or self.choices[name] != each:
+                self.choices[name] = each
+                self[name].choices_changed()
+
+    def offer_of_record(self, record: Mapping[str, object]) -> None:
+        """The record that is open has these values of lists: one may be retired, and offered for no other record."""
+        if record or self._of_record:
+            self._of_record = record
+            for name in self.choices:
+                self[name].choices_changed()
+
     def reserve_notes(self, names: Collection[str], lines: int) -> bool:
         """Keep so many lines for the words below these fields; whether that has changed."""
         changed = [self[name].note.reserve(lines) for name in names]
@@ -54,7 +68,7 @@ class RecordInputs(dict[str, FieldInput]):
 
     def offered(self, name: str) -> fields.Choices | None:
         """The present values of a list, with that of the record that is open."""
-        choices, own = self.choices.get(name), self.of_record.get(name)
+        choices, own = self.choices.get(name), self._of_record.get(name)
         if choices is None or own in (None, "") or own in choices:
             return choices
         return (*choices, own)
@@ -65,20 +79,6 @@ class RecordInputs(dict[str, FieldInput]):
             return self[name].value()
         except (ValueError, KeyError):
             return None
-
-    @property
-    def check_key(self) -> CheckKey | None:
-        """Date, time and lab, when all three are valid."""
-        date, time, lab = (self.value(name) for name in (F.DATE, F.TIME, F.LAB))
-        if isinstance(date, datetime.date) and isinstance(time, str) and isinstance(lab, str):
-            return date, time, lab
-        return None
-
-    @property
-    def key(self) -> RecordKey | None:
-        """The record's key, when all four fields of it are valid."""
-        check, plot = self.check_key, self.value(F.PLOT)
-        return (*check, plot) if check is not None and isinstance(plot, int) else None
 
     @property
     def typed(self) -> bool:
@@ -117,21 +117,21 @@ class RecordInputs(dict[str, FieldInput]):
                     each.show_error(str(error))
         self.check_across()
 
-    def record(self) -> Record:
-        """The record with typed values; raises :class:`fields.FieldErrors`."""
-        offered = {name: self.offered(name) for name in self.choices}
-        return fields.parse_record(self.texts(), {name: each for name, each in offered.items() if each is not None})
-
-    def errors(self) -> dict[str, str]:
-        """Check every field, and what has to fit across fields; a sentence for each that is wrong."""
-        for each in self.values():
-            each.check()
-        shown = {name: each.error for name, each in self.items() if each.error}
-        try:
-            self.record()
-        except fields.FieldErrors as error:
-            return {**error.errors, **shown}
-        return shown
+    def read(self) -> Record:
+        """Check every field, and give the record with typed values; raises :class:`fields.FieldErrors` with a sentence
+        for each field that is wrong."""
+        values: dict[str, object] = {}
+        errors: dict[str, str] = {}
+        for name, each in self.items():
+            if each.check():
+                values[name] = None if each.is_disabled and not each.text else each.value()
+            else:
+                errors[name] = each.error
+        for name, sentence in fields.check_across(values).items():
+            errors.setdefault(name, sentence)
+        if errors:
+            raise fields.FieldErrors(errors)
+        return Record(values)
 
     def check_across(self) -> None:
         """Show what doesn't fit between the heights typed so far; what fits by now is wrong no more."""
@@ -191,7 +191,7 @@ class RecordInputs(dict[str, FieldInput]):
                 if each.text:
                     self.readings_before_fault[name] = each.text
                 each.fill("")
-            each.set_enabled(not fault and not self._read_only)
+            each.set_enabled(not fault and not self.read_only)
             if not fault and clear and not each.text and name in self.readings_before_fault:
                 each.fill(self.readings_before_fault.pop(name))
                 each.check()
@@ -200,14 +200,9 @@ class RecordInputs(dict[str, FieldInput]):
         """Another record: what stood in the readings before a fault isn't its."""
         self.readings_before_fault = {}
 
-    @property
-    def read_only(self) -> bool:
-        """Whether records can only be looked at: what leads to them can still be typed."""
-        return self._read_only
-
     def set_read_only(self, read_only: bool) -> None:
         """Close all fields but those that lead to a record, or open them again."""
-        self._read_only = read_only
+        self.read_only = read_only
         for name, each in self.items():
             if name not in fields.RECORD_KEY:
                 each.set_enabled(not read_only)
@@ -230,7 +225,7 @@ class RecordInputs(dict[str, FieldInput]):
         Humidity when there is none (Plot where records are only looked at).
         """
         empty = (name for name in fields.REQUIRED_ORDER if self._is_a_stop(name) and not self[name].is_disabled)
-        return next(empty, F.PLOT if self._read_only else F.HUMIDITY)
+        return next(empty, F.PLOT if self.read_only else F.HUMIDITY)
 
     def _is_a_stop(self, name: str) -> bool:
         return not self[name].text or (name == F.TECHNICIAN and not self.has_person())

@@ -64,12 +64,12 @@ class FieldCheck(ttk.Checkbutton):
     @property
     def text(self) -> str:
         """``"true"`` when ticked, else ``"false"``."""
-        return fields.format_value(self.field, self.variable.get())
+        return "true" if self.variable.get() else "false"
 
     def set_text(self, text: str) -> None:
         """Tick or untick the box by the program."""
         self._typed = ""
-        self.variable.set(fields.parse(self.field, text) is True)
+        self.variable.set(text == "true" or (bool(text) and fields.parse(self.field, text) is True))
         self._done.clear()
         self._undone.clear()
 

@@ -48,8 +48,10 @@ class FieldInput(ttk.Frame):
         self.choices = choices
         self.error = ""
         self.alarm: Callable[[], object] = lambda: None
-        self.objection: Callable[[], str] = lambda: ""
-        self.filled_by_itself = False
+        self.objection: Callable[[], str] | None = None
+        self.filled_by_itself = self.is_disabled = False
+        self._value: tuple[str, object] | None = None  # of which text, so that none is parsed twice
+        self._is_settled = False
         self._previous = ""
         self._hint = ""
         self._touched = False
@@ -76,45 +78,58 @@ class FieldInput(ttk.Frame):
         """What stands in the editor."""
         return self.editor.text
 
-    def fill(self, text: str, by_itself: bool = False) -> None:
-        """Set the text by the program; ``by_itself`` marks an autofill, which Enter passes over."""
+    @property
+    def may_be_filled(self) -> bool:
+        """Whether a value may fill itself in here: it is empty, or one that did so before stands here."""
+        return self.filled_by_itself or not self.editor.text
+
+    def fill(self, text: str, by_itself: bool = False, value: object = None) -> None:
+        """Set the text by the program; ``by_itself`` marks an autofill, which Enter passes over. ``value``: what the
+        text means, where that is known."""
         self.is_filling = True
         self.editor.set_text(text)
         self.is_filling = False
         self.filled_by_itself = by_itself and bool(text)
         self._touched = False
-        self.show_error("")
+        self._value = None if value is None else (text, value)
+        self._is_settled = value is not None
+        if self.error:
+            self.show_error("")
 
     def value(self) -> object:
         """The value that the text means; raises ``ValueError`` with a sentence for people."""
-        if isinstance(self.editor, FieldCheck) and self.editor.mark():
-            raise ValueError(self.editor.mark())
-        return fields.parse(self.field, self.text, self.choices())
+        text = self.editor.text
+        if self._value is None or self._value[0] != text:
+            if isinstance(self.editor, FieldCheck) and self.editor.mark():
+                raise ValueError(self.editor.mark())
+            self._value = text, fields.parse(self.field, text, self.choices())
+        return self._value[1]
+
+    def choices_changed(self) -> None:
+        """The list has other values now: what stands here may mean another one."""
+        self._value, self._is_settled = None, False
 
     def check(self) -> bool:
         """Settle the text, and show or clear the error; whether the field is right."""
-        self.editor.settle()
-        if self.is_disabled:
-            self.show_error("")
-            return True
-        try:
-            self.value()
-        except ValueError as error:
-            self.show_error(str(error))
-            return False
-        self.show_error(self.objection())
-        return not self.error
-
-    @property
-    def is_disabled(self) -> bool:
-        """Whether the user can't type here (a reading of broken equipment)."""
-        if isinstance(self.editor, ttk.Widget):
-            return bool(self.editor.instate(["disabled"]))
-        return str(self.editor.cget("state")) == "disabled"
+        if not self._is_settled:
+            self.editor.settle()
+        problem = ""
+        if not self.is_disabled:
+            try:
+                self.value()
+                self._is_settled = True
+                problem = self.objection() if self.objection is not None else ""
+            except ValueError as error:
+                problem = str(error)
+        if problem or self.error:
+            self.show_error(problem)
+        return not problem
 
     def set_enabled(self, enabled: bool) -> None:
-        """Let the user type here, or not."""
-        self.editor.set_enabled(enabled)
+        """Let the user type here, or not (a reading of broken equipment)."""
+        if enabled == self.is_disabled:
+            self.is_disabled = not enabled
+            self.editor.set_enabled(enabled)
 
     def show_error(self, text: str) -> None:
         """Show the error below the editor; an empty text clears it."""
@@ -129,9 +144,10 @@ class FieldInput(ttk.Frame):
 
     def show_previous(self, text: str, when: str = "") -> None:
         """Show the previous reading of the same plot; ``when`` (date and time) is its tooltip."""
-        self._previous = f"was {text}" if text else ""
-        self._when = when
-        self._refresh()
+        previous = f"was {text}" if text else ""
+        if (previous, when) != (self._previous, self._when):
+            self._previous, self._when = previous, when
+            self._refresh()
 
     @property
     def previous(self) -> str:
@@ -210,6 +226,7 @@ class FieldInput(ttk.Frame):
             self.editor.event_generate("<<Left>>")
 
     def _edited(self, _event: object) -> None:
+        self._value, self._is_settled = None, False
         if self.is_filling:
             return
         self.filled_by_itself, self._touched = False, True
@@ -218,15 +235,13 @@ class FieldInput(ttk.Frame):
 
     def _judged(self) -> str:
         """What is wrong while somebody types: what can't become right, and after a mark all that isn't right yet."""
-        wrong = self.editor.mark()
-        if wrong or not self.error:
-            return wrong
-        if isinstance(self.editor, TypedField):
-            return self.editor.wrong()
         try:
             self.value()
         except ValueError as error:
-            return str(error)
+            wrong = self.editor.mark()
+            if wrong or not self.error:
+                return wrong
+            return self.editor.wrong() if isinstance(self.editor, TypedField) else str(error)
         return ""
 
     def _refused(self, _event: object) -> None:

@@ -42,7 +42,7 @@ class PlotStrip(tk.Canvas):
         self._plots: tuple[int, ...] = ()
         self._states: dict[int, tuple[PlotState, str]] = {}
         self._current: int | None = None
-        self._half_typed: frozenset[int] = frozenset()
+        self.half_typed: frozenset[int] = frozenset()
         self._look = Look(LIGHT, 4, 24, False)
         self._room = 0
         self._tooltip = Tooltip(self)
@@ -66,10 +66,10 @@ class PlotStrip(tk.Canvas):
     ) -> None:
         """Show ``plots``; ``states`` gives state and technician of each, absent ones are missing. ``half_typed`` ones
         have a draft here, whatever else they are."""
-        if (plots, states, current, half_typed) == (self._plots, self._states, self._current, self._half_typed):
+        if (plots, states, current, half_typed) == (self._plots, self._states, self._current, self.half_typed):
             return
         self._plots, self._states, self._current = plots, dict(states), current
-        self._half_typed = half_typed
+        self.half_typed = half_typed
         if self._chosen is not None and self._chosen not in plots:
             self._chosen = next(iter(plots), None)
         self._draw()
@@ -111,7 +111,7 @@ class PlotStrip(tk.Canvas):
             PlotState.WAITING: f"recorded by {technician}, waiting on this computer for the database",
         }.get(state, f"recorded by {technician}")
         entered = ", being entered" if plot == self._current else ""
-        if plot in self._half_typed:
+        if plot in self.half_typed:
             words = "half typed, kept here" if state is PlotState.MISSING else f"{words}; half typed here, and kept"
         return f"Plot {plot}: {words}{entered}"
 
@@ -170,7 +170,7 @@ class PlotStrip(tk.Canvas):
         }[state]
         edge = (p.warning, 2) if state is PlotState.ENTERED_BY_OTHER else (p.border, 1)
         outline, thick = (p.text, 3) if current else edge
-        half_typed = plot in self._half_typed and not current
+        half_typed = plot in self.half_typed and not current
         dash = () if current or half_typed or state is not PlotState.MISSING else (2, 2)
         box = (left, top, left + width, top + height)
         self.create_rectangle(*box, fill=fill, outline=outline, width=thick, dash=dash)

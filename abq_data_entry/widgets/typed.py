@@ -14,7 +14,7 @@ from . import clipboard
 class EditHistory:
     """Undo and redo of an entry's text; typing in one go counts as one step.
 
-    The entry's variable is watched; :meth:`restart` forgets all (the entry was filled by the program).
+    :meth:`note` is to be told of each text; :meth:`restart` forgets all (the entry was filled by the program).
     """
 
     def __init__(self, entry: ttk.Entry, variable: tk.StringVar) -> None:
@@ -25,23 +25,21 @@ class EditHistory:
         self._last = variable.get()
         self._kind = ""
         self._restoring = False
-        variable.trace_add("write", self._note)
         entry.bind("<<Undo>>", self._undo)
         entry.bind("<<Redo>>", self._redo)
         entry.bind("<FocusIn>", self._new_step, add=True)
 
-    def restart(self) -> None:
-        """Forget the steps: what stands in the entry now is the beginning."""
+    def restart(self, text: str) -> None:
+        """Forget the steps: ``text``, which stands in the entry now, is the beginning."""
         self._done.clear()
         self._undone.clear()
-        self._last = self._variable.get()
-        self._kind = ""
+        self._last, self._kind = text, ""
 
     def _new_step(self, _event: object) -> None:
         self._kind = ""
 
-    def _note(self, *_names: str) -> None:
-        text = self._variable.get()
+    def note(self, text: str) -> None:
+        """The text has changed: a step to undo, unless it goes on with the one before."""
         if self._restoring or text == self._last:
             return
         kind = _kind_of_edit(self._last, text)
@@ -150,6 +148,7 @@ class TypedField(ttk.Entry):
     field: fields.Field
     variable: tk.StringVar
     refusal = ""
+    _is_being_set = False  # by the program
     spread: Callable[[Sequence[str]], str]
 
     def choices(self) -> fields.Choices | None:
@@ -161,8 +160,13 @@ class TypedField(ttk.Entry):
         self.configure(font="TkTextFont")
         self.spread = lambda cells: f"{len(cells)} cells: only one fits here"
         self.history = EditHistory(self, self.variable)
-        self.variable.trace_add("write", lambda *_: self.event_generate("<<Edited>>"))
+        self.variable.trace_add("write", self._written)
         bind_paste(self)
+
+    def _written(self, *_names: str) -> None:
+        if not self._is_being_set:
+            self.history.note(self.variable.get())
+        self.event_generate("<<Edited>>")
 
     @property
     def text(self) -> str:
@@ -188,8 +192,10 @@ class TypedField(ttk.Entry):
     def set_text(self, text: str) -> None:
         """Fill the field by the program: not a step to undo."""
         if text != self.variable.get():
+            self._is_being_set = True
             self.variable.set(text)
-        self.history.restart()
+            self._is_being_set = False
+        self.history.restart(text)
 
     def edit_text(self, text: str) -> None:
         """Replace the text for the user: a step to undo."""

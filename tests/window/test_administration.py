@@ -215,7 +215,7 @@ def test_a_lab_without_plots_is_told_and_nothing_is_saved_there(window: Window, 
     window.settle()
     assert window.focus == F.LAB
     assert window.error(F.LAB).startswith("Lab F has no plots: a supervisor adds them")
-    assert window.app.form._check_panel._summary.text == "Lab F has no plots."
+    assert window.app.form.check_panel.summary.text == "Lab F has no plots."
     window.fill(Technician="J Simms", Plot="1", Seed_sample="AXM477")
     window.fill_readings()
     window.save()

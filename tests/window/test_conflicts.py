@@ -96,7 +96,7 @@ def test_cancel_keeps_what_was_typed_and_a_later_save_asks_again(correcting: Win
     conflict(correcting)
     correcting.answer("Cancel")
     assert correcting.text(F.PLANTS) == "12" and not correcting.app.form.saving
-    assert "P Taylor saved this record meanwhile" in str(correcting.app.form._plot_panel._remark.cget("text"))
+    assert "P Taylor saved this record meanwhile" in str(correcting.app.form.plot_panel.remark.cget("text"))
     correcting.app.form.submit()
     conflict(correcting).take_all("mine")
     correcting.answer("Save")
@@ -173,7 +173,7 @@ def test_a_new_record_that_somebody_else_was_quicker_with(window: Window, stored
 def test_the_same_new_record_from_two_sides_is_simply_saved(window: Window, stored: SQLModel) -> None:
     window.begin_check()
     window.fill_readings()
-    stored.save_record(window.app.form.get(), author="P Taylor")
+    stored.save_record(window.app.form.inputs.read(), author="P Taylor")
     window.save()
     assert not window.dialogs and window.text(F.PLOT) == "2"
 

@@ -45,7 +45,7 @@ def dated(window: Window, clock: Clock) -> Window:
 
 
 def line(window: Window) -> DateLine:
-    return window.app.form._check_panel.date_line
+    return window.app.form.check_panel.date_line
 
 
 def entry(window: Window) -> DateEntry:
@@ -295,7 +295,7 @@ def test_an_opened_record_and_a_date_that_filled_itself_are_not_asked_about(date
     stored.save_record(record(1, "2026-10-01"))
     dated.fill(Date="2026-10-01")
     dated.begin_check()
-    dated.app.form._dates.keep()
+    dated.app.form.keep_date()
     open_plot(dated, 1)
     assert line(dated).text == ""
     dated.app.callbacks["new_record"]()

@@ -34,7 +34,7 @@ def shown_plots(window: Window) -> list[object]:
 
 
 def others_text(window: Window) -> str:
-    return window.app.form._check_panel._others.text
+    return window.app.form.check_panel.others.text
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_an_opened_record_follows_until_something_is_typed_over_it(following: Wi
     assert not following.app.form.changed
     following.fill(Humidity="25")
     saves(stored, following, 1, Plants="13")
-    remark = following.app.form._plot_panel._remark
+    remark = following.app.form.plot_panel.remark
     following.until(lambda: "P Taylor saved this record meanwhile" in str(remark.cget("text")), "the remark")
     assert following.text(F.PLANTS) == "12" and following.text(F.HUMIDITY) == "25"
 
@@ -296,7 +296,7 @@ def test_the_plot_and_the_focus_stay_when_somebody_else_records_that_plot(
     saves(stored, following, 1, Technician="P Taylor")
     following.until(lambda: 1 in following.app.form.check.recorded, "the record")
     assert (following.text(F.PLOT), following.text(F.TECHNICIAN), following.focus) == ("1", "J Simms", F.PLOT)
-    remark = str(following.app.form._plot_panel._remark.cget("text"))
+    remark = str(following.app.form.plot_panel.remark.cget("text"))
     assert remark == "Plot 1 is already recorded by P Taylor."
 
 
@@ -307,7 +307,7 @@ def test_who_else_enters_the_check_is_shown_until_they_leave(following: Window, 
     enters(stored, following, 14)
     following.until(lambda: others_text(following), "the other one")
     assert others_text(following) == "P Taylor on bench-2 is entering this check (plot 14)."
-    strip = following.app.form._check_panel._strip
+    strip = following.app.form.check_panel.strip
     assert strip._states[14][0] is PlotState.ENTERED_BY_OTHER
     assert "being entered by P Taylor on bench-2" in strip.describe(14)
     enters(stored, following, 15)
@@ -340,7 +340,7 @@ def test_the_next_plot_is_one_that_nobody_else_has_open(following: Window, store
     following.save()
     assert following.text(F.PLOT) == "3"
     following.app.navigation.go_to_plot(2)
-    remark = str(following.app.form._plot_panel._remark.cget("text"))
+    remark = str(following.app.form.plot_panel.remark.cget("text"))
     assert remark == "P Taylor on bench-2 is entering plot 2 now."
 
 
@@ -432,7 +432,7 @@ def test_a_plot_that_was_asked_for_is_shown_though_a_colleague_has_it(following:
     assert stored.claim_plot(today(following), "8:00", "A", 5, "P Taylor")
     following.app.navigation.go_to_plot(5)
     following.settle()
-    remark = following.app.form._plot_panel._remark
+    remark = following.app.form.plot_panel.remark
     following.until(lambda: "is entering plot 5" in str(remark.cget("text")), "the remark")
     assert following.text(F.PLOT) == "5"
     shown = {each.who: each.plot for each in stored.get_presence(today(following), "8:00", "A")}

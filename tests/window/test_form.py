@@ -113,7 +113,7 @@ def test_opening_plot_1_and_entering_plot_2_never_overwrites_plot_1(window: Wind
     window.begin_check()
     open_plot(window, 1)
     window.fill(Plot="2", Plants="5")
-    assert "plot 1" in str(window.app.form._plot_panel._remark.cget("text"))
+    assert "plot 1" in str(window.app.form.plot_panel.remark.cget("text"))
     window.save()
     assert stored.get_record(today(window), "8:00", "A", 1)[F.PLANTS] == 9
     assert stored.get_record(today(window), "8:00", "A", 2)[F.PLANTS] == 5
@@ -130,8 +130,8 @@ def test_a_new_record_with_an_existing_key_offers_to_open_it(window: Window, sto
     assert stored.get_record(today(window), "8:00", "A", 1)[F.PLANTS] == 4
     assert window.text(F.HUMIDITY) == "24.09"  # nothing typed is lost
     window.until(lambda: 1 in window.app.form.check.recorded, "the check to be looked up again")
-    assert window.app.form._plot_panel._open.winfo_manager()
-    window.app.form._plot_panel._open.invoke()
+    assert window.app.form.plot_panel.open_button.winfo_manager()
+    window.app.form.plot_panel.open_button.invoke()
     window.until(lambda: window.app.form.opened is not None, "the record")
     assert window.text(F.PLANTS) == "4"
 
@@ -146,7 +146,7 @@ def test_changing_the_technician_changes_what_was_meant(
     window.fill_readings()
     window.app.form.inputs[F.TECHNICIAN].focus_set()
     window.type("p\n")
-    line = window.app.form._check_panel.technician_line
+    line = window.app.form.check_panel.technician_line
     window.until(lambda: line.text and line.winfo_ismapped(), "the question")
     assert line.text == "Begun by J Simms; what you save says P Taylor."
     if keys:

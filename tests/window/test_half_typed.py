@@ -27,7 +27,7 @@ def jump(window: Window, number: str) -> None:
 
 
 def half_typed(window: Window) -> set[int]:
-    return set(window.app.form._check_panel._strip._half_typed)
+    return set(window.app.form.check_panel.strip.half_typed)
 
 
 def ends(window: Window) -> None:
@@ -45,7 +45,7 @@ def test_a_half_typed_plot_stays_with_its_plot(window: Window, stored: SQLModel)
     window.press("ctrl+Page_Down")
     window.until(lambda: window.text(F.PLOT) == "8", "plot 8")
     assert half_typed(window) == {1, 7}
-    assert "half typed, kept here" in window.app.form._check_panel._strip.describe(7)
+    assert "half typed, kept here" in window.app.form.check_panel.strip.describe(7)
     jump(window, "1")
     assert (window.text(F.HUMIDITY), window.text(F.LIGHT), window.focus) == ("24.09", "1", F.TEMPERATURE)
     jump(window, "7")
@@ -161,7 +161,7 @@ def test_a_half_typed_correction_keeps_the_version_it_was_opened_with(window: Wi
     window.type("12")
     jump(window, "4")
     assert half_typed(window) == {1}
-    assert "half typed here" in window.app.form._check_panel._strip.describe(1)
+    assert "half typed here" in window.app.form.check_panel.strip.describe(1)
     stored.save_record(record(1, today(window), Blossoms="99"), author="P Taylor")
     jump(window, "1")
     opened = window.app.form.opened_record
@@ -236,7 +236,7 @@ def test_a_recorded_plot_can_be_opened_beside_what_is_half_typed(window: Window,
     window.type("24")
     stored.save_record(record(1, today(window), Humidity="11"))
     window.until(lambda: 1 in window.app.form.check.recorded, "the other one's")
-    window.app.form._plot_panel._open.invoke()
+    window.app.form.plot_panel.open_button.invoke()
     window.until(lambda: window.app.form.opened is not None, "the record")
     assert window.text(F.HUMIDITY) == "11.00" and half_typed(window) == {1}
     jump(window, "5")

@@ -41,7 +41,7 @@ def test_a_check_of_20_plots_takes_at_most_42_keys_a_plot(window: Window, stored
             "12.70",
         ]
         assert record[F.TECHNICIAN] == "J Simms" and record[F.LAB] == "A" and record[F.TIME] == "8:00"
-    assert "Check complete" in window.app.form._check_panel._summary.text
+    assert "Check complete" in window.app.form.check_panel.summary.text
 
 
 def test_enter_after_a_complete_check_begins_the_next_lab(window: Window, stored: SQLModel) -> None:
@@ -154,8 +154,8 @@ def test_help_for_the_field_with_f1(window: Window) -> None:
 
 def test_the_strip_of_plots_by_keyboard_alone(window: Window, stored: SQLModel) -> None:
     window.begin_check()
-    form, strip = window.app.form, window.app.form._check_panel.strip
-    summary = form._check_panel._summary
+    form, strip = window.app.form, window.app.form.check_panel.strip
+    summary = form.check_panel.summary
     window.press("ctrl+shift+p")
     window.until(lambda: window.app.focus_get() is strip, "the strip")
     assert summary.text.startswith("Plot 1: not recorded yet")
@@ -179,7 +179,7 @@ def test_the_strip_of_plots_by_keyboard_alone(window: Window, stored: SQLModel) 
 def test_the_strip_in_two_lines_goes_up_and_down_and_shows_the_focus(window: Window) -> None:
     window.app.geometry("640x600")
     window.begin_check()
-    strip = window.app.form._check_panel.strip
+    strip = window.app.form.check_panel.strip
     window.until(lambda: strip._in_a_line() == 10, "two lines")
     without = strip.find_all()
     window.press("ctrl+shift+p", "Down")

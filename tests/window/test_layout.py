@@ -269,8 +269,8 @@ def test_the_form_flows_into_the_width_that_is_there(
     window.app.settings["font size"].set(size)
     window.begin_check()
     form = window.app.form
-    strip = form._check_panel._strip
-    scrolled, body = form.room, form._layout.body
+    strip = form.check_panel.strip
+    scrolled, body = form.room, form.layout.body
 
     def fits() -> bool:
         return scrolled.inside.winfo_width() >= body.winfo_reqwidth() and not scrolled._across.winfo_manager()
@@ -338,7 +338,7 @@ def places(window: Window) -> dict[str, tuple[int, int, int, int]]:
     """Where everything of the form is that somebody types into or presses, and the bars that scroll it."""
     form, room = window.app.form, window.app.form.room
     parts: dict[str, tk.Misc] = {name: each.editor for name, each in form.inputs.items()}
-    parts |= {"save": save_button(window), "strip": form._check_panel._strip, "list": window.app.record_list}
+    parts |= {"save": save_button(window), "strip": form.check_panel.strip, "list": window.app.record_list}
     window.settle()
     found = {
         name: (each.winfo_rootx(), each.winfo_rooty(), each.winfo_width(), each.winfo_height())
@@ -381,15 +381,15 @@ def test_errors_presence_and_the_next_check_move_nothing(window: Window, size: s
     form.check = form.check._replace(recorded=recorded, following=(key[0], key[1], "B"))
     form.begin_new()
     assert places(window) == before
-    window.until(lambda: visible(window, form._check_panel._next), "the button")
-    assert "Next: lab B" in str(form._check_panel._next.cget("text"))
+    window.until(lambda: visible(window, form.check_panel.next_button), "the button")
+    assert "Next: lab B" in str(form.check_panel.next_button.cget("text"))
 
 
 @pytest.mark.parametrize("size", ["1180x804", "1024x700", "800x600"])
 def test_lines_that_ask_and_keys_typed_ahead_move_nothing(window: Window, size: str) -> None:
     resize(window, size)
     window.begin_check()
-    before, panel, key = places(window), window.app.form._check_panel, window.app.form.check.key
+    before, panel, key = places(window), window.app.form.check_panel, window.app.form.check.key
     assert key is not None
     panel.ask_technician(TechnicianQuestion(key, "J Simms", "P Taylor", 20))
     assert places(window) == before and visible(window, panel.technician_line)
@@ -409,7 +409,7 @@ def test_lines_that_ask_and_keys_typed_ahead_move_nothing(window: Window, size: 
 def test_a_question_has_a_place_beside_another_one(window: Window) -> None:
     resize(window, LARGE)
     window.begin_check()
-    before, panel, key = places(window), window.app.form._check_panel, window.app.form.check.key
+    before, panel, key = places(window), window.app.form.check_panel, window.app.form.check.key
     assert key is not None
     panel.ask_date(DateQuestion(key[0], "31 days back", False))
     panel.ask_technician(TechnicianQuestion(key, "J Simms", "P Taylor", 20))
@@ -517,7 +517,7 @@ def test_questions_messages_and_long_notes_move_nothing(window: Window, stored: 
     window.begin_check(technician="P Taylor")
     window.app.checks.refresh()
     window.settle()
-    form, panel = window.app.form, window.app.form._check_panel
+    form, panel = window.app.form, window.app.form.check_panel
     at = [(each.winfo_rootx(), each.winfo_rooty()) for each in (form.inputs[F.NOTES].editor, save_button(window))]
     for line in (panel.technician_line, panel.date_line):
         if line is panel.date_line:
@@ -540,7 +540,7 @@ def test_long_names_of_technicians_move_nothing_and_are_cut_with_an_ellipsis(win
     window.begin_check()
     window.app.checks.refresh()
     window.settle()
-    panel = window.app.form._check_panel
+    panel = window.app.form.check_panel
     before = save_button(window).winfo_rooty()
     window.begin_check(technician=name)
     window.settle()
@@ -551,7 +551,7 @@ def test_long_names_of_technicians_move_nothing_and_are_cut_with_an_ellipsis(win
     others = (Entering(name, "workstation-of-the-east-wing", 9),)
     window.app.form.show_check(window.app.form.check._replace(others=others))
     window.app.update()
-    label = panel._others._label
+    label = panel.others._label
     x, y = label.winfo_rootx() + label.winfo_width() - 4, label.winfo_rooty() + label.winfo_height() // 2
     assert str(label.cget("text")) and window.app.winfo_containing(x, y) is label
 

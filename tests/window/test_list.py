@@ -658,7 +658,7 @@ def begin_overnight(records: List) -> tuple[str, datetime.date]:
 
 
 def test_after_midnight_a_line_offers_to_go_on_to_today(records: List) -> None:
-    window, line = records.window, records.window.app.form._check_panel.day_line
+    window, line = records.window, records.window.app.form.check_panel.day_line
     assert line.text == "" and not line.winfo_ismapped()
     date, tomorrow = begin_overnight(records)
     assert line.text == f"This check is of {date}."
@@ -675,7 +675,7 @@ def test_after_midnight_a_line_offers_to_go_on_to_today(records: List) -> None:
 
 
 def test_a_check_is_finished_before_the_new_day_begins(records: List, stored: SQLModel) -> None:
-    window, line = records.window, records.window.app.form._check_panel.day_line
+    window, line = records.window, records.window.app.form.check_panel.day_line
     date, tomorrow = begin_overnight(records)
     line.buttons[1].invoke()
     window.app.new_day.follow()

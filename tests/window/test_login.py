@@ -213,7 +213,7 @@ def test_a_role_without_rights_is_told_what_an_administrator_has_to_run(
     # A guest may look: the form says so, and is closed.
     window.settle()
     assert window.app.form.inputs.read_only
-    assert "may read records" in str(window.app.form._plot_panel._remark.cget("text"))
+    assert "may read records" in str(window.app.form.plot_panel.remark.cget("text"))
 
 
 @pytest.mark.parametrize(("name", "words"), [("bare", "create_db.sql"), ("nowhere", "createdb nowhere")])

@@ -110,7 +110,7 @@ def test_a_whole_check_without_the_database_and_its_way_into_it(
     assert not window.dialogs
     assert app.form.check.waiting == frozenset(range(2, 21))
     assert "Database away since" in trouble(window) and "19 records waiting here" in trouble(window)
-    assert "Next: lab B" in str(app.form._check_panel._next.cget("text"))
+    assert "Next: lab B" in str(app.form.check_panel.next_button.cget("text"))
     assert len(journal().entries()) == 19
     single.start()
     wait_until_all_is_saved(window)
@@ -547,10 +547,10 @@ def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
     app.checks.refresh()
     online.until(lambda: app.reconnecting.away and "As known at" in app.record_list._count.cget("text"), "the copy", 30)
     assert [row[F.PLOT] for row in page.rows] == [3, 2, 1]
-    assert "as known at" in app.form._check_panel._summary.text
+    assert "as known at" in app.form.check_panel.summary.text
     online._xdotool("keydown", "ctrl", "key", "1", "keyup", "ctrl")
     assert (online.text(F.PLOT), online.text(F.FRUIT)) == ("1", "1")
-    assert "As this computer knew it at" in str(app.form._plot_panel._remark.cget("text"))
+    assert "As this computer knew it at" in str(app.form.plot_panel.remark.cget("text"))
     online._xdotool("keydown", "ctrl", "key", "4", "keyup", "ctrl")
     assert app.form.closed is not None and online.text(F.PLOT) == "4"
     online.type("30")

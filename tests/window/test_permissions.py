@@ -55,7 +55,7 @@ def test_qa_reads_everything_and_writes_nothing(open_as: Callable[[str], Window]
     window.until(lambda: window.app.form.check.known, "the check")
     open_plot(window, 1)
     assert window.text(F.HUMIDITY) == "24.09"
-    assert str(window.app.form._plot_panel._remark.cget("text")) == READ_ONLY
+    assert str(window.app.form.plot_panel.remark.cget("text")) == READ_ONLY
     closed = {name for name, each in window.app.form.inputs.items() if each.is_disabled}
     assert closed == set(window.app.form.inputs) - {F.DATE, F.TIME, F.LAB, F.PLOT}
     assert window.app.form.save_bar.save_button.instate(["disabled"])
@@ -139,4 +139,4 @@ def test_a_login_without_labs_is_told_before_anything_is_typed(
     stored.query(f"ALTER DATABASE {database['dbname']} SET role = abq_technician")
     window = open_window()
     window.until(lambda: window.app.form.inputs.read_only, "the sentence")
-    assert "belongs to no lab" in window.app.form._opening.may_not and "set-labs" in window.app.form._opening.may_not
+    assert "belongs to no lab" in window.app.form.opening.may_not and "set-labs" in window.app.form.opening.may_not

@@ -9,7 +9,7 @@ import pytest
 from abq_data_entry.application.state import account
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.views.questions import PAUSE_SECONDS, Confirmation
+from abq_data_entry.views.form_content import PAUSE_SECONDS, Confirmation
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 
@@ -61,7 +61,7 @@ def test_the_confirmed_name_fills_itself_in_where_a_colleague_began(begun: Windo
     begun.type("a\n")
     begun.until(lambda: begun.app.form.check.known and begun.focus == F.HUMIDITY, "the first reading")
     assert (begun.text(F.TECHNICIAN), begun.text(F.PLOT)) == ("P Taylor", "2")
-    assert "Begun by J Simms" in begun.app.form._check_panel.technician_line.text
+    assert "Begun by J Simms" in begun.app.form.check_panel.technician_line.text
 
 
 def test_a_save_without_a_confirmed_person_stops_at_technician(begun: Window, stored: SQLModel) -> None:

@@ -39,7 +39,7 @@ def test_theme_font_and_density_take_effect_at_once_and_are_kept(window: Window,
     choose(window, "Theme", "Dark")
     assert style.lookup("TFrame", "background") == DARK.surface
     assert app.form.inputs[F.NOTES].editor.cget("background") == DARK.field
-    assert app.form._check_panel._strip.cget("background") == DARK.surface
+    assert app.form.check_panel.strip.cget("background") == DARK.surface
     choose(window, "Theme", "Light")
     assert style.lookup("TFrame", "background") == LIGHT.surface
     height = app.form.winfo_reqheight()

@@ -17,7 +17,7 @@ Key = tuple[str, str, str, int]
 
 
 def remark(window: Window) -> str:
-    return str(window.app.form._plot_panel._remark.cget("text"))
+    return str(window.app.form.plot_panel.remark.cget("text"))
 
 
 @pytest.fixture
