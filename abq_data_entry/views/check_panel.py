@@ -263,6 +263,7 @@ class CheckPanel(ttk.Frame):
         for name, width in heads:
             self._heads.add(add_input(self._heads, name, name, width), 24)
         self._width = 0
+        self._arranged: tuple[int, ...] = ()
         self._summary_of_check = ""
         progress = ttk.Frame(self)
         progress.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(4, 0))
@@ -303,13 +304,14 @@ class CheckPanel(ttk.Frame):
         self.strip.show(check.plots, states, current, half_typed)
         self._summary_of_check = _summary(check)
         self.summary.show(self._told_plot or self._summary_of_check)
-        self.others.show(_others_text(check.others))
+        self.others.show(_others_text(check.others) if check.others else "")
         if check.complete and check.following is not None:
             self.next_button.configure(text=f"Next: lab {check.following[2]}, {check.following[1]}  ⏎")
             self.next_button.place(in_=self._next_room, x=0, rely=0.5, anchor="w")
         else:
             self.next_button.place_forget()
-        self._arrange_strip()
+        if check.plots != self._arranged:
+            self._arrange_strip()
         # Where the button isn't there, its place is the sentence's.
         self.others.grid(columnspan=1 if self.next_button.winfo_manager() else 2)
 
@@ -323,6 +325,7 @@ class CheckPanel(ttk.Frame):
         """The strip in one line where the words beside it have room, else in more; and the place of what comes next."""
         if not self._width:
             return False
+        self._arranged = self.strip.plots
         button = self._next_width()
         words = nametofont("AbqStrong").measure(LONGEST_PROGRESS) + 2 * BESIDE_GAP
         one_line = self.strip.width_of_one_line + words <= self._width
@@ -358,15 +361,13 @@ class CheckPanel(ttk.Frame):
             self.technician_line.update_idletasks()
             self._place_lines()
 
-    def ask_date(self, found: DateQuestion | None) -> bool:
-        """Ask about the day of the check, say what was asked, or nothing; returns whether that is new."""
-        is_new = self.date_line.show(found)
-        if is_new:
+    def ask_date(self, found: DateQuestion | None) -> None:
+        """Ask about the day of the check, say what was asked, or nothing."""
+        if self.date_line.show(found):
             self.date_line.grid_forget()
             self.date_line.place_forget()
             self.date_line.update_idletasks()
             self._place_lines()
-        return is_new
 
     def _place_lines(self) -> None:
         """Where nothing has to move for them: beside date, time, lab and technician, else over the room for words below
@@ -430,8 +431,6 @@ def _summary(check: CheckView) -> str:
 
 def _others_text(others: tuple[Entering, ...]) -> str:
     """Who else is entering the check, in one line however many they are."""
-    if not others:
-        return ""
     shown = [each.named if each.plot is None else f"{each.named} (plot {each.plot})" for each in others[:SHOWN_OTHERS]]
     more = len(others) - len(shown)
     if more:

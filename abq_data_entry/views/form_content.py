@@ -202,8 +202,14 @@ class FormContent(ttk.Frame):
     @property
     def changed(self) -> bool:
         """Whether something was typed that would be lost with the form."""
-        opened = self.opened_record
-        return self.inputs.typed if opened is None else self.inputs.differ_from(opened.texts)
+        if self.opened_record is not None:
+            return self.inputs.differ_from(self.opened_record.texts)
+        # What filled itself, and the check's own fields, would come again.
+        return any(
+            each.text not in ("", "false") and not each.filled_by_itself
+            for name, each in self.inputs.items()
+            if name not in (*CHECK_FIELDS, F.PLOT)
+        )
 
     @property
     def focused(self) -> FieldInput | None:

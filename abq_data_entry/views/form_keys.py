@@ -130,7 +130,8 @@ class EnterKey:
             if self._person.go_back():
                 return
         if name == F.PLOT and form.show_draft():
-            self.focus_first_empty()
+            self._person.take_typed_name()
+            inputs[inputs.first_empty()].focus_set()
             return
         following = None if name in SAVING else inputs.after(name)
         if name in CHECK_FIELDS and following not in CHECK_FIELDS and self._awaiting.is_looked_up:
@@ -155,11 +156,6 @@ class EnterKey:
         self._form.type_ahead.held()
         self._form.sound()
         return True
-
-    def focus_first_empty(self) -> None:
-        """Put the focus on the first required field that is empty."""
-        self._person.take_typed_name()
-        self._form.inputs[self._form.inputs.first_empty()].focus_set()
 
 
 SAVE_KEYS = ("<Control-Return>", "<Control-KP_Enter>", "<Command-Return>", "<Command-KP_Enter>")

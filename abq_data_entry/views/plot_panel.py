@@ -217,8 +217,6 @@ class ReasonLine(ttk.Frame):
 
     def ask(self, asked: bool) -> None:
         """Show the line, or hide and empty it."""
-        if asked == self.asked:
-            return
         self.asked = asked
         self.fill("")
         if asked:

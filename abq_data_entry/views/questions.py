@@ -102,19 +102,18 @@ class DateAsking:
     def __init__(self, form: FormContent, panel: CheckPanel) -> None:
         self._form, self._panel = form, panel
 
-    def show(self) -> None:
-        """Ask about the date that stands there, or say what was asked; nothing of one that filled itself."""
-        if self._form.inputs[F.DATE].filled_by_itself and self._panel.date_line.question is None:
-            return
-        self._panel.ask_date(self._question())
+    def show(self) -> bool:
+        """Ask about the date that stands there, or say what was asked; returns whether that is new."""
+        found = self._question()
+        is_new = found != self._panel.date_line.question
+        if is_new:
+            self._panel.ask_date(found)
+        return is_new
 
     def holds(self, entered: bool = False) -> bool:
         """Whether the date is still to be kept or changed: then it has the focus. ``entered``: Enter keeps it."""
-        line = self._panel.date_line
-        if line.question is None and self._form.inputs[F.DATE].filled_by_itself:
-            return False
-        is_new = self._panel.ask_date(self._question())
-        if not line.asks or (entered and not is_new and line.answer_with_enter()):
+        is_new, line = self.show(), self._panel.date_line
+        if line.question is None or not line.asks or (entered and not is_new and line.answer_with_enter()):
             return False
         self._form.inputs[F.DATE].focus_set()
         self._form.sound()

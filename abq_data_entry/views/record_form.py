@@ -316,7 +316,8 @@ class DataRecordForm(FormContent):
         """Put the focus where typing goes on: the first required field that is empty, or the next check."""
         if self.opened_record is None and self.check.complete and self.check_panel.focus_next_check():
             return
-        self._enter.focus_first_empty()
+        self._person.take_typed_name()
+        self.inputs[self.inputs.first_empty()].focus_set()
 
     def focus_strip(self) -> bool:
         """Put the focus on the strip of plots, or from there back; False: it has no plots."""
@@ -478,7 +479,8 @@ class DataRecordForm(FormContent):
     def refresh(self) -> None:
         """Bring the strip, the previous readings and the remark beside the plot up to date."""
         check, plot, key, corrects, panel = self.check, self.plot, self.key, self.corrects, self.check_panel
-        panel.show(check, plot, self.inputs[F.TECHNICIAN].text, self._half_typed.plots())
+        half_typed = self._half_typed.plots() if self._half_typed.kept else frozenset()
+        panel.show(check, plot, self.inputs[F.TECHNICIAN].text, half_typed)
         question = self._person.question()
         if question != panel.technician_line.question:
             panel.ask_technician(question)
@@ -490,9 +492,12 @@ class DataRecordForm(FormContent):
         for name, each in self.inputs.items():
             if each.field.group and each.field.type is not FieldTypes.BOOLEAN:
                 each.show_previous(fields.format_value(each.field, previous.get(name)) if previous else "", when)
-        self.plot_panel.show(key, self.opened_record, check, bool(self._half_typed.objection()))
+        is_taken = bool(self._half_typed.kept) and bool(self._half_typed.objection())
+        self.plot_panel.show(key, self.opened_record, check, is_taken)
         self.save_bar.show(self.changed, corrects, self.inputs.read_only)
-        self.reason.ask(corrects and self._wants_reason())
+        wants_reason = corrects and self._wants_reason()
+        if wants_reason != self.reason.asked:
+            self.reason.ask(wants_reason)
         self.type_ahead.show_offer()
 
     def _wants_reason(self) -> bool:

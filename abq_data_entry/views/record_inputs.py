@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import tkinter as tk
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from .. import fields
@@ -41,7 +42,7 @@ class RecordInputs(dict[str, FieldInput]):
 
     def add(self, parent: tk.Misc, name: str, label: str, width: int, label_width: int) -> FieldInput:
         """Make the input of the field ``name``."""
-        choices = lambda: self.offered(name)  # noqa: E731
+        choices = partial(self.offered, name)
         each = FieldInput(parent, fields.field(name), label, choices, width, label_width, self._reader)
         each.note.others = lambda: (other.note for other in self.values())
         self[name] = each
@@ -79,15 +80,6 @@ class RecordInputs(dict[str, FieldInput]):
             return self[name].value()
         except (ValueError, KeyError):
             return None
-
-    @property
-    def typed(self) -> bool:
-        """Whether something was typed that didn't fill itself and isn't the check's."""
-        return any(
-            each.text not in ("", "false") and not each.filled_by_itself
-            for name, each in self.items()
-            if name not in (*CHECK_FIELDS, F.PLOT)
-        )
 
     def texts(self) -> dict[str, str]:
         """What stands in each field."""
@@ -224,11 +216,11 @@ class RecordInputs(dict[str, FieldInput]):
 
         Humidity when there is none (Plot where records are only looked at).
         """
-        empty = (name for name in fields.REQUIRED_ORDER if self._is_a_stop(name) and not self[name].is_disabled)
-        return next(empty, F.PLOT if self.read_only else F.HUMIDITY)
-
-    def _is_a_stop(self, name: str) -> bool:
-        return not self[name].text or (name == F.TECHNICIAN and not self.has_person())
+        for name in fields.REQUIRED_ORDER:
+            is_stop = not self[name].text or (name == F.TECHNICIAN and not self.has_person())
+            if is_stop and not self[name].is_disabled:
+                return name
+        return F.PLOT if self.read_only else F.HUMIDITY
 
 
 def _from(name: str) -> tuple[str, ...]:

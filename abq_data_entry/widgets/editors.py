@@ -79,10 +79,7 @@ class FieldCheck(ttk.Checkbutton):
 
     def mark(self) -> str:
         """What is wrong with the keys that were typed here, in words."""
-        return fields.mark(self.field, self._typed)
-
-    def settle(self) -> None:
-        """Nothing to bring into form."""
+        return fields.mark(self.field, self._typed) if self._typed else ""
 
     def set_enabled(self, enabled: bool) -> None:
         """Let the user tick here, or not."""
@@ -325,9 +322,6 @@ class FieldNotes(tk.Text):
         """Tint the text that has an error."""
         self._wrong = wrong
         self._colour()
-
-    def settle(self) -> None:
-        """Nothing to bring into form."""
 
     def set_enabled(self, enabled: bool) -> None:
         """Let the user write here, or not."""

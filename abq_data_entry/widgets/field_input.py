@@ -43,7 +43,7 @@ class FieldInput(ttk.Frame):
         reader: DateReader = DateReader(),  # noqa: B008 - it never changes
     ) -> None:
         super().__init__(parent)
-        self.field = field
+        self.field, self.name = field, field.name
         self._reader = reader
         self.choices = choices
         self.error = ""
@@ -67,11 +67,6 @@ class FieldInput(ttk.Frame):
         self._note.bind("<Button-1>", self._take_likely)
         self.is_filling = False
         """Whether the program is setting the text, not somebody at the keyboard."""
-
-    @property
-    def name(self) -> str:
-        """The field's name, as in the CSV header."""
-        return self.field.name
 
     @property
     def text(self) -> str:
@@ -111,8 +106,8 @@ class FieldInput(ttk.Frame):
 
     def check(self) -> bool:
         """Settle the text, and show or clear the error; whether the field is right."""
-        if not self._is_settled:
-            self.editor.settle()
+        if not self._is_settled and isinstance(self.editor, (DateEntry, FieldChoice)):
+            self.editor.settle()  # numbers and texts stay as they were typed
         problem = ""
         if not self.is_disabled:
             try:

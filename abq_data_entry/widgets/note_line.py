@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Iterable
+from functools import partial
 from tkinter import ttk
 
 DELAY_MS = 500
@@ -89,7 +90,7 @@ def fitted(text: str, measure: Callable[[str], int], width: int, lines: int) -> 
 
 def measure_in(font: str, widget: tk.Misc) -> Callable[[str], int]:
     """What tells how wide a text is in that font, in pixels; while the window is closed, in any font."""
-    return lambda text: int(widget.tk.call("font", "measure", font, "-displayof", str(widget), text))
+    return partial(widget.tk.call, "font", "measure", font, "-displayof", str(widget))
 
 
 def _cut(line: str, measure: Callable[[str], int], width: int) -> str:
@@ -190,6 +191,11 @@ class OneLine(ttk.Frame):
     def text(self) -> str:
         """All the words."""
         return self._text
+
+    def follow(self, words: tk.StringVar) -> None:
+        """Show what this variable says, now and whenever it changes."""
+        words.trace_add("write", lambda *_names: self.show(words.get()))
+        self.show(words.get())
 
     def show(self, text: str) -> None:
         """Show these words."""

@@ -265,9 +265,6 @@ class FieldEntry(TypedField):
             self.bind("<Key>", self._type_implied, add=True)
             bind_after_class(self, "<Key>", self._tell_full)
 
-    def settle(self) -> None:
-        """Numbers and texts stay as they were typed."""
-
     def mark(self) -> str:
         """What is wrong with the text, in words; empty while typing on could make it right."""
         if self._implied and fields.could_become_implied(self.field, self._implied):

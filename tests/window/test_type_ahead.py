@@ -422,6 +422,6 @@ def test_while_somebody_has_to_decide_what_is_typed_is_shown(window: Window, sto
         return
     window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
     window.press("F9", "Return")
-    window.until(lambda: window.text(F.MEDIAN_HEIGHT), "the values")
+    window.until(lambda: window.text(F.MEDIAN_HEIGHT) == plot(2)[F.MEDIAN_HEIGHT], "the values")
     assert [window.text(name) for name in VALUES] == list(plot(2).values())
     assert differences(first, records(stored)[1]) == []
