@@ -84,8 +84,8 @@ class Driver:
     def show_every_day(self) -> None:
         """Choose "any" as the list's date, and wait until all is counted."""
         records: Any = self.app.record_list
-        records._variables[F.DATE].set("any")
-        records._apply()
+        records.filters.variables[F.DATE].set("any")
+        records.apply()
         self.until(lambda: records.page.total is not None, "the count")
         self.settle()
 

@@ -120,9 +120,9 @@ def logged_in(options: Options, node: Node) -> Iterator[Driver]:
     try:
         driver.until(lambda: any(each.winfo_viewable() for each in _logins(application)), "the login")
         (dialog,) = _logins(application)
-        dialog._username.set(OWNER)
-        dialog._password.set(node.endpoint()["password"])
-        dialog._buttons[0].invoke()
+        dialog.username.set(OWNER)
+        dialog.password.set(node.endpoint()["password"])
+        dialog.buttons[0].invoke()
         driver.until(lambda: application.data_model is not None and application.form.choices.get(F.LAB), "the database")
         driver.until(lambda: application.focus_displayof() is not None, "the focus")
         driver.settle()

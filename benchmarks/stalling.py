@@ -107,9 +107,9 @@ def _log_in(driver: Driver) -> None:
 
     driver.until(lambda: any(each.winfo_viewable() for each in dialogs()), "the login")
     (dialog,) = dialogs()
-    dialog._username.set("test")
-    dialog._password.set("test")
-    dialog._buttons[0].invoke()
+    dialog.username.set("test")
+    dialog.password.set("test")
+    dialog.buttons[0].invoke()
 
 
 def _close_dialogs(driver: Driver, number: int) -> None:

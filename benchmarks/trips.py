@@ -114,9 +114,9 @@ class _Trips:
         if "delivery by REST" not in self.rounds:  # the login is asked for once
             self._app.callbacks["upload_to_corporate_rest"]()
             dialog = self._dialog(LoginDialog)
-            dialog._username.set(_LOGIN[0])
-            dialog._password.set(_LOGIN[1])
-            dialog._buttons[0].invoke()
+            dialog.username.set(_LOGIN[0])
+            dialog.password.set(_LOGIN[1])
+            dialog.buttons[0].invoke()
             self._until(self._is_uploaded, "the first delivery")
             self._fill_next()
             self._save()
@@ -140,7 +140,7 @@ class _Trips:
             self._form.submit()
             dialog = self._dialog(ConflictDialog)
             dialog.take_all("mine")
-            dialog._buttons[0].invoke()
+            dialog.buttons[0].invoke()
             self._until(lambda: not dialog.winfo_exists() and not self._form.saving, "the save")
 
     def _lose_the_database(self) -> None:

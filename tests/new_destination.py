@@ -93,7 +93,7 @@ def _refuse_a_login(window: Window, server: WebDavServer) -> None:
     refusals = len(server.requests)
     window.answer("Try Again")
     again = window.dialog()
-    assert isinstance(again, LoginDialog) and "password (401)" in again._error, "it is asked for with the reason"
+    assert isinstance(again, LoginDialog) and "password (401)" in again.error, "it is asked for with the reason"
     assert len(server.requests) == refusals  # the server isn't asked again with the same password
     _log_in(window, PASSWORD)
 
@@ -147,9 +147,9 @@ def _word(*words: str, password: str = "") -> tuple[int, str, str]:
 def _log_in(window: Window, password: str) -> None:
     dialog = window.dialog()
     assert isinstance(dialog, LoginDialog) and dialog.title() == TITLE
-    window.until(lambda: window.app.focus_get() in (dialog._user_entry, dialog._password_entry), "the focus")
-    dialog._username.set(USERNAME)
-    dialog._password.set(password)
+    window.until(lambda: window.app.focus_get() in (dialog.user_entry, dialog.password_entry), "the focus")
+    dialog.username.set(USERNAME)
+    dialog.password.set(password)
     window.answer("Log In")
 
 

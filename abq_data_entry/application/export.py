@@ -107,7 +107,7 @@ class PlotDialog(Dialog):
         """One entry."""
         self._entry = ttk.Entry(body, textvariable=self._number, width=6, font="TkTextFont")
         self._entry.grid(row=2, column=0, sticky="w", pady=(12, 0))
-        self._entry.bind("<Return>", lambda _event: self._buttons[0].invoke())
+        self._entry.bind("<Return>", lambda _event: self.buttons[0].invoke())
 
     def first_focus(self) -> tk.Misc:
         """The entry."""

@@ -59,8 +59,8 @@ class AdministrationWindow(SideWindow):
         self.entries: dict[str, ttk.Entry] = {}
         self.notes: dict[str, ttk.Label] = {}
         self.retire_buttons: dict[str, ttk.Button] = {}
-        self._technicians = self._make_technicians(room)
-        self._plots = self._make_plots(room)
+        self.technicians = self._make_technicians(room)
+        self.plots = self._make_plots(room)
         close = ttk.Button(room, text="Close", command=self.destroy)
         close.grid(row=1, column=1, sticky="e", pady=(16, 0))
         close.bind("<Return>", lambda _event: self.destroy())
@@ -74,7 +74,7 @@ class AdministrationWindow(SideWindow):
         if not self.winfo_exists():
             return
         self._places = places
-        _fill(self._technicians, [(f"{number}", name, self._state(number)) for number, name in places.technicians])
+        _fill(self.technicians, [(f"{number}", name, self._state(number)) for number, name in places.technicians])
         labs = list(places.labs)
         self.lab.configure(values=labs)
         if self.lab.get() not in places.labs and labs:
@@ -293,9 +293,9 @@ class AdministrationWindow(SideWindow):
             button.configure(text=f"Use{what} Again" if keys[part] in self._places.retired else f"Retire{what}")
 
     def _technician_chosen(self) -> None:
-        chosen = self._technicians.selection()
+        chosen = self.technicians.selection()
         if chosen:
-            for name, text in zip(("number", "name"), self._technicians.item(chosen[0], "values"), strict=False):
+            for name, text in zip(("number", "name"), self.technicians.item(chosen[0], "values"), strict=False):
                 self.entries[name].delete(0, "end")
                 self.entries[name].insert(0, text)
         self._name_buttons()
@@ -318,16 +318,16 @@ class AdministrationWindow(SideWindow):
     def _show_plots(self) -> None:
         lab = self.lab.get()
         plots = self._places.labs.get(lab, {})
-        _fill(self._plots, [(f"{plot}", seed, self._state(lab, plot)) for plot, seed in sorted(plots.items())])
+        _fill(self.plots, [(f"{plot}", seed, self._state(lab, plot)) for plot, seed in sorted(plots.items())])
         self._name_buttons()
 
     def _plot_chosen(self) -> None:
-        chosen = self._plots.selection()
+        chosen = self.plots.selection()
         self._name_buttons()
         if not chosen or chosen[0] == self.entries["plot"].get().strip():
             return
         self._say("plot", "")
-        for name, text in zip(("plot", "seed"), self._plots.item(chosen[0], "values"), strict=False):
+        for name, text in zip(("plot", "seed"), self.plots.item(chosen[0], "values"), strict=False):
             self.entries[name].delete(0, "end")
             self.entries[name].insert(0, text)
         self._name_buttons()

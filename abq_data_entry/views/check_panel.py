@@ -35,8 +35,8 @@ class DayLine(ttk.Frame):
     def __init__(self, parent: tk.Misc) -> None:
         super().__init__(parent)
         self._offered = False
-        self._sentence = ttk.Label(self, style="Warning.TLabel")
-        self._sentence.grid(row=0, column=0, sticky="w")
+        self.sentence = ttk.Label(self, style="Warning.TLabel")
+        self.sentence.grid(row=0, column=0, sticky="w")
         self.buttons = [ttk.Button(self, style="Quiet.TButton") for _ in range(2)]
         for column, button in enumerate(self.buttons, 1):
             button.grid(row=0, column=column, padx=(8, 0))
@@ -45,7 +45,7 @@ class DayLine(ttk.Frame):
     @property
     def text(self) -> str:
         """What the line says; empty while it isn't there."""
-        return str(self._sentence.cget("text")) if self._offered else ""
+        return str(self.sentence.cget("text")) if self._offered else ""
 
     def show(self, offer: DayOffer | None) -> None:
         """Offer this, or nothing any more; where it stands is up to the caller."""
@@ -54,7 +54,7 @@ class DayLine(ttk.Frame):
             self.grid_forget()
             self.place_forget()
             return
-        self._sentence.configure(text=f"This check is of {offer.of_check}.")
+        self.sentence.configure(text=f"This check is of {offer.of_check}.")
         self.buttons[0].configure(text=f"Go On to {offer.today}", command=offer.go_on)
         self.buttons[1].configure(text="Finish It", command=offer.stay)
 
@@ -90,15 +90,15 @@ class DateLine(ttk.Frame):
         """What is asked, or was answered."""
         self._kept: set[datetime.date] = set()
         self._asked_at = 0.0
-        self._sentence = ttk.Label(self, style="Warning.TLabel")
-        self._sentence.grid(row=0, column=0, sticky="w")
-        self._button = ttk.Button(self, style="Quiet.TButton", command=keep, takefocus=0)
-        Tooltip(self._button, f"{KEEP_DATE_KEY}. Else type another date.")
+        self.sentence = ttk.Label(self, style="Warning.TLabel")
+        self.sentence.grid(row=0, column=0, sticky="w")
+        self.button = ttk.Button(self, style="Quiet.TButton", command=keep, takefocus=0)
+        Tooltip(self.button, f"{KEEP_DATE_KEY}. Else type another date.")
 
     @property
     def text(self) -> str:
         """What the line says; empty while there is nothing to say."""
-        return str(self._sentence.cget("text")) if self.question is not None else ""
+        return str(self.sentence.cget("text")) if self.question is not None else ""
 
     @property
     def asks(self) -> bool:
@@ -131,12 +131,12 @@ class DateLine(ttk.Frame):
         if self.question is None:
             return
         date, words, far = self.question
-        self._sentence.configure(text=f"{date} is {words}{'. Is that right?' if self.asks else ''}")
+        self.sentence.configure(text=f"{date} is {words}{'. Is that right?' if self.asks else ''}")
         if self.asks:
-            self._button.configure(text=f"Keep It  {KEEP_DATE_KEY if far else f'⏎ or {KEEP_DATE_KEY}'}")
-            self._button.grid(row=0, column=1, padx=(8, 0))
+            self.button.configure(text=f"Keep It  {KEEP_DATE_KEY if far else f'⏎ or {KEEP_DATE_KEY}'}")
+            self.button.grid(row=0, column=1, padx=(8, 0))
         else:
-            self._button.grid_forget()
+            self.button.grid_forget()
 
 
 WHOLE_CHECK_KEY = "F7"
@@ -163,12 +163,12 @@ class TechnicianLine(ttk.Frame):
         self._settled: set[tuple[CheckKey, str]] = set()
         self._all: tuple[CheckKey, str] | None = None
         self._room = 0
-        self._sentence = ttk.Label(self, style="Warning.TLabel")
-        self._sentence.grid(row=0, column=0, sticky="w")
-        self._whole = Tooltip(self._sentence)
-        self._button = ttk.Button(self, style="Quiet.TButton", command=self.toggle, takefocus=0)
-        self._button.grid(row=0, column=1, padx=(8, 0))
-        Tooltip(self._button, f"{WHOLE_CHECK_KEY}. Without it only the plots that you save get your name.")
+        self.sentence = ttk.Label(self, style="Warning.TLabel")
+        self.sentence.grid(row=0, column=0, sticky="w")
+        self.whole = Tooltip(self.sentence)
+        self.button = ttk.Button(self, style="Quiet.TButton", command=self.toggle, takefocus=0)
+        self.button.grid(row=0, column=1, padx=(8, 0))
+        Tooltip(self.button, f"{WHOLE_CHECK_KEY}. Without it only the plots that you save get your name.")
 
     @property
     def text(self) -> str:
@@ -227,12 +227,12 @@ class TechnicianLine(ttk.Frame):
             return
         words, answer, short = self._words()
         measure, shown = measure_in(FONT, self), words
-        self._button.configure(text=f"{answer}  {WHOLE_CHECK_KEY}")
-        if self._room and measure(words) + occupied_width(self._button) + _MARGIN > self._room:
-            self._button.configure(text=f"{short}  {WHOLE_CHECK_KEY}")
-            shown = shortened(words, self._room - occupied_width(self._button) - _MARGIN, measure)
-        self._sentence.configure(text=shown)
-        self._whole.text = "" if shown == words else words
+        self.button.configure(text=f"{answer}  {WHOLE_CHECK_KEY}")
+        if self._room and measure(words) + occupied_width(self.button) + _MARGIN > self._room:
+            self.button.configure(text=f"{short}  {WHOLE_CHECK_KEY}")
+            shown = shortened(words, self._room - occupied_width(self.button) - _MARGIN, measure)
+        self.sentence.configure(text=shown)
+        self.whole.text = "" if shown == words else words
         self.update_idletasks()
 
 

@@ -48,7 +48,7 @@ class ConflictRow:
         self.name = difference.name
         self.side: Side | None = None
         self.buttons: dict[Side, ttk.Button] = {}
-        self._difference, self._report = difference, chosen
+        self.difference, self._report = difference, chosen
         self._characters = cell_characters(grid)
         self._texts: list[tk.Text] = []
         ttk.Label(grid, text=difference.name).grid(row=row, column=0, sticky="nw", padx=(0, 16), pady=(6, 4))
@@ -68,7 +68,7 @@ class ConflictRow:
         self._report()
 
     def _add_former(self, grid: ttk.Frame, row: int, text: str) -> None:
-        if self._difference.long and len(text) > self._characters:
+        if self.difference.long and len(text) > self._characters:
             self._add_text(grid, text).grid(row=row, column=1, sticky="nw", padx=(0, 16), pady=(4, 4))
             return
         label = ttk.Label(grid, text=text, style="Unit.TLabel", wraplength=cell_width(grid), justify="left")
@@ -83,8 +83,8 @@ class ConflictRow:
     ) -> None:
         button = ttk.Button(cell, style="Choice.TButton", width=self._characters, command=lambda: self.choose(side))
         button.grid(row=0, column=0, sticky="ew")
-        if self._difference.long:
-            self._add_text(cell, self._difference.text(side)).grid(row=1, column=0, sticky="ew", pady=(2, 0))
+        if self.difference.long:
+            self._add_text(cell, self.difference.text(side)).grid(row=1, column=0, sticky="ew", pady=(2, 0))
         keys: dict[str, Callable[[], str]] = {
             "<Up>": lambda: move(self, -1, side),
             "<Down>": lambda: move(self, 1, side),
@@ -125,7 +125,7 @@ class ConflictRow:
         for side, button in self.buttons.items():
             chosen = side == self.side
             words = SIDE_NAMES[side]
-            text = words if self._difference.long else self._difference.text(side)
+            text = words if self.difference.long else self.difference.text(side)
             button.configure(text=f"{'●' if chosen else '○'}  {text}")
             button.state(["selected" if chosen else "!selected"])
 
@@ -170,7 +170,7 @@ class ConflictDialog(Dialog):
         chosen: Mapping[str, tuple[Side, str]] | None = None,
     ) -> None:
         self._words, self._differences, self._check = words, differences, check
-        self._rows: list[ConflictRow] = []
+        self.rows: list[ConflictRow] = []
         self._save = lambda: save(self, self.choices)
         self._former = chosen or {}
         self._refused = ""
@@ -186,24 +186,24 @@ class ConflictDialog(Dialog):
     @property
     def choices(self) -> dict[str, Side]:
         """What is chosen by now, by field name."""
-        return {row.name: row.side for row in self._rows if row.side is not None}
+        return {row.name: row.side for row in self.rows if row.side is not None}
 
     @property
     def chosen(self) -> dict[str, tuple[Side, str]]:
         """What is chosen by now, for a later dialog."""
         return {
             row.name: (row.side, each.theirs)
-            for row, each in zip(self._rows, self._differences, strict=True)
+            for row, each in zip(self.rows, self._differences, strict=True)
             if row.side is not None
         }
 
     def refuse(self, reason: str) -> None:
         """The record wasn't saved, and ``reason`` says why: all that was chosen stays."""
         self._saving, self._refused = False, reason
-        for button in self._buttons:
+        for button in self.buttons:
             button.state(["!disabled"])
         self._show_state()
-        self._buttons[0].focus_set()
+        self.buttons[0].focus_set()
 
     def make_body(self, body: ttk.Frame) -> None:
         """The fields, one a line, and below them what is still to do."""
@@ -213,41 +213,41 @@ class ConflictDialog(Dialog):
         self._add_heads(grid)
         for number, each in enumerate(self._differences):
             row = ConflictRow(grid, each, 2 + number, self._chosen, self._move, self._entered)
-            self._rows.append(row)
+            self.rows.append(row)
             side, text = self._former.get(each.name, (None, ""))
             if side is not None and text == each.theirs:
                 row.choose(side)
         self._room.hold(grid)
-        self._state = ttk.Label(body, style="Note.TLabel", wraplength=560, justify="left")
-        self._state.grid(row=3, column=0, sticky="w", pady=(12, 0))
+        self.state_label = ttk.Label(body, style="Note.TLabel", wraplength=560, justify="left")
+        self.state_label.grid(row=3, column=0, sticky="w", pady=(12, 0))
         self.limit(self._room, grid)
         self._show_state()
 
     def first_focus(self) -> tk.Misc:
         """The first field without a choice; once all are made, Save."""
-        open_row = next((row for row in self._rows if row.side is None), None)
-        return self._buttons[0] if open_row is None else open_row.buttons["mine"]
+        open_row = next((row for row in self.rows if row.side is None), None)
+        return self.buttons[0] if open_row is None else open_row.buttons["mine"]
 
     def choose(self, name: str, side: Side) -> None:
         """Choose a side for a field, as a key or a click does."""
-        next(row for row in self._rows if row.name == name).choose(side)
+        next(row for row in self.rows if row.name == name).choose(side)
 
     def take_all(self, side: Side) -> None:
         """Choose the same side for every field."""
-        for row in self._rows:
+        for row in self.rows:
             row.choose(side)
-        self._buttons[0].focus_set()
+        self.buttons[0].focus_set()
 
     def close(self, action: Callable[[], object] | None = None) -> None:
         """Save needs a choice for each field that makes a record without errors; else the dialog stays."""
         if action is self._save:
-            if len(self.choices) < len(self._rows):
+            if len(self.choices) < len(self.rows):
                 self._show_state(asked=True)
                 self.first_focus().focus_set()
                 return
             wrong = self._wrong()
             if wrong:
-                row = next((row for row in self._rows if row.name in wrong), self._rows[0])
+                row = next((row for row in self.rows if row.name in wrong), self.rows[0])
                 row.buttons[row.side or "mine"].focus_set()
                 return
             self._begin_saving()
@@ -258,9 +258,9 @@ class ConflictDialog(Dialog):
         if self._saving:
             return
         self._saving = True
-        for button in self._buttons:
+        for button in self.buttons:
             button.state(["disabled"])
-        self._state.configure(text="Saving…", style="Note.TLabel")
+        self.state_label.configure(text="Saving…", style="Note.TLabel")
         self.as_command(self._save)()
 
     def _add_heads(self, grid: ttk.Frame) -> None:
@@ -285,11 +285,11 @@ class ConflictDialog(Dialog):
 
     def _chosen(self) -> None:
         self._refused = ""
-        if hasattr(self, "_state"):  # what was chosen before is taken over while the rows are made
+        if hasattr(self, "state_label"):  # what was chosen before is taken over while the rows are made
             self._show_state()
 
     def _show_state(self, asked: bool = False) -> None:
-        missing = len(self._rows) - len(self.choices)
+        missing = len(self.rows) - len(self.choices)
         wrong = self._wrong() if not missing else {}
         text, style = "", "Note.TLabel"
         if self._refused:
@@ -304,25 +304,25 @@ class ConflictDialog(Dialog):
             text = "✓ The record can be saved like this."
         if self._words.merged and style == "Note.TLabel":
             text = f"{text}\n{self._words.merged}"
-        self._state.configure(text=text, style=style)
+        self.state_label.configure(text=text, style=style)
 
     def _move(self, row: ConflictRow | None, steps: int, side: Side) -> str:
-        index = -1 if row is None else self._rows.index(row)
+        index = -1 if row is None else self.rows.index(row)
         following = index + steps
-        if 0 <= following < len(self._rows):
-            self._rows[following].buttons[side].focus_set()
-        elif following >= len(self._rows):
-            self._buttons[0].focus_set()
+        if 0 <= following < len(self.rows):
+            self.rows[following].buttons[side].focus_set()
+        elif following >= len(self.rows):
+            self.buttons[0].focus_set()
         return "break"
 
     def _entered(self, row: ConflictRow) -> str:
         if row.side is None:
             self._show_state(asked=True)
         else:
-            later = self._rows[self._rows.index(row) + 1 :] + self._rows
+            later = self.rows[self.rows.index(row) + 1 :] + self.rows
             following = next((each for each in later if each.side is None), None)
             if following is None:
-                self._buttons[0].focus_set()
+                self.buttons[0].focus_set()
             else:
                 following.buttons[row.side].focus_set()
         return "break"

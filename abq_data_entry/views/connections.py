@@ -43,7 +43,7 @@ class ConnectionsWindow(SideWindow):
         super().__init__(parent, TITLE)
         self._callbacks = callbacks
         self._destination = ""
-        self._running = False
+        self.running = False
         self.with_login = tk.BooleanVar(self, value=False)
         self.with_write = tk.BooleanVar(self, value=False)
         self.room.columnconfigure(0, weight=1)
@@ -69,9 +69,9 @@ class ConnectionsWindow(SideWindow):
 
     def begin(self) -> None:
         """Check anew, as the boxes say."""
-        if self._running:
+        if self.running:
             return
-        self._running = True
+        self.running = True
         self._destination = ""
         self._write(lambda: self.list.delete("1.0", "end"))
         self.progress.grid()
@@ -98,7 +98,7 @@ class ConnectionsWindow(SideWindow):
 
     def finish(self, text: str, failed: bool) -> None:
         """It has ended: say how."""
-        self._running = False
+        self.running = False
         self.progress.stop()
         self.progress.grid_remove()
         self.say(text, "Error.TLabel" if failed else "TLabel")
@@ -113,8 +113,8 @@ class ConnectionsWindow(SideWindow):
 
     def destroy(self) -> None:
         """Close it; what runs is cancelled."""
-        if self._running:
-            self._running = False
+        if self.running:
+            self.running = False
             self._callbacks.cancel()
         self.progress.stop()
         super().destroy()
@@ -213,7 +213,7 @@ class ConnectionsWindow(SideWindow):
         self._callbacks.cancel()
 
     def _allow(self) -> None:
-        for name, may in (("Copy", not self._running), ("Cancel", self._running), ("Check Again", not self._running)):
+        for name, may in (("Copy", not self.running), ("Cancel", self.running), ("Check Again", not self.running)):
             self.buttons[name].state(["!disabled" if may else "disabled"])
 
     def _colour(self) -> None:

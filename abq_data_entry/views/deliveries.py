@@ -57,7 +57,7 @@ class DeliveriesWindow(SideWindow):
         self._callbacks = callbacks
         self._rows: dict[str, DeliveryRow] = {}
         self._fetching = False
-        self._unfinished_only = tk.BooleanVar(self, False)
+        self.unfinished_only = tk.BooleanVar(self, False)
         mac = str(self.tk.call("tk", "windowingsystem")) == "aqua"
         control = "Command" if mac else "Control"
         self._keys = {
@@ -69,22 +69,22 @@ class DeliveriesWindow(SideWindow):
         self.room.columnconfigure(0, weight=1)
         self.room.rowconfigure(1, weight=3)
         self.room.rowconfigure(2, weight=1)
-        self._count = self._make_head(self.room)
-        self._list = LiveList(self.room, _COLUMNS, spare=("Since", "Version"))
-        self._list.grid(row=1, column=0, sticky="nsew")
-        self.tree = self._list.tree
-        self._receipt = Receipt(self.room)
-        self._receipt.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
-        self._buttons = self._make_buttons(self.room)
+        self.count_label = self._make_head(self.room)
+        self.live_list = LiveList(self.room, _COLUMNS, spare=("Since", "Version"))
+        self.live_list.grid(row=1, column=0, sticky="nsew")
+        self.tree = self.live_list.tree
+        self.receipt = Receipt(self.room)
+        self.receipt.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
+        self.buttons = self._make_buttons(self.room)
         self._bind_keys()
         self.show(self.tree)
-        self.minsize(self._buttons["Close"].winfo_reqwidth() + 48, 320)
+        self.minsize(self.buttons["Close"].winfo_reqwidth() + 48, 320)
         self.repeat(REFRESH_MS, self.refresh)
 
     def say(self, text: str) -> None:
         """Say what was done, or why it wasn't."""
         if self.winfo_exists():
-            self._said.configure(text=text)
+            self.said.configure(text=text)
 
     def refresh(self) -> None:
         """Look now what has changed; while an answer is still under way nothing more is asked."""
@@ -103,7 +103,7 @@ class DeliveriesWindow(SideWindow):
     def destroy(self) -> None:
         """Close it; the form has the keyboard again."""
         # Left to the garbage collector, a worker thread could be the one that calls Tk for it.
-        self.__dict__.pop("_unfinished_only", None)
+        self.__dict__.pop("unfinished_only", None)
         super().destroy()
 
     # -- building ---------------------------------------------------------------------------------------
@@ -112,17 +112,17 @@ class DeliveriesWindow(SideWindow):
         head = ttk.Frame(room)
         head.grid(row=0, column=0, sticky="ew", pady=(0, 8))
         head.columnconfigure(0, weight=1)
-        box = ttk.Checkbutton(head, text="Unfinished only", variable=self._unfinished_only, command=self._filter)
+        box = ttk.Checkbutton(head, text="Unfinished only", variable=self.unfinished_only, command=self._filter)
         box.grid(row=0, column=0, sticky="w")
         count = ttk.Label(head, style="Note.TLabel")
         count.grid(row=0, column=1, sticky="e")
         return count
 
     def _make_buttons(self, room: ttk.Frame) -> dict[str, ttk.Button]:
-        self._said = ttk.Label(room, style="Note.TLabel")
-        self._said.grid(row=3, column=0, sticky="ew", pady=(8, 0))
+        self.said = ttk.Label(room, style="Note.TLabel")
+        self.said.grid(row=3, column=0, sticky="ew", pady=(8, 0))
         calls: dict[str, Callable[[], object]] = {
-            text: lambda text=text: self._run_command(text)  # type: ignore[misc]
+            text: lambda text=text: self.run_command(text)  # type: ignore[misc]
             for text in ("Try Again", "Cancel Delivery", "Show File")
         }
         calls |= {"Forget Logins": self._callbacks.forget_logins, "Close": self.destroy}
@@ -132,11 +132,11 @@ class DeliveriesWindow(SideWindow):
         self.bind("<F5>", lambda _event: self.refresh())
         self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_chosen())
         for text, (sequence, _shown) in self._keys.items():
-            self.tree.bind(sequence, lambda _event, text=text: self._run_command(text))  # type: ignore[misc]
+            self.tree.bind(sequence, lambda _event, text=text: self.run_command(text))  # type: ignore[misc]
         RowMenu(
             self.tree,
-            self._list.choose,
-            [(text, lambda text=text: self._run_command(text)) for text in self._keys],  # type: ignore[misc]
+            self.live_list.choose,
+            [(text, lambda text=text: self.run_command(text)) for text in self._keys],  # type: ignore[misc]
             {text: shown for text, (_sequence, shown) in self._keys.items()},
             self._can,
         )
@@ -144,19 +144,19 @@ class DeliveriesWindow(SideWindow):
     # -- what is chosen ---------------------------------------------------------------------------------
 
     def _filter(self) -> None:
-        everything = not self._unfinished_only.get()
+        everything = not self.unfinished_only.get()
         shown = [each for each in self._rows.values() if everything or each.may_cancel or each.outdated]
-        self._list.show({each.identifier: each.cells for each in shown})
+        self.live_list.show({each.identifier: each.cells for each in shown})
         unfinished = sum(each.may_cancel for each in self._rows.values())
         total = len(self._rows)
         noun = "delivery" if total == 1 else "deliveries"
         outdated = sum(each.outdated for each in self._rows.values())
         told = f", {outdated:,} outdated" if outdated else ""
-        self._count.configure(text=f"{total:,} {noun}, {unfinished:,} unfinished{told}" if total else "")
+        self.count_label.configure(text=f"{total:,} {noun}, {unfinished:,} unfinished{told}" if total else "")
         self._show_chosen()
 
     def _chosen(self) -> DeliveryRow | None:
-        chosen = self._list.chosen
+        chosen = self.live_list.chosen
         return None if chosen is None else self._rows.get(chosen)
 
     def _can(self, text: str) -> bool:
@@ -166,7 +166,7 @@ class DeliveriesWindow(SideWindow):
         answers = {"Try Again": row.may_retry, "Cancel Delivery": row.may_cancel, "Show File": row.has_file}
         return answers.get(text, True)
 
-    def _run_command(self, text: str) -> str:
+    def run_command(self, text: str) -> str:
         row = self._chosen()
         if row is None:
             self.say("No delivery is chosen")
@@ -187,8 +187,8 @@ class DeliveriesWindow(SideWindow):
 
     def _show_chosen(self) -> None:
         row = self._chosen()
-        self._receipt.show(row.receipt if row else _ALL_DONE if self._rows else _EMPTY)
+        self.receipt.show(row.receipt if row else _ALL_DONE if self._rows else _EMPTY)
         again = "Send Again" if row is not None and row.outdated else "Try Again"
-        self._buttons["Try Again"].configure(text=again)
+        self.buttons["Try Again"].configure(text=again)
         for text in ("Try Again", "Cancel Delivery", "Show File"):
-            self._buttons[text].state(["!disabled" if self._can(text) else "disabled"])
+            self.buttons[text].state(["!disabled" if self._can(text) else "disabled"])

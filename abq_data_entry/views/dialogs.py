@@ -76,7 +76,7 @@ class Dialog(tk.Toplevel):
             # Long reasons wrap and can be selected and copied.
             self._add_detail(detail)
         self.make_body(self.body)
-        self._buttons = self._add_buttons(buttons)
+        self.buttons = self._add_buttons(buttons)
         self._show(parent)
 
     def make_body(self, body: ttk.Frame) -> None:
@@ -100,7 +100,7 @@ class Dialog(tk.Toplevel):
 
     def first_focus(self) -> tk.Misc:
         """The widget that has the focus first: the default button."""
-        return self._buttons[0]
+        return self.buttons[0]
 
     def close(self, action: Callable[[], object] | None = None) -> None:
         """Close the dialog, give the focus back, then do ``action``."""
@@ -209,7 +209,7 @@ class CarefulDialog(Dialog):
 
     def first_focus(self) -> tk.Misc:
         """Cancel."""
-        return self._buttons[-1]
+        return self.buttons[-1]
 
 
 def line_width(widget: tk.Misc) -> int:
@@ -258,9 +258,9 @@ class LoginDialog(Dialog):
         without: Callable[[], object] | None = None,
     ) -> None:
         self.result: tuple[str, str] | None = None
-        self._error = error
-        self._username = tk.StringVar(parent, username)
-        self._password = tk.StringVar(parent)
+        self.error = error
+        self.username = tk.StringVar(parent, username)
+        self.password = tk.StringVar(parent)
         self._on_result = on_result
         self._remember = remember
         self._box = tk.BooleanVar(parent, remember is not None and remember.ticked and not remember.why_not)
@@ -274,28 +274,28 @@ class LoginDialog(Dialog):
 
     def make_body(self, body: ttk.Frame) -> None:
         """Two labelled entries, and the reason of the last failure above them."""
-        if self._error:
-            reason = ttk.Label(body, text=f"✗ {self._error}", style="Error.TLabel", justify="left")
+        if self.error:
+            reason = ttk.Label(body, text=f"✗ {self.error}", style="Error.TLabel", justify="left")
             reason.configure(wraplength=line_width(self))
             reason.grid(row=2, column=0, sticky="w", pady=(8, 0))
         grid = ttk.Frame(body)
         grid.grid(row=3, column=0, sticky="ew", pady=(16, 0))
         grid.columnconfigure(1, weight=1)
         ttk.Label(grid, text="User name").grid(row=0, column=0, sticky="w", padx=(0, 16), pady=4)
-        self._user_entry = ttk.Entry(grid, textvariable=self._username, width=30, font="TkTextFont")
-        self._user_entry.grid(row=0, column=1, sticky="ew", pady=4)
+        self.user_entry = ttk.Entry(grid, textvariable=self.username, width=30, font="TkTextFont")
+        self.user_entry.grid(row=0, column=1, sticky="ew", pady=4)
         ttk.Label(grid, text="Password").grid(row=1, column=0, sticky="w", padx=(0, 16), pady=4)
-        self._password_entry = ttk.Entry(grid, textvariable=self._password, show="•", width=30, font="TkTextFont")
-        self._password_entry.grid(row=1, column=1, sticky="ew", pady=4)
+        self.password_entry = ttk.Entry(grid, textvariable=self.password, show="•", width=30, font="TkTextFont")
+        self.password_entry.grid(row=1, column=1, sticky="ew", pady=4)
         if self._remember is not None:
             self._add_box(grid, self._remember.why_not)
-        self._user_entry.bind("<Return>", lambda _event: self._password_entry.focus_set())
-        self._password_entry.bind("<Return>", lambda _event: self._buttons[0].invoke())
+        self.user_entry.bind("<Return>", lambda _event: self.password_entry.focus_set())
+        self.password_entry.bind("<Return>", lambda _event: self.buttons[0].invoke())
 
     def _add_box(self, grid: ttk.Frame, why_not: str) -> None:
         box = ttk.Checkbutton(grid, text="Remember in the keyring of this computer", variable=self._box)
         box.grid(row=2, column=1, sticky="w", pady=(8, 0))
-        box.bind("<Return>", lambda _event: self._buttons[0].invoke())
+        box.bind("<Return>", lambda _event: self.buttons[0].invoke())
         if why_not:
             box.state(["disabled"])
             note = ttk.Label(grid, text=why_not, style="Note.TLabel", justify="left")
@@ -304,12 +304,12 @@ class LoginDialog(Dialog):
 
     def first_focus(self) -> tk.Misc:
         """The first entry that is empty."""
-        return self._password_entry if self._username.get() else self._user_entry
+        return self.password_entry if self.username.get() else self.user_entry
 
     def close(self, action: Callable[[], object] | None = None) -> None:
         """Close it; after Log In with what was typed."""
         if action == self._logged_in:
-            self.result = (self._username.get(), self._password.get())
+            self.result = (self.username.get(), self.password.get())
         super().close(action)
 
     def _logged_in(self) -> None:
@@ -334,13 +334,13 @@ class LoginDialog(Dialog):
             self._on_result(self.result)
 
     def _forget(self) -> None:
-        if "_password" not in self.__dict__:
+        if "password" not in self.__dict__:
             return
         # The variable would keep the password as long as the interpreter lives. And all variables end here: were
         # they left to the garbage collector, a worker thread could be the one that calls Tk for it.
-        self._password.set("")
+        self.password.set("")
         self.remembers = self._box.get()
-        del self._password, self._username, self._box
+        del self.password, self.username, self._box
 
 
 WHICH_DAY = "The extract of which day?"
@@ -393,7 +393,7 @@ class DayDialog(Dialog):
         return "break"
 
     def _take_day(self) -> str:
-        self._buttons[0].invoke()
+        self.buttons[0].invoke()
         return "break"
 
     def _mark(self) -> None:

@@ -42,14 +42,14 @@ class ListFilters(ttk.Frame):
         self._valid: dict[str, str] = {name: TODAY if name == F.DATE else ANY for name, _, _ in _BOXES}
         self._chosen = Chosen(reader.today())
         self.variables = {name: tk.StringVar(self, text) for name, text in self._valid.items()}
-        self._boxes: dict[str, ttk.Combobox] = {}
+        self.boxes: dict[str, ttk.Combobox] = {}
         for name, label, width in _BOXES:
             box = self.add_box(label, width, self.variables[name])
             box.configure(postcommand=lambda name=name, box=box: self._offer(name, box))  # type: ignore[misc]
             for event in ("<<ComboboxSelected>>", "<Return>", "<KP_Enter>", "<FocusOut>"):
                 box.bind(event, lambda _event: changed(), add=True)
             box.bind("<Escape>", lambda _event, name=name: self._take_back(name, changed))  # type: ignore[misc]
-            self._boxes[name] = box
+            self.boxes[name] = box
         # Over the rows, not above them: a mark moves nothing.
         self._words = ttk.Label(
             parent, style="Words.TLabel", justify="left", wraplength=480, relief="solid", borderwidth=1
@@ -90,7 +90,7 @@ class ListFilters(ttk.Frame):
             plot if isinstance(plot, int) else None,
             technician if isinstance(technician, str) else None,
         )
-        for name, box in self._boxes.items():
+        for name, box in self.boxes.items():
             box.state(["invalid" if name in self._errors else "!invalid"])
         self._show_words()
         return self._chosen
@@ -157,10 +157,10 @@ class ListFilters(ttk.Frame):
         return "break"
 
     def _show_words(self) -> None:
-        name = next((name for name in self._boxes if name in self._errors), None)
+        name = next((name for name in self.boxes if name in self._errors), None)
         if name is None:
             self._words.place_forget()
             return
         self._words.configure(text=f"{ERROR_MARK}{self._errors[name]}")
-        self._words.place(in_=self._boxes[name], relx=0, rely=1, y=4, anchor="nw")
+        self._words.place(in_=self.boxes[name], relx=0, rely=1, y=4, anchor="nw")
         self._words.lift()

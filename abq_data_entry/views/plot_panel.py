@@ -189,7 +189,7 @@ class ReasonLine(ttk.Frame):
         self.error = ""
         self.asked = False
         """Whether a reason is asked for at the moment."""
-        self._recent: list[str] = list(USUAL)
+        self.recent: list[str] = list(USUAL)
         self.columnconfigure(1, weight=1)
         self._label = ttk.Label(self, text=_LABEL)
         self._label.grid(row=0, column=0, sticky="w", padx=(0, 8))
@@ -212,7 +212,7 @@ class ReasonLine(ttk.Frame):
         return self.winfo_reqwidth()
 
     def _offer_recent(self) -> None:
-        self.box.configure(values=self._recent)
+        self.box.configure(values=self.recent)
         widen_list(self.box)
 
     def ask(self, asked: bool) -> None:
@@ -247,7 +247,7 @@ class ReasonLine(ttk.Frame):
     def remember(self, text: str) -> None:
         """A save with this reason: offer it first next time."""
         if text:
-            self._recent = [text, *(each for each in self._recent if each != text)][:_REMEMBERED]
+            self.recent = [text, *(each for each in self.recent if each != text)][:_REMEMBERED]
 
     def show_error(self, text: str) -> None:
         """Show the error in place of the label: a line below would push the buttons out of a small window."""

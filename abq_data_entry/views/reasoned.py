@@ -50,7 +50,7 @@ class ReasonedDialog(Dialog):
         self._asked, self._usual, self._check = asked, usual, check
         self._may_be_empty = may_be_empty
         self.boxes: dict[str, ttk.Combobox] = {}
-        self._notes: dict[str, ttk.Label] = {}
+        self.notes: dict[str, ttk.Label] = {}
         self._texts: dict[str, str] = {}
         self._act = act
         super().__init__(parent, title, message, detail, ((action, self._confirmed), ("Cancel", None)))
@@ -97,7 +97,7 @@ class ReasonedDialog(Dialog):
         if action == self._confirmed:
             values = self.values()
             if values is None:
-                next(self.boxes[name] for name, note in self._notes.items() if note.cget("text")).focus_set()
+                next(self.boxes[name] for name, note in self.notes.items() if note.cget("text")).focus_set()
                 return
             problem = self._check(values)
             if problem:
@@ -134,7 +134,7 @@ class ReasonedDialog(Dialog):
         box.grid(row=row, column=1, sticky="ew" if name == REASON else "w", pady=(4, 0))
         note = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self), justify="left")
         note.grid(row=row + 1, column=1, sticky="w")
-        self.boxes[name], self._notes[name], self._texts[name] = box, note, text
+        self.boxes[name], self.notes[name], self._texts[name] = box, note, text
         note.grid_remove()
         for key in ("<Return>", "<KP_Enter>"):
             box.bind(key, lambda _event: self._entered(name))
@@ -143,7 +143,7 @@ class ReasonedDialog(Dialog):
 
     def _entered(self, name: str) -> str:
         if name == REASON:
-            self._buttons[0].invoke()
+            self.buttons[0].invoke()
         else:
             names = list(self.boxes)
             following = self.boxes[names[names.index(name) + 1]]
@@ -160,7 +160,7 @@ class ReasonedDialog(Dialog):
         self.edited()
 
     def _say(self, name: str, text: str) -> None:
-        note = self._notes[name]
+        note = self.notes[name]
         note.configure(text=f"{ERROR_MARK}{text}" if text else "")
         if text:
             note.grid()

@@ -76,8 +76,7 @@ class RecordList(ttk.Frame):
         self._left_out: tuple[object, ...] | None = None
         self._followed: datetime.date | None = None
         self.filter = ListFilter(today())
-        self.filters = ListFilters(self, self._apply, DateReader(today, month_first))
-        self._variables = self.filters.variables
+        self.filters = ListFilters(self, self.apply, DateReader(today, month_first))
         self.columnconfigure(0, weight=1)
         self.rowconfigure(1, weight=1)
         self._add_bar()
@@ -96,7 +95,7 @@ class RecordList(ttk.Frame):
         """The values to filter by."""
         every_plot = sorted({plot for each in plots.values() for plot in each})
         self.filters.show_choices({F.TECHNICIAN: technicians, F.LAB: labs, F.PLOT: every_plot})
-        self._apply()  # what was typed before may mean something by now, or nothing any more
+        self.apply()  # what was typed before may mean something by now, or nothing any more
 
     def show_page(self, request: PageRequest, rows: Sequence[Row]) -> None:
         """The rows of a page that was asked for; nothing happens if it is no longer waited for."""
@@ -114,14 +113,14 @@ class RecordList(ttk.Frame):
     def show_copy(self, known_at: str) -> None:
         """What is shown is what this computer knew at that time; empty: it is what the database has."""
         before, self._known_at = self._known_at, known_at
-        self._count.configure(style="Warning.TLabel" if known_at else "Bar.TLabel")
+        self.count_label.configure(style="Warning.TLabel" if known_at else "Bar.TLabel")
         if before and not known_at and self.page.total is not None:
             self.show_total(self.page.total)  # counted before the page was here
 
     def show_total(self, total: int) -> None:
         """How many records fit the filter."""
         known = f"The database is away. As known at {self._known_at}: " if self._known_at else ""
-        self._count.configure(text=known + ("1 record" if total == 1 else f"{total:,} records"))
+        self.count_label.configure(text=known + ("1 record" if total == 1 else f"{total:,} records"))
         self.page.show_total(total)
         more_rows_than_records = self.page.position + len(self.page.rows) > total
         if not self.page.agrees and not self.page.waiting and (more_rows_than_records or not self.in_use):
@@ -129,11 +128,11 @@ class RecordList(ttk.Frame):
 
     def show_uncounted(self) -> None:
         """How many there are couldn't be found out."""
-        self._count.configure(text="")
+        self.count_label.configure(text="")
 
     def show_problem(self, text: str, retry: Callable[[], object]) -> None:
         """The records couldn't be had."""
-        self._count.configure(text="")
+        self.count_label.configure(text="")
         self.page.show_message(text, "Try again", retry)
 
     def mark(self, key: tuple[object, ...], text: str) -> None:
@@ -208,12 +207,12 @@ class RecordList(ttk.Frame):
         same = self.filter.sort == name
         # Numbers and texts begin with the smallest, dates with the newest.
         descending = not self.filter.descending if same else name == F.DATE
-        self._apply(sort=name, descending=descending)
+        self.apply(sort=name, descending=descending)
 
     def reset(self) -> None:
         """Back to all records of the form's day, newest first."""
         self.filters.reset(self._day())
-        self._apply(sort=F.DATE, descending=True)
+        self.apply(sort=F.DATE, descending=True)
 
     def follow_date(self, date: datetime.date) -> None:
         """The form has another day: show its records, unless somebody has chosen another day here, or any."""
@@ -223,7 +222,7 @@ class RecordList(ttk.Frame):
         self._followed = date
         if follows:
             self.filters.set_date(date)
-            self._apply()
+            self.apply()
 
     def begin_day(self, date: datetime.date | None) -> None:
         """Midnight has passed: who looks at today's records sees those of the form's ``date``."""
@@ -231,13 +230,13 @@ class RecordList(ttk.Frame):
             self.filters.keep_day()
         elif self.filters.is_today:
             self._followed = date
-            self._apply()
+            self.apply()
         elif date is not None:
             self.follow_date(date)
 
     def restart(self) -> None:
         """Ask for the first page and for the count of the present filter."""
-        self._count.configure(text="counting…")
+        self.count_label.configure(text="counting…")
         self.show_news(0)
         self.show_left_out(None)
         self.marks.clear()
@@ -260,16 +259,16 @@ class RecordList(ttk.Frame):
 
     def _show_button(self, text: str) -> None:
         if text:
-            self._news.configure(text=text)
-            self._news.pack(side="right", padx=(0, 16))
+            self.news_button.configure(text=text)
+            self.news_button.pack(side="right", padx=(0, 16))
         else:
-            self._news.pack_forget()
+            self.news_button.pack_forget()
 
     def _button_pressed(self) -> None:
         if self._left_out is not None:
             date = self._left_out[0]
             self.filters.reset(date if isinstance(date, datetime.date) else None)
-            self._apply()
+            self.apply()
         self.restart()
         self.focus_set()
 
@@ -288,18 +287,18 @@ class RecordList(ttk.Frame):
         sort.bind("<<ComboboxSelected>>", lambda _event: self._sort_chosen())
         self._direction = ttk.Button(bar, style="Quiet.TButton", command=lambda: self.sort_by(self.filter.sort))
         self._direction.pack(side="left")
-        self._count = ttk.Label(bar, style="Bar.TLabel")
-        self._count.pack(side="right")
-        self._news = ttk.Button(bar, style="News.TButton", command=self._button_pressed)
+        self.count_label = ttk.Label(bar, style="Bar.TLabel")
+        self.count_label.pack(side="right")
+        self.news_button = ttk.Button(bar, style="News.TButton", command=self._button_pressed)
         for key in ("<Return>", "<KP_Enter>"):
-            self._news.bind(key, lambda _event: self._news.invoke())
+            self.news_button.bind(key, lambda _event: self.news_button.invoke())
 
     def _sort_chosen(self) -> None:
         name = next(each.name for each in _columns() if each.heading == self._sort.get())
         if name != self.filter.sort:
             self.sort_by(name)
 
-    def _apply(self, sort: str | None = None, descending: bool | None = None) -> None:
+    def apply(self, sort: str | None = None, descending: bool | None = None) -> None:
         chosen = ListFilter(
             *self.filters.read(),
             sort or self.filter.sort,

@@ -57,7 +57,7 @@ class HistoryWindow(SideWindow):
     ) -> None:
         super().__init__(parent, f"Record History: {record}")
         self._fetch, self._undo = fetch, undo
-        self._changes: Sequence[RecordChange] = ()
+        self.changes: Sequence[RecordChange] = ()
         room = self.room
         room.columnconfigure(0, weight=1)
         room.rowconfigure(1, weight=1)
@@ -67,9 +67,9 @@ class HistoryWindow(SideWindow):
         self.tree = table.tree
         self.tree.tag_configure("odd", background=ttk.Style(self).lookup("Bar.TFrame", "background"))
         self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_detail())
-        self._detail = Receipt(room)
-        self._detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
-        self._message = ttk.Label(self.tree, style="Empty.TLabel", justify="center", wraplength=560)
+        self.detail = Receipt(room)
+        self.detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
+        self.message_label = ttk.Label(self.tree, style="Empty.TLabel", justify="center", wraplength=560)
         calls = {"Take Back…": self._call, "Copy": self._copy, "Refresh": self.refresh, "Close": self.destroy}
         self.buttons = self.add_buttons(3, calls)
         self.undo_button = self.buttons["Take Back…"]
@@ -92,12 +92,12 @@ class HistoryWindow(SideWindow):
         """
         if not self.winfo_exists():
             return
-        self._changes = changes
+        self.changes = changes
         self.tree.delete(*self.tree.get_children())
         for number, change in enumerate(changes):
             self._add_change(number, change)
-        self._message.place_forget()
-        self._message.configure(text="")
+        self.message_label.place_forget()
+        self.message_label.configure(text="")
         if not changes:
             self._show_message(_HISTORY_EMPTY)
             return
@@ -112,7 +112,7 @@ class HistoryWindow(SideWindow):
     def show_problem(self, text: str) -> None:
         """The history couldn't be had; Refresh tries again."""
         if self.winfo_exists():
-            self._changes = ()
+            self.changes = ()
             self._show_message(text)
 
     @property
@@ -125,7 +125,7 @@ class HistoryWindow(SideWindow):
 
     def _cells_of(self, line: str) -> tuple[str, ...]:
         number, position = (int(part) for part in line.split("-"))
-        change = self._changes[number]
+        change = self.changes[number]
         field = change.fields[position] if change.fields else FieldChange("", "", "")
         cells = (change.when, change.who, change.workstation, field.name or change.what, field.before, field.after)
         return tuple(" ".join(cell.split()) for cell in (*cells, change.why))
@@ -140,23 +140,23 @@ class HistoryWindow(SideWindow):
 
     def _show_message(self, text: str) -> None:
         self.tree.delete(*self.tree.get_children())
-        self._detail.show("")
+        self.detail.show("")
         for button in (self.buttons["Copy"], self.undo_button):
             button.state(["disabled"])
-        self._message.configure(text=text)
-        self._message.place(relx=0.5, rely=0.5, anchor="center")
+        self.message_label.configure(text=text)
+        self.message_label.place(relx=0.5, rely=0.5, anchor="center")
 
     def _show_detail(self) -> None:
         chosen = self.tree.selection()
         if not chosen:
             return
-        change = self._changes[int(chosen[-1].split("-")[0])]
+        change = self.changes[int(chosen[-1].split("-")[0])]
         where = f" on {change.workstation}" if change.workstation else ""
         lines = [f"{change.when}: {change.what} by {change.who}{where}."]
         lines += [f"Reason: {change.why}"] if change.why else []
         whole = any(each.whole for each in change.fields)
         lines += [_sentence(each, whole) for each in change.fields if not each.whole]
-        self._detail.show("\n".join(lines))
+        self.detail.show("\n".join(lines))
 
     def _call(self) -> None:
         self._undo(self, str(self.undo_button.cget("text")))
@@ -166,7 +166,7 @@ class HistoryWindow(SideWindow):
         return "break"
 
     def _copy(self) -> str:
-        if self._changes:
+        if self.changes:
             self.clipboard_clear()
             self.clipboard_append(self.text)
         return "break"
@@ -214,28 +214,28 @@ class WaitingWindow(SideWindow):
         self.room.rowconfigure(1, weight=1)
         self._next = ttk.Label(self.room, style="Section.TLabel")
         self._next.grid(row=0, column=0, columnspan=2, sticky="w", pady=(0, 8))
-        self._list = LiveList(self.room, _WAITING_COLUMNS, spare=("Kept", "Technician"))
-        self._list.grid(row=1, column=0, sticky="nsew")
-        self.tree = self._list.tree
+        self.live_list = LiveList(self.room, _WAITING_COLUMNS, spare=("Kept", "Technician"))
+        self.live_list.grid(row=1, column=0, sticky="nsew")
+        self.tree = self.live_list.tree
         self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_chosen())
         for key in ("<Return>", "<Double-Button-1>"):
             self.tree.bind(key, lambda _event: self.press("Open"))
-        self._detail = ttk.Label(self.room, wraplength=640, justify="left", anchor="nw")
-        self._detail.grid(row=2, column=0, columnspan=2, sticky="ew", pady=(12, 0))
-        self._buttons = self._make_buttons()
-        self.room.bind("<Configure>", lambda event: self._detail.configure(wraplength=max(320, event.width - 40)))
+        self.detail = ttk.Label(self.room, wraplength=640, justify="left", anchor="nw")
+        self.detail.grid(row=2, column=0, columnspan=2, sticky="ew", pady=(12, 0))
+        self.buttons = self._make_buttons()
+        self.room.bind("<Configure>", lambda event: self.detail.configure(wraplength=max(320, event.width - 40)))
         self.show(self.tree)
 
     def show_rows(self, rows: Sequence[WaitingRow], following: str) -> None:
         """Show these records, and above them what happens next; the chosen one stays chosen."""
         self._rows = {row.identifier: row for row in rows}
-        self._list.show({row.identifier: row.cells for row in rows})
+        self.live_list.show({row.identifier: row.cells for row in rows})
         self._next.configure(text=following)
         self._show_chosen()
 
     def press(self, name: str) -> None:
         """Press the button of that name."""
-        self._buttons[name].invoke()
+        self.buttons[name].invoke()
 
     def _make_buttons(self) -> dict[str, ttk.Button]:
         calls: dict[str, Callable[[], object]] = {
@@ -254,9 +254,9 @@ class WaitingWindow(SideWindow):
     def _show_chosen(self) -> None:
         chosen = self.tree.selection()
         row = self._rows.get(chosen[0]) if chosen else None
-        self._detail.configure(text=row.detail if row is not None else _WAITING_EMPTY)
+        self.detail.configure(text=row.detail if row is not None else _WAITING_EMPTY)
         for name, may in (("Open", row and row.may_open), ("Discard…", row and row.may_discard)):
-            self._buttons[name].state(["!disabled" if may else "disabled"])
+            self.buttons[name].state(["!disabled" if may else "disabled"])
 
 
 _WITHDRAWN_COLUMNS = (("Record", 26), ("Technician", 14), ("Withdrawn", 17), ("By", 14), ("Why", 30))
@@ -287,14 +287,14 @@ class WithdrawnWindow(SideWindow):
         self._message = _WITHDRAWN_FETCHING
         self.room.columnconfigure(0, weight=1)
         self.room.rowconfigure(0, weight=1)
-        self._list = LiveList(self.room, _WITHDRAWN_COLUMNS, spare=("Technician", "By"))
-        self._list.grid(row=0, column=0, sticky="nsew")
-        self.tree = self._list.tree
+        self.live_list = LiveList(self.room, _WITHDRAWN_COLUMNS, spare=("Technician", "By"))
+        self.live_list.grid(row=0, column=0, sticky="nsew")
+        self.tree = self.live_list.tree
         self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_chosen())
         for key in ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
             self.tree.bind(key, lambda _event: self._call())
-        self._detail = Receipt(self.room)
-        self._detail.grid(row=1, column=0, sticky="ew", pady=(12, 0))
+        self.detail = Receipt(self.room)
+        self.detail.grid(row=1, column=0, sticky="ew", pady=(12, 0))
         calls = {"Bring Back…": self._call, "Refresh": self.refresh, "Close": self.destroy}
         self.buttons = self.add_buttons(2, calls)
         self.bind("<F5>", lambda _event: self.refresh())
@@ -311,21 +311,21 @@ class WithdrawnWindow(SideWindow):
         if self.winfo_exists():
             self._message = _WITHDRAWN_EMPTY
             self._rows = {row.identifier: row for row in rows}
-            self._list.show({row.identifier: row.cells for row in rows})
+            self.live_list.show({row.identifier: row.cells for row in rows})
             self._show_chosen()
 
     def _show_problem(self, text: str) -> None:
         if self.winfo_exists():
             self._message = text
             self._rows = {}
-            self._list.show({})
+            self.live_list.show({})
             self._show_chosen()
 
     def _call(self) -> None:
-        if self._list.chosen in self._rows:
-            self._bring_back(str(self._list.chosen))
+        if self.live_list.chosen in self._rows:
+            self._bring_back(str(self.live_list.chosen))
 
     def _show_chosen(self) -> None:
-        row = self._rows.get(self._list.chosen or "")
-        self._detail.show(row.detail if row is not None else "" if self._rows else self._message)
+        row = self._rows.get(self.live_list.chosen or "")
+        self.detail.show(row.detail if row is not None else "" if self._rows else self._message)
         self.buttons["Bring Back…"].state(["!disabled" if row is not None else "disabled"])

@@ -27,7 +27,7 @@ class CalendarPopup(ttk.Frame):
         self.date = date
         self._entry, self._today, self._take = entry, today, take
         self._window = window
-        self._days: dict[int, datetime.date] = {}
+        self.days: dict[int, datetime.date] = {}
         self._build()
         self._show()
         self._place()
@@ -70,7 +70,7 @@ class CalendarPopup(ttk.Frame):
 
     def _build(self) -> None:
         font = nametofont("TkDefaultFont")
-        self._cell = (font.measure("00") + 16, font.metrics("linespace") + 8)
+        self.cell = (font.measure("00") + 16, font.metrics("linespace") + 8)
         head = ttk.Frame(self, style="Bar.TFrame")
         head.grid(row=0, column=0, sticky="ew")
         head.columnconfigure(1, weight=1)
@@ -80,19 +80,19 @@ class CalendarPopup(ttk.Frame):
             button = ttk.Label(head, text=text, style="Bar.TLabel", font="AbqStrong", padding=(12, 2), cursor="hand2")
             button.grid(row=0, column=column)
             button.bind("<Button-1>", lambda _event, months=months: self.move_months(months))  # type: ignore[misc]
-        width, height = self._cell[0] * 7, self._cell[1] * (_WEEKS + 1)
-        self._canvas = tk.Canvas(self, width=width, height=height, highlightthickness=0, borderwidth=0)
-        self._canvas.grid(row=1, column=0, pady=4)
-        self._canvas.bind("<Button-1>", self._pick)
+        width, height = self.cell[0] * 7, self.cell[1] * (_WEEKS + 1)
+        self.canvas = tk.Canvas(self, width=width, height=height, highlightthickness=0, borderwidth=0)
+        self.canvas.grid(row=1, column=0, pady=4)
+        self.canvas.bind("<Button-1>", self._pick)
         ttk.Label(self, text=_HINT, style="Bar.TLabel", font="AbqSmall", wraplength=width, justify="left").grid(
             row=2, column=0, sticky="w"
         )
 
     def _show(self) -> None:
-        canvas, colours = self._canvas, _Colours(self)
+        canvas, colours = self.canvas, _Colours(self)
         canvas.configure(background=colours.surface)
         canvas.delete("all")
-        self._days.clear()
+        self.days.clear()
         self._title.configure(text=f"{calendar.month_name[self.date.month]} {self.date.year:04}")
         for column, name in enumerate(calendar.day_abbr):
             self._text(0, column, name[:2], colours.muted, "AbqSmall")
@@ -104,22 +104,22 @@ class CalendarPopup(ttk.Frame):
 
     def _draw(self, place: int, day: datetime.date, colours: _Colours) -> None:
         row, column = place // 7 + 1, place % 7
-        width, height = self._cell
-        self._days[place] = day
+        width, height = self.cell
+        self.days[place] = day
         colour = colours.text if day.month == self.date.month else colours.muted
         box = (column * width + 2, row * height + 1, (column + 1) * width - 2, (row + 1) * height - 1)
         if day == self.date:
             colour = colours.on_accent
-            self._canvas.create_rectangle(*box, fill=colours.accent, outline=colours.accent)
+            self.canvas.create_rectangle(*box, fill=colours.accent, outline=colours.accent)
         if day == self._today:
             # Not by colour alone: a frame, and its number is bold.
-            self._canvas.create_rectangle(*box, outline=colours.text, width=2)
+            self.canvas.create_rectangle(*box, outline=colours.text, width=2)
         self._text(row, column, str(day.day), colour, "AbqStrong" if day == self._today else "TkDefaultFont")
 
     def _text(self, row: int, column: int, text: str, colour: str, font: str) -> None:
-        width, height = self._cell
+        width, height = self.cell
         place = (column * width + width // 2, row * height + height // 2)
-        self._canvas.create_text(*place, text=text, fill=colour, font=font)
+        self.canvas.create_text(*place, text=text, fill=colour, font=font)
 
     def _place(self) -> None:
         """Below the entry; above it, or beside, where the window has no room there."""
@@ -170,8 +170,8 @@ class CalendarPopup(ttk.Frame):
             self.close()
 
     def _pick(self, event: tk.Event) -> None:
-        width, height = self._cell
-        day = self._days.get((event.y // height - 1) * 7 + event.x // width) if event.y >= height else None
+        width, height = self.cell
+        day = self.days.get((event.y // height - 1) * 7 + event.x // width) if event.y >= height else None
         if day is not None:
             self.date = day
             self._choose()

@@ -197,7 +197,7 @@ class DateEntry(FieldEntry):
 
     def __init__(self, parent: tk.Misc, field: fields.Field, width: int, reader: DateReader) -> None:
         super().__init__(parent, field, width)
-        self._reader = reader
+        self.reader = reader
         self._calendar: CalendarPopup | None = None
         for key, days in (("Up", 1), ("KP_Up", 1), ("Down", -1), ("KP_Down", -1)):
             self.bind(f"<{key}>", lambda event, days=days: self._step(event, days))  # type: ignore[misc]
@@ -207,7 +207,7 @@ class DateEntry(FieldEntry):
     def settle(self) -> None:
         """Show the date that the text means."""
         try:
-            date = self._reader.read(self.text)
+            date = self.reader.read(self.text)
         except ValueError:
             return
         if date.isoformat() != self.variable.get():
@@ -216,19 +216,19 @@ class DateEntry(FieldEntry):
     def mark(self) -> str:
         """What is wrong with the text, in words; empty while typing on could make it right."""
         text = self.text
-        return "" if not text or self._reader.may_become(text) else self.wrong()
+        return "" if not text or self.reader.may_become(text) else self.wrong()
 
     def wrong(self) -> str:
         """What is wrong with the text as it is, in words."""
         try:
-            self._reader.read(self.text)
+            self.reader.read(self.text)
         except ValueError as error:
             return str(error)
         return ""
 
     def likely(self) -> str | None:
         """The date that was probably meant by a text with a wrong sign in it."""
-        return likely_date(self.text, self._reader.today())
+        return likely_date(self.text, self.reader.today())
 
     @property
     def calendar(self) -> CalendarPopup | None:
@@ -242,7 +242,7 @@ class DateEntry(FieldEntry):
         if self._calendar is not None:
             self._calendar.close()
         elif self.instate(["!disabled"]):
-            self._calendar = CalendarPopup(self, self._date() or self._reader.today(), self._reader.today(), self._take)
+            self._calendar = CalendarPopup(self, self._date() or self.reader.today(), self.reader.today(), self._take)
             self._calendar.bind("<Destroy>", self._closed, add=True)
         return "break"
 
@@ -258,7 +258,7 @@ class DateEntry(FieldEntry):
     def _step(self, event: tk.Event, days: int) -> str | None:
         if isinstance(event.state, int) and event.state & _ELSEWHERE_STATE:
             return None
-        date = self._date() if self.text else self._reader.today() - days * _DAY
+        date = self._date() if self.text else self.reader.today() - days * _DAY
         if date is not None and self.instate(["!disabled"]) and _has_day(date, days):
             self.edit_text((date + days * _DAY).isoformat())
             self.select_all()
@@ -266,7 +266,7 @@ class DateEntry(FieldEntry):
 
     def _date(self) -> datetime.date | None:
         try:
-            return self._reader.read(self.text)
+            return self.reader.read(self.text)
         except ValueError:
             return None
 

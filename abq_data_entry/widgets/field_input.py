@@ -57,14 +57,13 @@ class FieldInput(ttk.Frame):
         self._touched = False
         self.editor = self._make_editor(label, width)
         self.note = NoteLine(self, self._note_place(), self.editor)
-        self._note = self.note.label
         self._when = ""
         self._place(label, label_width)
         self.editor.bind("<FocusOut>", self._leave, add=True)
         self.editor.bind("<<Edited>>", self._edited, add=True)
         self.editor.bind("<<Refused>>", self._refused, add=True)
         self.editor.bind("<Alt-Return>", self._take_likely)
-        self._note.bind("<Button-1>", self._take_likely)
+        self.note.label.bind("<Button-1>", self._take_likely)
         self.is_filling = False
         """Whether the program is setting the text, not somebody at the keyboard."""
 

@@ -113,7 +113,7 @@ class NoteLine:
         self.within, self._aligned_with = within, aligned_with
         self.room = ttk.Label(below, style="Note.TLabel")  # its empty lines keep the place
         self.label = ttk.Label(within, style="Note.TLabel", justify="left")
-        self._tooltip = Tooltip(self.label)
+        self.tooltip = Tooltip(self.label)
         self._text, self._when, self._right, self._lines = "", "", False, 1
         self.room.bind("<Configure>", lambda _event: self._arrange())
 
@@ -154,7 +154,7 @@ class NoteLine:
         room = self._free_width() if width > 1 and not self._right else width
         shown = self._text if width <= 1 else fitted(self._text, measure, max(room, 1), self._lines)
         self.label.configure(text=shown)
-        self._tooltip.text = self._when if shown.replace("\n", " ") == self._text else self._text
+        self.tooltip.text = self._when if shown.replace("\n", " ") == self._text else self._text
         if self._right and self._aligned_with.winfo_width() > 1:
             edge = self._aligned_with.winfo_x() + self._aligned_with.winfo_width() - self.room.winfo_x() - 4
             self.label.place(in_=self.room, x=edge, y=0, anchor="ne")
@@ -182,9 +182,9 @@ class OneLine(ttk.Frame):
         # Keeps the height of a line of this font, and gives way in the width.
         self._height = ttk.Label(self, style=style)
         self._height.grid(row=0, column=0, sticky="w")
-        self._label = ttk.Label(self, style=style)
-        self._label.place(x=0, y=0)
-        self._tooltip = Tooltip(self._label)
+        self.label = ttk.Label(self, style=style)
+        self.label.place(x=0, y=0)
+        self.tooltip = Tooltip(self.label)
         self.bind("<Configure>", lambda _event: self._arrange())
 
     @property
@@ -204,8 +204,8 @@ class OneLine(ttk.Frame):
             self._arrange()
 
     def _arrange(self) -> None:
-        font = str(ttk.Style(self).lookup(str(self._label.cget("style")), "font") or "TkDefaultFont")
+        font = str(ttk.Style(self).lookup(str(self.label.cget("style")), "font") or "TkDefaultFont")
         width = self.winfo_width()
         shown = self._text if width <= 1 else fitted(self._text, measure_in(font, self), width, 1)
-        self._label.configure(text=shown)
-        self._tooltip.text = "" if shown == self._text else self._text
+        self.label.configure(text=shown)
+        self.tooltip.text = "" if shown == self._text else self._text

@@ -124,7 +124,7 @@ class PagedList(ttk.Frame):
         self._wanted: tuple[PageRequest, int] | None = None
         self._select_after = 0
         self._keep: tuple[Callable[[Row], object], object] | None = None
-        self._capacity = 0
+        self.capacity = 0
         self._serial = 0
         self.drawn: Callable[[], object] = lambda: None
         """Called whenever a page was drawn."""
@@ -177,8 +177,8 @@ class PagedList(ttk.Frame):
         """Bring the row of that position, whose key is ``key``, onto the page if it isn't, and select it."""
         self._keep = key_of, key
         top = max(0, self._top)
-        if not top <= position < top + max(1, self._capacity):
-            top = max(0, position - self._capacity // 2)
+        if not top <= position < top + max(1, self.capacity):
+            top = max(0, position - self.capacity // 2)
         if self._total is not None:
             self._total = max(self._total, position + 1)
         self.go_to(top, position - top)
@@ -207,11 +207,11 @@ class PagedList(ttk.Frame):
         """Whether the page shows as many rows as the total says that there are from its place on."""
         if self._total is None or self._top < 0:
             return True
-        return self._top + len(self._rows) == min(self._total, self._top + max(1, self._capacity))
+        return self._top + len(self._rows) == min(self._total, self._top + max(1, self.capacity))
 
     def go_to(self, start: int | None, select: int = 0) -> None:
         """Ask for the page from ``start`` (``None``: the end), then select its row number ``select``."""
-        rows = max(1, self._capacity)
+        rows = max(1, self.capacity)
         if start is not None and self._total is not None:
             start = min(start, self._total - rows)
         self._serial += 1
@@ -232,7 +232,7 @@ class PagedList(ttk.Frame):
             self._top = request.start
         else:
             self._top = -1 if self._total is None else max(0, self._total - len(rows))
-        self._message.place_forget()
+        self.message.place_forget()
         self._fill()
         if self._wanted is not None:
             (wanted, select), self._wanted = self._wanted, None
@@ -243,13 +243,13 @@ class PagedList(ttk.Frame):
         self._asked = self._wanted = None
         self._rows = []
         self._fill()
-        self._message_text.configure(text=text)
+        self.message_text.configure(text=text)
         if button and command is not None:
-            self._message_button.configure(text=button, command=command)
-            self._message_button.grid(row=1, column=0, pady=(12, 0))
+            self.message_button.configure(text=button, command=command)
+            self.message_button.grid(row=1, column=0, pady=(12, 0))
         else:
-            self._message_button.grid_remove()
-        self._message.place(relx=0.5, rely=0.55, anchor="center")
+            self.message_button.grid_remove()
+        self.message.place(relx=0.5, rely=0.55, anchor="center")
 
     def focus_set(self) -> None:
         """Put the focus on the rows."""
@@ -298,26 +298,26 @@ class PagedList(ttk.Frame):
                 command=lambda name=each.name: on_sort(name),
             )
         self._set_widths()
-        self._scrollbar = ttk.Scrollbar(self, orient="vertical", command=self._scrolled)
+        self.scrollbar = ttk.Scrollbar(self, orient="vertical", command=self._scrolled)
         across = AutoHideScrollbar(self, orient="horizontal", command=self.tree.xview)
         self.tree.configure(xscrollcommand=across.set)
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
         self.tree.grid(row=0, column=0, sticky="nsew")
-        self._scrollbar.grid(row=0, column=1, sticky="ns")
+        self.scrollbar.grid(row=0, column=1, sticky="ns")
         across.grid(row=1, column=0, sticky="ew")
-        self._message = ttk.Frame(self.tree, style="Empty.TFrame")
-        self._message_text = ttk.Label(self._message, style="Empty.TLabel", justify="center", wraplength=700)
-        self._message_text.grid(row=0, column=0)
-        self._message_button = ttk.Button(self._message)
+        self.message = ttk.Frame(self.tree, style="Empty.TFrame")
+        self.message_text = ttk.Label(self.message, style="Empty.TLabel", justify="center", wraplength=700)
+        self.message_text.grid(row=0, column=0)
+        self.message_button = ttk.Button(self.message)
         self._bind_events()
 
     def _bind_events(self) -> None:
         keys: dict[str, Callable[[], object]] = {
             "<Up>": lambda: self._step(-1),
             "<Down>": lambda: self._step(1),
-            "<Prior>": lambda: self._step(-max(1, self._capacity)),
-            "<Next>": lambda: self._step(max(1, self._capacity)),
+            "<Prior>": lambda: self._step(-max(1, self.capacity)),
+            "<Next>": lambda: self._step(max(1, self.capacity)),
             "<Home>": lambda: self.go_to(0, select=0),
             "<End>": lambda: self.go_to(None, select=-1),
             "<Return>": self._open,
@@ -328,7 +328,7 @@ class PagedList(ttk.Frame):
         for key in ("<Control-Prior>", "<Control-Next>"):
             self.tree.bind(key, lambda _event: None)  # the window's: without this they would page here
         self.tree.bind("<Double-Button-1>", self._double_clicked)
-        for each in (self.tree, self._scrollbar):  # Tk 9 would send the bar fractions of a line
+        for each in (self.tree, self.scrollbar):  # Tk 9 would send the bar fractions of a line
             Wheel(
                 each,
                 lambda _event, lines: self._wheel(lines),
@@ -349,8 +349,8 @@ class PagedList(ttk.Frame):
         row_height = int(ttk.Style(self).lookup("Treeview", "rowheight") or 20)
         heading = self._heading_height()
         capacity = max(1, (self.tree.winfo_height() - heading) // row_height)
-        if capacity != self._capacity:
-            self._capacity = capacity
+        if capacity != self.capacity:
+            self.capacity = capacity
             if self._asked is not None or self._rows:
                 self.go_to(self._top if self._top >= 0 else None, self._selected_index())
 
@@ -410,7 +410,7 @@ class PagedList(ttk.Frame):
         top = max(0, self._top) if self._top >= 0 else max(0, (self._total or 0) - len(self._rows))
         pending = self._wanted[0].start if self._wanted else self._asked.start if self._asked else None
         start = (top if pending is None else pending) + rows
-        if rows > 0 and self._total is not None and start + self._capacity > self._total:
+        if rows > 0 and self._total is not None and start + self.capacity > self._total:
             self.go_to(None, select=-1)
         elif abs(rows) == 1:
             self.go_to(start, select=0 if rows < 0 else -1)
@@ -436,16 +436,16 @@ class PagedList(ttk.Frame):
         if action == "moveto":
             self.go_to(round(float(amount) * self._total), select=0)
         else:
-            rows = int(amount) * (self._capacity if unit == "pages" else 1)
+            rows = int(amount) * (self.capacity if unit == "pages" else 1)
             self.go_to(max(0, self._top + rows), select=0)
 
     def _move_thumb(self) -> None:
         total = self._total if self._total is not None else len(self._rows)
         if not total or len(self._rows) >= total:
-            self._scrollbar.set(0.0, 1.0)
+            self.scrollbar.set(0.0, 1.0)
         else:
             top = max(0, self._top) if self._top >= 0 else total
-            self._scrollbar.set(top / total, min(1.0, (top + len(self._rows)) / total))
+            self.scrollbar.set(top / total, min(1.0, (top + len(self._rows)) / total))
 
     def _open(self) -> None:
         if self.selected is not None:

@@ -38,9 +38,9 @@ class PlotStrip(tk.Canvas):
     ) -> None:
         super().__init__(parent, highlightthickness=0, borderwidth=0, takefocus=0)
         self._go_to, self._tell = go_to, tell
-        self._chosen: int | None = None  # while it has the focus
+        self.chosen: int | None = None  # while it has the focus
         self._plots: tuple[int, ...] = ()
-        self._states: dict[int, tuple[PlotState, str]] = {}
+        self.states: dict[int, tuple[PlotState, str]] = {}
         self._current: int | None = None
         self.half_typed: frozenset[int] = frozenset()
         self._look = Look(LIGHT, 4, 24, False)
@@ -66,12 +66,12 @@ class PlotStrip(tk.Canvas):
     ) -> None:
         """Show ``plots``; ``states`` gives state and technician of each, absent ones are missing. ``half_typed`` ones
         have a draft here, whatever else they are."""
-        if (plots, states, current, half_typed) == (self._plots, self._states, self._current, self.half_typed):
+        if (plots, states, current, half_typed) == (self._plots, self.states, self._current, self.half_typed):
             return
-        self._plots, self._states, self._current = plots, dict(states), current
+        self._plots, self.states, self._current = plots, dict(states), current
         self.half_typed = half_typed
-        if self._chosen is not None and self._chosen not in plots:
-            self._chosen = next(iter(plots), None)
+        if self.chosen is not None and self.chosen not in plots:
+            self.chosen = next(iter(plots), None)
         self._draw()
 
     def show_look(self, look: Look) -> None:
@@ -92,9 +92,9 @@ class PlotStrip(tk.Canvas):
 
     def fit(self, room: int) -> bool:
         """Draw the cells in as many lines as this width makes necessary; whether that has changed."""
-        before = self._in_a_line()
+        before = self.in_a_line()
         self._room = room
-        if self._in_a_line() == before:
+        if self.in_a_line() == before:
             return False
         self._draw()
         return True
@@ -104,7 +104,7 @@ class PlotStrip(tk.Canvas):
         return f"{self._in_words(plot)}. Click, or hold Ctrl and type {plot}, to go there."
 
     def _in_words(self, plot: int) -> str:
-        state, technician = self._states.get(plot, (PlotState.MISSING, ""))
+        state, technician = self.states.get(plot, (PlotState.MISSING, ""))
         words = {
             PlotState.MISSING: "not recorded yet",
             PlotState.ENTERED_BY_OTHER: f"being entered by {technician}",
@@ -117,28 +117,28 @@ class PlotStrip(tk.Canvas):
 
     def _choose(self, plot: int | None) -> None:
         """Mark the cell of that plot, and say which it is; ``None``: none."""
-        self._chosen = plot
+        self.chosen = plot
         self._draw()
         self._tell("" if plot is None else f"{self._in_words(plot)}.")
 
     def _step(self, key: str, step: int | None) -> str:
-        if self._plots and self._chosen is not None:
-            at, last, line = self._plots.index(self._chosen), len(self._plots) - 1, self._in_a_line()
+        if self._plots and self.chosen is not None:
+            at, last, line = self._plots.index(self.chosen), len(self._plots) - 1, self.in_a_line()
             to = {"Home": 0, "End": last, "Up": at - line, "Down": at + line}[key] if step is None else at + step
             if 0 <= to <= last:
                 self._choose(self._plots[to])
         return "break"
 
     def _entered(self) -> str:
-        if self._chosen is not None:
-            self._go_to(self._chosen)
+        if self.chosen is not None:
+            self._go_to(self.chosen)
         return "break"
 
     def _size(self) -> tuple[int, int, int]:
         text = tkfont.nametofont("AbqSmall")
         return text.measure("00") + 14, text.metrics("linespace") * 2 + 4, max(2, self._look.unit // 2)
 
-    def _in_a_line(self) -> int:
+    def in_a_line(self) -> int:
         """How many cells stand in a line: all of them, or so few that the lines are of the same length."""
         width, _height, gap = self._size()
         count = len(self._plots)
@@ -150,7 +150,7 @@ class PlotStrip(tk.Canvas):
     def _draw(self) -> None:
         self.delete("all")
         width, height, gap = self._size()
-        p, in_a_line = self._look.palette, self._in_a_line()
+        p, in_a_line = self._look.palette, self.in_a_line()
         lines = max(1, -(-len(self._plots) // in_a_line))
         across = min(len(self._plots), in_a_line) * (width + gap) + 2
         self.configure(background=p.surface, height=lines * (height + gap + 2) + 2 - gap, width=across)
@@ -159,7 +159,7 @@ class PlotStrip(tk.Canvas):
             self._draw_cell(plot, 2 + column * (width + gap), 2 + line * (height + gap + 2), width, height, p)
 
     def _draw_cell(self, plot: int, left: int, top: int, width: int, height: int, p: Palette) -> None:
-        state, technician = self._states.get(plot, (PlotState.MISSING, ""))
+        state, technician = self.states.get(plot, (PlotState.MISSING, ""))
         current = plot == self._current
         fill, ink = {
             PlotState.MISSING: (p.surface, p.muted),
@@ -195,14 +195,14 @@ class PlotStrip(tk.Canvas):
             pointer = [(middle - 5, below + 3), (middle + 5, below + 3), (middle, below - 3)]
             self.create_polygon(pointer, fill=p.accent, outline="")  # else Tk 9 draws one, in black
 
-        if plot == self._chosen:
+        if plot == self.chosen:
             for inset, colour in ((3, p.text), (5, p.surface)):
                 edges = (left + inset, top + inset, left + width - inset, top + height - inset)
                 self.create_rectangle(*edges, outline=colour, width=2)
 
-    def _plot_at(self, x: int, y: int) -> int | None:
+    def plot_at(self, x: int, y: int) -> int | None:
         width, height, gap = self._size()
-        in_a_line = self._in_a_line()
+        in_a_line = self.in_a_line()
         column, inside = divmod(x - 2, width + gap)
         position = (y - 2) // (height + gap + 2) * in_a_line + column
         if not 0 <= column < in_a_line or inside > width or not 0 <= position < len(self._plots):
@@ -210,12 +210,12 @@ class PlotStrip(tk.Canvas):
         return self._plots[position]
 
     def _clicked(self, event: tk.Event) -> None:
-        plot = self._plot_at(event.x, event.y)
+        plot = self.plot_at(event.x, event.y)
         if plot is not None:
             self._go_to(plot)
 
     def _point(self, event: tk.Event) -> None:
-        plot = self._plot_at(event.x, event.y)
+        plot = self.plot_at(event.x, event.y)
         self.configure(cursor="" if plot is None else "hand2")
         self._tooltip.point_at("" if plot is None else self.describe(plot))
 

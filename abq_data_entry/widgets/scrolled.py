@@ -208,9 +208,9 @@ class Scrolled(ttk.Frame):
         self.rowconfigure(0, weight=1)
         self.inside = tk.Canvas(self, highlightthickness=0, borderwidth=0, takefocus=0)
         self.inside.grid(row=0, column=0, sticky="nsew")
-        self._down = ttk.Scrollbar(self, orient="vertical", command=self.inside.yview)
-        self._across = ttk.Scrollbar(self, orient="horizontal", command=self.inside.xview)
-        self.inside.configure(yscrollcommand=self._down.set, xscrollcommand=self._across.set)
+        self.down = ttk.Scrollbar(self, orient="vertical", command=self.inside.yview)
+        self.across = ttk.Scrollbar(self, orient="horizontal", command=self.inside.xview)
+        self.inside.configure(yscrollcommand=self.down.set, xscrollcommand=self.across.set)
         self._arranging = False
         self._sizes: tuple[int, ...] = ()
 
@@ -244,7 +244,7 @@ class Scrolled(ttk.Frame):
         self._arranging = False
         if not self.winfo_exists():
             return
-        bar = self._down.winfo_reqwidth()
+        bar = self.down.winfo_reqwidth()
         if self._fit is not None and self.winfo_width() > 1 and self._fit(self.winfo_width() - bar):
             self._content.update_idletasks()  # what it needs now is known only then
         width, height = self._content.winfo_reqwidth(), self._content.winfo_reqheight()
@@ -255,8 +255,8 @@ class Scrolled(ttk.Frame):
         down = height > room_down
         across = width > room_across - bar * down
         down = height > room_down - bar * across
-        self._show_bar(self._down, down, row=0, column=1, sticky="ns")
-        self._show_bar(self._across, across, row=1, column=0, sticky="ew")
+        self._show_bar(self.down, down, row=0, column=1, sticky="ns")
+        self._show_bar(self.across, across, row=1, column=0, sticky="ew")
         width, height = max(width, room_across - bar * down), max(height, room_down - bar * across)
         self.inside.itemconfigure(self._item, width=width, height=height)
         self.inside.configure(scrollregion=(0, 0, width, height))
@@ -303,7 +303,7 @@ class Scrolled(ttk.Frame):
         """A key for a field that was scrolled out of sight brings it back."""
         if not self.winfo_exists():  # the key has closed the dialog
             return
-        if self._down.winfo_manager() and isinstance(event.widget, _FOCUSABLE):
+        if self.down.winfo_manager() and isinstance(event.widget, _FOCUSABLE):
             self.show_part(_with_its_words(event.widget), is_placed=True)
 
     def _keep_focus_in_sight(self) -> None:
@@ -312,7 +312,7 @@ class Scrolled(ttk.Frame):
             self.show_part(_with_its_words(focused))
 
     def _wheel(self, event: tk.Event, steps: int) -> None:
-        if self._down.winfo_manager() and not isinstance(event.widget, tk.Text):
+        if self.down.winfo_manager() and not isinstance(event.widget, tk.Text):
             self.inside.yview_scroll(steps, "units")
 
 

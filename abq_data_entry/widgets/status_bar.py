@@ -44,7 +44,7 @@ class ExtractRow(ttk.Frame):
         self._days: tuple[ShownDay, ...] = ()
         self._room = 0
         self._title = ttk.Label(self, text="Extracts", style="Bar.TLabel")
-        self._buttons: list[ttk.Button] = []
+        self.buttons: list[ttk.Button] = []
 
     @property
     def days(self) -> tuple[ShownDay, ...]:
@@ -54,7 +54,7 @@ class ExtractRow(ttk.Frame):
     @property
     def texts(self) -> list[str]:
         """What the buttons say."""
-        return [str(each.cget("text")) for each in self._buttons]
+        return [str(each.cget("text")) for each in self.buttons]
 
     def offer(self, commands: Commands) -> None:
         """What can be done with a day."""
@@ -65,10 +65,10 @@ class ExtractRow(ttk.Frame):
         if tuple(days) == self._days:
             return
         self._days = tuple(days)
-        while len(self._buttons) < len(days):
-            self._add_button(len(self._buttons))
-        while len(self._buttons) > len(days):
-            self._buttons.pop().destroy()
+        while len(self.buttons) < len(days):
+            self._add_button(len(self.buttons))
+        while len(self.buttons) > len(days):
+            self.buttons.pop().destroy()
         self._title.grid(row=0, column=0, padx=(0, 4)) if days else self._title.grid_forget()
         self._write()
 
@@ -80,9 +80,9 @@ class ExtractRow(ttk.Frame):
 
     def focus_set(self) -> None:
         """Put the focus on the first day that isn't out, else on the last one."""
-        if self._buttons:
+        if self.buttons:
             waiting = [number for number, each in enumerate(self._days) if not each.out]
-            self._buttons[waiting[0] if waiting else -1].focus_set()
+            self.buttons[waiting[0] if waiting else -1].focus_set()
 
     def open_commands(self, number: int) -> None:
         """Open the menu of a day."""
@@ -92,7 +92,7 @@ class ExtractRow(ttk.Frame):
         menu = tk.Menu(self, tearoff=False)
         for text, command in self._commands:
             menu.add_command(label=f"{text}: {date}", command=lambda command=command: command(date))  # type: ignore[misc]
-        button = self._buttons[number]
+        button = self.buttons[number]
         menu.bind("<Unmap>", lambda _event: self.after_idle(menu.destroy))
         menu.tk_popup(button.winfo_rootx(), button.winfo_rooty() - menu.winfo_reqheight(), 0)
 
@@ -105,7 +105,7 @@ class ExtractRow(ttk.Frame):
         for key in ("<Return>", "<KP_Enter>", "<Down>", "<Up>"):
             button.bind(key, lambda _event: _done(lambda: self.open_commands(number)))
         button.bind("<Escape>", lambda _event: _done(self._leave))
-        self._buttons.append(button)
+        self.buttons.append(button)
 
     def _write(self) -> None:
         latest_out = next((each for each in reversed(self._days) if each.out), None)
@@ -115,7 +115,7 @@ class ExtractRow(ttk.Frame):
             [],
         ]
         texts = next(each for each in map(self._texts, with_words) if self._fits(each) or each == self._texts([]))
-        for button, day, text in zip(self._buttons, self._days, texts, strict=True):
+        for button, day, text in zip(self.buttons, self._days, texts, strict=True):
             button.configure(text=text, style="Quiet.TButton" if day.out or day.today else "Due.TButton")
             button.tip.text = f"{day.date}: {day.words}."  # type: ignore[attr-defined]
 
@@ -131,8 +131,8 @@ class ExtractRow(ttk.Frame):
         return measure("Extracts") + sum(measure(each) + 2 * measure("0") for each in texts) <= self._room
 
     def _step(self, number: int) -> str:
-        if 0 <= number < len(self._buttons):
-            self._buttons[number].focus_set()
+        if 0 <= number < len(self.buttons):
+            self.buttons[number].focus_set()
         return "break"
 
 
@@ -157,19 +157,19 @@ class RunningLine(ttk.Frame):
 
         super().__init__(parent, style="Bar.TFrame")
         self.roomy = False
-        self._title = name
+        self.job_name = name
         self._progress = TransferProgress()
         self._timer = ""
         self._label = ttk.Label(self, text=f"{name}…", style="Bar.TLabel")
-        self._detail = ttk.Label(self, style="Bar.TLabel")
+        self.detail = ttk.Label(self, style="Bar.TLabel")
         self._bar = ttk.Progressbar(self, length=120, mode="indeterminate", maximum=100)
-        self._number = ttk.Label(self, text="", width=6, style="Bar.TLabel", anchor="e")
-        self._button = ttk.Button(self, text="Cancel", style="Quiet.TButton", command=self._cancelled, takefocus=1)
+        self.number = ttk.Label(self, text="", width=6, style="Bar.TLabel", anchor="e")
+        self.button = ttk.Button(self, text="Cancel", style="Quiet.TButton", command=self._cancelled, takefocus=1)
         self._cancel = cancel
         # What grows and shrinks stands at the left: the bar and Cancel stay where they are.
-        for column, widget in enumerate((self._label, self._detail, self._bar, self._number, self._button)):
+        for column, widget in enumerate((self._label, self.detail, self._bar, self.number, self.button)):
             widget.grid(row=0, column=column, padx=(8 if column else 0, 0))
-        self._detail.grid_remove()
+        self.detail.grid_remove()
         self._bar.start(40)
 
     def show_progress(self, done: int, total: int) -> None:
@@ -177,13 +177,13 @@ class RunningLine(ttk.Frame):
         self._progress.note(done, total)
         percent = self._progress.percent
         if percent is None:
-            self._number.configure(text="")
+            self.number.configure(text="")
             return
         if str(self._bar.cget("mode")) == "indeterminate":
             self._bar.stop()
             self._bar.configure(mode="determinate")
         self._bar.configure(value=percent)
-        self._number.configure(text=f"{percent} %")
+        self.number.configure(text=f"{percent} %")
         if not self._timer:
             self._refresh()
 
@@ -199,15 +199,15 @@ class RunningLine(ttk.Frame):
         """Say how it goes, also while nothing moves."""
         self._timer = self.after(REFRESH_MS, self._refresh)
         text = self._progress.text
-        self._detail.configure(text=text)
+        self.detail.configure(text=text)
         if self.roomy and text:
-            self._detail.grid()
+            self.detail.grid()
         else:
-            self._detail.grid_remove()
+            self.detail.grid_remove()
 
     def _cancelled(self) -> None:
-        self._button.state(["disabled"])
-        self._label.configure(text=f"{self._title}: cancelling…")
+        self.button.state(["disabled"])
+        self._label.configure(text=f"{self.job_name}: cancelling…")
         self._cancel()
 
 
@@ -225,15 +225,15 @@ class StatusBar(ttk.Frame):
         self.columnconfigure(0, weight=1)
         self.messages = MessageBar(self, elsewhere)
         self.messages.grid(row=0, column=0, columnspan=4, sticky="ew")
-        self._status = OneLine(self, "Bar.TLabel", "Bar.TFrame")
-        self._status.follow(status)
-        self._status.grid(row=1, column=0, sticky="ew")
+        self.status_line = OneLine(self, "Bar.TLabel", "Bar.TFrame")
+        self.status_line.follow(status)
+        self.status_line.grid(row=1, column=0, sticky="ew")
         self.extracts = ExtractRow(self, elsewhere)
         self.extracts.grid(row=1, column=1, padx=(12, 0))
         self._connection = ttk.Label(self, style="Bar.TLabel")
         self._connection.grid(row=1, column=2, padx=(12, 0))
-        self._jobs = ttk.Frame(self, style="Bar.TFrame")
-        self._jobs.grid(row=1, column=3)
+        self.jobs = ttk.Frame(self, style="Bar.TFrame")
+        self.jobs.grid(row=1, column=3)
         self._one_button = ttk.Button(self, style="Quiet.TButton")  # never shown: both lines are as high as it
         self._keep_height()
         self.winfo_toplevel().bind("<<LookChanged>>", lambda _event: self._keep_height(), add=True)
@@ -241,7 +241,7 @@ class StatusBar(ttk.Frame):
 
     def add_job(self, name: str, cancel: Callable[[], object]) -> RunningLine:
         """Show that ``name`` runs; ``cancel()`` is called when the user presses Cancel."""
-        line = RunningLine(self._jobs, name, cancel)
+        line = RunningLine(self.jobs, name, cancel)
         line.pack(side="left", padx=(16, 0))
         self._share_room()
         return line
@@ -250,9 +250,9 @@ class StatusBar(ttk.Frame):
         """The job has ended."""
         line.destroy()
         self._share_room()
-        if not self._jobs.winfo_children():
+        if not self.jobs.winfo_children():
             # An empty frame keeps its last size until it is told otherwise.
-            self._jobs.configure(width=1)
+            self.jobs.configure(width=1)
 
     def show_trouble(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = ()) -> None:
         """Say in the message bar how the database is, with a button a remedy; an empty text when all is well."""
@@ -287,7 +287,7 @@ class StatusBar(ttk.Frame):
             self.messages.settle(key)
 
     def _share_room(self) -> None:
-        lines = [each for each in self._jobs.winfo_children() if isinstance(each, RunningLine)]
+        lines = [each for each in self.jobs.winfo_children() if isinstance(each, RunningLine)]
         width = self.winfo_width() / nametofont("TkDefaultFont", self).measure("0")
         # The status is what is read now: the row of days leaves it the larger part.
         self.extracts.fit(round(self.winfo_width() * (0.3 if lines else 0.55)))

@@ -20,7 +20,7 @@ def administration(window: Window) -> AdministrationWindow:
     """The window, with what is there."""
     window.app.callbacks["show_administration"]()
     found = next(each for each in window.app.winfo_children() if isinstance(each, AdministrationWindow))
-    window.until(lambda: found._technicians.get_children(), "the technicians")
+    window.until(lambda: found.technicians.get_children(), "the technicians")
     window.until(lambda: window.app.focus_get() is found.entries["number"], "the focus")
     return found
 
@@ -62,8 +62,8 @@ def test_what_makes_no_sense_is_never_asked_of_the_database(
 def test_a_seed_sample_is_changed_and_fills_itself_in_from_then_on(
     window: Window, administration: AdministrationWindow, stored: SQLModel
 ) -> None:
-    administration._plots.focus_set()
-    administration._plots.selection_set("1")
+    administration.plots.focus_set()
+    administration.plots.selection_set("1")
     window.app.update()
     assert administration.entries["plot"].get() == "1"
     administration.entries["seed"].focus_force()
@@ -118,7 +118,7 @@ def buttons(widget: tk.Misc) -> list[ttk.Button]:
 
 
 def choose(administration: AdministrationWindow, number: str) -> None:
-    administration._technicians.selection_set(number)
+    administration.technicians.selection_set(number)
     administration.update()
 
 
@@ -139,7 +139,7 @@ def test_a_technician_is_renamed_and_retired_and_used_again(
     assert stored.choices().retired_technicians == ("Pat Taylor",)
     assert "Pat Taylor" not in (window.app.form.choices[F.TECHNICIAN] or ())
     choose(administration, "4319")
-    assert "retired" in administration._technicians.item("4319", "values")
+    assert "retired" in administration.technicians.item("4319", "values")
     press(window, administration, "Use Again")
     window.until(lambda: "again" in note(administration, "technician"), "the answer")
     assert stored.choices().retired_technicians == ()
@@ -150,7 +150,7 @@ def test_the_button_of_a_typed_number_says_what_it_does(
 ) -> None:
     stored.retire_technician(4319, True)
     administration.event_generate("<F5>")
-    window.until(lambda: "retired" in administration._technicians.item("4319", "values"), "the state")
+    window.until(lambda: "retired" in administration.technicians.item("4319", "values"), "the state")
     button = administration.retire_buttons["technician"]
     administration.entries["number"].focus_force()
     window.type("431")
@@ -196,12 +196,12 @@ def test_with_a_large_font_fields_and_buttons_stay_usable(window: Window) -> Non
     window.settle()
     window.app.callbacks["show_administration"]()
     found = next(each for each in window.app.winfo_children() if isinstance(each, AdministrationWindow))
-    window.until(lambda: found._technicians.get_children(), "the technicians")
+    window.until(lambda: found.technicians.get_children(), "the technicians")
     window.settle()
     right, bottom = found.winfo_rootx() + found.winfo_width(), found.winfo_rooty() + found.winfo_height()
     for each in (*buttons(found), *found.entries.values()):
         assert each.winfo_rootx() + each.winfo_width() <= right and each.winfo_rooty() + each.winfo_height() <= bottom
-    bars = [each for tree in (found._technicians, found._plots) for each in tree.master.winfo_children()]
+    bars = [each for tree in (found.technicians, found.plots) for each in tree.master.winfo_children()]
     across = [each for each in bars if isinstance(each, ttk.Scrollbar) and str(each.cget("orient")) == "horizontal"]
     assert len(across) == 2 and not any(each.winfo_manager() for each in across)
     assert found.entries["name"].winfo_width() >= 8 * nametofont("TkTextFont").measure("0")

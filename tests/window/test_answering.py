@@ -196,5 +196,5 @@ def canceller(window: Window, name: str, place: str) -> Callable[[], Any]:
     identifier = deliveries()[-1].identifier
     window.until(lambda: shown.tree.exists(identifier), "its line")
     shown.tree.selection_set(identifier)
-    window.until(lambda: not shown._buttons["Cancel Delivery"].instate(["disabled"]), "the button")
+    window.until(lambda: not shown.buttons["Cancel Delivery"].instate(["disabled"]), "the button")
     return lambda: press(window, shown, "Cancel Delivery")

@@ -89,8 +89,8 @@ def test_a_file_that_is_no_backup(window: Window, stored: SQLModel, tmp_path: Pa
 
 def test_cancelled_backup(window: Window, tmp_path: Path) -> None:
     window.app.tools.backups.back_up(tmp_path / "file.dump")
-    line: Any = window.app.status_bar._jobs.winfo_children()[-1]
-    line._button.invoke()
+    line: Any = window.app.status_bar.jobs.winfo_children()[-1]
+    line.button.invoke()
     until_ended(window, "Backup")
     assert "cancelled" in window.app.status.get()
     assert not list(tmp_path.glob("*.dump*"))
@@ -206,7 +206,7 @@ def test_a_page_that_breaks_while_the_window_is_open_names_the_way_back(
     window = open_window()
 
     def told() -> str:
-        return str(window.app.record_list.page._message_text.cget("text"))
+        return str(window.app.record_list.page.message_text.cget("text"))
 
     window.until(lambda: "damaged" in told(), "the problem in the list")
     assert "db restore --put-aside" in told()

@@ -27,7 +27,7 @@ def conflict(window: Window) -> ConflictDialog:
 
 
 def state_of(dialog: ConflictDialog) -> str:
-    return str(dialog._state.cget("text"))
+    return str(dialog.state_label.cget("text"))
 
 
 @pytest.fixture
@@ -65,12 +65,12 @@ def test_what_both_changed_is_chosen_by_keyboard(correcting: Window, stored: SQL
     correcting.app.form.submit()
     dialog = conflict(correcting)
     assert "P Taylor saved it at" in dialog.detail
-    assert [row.name for row in dialog._rows] == [F.PLANTS]  # the rest is no question
+    assert [row.name for row in dialog.rows] == [F.PLANTS]  # the rest is no question
     assert dialog.choices == {}
-    correcting.until(lambda: correcting.app.focus_get() is dialog._rows[0].buttons["mine"], "the focus")
+    correcting.until(lambda: correcting.app.focus_get() is dialog.rows[0].buttons["mine"], "the focus")
     correcting.press(key, "Return")
     assert "can be saved" in state_of(dialog)
-    correcting.until(lambda: correcting.app.focus_get() is dialog._buttons[0], "the focus on Save")
+    correcting.until(lambda: correcting.app.focus_get() is dialog.buttons[0], "the focus on Save")
     correcting.press("Return")
     correcting.until(lambda: not correcting.app.form.saving, "the save")
     saved = stored.get_record(today(correcting), "8:00", "A", 1)
@@ -82,7 +82,7 @@ def test_enter_without_a_choice_saves_nothing_and_says_so(correcting: Window, st
     other_saves(stored, correcting, Plants="13")
     correcting.app.form.submit()
     dialog = conflict(correcting)
-    dialog._buttons[0].invoke()
+    dialog.buttons[0].invoke()
     assert dialog.winfo_exists() and "Choose for each field first" in state_of(dialog)
     correcting.press("Escape")
     correcting.until(lambda: not correcting.dialogs, "the dialog to close")
@@ -110,11 +110,11 @@ def test_a_choice_that_makes_no_record_is_refused_in_place(correcting: Window, s
     other_saves(stored, correcting, Median_Height="2.00")
     correcting.app.form.submit()
     dialog = conflict(correcting)
-    assert {row.name for row in dialog._rows} == {F.MIN_HEIGHT, F.MEDIAN_HEIGHT}
+    assert {row.name for row in dialog.rows} == {F.MIN_HEIGHT, F.MEDIAN_HEIGHT}
     dialog.choose(F.MIN_HEIGHT, "mine")
     dialog.choose(F.MEDIAN_HEIGHT, "theirs")
     assert "is below Min Height" in state_of(dialog)
-    dialog._buttons[0].invoke()
+    dialog.buttons[0].invoke()
     assert dialog.winfo_exists()
     dialog.choose(F.MEDIAN_HEIGHT, "mine")
     correcting.answer("Save")
@@ -128,7 +128,7 @@ def test_a_fault_and_its_readings_are_one_question(correcting: Window, stored: S
     other_saves(stored, correcting, Humidity="", Light="", Temperature="", Equipment_Fault="true")
     correcting.app.form.submit()
     dialog = conflict(correcting)
-    names = {row.name for row in dialog._rows}
+    names = {row.name for row in dialog.rows}
     assert names == {F.EQUIPMENT_FAULT, F.HUMIDITY, F.LIGHT, F.TEMPERATURE}
     dialog.take_all("theirs")
     correcting.answer("Save")
@@ -146,7 +146,7 @@ def test_somebody_saves_again_while_the_dialog_is_open(correcting: Window, store
     correcting.answer("Save")
     correcting.until(lambda: first not in correcting.dialogs and correcting.dialogs, "the next question")
     dialog = conflict(correcting)
-    assert dialog._rows[0]._difference.theirs == "14" and dialog._rows[0]._difference.was == "13"
+    assert dialog.rows[0].difference.theirs == "14" and dialog.rows[0].difference.was == "13"
     dialog.take_all("theirs")
     correcting.answer("Save")
     correcting.until(lambda: not correcting.app.form.saving, "the save")
@@ -160,7 +160,7 @@ def test_a_new_record_that_somebody_else_was_quicker_with(window: Window, stored
     other_saves(stored, window, Technician="P Taylor", Plants="4", Notes="Yellow leaves.")
     window.app.form.submit()
     dialog = conflict(window)
-    assert [row.name for row in dialog._rows] == [F.TECHNICIAN, F.PLANTS, F.NOTES]
+    assert [row.name for row in dialog.rows] == [F.TECHNICIAN, F.PLANTS, F.NOTES]
     dialog.take_all("theirs")
     dialog.choose(F.PLANTS, "mine")
     window.answer("Save")
@@ -186,7 +186,7 @@ def test_a_draft_knows_which_version_it_corrected(correcting: Window, stored: SQ
     other_saves(stored, correcting, Plants="13")
     correcting.app.form.restore_draft(draft)
     correcting.app.form.submit()
-    assert conflict(correcting)._rows[0].name == F.PLANTS
+    assert conflict(correcting).rows[0].name == F.PLANTS
     correcting.answer("Cancel")
 
 

@@ -110,8 +110,8 @@ def test_a_wrong_sign_is_named_and_the_likely_date_taken_by_a_key(dated: Window)
 
 
 def test_the_month_first_where_the_locale_says_so(dated: Window) -> None:
-    reader = entry(dated)._reader
-    entry(dated)._reader = reader._replace(month_first=lambda: True)
+    reader = entry(dated).reader
+    entry(dated).reader = reader._replace(month_first=lambda: True)
     dated.type("11/25")
     assert dated.error(F.DATE) == ""
     dated.press("Return")
@@ -176,10 +176,10 @@ def test_the_calendar_by_keys(dated: Window) -> None:
 def test_the_calendar_by_mouse(dated: Window) -> None:
     dated.press("alt+Down")
     shown = calendar(dated)
-    place = next(place for place, day in shown._days.items() if day == datetime.date(2026, 11, 12))
-    width, height = shown._cell
+    place = next(place for place, day in shown.days.items() if day == datetime.date(2026, 11, 12))
+    width, height = shown.cell
     x, y = place % 7 * width + 5, (place // 7 + 1) * height + 5
-    shown._canvas.event_generate("<Button-1>", x=x, y=y)
+    shown.canvas.event_generate("<Button-1>", x=x, y=y)
     assert dated.text(F.DATE) == "2026-11-12" and entry(dated).calendar is None
     dated.press("alt+Down")
     calendar(dated)
@@ -220,7 +220,7 @@ def test_an_old_day_is_asked_about_once_and_told_from_then_on(dated: Window, sto
     dated.type("10.11.\n")
     assert (dated.text(F.DATE), dated.focus, dated.error(F.DATE)) == ("2026-11-10", F.DATE, "")
     assert line(dated).text == "2026-11-10 is 16 days back. Is that right?" and not dated.dialogs
-    assert line(dated).winfo_viewable() and "F6" in str(line(dated)._button.cget("text"))
+    assert line(dated).winfo_viewable() and "F6" in str(line(dated).button.cget("text"))
     dated.press("Return")  # doubled by a slip, before anybody could read it
     assert (dated.focus, line(dated).asks) == (F.DATE, True)
     clock.seconds += UNREAD_SECONDS

@@ -152,7 +152,7 @@ def deliveries_window(window: Window) -> DeliveriesWindow:
         return bool(found) and found[0].winfo_viewable()
 
     window.until(shown, "the window of deliveries")
-    window.until(lambda: found[0]._receipt.text.get("1.0", "end-1c"), "what it shows")
+    window.until(lambda: found[0].receipt.text.get("1.0", "end-1c"), "what it shows")
     return found[0]
 
 
@@ -161,8 +161,8 @@ def cells(shown: DeliveriesWindow) -> list[tuple[str, ...]]:
 
 
 def press(window: Window, shown: DeliveriesWindow, text: str) -> None:
-    window.until(lambda: not shown._buttons[text].instate(["disabled"]), f"{text} to be possible")
-    shown._buttons[text].invoke()
+    window.until(lambda: not shown.buttons[text].instate(["disabled"]), f"{text} to be possible")
+    shown.buttons[text].invoke()
 
 
 def test_the_window_lists_retries_and_shows_the_receipt(
@@ -170,7 +170,7 @@ def test_the_window_lists_retries_and_shows_the_receipt(
 ) -> None:
     there, settings = service
     empty = deliveries_window(window)
-    assert cells(empty) == [] and "Nothing was delivered" in empty._receipt.text.get("1.0", "end")
+    assert cells(empty) == [] and "Nothing was delivered" in empty.receipt.text.get("1.0", "end")
     window.press("Escape")
     stored.save_record(record(1, str(TODAY)))
     point_to(window, **settings)
@@ -180,13 +180,13 @@ def test_the_window_lists_retries_and_shows_the_receipt(
     ((day, version, to, state, _since, following),) = cells(shown)
     assert (day, version, to, state) == (str(TODAY), "1", "REST", "waiting")
     assert following.startswith("Next attempt ") and "503" in following
-    assert "Attempt 1: " in shown._receipt.text.get("1.0", "end")
+    assert "Attempt 1: " in shown.receipt.text.get("1.0", "end")
     there.recover()
     press(window, shown, "Try Again")
     log_in(window, REST_TITLE, "test", "test")
     window.until(lambda: cells(shown)[0][3] == "delivered", "the delivery")
-    window.until(lambda: "Delivered." in shown._receipt.text.get("1.0", "end"), "the receipt")
-    assert all(shown._buttons[text].instate(["disabled"]) for text in ("Try Again", "Cancel Delivery", "Show File"))
+    window.until(lambda: "Delivered." in shown.receipt.text.get("1.0", "end"), "the receipt")
+    assert all(shown.buttons[text].instate(["disabled"]) for text in ("Try Again", "Cancel Delivery", "Show File"))
     assert not window.app.tools.deliveries._timers, "what was planned is done"
     assert len(there.received) == 1
 

@@ -73,7 +73,7 @@ def identifiers(shown: DeliveriesWindow) -> list[str]:
 def show(window: Window, shown: DeliveriesWindow, calls: Calls, *rows: DeliveryRow) -> None:
     calls.rows = list(rows)
     shown.refresh()
-    window.until(lambda: shown._list.settled, "the rows")
+    window.until(lambda: shown.live_list.settled, "the rows")
 
 
 class Changes:
@@ -113,16 +113,16 @@ def test_a_thousand_rows_keep_the_window_free(
     most = SLICE_SECONDS * 1000 + 1
     thousand = [row(number, following=REASON) for number in range(1000)]
     calls.rows = thousand
-    assert 0 < changes.most_at_once(lambda: len(identifiers(shown)) == 1000 and shown._list.settled) <= most
+    assert 0 < changes.most_at_once(lambda: len(identifiers(shown)) == 1000 and shown.live_list.settled) <= most
     assert identifiers(shown) == [each.identifier for each in thousand]
     # Every one of them changes, one is gone, one is new, and all at once.
     calls.rows = [row(1000), *(row(number, "failed") for number in range(999))]
     assert 0 < changes.most_at_once(lambda: shown.tree.set("id998", "State") == "failed") <= most
     assert identifiers(shown) == [each.identifier for each in calls.rows]
-    window.until(lambda: shown._list.settled, "the rows")
+    window.until(lambda: shown.live_list.settled, "the rows")
     made = changes.made
     shown.refresh()  # nothing has changed
-    assert changes.made == made and shown._list.settled
+    assert changes.made == made and shown.live_list.settled
 
 
 def test_what_comes_while_rows_are_drawn_takes_their_place(
@@ -131,15 +131,15 @@ def test_what_comes_while_rows_are_drawn_takes_their_place(
     for count in (1000, 3, 700, 0, 5):
         calls.rows = [row(number) for number in range(count)]
         shown.refresh()
-    window.until(lambda: shown._list.settled, "the rows")
+    window.until(lambda: shown.live_list.settled, "the rows")
     assert identifiers(shown) == [f"id{number}" for number in range(5)]
 
 
 def test_the_chosen_one_stays_chosen(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
     show(window, shown, calls, row(1), row(2))
-    shown._list.choose("id2")
+    shown.live_list.choose("id2")
     show(window, shown, calls, row(3), row(1), waiting(2))
-    assert shown._list.chosen == "id2" and not shown._buttons["Try Again"].instate(["disabled"])
+    assert shown.live_list.chosen == "id2" and not shown.buttons["Try Again"].instate(["disabled"])
 
 
 def test_keys_do_what_the_buttons_do(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
@@ -156,7 +156,7 @@ def test_what_cannot_be_done_is_grey_and_no_key_does_it(
     window: Window, shown: DeliveriesWindow, calls: Calls
 ) -> None:
     show(window, shown, calls, row(1))
-    assert all(shown._buttons[text].instate(["disabled"]) for text in ("Try Again", "Cancel Delivery", "Show File"))
+    assert all(shown.buttons[text].instate(["disabled"]) for text in ("Try Again", "Cancel Delivery", "Show File"))
     shown.tree.focus_force()
     window.until(lambda: window.app.focus_get() is shown.tree, "the focus")
     window.press("Return", "Delete", "ctrl+o")
@@ -165,11 +165,11 @@ def test_what_cannot_be_done_is_grey_and_no_key_does_it(
 
 def test_a_long_reason_can_be_read_to_its_end(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
     show(window, shown, calls, waiting(1))
-    text = shown._receipt.text
+    text = shown.receipt.text
     assert text.get("1.0", "end-1c").endswith("Ask your administrator.")
     assert str(text.cget("wrap")) == "word"
     shown.geometry("600x340")
-    bar = next(each for each in shown._receipt.winfo_children() if isinstance(each, AutoHideScrollbar))
+    bar = next(each for each in shown.receipt.winfo_children() if isinstance(each, AutoHideScrollbar))
     window.until(bar.winfo_ismapped, "a way to scroll")
     text.focus_force()
     window.until(lambda: window.app.focus_get() is text, "the focus")
@@ -183,13 +183,13 @@ def test_a_long_reason_can_be_read_to_its_end(window: Window, shown: DeliveriesW
 
 def test_the_unfinished_alone(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
     show(window, shown, calls, row(1), waiting(2), row(3))
-    assert shown._count.cget("text") == "3 deliveries, 1 unfinished"
-    shown._unfinished_only.set(True)
+    assert shown.count_label.cget("text") == "3 deliveries, 1 unfinished"
+    shown.unfinished_only.set(True)
     show(window, shown, calls, row(1), waiting(2), row(3))
     assert identifiers(shown) == ["id2"]
     show(window, shown, calls, row(1), row(2), row(3))
-    assert identifiers(shown) == [] and "Everything has arrived" in shown._receipt.text.get("1.0", "end")
-    shown._unfinished_only.set(False)
+    assert identifiers(shown) == [] and "Everything has arrived" in shown.receipt.text.get("1.0", "end")
+    shown.unfinished_only.set(False)
     show(window, shown, calls, row(1), row(2), row(3))
     assert identifiers(shown) == ["id1", "id2", "id3"]
 
@@ -216,7 +216,7 @@ def test_rows_that_cannot_be_had_leave_the_old_ones(window: Window, shown: Deliv
 
 
 def test_forget_logins_is_always_offered(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
-    shown._buttons["Forget Logins"].invoke()
+    shown.buttons["Forget Logins"].invoke()
     assert calls.made == [("forget", "")]
 
 
@@ -247,8 +247,8 @@ def test_the_folder_that_is_opened_is_named(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":" if has_opener else None)
     window.app.callbacks["show_deliveries"]()
     (real,) = [each for each in window.app.winfo_children() if isinstance(each, DeliveriesWindow)]
-    window.until(lambda: real._list.chosen, "the delivery")
-    real._run_command("Show File")
+    window.until(lambda: real.live_list.chosen, "the delivery")
+    real.run_command("Show File")
     expected = "The folder with the file is opened: " if has_opener else "No program here shows folders."
     window.until(lambda: said(real).startswith(expected), "the word on the folder")
     assert window.app.status.get() == said(real)
@@ -258,7 +258,7 @@ def test_the_folder_that_is_opened_is_named(
 def test_enter_presses_the_button_that_has_the_focus(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:
     show(window, shown, calls, waiting(1))
     for text, made in (("Cancel Delivery", "cancel"), ("Show File", "show"), ("Try Again", "retry")):
-        button, expected = shown._buttons[text], (made, "id1")
+        button, expected = shown.buttons[text], (made, "id1")
         button.focus_force()
         window.until(lambda button=button: window.app.focus_get() is button, "the focus")  # type: ignore[misc]
         window.press("Return")
@@ -276,7 +276,7 @@ def test_all_buttons_are_in_sight_with_large_letters(window: Window, shown: Deli
         window.until(lambda top=top: top.winfo_width() == 1270, "the size")  # type: ignore[misc]
         window.settle()
         assert top.minsize()[0] <= 1270 and top.minsize()[1] <= 850
-        for text, button in top._buttons.items():
+        for text, button in top.buttons.items():
             right = button.winfo_rootx() - top.winfo_rootx() + button.winfo_width()
             lower = button.winfo_rooty() - top.winfo_rooty() + button.winfo_height()
             assert button.winfo_viewable() and right <= 1270 and lower <= 850, text
@@ -285,4 +285,4 @@ def test_all_buttons_are_in_sight_with_large_letters(window: Window, shown: Deli
 
 def said(shown: DeliveriesWindow) -> str:
     """What the window says on what was done."""
-    return str(shown._said.cget("text"))
+    return str(shown.said.cget("text"))

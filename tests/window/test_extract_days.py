@@ -197,16 +197,16 @@ def test_the_row_of_the_last_days_is_reached_and_used_by_keys(window: Window, st
     extracts = window.app.status_bar.extracts
     assert "REST: sent" in extracts.days[0].words
     window.press("ctrl+shift+e")
-    window.until(lambda: window.app.focus_get() is extracts._buttons[1], "the first that isn't out")
+    window.until(lambda: window.app.focus_get() is extracts.buttons[1], "the first that isn't out")
     window.press("Right", "Right", "Left", "Left")
-    assert window.app.focus_get() is extracts._buttons[0]
+    assert window.app.focus_get() is extracts.buttons[0]
     opened: list[datetime.date] = []
     extracts.offer((("Upload to REST", opened.append),))
     window.press("Return")
     window.until(lambda: [each for each in extracts.winfo_children() if each.winfo_class() == "Menu"], "the menu")
     window.press("Down", "Return")
     window.until(lambda: opened == [BEFORE], "the command")
-    extracts._buttons[0].focus_force()
+    extracts.buttons[0].focus_force()
     window.press("Escape")
     window.until(lambda: window.app.form.focused is not None, "the form")
 

@@ -67,7 +67,7 @@ def test_a_changed_row_is_shown_where_it_stands(following: Window, stored: SQLMo
         saves(stored, following, plot)
     following.until(lambda: shown_plots(following) == [3, 2, 1], "the list")
     following.app.record_list.focus_set()
-    following.app.record_list.page._select(1)
+    following.app.record_list.page.select(1)
     saves(stored, following, 2, Plants="12")
     following.until(lambda: following.app.record_list.page.rows[1][F.PLANTS] == 12, "the new value")
     assert following.app.record_list.page.tree.set("1", F.PLANTS) == "12"
@@ -83,7 +83,7 @@ def test_new_records_are_counted_while_somebody_moves_in_the_list(following: Win
     for plot in (2, 3, 4):
         saves(stored, following, plot)
     following.until(lambda: following.app.record_list.unseen == 3, "the count")
-    assert "3 new records: show (F5)" in str(following.app.record_list._news.cget("text"))
+    assert "3 new records: show (F5)" in str(following.app.record_list.news_button.cget("text"))
     assert shown_plots(following) == [1]  # nothing moves
     following.press("F5")
     following.until(lambda: shown_plots(following) == [4, 3, 2, 1], "the new ones")
@@ -121,7 +121,7 @@ def test_a_load_of_thousands_is_looked_for_as_a_whole(
 def total_and_rows(window: Window) -> tuple[int | None, str, int]:
     """The total that the scrollbar has, the one in words, and the number of rows that can be reached."""
     records = window.app.record_list
-    return records.page.total, str(records._count.cget("text")), len(records.page.rows)
+    return records.page.total, str(records.count_label.cget("text")), len(records.page.rows)
 
 
 def test_the_total_agrees_with_the_rows_after_many_records_came_and_went(
@@ -181,8 +181,8 @@ def test_the_total_agrees_with_the_rows_after_many_records_came_and_went(
 def test_a_correction_takes_a_record_out_of_a_filtered_list(following: Window, stored: SQLModel) -> None:
     for plot in (1, 2, 3):
         saves(stored, following, plot)
-    following.app.record_list._variables[F.TECHNICIAN].set("J Simms")
-    following.app.record_list._apply()
+    following.app.record_list.filters.variables[F.TECHNICIAN].set("J Simms")
+    following.app.record_list.apply()
     following.until(lambda: shown_plots(following) == [3, 2, 1], "the list")
     saves(stored, following, 2, Technician="P Taylor")
     following.until(lambda: shown_plots(following) == [3, 1], "the row to go")
@@ -192,8 +192,8 @@ def test_a_correction_takes_a_record_out_of_a_filtered_list(following: Window, s
 
 
 def test_records_that_the_filter_leaves_out_are_no_news(following: Window, stored: SQLModel) -> None:
-    following.app.record_list._variables[F.TECHNICIAN].set("J Simms")
-    following.app.record_list._apply()
+    following.app.record_list.filters.variables[F.TECHNICIAN].set("J Simms")
+    following.app.record_list.apply()
     following.settle()
     following.app.record_list.focus_set()
     following.app.update()
@@ -205,7 +205,7 @@ def test_records_that_the_filter_leaves_out_are_no_news(following: Window, store
 def test_the_selected_record_stays_selected_when_new_ones_come_above_it(following: Window, stored: SQLModel) -> None:
     saves(stored, following, 1)
     following.until(lambda: shown_plots(following) == [1], "the list")
-    following.app.record_list.page._select(0)
+    following.app.record_list.page.select(0)
     saves(stored, following, 2)
     following.until(lambda: shown_plots(following) == [2, 1], "the new one")
     selected = following.app.record_list.page.selected
@@ -308,7 +308,7 @@ def test_who_else_enters_the_check_is_shown_until_they_leave(following: Window, 
     following.until(lambda: others_text(following), "the other one")
     assert others_text(following) == "P Taylor on bench-2 is entering this check (plot 14)."
     strip = following.app.form.check_panel.strip
-    assert strip._states[14][0] is PlotState.ENTERED_BY_OTHER
+    assert strip.states[14][0] is PlotState.ENTERED_BY_OTHER
     assert "being entered by P Taylor on bench-2" in strip.describe(14)
     enters(stored, following, 15)
     following.until(lambda: "(plot 15)" in others_text(following), "the next plot")

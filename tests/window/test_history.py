@@ -26,7 +26,7 @@ def yesterday(window: Window) -> str:
 def history_of(window: Window) -> HistoryWindow:
     """The open window of a history, once it isn't looking anything up."""
     found = [each for each in window.app.winfo_children() if isinstance(each, HistoryWindow)]
-    window.until(lambda: not str(found[-1]._message.cget("text")).startswith("Looking"), "the history")
+    window.until(lambda: not str(found[-1].message_label.cget("text")).startswith("Looking"), "the history")
     window.settle()
     return found[-1]
 
@@ -53,7 +53,7 @@ def test_it_tells_who_when_what_from_what_to_and_why_newest_first(window: Window
     recorded = rows(history)[1:]
     assert recorded[0][1] == "J Simms" and all(row[4] == "" for row in recorded)
     assert (F.EQUIPMENT_FAULT, "", "no") in [row[3:6] for row in recorded]
-    detail = history._detail.text.get("1.0", "end")
+    detail = history.detail.text.get("1.0", "end")
     assert "corrected by P Taylor on bench-2" in detail and "from 24.09 g/m³ to 25.00 g/m³" in detail
 
 
@@ -69,9 +69,9 @@ def test_it_tells_what_was_withdrawn_from_what_was_moved(window: Window, stored:
         show_history_of(window.app, dict(zip((F.DATE, F.TIME, F.LAB, F.PLOT), key, strict=True)))
         shown = history_of(window)
         found: list[tuple[str, ...]] = [
-            (each.what, each.fields[0].name, *each.fields[0][1:3]) for each in shown._changes
+            (each.what, each.fields[0].name, *each.fields[0][1:3]) for each in shown.changes
         ]
-        assert "removed" not in shown._detail.text.get("1.0", "end")
+        assert "removed" not in shown.detail.text.get("1.0", "end")
         shown.destroy()
         return found
 
@@ -108,7 +108,7 @@ def test_it_opens_from_the_list_for_the_row_that_is_chosen(window: Window, store
     window.until(lambda: len(window.app.record_list.page.rows) == 2, "the list")
     window.settle()
     window.app.record_list.focus_set()
-    window.app.record_list.page._select(1)
+    window.app.record_list.page.select(1)
     window.app.update()
     window.app.callbacks["show_history"]()
     assert "plot 1" in history_of(window).title()
@@ -129,7 +129,7 @@ def test_a_record_that_was_never_saved_has_none_and_says_so(window: Window) -> N
     window.begin_check()
     window.app.callbacks["show_history"]()
     history = history_of(window)
-    assert "never saved" in str(history._message.cget("text"))
+    assert "never saved" in str(history.message_label.cget("text"))
     assert history.buttons["Copy"].instate(["disabled"])
 
 
@@ -142,7 +142,7 @@ def test_a_history_that_cannot_be_had_says_why_and_can_be_asked_for_again(
     run(database, "ALTER TABLE audit RENAME TO audit_away")
     window.app.callbacks["show_history"]()
     history = history_of(window)
-    assert "couldn't be looked up" in str(history._message.cget("text"))
+    assert "couldn't be looked up" in str(history.message_label.cget("text"))
     run(database, "ALTER TABLE audit_away RENAME TO audit")
     history.buttons["Refresh"].invoke()
     window.until(lambda: rows(history), "the history")
@@ -197,7 +197,7 @@ def test_the_last_reason_is_offered_first(window: Window, stored: SQLModel) -> N
     corrects(window, stored, date)
     window.app.form.reason.box.set("The scale was off")
     window.save()
-    assert window.app.form.reason._recent[0] == "The scale was off"
+    assert window.app.form.reason.recent[0] == "The scale was off"
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_enter_trusts_nobody(
 ) -> None:
     begin(window, stored, shell, addresses)
     dialog = question(window)
-    window.until(lambda: window.app.focus_get() is dialog._buttons[-1], "the focus")
+    window.until(lambda: window.app.focus_get() is dialog.buttons[-1], "the focus")
     window.press(key)
     window.until(lambda: "isn't confirmed" in status(window), "the answer")
     window.settle()

@@ -180,13 +180,13 @@ def test_the_strip_in_two_lines_goes_up_and_down_and_shows_the_focus(window: Win
     window.app.geometry("640x600")
     window.begin_check()
     strip = window.app.form.check_panel.strip
-    window.until(lambda: strip._in_a_line() == 10, "two lines")
+    window.until(lambda: strip.in_a_line() == 10, "two lines")
     without = strip.find_all()
     window.press("ctrl+shift+p", "Down")
-    window.until(lambda: strip._chosen == 11, "the second line")
+    window.until(lambda: strip.chosen == 11, "the second line")
     assert len(strip.find_all()) > len(without)
     window.press("Up")
-    window.until(lambda: strip._chosen == 1, "the first line")
+    window.until(lambda: strip.chosen == 1, "the first line")
 
 
 def test_without_a_check_the_window_says_what_the_strip_needs(window: Window) -> None:

@@ -79,7 +79,7 @@ def test_everything_fits_into_1024x768(window: Window) -> None:
     for each in (*(window.app.form.inputs[name].editor for name in fields.FOCUS_ORDER), save_button(window)):
         assert visible(window, each), each
     assert len(window.app.record_list.page.tree.get_children()) >= 0
-    assert window.app.record_list.page._capacity >= 5
+    assert window.app.record_list.page.capacity >= 5
 
 
 @pytest.mark.parametrize(("size", "density"), [(12, "comfortable"), (20, "spacious")])
@@ -250,10 +250,10 @@ def test_the_window_has_a_size_below_which_it_does_not_go(window: Window) -> Non
 def test_only_the_room_that_is_needed_has_scrollbars(window: Window) -> None:
     room = window.app.form.room
     resize(window, LARGE)
-    assert not room._down.winfo_viewable() and not room._across.winfo_viewable()
+    assert not room.down.winfo_viewable() and not room.across.winfo_viewable()
     resize(window, "640x480")
-    window.until(lambda: room._down.winfo_viewable(), "the scrollbar")
-    assert not room._across.winfo_viewable()
+    window.until(lambda: room.down.winfo_viewable(), "the scrollbar")
+    assert not room.across.winfo_viewable()
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_the_form_flows_into_the_width_that_is_there(
     scrolled, body = form.room, form.layout.body
 
     def fits() -> bool:
-        return scrolled.inside.winfo_width() >= body.winfo_reqwidth() and not scrolled._across.winfo_manager()
+        return scrolled.inside.winfo_width() >= body.winfo_reqwidth() and not scrolled.across.winfo_manager()
 
     window.until(fits, "the form in the width of the window")
     assert len({form.inputs[name].winfo_rootx() for name in (F.HUMIDITY, F.PLANTS, F.MIN_HEIGHT)}) == columns
@@ -285,7 +285,7 @@ def test_the_form_flows_into_the_width_that_is_there(
             (x, y)
             for y in range(0, strip.winfo_height(), 4)
             for x in range(0, strip.winfo_width(), 4)
-            if strip._plot_at(x, y) == plot
+            if strip.plot_at(x, y) == plot
         )
         strip.event_generate("<Button-1>", x=x, y=y)
         window.until(lambda plot=plot: window.text(F.PLOT) == str(plot), f"plot {plot}")  # type: ignore[misc]
@@ -344,7 +344,7 @@ def places(window: Window) -> dict[str, tuple[int, int, int, int]]:
         name: (each.winfo_rootx(), each.winfo_rooty(), each.winfo_width(), each.winfo_height())
         for name, each in parts.items()
     }
-    bars = {"down": room._down, "across": room._across, "of the list": across_the_list(window)}
+    bars = {"down": room.down, "across": room.across, "of the list": across_the_list(window)}
     return found | {name: (int(bool(bar.winfo_manager())), 0, 0, 0) for name, bar in bars.items()}
 
 
@@ -398,11 +398,11 @@ def test_lines_that_ask_and_keys_typed_ahead_move_nothing(window: Window, size: 
     assert places(window) == before and visible(window, ahead)
     bar.tell(Message("x", "It failed.", actions=(("Try Again", None),)))
     assert places(window) == before
-    assert str(bar._more.cget("text")) == "1 message (F8)"
-    assert ahead.winfo_rootx() + ahead.winfo_width() <= bar._more.winfo_rootx()
+    assert str(bar.more_button.cget("text")) == "1 message (F8)"
+    assert ahead.winfo_rootx() + ahead.winfo_width() <= bar.more_button.winfo_rootx()
     ahead.show("", "")
-    window.until(lambda: str(bar._more.cget("text")) == "More (F8)", "the message")
-    assert not ahead.winfo_ismapped() and "It failed" in str(bar._label.cget("text"))
+    window.until(lambda: str(bar.more_button.cget("text")) == "More (F8)", "the message")
+    assert not ahead.winfo_ismapped() and "It failed" in str(bar.label.cget("text"))
     assert places(window) == before
 
 
@@ -427,7 +427,7 @@ def test_words_below_a_field_take_one_line_or_two_and_the_rest_is_in_the_tooltip
         window.settle()
         shown = str(note.label.cget("text"))
         assert shown.count("\n") == lines - 1 and shown.endswith("…")
-        assert note._tooltip.text == f"✗ {SENTENCE}" and note.text == f"✗ {SENTENCE}"
+        assert note.tooltip.text == f"✗ {SENTENCE}" and note.text == f"✗ {SENTENCE}"
         assert note.label.winfo_height() <= note.room.winfo_height()
         window.app.form.inputs[F.HUMIDITY].show_error("")
 
@@ -486,7 +486,7 @@ def test_the_first_window_on_a_fine_screen_shows_form_and_list(
     assert shown(window) == (True, True)
     assert window.app.winfo_width() > 2 * 1000 and window.app.winfo_height() > 2 * 700
     assert visible(window, save_button(window))
-    assert not window.app.form.room._across.winfo_manager()
+    assert not window.app.form.room.across.winfo_manager()
     assert not across_the_list(window).winfo_manager()
 
 
@@ -525,7 +525,7 @@ def test_questions_messages_and_long_notes_move_nothing(window: Window, stored: 
         window.fill(Notes="\n".join("abc"))
         window.app.status_bar.messages.tell(Message("x", "It failed.", actions=(("Try Again", None),)))
         window.settle()
-        assert line.winfo_ismapped() and not window.app.form.room._down.winfo_manager()
+        assert line.winfo_ismapped() and not window.app.form.room.down.winfo_manager()
         assert at == [
             (each.winfo_rootx(), each.winfo_rooty()) for each in (form.inputs[F.NOTES].editor, save_button(window))
         ]
@@ -546,12 +546,12 @@ def test_long_names_of_technicians_move_nothing_and_are_cut_with_an_ellipsis(win
     window.settle()
     line = panel.technician_line
     assert line.winfo_ismapped() and line.text.endswith(f"says {name}.")
-    assert str(line._sentence.cget("text")).endswith("…") and line._whole.text == line.text
-    assert save_button(window).winfo_rooty() == before and not window.app.form.room._down.winfo_manager()
+    assert str(line.sentence.cget("text")).endswith("…") and line.whole.text == line.text
+    assert save_button(window).winfo_rooty() == before and not window.app.form.room.down.winfo_manager()
     others = (Entering(name, "workstation-of-the-east-wing", 9),)
     window.app.form.show_check(window.app.form.check._replace(others=others))
     window.app.update()
-    label = panel.others._label
+    label = panel.others.label
     x, y = label.winfo_rootx() + label.winfo_width() - 4, label.winfo_rooty() + label.winfo_height() // 2
     assert str(label.cget("text")) and window.app.winfo_containing(x, y) is label
 
@@ -608,13 +608,13 @@ def test_a_status_that_does_not_fit_ends_with_an_ellipsis_and_has_a_tooltip(wind
     told = "Saved. " * 60
     window.app.status.set(told)
     window.settle()
-    line = window.app.status_bar._status
-    shown = str(line._label.cget("text"))
-    assert shown.endswith("…") and line._tooltip.text == told and line.text == told
-    assert line._label.winfo_width() <= line.winfo_width()
+    line = window.app.status_bar.status_line
+    shown = str(line.label.cget("text"))
+    assert shown.endswith("…") and line.tooltip.text == told and line.text == told
+    assert line.label.winfo_width() <= line.winfo_width()
     window.app.status.set("Ready")
     window.settle()
-    assert line._label.cget("text") == "Ready" and not line._tooltip.text
+    assert line.label.cget("text") == "Ready" and not line.tooltip.text
 
 
 def test_the_list_of_a_box_is_as_wide_as_its_longest_entry(window: Window, stored: SQLModel) -> None:
@@ -623,7 +623,7 @@ def test_the_list_of_a_box_is_as_wide_as_its_longest_entry(window: Window, store
     window.until(lambda: LONG_NAME in (window.app.form.choices.get(F.TECHNICIAN) or ()), "the name")
     call = window.app.tk.call
     box: Any = window.app.form.inputs[F.TECHNICIAN].editor
-    filters = window.app.record_list.filters._boxes
+    filters = window.app.record_list.filters.boxes
     for each in (box, filters[F.TECHNICIAN]):
         popdown = str(call("ttk::combobox::PopdownWindow", str(each)))
         each.focus_force()

@@ -82,7 +82,7 @@ class List:
     @property
     def message(self) -> str:
         """The text that stands in place of rows."""
-        return str(self.page._message_text.cget("text")) if self.page._message.winfo_manager() else ""
+        return str(self.page.message_text.cget("text")) if self.page.message.winfo_manager() else ""
 
     @property
     def selected(self) -> int:
@@ -91,12 +91,12 @@ class List:
         return self.page.position + self.page.rows.index(self.page.selected)
 
     def fraction(self) -> tuple[float, float]:
-        first, last, *_ = self.page._scrollbar.get()
+        first, last, *_ = self.page.scrollbar.get()
         return float(first), float(last)
 
     def box(self, name: str) -> Any:
         """The filter box of a field."""
-        variable = str(self.view._variables[name])
+        variable = str(self.view.filters.variables[name])
         return next(each for each in self.boxes() if str(each.cget("textvariable")) == variable)
 
     def boxes(self) -> list[Any]:
@@ -126,7 +126,7 @@ def test_todays_records_newest_first_with_times_as_times(records: List, stored: 
     records.refresh(400)
     assert set(records.column(F.DATE)) == {ago(0)}
     assert records.keys[:2] == [(ago(0), "20:00", "E", "20"), (ago(0), "20:00", "E", "19")]
-    assert "400 records" in records.view._count.cget("text")
+    assert "400 records" in records.view.count_label.cget("text")
     # As text 8:00 would stand above 20:00, 16:00 and 12:00; it is the earliest.
     records.page.go_to(300 - 3)
     records.settle()
@@ -154,9 +154,10 @@ def test_filters_by_keyboard(records: List, stored: SQLModel) -> None:
     records.choose(F.DATE, ago(300))
     records.settle(0)
     assert "No record fits these filters" in records.message
-    records.page._message_button.invoke()
+    records.page.message_button.invoke()
     records.settle(400)
-    assert (records.message, records.view._variables[F.DATE].get(), records.view.filter.lab) == ("", "today", None)
+    assert (records.message, records.view.filter.lab) == ("", None)
+    assert records.view.filters.variables[F.DATE].get() == "today"
 
 
 @pytest.mark.parametrize(
@@ -177,11 +178,11 @@ def test_a_filter_that_means_nothing_is_marked_and_never_becomes_another(
     before = records.view.filter
     records.choose(name, typed)
     filters = records.view.filters
-    assert records.view._variables[name].get() == typed
+    assert records.view.filters.variables[name].get() == typed
     assert records.box(name).instate(["invalid"])
     assert words in filters.words and f"still shows {meant}" in filters.words
     records.window.press("Tab")  # nor does it when it is left
-    assert records.view._variables[name].get() == typed and filters.marked(name)
+    assert records.view.filters.variables[name].get() == typed and filters.marked(name)
     records.settle(400)
     assert records.view.filter == before
     # Another filter works meanwhile, and what was meant before comes back with Escape.
@@ -190,7 +191,7 @@ def test_a_filter_that_means_nothing_is_marked_and_never_becomes_another(
     assert filters.marked(name)
     records.box(name).focus_force()
     records.window.press("Escape")
-    assert str(records.view._variables[name].get()) == meant and not filters.words
+    assert str(records.view.filters.variables[name].get()) == meant and not filters.words
     assert not records.box(name).instate(["invalid"])
 
 
@@ -198,7 +199,7 @@ def test_short_dates_mean_the_latest_such_day_here_too(records: List) -> None:
     records.window.app.shared.today = lambda: datetime.date(2026, 11, 26)
     for typed, meant in (("25", "2026-11-25"), ("27", "2026-10-27"), ("1.2.", "2026-02-01"), ("today", "today")):
         records.choose(F.DATE, typed)
-        assert records.view._variables[F.DATE].get() == meant
+        assert records.view.filters.variables[F.DATE].get() == meant
 
 
 def test_the_list_follows_the_day_of_the_form(records: List, stored: SQLModel) -> None:
@@ -207,7 +208,7 @@ def test_the_list_follows_the_day_of_the_form(records: List, stored: SQLModel) -
     window = records.window
     window.begin_check()
     window.fill(Date=ago(1))
-    records.window.until(lambda: records.view._variables[F.DATE].get() == ago(1), "the day of the form")
+    records.window.until(lambda: records.view.filters.variables[F.DATE].get() == ago(1), "the day of the form")
     records.settle(400)
     assert set(records.column(F.DATE)) == {ago(1)}
     # Somebody who looks at another day stays there.
@@ -215,7 +216,7 @@ def test_the_list_follows_the_day_of_the_form(records: List, stored: SQLModel) -
     window.app.form.inputs[F.HUMIDITY].focus_set()
     window.fill(Date=ago(3))
     window.until(lambda: records.view._followed == datetime.date.fromisoformat(ago(3)), "the form's day")
-    assert records.view._variables[F.DATE].get() == ago(2)
+    assert records.view.filters.variables[F.DATE].get() == ago(2)
     # What stands in the way of all records of the form's day is taken away by one button.
     records.choose(F.LAB, "B")
     records.view.reset()
@@ -252,13 +253,13 @@ def test_what_was_just_saved_is_shown_where_it_stands(records: List, stored: SQL
     records.settle(80)
     window.fill_readings()
     window.save()
-    news = records.view._news
+    news = records.view.news_button
     window.until(lambda: news.winfo_manager(), "the button")
     assert "Lab A, plot 3 is saved, but not in this list" in str(news.cget("text"))
     assert records.view.filter.lab == "B"
     news.invoke()
     records.settle(383)
-    assert records.view._variables[F.LAB].get() == "any" and not news.winfo_manager()
+    assert records.view.filters.variables[F.LAB].get() == "any" and not news.winfo_manager()
 
 
 def shown_record(records: List) -> tuple[str, str, str] | None:
@@ -373,7 +374,7 @@ def test_a_real_wheel_goes_by_three_rows(records: List, stored: SQLModel, over: 
     fill(stored, 1, 2)
     records.choose(F.DATE, "any")
     records.settle(800)
-    widget = records.tree if over == "tree" else records.page._scrollbar
+    widget = records.tree if over == "tree" else records.page.scrollbar
     x, y = widget.winfo_rootx() + widget.winfo_width() // 2, widget.winfo_rooty() + widget.winfo_height() // 2
     for button, position in ((5, 3), (5, 6), (4, 3)):
         subprocess.run(["xdotool", "mousemove", str(x), str(y), "click", str(button)], check=True)
@@ -391,7 +392,7 @@ def test_two_fingers_go_through_the_list(records: List, stored: SQLModel, over: 
     fill(stored, 1, 2)
     records.choose(F.DATE, "any")
     records.settle(800)
-    widget = records.tree if over == "tree" else records.page._scrollbar
+    widget = records.tree if over == "tree" else records.page.scrollbar
     for _ in range(6):
         widget.event_generate("<TouchpadScroll>", x=3, y=9, delta=-6 & 0xFFFF)  # six dots: half a line each time
         records.settle()
@@ -518,11 +519,11 @@ def test_an_error_is_told_and_try_again_works(
     end_all(server, name)
     records.view.restart()
     records.window.until(lambda: "couldn't be fetched" in records.message, "the error")
-    assert records.page._message_button.cget("text") == "Try again"
+    assert records.page.message_button.cget("text") == "Try again"
     records.window.settle()
-    assert "counting" not in records.view._count.cget("text")
+    assert "counting" not in records.view.count_label.cget("text")
     administer(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    records.page._message_button.invoke()
+    records.page.message_button.invoke()
     records.settle(0)
     assert "No records yet today" in records.message
 
@@ -560,10 +561,10 @@ def test_another_filter_ends_the_count_of_the_last_one(
     begun = time.monotonic()
     records.view.restart()
     records.window.until(lambda: sleeping(stored), "the count to run")
-    assert records.view._count.cget("text") == "counting…"
+    assert records.view.count_label.cget("text") == "counting…"
     records.window.until(lambda: records.page.rows, "the page, which doesn't wait for the count")
-    records.view._variables[F.LAB].set("B")
-    records.view._apply()
+    records.view.filters.variables[F.LAB].set("B")
+    records.view.apply()
     records.settle(80)
     assert ended and time.monotonic() - begun < 10
 
@@ -691,7 +692,7 @@ def test_a_check_is_finished_before_the_new_day_begins(records: List, stored: SQ
 
 def test_a_chosen_date_stays_chosen_at_midnight(records: List) -> None:
     records.window.fill(Date=ago(5))
-    records.window.until(lambda: records.view._variables[F.DATE].get() == ago(5), "the day of the form")
+    records.window.until(lambda: records.view.filters.variables[F.DATE].get() == ago(5), "the day of the form")
     records.choose(F.DATE, ago(3))
     records.settle()
     records.window.app.shared.today = lambda: datetime.date.today() + datetime.timedelta(1)

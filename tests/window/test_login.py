@@ -30,7 +30,7 @@ def test_the_result_is_what_was_typed(window: Window) -> None:
     dialog = LoginDialog(window.app, "Login to a Test", on_result=results.append)
     assert dialog.title() == "Login to a Test"
     window.dialog()
-    window.until(lambda: window.app.focus_get() is dialog._user_entry, "the focus")
+    window.until(lambda: window.app.focus_get() is dialog.user_entry, "the focus")
     window.type("quentin\nsec ret\n")
     assert results == [("quentin", "sec ret")] and dialog.result == ("quentin", "sec ret")
     assert not window.dialogs
@@ -41,7 +41,7 @@ def test_the_result_of_cancel_is_none(window: Window, way: str) -> None:
     results: list[object] = []
     dialog = LoginDialog(window.app, "Login", username="quentin", on_result=results.append)
     window.dialog()
-    window.until(lambda: window.app.focus_get() is dialog._password_entry, "the focus")
+    window.until(lambda: window.app.focus_get() is dialog.password_entry, "the focus")
     window.type("secret")
     if way == "Escape":
         window.press("Escape")
@@ -60,9 +60,9 @@ def test_without_a_callback_it_waits_for_the_answer(window: Window) -> None:
             return
         dialog = dialogs[-1]
         assert isinstance(dialog, LoginDialog)
-        dialog._username.set("quentin")
-        dialog._password.set("secret")
-        dialog._buttons[0].invoke()
+        dialog.username.set("quentin")
+        dialog.password.set("secret")
+        dialog.buttons[0].invoke()
 
     window.app.after(20, answer)
     assert LoginDialog(window.app, "Login").result == ("quentin", "secret")
@@ -71,7 +71,7 @@ def test_without_a_callback_it_waits_for_the_answer(window: Window) -> None:
 def test_the_password_is_hidden_and_the_reason_shown(window: Window) -> None:
     dialog = LoginDialog(window.app, "Login", "The password is wrong.", "quentin", on_result=lambda _: None)
     window.dialog()
-    assert str(dialog._password_entry.cget("show")) == "•"
+    assert str(dialog.password_entry.cget("show")) == "•"
     texts = [str(each.cget("text")) for each in dialog.body.winfo_children() if each.winfo_class() == "TLabel"]
     assert "✗ The password is wrong." in texts
     window.press("Escape")
@@ -135,10 +135,10 @@ def type_login(window: Window, username: str, password: str) -> None:
     """Type both with real keys; a user name that stands there already is kept."""
     dialog = window.dialog()
     assert isinstance(dialog, LoginDialog)
-    if not dialog._username.get():
-        window.until(lambda: window.app.focus_get() is dialog._user_entry, "the focus")
+    if not dialog.username.get():
+        window.until(lambda: window.app.focus_get() is dialog.user_entry, "the focus")
         window.type(f"{username}\n")
-    window.until(lambda: window.app.focus_get() is dialog._password_entry, "the password's turn")
+    window.until(lambda: window.app.focus_get() is dialog.password_entry, "the password's turn")
     window.type(f"{password}\n")
     window.until(lambda: not dialog.winfo_exists(), "the end of the dialog")
 
@@ -146,7 +146,7 @@ def type_login(window: Window, username: str, password: str) -> None:
 def reason(window: Window) -> str:
     """Why the login dialog asks again."""
     window.until(lambda: window.dialogs and getattr(window.dialogs[-1], "_error", ""), "the reason")
-    return str(window.dialogs[-1]._error)  # type: ignore[attr-defined]
+    return str(window.dialogs[-1].error)  # type: ignore[attr-defined]
 
 
 def test_the_login_loops_with_the_reason_until_it_works(
@@ -184,10 +184,10 @@ def test_cancelling_the_login_leaves_a_way_back(log_in: Callable[..., Window]) -
     window.press("Escape")
     window.until(lambda: not window.dialogs, "the end of the dialog")
     page = window.app.record_list.page
-    assert "Not logged in" in str(page._message_text.cget("text"))
+    assert "Not logged in" in str(page.message_text.cget("text"))
     # What is typed meanwhile stays, and nothing pretends to be saved.
     window.fill(Notes="typed without a database")
-    page._message_button.invoke()
+    page.message_button.invoke()
     type_login(window, "technician", PASSWORD)
     window.until(lambda: window.app.data_model is not None, "the database")
     window.settle()

@@ -128,7 +128,7 @@ def test_a_refused_login_is_forgotten_and_asked_for_with_the_reason(
     assert "refused the user name or the password" in failure(ready)
     ready.answer("Try Again")
     dialog = asked(ready)
-    assert "refused the user name or the password" in dialog._error and dialog._username.get() == "test"
+    assert "refused the user name or the password" in dialog.error and dialog.username.get() == "test"
     log_in(ready, REST_TITLE, "test", "another")
     sent(ready)
     upload(ready)
@@ -202,7 +202,7 @@ def test_a_refused_one_of_the_keyring_is_replaced(
     failure(ready)
     ready.answer("Try Again")
     dialog = asked(ready)
-    assert dialog._box.get() and dialog._username.get() == "test"
+    assert dialog._box.get() and dialog.username.get() == "test"
     log_in(ready, REST_TITLE, "test", PASSWORD)
     sent(ready)
     ready.until(lambda: known_passwords[ENTRY] == PASSWORD, "the keyring")
@@ -276,7 +276,7 @@ def test_forget_logins_forgets_memory_and_keyring(
     sent(ready)
     ready.until(lambda: ENTRY in known_passwords, "the keyring")
     known_passwords["something else", "test"] = "stays"
-    deliveries_window(ready)._buttons["Forget Logins"].invoke()
+    deliveries_window(ready).buttons["Forget Logins"].invoke()
     ready.until(lambda: "forgotten" in status(ready), "the answer")
     assert status(ready) == (
         "The logins of this session are forgotten, and one in the keyring. You are asked at the next delivery"

@@ -72,7 +72,7 @@ def places(window: Window) -> dict[str, tuple[int, int, int, int]]:
 
 def in_full(window: Window) -> str:
     """The text of the message that is shown in full."""
-    shown = window.app.status_bar.messages._panel.shown
+    shown = window.app.status_bar.messages.panel.shown
     return shown.text if shown is not None else ""
 
 
@@ -313,12 +313,12 @@ def test_a_button_that_came_under_the_mouse_a_moment_ago_does_nothing(window: Wi
     done: list[str] = []
     window.app.messages.choice("Test", "First.", "", (("Do It", lambda: done.append("first")), ("Close", None)))
     bar = window.app.status_bar.messages
-    bar._offered[0].invoke()
+    bar.offered[0].invoke()
     assert not done
 
     def pressed() -> list[str]:
-        if bar._offered:
-            bar._offered[0].invoke()
+        if bar.offered:
+            bar.offered[0].invoke()
         return done
 
     window.until(pressed, "the button to count")

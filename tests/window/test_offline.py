@@ -120,7 +120,7 @@ def test_a_whole_check_without_the_database_and_its_way_into_it(
     # The list has them all, as what was saved here, without being asked.
     page = app.record_list.page
     window.until(lambda: page.total == 20 and page.agrees and not page.waiting, "the list")
-    assert app.record_list._count.cget("text") == "20 records"
+    assert app.record_list.count_label.cget("text") == "20 records"
     assert {page.tree.set(row, "Mark") for row in page.tree.get_children()} == {"new"}
 
 
@@ -278,7 +278,7 @@ def test_what_somebody_else_recorded_is_told_and_decided_on(online: Window, sing
     assert fruit(there) == [(1, 8)]
     window.press_message("Show Records")
     shown = waiting_window(window)
-    assert "recorded this plot meanwhile" in str(shown._detail.cget("text"))
+    assert "recorded this plot meanwhile" in str(shown.detail.cget("text"))
     shown.press("Open")
     dialog = window.dialog()
     assert isinstance(dialog, ConflictDialog)
@@ -301,7 +301,7 @@ def test_what_the_database_refuses_is_put_right_in_the_form(
     window.settle()
     window.app.waiting.show()
     shown = waiting_window(window)
-    assert "Nobody N is not known" in str(shown._detail.cget("text"))
+    assert "Nobody N is not known" in str(shown.detail.cget("text"))
     shown.press("Open")
     window.until(lambda: window.text(F.TECHNICIAN) == "Nobody N", "the record in the form")
     window.until(lambda: not shown.winfo_exists(), "the list to give way to the form")
@@ -349,7 +349,7 @@ def test_what_waits_for_another_database_stays_there(online: Window, there: SQLM
     window.until(lambda: "waiting here for another database" in trouble(window), "the line")
     window.app.waiting.show()
     shown = waiting_window(window)
-    assert "db9:5432/abq" in str(shown._detail.cget("text"))
+    assert "db9:5432/abq" in str(shown.detail.cget("text"))
     assert there.get_all_records(all_dates=True) == []
 
 
@@ -418,7 +418,7 @@ def test_a_password_that_changed_meanwhile_is_asked_for_again(
     window.press_message("Log In…")
     dialog = window.dialog()
     assert isinstance(dialog, LoginDialog)
-    assert dialog._username.get() == OWNER and "password is wrong" in dialog._error
+    assert dialog.username.get() == OWNER and "password is wrong" in dialog.error
     type_login(window, OWNER, "another")
     window.until(lambda: not trouble(window), "the replay", 30)
 
@@ -545,7 +545,8 @@ def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
     single.stop()
     online.until(lambda: app.form.check.key is not None, "the check")
     app.checks.refresh()
-    online.until(lambda: app.reconnecting.away and "As known at" in app.record_list._count.cget("text"), "the copy", 30)
+    count = app.record_list.count_label
+    online.until(lambda: app.reconnecting.away and "As known at" in count.cget("text"), "the copy", 30)
     assert [row[F.PLOT] for row in page.rows] == [3, 2, 1]
     assert "as known at" in app.form.check_panel.summary.text
     online._xdotool("keydown", "ctrl", "key", "1", "keyup", "ctrl")
@@ -567,7 +568,7 @@ def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
     single.start()
     wait_until_all_is_saved(online)
     online.until(lambda: app.form.opened is not None and app.form.opened[3] == 4, "the record that was asked for")
-    online.until(lambda: page.total == 5 and "As known" not in app.record_list._count.cget("text"), "the list")
+    online.until(lambda: page.total == 5 and "As known" not in app.record_list.count_label.cget("text"), "the list")
 
 
 def test_after_an_outage_nobody_sits_at_a_colleagues_plot_and_all_is_shown_as_it_is(
@@ -586,12 +587,12 @@ def test_after_an_outage_nobody_sits_at_a_colleagues_plot_and_all_is_shown_as_it
         window.fill_readings()
         window.save()
         assert "Database away" in trouble(window) and window.text(F.PLOT) == "3"
-        window.until(lambda: "As known at" in records._count.cget("text"), "the copy")
+        window.until(lambda: "As known at" in records.count_label.cget("text"), "the copy")
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
     window.until(lambda: not trouble(window), "the answers", 30)
-    window.until(lambda: records._count.cget("text") == "1 record", "the list")
+    window.until(lambda: records.count_label.cget("text") == "1 record", "the list")
     assert list(records._marks.values()) == ["new"]
 
 

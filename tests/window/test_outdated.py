@@ -95,9 +95,9 @@ def test_a_withdrawn_record_makes_its_extract_outdated(
     assert not window.dialogs
     shown = deliveries_window(window)
     window.until(lambda: states(shown) == ["outdated"], "the mark")
-    assert str(shown._buttons["Try Again"].cget("text")) == "Send Again"
+    assert str(shown.buttons["Try Again"].cget("text")) == "Send Again"
     assert "Records of the day were changed after it" in shown.tree.item(shown.tree.get_children()[0], "values")[5]
-    shown._buttons["Try Again"].invoke()
+    shown.buttons["Try Again"].invoke()
     window.until(lambda: len(there.received) == 2, "the second delivery")
     window.until(lambda: states(shown) == ["delivered", "delivered"], "both", 20)
     window.until(lambda: stored.outdated_deliveries() == [], "the database to know")

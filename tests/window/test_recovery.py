@@ -67,12 +67,12 @@ def test_a_database_that_cannot_be_opened_is_told_and_can_be_tried_again(own_dat
     window = Window(Application(), problems)
     try:
         window.until(lambda: "couldn't be opened" in window.app.status.get(), "the reason")
-        assert "9.6" in str(window.app.record_list.page._message_text.cget("text"))
+        assert "9.6" in str(window.app.record_list.page.message_text.cget("text"))
         assert not window.dialogs  # nothing steals the keys of the form
         window.type("8")
         assert window.text(F.TIME) == "8:00"
         shutil.rmtree(own_data_folder / "postgres")
-        window.app.record_list.page._message_button.invoke()
+        window.app.record_list.page.message_button.invoke()
         window.until(lambda: window.app.data_model is not None, "the database", 60)
         assert json.dumps(window.app.form.texts())
     finally:

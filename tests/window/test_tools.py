@@ -57,10 +57,10 @@ def log_in(window: Window, title: str, username: str, password: str) -> LoginDia
     """Type a login with real keys, Enter after each entry."""
     dialog = window.dialog()
     assert isinstance(dialog, LoginDialog) and dialog.title() == title
-    window.until(lambda: window.app.focus_get() in (dialog._user_entry, dialog._password_entry), "the focus")
-    if window.app.focus_get() is dialog._user_entry:
+    window.until(lambda: window.app.focus_get() in (dialog.user_entry, dialog.password_entry), "the focus")
+    if window.app.focus_get() is dialog.user_entry:
         window.type(f"{username}\n")
-    window.until(lambda: window.app.focus_get() is dialog._password_entry, "the password's turn")
+    window.until(lambda: window.app.focus_get() is dialog.password_entry, "the password's turn")
     window.type(f"{password}\n")
     return dialog
 
@@ -320,12 +320,12 @@ def stall(connection: Connection) -> None:
 
 
 def running_lines(window: Window) -> list[Any]:
-    return list(window.app.status_bar._jobs.winfo_children())
+    return list(window.app.status_bar.jobs.winfo_children())
 
 
 def press_cancel(window: Window, name: str) -> None:
-    line = next(each for each in running_lines(window) if each._title == name)
-    line._button.invoke()
+    line = next(each for each in running_lines(window) if each.job_name == name)
+    line.button.invoke()
 
 
 def test_stalling_servers_leave_the_window_live_and_cancel_acts(
@@ -387,7 +387,7 @@ def test_cancel_by_keyboard_gives_the_focus_back(window: Window, stored: SQLMode
         point_to(window, weather_url=f"http://127.0.0.1:{port}/{{station}}")
         window.app.callbacks["update_weather_data"]()
         window.until(lambda: running_lines(window), "the running command")
-        running_lines(window)[0]._button.focus_set()
+        running_lines(window)[0].button.focus_set()
         window.press("space")
         window.until(lambda: not window.app.tools.running, "the end")
     window.type("24")
@@ -416,10 +416,10 @@ def test_progress_shows_a_number_and_a_cut_upload_leaves_nothing(
         window.app.callbacks["upload_to_corporate_rest"]()
         log_in(window, REST_TITLE, "test", "test")
         window.until(
-            lambda: running_lines(window) and "%" in running_lines(window)[0]._number.cget("text"), "a number"
+            lambda: running_lines(window) and "%" in running_lines(window)[0].number.cget("text"), "a number"
         )
         # Bytes too; the server takes no more, and after a while the line says so.
-        detail = running_lines(window)[0]._detail
+        detail = running_lines(window)[0].detail
         window.until(lambda: detail.winfo_ismapped() and " of 44.0 MB" in detail.cget("text"), "the bytes")
         window.until(lambda: "standing still" in detail.cget("text"), "the standstill")
         press_cancel(window, "REST")

@@ -32,7 +32,7 @@ def copy(window: Window, text: str) -> None:
 
 
 def note(window: Window, name: str) -> str:
-    return str(window.app.form.inputs[name]._note.cget("text"))
+    return str(window.app.form.inputs[name].note.label.cget("text"))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_withdraw_by_keyboard_and_bring_back(opened: Window, stored: SQLModel) -
     assert f"Withdraw the record of {key[0]} 8:00, lab A, plot 2?" in dialog.message
     assert "Humidity 24.09 g/m³" in dialog.detail
     opened.press("Return")
-    assert dialog.winfo_exists() and "A reason is required" in str(dialog._notes[REASON].cget("text"))
+    assert dialog.winfo_exists() and "A reason is required" in str(dialog.notes[REASON].cget("text"))
     opened.type("typed twice\n")
     ended(opened, "plot 2 is withdrawn")
     assert stored.get_record(*key) == {}
@@ -89,7 +89,7 @@ def test_move_a_record_by_keyboard(opened: Window, stored: SQLModel) -> None:
     opened.press("ctrl+a")
     opened.type("99\n")
     opened.type("wrong plot\n")
-    assert dialog.winfo_exists() and dialog._notes[F.PLOT].cget("text")
+    assert dialog.winfo_exists() and dialog.notes[F.PLOT].cget("text")
     opened.until(lambda: opened.app.focus_get() is dialog.boxes[F.PLOT], "the plot once more")
     opened.press("ctrl+a")
     opened.type("20\n\n")
@@ -112,7 +112,7 @@ def test_a_taken_place_opens_both_versions(opened: Window, stored: SQLModel) -> 
     both = opened.dialog()
     assert isinstance(both, ConflictDialog)
     assert "Nothing was moved" in both.message and "P Taylor saved it" in both.detail
-    assert {row.name for row in both._rows} == {F.PLANTS, F.FRUIT}
+    assert {row.name for row in both.rows} == {F.PLANTS, F.FRUIT}
     opened.answer("Cancel")
     assert sorted(stored.get_check(today(opened), "8:00", "A").recorded) == [1, 2, 3]
     dialog.destroy()
@@ -267,11 +267,11 @@ def test_many_want_something_to_correct(listed: Window, stored: SQLModel) -> Non
     listed.app.callbacks["correct_many"]()
     dialog = reasoned(listed)
     dialog.boxes[REASON].set("wrong badge")
-    dialog._buttons[0].invoke()
-    assert "Say what is to be corrected" in str(dialog._notes[F.TECHNICIAN].cget("text"))
+    dialog.buttons[0].invoke()
+    assert "Say what is to be corrected" in str(dialog.notes[F.TECHNICIAN].cget("text"))
     dialog.boxes[F.DATE].set("2026-11-31")
-    dialog._buttons[0].invoke()
-    assert "30 days" in str(dialog._notes[F.DATE].cget("text"))
+    dialog.buttons[0].invoke()
+    assert "30 days" in str(dialog.notes[F.DATE].cget("text"))
     listed.answer("Cancel")
 
 
