@@ -145,7 +145,7 @@ def type_login(window: Window, username: str, password: str) -> None:
 
 def reason(window: Window) -> str:
     """Why the login dialog asks again."""
-    window.until(lambda: window.dialogs and getattr(window.dialogs[-1], "_error", ""), "the reason")
+    window.until(lambda: window.dialogs and getattr(window.dialogs[-1], "error", ""), "the reason")
     return str(window.dialogs[-1].error)  # type: ignore[attr-defined]
 
 
