@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..constants import FieldNames as F
 from ..jobs import ANY
 from ..retrying import COUNTING, Retries
 from ..views.record_list import ListFilter
 from ..widgets.paged_list import PageRequest
 
 if TYPE_CHECKING:
-    from ..jobs import Job
-    from .window import Application
+    from ..jobs import Job, Jobs
+    from ..models import SQLModel
+    from ..views import RecordList
+    from .connection import Connection
+    from .messages import Say
+    from .offline import Offline
+    from .state import State
 
 Record = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -27,10 +30,25 @@ RECOUNT_LARGE_MS = 20_000
 
 
 class Browsing:
-    """Fetches pages on one thread and counts on another, so that counting millions delays no page."""
+    """Fetches pages on one thread and counts on another, so that counting millions delays no page.
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    ``copy``: what is known without the database; ``means_away(error)``: see `Reconnecting`; ``changed()``: of some day
+    other records are there now.
+    """
+
+    def __init__(
+        self,
+        records: RecordList,
+        state: State,
+        connection: Connection,
+        jobs: Jobs,
+        say: Say,
+        copy: Offline,
+        means_away: Callable[[BaseException], bool],
+        changed: Callable[[], object],
+    ) -> None:
+        self._records, self._state, self._connection, self._jobs, self._say = records, state, connection, jobs, say
+        self._copy, self._means_away, self._days_changed = copy, means_away, changed
         self._index: Any = None
         self._counting: Job | None = None
         self._inserted = 0
@@ -39,21 +57,20 @@ class Browsing:
 
     def fetch(self, chosen: ListFilter, request: PageRequest) -> None:
         """A page is wanted."""
-        model = self._app.data_model
-        known = self._app.offline.rows(chosen) if self._app.reconnecting.away else None
+        known = self._copy.rows(chosen) if self._state.away else None
         if known is not None:
-            self._app.after_idle(self._show_known, known, request)
+            self._records.after_idle(self._show_known, known, request)
             return
-        if model is None:
+        if self._state.model is None:
             return
         selection, index = _selection(chosen), self._index
 
-        def page() -> list[Record]:
+        def page(model: SQLModel) -> list[Record]:
             if request.start is None:
                 return model.get_page(selection, request.rows, last=True, index=index)
             return model.get_page(selection, request.rows, start=request.start, index=index)
 
-        records = self._app.record_list
+        records = self._records
 
         def show(rows: list[Record]) -> None:
             records.show_copy("")
@@ -67,20 +84,20 @@ class Browsing:
             if records.page.expects(request):
                 self._failed(error)
 
-        self._app.jobs.submit("records", lambda: self._app.connection.lasting(page), done=show, failed=failed)
+        self._connection.ask(page, show, failed)
 
     def _show_known(self, rows: list[Mapping[str, Any]], request: PageRequest) -> None:
         """The database is away: the page as it is known here."""
-        records = self._app.record_list
+        records = self._records
         start = max(0, len(rows) - request.rows) if request.start is None else request.start
-        records.show_copy(self._app.offline.known_at)
+        records.show_copy(self._copy.known_at)
         records.show_total(len(rows))
         records.show_page(request, rows[start : start + request.rows])
 
     def show_copy(self) -> None:
         """The database is away: show what is known here, if anything is."""
-        records = self._app.record_list
-        if self._app.offline.rows(records.filter) is None:
+        records = self._records
+        if self._copy.rows(records.filter) is None:
             return
         if records.page.waiting or not records.page.rows:
             self.restart()
@@ -95,31 +112,31 @@ class Browsing:
 
     def _count(self, chosen: ListFilter) -> None:
         """Count what fits, and find where each part of it begins."""
-        model = self._app.data_model
-        if model is None or self._app.reconnecting.away:
+        model = self._state.reachable
+        if model is None:
             return
         if self._counting is not None and not self._counting.finished:
             self._counting.cancel.set()
             # A cancellation has a connection of its own, so it isn't for the Tk thread.
-            self._app.jobs.submit(ANY, _end_query, model, self._counting)
+            self._jobs.submit(ANY, _end_query, model, self._counting)
 
         def counted(index: Any) -> None:
             self._retries.succeeded()
             if job is self._counting:
                 self._index, self._inserted = index, 0
-                self._app.record_list.show_total(index.total)
+                self._records.show_total(index.total)
 
         def failed(error: BaseException) -> None:
             if job is self._counting:
                 self._count_failed(chosen, error)
 
-        job = self._app.jobs.submit("counting", _count, model, chosen, done=counted, failed=failed, with_job=True)
+        job = self._jobs.submit("counting", _count, model, chosen, done=counted, failed=failed, with_job=True)
         self._counting = job
 
     def records_changed(self, key: tuple[Any, ...], inserted: bool) -> None:
         """A record was saved here: it is shown in the list, or said to be left out by the filters."""
-        records, model = self._app.record_list, self._app.data_model
-        self._app.extract_days.look_soon()
+        records, model = self._records, self._state.model
+        self._days_changed()
         self._changed(inserted=int(inserted and records.may_admit(key)))
         if model is None or not records.may_admit(key):
             records.show_left_out(key)
@@ -139,7 +156,7 @@ class Browsing:
                 records.reveal(position, key)
 
         selection = _selection(chosen)
-        self._app.jobs.submit(
+        self._jobs.submit(
             "records",
             lambda: model.get_position(selection, *key),
             done=found,
@@ -149,7 +166,7 @@ class Browsing:
     def follow(self, count: int) -> None:
         """Others have saved so many records that this list has: show them, and keep the row that is selected."""
         self._changed(inserted=count)
-        self._app.record_list.follow()
+        self._records.follow()
 
     def count_news(self, count: int) -> None:
         """So many records came that the list doesn't show yet: they count all the same."""
@@ -157,44 +174,34 @@ class Browsing:
 
     def look_again(self) -> None:
         """Records may have come or gone: count and fetch anew what is visible; it keeps its place and selection."""
-        self._app.record_list.show_news(0)
+        self._records.show_news(0)
         self._changed(inserted=0)
-        self._app.record_list.follow()
-
-    def follow_form(self) -> None:
-        """The list has the day of the form, once it is typed."""
-        form, date = self._app.form, None
-        focused = form.focused
-        if focused is None or focused.name != F.DATE:
-            date = form.inputs.value(F.DATE)
-        if isinstance(date, datetime.date):
-            self._app.record_list.follow_date(date)
+        self._records.follow()
 
     def chosen(self, count: int) -> None:
         """So many rows of the list are chosen."""
         if count:
             noun = "record is" if count == 1 else "records are"
-            self._app.status.set(f"{count} {noun} chosen. Edit ‣ Correct Many… corrects them, Esc chooses none")
+            self._say(f"{count} {noun} chosen. Edit ‣ Correct Many… corrects them, Esc chooses none")
 
     def choose_all(self, wanted: ListFilter) -> None:
         """All records of the filter are to be chosen, where they aren't too many."""
-        model, records = self._app.data_model, self._app.record_list
-        if model is None or self._app.reconnecting.away:
-            self._app.status.set("Records can be chosen when the database is back")
+        records = self._records
+        if self._state.reachable is None:
+            self._say("Records can be chosen when the database is back")
             return
         selection = _selection(wanted)
 
         def found(rows: list[Record]) -> None:
             if len(rows) > CHOSEN_AT_MOST:
-                self._app.status.set(f"More than {CHOSEN_AT_MOST:,} records can't be chosen at once: use the filters")
+                self._say(f"More than {CHOSEN_AT_MOST:,} records can't be chosen at once: use the filters")
             elif records.filter == wanted:
                 records.choose(rows)
 
-        self._app.jobs.submit(
-            "records",
-            lambda: self._app.connection.lasting(lambda: model.get_page(selection, CHOSEN_AT_MOST + 1, start=0)),
-            done=found,
-            failed=lambda error: log.warning("records couldn't be chosen: %s", type(error).__name__),
+        self._connection.ask(
+            lambda model: model.get_page(selection, CHOSEN_AT_MOST + 1, start=0),
+            found,
+            lambda error: log.warning("records couldn't be chosen: %s", type(error).__name__),
         )
 
     def end(self) -> None:
@@ -209,7 +216,7 @@ class Browsing:
         """So many records came into the list: count anew, or add them, where counting would cost more."""
         if self._is_large:
             self._inserted += inserted
-            self._app.record_list.show_total(self._index.total + self._inserted)
+            self._records.show_total(self._index.total + self._inserted)
         self._count_soon()
         if not self._is_large:
             self._index = None  # the old positions would hide what is new
@@ -217,28 +224,28 @@ class Browsing:
     def _count_soon(self) -> None:
         if not self._timer:
             pause = RECOUNT_LARGE_MS if self._is_large else RECOUNT_MS
-            self._timer = self._app.after(pause, self._count_now)
+            self._timer = self._records.after(pause, self._count_now)
 
     def _count_now(self) -> None:
         self._cancel_timer()
-        self._count(self._app.record_list.filter)
+        self._count(self._records.filter)
 
     def _cancel_timer(self) -> None:
         if self._timer:
-            self._app.after_cancel(self._timer)
+            self._records.after_cancel(self._timer)
             self._timer = ""
 
     def restart(self) -> None:
         """Fetch and count all anew."""
-        self._app.record_list.restart()
+        self._records.restart()
 
     def _failed(self, error: BaseException) -> None:
         log.warning("the records couldn't be fetched", exc_info=error)
-        is_away = self._app.reconnecting.means_away(error)
-        if is_away and self._app.offline.rows(self._app.record_list.filter) is not None:
+        is_away = self._means_away(error)
+        if is_away and self._copy.rows(self._records.filter) is not None:
             self.restart()  # as it is known here
             return
-        self._app.record_list.show_problem(f"The records couldn't be fetched.\n{error}", self.restart)
+        self._records.show_problem(f"The records couldn't be fetched.\n{error}", self.restart)
 
     def _count_failed(self, chosen: ListFilter, error: BaseException) -> None:
         from ..models import QueryCancelled
@@ -247,10 +254,10 @@ class Browsing:
             self._count(chosen)
             return
         log.warning("the records couldn't be counted", exc_info=error)
-        self._app.record_list.show_uncounted()
+        self._records.show_uncounted()
         # What lost its connection while the pages got a new one; an answer that never comes is the pages' to tell.
-        if not self._app.reconnecting.away and not self._timer:
-            self._timer = self._app.after(math.ceil(self._retries.failed() * 1000), self._count_now)
+        if not self._state.away and not self._timer:
+            self._timer = self._records.after(math.ceil(self._retries.failed() * 1000), self._count_now)
 
 
 def _end_query(model: Any, job: Job) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import queue
 import threading
 import time as clock
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
 
 if TYPE_CHECKING:
+    from ..jobs import Jobs
     from ..models import SQLModel
     from ..models.presence import Notice
-    from .window import Application
+    from ..views import DataRecordForm, RecordList
+    from .browsing import Browsing
+    from .messages import Say
+    from .presence import CheckPresence
+    from .which_database import DatabaseChanges
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +34,31 @@ CLOSE_SECONDS = 3.0
 Key = tuple[Any, ...]
 
 
+class FollowingActions(NamedTuple):
+    """``show_choices(choices)``: technicians, labs and plots are these now; ``refresh_check()`` looks the form's check
+    up again; ``days_changed()``: of some day other records are there now."""
+
+    show_choices: Callable[[Any], object]
+    refresh_check: Callable[[], object]
+    days_changed: Callable[[], object]
+
+
 class Following:
     """Hears on a thread of its own; what was heard is shown on the Tk thread, in bundles."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    def __init__(
+        self,
+        form: DataRecordForm,
+        records: RecordList,
+        jobs: Jobs,
+        say: Say,
+        browsing: Browsing,
+        presence: CheckPresence,
+        changes: DatabaseChanges,
+        actions: FollowingActions,
+    ) -> None:
+        self._form, self._records, self._jobs, self._say = form, records, jobs, say
+        self._browsing, self._presence, self._changes, self._actions = browsing, presence, changes, actions
         self._heard: queue.SimpleQueue[list[Notice]] = queue.SimpleQueue()
         self._watched: SQLModel | None = None
         self._stop = threading.Event()
@@ -41,7 +67,7 @@ class Following:
         self._missed = False
         self._places = False
         self._shown_at = 0.0
-        self._timer = application.after(LOOK_MS, self._look)
+        self._timer = form.after(LOOK_MS, self._look)
 
     def begin(self, model: SQLModel) -> None:
         """Listen to that database from now on."""
@@ -56,7 +82,7 @@ class Following:
 
     def end(self) -> None:
         """The window closes: nothing is shown any more."""
-        self._app.after_cancel(self._timer)
+        self._form.after_cancel(self._timer)
         self._stop.set()
 
     def close(self) -> None:
@@ -67,25 +93,31 @@ class Following:
     # -- what was heard ---------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        self._timer = self._app.after(LOOK_MS, self._look)
+        self._timer = self._form.after(LOOK_MS, self._look)
         while not self._heard.empty():
             for notice in self._heard.get():
                 self._take(notice)
         if self._watched is not None:
-            self._app.database_changes.look(self._watched)
-        self._app.presence.follow_form()
-        self._app.browsing.follow_form()
+            self._changes.look(self._watched)
+        self._presence.follow_form()
+        self.follow_form()
         if clock.monotonic() - self._shown_at >= PAUSE_SECONDS:
             self._show()
 
+    def follow_form(self) -> None:
+        """The list has the day of the form, once it is typed."""
+        focused, date = self._form.focused, self._form.inputs.value(F.DATE)
+        if (focused is None or focused.name != F.DATE) and isinstance(date, datetime.date):
+            self._records.follow_date(date)
+
     def _take(self, notice: Notice) -> None:
         if notice.channel == "abq_presence":
-            self._app.presence.look()
+            self._presence.look()
         elif notice.channel == "abq_schema" and self._watched is not None:
-            self._app.database_changes.ask(self._watched)
+            self._changes.ask(self._watched)
         elif not notice.channel:
             self._missed = True
-            self._app.presence.tell_again()
+            self._presence.tell_again()
         elif self._watched is not None and not self._watched.owns(notice.process):
             self._take_change(notice.content)
 
@@ -100,17 +132,17 @@ class Following:
             self._saved[key] = _both(self._saved.get(key), operation)
 
     def _show(self) -> None:
-        app, model = self._app, self._watched
+        model = self._watched
         saved, self._saved = self._saved, {}
         if model is None or not (saved or self._missed or self._places):
             return
         self._shown_at = clock.monotonic()
-        app.extract_days.look_soon()
+        self._actions.days_changed()
         if self._places or self._missed:
-            app.jobs.submit("records", model.choices, done=app.show_choices, failed=_not_fetched)
-        lab = app.form.check_key[2] if app.form.check_key is not None else None
+            self._jobs.submit("records", model.choices, done=self._actions.show_choices, failed=_not_fetched)
+        lab = self._form.check_key[2] if self._form.check_key is not None else None
         if self._missed or any(key[2] == lab for key in saved):
-            app.checks.refresh()
+            self._actions.refresh_check()
         missed, self._missed, self._places = self._missed, False, False
         if missed:
             self._show_missed()
@@ -118,9 +150,9 @@ class Following:
 
     def _show_missed(self) -> None:
         """Who knows what was saved since the list was fetched, while nobody listened."""
-        self._app.browsing.look_again()
-        if self._app.form.opened is not None and self._watched is not None:
-            self._fetch(self._watched, {}, also=(self._app.form.opened,))
+        self._browsing.look_again()
+        if self._form.opened is not None and self._watched is not None:
+            self._fetch(self._watched, {}, also=(self._form.opened,))
 
     def _fetch(
         self, model: SQLModel, saved: dict[Key, str], also: tuple[Key, ...] = (), whole: bool = False
@@ -129,13 +161,13 @@ class Following:
 
         ``whole``: the list is fetched as a whole already, new ones too.
         """
-        records, opened = self._app.record_list, self._app.form.opened
+        records, opened = self._records, self._form.opened
         changed = {key for key in saved if key[3] is not None and (records.holds(key) or key == opened)}
         for check in (key[:3] for key in saved if key[3] is None):
             changed |= {_key_of(row) for row in records.page.rows if _key_of(row)[:3] == check}
             changed |= {opened} if opened is not None and opened[:3] == check else set()
         if self._left_the_list(saved):
-            self._app.browsing.look_again()
+            self._browsing.look_again()
             whole = True
         inserted = [key for key, operation in saved.items() if operation == "insert" and key[3] is not None]
         new = [key for key in inserted if not whole and not records.holds(key) and records.may_admit(key)]
@@ -157,13 +189,13 @@ class Following:
             found, how = answer
             self._show_found(found, set(new))
             if opened is not None and (how or opened in found):
-                self._app.form.show_gone(opened, how)
+                self._form.show_gone(opened, how)
 
-        self._app.jobs.submit("records", fetch, done=show, failed=_not_fetched)
+        self._jobs.submit("records", fetch, done=show, failed=_not_fetched)
 
     def _left_the_list(self, saved: Mapping[Key, str]) -> bool:
         """Whether records may be gone from the list: withdrawn, moved, or of another technician by now."""
-        records = self._app.record_list
+        records = self._records
         gone = [key for key, operation in saved.items() if operation == "delete" and key[3] is not None]
         for key in gone:
             records.unmark(key)
@@ -171,27 +203,27 @@ class Following:
         return any(records.may_admit(key) for key in (*gone, *others) if key[3] is not None)
 
     def _show_found(self, found: dict[Key, Any], new: set[Key]) -> None:
-        records = self._app.record_list
+        records = self._records
         records.show_changed({key: each.record for key, each in found.items() if key not in new})
         if any(records.holds(key) and not records.admits(each.record) for key, each in found.items()):
-            self._app.browsing.look_again()
+            self._browsing.look_again()
         self._show_new(sum(records.admits(each.record) for key, each in found.items() if key in new))
-        opened = self._app.form.opened
+        opened = self._form.opened
         if opened in found:
             self._show_opened(opened, found[opened])
 
     def _show_new(self, count: int) -> None:
         """So many records are new and belong into the list: they appear, unless that would move it under the hands."""
-        records = self._app.record_list
+        records = self._records
         if count and records.in_use:
             records.show_news(records.unseen + count)
-            self._app.browsing.count_news(count)
+            self._browsing.count_news(count)
         elif count:
-            self._app.browsing.follow(count)
+            self._browsing.follow(count)
 
     def _show_opened(self, key: Any, theirs: Any) -> None:
         """The record in the form was saved by somebody else: show it, or say so where something was typed over it."""
-        form = self._app.form
+        form = self._form
         opened = form.opened_record
         if opened is None or opened.version in (None, theirs.version) or form.saving:
             return
@@ -200,7 +232,7 @@ class Following:
             form.show_changed(key, by)
             return
         form.open_record(theirs.record, theirs.version)
-        self._app.status.set(f"{by} has just corrected plot {key[3]}: these are the new values")
+        self._say(f"{by} has just corrected plot {key[3]}: these are the new values")
 
 
 def _both(before: str | None, after: str) -> str:

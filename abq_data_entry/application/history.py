@@ -11,59 +11,184 @@ from ..constants import FieldTypes
 from ..views.record_windows import FieldChange, HistoryWindow, RecordChange, WithdrawnRow, WithdrawnWindow
 from ..views.side_window import brought_up
 from ..widgets.focus import focused_widget
-from . import undoing
 from .messages import reason_of
 from .taking_back import LastAction
+from .undoing import Changes, key_of, named, readings, row_of
 
 if TYPE_CHECKING:
+    import tkinter as tk
+
     from ..models import Change, SQLModel, VersionedRecord, Withdrawn
     from ..models.undoing import By
+    from ..views import DataRecordForm, RecordList
+    from .connection import Connection
+    from .messages import Messages, Say
+    from .state import State
     from .undoing import Key
-    from .window import Application
 
 log = logging.getLogger(__name__)
 
 _DONE = {"INSERT": "recorded", "UPDATE": "corrected", "DELETE": "withdrawn"}
 
 
-def show_history(application: Application) -> HistoryWindow | None:
-    """Show the history of the record that has the attention: the list's row if the focus is there, else the form's."""
-    records = application.record_list
-    if focused_widget(application) is records.page.tree and records.page.selected is not None:
-        return show_history_of(application, records.page.selected)
-    key = application.form.opened or application.form.key
-    if key is None:
-        application.status.set("Choose a record first: a row of the list, or a plot")
-        return None
-    return show_history_of(application, dict(zip(fields.RECORD_KEY, key, strict=True)))
+BRING_BACK, TAKE_BACK, WITHDRAW = "Bring Back…", "Take Back…", "Withdraw…"
+_USUAL = ("Typing error", "Corrected by mistake", "Wrong plot")
+_AT_MOST = 500
 
 
-def show_history_of(application: Application, row: Mapping[str, Any]) -> HistoryWindow | None:
-    """Show the history of the record of a row."""
-    model = application.data_model
-    if model is None:
-        application.status.set("The database isn't open yet")
-        return None
-    key = tuple(row[name] for name in fields.RECORD_KEY)
-    date, time, lab, plot = key
+class Histories:
+    """Opens the windows, and does what is asked there, through ``changes``. ``permitted(name, action, …)`` does it
+    unless the login may not. On the Tk thread."""
 
-    def fetch(window: HistoryWindow) -> None:
-        def failed(error: BaseException) -> None:
-            log.warning("a history couldn't be fetched", exc_info=error)
-            window.show_problem(f"The history couldn't be looked up.\n{reason_of(error)}\n\nRefresh (F5) tries again.")
+    def __init__(
+        self,
+        window: tk.Misc,
+        form: DataRecordForm,
+        records: RecordList,
+        state: State,
+        connection: Connection,
+        messages: Messages,
+        say: Say,
+        changes: Changes,
+        permitted: Callable[..., object],
+    ) -> None:
+        self._window, self._form, self._records, self._state = window, form, records, state
+        self._connection, self._messages, self._say = connection, messages, say
+        self._changes, self._permitted = changes, permitted
 
-        application.jobs.submit(
-            "records",
-            lambda: application.connection.lasting(lambda: model.get_history(*key)),
-            done=lambda changes: window.show_changes(in_words(changes), offered(changes)),
-            failed=failed,
+    def show(self) -> HistoryWindow | None:
+        """Show the history of the record that has the attention: the list's row if the focus is there, else the
+        form's."""
+        page = self._records.page
+        if focused_widget(self._form) is page.tree and page.selected is not None:
+            return self.show_of(page.selected)
+        key = self._form.opened or self._form.key
+        if key is None:
+            self._say("Choose a record first: a row of the list, or a plot")
+            return None
+        return self.show_of(row_of(key))
+
+    def show_of(self, row: Mapping[str, Any]) -> HistoryWindow | None:
+        """Show the history of the record of a row."""
+        if self._state.model is None:
+            self._say("The database isn't open yet")
+            return None
+        key = key_of(row)
+
+        def fetch(window: HistoryWindow) -> None:
+            def failed(error: BaseException) -> None:
+                log.warning("a history couldn't be fetched", exc_info=error)
+                window.show_problem(
+                    f"The history couldn't be looked up.\n{reason_of(error)}\n\nRefresh (F5) tries again."
+                )
+
+            self._connection.ask(
+                lambda model: model.get_history(*key),
+                lambda changes: window.show_changes(in_words(changes), offered(changes)),
+                failed,
+            )
+
+        def undo(window: HistoryWindow, what: str) -> None:
+            self._undo(key, what, window.refresh)
+
+        return HistoryWindow(self._window, named(key), fetch, self._messages.command(undo))
+
+    def show_withdrawn(self) -> WithdrawnWindow | None:
+        """Show the window of withdrawn records, or bring the one that is open to the front."""
+        shown = brought_up(self._window, WithdrawnWindow)
+        if shown is not None:
+            shown.tree.focus_set()
+            return shown
+        found: dict[str, Withdrawn] = {}
+
+        def fetch(show: Callable[[Sequence[WithdrawnRow]], object], problem: Callable[[str], object]) -> None:
+            if self._state.reachable is None:
+                problem("Withdrawn records can't be looked up while the database is away. F5 tries again.")
+                return
+
+            def fetched(records: Sequence[Withdrawn]) -> None:
+                found.clear()
+                found.update({f"{each.record['Lab']} {each.entry}": each for each in records})
+                show([_row(identifier, each) for identifier, each in found.items()])
+
+            self._connection.ask(
+                lambda model: model.get_withdrawn(limit=_AT_MOST),
+                fetched,
+                lambda error: problem(f"Withdrawn records couldn't be looked up.\n{reason_of(error)}"),
+            )
+
+        def bring_back(identifier: str) -> None:
+            gone = found.get(identifier)
+            if gone is not None:
+                self._changes.bring_back(gone, window.refresh)
+
+        window = WithdrawnWindow(
+            self._window,
+            fetch,
+            self._messages.command(lambda identifier: self._permitted("withdraw_record", bring_back, identifier)),
+        )
+        return window
+
+    def _undo(self, key: Key, what: str, done: Callable[[], object]) -> None:
+        """Do what was offered, after a question for the reason; ``done()`` is called when that has changed something.
+        """
+        if what == BRING_BACK:
+            self._permitted("withdraw_record", self._bring_back, key, done)
+        elif what == WITHDRAW:
+            self._permitted("withdraw_record", self._changes.withdraw, row_of(key), done)
+        elif what == TAKE_BACK:
+            self._permitted("take_back", self._take_back, key, done)
+
+    def _bring_back(self, key: Key, done: Callable[[], object]) -> None:
+        if not self._changes.may_begin():
+            return
+
+        def found(records: Sequence[Withdrawn]) -> None:
+            gone = next((each for each in records if key_of(each.record) == key), None)
+            if gone is None:
+                self._say(f"The record of {named(key)} isn't withdrawn any more")
+                done()
+            else:
+                self._changes.bring_back(gone, done)
+
+        self._connection.ask(
+            lambda model: model.get_withdrawn(key[0], key[0], key[2]),
+            found,
+            lambda error: self._changes.failed("Bring Back", error),
         )
 
-    def undo(window: HistoryWindow, what: str) -> None:
-        undo_change(application, key, what, window.refresh)
+    def _take_back(self, key: Key, done: Callable[[], object]) -> None:
+        """Ask why, then take the last change of the record back."""
+        changes = self._changes
 
-    command = application.messages.command
-    return HistoryWindow(application, f"{date} {time}, lab {lab}, plot {plot}", fetch, command(undo))
+        def ask(found: VersionedRecord, key: Key) -> None:
+            def act(_values: object, reason: str) -> None:
+                def change(model: SQLModel, by: By) -> str:
+                    return model.take_back(key, found.version, reason=reason, by=by)
+
+                def taken_back(result: str) -> None:
+                    changes.changed(_told(key, result))
+                    if result == "restored":
+                        changes.remember(again)
+                    done()
+
+                changes.do("Take Back", change, taken_back)
+
+            changes.ask(
+                "Take Back",
+                f"Take back the last change of the record of {named(key)}?",
+                f"Now: {readings(found.record)}.\n\nIt becomes as it was before that change. The audit keeps both.",
+                "Take Back",
+                act,
+                usual=_USUAL,
+            )
+
+        again = LastAction(
+            f"what was taken back of {named(key)}",
+            lambda model, by: model.take_back(key, None, by=by),
+            lambda _result: changes.changed(f"The record of {named(key)} is as corrected again"),
+        )
+        changes.with_record(row_of(key), ask)
 
 
 def in_words(changes: Sequence[Change]) -> list[RecordChange]:
@@ -117,10 +242,6 @@ def _shown(name: str, text: str) -> str:
     return f"{text} {field.unit}" if text and field.unit else text
 
 
-BRING_BACK, TAKE_BACK, WITHDRAW = "Bring Back…", "Take Back…", "Withdraw…"
-_USUAL = ("Typing error", "Corrected by mistake", "Wrong plot")
-
-
 def offered(changes: Sequence[Change]) -> str:
     """What undoes the last of these changes; empty where nothing does, as where the record was moved elsewhere."""
     latest = max(changes, key=lambda each: each.moment, default=None)
@@ -132,131 +253,14 @@ def offered(changes: Sequence[Change]) -> str:
     return WITHDRAW if operation == "INSERT" and len(changes) == 1 else TAKE_BACK
 
 
-def undo_change(application: Application, key: Key, what: str, done: Callable[[], object]) -> None:
-    """Do what was offered, after a question for the reason; ``done()`` is called when that has changed something."""
-    run = application.permissions.run
-    if what == BRING_BACK:
-        run("withdraw_record", _bring_back, application, key, done)
-    elif what == WITHDRAW:
-        run("withdraw_record", _withdraw, application, key, done)
-    elif what == TAKE_BACK:
-        run("take_back", _take_back, application, key, done)
-
-
-def _bring_back(application: Application, key: Key, done: Callable[[], object]) -> None:
-    model = undoing._model(application)
-    if model is None:
-        return
-
-    def found(records: Sequence[Withdrawn]) -> None:
-        gone = next((each for each in records if undoing.key_of(each.record) == key), None)
-        if gone is None:
-            application.status.set(f"The record of {undoing.named(key)} isn't withdrawn any more")
-            done()
-        else:
-            undoing.bring_back(application, gone, done)
-
-    application.jobs.submit(
-        "records",
-        lambda: application.connection.lasting(lambda: model.get_withdrawn(key[0], key[0], key[2])),
-        done=found,
-        failed=lambda error: undoing._failed(application, "Bring Back", error),
-    )
-
-
-def _withdraw(application: Application, key: Key, done: Callable[[], object]) -> None:
-    undoing.withdraw(application, undoing.row_of(key), done)
-
-
-def _take_back(application: Application, key: Key, done: Callable[[], object]) -> None:
-    """Ask why, then take the last change of the record back."""
-
-    def ask(found: VersionedRecord, key: Key) -> None:
-        def act(_values: object, reason: str) -> None:
-            def change(model: SQLModel, by: By) -> str:
-                return model.take_back(key, found.version, reason=reason, by=by)
-
-            def taken_back(result: str) -> None:
-                undoing._changed(application, _told(key, result))
-                if result == "restored":
-                    application.taking_back.remember(_again(application, key))
-                done()
-
-            undoing._do(application, "Take Back", change, taken_back)
-
-        undoing._ask(
-            application,
-            "Take Back",
-            f"Take back the last change of the record of {undoing.named(key)}?",
-            f"Now: {undoing.readings(found.record)}.\n\nIt becomes as it was before that change. The audit keeps both.",
-            "Take Back",
-            act,
-            usual=_USUAL,
-        )
-
-    undoing._with_record(application, undoing.row_of(key), ask)
-
-
 def _told(key: Key, result: str) -> str:
     what = {"withdrawn": "is withdrawn: it was its first entry", "moved": "stands where it was before"}
-    return f"The record of {undoing.named(key)} {what.get(result, 'is as it was before its last change')}"
-
-
-def _again(application: Application, key: Key) -> LastAction:
-    return LastAction(
-        f"what was taken back of {undoing.named(key)}",
-        lambda model, by: model.take_back(key, None, by=by),
-        lambda _result: undoing._changed(application, f"The record of {undoing.named(key)} is as corrected again"),
-    )
-
-
-_AT_MOST = 500
-
-
-def show_withdrawn(application: Application) -> WithdrawnWindow | None:
-    """Show the window of withdrawn records, or bring the one that is open to the front."""
-    shown = brought_up(application, WithdrawnWindow)
-    if shown is not None:
-        shown.tree.focus_set()
-        return shown
-    found: dict[str, Withdrawn] = {}
-
-    def fetch(show: Callable[[Sequence[WithdrawnRow]], object], problem: Callable[[str], object]) -> None:
-        model = application.data_model
-        if model is None or application.reconnecting.away:
-            problem("Withdrawn records can't be looked up while the database is away. F5 tries again.")
-            return
-
-        def fetched(records: Sequence[Withdrawn]) -> None:
-            found.clear()
-            found.update({f"{each.record['Lab']} {each.entry}": each for each in records})
-            show([_row(identifier, each) for identifier, each in found.items()])
-
-        application.jobs.submit(
-            "records",
-            lambda: application.connection.lasting(lambda: model.get_withdrawn(limit=_AT_MOST)),
-            done=fetched,
-            failed=lambda error: problem(f"Withdrawn records couldn't be looked up.\n{reason_of(error)}"),
-        )
-
-    def bring_back(identifier: str) -> None:
-        gone = found.get(identifier)
-        if gone is not None:
-            undoing.bring_back(application, gone, window.refresh)
-
-    window = WithdrawnWindow(
-        application,
-        fetch,
-        application.messages.command(
-            lambda identifier: application.permissions.run("withdraw_record", bring_back, identifier)
-        ),
-    )
-    return window
+    return f"The record of {named(key)} {what.get(result, 'is as it was before its last change')}"
 
 
 def _row(identifier: str, gone: Withdrawn) -> WithdrawnRow:
-    key = undoing.named(undoing.key_of(gone.record))
+    key = named(key_of(gone.record))
     when = f"{gone.moment.astimezone():%Y-%m-%d %H:%M}"
     where = f" on {gone.workstation}" if gone.workstation else ""
-    detail = f"{key}: {undoing.readings(gone.record)}.\nWithdrawn {when} by {gone.who}{where}: {gone.reason or '-'}"
+    detail = f"{key}: {readings(gone.record)}.\nWithdrawn {when} by {gone.who}{where}: {gone.reason or '-'}"
     return WithdrawnRow(identifier, (key, str(gone.record["Technician"]), when, gone.who, gone.reason), detail)

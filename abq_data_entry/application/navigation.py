@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
@@ -15,64 +15,95 @@ from .messages import reason_of
 if TYPE_CHECKING:
     import tkinter as tk
 
+    from ..journal import Entry
     from ..views import DataRecordForm
-    from .messages import Say
+    from .connection import Connection
+    from .drafts import Drafts
+    from .messages import Messages, Say
+    from .offline import Offline
+    from .reconnecting import Reconnecting
     from .state import State
-    from .window import Application
+    from .waiting import Waiting
 
 log = logging.getLogger(__name__)
+
+class NavigationActions(NamedTuple):
+    """``decide(entry)`` shows what waits beside what the database has; ``show_form()`` brings the form to the front;
+    ``shows_form()``: whether it can be seen; ``when_saved(then)``: after the save that is under way;
+    ``refresh_check()`` looks the form's check up again."""
+
+    decide: Callable[[Entry], object]
+    show_form: Callable[[], object]
+    shows_form: Callable[[], bool]
+    when_saved: Callable[[Callable[[], object]], object]
+    refresh_check: Callable[[], object]
+
 
 class Navigation:
     """Moves between records; what is half typed is kept as a draft of its plot, and found there again."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    def __init__(
+        self,
+        form: DataRecordForm,
+        state: State,
+        connection: Connection,
+        reconnecting: Reconnecting,
+        messages: Messages,
+        say: Say,
+        drafts: Drafts,
+        waiting: Waiting,
+        copy: Offline,
+        actions: NavigationActions,
+    ) -> None:
+        self._form, self._state, self._messages, self._say = form, state, messages, say
+        self._connection, self._reconnecting = connection, reconnecting
+        self._drafts, self._waiting, self._copy, self._actions = drafts, waiting, copy, actions
         self._wanted: object = None
 
     def leave_form(self, then: Callable[[], object]) -> None:
         """Do ``then``, after a save that is under way; what is half typed is kept as a draft of its plot."""
-        if self._app.form.saving:
+        if self._form.saving:
             self.after_saving(lambda: self.leave_form(then))
-        elif self._app.drafts.put_away():
+        elif self._drafts.put_away():
             if self._wanted is not None:  # another record was on its way: not any more
                 self._wanted = None
-                self._app.form.type_ahead.refused()
+                self._form.type_ahead.refused()
             then()
 
     def after_saving(self, then: Callable[[], object]) -> None:
         """Do ``then`` now, or when the save that is under way is done."""
-        if self._app.form.saving:
-            self._app.entry.after_save = then
+        if self._form.saving:
+            self._actions.when_saved(then)
         else:
             then()
 
     def new_record(self) -> None:
         """A new record for the next plot that isn't recorded; from the list, back to what was being typed."""
-        if not self._app.shows_form and self._app.form.changed:
-            self._app.show_form()
-            self._app.form.focus_first_empty()
+        if not self._actions.shows_form() and self._form.changed:
+            self._actions.show_form()
+            self._form.focus_first_empty()
         else:
             self.after_saving(self._leave_for_new)
 
     def _leave_for_new(self) -> None:
-        plot = self._app.form.next_plot()
+        plot = self._form.next_plot()
         self.leave_form(lambda: self._begin_new(plot))
 
     def _begin_new(self, plot: int | None) -> None:
-        self._app.show_form()
-        self._app.form.begin_new(plot=plot)
-        self._app.form.focus_first_empty()
+        self._actions.show_form()
+        self._form.begin_new(plot=plot)
+        self._form.focus_first_empty()
 
     def go_to_plot(self, plot: int) -> None:
         """To that plot of the check: open its record, or begin one."""
         self.leave_form(lambda: self._show_plot(plot))
 
     def _show_plot(self, plot: int) -> None:
-        form, check = self._app.form, self._app.form.check
-        self._app.show_form()
+        form, check = self._form, self._form.check
+        self._actions.show_form()
         if plot not in check.plots:
-            self._app.status.set(f"There is no plot {plot} to go to: choose date, time and lab first")
-        elif check.key is not None and (draft := self._app.drafts.find((*check.key, plot))) is not None:
+            self._say(f"There is no plot {plot} to go to: choose date, time and lab first")
+        elif check.key is not None and (draft := self._drafts.find((*check.key, plot))) is not None:
             form.restore_draft(draft)
             form.focus_first_empty()
         elif plot in check.recorded and check.key is not None:
@@ -83,61 +114,61 @@ class Navigation:
 
     def move(self, steps: int) -> None:
         """To the next (1) or the previous (-1) plot of the check."""
-        form = self._app.form
+        form = self._form
         plots, key = form.check.plots, form.key
         current = key[3] if key is not None else 0
         ahead = [plot for plot in plots if (plot > current if steps > 0 else plot < current)]
         if ahead:
             self.go_to_plot(min(ahead) if steps > 0 else max(ahead))
         else:
-            self._app.status.set("This is the last plot" if steps > 0 else "This is the first plot")
+            self._say("This is the last plot" if steps > 0 else "This is the first plot")
 
     def next_missing(self) -> None:
         """To the next plot of the check that isn't recorded."""
-        form = self._app.form
+        form = self._form
         key = form.key
         plot = form.check.next_missing(key[3] if key is not None else 0)
         if plot is None:
             left = form.check.left_to_others()
             entered = f"Only plot {left.plot} is missing: {left.named} is entering it" if left else ""
-            self._app.status.set(entered or "No plot is missing")
+            self._say(entered or "No plot is missing")
         else:
             self.go_to_plot(plot)
 
     def open_row(self, row: Mapping[str, Any]) -> None:
         """Open the record of a row of the list, or what is half typed of it."""
         key = tuple(row[name] for name in fields.RECORD_KEY)
-        self.leave_form(lambda: self._show_draft_or_record(key, self._app.drafts.find))
+        self.leave_form(lambda: self._show_draft_or_record(key, self._drafts.find))
 
     def open_recorded(self, key: tuple[Any, ...]) -> None:
         """Open the saved record, or what is half typed of its correction; also where a new record is half typed there.
         """
-        self.leave_form(lambda: self._show_draft_or_record(key, self._app.drafts.find_correction))
+        self.leave_form(lambda: self._show_draft_or_record(key, self._drafts.find_correction))
 
     def _show_draft_or_record(self, key: Any, find: Callable[[Any], Mapping[str, Any] | None]) -> None:
         draft = find(key)
         if draft is None:
             self.open_record(key)
             return
-        self._app.show_form()
-        self._app.form.restore_draft(draft)
-        self._app.form.focus_first_empty()
+        self._actions.show_form()
+        self._form.restore_draft(draft)
+        self._form.focus_first_empty()
 
     def open_record(self, key: tuple[Any, ...]) -> None:
         """Fetch a record and show it for correction; one that waits here is shown as it waits."""
-        model, waiting = self._app.data_model, self._app.waiting.latest(key)
-        if waiting is not None and (waiting.state == "waiting" or self._app.reconnecting.away):
+        waiting = self._waiting.latest(key)
+        if waiting is not None and (waiting.state == "waiting" or self._state.away):
             self._opened(waiting.record, key=key)
             return
         if waiting is not None:
-            self._app.deciding.open(waiting)
+            self._actions.decide(waiting)
             return
-        if model is None or self._app.reconnecting.away:
+        if self._state.reachable is None:
             self._open_known(key)
             return
-        self._app.show_form()
+        self._actions.show_form()
         wanted = self._wanted = object()
-        self._app.form.type_ahead.wait(key)  # what is typed from now on is for that plot, however long it takes
+        self._form.type_ahead.wait(key)  # what is typed from now on is for that plot, however long it takes
 
         def done(found: Any) -> None:
             if wanted is self._wanted:
@@ -151,23 +182,18 @@ class Navigation:
             if wanted is self._wanted:
                 self._open_known(key)
 
-        job = self._app.jobs.submit(
-            "records",
-            lambda: self._app.connection.lasting(lambda: model.get_versioned_record(*key)),
-            done=done,
-            failed=failed,
-        )
-        self._app.reconnecting.expect(job, overdue)
+        job = self._connection.ask(lambda model: model.get_versioned_record(*key), done, failed)
+        self._reconnecting.expect(job, overdue)
 
     def try_again(self) -> None:
         """The database is back: open the record that couldn't be opened."""
-        if self._app.form.closed is not None:
-            self.open_record(self._app.form.closed)
+        if self._form.closed is not None:
+            self.open_record(self._form.closed)
 
     def _open_known(self, key: tuple[Any, ...]) -> None:
-        known = self._app.offline.record(key)
+        known = self._copy.record(key)
         if known:
-            self._opened(dict(known), key=key, known_at=self._app.offline.known_at)
+            self._opened(dict(known), key=key, known_at=self._copy.known_at)
         else:
             self._not_opened(key, "This record can't be opened while the database is away")
 
@@ -177,28 +203,28 @@ class Navigation:
         self._wanted = None
         if not record:
             self._not_opened(key, "This record no longer exists")
-            self._app.checks.refresh()
+            self._actions.refresh_check()
             return
-        self._app.show_form()
-        self._app.form.open_record(record, version, known_at)
-        self._app.form.focus_correction()
-        self._app.form.type_ahead.arrived()
+        self._actions.show_form()
+        self._form.open_record(record, version, known_at)
+        self._form.focus_correction()
+        self._form.type_ahead.arrived()
 
     def _not_opened(self, key: tuple[Any, ...], words: str) -> None:
         """The form is at that plot nevertheless, closed: what is typed gets into no other one."""
         self._wanted = None
-        self._app.status.set(words)
-        self._app.show_form()
-        self._app.form.show_closed(key, words)
-        self._app.form.type_ahead.refused()
+        self._say(words)
+        self._actions.show_form()
+        self._form.show_closed(key, words)
+        self._form.type_ahead.refused()
 
     def _open_failed(self, key: tuple[Any, ...], error: BaseException) -> None:
         log.error("a record couldn't be opened", exc_info=error)
-        if self._app.reconnecting.means_away(error):
+        if self._reconnecting.means_away(error):
             self._open_known(key)
             return
         self._not_opened(key, "The record couldn't be opened")
-        self._app.messages.failure("Open Record", "The record couldn't be opened.", reason_of(error))
+        self._messages.failure("Open Record", "The record couldn't be opened.", reason_of(error))
 
 
 NEW_DAY_LOOK_MS = 10_000

@@ -13,8 +13,12 @@ from ..views.form_content import Entering
 from ..views.record_inputs import CheckKey
 
 if TYPE_CHECKING:
+    from ..jobs import Jobs
     from ..models import Presence, SQLModel
-    from .window import Application
+    from ..views import DataRecordForm
+    from .messages import Say
+    from .reconnecting import Reconnecting
+    from .state import State
 
 IDLE_SECONDS = 600.0  # so long a check counts as being entered after the last key
 LOOK_SECONDS = 5.0  # how long somebody whose computer died is still shown
@@ -27,8 +31,9 @@ class CheckPresence:
     """Follows the form: a check is held from the moment somebody is confirmed at it, or types into it, until it is
     left, or left alone. A plot belongs to the window that came first."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    def __init__(self, form: DataRecordForm, state: State, jobs: Jobs, say: Say, reconnecting: Reconnecting) -> None:
+        self._form, self._state, self._jobs, self._say = form, state, jobs, say
+        self._reconnecting = reconnecting
         self._check: CheckKey | None = None
         self._typed_at = 0.0
         self._refused = False
@@ -51,18 +56,18 @@ class CheckPresence:
     def follow_form(self) -> bool:
         """Look what the form holds; tell the others when that has changed, and see who they are. Returns whether a plot
         is being claimed."""
-        model = self._app.data_model
+        model = self._state.model
         if model is None:
             return False
         held = self._held()
         asks = held != self._told and self._retries.due
         if asks:
             self._told = held
-            job = self._app.jobs.submit("records", _tell, model, held, done=self._answered, failed=self._unanswered)
+            job = self._jobs.submit("records", _tell, model, held, done=self._answered, failed=self._unanswered)
             if held is not None:
-                self._app.reconnecting.expect(job, self._app.form.claim_answered)
+                self._reconnecting.expect(job, self._form.claim_answered)
         self._look_where_due(model)
-        return asks and held is not None and not self._app.reconnecting.away
+        return asks and held is not None and not self._state.away
 
     def confirmed(self) -> bool:
         """Somebody has said who sits here: the plot in the form is claimed at once, if there is one; whether it is."""
@@ -75,37 +80,37 @@ class CheckPresence:
         self._refused = not answer.is_ours
         if not answer.is_ours:
             self._give_way(answer)
-        self._app.form.claim_answered()
+        self._form.claim_answered()
 
     def _unanswered(self, error: BaseException) -> None:
         self._told = None  # with its connection the database has forgotten us
         self._retries.failed()
-        self._app.form.claim_answered()
+        self._form.claim_answered()
         _unknown(error)
 
     def _give_way(self, answer: Answer) -> None:
         if answer.held is None or answer.held[1] is None:
             return
-        form, plot = self._app.form, answer.held[1]
+        form, plot = self._form, answer.held[1]
         form.show_others(answer.held[0], answer.others)
         if form.check.key == answer.held[0] and form.give_way(plot):
             other = next((each.named for each in answer.others if each.plot == plot), "A colleague")
-            self._app.status.set(f"{other} is entering plot {plot}; here the next one that is free")
+            self._say(f"{other} is entering plot {plot}; here the next one that is free")
             self.follow_form()
 
     def leave(self) -> None:
         """The window closes."""
-        model = self._app.data_model
+        model = self._state.model
         if model is not None and self._told is not None:
-            self._app.jobs.submit("database", model.leave_check, failed=_unknown)
+            self._jobs.submit("database", model.leave_check, failed=_unknown)
 
     def _look_where_due(self, model: SQLModel) -> None:
-        check = self._app.form.check
+        check = self._form.check
         # Whoever goes without a word is noticed while somebody is shown; else the database tells.
         due = check.others and time.monotonic() - self._looked_at > LOOK_SECONDS
         if check.key is None or self._looking or (check.key == self._looked and not due):
             return
-        if self._app.reconnecting.away:
+        if self._state.away:
             return
         key = self._looked = check.key
         self._looking, self._looked_at = True, time.monotonic()
@@ -115,18 +120,18 @@ class CheckPresence:
             others = others_in(present)
             if self._refused and self._told is not None and self._told[1] not in {each.plot for each in others}:
                 self._told = None  # the plot is free by now
-            self._app.form.show_others(key, others)
+            self._form.show_others(key, others)
 
         def failed(error: BaseException) -> None:
             self._looking = False
-            if not self._app.reconnecting.means_away(error):  # then the last that was known stays
-                self._app.form.show_others(key, ())
+            if not self._reconnecting.means_away(error):  # then the last that was known stays
+                self._form.show_others(key, ())
             _unknown(error)
 
-        self._app.jobs.submit("records", model.get_presence, *key, done=done, failed=failed)
+        self._jobs.submit("records", model.get_presence, *key, done=done, failed=failed)
 
     def _held(self) -> Held | None:
-        form = self._app.form
+        form = self._form
         recently = time.monotonic() - self._typed_at <= IDLE_SECONDS
         if form.changed or form.saving:
             self._check, self._typed_at = form.check_key, time.monotonic()
@@ -136,7 +141,7 @@ class CheckPresence:
             self._check = None
             return None
         plot = form.inputs.value(F.PLOT)
-        return self._check, plot if isinstance(plot, int) else None, self._app.shared.person
+        return self._check, plot if isinstance(plot, int) else None, self._state.person
 
 
 class Answer(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..constants import CHECK_TIMES
@@ -18,9 +18,15 @@ from .messages import reason_of
 from .taking_back import LastAction
 
 if TYPE_CHECKING:
+    import tkinter as tk
+
     from ..models import SQLModel, VersionedRecord, Withdrawn
     from ..models.undoing import By, Place
-    from .window import Application
+    from ..views import DataRecordForm, RecordList
+    from .connection import Connection
+    from .messages import Messages, Say
+    from .state import State
+    from .taking_back import TakingBack
 
 log = logging.getLogger(__name__)
 Key = tuple[Any, Any, Any, Any]
@@ -46,331 +52,329 @@ class PlaceTaken(conflicts.Question):
         )
 
 
-def withdraw(
-    application: Application, row: Mapping[str, Any] | None = None, then: Callable[[], object] = lambda: None
-) -> None:
-    """Ask why, then withdraw the record of that row, or the one that has the attention; ``then()`` once it is gone."""
+class ChangeActions(NamedTuple):
+    """What changing saved records calls. ``waits(key)``: that record waits on this computer. ``resolve(over, save,
+    cancel)``: see `conflicts.resolve`. ``changed()``: saved records are others now. ``means_away(error)``: see
+    `Reconnecting`."""
 
-    def ask(found: VersionedRecord, key: Key) -> None:
-        _ask(
-            application,
-            "Withdraw Record",
-            f"Withdraw the record of {named(key)}?",
-            f"{readings(found.record)}.\n\nIt goes from all lists and extracts. The audit keeps it with the reason, and"
-            " Edit ‣ Withdrawn Records brings it back.",
-            "Withdraw",
-            lambda _values, reason: _withdraw(application, key, found.version, reason, then),
-            usual=_WITHDRAWING,
-        )
-
-    _with_record(application, row, ask)
+    open_record: Callable[[tuple[Any, ...]], object]
+    leave_form: Callable[[Callable[[], object]], object]
+    waits: Callable[[tuple[Any, ...]], bool]
+    resolve: Callable[[PlaceTaken, Callable[[Any, str, ConflictDialog | None], object], Callable[[], object]], object]
+    changed: Callable[[], object]
+    refresh_check: Callable[[], object]
+    means_away: Callable[[BaseException], bool]
 
 
-def move(application: Application, row: Mapping[str, Any] | None = None) -> None:
-    """Ask where to and why, then move the record of that row, or the one that has the attention."""
+class Changes:
+    """Changes saved records, each after a question for the reason. On the Tk thread."""
 
-    def ask(found: VersionedRecord, key: Key) -> None:
+    def __init__(
+        self,
+        window: tk.Misc,
+        form: DataRecordForm,
+        records: RecordList,
+        state: State,
+        connection: Connection,
+        messages: Messages,
+        say: Say,
+        taking_back: TakingBack,
+        actions: ChangeActions,
+    ) -> None:
+        self._window, self._form, self._records = window, form, records
+        self._state, self._connection, self._messages, self._say = state, connection, messages, say
+        self._taking_back, self._actions = taking_back, actions
+
+    def withdraw(self, row: Mapping[str, Any] | None = None, then: Callable[[], object] = lambda: None) -> None:
+        """Ask why, then withdraw the record of that row, or the one that has the attention; ``then()`` once it is
+        gone."""
+
+        def ask(found: VersionedRecord, key: Key) -> None:
+            self.ask(
+                "Withdraw Record",
+                f"Withdraw the record of {named(key)}?",
+                f"{readings(found.record)}.\n\nIt goes from all lists and extracts. The audit keeps it with the reason,"
+                " and Edit ‣ Withdrawn Records brings it back.",
+                "Withdraw",
+                lambda _values, reason: self._withdraw(key, found.version, reason, then),
+                usual=_WITHDRAWING,
+            )
+
+        self.with_record(row, ask)
+
+    def move(self, row: Mapping[str, Any] | None = None) -> None:
+        """Ask where to and why, then move the record of that row, or the one that has the attention."""
+
+        def ask(found: VersionedRecord, key: Key) -> None:
+            def act(values: Mapping[str, Any], reason: str) -> None:
+                to: Key = (values[F.DATE], values[F.TIME], values[F.LAB], values[F.PLOT])
+                self._move(found, key, to, reason)
+
+            texts = dict(zip(fields.RECORD_KEY, key, strict=True))
+            choices = self._form.choices
+            self.ask(
+                "Move Record",
+                f"Where does the record of {named(key)} belong?",
+                f"{readings(found.record)}.",
+                "Move",
+                act,
+                [Asked(name, str(texts[name]), CHECK_TIMES if name == F.TIME else choices.get(name) if name == F.LAB
+                       else None) for name in fields.RECORD_KEY],
+                usual=_MOVING,
+                check=lambda values: "It stands there already." if tuple(values.values()) == key else "",
+            )  # fmt: skip
+
+        self.with_record(row, ask)
+
+    def move_check(self) -> None:
+        """Ask where to and why, then move all records of the form's check."""
+        check = self._form.check
+        if not self.may_begin():
+            return
+        if check.key is None or not check.recorded:
+            self._say("Choose a check with records first")
+            return
+        key, count = check.key, len(check.recorded)
+
         def act(values: Mapping[str, Any], reason: str) -> None:
-            to: Key = (values[F.DATE], values[F.TIME], values[F.LAB], values[F.PLOT])
-            _move(application, found, key, to, reason)
+            to = (values[F.DATE], values[F.TIME], values[F.LAB])
+            self._move_check(key, to, reason)
 
-        texts = dict(zip(fields.RECORD_KEY, key, strict=True))
-        choices = application.form.choices
-        _ask(
-            application,
-            "Move Record",
-            f"Where does the record of {named(key)} belong?",
-            f"{readings(found.record)}.",
+        texts = dict(zip(fields.RECORD_KEY, key, strict=False))
+        self.ask(
+            "Move Check",
+            f"Where do the {count} records of {key[0]} {key[1]}, lab {key[2]}, belong?",
+            "Date, time and lab of all of them are changed; their plots stay.",
             "Move",
             act,
-            [Asked(name, str(texts[name]), CHECK_TIMES if name == F.TIME else choices.get(name) if name == F.LAB
-                   else None) for name in fields.RECORD_KEY],
-            usual=_MOVING,
+            [Asked(F.DATE, str(texts[F.DATE])), Asked(F.TIME, str(texts[F.TIME]), CHECK_TIMES),
+             Asked(F.LAB, str(texts[F.LAB]), self._form.choices.get(F.LAB))],
+            usual=_MOVING[1:],
             check=lambda values: "It stands there already." if tuple(values.values()) == key else "",
         )  # fmt: skip
 
-    _with_record(application, row, ask)
+    def bring_back(self, gone: Withdrawn, done: Callable[[], object]) -> None:
+        """Ask why, then put the withdrawn record in again; ``done()`` is called when that has changed something."""
+        key = key_of(gone.record)
 
+        def act(_values: Mapping[str, Any], reason: str) -> None:
+            def change(model: SQLModel, by: By) -> None:
+                model.bring_back_record(key, reason, entry=gone.entry, by=by)
 
-def move_check(application: Application) -> None:
-    """Ask where to and why, then move all records of the form's check."""
-    check, model = application.form.check, _model(application)
-    if model is None:
-        return
-    if check.key is None or not check.recorded:
-        application.status.set("Choose a check with records first")
-        return
-    key, count = check.key, len(check.recorded)
+            def back(_result: object) -> None:
+                self.changed(f"The record of {named(key)} is back")
+                done()
 
-    def act(values: Mapping[str, Any], reason: str) -> None:
-        to = (values[F.DATE], values[F.TIME], values[F.LAB])
-        _move_check(application, key, to, reason)
+            def taken(theirs: VersionedRecord) -> None:
+                over = PlaceTaken(gone.record, theirs, "Nothing was brought back.", "Save keeps the result.")
+                self._resolve(over, reason)
 
-    texts = dict(zip(fields.RECORD_KEY, key, strict=False))
-    _ask(
-        application,
-        "Move Check",
-        f"Where do the {count} records of {key[0]} {key[1]}, lab {key[2]}, belong?",
-        "Date, time and lab of all of them are changed; their plots stay.",
-        "Move",
-        act,
-        [Asked(F.DATE, str(texts[F.DATE])), Asked(F.TIME, str(texts[F.TIME]), CHECK_TIMES),
-         Asked(F.LAB, str(texts[F.LAB]), application.form.choices.get(F.LAB))],
-        usual=_MOVING[1:],
-        check=lambda values: "It stands there already." if tuple(values.values()) == key else "",
-    )  # fmt: skip
+            self.do("Bring Back", change, back, taken)
 
-
-def bring_back(application: Application, gone: Withdrawn, done: Callable[[], object]) -> None:
-    """Ask why, then put the withdrawn record in again; ``done()`` is called when that has changed something."""
-    key = key_of(gone.record)
-
-    def act(_values: Mapping[str, Any], reason: str) -> None:
-        def change(model: SQLModel, by: By) -> None:
-            model.bring_back_record(key, reason, entry=gone.entry, by=by)
-
-        def back(_result: object) -> None:
-            _changed(application, f"The record of {named(key)} is back")
-            done()
-
-        def taken(theirs: VersionedRecord) -> None:
-            over = PlaceTaken(gone.record, theirs, "Nothing was brought back.", "Save keeps the result.")
-            _resolve(application, over, reason)
-
-        _do(application, "Bring Back", change, back, taken)
-
-    _ask(
-        application,
-        "Bring Back",
-        f"Bring back the record of {named(key)}?",
-        f"{readings(gone.record)}.\n\n{gone.who} withdrew it: {gone.reason or 'no reason given'}.",
-        "Bring Back",
-        act,
-        usual=_BACK,
-    )
-
-
-def _withdraw(application: Application, key: Key, version: int, reason: str, then: Callable[[], object]) -> None:
-    def change(model: SQLModel, by: By) -> None:
-        model.withdraw_record(key, reason, expected_version=version, by=by)
-
-    def done(_result: object) -> None:
-        application.record_list.unmark(key)
-        form = application.form
-        if form.opened == key and not form.changed:
-            form.begin_new(plot=key[3])
-        _changed(application, f"The record of {named(key)} is withdrawn. Edit ‣ Take Back brings it back")
-        application.taking_back.remember(LastAction(
-            f"the withdrawal of {named(key)}",
-            lambda model, by: model.bring_back_record(key, "taken back", by=by),
-            lambda _result: _changed(application, f"The record of {named(key)} is back"),
-        ))  # fmt: skip
-        then()
-
-    _do(application, "Withdraw Record", change, done)
-
-
-def _move(application: Application, found: VersionedRecord, key: Key, to: Key, reason: str) -> None:
-    def change(model: SQLModel, by: By) -> None:
-        model.move_record(key, to, reason, expected_version=found.version, by=by)
-
-    def done(_result: object) -> None:
-        application.record_list.unmark(key)
-        form = application.form
-        if form.opened == key and not form.changed:
-            application.navigation.open_record(to)
-        _changed(application, f"The record of {named(key)} is that of {named(to)} now. Edit ‣ Take Back undoes it")
-        application.taking_back.remember(LastAction(
-            f"the move to {named(to)}",
-            lambda model, by: model.take_back(to, None, by=by),
-            lambda _result: _changed(application, f"The record is that of {named(key)} again"),
-        ))  # fmt: skip
-
-    def taken(theirs: VersionedRecord) -> None:
-        mine = {**found.record, **dict(zip(fields.RECORD_KEY, to, strict=True))}
-        then = f"Save keeps the result there, and withdraws the record of {named(key)}."
-        over = PlaceTaken(mine, theirs, "Nothing was moved.", then)
-        _resolve(application, over, reason, (key, found.version))
-
-    _do(application, "Move Record", change, done, taken)
-
-
-def _move_check(application: Application, key: tuple[Any, Any, Any], to: tuple[Any, Any, Any], reason: str) -> None:
-    from ..models.corrections import place
-
-    def change(model: SQLModel, by: By) -> list[Place]:
-        plots = model.get_check(*key).recorded
-        model.move_check(key, to, reason, by=by)
-        return [place(dict(zip(fields.RECORD_KEY, (*to, plot), strict=True))) for plot in plots]
-
-    def done(places: list[Place]) -> None:
-        moved = len(places)
-        application.navigation.leave_form(lambda: application.form.set_check(*to))
-        where = f"{to[0]} {to[1]}, lab {to[2]}"
-        _changed(application, f"{moved} records are those of {where} now. Edit ‣ Take Back undoes it")
-        application.taking_back.remember(LastAction(
-            f"the move of {moved} records",
-            lambda model, by: model.take_back_records(places, by=by),
-            lambda _: _changed(application, f"{moved} records are those of {key[0]} {key[1]}, lab {key[2]} again"),
-        ))  # fmt: skip
-
-    _do(application, "Move Check", change, done)
-
-
-# -- what they share --------------------------------------------------------------------------------------
-
-
-def _ask(application: Application, title: str, message: str, detail: str, *rest: Any, **more: Any) -> None:
-    """Ask for the reason, and where to: see `ReasonedDialog`."""
-    application.messages.open(
-        title,
-        message,
-        detail,
-        "Open…",
-        lambda: ReasonedDialog(application, title, message, detail, *rest, **more),
-        lambda: None,
-    )
-
-
-def _with_record(
-    application: Application, row: Mapping[str, Any] | None, ask: Callable[[VersionedRecord, Key], object]
-) -> None:
-    """Fetch the record as it is now, for the question."""
-    model, key = _model(application), key_of(row) if row is not None else attended(application)
-    if model is None:
-        return
-    if key is None:
-        application.status.set("Choose a saved record first: a row of the list, or a plot")
-    elif application.waiting.latest(key) is not None:
-        application.status.set("This record waits on this computer: it isn't in the database yet")
-    else:
-        wanted = key
-
-        def fetched(found: VersionedRecord) -> None:
-            if found.version:
-                ask(found, wanted)
-            else:
-                application.status.set(f"There is no record of {named(wanted)}")
-
-        application.jobs.submit(
-            "records",
-            lambda: application.connection.lasting(lambda: model.get_versioned_record(*wanted)),
-            done=fetched,
-            failed=lambda error: _failed(application, "Saved Records", error),
+        self.ask(
+            "Bring Back",
+            f"Bring back the record of {named(key)}?",
+            f"{readings(gone.record)}.\n\n{gone.who} withdrew it: {gone.reason or 'no reason given'}.",
+            "Bring Back",
+            act,
+            usual=_BACK,
         )
 
-
-def _do(
-    application: Application,
-    title: str,
-    change: Callable[[SQLModel, By], Any],
-    done: Callable[[Any], object],
-    taken: Callable[[VersionedRecord], object] | None = None,
-    refused: Callable[[BaseException], object] | None = None,
-) -> None:
-    """Change something on the database's thread; ``taken(theirs)``: another record has the place; ``refused(error)``
-    tells why it wasn't done, else a message does."""
-    from .. import models
-
-    model, by = _model(application), application.taking_back.by()
-    if model is None:
-        return
-
-    def failed(error: BaseException) -> None:
-        theirs = error.theirs if isinstance(error, models.RecordExists) else None
-        if taken is not None and theirs is not None and theirs.version:
-            taken(theirs)
-            return
-        application.checks.refresh()
-        if refused is not None:
-            refused(error)
-        else:
-            _failed(application, title, error)
-
-    application.jobs.submit(
-        "database",
-        lambda: application.connection.lasting(lambda: change(model, by)),
-        done=done,
-        failed=failed,
-    )
-
-
-def _resolve(
-    application: Application, over: PlaceTaken, reason: str, source: tuple[Key, int] | None = None
-) -> None:
-    """Both versions, field by field: what is chosen is saved over the one that stands there.
-
-    ``source``: the record that was to come there, with its version, which is withdrawn then.
-    """
-    author, key = application.shared.person, key_of(over.mine)
-
-    def save(result: Mapping[str, Any], _said: str, dialog: ConflictDialog | None) -> None:
+    def _withdraw(self, key: Key, version: int, reason: str, then: Callable[[], object]) -> None:
         def change(model: SQLModel, by: By) -> None:
-            version, changes = over.theirs.version, result != over.theirs.record
-            if source is None:
-                if changes:
-                    model.save_record(result, "update", expected_version=version, reason=reason, author=author)
-            elif changes:
-                model.move_record_over(
-                    source[0], result, reason, expected_version=source[1], over_version=version, by=by
-                )
-            else:
-                model.withdraw_record(source[0], reason, expected_version=source[1], by=by)
+            model.withdraw_record(key, reason, expected_version=version, by=by)
 
         def done(_result: object) -> None:
-            if dialog is not None:
-                dialog.close()
-            _changed(application, f"The record of {named(key)} is saved as chosen")
+            self._records.unmark(key)
+            form = self._form
+            if form.opened == key and not form.changed:
+                form.begin_new(plot=key[3])
+            self.changed(f"The record of {named(key)} is withdrawn. Edit ‣ Take Back brings it back")
+            self.remember(LastAction(
+                f"the withdrawal of {named(key)}",
+                lambda model, by: model.bring_back_record(key, "taken back", by=by),
+                lambda _result: self.changed(f"The record of {named(key)} is back"),
+            ))  # fmt: skip
+            then()
 
-        def refused(error: BaseException) -> None:
-            if dialog is None:
-                _failed(application, "Two Versions of One Record", error)
+        self.do("Withdraw Record", change, done)
+
+    def _move(self, found: VersionedRecord, key: Key, to: Key, reason: str) -> None:
+        def change(model: SQLModel, by: By) -> None:
+            model.move_record(key, to, reason, expected_version=found.version, by=by)
+
+        def done(_result: object) -> None:
+            self._records.unmark(key)
+            form = self._form
+            if form.opened == key and not form.changed:
+                self._actions.open_record(to)
+            self.changed(f"The record of {named(key)} is that of {named(to)} now. Edit ‣ Take Back undoes it")
+            self.remember(LastAction(
+                f"the move to {named(to)}",
+                lambda model, by: model.take_back(to, None, by=by),
+                lambda _result: self.changed(f"The record is that of {named(key)} again"),
+            ))  # fmt: skip
+
+        def taken(theirs: VersionedRecord) -> None:
+            mine = {**found.record, **dict(zip(fields.RECORD_KEY, to, strict=True))}
+            then = f"Save keeps the result there, and withdraws the record of {named(key)}."
+            over = PlaceTaken(mine, theirs, "Nothing was moved.", then)
+            self._resolve(over, reason, (key, found.version))
+
+        self.do("Move Record", change, done, taken)
+
+    def _move_check(self, key: tuple[Any, Any, Any], to: tuple[Any, Any, Any], reason: str) -> None:
+        from ..models.corrections import place
+
+        def change(model: SQLModel, by: By) -> list[Place]:
+            plots = model.get_check(*key).recorded
+            model.move_check(key, to, reason, by=by)
+            return [place(dict(zip(fields.RECORD_KEY, (*to, plot), strict=True))) for plot in plots]
+
+        def done(places: list[Place]) -> None:
+            moved = len(places)
+            self._actions.leave_form(lambda: self._form.set_check(*to))
+            where = f"{to[0]} {to[1]}, lab {to[2]}"
+            self.changed(f"{moved} records are those of {where} now. Edit ‣ Take Back undoes it")
+            self.remember(LastAction(
+                f"the move of {moved} records",
+                lambda model, by: model.take_back_records(places, by=by),
+                lambda _: self.changed(f"{moved} records are those of {key[0]} {key[1]}, lab {key[2]} again"),
+            ))  # fmt: skip
+
+        self.do("Move Check", change, done)
+
+    def ask(self, title: str, message: str, detail: str, *rest: Any, **more: Any) -> None:
+        """Ask for the reason, and where to: see `ReasonedDialog`."""
+        self._messages.open(
+            title,
+            message,
+            detail,
+            "Open…",
+            lambda: ReasonedDialog(self._window, title, message, detail, *rest, **more),
+            lambda: None,
+        )
+
+    def with_record(self, row: Mapping[str, Any] | None, ask: Callable[[VersionedRecord, Key], object]) -> None:
+        """Fetch the record as it is now, for the question."""
+        key = key_of(row) if row is not None else self.attended()
+        if not self.may_begin():
+            return
+        if key is None:
+            self._say("Choose a saved record first: a row of the list, or a plot")
+        elif self._actions.waits(key):
+            self._say("This record waits on this computer: it isn't in the database yet")
+        else:
+            wanted = key
+
+            def fetched(found: VersionedRecord) -> None:
+                if found.version:
+                    ask(found, wanted)
+                else:
+                    self._say(f"There is no record of {named(wanted)}")
+
+            self._connection.ask(
+                lambda model: model.get_versioned_record(*wanted),
+                fetched,
+                lambda error: self.failed("Saved Records", error),
+            )
+
+    def do(
+        self,
+        title: str,
+        change: Callable[[SQLModel, By], Any],
+        done: Callable[[Any], object],
+        taken: Callable[[VersionedRecord], object] | None = None,
+        refused: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        """Change something on the database's thread; ``taken(theirs)``: another record has the place;
+        ``refused(error)`` tells why it wasn't done, else a message does."""
+        from .. import models
+
+        by = self._taking_back.by()
+        if not self.may_begin():
+            return
+
+        def failed(error: BaseException) -> None:
+            theirs = error.theirs if isinstance(error, models.RecordExists) else None
+            if taken is not None and theirs is not None and theirs.version:
+                taken(theirs)
+                return
+            self._actions.refresh_check()
+            if refused is not None:
+                refused(error)
             else:
-                dialog.refuse(f"Nothing was changed. {error}")
+                self.failed(title, error)
 
-        _do(application, "Two Versions of One Record", change, done, refused=refused)
+        self._connection.ask(lambda model: change(model, by), done, failed, "database")
 
-    conflicts.resolve(
-        application.form,
-        application.messages,
-        application.status.set,
-        over,
-        save,
-        lambda: application.status.set("Nothing was changed"),
-    )
+    def _resolve(self, over: PlaceTaken, reason: str, source: tuple[Key, int] | None = None) -> None:
+        """Both versions, field by field: what is chosen is saved over the one that stands there.
 
+        ``source``: the record that was to come there, with its version, which is withdrawn then.
+        """
+        author, key = self._state.person, key_of(over.mine)
 
-def _changed(application: Application, told: str) -> None:
-    application.checks.refresh()
-    application.browsing.look_again()
-    application.outdated.offer()
-    application.status.set(told)
+        def save(result: Mapping[str, Any], _said: str, dialog: ConflictDialog | None) -> None:
+            def change(model: SQLModel, by: By) -> None:
+                version, changes = over.theirs.version, result != over.theirs.record
+                if source is None:
+                    if changes:
+                        model.save_record(result, "update", expected_version=version, reason=reason, author=author)
+                elif changes:
+                    model.move_record_over(
+                        source[0], result, reason, expected_version=source[1], over_version=version, by=by
+                    )
+                else:
+                    model.withdraw_record(source[0], reason, expected_version=source[1], by=by)
 
+            def done(_result: object) -> None:
+                if dialog is not None:
+                    dialog.close()
+                self.changed(f"The record of {named(key)} is saved as chosen")
 
-def _failed(application: Application, title: str, error: BaseException) -> None:
-    log.warning("%s: %s", title, type(error).__name__)
-    if application.reconnecting.means_away(error):
-        application.status.set("Nothing was changed: the database is away")
-        return
-    application.messages.failure(title, "Nothing was changed.", reason_of(error))
+            def refused(error: BaseException) -> None:
+                if dialog is None:
+                    self.failed("Two Versions of One Record", error)
+                else:
+                    dialog.refuse(f"Nothing was changed. {error}")
 
+            self.do("Two Versions of One Record", change, done, refused=refused)
 
-def _model(application: Application) -> SQLModel | None:
-    if application.data_model is None or application.reconnecting.away:
-        application.status.set("Saved records can be changed when the database is back")
-        return None
-    return application.data_model
+        self._actions.resolve(over, save, lambda: self._say("Nothing was changed"))
 
+    def changed(self, told: str) -> None:
+        """Saved records are others now: ``told`` says what was done."""
+        self._actions.changed()
+        self._say(told)
 
-def attended(application: Application) -> Key | None:
-    """The saved record that has the attention: the list's row if the focus is there, else the form's."""
-    records, form = application.record_list, application.form
-    if focused_widget(application) is records.page.tree and records.page.selected is not None:
-        return key_of(records.page.selected)
-    if form.opened is not None:
-        return form.opened
-    key = form.key
-    return key if key is not None and key[3] in form.check.recorded else None
+    def failed(self, title: str, error: BaseException) -> None:
+        """Nothing was changed, and why."""
+        log.warning("%s: %s", title, type(error).__name__)
+        if self._actions.means_away(error):
+            self._say("Nothing was changed: the database is away")
+            return
+        self._messages.failure(title, "Nothing was changed.", reason_of(error))
+
+    def may_begin(self) -> bool:
+        """Whether saved records can be changed now; the status line says why not."""
+        if self._state.reachable is None:
+            self._say("Saved records can be changed when the database is back")
+        return self._state.reachable is not None
+
+    def attended(self) -> Key | None:
+        """The saved record that has the attention: the list's row if the focus is there, else the form's."""
+        records, form = self._records, self._form
+        if focused_widget(form) is records.page.tree and records.page.selected is not None:
+            return key_of(records.page.selected)
+        if form.opened is not None:
+            return form.opened
+        key = form.key
+        return key if key is not None and key[3] in form.check.recorded else None
+
+    def remember(self, action: LastAction) -> None:
+        """That was done, and can be taken back."""
+        self._taking_back.remember(action)
 
 
 def key_of(record: Mapping[str, Any]) -> Key:

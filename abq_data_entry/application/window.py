@@ -32,11 +32,11 @@ from .connection import Connection, ConnectionCallbacks, IdleConnections
 from .drafts import Drafts
 from .entry import EntrySaved, RecordEntry, Saver
 from .extract_days import ExtractDays
-from .following import Following
+from .following import Following, FollowingActions
 from .keys import EditCommands, FontKeys, bind_all_keys, put_off_input_methods, resume_input_methods
 from .layout import Layout
 from .messages import Messages
-from .navigation import Navigation, NewDay
+from .navigation import Navigation, NavigationActions, NewDay
 from .offline import Offline
 from .outdated import Outdated
 from .permissions import Permissions
@@ -52,6 +52,8 @@ from .which_database import DatabaseChanges, WhichDatabase, WhichDatabaseCallbac
 if TYPE_CHECKING:
     from ..models import SQLModel
     from .conflicts import Deciding
+    from .history import Histories
+    from .undoing import Changes
 
 log = logging.getLogger(__name__)
 SCREEN_POLL_MS = 5
@@ -98,10 +100,7 @@ class Application(tk.Tk):
         self.checks = Checks(self)
         self.taking_back = TakingBack(self)
         self.outdated = Outdated(self)
-        self.navigation = Navigation(self)
-        self.browsing = Browsing(self)
         self.permissions = Permissions(self.shared, self.jobs, say, self.offer_commands)
-        self.presence = CheckPresence(self)
         self.extract_days = ExtractDays(self)
         self.tools = Tools(self)
         self.connection = Connection(
@@ -121,6 +120,45 @@ class Application(tk.Tk):
         self.database_changes = DatabaseChanges(self.shared, self.jobs, self.messages.bar, self.refresh)
         self.waiting = Waiting(self)
         self.offline = Offline(self)
+        self.presence = CheckPresence(self.form, self.shared, self.jobs, say, self.reconnecting)
+        self.browsing = Browsing(
+            self.record_list,
+            self.shared,
+            self.connection,
+            self.jobs,
+            say,
+            self.offline,
+            self.reconnecting.means_away,
+            self.extract_days.look_soon,
+        )
+        self.navigation = Navigation(
+            self.form,
+            self.shared,
+            self.connection,
+            self.reconnecting,
+            self.messages,
+            say,
+            self.drafts,
+            self.waiting,
+            self.offline,
+            NavigationActions(
+                lambda entry: self.deciding.open(entry),
+                self.show_form,
+                lambda: self.shows_form,
+                self._when_saved,
+                self.checks.refresh,
+            ),
+        )
+        self.following = Following(
+            self.form,
+            self.record_list,
+            self.jobs,
+            say,
+            self.browsing,
+            self.presence,
+            self.database_changes,
+            FollowingActions(self.show_choices, self.checks.refresh, self.extract_days.look_soon),
+        )
         self.desktop_entry = DesktopEntry(self.jobs, self.messages, say)
         self.saver = Saver(
             self.form,
@@ -152,7 +190,6 @@ class Application(tk.Tk):
         clipboard.teach_tk(self)
         let_enter_press(self)
         self.new_day = NewDay(self, self.shared, self.form, say, self.navigation.leave_form, self._day_began)
-        self.following = Following(self)
         self.protocol("WM_DELETE_WINDOW", self.callbacks["quit"])
         self._spread_look()
         self._layout.restore_size(str(self.settings["window geometry"].get()))
@@ -310,10 +347,10 @@ class Application(tk.Tk):
             lambda chosen, request: self.browsing.fetch(chosen, request),
             lambda chosen: self.browsing.filter_changed(chosen),
             command(lambda row: self.navigation.open_row(row)),
-            command(self._show_history_of),
+            command(lambda row: self.histories.show_of(row)),
             [
-                ("Withdraw Record…", lambda row: self._run("withdraw_record", lambda: self._withdraw(row))),
-                ("Move Record…", lambda row: self._run("move_record", lambda: self._move(row))),
+                ("Withdraw Record…", lambda row: self._run("withdraw_record", lambda: self.changes.withdraw(row))),
+                ("Move Record…", lambda row: self._run("move_record", lambda: self.changes.move(row))),
                 ("Correct Many…", lambda _: self._run("correct_many", self._correct_many)),
             ],
             lambda count: self.browsing.chosen(count),
@@ -336,11 +373,11 @@ class Application(tk.Tk):
             **self.edit_commands.callbacks,
             **self.font_keys.callbacks,
             "take_back": self.taking_back.take_back,
-            "withdraw_record": self._withdraw,
-            "move_record": self._move,
-            "move_check": self._move_check,
+            "withdraw_record": lambda: self.changes.withdraw(),
+            "move_record": lambda: self.changes.move(),
+            "move_check": lambda: self.changes.move_check(),
             "correct_many": self._correct_many,
-            "show_withdrawn": self._show_withdrawn,
+            "show_withdrawn": lambda: self.histories.show_withdrawn(),
             "show_waiting": self.waiting.show,
             "show_messages": self._show_messages,
             "show_deliveries": self._show_deliveries,
@@ -353,7 +390,7 @@ class Application(tk.Tk):
             "ask_plot": self._ask_plot,
             "show_plots": self._go_to_plots,
             "next_missing": self.navigation.next_missing,
-            "show_history": self._show_history,
+            "show_history": lambda: self.histories.show(),
             "show_typed_ahead": self._go_to_typed_ahead,
             "refresh": self.refresh,
             "help_for_field": lambda: self.field_help.toggle(self.form.focused),
@@ -412,40 +449,60 @@ class Application(tk.Tk):
 
         show_settings_file(self)
 
-    def _withdraw(self, row: Mapping[str, Any] | None = None) -> None:
-        from .undoing import withdraw
+    @cached_property
+    def changes(self) -> Changes:
+        """What changes saved records."""
+        from .conflicts import resolve
+        from .undoing import ChangeActions, Changes
 
-        withdraw(self, row)
+        return Changes(
+            self,
+            self.form,
+            self.record_list,
+            self.shared,
+            self.connection,
+            self.messages,
+            self.status.set,
+            self.taking_back,
+            ChangeActions(
+                self.navigation.open_record,
+                self.navigation.leave_form,
+                lambda key: self.waiting.latest(key) is not None,
+                lambda over, save, cancel: resolve(self.form, self.messages, self.status.set, over, save, cancel),
+                self._saved_records_changed,
+                self.checks.refresh,
+                self.reconnecting.means_away,
+            ),
+        )
 
-    def _move(self, row: Mapping[str, Any] | None = None) -> None:
-        from .undoing import move
+    @cached_property
+    def histories(self) -> Histories:
+        """What shows the histories of records, and the withdrawn ones."""
+        from .history import Histories
 
-        move(self, row)
+        return Histories(
+            self,
+            self.form,
+            self.record_list,
+            self.shared,
+            self.connection,
+            self.messages,
+            self.status.set,
+            self.changes,
+            self.permissions.run,
+        )
 
-    def _move_check(self) -> None:
-        from .undoing import move_check
-
-        move_check(self)
+    def _saved_records_changed(self) -> None:
+        self.checks.refresh()
+        self.browsing.look_again()
+        self.outdated.offer()
 
     def _correct_many(self) -> None:
         from .correcting_many import correct_many
 
-        correct_many(self)
-
-    def _show_withdrawn(self) -> None:
-        from .history import show_withdrawn
-
-        show_withdrawn(self)
-
-    def _show_history(self) -> None:
-        from .history import show_history
-
-        show_history(self)
-
-    def _show_history_of(self, row: Mapping[str, Any]) -> None:
-        from .history import show_history_of
-
-        show_history_of(self, row)
+        correct_many(
+            self, self.form, self.record_list, self.connection, self.messages, self.status.set, self.changes
+        )
 
     def _show_deliveries(self) -> None:
         from .delivery_list import show_deliveries
@@ -579,6 +636,9 @@ class Application(tk.Tk):
             self.record_list.page.show_message(text)
         else:
             self.record_list.show_problem(text, self.messages.command(retry))
+
+    def _when_saved(self, then: Callable[[], object]) -> None:
+        self.entry.after_save = then
 
     def _day_began(self, today: datetime.date) -> None:
         self.filename.set(EXTRACT_NAME.format(date=today))

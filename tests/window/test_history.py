@@ -11,7 +11,6 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.application.history import show_history_of
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views.record_windows import HistoryWindow
@@ -66,7 +65,7 @@ def test_it_tells_what_was_withdrawn_from_what_was_moved(window: Window, stored:
     window.begin_check()
 
     def told(key: tuple[Any, ...]) -> list[tuple[str, ...]]:
-        show_history_of(window.app, dict(zip((F.DATE, F.TIME, F.LAB, F.PLOT), key, strict=True)))
+        window.app.histories.show_of(dict(zip((F.DATE, F.TIME, F.LAB, F.PLOT), key, strict=True)))
         shown = history_of(window)
         found: list[tuple[str, ...]] = [
             (each.what, each.fields[0].name, *each.fields[0][1:3]) for each in shown.changes
@@ -312,5 +311,5 @@ def test_a_record_that_was_moved_away_has_nothing_to_take_back_here(window: Wind
     stored.save_record(record(1, today(window)), author="J Simms")
     stored.move_record(key, (*key[:3], 5), "wrong plot")
     window.begin_check()
-    show_history_of(window.app, dict(zip((F.DATE, F.TIME, F.LAB, F.PLOT), key, strict=True)))
+    window.app.histories.show_of(dict(zip((F.DATE, F.TIME, F.LAB, F.PLOT), key, strict=True)))
     assert history_of(window).undo_button.instate(["disabled"])

@@ -230,7 +230,7 @@ def test_a_date_that_is_being_typed_moves_nothing(records: List) -> None:
     window.press("ctrl+a")
     window.type(ago(1)[:-1])
     seen = records.view.filter.date
-    window.app.browsing.follow_form()
+    window.app.following.follow_form()
     assert records.view.filter.date == seen == datetime.date.today()
 
 
