@@ -580,10 +580,10 @@ def sleeping(stored: SQLModel) -> bool:
 def test_at_the_end_of_an_uncounted_list_nothing_jumps(
     records: List, stored: SQLModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    records.window.app.following.end()  # it would count again when it hears of these 400
     fill(stored)
     records.refresh(400)
     page = records.page
-    records.window.app.following.end()  # it would count again when it hears of these 400
     records.settle(400)
     page._total = None  # as while a large table is being counted
     page.focus_set()
