@@ -52,7 +52,7 @@ SET LOCAL lock_timeout = '5s';
 
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM schema_version WHERE version > 4) THEN
+    IF EXISTS (SELECT FROM schema_version WHERE version > 5) THEN
         RAISE EXCEPTION 'This database was made by a newer version of ABQ Data Entry than this file.'
             USING HINT = 'Apply the create_db.sql of that newer version.', ERRCODE = 'feature_not_supported';
     END IF;
@@ -427,6 +427,15 @@ CREATE TABLE IF NOT EXISTS journal_entries (
     applied timestamp(0) with time zone NOT NULL DEFAULT now()
 );
 
+-- What holds for all workstations; one row.
+CREATE TABLE IF NOT EXISTS lab_settings (
+    id boolean PRIMARY KEY DEFAULT true CONSTRAINT one_row CHECK (id),
+    time_zone text NOT NULL,
+    control_from date,
+    control_to date,
+    CONSTRAINT control_period_in_order CHECK (control_from <= control_to)
+);
+
 -- ------------------------------------------------------------------- from the first schema, which kept no version
 
 ALTER TABLE plot_checks ADD COLUMN IF NOT EXISTS lab_tech_id smallint REFERENCES lab_techs (id);
@@ -760,7 +769,7 @@ BEGIN
         END IF;
 
         -- Everybody can listen: where labs are kept apart, they hear that something was saved, and not what.
-        IF TG_TABLE_NAME NOT IN ('local_weather', 'deliveries', 'schema_version', 'audit_baselines') THEN
+        IF TG_TABLE_NAME NOT IN ('local_weather', 'deliveries', 'schema_version', 'audit_baselines', 'lab_settings') THEN
             PERFORM pg_notify('abq_records', CASE WHEN apart THEN '' ELSE (entry.key || jsonb_build_object(
                 'table', TG_TABLE_NAME, 'operation', entry.operation, 'by', entry.workstation))::text END);
         END IF;
@@ -826,7 +835,7 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     known text := coalesce(current_setting('abq.schema', true), '');
 BEGIN
-    IF coalesce(current_setting('abq.workstation', true), '') <> '' AND (known = '' OR known::integer < 4) THEN
+    IF coalesce(current_setting('abq.workstation', true), '') <> '' AND (known = '' OR known::integer < 5) THEN
         RAISE EXCEPTION 'The database was brought to a newer version. Close this window and install the newer version.'
             USING ERRCODE = CASE known WHEN '' THEN '25006' ELSE 'AB004' END;
     END IF;
@@ -938,6 +947,17 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- Only names of regions, as America/Denver: PostgreSQL would take any word, such as MTZ7, for an offset from UTC.
+CREATE OR REPLACE FUNCTION refuse_time_zone() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = NEW.time_zone) THEN
+        RAISE EXCEPTION 'The server knows no time zone %.', quote_literal(NEW.time_zone)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT name FROM pg_timezone_names lists them.';
+    END IF;
+    RETURN NEW;
+END $$;
+
 CREATE OR REPLACE FUNCTION tell_presence() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -961,7 +981,7 @@ BEGIN
         SELECT '' AS kind, name AS table_name, trigger_name, format(definition, name) AS definition
         FROM unnest(ARRAY[
                 'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
-                'technician_logins', 'deliveries', 'schema_version', 'audit_baselines'
+                'technician_logins', 'deliveries', 'schema_version', 'audit_baselines', 'lab_settings'
             ]) AS name,
             LATERAL (VALUES
                 ('keep_audit_of_new', 'AFTER INSERT OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION keep_audit()'),
@@ -1006,6 +1026,8 @@ BEGIN
                 ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
             ('', 'audit_heads', 'refuse_change', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit_heads'
                 ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
+            ('', 'lab_settings', 'refuse_time_zone', 'BEFORE INSERT OR UPDATE OF time_zone ON lab_settings'
+                ' FOR EACH ROW EXECUTE FUNCTION refuse_time_zone()'),
             ('', 'local_weather', 'keep_observation', 'BEFORE UPDATE ON local_weather'
                 ' FOR EACH ROW EXECUTE FUNCTION keep_observation()'),
             ('', 'check_presence', 'tell_presence', 'AFTER INSERT OR UPDATE OR DELETE ON check_presence'
@@ -1675,7 +1697,233 @@ CREATE OR REPLACE VIEW withdrawn_records AS
             OR gone.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[])
         );
 
+-- ------------------------------------------------------------------------------------------------- what QA asks
+-- Each is a view over everything and a function of the same name over some dates, both ends included; NULL is no end.
+-- Functions read the views, with the rights of whoever calls them. docs/qa.md says what each is for.
+
+CREATE OR REPLACE FUNCTION qa_views() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT ARRAY[
+        'plot_readings', 'outside_weather', 'check_means', 'completeness', 'copied_records', 'digit_preference',
+        'climate_by_check'
+    ]
+$$;
+
+-- The records by lower-case names, each with the moment when its check was due: what all of these start from.
+CREATE OR REPLACE VIEW plot_readings AS
+    SELECT p.date, p.time, (p.date + p.time) AT TIME ZONE (SELECT time_zone FROM lab_settings) AS due, p.lab_id AS lab,
+        p.plot, p.seed_sample, t.name AS technician, p.humidity, p.light, p.temperature, p.equipment_fault, p.plants,
+        p.blossoms, p.fruit, p.min_height, p.max_height, p.median_height, p.notes
+    FROM plot_checks AS p
+    LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
+    WHERE (SELECT seen_labs(current_user)) IS NULL OR p.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[]);
+
+-- Saturation vapour pressure in kPa at a temperature in °C: equation 11 of FAO Irrigation and Drainage Paper 56.
+CREATE OR REPLACE FUNCTION saturation_kpa(celsius double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT CASE WHEN celsius > -237 THEN 0.6108 * exp(17.27 * celsius / (celsius + 237.3)) END
+$$;
+
+-- What a station observed, with its absolute humidity in g/m³. Rows that say nothing of their kind were observed.
+CREATE OR REPLACE VIEW outside_weather AS
+    SELECT datetime AS moment, temperature, rel_hum, pressure, coalesce(kind, 'observed') AS kind,
+        CASE WHEN temperature > -237 AND rel_hum IS NOT NULL THEN
+            rel_hum::double precision / 100
+            * (0.6108 * exp(17.27 * temperature::double precision / (temperature::double precision + 237.3)))
+            * 1000000 / (461.5 * (temperature::double precision + 273.15))
+        END AS humidity
+    FROM local_weather;
+
+-- Each check of a lab that was due, from its first one on, and the plots that it should have: bit n stands for plot n. A
+-- plot that was added later counts from then on, or from its first record.
+CREATE OR REPLACE VIEW completeness AS
+    WITH seen AS (
+        SELECT labs.id AS lab, retired, time_zone
+        FROM labs, lab_settings
+        WHERE (SELECT seen_labs(current_user)) IS NULL OR labs.id = ANY ((SELECT seen_labs(current_user))::bpchar[])
+    ), recorded AS (
+        SELECT date, time, lab_id AS lab, count(*) AS records, bit_or(1 << plot) AS plots
+        FROM plot_checks
+        GROUP BY date, time, lab_id
+    ), checks AS (
+        SELECT day::date AS date, hour AS time, lab
+        FROM seen
+        CROSS JOIN LATERAL (
+            SELECT date, time FROM plot_checks WHERE lab_id = lab ORDER BY date, time LIMIT 1
+        ) AS first
+        CROSS JOIN LATERAL generate_series(
+            first.date::timestamp, (now() AT TIME ZONE time_zone)::date::timestamp, interval '1 day'
+        ) AS day
+        CROSS JOIN unnest(ARRAY['8:00', '12:00', '16:00', '20:00']::time[]) AS hour
+        CROSS JOIN LATERAL (SELECT (day::date + hour) AT TIME ZONE time_zone AS due) AS moment
+        WHERE (day::date, hour) >= (first.date, first.time) AND due <= now() AND (retired IS NULL OR due < retired)
+        UNION
+        SELECT date, time, lab FROM recorded JOIN seen USING (lab)
+    ), plot_lives AS (
+        SELECT lab_id AS lab, plot, retired,
+            CASE WHEN transaction IS DISTINCT FROM first_value(transaction) OVER together
+                THEN least(moment, first_due) END AS since
+        FROM (
+            SELECT plots.lab_id, plots.plot, plots.retired, added.moment, added.transaction,
+                (
+                    SELECT (p.date + p.time) AT TIME ZONE (SELECT time_zone FROM lab_settings) FROM plot_checks AS p
+                    WHERE p.lab_id = plots.lab_id AND p.plot = plots.plot ORDER BY p.date, p.time LIMIT 1
+                ) AS first_due
+            FROM plots
+            LEFT JOIN LATERAL (
+                SELECT moment, transaction FROM audit
+                WHERE key = jsonb_build_object('lab_id', plots.lab_id, 'plot', plots.plot) AND table_name = 'plots'
+                    AND operation = 'INSERT'
+                ORDER BY sequence DESC LIMIT 1
+            ) AS added ON true
+        ) AS places
+        WINDOW together AS (PARTITION BY lab_id ORDER BY moment NULLS FIRST)
+    ), compared AS (
+        SELECT checks.date, checks.time, checks.lab, coalesce(recorded.records, 0) AS records,
+            coalesce(recorded.plots, 0) AS plots, coalesce(bit_or(1 << plot) FILTER (
+                WHERE (since IS NULL OR since <= due.moment) AND (retired IS NULL OR retired > due.moment)
+            ), 0) AS wanted
+        FROM checks
+        CROSS JOIN LATERAL (
+            SELECT (checks.date + checks.time) AT TIME ZONE (SELECT time_zone FROM lab_settings) AS moment
+        ) AS due
+        LEFT JOIN recorded USING (date, time, lab)
+        LEFT JOIN plot_lives ON plot_lives.lab = checks.lab
+        GROUP BY checks.date, checks.time, checks.lab, recorded.records, recorded.plots
+    )
+    SELECT date, time, lab, length(replace((wanted | plots)::bit(32)::text, '0', '')) AS expected,
+        records::integer AS recorded,
+        CASE WHEN wanted & ~plots = 0 THEN '{}' ELSE ARRAY(
+            SELECT plot::smallint FROM generate_series(1, 20) AS plot WHERE (wanted & ~plots) & (1 << plot) <> 0
+        ) END AS missing
+    FROM compared
+    WHERE wanted | plots <> 0;
+
+CREATE OR REPLACE FUNCTION completeness(from_date date, to_date date) RETURNS SETOF completeness
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+    SELECT * FROM completeness
+    WHERE date >= coalesce(from_date, '-infinity') AND date <= coalesce(to_date, 'infinity')
+$$;
+
+-- Records that say the same as the one of the day before.
+CREATE OR REPLACE VIEW copied_records AS
+    SELECT * FROM (
+        SELECT r.date, r.time, r.lab, r.plot, r.technician,
+            coalesce((r.humidity, r.light, r.temperature) = (b.humidity, b.light, b.temperature), false) AS same_climate,
+            coalesce((r.min_height, r.max_height, r.median_height) = (b.min_height, b.max_height, b.median_height), false)
+                AS same_heights
+        FROM plot_readings AS r
+        JOIN plot_readings AS b ON (b.date, b.time, b.lab, b.plot) = (r.date - 1, r.time, r.lab, r.plot)
+    ) AS compared
+    WHERE same_climate OR same_heights;
+
+CREATE OR REPLACE FUNCTION copied_records(from_date date, to_date date) RETURNS SETOF copied_records
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+    SELECT * FROM copied_records
+    WHERE date >= coalesce(from_date, '-infinity') AND date <= coalesce(to_date, 'infinity')
+$$;
+
+-- erfc, which PostgreSQL has from version 16 on: W. H. Press and others, Numerical Recipes, to 1.2e-7 of the value.
+CREATE OR REPLACE FUNCTION error_tail(z double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT CASE WHEN z > 26 THEN 0 ELSE t * exp(-z * z - 1.26551223 + t * (1.00002368 + t * (0.37409196 + t * (0.09678418
+        + t * (-0.18628806 + t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223
+        + t * 0.17087277))))))))) END
+    FROM (SELECT 1 / (1 + 0.5 * z) AS t) AS transformed
+$$;
+
+-- The probability that chi-square with 9 degrees of freedom is at least that large.
+CREATE OR REPLACE FUNCTION chi_square_tail(chi2 double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT CASE WHEN chi2 > 1300 THEN 0 ELSE error_tail(sqrt(chi2 / 2))
+        + sqrt(2 * chi2 / pi()) * exp(-chi2 / 2) * (1 + chi2 / 3 + chi2 ^ 2 / 15 + chi2 ^ 3 / 105) END
+$$;
+
+-- How often each last digit stands in the readings of a technician, against all ten being as frequent.
+CREATE OR REPLACE FUNCTION digit_preference(from_date date, to_date date)
+RETURNS TABLE (
+    technician varchar, field text, n bigint, chi2 double precision, p double precision, cramers_v double precision,
+    share_0_5 double precision
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH digits AS (
+        SELECT r.technician, (r.humidity * 100)::integer % 10 AS h, (r.light * 100)::integer % 10 AS l,
+            (r.temperature * 100)::integer % 10 AS t, count(*) AS times
+        FROM plot_readings AS r
+        WHERE r.date >= coalesce(from_date, '-infinity') AND r.date <= coalesce(to_date, 'infinity')
+        GROUP BY 1, 2, 3, 4
+    ), counted AS (
+        SELECT technician, each.field, each.digit, sum(times)::double precision AS times
+        FROM digits CROSS JOIN LATERAL (VALUES ('humidity', h), ('light', l), ('temperature', t)) AS each (field, digit)
+        WHERE each.digit IS NOT NULL
+        GROUP BY 1, 2, 3
+    ), tested AS (
+        SELECT technician, field, sum(times) AS n, 10 * sum(times ^ 2) / sum(times) - sum(times) AS chi2,
+            coalesce(sum(times) FILTER (WHERE digit IN (0, 5)), 0) / sum(times) AS round_share
+        FROM counted GROUP BY 1, 2
+    )
+    SELECT technician, field, tested.n::bigint, CASE WHEN tested.n >= 10 THEN tested.chi2 END,
+        CASE WHEN tested.n >= 10 THEN chi_square_tail(tested.chi2) END,
+        CASE WHEN tested.n >= 10 THEN sqrt(tested.chi2 / (9 * tested.n)) END,
+        CASE WHEN tested.n >= 10 THEN round_share END
+    FROM tested ORDER BY 1, 2;
+END $$;
+
+CREATE OR REPLACE VIEW digit_preference AS SELECT * FROM digit_preference(NULL, NULL);
+
+-- The middle and the mean of the plots at each check: records without fault.
+CREATE OR REPLACE VIEW check_means AS
+    SELECT lab, date, time, min(due) AS due, count(*) FILTER (WHERE NOT equipment_fault) AS readings,
+        avg(temperature)::double precision AS temperature_mean,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY temperature::double precision) AS temperature_median,
+        avg(humidity)::double precision AS humidity_mean,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY humidity::double precision) AS humidity_median,
+        avg(light)::double precision AS light_mean,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY light::double precision) AS light_median
+    FROM plot_readings
+    GROUP BY date, time, lab;
+
+-- The climate inside by check, and the weather that was observed nearest to it: the earlier of two that are as near.
+CREATE OR REPLACE VIEW climate_by_check AS
+    WITH enough AS (
+        SELECT lab, date, time, due, readings,
+            CASE WHEN readings >= 10 THEN temperature_mean END AS temperature_mean,
+            CASE WHEN readings >= 10 THEN temperature_median END AS temperature_median,
+            CASE WHEN readings >= 10 THEN humidity_mean END AS humidity_mean,
+            CASE WHEN readings >= 10 THEN humidity_median END AS humidity_median,
+            CASE WHEN readings >= 10 THEN light_mean END AS light_mean,
+            CASE WHEN readings >= 10 THEN light_median END AS light_median
+        FROM check_means
+    ), outside AS (
+        SELECT moments.due, nearest.*, abs(extract(epoch FROM nearest.moment - moments.due))::double precision / 60
+            AS distance
+        FROM (SELECT DISTINCT due FROM enough) AS moments
+        CROSS JOIN LATERAL (
+            SELECT * FROM outside_weather
+            WHERE moment BETWEEN moments.due - interval '45 minutes' AND moments.due + interval '45 minutes'
+                AND temperature IS NOT NULL
+            ORDER BY kind = 'model', abs(extract(epoch FROM moment - moments.due)), moment LIMIT 1
+        ) AS nearest
+    )
+    SELECT lab, date, time, enough.due, readings, temperature_mean, temperature_median, humidity_mean, humidity_median,
+        light_mean, light_median, outside.temperature AS outside_temperature, outside.rel_hum AS outside_rel_hum,
+        outside.humidity AS outside_humidity, outside.pressure AS outside_pressure, distance AS distance_minutes,
+        saturation_kpa(temperature_mean) - humidity_mean * 461.5 * (temperature_mean + 273.15) / 1000000 AS vpd_kpa,
+        temperature_mean - outside.temperature::double precision AS temperature_difference,
+        humidity_mean - outside.humidity AS humidity_difference,
+        outside.kind AS outside_kind
+    FROM enough LEFT JOIN outside ON outside.due = enough.due;
+
+CREATE OR REPLACE FUNCTION climate_by_check(from_date date, to_date date) RETURNS SETOF climate_by_check
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+    SELECT * FROM climate_by_check
+    WHERE date >= coalesce(from_date, '-infinity') AND date <= coalesce(to_date, 'infinity')
+$$;
 -- A new view for QA comes here: see docs/architecture.md.
+
 
 -- ------------------------------------------------------------------------------------------------- who may do what
 -- Three roles to be given to people's logins: GRANT abq_technician TO jsimms. They belong to the whole server. Who may
@@ -1738,6 +1986,7 @@ BEGIN
             'GRANT SELECT ON schema_version, lab_techs, labs, plots, lab_checks, plot_checks, local_weather, deliveries,'
             ' data_record_view, withdrawn_records, audit, audit_heads, audit_baselines, check_presence, check_presence_view,'
             ' journal_entries, lab_members, technician_logins TO %I', role);
+        EXECUTE format('GRANT SELECT ON lab_settings TO %I', role);
         CONTINUE WHEN role = 'abq_qa';
         EXECUTE format('GRANT INSERT ON lab_checks, plot_checks TO %I', role);
         EXECUTE format('GRANT INSERT ON deliveries TO %I', role); -- what became of them: see record_deliveries
@@ -1763,16 +2012,17 @@ BEGIN
         SELECT relname, privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
         FROM pg_class, aclexplode(relacl)
         WHERE relnamespace = current_schema()::regnamespace AND grantee <> relowner AND privilege_type <> 'SELECT'
-            AND relname IN (
+            AND (relname = ANY (qa_views()) OR relname IN (
                 'schema_version', 'lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks', 'local_weather',
                 'deliveries', 'audit', 'audit_heads', 'audit_baselines', 'lab_members', 'technician_logins',
-                'check_presence', 'journal_entries', 'data_record_view', 'withdrawn_records', 'check_presence_view'
-            )
+                'check_presence', 'journal_entries', 'data_record_view', 'withdrawn_records', 'check_presence_view',
+                'lab_settings'
+            ))
             AND (
                 privilege_type NOT IN ('INSERT', 'UPDATE', 'DELETE')
                 OR relkind = 'v'
                 OR relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
-                    'journal_entries')
+                    'journal_entries', 'lab_settings')
                 OR relname = 'deliveries' AND privilege_type <> 'INSERT'
                 OR relname IN ('lab_members', 'technician_logins') AND (grantee = 0 OR grantee::regrole::text
                     IN ('abq_technician', 'abq_supervisor', 'abq_qa'))
@@ -1790,7 +2040,8 @@ BEGIN
         WHERE relnamespace = current_schema()::regnamespace AND grantee <> relowner AND privilege_type <> 'SELECT'
             AND (
                 relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
-                    'data_record_view', 'withdrawn_records', 'check_presence_view')
+                    'data_record_view', 'withdrawn_records', 'check_presence_view', 'lab_settings')
+                OR relname = ANY (qa_views())
                 OR relname IN ('deliveries', 'journal_entries') AND privilege_type = 'UPDATE'
                 OR relname IN ('lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks')
                     AND privilege_type = 'REFERENCES'
@@ -1839,6 +2090,23 @@ BEGIN
             AND right_of.grantee::regrole::text NOT IN ('abq_technician', 'abq_supervisor', 'abq_qa')
     LOOP
         EXECUTE format('GRANT SELECT ON withdrawn_records, technician_logins, audit_baselines TO %s', grantee);
+    END LOOP;
+END $$;
+
+-- Who may read the records may read what is made of them.
+DO $$
+DECLARE
+    grantee text;
+BEGIN
+    FOR grantee IN
+        SELECT rolname FROM pg_roles WHERE rolname IN ('abq_technician', 'abq_supervisor', 'abq_qa')
+        UNION
+        SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+        FROM pg_class, aclexplode(relacl) AS right_of
+        WHERE pg_class.oid = 'data_record_view'::regclass AND right_of.grantee <> relowner AND privilege_type = 'SELECT'
+            AND NOT EXISTS (SELECT FROM schema_version WHERE version >= 5)
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO %s', array_to_string(qa_views(), ', '), grantee);
     END LOOP;
 END $$;
 
@@ -1891,6 +2159,8 @@ BEGIN
     EXECUTE format('ALTER VIEW data_record_view SET (security_barrier = %s)', wanted);
     EXECUTE format('ALTER VIEW withdrawn_records SET (security_barrier = %s)', wanted);
     EXECUTE format('ALTER VIEW check_presence_view SET (security_barrier = %s)', wanted);
+    EXECUTE format('ALTER VIEW plot_readings SET (security_barrier = %s)', wanted);
+    EXECUTE format('ALTER VIEW completeness SET (security_barrier = %s)', wanted);
 END $$;
 
 DO $$
@@ -2105,6 +2375,12 @@ COMMENT ON TABLE technician_logins IS 'Which login is which technician''s own.';
 COMMENT ON COLUMN technician_logins.login IS 'Name of a login of the server.';
 COMMENT ON COLUMN technician_logins.lab_tech_id IS 'The technician who logs in with it, and nobody else.';
 
+COMMENT ON TABLE lab_settings IS 'What holds for all workstations of this database; one row.';
+COMMENT ON COLUMN lab_settings.id IS 'Always true.';
+COMMENT ON COLUMN lab_settings.time_zone IS 'Time zone of the laboratories, such as America/Denver.';
+COMMENT ON COLUMN lab_settings.control_from IS 'First day of the base period of control charts; empty: the first there is.';
+COMMENT ON COLUMN lab_settings.control_to IS 'Last day of the base period of control charts; empty: the 30th.';
+
 COMMENT ON VIEW withdrawn_records IS 'Records that were withdrawn and weren''t brought back, one row each time.';
 COMMENT ON COLUMN withdrawn_records.withdrawn IS 'When, by the clock of the server.';
 COMMENT ON COLUMN withdrawn_records.database_user IS 'Who was logged in to the database then.';
@@ -2125,6 +2401,82 @@ BEGIN
             AND there.attnum > 0
     LOOP
         EXECUTE format('COMMENT ON COLUMN withdrawn_records.%I IS %L', each.attname, each.meaning);
+    END LOOP;
+END $$;
+
+COMMENT ON VIEW plot_readings IS 'The records by lower-case names, each with the moment when its check was due.';
+COMMENT ON VIEW outside_weather IS 'What was observed or computed outside, with the absolute humidity.';
+COMMENT ON VIEW check_means IS 'Mean and median of the plots of a laboratory at each check; records without fault.';
+COMMENT ON VIEW completeness IS 'Which plots were not recorded at each check that was due.';
+COMMENT ON VIEW copied_records IS 'Records that say the same as the one of the same plot and time of the day before.';
+COMMENT ON VIEW digit_preference IS 'How often each last digit stands in the readings of a technician.';
+COMMENT ON VIEW climate_by_check IS 'The climate inside at each check, and the weather observed nearest to it.';
+
+-- A column means the same in each of these views, unless it is said otherwise.
+DO $$
+DECLARE
+    each record;
+BEGIN
+    FOR each IN
+        SELECT attrelid::regclass AS view, attname AS name, meaning
+        FROM pg_attribute JOIN (VALUES
+            ('', 'date', 'Day of the check, by the clock of the laboratory.'),
+            ('', 'time', 'Time of the check, by the clock of the laboratory.'),
+            ('', 'due', 'The moment when the check was due.'),
+            ('', 'lab', 'Letter of the laboratory.'),
+            ('', 'plot', 'Number of the plot within its laboratory, 1 to 20.'),
+            ('', 'seed_sample', 'The seed sample that grew in the plot, 6 characters.'),
+            ('', 'technician', 'Who recorded this plot.'),
+            ('', 'field', 'humidity, light or temperature.'),
+            ('', 'readings', 'Number of records without fault.'),
+            ('plot_readings', 'humidity', 'Absolute humidity in g/m³; empty after an equipment fault.'),
+            ('plot_readings', 'light', 'Light in klx; empty after an equipment fault.'),
+            ('plot_readings', 'temperature', 'Temperature in °C; empty after an equipment fault.'),
+            ('', 'equipment_fault', 'The sensors failed: humidity, light and temperature are empty.'),
+            ('', 'plants', 'Number of plants.'),
+            ('', 'blossoms', 'Number of blossoms.'),
+            ('', 'fruit', 'Number of fruit.'),
+            ('', 'min_height', 'Height of the smallest plant in cm.'),
+            ('', 'max_height', 'Height of the tallest plant in cm.'),
+            ('', 'median_height', 'Median height of the plants in cm.'),
+            ('', 'notes', 'Free text.'),
+            ('', 'moment', 'Moment of the observation.'),
+            ('outside_weather', 'temperature', 'Temperature in °C.'),
+            ('', 'rel_hum', 'Relative humidity in %.'),
+            ('', 'pressure', 'Air pressure reduced to sea level, in mb (hPa).'),
+            ('', 'kind', 'observed, or computed by a model.'),
+            ('outside_weather', 'humidity', 'Absolute humidity in g/m³, of temperature and relative humidity.'),
+            ('', 'temperature_mean', 'Mean temperature of the plots in °C.'),
+            ('', 'temperature_median', 'Median temperature of the plots in °C.'),
+            ('', 'humidity_mean', 'Mean absolute humidity of the plots in g/m³.'),
+            ('', 'humidity_median', 'Median absolute humidity of the plots in g/m³.'),
+            ('', 'light_mean', 'Mean light of the plots in klx.'),
+            ('', 'light_median', 'Median light of the plots in klx.'),
+            ('', 'expected', 'Number of plots that the laboratory had then.'),
+            ('', 'recorded', 'Number of plots that were recorded.'),
+            ('', 'missing', 'The plots that were not.'),
+            ('', 'same_climate', 'Humidity, light and temperature are those of the day before.'),
+            ('', 'same_heights', 'The three heights are those of the day before.'),
+            ('', 'n', 'Number of readings.'),
+            ('', 'chi2', 'Chi-square of the ten last digits; empty below ten readings.'),
+            ('', 'p', 'Probability of a chi-square at least that large, 9 degrees of freedom.'),
+            ('', 'cramers_v', 'Effect size: 0, all digits are as frequent, to 1, there is one only.'),
+            ('', 'share_0_5', 'Share of readings that end in 0 or 5; 0.2 is to be expected.'),
+            ('', 'outside_temperature', 'Temperature outside in °C.'),
+            ('', 'outside_rel_hum', 'Relative humidity outside in %.'),
+            ('', 'outside_humidity', 'Absolute humidity outside in g/m³.'),
+            ('', 'outside_pressure', 'Air pressure in mb (hPa), reduced to sea level.'),
+            ('', 'distance_minutes', 'From the observation to the check, at most 45.'),
+            ('', 'vpd_kpa', 'Vapour pressure deficit inside in kPa, of the means.'),
+            ('', 'temperature_difference', 'Mean inside less outside, in °C.'),
+            ('', 'humidity_difference', 'Mean inside less outside, in g/m³.'),
+            ('', 'outside_kind', 'observed, or a model''s where nothing was observed within 45 minutes.')
+        ) AS words (view, name, meaning) ON words.name = attname
+        WHERE attrelid = ANY (qa_views()::regclass[])
+            AND attnum > 0 AND (words.view = '' OR words.view = (SELECT relname FROM pg_class WHERE oid = attrelid))
+        ORDER BY words.view -- what is said of one view alone goes over the rest
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', each.view, each.name, each.meaning);
     END LOOP;
 END $$;
 
@@ -2158,7 +2510,15 @@ END $$;
 INSERT INTO schema_version (version)
     SELECT 0 WHERE NOT EXISTS (SELECT FROM schema_version) AND EXISTS (SELECT FROM lab_checks);
 
-INSERT INTO schema_version (version) VALUES (4) ON CONFLICT (version) DO NOTHING;
+INSERT INTO schema_version (version) VALUES (5) ON CONFLICT (version) DO NOTHING;
+
+-- The time zone of the server, until somebody says where the laboratories are.
+INSERT INTO lab_settings (time_zone)
+    SELECT coalesce((
+        SELECT name FROM pg_timezone_names
+        WHERE name = (SELECT reset_val FROM pg_settings WHERE pg_settings.name = 'TimeZone')
+    ), 'UTC')
+    WHERE NOT EXISTS (SELECT FROM lab_settings);
 
 -- What has no entry now is what was there before the audit: see audit_baselines.
 SET CONSTRAINTS ALL IMMEDIATE;
@@ -2171,7 +2531,7 @@ BEGIN
     SET LOCAL timezone = 'UTC'; -- as the entries have it
     FOREACH name IN ARRAY ARRAY[
         'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
-        'technician_logins', 'deliveries', 'schema_version'
+        'technician_logins', 'deliveries', 'schema_version', 'lab_settings'
     ] LOOP
         CONTINUE WHEN EXISTS (SELECT FROM audit_baselines WHERE table_name = name);
         EXECUTE format($query$

@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "holding": ("holding", "measure"),
     "room": ("room", "measure"),
     "waiting": ("waiting", "measure"),
+    "views": ("views", "measure"),
 }
 """By name: the module, and its function that takes `Options` and returns rows."""
 

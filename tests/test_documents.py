@@ -282,7 +282,7 @@ def test_the_queries_for_qa_find_what_they_promise(model: SQLModel, session: Con
     model.record_delivery(delivery(version=1, destination="ftp", delivered=delivered_at,
                                    audit_head=model.audit_heads(datetime.date.today())))  # fmt: skip
     model.withdraw_record((datetime.date.today(), "8:00", "A", 4), "typed twice", by=By("J Simms"))
-    corrected, broken, withdrawn, newest, inside, averages, missing, never, growth, outdated, delivered = (
+    corrected, broken, withdrawn, newest, inside, averages, missing, never, growth, outdated, delivered, *_ = (
         answers(session, each) for each in blocks(QA, "sql")
     )
     assert [row[1:3] for row in withdrawn] == [(f"J Simms (login {session.info.user})", "typed twice")]

@@ -349,7 +349,7 @@ def test_what_the_other_side_has_of_the_last_week(data: Data, model: SQLModel) -
 
 def test_each_example_is_computed_here() -> None:
     """Every statement of the document is asked for above."""
-    source = Path(__file__).read_text("utf-8")
-    asked = re.findall(r'statement\("([^"]+)"\)', source)
+    others = (Path(__file__).parent / "qa" / "test_examples.py").read_text("utf-8")
+    asked = re.findall(r'(?:statement\(|answers\(data, )"([^"]+)"\)', Path(__file__).read_text("utf-8") + others)
     for each in blocks(QA, "sql"):
         assert [beginning for beginning in asked if beginning in each], each

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import access, backups, moving, retiring, undoing
 from .outcome import NotDone
-from .passwords import Secrets
+from .passwords import Secrets, ask, can_ask
 from .waits_told import told_if_long
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ def add_to(words: Words) -> None:
     tasks = word.add_subparsers(title="words", metavar="WORD", dest="task", required=True)
     dsn = _add(tasks, "dsn", print_dsn, "print a connection string that psql takes as it is")
     dsn.add_argument("--verbose", action="store_true", help="print the server's version and age on standard error")
-    _add(tasks, "init", prepare, "create the tables, or bring those of an older version up to date")
+    init = _add(tasks, "init", prepare, "create the tables, or bring those of an older version up to date")
+    init.add_argument("--timezone", default="", metavar="NAME", help="where the labs are, such as America/Denver")
+    zone = _add(tasks, "set-timezone", set_time_zone, "say in which time zone the labs are")
+    zone.add_argument("name", metavar="NAME", help="a place, such as America/Denver")
     backups.add_to(tasks)
     moving.add_to(tasks)
     access.add_to(tasks)
@@ -100,8 +103,33 @@ def prepare(options: argparse.Namespace, secrets: Secrets) -> None:
     with opened_endpoint(settings, secrets) as endpoint:
         schema.require_encoding(endpoint)
         changed = prepare_tables(settings, endpoint)
+        _settle_time_zone(endpoint, options.timezone, changed)
     state = "now" if changed else "already"
     print(f"The tables in the database {endpoint['dbname']} are {state} those of version {schema.VERSION}.")
+
+
+def _settle_time_zone(endpoint: dict[str, str], wanted: str, changed: bool) -> None:
+    """Ask for the time zone of the labs where the tables are new and somebody is there; else the server's stands."""
+    from ..models import SQLModel
+
+    if not wanted and not (changed and can_ask()):
+        return
+    model = SQLModel.at(endpoint)
+    try:
+        known = model.time_zone()
+        model.set_time_zone(wanted or ask(f"Time zone of the laboratories (Enter: {known}): ") or known)
+    finally:
+        model.close()
+
+
+def set_time_zone(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Say where the labs are."""
+    from .database import opened_model, read_settings
+
+    with opened_model(read_settings(), secrets) as model:
+        before = model.set_time_zone(options.name)
+        now = model.time_zone()
+    print(f"The labs are in the time zone {now}" + ("" if now == before else f", and no longer in {before}"))
 
 
 def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:

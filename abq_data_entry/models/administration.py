@@ -278,6 +278,24 @@ def set_seed_sample(cursor: Cursor, lab: str, plot: int, seed_sample: str | None
         raise DatabaseError(f"Lab {lab} has no plot {plot}. Add the plot first.")
 
 
+def time_zone(cursor: Cursor) -> str:
+    """Return the time zone of the labs, such as `America/Denver`."""
+    cursor.execute("SELECT time_zone FROM lab_settings")
+    ((name,),) = cursor.fetchall()
+    return str(name)
+
+
+def set_time_zone(cursor: Cursor, name: str) -> str:
+    """Say in which time zone the labs are; return the one before. Raises `DatabaseError` for an unknown one."""
+    before = time_zone(cursor)
+    cursor.execute("SELECT name FROM pg_timezone_names WHERE lower(name) = lower(%s) ORDER BY name <> %s", (name, name))
+    found = cursor.fetchall()
+    if not found:
+        raise DatabaseError(f"The server knows no time zone {name}. It is a place such as America/Denver.")
+    cursor.execute("UPDATE lab_settings SET time_zone = %s WHERE time_zone <> %s", (found[0][0], found[0][0]))
+    return before
+
+
 def _checked_seed_sample(text: str | None) -> str | None:
     if not text:
         return None

@@ -26,11 +26,16 @@ AUDITED = {
     "deliveries": ("id",),
     "schema_version": ("version",),
     "audit_baselines": ("table_name", "lab_id"),
+    "lab_settings": ("id",),
 }
 """The tables whose changes are in the audit, each with the columns of its key."""
 
 TABLES = (*AUDITED, "audit", "audit_heads", "journal_entries", "check_presence")
-VIEWS = ("data_record_view", "withdrawn_records", "check_presence_view")
+QA_VIEWS = (
+    *("plot_readings", "outside_weather", "check_means", "completeness", "copied_records", "digit_preference"),
+    "climate_by_check",
+)  # fmt: skip
+VIEWS = ("data_record_view", "withdrawn_records", "check_presence_view", *QA_VIEWS)
 
 # The schema public, where the tables are unless somebody made them elsewhere.
 _PLACES = """
@@ -90,7 +95,7 @@ _RIGHTS = """
         WHERE attacl IS NOT NULL
     ) AS granted, aclexplode(rights)
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND grantee <> relowner AND (
-        relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence')
+        relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence', 'lab_settings')
             AND privilege_type <> 'SELECT'
         OR relname = 'deliveries' AND privilege_type IN ('UPDATE', 'DELETE')
         OR relname = 'journal_entries' AND privilege_type IN ('UPDATE', 'DELETE')

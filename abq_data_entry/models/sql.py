@@ -519,6 +519,14 @@ class SQLModel(Corrections):
         """Say which seed sample grows in a plot from now on; `None` for none."""
         self._connections.write(lambda cursor: administration.set_seed_sample(cursor, lab, plot, seed_sample))
 
+    def time_zone(self) -> str:
+        """Return the time zone of the labs, such as `America/Denver`."""
+        return self._connections.read(administration.time_zone)
+
+    def set_time_zone(self, name: str) -> str:
+        """Say in which time zone the labs are; return the one before."""
+        return self._connections.write(lambda cursor: administration.set_time_zone(cursor, name))
+
 
 def _parsed(**key: object) -> Record:
     """Return the typed values of a key; an empty dict if one of them can't be a value, so that nothing has it."""

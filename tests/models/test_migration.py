@@ -14,7 +14,7 @@ from tests.models.records import DATE, record
 from tests.models.test_schema import ORIGINAL, Endpoint, dump, psql, run
 
 SCHEMAS = Path(__file__).parent / "schemas"
-VERSIONS = (1, 2, 3)
+VERSIONS = (1, 2, 3, 4)
 
 # What a laboratory may have recorded: hostile texts, a fault, another technician for one plot, a lab that is gone.
 _USED = """
@@ -45,6 +45,7 @@ _VERSION_3_RIGHTS = f"""{_VERSION_2_RIGHTS}
     GRANT INSERT ON journal_entries TO {{role}};
     GRANT INSERT, UPDATE, DELETE ON check_presence TO {{role}};
 """
+_VERSION_4_RIGHTS = "GRANT abq_technician TO {role};"
 
 
 @pytest.fixture(params=VERSIONS)
@@ -63,7 +64,9 @@ def technician(older: Endpoint) -> Iterator[str]:
     """With the rights that the documents of that version gave."""
     role = f"technician_of_{older['dbname']}"
     rights = _VERSION_2_RIGHTS
-    if run(older, "SELECT to_regclass('journal_entries')") != [(None,)]:
+    if run(older, "SELECT to_regclass('technician_logins')") != [(None,)]:
+        rights = _VERSION_4_RIGHTS
+    elif run(older, "SELECT to_regclass('journal_entries')") != [(None,)]:
         rights = _VERSION_3_RIGHTS
     elif run(older, "SELECT to_regclass('deliveries')") == [(None,)]:
         rights = rights.replace(", deliveries", "")
@@ -89,7 +92,8 @@ def test_nothing_is_lost(older: Endpoint) -> None:
     had = run(older, "SELECT to_regclass('deliveries')") != [(None,)]
     sent = run(older, deliveries) if had else []
     entries = (
-        "SELECT * FROM audit WHERE table_name NOT IN ('schema_version', 'audit_baselines') ORDER BY lab_id, sequence"
+        "SELECT * FROM audit WHERE table_name NOT IN ('schema_version', 'audit_baselines', 'lab_settings')"
+        " ORDER BY lab_id, sequence"
     )
     audited = run(older, entries) if run(older, "SELECT to_regclass('audit')") != [(None,)] else []
     assert schema.prepare(older) is True
@@ -174,7 +178,7 @@ def test_rows_of_the_first_schema_are_no_break(empty_database: Endpoint) -> None
 def test_an_error_on_the_way_leaves_it_as_it_was(empty_database: Endpoint, version: int) -> None:
     script = ORIGINAL if version == 0 else (SCHEMAS / f"version_{version}.sql").read_text("utf-8")
     run(empty_database, script)
-    run(empty_database, "CREATE VIEW technician_logins AS SELECT 1 AS in_the_way")
+    run(empty_database, "CREATE VIEW lab_settings AS SELECT 1 AS in_the_way")
     before = dump(empty_database)
     with pytest.raises(Exception, match="database"):
         schema.prepare(empty_database)

@@ -10,6 +10,7 @@ import pytest
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import RightsMissing, SQLModel, schema
+from abq_data_entry.models.audit_guard import QA_VIEWS
 from abq_data_entry.models.auditing import Verdict
 from tests.fixtures.cluster import Node
 from tests.models.logins import EVERY, NOBODY, PSQL, ROLES, login, psql, run, server_programs, server_with_logins
@@ -38,6 +39,8 @@ MATRIX = {
     "data_record_view": (READ, READ, READ),
     "withdrawn_records": (READ, READ, READ),
     "check_presence_view": (READ, READ, READ),
+    "lab_settings": (READ, READ, READ),
+    **dict.fromkeys(QA_VIEWS, (READ, READ, READ)),
 }
 
 CHANGING = {"lab_checks": "lab_tech_id", "plot_checks": "plants"}
@@ -107,7 +110,7 @@ def test_each_role_may_do_what_it_is_for_and_nothing_else(node: Node, role: str)
     }
     assert allowed == expected
     # No right; or a view, which takes no changes and can't be emptied.
-    assert {state for _, _, state in answers} <= {"00000", "42501", "55000", "42809"}
+    assert {state for _, _, state in answers} <= {"00000", "42501", "55000", "42809", "0A000"}
 
 
 def test_functions_with_the_rights_of_the_owner_are_for_who_needs_them(node: Node) -> None:

@@ -1,0 +1,2202 @@
+-- The whole schema of ABQ Data Entry, for PostgreSQL 13 or newer.
+--
+--     psql --set ON_ERROR_STOP=1 --dbname abq --file create_db.sql
+--
+-- It can be applied again at any time: what is there already stays as it is, with all its rows and rights. A database
+-- made by an older version is brought to this one without loss; one made by a newer version is refused. All happens in
+-- one transaction, so an error leaves the database as it was.
+
+BEGIN;
+
+SET LOCAL client_min_messages = warning;
+
+-- The functions below keep this path: they find their tables here, and never a temporary one of the same name, which
+-- anybody may make.
+DO $$ BEGIN PERFORM set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true); END $$;
+
+-- Before version 15 everybody could make functions in the schema public, and so put them in the way of ours; a database
+-- that came from there still lets them.
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_namespace, aclexplode(nspacl)
+        WHERE nspname = current_schema() AND grantee = 0 AND privilege_type = 'CREATE'
+    ) THEN
+        RETURN;
+    END IF;
+    IF (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = current_schema()) THEN
+        EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
+    ELSE
+        RAISE WARNING 'Everybody may make functions in the schema % of this database.', current_schema()
+            USING HINT = format('A superuser should run, in this database: REVOKE CREATE ON SCHEMA %I FROM PUBLIC;',
+                current_schema());
+    END IF;
+END $$;
+
+-- Two workstations that start at once: the second waits here until the first is done. By nothing that somebody else
+-- could take: an advisory lock anybody can, and keep it.
+DO $$
+BEGIN
+    CREATE TABLE IF NOT EXISTS schema_version (
+        version integer PRIMARY KEY,
+        applied timestamp(0) with time zone NOT NULL DEFAULT now()
+    );
+EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN
+    NULL; -- the first was just making it
+END $$;
+
+LOCK TABLE schema_version IN SHARE ROW EXCLUSIVE MODE;
+
+-- Whoever has an open transaction that has only read is waited for, and whoever saves waits behind us: not for long.
+SET LOCAL lock_timeout = '5s';
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM schema_version WHERE version > 4) THEN
+        RAISE EXCEPTION 'This database was made by a newer version of ABQ Data Entry than this file.'
+            USING HINT = 'Apply the create_db.sql of that newer version.', ERRCODE = 'feature_not_supported';
+    END IF;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- people and places
+
+CREATE TABLE IF NOT EXISTS lab_techs (
+    id smallint PRIMARY KEY,
+    name varchar(512) UNIQUE NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS labs (
+    id char(1) PRIMARY KEY
+);
+
+CREATE TABLE IF NOT EXISTS plots (
+    lab_id char(1) NOT NULL REFERENCES labs (id),
+    plot smallint NOT NULL CONSTRAINT plot_within_limits CHECK (plot BETWEEN 1 AND 20),
+    current_seed_sample char(6),
+    PRIMARY KEY (lab_id, plot)
+);
+
+-- Whoever or whatever is retired stays, with all that was recorded, and is offered for new records no more.
+ALTER TABLE lab_techs ADD COLUMN IF NOT EXISTS retired timestamp(0) with time zone;
+ALTER TABLE labs ADD COLUMN IF NOT EXISTS retired timestamp(0) with time zone;
+ALTER TABLE plots ADD COLUMN IF NOT EXISTS retired timestamp(0) with time zone;
+
+-- ------------------------------------------------------------------------------------------------- what is recorded
+
+CREATE TABLE IF NOT EXISTS lab_checks (
+    date date NOT NULL,
+    time time NOT NULL,
+    lab_id char(1) NOT NULL REFERENCES labs (id),
+    lab_tech_id smallint NOT NULL REFERENCES lab_techs (id),
+    PRIMARY KEY (date, time, lab_id)
+);
+
+CREATE TABLE IF NOT EXISTS plot_checks (
+    date date NOT NULL,
+    time time NOT NULL,
+    lab_id char(1) NOT NULL,
+    plot smallint NOT NULL,
+    seed_sample char(6) NOT NULL,
+    humidity numeric(4, 2),
+    light numeric(5, 2),
+    temperature numeric(4, 2),
+    equipment_fault boolean NOT NULL DEFAULT false,
+    blossoms smallint NOT NULL,
+    plants smallint NOT NULL,
+    fruit smallint NOT NULL,
+    max_height numeric(6, 2) NOT NULL,
+    min_height numeric(6, 2) NOT NULL,
+    median_height numeric(6, 2) NOT NULL,
+    notes text,
+    lab_tech_id smallint REFERENCES lab_techs (id),
+    PRIMARY KEY (date, time, lab_id, plot),
+    FOREIGN KEY (date, time, lab_id) REFERENCES lab_checks (date, time, lab_id),
+    FOREIGN KEY (lab_id, plot) REFERENCES plots (lab_id, plot)
+);
+
+CREATE TABLE IF NOT EXISTS local_weather (
+    datetime timestamp(0) with time zone PRIMARY KEY,
+    temperature numeric(5, 2),
+    rel_hum numeric(5, 2),
+    pressure numeric(7, 2),
+    conditions varchar(128)
+);
+
+ALTER TABLE local_weather ADD COLUMN IF NOT EXISTS station varchar(8);
+ALTER TABLE local_weather ADD COLUMN IF NOT EXISTS source text;
+ALTER TABLE local_weather ADD COLUMN IF NOT EXISTS kind text
+    CONSTRAINT kind_of_an_observation CHECK (kind IN ('observed', 'model'));
+ALTER TABLE local_weather ADD COLUMN IF NOT EXISTS fetched timestamp(0) with time zone;
+ALTER TABLE local_weather ADD COLUMN IF NOT EXISTS quality text;
+
+-- Who could store observations before version 4 can fill what is empty in them.
+DO $$
+DECLARE
+    grantee_of record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 4) THEN
+        RETURN;
+    END IF;
+    FOR grantee_of IN
+        SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS name
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid = 'local_weather'::regclass AND grantee <> relowner AND privilege_type = 'INSERT'
+    LOOP
+        EXECUTE format('GRANT UPDATE ON local_weather TO %s', grantee_of.name);
+    END LOOP;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- what was delivered
+
+CREATE TABLE IF NOT EXISTS deliveries (
+    id uuid PRIMARY KEY,
+    created timestamp(0) with time zone NOT NULL,
+    date date NOT NULL,
+    file_name text NOT NULL,
+    version integer NOT NULL CONSTRAINT version_from_1 CHECK (version >= 1),
+    destination text NOT NULL,
+    address text NOT NULL,
+    username text NOT NULL,
+    size bigint NOT NULL,
+    sha256 char(64) NOT NULL,
+    state text NOT NULL CONSTRAINT state_of_a_delivery
+        CHECK (state IN ('waiting', 'sending', 'delivered', 'failed', 'cancelled')),
+    attempts integer NOT NULL,
+    last_attempt timestamp(0) with time zone,
+    delivered timestamp(0) with time zone,
+    reason text,
+    revision integer NOT NULL,
+    CONSTRAINT delivered_has_its_moment CHECK ((state = 'delivered') = (delivered IS NOT NULL))
+);
+
+ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS audit_head text;
+ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS outdated timestamp(0) with time zone;
+
+-- Who could write and read observations before version 2 had this table can write and read deliveries.
+DO $$
+DECLARE
+    right_of record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 2) THEN
+        RETURN;
+    END IF;
+    FOR right_of IN
+        SELECT CASE privilege_type WHEN 'SELECT' THEN 'SELECT' ELSE 'SELECT, INSERT, UPDATE' END AS rights,
+            CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid = 'local_weather'::regclass AND grantee <> relowner
+            AND privilege_type IN ('SELECT', 'INSERT')
+    LOOP
+        EXECUTE format('GRANT %s ON deliveries TO %s', right_of.rights, right_of.grantee);
+    END LOOP;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- who changed what
+-- Each row of the audit is chained to the one before it of the same lab: its hash is the SHA-256, in hexadecimal, of
+-- the hash before it and the text of its content (see audit_content). What belongs to no lab has the letter '-'.
+
+CREATE TABLE IF NOT EXISTS audit (
+    lab_id char(1) NOT NULL,
+    sequence bigint NOT NULL,
+    table_name text NOT NULL,
+    key jsonb NOT NULL,
+    operation text NOT NULL CONSTRAINT operation_of_an_entry CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE')),
+    old jsonb,
+    new jsonb,
+    database_user text NOT NULL,
+    application_user text,
+    workstation text,
+    moment timestamp with time zone NOT NULL,
+    transaction bigint NOT NULL,
+    reason text,
+    previous_hash text NOT NULL,
+    hash text NOT NULL,
+    PRIMARY KEY (lab_id, sequence)
+);
+
+CREATE TABLE IF NOT EXISTS audit_heads (
+    lab_id char(1) PRIMARY KEY,
+    sequence bigint NOT NULL,
+    hash text NOT NULL
+) WITH (fillfactor = 50);
+
+-- What was there already when the audit began: how many rows of a table and lab have no entry of their own, and the sum
+-- of the SHA-256 of their contents, in four parts. So none of them changes unseen, and none comes. Written once, at the
+-- end of this file; lab '-' has one for each table.
+CREATE TABLE IF NOT EXISTS audit_baselines (
+    table_name text NOT NULL,
+    lab_id char(1) NOT NULL,
+    rows bigint NOT NULL,
+    digest text NOT NULL,
+    columns text[] NOT NULL,
+    sequence bigint NOT NULL,
+    PRIMARY KEY (table_name, lab_id)
+);
+
+CREATE INDEX IF NOT EXISTS audit_of_a_row ON audit USING hash (key);
+CREATE INDEX IF NOT EXISTS audit_of_gone_records ON audit (lab_id, sequence)
+    WHERE table_name = 'plot_checks' AND operation = 'DELETE';
+CREATE INDEX IF NOT EXISTS audit_by_moment ON audit USING brin (moment);
+
+-- Who belongs to which labs: a login, or a role that logins have. It matters only where labs are kept apart, see
+-- restrict_labs.
+CREATE TABLE IF NOT EXISTS lab_members (
+    lab_id char(1) NOT NULL REFERENCES labs (id) ON DELETE CASCADE,
+    member name NOT NULL,
+    PRIMARY KEY (lab_id, member)
+);
+
+-- Which login is which technician's own. A login that several people share has no row.
+CREATE TABLE IF NOT EXISTS technician_logins (
+    login name PRIMARY KEY,
+    lab_tech_id smallint NOT NULL REFERENCES lab_techs (id) ON DELETE CASCADE
+);
+
+-- Who asks: the login, or the role it has taken with SET ROLE; never the owner, whose rights some functions have.
+CREATE OR REPLACE FUNCTION asking_role() RETURNS name
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END
+$$;
+
+-- The labs whose records somebody sees; NULL: all. So it is for everybody unless labs are kept apart, and then for the
+-- owner and abq_qa. Nobody is told the labs of somebody else: who isn't a member of that role gets the own ones.
+CREATE OR REPLACE FUNCTION seen_labs(who name) RETURNS char(1)[]
+LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT ARRAY(
+            SELECT lab_id FROM lab_members JOIN pg_roles ON rolname = member
+            WHERE pg_has_role(asking.role, pg_roles.oid, 'USAGE')
+        )
+    FROM pg_class
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN pg_has_role(asking_role(), who, 'MEMBER') THEN who ELSE asking_role() END AS role
+    ) AS asking
+    WHERE pg_class.oid = 'plot_checks'::regclass AND relrowsecurity AND NOT pg_has_role(asking.role, relowner, 'USAGE')
+        AND NOT EXISTS (
+            SELECT FROM pg_roles WHERE rolname = 'abq_qa' AND pg_has_role(asking.role, pg_roles.oid, 'USAGE')
+        )
+$$;
+
+-- Whether the asker may enter records of a lab.
+CREATE OR REPLACE FUNCTION may_enter(lab text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    asker name := asking_role();
+BEGIN
+    IF NOT has_any_column_privilege(asker, 'plot_checks', 'INSERT') THEN
+        RETURN false;
+    END IF;
+    RETURN NOT (SELECT relrowsecurity FROM pg_class WHERE pg_class.oid = 'plot_checks'::regclass)
+        OR coalesce(lab = ANY (seen_labs(asker)), true);
+END $$;
+
+-- Those who save for a lab wait for each other here, until the end of the transaction. Only who may enter records of the
+-- lab can make others of it wait: nobody else locks a row of labs, but an advisory lock everybody could take.
+CREATE OR REPLACE FUNCTION lock_lab(lab text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    IF may_enter(lab) THEN
+        PERFORM FROM labs WHERE id = lab FOR NO KEY UPDATE;
+    END IF;
+END $$;
+
+-- Who is entering which check now. A row counts only while the session that wrote it holds the advisory lock of that
+-- number, which the server takes back with the connection: nobody stays who has gone. Rows are written by the functions
+-- below alone, and each only by who knows the word that its number comes from: so nobody sends somebody else away, and
+-- nobody can take a lock before it is needed.
+CREATE UNLOGGED TABLE IF NOT EXISTS check_presence (
+    lease bigint PRIMARY KEY,
+    date date NOT NULL,
+    time time NOT NULL,
+    lab_id char(1) NOT NULL,
+    plot smallint,
+    application_user text,
+    workstation text,
+    since timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+);
+ALTER TABLE check_presence ADD COLUMN IF NOT EXISTS process integer;
+
+CREATE OR REPLACE VIEW check_presence_view AS
+    SELECT p.date, p.time, p.lab_id, p.plot, p.application_user, p.workstation, p.since, p.lease
+    FROM check_presence AS p
+    WHERE EXISTS (
+        SELECT FROM pg_locks AS l
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.pid = p.process
+            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND ((l.classid::bigint << 32) | l.objid::bigint) = p.lease
+    ) AND ((SELECT seen_labs(current_user)) IS NULL OR p.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[]));
+
+CREATE OR REPLACE FUNCTION presence_lease(word text) RETURNS bigint
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT ('x' || substr(encode(sha256(convert_to(word, 'UTF8')), 'hex'), 1, 16))::bit(64)::bigint
+$$;
+
+-- Says that a window is at a check, perhaps at a plot of it; until `leave_check`, or the end of this session. `word` is
+-- any text that nobody else can guess, a new one for each session.
+CREATE OR REPLACE FUNCTION enter_check(
+    word text, of_date date, of_time time, of_lab char(1), of_plot integer, who text, place text
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    own bigint := presence_lease(word);
+BEGIN
+    IF NOT may_enter(of_lab) THEN
+        RAISE EXCEPTION 'This login does not enter records of lab %.', of_lab USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF NOT EXISTS (SELECT FROM check_presence WHERE lease = own AND process = pg_backend_pid()) THEN
+        IF NOT pg_try_advisory_lock(own) THEN
+            RAISE EXCEPTION 'Another session uses this word.' USING ERRCODE = 'object_in_use';
+        END IF;
+        DELETE FROM check_presence WHERE since < now() - interval '1 day' AND lab_id = of_lab
+            AND lease NOT IN (SELECT lease FROM check_presence_view);
+    END IF;
+    INSERT INTO check_presence AS p (lease, date, time, lab_id, plot, application_user, workstation, process)
+        VALUES (own, of_date, of_time, of_lab, of_plot, left(who, 512), left(place, 512), pg_backend_pid())
+        ON CONFLICT (lease) DO UPDATE SET date = EXCLUDED.date, time = EXCLUDED.time, lab_id = EXCLUDED.lab_id,
+            plot = EXCLUDED.plot, application_user = EXCLUDED.application_user, process = EXCLUDED.process,
+            since = CASE WHEN (p.date, p.time, p.lab_id) = (EXCLUDED.date, EXCLUDED.time, EXCLUDED.lab_id)
+                THEN p.since ELSE now() END;
+END $$;
+
+-- Whether somebody else has the plot open at that check.
+CREATE OR REPLACE FUNCTION is_claimed(own bigint, of_date date, of_time time, of_lab char(1), of_plot integer)
+RETURNS boolean LANGUAGE sql VOLATILE SET search_path FROM CURRENT AS $$
+    SELECT EXISTS (
+        SELECT FROM check_presence_view
+        WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot AND lease <> own
+    )
+$$;
+
+-- The same for a plot, unless somebody else has it open: then it is said of no plot, and false is returned. Who claims a
+-- plot waits a second for another who does so at the moment: who takes longer for that has it.
+CREATE OR REPLACE FUNCTION claim_plot(
+    word text, of_date date, of_time time, of_lab char(1), of_plot integer, who text, place text
+) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '1s' AS $$
+DECLARE
+    is_free boolean := true;
+BEGIN
+    IF may_enter(of_lab) THEN
+        BEGIN
+            PERFORM FROM plots WHERE lab_id = of_lab AND plot = of_plot FOR NO KEY UPDATE;
+            is_free := NOT is_claimed(presence_lease(word), of_date, of_time, of_lab, of_plot);
+        EXCEPTION WHEN lock_not_available THEN
+            is_free := false;
+        END;
+    END IF;
+    PERFORM enter_check(word, of_date, of_time, of_lab, CASE WHEN is_free THEN of_plot END, who, place);
+    RETURN is_free;
+END $$;
+
+-- The first of the plots that is neither recorded nor open elsewhere, NULL if none is: the window goes there, if it is
+-- at that check. In any session.
+CREATE OR REPLACE FUNCTION claim_next_plot(word text, of_date date, of_time time, of_lab char(1), of_plots integer[])
+RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    own bigint := presence_lease(word);
+    each integer;
+    found_one integer;
+BEGIN
+    IF NOT may_enter(of_lab) THEN
+        RETURN NULL;
+    END IF;
+    FOREACH each IN ARRAY of_plots LOOP
+        CONTINUE WHEN EXISTS (
+            SELECT FROM plot_checks WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = each
+        );
+        PERFORM FROM plots WHERE lab_id = of_lab AND plot = each FOR NO KEY UPDATE SKIP LOCKED;
+        IF FOUND AND NOT is_claimed(own, of_date, of_time, of_lab, each) THEN
+            found_one := each;
+            EXIT;
+        END IF;
+    END LOOP;
+    UPDATE check_presence SET plot = found_one
+        WHERE lease = own AND date = of_date AND time = of_time AND lab_id = of_lab;
+    RETURN found_one;
+END $$;
+
+CREATE OR REPLACE FUNCTION leave_check(word text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    DELETE FROM check_presence WHERE lease = presence_lease(word)
+$$;
+
+-- The numbers that windows give their saves. One that comes again, from the journal of a workstation that couldn't reach
+-- the database or never got its answer, is known by it: each is done once.
+CREATE TABLE IF NOT EXISTS journal_entries (
+    id uuid PRIMARY KEY,
+    applied timestamp(0) with time zone NOT NULL DEFAULT now()
+);
+
+-- ------------------------------------------------------------------- from the first schema, which kept no version
+
+ALTER TABLE plot_checks ADD COLUMN IF NOT EXISTS lab_tech_id smallint REFERENCES lab_techs (id);
+ALTER TABLE lab_checks ADD COLUMN IF NOT EXISTS version integer NOT NULL DEFAULT 1;
+ALTER TABLE plot_checks ADD COLUMN IF NOT EXISTS version integer NOT NULL DEFAULT 1;
+
+DO $$
+DECLARE
+    width integer;
+    users text;
+BEGIN
+    IF EXISTS (SELECT FROM schema_version) THEN
+        RETURN;
+    END IF;
+    UPDATE plot_checks SET lab_tech_id = lab_checks.lab_tech_id
+        FROM lab_checks
+        WHERE plot_checks.lab_tech_id IS NULL
+            AND (plot_checks.date, plot_checks.time, plot_checks.lab_id)
+                = (lab_checks.date, lab_checks.time, lab_checks.lab_id);
+    UPDATE plot_checks SET equipment_fault = humidity IS NULL AND light IS NULL AND temperature IS NULL
+        WHERE equipment_fault IS NULL;
+    ALTER TABLE plot_checks ALTER COLUMN equipment_fault SET DEFAULT false;
+    ALTER TABLE plot_checks ALTER COLUMN equipment_fault SET NOT NULL;
+
+    SELECT character_maximum_length INTO width FROM information_schema.columns
+        WHERE table_schema = current_schema() AND table_name = 'local_weather' AND column_name = 'conditions';
+    IF width < 128 THEN
+        BEGIN
+            ALTER TABLE local_weather ALTER COLUMN conditions TYPE varchar(128);
+        EXCEPTION WHEN feature_not_supported THEN
+            GET STACKED DIAGNOSTICS users = PG_EXCEPTION_DETAIL;
+            RAISE EXCEPTION 'local_weather.conditions must become wider, but a view uses it.'
+                USING DETAIL = users,
+                    HINT = 'Keep the definition of that view, drop it, apply this file, and create the view again.';
+        END;
+    END IF;
+END $$;
+
+-- The limits of the fields. Rows of an older database that break one are kept, and only new rows have to hold it.
+DO $$
+DECLARE
+    rule record;
+BEGIN
+    FOR rule IN
+        SELECT * FROM (VALUES
+            ('lab_checks', 'date_of_a_check', 'date BETWEEN ''0001-01-01'' AND ''9999-12-31'''),
+            ('plot_checks', 'date_of_a_record', 'date BETWEEN ''0001-01-01'' AND ''9999-12-31'''),
+            ('deliveries', 'date_of_an_extract', 'date BETWEEN ''0001-01-01'' AND ''9999-12-31'''),
+            ('deliveries', 'moments_of_a_delivery',
+                'least(created, last_attempt, delivered, outdated) >= ''0001-01-01 00:00+00'''
+                ' AND greatest(created, last_attempt, delivered, outdated) < ''9999-12-30 00:00+00'''),
+            ('local_weather', 'moment_of_a_fetch', 'fetched BETWEEN ''0001-01-01 00:00+00'' AND ''9999-12-30 00:00+00'''),
+            ('local_weather', 'moment_of_an_observation',
+                'datetime BETWEEN ''0001-01-01 00:00+00'' AND ''9999-12-30 00:00+00'''),
+            ('local_weather', 'values_are_numbers', 'coalesce(temperature, 0) <> ''NaN'' AND coalesce(rel_hum, 0) <> ''NaN'''
+                ' AND coalesce(pressure, 0) <> ''NaN'''),
+            ('lab_checks', 'time_of_a_check', 'time IN (''8:00'', ''12:00'', ''16:00'', ''20:00'')'),
+            ('plot_checks', 'seed_sample_of_6_characters', 'char_length(seed_sample) = 6'),
+            ('plot_checks', 'humidity_within_limits', 'humidity BETWEEN 0.5 AND 52.0'),
+            ('plot_checks', 'light_within_limits', 'light BETWEEN 0 AND 100'),
+            ('plot_checks', 'temperature_within_limits', 'temperature BETWEEN 4 AND 40'),
+            ('plot_checks', 'readings_unless_equipment_fault',
+                'CASE WHEN equipment_fault THEN num_nonnulls(humidity, light, temperature) = 0
+                    ELSE num_nulls(humidity, light, temperature) = 0 END'),
+            ('plot_checks', 'plants_within_limits', 'plants BETWEEN 0 AND 20'),
+            ('plot_checks', 'blossoms_within_limits', 'blossoms BETWEEN 0 AND 1000'),
+            ('plot_checks', 'fruit_within_limits', 'fruit BETWEEN 0 AND 1000'),
+            ('plot_checks', 'min_height_within_limits', 'min_height BETWEEN 0 AND 1000'),
+            ('plot_checks', 'max_height_within_limits', 'max_height BETWEEN 0 AND 1000'),
+            ('plot_checks', 'median_height_within_limits', 'median_height BETWEEN 0 AND 1000'),
+            ('plot_checks', 'heights_in_order', 'min_height <= median_height AND median_height <= max_height')
+        ) AS rules (table_name, name, condition)
+    LOOP
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pg_constraint WHERE conrelid = rule.table_name::regclass AND conname = rule.name
+        );
+        EXECUTE format(
+            'ALTER TABLE %I ADD CONSTRAINT %I CHECK (%s) NOT VALID', rule.table_name, rule.name, rule.condition
+        );
+        BEGIN
+            EXECUTE format('ALTER TABLE %I VALIDATE CONSTRAINT %I', rule.table_name, rule.name);
+        EXCEPTION WHEN check_violation THEN
+            RAISE WARNING 'Some rows of % do not hold the rule %. They are kept as they are.', rule.table_name, rule.name;
+        END;
+    END LOOP;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- indexes
+-- Each order of the record list is (column, date, time, lab, plot): the first two are enough to find a page at once.
+-- Lab, plot and technician after them let a filter pass over rows without reading them. They are left out where few
+-- values have many rows each: there the index stays four times smaller without them.
+
+CREATE INDEX IF NOT EXISTS plot_checks_by_plot_of_lab ON plot_checks (lab_id, plot, date, time);
+CREATE INDEX IF NOT EXISTS plot_checks_by_time ON plot_checks (time, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_technician ON plot_checks (lab_tech_id, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_lab ON plot_checks (lab_id, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_plot ON plot_checks (plot, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_seed_sample ON plot_checks (seed_sample, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_humidity ON plot_checks (humidity, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_light ON plot_checks (light, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_temperature ON plot_checks (temperature, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_equipment_fault ON plot_checks (equipment_fault, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_plants ON plot_checks (plants, date);
+CREATE INDEX IF NOT EXISTS plot_checks_by_blossoms ON plot_checks (blossoms, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_fruit ON plot_checks (fruit, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_min_height ON plot_checks (min_height, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_max_height ON plot_checks (max_height, date, lab_id, plot, lab_tech_id);
+CREATE INDEX IF NOT EXISTS plot_checks_by_median_height ON plot_checks (median_height, date, lab_id, plot, lab_tech_id);
+
+CREATE INDEX IF NOT EXISTS deliveries_by_file ON deliveries (file_name, destination, version);
+CREATE INDEX IF NOT EXISTS deliveries_by_date ON deliveries (date);
+
+-- ------------------------------------------------------------------------------------------------- who recorded a plot
+
+-- A statement that names no technician for a plot, as those of the first schema, means the one of the check.
+CREATE OR REPLACE FUNCTION fill_plot_technician() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    SELECT lab_tech_id INTO NEW.lab_tech_id FROM lab_checks
+        WHERE date = NEW.date AND time = NEW.time AND lab_id = NEW.lab_id;
+    RETURN NEW;
+END $$;
+
+-- Another technician for a check: the plots of the former one go along, those recorded by somebody else stay theirs.
+CREATE OR REPLACE FUNCTION carry_check_technician() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE plot_checks SET lab_tech_id = NEW.lab_tech_id
+        WHERE date = NEW.date AND time = NEW.time AND lab_id = NEW.lab_id AND lab_tech_id = OLD.lab_tech_id;
+    RETURN NULL;
+END $$;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'plot_checks'::regclass AND tgname = 'fill_plot_technician') THEN
+        CREATE TRIGGER fill_plot_technician BEFORE INSERT OR UPDATE ON plot_checks
+            FOR EACH ROW WHEN (NEW.lab_tech_id IS NULL) EXECUTE FUNCTION fill_plot_technician();
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'lab_checks'::regclass AND tgname = 'carry_check_technician') THEN
+        CREATE TRIGGER carry_check_technician AFTER UPDATE OF lab_tech_id ON lab_checks
+            FOR EACH ROW WHEN (NEW.lab_tech_id <> OLD.lab_tech_id) EXECUTE FUNCTION carry_check_technician();
+    END IF;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- versions, audit
+
+
+-- Functions that run with the rights of the owner serve the tables made here, and no other of the same name. Returns
+-- whether the rows of that table are kept apart by lab.
+CREATE OR REPLACE FUNCTION require_own_table(called_by oid) RETURNS boolean
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    apart boolean;
+BEGIN
+    SELECT calling.relrowsecurity INTO apart FROM pg_class AS calling JOIN pg_class AS own USING (relnamespace, relowner)
+        WHERE calling.oid = called_by AND own.oid = 'plot_checks'::regclass;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'This function belongs to the tables of ABQ Data Entry and serves no other.'
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN apart;
+END $$;
+
+-- Keeps a record as it is until the end of the transaction; an error (SQLSTATE AB001) if it isn't of that version.
+CREATE OR REPLACE FUNCTION require_version(of_date date, of_time time, of_lab char(1), of_plot integer, wanted integer)
+RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM FROM plot_checks
+        WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot AND version = wanted FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'The record is no longer of version %.', wanted USING ERRCODE = 'AB001';
+    END IF;
+END $$;
+
+-- The content of an entry as the text that is hashed: PostgreSQL's own text of a JSON array.
+CREATE OR REPLACE FUNCTION audit_content(entry audit) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT jsonb_build_array(
+        entry.lab_id, entry.sequence, entry.table_name, entry.key, entry.operation, entry.old, entry.new,
+        entry.database_user, entry.application_user, entry.workstation,
+        to_char(entry.moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), entry.transaction, entry.reason
+    )::text
+$$;
+
+-- Which row an entry is about: the columns of the primary key.
+CREATE OR REPLACE FUNCTION audit_key(name text, content jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE name
+        WHEN 'plot_checks' THEN jsonb_build_object('date', content -> 'date', 'time', content -> 'time',
+            'lab_id', content -> 'lab_id', 'plot', content -> 'plot')
+        WHEN 'lab_checks' THEN jsonb_build_object('date', content -> 'date', 'time', content -> 'time',
+            'lab_id', content -> 'lab_id')
+        WHEN 'plots' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'plot', content -> 'plot')
+        WHEN 'lab_members' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'member', content -> 'member')
+        WHEN 'local_weather' THEN jsonb_build_object('datetime', content -> 'datetime')
+        WHEN 'technician_logins' THEN jsonb_build_object('login', content -> 'login')
+        WHEN 'schema_version' THEN jsonb_build_object('version', content -> 'version')
+        WHEN 'audit_baselines' THEN
+            jsonb_build_object('table_name', content -> 'table_name', 'lab_id', content -> 'lab_id')
+        ELSE jsonb_build_object('id', content -> 'id')
+    END
+$$;
+
+-- A row as the audit keeps it. Where the audit of each lab stood when an extract was made is for who sees all labs, but
+-- entries about deliveries are for all: they hold a hash of it.
+CREATE OR REPLACE FUNCTION audit_row(name text, content jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN name = 'deliveries' AND content ->> 'audit_head' IS NOT NULL THEN content || jsonb_build_object(
+            'audit_head', encode(sha256(convert_to(content ->> 'audit_head', 'UTF8')), 'hex'))
+        ELSE content END
+$$;
+
+-- The highest version that a row of that key ever had; 0 if there was none. A record that is entered anew, moved or
+-- brought back goes on from there: who has an older one open is told.
+CREATE OR REPLACE FUNCTION last_version(name text, row_key jsonb) RETURNS integer
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT coalesce(max((coalesce(new, old) ->> 'version')::integer), 0) FROM audit
+    WHERE key = row_key AND table_name = name
+$$;
+
+-- After the highest number there is comes 1 again, so that no row is ever stuck.
+CREATE OR REPLACE FUNCTION next_version(present integer) RETURNS integer
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN present < 2147483647 THEN present + 1 ELSE 1 END
+$$;
+
+CREATE OR REPLACE FUNCTION begin_version() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    NEW.version := next_version(last_version(TG_TABLE_NAME::text, audit_key(TG_TABLE_NAME::text, to_jsonb(NEW))));
+    RETURN NEW;
+END $$;
+
+-- Whoever changes a row makes a new version of it, whatever the statement says.
+CREATE OR REPLACE FUNCTION raise_version() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    row_key jsonb := audit_key(TG_TABLE_NAME::text, to_jsonb(NEW));
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    NEW.version := next_version(CASE WHEN row_key = audit_key(TG_TABLE_NAME::text, to_jsonb(OLD)) THEN OLD.version
+        ELSE greatest(OLD.version, last_version(TG_TABLE_NAME::text, row_key)) END);
+    RETURN NEW;
+END $$;
+
+-- Whether a text, which says where the audit stood when an extract was made, holds a true entry of that lab: whoever
+-- wrote it saw the lab, for nobody guesses a hash.
+CREATE OR REPLACE FUNCTION names_entry(audit_head text, lab text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT EXISTS (
+        SELECT FROM regexp_matches(audit_head, '([^ ]) ([0-9]{1,18}) ([0-9a-f]{64})', 'g') AS part
+        JOIN audit ON audit.lab_id = part[1] AND sequence = part[2]::bigint AND hash = part[3]
+        WHERE part[1] = lab
+    )
+$$;
+
+-- Where labs are kept apart, an extract holds the records of the labs that its maker sees: changes of others don't
+-- outdate it, nor tell its maker of themselves. Who it was is in the audit; from before that, nobody knows.
+CREATE OR REPLACE FUNCTION may_hold_lab(delivery uuid, audit_head text, lab text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT NOT EXISTS (
+        SELECT FROM audit JOIN pg_roles AS maker ON maker.rolname = database_user
+        JOIN pg_class ON pg_class.oid = 'plot_checks'::regclass
+        WHERE audit.key = jsonb_build_object('id', delivery) AND table_name = 'deliveries' AND operation = 'INSERT'
+            AND NOT pg_has_role(maker.oid, relowner, 'MEMBER')
+            AND NOT EXISTS (
+                SELECT FROM pg_roles WHERE pg_has_role(maker.oid, pg_roles.oid, 'MEMBER')
+                    AND (rolname = 'abq_qa' OR rolname IN (SELECT member FROM lab_members WHERE lab_id = lab))
+            )
+    ) OR coalesce(names_entry(audit_head, lab), false)
+$$;
+
+-- Adds an entry to the chain of the row's lab, and tells the windows. It runs with the rights of the tables' owner:
+-- nobody else may write to the audit. The row of audit_heads is locked until the end of the transaction, so entries
+-- of one lab follow each other. It is written once, at that end (see keep_head): written with each entry, its versions
+-- would make every entry of a large transaction slower than the one before. A row that gets another key is another row:
+-- the one has gone, the other is new.
+CREATE OR REPLACE FUNCTION keep_audit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET timezone = 'UTC' AS $$
+DECLARE
+    entry audit;
+    head record;
+    latest record;
+    before jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    steps text[] := ARRAY[TG_OP];
+    apart boolean := require_own_table(TG_RELID);
+BEGIN
+    IF TG_OP = 'UPDATE' AND audit_key(TG_TABLE_NAME::text, before) <> audit_key(TG_TABLE_NAME::text, after) THEN
+        steps := ARRAY['DELETE', 'INSERT'];
+    END IF;
+    IF TG_TABLE_NAME = 'deliveries' THEN
+        before := audit_row(TG_TABLE_NAME::text, before);
+        after := audit_row(TG_TABLE_NAME::text, after);
+    END IF;
+    entry.table_name := TG_TABLE_NAME;
+    entry.database_user := session_user;
+    entry.application_user := nullif(left(current_setting('abq.application_user', true), 512), '');
+    entry.workstation := nullif(left(current_setting('abq.workstation', true), 512), '');
+    entry.reason := nullif(left(current_setting('abq.reason', true), 10000), '');
+    entry.transaction := pg_current_xact_id()::text::bigint;
+
+    FOREACH entry.operation IN ARRAY steps LOOP
+        entry.old := CASE WHEN entry.operation <> 'INSERT' THEN before END;
+        entry.new := CASE WHEN entry.operation <> 'DELETE' THEN after END;
+        entry.key := audit_key(TG_TABLE_NAME::text, coalesce(entry.new, entry.old));
+        entry.lab_id := coalesce(
+            entry.key ->> 'lab_id', CASE TG_TABLE_NAME WHEN 'labs' THEN entry.key ->> 'id' END, '-'
+        );
+        SELECT sequence, hash INTO head FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
+        IF NOT FOUND THEN
+            INSERT INTO audit_heads (lab_id, sequence, hash) VALUES (entry.lab_id, 0, '') ON CONFLICT DO NOTHING;
+            SELECT sequence, hash INTO head FROM audit_heads WHERE lab_id = entry.lab_id FOR UPDATE;
+        END IF;
+        SELECT sequence, hash INTO latest FROM audit
+            WHERE lab_id = entry.lab_id AND sequence > head.sequence ORDER BY sequence DESC LIMIT 1;
+        IF FOUND THEN
+            head := latest;
+        END IF;
+        entry.sequence := head.sequence + 1;
+        entry.previous_hash := head.hash;
+        entry.moment := clock_timestamp();
+        entry.hash := encode(sha256(convert_to(entry.previous_hash || audit_content(entry), 'UTF8')), 'hex');
+        INSERT INTO audit SELECT entry.*;
+
+        IF TG_TABLE_NAME = 'plot_checks' THEN
+            UPDATE deliveries SET outdated = entry.moment
+                WHERE date = (entry.key ->> 'date')::date AND outdated IS NULL AND state <> 'cancelled'
+                    AND (NOT apart OR may_hold_lab(id, audit_head, entry.lab_id));
+        END IF;
+
+        -- Everybody can listen: where labs are kept apart, they hear that something was saved, and not what.
+        IF TG_TABLE_NAME NOT IN ('local_weather', 'deliveries', 'schema_version', 'audit_baselines') THEN
+            PERFORM pg_notify('abq_records', CASE WHEN apart THEN '' ELSE (entry.key || jsonb_build_object(
+                'table', TG_TABLE_NAME, 'operation', entry.operation, 'by', entry.workstation))::text END);
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- At the end of a transaction: the head of each chain is its last entry.
+CREATE OR REPLACE FUNCTION keep_head() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    UPDATE audit_heads SET sequence = latest.sequence, hash = latest.hash
+        FROM (SELECT sequence, hash FROM audit WHERE lab_id = NEW.lab_id ORDER BY sequence DESC LIMIT 1) AS latest
+        WHERE lab_id = NEW.lab_id AND audit_heads.sequence < NEW.sequence;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    RAISE EXCEPTION '% on % is refused: %.', TG_OP, TG_TABLE_NAME,
+        CASE WHEN TG_TABLE_NAME LIKE 'audit%' THEN 'the audit only grows, by changes of the records'
+            ELSE 'rows are deleted one by one, so that the audit knows of each' END
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+-- An observation stays as it was recorded: only what was empty is filled, with what is said of its quality. The owner
+-- may correct it, and the audit keeps how it was.
+CREATE OR REPLACE FUNCTION keep_observation() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RETURN NEW;
+    END IF;
+    IF EXISTS (
+        SELECT FROM jsonb_each(to_jsonb(OLD) - 'quality') AS stood
+        WHERE stood.value <> 'null' AND to_jsonb(NEW) -> stood.key IS DISTINCT FROM stood.value
+    ) THEN
+        RAISE EXCEPTION 'A weather observation stays as it was recorded; only what is empty can be filled.'
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- Who was given more than the roles have still removes nothing and moves nothing: that is done by the functions below,
+-- which run with the rights of the owner.
+CREATE OR REPLACE FUNCTION keep_in_place() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RAISE EXCEPTION 'Records are withdrawn by withdraw_record and moved by move_record, which ask for the reason.'
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+
+-- A window that was open when the tables became newer saves nothing more. Windows say which version they know (older
+-- ones than 4 don't, but name their computer). Those keep what is saved in their journal only for a database that can't
+-- be written to, so this is what they are told.
+CREATE OR REPLACE FUNCTION refuse_older_window() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    known text := coalesce(current_setting('abq.schema', true), '');
+BEGIN
+    IF coalesce(current_setting('abq.workstation', true), '') <> '' AND (known = '' OR known::integer < 4) THEN
+        RAISE EXCEPTION 'The database was brought to a newer version. Close this window and install the newer version.'
+            USING ERRCODE = CASE known WHEN '' THEN '25006' ELSE 'AB004' END;
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Names that a list couldn't tell apart, or that mean something else there, aren't taken. What is there already stays.
+CREATE OR REPLACE FUNCTION refuse_name() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    other text;
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    IF TG_OP = 'UPDATE' AND NEW.name = OLD.name THEN
+        RETURN NEW;
+    END IF;
+    IF NEW.name !~ '[^0-9[:space:]]' OR lower(btrim(NEW.name)) = 'any' THEN
+        RAISE EXCEPTION 'A technician can''t be called %.', quote_literal(NEW.name) USING ERRCODE = 'check_violation';
+    END IF;
+    -- Of two that come at once the second waits, and sees the first.
+    PERFORM FROM schema_version FOR NO KEY UPDATE;
+    SELECT name INTO other FROM lab_techs
+        WHERE id <> NEW.id AND lower(regexp_replace(name, '[[:space:]]', '', 'g'))
+            = lower(regexp_replace(NEW.name, '[[:space:]]', '', 'g'));
+    IF FOUND THEN
+        RAISE EXCEPTION 'There is a technician % already.', other USING ERRCODE = 'unique_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- Whether a text is one letter, by the blocks of Unicode that hold marks, blanks and symbols, whatever the locale.
+CREATE OR REPLACE FUNCTION is_letter(id text) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT char_length(id) = 1 AND (
+        ascii(id) BETWEEN 65 AND 90 OR ascii(id) BETWEEN 97 AND 122
+        OR ascii(id) >= 192 AND ascii(id) NOT IN (215, 247) AND ascii(id) NOT BETWEEN 688 AND 879
+            AND ascii(id) NOT BETWEEN 8192 AND 11263 AND ascii(id) NOT BETWEEN 11776 AND 12351
+            AND ascii(id) NOT BETWEEN 55296 AND 63743 AND ascii(id) NOT BETWEEN 64976 AND 65312
+            AND ascii(id) NOT BETWEEN 65500 AND 66175 AND ascii(id) NOT BETWEEN 118784 AND 131071
+            AND ascii(id) < 262144
+    )
+$$;
+
+CREATE OR REPLACE FUNCTION refuse_letter() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    -- Where the locale knows no others than ASCII, lower() does no more.
+    capitals text := 'ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞ';
+    small text := 'àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþ';
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    IF TG_OP = 'UPDATE' AND NEW.id = OLD.id THEN
+        RETURN NEW;
+    END IF;
+    IF NOT is_letter(NEW.id) THEN
+        RAISE EXCEPTION 'A lab is one letter, not %.', quote_literal(NEW.id) USING ERRCODE = 'check_violation';
+    END IF;
+    PERFORM FROM schema_version FOR NO KEY UPDATE;
+    IF EXISTS (
+        SELECT FROM labs
+        WHERE id <> NEW.id AND lower(translate(id, capitals, small)) = lower(translate(NEW.id, capitals, small))
+    ) THEN
+        RAISE EXCEPTION 'There is a lab % already.', translate(upper(NEW.id), small, capitals)
+            USING ERRCODE = 'unique_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- An extract that reaches the table late, because the database was away say, may be outdated by then: a lab of the day
+-- has entries after those that went with it, or records though none went with it. Where labs are kept apart, only labs
+-- count that whoever adds it sees, or saw.
+CREATE OR REPLACE FUNCTION find_outdated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    seen text[] := seen_labs(asking_role());
+    heads jsonb := coalesce((
+        SELECT jsonb_object_agg(part[1], part[2])
+        FROM regexp_matches(NEW.audit_head, '([^ ]) ([0-9]{1,18}) [0-9a-f]{64}', 'g') AS part
+        WHERE seen IS NULL OR part[1] = ANY (seen) OR names_entry(NEW.audit_head, part[1])
+    ), '{}');
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    IF EXISTS (
+        SELECT FROM jsonb_each_text(heads) AS head
+        JOIN audit ON audit.lab_id = head.key AND audit.sequence > head.value::bigint
+        WHERE audit.table_name = 'plot_checks' AND audit.key -> 'date' = to_jsonb(NEW.date)
+    ) OR EXISTS (
+        SELECT FROM plot_checks
+        WHERE date = NEW.date AND NOT heads ? lab_id::text AND (seen IS NULL OR lab_id = ANY (seen))
+    ) THEN
+        NEW.outdated := clock_timestamp();
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- The version of an extract follows those before it, but for some that reach the table late: one that left no number
+-- after it would stop all later ones.
+CREATE OR REPLACE FUNCTION bound_version() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    IF NEW.version > 1000 + coalesce((
+        SELECT max(version) FROM deliveries
+        WHERE date = NEW.date AND file_name = NEW.file_name AND destination = NEW.destination
+    ), 0) THEN
+        RAISE EXCEPTION 'The version % of an extract of % doesn''t follow those before it.', NEW.version, NEW.date
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE OR REPLACE FUNCTION tell_presence() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_notify('abq_presence', '');
+    RETURN NULL;
+END $$;
+
+-- Windows that are open hear that the tables are of another version now.
+CREATE OR REPLACE FUNCTION tell_schema() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_notify('abq_schema', '');
+    RETURN NULL;
+END $$;
+
+DO $$
+DECLARE
+    wanted record;
+BEGIN
+    FOR wanted IN
+        SELECT '' AS kind, name AS table_name, trigger_name, format(definition, name) AS definition
+        FROM unnest(ARRAY[
+                'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
+                'technician_logins', 'deliveries', 'schema_version', 'audit_baselines'
+            ]) AS name,
+            LATERAL (VALUES
+                ('keep_audit_of_new', 'AFTER INSERT OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION keep_audit()'),
+                -- That a record was changed later isn't the delivery's own change.
+                ('keep_audit_of_changes', 'AFTER UPDATE ON %I FOR EACH ROW WHEN ('
+                    || CASE name WHEN 'deliveries' THEN
+                        'to_jsonb(OLD) - ''outdated'' IS DISTINCT FROM to_jsonb(NEW) - ''outdated'''
+                    ELSE 'OLD.* IS DISTINCT FROM NEW.*' END || ') EXECUTE FUNCTION keep_audit()'),
+                ('refuse_truncate', 'BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()')
+            ) AS each (trigger_name, definition)
+        UNION ALL
+        SELECT '', name, 'raise_version', format('BEFORE UPDATE ON %I FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)'
+            ' EXECUTE FUNCTION raise_version()', name)
+        FROM unnest(ARRAY['plot_checks', 'lab_checks']) AS name
+        UNION ALL
+        SELECT '', name, trigger_name, format(definition, name)
+        FROM unnest(ARRAY['plot_checks', 'lab_checks']) AS name,
+            (VALUES
+                ('begin_version', 'BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION begin_version()'),
+                ('keep_in_place', 'BEFORE DELETE OR UPDATE OF date, time, lab_id ON %I'
+                    ' FOR EACH ROW EXECUTE FUNCTION keep_in_place()'),
+                ('refuse_older_window', 'BEFORE INSERT OR UPDATE OR DELETE ON %I'
+                    ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_older_window()')
+            ) AS each (trigger_name, definition)
+        UNION ALL
+        VALUES
+            ('', 'plot_checks', 'keep_plot', 'BEFORE UPDATE OF plot ON plot_checks'
+                ' FOR EACH ROW EXECUTE FUNCTION keep_in_place()'),
+            ('', 'lab_techs', 'refuse_name', 'BEFORE INSERT OR UPDATE OF name ON lab_techs'
+                ' FOR EACH ROW EXECUTE FUNCTION refuse_name()'),
+            ('', 'labs', 'refuse_letter', 'BEFORE INSERT OR UPDATE OF id ON labs'
+                ' FOR EACH ROW EXECUTE FUNCTION refuse_letter()'),
+            ('', 'deliveries', 'find_outdated', 'BEFORE INSERT ON deliveries'
+                ' FOR EACH ROW WHEN (NEW.audit_head IS NOT NULL) EXECUTE FUNCTION find_outdated()'),
+            ('', 'deliveries', 'bound_version', 'BEFORE INSERT ON deliveries'
+                ' FOR EACH ROW EXECUTE FUNCTION bound_version()'),
+            ('CONSTRAINT', 'audit', 'keep_head', 'AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED'
+                ' FOR EACH ROW EXECUTE FUNCTION keep_head()'),
+            ('', 'audit', 'refuse_change', 'BEFORE UPDATE OR DELETE OR TRUNCATE ON audit'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()'),
+            ('', 'audit', 'refuse_entry', 'BEFORE INSERT ON audit'
+                ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
+            ('', 'audit_heads', 'refuse_change', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON audit_heads'
+                ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
+            ('', 'local_weather', 'keep_observation', 'BEFORE UPDATE ON local_weather'
+                ' FOR EACH ROW EXECUTE FUNCTION keep_observation()'),
+            ('', 'check_presence', 'tell_presence', 'AFTER INSERT OR UPDATE OR DELETE ON check_presence'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION tell_presence()'),
+            ('', 'schema_version', 'tell_schema', 'AFTER INSERT ON schema_version'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION tell_schema()')
+    LOOP
+        IF NOT EXISTS (
+            SELECT FROM pg_trigger WHERE tgrelid = wanted.table_name::regclass AND tgname = wanted.trigger_name
+        ) THEN
+            EXECUTE format('CREATE %s TRIGGER %I %s', wanted.kind, wanted.trigger_name, wanted.definition);
+        END IF;
+    END LOOP;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- mistakes undone
+-- Records are withdrawn, brought back, moved and corrected together by these functions alone, each with a reason that
+-- goes into the audit with the whole row: for example
+--
+--     SELECT withdraw_record('2026-11-21', '8:00', 'A', 3, 'typed twice');
+--
+-- A supervisor may do so with all records, others within 24 hours with those that their own login entered first. Where
+-- many share one login the application keeps that rule for persons: it sets abq.person_rules, and then a login that is no
+-- technician's own (technician_logins) has to name the person who entered the record.
+--
+-- SQLSTATE of their errors: AB001, the record is of another version by now; AB002, there is none; AB003, another record
+-- has that place; 42501, somebody else may do it; 22023, the reason is missing or the request makes no sense.
+
+CREATE OR REPLACE FUNCTION keeps_person_rules() RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT coalesce(current_setting('abq.person_rules', true), '') = 'on'
+$$;
+
+CREATE OR REPLACE FUNCTION acts_for_all() RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT CASE WHEN pg_has_role(asking_role(), relowner, 'USAGE') THEN NOT keeps_person_rules()
+        ELSE EXISTS (
+            SELECT FROM pg_roles WHERE rolname = 'abq_supervisor' AND pg_has_role(asking_role(), pg_roles.oid, 'USAGE')
+        ) END
+    FROM pg_class WHERE pg_class.oid = 'plot_checks'::regclass
+$$;
+
+CREATE OR REPLACE FUNCTION is_asker(entry audit) RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT entry.database_user = session_user AND (
+        NOT keeps_person_rules()
+        OR EXISTS (SELECT FROM technician_logins WHERE login = session_user)
+        OR entry.application_user IS NOT DISTINCT FROM nullif(current_setting('abq.application_user', true), '')
+    )
+$$;
+
+CREATE OR REPLACE FUNCTION record_key(of_date date, of_time time, of_lab char(1), of_plot integer) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT jsonb_build_object('date', of_date, 'time', of_time, 'lab_id', of_lab, 'plot', of_plot)
+$$;
+
+CREATE OR REPLACE FUNCTION record_name(of_key jsonb) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT format('%s %s, lab %s, plot %s', of_key ->> 'date', to_char((of_key ->> 'time')::time, 'FMHH24:MI'),
+        of_key ->> 'lab_id', of_key ->> 'plot')
+$$;
+
+-- What a row says besides its place; with columns that came later, a newer row still holds all of an older one.
+CREATE OR REPLACE FUNCTION record_readings(content jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT content - ARRAY['date', 'time', 'lab_id', 'plot', 'version']
+$$;
+
+-- Where a row came from that an entry made: the entry that took it away elsewhere in the same transaction, right before
+-- it in its chain, or in that of another lab.
+CREATE OR REPLACE FUNCTION moved_from(made audit) RETURNS audit
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    taken audit;
+BEGIN
+    SELECT * INTO taken FROM audit
+        WHERE lab_id = made.lab_id AND sequence = made.sequence - 1 AND transaction = made.transaction
+            AND table_name = 'plot_checks' AND operation = 'DELETE' AND key <> made.key
+            AND made.new @> record_readings(old);
+    IF NOT FOUND THEN
+        SELECT * INTO taken FROM audit
+            WHERE moment BETWEEN made.moment - interval '1 minute' AND made.moment + interval '1 minute'
+                AND transaction = made.transaction AND lab_id <> made.lab_id
+                AND table_name = 'plot_checks' AND operation = 'DELETE' AND key ->> 'plot' IS NOT NULL
+                AND made.new @> record_readings(old)
+            ORDER BY moment <= made.moment DESC, abs(extract(epoch FROM moment - made.moment)) LIMIT 1;
+    END IF;
+    RETURN taken;
+END $$;
+
+-- The entry with which a record was entered first, wherever it stood then; all NULL for one from before the audit. Of
+-- several that stood there one after the other it is the last before that number.
+CREATE OR REPLACE FUNCTION first_entry(of_key jsonb, before bigint) RETURNS audit
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    made audit;
+    taken audit;
+BEGIN
+    LOOP
+        SELECT * INTO made FROM audit
+            WHERE key = of_key AND table_name = 'plot_checks' AND operation = 'INSERT' AND sequence < before
+            ORDER BY sequence DESC LIMIT 1;
+        EXIT WHEN made.sequence IS NULL;
+        taken := moved_from(made);
+        IF taken.sequence IS NULL AND made.reason IS NOT NULL THEN -- brought back?
+            SELECT * INTO taken FROM audit
+                WHERE key = of_key AND table_name = 'plot_checks' AND operation = 'DELETE' AND sequence < made.sequence
+                    AND made.new @> record_readings(old)
+                ORDER BY sequence DESC LIMIT 1;
+        END IF;
+        EXIT WHEN taken.sequence IS NULL;
+        of_key := taken.key;
+        before := taken.sequence;
+    END LOOP;
+    RETURN made;
+END $$;
+
+CREATE OR REPLACE FUNCTION require_right(of_key jsonb, before bigint DEFAULT 9223372036854775807) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    made audit;
+BEGIN
+    IF acts_for_all() THEN
+        RETURN;
+    END IF;
+    made := first_entry(of_key, before);
+    IF made.sequence IS NULL THEN
+        RAISE EXCEPTION 'Who entered the record of % first is not known: a supervisor may do this.', record_name(of_key)
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+    ELSIF NOT is_asker(made) THEN
+        RAISE EXCEPTION '% entered the record of % first: that person, within 24 hours, or a supervisor may do this.',
+            CASE WHEN made.database_user <> session_user THEN made.database_user
+                ELSE coalesce(made.application_user, made.database_user) END,
+            record_name(of_key) USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+    ELSIF made.moment < clock_timestamp() - interval '24 hours' THEN
+        RAISE EXCEPTION 'The record of % was entered more than 24 hours ago: a supervisor may do this.',
+            record_name(of_key) USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+    END IF;
+END $$;
+
+-- The reason for the audit from now on; returns the one before, to be set again.
+CREATE OR REPLACE FUNCTION set_reason(why text) RETURNS text
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    former text := coalesce(current_setting('abq.reason', true), '');
+BEGIN
+    PERFORM set_config('abq.reason', why, true);
+    RETURN former;
+END $$;
+
+-- How each of them begins: with a reason, labs that the asker sees, and those labs in the order of their letters: the
+-- entries of a lab follow each other, and who waits for a lab holds none after it.
+CREATE OR REPLACE FUNCTION begin_undo(why text, VARIADIC of_labs text[]) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    seen char(1)[] := seen_labs(asking_role());
+    lab text;
+BEGIN
+    IF coalesce(btrim(why, E' \t\n\r'), '') = '' THEN
+        RAISE EXCEPTION 'A reason is required.' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    FOR lab IN SELECT DISTINCT each FROM unnest(of_labs) AS each WHERE each IS NOT NULL ORDER BY 1 LOOP
+        IF seen IS NOT NULL AND lab <> ALL (seen) THEN
+            RAISE EXCEPTION 'This login does not belong to lab %.', lab
+                USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+        END IF;
+        PERFORM lock_lab(lab);
+    END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION hold_record(of_key jsonb, wanted_version integer) RETURNS plot_checks
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    present plot_checks;
+BEGIN
+    SELECT * INTO present FROM plot_checks
+        WHERE date = (of_key ->> 'date')::date AND time = (of_key ->> 'time')::time AND lab_id = (of_key ->> 'lab_id')::bpchar
+            AND plot = (of_key ->> 'plot')::smallint FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'There is no record of %.', record_name(of_key) USING ERRCODE = 'AB002', DETAIL = of_key::text;
+    ELSIF present.version <> wanted_version THEN
+        RAISE EXCEPTION 'The record of % was changed meanwhile.', record_name(of_key)
+            USING ERRCODE = 'AB001', DETAIL = of_key::text;
+    END IF;
+    RETURN present;
+END $$;
+
+CREATE OR REPLACE FUNCTION require_free(of_key jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM plot_checks
+        WHERE date = (of_key ->> 'date')::date AND time = (of_key ->> 'time')::time AND lab_id = (of_key ->> 'lab_id')::bpchar
+            AND plot = (of_key ->> 'plot')::smallint
+    ) THEN
+        RAISE EXCEPTION 'There is a record of % already.', record_name(of_key)
+            USING ERRCODE = 'AB003', DETAIL = of_key::text;
+    END IF;
+END $$;
+
+-- A record needs its check. One that has gone comes back with the technician it had, else it is the record's.
+CREATE OR REPLACE FUNCTION ensure_check(of_key jsonb, technician smallint, as_it_was boolean) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    former audit;
+BEGIN
+    IF as_it_was THEN
+        SELECT * INTO former FROM audit WHERE key = of_key - 'plot' AND table_name = 'lab_checks'
+            ORDER BY sequence DESC LIMIT 1;
+    END IF;
+    INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
+        VALUES ((of_key ->> 'date')::date, (of_key ->> 'time')::time, of_key ->> 'lab_id', coalesce(
+            (SELECT id FROM lab_techs WHERE former.operation = 'DELETE' AND id = (former.old ->> 'lab_tech_id')::smallint),
+            technician))
+        ON CONFLICT (date, time, lab_id) DO NOTHING;
+END $$;
+
+-- A check without a record is none.
+CREATE OR REPLACE FUNCTION drop_empty_check(of_key jsonb) RETURNS void
+LANGUAGE sql SET search_path FROM CURRENT AS $$
+    DELETE FROM lab_checks AS c
+    WHERE c.date = (of_key ->> 'date')::date AND c.time = (of_key ->> 'time')::time AND c.lab_id = (of_key ->> 'lab_id')::bpchar
+        AND NOT EXISTS (SELECT FROM plot_checks AS p WHERE (p.date, p.time, p.lab_id) = (c.date, c.time, c.lab_id))
+$$;
+
+-- The columns that a row of the audit tells of, but for the version: those of tables that became wider since have more.
+CREATE OR REPLACE FUNCTION told_columns(content jsonb) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+    WHERE attrelid = 'plot_checks'::regclass AND attnum > 0 AND NOT attisdropped AND attname <> 'version'
+        AND content ? attname::text
+$$;
+
+CREATE OR REPLACE FUNCTION withdraw_record(
+    of_date date, of_time time, of_lab char(1), of_plot integer, why text, wanted_version integer DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    of_key jsonb := record_key(of_date, of_time, of_lab, of_plot);
+BEGIN
+    PERFORM begin_undo(why, of_lab);
+    PERFORM hold_record(of_key, wanted_version);
+    PERFORM require_right(of_key);
+    former := set_reason(why);
+    DELETE FROM plot_checks WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot;
+    PERFORM drop_empty_check(of_key);
+    PERFORM set_reason(former);
+    RETURN (SELECT max(sequence) FROM audit WHERE key = of_key AND table_name = 'plot_checks');
+END $$;
+
+-- `of_entry`: the number of the entry in withdrawn_records; not given: the one that was withdrawn last.
+CREATE OR REPLACE FUNCTION bring_back_record(
+    of_date date, of_time time, of_lab char(1), of_plot integer, why text, of_entry bigint DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    of_key jsonb := record_key(of_date, of_time, of_lab, of_plot);
+    taken audit;
+    made audit;
+BEGIN
+    PERFORM begin_undo(why, of_lab);
+    SELECT * INTO taken FROM audit AS a
+        WHERE key = of_key AND table_name = 'plot_checks' AND operation = 'DELETE'
+            AND sequence = coalesce(of_entry, (
+                SELECT max(entry) FROM withdrawn_records
+                WHERE "Lab" = of_lab AND "Date" = of_date AND "Time"::time = of_time AND "Plot" = of_plot
+            ));
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'No record of % was withdrawn.', record_name(of_key)
+            USING ERRCODE = 'AB002', DETAIL = of_key::text;
+    END IF;
+    PERFORM require_right(of_key, taken.sequence);
+    PERFORM require_free(of_key);
+    former := set_reason(why);
+    PERFORM ensure_check(of_key, (taken.old ->> 'lab_tech_id')::smallint, true);
+    EXECUTE format('INSERT INTO plot_checks (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::plot_checks, $1)',
+        told_columns(taken.old)) USING taken.old;
+    PERFORM set_reason(former);
+END $$;
+
+CREATE OR REPLACE FUNCTION move_record(
+    of_date date, of_time time, of_lab char(1), of_plot integer,
+    new_date date, new_time time, new_lab char(1), new_plot integer, why text, wanted_version integer DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    of_key jsonb := record_key(of_date, of_time, of_lab, of_plot);
+    new_key jsonb := record_key(new_date, new_time, new_lab, new_plot);
+    present plot_checks;
+BEGIN
+    PERFORM begin_undo(why, of_lab, new_lab);
+    present := hold_record(of_key, wanted_version);
+    PERFORM require_right(of_key);
+    IF of_key = new_key THEN
+        RAISE EXCEPTION 'The record of % stands there already.', record_name(of_key)
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM require_free(new_key);
+    former := set_reason(why);
+    PERFORM ensure_check(new_key, present.lab_tech_id, false);
+    UPDATE plot_checks SET date = new_date, time = new_time, lab_id = new_lab, plot = new_plot
+        WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot;
+    PERFORM drop_empty_check(of_key);
+    PERFORM set_reason(former);
+END $$;
+
+-- All records of a check, to where none of their plots is recorded; returns how many.
+CREATE OR REPLACE FUNCTION move_check(
+    of_date date, of_time time, of_lab char(1), new_date date, new_time time, new_lab char(1), why text
+) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    of_plot smallint;
+    moved integer := 0;
+BEGIN
+    PERFORM begin_undo(why, of_lab, new_lab);
+    former := set_reason(why);
+    IF (of_date, of_time, of_lab) <> (new_date, new_time, new_lab) THEN
+        INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
+            SELECT new_date, new_time, new_lab, lab_tech_id FROM lab_checks
+            WHERE date = of_date AND time = of_time AND lab_id = of_lab
+            ON CONFLICT (date, time, lab_id) DO NOTHING;
+    END IF;
+    FOR of_plot IN
+        SELECT plot FROM plot_checks WHERE date = of_date AND time = of_time AND lab_id = of_lab ORDER BY plot
+    LOOP
+        PERFORM move_record(of_date, of_time, of_lab, of_plot, new_date, new_time, new_lab, of_plot, why);
+        moved := moved + 1;
+    END LOOP;
+    IF moved = 0 THEN
+        RAISE EXCEPTION 'The check of % %, lab % has no records.', of_date, to_char(of_time, 'FMHH24:MI'), of_lab
+            USING ERRCODE = 'AB002';
+    END IF;
+    PERFORM set_reason(former);
+    RETURN moved;
+END $$;
+
+-- Takes the last change of a record back, which was the asker's own: a first entry is withdrawn, a correction is as it
+-- was before, what was moved stands where it stood, each with the technician that the check had. Returns which:
+-- 'withdrawn', 'restored' or 'moved'.
+CREATE OR REPLACE FUNCTION take_back(
+    of_date date, of_time time, of_lab char(1), of_plot integer, wanted_version integer, why text DEFAULT 'taken back'
+) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    of_key jsonb := record_key(of_date, of_time, of_lab, of_plot);
+    present plot_checks;
+    made audit;
+    taken audit;
+    latest audit;
+    before jsonb;
+    was plot_checks;
+    old_key jsonb;
+BEGIN
+    PERFORM begin_undo(why, of_lab);
+    present := hold_record(of_key, wanted_version);
+    SELECT * INTO latest FROM audit WHERE key = of_key AND table_name = 'plot_checks' ORDER BY sequence DESC LIMIT 1;
+    IF latest.sequence IS NULL THEN
+        RAISE EXCEPTION 'What the record of % was before is not known.', record_name(of_key) USING ERRCODE = 'AB002';
+    ELSIF NOT acts_for_all() AND NOT is_asker(latest) THEN
+        RAISE EXCEPTION '% changed the record of % last.', coalesce(latest.application_user, latest.database_user),
+            record_name(of_key) USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+    END IF;
+    -- One save may change a row twice: with its check, and by itself.
+    SELECT * INTO made FROM audit
+        WHERE key = of_key AND table_name = 'plot_checks' AND transaction = latest.transaction
+            AND sequence > coalesce((
+                SELECT max(sequence) FROM audit
+                WHERE key = of_key AND table_name = 'plot_checks' AND transaction <> latest.transaction
+            ), 0)
+        ORDER BY sequence LIMIT 1;
+    IF made.operation = 'DELETE' THEN -- there and back in one transaction
+        made.operation := 'UPDATE';
+    END IF;
+    before := made.old;
+    IF made.operation = 'INSERT' THEN
+        taken := moved_from(made);
+        before := taken.old;
+    END IF;
+    IF before IS NULL THEN
+        PERFORM withdraw_record(of_date, of_time, of_lab, of_plot, why);
+        RETURN 'withdrawn';
+    END IF;
+    old_key := audit_key('plot_checks', before);
+    PERFORM begin_undo(why, old_key ->> 'lab_id');
+    former := set_reason(why);
+    IF old_key <> of_key THEN
+        PERFORM require_free(old_key);
+        PERFORM ensure_check(old_key, (before ->> 'lab_tech_id')::smallint, true);
+    END IF;
+    -- The technician of the check, where the same transaction changed it too, and no other plot depends on it.
+    UPDATE lab_checks AS c SET lab_tech_id = (with_it.old ->> 'lab_tech_id')::smallint
+        FROM (
+            SELECT * FROM audit WHERE key = of_key - 'plot' AND table_name = 'lab_checks'
+            ORDER BY sequence DESC LIMIT 1
+        ) AS with_it
+        WHERE (c.date, c.time, c.lab_id) = (of_date, of_time, of_lab)
+            AND with_it.operation = 'UPDATE' AND with_it.transaction = latest.transaction
+            AND NOT EXISTS (
+                SELECT FROM plot_checks AS p
+                WHERE (p.date, p.time, p.lab_id) = (c.date, c.time, c.lab_id) AND p.plot <> of_plot
+                    AND p.lab_tech_id = c.lab_tech_id
+            );
+    was := jsonb_populate_record(NULL::plot_checks, before);
+    IF old_key <> of_key THEN -- by itself, so that the audit shows a row that only went to another place
+        UPDATE plot_checks SET date = was.date, time = was.time, lab_id = was.lab_id, plot = was.plot
+            WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot;
+    END IF;
+    EXECUTE format('UPDATE plot_checks SET (%1$s) = (SELECT %1$s FROM jsonb_populate_record(NULL::plot_checks, $1))'
+            ' WHERE date = $2 AND time = $3 AND lab_id = $4 AND plot = $5', told_columns(before))
+        USING before, was.date, was.time, was.lab_id, was.plot;
+    IF old_key <> of_key THEN
+        PERFORM drop_empty_check(of_key);
+    END IF;
+    PERFORM set_reason(former);
+    RETURN CASE old_key WHEN of_key THEN 'restored' ELSE 'moved' END;
+END $$;
+
+-- The same for many, all or none: a JSON array of objects with date, time, lab, plot and version. Returns how many.
+CREATE OR REPLACE FUNCTION take_back_records(records jsonb, why text DEFAULT 'taken back') RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    each record;
+    done integer := 0;
+BEGIN
+    PERFORM begin_undo(why, VARIADIC ARRAY(SELECT value ->> 'lab' FROM jsonb_array_elements(records)));
+    FOR each IN
+        SELECT * FROM jsonb_to_recordset(records) AS r (date date, time time, lab text, plot integer, version integer)
+        ORDER BY lab, date, time, plot
+    LOOP
+        PERFORM take_back(each.date, each.time, each.lab, each.plot, each.version, why);
+        done := done + 1;
+    END LOOP;
+    RETURN done;
+END $$;
+
+-- Corrects many records at once, all or none: `records` as above, `changes` a JSON object with one or more of
+-- technician (a name), seed_sample and date. Returns the records as they stand now, as take_back_records takes them.
+-- A check all of whose plots got another technician is that technician's.
+CREATE OR REPLACE FUNCTION correct_records(records jsonb, changes jsonb, why text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    former text;
+    each record;
+    technician smallint;
+    became jsonb := '[]';
+    new_date date := (changes ->> 'date')::date;
+BEGIN
+    PERFORM begin_undo(why, VARIADIC ARRAY(SELECT value ->> 'lab' FROM jsonb_array_elements(records)));
+    IF changes - ARRAY['technician', 'seed_sample', 'date'] <> '{}' OR jsonb_strip_nulls(changes) = '{}' THEN
+        RAISE EXCEPTION 'Technician, seed sample and date can be corrected for many records at once.'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF changes ->> 'technician' IS NOT NULL THEN
+        SELECT id INTO technician FROM lab_techs WHERE name = changes ->> 'technician';
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'Technician % is not known.', changes ->> 'technician'
+                USING ERRCODE = 'invalid_parameter_value';
+        END IF;
+    END IF;
+    former := set_reason(why);
+    FOR each IN
+        SELECT r.*, record_key(date, time, lab, plot) AS key
+        FROM jsonb_to_recordset(records) AS r (date date, time time, lab text, plot integer, version integer)
+        ORDER BY lab, date, time, plot
+    LOOP
+        PERFORM hold_record(each.key, each.version);
+        IF new_date <> each.date THEN
+            PERFORM move_record(each.date, each.time, each.lab, each.plot,
+                new_date, each.time, each.lab, each.plot, why);
+            each.date := new_date;
+        END IF;
+        UPDATE plot_checks
+            SET lab_tech_id = coalesce(technician, lab_tech_id),
+                seed_sample = coalesce(changes ->> 'seed_sample', seed_sample)
+            WHERE date = each.date AND time = each.time AND lab_id = each.lab AND plot = each.plot
+            RETURNING version INTO each.version;
+        became := became || jsonb_build_array(jsonb_build_object(
+            'date', each.date, 'time', each.time, 'lab', each.lab, 'plot', each.plot, 'version', each.version));
+    END LOOP;
+    IF technician IS NOT NULL THEN
+        UPDATE lab_checks AS c SET lab_tech_id = technician
+            FROM (
+                SELECT DISTINCT date, time, lab
+                FROM jsonb_to_recordset(became) AS r (date date, time time, lab text)
+            ) AS touched
+            WHERE (c.date, c.time, c.lab_id) = (touched.date, touched.time, touched.lab) AND c.lab_tech_id <> technician
+                AND NOT EXISTS (
+                    SELECT FROM plot_checks AS p
+                    WHERE (p.date, p.time, p.lab_id) = (c.date, c.time, c.lab_id) AND p.lab_tech_id <> technician
+                );
+    END IF;
+    PERFORM set_reason(former);
+    RETURN became;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- deliveries
+-- Keeps what became of deliveries: a JSON array of objects with the columns of that table. One that is new is added; of
+-- one that is known only the state changes, and only forwards: to a later revision, never to fewer attempts, and never
+-- from delivered or cancelled to anything else. What isn't so changes nothing. Returns how many rows were written.
+CREATE OR REPLACE FUNCTION record_deliveries(told jsonb) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    each deliveries;
+    present deliveries;
+    written integer := 0;
+BEGIN
+    FOR each IN SELECT * FROM jsonb_populate_recordset(NULL::deliveries, told) ORDER BY id, revision LOOP
+        each.outdated := NULL;
+        INSERT INTO deliveries SELECT each.* ON CONFLICT (id) DO NOTHING;
+        IF FOUND THEN
+            written := written + 1;
+            CONTINUE;
+        END IF;
+        SELECT * INTO present FROM deliveries WHERE id = each.id FOR UPDATE;
+        CONTINUE WHEN each.revision <= present.revision OR each.attempts < present.attempts
+            OR present.state IN ('delivered', 'cancelled')
+                AND (each.state, each.delivered) IS DISTINCT FROM (present.state, present.delivered);
+        UPDATE deliveries SET state = each.state, attempts = each.attempts, last_attempt = each.last_attempt,
+                delivered = each.delivered, reason = each.reason, revision = each.revision
+            WHERE id = each.id;
+        written := written + 1;
+    END LOOP;
+    RETURN written;
+END $$;
+
+-- Who changed something, as people should read it: the person that the application named, and the login too where the
+-- two don't belong together (see technician_logins).
+CREATE OR REPLACE FUNCTION changed_by(database_user text, application_user text) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT CASE
+        WHEN application_user IS NULL THEN database_user
+        WHEN EXISTS (
+            SELECT FROM technician_logins JOIN lab_techs ON id = lab_tech_id
+            WHERE login = database_user AND name = application_user
+        ) THEN application_user
+        ELSE format('%s (login %s)', application_user, database_user)
+    END
+$$;
+
+-- ------------------------------------------------------------------------------------------------- what QA reads
+
+DO $$
+DECLARE
+    definition text := $view$
+        SELECT
+            p.date AS "Date",
+            to_char(p.time, 'FMHH24:MI') AS "Time",
+            t.name AS "Technician",
+            p.lab_id AS "Lab",
+            p.plot AS "Plot",
+            p.seed_sample AS "Seed sample",
+            p.humidity AS "Humidity",
+            p.light AS "Light",
+            p.temperature AS "Temperature",
+            p.equipment_fault AS "Equipment Fault",
+            p.plants AS "Plants",
+            p.blossoms AS "Blossoms",
+            p.fruit AS "Fruit",
+            p.min_height AS "Min Height",
+            p.max_height AS "Max Height",
+            p.median_height AS "Median Height",
+            p.notes AS "Notes"
+        FROM plot_checks AS p
+        LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
+        WHERE (SELECT seen_labs(current_user)) IS NULL OR p.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[])
+    $view$;
+    grants text[];
+    each text;
+    users text;
+BEGIN
+    BEGIN
+        EXECUTE 'CREATE OR REPLACE VIEW data_record_view AS' || definition;
+    EXCEPTION WHEN invalid_table_definition THEN
+        -- An older view with other columns can't be replaced: it is made anew, with the rights it had.
+        SELECT array_agg(format(
+                'GRANT %s ON data_record_view TO %s%s',
+                right_of.privilege_type,
+                CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END,
+                CASE WHEN right_of.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+            )) INTO grants
+            FROM pg_class, aclexplode(relacl) AS right_of
+            WHERE pg_class.oid = 'data_record_view'::regclass AND right_of.grantee <> relowner;
+        BEGIN
+            DROP VIEW data_record_view;
+        EXCEPTION WHEN dependent_objects_still_exist THEN
+            GET STACKED DIAGNOSTICS users = PG_EXCEPTION_DETAIL;
+            RAISE EXCEPTION 'data_record_view must be made anew, but another view uses it.'
+                USING DETAIL = users,
+                    HINT = 'Keep the definition of that view, drop it, apply this file, and create the view again.';
+        END;
+        EXECUTE 'CREATE VIEW data_record_view AS' || definition;
+        FOREACH each IN ARRAY coalesce(grants, '{}') LOOP
+            EXECUTE each;
+        END LOOP;
+    END;
+END $$;
+
+-- Records that were withdrawn and weren't brought back: with the columns of the extract, then when, by whom and why.
+-- A row that got another key hasn't gone: see moved_from.
+CREATE OR REPLACE VIEW withdrawn_records AS
+    SELECT
+        r.date AS "Date",
+        to_char(r.time, 'FMHH24:MI') AS "Time",
+        t.name AS "Technician",
+        r.lab_id AS "Lab",
+        r.plot AS "Plot",
+        r.seed_sample AS "Seed sample",
+        r.humidity AS "Humidity",
+        r.light AS "Light",
+        r.temperature AS "Temperature",
+        r.equipment_fault AS "Equipment Fault",
+        r.plants AS "Plants",
+        r.blossoms AS "Blossoms",
+        r.fruit AS "Fruit",
+        r.min_height AS "Min Height",
+        r.max_height AS "Max Height",
+        r.median_height AS "Median Height",
+        r.notes AS "Notes",
+        gone.moment AS withdrawn,
+        gone.database_user,
+        gone.application_user,
+        gone.workstation,
+        gone.reason,
+        gone.sequence AS entry
+    FROM audit AS gone
+    CROSS JOIN LATERAL jsonb_to_record(gone.old) AS r (
+        date date, time time, lab_id char(1), plot smallint, seed_sample char(6), humidity numeric(4, 2),
+        light numeric(5, 2), temperature numeric(4, 2), equipment_fault boolean, plants smallint, blossoms smallint,
+        fruit smallint, min_height numeric(6, 2), max_height numeric(6, 2), median_height numeric(6, 2), notes text,
+        lab_tech_id smallint
+    )
+    LEFT JOIN lab_techs AS t ON t.id = r.lab_tech_id
+    WHERE gone.table_name = 'plot_checks' AND gone.operation = 'DELETE'
+        AND NOT EXISTS (
+            SELECT FROM audit AS back
+            WHERE back.key = gone.key AND back.table_name = 'plot_checks' AND back.operation = 'INSERT'
+                AND back.sequence > gone.sequence
+                AND back.new @> (gone.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+        )
+        AND NOT EXISTS (
+            SELECT FROM audit AS moved
+            WHERE moved.lab_id = gone.lab_id AND moved.sequence = gone.sequence + 1
+                AND moved.transaction = gone.transaction
+                AND moved.table_name = 'plot_checks' AND moved.operation = 'INSERT'
+                AND moved.new @> (gone.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+        )
+        AND NOT EXISTS (
+            SELECT FROM audit AS moved
+            WHERE moved.lab_id <> gone.lab_id AND moved.transaction = gone.transaction
+                AND moved.moment BETWEEN gone.moment - interval '1 minute' AND gone.moment + interval '1 minute'
+                AND moved.table_name = 'plot_checks' AND moved.operation = 'INSERT'
+                AND moved.new @> (gone.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                AND NOT EXISTS (
+                    SELECT FROM audit AS between_them
+                    WHERE between_them.transaction = gone.transaction
+                        AND between_them.moment > gone.moment AND between_them.moment < moved.moment
+                )
+        )
+        AND (
+            (SELECT seen_labs(current_user)) IS NULL
+            OR gone.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[])
+        );
+
+-- ------------------------------------------------------------------------------------------------- who may do what
+-- Three roles to be given to people's logins: GRANT abq_technician TO jsimms. They belong to the whole server. Who may
+-- not make roles leaves them to an administrator, who applies this file once more.
+
+-- Nobody removes a record or changes its place but by the functions for that: whoever may correct records may change the
+-- other columns, whatever somebody granted.
+CREATE OR REPLACE FUNCTION correctable_columns(name text) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+    WHERE attrelid = name::regclass AND attnum > 0 AND NOT attisdropped
+        AND attname NOT IN ('date', 'time', 'lab_id', 'plot', 'version')
+$$;
+
+DO $$
+DECLARE
+    right_of record;
+BEGIN
+    FOR right_of IN
+        SELECT relname, grantee AS id, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee,
+            bool_or(privilege_type = 'UPDATE') AS corrects
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid IN ('plot_checks'::regclass, 'lab_checks'::regclass, 'local_weather'::regclass)
+            AND grantee <> relowner AND privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE')
+        GROUP BY relname, grantee
+    LOOP
+        EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON %I FROM %s CASCADE', right_of.relname, right_of.grantee);
+        IF right_of.corrects AND right_of.grantee NOT IN ('abq_technician', 'abq_supervisor', 'abq_qa') THEN
+            EXECUTE format('GRANT UPDATE (%s) ON %I TO %s',
+                correctable_columns(right_of.relname), right_of.relname, right_of.grantee);
+        END IF;
+    END LOOP;
+    FOR right_of IN
+        SELECT relname, attname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, aclexplode(attacl)
+        WHERE pg_class.oid IN ('plot_checks'::regclass, 'lab_checks'::regclass) AND grantee <> relowner
+            AND privilege_type = 'UPDATE' AND attname IN ('date', 'time', 'lab_id', 'plot', 'version')
+    LOOP
+        EXECUTE format('REVOKE UPDATE (%I) ON %I FROM %s CASCADE', right_of.attname, right_of.relname, right_of.grantee);
+    END LOOP;
+END $$;
+
+DO $$
+DECLARE
+    role text;
+BEGIN
+    IF (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) THEN
+        FOREACH role IN ARRAY ARRAY['abq_technician', 'abq_supervisor', 'abq_qa'] LOOP
+            CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = role);
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL; -- somebody was quicker, in another database
+            END;
+        END LOOP;
+    END IF;
+    FOREACH role IN ARRAY ARRAY['abq_technician', 'abq_supervisor', 'abq_qa'] LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role);
+        EXECUTE format(
+            'GRANT SELECT ON schema_version, lab_techs, labs, plots, lab_checks, plot_checks, local_weather, deliveries,'
+            ' data_record_view, withdrawn_records, audit, audit_heads, audit_baselines, check_presence, check_presence_view,'
+            ' journal_entries, lab_members, technician_logins TO %I', role);
+        CONTINUE WHEN role = 'abq_qa';
+        EXECUTE format('GRANT INSERT ON lab_checks, plot_checks TO %I', role);
+        EXECUTE format('GRANT INSERT ON deliveries TO %I', role); -- what became of them: see record_deliveries
+        EXECUTE format('GRANT UPDATE (%s) ON plot_checks TO %I', correctable_columns('plot_checks'), role);
+        EXECUTE format('GRANT UPDATE (%s) ON lab_checks TO %I', correctable_columns('lab_checks'), role);
+        EXECUTE format('GRANT INSERT ON local_weather TO %I', role);
+        EXECUTE format('GRANT INSERT (id) ON journal_entries TO %I', role);
+        -- Only what is empty, see keep_observation. By columns: who may change a whole table can lock it for all others.
+        EXECUTE format('GRANT UPDATE (%s) ON local_weather TO %I', correctable_columns('local_weather'), role);
+        CONTINUE WHEN role = 'abq_technician';
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON lab_techs, labs, plots TO %I', role);
+    END LOOP;
+END $$;
+
+-- Rights that lead past the audit are taken back from everybody, whatever somebody granted or default privileges did:
+-- to write to it, to write where a function does so, and to have triggers on our tables, which others' saves and the
+-- functions of the owner would run. Where everybody was given a right by default, nobody makes oneself a lab's member.
+DO $$
+DECLARE
+    right_of record;
+BEGIN
+    FOR right_of IN
+        SELECT relname, privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class, aclexplode(relacl)
+        WHERE relnamespace = current_schema()::regnamespace AND grantee <> relowner AND privilege_type <> 'SELECT'
+            AND relname IN (
+                'schema_version', 'lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks', 'local_weather',
+                'deliveries', 'audit', 'audit_heads', 'audit_baselines', 'lab_members', 'technician_logins',
+                'check_presence', 'journal_entries', 'data_record_view', 'withdrawn_records', 'check_presence_view'
+            )
+            AND (
+                privilege_type NOT IN ('INSERT', 'UPDATE', 'DELETE')
+                OR relkind = 'v'
+                OR relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
+                    'journal_entries')
+                OR relname = 'deliveries' AND privilege_type <> 'INSERT'
+                OR relname IN ('lab_members', 'technician_logins') AND (grantee = 0 OR grantee::regrole::text
+                    IN ('abq_technician', 'abq_supervisor', 'abq_qa'))
+            )
+    LOOP
+        EXECUTE format('REVOKE %s ON %I FROM %s CASCADE', right_of.privilege_type, right_of.relname, right_of.grantee);
+        IF right_of.relname = 'journal_entries' AND right_of.privilege_type = 'INSERT' THEN -- the number, not the moment
+            EXECUTE format('GRANT INSERT (id) ON journal_entries TO %s', right_of.grantee);
+        END IF;
+    END LOOP;
+    FOR right_of IN
+        SELECT relname, attname, privilege_type,
+            CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, aclexplode(attacl)
+        WHERE relnamespace = current_schema()::regnamespace AND grantee <> relowner AND privilege_type <> 'SELECT'
+            AND (
+                relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
+                    'data_record_view', 'withdrawn_records', 'check_presence_view')
+                OR relname IN ('deliveries', 'journal_entries') AND privilege_type = 'UPDATE'
+                OR relname IN ('lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks')
+                    AND privilege_type = 'REFERENCES'
+            )
+    LOOP
+        EXECUTE format('REVOKE %s (%I) ON %I FROM %s CASCADE',
+            right_of.privilege_type, right_of.attname, right_of.relname, right_of.grantee);
+    END LOOP;
+END $$;
+
+-- Who could enter records before version 3 has what entering them needs now.
+DO $$
+DECLARE
+    right_of record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 3) THEN
+        RETURN;
+    END IF;
+    FOR right_of IN
+        SELECT privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class, aclexplode(relacl)
+        WHERE pg_class.oid = 'plot_checks'::regclass AND grantee <> relowner
+            AND privilege_type IN ('SELECT', 'INSERT')
+    LOOP
+        IF right_of.privilege_type = 'SELECT' THEN
+            EXECUTE format('GRANT SELECT ON audit, audit_heads, check_presence, check_presence_view, journal_entries'
+                ' TO %s', right_of.grantee);
+        ELSE
+            EXECUTE format('GRANT INSERT (id) ON journal_entries TO %s', right_of.grantee);
+        END IF;
+    END LOOP;
+END $$;
+
+-- Who may read the records may read those that were withdrawn.
+DO $$
+DECLARE
+    grantee text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 4) THEN
+        RETURN;
+    END IF;
+    FOR grantee IN
+        SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+        FROM pg_class, aclexplode(relacl) AS right_of
+        WHERE pg_class.oid = 'plot_checks'::regclass AND right_of.grantee <> relowner AND privilege_type = 'SELECT'
+            AND right_of.grantee::regrole::text NOT IN ('abq_technician', 'abq_supervisor', 'abq_qa')
+    LOOP
+        EXECUTE format('GRANT SELECT ON withdrawn_records, technician_logins, audit_baselines TO %s', grantee);
+    END LOOP;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- labs kept apart
+-- For laboratories that want it: SELECT restrict_labs(true), as the owner. From then on a login sees, enters and
+-- corrects only what belongs to a lab of its own (lab_members). SELECT restrict_labs(false) ends it.
+
+CREATE OR REPLACE FUNCTION restrict_labs(wanted boolean) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    each record;
+BEGIN
+    FOR each IN
+        SELECT name, CASE name WHEN 'labs' THEN 'id' ELSE 'lab_id' END AS lab
+        FROM unnest(ARRAY[
+            'labs', 'lab_members', 'plots', 'lab_checks', 'plot_checks', 'audit', 'audit_heads', 'audit_baselines',
+            'check_presence'
+        ]) AS name
+    LOOP
+        EXECUTE format('DROP POLICY IF EXISTS own_labs ON %I', each.name);
+        EXECUTE format('ALTER TABLE %I %s ROW LEVEL SECURITY', each.name,
+            CASE WHEN wanted THEN 'ENABLE' ELSE 'DISABLE' END);
+        CONTINUE WHEN NOT wanted;
+        -- What belongs to no lab is seen by all; where an older database has a lab of that letter, its records are not.
+        EXECUTE format('CREATE POLICY own_labs ON %I USING ((SELECT seen_labs(current_user)) IS NULL'
+            ' OR %I = ANY ((SELECT seen_labs(current_user))::bpchar[])%s)', each.name, each.lab,
+            CASE WHEN each.name LIKE 'audit%' THEN ' OR lab_id = ''-''' || CASE each.name WHEN 'audit' THEN
+                ' AND table_name NOT IN (''plot_checks'', ''lab_checks'', ''plots'', ''labs'', ''lab_members'')'
+                ELSE '' END ELSE '' END);
+    END LOOP;
+    -- Where the audit of all labs stood when an extract was made, only who sees all labs may read.
+    FOR each IN
+        SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS grantee
+        FROM pg_class LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'id',
+            aclexplode(CASE WHEN wanted THEN relacl ELSE attacl END)
+        WHERE pg_class.oid = 'deliveries'::regclass AND privilege_type = 'SELECT' AND grantee <> relowner
+            AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'abq_qa' AND grantee <> 0
+                AND pg_has_role(grantee, pg_roles.oid, 'USAGE'))
+    LOOP
+        IF wanted THEN
+            EXECUTE format('REVOKE SELECT ON deliveries FROM %1$s CASCADE; GRANT SELECT (%2$s) ON deliveries TO %1$s',
+                each.grantee, (SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+                    WHERE attrelid = 'deliveries'::regclass AND attnum > 0 AND NOT attisdropped
+                        AND attname <> 'audit_head'));
+        ELSE
+            EXECUTE format('GRANT SELECT ON deliveries TO %s', each.grantee);
+        END IF;
+    END LOOP;
+    -- A function in somebody's condition must not see the rows that the view leaves out.
+    EXECUTE format('ALTER VIEW data_record_view SET (security_barrier = %s)', wanted);
+    EXECUTE format('ALTER VIEW withdrawn_records SET (security_barrier = %s)', wanted);
+    EXECUTE format('ALTER VIEW check_presence_view SET (security_barrier = %s)', wanted);
+END $$;
+
+DO $$
+BEGIN
+    IF (SELECT relrowsecurity FROM pg_class WHERE oid = 'plot_checks'::regclass) THEN
+        PERFORM restrict_labs(true);
+    END IF;
+END $$;
+
+-- ------------------------------------------------------------------------------------------------- who may call what
+-- Functions of triggers, which the server calls by itself, and those that others of ours call with the rights of the
+-- owner are nobody's. The others are for whoever may correct or enter records, or record deliveries. Those in no list
+-- only read, with the rights of whoever calls them; seen_labs, which views and policies ask for whoever reads there,
+-- and lock_lab, which looks itself who may, stay everybody's.
+DO $$
+DECLARE
+    each record;
+    grantee text;
+BEGIN
+    FOR each IN
+        SELECT pg_proc.oid::regprocedure AS called, coalesce(whom, 'nobody') AS whom
+        FROM pg_proc JOIN pg_class ON pg_class.oid = 'plot_checks'::regclass AND relowner = proowner
+        LEFT JOIN (VALUES
+            ('withdraw_record', 'correcting'), ('bring_back_record', 'correcting'), ('move_record', 'correcting'),
+            ('move_check', 'correcting'), ('take_back', 'correcting'), ('take_back_records', 'correcting'),
+            ('correct_records', 'correcting'),
+            ('record_deliveries', 'delivering'),
+            ('enter_check', 'entering'), ('claim_plot', 'entering'), ('claim_next_plot', 'entering'),
+            ('leave_check', 'entering'), ('is_claimed', 'nobody'),
+            ('names_entry', 'nobody'), ('may_hold_lab', 'nobody'),
+            ('last_version', 'nobody'), ('require_own_table', 'nobody'), ('set_reason', 'nobody'),
+            ('begin_undo', 'nobody'), ('hold_record', 'nobody'), ('require_free', 'nobody'), ('require_right', 'nobody'),
+            ('ensure_check', 'nobody'), ('drop_empty_check', 'nobody'), ('restrict_labs', 'nobody')
+        ) AS known (name, whom) ON name = proname
+        WHERE pronamespace = current_schema()::regnamespace AND (whom IS NOT NULL OR prorettype = 'trigger'::regtype)
+    LOOP
+        FOR grantee IN
+            SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+            FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) AS right_of
+            WHERE oid = each.called AND right_of.grantee <> proowner AND (each.whom = 'nobody' OR right_of.grantee = 0)
+        LOOP
+            EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s CASCADE', each.called, grantee);
+        END LOOP;
+        CONTINUE WHEN each.whom = 'nobody';
+        FOR grantee IN
+            SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+            FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, aclexplode(attacl) AS right_of
+            WHERE each.whom = 'correcting' AND pg_class.oid = 'plot_checks'::regclass AND attname = 'lab_tech_id'
+                AND privilege_type = 'UPDATE' AND right_of.grantee <> relowner
+            UNION
+            SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+            FROM pg_class, aclexplode(relacl) AS right_of
+            WHERE privilege_type = 'INSERT' AND right_of.grantee <> relowner AND pg_class.oid = CASE each.whom
+                WHEN 'delivering' THEN 'deliveries'::regclass WHEN 'entering' THEN 'plot_checks'::regclass END
+        LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', each.called, grantee);
+        END LOOP;
+    END LOOP;
+END $$;
+
+COMMENT ON TABLE lab_techs IS 'Technicians who take readings.';
+COMMENT ON COLUMN lab_techs.id IS 'Number of the technician, as on the badge.';
+COMMENT ON COLUMN lab_techs.name IS 'Name, as the form and the extract show it.';
+COMMENT ON COLUMN lab_techs.retired IS 'Since when the name isn''t offered for new records; NULL: it is.';
+
+COMMENT ON TABLE labs IS 'Laboratories.';
+COMMENT ON COLUMN labs.id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN labs.retired IS 'Since when nothing is recorded there any more; NULL: it is.';
+
+COMMENT ON TABLE plots IS 'Plots of each laboratory.';
+COMMENT ON COLUMN plots.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN plots.plot IS 'Number of the plot within its laboratory, 1 to 20.';
+COMMENT ON COLUMN plots.current_seed_sample IS 'The seed sample that grows in the plot now; the form fills it in.';
+COMMENT ON COLUMN plots.retired IS 'Since when nothing is recorded there any more; NULL: it is.';
+
+COMMENT ON TABLE lab_checks IS 'Checks: one laboratory at one of the four times of a day.';
+COMMENT ON COLUMN lab_checks.date IS 'Day of the check, by the clock of the laboratory.';
+COMMENT ON COLUMN lab_checks.time IS '8:00, 12:00, 16:00 or 20:00, by the clock of the laboratory.';
+COMMENT ON COLUMN lab_checks.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN lab_checks.lab_tech_id IS 'Who did the check.';
+
+COMMENT ON TABLE plot_checks IS 'Records: the readings of one plot at one check.';
+COMMENT ON COLUMN plot_checks.date IS 'Day of the check, by the clock of the laboratory.';
+COMMENT ON COLUMN plot_checks.time IS '8:00, 12:00, 16:00 or 20:00, by the clock of the laboratory.';
+COMMENT ON COLUMN plot_checks.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN plot_checks.plot IS 'Number of the plot within its laboratory, 1 to 20.';
+COMMENT ON COLUMN plot_checks.seed_sample IS 'The seed sample that grew in the plot, 6 characters.';
+COMMENT ON COLUMN plot_checks.humidity IS 'Absolute humidity in g/m³, 0.5 to 52.0; empty after an equipment fault.';
+COMMENT ON COLUMN plot_checks.light IS 'Light in klx, 0 to 100; empty after an equipment fault.';
+COMMENT ON COLUMN plot_checks.temperature IS 'Temperature in °C, 4 to 40; empty after an equipment fault.';
+COMMENT ON COLUMN plot_checks.equipment_fault IS 'The sensors failed: humidity, light and temperature are empty.';
+COMMENT ON COLUMN plot_checks.blossoms IS 'Number of blossoms, 0 to 1000.';
+COMMENT ON COLUMN plot_checks.plants IS 'Number of plants, 0 to 20.';
+COMMENT ON COLUMN plot_checks.fruit IS 'Number of fruit, 0 to 1000.';
+COMMENT ON COLUMN plot_checks.max_height IS 'Height of the tallest plant in cm, 0 to 1000.';
+COMMENT ON COLUMN plot_checks.min_height IS 'Height of the smallest plant in cm, 0 to 1000.';
+COMMENT ON COLUMN plot_checks.median_height IS 'Median height in cm, between the two others.';
+COMMENT ON COLUMN plot_checks.notes IS 'Free text.';
+COMMENT ON COLUMN plot_checks.lab_tech_id IS 'Who recorded this plot; the technician of the check unless told otherwise.';
+
+COMMENT ON TABLE local_weather IS 'Observations of the weather station nearest to the laboratories.';
+COMMENT ON COLUMN local_weather.datetime IS 'Moment of the observation.';
+COMMENT ON COLUMN local_weather.temperature IS 'Temperature in °C.';
+COMMENT ON COLUMN local_weather.rel_hum IS 'Relative humidity in %.';
+COMMENT ON COLUMN local_weather.pressure IS 'Air pressure reduced to sea level, in mb (hPa).';
+COMMENT ON COLUMN local_weather.conditions IS 'The weather in the words of the weather service.';
+COMMENT ON COLUMN local_weather.station IS 'The station that observed it, such as KBMG; empty in rows from before version 4.';
+COMMENT ON COLUMN local_weather.source IS 'Where it was fetched, such as nws_xml.';
+COMMENT ON COLUMN local_weather.kind IS 'observed by a station, or computed by a model.';
+COMMENT ON COLUMN local_weather.fetched IS 'When it was fetched first.';
+COMMENT ON COLUMN local_weather.quality IS 'Which values could not be used or were rounded, in words; empty if none.';
+
+COMMENT ON VIEW data_record_view IS 'One row a record, with the columns of the daily extract.';
+COMMENT ON COLUMN data_record_view."Date" IS 'Day of the check, by the clock of the laboratory.';
+COMMENT ON COLUMN data_record_view."Time" IS 'Text such as 8:00. To sort by time, use "Time"::time.';
+COMMENT ON COLUMN data_record_view."Technician" IS 'Who recorded this plot.';
+COMMENT ON COLUMN data_record_view."Lab" IS 'Letter of the laboratory.';
+COMMENT ON COLUMN data_record_view."Plot" IS 'Number of the plot within its laboratory, 1 to 20.';
+COMMENT ON COLUMN data_record_view."Seed sample" IS 'The seed sample that grew in the plot, 6 characters.';
+COMMENT ON COLUMN data_record_view."Humidity" IS 'Absolute humidity in g/m³; empty after an equipment fault.';
+COMMENT ON COLUMN data_record_view."Light" IS 'Light in klx; empty after an equipment fault.';
+COMMENT ON COLUMN data_record_view."Temperature" IS 'Temperature in °C; empty after an equipment fault.';
+COMMENT ON COLUMN data_record_view."Equipment Fault" IS 'The sensors failed: humidity, light and temperature are empty.';
+COMMENT ON COLUMN data_record_view."Plants" IS 'Number of plants.';
+COMMENT ON COLUMN data_record_view."Blossoms" IS 'Number of blossoms.';
+COMMENT ON COLUMN data_record_view."Fruit" IS 'Number of fruit.';
+COMMENT ON COLUMN data_record_view."Min Height" IS 'Height of the smallest plant in cm.';
+COMMENT ON COLUMN data_record_view."Max Height" IS 'Height of the tallest plant in cm.';
+COMMENT ON COLUMN data_record_view."Median Height" IS 'Median height of the plants in cm.';
+COMMENT ON COLUMN data_record_view."Notes" IS 'Free text.';
+
+COMMENT ON TABLE deliveries IS 'Extracts that were to be sent, where to, and what became of them: one row a version.';
+COMMENT ON COLUMN deliveries.id IS 'Number of the delivery; its first 8 characters stand in the list of deliveries.';
+COMMENT ON COLUMN deliveries.created IS 'When the extract was made.';
+COMMENT ON COLUMN deliveries.date IS 'The day whose records it holds.';
+COMMENT ON COLUMN deliveries.file_name IS 'Name of the extract; abq_upload_name may call it otherwise at the destination.';
+COMMENT ON COLUMN deliveries.version IS 'Counts the extracts of the same day for the same destination; a later one replaces.';
+COMMENT ON COLUMN deliveries.destination IS 'rest or ftp.';
+COMMENT ON COLUMN deliveries.address IS 'Where it was to go, without anything secret.';
+COMMENT ON COLUMN deliveries.username IS 'Who logs in there.';
+COMMENT ON COLUMN deliveries.size IS 'Size of the file in bytes.';
+COMMENT ON COLUMN deliveries.sha256 IS 'SHA-256 of the file, in hexadecimal.';
+COMMENT ON COLUMN deliveries.state IS 'waiting (for its next attempt), sending, delivered, failed (given up), cancelled.';
+COMMENT ON COLUMN deliveries.attempts IS 'How many times it was tried.';
+COMMENT ON COLUMN deliveries.last_attempt IS 'When it was tried last.';
+COMMENT ON COLUMN deliveries.delivered IS 'When it had arrived whole; empty unless it has.';
+COMMENT ON COLUMN deliveries.reason IS 'Why it has not arrived, in words.';
+COMMENT ON COLUMN deliveries.revision IS 'Counts the changes of this row, so that an older state never replaces a newer one.';
+
+COMMENT ON COLUMN deliveries.audit_head IS 'Where the audit stood when the extract was made: a lab, a number and a hash each.';
+
+COMMENT ON COLUMN deliveries.outdated IS 'When a record of the day was first changed after the extract was made; empty unless one was.';
+
+COMMENT ON COLUMN lab_checks.version IS 'Counts the changes of this row.';
+COMMENT ON COLUMN plot_checks.version IS 'Counts the changes of this row; a correction says which version it corrects.';
+
+COMMENT ON TABLE audit IS 'Every change of a record, and of technicians, labs, plots and the weather. It only grows.';
+COMMENT ON COLUMN audit.lab_id IS 'Letter of the laboratory; - for what belongs to none. Each has a chain of its own.';
+COMMENT ON COLUMN audit.sequence IS 'Number within the chain, from 1 without a gap.';
+COMMENT ON COLUMN audit.table_name IS 'The table whose row was changed.';
+COMMENT ON COLUMN audit.key IS 'Which row of the table: the columns of its primary key.';
+COMMENT ON COLUMN audit.operation IS 'INSERT, UPDATE or DELETE.';
+COMMENT ON COLUMN audit.old IS 'The whole row before; empty for INSERT.';
+COMMENT ON COLUMN audit.new IS 'The whole row after; empty for DELETE.';
+COMMENT ON COLUMN audit.database_user IS 'Who was logged in to the database.';
+COMMENT ON COLUMN audit.application_user IS 'Who changed it, as the application says.';
+COMMENT ON COLUMN audit.workstation IS 'On which computer, as the application says.';
+COMMENT ON COLUMN audit.moment IS 'When, by the clock of the server.';
+COMMENT ON COLUMN audit.transaction IS 'Number of the transaction: what was changed together has the same.';
+COMMENT ON COLUMN audit.reason IS 'Why, for corrections.';
+COMMENT ON COLUMN audit.previous_hash IS 'Hash of the entry before it in the chain; empty in the first one.';
+COMMENT ON COLUMN audit.hash IS 'SHA-256, in hexadecimal, of previous_hash followed by audit_content, in UTF-8.';
+
+COMMENT ON TABLE audit_heads IS 'The last entry of each chain.';
+COMMENT ON COLUMN audit_heads.lab_id IS 'Letter of the laboratory; - for what belongs to none.';
+COMMENT ON COLUMN audit_heads.sequence IS 'Number of that entry.';
+COMMENT ON COLUMN audit_heads.hash IS 'Hash of that entry.';
+COMMENT ON TABLE audit_baselines IS 'What was there before the audit began, so that none of it changes unseen.';
+COMMENT ON COLUMN audit_baselines.table_name IS 'The table.';
+COMMENT ON COLUMN audit_baselines.lab_id IS 'Letter of the laboratory; - for what belongs to none.';
+COMMENT ON COLUMN audit_baselines.rows IS 'How many rows had no entry then.';
+COMMENT ON COLUMN audit_baselines.digest IS 'Four sums of the parts of the SHA-256 of their contents.';
+COMMENT ON COLUMN audit_baselines.columns IS 'The columns that the table had then.';
+COMMENT ON COLUMN audit_baselines.sequence IS 'Number of the last entry of the lab then.';
+COMMENT ON TABLE lab_members IS 'Which logins, or roles of theirs, belong to which labs, where labs are kept apart.';
+COMMENT ON COLUMN lab_members.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN lab_members.member IS 'Name of a login or of a role.';
+COMMENT ON TABLE check_presence IS 'Who said to be entering a check; see check_presence_view for those who still are.';
+COMMENT ON COLUMN check_presence.lease IS 'Number of the advisory lock that the session holds.';
+COMMENT ON COLUMN check_presence.process IS 'Number of the server process of that session.';
+COMMENT ON COLUMN check_presence.date IS 'Day of the check that is being entered.';
+COMMENT ON COLUMN check_presence.time IS 'Time of the check.';
+COMMENT ON COLUMN check_presence.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN check_presence.plot IS 'Number of the plot in the form; empty where there is none.';
+COMMENT ON COLUMN check_presence.application_user IS 'Who it is, as the application says.';
+COMMENT ON COLUMN check_presence.workstation IS 'On which computer, as the application says.';
+COMMENT ON COLUMN check_presence.since IS 'Since when, by the clock of the server.';
+COMMENT ON VIEW check_presence_view IS 'Who is entering which check at this moment.';
+COMMENT ON COLUMN check_presence_view.date IS 'Day of the check that is being entered.';
+COMMENT ON COLUMN check_presence_view.time IS 'Time of the check.';
+COMMENT ON COLUMN check_presence_view.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN check_presence_view.plot IS 'Number of the plot in the form; empty where there is none.';
+COMMENT ON COLUMN check_presence_view.application_user IS 'Who it is, as the application says.';
+COMMENT ON COLUMN check_presence_view.workstation IS 'On which computer, as the application says.';
+COMMENT ON COLUMN check_presence_view.since IS 'Since when, by the clock of the server.';
+COMMENT ON COLUMN check_presence_view.lease IS 'Number of the advisory lock that the session holds.';
+COMMENT ON TABLE journal_entries IS 'Numbers of saves: one that comes again is known by it, and isn''t done twice.';
+COMMENT ON COLUMN journal_entries.id IS 'Number that the window gave the save.';
+COMMENT ON COLUMN journal_entries.applied IS 'When it was done, by the clock of the server.';
+
+COMMENT ON TABLE technician_logins IS 'Which login is which technician''s own.';
+COMMENT ON COLUMN technician_logins.login IS 'Name of a login of the server.';
+COMMENT ON COLUMN technician_logins.lab_tech_id IS 'The technician who logs in with it, and nobody else.';
+
+COMMENT ON VIEW withdrawn_records IS 'Records that were withdrawn and weren''t brought back, one row each time.';
+COMMENT ON COLUMN withdrawn_records.withdrawn IS 'When, by the clock of the server.';
+COMMENT ON COLUMN withdrawn_records.database_user IS 'Who was logged in to the database then.';
+COMMENT ON COLUMN withdrawn_records.application_user IS 'Who withdrew it, as the application says.';
+COMMENT ON COLUMN withdrawn_records.workstation IS 'On which computer, as the application says.';
+COMMENT ON COLUMN withdrawn_records.reason IS 'Why.';
+COMMENT ON COLUMN withdrawn_records.entry IS 'Number of the entry in the audit of that lab; bring_back_record takes it.';
+-- Its columns of the extract mean what they mean in the view of the records.
+DO $$
+DECLARE
+    each record;
+BEGIN
+    FOR each IN
+        SELECT here.attname, col_description(there.attrelid, there.attnum) AS meaning
+        FROM pg_attribute AS here
+        JOIN pg_attribute AS there USING (attname)
+        WHERE here.attrelid = 'withdrawn_records'::regclass AND there.attrelid = 'data_record_view'::regclass
+            AND there.attnum > 0
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN withdrawn_records.%I IS %L', each.attname, each.meaning);
+    END LOOP;
+END $$;
+
+COMMENT ON TABLE schema_version IS 'Which versions of create_db.sql were applied to this database.';
+COMMENT ON COLUMN schema_version.version IS 'The version; 0 for tables from before there were versions.';
+COMMENT ON COLUMN schema_version.applied IS 'When it was applied, by the clock of the server.';
+
+-- ------------------------------------------------------------------------------------------------- to begin with
+-- Once only: what an administrator changes or deletes afterwards is never brought back.
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM schema_version) THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM lab_techs) THEN
+        INSERT INTO lab_techs (id, name)
+            VALUES (4291, 'J Simms'), (4319, 'P Taylor'), (4478, 'Q Murphy'), (5607, 'L Taniff');
+    END IF;
+    IF NOT EXISTS (SELECT FROM labs) THEN
+        INSERT INTO labs (id) VALUES ('A'), ('B'), ('C'), ('D'), ('E');
+    END IF;
+    IF NOT EXISTS (SELECT FROM plots) THEN
+        INSERT INTO plots (lab_id, plot, current_seed_sample)
+            SELECT labs.id, number, 'AXM' || 477 + (number - 1) % 4
+            FROM labs, generate_series(1, 20) AS number;
+    END IF;
+END $$;
+
+-- Version 0 had no table of versions. Rows that are older than the audit are known by it.
+INSERT INTO schema_version (version)
+    SELECT 0 WHERE NOT EXISTS (SELECT FROM schema_version) AND EXISTS (SELECT FROM lab_checks);
+
+INSERT INTO schema_version (version) VALUES (4) ON CONFLICT (version) DO NOTHING;
+
+-- What has no entry now is what was there before the audit: see audit_baselines.
+SET CONSTRAINTS ALL IMMEDIATE;
+
+DO $$
+DECLARE
+    name text;
+BEGIN
+    SET LOCAL enable_nestloop = off; -- with statistics from before the tables grew it would look cheap
+    SET LOCAL timezone = 'UTC'; -- as the entries have it
+    FOREACH name IN ARRAY ARRAY[
+        'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
+        'technician_logins', 'deliveries', 'schema_version'
+    ] LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM audit_baselines WHERE table_name = name);
+        EXECUTE format($query$
+            WITH hashed AS (
+                SELECT coalesce(key ->> 'lab_id', CASE %2$L WHEN 'labs' THEN key ->> 'id' END, '-') AS lab_id,
+                    encode(sha256(convert_to((content - 'outdated')::text, 'UTF8')), 'hex') AS hash
+                FROM (
+                    SELECT audit_row(%2$L, to_jsonb(each)) AS content, audit_key(%2$L, to_jsonb(each)) AS key
+                    FROM %1$I AS each
+                ) AS row
+                WHERE NOT EXISTS (SELECT FROM audit WHERE audit.key = row.key AND audit.table_name = %2$L)
+                UNION ALL
+                SELECT '-', NULL
+                UNION ALL
+                SELECT lab_id, NULL FROM audit_heads WHERE EXISTS (SELECT FROM schema_version WHERE version = 3)
+            )
+            INSERT INTO audit_baselines (table_name, lab_id, rows, digest, columns, sequence)
+            SELECT %2$L, lab_id, count(hash), concat_ws(' ',
+                    sum(('x' || substr(hash, 1, 16))::bit(64)::bigint), sum(('x' || substr(hash, 17, 16))::bit(64)::bigint),
+                    sum(('x' || substr(hash, 33, 16))::bit(64)::bigint), sum(('x' || substr(hash, 49, 16))::bit(64)::bigint)
+                ), (
+                    SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+                    WHERE attrelid = %2$L::regclass AND attnum > 0 AND NOT attisdropped AND attname <> 'outdated'
+                ), coalesce((SELECT sequence FROM audit_heads WHERE audit_heads.lab_id = hashed.lab_id), 0)
+            FROM hashed GROUP BY lab_id
+        $query$, name, name);
+    END LOOP;
+END $$;
+
+COMMIT;
