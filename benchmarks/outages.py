@@ -23,8 +23,8 @@ from benchmarks import table
 from benchmarks.driver import Driver
 from benchmarks.keyboard import Keyboard
 from benchmarks.options import Options, environment
-from tests.fixtures.cluster import DATABASE, OWNER, Node
-from tests.fixtures.outages import KEYS_A_SECOND, differences, frozen, keys_of, readings, type_blindly
+from tests.fixtures.cluster import DATABASE, OWNER, Node, frozen
+from tests.fixtures.outages import KEYS_A_SECOND, differences, keys_of, readings, type_blindly
 from tests.fixtures.single import single_server
 
 BLOCKED_LIMIT = 50.0  # milliseconds

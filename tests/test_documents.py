@@ -277,10 +277,10 @@ def test_the_queries_for_qa_find_what_they_promise(model: SQLModel, session: Con
             cursor.execute(f"INSERT INTO local_weather VALUES ({moment}, 5, 50, 1015, '{weather}')")
     for version, minute in ((1, 15), (2, 45)):
         delivered_at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minute)
-        model.record_delivery(delivery(version=version, delivered=delivered_at))
+        model.record_deliveries([delivery(version=version, delivered=delivered_at)])
     model.save_record(record(2, Humidity="25.00"), reason="misread")
-    model.record_delivery(delivery(version=1, destination="ftp", delivered=delivered_at,
-                                   audit_head=model.audit_heads(datetime.date.today())))  # fmt: skip
+    model.record_deliveries([delivery(version=1, destination="ftp", delivered=delivered_at,
+                                   audit_head=model.audit_heads(datetime.date.today()))])  # fmt: skip
     model.withdraw_record((datetime.date.today(), "8:00", "A", 4), "typed twice", by=By("J Simms"))
     corrected, broken, withdrawn, newest, inside, averages, missing, never, growth, outdated, delivered, *_ = (
         answers(session, each) for each in blocks(QA, "sql")

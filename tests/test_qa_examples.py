@@ -309,8 +309,8 @@ def _sent(data: Data, model: SQLModel) -> list[Sent]:
         state = chance.choice(["delivered", "delivered", "failed", "waiting", "cancelled"])
         arrived = moment if state == "delivered" else None
         made = Sent(day, destination, version, state, arrived, f"{len(sent):064x}", False)
-        model.record_delivery(delivery(date=day, destination=destination, version=version, state=state,
-                                       delivered=arrived, created=moment, sha256=made.sha256))  # fmt: skip
+        model.record_deliveries([delivery(date=day, destination=destination, version=version, state=state,
+                                       delivered=arrived, created=moment, sha256=made.sha256)])  # fmt: skip
         sent.append(made)
     return sent
 

@@ -449,12 +449,11 @@ class SQLModel(Corrections):
             self._connections.confirm()
             return again if again.state != "known" or again.differing else again._replace(state="new")
 
-    def record_delivery(self, row: Mapping[str, object]) -> None:
-        """Keep what became of a delivery (the columns of `deliveries`); the same row again changes nothing."""
-        self.record_deliveries([row])
-
     def record_deliveries(self, rows: Sequence[Mapping[str, object]]) -> None:
-        """The same for several at once: all of them are kept, or none."""
+        """Keep what became of deliveries (the columns of `deliveries`), all of them or none.
+
+        The same row again changes nothing.
+        """
         try:
             self._connections.write(lambda cursor: extract.record(cursor, rows))
         except OutcomeUnknown:

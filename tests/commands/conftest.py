@@ -6,10 +6,8 @@ import io
 import os
 import re
 import select
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -22,8 +20,7 @@ import pytest
 from abq_data_entry.__main__ import main
 from abq_data_entry.commands import waits_told
 from abq_data_entry.models import SQLModel
-from abq_data_entry.postgres.home import home_in, locked
-from abq_data_entry.postgres.server import stop_server
+from tests.fixtures.short_folders import short_folder
 from tests.fixtures.window import write_settings
 from tests.models.records import DATE, record
 
@@ -147,18 +144,8 @@ def _read_until(terminal: int, text: str | None) -> str:
     return shown.decode("utf-8", "replace")
 
 
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
+@pytest.fixture(name="short_folder")
+def folder_with_a_short_path() -> Iterator[Path]:
     """A folder with a short path for a data folder of its own; its server is stopped at the end."""
-    made = Path(tempfile.mkdtemp(prefix="abq-test-"))
-    made.chmod(0o755)
-    try:
+    with short_folder() as made:
         yield made
-    finally:
-        for cluster in made.glob("*/postgres/cluster"):
-            home = home_in(cluster.parent.parent)
-            with locked(home.lock):
-                stop_server(home)
-            with locked(home.watcher_lock):  # nothing of it comes back once it is removed
-                pass
-        shutil.rmtree(made)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from abq_data_entry.postgres.home import account_for, home_in, locked, write_private
-from abq_data_entry.postgres.server import stop_server
+from abq_data_entry.postgres.home import account_for, write_private
 from tests import programs
 from tests.fixtures.cluster import Node, free_ports, own
+from tests.fixtures.short_folders import short_folder
 from tests.network.certificates import authority
 from tests.test_installations import speaks_tls
 
@@ -22,18 +20,8 @@ PASSWORD = "right horse battery"
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder with a short path; servers of homes in it are stopped at the end."""
-    made = Path(tempfile.mkdtemp(prefix="abq-docs-"))
-    made.chmod(0o755)
-    try:
+    with short_folder() as made:
         yield made
-    finally:
-        for cluster in made.glob("*/.local/share/abq-data-entry/postgres/cluster"):
-            home = home_in(cluster.parent.parent)
-            with locked(home.lock):
-                stop_server(home)
-            with locked(home.watcher_lock):
-                pass
-        shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture

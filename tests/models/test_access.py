@@ -150,8 +150,8 @@ def test_what_a_delivery_says_of_all_labs_is_for_who_sees_them(node: Node) -> No
     """Neither the delivery nor its entries in the audit, which all see, count the records of other labs."""
     technician = login(node, "abq_technician")
     with closing(SQLModel.at(node.endpoint())) as owner:
-        owner.record_delivery(row(audit_head=HEAD))
-        owner.record_delivery(row(audit_head=HEAD, state="delivered", delivered="2026-11-21 20:20+00", revision=2))
+        owner.record_deliveries([row(audit_head=HEAD)])
+        owner.record_deliveries([row(audit_head=HEAD, state="delivered", delivered="2026-11-21 20:20+00", revision=2)])
         assert owner.verify_audit() == owner.verify_audit()._replace(breaks=(), findings=(), not_compared="")
     for attempt in ("SELECT audit_head FROM deliveries", "SELECT * FROM deliveries", "TABLE deliveries",
                     "SELECT d FROM deliveries AS d", "SELECT to_jsonb(d) FROM deliveries AS d",
@@ -191,9 +191,9 @@ def test_an_extract_is_outdated_by_the_labs_that_it_holds(node: Node) -> None:
         of_all.save_record(record(Date=day, Lab="B", Plot=1))
         both = of_all.audit_heads(day)
         for model, name in ((of_a, "a"), (of_a_and_b, "ab"), (of_all, "all")):
-            model.record_delivery(row(date=day, destination=name, audit_head=model.audit_heads(day)))
-        of_a.record_delivery(row(date=day, destination="by others", audit_head=both))
-        of_a.record_delivery(row(date=day, destination="guessed", audit_head=f"B 1 {'0' * 64}"))
+            model.record_deliveries([row(date=day, destination=name, audit_head=model.audit_heads(day))])
+        of_a.record_deliveries([row(date=day, destination="by others", audit_head=both)])
+        of_a.record_deliveries([row(date=day, destination="guessed", audit_head=f"B 1 {'0' * 64}")])
         assert run(node.endpoint(), outdated) == [("guessed",)]  # without the records of A
         told = run(technician, "INSERT INTO deliveries (id, created, date, file_name, version, destination, address,"
                    f" username, size, sha256, state, attempts, revision, audit_head) VALUES (gen_random_uuid(), now(),"
@@ -206,7 +206,7 @@ def test_an_extract_is_outdated_by_the_labs_that_it_holds(node: Node) -> None:
         assert run(node.endpoint(), outdated) == [("ab",), ("all",), ("by others",), ("guessed",)]
         of_a.save_record(record(Date=day, Lab="A", Plot=2))
         assert len(run(node.endpoint(), outdated)) == 6
-        of_a.record_delivery(row(date=day, destination="late", audit_head=both))
+        of_a.record_deliveries([row(date=day, destination="late", audit_head=both)])
         assert ("late",) in run(node.endpoint(), outdated)
 
 

@@ -13,20 +13,11 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry.models import SQLModel, rights, schema
 from tests.fixtures.cluster import Node
-from tests.models.logins import NOBODY, login, run, server_programs, server_with_logins
+from tests.models.logins import NOBODY, login, run
 from tests.models.records import DATE, record
 
 CHECK = (DATE, "8:00", "A")
 AT_ONCE = 3.0  # seconds, on a busy machine; a lock_timeout is 8
-
-
-@pytest.fixture(scope="module", params=["newest", "older"])
-def node(request: pytest.FixtureRequest) -> Iterator[Node]:
-    servers = server_programs()
-    if request.param not in servers:
-        pytest.skip("there is no older PostgreSQL on this machine")
-    with server_with_logins(servers[request.param]) as made:
-        yield made
 
 
 @pytest.fixture

@@ -35,10 +35,10 @@ def row(**changes: object) -> Row:
 def test_a_row_is_written_once_and_changes_with_its_delivery(model: SQLModel, database: Endpoint) -> None:
     first = row()
     for each in (first, first, {**first, "state": "sending", "attempts": 1, "last_attempt": MOMENT, "revision": 2}):
-        model.record_delivery(each)
+        model.record_deliveries([each])
     assert run(database, "SELECT state, attempts, revision FROM deliveries") == [("sending", 1, 2)]
-    model.record_delivery({**first, "state": "delivered", "delivered": MOMENT, "revision": 3, "attempts": 1})
-    model.record_delivery({**first, "state": "failed", "revision": 2})
+    model.record_deliveries([{**first, "state": "delivered", "delivered": MOMENT, "revision": 3, "attempts": 1}])
+    model.record_deliveries([{**first, "state": "failed", "revision": 2}])
     assert run(database, "SELECT state, delivered FROM deliveries") == [("delivered", MOMENT)]
 
 
@@ -46,7 +46,7 @@ def test_the_latest_version_is_that_of_the_same_file_and_destination(model: SQLM
     name = f"abq_data_record_{DATE}.csv"
     assert model.latest_delivery(DATE, name, "rest") == 0
     for version, destination in ((1, "rest"), (3, "rest"), (7, "ftp")):
-        model.record_delivery(row(version=version, destination=destination))
+        model.record_deliveries([row(version=version, destination=destination)])
     assert model.latest_delivery(DATE, name, "rest") == 3
     assert model.latest_delivery(DATE, name, "ftp") == 7
     assert model.latest_delivery(DATE, "other.csv", "ftp") == 0
@@ -61,7 +61,7 @@ def test_the_latest_version_is_that_of_the_same_file_and_destination(model: SQLM
 )  # fmt: skip
 def test_nobody_leaves_a_row_that_stops_others(database: Endpoint, model: SQLModel, change: str) -> None:
     """After the highest number no extract of that day could follow; an endless time can't be read by the window."""
-    model.record_delivery(row(version=2))
+    model.record_deliveries([row(version=2)])
     name, _, value = change.partition(" = ")
     columns = (
         "id, created, date, file_name, version, destination, address, username, size, sha256, state, attempts,"
@@ -73,20 +73,20 @@ def test_nobody_leaves_a_row_that_stops_others(database: Endpoint, model: SQLMod
     with pytest.raises(psycopg2.errors.CheckViolation):
         run(database, f"INSERT INTO deliveries ({columns}) SELECT {values} FROM deliveries")
     for version in (3, 900):
-        model.record_delivery(row(version=version))
+        model.record_deliveries([row(version=version)])
     assert model.latest_delivery(DATE, str(row()["file_name"]), "rest") == 900
 
 
 @pytest.mark.parametrize("change", [{"state": "lost"}, {"version": 0}, {"state": "delivered"}, {"delivered": MOMENT}])
 def test_the_database_itself_holds_the_rules(database: Endpoint, model: SQLModel, change: Row) -> None:
-    model.record_delivery(row())
+    model.record_deliveries([row()])
     columns = ", ".join(f"{name} = '{value}'" for name, value in change.items())
     with pytest.raises(psycopg2.IntegrityError):
         run(database, f"UPDATE deliveries SET {columns}")
 
 
 def test_text_that_postgresql_cannot_keep_is_kept_without(model: SQLModel, database: Endpoint) -> None:
-    model.record_delivery(row(reason="cut\0off"))
+    model.record_deliveries([row(reason="cut\0off")])
     assert run(database, "SELECT reason FROM deliveries") == [("cutoff",)]
 
 
@@ -126,7 +126,7 @@ class TestFromVersion1:
         assert run(older, "SELECT version FROM schema_version ORDER BY version") == [(1,), (schema.VERSION,)]
         assert run(older, "SELECT * FROM data_record_view") == before
         assert run(older, "SELECT count(*) FROM labs") == [(4,)]
-        model.record_delivery(row())
+        model.record_deliveries([row()])
         after = dump(older)
         assert schema.prepare(older) is False
         assert dump(older) == after
@@ -135,11 +135,11 @@ class TestFromVersion1:
         schema.prepare(older)
         writer, reader = (SQLModel.at({**older, "options": f"-c role={role}"}) for role in roles)
         one = row()
-        writer.record_delivery(one)
-        writer.record_delivery({**one, "state": "cancelled", "revision": 2})
+        writer.record_deliveries([one])
+        writer.record_deliveries([{**one, "state": "cancelled", "revision": 2}])
         assert reader.query("SELECT state FROM deliveries") == [{"state": "cancelled"}]
         with pytest.raises(RightsMissing):
-            reader.record_delivery(row())
+            reader.record_deliveries([row()])
         for each in (writer, reader):
             each.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 
 import psycopg2
@@ -13,17 +12,8 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import SQLModel
 from tests.fixtures.cluster import Node
-from tests.models.logins import NOBODY, login, run, server_programs, server_with_logins
+from tests.models.logins import NOBODY, login, run
 from tests.models.records import record
-
-
-@pytest.fixture(scope="module", params=["newest", "older"])
-def node(request: pytest.FixtureRequest) -> Iterator[Node]:
-    servers = server_programs()
-    if request.param not in servers:
-        pytest.skip("there is no older PostgreSQL on this machine")
-    with server_with_logins(servers[request.param]) as made:
-        yield made
 
 
 def test_nobody_stops_the_saves_of_others(node: Node) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 
 import psycopg2
@@ -13,7 +12,7 @@ from abq_data_entry.models import RightsMissing, SQLModel, schema
 from abq_data_entry.models.audit_guard import QA_VIEWS
 from abq_data_entry.models.auditing import Verdict
 from tests.fixtures.cluster import Node
-from tests.models.logins import EVERY, NOBODY, PSQL, ROLES, login, psql, run, server_programs, server_with_logins
+from tests.models.logins import EVERY, NOBODY, PSQL, ROLES, login, psql, run
 from tests.models.records import DATE, record
 
 OPERATIONS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
@@ -55,15 +54,6 @@ FOR_WHO_CORRECTS = {
     "withdraw_record", "bring_back_record", "move_record", "move_check", "take_back", "take_back_records",
     "correct_records", "enter_check", "claim_plot", "claim_next_plot", "leave_check",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", params=["newest", "older"])
-def node(request: pytest.FixtureRequest) -> Iterator[Node]:
-    servers = server_programs()
-    if request.param not in servers:
-        pytest.skip("there is no older PostgreSQL on this machine")
-    with server_with_logins(servers[request.param]) as made:
-        yield made
 
 
 def statement(operation: str, table: str, column: str) -> str:

@@ -429,12 +429,12 @@ class TestDeliveries:
     def delivery(self, model: SQLModel, date: datetime.date, **changes: object) -> str:
         number = str(uuid.uuid4())
         moment = datetime.datetime.now(datetime.timezone.utc)
-        model.record_delivery({
+        model.record_deliveries([{
             "id": number, "created": moment, "date": date, "file_name": "a.csv", "version": 1, "destination": "rest",
             "address": "x", "username": "u", "size": 1, "sha256": "0" * 64, "state": "delivered", "attempts": 1,
             "last_attempt": moment, "delivered": moment, "reason": None, "revision": 1,
             "audit_head": model.audit_heads(date), **changes,
-        })  # fmt: skip
+        }])  # fmt: skip
         return number
 
     def outdated(self, model: SQLModel) -> set[str]:

@@ -83,8 +83,8 @@ def used(database: Endpoint) -> Endpoint:
         for plot in (1, 2, 3):
             model.save_record(record(Plot=plot))
         model.save_record(record(Plot=1, Plants=3), reason="slip")
-        model.record_delivery(row())
-        model.record_delivery(row(state="delivered", delivered="2026-11-21 20:20+00", attempts=1))
+        model.record_deliveries([row()])
+        model.record_deliveries([row(state="delivered", delivered="2026-11-21 20:20+00", attempts=1)])
     assert outcome(database) == WHOLE
     return database
 

@@ -1,6 +1,5 @@
 """Clusters for tests that stop, kill or damage them."""
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -10,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.postgres.home import home_in, locked
-from abq_data_entry.postgres.server import stop_server
+from tests.fixtures.short_folders import short_folder
 
 
 @pytest.fixture
@@ -20,25 +18,10 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     It is also the folder for temporary files and sockets, so that a killed server leaves nothing behind.
     """
-    made = Path(tempfile.mkdtemp(prefix="abq-test-"))
-    made.chmod(0o755)
-    monkeypatch.setenv("TMPDIR", str(made))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    try:
+    with short_folder() as made:
+        monkeypatch.setenv("TMPDIR", str(made))
+        monkeypatch.setattr(tempfile, "tempdir", None)
         yield made
-    finally:
-        _stop_servers_in(made)
-        shutil.rmtree(made)
-
-
-def _stop_servers_in(folder: Path) -> None:
-    for place, _, _ in os.walk(folder):
-        if Path(place, "cluster", "PG_VERSION").exists():
-            home = home_in(Path(place).parent)
-            with locked(home.lock):
-                stop_server(home)
-            with locked(home.watcher_lock):  # nothing of it comes back once it is removed
-                pass
 
 
 @pytest.fixture(scope="session")

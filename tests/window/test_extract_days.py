@@ -66,7 +66,7 @@ def test_what_is_shown_of_a_day() -> None:
 def delivered(stored: SQLModel, date: datetime.date, kind: str = "rest", state: str = "delivered") -> None:
     """The row of a delivery, as another workstation writes it."""
     now = datetime.datetime.now(datetime.timezone.utc)
-    stored.record_delivery(
+    stored.record_deliveries([
         {
             "id": uuid.uuid4().hex,
             "created": now,
@@ -86,7 +86,7 @@ def delivered(stored: SQLModel, date: datetime.date, kind: str = "rest", state: 
             "revision": 1,
             "audit_head": stored.audit_heads(date) or None,
         }
-    )
+    ])
 
 
 def texts(window: Window) -> list[str]:

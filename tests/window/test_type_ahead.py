@@ -21,8 +21,8 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.store.drafts import opened_throwaway
 from abq_data_entry.views.conflict import ConflictDialog
 from abq_data_entry.views.typed_keys import QUIET_SECONDS, AheadLine
-from tests.fixtures.cluster import OWNER, Node
-from tests.fixtures.outages import VALUES, differences, frozen, keys_of, readings, type_blindly
+from tests.fixtures.cluster import OWNER, Node, frozen
+from tests.fixtures.outages import VALUES, differences, keys_of, readings, type_blindly
 from tests.fixtures.window import Window
 from tests.models.records import record
 from tests.window.test_login import type_login
