@@ -139,7 +139,7 @@ IN_CIRCLES = {
             "backup", "browsing", "checks", "conflicts", "connections_check", "correcting_many", "damage",
             "deliveries", "delivery_list", "drafts", "entry", "export", "extract_days", "following", "history",
             "navigation", "offline", "outdated", "presence", "reconnecting", "taking_back", "tools",
-            "undoing", "waiting", "waiting_list", "window",
+            "undoing", "window",
         )
     ),
 }  # fmt: skip

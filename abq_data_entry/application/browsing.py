@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ..jobs import Job, Jobs
     from ..models import SQLModel
     from ..views import RecordList
+    from .checks import Offline
     from .connection import Connection
     from .messages import Say
-    from .offline import Offline
     from .state import State
 
 Record = dict[str, Any]

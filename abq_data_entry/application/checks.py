@@ -1,39 +1,241 @@
-"""The form's check: what is known of it, looked up when it is chosen, and the one that comes after it."""
+"""What is known of checks and records: as the database tells it, or from the last known copy while that is away.
+
+Over the copy lies what waits on this computer.
+"""
 
 from __future__ import annotations
 
 import datetime
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import fields, folders
 from ..constants import CHECK_TIMES
+from ..constants import FieldNames as F
+from ..jobs import Job, Jobs
+from ..views import DataRecordForm
 from ..views.form_content import CheckView
 from ..views.record_inputs import CheckKey
 from .presence import others_in
+from .state import State
 
 if TYPE_CHECKING:
-    from .window import Application
+    from ..journal import Entry, Known, KnownFile
+    from ..models import SQLModel
+    from ..views.record_list import ListFilter
 
 log = logging.getLogger(__name__)
 
+WRITE_DELAY_MS = 2000
+FETCH_DELAY_MS = 3000  # the start has enough to do
+FETCH_AGAIN_MS = 300_000  # so old the copy may be when the database goes away
+
+Record = Mapping[str, Any]
+
+
+class Offline:
+    """Keeps the copy in memory and in its file, and answers from it. On the Tk thread.
+
+    ``waiting()`` gives the records that wait here; ``show_choices(choices)`` lets form and list work with these lists;
+    ``read()`` is called where the copy is all that there is.
+    """
+
+    def __init__(
+        self,
+        form: DataRecordForm,
+        jobs: Jobs,
+        state: State,
+        waiting: Callable[[], Sequence[Entry]],
+        show_choices: Callable[[Any], object],
+        read: Callable[[], object],
+    ) -> None:
+        self._form, self._jobs, self._state = form, jobs, state
+        self._waiting, self._show_choices, self._read_it = waiting, show_choices, read
+        self._file: KnownFile | None = None
+        self._timer = self._fetch_timer = ""
+        self._choices: Any = None
+        self.known: Known | None = None
+
+    def begin(self, database: str) -> None:
+        """Read the copy of that database."""
+        self._jobs.submit("files", _read, database, done=self._read)
+
+    def end(self) -> None:
+        """The window closes: what isn't written yet is written."""
+        self._cancel_fetch()
+        if self._timer:
+            self._form.after_cancel(self._timer)
+            self._write()
+
+    # -- what comes in ----------------------------------------------------------------------------------
+
+    def choices_loaded(self, choices: Any) -> None:
+        """The database has given its lists."""
+        self._choices = choices
+        if self.known is not None:
+            self._change(self.known.with_choices(choices, datetime.datetime.now(datetime.timezone.utc)))
+            self._cancel_fetch()
+            self._fetch_timer = self._form.after(FETCH_DELAY_MS, self._fetch)
+
+    def check_loaded(self, key: CheckKey, progress: Any, previous: Mapping[int, Record]) -> None:
+        """The database has told how far a check is, and what was read before."""
+        if self.known is not None:
+            self._change(self.known.with_check(key, progress).with_records(previous.values()))
+
+    def record_saved(self, record: Record) -> None:
+        """The database has that record."""
+        if self.known is not None:
+            self._change(self.known.with_records([record]))
+
+    # -- what goes out ----------------------------------------------------------------------------------
+
+    def check(self, key: CheckKey) -> CheckView | None:
+        """What is known of a check without asking the database; ``None`` if nothing is known at all."""
+        known = self.known
+        if known is None or not known.choices.labs:
+            return None
+        progress = known.progress(key)
+        plots = known.choices.plots
+        return self.overlaid(
+            CheckView(
+                key=key,
+                plots=tuple(sorted({*plots.get(key[2], ()), *progress.recorded})),
+                technician=progress.technician,
+                recorded=progress.recorded,
+                previous=known.previous(key),
+                known=True,
+                following=following_check(key, tuple(plots)),
+                known_at=self.known_at,
+            )
+        )
+
+    def overlaid(self, view: CheckView) -> CheckView:
+        """The same with the records that wait on this computer."""
+        waiting = self._waiting()
+        if view.key is None or not waiting:
+            return view
+        here = {each.key[3]: str(each.record[F.TECHNICIAN]) for each in waiting if each.key[:3] == view.key}
+        previous = dict(view.previous)
+        for entry in sorted(waiting, key=lambda each: _moment(each.record)):
+            plot = entry.key[3]
+            if entry.key[2] == view.key[2] and _moment(entry.record) < _order(*view.key[:2]):
+                shown = previous.get(plot)
+                if not shown or _moment(shown) <= _moment(entry.record):
+                    previous[plot] = entry.record
+        return view._replace(
+            recorded={**view.recorded, **here},
+            technician=view.technician or next(iter(here.values()), None),
+            previous=previous,
+            waiting=frozenset(here),
+        )
+
+    def record(self, key: tuple[Any, ...]) -> Record:
+        """The record as it is known without asking the database; an empty one if it isn't."""
+        return self.known.record(key) if self.known is not None else {}
+
+    @property
+    def known_at(self) -> str:
+        """When the copy was last brought up to date, for people: the time, with the day where that isn't today."""
+        if self.known is None:
+            return ""
+        taken = self.known.taken.astimezone()
+        return f"{taken:%H:%M}" if taken.date() == self._state.today() else f"{taken:%H:%M on %Y-%m-%d}"
+
+    def rows(self, chosen: ListFilter) -> list[Record] | None:
+        """The records that the list would show, as far as they are known; ``None`` if nothing is known at all."""
+        waiting = [each.record for each in self._waiting()]
+        known = self.known.records() if self.known is not None else []
+        return known_rows(known, waiting, chosen) if known or waiting else None
+
+    def show_choices(self) -> None:
+        """Let the form work with the lists of the copy."""
+        if self.known is not None and self.known.choices.labs:
+            self._show_choices(self.known.choices)
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _read(self, found: tuple[KnownFile, Known]) -> None:
+        self._file, self.known = found
+        if self._choices is not None:  # the database was faster than the file
+            self.choices_loaded(self._choices)
+        if self._state.away and self._state.model is None:
+            self.show_choices()
+            self._read_it()
+
+    def _change(self, known: Known) -> None:
+        self.known = known
+        if not self._timer:
+            self._timer = self._form.after(WRITE_DELAY_MS, self._write)
+
+    def _write(self) -> None:
+        self._timer = ""
+        if self._file is not None and self.known is not None:
+            self._jobs.submit("files", self._file.write, self.known)
+
+    def _fetch(self) -> None:
+        """Ask for the latest readings of all plots, and for what was recorded today."""
+        self._cancel_fetch()
+        model, known = self._state.reachable, self.known
+        if model is None or known is None:
+            return
+        tomorrow = self._state.today() + datetime.timedelta(days=1)
+        self._jobs.submit(
+            "counting", _latest, model, tomorrow, known.choices.labs, done=self._fetched, failed=self._not_fetched
+        )
+
+    def _cancel_fetch(self) -> None:
+        if self._fetch_timer:
+            self._form.after_cancel(self._fetch_timer)
+            self._fetch_timer = ""
+
+    def _fetched(self, records: list[Record]) -> None:
+        if self.known is not None:
+            now = datetime.datetime.now(datetime.timezone.utc)
+            self._change(self.known.with_records(records).as_of(now))
+        self._cancel_fetch()
+        self._fetch_timer = self._form.after(FETCH_AGAIN_MS, self._fetch)
+
+    def _not_fetched(self, error: BaseException) -> None:
+        log.info("the latest readings couldn't be fetched for the copy: %s", type(error).__name__)
+
+
+class ChecksCallbacks(NamedTuple):
+    """What others do for a check.
+
+    ``lasting(work)`` runs it on a worker thread; ``expect(job)``: the database is away if that takes too long;
+    ``means_away(error)`` tells whether it is; ``shown()``: the form has another check or knows more of it;
+    ``leave_form(then)`` keeps what is half typed.
+    """
+
+    lasting: Callable[[Callable[[], Any]], Any]
+    expect: Callable[[Job], object]
+    means_away: Callable[[BaseException], bool]
+    shown: Callable[[], object]
+    leave_form: Callable[[Callable[[], object]], object]
+
 
 class Checks:
-    """Looks checks up and shows them in the form; without the database, from the last known copy."""
+    """Looks the form's check up when it is chosen, and shows it; without the database, from the last known copy."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    def __init__(
+        self, form: DataRecordForm, jobs: Jobs, state: State, offline: Offline, callbacks: ChecksCallbacks
+    ) -> None:
+        self._form, self._jobs, self._state = form, jobs, state
+        self._offline, self._callbacks = offline, callbacks
 
     def chosen(self, date: datetime.date, time: str, lab: str) -> None:
         """The form has a date, a time and a lab: fetch what is known of that check."""
-        model, key, saved = self._app.data_model, (date, time, lab), self._app.shared.saved_records
-        if model is None and self._app.shared.opening and not self._app.reconnecting.away:
+        state, key = self._state, (date, time, lab)
+        model, saved = state.reachable, state.saved_records
+        if state.model is None and state.opening and not state.away:
             return  # looked up when it is open
-        if model is None or self._app.reconnecting.away:
+        if model is None:
             self._show_known(key)
             return
 
         def look_up() -> tuple[CheckView, Any]:
-            progress = self._app.connection.lasting(lambda: model.get_check(*key))
+            progress = self._callbacks.lasting(lambda: model.get_check(*key))
             plots = model.choices().plots
             view = CheckView(
                 key=key,
@@ -49,45 +251,45 @@ class Checks:
 
         def show(found: tuple[CheckView, Any]) -> None:
             view, progress = found
-            if self._app.shared.saved_records != saved:  # looked up before that save was done: it would be missing
+            if state.saved_records != saved:  # looked up before that save was done: it would be missing
                 self.chosen(*key)
                 return
-            self._app.offline.check_loaded(key, progress, view.previous)
-            self._app.form.show_check(self._app.offline.overlaid(view))
-            self._app.presence.follow_form()
+            self._offline.check_loaded(key, progress, view.previous)
+            self._form.show_check(self._offline.overlaid(view))
+            self._callbacks.shown()
 
-        job = self._app.jobs.submit("records", look_up, done=show, failed=lambda error: self._unknown(key, error))
-        self._app.reconnecting.expect(job)
+        job = self._jobs.submit("records", look_up, done=show, failed=lambda error: self._unknown(key, error))
+        self._callbacks.expect(job)
 
     def _show_known(self, key: CheckKey) -> None:
         """The database is away: what the last known copy says of the check."""
         unknown = CheckView(key=key, problem="What is recorded isn't known while the database is away.")
-        shown, before = self._app.offline.check(key) or unknown, self._app.form.check
+        shown, before = self._offline.check(key) or unknown, self._form.check
         # Who was last seen at a plot is most likely still there: the next plot isn't that one.
         others = before.others if before.key == key else ()
-        self._app.form.show_check(shown._replace(others=others))
+        self._form.show_check(shown._replace(others=others))
 
     def _unknown(self, key: CheckKey, error: BaseException) -> None:
         log.warning("the check couldn't be looked up", exc_info=error)
-        if self._app.reconnecting.means_away(error) and self._app.offline.check(key) is not None:
+        if self._callbacks.means_away(error) and self._offline.check(key) is not None:
             self._show_known(key)
             return
-        self._app.form.show_check(CheckView(key=key, problem=f"The check couldn't be looked up: {error}"))
+        self._form.show_check(CheckView(key=key, problem=f"The check couldn't be looked up: {error}"))
 
     def refresh(self) -> None:
         """Look the form's check up again."""
-        if self._app.form.check_key is not None:
-            self.chosen(*self._app.form.check_key)
+        if self._form.check_key is not None:
+            self.chosen(*self._form.check_key)
 
     def begin_next(self) -> None:
         """Begin the check that comes after a complete one."""
-        following = self._app.form.check.following
+        following = self._form.check.following
         if following is not None:
-            self._app.navigation.leave_form(lambda: self._begin(following))
+            self._callbacks.leave_form(lambda: self._begin(following))
 
     def _begin(self, key: CheckKey) -> None:
-        self._app.form.set_check(*key)
-        self._app.form.focus_first_empty()
+        self._form.set_check(*key)
+        self._form.focus_first_empty()
 
 
 def following_check(key: CheckKey, labs: tuple[str, ...]) -> CheckKey | None:
@@ -98,3 +300,62 @@ def following_check(key: CheckKey, labs: tuple[str, ...]) -> CheckKey | None:
     if time in CHECK_TIMES[:-1] and labs:
         return date, CHECK_TIMES[CHECK_TIMES.index(time) + 1], labs[0]
     return None
+
+
+def _read(database: str) -> tuple[KnownFile, Known]:
+    from ..journal import Known, KnownFile
+
+    data = folders.data_folder()
+    file = KnownFile(data / "drafts", database, earlier=data / "journal")
+    return file, file.read() or Known(datetime.datetime.now(datetime.timezone.utc))
+
+
+def _latest(model: SQLModel, tomorrow: datetime.date, labs: tuple[str, ...]) -> list[Record]:
+    records: list[Record] = []
+    for lab in labs:
+        records += model.get_previous_readings(tomorrow, CHECK_TIMES[0], lab).values()
+    return records + list(model.get_all_records())
+
+
+def _moment(record: Record) -> tuple[datetime.date, int]:
+    return _order(record[F.DATE], record[F.TIME])
+
+
+def _order(date: datetime.date, time: str) -> tuple[datetime.date, int]:
+    return date, CHECK_TIMES.index(time)
+
+
+def known_rows(known: Iterable[Record], waiting: Iterable[Record], chosen: ListFilter) -> list[Record]:
+    """The records that the filter lets through, in its order; one that waits stands for an earlier one of its plot."""
+    found = {_key(record): record for record in (*known, *waiting)}
+    rows = [record for record in found.values() if _admits(chosen, record)]
+    there = [record for record in rows if record[chosen.sort] is not None]
+    empty = [record for record in rows if record[chosen.sort] is None]
+    name = chosen.sort
+    there.sort(key=lambda record: (_sort_value(name, record[name]), _position(record)), reverse=chosen.descending)
+    empty.sort(key=_position, reverse=chosen.descending)
+    return there + empty
+
+
+def _admits(chosen: ListFilter, record: Record) -> bool:
+    wanted = (
+        (chosen.date, F.DATE),
+        (chosen.lab, F.LAB),
+        (chosen.plot, F.PLOT),
+        (chosen.technician, F.TECHNICIAN),
+    )
+    return all(value in (None, record[name]) for value, name in wanted)
+
+
+def _key(record: Record) -> tuple[Any, ...]:
+    return tuple(record[name] for name in fields.RECORD_KEY)
+
+
+def _position(record: Record) -> tuple[Any, ...]:
+    return record[F.DATE], CHECK_TIMES.index(record[F.TIME]), record[F.LAB], record[F.PLOT]
+
+
+def _sort_value(name: str, value: Any) -> Any:
+    if name == F.TIME:
+        return CHECK_TIMES.index(value)
+    return (value.casefold(), value) if isinstance(value, str) else value

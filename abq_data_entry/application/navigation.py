@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from ..journal import Entry
     from ..views import DataRecordForm
+    from .checks import Offline
     from .connection import Connection
     from .drafts import Drafts
     from .messages import Messages, Say
-    from .offline import Offline
     from .reconnecting import Reconnecting
     from .state import State
     from .waiting import Waiting

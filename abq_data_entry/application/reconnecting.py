@@ -6,15 +6,14 @@ import datetime
 import logging
 import math
 import time
+import tkinter as tk
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-from ..jobs import Job
+from ..jobs import Job, Jobs
 from ..retrying import CLUSTER, DATABASE, Policy, Retries
 from .connection import NoAnswer
-
-if TYPE_CHECKING:
-    from .window import Application
+from .state import State
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +23,26 @@ SAME_OUTAGE_SECONDS = 10.0  # a database that is away again so soon was never re
 TICK_MS = 1000
 
 
-class Reconnecting:
-    """Knows whether the database is away, since when, and when it is tried again. On the Tk thread."""
+class ReconnectingCallbacks(NamedTuple):
+    """What others do for the way back.
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    ``attempt()``, on a worker thread, asks for the database: model and lists; ``back(model, lists)``: it answers again;
+    ``went_away()``: show the last known copy; ``show()``: when it is tried again has changed; ``is_cluster()`` tells
+    whether several servers are configured.
+    """
+
+    attempt: Callable[[], tuple[Any, Any]]
+    back: Callable[[Any, Any], object]
+    went_away: Callable[[], object]
+    show: Callable[[], object]
+    is_cluster: Callable[[], bool]
+
+
+class Reconnecting:
+    """Tells whether the database is away, and when it is tried again. On the Tk thread."""
+
+    def __init__(self, window: tk.Misc, state: State, jobs: Jobs, callbacks: ReconnectingCallbacks) -> None:
+        self._window, self._state, self._jobs, self._callbacks = window, state, jobs, callbacks
         self._retries = Retries(DATABASE)
         self._back_at = -math.inf
         self._by_itself = True
@@ -37,26 +51,18 @@ class Reconnecting:
         self._job: Job | None = None
 
     @property
-    def since(self) -> datetime.datetime | None:
-        """Since when the database is away."""
-        return self._app.shared.away_since
-
-    @property
-    def error(self) -> BaseException | None:
-        """Why it is away."""
-        return self._app.shared.away_error
-
-    @property
     def away(self) -> bool:
         """Whether the database is away: records wait on this computer meanwhile."""
-        return self._app.shared.away
+        return self._state.away
 
     @property
     def refused(self) -> bool:
         """Whether the database answers, but doesn't take the login any more."""
+        if not self.away:
+            return False
         from ..models import LoginFailed
 
-        return self.away and isinstance(self.error, LoginFailed)
+        return isinstance(self._state.away_error, LoginFailed)
 
     def means_away(self, error: BaseException) -> bool:
         """Whether the error says that the database is away; from then on it is looked for."""
@@ -70,17 +76,16 @@ class Reconnecting:
 
     def lost(self, error: BaseException, by_itself: bool = True) -> None:
         """The database is away. With ``by_itself`` it is looked for in the background, else on request only."""
-        self._app.shared.away_error = error
+        self._state.away_error = error
         if self.away:
             return
         log.warning("the database is away: %s: %s", type(error).__name__, getattr(error, "detail", ""))
-        self._app.shared.away_since = datetime.datetime.now().astimezone()
+        self._state.away_since = datetime.datetime.now().astimezone()
         self._by_itself = by_itself
         if time.monotonic() - self._back_at > SAME_OUTAGE_SECONDS:
             self._retries.succeeded()
         self._plan()
-        self._app.checks.refresh()  # as the last known copy has it
-        self._app.browsing.show_copy()
+        self._callbacks.went_away()
 
     def expect(self, job: Job, overdue: Callable[[], object] = lambda: None) -> None:
         """The database is away if it doesn't answer that request in time; then ``overdue`` is called."""
@@ -91,7 +96,7 @@ class Reconnecting:
                 self.lost(NoAnswer("The database didn't answer in time."))
                 overdue()
 
-        timer = self._app.after(PATIENCE_MS, look)
+        timer = self._window.after(PATIENCE_MS, look)
         self._timers.add(timer)
 
     def retry_now(self) -> None:
@@ -99,52 +104,46 @@ class Reconnecting:
         if self._job is not None:
             return
         self._cancel_timer()
-        self._job = self._app.jobs.submit(
-            "counting", self._app.connection.attempt, done=self._back, failed=self._still_away
-        )
-        self.show()
+        self._job = self._jobs.submit("counting", self._callbacks.attempt, done=self._back, failed=self._still_away)
+        self._callbacks.show()
 
     def back(self) -> None:
         """The database answers, however that came about."""
         self._cancel_timer()
-        if self.since is not None:
+        if self.away:
             log.info("the database is back after %d attempts", self._retries.failures)
             self._back_at = time.monotonic()
-        self._app.shared.away_since = self._app.shared.away_error = None
-        self.show()
+        self._state.away_since = self._state.away_error = None
+        self._callbacks.show()
 
     def end(self) -> None:
         """The window closes."""
         self._cancel_timer()
         for timer in self._timers:
-            self._app.after_cancel(timer)
+            self._window.after_cancel(timer)
 
     def next_text(self) -> str:
         """When it is tried again, for people."""
-        if self._job is not None or self._app.shared.opening:
+        if self._job is not None or self._state.opening:
             return "trying now…"
         return f"trying again in {math.ceil(self._retries.wait)} s" if self._timer else "not tried again by itself"
-
-    def show(self) -> None:
-        """Bring the line in the status bar up to date."""
-        self._app.waiting.show_line()
 
     def _plan(self) -> None:
         self._retries.failed(self._policy())
         self._cancel_timer()
         if self._by_itself:
             self._wait()
-        self.show()
+        self._callbacks.show()
 
     def _policy(self) -> Policy:
-        since = self.since or datetime.datetime.now().astimezone()
+        since = self._state.away_since or datetime.datetime.now().astimezone()
         gone = (datetime.datetime.now().astimezone() - since).total_seconds()
-        deciding = "," in str(self._app.settings["db_host"].get()) and gone < CLUSTER_SECONDS
+        deciding = self._callbacks.is_cluster() and gone < CLUSTER_SECONDS
         return CLUSTER if deciding else DATABASE
 
     def _wait(self) -> None:
         """Wait for the next attempt, and count the seconds meanwhile."""
-        self._timer = self._app.after(min(TICK_MS, math.ceil(self._retries.wait * 1000)), self._tick)
+        self._timer = self._window.after(min(TICK_MS, math.ceil(self._retries.wait * 1000)), self._tick)
 
     def _tick(self) -> None:
         self._timer = ""
@@ -152,11 +151,11 @@ class Reconnecting:
             self.retry_now()
         else:
             self._wait()
-            self.show()
+            self._callbacks.show()
 
     def _back(self, result: Any) -> None:
         self._job = None
-        self._app.database_back(*result)
+        self._callbacks.back(*result)
 
     def _still_away(self, error: BaseException) -> None:
         from ..models import LoginFailed, ServerUnreachable
@@ -165,7 +164,7 @@ class Reconnecting:
         self._job = None
         if not self.away:
             return
-        self._app.shared.away_error = error
+        self._state.away_error = error
         if isinstance(error, LoginFailed) or not isinstance(error, ServerUnreachable | PostgresError):
             log.warning("the database answers, but: %s", error)
             self._by_itself = False  # time doesn't heal it
@@ -173,5 +172,5 @@ class Reconnecting:
 
     def _cancel_timer(self) -> None:
         if self._timer:
-            self._app.after_cancel(self._timer)
+            self._window.after_cancel(self._timer)
             self._timer = ""

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
+from ..jobs import Jobs
+from ..views import DataRecordForm
 from .entry import place
-from .messages import reason_of
+from .messages import Messages, reason_of
+from .state import State
 
 if TYPE_CHECKING:
     from ..models import SQLModel, VersionedRecord
     from ..models.undoing import By
-    from .window import Application
+    from .waiting import Waiting
 
 log = logging.getLogger(__name__)
 TITLE = "Take Back the Last Save"
@@ -27,18 +30,47 @@ class LastAction(NamedTuple):
     done: Callable[[Any], object]
 
 
+class TakingBackCallbacks(NamedTuple):
+    """What others do for it.
+
+    ``lasting(work)`` runs it on the database's thread;
+    ``means_away(error)`` tells whether the database is away; ``after_saving(then)`` waits for a save that is under way;
+    ``leave_form(then)`` keeps what is half typed; ``show_form()`` brings the form to the front; ``edited()``: something
+    stands in the form; ``changed(gone)``: a record is another one now, or the one of the key ``gone`` is none any more.
+    """
+
+    lasting: Callable[[Callable[[], Any]], Any]
+    means_away: Callable[[BaseException], bool]
+    after_saving: Callable[[Callable[[], object]], object]
+    leave_form: Callable[[Callable[[], object]], object]
+    show_form: Callable[[], object]
+    edited: Callable[[], object]
+    refresh_check: Callable[[], object]
+    changed: Callable[[tuple[Any, ...] | None], object]
+
+
 class TakingBack:
     """Knows what was done last, once; on the Tk thread."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    def __init__(
+        self,
+        form: DataRecordForm,
+        jobs: Jobs,
+        state: State,
+        messages: Messages,
+        say: Callable[[str], object],
+        waiting: Waiting,
+        callbacks: TakingBackCallbacks,
+    ) -> None:
+        self._form, self._jobs, self._state, self._messages, self._say = form, jobs, state, messages, say
+        self._waiting, self._callbacks = waiting, callbacks
         self._last: LastAction | None = None
         self._running = False
         self._waits_as: tuple[Any, ...] = ()
 
     def saved(self, record: Mapping[str, Any], key: tuple[Any, ...], version: int | None) -> None:
         """The form's record is saved, as that version; it still stands in the form as it was typed."""
-        form = self._app.form
+        form = self._form
         typed, reason = form.texts(), form.reason.text
 
         def undo(model: SQLModel, by: By) -> VersionedRecord:
@@ -56,35 +88,37 @@ class TakingBack:
 
     def take_back(self) -> None:
         """Take back what was done last."""
-        app, action = self._app, self._last
-        if app.form.saving:
-            app.navigation.after_saving(self.take_back)
+        action, model, waiting = self._last, self._state.reachable, None
+        if self._waits_as:
+            waiting = self._waiting.latest(self._waits_as)
+        if self._form.saving:
+            self._callbacks.after_saving(self.take_back)
         elif action is None:
-            app.status.set("Nothing was saved in this window that could be taken back")
+            self._say("Nothing was saved in this window that could be taken back")
         elif self._running:
-            app.status.set("This is being taken back…")
-        elif (waiting := app.waiting.latest(self._waits_as) if self._waits_as else None) is not None:
+            self._say("This is being taken back…")
+        elif waiting is not None:
             self._take_from_journal(action, waiting)
-        elif app.data_model is None or app.reconnecting.away:
-            app.status.set("This can be taken back when the database is back")
+        elif model is None:
+            self._say("This can be taken back when the database is back")
         else:
-            self._run(app.data_model, action)
+            self._run(model, action)
 
     def by(self) -> By:
         """Who asks, for the audit and for the rule of persons."""
         from ..models.undoing import By
 
-        return By(self._app.shared.person, person=True)
+        return By(self._state.person, person=True)
 
     def _take_from_journal(self, action: LastAction, waiting: Any) -> None:
         """It isn't in the database yet: it waits no more."""
-        if self._app.waiting.is_replaying:
-            self._app.status.set("This is being saved right now. Take it back in a moment")
+        if self._waiting.is_replaying:
+            self._say("This is being saved right now. Take it back in a moment")
             return
         from ..models import VersionedRecord
 
         self._last = None
-        self._app.waiting.settle((waiting.identifier,), "discarded")
+        self._waiting.settle((waiting.identifier,), "discarded")
         base = waiting.base if waiting.write == "update" else None
         action.done(VersionedRecord(base or {}, waiting.version or 0 if base else 0))
 
@@ -100,15 +134,15 @@ class TakingBack:
         def failed(error: BaseException) -> None:
             self._running = False
             log.warning("%s couldn't be taken back: %s", action.name, type(error).__name__)
-            if self._app.reconnecting.means_away(error):
-                self._app.status.set("This can be taken back when the database is back")
+            if self._callbacks.means_away(error):
+                self._say("This can be taken back when the database is back")
                 return
-            self._app.checks.refresh()
-            self._app.messages.failure(TITLE, f"Not taken back: {action.name}.", reason_of(error))
+            self._callbacks.refresh_check()
+            self._messages.failure(TITLE, f"Not taken back: {action.name}.", reason_of(error))
 
-        self._app.jobs.submit(
+        self._jobs.submit(
             "database",
-            lambda: self._app.connection.lasting(lambda: action.undo(model, by)),
+            lambda: self._callbacks.lasting(lambda: action.undo(model, by)),
             done=done,
             failed=failed,
         )
@@ -117,8 +151,8 @@ class TakingBack:
         """The record is as it was: the form holds again what was typed."""
 
         def fill() -> None:
-            form = self._app.form
-            self._app.show_form()
+            form = self._form
+            self._callbacks.show_form()
             if found.version:
                 form.open_record(found.record, found.version)
                 form.fill(typed)
@@ -126,14 +160,10 @@ class TakingBack:
             else:
                 form.restore_draft({"texts": typed, "opened": None})
             form.focus_correction()
-            self._app.drafts.edited()
+            self._callbacks.edited()
 
         key = tuple(record[name] for name in fields.RECORD_KEY)
-        if not found.version:
-            self._app.record_list.unmark(key)
-        self._app.navigation.leave_form(fill)
-        self._app.checks.refresh()
-        self._app.browsing.look_again()
-        self._app.outdated.offer()
+        self._callbacks.leave_form(fill)
+        self._callbacks.changed(None if found.version else key)
         was = "as it was before" if found.version else "not recorded any more"
-        self._app.status.set(f"{place(record)}: taken back, {was}. What you typed stands in the form again")
+        self._say(f"{place(record)}: taken back, {was}. What you typed stands in the form again")

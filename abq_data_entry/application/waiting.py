@@ -6,29 +6,71 @@ import datetime
 import logging
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import folders
+from .. import fields, folders
+from ..constants import FieldNames as F
+from ..jobs import Jobs
 from ..retrying import JOURNAL, Retries
+from ..views import DataRecordForm
+from ..widgets import StatusBar
+from .messages import Messages
+from .reconnecting import Reconnecting
 from .state import State
 
 if TYPE_CHECKING:
     from ..journal import Entry, Journal
+    from ..views.record_windows import WaitingRow
     from ..workflows.replay import Replayed
     from ..workflows.save_record import Save
-    from .window import Application
 
 log = logging.getLogger(__name__)
 
 _UNREADABLE = "Journal"
 LOOK_MS = 10_000  # another window, or the command line, may keep and save too
+REFRESH_MS = 1000
+_STATES = {"waiting": "waiting", "undecided": "needs a decision"}
+
+
+class WaitingCallbacks(NamedTuple):
+    """What others do for what waits.
+
+    ``saved(entries)``: the database has these by now; ``changed()``: other records wait than before, perhaps of the
+    form's check; ``retry()`` looks for the database; ``day_of_form()`` is the day that an extract would be of;
+    ``leave_form(then)`` keeps what is half typed; ``open_entry(entry)`` shows a record that waits, False where that
+    can't be done now, and ``discard_entry(entry)`` gives it up.
+    """
+
+    saved: Callable[[tuple[Entry, ...]], object]
+    changed: Callable[[], object]
+    retry: Callable[[], object]
+    day_of_form: Callable[[], datetime.date]
+    leave_form: Callable[[Callable[[], object]], object]
+    open_entry: Callable[[Entry], bool]
+    discard_entry: Callable[[Entry], object]
 
 
 class Waiting:
-    """The journal as the window sees it. On the Tk thread; file work is done on the lane for files."""
+    """The journal as the window sees it. On the Tk thread; file work is done on the lane for files.
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    ``lasting(work)`` runs it on the database's thread.
+    """
+
+    def __init__(
+        self,
+        form: DataRecordForm,
+        status_bar: StatusBar,
+        jobs: Jobs,
+        state: State,
+        messages: Messages,
+        say: Callable[[str], object],
+        reconnecting: Reconnecting,
+        lasting: Callable[[Callable[[], Any]], Any],
+        callbacks: WaitingCallbacks,
+    ) -> None:
+        self._form, self._status_bar, self._jobs, self._state = form, status_bar, jobs, state
+        self._messages, self._say, self._reconnecting = messages, say, reconnecting
+        self._lasting, self._callbacks = lasting, callbacks
         self._database = ""
         self._mark: tuple[int, ...] | None = None
         self._replaying = False
@@ -41,7 +83,7 @@ class Waiting:
         """What waits for this database, in order."""
         self.foreign: tuple[Entry, ...] = ()
         """What waits for another one."""
-        application.shared.follow(State.outdated, lambda outdated: None if outdated else self.replay_now())
+        state.follow(State.outdated, lambda outdated: None if outdated else self.replay_now())
 
     @property
     def keys(self) -> set[tuple[Any, ...]]:
@@ -70,7 +112,7 @@ class Waiting:
     def end(self) -> None:
         """The window closes."""
         for timer in filter(None, (self._timer, self._retry_timer)):
-            self._app.after_cancel(timer)
+            self._form.after_cancel(timer)
         self._timer = self._retry_timer = ""
 
     # -- keeping and settling -------------------------------------------------------------------------
@@ -86,10 +128,10 @@ class Waiting:
             self.entries = (*self.entries, entry)
             self.show_line()
             done()
-            if not self._app.reconnecting.away:
+            if not self._state.away:
                 self.replay()
 
-        self._app.jobs.submit("files", _keep, self._database, save, cause, done=kept, failed=failed)
+        self._jobs.submit("files", _keep, self._database, save, cause, done=kept, failed=failed)
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
         """The database has these, or somebody decided about them."""
@@ -98,7 +140,7 @@ class Waiting:
         self.show_line()
         if how == "saved":
             self._mark_saved(gone)
-        self._app.jobs.submit("files", _settle, identifiers, how, done=lambda _: self._look_once())
+        self._jobs.submit("files", _settle, identifiers, how, done=lambda _: self._look_once())
 
     def decide_in_form(self, entries: Sequence[Entry]) -> None:
         """These wait no more once the form has saved their record."""
@@ -120,8 +162,8 @@ class Waiting:
 
         Where the database refused that, it isn't asked again at once: `replay_now` is for that.
         """
-        model = self._app.data_model
-        if not self._retries.due or self._app.shared.outdated:
+        model = self._state.model
+        if not self._retries.due or self._state.outdated:
             return
         if model is None or not any(each.state == "waiting" for each in self.entries):
             return
@@ -131,9 +173,8 @@ class Waiting:
         self._replaying = True
         self._cancel_retry()
         self.show_line()
-        lasting, database = self._app.connection.lasting, self._database
-        self._app.jobs.submit(
-            "database", lambda: _replay(database, model, lasting), done=self._replayed, failed=self._not_replayed
+        self._jobs.submit(
+            "database", _replay, self._database, model, self._lasting, done=self._replayed, failed=self._not_replayed
         )
 
     def agree(self, then: Callable[[], object], date: datetime.date | None = None) -> object:
@@ -141,12 +182,12 @@ class Waiting:
 
         The day is ``date``; without it, that of the form or today.
         """
-        today, own = self._app.shared.today(), date or self._app.extract_days.of_form
+        today, own = self._state.today(), date or self._callbacks.day_of_form()
         missing = [each for each in self.entries if each.key[0] in ((date,) if date else (today, own))]
         day = "today" if own == today else str(own)
         if not missing:
             return then()
-        self._app.messages.choice(
+        self._messages.choice(
             "Waiting Records",
             f"{counted(len(missing))} of {day} {'waits' if len(missing) == 1 else 'wait'} on this computer.",
             "The extract is made from the database, which doesn't have what waits here yet.",
@@ -158,8 +199,8 @@ class Waiting:
 
     def show_line(self) -> None:
         """Say below the status how the database is, and how many records wait."""
-        self._app.status_bar.show_trouble(self.line, self._actions())
-        self._app.form.show_waiting(self.keys)
+        self._status_bar.show_trouble(self.line, self._actions())
+        self._form.show_waiting(self.keys)
 
     @property
     def is_replaying(self) -> bool:
@@ -167,20 +208,51 @@ class Waiting:
         return self._replaying
 
     def show(self) -> None:
-        """Open the window of what waits."""
-        from .waiting_list import show_waiting
+        """Show the window of what waits, or bring the one that is open to the front."""
+        from ..views import record_windows
+        from ..views.side_window import brought_up
 
-        show_waiting(self._app)
+        parent = self._form.winfo_toplevel()
+        shown = brought_up(parent, record_windows.WaitingWindow)
+        if shown is not None:
+            shown.tree.focus_set()
+            return
+
+        def with_entry(action: Callable[[Entry], object]) -> Callable[[str], object]:
+            def act(identifier: str) -> None:
+                entry = next((each for each in self.entries if each.identifier == identifier), None)
+                if entry is not None:
+                    action(entry)
+
+            return self._messages.command(act)
+
+        def opened(entry: Entry) -> None:
+            if self._callbacks.open_entry(entry):
+                window.destroy()  # it lies over the form
+                parent.lift()
+
+        callbacks = record_windows.WaitingCallbacks(
+            with_entry(lambda entry: self._callbacks.leave_form(lambda: opened(entry))),
+            with_entry(self._callbacks.discard_entry),
+            self._messages.command(self._callbacks.retry),
+        )
+        window = record_windows.WaitingWindow(parent, callbacks)
+
+        def refresh() -> None:
+            others = [_row(each, f"Waits for the database {each.database}.") for each in self.foreign]
+            window.show_rows([*(_row(each) for each in self.entries), *others], self.line or "Nothing waits.")
+
+        window.repeat(REFRESH_MS, refresh)
 
     @property
     def line(self) -> str:
         """How the database is, and how many records wait; empty when all is well."""
-        away, count = self._app.reconnecting, counted(len(self.entries))
-        if away.since is not None:
+        since, count = self._state.away_since, counted(len(self.entries))
+        if since is not None:
             waiting = f", {count} waiting here" if self.entries else ""
-            if away.refused:
+            if self._reconnecting.refused:
                 return f"The database doesn't take the login any more{waiting}"
-            return f"Database away since {away.since:%H:%M}{waiting}; {away.next_text()}"
+            return f"Database away since {since:%H:%M}{waiting}; {self._reconnecting.next_text()}"
         if self._replaying and len(self.entries) > len(self.undecided):
             return f"Saving {counted(len(self.entries) - len(self.undecided))} that waited here…"
         parts = []
@@ -194,28 +266,28 @@ class Waiting:
         return ", ".join(parts)
 
     def _actions(self) -> tuple[tuple[str, Callable[[], object]], ...]:
-        command = self._app.messages.command
+        command = self._messages.command
         shown = (("Show Records", command(self.show)),) if self.entries or self.foreign else ()
-        if self._app.reconnecting.away:
-            retry = "Log In…" if self._app.reconnecting.refused else "Retry Now"
-            return (*shown, (retry, command(self._app.retry_database)))
+        if self._state.away:
+            retry = "Log In…" if self._reconnecting.refused else "Retry Now"
+            return (*shown, (retry, command(self._callbacks.retry)))
         return shown
 
     # -- inside ---------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        self._timer = self._app.after(LOOK_MS, self._look)
+        self._timer = self._form.after(LOOK_MS, self._look)
         self._look_once()
 
     def _look_once(self) -> None:
-        self._app.jobs.submit("files", _entries, self._mark, done=self._seen, failed=self._not_seen)
+        self._jobs.submit("files", _entries, self._mark, done=self._seen, failed=self._not_seen)
 
     def _seen(self, found: tuple[tuple[int, ...], list[Entry], list[str]] | None) -> None:
         from ..journal import same_database
 
         if self._unreadable:
             self._unreadable = ""
-            self._app.messages.settled(_UNREADABLE)
+            self._messages.settled(_UNREADABLE)
         if found is not None:
             self._mark, entries, problems = found
             before = self.keys
@@ -224,19 +296,19 @@ class Waiting:
             self._tell(problems)
             self.show_line()
             if self.keys != before:
-                self._app.checks.refresh()
-        if not self._app.reconnecting.away:
+                self._callbacks.changed()
+        if not self._state.away:
             self.replay()
 
     def _tell(self, problems: list[str]) -> None:
         for problem in problems:
-            self._app.messages.warning("Waiting Records", problem)
+            self._messages.warning("Waiting Records", problem)
 
     def _not_seen(self, error: BaseException) -> None:
         log.error("the journal can't be read", exc_info=error)
         if str(error) != self._unreadable:
             self._unreadable = str(error)
-            self._app.messages.note(_UNREADABLE, "What waits on this computer can't be read.", str(error))
+            self._messages.note(_UNREADABLE, "What waits on this computer can't be read.", str(error))
 
     def _replayed(self, done: Replayed) -> None:
         self._replaying = False
@@ -245,8 +317,8 @@ class Waiting:
         self._mark_saved(done.saved)
         if done.undecided:
             need = "needs" if len(done.undecided) == 1 else "need"
-            self._app.status.set(f"{counted(len(done.undecided))} that waited here {need} your decision")
-        away = done.problem is not None and self._app.reconnecting.means_away(done.problem)
+            self._say(f"{counted(len(done.undecided))} that waited here {need} your decision")
+        away = done.problem is not None and self._reconnecting.means_away(done.problem)
         self._problem = str(done.problem) if done.problem is not None and not away else ""
         if done.problem is None:
             self._retries.succeeded()
@@ -262,13 +334,9 @@ class Waiting:
         """The database has these by now: show them as what was saved here."""
         if not entries:
             return
-        for entry in entries:
-            self._app.offline.record_saved(entry.record)
-            self._app.record_list.mark(entry.key, "new" if entry.write == "insert" else "edited")
-        self._app.status.set(f"{counted(len(entries))} that waited here {_are(entries)} in the database now")
-        self._app.checks.refresh()
-        self._app.browsing.look_again()
-        self._app.extract_days.look_soon()
+        are = "is" if len(entries) == 1 else "are"
+        self._say(f"{counted(len(entries))} that waited here {are} in the database now")
+        self._callbacks.saved(entries)
 
     def _not_replayed(self, error: BaseException) -> None:
         from ..journal import JournalBusy
@@ -282,16 +350,16 @@ class Waiting:
 
     def _retry_later(self) -> None:
         self._cancel_retry()
-        self._retry_timer = self._app.after(math.ceil(self._retries.failed() * 1000), self._retry)
+        self._retry_timer = self._form.after(math.ceil(self._retries.failed() * 1000), self._retry)
 
     def _retry(self) -> None:
         self._retry_timer = ""
-        if not self._app.reconnecting.away:
+        if not self._state.away:
             self.replay()
 
     def _cancel_retry(self) -> None:
         if self._retry_timer:
-            self._app.after_cancel(self._retry_timer)
+            self._form.after_cancel(self._retry_timer)
             self._retry_timer = ""
 
 
@@ -300,8 +368,24 @@ def counted(number: int) -> str:
     return "1 record" if number == 1 else f"{number} records"
 
 
-def _are(entries: tuple[Entry, ...]) -> str:
-    return "is" if len(entries) == 1 else "are"
+def _row(entry: Entry, remark: str = "") -> WaitingRow:
+    from ..views.record_windows import WaitingRow
+
+    why = remark or entry.remark or entry.cause
+    cells = (
+        entry.title,
+        str(entry.record[F.TECHNICIAN]),
+        f"{entry.moment.astimezone():%Y-%m-%d %H:%M}",
+        _STATES[entry.state],
+        " ".join(why.split()),
+    )
+    values = ", ".join(
+        f"{each.name} {fields.format_value(each, entry.record[each.name])}"
+        for each in fields.FIELDS[5:]
+        if entry.record[each.name] not in (None, False)
+    )
+    detail = f"{'Correction' if entry.write == 'update' else 'New record'}: {values}.\n{why}"
+    return WaitingRow(entry.identifier, cells, detail.strip(), not remark, not remark and entry.state == "undecided")
 
 
 # -- on worker threads ----------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from ..widgets import StatusBar, clipboard
 from ..widgets.field_input import FieldHelp
 from ..widgets.focus import let_enter_press, start_counting, typed_keys
 from .browsing import Browsing
-from .checks import Checks
+from .checks import Checks, ChecksCallbacks, Offline
 from .connection import Connection, ConnectionCallbacks, IdleConnections
 from .drafts import Drafts
 from .entry import EntrySaved, RecordEntry, Saver
@@ -37,19 +37,19 @@ from .keys import EditCommands, FontKeys, bind_all_keys, put_off_input_methods, 
 from .layout import Layout
 from .messages import Messages
 from .navigation import Navigation, NavigationActions, NewDay
-from .offline import Offline
 from .outdated import Outdated
 from .permissions import Permissions
 from .preferences import DesktopEntry, Preferences, Settings, month_first
 from .presence import CheckPresence
-from .reconnecting import Reconnecting
+from .reconnecting import Reconnecting, ReconnectingCallbacks
 from .state import State
-from .taking_back import TakingBack
+from .taking_back import TakingBack, TakingBackCallbacks
 from .tools import Tools
-from .waiting import Waiting, counted
+from .waiting import Waiting, WaitingCallbacks, counted
 from .which_database import DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
 
 if TYPE_CHECKING:
+    from ..journal import Entry
     from ..models import SQLModel
     from .conflicts import Deciding
     from .history import Histories
@@ -96,9 +96,26 @@ class Application(tk.Tk):
         self.look = self.preferences.apply_look()
         self._build()
         say = self.status.set
-        self.drafts = Drafts(self)
-        self.checks = Checks(self)
-        self.taking_back = TakingBack(self)
+        self.drafts = Drafts(self.form, self.jobs, self.messages, say)
+        self.reconnecting = Reconnecting(self, self.shared, self.jobs, self._reconnecting_callbacks())
+        self.waiting = Waiting(
+            self.form,
+            self.status_bar,
+            self.jobs,
+            self.shared,
+            self.messages,
+            say,
+            self.reconnecting,
+            lambda work: self.connection.lasting(work),
+            self._waiting_callbacks(),
+        )
+        self.offline = Offline(
+            self.form, self.jobs, self.shared, lambda: self.waiting.entries, self.show_choices, self._show_copy
+        )
+        self.checks = Checks(self.form, self.jobs, self.shared, self.offline, self._checks_callbacks())
+        self.taking_back = TakingBack(
+            self.form, self.jobs, self.shared, self.messages, say, self.waiting, self._taking_back_callbacks()
+        )
         self.outdated = Outdated(self)
         self.permissions = Permissions(self.shared, self.jobs, say, self.offer_commands)
         self.extract_days = ExtractDays(self)
@@ -115,11 +132,8 @@ class Application(tk.Tk):
             self.messages.settled,
             WhichDatabaseCallbacks(lambda: self.connection.database, self.connection_lost, self._open_database),
         )
-        self.reconnecting = Reconnecting(self)
         self.idle_connections = IdleConnections(self, self.shared, self.jobs, settings)
         self.database_changes = DatabaseChanges(self.shared, self.jobs, self.messages.bar, self.refresh)
-        self.waiting = Waiting(self)
-        self.offline = Offline(self)
         self.presence = CheckPresence(self.form, self.shared, self.jobs, say, self.reconnecting)
         self.browsing = Browsing(
             self.record_list,
@@ -164,7 +178,7 @@ class Application(tk.Tk):
             self.form,
             self.jobs,
             self.shared,
-            self.status.set,
+            say,
             self.waiting,
             self.reconnecting,
             self.connection.lasting,
@@ -175,7 +189,7 @@ class Application(tk.Tk):
             self.form,
             self.shared,
             self.messages,
-            self.status.set,
+            say,
             self.saver,
             self._record_saved,
             self._saved_record_left,
@@ -576,6 +590,52 @@ class Application(tk.Tk):
             self.checks.refresh,
         )
 
+    def _reconnecting_callbacks(self) -> ReconnectingCallbacks:
+        return ReconnectingCallbacks(
+            lambda: self.connection.attempt(),
+            self.database_back,
+            self._show_copy,
+            lambda: self.waiting.show_line(),
+            lambda: "," in str(self.settings["db_host"].get()),
+        )
+
+    def _waiting_callbacks(self) -> WaitingCallbacks:
+        return WaitingCallbacks(
+            self._waiting_saved,
+            lambda: self.checks.refresh(),
+            self.retry_database,
+            lambda: self.extract_days.of_form,
+            lambda then: self.navigation.leave_form(then),
+            lambda entry: self.deciding.open(entry),
+            lambda entry: self.deciding.discard(entry),
+        )
+
+    def _checks_callbacks(self) -> ChecksCallbacks:
+        return ChecksCallbacks(
+            lambda work: self.connection.lasting(work),
+            self.reconnecting.expect,
+            self.reconnecting.means_away,
+            lambda: self.presence.follow_form(),
+            lambda then: self.navigation.leave_form(then),
+        )
+
+    def _taking_back_callbacks(self) -> TakingBackCallbacks:
+        return TakingBackCallbacks(
+            lambda work: self.connection.lasting(work),
+            self.reconnecting.means_away,
+            lambda then: self.navigation.after_saving(then),
+            lambda then: self.navigation.leave_form(then),
+            self.show_form,
+            self.drafts.edited,
+            self.checks.refresh,
+            self._taken_back,
+        )
+
+    def _show_copy(self) -> None:
+        """The database is away: form and list show its last known copy."""
+        self.checks.refresh()
+        self.browsing.show_copy()
+
     # -- what is saved ----------------------------------------------------------------------------------
 
     def _record_saved(self, done: EntrySaved) -> None:
@@ -596,6 +656,22 @@ class Application(tk.Tk):
         if done.whole_check or self.form.check.problem:
             self.checks.refresh()
         self.browsing.records_changed(done.key, inserted=not done.corrects)
+
+    def _waiting_saved(self, entries: tuple[Entry, ...]) -> None:
+        """The database has by now what waited here: it is shown as what was saved here."""
+        for entry in entries:
+            self.offline.record_saved(entry.record)
+            self.record_list.mark(entry.key, "new" if entry.write == "insert" else "edited")
+        self.checks.refresh()
+        self.browsing.look_again()
+        self.extract_days.look_soon()
+
+    def _taken_back(self, gone: tuple[Any, ...] | None) -> None:
+        if gone is not None:
+            self.record_list.unmark(gone)
+        self.checks.refresh()
+        self.browsing.look_again()
+        self.outdated.offer()
 
     def _decided(self, record: Mapping[str, Any], key: tuple[Any, ...]) -> None:
         self.offline.record_saved(record)
