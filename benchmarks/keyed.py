@@ -45,7 +45,7 @@ def main(folder: str, display: str, database: str, number: int, away: bool) -> N
     logging.getLogger().addHandler(logging.NullHandler())  # what is expected here isn't worth a line each
     with window(Options(Path(folder), display), database) as driver:
         app = driver.app
-        _tell("opened", app.form.texts() if app.form.changed else None)
+        _tell("opened", app.form.inputs.texts() if app.form.changed else None)
         driver.until(lambda: not app.waiting.entries, "what waits to be saved")
         driver.settle()
         app.form.begin_new()

@@ -255,7 +255,7 @@ class Checks:
                 self.chosen(*key)
                 return
             self._offline.check_loaded(key, progress, view.previous)
-            self._form.show_check(self._offline.overlaid(view))
+            self._form.known.show(self._offline.overlaid(view))
             self._callbacks.shown()
 
         job = self._jobs.submit("records", look_up, done=show, failed=lambda error: self._unknown(key, error))
@@ -267,14 +267,14 @@ class Checks:
         shown, before = self._offline.check(key) or unknown, self._form.check
         # Who was last seen at a plot is most likely still there: the next plot isn't that one.
         others = before.others if before.key == key else ()
-        self._form.show_check(shown._replace(others=others))
+        self._form.known.show(shown._replace(others=others))
 
     def _unknown(self, key: CheckKey, error: BaseException) -> None:
         log.warning("the check couldn't be looked up", exc_info=error)
         if self._callbacks.means_away(error) and self._offline.check(key) is not None:
             self._show_known(key)
             return
-        self._form.show_check(CheckView(key=key, problem=f"The check couldn't be looked up: {error}"))
+        self._form.known.show(CheckView(key=key, problem=f"The check couldn't be looked up: {error}"))
 
     def refresh(self) -> None:
         """Look the form's check up again."""

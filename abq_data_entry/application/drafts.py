@@ -64,7 +64,7 @@ class Drafts:
             self._form.focus_key()
             self._say("Say first which plot these values are of, or discard them")
             return False
-        self._form.leave()
+        self._form.opening.leave()
         return True
 
     def put(self, draft: Mapping[str, Any], more: str = "") -> bool:
@@ -114,7 +114,7 @@ class Drafts:
         if not form.changed:
             return
         plot = form.inputs[F.PLOT].text
-        form.discard()
+        form.opening.discard()
         self._show()
         self.keep()
         form.focus_first_empty()
@@ -154,7 +154,7 @@ class Drafts:
             if (identity := id_of(draft)) is not None:
                 self._kept.setdefault(identity, draft)
         if found.in_form is not None and not self._form.changed:
-            self._form.restore_draft(found.in_form)
+            self._form.half_typed.restore(found.in_form)
             self._form.focus_first_empty()
             # Shown once more when the database is open, which may come later.
             self.greeting = "What you were typing when the program ended is back in the form"

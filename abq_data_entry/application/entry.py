@@ -251,7 +251,7 @@ class RecordEntry:
             self._refresh_check()
         else:
             self._form.save_failed()
-            self._form.show_changed(save.key, found.theirs.changed_by)
+            self._form.opening.show_changed(save.key, found.theirs.changed_by)
         self._say(f"Not saved: {found.reason}")
 
     def _save_failed(self, record: Record, error: BaseException) -> None:
@@ -261,7 +261,7 @@ class RecordEntry:
         form = self._form
         if isinstance(error, models.RecordMissing):
             form.save_failed()
-            form.make_new()
+            form.opening.make_new()
             self._refresh_check()
             self._say(f"Not saved: {error} Save makes a new record of what stands here")
         elif isinstance(error, models.RecordInvalid) and set(error.errors) & set(form.inputs):

@@ -189,7 +189,7 @@ class Following:
             found, how = answer
             self._show_found(found, set(new))
             if opened is not None and (how or opened in found):
-                self._form.show_gone(opened, how)
+                self._form.opening.show_gone(opened, how)
 
         self._jobs.submit("records", fetch, done=show, failed=_not_fetched)
 
@@ -229,7 +229,7 @@ class Following:
             return
         by = theirs.changed_by or "Somebody else"
         if form.changed:
-            form.show_changed(key, by)
+            form.opening.show_changed(key, by)
             return
         form.open_record(theirs.record, theirs.version)
         self._say(f"{by} has just corrected plot {key[3]}: these are the new values")

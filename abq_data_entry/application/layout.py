@@ -31,7 +31,7 @@ class Layout:
         self._shown: tuple[View, ...] = ()
         self._first: tuple[int, int] | None = None
         self._wanted = 0
-        form.on_resize(self._arrange)
+        form.layout.on_resize(self._arrange)
         pane.bind("<Configure>", lambda _event: self._arrange())
 
     @property
@@ -91,12 +91,12 @@ class Layout:
         self._arrange()
         self._window.update_idletasks()
         if len(self._shown) == 2:
-            self._pane.sashpos(0, self._form.wanted_height)
+            self._pane.sashpos(0, self._form.layout.wanted_height)
 
     def _arrange(self) -> None:
         form, records = self._views["form"], self._views["list"]
-        self._form.arrange()
-        needs = self._form.wanted_height
+        self._form.layout.arrange()
+        needs = self._form.layout.wanted_height
         row = int(ttk.Style(self._window).lookup("Treeview", "rowheight") or 20)
         wanted = needs + LIST_LINES * row
         both = self._pane.winfo_height() >= wanted and self._pane.winfo_width() >= MINIMUM_WIDTH * self._scale

@@ -86,7 +86,7 @@ class Navigation:
             self.after_saving(self._leave_for_new)
 
     def _leave_for_new(self) -> None:
-        plot = self._form.next_plot()
+        plot = self._form.half_typed.next_plot()
         self.leave_form(lambda: self._begin_new(plot))
 
     def _begin_new(self, plot: int | None) -> None:
@@ -104,7 +104,7 @@ class Navigation:
         if plot not in check.plots:
             self._say(f"There is no plot {plot} to go to: choose date, time and lab first")
         elif check.key is not None and (draft := self._drafts.find((*check.key, plot))) is not None:
-            form.restore_draft(draft)
+            form.half_typed.restore(draft)
             form.focus_first_empty()
         elif plot in check.recorded and check.key is not None:
             self.open_record((*check.key, plot))
@@ -151,7 +151,7 @@ class Navigation:
             self.open_record(key)
             return
         self._actions.show_form()
-        self._form.restore_draft(draft)
+        self._form.half_typed.restore(draft)
         self._form.focus_first_empty()
 
     def open_record(self, key: tuple[Any, ...]) -> None:
@@ -187,8 +187,8 @@ class Navigation:
 
     def try_again(self) -> None:
         """The database is back: open the record that couldn't be opened."""
-        if self._form.closed is not None:
-            self.open_record(self._form.closed)
+        if self._form.opening.closed is not None:
+            self.open_record(self._form.opening.closed)
 
     def _open_known(self, key: tuple[Any, ...]) -> None:
         known = self._copy.record(key)
@@ -264,26 +264,26 @@ class NewDay:
         began, self._day = today != self._day, today
         form = self._form
         date = form.inputs[F.DATE].text
-        follows = form.begin_day()
+        follows = form.opening.begin_day()
         if began:
             self._begun(today)
         if follows or self._kept == (date, today):
-            form.offer_day(None)
+            form.check_panel.offer_day(None)
             return
         if began:
             self._say(f"A new day has begun: {today}. The form stays on {date}")
-        form.offer_day(DayOffer(date, today.isoformat(), self._go_on, lambda: self._stay(date, today)))
+        form.check_panel.offer_day(DayOffer(date, today.isoformat(), self._go_on, lambda: self._stay(date, today)))
 
     def _go_on(self) -> None:
         self._leave_form(self._begin)
 
     def _begin(self) -> None:
-        if self._form.begin_day(leave_check=True):
-            self._form.offer_day(None)
+        if self._form.opening.begin_day(leave_check=True):
+            self._form.check_panel.offer_day(None)
             self._form.focus_first_empty()
 
     def _stay(self, date: str, today: datetime.date) -> None:
         """The check is finished first: nothing is offered any more until the next day."""
         self._kept = date, today
-        self._form.offer_day(None)
+        self._form.check_panel.offer_day(None)
         self._form.focus_first_empty()

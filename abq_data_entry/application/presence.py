@@ -65,7 +65,7 @@ class CheckPresence:
             self._told = held
             job = self._jobs.submit("records", _tell, model, held, done=self._answered, failed=self._unanswered)
             if held is not None:
-                self._reconnecting.expect(job, self._form.claim_answered)
+                self._reconnecting.expect(job, self._form.awaiting.claim_answered)
         self._look_where_due(model)
         return asks and held is not None and not self._state.away
 
@@ -80,12 +80,12 @@ class CheckPresence:
         self._refused = not answer.is_ours
         if not answer.is_ours:
             self._give_way(answer)
-        self._form.claim_answered()
+        self._form.awaiting.claim_answered()
 
     def _unanswered(self, error: BaseException) -> None:
         self._told = None  # with its connection the database has forgotten us
         self._retries.failed()
-        self._form.claim_answered()
+        self._form.awaiting.claim_answered()
         _unknown(error)
 
     def _give_way(self, answer: Answer) -> None:
@@ -93,7 +93,7 @@ class CheckPresence:
             return
         form, plot = self._form, answer.held[1]
         form.show_others(answer.held[0], answer.others)
-        if form.check.key == answer.held[0] and form.give_way(plot):
+        if form.check.key == answer.held[0] and form.known.give_way(plot):
             other = next((each.named for each in answer.others if each.plot == plot), "A colleague")
             self._say(f"{other} is entering plot {plot}; here the next one that is free")
             self.follow_form()

@@ -71,7 +71,7 @@ class TakingBack:
     def saved(self, record: Mapping[str, Any], key: tuple[Any, ...], version: int | None) -> None:
         """The form's record is saved, as that version; it still stands in the form as it was typed."""
         form = self._form
-        typed, reason = form.texts(), form.reason.text
+        typed, reason = form.inputs.texts(), form.reason.text
 
         def undo(model: SQLModel, by: By) -> VersionedRecord:
             model.take_back(key, version, by=by)
@@ -158,7 +158,7 @@ class TakingBack:
                 form.fill(typed)
                 form.reason.fill(reason)
             else:
-                form.restore_draft({"texts": typed, "opened": None})
+                form.half_typed.restore({"texts": typed, "opened": None})
             form.focus_correction()
             self._callbacks.edited()
 

@@ -261,7 +261,7 @@ class Application(tk.Tk):
             previous.destroy()
         self.configure(menu=self._menu)
         self._spacing.scale(self, self.look.unit / DEFAULT_UNIT)
-        self.form.show_look(self.look)
+        self.form.layout.show_look(self.look)
         self.record_list.page.adapt_to_look()
         self._layout.fit()
 
@@ -328,7 +328,7 @@ class Application(tk.Tk):
         )
         self.record_list = RecordList(pane, self._list_callbacks(), lambda: self.shared.today(), month_first)
         self.shared.technician = lambda: self.form.person
-        self.shared.follow(State.read_only, self.form.show_read_only)
+        self.shared.follow(State.read_only, self.form.opening.show_read_only)
         self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
         self.status_bar.grid(row=2, column=0, sticky="ew")
         ahead, messages = self.form.type_ahead.line, self.status_bar.messages
@@ -698,7 +698,7 @@ class Application(tk.Tk):
             self.connection_lost,
             self._show_in_list,
             self.checks.refresh,
-            self.form.forget_person,
+            self.form.who.forget,
             self.tools.damage.tell,
             self.retry_database,
         )

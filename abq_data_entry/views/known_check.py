@@ -163,11 +163,3 @@ class KnownCheck:
         form.inputs.offer({F.PLOT: plots})
         if form.check.key is not None and plots is not None:
             form.check = form.check.with_plots(plots)
-
-    def objection(self) -> str:
-        """In words, that nothing can be recorded in the lab; else empty."""
-        form, lab = self._form, self._form.inputs.value(F.LAB)
-        is_empty = form.inputs.choices.get(F.PLOT) == ()
-        if not isinstance(lab, str) or form.corrects or not is_empty:
-            return ""
-        return f"Lab {lab} has no plots: a supervisor adds them (Tools ‣ Technicians, Labs and Plots)"

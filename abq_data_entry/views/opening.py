@@ -162,7 +162,7 @@ class Opening:
             inputs[name].filled_by_itself = True
         self.begin_new()
 
-    def begin_day(self, leave_check: bool) -> bool:
+    def begin_day(self, *, leave_check: bool = False) -> bool:
         """Midnight has passed: a date that filled itself becomes today's.
 
         A check that was begun keeps its own, unless it is to be left. Returns whether the form has the date it should
@@ -275,7 +275,7 @@ class HalfTyped:
     def show_of_plot(self) -> bool:
         """Show what is half typed of the plot that was just chosen; whether there is such a thing."""
         form = self._form
-        if not self.kept or form.opened_record is not None or form.saving or form.changed:
+        if form.opened_record is not None or form.saving or form.changed:
             return False
         key = form.key
         draft = form.callbacks.find_draft(key) if key is not None and key in self.kept else None

@@ -12,12 +12,11 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..fields.dates import DateReader
-from ..themes import Look
 from ..widgets import FieldEntry, FieldInput
 from ..widgets.focus import focused_widget
 from ..widgets.typed import TypedField
-from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel, DayOffer
-from .form_content import CheckView, Entering, FormCallbacks, FormContent
+from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel
+from .form_content import Entering, FormCallbacks, FormContent
 from .form_keys import EnterKey, FormKeys
 from .known_check import Awaiting, KnownCheck
 from .opening import Autofill, HalfTyped, Opening
@@ -32,7 +31,8 @@ class DataRecordForm(FormContent):
     """Enter and correct records, one plot after the other.
 
     ``settings`` tells the autofills (``autofill date``, ``autofill sheet data``). The database's lists come
-    by :meth:`show_choices`, what is known of the check by :meth:`show_check`.
+    by :meth:`show_choices`, what is known of the check by ``known.show``. ``opening`` goes to other records, ``who``
+    is whoever sits here, ``half_typed`` are the drafts, ``awaiting`` is what waits for the check or the plot.
     """
 
     def __init__(
@@ -47,16 +47,16 @@ class DataRecordForm(FormContent):
         self._before_strip: FieldInput | None = None
         self.choices = self.inputs.choices
         self._autofill = Autofill(self)
-        self._awaiting = Awaiting(self)
-        self._known = KnownCheck(self, self._autofill, self._awaiting)
+        self.awaiting = Awaiting(self)
+        self.known = KnownCheck(self, self._autofill, self.awaiting)
         self.opening = Opening(self, self._autofill)
-        self._person = Person(self, self._awaiting)
+        self.who = Person(self, self.awaiting)
         self._keys = FormKeys(self)
         self.layout = FormLayout(self, self.inputs)
         self.save_bar = SaveBar(self, self.submit, callbacks.discard, self.focus_first_empty)
         self.reason = self.save_bar.reason
         """The line that asks why a record is corrected."""
-        self._half_typed = HalfTyped(self, self.reason, self._autofill, self.opening)
+        self.half_typed = HalfTyped(self, self.reason, self._autofill, self.opening)
         body = self.layout.body
         self.check_panel = CheckPanel(
             body, self._add_input, callbacks.go_to_plot, callbacks.next_check, self.keep_date, self._leave_strip
@@ -65,7 +65,7 @@ class DataRecordForm(FormContent):
         self.layout.place(self.check_panel, self.plot_panel, self.save_bar)
         self._keys.add_buttons(self)
         self._dates = DateAsking(self, self.check_panel)
-        self._enter = EnterKey(self, self._awaiting, self._dates, self._person)
+        self._enter = EnterKey(self, self.awaiting, self._dates, self.who)
         self.type_ahead = TypeAhead(self, self)
         self.room = self.layout.room
         """What scrolls where the window is too small for all fields."""
@@ -74,17 +74,17 @@ class DataRecordForm(FormContent):
 
     def _bind_keys(self) -> None:
         technician, date, plot = (self.inputs[name].editor for name in (F.TECHNICIAN, F.DATE, F.PLOT))
-        technician.bind("<<Left>>", lambda _event: self._person.take_typed_name())
-        technician.bind("<<ComboboxSelected>>", lambda _event: self.confirm_technician(), add=True)
+        technician.bind("<<Left>>", lambda _event: self.who.take_typed_name())
+        technician.bind("<<ComboboxSelected>>", lambda _event: self.who.confirm(), add=True)
         plot.bind("<<Left>>", lambda _event: self.show_draft())
         self.inputs.has_person = self._has_person
-        self.inputs[F.PLOT].objection = self._half_typed.objection
-        self.inputs[F.LAB].objection = self._known.objection
+        self.inputs[F.PLOT].objection = self.half_typed.objection
+        self.inputs[F.LAB].objection = self._lab_objection
         date.bind("<<Left>>", lambda _event: self._dates.show())
         date.bind("<<PrevWindow>>", lambda _event: "break" if self.focus_strip() else None)
         window = self.winfo_toplevel()
         window.bind("<Key>", lambda _event: self.confirmation.key_pressed(), add=True)
-        window.bind("<Button-1>", lambda _event: self._awaiting.end(), add=True)
+        window.bind("<Button-1>", lambda _event: self.awaiting.end(), add=True)
         window.bind(f"<{KEEP_DATE_KEY}>", lambda _event: self.keep_date())
         window.bind(f"<{WHOLE_CHECK_KEY}>", lambda _event: self.check_panel.technician_line.toggle())
 
@@ -105,10 +105,6 @@ class DataRecordForm(FormContent):
         """Whether all plots of the check are to have the technician's name with the next save."""
         return self.check_panel.technician_line.wants_all(self.check_key, self.inputs[F.TECHNICIAN].text)
 
-    def texts(self) -> dict[str, str]:
-        """What stands in each field."""
-        return self.inputs.texts()
-
     # -- what it is told ------------------------------------------------------------------------------
 
     def show_choices(
@@ -120,19 +116,15 @@ class DataRecordForm(FormContent):
     ) -> None:
         """The lists as the database has them now; ``seed_samples`` by lab and plot."""
         self.inputs.offer({F.TECHNICIAN: technicians, F.LAB: labs})
-        self._known.plots, self._autofill.seed_samples = plots, seed_samples
-        self._known.show_plots_of_lab()
+        self.known.plots, self._autofill.seed_samples = plots, seed_samples
+        self.known.show_plots_of_lab()
         self._autofill.seed_sample()
-        is_confirmed = self._person.is_confirmed
-        wrong = self._awaiting.check_lists()
+        is_confirmed = self.who.is_confirmed
+        wrong = self.awaiting.check_lists()
         if is_confirmed and not self.inputs[F.TECHNICIAN].error:
-            self.confirm_technician()  # the same person, by the whole name
-        self._awaiting.stop_at(wrong)
+            self.who.confirm()  # the same person, by the whole name
+        self.awaiting.stop_at(wrong)
         self.refresh()
-
-    def show_check(self, view: CheckView) -> None:
-        """What the database knows of the check; dropped when the user has gone on to another one."""
-        self._known.show(view)
 
     def show_others(self, key: CheckKey, others: tuple[Entering, ...]) -> None:
         """Who else is entering the check ``key`` now."""
@@ -147,38 +139,9 @@ class DataRecordForm(FormContent):
             self.check = self.check._replace(waiting=waiting)
             self.refresh()
 
-    def give_way(self, plot: int) -> bool:
-        """Somebody else was quicker with that plot: on to the next one, unless it was asked for or typed into."""
-        return self._known.give_way(plot)
-
     def plots_after(self, plot: int) -> tuple[int, ...]:
         """The plots of the check that are missing beside that one, in the order in which they come after it."""
         return tuple(each for each in self.check.missing_after(plot) if each != plot)
-
-    def claim_answered(self) -> None:
-        """Whose the plot is, is known: on with what was typed meanwhile."""
-        self._awaiting.claim_answered()
-
-    def show_changed(self, key: RecordKey, by: str) -> None:
-        """``by`` has saved the record ``key``: say so while it is being corrected here."""
-        self.opening.show_changed(key, by)
-
-    def show_gone(self, key: RecordKey, how: str) -> None:
-        """The record ``key`` was withdrawn or moved, and ``how`` says by whom: say so while it is open here."""
-        self.opening.show_gone(key, how)
-
-    def make_new(self) -> None:
-        """The opened record has gone: what stands here is a new one, of whoever sits here."""
-        self.opening.make_new()
-
-    def show_read_only(self, sentence: str) -> None:
-        """Records can only be looked at, and ``sentence`` says why; an empty one: they can be entered."""
-        self.opening.show_read_only(sentence)
-
-    @property
-    def closed(self) -> RecordKey | None:
-        """The plot that the form is at, though its record couldn't be opened."""
-        return self.opening.closed
 
     def show_closed(self, key: RecordKey, sentence: str) -> None:
         """Be at that plot, whose record couldn't be opened; ``sentence`` says why. Nothing can be typed there."""
@@ -205,35 +168,6 @@ class DataRecordForm(FormContent):
         """Go to another check with a new record."""
         self.opening.set_check(date, time, lab)
 
-    def begin_day(self, *, leave_check: bool = False) -> bool:
-        """Midnight has passed: a date that filled itself becomes today's.
-
-        A check that was begun keeps its own, unless it is to be left. Returns whether the form has the date it should
-        have.
-        """
-        return self.opening.begin_day(leave_check)
-
-    def offer_day(self, offer: DayOffer | None) -> None:
-        """Offer beside the check to go on to today; None: nothing is offered any more."""
-        self.check_panel.offer_day(offer)
-
-    def arrange(self) -> None:
-        """Give all parts their sizes, for the size that the form has."""
-        self.layout.arrange()
-
-    @property
-    def wanted_height(self) -> int:
-        """The height in pixels at which nothing of the form has to scroll, as it is arranged now."""
-        return self.layout.wanted_height
-
-    def on_resize(self, action: Callable[[], object]) -> None:
-        """Call ``action`` when what the form needs may have changed."""
-        self.layout.on_resize(action)
-
-    def show_look(self, look: Look) -> None:
-        """Colours and spacing changed."""
-        self.layout.show_look(look)
-
     # -- a save ---------------------------------------------------------------------------------------
 
     def submit(self) -> None:
@@ -246,7 +180,7 @@ class DataRecordForm(FormContent):
             self.show_errors(error.errors)
             self.refuse_save()
             return
-        if self._dates.holds() or not self._person.is_there():
+        if self._dates.holds() or not self.who.is_there():
             return
         if self.reason.asked and self.changed and not self.reason.is_given():
             self.refuse_save()
@@ -316,7 +250,7 @@ class DataRecordForm(FormContent):
         """Put the focus where typing goes on: the first required field that is empty, or the next check."""
         if self.opened_record is None and self.check.complete and self.check_panel.focus_next_check():
             return
-        self._person.take_typed_name()
+        self.who.take_typed_name()
         self.inputs[self.inputs.first_empty()].focus_set()
 
     def focus_strip(self) -> bool:
@@ -345,16 +279,15 @@ class DataRecordForm(FormContent):
 
     # -- who sits here --------------------------------------------------------------------------------
 
-    def confirm_technician(self) -> None:
-        """The name that stands in Technician is that of the one who sits here."""
-        self._person.confirm()
-
-    def forget_person(self) -> None:
-        """Somebody else may sit here now: Technician is a stop again."""
-        self._person.forget()
+    def _lab_objection(self) -> str:
+        """In words, that nothing can be recorded in the lab; else empty."""
+        if self.inputs.choices.get(F.PLOT) != () or self.corrects:
+            return ""
+        lab = self.inputs[F.LAB].text
+        return f"Lab {lab} has no plots: a supervisor adds them (Tools ‣ Technicians, Labs and Plots)"
 
     def _has_person(self) -> bool:
-        return self._person.is_confirmed or self.corrects
+        return self.who.is_confirmed or self.corrects
 
     # -- keys that are typed ahead --------------------------------------------------------------------
 
@@ -372,15 +305,11 @@ class DataRecordForm(FormContent):
 
     def draft(self) -> dict[str, Any] | None:
         """What is being typed, as plain texts for a file; ``None`` when nothing would be lost."""
-        return self._half_typed.draft() if self.changed else None
-
-    def restore_draft(self, draft: Mapping[str, Any]) -> None:
-        """Show what :meth:`draft` gave."""
-        self._half_typed.restore(draft)
+        return self.half_typed.draft() if self.changed else None
 
     def show_draft(self) -> bool:
         """Show what is half typed of the plot that was just chosen; whether there is such a thing."""
-        return self._half_typed.show_of_plot()
+        return bool(self.half_typed.kept) and self.half_typed.show_of_plot()
 
     def fill(self, texts: Mapping[str, str]) -> None:
         """Show these texts, as if they had been typed; but whose they are is nobody who has said so here."""
@@ -396,27 +325,14 @@ class DataRecordForm(FormContent):
 
     def show_drafts(self, keys: Collection[RecordKey]) -> None:
         """These plots are half typed, and kept."""
-        if self._half_typed.kept != keys:
-            self._half_typed.kept = frozenset(keys)
+        if self.half_typed.kept != keys:
+            self.half_typed.kept = frozenset(keys)
             self.refresh()
-
-    def discard(self) -> None:
-        """Give up what was typed: the saved record as it was, or the same plot, empty."""
-        self.opening.discard()
 
     def focus_key(self) -> None:
         """Put the focus on the first field that is missing for the form to be of a certain plot; Plot where none is."""
         key = (name for name in fields.FOCUS_ORDER if name in fields.RECORD_KEY)
         self.inputs[next((name for name in key if self.inputs.value(name) is None), F.PLOT)].focus_set()
-
-    def next_plot(self) -> int | None:
-        """The next plot after this one that is neither recorded nor half typed; a half-typed one if no other is left.
-        """
-        return self._half_typed.next_plot()
-
-    def leave(self) -> None:
-        """What is half typed is kept elsewhere: the form is of no plot until it is told which one comes."""
-        self.opening.leave()
 
     # -- inside ---------------------------------------------------------------------------------------
 
@@ -452,9 +368,9 @@ class DataRecordForm(FormContent):
         if name in HEIGHTS:
             self.inputs.height_edited()
         if name in (F.DATE, F.TIME, F.LAB):
-            self._half_typed.leave_check()
+            self.half_typed.leave_check()
             self.check_changed()
-            self._half_typed.come_back()
+            self.half_typed.come_back()
         if name in (F.LAB, F.PLOT):
             self._autofill.seed_sample()
         if name == F.EQUIPMENT_FAULT:
@@ -468,8 +384,8 @@ class DataRecordForm(FormContent):
 
     def check_changed(self) -> None:
         """Date, time or lab may be others now."""
-        self._half_typed.note_check()
-        self._known.changed()
+        self.half_typed.note_check()
+        self.known.changed()
 
     def _open_existing(self) -> None:
         key = self.key
@@ -479,9 +395,9 @@ class DataRecordForm(FormContent):
     def refresh(self) -> None:
         """Bring the strip, the previous readings and the remark beside the plot up to date."""
         check, plot, key, corrects, panel = self.check, self.plot, self.key, self.corrects, self.check_panel
-        half_typed = self._half_typed.plots() if self._half_typed.kept else frozenset()
+        half_typed = self.half_typed.plots() if self.half_typed.kept else frozenset()
         panel.show(check, plot, self.inputs[F.TECHNICIAN].text, half_typed)
-        question = self._person.question()
+        question = self.who.question()
         if question != panel.technician_line.question:
             panel.ask_technician(question)
         focused = self.focused
@@ -492,7 +408,7 @@ class DataRecordForm(FormContent):
         for name, each in self.inputs.items():
             if each.field.group and each.field.type is not FieldTypes.BOOLEAN:
                 each.show_previous(fields.format_value(each.field, previous.get(name)) if previous else "", when)
-        is_taken = bool(self._half_typed.kept) and bool(self._half_typed.objection())
+        is_taken = bool(self.half_typed.kept) and bool(self.half_typed.objection())
         self.plot_panel.show(key, self.opened_record, check, is_taken)
         self.save_bar.show(self.changed, corrects, self.inputs.read_only)
         wants_reason = corrects and self._wants_reason()

@@ -172,10 +172,10 @@ def test_a_failed_save_leaves_nothing_half_saved_and_the_form_untouched(window: 
     )
     window.begin_check()
     window.fill_readings()
-    before = window.app.form.texts()
+    before = window.app.form.inputs.texts()
     window.save()
     window.answer("Close")
-    assert window.app.form.texts() == before
+    assert window.app.form.inputs.texts() == before
     assert stored.query("SELECT * FROM lab_checks") == []
     stored.query("DROP TRIGGER trouble ON plot_checks")
     window.save()

@@ -116,7 +116,7 @@ def test_a_draft_that_comes_back_while_a_date_is_typed_changes_no_key(window: Wi
     date = window.app.shared.today().replace(day=26)
     window.fill(Date=f"{date}")
     window.until(lambda: window.app.form.check.known, "the check")
-    window.app.form.confirm_technician()
+    window.app.form.who.confirm()
     window.app.form.focus_first_empty()
     window.type("24.09\n1")
     window.app.form.inputs[F.DATE].focus_set()

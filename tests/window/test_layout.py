@@ -214,7 +214,7 @@ def test_save_is_in_sight_at_every_size_and_the_focus_too(
         form.inputs[name].focus_set()
         form.inputs[name].show_error(SENTENCE)
         window.until(lambda name=name: window.focus == name and at_hand(), name)  # type: ignore[misc]
-    form.discard()
+    form.opening.discard()
     open_plot(window, 3)
     window.fill(Humidity="30")
     window.until(lambda: form.reason.asked and at_hand(), "the buttons of a correction")
@@ -549,7 +549,7 @@ def test_long_names_of_technicians_move_nothing_and_are_cut_with_an_ellipsis(win
     assert str(line.sentence.cget("text")).endswith("…") and line.whole.text == line.text
     assert save_button(window).winfo_rooty() == before and not window.app.form.room.down.winfo_manager()
     others = (Entering(name, "workstation-of-the-east-wing", 9),)
-    window.app.form.show_check(window.app.form.check._replace(others=others))
+    window.app.form.known.show(window.app.form.check._replace(others=others))
     window.app.update()
     label = panel.others.label
     x, y = label.winfo_rootx() + label.winfo_width() - 4, label.winfo_rooty() + label.winfo_height() // 2

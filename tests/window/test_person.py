@@ -128,7 +128,7 @@ def test_keys_keep_the_confirmation() -> None:
 def test_another_login_ends_the_confirmation(begun: Window) -> None:
     go_to_technician(begun)
     begun.type("p\n")
-    begun.app.form.forget_person()  # as a login under another name does
+    begun.app.form.who.forget()  # as a login under another name does
     assert begun.app.form.person == ""
     begun.app.form.focus_first_empty()
     assert begun.focus == F.TECHNICIAN

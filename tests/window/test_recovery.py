@@ -74,6 +74,6 @@ def test_a_database_that_cannot_be_opened_is_told_and_can_be_tried_again(own_dat
         shutil.rmtree(own_data_folder / "postgres")
         window.app.record_list.page.message_button.invoke()
         window.until(lambda: window.app.data_model is not None, "the database", 60)
-        assert json.dumps(window.app.form.texts())
+        assert json.dumps(window.app.form.inputs.texts())
     finally:
         close(window)
