@@ -135,7 +135,7 @@ def test_a_technician_is_renamed_and_retired_and_used_again(
     assert "Pat Taylor" in (window.app.form.choices[F.TECHNICIAN] or ())
     choose(administration, "4319")
     press(window, administration, "Retire")
-    window.until(lambda: "no more" in note(administration, "technician"), "the answer")
+    window.until(lambda: "no longer" in note(administration, "technician"), "the answer")
     assert stored.choices().retired_technicians == ("Pat Taylor",)
     assert "Pat Taylor" not in (window.app.form.choices[F.TECHNICIAN] or ())
     choose(administration, "4319")
