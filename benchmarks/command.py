@@ -29,8 +29,9 @@ _QUICK = {
     "writing_seconds": 1.0,
     "outages": 1,
     "outage_plots": 4,
+    "mutations": 1,
 }
-_SIZES = tuple(_QUICK)
+_SIZES = (*_QUICK, "seed")
 
 
 def run(words: Sequence[str]) -> int:
@@ -106,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         "--outages", type=int, help=f"how often the database freezes while plots are typed ({usual.outages})"
     )
     parser.add_argument("--outage-plots", type=int, help=f"how many plots each time ({usual.outage_plots})")
+    parser.add_argument("--mutations", type=int, help=f"how many lines are broken ({usual.mutations})")
+    parser.add_argument("--seed", type=int, help=f"which lines: each number means others ({usual.seed})")
     parser.add_argument(
         "--patience", type=float, default=1800.0, help="seconds after which a group is given up (%(default).0f)"
     )

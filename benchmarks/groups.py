@@ -35,10 +35,11 @@ GROUPS: dict[str, tuple[str, str]] = {
     "room": ("room", "measure"),
     "waiting": ("waiting", "measure"),
     "views": ("views", "measure"),
+    "mutations": ("mutations", "measure"),
 }
 """By name: the module, and its function that takes `Options` and returns rows."""
 
-PATIENT = ("patroni",)
+PATIENT = ("patroni", "mutations")
 """What takes a minute even in its tiniest size: `--quick` leaves it out unless it is named."""
 
 

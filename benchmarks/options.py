@@ -27,6 +27,8 @@ class Options:
     writing_seconds: float = 60.0
     outages: int = 20
     outage_plots: int = 20
+    mutations: int = 30
+    seed: int = 11
 
 
 def environment(options: Options, database: str) -> dict[str, str]:

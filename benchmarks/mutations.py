@@ -1,0 +1,209 @@
+"""How many of 30 broken lines the tests notice: each breaks one line at random, and the nearest tests run.
+
+Lines of the rooms that keep records: fields, models, journal and outbox. What changes is small and could have been
+typed: a comparison turned round, `and` for `or`, a number one too large, a statement left out, nothing returned. All
+happens in a copy of the checkout. What survives is printed: either a hole in the tests, or a line that does nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import table
+from benchmarks.options import CHECKOUT, Options
+
+ROOMS = ("fields", "models", "journal", "outbox")
+FEWEST = 28  # of 30
+_LOOSE = {"fields": ("test_fields.py", "test_merging.py", "test_dates.py")}
+_COPIED = ("abq_data_entry", "tests", "benchmarks", "docs", ".ci")
+_SECONDS = 900.0  # for the nearest tests; each has a limit of its own, too
+_NEAREST = 5  # files of tests
+_TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One line that is broken: what stood at this place of the file, and what stands there instead."""
+
+    path: str
+    line: int
+    begin: int
+    end: int
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {' '.join(self.before.split())} → {' '.join(self.after.split())}"
+
+    def applied(self, source: str) -> str:
+        """The source with the line broken."""
+        return source[: self.begin] + self.after + source[self.end :]
+
+
+def measure(options: Options) -> list[table.Row]:
+    """Break lines and run the nearest tests; a limit on how many aren't noticed."""
+    chosen = choose(options.mutations, options.seed)
+    with tempfile.TemporaryDirectory(prefix="abq-mutations-") as folder:
+        places = [_copy(Path(folder, str(number))) for number in range(os.cpu_count() or 1)]
+        with ThreadPoolExecutor(len(places)) as pool:
+            survivors = [each for found in pool.map(_survivors, _shared_out(chosen, places)) for each in found]
+    for each in survivors:
+        print(f"Not noticed: {each}", file=sys.stderr)
+    may_survive = len(chosen) - round(len(chosen) * FEWEST / 30)
+    told = f"noticed {len(chosen) - len(survivors)} of {len(chosen)}, seed {options.seed}"
+    return [table.row("Broken lines that no test notices", "lines", [float(len(survivors))], float(may_survive), told)]
+
+
+def choose(number: int, seed: int) -> list[Mutation]:
+    """So many lines at random, the same for the same seed and the same sources, with one change for each."""
+    by_line: dict[tuple[str, int], list[Mutation]] = {}
+    for room in ROOMS:
+        for path in sorted((CHECKOUT / "abq_data_entry" / room).rglob("*.py")):
+            for each in mutations(path.relative_to(CHECKOUT).as_posix(), path.read_text("utf-8")):
+                by_line.setdefault((each.path, each.line), []).append(each)
+    chance = random.Random(seed)
+    lines = chance.sample(sorted(by_line), min(number, len(by_line)))
+    return [chance.choice(by_line[line]) for line in lines]
+
+
+def mutations(path: str, source: str) -> Iterator[Mutation]:
+    """All changes that are tried in this file."""
+    begins = [0]
+    for line in source.splitlines(keepends=True):
+        begins.append(begins[-1] + len(line))
+    rows = source.splitlines()
+
+    def place(line: int, octets: int) -> int:  # `ast` counts the bytes of UTF-8
+        return begins[line - 1] + len(rows[line - 1].encode()[:octets].decode())
+
+    for node, broken in _broken(ast.parse(source)):
+        assert node.end_lineno is not None and node.end_col_offset is not None
+        begin, end = place(node.lineno, node.col_offset), place(node.end_lineno, node.end_col_offset)
+        yield Mutation(path, node.lineno, begin, end, source[begin:end], broken)
+
+
+def _broken(tree: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
+    for node in _of_interest(tree):
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            turned = copy.copy(node)
+            turned.ops = [_TURNED[type(node.ops[0])]()]
+            yield node, f"({ast.unparse(turned)})"
+        elif isinstance(node, ast.BoolOp):
+            swapped = copy.copy(node)
+            swapped.op = ast.And() if isinstance(node.op, ast.Or) else ast.Or()
+            yield node, f"({ast.unparse(swapped)})"
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            yield node, f"({ast.unparse(node.operand)})"
+        elif isinstance(node, ast.Constant) and type(node.value) is int:
+            yield node, str(node.value + 1)
+        elif isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
+            yield node, "return None"
+        elif isinstance(node, (ast.Expr, ast.AugAssign, ast.Raise)) and not _is_text(node):
+            yield node, "pass"
+
+
+def _of_interest(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those of types, of what only mypy reads, and within f-strings (whose places Python 3.11 lacks)."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, (ast.JoinedStr, ast.arg)) or _is_for_types(child):
+            continue
+        yield child
+        if isinstance(child, ast.AnnAssign):
+            if child.value is not None:
+                yield from [child.value, *_of_interest(child.value)]
+        elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for part in [*child.args.defaults, *child.decorator_list, *child.body]:
+                yield from [part, *_of_interest(part)]
+        else:
+            yield from _of_interest(child)
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, (ast.Constant, ast.Yield, ast.YieldFrom))
+
+
+def nearest(path: str) -> list[str]:
+    """The files of tests that know most of a module: by its name, then by what they name of it and others don't."""
+    room, stem = Path(path).parts[1], Path(path).stem
+    tree = ast.parse((CHECKOUT / path).read_text("utf-8"))
+    own = {each.name.strip("_") for each in ast.walk(tree) if isinstance(each, (ast.FunctionDef, ast.ClassDef))}
+    tests = CHECKOUT / "tests"
+    places = [*(tests / room).rglob("test_*.py"), *(tests / each for each in _LOOSE.get(room, ()))]
+    named = {file: own & set(re.findall(r"\w+", file.read_text("utf-8"))) for file in places}
+    rarity = {name: 1 / sum(name in each for each in named.values()) for name in set().union(*named.values())}
+
+    def nearness(file: Path) -> tuple[bool, float, str]:
+        return file.stem == f"test_{stem}", sum(rarity[name] for name in named[file]), file.name
+
+    found = sorted(places, key=nearness, reverse=True)
+    return [each.relative_to(CHECKOUT).as_posix() for each in found][:_NEAREST]
+
+
+def _copy(folder: Path) -> Path:
+    """A copy of what the tests need, whose lines may be broken."""
+    folder.mkdir(mode=0o755)
+    for name in _COPIED:
+        shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in CHECKOUT.iterdir():
+        if file.is_file() and file.name != ".git":
+            shutil.copy2(file, folder)
+    return folder
+
+
+def _shared_out(chosen: list[Mutation], places: list[Path]) -> list[tuple[Path, list[Mutation]]]:
+    return [(place, chosen[number :: len(places)]) for number, place in enumerate(places)]
+
+
+def _survivors(share: tuple[Path, list[Mutation]]) -> list[Mutation]:
+    folder, chosen = share
+    return [each for each in chosen if not _is_noticed(folder, each)]
+
+
+def _is_noticed(folder: Path, mutation: Mutation) -> bool:
+    file = folder / mutation.path
+    whole = file.read_text("utf-8")
+    file.write_text(mutation.applied(whole), "utf-8")
+    try:
+        how = _fails(folder, nearest(mutation.path))
+    finally:
+        file.write_text(whole, "utf-8")
+    print(f"{how or 'NOT noticed'}: {mutation}", file=sys.stderr, flush=True)
+    return bool(how)
+
+
+def _fails(folder: Path, tests: list[str]) -> str:
+    """How the tests notice it: by one that fails, or that they can't be read or don't end; empty where they pass."""
+    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            return f"no end within {_SECONDS:.0f} s"
+    failed = re.search(r"^(?:FAILED|ERROR) \S+", said, re.MULTILINE)
+    return "" if process.returncode == 0 else failed.group() if failed else said.strip()[-200:]
