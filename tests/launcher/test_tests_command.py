@@ -12,6 +12,8 @@ from tests.__main__ import number_of_workers, workers
 
 from .conftest import ROOT
 
+pytestmark = pytest.mark.needs("installation")  # runs pytest itself, with workers of its own
+
 _SUITE = """
 import pytest
 
@@ -41,6 +43,7 @@ def _run_plainly(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *arguments]
     # It may be one of several workers that runs this test; the run of its own is none.
     own = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_ADDOPTS", "PYTEST_XDIST_"))}
+    own["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"  # costs more than all that these tests run
     return subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
 
 
