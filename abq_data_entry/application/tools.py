@@ -57,22 +57,19 @@ class Tools:
         if not self.may_begin("Weather"):
             return
         station = str(self._app.settings["weather_station"].get())
-        names = ("weather_url", "weather_contact", "network_proxy")
-        url, contact, proxy = (str(self._app.settings[name].get()) for name in names)
+        settings = self.deliveries.settings()
         self._begin(
             "Weather",
-            lambda job: self._fetch_weather(station, url, contact, proxy, job),
+            lambda job: self._fetch_weather(settings, job),
             self._weather_recorded,
             lambda error: self._weather_failed(error, station),
         )
 
-    def _fetch_weather(self, station: str, url: str, contact: str, proxy: str, job: Job) -> str:
+    def _fetch_weather(self, settings: dict[str, object], job: Job) -> str:
         from .. import folders, network
 
         pauses = network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
-        data = network.get_local_weather(
-            station, url, contact=contact, pauses=pauses, proxy=proxy, cancel=job.cancel
-        )
+        data = network.fetch_observation(settings, pauses=pauses, cancel=job.cancel)
         model = self._app.data_model
         assert model is not None
         stored = model.store_weather(data)

@@ -35,11 +35,8 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     settings = read_settings()
     station = options.station or str(settings["weather_station"])
     pauses = network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
-    contact, proxy = (str(settings[name]) for name in ("weather_contact", "network_proxy"))
     with interrupt_sets() as cancel, told_if_long(f"Fetching the observation of {station}"):
-        data = network.get_local_weather(
-            station, str(settings["weather_url"]), contact=contact, pauses=pauses, proxy=proxy, cancel=cancel
-        )
+        data = network.fetch_observation(settings.values(), station, pauses=pauses, cancel=cancel)
     with opened_model(settings, secrets) as model:
         stored = model.store_weather(data)
     print(stored.in_words(str(data["observation_time_rfc822"])))

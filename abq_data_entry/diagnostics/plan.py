@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from ..network.destinations import KINDS, destination
 from ..network.guard import Guard
 from ..network.probing import Aborted, Context, Inspection, Options, Result, Step, Steps
+from ..network.weather_source import WeatherSource
+from ..network.weather_sources import SOURCES
 from ..network.web import place_of, way
 from .database import START_SECONDS, Embedded, configured_database, embedded_database
 
@@ -39,18 +41,25 @@ def _steps(kind: str, context: Context) -> Steps[None]:
 
 
 def _weather(context: Context) -> Steps[None]:
-    """The feed: an observation is fetched as the application does it, and not stored."""
-    from ..network.weather import get_local_weather
+    """Each source: an observation is fetched as the application does it, and not stored."""
+    from ..network.weather import sources_set_up
 
-    station, url = str(context.settings["weather_station"]), str(context.settings["weather_url"])
-    address = url.replace("{station}", station)
+    for source in sources_set_up(context.settings, str(context.settings["weather_station"])) or SOURCES[:1]:
+        with contextlib.suppress(Aborted):  # its last step says why; the next source may work
+            yield from _weather_source(source, context)
+
+
+def _weather_source(source: WeatherSource, context: Context) -> Steps[None]:
+    from ..network.weather import observation_from
+
+    station = str(context.settings["weather_station"])
+    address = source.address(context.settings, station)
     inspection = Inspection(f"Weather feed {place_of(address)}".strip(), context)
     yield from way(inspection, address, {}, "SSL_CERT_FILE")
 
     def fetch() -> Result[None]:
-        contact, proxy = (str(context.settings[name]) for name in ("weather_contact", "network_proxy"))
-        data = get_local_weather(
-            station, url, contact=contact, proxy=proxy, timeout=context.wanted.wait, cancel=context.cancel
+        data = observation_from(
+            source, context.settings, station, timeout=context.wanted.wait, cancel=context.cancel
         )
         return Result(None, f"an observation of station {station}, of {data['observation_time_rfc822']}")
 

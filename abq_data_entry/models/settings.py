@@ -11,6 +11,7 @@ from pathlib import Path
 from abq_data_entry.constants import SETTINGS_FILE
 from abq_data_entry.folders import config_folder, replacement
 from abq_data_entry.network.destinations import DESTINATIONS
+from abq_data_entry.network.weather_sources import SOURCES
 from abq_data_entry.remote_names import EXTRACT_PATTERN, name_problem
 from abq_data_entry.setting import Setting
 
@@ -51,9 +52,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("abq_audit_companion", False),
     Setting("abq_upload_name", EXTRACT_PATTERN, check=name_problem),
     Setting("abq_ca_file", ""),
+    *(setting for source in SOURCES for setting in source.settings),
     *(setting for destination in DESTINATIONS for setting in destination.settings),
 )
-"""All settings, with the defaults of the contract. A new one is added here, or to its destination."""
+"""All settings, with the defaults of the contract. A new one is added here, or to its destination or weather source."""
 
 
 def _defaults() -> dict[str, dict[str, object]]:

@@ -3,6 +3,7 @@
 Everything is imported when it is first asked for, so that importing this room costs a start nothing:
 
 - `get_local_weather(station, url=WEATHER_URL, …)`: one observation as a dict of texts.
+- `fetch_observation(settings, …)`: the same from the first source that has it (`weather_sources`).
 - `upload_to_corporate_rest(filepath, upload_url, auth_url, username, password, …)`
 - `upload_to_corporate_ftp(filepath, ftp_host, ftp_port, ftp_user, ftp_pass, …)`
 - `upload_to_corporate_sftp(filepath, host, port, username, password, …)`; `HostKeyUnknown`, `HostKeyChanged`
@@ -23,14 +24,23 @@ if TYPE_CHECKING:
 
     import requests
 
-    from .failures import Cancelled, FileChanged, InvalidInput, Pauses, UserFacingError, describe_failure
+    from .failures import (
+        Cancelled,
+        FileChanged,
+        InvalidInput,
+        Pauses,
+        UserFacingError,
+        WeatherBusy,
+        WeatherError,
+        describe_failure,
+    )
     from .file_transfer import FtpUploads, TransferIncomplete, ftp_security, upload_to_corporate_ftp
     from .guard import is_loopback
     from .rest import RestUploads, upload_to_corporate_rest
     from .secure_shell import SftpUploads, upload_to_corporate_sftp
     from .shell_session import HostKeyChanged, HostKeyUnknown, LoginRefused
     from .uploads import Uploads
-    from .weather import WEATHER_URL, WeatherBusy, WeatherError, get_local_weather
+    from .weather import WEATHER_URL, fetch_observation, get_local_weather
 
 __all__ = [
     "WEATHER_URL",
@@ -50,6 +60,7 @@ __all__ = [
     "WeatherBusy",
     "WeatherError",
     "describe_failure",
+    "fetch_observation",
     "ftp",
     "ftp_security",
     "get_local_weather",
@@ -76,9 +87,10 @@ _HOMES = {
     "TransferIncomplete": "file_transfer",
     "Uploads": "uploads",
     "WEATHER_URL": "weather",
-    "WeatherBusy": "weather",
-    "WeatherError": "weather",
+    "WeatherBusy": "failures",
+    "WeatherError": "failures",
     "describe_failure": "failures",
+    "fetch_observation": "weather",
     "ftp_security": "file_transfer",
     "get_local_weather": "weather",
     "is_loopback": "guard",

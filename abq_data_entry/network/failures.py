@@ -37,6 +37,18 @@ class UserFacingError:
     fingerprint = ""
 
 
+class WeatherError(UserFacingError, Exception):
+    """The observation couldn't be had; the text says why."""
+
+
+class WeatherBusy(WeatherError):
+    """The feed is busy, and wants no request before `until`."""
+
+    def __init__(self, message: str, until: datetime.datetime) -> None:
+        super().__init__(f"{message} It accepts no request before {until.astimezone():%H:%M:%S}.")
+        self.until = until
+
+
 class Cancelled(UserFacingError, Exception):
     """The caller's `cancel` event was set: the transfer was given up."""
 

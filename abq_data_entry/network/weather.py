@@ -1,12 +1,10 @@
-"""The current-observation feed of the US National Weather Service: XML over HTTP, one small document a station.
+"""Fetching the weather over HTTP: one small document for each observation, from the sources that are set up.
 
-Format: https://www.weather.gov/view/current_observation.xsd. Everything that comes is taken as hostile: at most 64 KiB
-are read, within one time limit for the whole, and document type declarations are refused.
+Everything that comes is taken as hostile: at most 64 KiB are read, within one time limit for the whole.
 """
 
 from __future__ import annotations
 
-import datetime
 import functools
 import http.client
 import re
@@ -16,181 +14,25 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import IO, TYPE_CHECKING
-from xml.etree.ElementTree import ParseError
-from xml.parsers import expat
+from typing import IO
 
-from abq_data_entry.observation import CONDITIONS_KEY, QUANTITIES, STATION, TIME_KEY, read_conditions, read_quantity
+from abq_data_entry.observation import CONDITIONS_KEY, QUANTITIES, STATION, TIME_KEY
 
-from .failures import InvalidInput, Pauses, UserFacingError, describe_failure, http_status_in_words, retry_after
+from .failures import (
+    InvalidInput,
+    Pauses,
+    WeatherBusy,
+    WeatherError,
+    describe_failure,
+    http_status_in_words,
+    retry_after,
+)
 from .guard import Guard
+from .weather_source import Observation, Settings, WeatherSource
+from .weather_sources import SOURCES, nws_xml
 from .web import FinalResponse, of_the_proxy, proxy_for
 
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
-
 OBSERVATION_KEYS = (TIME_KEY, *(each.key for each in QUANTITIES), CONDITIONS_KEY)
-SOURCE = "nws_xml"
-
-_STATION_KEY = "station_id"
-_CUT_OFF = (
-    expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS],
-    expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN],
-    expat.errors.codes[expat.errors.XML_ERROR_PARTIAL_CHAR],
-    expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION],
-)
-_ENCODING = (
-    expat.errors.codes[expat.errors.XML_ERROR_UNKNOWN_ENCODING],
-    expat.errors.codes[expat.errors.XML_ERROR_INCORRECT_ENCODING],
-)
-_BEGINNINGS = (
-    (b"\x1f\x8b", "compressed (gzip), which nobody asked for"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"%pdf-", "a PDF document"),
-    (b"\x89png", "a picture (PNG)"),
-    (b"\xff\xd8\xff", "a picture (JPEG)"),
-    (b"gif8", "a picture (GIF)"),
-    (b"{", "JSON"),
-    (b"[", "JSON"),
-)
-
-
-class WeatherError(UserFacingError, Exception):
-    """The observation couldn't be had; the text says why."""
-
-
-class WeatherBusy(WeatherError):
-    """The feed is busy, and wants no request before `until`."""
-
-    def __init__(self, message: str, until: datetime.datetime) -> None:
-        super().__init__(f"{message} It accepts no request before {until.astimezone():%H:%M:%S}.")
-        self.until = until
-
-
-def read_observation(body: bytes, content_type: str, coding: str, station: str) -> dict[str, str | None]:
-    """Return the observation of the station that the document holds, as `get_local_weather` does.
-
-    Raises `WeatherError`: what came is something else, is of another station, or names two times.
-    """
-    root = _parsed(body, content_type, coding)
-    if root.tag != "current_observation":
-        raise WeatherError(f"What came is {_kind(body, content_type)}, not an observation. Check weather_url.")
-    notes: list[str] = []
-    texts: dict[str, str | None] = {TIME_KEY: _single(root, TIME_KEY, "times")}
-    for quantity in QUANTITIES:
-        text = _unless_double(root, quantity.key, quantity.name, notes)
-        value, note = read_quantity(quantity, text) if text else (None, "")
-        if value is None and note:
-            notes.append(note)
-        texts[quantity.key] = None if value is None else text
-    words = _unless_double(root, CONDITIONS_KEY, "weather", notes)
-    conditions, note = read_conditions(words) if words else (None, "")
-    notes += [note] if note else []
-    texts[CONDITIONS_KEY] = conditions and words
-    return {
-        **texts,
-        "station": _station(root, station, notes),
-        "source": SOURCE,
-        "kind": "observed",
-        "quality": "; ".join(notes) or None,
-    }
-
-
-def _station(root: Element, asked: str, notes: list[str]) -> str:
-    found = _single(root, _STATION_KEY, "stations")
-    if found is None:
-        notes.append("station not named by the document")
-    elif found.upper() != asked.upper():
-        raise WeatherError(
-            f"What came is an observation of {_short(found)}, not of the station {asked}. Check weather_url."
-        )
-    return asked.upper()
-
-
-def _single(root: Element, key: str, what: str) -> str | None:
-    """Return the text of an element that must not stand there with different texts."""
-    found = _all(root, key)
-    if len(found) > 1:
-        raise WeatherError(
-            f"The observation names {len(found)} {what}, so it can't be told which is right: "
-            f"{', '.join(map(_short, found[:3]))}."
-        )
-    return found[0] or None if found else None
-
-
-def _unless_double(root: Element, key: str, name: str, notes: list[str]) -> str | None:
-    found = list(dict.fromkeys(_all(root, key)))
-    if len(found) > 1:
-        notes.append(f"{name} given {len(found)} times with different values")
-        return None
-    return found[0] or None if found else None
-
-
-def _all(root: Element, key: str) -> list[str]:
-    return [" ".join("".join(element.itertext()).split()) for element in root.findall(key)]
-
-
-def _parsed(body: bytes, content_type: str, coding: str) -> Element:
-    from defusedxml.common import DTDForbidden
-    from defusedxml.ElementTree import fromstring
-
-    if not body.strip():
-        raise WeatherError("The answer of the weather feed is empty. Try again later.")
-    kind = _kind(body, content_type)
-    if kind == _SOMETHING and coding.lower() not in ("", "identity"):
-        kind = f"compressed ({_short(coding)}), which nobody asked for"
-    try:
-        root: Element = fromstring(body, forbid_dtd=True)
-    except DTDForbidden:
-        kind = kind if kind == _PAGE else "a document with a type declaration (DTD), which is refused"
-    except ParseError as error:
-        if kind in (_SOMETHING, _OBSERVATION) and error.code in _CUT_OFF and b"<" in body:
-            raise WeatherError("What came was cut off: the XML ends in the middle. Try again.") from None
-        if kind in (_SOMETHING, _OBSERVATION) and (error.code in _ENCODING or _of_another_encoding(body)):
-            kind = _ENCODED
-    except (ValueError, LookupError):  # an encoding that Python doesn't know either, or something that is refused
-        kind = _ENCODED if kind in (_SOMETHING, _OBSERVATION) else kind
-    else:
-        return root
-    raise WeatherError(f"What came is {kind}, not an observation in XML. Check weather_url.")
-
-
-_PAGE = "a web page"
-_SOMETHING = "something else"
-_OBSERVATION = "damaged"
-_ENCODED = "text in another encoding than it says"
-
-
-def _kind(body: bytes, content_type: str) -> str:
-    start = body[:2048].lower().lstrip(b"\xef\xbb\xbf \t\r\n")
-    if b"<html" in start or b"<!doctype html" in start:
-        return _PAGE
-    for beginning, name in _BEGINNINGS:
-        if start.startswith(beginning):
-            return name
-    if b"<current_observation" in start:
-        return _OBSERVATION
-    named = content_type.partition(";")[0].strip()
-    plain = named in ("", "application/xml", "text/xml", "text/html", "application/octet-stream")
-    return _SOMETHING if plain or start.startswith(b"<") else f"{_SOMETHING} ({_short(named)})"
-
-
-def _of_another_encoding(body: bytes) -> bool:
-    """Tell whether a document that names no encoding isn't in UTF-8, which it then means (XML 1.0, section 4.3.3)."""
-    if b"encoding" in body[:100]:
-        return False
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return True
-    return False
-
-
-def _short(text: str) -> str:
-    clean = "".join(each if each.isprintable() else "?" for each in text)
-    return clean if len(clean) <= 60 else clean[:59] + "…"
-
-
 WEATHER_URL = "https://forecast.weather.gov/xml/current_obs/{station}.xml"
 TIMEOUT = 20.0  # seconds for all of it: an observation has about 2 KiB
 
@@ -207,20 +49,62 @@ def get_local_weather(
     proxy: str = "",
     timeout: float = TIMEOUT,
     cancel: threading.Event | None = None,
-) -> dict[str, str | None]:
-    """Fetch the station's current observation.
+) -> Observation:
+    """Fetch the station's current observation from the National Weather Service's feed.
 
     Returns the texts of `observation_time_rfc822`, `temp_c` (°C), `relative_humidity` (%), `pressure_mb` (hPa at sea
     level) and `weather`, white space folded, or None where the feed has none, or none that can be used; then `station`
     (of which it is), `source` (`nws_xml`), `kind` (`observed`) and `quality` (what couldn't be used, or None).
 
     `station`: 4 to 8 letters and digits; `url` holds `{station}`; `contact`: an address that the feed's operators can
-    write to; `pauses`: where it is kept until when a busy feed wants no request; `proxy`: its
-    address (http://…), empty for the environment's; `timeout`: seconds for the whole.
+    write to; `pauses`: keeps until when a busy feed accepts no request; `proxy`: its address (http://…), empty for the
+    environment's; `timeout`: seconds for the whole.
     Raises `WeatherError`, `InvalidInput` (before anything is sent), `Cancelled`.
     """
-    address = _address(station, url)
-    headers = {"User-Agent": _user_agent(contact), "Accept": "application/xml, text/xml", "Connection": "close"}
+    settings = {"weather_url": url, "weather_contact": contact, "network_proxy": proxy}
+    return observation_from(nws_xml.SOURCE, settings, station, pauses=pauses, timeout=timeout, cancel=cancel)
+
+
+def fetch_observation(
+    settings: Settings,
+    station: str = "",
+    *,
+    pauses: Pauses | None = None,
+    timeout: float = TIMEOUT,
+    cancel: threading.Event | None = None,
+) -> Observation:
+    """Fetch the current observation of a station (by default that of the settings) from the first source that has it.
+
+    Returns and raises what `get_local_weather` does; if no source has it, the error of the first one.
+    """
+    station = station or str(settings["weather_station"])
+    failure: WeatherError | None = None
+    for source in sources_set_up(settings, station):
+        try:
+            return observation_from(source, settings, station, pauses=pauses, timeout=timeout, cancel=cancel)
+        except WeatherError as error:
+            failure = failure or error
+    raise failure or InvalidInput("No source of weather observations is set up. Check the setting weather_url.")
+
+
+def sources_set_up(settings: Settings, station: str) -> list[WeatherSource]:
+    """Return the sources that have an address by these settings, in the order in which they are tried."""
+    return [each for each in SOURCES if each.address(settings, station)]
+
+
+def observation_from(
+    source: WeatherSource,
+    settings: Settings,
+    station: str,
+    *,
+    pauses: Pauses | None = None,
+    timeout: float = TIMEOUT,
+    cancel: threading.Event | None = None,
+) -> Observation:
+    """Fetch the station's current observation from one source; returns and raises what `get_local_weather` does."""
+    address = _checked_address(source, settings, station)
+    contact, proxy = str(settings.get("weather_contact", "")), str(settings.get("network_proxy", ""))
+    headers = {"User-Agent": _user_agent(contact), "Accept": source.accept, "Connection": "close"}
     place = urllib.parse.urlsplit(address).netloc
     way = proxy_for(address, proxy)
     until = pauses and pauses.until(place)
@@ -228,11 +112,11 @@ def get_local_weather(
         raise WeatherBusy(f"The weather feed {place} said that it is busy, so it was not asked.", until)
     with Guard(cancel, timeout, whole=True) as guard:
         try:
-            return read_observation(*_fetch(address, headers, way, guard), station)
+            return source.read(*_fetch(address, headers, way, guard), station)
         except WeatherError as error:
             failure: Exception = guard.verdict() or error
         except urllib.error.HTTPError as error:
-            failure = _refusal(error, station, address)
+            failure = _refusal(error, station, address, source.address_setting)
             if pauses is not None and isinstance(failure, WeatherBusy):
                 pauses.keep(place, failure.until)
             error.close()
@@ -243,25 +127,26 @@ def get_local_weather(
     raise failure
 
 
-def _address(station: str, url: str) -> str:
+def _checked_address(source: WeatherSource, settings: Settings, station: str) -> str:
     if not STATION.fullmatch(station):
         raise InvalidInput(f"{station!r} is not a weather station: an id has 4 to 8 letters and digits, such as KBMG.")
-    if "{station}" not in url:
-        raise InvalidInput("The address of the weather feed must hold {station}. Check the setting weather_url.")
-    address = url.replace("{station}", station)
+    problem = source.problem(settings)
+    if problem:
+        raise InvalidInput(problem)
+    address = source.address(settings, station)
     parts = urllib.parse.urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
         raise InvalidInput("The address of the weather feed must begin with https:// and a host's name.")
     return address
 
 
-def _refusal(error: urllib.error.HTTPError, station: str, address: str) -> WeatherError:
-    words = _status_in_words(error.code, station, address)
+def _refusal(error: urllib.error.HTTPError, station: str, address: str, setting: str) -> WeatherError:
+    words = _status_in_words(error.code, station, address, setting)
     until = retry_after(error.headers.get("Retry-After", "")) if error.code >= 400 else None
     return WeatherError(words) if until is None else WeatherBusy(words, until)
 
 
-def _status_in_words(status: int, station: str, address: str) -> str:
+def _status_in_words(status: int, station: str, address: str, setting: str) -> str:
     host = urllib.parse.urlsplit(address).hostname or ""
     if status in (404, 410):
         return f"{host} knows no weather station {station} ({status}). Check the setting weather_station."
@@ -271,7 +156,7 @@ def _status_in_words(status: int, station: str, address: str) -> str:
             "It may want to know whom it can write to: set weather_contact."
         )
     if 300 <= status < 400:
-        return f"{host} redirected us to another address ({status}) that isn't followed. Check the setting weather_url."
+        return f"{host} redirected us to another address ({status}) that isn't followed. Check the setting {setting}."
     return http_status_in_words(status, host)
 
 
