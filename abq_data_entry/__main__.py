@@ -1,6 +1,6 @@
-"""The command line: without a word the window, with one what it says. Exit code 0: done, 1: not done, 2: wrong usage.
+"""The command line: without a subcommand the window. Exit code 0: done, 1: not done, 2: wrong usage.
 
-Thin on purpose: what opens the window imports nothing that only the words need.
+Thin on purpose: what opens the window imports nothing that only the subcommands need.
 """
 
 import sys
@@ -11,23 +11,23 @@ from .launcher import HELP
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the words say (default: those of this process) and return the exit code.
+    """Do what the arguments say (default: those of this process) and return the exit code.
 
     Prints the reason in one line on standard error when it returns 1, and the usage when it returns 2.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
-    if any(each in HELP for each in words):
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if any(each in HELP for each in arguments):
         from .commands.line import run
 
-        return run(words)
+        return run(arguments)
     with logfile.kept():
-        if not words:
+        if not arguments:
             from .commands.window import open_window
 
             return open_window()
         from .commands.line import run
 
-        return run(words)
+        return run(arguments)
 
 
 def run() -> None:

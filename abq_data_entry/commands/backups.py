@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import add_task
 from .outcome import NotDone
 from .passwords import Secrets
 from .waits_told import told_if_long
@@ -15,14 +16,13 @@ from .waits_told import told_if_long
 if TYPE_CHECKING:
     from .. import postgres
     from ..models.settings import SettingsModel
-    from . import Words
+    from . import Subcommands
 
 
-def add_to(tasks: Words) -> None:
-    """Add the words to those of `db`."""
+def add_to(tasks: Subcommands) -> None:
+    """Add the subcommands to those of `db`."""
     text = "dump the whole database to a file (PostgreSQL's custom format), and test that it can be restored"
-    backup = tasks.add_parser("backup", help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
-    backup.set_defaults(run=back_up)
+    backup = add_task(tasks, "backup", back_up, text)
     where = backup.add_mutually_exclusive_group(required=True)
     where.add_argument("file", type=Path, nargs="?", metavar="FILE")
     where.add_argument(
@@ -30,8 +30,7 @@ def add_to(tasks: Words) -> None:
     )
     backup.add_argument("--no-verify", action="store_true", help="don't restore it into a scratch database to compare")
     text = "replace the present database with a backup"
-    restore = tasks.add_parser("restore", help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
-    restore.set_defaults(run=bring_back)
+    restore = add_task(tasks, "restore", bring_back, text)
     restore.add_argument("file", type=Path, metavar="FILE")
     how = restore.add_mutually_exclusive_group()
     how.add_argument("--no-backup", action="store_true", help="don't make a backup of the present database first")

@@ -13,15 +13,15 @@ from .passwords import Secrets, ask, ask_secretly, can_ask, login_for, password_
 
 if TYPE_CHECKING:
     from ..models import SettingsModel
-    from . import Words
+    from . import Subcommands
 
 _DESTINATIONS = ("database", "weather", *KINDS)
 _WITHOUT_LOGIN = ("weather",)
 
 
-def add_to(words: Words) -> None:
-    """Add the word to the parser."""
-    word = words.add_parser(
+def add_to(subcommands: Subcommands) -> None:
+    """Add the subcommand to the parser."""
+    parser = subcommands.add_parser(
         "check",
         help="check the connections, step by step",
         description="Check whether the database, the weather feed, "
@@ -32,16 +32,18 @@ def add_to(words: Words) -> None:
         "upload; --username and --password-stdin are for one destination, named by --only.",
         allow_abbrev=False,
     )
-    word.add_argument(
+    parser.add_argument(
         "--only", type=_destinations, default=_DESTINATIONS, metavar="D,D", help=f"of {','.join(_DESTINATIONS)}"
     )
-    word.add_argument("--login", action="store_true", help="also log in, where there are logins")
-    word.add_argument(
+    parser.add_argument("--login", action="store_true", help="also log in, where there are logins")
+    parser.add_argument(
         "--write", action="store_true", help="also store a tiny file, or write a row, and remove it again (logs in)"
     )
-    word.add_argument("--username", default="", metavar="U", help="who logs in (default: asked for)")
-    word.add_argument("--password-stdin", action="store_true", help="the first line of standard input is the password")
-    word.set_defaults(run=run, verify=partial(_verify, word))
+    parser.add_argument("--username", default="", metavar="U", help="who logs in (default: asked for)")
+    parser.add_argument(
+        "--password-stdin", action="store_true", help="the first line of standard input is the password"
+    )
+    parser.set_defaults(run=run, verify=partial(_verify, parser))
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -69,10 +71,10 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         raise NotDone(f"{failed} of the steps failed: see their messages." if failed > 1 else "One step failed.")
 
 
-def _verify(word: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """A password goes to the one place that it was given for."""
     if _names_login(options) and (len(options.only) != 1 or options.only[0] in _WITHOUT_LOGIN):
-        word.error("--username and --password-stdin need --only with the one destination that they are for")
+        parser.error("--username and --password-stdin need --only with the one destination that they are for")
 
 
 def _has_logins(destinations: tuple[str, ...], settings: SettingsModel) -> bool:

@@ -1,4 +1,4 @@
-"""The database for a word: the embedded one, or the configured server after a login."""
+"""The database for a subcommand: the embedded one, or the configured server after a login."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Days as the words take them, and which of the last ones still have to go out."""
+"""Days as the subcommands take them, and which of the last ones still have to go out."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def day(text: str) -> datetime.date:
     raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-11-21, nor today or yesterday")
 
 
-def add_date_option(words: argparse.ArgumentParser) -> None:
+def add_date_option(parser: argparse.ArgumentParser) -> None:
     """The option `--date`, which is `None` if not given: today is when the work is done."""
-    words.add_argument("--date", type=day, metavar="D", help="such as 2026-11-21 or yesterday (default: today)")
+    parser.add_argument("--date", type=day, metavar="D", help="such as 2026-11-21 or yesterday (default: today)")
 
 
 def unsent(model: SQLModel, today: datetime.date, kind: str = "") -> str:

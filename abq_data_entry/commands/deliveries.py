@@ -18,21 +18,21 @@ from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_in_keyring
 if TYPE_CHECKING:
     from ..models import SettingsModel
     from ..outbox import Delivery, Outbox, Service
-    from . import Words
+    from . import Subcommands
 
 _HEADINGS = ("number", "day", "version", "to", "state", "since", "what next")
 
 
-def add_to(words: Words) -> None:
-    """Add the word, with the words that may follow it, to the parser."""
-    word = words.add_parser(
+def add_to(subcommands: Subcommands) -> None:
+    """Add the subcommand, with its own subcommands, to the parser."""
+    parser = subcommands.add_parser(
         "deliveries",
         help="list what is delivered or waits; try again, cancel",
         description="List what was delivered and what waits in the outbox of this machine, the oldest first.",
         allow_abbrev=False,
     )
-    word.set_defaults(run=print_list)
-    tasks = word.add_subparsers(title="words", metavar="WORD", dest="task")
+    parser.set_defaults(run=print_list)
+    tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task")
     for name, run, text in (
         ("run", run_due, "make all deliveries that are due"),
         ("retry", retry, "make one delivery now, whatever its schedule says"),

@@ -10,12 +10,12 @@ from .outcome import NotDone
 from .passwords import Secrets
 
 if TYPE_CHECKING:
-    from . import Words
+    from . import Subcommands
 
 
-def add_to(words: Words) -> None:
-    """Add the word to the parser."""
-    word = words.add_parser(
+def add_to(subcommands: Subcommands) -> None:
+    """Add the subcommand to the parser."""
+    parser = subcommands.add_parser(
         "demo",
         help="play a laboratory's day with the real window and the bundled servers",
         description="Play a laboratory's day in about half a minute: a check of 20 plots, the weather, both "
@@ -23,10 +23,10 @@ def add_to(words: Words) -> None:
         "your own database and settings.",
         allow_abbrev=False,
     )
-    word.add_argument(
+    parser.add_argument(
         "--folder", type=Path, metavar="FOLDER", help="where screenshots, files and report go (default: demo)"
     )
-    word.set_defaults(run=run)
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -9,19 +9,19 @@ from .outcome import NotDone
 from .passwords import Secrets
 
 if TYPE_CHECKING:
-    from . import Words
+    from . import Subcommands
 
 
-def add_to(words: Words) -> None:
+def add_to(subcommands: Subcommands) -> None:
     """Add the subcommand, with its own subcommands, to the parser."""
-    word = words.add_parser(
+    parser = subcommands.add_parser(
         "desktop",
         help="add the application to the desktop's menu, or remove it",
         description="Add the application with its icon where people look for programs: to the desktop's menu on "
         "Linux, the Start menu on Windows, the Applications folder on macOS. For this user only.",
         allow_abbrev=False,
     )
-    tasks = word.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task", required=True)
+    tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task", required=True)
     install = tasks.add_parser("install", help="make the entry, or renew it", allow_abbrev=False)
     install.set_defaults(run=make)
     remove = tasks.add_parser("remove", help="remove it; data and settings stay", allow_abbrev=False)

@@ -17,25 +17,25 @@ from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models import SQLModel
-    from . import Words
+    from . import Subcommands
 
 
-def add_to(words: Words) -> None:
-    """Add the word to the parser."""
-    word = words.add_parser(
+def add_to(subcommands: Subcommands) -> None:
+    """Add the subcommand to the parser."""
+    parser = subcommands.add_parser(
         "export",
         help="write the extract of a day as CSV",
         description="Write the extract of a day as CSV. Without records no file is written, and the exit code is 1.",
         allow_abbrev=False,
     )
-    add_date_option(word)
-    word.add_argument(
+    add_date_option(parser)
+    parser.add_argument(
         "-o",
         "--output",
         metavar="FILE",
         help="the file, a folder for it, or - for standard output (default: abq_data_record_YYYY-MM-DD.csv, here)",
     )
-    word.set_defaults(run=run)
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:

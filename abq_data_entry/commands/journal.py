@@ -14,20 +14,20 @@ from .waits_told import told_if_long
 if TYPE_CHECKING:
     from ..journal import Entry, Journal
     from ..models import SettingsModel
-    from . import Words
+    from . import Subcommands
 
 _STATES = {"waiting": "waits", "undecided": "needs a decision in the window"}
 
 
-def add_to(words: Words) -> None:
-    """Add the word, with the words that follow it, to the parser."""
-    word = words.add_parser(
+def add_to(subcommands: Subcommands) -> None:
+    """Add the subcommand, with its own subcommands, to the parser."""
+    parser = subcommands.add_parser(
         "journal",
         help="list or save the records of this computer that wait for the database",
         description="Records that were saved while the database was away wait in the journal of this computer.",
         allow_abbrev=False,
     )
-    tasks = word.add_subparsers(title="words", metavar="WORD", dest="task", required=True)
+    tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task", required=True)
     for name, run, text in (
         ("list", print_list, "list the records that wait, in order"),
         ("replay", save_all, "save those that wait for this database, each once"),

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 from ..constants import APPLICATION_ID
 from ..version import version
-from . import check, database_words, deliveries, demo, desktop, export, journal, upload, weather
+from . import check, db, deliveries, demo, desktop, export, journal, upload, weather
 from .outcome import DONE, NOT_DONE, leave_output, reason, tell, termination_interrupts
 from .passwords import take_secrets
 from .waits_told import told_if_long, waits_told
@@ -36,28 +36,30 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
     found.add_argument("--quiet", action="store_true", help="print no progress on standard error, as for cron")
-    words = found.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="word")  # required: see run
-    for module in (weather, export, upload, deliveries, journal, check, database_words, desktop, demo):
-        module.add_to(words)
+    subcommands = found.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="subcommand")
+    for module in (weather, export, upload, deliveries, journal, check, db, desktop, demo):
+        module.add_to(subcommands)
     return found
 
 
-def run(words: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Run the subcommand; return the exit code, after a failure was printed."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal can't show is no failure
     try:
         line = parser()
-        options = line.parse_args(words)
-        if options.word is None:  # asked after the rest: an option that we don't have is named first
+        options = line.parse_args(arguments)
+        if options.subcommand is None:  # asked after the rest: an option that we don't have is named first
             line.error("SUBCOMMAND is missing")
         if "verify" in options:  # what no option can see by itself
             options.verify(options)
     except SystemExit as end:  # argparse has printed the help, the version, or what is wrong
         return end.code if isinstance(end.code, int) else DONE
     secrets = take_secrets()
-    what = " ".join([options.word, options.task] if options.word in ("db", "journal") else [options.word])
+    what: str = options.subcommand
+    if what in ("db", "journal"):
+        what += f" {options.task}"
     log.info("%s begins", what)
     try:
         with termination_interrupts(), _waits(options, what):
@@ -76,10 +78,10 @@ def run(words: Sequence[str]) -> int:
 
 
 def _waits(options: argparse.Namespace, what: str) -> AbstractContextManager[object]:
-    """The waits of the word are told: what nothing inside tells more exactly by its name."""
+    """Print what the subcommand waits for; by its own name where nothing inside says it more exactly."""
     if options.quiet or getattr(options, "unattended", False):
         return nullcontext()
     told = ExitStack()
     told.enter_context(waits_told())
-    told.enter_context(told_if_long("" if options.word in _TELL_THEMSELVES else f"{what} is at work"))
+    told.enter_context(told_if_long("" if options.subcommand in _TELL_THEMSELVES else f"{what} is at work"))
     return told

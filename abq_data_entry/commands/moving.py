@@ -1,4 +1,4 @@
-"""`db move`, from the embedded database to a server, and `db upgrade`, to a new PostgreSQL; in one word each."""
+"""`db move`, from the embedded database to a server, and `db upgrade`, to a new PostgreSQL; one subcommand each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import add_task
 from .outcome import NotDone
 from .passwords import Secrets, password_from_stdin
 from .waits_told import told_if_long
@@ -18,18 +19,17 @@ from .waits_told import told_if_long
 if TYPE_CHECKING:
     from .. import postgres
     from ..models.settings import SettingsModel
-    from . import Words
+    from . import Subcommands
 
 NOTE = "moved.txt"
 _WORDS = {"host": "HOST", "port": "--port", "name": "--name", "sslmode": "--sslmode", "sslrootcert": "--sslrootcert"}
 _SETTING = re.compile(r"(?:the settings? )?'?\bdb_(host|port|name|sslmode|sslrootcert)\b'?", re.IGNORECASE)
 
 
-def add_to(tasks: Words) -> None:
-    """Add the word to those of `db`."""
+def add_to(tasks: Subcommands) -> None:
+    """Add the subcommand to those of `db`."""
     text = "move everything from the embedded database to an empty one on a server, and use that from now on"
-    move = tasks.add_parser("move", help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
-    move.set_defaults(run=move_to_server)
+    move = add_task(tasks, "move", move_to_server, text)
     move.add_argument("host", metavar="HOST", help="the server, or several by commas")
     move.add_argument("--port", default="5432", metavar="PORT", help="its port (default: %(default)s)")
     move.add_argument("--name", metavar="DATABASE", help="the empty database there (default: the same name)")
@@ -38,10 +38,8 @@ def add_to(tasks: Words) -> None:
     move.add_argument("--sslrootcert", default="", metavar="FILE", help="the authority of the server's certificate")
     move.add_argument("--password-stdin", action="store_true", help="the password is the first line of standard input")
 
-
     text = "bring the embedded database to the newest PostgreSQL that this computer has"
-    upgrade = tasks.add_parser("upgrade", help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
-    upgrade.set_defaults(run=upgrade_cluster)
+    upgrade = add_task(tasks, "upgrade", upgrade_cluster, text)
     upgrade.add_argument("--programs", type=Path, metavar="FOLDER", help="where the server programs of the old one are")
 
 
@@ -71,7 +69,7 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
     if settings["db_host"]:
         raise NotDone(f"The setting db_host names the server {settings['db_host']} already: that database is used.")
     require_nothing_waits(settings)
-    with _told_by_words_of_the_line(options):
+    with _naming_arguments(options):
         new = _new_settings(options, settings)
         user = {"user": options.user} if options.user else {}
         target = {**postgres.configured({**settings.values(), **new}), **login_of_environment(), **user}
@@ -94,8 +92,8 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 @contextmanager
-def _told_by_words_of_the_line(options: argparse.Namespace) -> Iterator[None]:
-    """What would be told of the settings is told of the words that were typed: the settings don't name the server yet.
+def _naming_arguments(options: argparse.Namespace) -> Iterator[None]:
+    """Name the arguments that were typed where an error would name settings: those don't name the server yet.
 
     Raises NotDone in place of what says so.
     """

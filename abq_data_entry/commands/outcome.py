@@ -1,4 +1,4 @@
-"""How a word ends: the reason in one line when it couldn't be done."""
+"""How a subcommand ends: the reason in one line when it couldn't be done."""
 
 import logging
 import os

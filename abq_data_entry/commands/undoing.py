@@ -6,44 +6,47 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
+from . import add_task
 from .days import day
 from .outcome import NotDone
 from .passwords import Secrets
 
 if TYPE_CHECKING:
     from ..models.undoing import Place
-    from . import Words
+    from . import Subcommands
 
 _SHOWN_AT_MOST = 20
 
 
-def add_to(tasks: Words) -> None:
-    """Add the words to those of `db`."""
-    withdraw = _add(tasks, "withdraw", withdraw_record, "take a record out of all lists and extracts, with a reason")
+def add_to(tasks: Subcommands) -> None:
+    """Add the subcommands to those of `db`."""
+    withdraw = add_task(
+        tasks, "withdraw", withdraw_record, "take a record out of all lists and extracts, with a reason"
+    )
     _add_record(withdraw)
     _add_reason(withdraw)
-    back = _add(tasks, "bring-back", bring_back, "put a record in again that was withdrawn, with a reason")
+    back = add_task(tasks, "bring-back", bring_back, "put a record in again that was withdrawn, with a reason")
     _add_record(back)
     _add_reason(back)
     back.add_argument("--entry", type=int, metavar="N", help="its number in `db withdrawn` (default: the last one)")
-    gone = _add(tasks, "withdrawn", list_withdrawn, "list the records that were withdrawn")
+    gone = add_task(tasks, "withdrawn", list_withdrawn, "list the records that were withdrawn")
     gone.add_argument("--from", dest="first", type=day, metavar="D", help="first day of the records (default: all)")
     gone.add_argument("--to", dest="last", type=day, metavar="D", help="last day of the records")
     gone.add_argument("--lab", metavar="L", help="of that lab only")
-    move = _add(tasks, "move-record", move_record, "give a record another date, time, lab or plot, with a reason")
+    move = add_task(tasks, "move-record", move_record, "give a record another date, time, lab or plot, with a reason")
     _add_record(move)
     _add_new_place(move)
     move.add_argument("--to-plot", type=int, metavar="PLOT")
     _add_reason(move)
-    check = _add(tasks, "move-check", move_check, "give a whole check another date, time or lab, with a reason")
+    check = add_task(tasks, "move-check", move_check, "give a whole check another date, time or lab, with a reason")
     _add_check(check)
     _add_new_place(check)
     _add_reason(check)
-    taken = _add(tasks, "take-back", take_back, "take the last change of records back: all of them, or none")
+    taken = add_task(tasks, "take-back", take_back, "take the last change of records back: all of them, or none")
     _add_check(taken)
     taken.add_argument("plots", type=plots, metavar="PLOTS", help="such as 3, or 3,5-8")
     taken.add_argument("--reason", default="taken back", metavar="TEXT", help="default: %(default)s")
-    correct = _add(tasks, "correct", correct_many, "give many records another technician, seed sample or date")
+    correct = add_task(tasks, "correct", correct_many, "give many records another technician, seed sample or date")
     correct.add_argument("date", type=day, metavar="DATE", help="day of the records, such as 2026-11-21")
     correct.add_argument("--time", metavar="T", help="only those of that time, such as 8:00")
     correct.add_argument("--lab", metavar="L", help="only those of that lab")
@@ -67,31 +70,25 @@ def plots(text: str) -> list[int]:
     return sorted(found)
 
 
-def _add(tasks: Words, name: str, run: object, text: str) -> argparse.ArgumentParser:
-    word = tasks.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
-    word.set_defaults(run=run)
-    return word
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("date", type=day, metavar="DATE", help="such as 2026-11-21")
+    parser.add_argument("time", metavar="TIME", help="such as 8:00")
+    parser.add_argument("lab", metavar="LAB")
 
 
-def _add_check(word: argparse.ArgumentParser) -> None:
-    word.add_argument("date", type=day, metavar="DATE", help="such as 2026-11-21")
-    word.add_argument("time", metavar="TIME", help="such as 8:00")
-    word.add_argument("lab", metavar="LAB")
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    _add_check(parser)
+    parser.add_argument("plot", type=int, metavar="PLOT")
 
 
-def _add_record(word: argparse.ArgumentParser) -> None:
-    _add_check(word)
-    word.add_argument("plot", type=int, metavar="PLOT")
+def _add_new_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to-date", type=day, metavar="DATE")
+    parser.add_argument("--to-time", metavar="TIME")
+    parser.add_argument("--to-lab", metavar="LAB")
 
 
-def _add_new_place(word: argparse.ArgumentParser) -> None:
-    word.add_argument("--to-date", type=day, metavar="DATE")
-    word.add_argument("--to-time", metavar="TIME")
-    word.add_argument("--to-lab", metavar="LAB")
-
-
-def _add_reason(word: argparse.ArgumentParser) -> None:
-    word.add_argument("--reason", required=True, metavar="TEXT", help="why; it stands in the audit")
+def _add_reason(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; it stands in the audit")
 
 
 def withdraw_record(options: argparse.Namespace, secrets: Secrets) -> None:

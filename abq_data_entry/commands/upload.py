@@ -18,12 +18,12 @@ from .waits_told import told_if_long
 if TYPE_CHECKING:
     from ..models import SQLModel
     from ..outbox import Delivery
-    from . import Words
+    from . import Subcommands
 
 
-def add_to(words: Words) -> None:
-    """Add the word to the parser."""
-    word = words.add_parser(
+def add_to(subcommands: Subcommands) -> None:
+    """Add the subcommand to the parser."""
+    parser = subcommands.add_parser(
         "upload",
         help="deliver the extract of a day",
         description="Make the extract of a day and deliver it to the company: to its "
@@ -33,11 +33,13 @@ def add_to(words: Words) -> None:
         f"keyring (as {' or '.join(map(service_name, KINDS))}), or you are asked for it.",
         allow_abbrev=False,
     )
-    word.add_argument("destination", choices=KINDS)
-    add_date_option(word)
-    word.add_argument("--username", default="", metavar="U", help="who logs in there (default: asked for)")
-    word.add_argument("--password-stdin", action="store_true", help="the first line of standard input is the password")
-    word.set_defaults(run=run)
+    parser.add_argument("destination", choices=KINDS)
+    add_date_option(parser)
+    parser.add_argument("--username", default="", metavar="U", help="who logs in there (default: asked for)")
+    parser.add_argument(
+        "--password-stdin", action="store_true", help="the first line of standard input is the password"
+    )
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -1,7 +1,7 @@
 """What somebody at the command line waits for: told on standard error once it takes longer than a moment.
 
-`line.run` makes the one `Waits` of a word; what takes long is done `with told_if_long("Backing up the database")`.
-Outside of a word, such as in the window, nothing is told.
+`line.run` makes the one `Waits` of a subcommand; what takes long is done within `told_if_long("Backing up …")`.
+Outside of a subcommand, such as in the window, nothing is told.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Wait:
 
 
 class Waits:
-    """The waits of one word, the innermost last: that is the one that is told."""
+    """The waits of one subcommand, the innermost last: that is the one that is told."""
 
     def __init__(self) -> None:
         self._stack: list[Wait] = []
@@ -80,7 +80,7 @@ class Waits:
         self._over.set()
 
 
-_OF_THIS_WORD: ContextVar[Waits | None] = ContextVar("the progress of this subcommand", default=None)
+_OF_THIS_SUBCOMMAND: ContextVar[Waits | None] = ContextVar("the progress of this subcommand", default=None)
 
 
 @contextmanager
@@ -89,11 +89,11 @@ def waits_told() -> Iterator[None]:
     waits = Waits()
     thread = threading.Thread(target=waits.follow, name="telling waits", daemon=True)
     thread.start()
-    before = _OF_THIS_WORD.set(waits)
+    before = _OF_THIS_SUBCOMMAND.set(waits)
     try:
         yield
     finally:
-        _OF_THIS_WORD.reset(before)
+        _OF_THIS_SUBCOMMAND.reset(before)
         waits.stop()
         thread.join()
 
@@ -101,7 +101,7 @@ def waits_told() -> Iterator[None]:
 @contextmanager
 def told_if_long(what: str) -> Iterator[Wait]:
     """The block may take long; `what` it does is told then. It takes what is done of it by `report`."""
-    waits = _OF_THIS_WORD.get()
+    waits = _OF_THIS_SUBCOMMAND.get()
     if waits is None:
         yield Wait(what, 0.0)
         return

@@ -12,19 +12,21 @@ from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models.weather import Observation
-    from . import Words
+    from . import Subcommands
 
 
-def add_to(words: Words) -> None:
-    """Add the word to the parser."""
-    word = words.add_parser(
+def add_to(subcommands: Subcommands) -> None:
+    """Add the subcommand to the parser."""
+    parser = subcommands.add_parser(
         "weather",
         help="fetch and store the current weather observation",
         description="Fetch the current observation of the weather station, store it in the database, and print it.",
         allow_abbrev=False,
     )
-    word.add_argument("--station", type=_station, metavar="ID", help="such as KBMG (default: setting weather_station)")
-    word.set_defaults(run=run)
+    parser.add_argument(
+        "--station", type=_station, metavar="ID", help="such as KBMG (default: setting weather_station)"
+    )
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -1,4 +1,4 @@
-"""No word at all: the window."""
+"""No subcommand: the window."""
 
 import gc
 import logging

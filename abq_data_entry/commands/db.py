@@ -7,57 +7,37 @@ import datetime
 import sys
 from typing import TYPE_CHECKING
 
-from . import access, backups, moving, retiring, undoing
+from . import add_task, administration, backups, moving, undoing
 from .outcome import NotDone
 from .passwords import Secrets, ask, can_ask
 from .waits_told import told_if_long
 
 if TYPE_CHECKING:
-    from . import Words
+    from . import Subcommands
 
 
-def add_to(words: Words) -> None:
-    """Add the word, with the words that follow it, to the parser."""
-    word = words.add_parser(
+def add_to(subcommands: Subcommands) -> None:
+    """Add the subcommand, with its own subcommands, to the parser."""
+    parser = subcommands.add_parser(
         "db",
         help="the database: connection string, schema, backup, technicians, labs, plots",
         description="What QA and administrators do with the database.",
         allow_abbrev=False,
     )
-    tasks = word.add_subparsers(title="words", metavar="WORD", dest="task", required=True)
-    dsn = _add(tasks, "dsn", print_dsn, "print a connection string that psql takes as it is")
+    tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task", required=True)
+    dsn = add_task(tasks, "dsn", print_dsn, "print a connection string that psql takes as it is")
     dsn.add_argument("--verbose", action="store_true", help="print the server's version and age on standard error")
-    init = _add(tasks, "init", prepare, "create the tables, or bring those of an older version up to date")
+    init = add_task(tasks, "init", prepare, "create the tables, or bring those of an older version up to date")
     init.add_argument("--timezone", default="", metavar="NAME", help="where the labs are, such as America/Denver")
-    zone = _add(tasks, "set-timezone", set_time_zone, "say in which time zone the labs are")
+    zone = add_task(tasks, "set-timezone", set_time_zone, "say in which time zone the labs are")
     zone.add_argument("name", metavar="NAME", help="a place, such as America/Denver")
     backups.add_to(tasks)
     moving.add_to(tasks)
-    access.add_to(tasks)
+    administration.add_rights_to(tasks)
     undoing.add_to(tasks)
-    verify = _add(tasks, "verify", verify_audit, "check whether anybody changed the audit, or records without it")
+    verify = add_task(tasks, "verify", verify_audit, "check whether anybody changed the audit, or records without it")
     verify.add_argument("--head", default="", metavar="TEXT", help="the audit head that came with a delivery")
-    technician = _add(tasks, "add-technician", add_technician, "add a technician")
-    technician.add_argument("id", type=int, metavar="ID", help="the number on the badge")
-    technician.add_argument("name", metavar="NAME")
-    lab = _add(tasks, "add-lab", add_lab, "add a lab and its plots")
-    lab.add_argument("lab", metavar="LAB", help="one letter, such as F")
-    lab.add_argument("--plots", type=int, default=20, metavar="N", help="how many plots it has (default: %(default)s)")
-    plot = _add(tasks, "add-plot", add_plot, "add a plot to a lab")
-    plot.add_argument("lab", metavar="LAB")
-    plot.add_argument("plot", type=int, metavar="PLOT", help="its number, 1 to 20")
-    plot.add_argument("--seed-sample", metavar="SEED", help="what grows there, 6 characters")
-    seed = _add(tasks, "set-seed", set_seed, "set the seed sample that grows in a plot from now on")
-    seed.add_argument("lab", metavar="LAB")
-    seed.add_argument("plot", type=int, metavar="PLOT")
-    seed.add_argument("seed_sample", metavar="SEED", help="6 characters; an empty text for none")
-    retiring.add_to(tasks)
-
-
-def _add(words: Words, name: str, run: object, text: str) -> argparse.ArgumentParser:
-    word = words.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
-    word.set_defaults(run=run)
-    return word
+    administration.add_lists_to(tasks)
 
 
 def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -155,47 +135,3 @@ def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
     print(whole)
     if verdict.not_compared:
         print(f"Views, functions, triggers and constraints were not compared: {verdict.not_compared}.")
-
-
-def add_technician(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Add a technician."""
-    from .database import opened_model, read_settings
-
-    settings = read_settings()
-    with opened_model(settings, secrets) as model:
-        added = model.add_technician(options.id, options.name)
-    print(f"Technician {options.name} ({options.id}) {_state(added)}")
-    if added and settings["db_host"]:
-        login = "CREATE ROLE … LOGIN IN ROLE abq_technician;"
-        print(f"That makes no login at the server: one of that person's own has the role abq_technician ({login})")
-
-
-def add_lab(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Add a lab."""
-    from .database import opened_model, read_settings
-
-    with opened_model(read_settings(), secrets) as model:
-        added = model.add_lab(options.lab, options.plots)
-    print(f"Lab {options.lab} with {options.plots} plots {_state(added)}")
-
-
-def add_plot(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Add a plot."""
-    from .database import opened_model, read_settings
-
-    with opened_model(read_settings(), secrets) as model:
-        added = model.add_plot(options.lab, options.plot, options.seed_sample)
-    print(f"Plot {options.plot} of lab {options.lab} {_state(added)}")
-
-
-def set_seed(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Set what grows in a plot."""
-    from .database import opened_model, read_settings
-
-    with opened_model(read_settings(), secrets) as model:
-        model.set_seed_sample(options.lab, options.plot, options.seed_sample or None)
-    print(f"Plot {options.plot} of lab {options.lab} grows {options.seed_sample or 'nothing'} from now on")
-
-
-def _state(added: bool) -> str:
-    return "added" if added else "is there already"
