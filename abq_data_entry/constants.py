@@ -1,4 +1,4 @@
-"""Names that several rooms share: field types, names of fields, of settings and of environment variables."""
+"""Names that several packages share: field types, names of fields, of settings and of environment variables."""
 
 from __future__ import annotations
 

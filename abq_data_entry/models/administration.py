@@ -71,8 +71,8 @@ def find_unknown(cursor: Cursor, values: Mapping[str, object]) -> dict[str, str]
 def add_technician(cursor: Cursor, technician_id: int, name: str) -> bool:
     """Add a technician; False if exactly that one is there.
 
-    Raises `DatabaseError` for a taken id, for a name that somebody has but for case or blanks, and for one that would
-    mean something else in a list: only digits, or `any`.
+    Raises `DatabaseError` for a taken id, for a name that differs from another one only by case or spaces, and for one
+    that would mean something else in a list: only digits, or `any`.
     """
     name = " ".join(name.split())
     if not -_SMALLINT <= technician_id <= _SMALLINT:
@@ -106,7 +106,7 @@ def rename_technician(cursor: Cursor, technician_id: int, name: str) -> str:
 
 
 def retire_technician(cursor: Cursor, technician_id: int, retired: bool = True) -> str:
-    """Offer a name for new records no more, or again; return the name. Raises `DatabaseError` for an unknown id."""
+    """Stop offering a name for new records, or offer it again; return it. Raises `DatabaseError` for an unknown id."""
     name = _name_of(cursor, technician_id)
     _retire(cursor, "lab_techs", "id = %s", (technician_id,), retired)
     return name
@@ -195,7 +195,7 @@ def add_lab(cursor: Cursor, lab: str, plots: int = 20) -> bool:
 
 
 def retire_lab(cursor: Cursor, lab: str, retired: bool = True) -> None:
-    """Offer a lab for new records no more, or again. Raises `DatabaseError` for an unknown one."""
+    """Stop offering a lab for new records, or offer it again. Raises `DatabaseError` for an unknown one."""
     _require_lab(cursor, lab)
     _retire(cursor, "labs", "id = %s", (lab,), retired)
 
@@ -220,7 +220,7 @@ def _require_lab(cursor: Cursor, lab: str) -> None:
 
 
 def retire_plot(cursor: Cursor, lab: str, plot: int, retired: bool = True) -> None:
-    """Offer a plot for new records no more, or again. Raises `DatabaseError` for an unknown one, and for the last."""
+    """Stop offering a plot for new records, or offer it again. Raises `DatabaseError` for an unknown or last one."""
     _require_plot(cursor, lab, plot)
     if retired:
         _require_other_plot(cursor, lab, plot, "retire")
@@ -271,7 +271,7 @@ def add_plot(cursor: Cursor, lab: str, plot: int, seed_sample: str | None = None
 
 
 def set_seed_sample(cursor: Cursor, lab: str, plot: int, seed_sample: str | None) -> None:
-    """Say which seed sample grows in a plot. Raises `DatabaseError` for an unknown plot or an impossible sample."""
+    """Set the seed sample that grows in a plot. Raises `DatabaseError` for an unknown plot or an impossible sample."""
     seed = _checked_seed_sample(seed_sample)
     cursor.execute("UPDATE plots SET current_seed_sample = %s WHERE lab_id = %s AND plot = %s", (seed, lab, plot))
     if cursor.rowcount == 0:
@@ -286,7 +286,7 @@ def time_zone(cursor: Cursor) -> str:
 
 
 def set_time_zone(cursor: Cursor, name: str) -> str:
-    """Say in which time zone the labs are; return the one before. Raises `DatabaseError` for an unknown one."""
+    """Set the time zone of the labs; return the one before. Raises `DatabaseError` for an unknown one."""
     before = time_zone(cursor)
     cursor.execute("SELECT name FROM pg_timezone_names WHERE lower(name) = lower(%s) ORDER BY name <> %s", (name, name))
     found = cursor.fetchall()

@@ -1,6 +1,6 @@
 """What could keep a change out of the audit, or show something else than the tables: looked for in the catalogs.
 
-Triggers that are switched off, rights that lead past the audit, search paths and settings of logins, rows in tables
+Triggers that are switched off, rights that bypass the audit, search paths and settings of logins, rows in tables
 that inherit from ours. The search path is pinned first, so nothing in front of the tables is asked.
 """
 

@@ -56,7 +56,7 @@ class Verdict(NamedTuple):
     notes: tuple[str, ...] = ()
 
     def printable(self) -> Verdict:
-        """Return the same in signs that can be printed: in the database may be any, also such as move a cursor."""
+        """Return the same in printable characters: the database may hold others, even ones that move a cursor."""
         breaks = tuple(Break(_printable(each.lab), each.sequence, _printable(each.reason)) for each in self.breaks)
         findings, notes = (tuple(map(_printable, each)) for each in (self.findings, self.notes))
         return Verdict(self.entries, breaks, findings, _printable(self.not_compared), notes)
@@ -80,9 +80,9 @@ def parse_heads(line: str) -> dict[tuple[str, int], str]:
 
 
 def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = None) -> Verdict:
-    """Compute every hash anew, and compare the last entries with the heads and with the rows that stand there.
+    """Recompute every hash, and compare the last entries with the heads and with the rows that stand there.
 
-    `witnesses`: hashes that went with deliveries, by lab and number: whoever made a chain anew can't have kept those.
+    `witnesses`: hashes that went with deliveries, by lab and number: who replaced a chain can't have kept those.
     """
     findings = audit_guard.pin(cursor)
     cursor.execute(_HEADS)
@@ -238,7 +238,7 @@ class Break(NamedTuple):
 
 
 def find_breaks(cursor: Cursor) -> Iterator[Break]:
-    """Yield the first row of each table that was added or changed past the audit, and entries that can't be ours."""
+    """Yield the first row of each table that was added or changed without the audit, and entries that can't be ours."""
     cursor.execute("SET LOCAL timezone = 'UTC'")  # as the entries have it
     # With statistics from before the tables grew, row by row would look cheap, and take hours.
     cursor.execute("SET LOCAL enable_nestloop = off")

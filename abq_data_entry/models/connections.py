@@ -38,7 +38,7 @@ _DEFAULTS = {"connect_timeout": "10", "application_name": "ABQ Data Entry", "cli
 if libpq_version() >= REQUIRE_AUTH_SINCE:
     _DEFAULTS["require_auth"] = REQUIRED_AUTHENTICATION
 NOT_READY_PATIENCE = 15.0
-"""So many seconds a server that takes no connection yet is waited for, by who doesn't come back by itself."""
+"""How long to wait for a server that accepts no connection yet, in seconds, where nothing else retries."""
 
 _CANCEL_SECONDS = 2.0
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"

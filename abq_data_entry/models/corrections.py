@@ -51,7 +51,7 @@ class Corrections:
         undoing.withdraw(self._connections, Place(_typed(key), expected_version), reason, by)
 
     def bring_back_record(self, key: Key, reason: str, *, entry: int | None = None, by: By = NOBODY_NAMED) -> None:
-        """Put in again what was withdrawn there last, or with that number (`Withdrawn.entry`)."""
+        """Restore what was last withdrawn there, or what that entry withdrew (`Withdrawn.entry`)."""
         undoing.bring_back(self._connections, Place(_typed(key)), entry, reason, by)
 
     def move_record(

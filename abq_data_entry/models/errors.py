@@ -32,7 +32,7 @@ class ServerUnreachable(DatabaseError):
 
 
 class ServerNotReady(ServerUnreachable):
-    """The server is there and takes no connection yet: it is starting or recovering, or has too many."""
+    """The server is there, but accepts no connection yet: it is starting or recovering, or has too many."""
 
 
 class OutcomeUnknown(ServerUnreachable):
@@ -52,11 +52,11 @@ class RightsMissing(DatabaseError):
 
 
 class WritesRefused(DatabaseError):
-    """The server answers, but stores nothing now: its disk is full, its memory used up, or it can only be read."""
+    """The server answers, but can store nothing now: its disk is full, its memory used up, or it is read-only."""
 
 
 class WindowOutdated(WritesRefused):
-    """The tables were brought to a newer version while this program was open: it may read, and saves nothing more."""
+    """The tables were brought to a newer version while this program was open: it may read, but save nothing more."""
 
 
 class DatabaseDamaged(DatabaseError):

@@ -349,7 +349,7 @@ def _function(name: str) -> str:
 
 
 def _is_wider(name: str, definition: str) -> bool:
-    """The words of the weather service may have more room than 128 characters."""
+    """The weather service's text may be longer than 128 characters."""
     kind = _WIDE.match(definition)
     return name == "the column conditions of local_weather" and kind is not None and int(kind[1] or 128) >= 128
 

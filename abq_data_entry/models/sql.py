@@ -418,7 +418,7 @@ class SQLModel(Corrections):
         return self._connections.read(lambda cursor: auditing.heads(cursor, date))
 
     def verify_audit(self, heads: str = "") -> auditing.Verdict:
-        """Walk all chains of the audit, computing each hash anew; takes a minute a million entries.
+        """Walk all chains of the audit, recomputing each hash; takes a minute for each million entries.
 
         `heads`: a line of `audit_heads` that went with a delivery, which must still be part of the chains. Raises
         `ValueError` if it is none.
@@ -523,7 +523,7 @@ class SQLModel(Corrections):
         return self._connections.read(administration.time_zone)
 
     def set_time_zone(self, name: str) -> str:
-        """Say in which time zone the labs are; return the one before."""
+        """Set the time zone of the labs; return the one before."""
         return self._connections.write(lambda cursor: administration.set_time_zone(cursor, name))
 
 

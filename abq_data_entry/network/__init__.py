@@ -1,6 +1,6 @@
 """The protocols: weather feed, corporate REST service, corporate FTP or SFTP server. No window, no database.
 
-Everything is imported when it is first asked for, so that importing this room costs a start nothing:
+Everything is imported when it is first asked for, so that importing this package costs nothing at the start:
 
 - `get_local_weather(station, url=WEATHER_URL, …)`: one observation as a dict of texts.
 - `fetch_observation(settings, …)`: the same from the first source that has it (`weather_sources`).

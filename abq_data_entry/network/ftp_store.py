@@ -137,7 +137,7 @@ class Store(Part):
         self._partial = ""
 
     def tidy(self, session: Session) -> None:
-        """Remove what a failure left behind, over a new session; the old file comes back if it was moved aside."""
+        """Remove what a failure left behind, over a new session; the old file comes back if it was moved."""
         if self._moving:
             try:
                 session.sendcmd(f"RNFR {self._temporary}")
@@ -193,7 +193,7 @@ class Store(Part):
         return True
 
     def _replace(self, session: Session, refused: ftplib.error_perm) -> None:
-        """Move the old file aside where the server doesn't let it be overwritten; it comes back if that fails too."""
+        """Move the old file away if the server doesn't let it be overwritten; it comes back if that fails too."""
         self._moving = True
         try:
             session.rename(self._name, self._aside)
@@ -233,13 +233,13 @@ class Store(Part):
             self._send(session, name, f"STOR {name}")
 
     def _take_another_name(self) -> str:
-        """Begin anew under a name of which no server can remember the digest (ProFTPD does for a second)."""
+        """Start again under a name of which no server can remember the digest (ProFTPD does for a second)."""
         self._choose_names(None)
         self._partial = self._temporary
         return self._temporary
 
     def _size_of_part(self, session: Session, name: str) -> int:
-        """Return how much there is of the file, by ourselves; 0 where it is better to begin anew."""
+        """Return how much there is of the file, by ourselves; 0 if it is better to start again."""
         if self._partial != name and not (name == self._temporary and self.may_be_there):
             return 0
         for ask in (size, listed_facts):

@@ -205,7 +205,7 @@ class Guard:
             self._sockets.clear()
 
     def progressed(self) -> None:
-        """Start the clock anew: something moved, or the next step begins."""
+        """Restart the clock: something moved, or the next step begins."""
         if not self._whole:
             self._limit = time.monotonic() + self._wait
 
@@ -247,7 +247,7 @@ class Guard:
         self.check()  # it may have come too late to be shut down with the others
 
     def send(self, connection: socket.socket, data: bytes | bytearray | memoryview) -> None:
-        """Send all of `data`; every piece that the other side takes starts the clock anew."""
+        """Send all of `data`; every piece that the other side takes restarts the clock."""
         rest = memoryview(data)
         while rest:
             self.check()

@@ -50,7 +50,7 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
                 guard.watch(connection.sock)
 
     def progressed(self) -> None:
-        """Start the guard's clock anew: the next step begins."""
+        """Restart the guard's clock: the next step begins."""
         self._present().progressed()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:

@@ -93,7 +93,7 @@ class SftpStore(Part):
         return refusal(files, error, self._temporary, self._source.size - there)
 
     def _size_of_part(self, files: paramiko.SFTPClient) -> int:
-        """Return how much there is of the file; 0 where it is better to begin anew."""
+        """Return how much there is of the file; 0 if it is better to start again."""
         if not self._partial and not self.may_be_there:
             return 0
         try:
@@ -103,7 +103,7 @@ class SftpStore(Part):
         return size if size <= self._source.size else 0
 
     def _replace(self, files: paramiko.SFTPClient) -> None:
-        """Rename where nothing may be overwritten: the old file is moved aside, and back on a failure."""
+        """Rename where nothing may be overwritten: the old file is moved out of the way, and back on a failure."""
         try:
             files.rename(self._temporary, self._name)
             return
@@ -120,7 +120,7 @@ class SftpStore(Part):
             files.remove(self._aside)
 
     def tidy(self, session: ShellSession) -> None:
-        """Remove what a failure left, over a new session; the old file comes back if it was moved aside."""
+        """Remove what a failure left, over a new session; the old file comes back if it was moved out of the way."""
         with contextlib.suppress(OSError):
             session.files.rename(self._aside, self._name)  # refused where the new one has its name already
         for name in (self._temporary, self._aside):

@@ -1,7 +1,7 @@
 """One login for many files: what the protocols have in common.
 
 The first file logs in. Every file has a guard of its own, with its own limits and its own way to be cancelled; the
-connections are handed from one to the next. One that has died in between is made anew, once, by itself. A file whose
+connections are handed from one to the next. One that has died in between is replaced, once, by itself. A file whose
 connection broke is continued where it stopped, and what a failed delivery left there is removed.
 """
 
@@ -206,7 +206,7 @@ class Uploads(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """End politely. Another file would log in anew."""
+        """End politely. Another file would log in again."""
 
     @abc.abstractmethod
     def _attempt(

@@ -1,4 +1,4 @@
-"""Nothing of this room waits for ever: statements and client programs end when the server has stopped answering.
+"""Nothing in this package waits for ever: statements and client programs end when the server has stopped answering.
 
 See `waits`. This one imports psycopg2, so it is imported where it is needed.
 """

@@ -108,7 +108,7 @@ def _quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
-# Connections of this room's own: to see who is there, to make databases, to be seen.
+# This package's own connections: to see who is there, to make databases, to be seen.
 
 WATCHER_NAME = "ABQ Data Entry watcher"
 _CLOSING = 0.5  # seconds that a connection which was just closed may still be seen

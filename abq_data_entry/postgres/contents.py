@@ -1,4 +1,4 @@
-"""What a database holds, so that two can be compared: rows and a digest a table, and the rows that differ."""
+"""What a database holds, so that two can be compared: rows and a digest for each table, and the rows that differ."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -372,7 +372,7 @@ _NAME_IN_LIST = re.compile(r'"((?:[^"]|"")*)"|([^",\s]+)')
 
 
 def carry_over(maintenance: Mapping[str, str], name: str, fresh: str) -> None:
-    """Give one database the rights, the limit of connections and the settings of another one of this server.
+    """Give a database the rights, the connection limit and the settings of another one on this server.
 
     Raises PostgresError for what this login may not do.
     """

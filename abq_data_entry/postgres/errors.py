@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 
-# The one error of this room, and what the operating system's and PostgreSQL's refusals mean in words.
+# The one error of this package, and what the operating system's and PostgreSQL's refusals mean in words.
 
 _DENIED = "permission was denied. Make it yours, or name another folder with ABQ_DATA_DIR"
 _REASONS = {
@@ -28,7 +28,7 @@ _COMPLAINT = re.compile(r"\b(?:FATAL|PANIC|ERROR|error):\s+(.+)")
 
 
 class PostgresError(Exception):
-    """The database could not be had. The text is for people; `detail` holds what the programs said, if anything."""
+    """The database is not available. The text is for people; `detail` holds what the programs said, if anything."""
 
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class PostgresError(Exception):
 
 
 class Damaged(PostgresError):
-    """The embedded database's files are damaged. Nothing was changed: a backup has to be brought back."""
+    """The embedded database's files are damaged. Nothing was changed: a backup has to be restored."""
 
 
 class Cancelled(PostgresError):
@@ -44,7 +44,7 @@ class Cancelled(PostgresError):
 
 
 class NoAnswer(PostgresError):
-    """The server takes connections, or did, and answers nothing any more."""
+    """The server accepts connections, or did, but no longer answers."""
 
     def __init__(self, host: str, detail: str = "") -> None:
         where = f" at {host}" if host and not host.startswith("/") else ""
@@ -97,7 +97,7 @@ class _Nobody:
     cancel = threading.Event()
 
     def report(self, done: int, total: int) -> None:
-        """Nobody wants to know."""
+        """Nobody is told."""
 
 
 UNWATCHED: Watching = _Nobody()

@@ -1,4 +1,4 @@
-"""Everything in one database goes to another place: a new cluster, a new version of PostgreSQL, a server."""
+"""Everything in one database moves to another place: a new cluster, a new version of PostgreSQL, a server."""
 
 import datetime
 import os
