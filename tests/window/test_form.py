@@ -385,3 +385,46 @@ def test_what_the_form_offers_has_the_name_that_the_menu_has(window: Window) -> 
 
     assert str(window.app.form.save_bar.discard_button.cget("text")) == DISCARD.text
     assert not any("Clear" in command.text for command in ALL_COMMANDS)
+
+
+def test_a_save_parses_no_field_that_was_parsed_while_it_was_typed(
+    window: Window, stored: SQLModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window.begin_check()
+    window.fill_readings()
+    window.app.update()
+    parsed: list[str] = []
+    parse = fields.parse
+
+    def counting(field: fields.Field, text: str, choices: fields.Choices | None = None) -> object:
+        parsed.append(field.name)
+        return parse(field, text, choices)
+
+    monkeypatch.setattr(fields, "parse", counting)
+    window.app.form.submit()
+    assert window.app.form.saving and set(parsed) <= {F.SEED_SAMPLE, F.EQUIPMENT_FAULT, F.NOTES}  # nobody typed there
+    window.until(lambda: not window.app.form.saving, "the save")
+    assert stored.get_record(today(window), "8:00", "A", 1)[F.HUMIDITY] == Decimal("24.09")
+
+
+def test_what_was_typed_is_looked_at_again_when_the_list_has_changed(window: Window, stored: SQLModel) -> None:
+    window.begin_check(technician="P Taylor")
+    window.fill_readings()
+    technician = window.app.form.inputs[F.TECHNICIAN]
+    assert technician.value() == "P Taylor"
+    window.app.form.inputs.offer({F.TECHNICIAN: ("J Simms", "Q Murphy")})
+    window.save()
+    assert "isn't one of J Simms or Q Murphy" in technician.error
+    assert not window.app.form.check.recorded
+
+
+def test_a_number_that_was_typed_into_the_fault_isnt_saved_with_it(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    window.fill_readings()
+    fault = window.app.form.inputs[F.EQUIPMENT_FAULT]
+    assert fault.value() is False
+    fault.focus_set()
+    window.type("9")
+    window.until(lambda: fault.error, "the mark")
+    window.save()
+    assert fault.error and not window.app.form.check.recorded
