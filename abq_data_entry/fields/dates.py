@@ -160,6 +160,7 @@ def _require(text: str, month: int, day: int, year: int = _LEAP_YEAR) -> None:
 
 
 def _latest_of_year(text: str, today: datetime.date, month: int, day: int) -> datetime.date:
+    # Nine years are enough for 29.2., which 1900 and 2100 haven't.
     for year in range(today.year, max(today.year - 9, 0), -1):
         if day <= len(_days(year, month)) and datetime.date(year, month, day) <= today:
             return datetime.date(year, month, day)
@@ -169,6 +170,7 @@ def _latest_of_year(text: str, today: datetime.date, month: int, day: int) -> da
 def _latest_of_month(text: str, today: datetime.date, day: int) -> datetime.date:
     if not 1 <= day <= 31:
         raise ValueError(f"{text}: there is no day {day}")
+    # As one number of months, so that January goes back into December.
     number = today.year * 12 + today.month - 1
     for each in range(number, max(number - 3, 11), -1):
         year, month = each // 12, each % 12 + 1

@@ -79,6 +79,7 @@ def format_decimal(field: Field, value: Decimal) -> str:
     if not value.is_finite() or abs(value.adjusted()) > _LONGEST:
         return str(value)
     text = format(value, "f")
+    # Decimals of an older record that the field has no place for any more are shown, not hidden.
     whole, _, decimals = text.partition(".")
     decimals = decimals.rstrip("0").ljust(field.places, "0")
     return f"{whole}.{decimals}" if decimals else whole

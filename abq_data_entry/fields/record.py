@@ -87,6 +87,7 @@ def parse_record(
             values[each.name] = parse(each, text, (choices or {}).get(each.name))
         except ValueError as error:
             errors[each.name] = str(error)
+    # What is wrong in itself comes first: how it fits to the others is told once it is right.
     for name, sentence in check_across(values).items():
         errors.setdefault(name, sentence)
     if errors:
@@ -186,6 +187,7 @@ def merge(base: Mapping[str, object] | None, mine: Mapping[str, object], theirs:
         merged[name] = own
         if own == other or name in RECORD_KEY:
             continue
+        # Untouched on this side: what the other one made of it is what both want.
         if base is not None and own == base.get(name):
             merged[name] = other
             taken.append(name)

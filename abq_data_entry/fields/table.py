@@ -191,6 +191,7 @@ FIELDS: tuple[Field, ...] = (
     # A new field comes here: see docs/architecture.md.
 )
 
+# Who reads extracts goes by these names and this order: a new field comes at the end.
 CSV_HEADER: tuple[str, ...] = tuple(each.name for each in FIELDS)
 
 RECORD_KEY: tuple[str, ...] = (FieldNames.DATE, FieldNames.TIME, FieldNames.LAB, FieldNames.PLOT)

@@ -248,6 +248,7 @@ def could_become_valid(field: Field, text: str, choices: Choices | None = None) 
     language = _LANGUAGES[field.type]
     if language.could_become_valid(field, started, choices):
         return True
+    # A blank at the end says that somebody takes it for finished.
     if started == started.rstrip():
         return False
     return _is_valid(field, started.rstrip(), choices)
@@ -307,6 +308,7 @@ def format_value(field: Field, value: object) -> str:
     """Return the text of a value as an entry shows it and `parse` reads it back; '' for `None`."""
     if value is None:
         return ""
+    # Before numbers: to Python a bool is one.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

@@ -188,6 +188,7 @@ class TechnicianLine(ttk.Frame):
 
     def ask(self, question: TechnicianQuestion | None) -> bool:
         """Ask that, unless it has been answered by a save; ``None``: nothing. Returns whether the line has changed."""
+        # A save without the button was the answer: asked once for a check and a name.
         if question is not None and (question.check, question.chosen) in self._settled:
             question = None
         if question == self.question:
@@ -300,6 +301,7 @@ class CheckPanel(ttk.Frame):
         for each in check.others:
             if each.plot is not None and each.plot not in check.recorded:
                 states[each.plot] = (PlotState.ENTERED_BY_OTHER, each.named)
+        # Last: that a record isn't in the database yet matters more than who took it.
         states |= {plot: (PlotState.WAITING, check.recorded.get(plot, "")) for plot in check.waiting}
         self.strip.show(check.plots, states, current, half_typed)
         self._summary_of_check = _summary(check)
@@ -310,6 +312,7 @@ class CheckPanel(ttk.Frame):
             self.next_button.place(in_=self._next_room, x=0, rely=0.5, anchor="w")
         else:
             self.next_button.place_forget()
+        # Only as many plots as there are decide about the lines; a save changes their signs only.
         if check.plots != self._arranged:
             self._arrange_strip()
         # Where the button isn't there, its place is the sentence's.
@@ -341,6 +344,7 @@ class CheckPanel(ttk.Frame):
     def _next_width(self) -> int:
         """How wide the button of the next check is at most: as wide as the longest of its texts."""
         text = str(self.next_button.cget("text"))
+        # Measured, not counted: the width of a text depends on the font and the theme.
         self.next_button.configure(text=LONGEST_NEXT)
         width, height = self.next_button.winfo_reqwidth(), self.next_button.winfo_reqheight()
         self.next_button.configure(text=text)

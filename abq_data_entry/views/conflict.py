@@ -215,6 +215,7 @@ class ConflictDialog(Dialog):
             row = ConflictRow(grid, each, 2 + number, self._chosen, self._move, self._entered)
             self.rows.append(row)
             side, text = self._former.get(each.name, (None, ""))
+            # They saved once more meanwhile: a choice against another value is no choice.
             if side is not None and text == each.theirs:
                 row.choose(side)
         self._room.hold(grid)
@@ -290,6 +291,7 @@ class ConflictDialog(Dialog):
 
     def _show_state(self, asked: bool = False) -> None:
         missing = len(self.rows) - len(self.choices)
+        # Half of the choices makes no record that could be checked.
         wrong = self._wrong() if not missing else {}
         text, style = "", "Note.TLabel"
         if self._refused:

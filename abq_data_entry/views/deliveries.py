@@ -188,6 +188,7 @@ class DeliveriesWindow(SideWindow):
     def _show_chosen(self) -> None:
         row = self._chosen()
         self.receipt.show(row.receipt if row else _ALL_DONE if self._rows else _EMPTY)
+        # The same command, for what has arrived but isn't the newest state of its day.
         again = "Send Again" if row is not None and row.outdated else "Try Again"
         self.buttons["Try Again"].configure(text=again)
         for text in ("Try Again", "Cancel Delivery", "Show File"):

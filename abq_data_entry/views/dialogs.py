@@ -160,6 +160,7 @@ class Dialog(tk.Toplevel):
         if top.winfo_viewable():
             self.transient(top)
         self._typed, self._unread_until = typed_keys(self), time.monotonic() + UNREAD_SECONDS
+        # Bound before it is on the screen: some window managers give it the keyboard at once.
         self.bind("<FocusIn>", self._pass_on, add=True)
         self.deiconify()
         self._timer = self.after(_LOOK_MS, self._look)

@@ -123,6 +123,7 @@ class CheckView(NamedTuple):
         return self.known and bool(self.plots) and all(plot in self.recorded for plot in self.plots)
 
 
+# Callbacks, not the application: the form can be made and tested without a database.
 class FormCallbacks(NamedTuple):
     """What the form reports. ``save(record, opened)``: ``opened`` is the key of the record that was opened
     and is to be updated, ``None`` for a new one. ``find_draft(key)`` gives what is half typed of that plot,
@@ -203,6 +204,7 @@ class FormContent(ttk.Frame):
     def changed(self) -> bool:
         """Whether something was typed that would be lost with the form."""
         if self.opened_record is not None:
+            # Compared by value: 24,1 that was typed over 24.10 is no change.
             return self.inputs.differ_from(self.opened_record.texts)
         # What filled itself, and the check's own fields, would come again.
         return any(
@@ -232,6 +234,7 @@ class FormContent(ttk.Frame):
         self.is_loading = True
         self.inputs.fill({name: "" for name in self.inputs if name not in CHECK_FIELDS})
         self.is_loading = False
+        # Another record: what stood in the readings before a fault isn't its.
         self.inputs.readings_before_fault = {}
         self.inputs.apply_fault()
 

@@ -89,6 +89,7 @@ class EnterKey:
         """Enter in the field of that name."""
         swallowed, self._swallowed = self._swallowed, ("", 0.0)
         steps = self._repeated.steps(int(event.time), is_stop=name in CHECK_FIELDS)
+        # The field before went on by itself, and the habitual Enter came after it.
         if swallowed[0] == name and time.monotonic() <= swallowed[1]:
             return "break"
         if not steps and not self.holds(name):
@@ -125,6 +126,7 @@ class EnterKey:
             return
         if name == F.DATE and self._dates.holds(entered=True):
             return
+        # The technician of a saved record is whoever recorded it: Enter there says nothing about who sits here.
         if name == F.TECHNICIAN and not form.corrects:
             self._person.confirm()
             if self._person.go_back():
@@ -199,6 +201,7 @@ class FormKeys:
             widget.bind(key, lambda event: self._pressed(event, name))
 
     def _pressed(self, event: tk.Event, name: str) -> str | None:
+        # A command of the window, which passes.
         if int(event.state) & _COMMAND_STATE:
             return None
         self.toggle_fault(name)
@@ -206,6 +209,7 @@ class FormKeys:
 
     def toggle_fault(self, name: str) -> None:
         """Set the equipment fault or take it back, from the field ``name``; what it closes loses the focus."""
+        # By the box itself, so that it can be undone there and is drawn as ticked.
         fault = self._inputs[F.EQUIPMENT_FAULT]
         if fault.is_disabled:
             return

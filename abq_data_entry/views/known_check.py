@@ -29,6 +29,7 @@ class Awaiting:
     def is_looked_up(self) -> bool:
         """Whether the database is still to tell which plot comes next."""
         form = self._form
+        # A check that couldn't be looked up holds nobody: what can be typed without it is typed.
         unknown = form.check_key is not None and not form.check.known and not form.check.problem
         return unknown and form.opened_record is None and form.fills_itself
 
@@ -81,6 +82,7 @@ class Awaiting:
         form, focused, wrong = self._form, self._form.focused, ""
         for name in (F.LAB, F.TECHNICIAN, F.PLOT):
             each = form.inputs[name]
+            # Half a name isn't wrong yet; where Enter waits, the field is done.
             is_being_typed = each is focused and not self._field
             unknown = form.inputs.choices.get(name) is None
             if not each.text or is_being_typed or form.opened_record is not None or unknown:
@@ -135,6 +137,7 @@ class KnownCheck:
         """Somebody else was quicker with that plot: on to the next one, unless it was asked for or typed into."""
         form = self._form
         under_way = form.changed or form.saving or (self._form.type_ahead.is_busy and not self._awaiting.claims)
+        # Who asked for that very plot wants it, whoever else has it.
         filled = form.inputs[F.PLOT].filled_by_itself
         if form.opened_record is not None or under_way or not filled or form.plot != plot:
             return False

@@ -46,6 +46,7 @@ class ListFilters(ttk.Frame):
         for name, label, width in _BOXES:
             box = self.add_box(label, width, self.variables[name])
             box.configure(postcommand=lambda name=name, box=box: self._offer(name, box))  # type: ignore[misc]
+            # Not with each key: a filter that is half typed would fetch pages nobody wants to see.
             for event in ("<<ComboboxSelected>>", "<Return>", "<KP_Enter>", "<FocusOut>"):
                 box.bind(event, lambda _event: changed(), add=True)
             box.bind("<Escape>", lambda _event, name=name: self._take_back(name, changed))  # type: ignore[misc]
@@ -125,6 +126,7 @@ class ListFilters(ttk.Frame):
             value, shown = self._meaning(name, text)
         except ValueError as error:
             words = str(error).rstrip(".")
+            # The box is narrow, and may show only a part of what was typed.
             words = words if text[:9] in words else f"{text}: {words}"
             self._errors[name] = f"{words}. The list still shows {self._valid[name]}."
             return self._chosen[[each for each, _, _ in _BOXES].index(name)]

@@ -107,6 +107,7 @@ class Opening:
         self.open_fields()
         form, inputs = self._form, self._form.inputs
         if form.opened_record is None:
+            # The record's technician comes now; whoever sits here comes back with the next new record.
             self._technician = (form.inputs[F.TECHNICIAN].text, form.inputs[F.TECHNICIAN].filled_by_itself)
         inputs.offer_of_record(record)
         texts = {name: fields.format_value(each.field, record.get(name)) for name, each in inputs.items()}
@@ -158,6 +159,7 @@ class Opening:
         for name, text in ((F.DATE, date.isoformat()), (F.TIME, time), (F.LAB, lab)):
             inputs[name].fill(text, by_itself=same_day and name == F.DATE)
         self._form.is_loading = False
+        # They were of the other check: what that one has may take their place.
         for name in (F.PLOT, F.TECHNICIAN):
             inputs[name].filled_by_itself = True
         self.begin_new()
@@ -172,6 +174,7 @@ class Opening:
         date, today = form.inputs[F.DATE], self._form.today().isoformat()
         if not date.filled_by_itself or date.text == today:
             return True
+        # Readings that were taken before midnight belong to the day on which their check was begun.
         under_way = bool(check.recorded) and not (check.complete and check.following is None) and not leave_check
         if form.changed or form.saving or form.opened_record is not None or under_way:
             return False
@@ -269,6 +272,7 @@ class HalfTyped:
         person = form.confirmation.name
         if form.opened_record is None and person:
             inputs[F.TECHNICIAN].fill(person, by_itself=True)
+        # Nobody is asked to find out again what was wrong when the draft was kept.
         inputs.mark_wrong()
         self._reason.fill(str(draft.get("reason") or ""))
 
@@ -336,5 +340,6 @@ class HalfTyped:
         key, check = self._form.key, self._form.check
         half = [plot for *others, plot in self.kept if tuple(others) == check.key] + ([key[3]] if key else [])
         after = key[3] if key is not None else 0
+        # For once as if they were recorded: an empty plot before one that waits for its end.
         others = check._replace(recorded={**check.recorded, **dict.fromkeys(half, "")})
         return others.next_missing(after) or check.next_missing(after)

@@ -73,6 +73,7 @@ class PlotPanel(ttk.Frame):
 
     def fit(self, width: int) -> bool:
         """Arrange the groups and the remark for this width; whether anything has changed."""
+        # In a narrow window the fields themselves need the room.
         if width >= ROOMY_DIGITS * nametofont("TkDefaultFont", self).measure("0"):
             self._beside_seed.grid()
         else:
@@ -153,6 +154,7 @@ class PlotPanel(ttk.Frame):
 def _remark(key: RecordKey | None, opened: OpenedRecord | None, check: CheckView) -> tuple[str, bool]:
     """What a save would do, and whether the existing record can be opened instead."""
     corrects = opened is not None and key == opened.key
+    # First what somebody else is doing right now; it may end before the save.
     other = check.entered_by(key[3]) if key is not None else None
     if other is not None:
         return f"{other.named} is entering plot {other.plot} now.", not corrects and other.plot in check.recorded
@@ -297,6 +299,7 @@ class SaveBar(ttk.Frame):
         """Put the reason beside the buttons, or above them where this width is too small for both."""
         inside = width - 2 * int(str(self.tk.splitlist(self.cget("padding"))[0]))
         buttons = sum(occupied_width(each) for each in (self.save_button, self.discard_button))
+        # As wide as the reason would be, even while none is asked for: the buttons don't jump when it comes.
         beside = self.reason.least_width + buttons <= inside
         self.reason.grid(columnspan=1 if beside else 3, pady=0 if beside else (0, 8))
         if not self.reason.asked:

@@ -60,8 +60,10 @@ class Person:
         if self.is_confirmed:
             return True
         technician = self._form.inputs[F.TECHNICIAN]
+        # So that whoever answers goes on where the save was asked for.
         self._stopped_at = focused_widget(technician)
         technician.focus_set()
+        # No dialog: the answer is Enter in the field that has the focus now.
         technician.show_hint("Not saved yet. Who are you? Enter takes this name.")
         self._form.refuse_save()
         return False
@@ -78,6 +80,7 @@ class Person:
         """Whose the plots of a check are that a colleague began, once another technician is chosen."""
         form = self._form
         check, chosen, plot = form.check, form.inputs[F.TECHNICIAN].text, form.plot
+        # The plot in the form gets its technician by the save itself.
         others = [each for each, name in check.recorded.items() if name != chosen and each != plot]
         if not others:
             return None
@@ -135,6 +138,7 @@ class DateAsking:
         """What is to be asked about the date; nothing of one that filled itself, or of the record that is corrected."""
         inputs, opened, days = self._form.inputs, self._form.opened_record, self._form.settings.get("old_date_days")
         date = inputs.value(F.DATE)
+        # Today, or where nothing can be saved: there is nothing to ask.
         filled = inputs[F.DATE].filled_by_itself or inputs.read_only
         if not isinstance(date, datetime.date) or filled or (opened is not None and opened.key[0] == date):
             return None

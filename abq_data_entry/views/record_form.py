@@ -66,6 +66,7 @@ class DataRecordForm(FormContent):
         self._keys.add_buttons(self)
         self._dates = DateAsking(self, self.check_panel)
         self._enter = EnterKey(self, self.awaiting, self._dates, self.who)
+        # Last: it looks at the keys of every widget that is in the form by now.
         self.type_ahead = TypeAhead(self, self)
         self.room = self.layout.room
         """What scrolls where the window is too small for all fields."""
@@ -180,8 +181,10 @@ class DataRecordForm(FormContent):
             self.show_errors(error.errors)
             self.refuse_save()
             return
+        # Asked after the errors: a question about a record that can't be saved is one too many.
         if self._dates.holds() or not self.who.is_there():
             return
+        # Opened and saved as it was: nothing is corrected, so nothing has to be given a reason for.
         if self.reason.asked and self.changed and not self.reason.is_given():
             self.refuse_save()
             return
@@ -220,6 +223,7 @@ class DataRecordForm(FormContent):
         self.check_panel.technician_line.saved(check, technician)
         if self.check.key == check:
             self.check = self.check.with_recorded(plot, technician)
+        # The database knows who else is entering which plot now; the form only knows it as of a moment ago.
         following = self.check.next_missing(plot) if claimed is None else claimed or None
         self.opening.begin_new(following if self.fills_itself else None)
         self.focus_first_empty()
@@ -368,6 +372,7 @@ class DataRecordForm(FormContent):
         if name in HEIGHTS:
             self.inputs.height_edited()
         if name in (F.DATE, F.TIME, F.LAB):
+            # First what is half typed goes to its plot; only then does the form belong to the other check.
             self.half_typed.leave_check()
             self.check_changed()
             self.half_typed.come_back()
@@ -394,6 +399,7 @@ class DataRecordForm(FormContent):
 
     def refresh(self) -> None:
         """Bring the strip, the previous readings and the remark beside the plot up to date."""
+        # Read once: each of them reads several fields.
         check, plot, key, corrects, panel = self.check, self.plot, self.key, self.corrects, self.check_panel
         half_typed = self.half_typed.plots() if self.half_typed.kept else frozenset()
         panel.show(check, plot, self.inputs[F.TECHNICIAN].text, half_typed)

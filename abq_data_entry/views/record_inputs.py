@@ -57,6 +57,7 @@ class RecordInputs(dict[str, FieldInput]):
 
     def offer_of_record(self, record: Mapping[str, object]) -> None:
         """The record that is open has these values of lists: one may be retired, and offered for no other record."""
+        # Nearly every record is a new one, and then nothing has to be looked at again.
         if record or self._of_record:
             self._of_record = record
             for name in self.choices:
@@ -116,6 +117,7 @@ class RecordInputs(dict[str, FieldInput]):
         errors: dict[str, str] = {}
         for name, each in self.items():
             if each.check():
+                # Closed by the fault, and empty as it has to be.
                 values[name] = None if each.is_disabled and not each.text else each.value()
             else:
                 errors[name] = each.error
@@ -131,6 +133,7 @@ class RecordInputs(dict[str, FieldInput]):
         self._heights_disagree = bool(errors)
         for name in HEIGHTS:
             each = self[name]
+            # What is wrong in itself keeps its own sentence.
             own = bool(each.text) and self.value(name) is None
             if not own and each.text:
                 each.show_error(errors.get(name, ""))
@@ -183,6 +186,7 @@ class RecordInputs(dict[str, FieldInput]):
                 if each.text:
                     self.readings_before_fault[name] = each.text
                 each.fill("")
+            # Also where nothing was cleared: a draft may come back with the fault set.
             each.set_enabled(not fault and not self.read_only)
             if not fault and clear and not each.text and name in self.readings_before_fault:
                 each.fill(self.readings_before_fault.pop(name))
@@ -206,6 +210,7 @@ class RecordInputs(dict[str, FieldInput]):
             each = self[following]
             passed_over = each.is_disabled or (each.filled_by_itself and not each.error)
             if following == F.TECHNICIAN:
+                # A name that filled itself in says nothing about who sits here.
                 passed_over = each.is_disabled or (self.has_person() and not each.error)
             if each.field.required and not passed_over:
                 return following

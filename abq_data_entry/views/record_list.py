@@ -137,6 +137,7 @@ class RecordList(ttk.Frame):
 
     def mark(self, key: tuple[object, ...], text: str) -> None:
         """Mark a record (date, time, lab, plot) that this session inserted or updated."""
+        # A record that is new in this session stays new, however often it is corrected.
         if self._marks.get(key) != "new":
             self._marks[key] = text
 
@@ -218,6 +219,7 @@ class RecordList(ttk.Frame):
         """The form has another day: show its records, unless somebody has chosen another day here, or any."""
         if date == self._followed:
             return
+        # Whoever looks at another day, or at all of them, goes on doing so.
         follows = self.filter.date == self._day() and not self.filters.marked(F.DATE)
         self._followed = date
         if follows:

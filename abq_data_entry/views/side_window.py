@@ -72,6 +72,7 @@ class SideWindow(tk.Toplevel):
         self.room.grid(row=0, column=0, sticky="nsew")
         self._over = parent.winfo_toplevel()
         self._timer = ""
+        # No button of its own is needed for that; the form has the keyboard again.
         for key in ("<Escape>", "<Control-w>", "<Command-w>"):
             self.bind(key, lambda _event: self.destroy())
 

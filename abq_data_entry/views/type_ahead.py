@@ -76,6 +76,7 @@ class TypeAhead:
 
     def begin(self, places: Sequence[Place]) -> None:
         """A save begins; ``places`` are the plots that come after it, as the form shows them now."""
+        # While keys are typed, the plots are those of the save that they began with.
         if not self._typing and not self._keys:
             self._places = list(places)
         self._saving, self._led_away, self._refused = True, False, None
@@ -98,6 +99,7 @@ class TypeAhead:
         self._current = self._places.pop(0) if self._places else None
         while self._keys and self._keys[0].is_enter and self._keys[0].time - self._save_time < REPEATED_MS:
             self._save_time = self._keys.pop(0).time
+        # Only into the very plot that was foreseen, and only while it is empty.
         fits = bool(places) and self._current == self._form.new_key and not self._form.changed
         if not fits or leaves or self._led_away:
             self._refuse(places)

@@ -174,6 +174,7 @@ def segments_in(draft: Any) -> list[Segment]:
         try:
             places = tuple(None if place is None else _place_in(place) for place in each["places"])
             keys = tuple(_key_in(values) for values in each["keys"])
+        # A draft of another version, or one that was damaged: its keys can't be pressed again.
         except (KeyError, TypeError, ValueError, IndexError):
             continue
         if keys:
@@ -210,6 +211,7 @@ class Rhythm:
 
     def goes_on_with(self, key: TypedKey) -> bool:
         """Whether the key follows those before it as they followed each other: nobody has looked up meanwhile."""
+        # Nothing is known of somebody's rhythm by one or two keys.
         if len(self._pauses) < _FEWEST:
             return False
         longest = min(2 * statistics.median(self._pauses), LONGEST_MS)
@@ -229,6 +231,7 @@ class Pressing:
 
     def press(self, key: TypedKey, target: tk.Misc) -> bool:
         """Press the key in the widget that has the focus; False where that can't be done as it was pressed."""
+        # An arrow opens the list of a field, in which later keys would choose something.
         if not key.is_lasting or (isinstance(target, FieldChoice) and key.keysym in _IN_LISTS):
             return False
         return self._generate(key, target) or _insert(key, target)

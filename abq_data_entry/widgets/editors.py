@@ -174,6 +174,7 @@ class FieldChoice(ttk.Combobox, TypedField):
         typed = self.variable.get()
         if not event.char or not event.char.isprintable() or self.index(tk.INSERT) != len(typed) or not typed:
             return
+        # The rest is selected: the next key types over it, so nothing is in the way of who types on.
         completed = fields.complete(self.field, typed, self.choices())
         if completed and completed != typed and completed.lower().startswith(typed.lower()):
             self.variable.set(completed)
@@ -258,6 +259,7 @@ class DateEntry(FieldEntry):
     def _step(self, event: tk.Event, days: int) -> str | None:
         if isinstance(event.state, int) and event.state & _ELSEWHERE_STATE:
             return None
+        # From an empty field the first press gives today itself.
         date = self._date() if self.text else self.reader.today() - days * _DAY
         if date is not None and self.instate(["!disabled"]) and _has_day(date, days):
             self.edit_text((date + days * _DAY).isoformat())
@@ -302,9 +304,11 @@ class FieldNotes(tk.Text):
 
     def set_text(self, text: str) -> None:
         """Fill the notes by the program: not a step to undo."""
+        # A text that is closed takes nothing from the program either.
         state = str(self.cget("state"))
         self.configure(state="normal")
         self.replace("1.0", "end-1c", text)
+        # Else undoing would bring back the notes of another plot.
         self.edit_reset()
         self.configure(state=state)  # type: ignore[call-overload]
 

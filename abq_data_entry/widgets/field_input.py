@@ -62,6 +62,7 @@ class FieldInput(ttk.Frame):
         self.editor.bind("<FocusOut>", self._leave, add=True)
         self.editor.bind("<<Edited>>", self._edited, add=True)
         self.editor.bind("<<Refused>>", self._refused, add=True)
+        # The same by key and by mouse: what the sentence offers is taken.
         self.editor.bind("<Alt-Return>", self._take_likely)
         self.note.label.bind("<Button-1>", self._take_likely)
         self.is_filling = False
@@ -96,6 +97,7 @@ class FieldInput(ttk.Frame):
         if self._value is None or self._value[0] != text:
             if isinstance(self.editor, FieldCheck) and self.editor.mark():
                 raise ValueError(self.editor.mark())
+            # Together with its text: one that changed without an event isn't taken for the old one.
             self._value = text, fields.parse(self.field, text, self.choices())
         return self._value[1]
 
@@ -139,6 +141,7 @@ class FieldInput(ttk.Frame):
     def show_previous(self, text: str, when: str = "") -> None:
         """Show the previous reading of the same plot; ``when`` (date and time) is its tooltip."""
         previous = f"was {text}" if text else ""
+        # Called for every field after every change of the form.
         if (previous, when) != (self._previous, self._when):
             self._previous, self._when = previous, when
             self._refresh()

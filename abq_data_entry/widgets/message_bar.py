@@ -223,6 +223,7 @@ class MessageBar(ttk.Frame):
         self._messages.insert(place if stays and place is not None else 0, message)
         shown = self.panel.shown
         if self._open and shown is not None and shown.key == message.key:
+            # Another button in the place of the one that is about to be pressed would be pressed by mistake.
             if [text for text, _ in shown.buttons] == [text for text, _ in message.buttons]:
                 self._show_in_full(message)
             else:

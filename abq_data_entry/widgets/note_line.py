@@ -139,6 +139,7 @@ class NoteLine:
         self._text, self._when, self._right = text, when, right
         self.label.configure(style=style)
         self._arrange()
+        # Words to the left may go on over the place of these, or not any more.
         if came_or_went:
             for other in self.others():
                 if other is not self and other.within is self.within:

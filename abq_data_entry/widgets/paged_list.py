@@ -213,6 +213,7 @@ class PagedList(ttk.Frame):
         """Ask for the page from ``start`` (``None``: the end), then select its row number ``select``."""
         rows = max(1, self.capacity)
         if start is not None and self._total is not None:
+            # The last page is a full one: at the end nothing is left empty below.
             start = min(start, self._total - rows)
         self._serial += 1
         request = PageRequest(rows, None if start is None else max(0, start), self._serial)
@@ -362,6 +363,7 @@ class PagedList(ttk.Frame):
         return 28
 
     def _fill(self) -> None:
+        # Rows are used again: filling them costs less than making them anew.
         present = set(self.tree.get_children())
         for index, row in enumerate(self._rows):
             values = self._cells(row)

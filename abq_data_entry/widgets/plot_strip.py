@@ -66,6 +66,7 @@ class PlotStrip(tk.Canvas):
     ) -> None:
         """Show ``plots``; ``states`` gives state and technician of each, absent ones are missing. ``half_typed`` ones
         have a draft here, whatever else they are."""
+        # Most changes of the form aren't the strip's.
         if (plots, states, current, half_typed) == (self._plots, self.states, self._current, self.half_typed):
             return
         self._plots, self.states, self._current = plots, dict(states), current
@@ -144,6 +145,7 @@ class PlotStrip(tk.Canvas):
         count = len(self._plots)
         if not count or self._room <= 0 or self.width_of_one_line <= self._room:
             return max(1, count)
+        # Of the same length, so that ten plots stand below ten.
         lines = -(-count // max(1, (self._room - 2) // (width + gap)))
         return -(-count // lines)
 

@@ -36,6 +36,7 @@ class RowMarks:
         page.drawn = self._page_drawn
         tree = page.tree
         own = f"Marks{tree}"
+        # In front of the list's own keys, which move and open.
         tree.bindtags((own, *tree.bindtags()))
         mac = str(tree.tk.call("tk", "windowingsystem")) == "aqua"
         for sequence, action in (

@@ -227,6 +227,7 @@ class Scrolled(ttk.Frame):
         self.inside.bind("<Map>", lambda _event: self.inside.itemconfigure(self._item, state="normal"))
         # Whatever makes the content need more room (a font, an error in words) moves or sizes a part of it.
         tag = f"inside-{self}"
+        # By a tag of their own: Tk tells the size and the focus of each widget to that widget alone.
         for each in _with_descendants(content):
             tags = (f"{tag}-frame",) if isinstance(each, ttk.Frame) else ()
             each.bindtags((*each.bindtags(), *tags, tag))

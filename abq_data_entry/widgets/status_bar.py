@@ -65,6 +65,7 @@ class ExtractRow(ttk.Frame):
         if tuple(days) == self._days:
             return
         self._days = tuple(days)
+        # The buttons stay, so that the one that has the focus keeps it.
         while len(self.buttons) < len(days):
             self._add_button(len(self.buttons))
         while len(self.buttons) > len(days):

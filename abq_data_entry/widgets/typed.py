@@ -43,6 +43,7 @@ class EditHistory:
         if self._restoring or text == self._last:
             return
         kind = _kind_of_edit(self._last, text)
+        # A word typed in one go is one step; a paste is one each time.
         if kind != self._kind or kind == "replace":
             self._done.append(self._last)
         self._kind, self._last = kind, text
@@ -113,6 +114,7 @@ def _paste(entry: TypedField, selection: str) -> str:
 
 
 def _paste_selection(entry: TypedField, x: int) -> str:
+    # Tk scrolls a long text so; what is selected elsewhere wasn't meant to come here.
     if _was_dragged(entry):
         return "break"
     entry.focus_set()
@@ -164,6 +166,7 @@ class TypedField(ttk.Entry):
         bind_paste(self)
 
     def _written(self, *_names: str) -> None:
+        # What the program fills in is no step that somebody could want to undo.
         if not self._is_being_set:
             self.history.note(self.variable.get())
         self.event_generate("<<Edited>>")
@@ -207,6 +210,7 @@ class TypedField(ttk.Entry):
         if not text or self.instate(["disabled"]):
             return
         rows = fields.cells(text)
+        # A sheet of several plots, pasted into one, would leave all but one behind.
         if len(rows) > 1:
             self.refuse(f"{len(rows)} rows are a sheet; paste one plot's row")
         elif len(rows[0]) > 1:
@@ -297,6 +301,7 @@ class FieldEntry(TypedField):
             return None
         text, implied = self.variable.get(), self._implied
         selected = self.selection_present()
+        # Typing over the whole value begins a new one.
         whole = selected and self.index(tk.SEL_FIRST) == 0 and self.index(tk.SEL_LAST) == len(text)
         at_end = not selected and self.index(tk.INSERT) == len(text)
         if event.char and event.char in "0123456789":
