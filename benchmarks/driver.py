@@ -112,4 +112,4 @@ def window(options: Options, database: str) -> Iterator[Driver]:
         yield driver
     finally:
         keyboard.close()
-        application._end()
+        application.end()

@@ -130,7 +130,7 @@ def logged_in(options: Options, node: Node) -> Iterator[Driver]:
         yield driver
     finally:
         keyboard.close()
-        application._end()
+        application.end()
 
 
 def _logins(application: Application) -> list[LoginDialog]:

@@ -88,13 +88,13 @@ def _against_stalling_servers(driver: Driver, stall_seconds: float) -> float:
     for command in ("upload_to_corporate_rest", "upload_to_corporate_ftp"):
         app.callbacks[command]()
         _log_in(driver)
-    if set(app.tools.running) != {"Weather", "REST", "FTP"}:
-        raise RuntimeError(f"only {app.tools.running} were running: {app.status.get()}")
+    if set(app.commands.running) != {"Weather", "REST", "FTP"}:
+        raise RuntimeError(f"only {app.commands.running} were running: {app.status.get()}")
     driver.show_every_day()
-    while app.tools.running:
+    while app.commands.running:
         driver.turn_to(0)
         if time.monotonic() > begun + 20 * (stall_seconds + 5):
-            raise TimeoutError(f"{app.tools.running} never gave up")
+            raise TimeoutError(f"{app.commands.running} never gave up")
     if time.monotonic() < begun + stall_seconds:
         raise RuntimeError(f"a command didn't wait for its server: {app.status.get()}")
     _close_dialogs(driver, 3)

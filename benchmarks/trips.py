@@ -126,7 +126,7 @@ class _Trips:
             self._until(self._is_uploaded, "the delivery")
 
     def _is_uploaded(self) -> bool:
-        return "successfully uploaded" in self._app.status.get() and not self._app.tools.running
+        return "successfully uploaded" in self._app.status.get() and not self._app.commands.running
 
     def _change_what_another_changes(self, number: int) -> None:
         """Both change the same field of the first record."""

@@ -132,14 +132,12 @@ def in_circles(graph: dict[str, set[str]]) -> set[str]:
 IN_CIRCLES = {
     *("commands.database", "commands.journal"),
     *("network.destination", "network.probing", "network.destinations.rest", "network.rest_probe"),
-    *("postgres.answering", "postgres.connections"),
+    *("application.conflicts", "application.entry"),
     *(
         f"application.{each}"
         for each in (
-            "backup", "browsing", "checks", "conflicts", "connections_check", "correcting_many", "damage",
-            "deliveries", "delivery_list", "drafts", "entry", "export", "extract_days", "following", "history",
-            "navigation", "offline", "outdated", "presence", "reconnecting", "taking_back", "tools",
-            "undoing", "window",
+            "backup", "connections_check", "damage", "deliveries", "delivery_list", "export", "extract_days",
+            "outdated", "tools", "window",
         )
     ),
 }  # fmt: skip
@@ -227,7 +225,7 @@ def test_the_window_starts_without_what_costs_milliseconds() -> None:
 
 def test_after_the_start_what_the_tools_need_is_loaded_ahead() -> None:
     # All but SFTP, which few use.
-    loaded = modules_after("from abq_data_entry.application import tools\ntools._load_network()")
+    loaded = modules_after("from abq_data_entry.application import tools\ntools.load_network()")
     assert {"requests", "ftplib"} <= loaded and "paramiko" not in loaded
 
 

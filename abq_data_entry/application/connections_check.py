@@ -48,7 +48,7 @@ class ConnectionsCheck:
         self._round += 1
         self._found, self._shown, self._job = [], 0, None
         self._started = datetime.datetime.now().astimezone()
-        values, present = self._app.tools.deliveries.settings(), self._round
+        values, present = self._app.deliveries.settings(), self._round
         if with_login:
             self._obtain(values, list(KINDS), {}, lambda logins: self._run(present, values, logins, with_write))
         else:
@@ -71,7 +71,7 @@ class ConnectionsCheck:
             logins[kind] = login
             self._obtain(values, left, logins, then)
 
-        self._app.tools.deliveries.logins.obtain(kind, values, "", answered)
+        self._app.deliveries.logins.obtain(kind, values, "", answered)
 
     def _run(
         self, present: int, values: Mapping[str, object], logins: dict[str, Login | None] | None, write: bool
@@ -121,7 +121,7 @@ class ConnectionsCheck:
         for each in new:
             login = (logins or {}).get(each.kind) if each.kind in KINDS else None
             if each.what == "Login" and each.verdict != "failed" and login is not None:
-                self._app.tools.deliveries.logins.accepted(each.kind, values, login)
+                self._app.deliveries.logins.accepted(each.kind, values, login)
 
     def _ended(
         self,

@@ -12,8 +12,9 @@ from ..jobs import Job
 from .backup import Backups, Begin, migrated
 
 if TYPE_CHECKING:
+    from ..jobs import Jobs
     from ..postgres import EmbeddedServer, KeptBackups
-    from .window import Application
+    from .messages import Messages
 
 log = logging.getLogger(__name__)
 
@@ -21,15 +22,23 @@ log = logging.getLogger(__name__)
 class Damage:
     """The way back from damage. Nothing happens by itself."""
 
-    def __init__(self, application: Application, backups: Backups, begin: Begin) -> None:
-        self._app = application
-        self._backups = backups
-        self._begin = begin
+    def __init__(
+        self,
+        jobs: Jobs,
+        messages: Messages,
+        database: Callable[[], str],
+        backups: Backups,
+        begin: Begin,
+        connect: Callable[[], object],
+    ) -> None:
+        """``database()``: the name of the database; ``connect()`` opens it."""
+        self._jobs, self._messages, self._database = jobs, messages, database
+        self._backups, self._begin, self._connect = backups, begin, connect
 
     def tell(self, error: BaseException) -> None:
         """The embedded database is damaged: offer the newest backup, or another one. Nothing happens by itself."""
         kept = self._backups.kept()
-        self._app.jobs.submit(
+        self._jobs.submit(
             "files",
             kept.newest,
             done=lambda newest: self._offer_backup(error, kept, newest),
@@ -46,7 +55,7 @@ class Damage:
             offers.append(("Restore It", lambda: self.put_aside(newest)))
         offers += [("Another Backup…", self._ask_for_backup), ("Close", None)]
 
-        self._app.messages.choice(
+        self._messages.choice(
             "The Database Is Damaged",
             "The database on this computer is damaged.",
             f"{error}\n\n{found} Brought back, it goes into a new database. The damaged one is kept beside it, for"
@@ -61,7 +70,7 @@ class Damage:
 
     def put_aside(self, file: Path) -> None:
         """Keep the damaged database beside a new one, into which the backup goes; then open it."""
-        name = str(self._app.settings["db_name"].get())
+        name = self._database()
 
         def work(job: Job) -> Path:
             from .. import postgres
@@ -76,7 +85,7 @@ class Damage:
 
         def done(aside: Path) -> None:
             log.warning("the damaged database is kept in %s", aside)
-            self._app.connection.connect()
+            self._connect()
 
         self._begin(
             "Restore",

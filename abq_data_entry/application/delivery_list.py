@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def show_deliveries(application: Application) -> DeliveriesWindow:
     """Show the window of deliveries, or bring the one that is open to the front."""
-    deliveries = application.tools.deliveries
+    deliveries = application.deliveries
     shown = brought_up(application, DeliveriesWindow)
     if shown is not None:
         shown.tree.focus_set()

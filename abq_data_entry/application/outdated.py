@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..network.destinations import KINDS, name_of
@@ -12,8 +12,11 @@ from .messages import reason_of
 
 if TYPE_CHECKING:
     from ..models import OutdatedDelivery
+    from .connection import Connection
+    from .deliveries import Deliveries
     from .logins import Login
-    from .window import Application
+    from .messages import Messages, Say
+    from .state import State
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
@@ -21,10 +24,21 @@ _SUBJECT = "Outdated Deliveries"
 
 
 class Outdated:
-    """What the database says of the deliveries of all computers; on the Tk thread."""
+    """What the database says of the deliveries of all computers; on the Tk thread. ``may_begin(name)``: whether a
+    command of that name may; ``show_deliveries()`` opens their window."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    def __init__(
+        self,
+        state: State,
+        connection: Connection,
+        messages: Messages,
+        say: Say,
+        deliveries: Deliveries,
+        may_begin: Callable[[str], bool],
+        show_deliveries: Callable[[], object],
+    ) -> None:
+        self._state, self._connection, self._messages, self._say = state, connection, messages, say
+        self._deliveries, self._may_begin, self._show_deliveries = deliveries, may_begin, show_deliveries
         self._looked = 0.0
         self._told: set[str] = set()
         self.found: dict[str, OutdatedDelivery] = {}
@@ -37,19 +51,19 @@ class Outdated:
 
     def offer(self) -> None:
         """Records were withdrawn, moved or corrected: offer to send again what went out before."""
-        self._app.messages.outside(lambda: self._ask(offers=True))
+        self._messages.outside(lambda: self._ask(offers=True))
 
     def send_again(self, old: OutdatedDelivery) -> None:
         """Make the extract of that day anew, and send it as a newer version."""
-        tools, kind, name = self._app.tools, old.destination, name_of(old.destination)
-        values = tools.deliveries.settings()
-        if self._app.data_model is None or self._app.reconnecting.away:
-            self._app.status.set("The extract can be made when the database is back")
+        kind, name, deliveries = old.destination, name_of(old.destination), self._deliveries
+        values = deliveries.settings()
+        if self._state.reachable is None:
+            self._say("The extract can be made when the database is back")
             return
         if kind not in KINDS:
-            self._app.status.set(f"This version can't deliver by {name}: another workstation has a newer one")
+            self._say(f"This version can't deliver by {name}: another workstation has a newer one")
             return
-        if not tools.may_begin(name):
+        if not self._may_begin(name):
             return
 
         def failed(error: BaseException) -> None:
@@ -58,22 +72,21 @@ class Outdated:
             reason = reason_of(error)
             if isinstance(error, outbox.NoRecords):
                 reason = f"{old.date} has no records any more. The receiver has to be told."
-            self._app.messages.failure(
+            self._messages.failure(
                 f"Upload by {name}", f"The extract of {old.date} was not sent again by {name}.", reason
             )
 
         def answered(login: Login | None) -> None:
             if login is None:
-                self._app.status.set("Nothing was sent")
-            elif tools.may_begin(name):
-                tools.deliveries.upload(kind, old.date, values, login, failed)
+                self._say("Nothing was sent")
+            elif self._may_begin(name):
+                deliveries.upload(kind, old.date, values, login, failed)
 
         self._looked = 0.0
-        tools.deliveries.logins.obtain(kind, values, "", answered)
+        deliveries.logins.obtain(kind, values, "", answered)
 
     def _ask(self, offers: bool) -> None:
-        model = self._app.data_model
-        if model is None or self._app.reconnecting.away:
+        if self._state.reachable is None:
             return
         self._looked = time.monotonic()
 
@@ -84,11 +97,10 @@ class Outdated:
             if offers and new:
                 self._tell(new)
 
-        self._app.jobs.submit(
-            "records",
-            lambda: self._app.connection.lasting(model.outdated_deliveries),
-            done=show,
-            failed=lambda error: log.info("outdated deliveries aren't known: %s", type(error).__name__),
+        self._connection.ask(
+            lambda model: model.outdated_deliveries(),
+            show,
+            lambda error: log.info("outdated deliveries aren't known: %s", type(error).__name__),
         )
 
     def _tell(self, new: Sequence[OutdatedDelivery]) -> None:
@@ -98,11 +110,11 @@ class Outdated:
 
         def send() -> None:
             if several:
-                self._app.callbacks["show_deliveries"]()
+                self._show_deliveries()
             else:
                 self.send_again(new[0])
 
-        self._app.messages.choice(
+        self._messages.choice(
             _SUBJECT,
             f"{'Extracts are' if several else 'An extract is'} outdated: {days}.",
             "Records of that day were changed after it was delivered.",

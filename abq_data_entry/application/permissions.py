@@ -34,9 +34,12 @@ _UPLOADS = tuple(f"upload_to_corporate_{kind}" for kind in KINDS)
 
 
 class Permissions:
-    """What is denied: the sentence that says so, by the name of the callback. ``changed()``: that is another now."""
+    """What is denied: the sentence that says so, by the name of the callback. ``changed(denied)``: others are denied
+    now."""
 
-    def __init__(self, state: State, jobs: Jobs, say: Say, changed: Callable[[], object]) -> None:
+    def __init__(
+        self, state: State, jobs: Jobs, say: Say, changed: Callable[[Mapping[str, str]], object]
+    ) -> None:
         self._state, self._jobs, self._say, self._changed = state, jobs, say, changed
         self.denied: Mapping[str, str] = {}
 
@@ -62,7 +65,7 @@ class Permissions:
         self.denied = denied
         reason = READ_ONLY if not rights.may_enter else "" if rights.has_labs else NO_LABS
         self._state.read_only = reason
-        self._changed()
+        self._changed(denied)
 
     def guarded(self, name: str, callback: Callable[..., object]) -> Callable[..., object]:
         """The callback, which says why instead while it is denied: a key works without the menu."""

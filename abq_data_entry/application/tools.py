@@ -13,52 +13,138 @@ from ..jobs import ANY, Job
 from ..network.destinations import DESTINATIONS, destination
 from ..widgets.focus import focused_widget
 from .attempts import NotDelivered
-from .backup import Backups
-from .damage import Damage
 from .deliveries import Deliveries
 from .logins import Login, Values
 
 if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..jobs import Jobs
     from ..models.records import ExtractDay
-    from .window import Application
+    from ..views import DataRecordForm
+    from ..widgets import StatusBar
+    from .extract_days import ExtractDays
+    from .messages import Messages, Say
+    from .preferences import Settings
+    from .state import State
 
 log = logging.getLogger(__name__)
 WEATHER = "Update Weather Data"
 
 
-class Tools:
-    """Each command runs once at a time, beside the others; the status bar shows it, with Cancel."""
+class BackgroundCommands:
+    """Runs commands in the background, each once at a time, beside the others; the status bar shows it, with Cancel.
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    ``ended()`` is called after each.
+    """
+
+    def __init__(
+        self,
+        form: DataRecordForm,
+        status_bar: StatusBar,
+        state: State,
+        jobs: Jobs,
+        say: Say,
+        ended: Callable[[], object],
+    ) -> None:
+        self._form, self._status_bar, self._state = form, status_bar, state
+        self._jobs, self._say, self._ended = jobs, say, ended
         self._running: set[str] = set()
-        self._asking: set[str] = set()
-        self.deliveries = Deliveries(application, self._begin, self._running.__contains__)
-        self.backups = Backups(application, self._begin, self.may_begin)
-        self.damage = Damage(application, self.backups, self._begin)
 
     @property
     def running(self) -> tuple[str, ...]:
         """The names of the commands that run now."""
         return tuple(sorted(self._running))
 
+    def may_begin(self, name: str) -> bool:
+        """Whether a command may begin now; the status says why not."""
+        if self._state.model is None:
+            self._say("The database isn't open yet")
+            return False
+        if name in self._running:
+            self._say(f"{name} is running already")
+            return False
+        return True
+
+    def begin(
+        self,
+        name: str,
+        work: Callable[[Job], Any],
+        done: Callable[[Any], object],
+        failed: Callable[[BaseException], object],
+        remark: str = "",
+    ) -> None:
+        """Do ``work(job)`` on a thread of its own; ``done(result)`` or ``failed(error)`` tells how it went, unless it
+        was cancelled. ``remark``: on the way, for the status line."""
+        self._running.add(name)
+        self._say(f"{name}: running{f', {remark}' if remark else ''}…")
+
+        def cancel() -> None:
+            job.cancel.set()
+
+        line = self._status_bar.add_job(name, cancel)
+
+        def end() -> None:
+            self._running.discard(name)
+            self._ended()
+            had_focus = str(focused_widget(self._form) or "").startswith(f"{line}.")
+            self._status_bar.remove_job(line)
+            if had_focus:  # who pressed Cancel by key goes on typing
+                self._form.focus_first_empty()
+
+        def succeeded(result: Any) -> None:
+            end()
+            done(result)
+
+        def ended_badly(error: BaseException) -> None:
+            end()
+            if job.cancel.is_set():
+                self._say(f"{name}: cancelled, nothing was stored or sent")
+                return
+            log.warning("%s failed: %s", name, type(error).__name__)
+            failed(error)
+
+        def run(job: Job) -> Any:
+            return work(job)
+
+        job = self._jobs.submit(
+            ANY, run, name=name, done=succeeded, failed=ended_badly, progress=line.show_progress, with_job=True
+        )
+
+
+class Tools:
+    """Fetches the weather and sends the day's extract."""
+
+    def __init__(
+        self,
+        window: tk.Misc,
+        state: State,
+        settings: Settings,
+        jobs: Jobs,
+        messages: Messages,
+        say: Say,
+        commands: BackgroundCommands,
+        deliveries: Deliveries,
+        extract_days: ExtractDays,
+    ) -> None:
+        self._window, self._state, self._settings = window, state, settings
+        self._jobs, self._messages, self._say = jobs, messages, say
+        self._commands, self._deliveries, self._extract_days = commands, deliveries, extract_days
+        self._asking: set[str] = set()
+
     def load_ahead(self) -> None:
         """Load what the commands need while nobody waits for it; loaded with one, it would hold the window up."""
-        self._app.jobs.submit(ANY, _load_network)
-
-    def offer_deliveries(self) -> None:
-        """Offer what wasn't delivered before the window was closed, or the program was killed."""
-        self.deliveries.offer()
+        self._jobs.submit(ANY, load_network)
 
     # -- the weather ------------------------------------------------------------------------------------
 
     def update_weather_data(self) -> None:
         """Fetch the station's current observation and store it."""
-        if not self.may_begin("Weather"):
+        if not self._commands.may_begin("Weather"):
             return
-        station = str(self._app.settings["weather_station"].get())
-        settings = self.deliveries.settings()
-        self._begin(
+        station = str(self._settings.variables["weather_station"].get())
+        settings = self._settings.values()
+        self._commands.begin(
             "Weather",
             lambda job: self._fetch_weather(settings, job),
             self._weather_recorded,
@@ -70,22 +156,22 @@ class Tools:
 
         pauses = network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
         data = network.fetch_observation(settings, pauses=pauses, cancel=job.cancel)
-        model = self._app.data_model
+        model = self._state.model
         assert model is not None
         stored = model.store_weather(data)
         said = stored.in_words(str(data["observation_time_rfc822"]))
         return f"{said} ({'; '.join(stored.warnings)})" if stored.warnings else said
 
     def _weather_recorded(self, said: str) -> None:
-        self._app.messages.settled(WEATHER)
-        self._app.status.set(said)
+        self._messages.settled(WEATHER)
+        self._say(said)
 
     def _weather_failed(self, error: BaseException, station: str) -> None:
-        self._app.status.set("Problem retrieving weather data")
-        self._app.messages.failure(
+        self._say("Problem retrieving weather data")
+        self._messages.failure(
             WEATHER,
             "Problem retrieving weather data",
-            f"Station {station}: {self._reason(error)}",
+            f"Station {station}: {_reason(error)}",
             retry=self.update_weather_data,
         )
 
@@ -93,7 +179,7 @@ class Tools:
 
     def upload(self, kind: str, date: datetime.date | None = None) -> None:
         """Send a day's extract to the destination of that kind; of which day, see :func:`extract_days.which_day`."""
-        if kind in self._asking or not self.may_begin(destination(kind).name):
+        if kind in self._asking or not self._commands.may_begin(destination(kind).name):
             return
         self._asking.add(kind)
 
@@ -113,7 +199,7 @@ class Tools:
         if date is not None:
             self._log_in(kind, date)
         else:
-            self._app.extract_days.find(kind, found, failed)
+            self._extract_days.find(kind, found, failed)
 
     def _ask_day(self, kind: str, days: list[ExtractDay]) -> None:
         from ..views.dialogs import WHICH_DAY, DayDialog
@@ -121,29 +207,29 @@ class Tools:
 
         def given_up() -> None:
             self._asking.discard(kind)
-            self._app.status.set("Nothing was sent")
+            self._say("Nothing was sent")
 
         title, told = f"Upload by {destination(kind).name}", [(each.date, words(each, kind)) for each in days]
 
         def make() -> DayDialog:
-            return DayDialog(self._app, title, "Send", told, lambda date: self._log_in(kind, date), given_up)
+            return DayDialog(self._window, title, "Send", told, lambda date: self._log_in(kind, date), given_up)
 
-        self._app.messages.open(title, WHICH_DAY, "", "Choose…", make, given_up)
+        self._messages.open(title, WHICH_DAY, "", "Choose…", make, given_up)
 
     def _log_in(self, kind: str, date: datetime.date) -> None:
-        values = self.deliveries.settings()
+        values = self._settings.values()
 
         def answered(login: Login | None) -> None:
             self._asking.discard(kind)
             self._deliver(kind, login, date, values)
 
-        self.deliveries.logins.obtain(kind, values, "", answered)
+        self._deliveries.logins.obtain(kind, values, "", answered)
 
     def _deliver(self, kind: str, login: Login | None, date: datetime.date, values: Values) -> None:
         if login is None:
-            self._app.status.set("Nothing was sent")
-        elif self.may_begin(destination(kind).name):
-            self.deliveries.upload(kind, date, values, login, lambda error: self._upload_failed(kind, error, date))
+            self._say("Nothing was sent")
+        elif self._commands.may_begin(destination(kind).name):
+            self._deliveries.upload(kind, date, values, login, lambda error: self._upload_failed(kind, error, date))
 
     def _upload_failed(self, kind: str, error: BaseException, date: datetime.date | None = None) -> None:
         from ..network.failures import with_sentence
@@ -151,11 +237,11 @@ class Tools:
         if isinstance(error, outbox.NoRecords):
             self._no_records()
             return
-        name, reason = destination(kind).name, self._reason(error)
+        name, reason = destination(kind).name, _reason(error)
         if isinstance(error, NotDelivered):
             reason = with_sentence(reason, error.next_attempt)
-        self._app.status.set(f"The extract was not sent by {name}")
-        self._app.messages.failure(
+        self._say(f"The extract was not sent by {name}")
+        self._messages.failure(
             f"Upload by {name}",
             f"The extract couldn't be sent by {name}. Your records are safe in the database.",
             reason,
@@ -163,76 +249,23 @@ class Tools:
         )
 
     def _no_records(self) -> None:
-        self._app.status.set("There are no records to upload")
-        self._app.messages.warning(
+        self._say("There are no records to upload")
+        self._messages.warning(
             "No Records",
             "There are no records to upload",
             "Neither the form's day nor one of the last seven has records that weren't sent."
             " Nothing was asked or sent.",
         )
 
-    # -- both -------------------------------------------------------------------------------------------
 
-    def may_begin(self, name: str) -> bool:
-        """Whether a command may begin now; the status says why not."""
-        if self._app.data_model is None:
-            self._app.status.set("The database isn't open yet")
-            return False
-        if name in self._running:
-            self._app.status.set(f"{name} is running already")
-            return False
-        return True
+def _reason(error: BaseException) -> str:
+    from .. import models, network
 
-    def _begin(
-        self,
-        name: str,
-        work: Callable[[Job], Any],
-        done: Callable[[Any], object],
-        failed: Callable[[BaseException], object],
-        remark: str = "",
-    ) -> None:
-        self._running.add(name)
-        self._app.status.set(f"{name}: running{f', {remark}' if remark else ''}…")
-
-        def cancel() -> None:
-            job.cancel.set()
-
-        line = self._app.status_bar.add_job(name, cancel)
-
-        def end() -> None:
-            self._running.discard(name)
-            self._app.extract_days.look_soon()
-            had_focus = str(focused_widget(self._app) or "").startswith(f"{line}.")
-            self._app.status_bar.remove_job(line)
-            if had_focus:  # who pressed Cancel by key goes on typing
-                self._app.form.focus_first_empty()
-
-        def succeeded(result: Any) -> None:
-            end()
-            done(result)
-
-        def ended_badly(error: BaseException) -> None:
-            end()
-            if job.cancel.is_set():
-                self._app.status.set(f"{name}: cancelled, nothing was stored or sent")
-                return
-            log.warning("%s failed: %s", name, type(error).__name__)
-            failed(error)
-
-        def run(job: Job) -> Any:
-            return work(job)
-
-        job = self._app.jobs.submit(
-            ANY, run, name=name, done=succeeded, failed=ended_badly, progress=line.show_progress, with_job=True
-        )
-
-    def _reason(self, error: BaseException) -> str:
-        from .. import models, network
-
-        known = isinstance(error, models.DatabaseError | outbox.OutboxError | NotDelivered)
-        return str(error) if known else network.describe_failure(error)
+    known = isinstance(error, models.DatabaseError | outbox.OutboxError | NotDelivered)
+    return str(error) if known else network.describe_failure(error)
 
 
-def _load_network() -> None:
+def load_network() -> None:
+    """Import what weather and destinations need, but for what few use."""
     for name in ("weather", *(module for each in DESTINATIONS for module in each.modules)):
         importlib.import_module(f"..network.{name}", __package__)

@@ -4,47 +4,37 @@ from __future__ import annotations
 
 import datetime
 import logging
-import sys
 import tkinter as tk
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
-from pathlib import Path
-from tkinter import ttk
 from typing import TYPE_CHECKING, Any
 
-from .. import folders
-from ..constants import APPLICATION_NAME, EXTRACT_NAME, SETTINGS_FILE
+from ..constants import EXTRACT_NAME
 from ..constants import FieldNames as F
-from ..jobs import Jobs
-from ..mainmenu import MainMenu, menu_class
-from ..models.settings import SettingsModel
 from ..network.destinations import KINDS
-from ..themes import be_aware_of_dpi
-from ..themes.look import Spacing
-from ..views import DataRecordForm, FormCallbacks, RecordList
+from ..views import FormCallbacks
 from ..views.record_list import ListCallbacks
-from ..widgets import StatusBar, clipboard
-from ..widgets.field_input import FieldHelp
-from ..widgets.focus import let_enter_press, start_counting, typed_keys
+from ..widgets.focus import typed_keys
+from .backup import Backups
 from .browsing import Browsing
 from .checks import Checks, ChecksCallbacks, Offline
 from .connection import Connection, ConnectionCallbacks, IdleConnections
+from .damage import Damage
+from .deliveries import Deliveries
 from .drafts import Drafts
 from .entry import EntrySaved, RecordEntry, Saver
 from .extract_days import ExtractDays
 from .following import Following, FollowingActions
-from .keys import EditCommands, FontKeys, bind_all_keys, put_off_input_methods, resume_input_methods
-from .layout import Layout
-from .messages import Messages
+from .keys import bind_all_keys
+from .main_window import MainWindow
 from .navigation import Navigation, NavigationActions, NewDay
 from .outdated import Outdated
 from .permissions import Permissions
-from .preferences import DesktopEntry, Preferences, Settings, month_first
+from .preferences import DesktopEntry
 from .presence import CheckPresence
 from .reconnecting import Reconnecting, ReconnectingCallbacks
-from .state import State
 from .taking_back import TakingBack, TakingBackCallbacks
-from .tools import Tools
+from .tools import BackgroundCommands, Tools
 from .waiting import Waiting, WaitingCallbacks, counted
 from .which_database import DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
 
@@ -56,15 +46,10 @@ if TYPE_CHECKING:
     from .undoing import Changes
 
 log = logging.getLogger(__name__)
-SCREEN_POLL_MS = 5
-FOCUS_PATIENCE_MS = 300
-DRAWING_MS = 25  # in which the window draws itself
 LOAD_AHEAD_MS = 2000  # after the start has done its work
-SWITCH_SECONDS = 0.0005
-DEFAULT_UNIT = 4
 
 
-class Application(tk.Tk):
+class Application(MainWindow):
     """The main window.
 
     ``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file; ``status`` the
@@ -72,30 +57,11 @@ class Application(tk.Tk):
     """
 
     def __init__(self) -> None:
-        be_aware_of_dpi()
-        super().__init__(className="AbqDataEntry")
-        self.withdraw()
-        self._input_methods_wait = put_off_input_methods(self)
-        self.title(APPLICATION_NAME)
-        self._set_icon()
-        # Each call into Tk lets go of the interpreter, and a busy worker thread would keep it for 5 ms each time.
-        sys.setswitchinterval(SWITCH_SECONDS)
-        start_counting(self)
-        self.jobs = Jobs(self)
-        self.messages = Messages(self)
-        self.status = tk.StringVar(self)
-        self.shared = State()
+        super().__init__()
         self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.shared.today()))
         self._load_ahead = ""
-        self._menu: MainMenu | None = None
-        self._spacing = Spacing()
-        self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
-        settings = self._settings = Settings(self, self.settings_model)
-        self.settings = settings.variables
-        self.preferences = Preferences(self, settings, self.jobs, self.messages, self.show_look, self.suit_look)
-        self.look = self.preferences.apply_look()
-        self._build()
-        say = self.status.set
+        self.build(self._form_callbacks(), self._list_callbacks())
+        settings, say = self.own_settings, self.status.set
         self.drafts = Drafts(self.form, self.jobs, self.messages, say)
         self.reconnecting = Reconnecting(self, self.shared, self.jobs, self._reconnecting_callbacks())
         self.waiting = Waiting(
@@ -116,10 +82,13 @@ class Application(tk.Tk):
         self.taking_back = TakingBack(
             self.form, self.jobs, self.shared, self.messages, say, self.waiting, self._taking_back_callbacks()
         )
-        self.outdated = Outdated(self)
         self.permissions = Permissions(self.shared, self.jobs, say, self.offer_commands)
         self.extract_days = ExtractDays(self)
-        self.tools = Tools(self)
+        self.commands = BackgroundCommands(
+            self.form, self.status_bar, self.shared, self.jobs, say, self.extract_days.look_soon
+        )
+        self.deliveries = Deliveries(self, self.commands.begin, lambda name: name in self.commands.running)
+        self.backups = Backups(self, self.commands.begin, self.commands.may_begin)
         self.connection = Connection(
             self, self.shared, self.jobs, self.messages, say, settings, self._connection_callbacks()
         )
@@ -173,6 +142,27 @@ class Application(tk.Tk):
             self.database_changes,
             FollowingActions(self.show_choices, self.checks.refresh, self.extract_days.look_soon),
         )
+        self.damage = Damage(
+            self.jobs,
+            self.messages,
+            lambda: str(self.settings["db_name"].get()),
+            self.backups,
+            self.commands.begin,
+            self.connection.connect,
+        )
+        self.tools = Tools(
+            self, self.shared, settings, self.jobs, self.messages, say, self.commands, self.deliveries,
+            self.extract_days,
+        )  # fmt: skip
+        self.outdated = Outdated(
+            self.shared,
+            self.connection,
+            self.messages,
+            say,
+            self.deliveries,
+            self.commands.may_begin,
+            lambda: self.callbacks["show_deliveries"](),
+        )
         self.desktop_entry = DesktopEntry(self.jobs, self.messages, say)
         self.saver = Saver(
             self.form,
@@ -195,21 +185,13 @@ class Application(tk.Tk):
             self._saved_record_left,
             self.checks.refresh,
         )
-        self.edit_commands = EditCommands(self)
-        usual = int(self.settings_model.default("font size"))
-        self.font_keys = FontKeys(self.settings["font size"], usual, self.status.set)
         self.callbacks = self._make_callbacks()
         editors = [each.editor for each in self.form.inputs.values() if not isinstance(each.editor, tk.Text)]
         bind_all_keys(self, self.callbacks, self.messages.command(self.navigation.go_to_plot), editors)
-        clipboard.teach_tk(self)
-        let_enter_press(self)
         self.new_day = NewDay(self, self.shared, self.form, say, self.navigation.leave_form, self._day_began)
         self.protocol("WM_DELETE_WINDOW", self.callbacks["quit"])
-        self._spread_look()
-        self._layout.restore_size(str(self.settings["window geometry"].get()))
-        self.deiconify()
-        self.form.focus_first_empty()
-        self._await_screen()
+        self.show()
+        self.await_screen(self._begin_work)
 
     @property
     def data_model(self) -> SQLModel | None:
@@ -243,100 +225,9 @@ class Application(tk.Tk):
 
     # -- what the rooms ask of the window ---------------------------------------------------------------
 
-    def show_look(self) -> None:
-        """Theme, font size or density have changed: restyle everything that is open."""
-        self.look = self.preferences.apply_look()
-        self._spread_look()
-
-    def suit_look(self) -> None:
-        """The screen is finer than was known at the start: so the first window is larger."""
-        self._layout.suit_look()
-
-    def _spread_look(self) -> None:
-        # A menu keeps the colours it was made with: it is made anew.
-        previous, windowing_system = self._menu, self.tk.call("tk", "windowingsystem")
-        self._menu = menu_class(windowing_system)(self, self.callbacks, self.settings)
-        if previous is not None:
-            self._fill_menu()
-            previous.destroy()
-        self.configure(menu=self._menu)
-        self._spacing.scale(self, self.look.unit / DEFAULT_UNIT)
-        self.form.layout.show_look(self.look)
-        self.record_list.page.adapt_to_look()
-        self._layout.fit()
-
-    def _fill_menu(self) -> None:
-        if self._menu is not None:
-            self._menu.fill()
-            self._menu.ask_before_editing(self.edit_commands.offered)
-        self.offer_commands()
-
-    def offer_commands(self) -> None:
-        """Grey in the menus what the login may not do."""
-        if self._menu is not None:
-            self._menu.offer(self.permissions.denied)
-
-    @property
-    def shows_form(self) -> bool:
-        """Whether the form is visible now: in a small window the list may take its place."""
-        return "form" in self._layout.shown
-
-    def show_form(self) -> None:
-        """Bring the form to the front where there is room for one view only."""
-        self._layout.show("form")
-
-    def show_record_list(self) -> None:
-        """Go to the record list."""
-        self._layout.show("list")
-        self.record_list.focus_set()
-
-    def connection_lost(self, text: str, retry: Callable[[], object]) -> None:
-        """Say that there is no database; the list offers to try again."""
-        self.status_bar.show_connection("No database", warning=True)
-        self.record_list.show_problem(text, self.messages.command(retry))
-
-    interrupted = False
-    """Whether Ctrl-C, or a signal that counts as such, came in a callback."""
-
-    def report_callback_exception(self, exc: Any, val: Any, tb: Any) -> None:
-        """An error in a callback: the log has all of it, the user a sentence. Ctrl-C is kept for whoever opened us."""
-        if issubclass(exc, KeyboardInterrupt):
-            self.interrupted = True
-            return
-        log.critical("error in the window", exc_info=(exc, val, tb))
-        self.status.set(f"Something went wrong ({exc.__name__}); the details are in the log file")
-
     def quit_application(self) -> None:
         """End the program; asks when something unfinished would be lost. What is half typed is kept."""
         self.messages.command(self.navigation.after_saving)(self._quit_unless_running)
-
-    def _set_icon(self) -> None:
-        folder = Path(__file__).resolve().parent.parent / "images"
-        icons = [tk.PhotoImage(master=self, file=folder / f"icon-{size}.png") for size in (64, 32, 16)]
-        self.iconphoto(True, *icons)
-        self._icons = icons  # Tk forgets an image that Python has let go
-
-    # -- building ---------------------------------------------------------------------------------------
-
-    def _build(self) -> None:
-        self.columnconfigure(0, weight=1)
-        self.rowconfigure(0, weight=1)
-        pane = ttk.PanedWindow(self, orient="vertical")
-        pane.grid(row=0, column=0, sticky="nsew")
-        self.form = DataRecordForm(
-            pane, self._form_callbacks(), self.settings, lambda: self.shared.today(), month_first
-        )
-        self.record_list = RecordList(pane, self._list_callbacks(), lambda: self.shared.today(), month_first)
-        self.shared.technician = lambda: self.form.person
-        self.shared.follow(State.read_only, self.form.opening.show_read_only)
-        self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
-        self.status_bar.grid(row=2, column=0, sticky="ew")
-        ahead, messages = self.form.type_ahead.line, self.status_bar.messages
-        self.messages.bar = messages
-        messages.lend_room(ahead)
-        ahead.host, ahead.comes_or_goes = messages, messages.guest_changed
-        self.field_help = FieldHelp(self)
-        self._layout = Layout(self, pane, self.form, self.record_list)
 
     def _form_callbacks(self) -> FormCallbacks:
         # The form is made before those whom it calls.
@@ -381,8 +272,8 @@ class Application(tk.Tk):
             "discard_draft": self.drafts.discard,
             "export_extract": lambda: self.waiting.agree(self._export),
             "show_extracts": self._go_to_extracts,
-            "back_up": self.tools.backups.ask_and_back_up,
-            "restore": self.tools.backups.ask_and_restore,
+            "back_up": self.backups.ask_and_back_up,
+            "restore": self.backups.ask_and_restore,
             "quit": self.quit_application,
             **self.edit_commands.callbacks,
             **self.font_keys.callbacks,
@@ -541,27 +432,16 @@ class Application(tk.Tk):
     def _show_about(self) -> None:
         from .about import show_about
 
-        is_own = self._settings.is_own_database
+        is_own = self.own_settings.is_own_database
         show_about(self, self.jobs, self.messages, self.status.set, self.shared.model, is_own)
 
     # -- the start ----------------------------------------------------------------------------------------
 
-    def _await_screen(self, patience_ms: int = FOCUS_PATIENCE_MS) -> None:
-        """Begin the background work once the window takes keys: until then it would only be in its way."""
-        takes_keys = self.form.focused is not None
-        # The user may have gone on to another program meanwhile: the focus isn't waited for for ever.
-        if self.winfo_viewable() and (takes_keys or patience_ms <= 0):
-            self.after(DRAWING_MS, self._begin_work)
-        else:
-            self.after(SCREEN_POLL_MS, self._await_screen, patience_ms - SCREEN_POLL_MS)
-
     def _begin_work(self) -> None:
-        if self._input_methods_wait:
-            resume_input_methods(self)
         others = [each for each in self.settings_model.problems if each not in self.settings_model.doubts]
         if others:
             self.messages.warning("Settings", "Some settings couldn't be used.", "\n".join(others))
-        self._fill_menu()
+        self.fill_menu()
         self.which_database.look()
         self.preferences.ask_desktop()
         self._load_ahead = self.after(LOAD_AHEAD_MS, self._after_the_start)
@@ -696,22 +576,16 @@ class Application(tk.Tk):
             self._connected,
             self._went_away,
             self.connection_lost,
-            self._show_in_list,
+            self.show_in_list,
             self.checks.refresh,
             self.form.who.forget,
-            self.tools.damage.tell,
+            lambda error: self.damage.tell(error),
             self.retry_database,
         )
 
     def _went_away(self, error: BaseException, by_itself: bool) -> None:
         self.reconnecting.lost(error, by_itself)
         self.offline.show_choices()
-
-    def _show_in_list(self, text: str, retry: Callable[[], object] | None) -> None:
-        if retry is None:
-            self.record_list.page.show_message(text)
-        else:
-            self.record_list.show_problem(text, self.messages.command(retry))
 
     def _when_saved(self, then: Callable[[], object]) -> None:
         self.entry.after_save = then
@@ -730,8 +604,8 @@ class Application(tk.Tk):
         self.status_bar.show_connection("")
         self.status.set(self.drafts.greeting)
         self._show_database(choices)
-        self.tools.offer_deliveries()
-        self.tools.backups.begin_daily()
+        self.deliveries.offer()
+        self.backups.begin_daily()
 
     def database_back(self, model: SQLModel, choices: Any) -> None:
         """The database answers again after it was away."""
@@ -753,11 +627,6 @@ class Application(tk.Tk):
         self.browsing.restart()
         self.extract_days.begin()
         self.waiting.replay_now()
-
-    def show_choices(self, choices: Any) -> None:
-        """The lists of the form and of the record list are these now."""
-        self.form.show_choices(choices.technicians, choices.labs, choices.plots, choices.seed_samples)
-        self.record_list.show_choices(choices.all_technicians, choices.all_labs, choices.all_plots)
 
     def retry_database(self) -> None:
         """Look for the database now; where nobody is logged in, ask for a login."""
@@ -784,13 +653,13 @@ class Application(tk.Tk):
     # -- the end ----------------------------------------------------------------------------------------
 
     def _quit_unless_running(self) -> None:
-        running = self.tools.running
+        running = self.commands.running
         if running:
             self.messages.choice(
                 "Quit",
                 f"{' and '.join(running)} still running.",
                 "Nothing half done stays behind, but what isn't finished isn't sent.",
-                (("Keep Running", None), ("Cancel Them and Quit", self._end), ("Cancel", None)),
+                (("Keep Running", None), ("Cancel Them and Quit", self.end), ("Cancel", None)),
             )
         elif self.waiting.entries:
             count = len(self.waiting.entries)
@@ -798,16 +667,17 @@ class Application(tk.Tk):
                 "Quit",
                 f"{counted(count)} of this computer {'is' if count == 1 else 'are'} not in the database yet.",
                 f"{'It is' if count == 1 else 'They are'} kept here, and saved with the next start.",
-                (("Quit", self._end), ("Cancel", None)),
+                (("Quit", self.end), ("Cancel", None)),
             )
         else:
-            self._end()
+            self.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Close the window: what is half typed is kept, what was begun in the database is finished."""
         if self._load_ahead:
             self.after_cancel(self._load_ahead)
         self.new_day.end()
-        self.tools.backups.end()
+        self.backups.end()
         self.reconnecting.end()
         self.idle_connections.end()
         self.connection.end()
@@ -817,7 +687,7 @@ class Application(tk.Tk):
         self.browsing.end()
         self.extract_days.end()
         self.presence.leave()
-        self._layout.remember_size(self.settings["window geometry"])
+        self.remember_size()
         self.drafts.keep()
         self.withdraw()
         self.drafts.end()

@@ -91,7 +91,7 @@ def begin(window: Window, stored: SQLModel, name: str, port: int) -> None:
 
 def ended(window: Window) -> str:
     """Wait for the end of the command; returns what the window told about it."""
-    window.until(lambda: not window.app.tools.running, "the end")
+    window.until(lambda: not window.app.commands.running, "the end")
     window.until(lambda: window.dialogs and not isinstance(window.dialogs[-1], LoginDialog), "the failure")
     text = window.dialogs[-1].detail
     window.answer("Close")
@@ -182,7 +182,7 @@ def test_cancel_acts_at_once_on_a_connection_that_stalls(
                 cancel = canceller(window, name, place)
                 begun = time.monotonic()
                 cancel()
-                window.until(lambda: not window.app.tools.running, "the end")
+                window.until(lambda: not window.app.commands.running, "the end")
                 times.append(time.monotonic() - begun)
                 assert state() == "cancelled" and not running_lines(window), stall
         print(f"{stall}, {place}: {min(times):.3f} s")

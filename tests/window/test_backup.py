@@ -26,7 +26,7 @@ def plots(stored: SQLModel) -> list[object]:
 
 
 def until_ended(window: Window, name: str) -> None:
-    window.until(lambda: name not in window.app.tools.running, f"{name} to end", seconds=60)
+    window.until(lambda: name not in window.app.commands.running, f"{name} to end", seconds=60)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_backup_and_restore(
     choose(file)
     stored.save_record(record(Plot=1))
     window.app.callbacks["back_up"]()
-    assert "Backup" in window.app.tools.running
+    assert "Backup" in window.app.commands.running
     until_ended(window, "Backup")
     assert window.app.status.get().startswith(f"Backed up in {file}: ")
     stored.save_record(record(Plot=2))
@@ -57,7 +57,7 @@ def test_backup_and_restore(
     assert dialog.message.startswith("Put the backup of ") and str(file) in dialog.detail
     window.press("Return")  # a habit restores nothing
     window.until(lambda: not window.dialogs, "the end of the question")
-    assert plots(stored) == [1, 2] and not window.app.tools.running
+    assert plots(stored) == [1, 2] and not window.app.commands.running
     stored.close()
     window.app.callbacks["restore"]()
     window.answer("Restore")
@@ -80,7 +80,7 @@ def _data_folder() -> Path:
 
 def test_a_file_that_is_no_backup(window: Window, stored: SQLModel, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no backup")
-    window.app.messages.command(window.app.tools.backups.restore)(tmp_path / "notes.txt")
+    window.app.messages.command(window.app.backups.restore)(tmp_path / "notes.txt")
     dialog = window.dialog()
     assert dialog.message == "The database is as it was." and "can't be read as a backup" in dialog.detail
     assert not (_data_folder() / "backups").exists()
@@ -88,7 +88,7 @@ def test_a_file_that_is_no_backup(window: Window, stored: SQLModel, tmp_path: Pa
 
 
 def test_cancelled_backup(window: Window, tmp_path: Path) -> None:
-    window.app.tools.backups.back_up(tmp_path / "file.dump")
+    window.app.backups.back_up(tmp_path / "file.dump")
     line: Any = window.app.status_bar.jobs.winfo_children()[-1]
     line.button.invoke()
     until_ended(window, "Backup")
@@ -98,13 +98,13 @@ def test_cancelled_backup(window: Window, tmp_path: Path) -> None:
 
 def test_the_days_backup_is_made_by_itself(window: Window) -> None:
     folder = _data_folder() / "backups"
-    window.app.tools.backups.make_daily()
+    window.app.backups.make_daily()
     window.until(lambda: list(folder.glob("*.dump")), "the backup", seconds=60)
     window.settle()
     (made,) = folder.glob("*.dump")
     assert datetime.date.today().isoformat() in made.name
     moment = made.stat().st_mtime_ns
-    window.app.tools.backups.make_daily()
+    window.app.backups.make_daily()
     window.settle()
     assert [path.stat().st_mtime_ns for path in folder.glob("*.dump")] == [moment]
     assert window.app.status_bar.backup_trouble == ""
@@ -115,7 +115,7 @@ def test_a_daily_backup_that_fails_is_seen(settings: dict[str, Any], open_window
     settings["backup_folder"] = str(tmp_path / "file" / "backups")
     window = open_window()
     window.until(lambda: window.app.data_model, "the database")
-    window.app.tools.backups.make_daily()
+    window.app.backups.make_daily()
     window.until(lambda: window.app.status_bar.backup_trouble, "the warning")
     assert window.app.status_bar.backup_trouble.startswith("The daily backup was not made: The folder of backups ")
     (tmp_path / "file").unlink()
@@ -128,7 +128,7 @@ def test_switched_off(settings: dict[str, Any], open_window: Any) -> None:
     settings["backup_keep"] = 0
     window = open_window()
     window.until(lambda: window.app.data_model, "the database")
-    window.app.tools.backups.make_daily()
+    window.app.backups.make_daily()
     window.settle()
     assert not (_data_folder() / "backups").exists()
 

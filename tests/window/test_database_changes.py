@@ -82,7 +82,7 @@ def test_the_window_that_restores_needs_not_be_told(window: Window, stored: SQLM
     backup = tmp_path / "before.dump"
     postgres.dump(database, backup)
     stored.close()
-    window.app.tools.backups.restore(backup)
+    window.app.backups.restore(backup)
     window.until(lambda: "The database is as it was in" in window.app.status.get(), "the restore", 60)
     window.settle()
     window.app.refresh()

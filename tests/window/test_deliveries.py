@@ -79,7 +79,7 @@ def test_a_new_version_takes_the_place_of_the_planned_attempt(
     point_to(window, **settings)
     upload(window)
     failure(window)
-    timers = window.app.tools.deliveries._timers
+    timers = window.app.deliveries._timers
     assert len(timers) == 1
     there.recover()
     stored.save_record(record(2, str(TODAY)))
@@ -187,7 +187,7 @@ def test_the_window_lists_retries_and_shows_the_receipt(
     window.until(lambda: cells(shown)[0][3] == "delivered", "the delivery")
     window.until(lambda: "Delivered." in shown.receipt.text.get("1.0", "end"), "the receipt")
     assert all(shown.buttons[text].instate(["disabled"]) for text in ("Try Again", "Cancel Delivery", "Show File"))
-    assert not window.app.tools.deliveries._timers, "what was planned is done"
+    assert not window.app.deliveries._timers, "what was planned is done"
     assert len(there.received) == 1
 
 
@@ -211,7 +211,7 @@ def test_cancel_in_the_window_waiting_or_running(
     shown.tree.selection_set(shown.tree.get_children()[0])
     press(window, shown, "Cancel Delivery")
     window.until(lambda: cells(shown)[0][3] == "cancelled", "the end of the second")
-    window.until(lambda: not window.app.tools.running, "the end of the command")
+    window.until(lambda: not window.app.commands.running, "the end of the command")
     assert there.received == []
 
 
@@ -235,7 +235,7 @@ def test_one_of_several_is_cancelled_and_the_others_go_on(
     sending = next(each for each in shown.tree.get_children() if shown.tree.set(each, "State").startswith("sending"))
     shown.tree.selection_set(sending)
     press(window, shown, "Cancel Delivery")
-    window.until(lambda: not window.app.tools.running, "the end of the command")
+    window.until(lambda: not window.app.commands.running, "the end of the command")
     assert sorted(each.state for each in box().deliveries()) == ["cancelled", "delivered"]
     assert len(there.received) == 1
 
@@ -245,7 +245,7 @@ def lost_delivery(window: Window, stored: SQLModel, settings: dict[str, Any]) ->
     point_to(window, **settings)
     put_in(stored, settings)
     found = box().deliveries()[0]
-    window.app.tools.deliveries._tell("rest", [NotDelivered(found, OutboxError("The server said 503."))])
+    window.app.deliveries._tell("rest", [NotDelivered(found, OutboxError("The server said 503."))])
     window.message("An extract couldn't be sent by REST.")
     shutil.rmtree(box().file_of(found).parent)
     return found
@@ -283,5 +283,5 @@ def test_send_again_in_the_window_of_deliveries_tells_why_not(
     window: Window, stored: SQLModel, service: tuple[Service, dict[str, Any]]
 ) -> None:
     found = lost_delivery(window, stored, service[1])
-    window.app.messages.command(window.app.tools.deliveries.try_again)([found.identifier])
+    window.app.messages.command(window.app.deliveries.try_again)([found.identifier])
     assert "is gone from the outbox" in failure(window)

@@ -325,11 +325,11 @@ def test_control_n_goes_from_the_list_back_to_what_was_being_typed(window: Windo
     window.begin_check()
     window.type("24.09")
     window.app.geometry("800x500")
-    window.until(lambda: window.app._layout.shown == ("form",), "the small window")
+    window.until(lambda: window.app.layout.shown == ("form",), "the small window")
     window.press("ctrl+l")
-    window.until(lambda: window.app._layout.shown == ("list",), "the list")
+    window.until(lambda: window.app.layout.shown == ("list",), "the list")
     window.press("ctrl+n")
-    window.until(lambda: window.app._layout.shown == ("form",), "the form")
+    window.until(lambda: window.app.layout.shown == ("form",), "the form")
     assert not window.dialogs
     assert window.text("Humidity") == "24.09"
 
@@ -579,7 +579,7 @@ def test_lists_have_a_border_and_show_the_focus(window: Window, theme: str) -> N
 
     window.app.settings["theme"].set(theme)
     tree = window.app.record_list.page.tree
-    window.app._layout.show("list")
+    window.app.layout.show("list")
     window.until(tree.winfo_viewable, "the list")
     window.app.focus_force()
     window.settle()

@@ -292,10 +292,10 @@ def test_forgetting_ends_the_attempts_that_are_planned(ready: Window, accounts: 
     upload(ready)
     log_in(ready, REST_TITLE, "test", "wrong")
     assert "tried again" in failure(ready)
-    assert len(ready.app.tools.deliveries._timers) == 1
+    assert len(ready.app.deliveries._timers) == 1
     ready.answer("Close")
-    ready.app.tools.deliveries.forget_logins()
-    assert not ready.app.tools.deliveries._timers
+    ready.app.deliveries.forget_logins()
+    assert not ready.app.deliveries._timers
     ready.until(lambda: "forgotten" in status(ready), "the answer")
 
 
@@ -363,7 +363,7 @@ def test_a_planned_attempt_is_made_when_its_time_has_come(
     outbox().write(delivery, planned=now.replace(year=now.year + 1))
     known_passwords[ENTRY] = PASSWORD
     window = open_window()
-    timers = window.app.tools.deliveries._timers
+    timers = window.app.deliveries._timers
     window.until(lambda: timers, "the plan")
     window.settle()
     assert not window.dialogs and not accounts.files

@@ -235,8 +235,8 @@ def widgets(parent: tk.Misc) -> Iterator[tk.Misc]:
 
 
 def edit_menu(window: Window) -> tk.Menu:
-    assert window.app._menu is not None
-    return submenu(window.app._menu, "Edit")
+    assert window.app.main_menu is not None
+    return submenu(window.app.main_menu, "Edit")
 
 
 def test_the_edit_menu_acts_on_the_focused_field(window: Window) -> None:

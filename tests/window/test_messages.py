@@ -218,8 +218,8 @@ def test_a_login_asked_for_while_somebody_types_waits_in_the_bar(window: Window)
     window.begin_check()
     app = window.app
     answers: list[object] = []
-    obtain = app.messages.command(app.tools.deliveries.logins.obtain)
-    obtain("rest", app.tools.deliveries.settings(), "", answers.append)
+    obtain = app.messages.command(app.deliveries.logins.obtain)
+    obtain("rest", app.deliveries.settings(), "", answers.append)
     window.type("33.30")
     message = window.message("Login to ABQ Corporate REST API")
     assert [text for text, _ in message.buttons] == ["Log In…", "Cancel"]

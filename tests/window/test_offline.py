@@ -226,7 +226,7 @@ def test_started_without_the_database_it_works_from_the_last_known_copy(
     there.save_record(record(Date=str(datetime.date.today() - datetime.timedelta(1)), Plot="2", Humidity="23.90"))
     online.app.offline._fetch()
     online.settle()
-    online.app._end()
+    online.app.end()
     single.stop()
     window = open_window()
     type_login(window, OWNER, password)

@@ -35,7 +35,7 @@ def open_as(database: dict[str, str], stored: SQLModel, open_window: Callable[[]
 
 def greyed(window: Window) -> set[str]:
     """The commands that the menus don't offer."""
-    menu = window.app._menu
+    menu = window.app.main_menu
     assert menu is not None
     entries: list[tuple[tk.Menu, int, str]] = menu._entries
     return {name for of, index, name in entries if str(of.entrycget(index, "state")) == "disabled"}
@@ -76,7 +76,7 @@ def test_the_commands_are_methods_too_which_say_why_not(open_as: Callable[[str],
     assert window.app.callbacks[command] == getattr(window.app, command)
     getattr(window.app, command)()
     assert "abq_technician" in window.app.status.get()
-    assert not window.app.tools.running and not window.dialogs
+    assert not window.app.commands.running and not window.dialogs
 
 
 def test_qa_goes_from_plot_to_plot_and_reads_histories(open_as: Callable[[str], Window], stored: SQLModel) -> None:

@@ -217,7 +217,7 @@ def test_another_database_than_last_time_is_asked_about_once(
     window.until(lambda: window.app.data_model is not None, "the database")
     window.settle()
     assert not window.messages and database["dbname"] in last.read_text(encoding="utf-8")
-    window.app._end()
+    window.app.end()
     again = open_window()
     again.until(lambda: again.app.data_model is not None, "the database")
     assert not again.messages

@@ -201,7 +201,7 @@ def test_both_uploads_typed_with_real_keys(
     lines = contents.pop().decode().splitlines()
     assert len(lines) == 2 and lines[0].startswith("Date,Time,Technician")
     assert list(temporary.iterdir()) == []
-    assert not window.app.tools.running and not window.dialogs
+    assert not window.app.commands.running and not window.dialogs
     # Both logins were accepted: nothing is asked any more in this session.
     stored.save_record(record(2, str(TODAY)))
     for name, server in (("REST", rest_server), ("FTP", ftp_server)):
@@ -355,7 +355,7 @@ def test_stalling_servers_leave_the_window_live_and_cancel_acts(
         begun = time.monotonic()
         for name in ("REST", "FTP", "Weather"):
             press_cancel(window, name)
-        window.until(lambda: not window.app.tools.running, "the end of all three")
+        window.until(lambda: not window.app.commands.running, "the end of all three")
         assert time.monotonic() - begun < patience(2)
     assert running_lines(window) == [] and not window.dialogs
     assert "cancelled" in status(window)
@@ -389,7 +389,7 @@ def test_cancel_by_keyboard_gives_the_focus_back(window: Window, stored: SQLMode
         window.until(lambda: running_lines(window), "the running command")
         running_lines(window)[0].button.focus_set()
         window.press("space")
-        window.until(lambda: not window.app.tools.running, "the end")
+        window.until(lambda: not window.app.commands.running, "the end")
     window.type("24")
     assert window.text(F.HUMIDITY) == "24"
 
@@ -423,7 +423,7 @@ def test_progress_shows_a_number_and_a_cut_upload_leaves_nothing(
         window.until(lambda: detail.winfo_ismapped() and " of 44.0 MB" in detail.cget("text"), "the bytes")
         window.until(lambda: "standing still" in detail.cget("text"), "the standstill")
         press_cancel(window, "REST")
-        window.until(lambda: not window.app.tools.running, "the end")
+        window.until(lambda: not window.app.commands.running, "the end")
     assert status(window) == "REST: cancelled, nothing was stored or sent"
     assert list(temporary.iterdir()) == []
 
@@ -447,10 +447,10 @@ def test_quitting_during_a_transfer_asks(window: Window, stored: SQLModel) -> No
     with serving(stall) as port:
         point_to(window, weather_url=f"http://127.0.0.1:{port}/{{station}}")
         window.app.callbacks["update_weather_data"]()
-        window.until(lambda: window.app.tools.running, "the running command")
+        window.until(lambda: window.app.commands.running, "the running command")
         window.app.quit_application()
         assert "Weather still running" in window.dialog().message
         window.answer("Keep")
-        assert window.app.tools.running == ("Weather",)
+        assert window.app.commands.running == ("Weather",)
         press_cancel(window, "Weather")
-        window.until(lambda: not window.app.tools.running, "the end")
+        window.until(lambda: not window.app.commands.running, "the end")

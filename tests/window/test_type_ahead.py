@@ -316,7 +316,7 @@ def test_what_was_typed_ahead_survives_the_program(open_window: Callable[[], Win
         window.app.form.save_failed()
     until_saved(window)
     assert line(window).is_shown
-    window.app._end()
+    window.app.end()
     second = open_window()
     second.until(lambda: line(second).is_shown, "the line")
     assert (line(second).title, line(second).text) == ("⚠ Typed ahead for plot 2, lab A, 8:00:", "24.09 ⏎")
@@ -373,7 +373,7 @@ window.mainloop()
 def test_the_form_takes_keys_as_soon_as_it_is_shown(window: Window) -> None:
     """In a small window the list takes the place of the form, and the form the place of the list."""
     window.app.geometry("900x500")
-    window.until(lambda: len(window.app._layout.shown) == 1, "the small window")
+    window.until(lambda: len(window.app.layout.shown) == 1, "the small window")
     window.begin_check()
     window.press("ctrl+l")
     window.until(lambda: not window.app.shows_form, "the list")

@@ -1,0 +1,206 @@
+"""The window as it is seen: menu, form, list and status bar, their look and places. What they do comes from above."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tkinter as tk
+from collections.abc import Callable, Container
+from pathlib import Path
+from tkinter import ttk
+from typing import Any
+
+from .. import folders
+from ..constants import APPLICATION_NAME, SETTINGS_FILE
+from ..jobs import Jobs
+from ..mainmenu import MainMenu, menu_class
+from ..models.settings import SettingsModel
+from ..themes import be_aware_of_dpi
+from ..themes.look import Spacing
+from ..views import DataRecordForm, FormCallbacks, RecordList
+from ..views.record_list import ListCallbacks
+from ..widgets import StatusBar, clipboard
+from ..widgets.field_input import FieldHelp
+from ..widgets.focus import let_enter_press, start_counting
+from .keys import EditCommands, FontKeys, put_off_input_methods, resume_input_methods
+from .layout import Layout
+from .messages import Messages
+from .preferences import Preferences, Settings, month_first
+from .state import State
+
+log = logging.getLogger(__name__)
+SCREEN_POLL_MS = 5
+FOCUS_PATIENCE_MS = 300
+DRAWING_MS = 25  # in which the window draws itself
+SWITCH_SECONDS = 0.0005
+DEFAULT_UNIT = 4
+
+
+class MainWindow(tk.Tk):
+    """``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file; ``status`` the
+    status bar's text; ``shared`` what the parts of the application need to know of the moment."""
+
+    def __init__(self) -> None:
+        be_aware_of_dpi()
+        super().__init__(className="AbqDataEntry")
+        self.withdraw()
+        self._input_methods_wait = put_off_input_methods(self)
+        self.title(APPLICATION_NAME)
+        self._set_icon()
+        # Each call into Tk lets go of the interpreter, and a busy worker thread would keep it for 5 ms each time.
+        sys.setswitchinterval(SWITCH_SECONDS)
+        start_counting(self)
+        self.jobs = Jobs(self)
+        self.messages = Messages(self)
+        self.status = tk.StringVar(self)
+        self.shared = State()
+        self.callbacks: dict[str, Callable[..., object]] = {}
+        self.main_menu: MainMenu | None = None
+        self._denied: Container[str] = ()
+        self._spacing = Spacing()
+        self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
+        self.own_settings = Settings(self, self.settings_model)
+        self.settings = self.own_settings.variables
+        self.preferences = Preferences(
+            self, self.own_settings, self.jobs, self.messages, self.show_look, self.suit_look
+        )
+        self.look = self.preferences.apply_look()
+        self.edit_commands = EditCommands(self)
+        usual = int(self.settings_model.default("font size"))
+        self.font_keys = FontKeys(self.settings["font size"], usual, self.status.set)
+
+    def build(self, form_callbacks: FormCallbacks, list_callbacks: ListCallbacks) -> None:
+        """Make form, list and status bar."""
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(0, weight=1)
+        pane = ttk.PanedWindow(self, orient="vertical")
+        pane.grid(row=0, column=0, sticky="nsew")
+        self.form = DataRecordForm(
+            pane, form_callbacks, self.settings, lambda: self.shared.today(), month_first
+        )
+        self.record_list = RecordList(pane, list_callbacks, lambda: self.shared.today(), month_first)
+        self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
+        self.status_bar.grid(row=2, column=0, sticky="ew")
+        ahead, messages = self.form.type_ahead.line, self.status_bar.messages
+        messages.lend_room(ahead)
+        ahead.host, ahead.comes_or_goes = messages, messages.guest_changed
+        self.field_help = FieldHelp(self)
+        self.layout = Layout(self, pane, self.form, self.record_list)
+        self.messages.bar = messages
+        self.shared.technician = lambda: self.form.person
+        self.shared.follow(State.read_only, self.form.opening.show_read_only)
+
+    def show(self) -> None:
+        """Put it onto the screen, of the size that it had."""
+        clipboard.teach_tk(self)
+        let_enter_press(self)
+        self.spread_look()
+        self.layout.restore_size(str(self.settings["window geometry"].get()))
+        self.deiconify()
+        self.form.focus_first_empty()
+
+    def await_screen(self, then: Callable[[], object], patience_ms: int = FOCUS_PATIENCE_MS) -> None:
+        """Call ``then()`` once the window takes keys: background work would only be in its way."""
+        takes_keys = self.form.focused is not None
+        # The user may have gone on to another program meanwhile: the focus isn't waited for for ever.
+        if self.winfo_viewable() and (takes_keys or patience_ms <= 0):
+            self.after(DRAWING_MS, self._on_screen, then)
+        else:
+            self.after(SCREEN_POLL_MS, self.await_screen, then, patience_ms - SCREEN_POLL_MS)
+
+    def _on_screen(self, then: Callable[[], object]) -> None:
+        if self._input_methods_wait:
+            resume_input_methods(self)
+        then()
+
+    # -- look and menu --------------------------------------------------------------------------------------
+
+    def show_look(self) -> None:
+        """Theme, font size or density have changed: restyle everything that is open."""
+        self.look = self.preferences.apply_look()
+        self.spread_look()
+
+    def suit_look(self) -> None:
+        """The screen is finer than was known at the start: so the first window is larger."""
+        self.layout.suit_look()
+
+    def spread_look(self) -> None:
+        """Give everything that is open the look, and the window its menu."""
+        # A menu keeps the colours it was made with: it is made anew.
+        previous, windowing_system = self.main_menu, self.tk.call("tk", "windowingsystem")
+        self.main_menu = menu_class(windowing_system)(self, self.callbacks, self.settings)
+        if previous is not None:
+            self.fill_menu()
+            previous.destroy()
+        self.configure(menu=self.main_menu)
+        self._spacing.scale(self, self.look.unit / DEFAULT_UNIT)
+        self.form.layout.show_look(self.look)
+        self.record_list.page.adapt_to_look()
+        self.layout.fit()
+
+    def fill_menu(self) -> None:
+        """Give the menus their entries: Tk takes its time with those, so not before the window stands."""
+        if self.main_menu is not None:
+            self.main_menu.fill()
+            self.main_menu.ask_before_editing(self.edit_commands.offered)
+        self.offer_commands(self._denied)
+
+    def offer_commands(self, denied: Container[str]) -> None:
+        """Grey in the menus what the login may not do, by the names of the callbacks."""
+        self._denied = denied
+        if self.main_menu is not None:
+            self.main_menu.offer(denied)
+
+    @property
+    def shows_form(self) -> bool:
+        """Whether the form is visible now: in a small window the list may take its place."""
+        return "form" in self.layout.shown
+
+    def show_form(self) -> None:
+        """Bring the form to the front where there is room for one view only."""
+        self.layout.show("form")
+
+    def show_record_list(self) -> None:
+        """Go to the record list."""
+        self.layout.show("list")
+        self.record_list.focus_set()
+
+    def connection_lost(self, text: str, retry: Callable[[], object]) -> None:
+        """Say that there is no database; the list offers to try again."""
+        self.status_bar.show_connection("No database", warning=True)
+        self.record_list.show_problem(text, self.messages.command(retry))
+
+    def show_in_list(self, text: str, retry: Callable[[], object] | None) -> None:
+        """Say in the list why nothing is listed."""
+        if retry is None:
+            self.record_list.page.show_message(text)
+        else:
+            self.record_list.show_problem(text, self.messages.command(retry))
+
+    def show_choices(self, choices: Any) -> None:
+        """The lists of the form and of the record list are these now."""
+        self.form.show_choices(choices.technicians, choices.labs, choices.plots, choices.seed_samples)
+        self.record_list.show_choices(choices.all_technicians, choices.all_labs, choices.all_plots)
+
+    def remember_size(self) -> None:
+        """Keep the window's size and place for the next start."""
+        self.layout.remember_size(self.settings["window geometry"])
+
+    # -- errors ---------------------------------------------------------------------------------------------
+
+    interrupted = False
+    """Whether Ctrl-C, or a signal that counts as such, came in a callback."""
+
+    def report_callback_exception(self, exc: Any, val: Any, tb: Any) -> None:
+        """An error in a callback: the log has all of it, the user a sentence. Ctrl-C is kept for whoever opened us."""
+        if issubclass(exc, KeyboardInterrupt):
+            self.interrupted = True
+            return
+        log.critical("error in the window", exc_info=(exc, val, tb))
+        self.status.set(f"Something went wrong ({exc.__name__}); the details are in the log file")
+
+    def _set_icon(self) -> None:
+        folder = Path(__file__).resolve().parent.parent / "images"
+        icons = [tk.PhotoImage(master=self, file=folder / f"icon-{size}.png") for size in (64, 32, 16)]
+        self.iconphoto(True, *icons)
+        self._icons = icons  # Tk forgets an image that Python has let go
