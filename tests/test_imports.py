@@ -37,7 +37,7 @@ BELOW = {
     "models": {
         *("fields", "constants", "folders", "network", "observation", "remote_names", "retrying", "setting", "waits"),
     },
-    "outbox": {"models", "network", "constants", "folders", "remote_names", "retrying"},
+    "outbox": {"models", "network", "store", "constants", "folders", "remote_names", "retrying"},
     "diagnostics": {"models", "network", "postgres", "version"},
     "store": {"fields", "folders"},
     "journal": {"store", "models", "fields", "constants", "folders"},

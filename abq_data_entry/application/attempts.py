@@ -168,5 +168,5 @@ def unfinished() -> list[Delivery]:
     """What waits, after a crash too; damaged entries are put aside, and the log names them."""
     box = open_outbox()
     with suppress(OSError):  # it can't be written: what waits can be shown all the same
-        outbox.tidy(box)
+        box.tidy()
     return [each for each in box.deliveries() if each.state == "waiting"]

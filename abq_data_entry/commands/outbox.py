@@ -29,7 +29,7 @@ def opened_outbox() -> Outbox:
 
     opened = open_outbox()
     try:
-        room.tidy(opened)
+        opened.tidy()
     except OSError as error:  # the list can be read all the same, and what has to write says it again
         opened.problems.append(f"The outbox can't be tidied. {describe_failure(error)}")
     for problem in opened.problems:
@@ -43,7 +43,7 @@ def record_later(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> N
     from ..postgres import PostgresError
     from .database import opened_model
 
-    if not room.unrecorded(outbox):
+    if not outbox.unrecorded():
         return
     try:
         with opened_model(settings, secrets) as model:

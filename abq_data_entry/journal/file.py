@@ -17,10 +17,11 @@ from abq_data_entry.folders import made_durable
 from abq_data_entry.journal import earlier
 from abq_data_entry.journal.earlier import EarlierJournal, Event, Noted, to_line
 from abq_data_entry.journal.entry import UNDECIDED, Entry, from_content, to_content
-from abq_data_entry.store.database import Clock, Database, locked, now
+from abq_data_entry.store.database import Clock, locked, now
 from abq_data_entry.store.database import StoreBusy as JournalBusy
 from abq_data_entry.store.database import StoreError as JournalError
-from abq_data_entry.store.mending import Layout, bytes_of, digest_of
+from abq_data_entry.store.mending import bytes_of, digest_of
+from abq_data_entry.store.waiting import open_waiting_file
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,13 +30,6 @@ __all__ = ["Journal", "JournalBusy", "JournalError"]
 log = logging.getLogger(__name__)
 
 _NAME = "The journal of this computer"
-_TABLE = """CREATE TABLE waiting (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, -- the order in which they were kept
-    id TEXT NOT NULL UNIQUE,
-    content TEXT NOT NULL, -- the record, by whom, over what; as JSON
-    digest TEXT NOT NULL, -- SHA-256 of the content
-    remark TEXT -- why somebody has to decide; NULL: it waits for the database
-)"""
 
 
 class Journal:
@@ -46,11 +40,9 @@ class Journal:
 
     def __init__(self, folder: Path, clock: Clock = now) -> None:
         self.folder = folder
-        self.path = folder / "waiting.sqlite"
         self.clock = clock
-        # Windows of versions before hold the same lock when they write into `journal.log`.
-        layout = Layout(_NAME, 1, {"waiting": _TABLE}, b'{"id":"', _row)
-        self._file = Database(self.path, layout, folder / "writing.lock", clock)
+        self._file = open_waiting_file(folder, clock)
+        self.path = self._file.path
         self._earlier = EarlierJournal(folder)
         self.problems = self._file.problems
         """A sentence for each part that couldn't be read and was put aside."""
@@ -208,6 +200,3 @@ def _noted(connection: sqlite3.Connection) -> Noted:
     last = connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()[0]
     return Noted(int(last), int(connection.execute("SELECT count(*) FROM waiting").fetchone()[0]))
 
-
-def _row(content: str, digest: str) -> tuple[str, dict[str, object]]:
-    return "waiting", {"id": json.loads(content)["id"], "content": content, "digest": digest}

@@ -7,7 +7,7 @@
 - `sender(kind, settings, username, password)`: what brings files to a destination; a `with` around it makes it one
   login for all the files that are sent in it.
 - `due`, `by_service`, `go_through`: what to send now, by login, and when to leave the rest for another time.
-- `retry`, `cancel`, `tidy`: another round, never, and what a crash left behind.
+- `retry`, `cancel`: another round, never.
 
 Everything but the names of extracts is imported with its first use.
 """
@@ -24,11 +24,22 @@ if TYPE_CHECKING:
     from .delivery import Attempt, Delivery
     from .extract import Busy, OutboxError, SettingsUnusable, UnknownDelivery, heads_in
     from .folder import Outbox
-    from .recording import known_version, record, unrecorded
     from .retry_policy import is_due, is_transient, login_refused, next_attempt, retry_after, unknown_host_key
     from .senders import Sender, require_same, require_usable, sender
-    from .sending import Progress, Send, Service, by_service, cancel, deliver, due, give_up, go_through, retry
-    from .tidying import tidy
+    from .sending import (
+        Progress,
+        Send,
+        Service,
+        by_service,
+        cancel,
+        deliver,
+        due,
+        give_up,
+        go_through,
+        known_version,
+        record,
+        retry,
+    )
 
 __all__ = [
     "Attempt",
@@ -64,9 +75,7 @@ __all__ = [
     "retry",
     "retry_after",
     "sender",
-    "tidy",
     "unknown_host_key",
-    "unrecorded",
 ]
 
 _HOMES = {
@@ -90,19 +99,17 @@ _HOMES = {
     "go_through": "sending",
     "heads_in": "extract",
     "is_due": "retry_policy",
-    "known_version": "recording",
+    "known_version": "sending",
     "login_refused": "retry_policy",
     "is_transient": "retry_policy",
     "next_attempt": "retry_policy",
-    "record": "recording",
+    "record": "sending",
     "require_same": "senders",
     "require_usable": "senders",
     "retry": "sending",
     "retry_after": "retry_policy",
     "sender": "senders",
-    "tidy": "tidying",
     "unknown_host_key": "retry_policy",
-    "unrecorded": "recording",
 }
 
 

@@ -13,11 +13,12 @@ from ..network.destination import Place
 from ..network.destinations import KINDS
 from ..remote_names import is_usable_name as is_usable_at_destination
 
-FORMAT = 3
-"""The form in which deliveries stand on disk; a higher number is of a newer version of the application. Form 1 had no
-`audit_head`, form 2 no `sent_as`."""
+FORMAT = 4
+"""The form in which deliveries are kept; a higher number is of a newer version of the application. Form 1 had no
+`audit_head`, form 2 no `sent_as`, form 3 was a file and not a row."""
 
 WAITING, SENDING, DELIVERED, FAILED, CANCELLED = "waiting", "sending", "delivered", "failed", "cancelled"
+BROKEN_OFF = "Broken off: the application ended while it was sending."
 STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED)
 ENDED = (DELIVERED, CANCELLED)
 """States that nothing leads out of: the file is no longer needed."""
@@ -87,6 +88,14 @@ class Delivery:
         return self.changed if self.state == DELIVERED else None
 
     @property
+    def attempts_ended(self) -> tuple[Attempt, ...]:
+        """The attempts; one that runs no longer, since its process is gone, was broken off."""
+        *before, last = self.attempts or (None,)
+        if last is None or last.outcome:
+            return self.attempts
+        return (*before, Attempt(last.started, None, last.sent, BROKEN_OFF))
+
+    @property
     def audit_chains(self) -> list[str]:
         """The audit's head, a text for each lab: its letter, the number of the last entry, the hash of that."""
         return self.audit_head.split("; ") if self.audit_head else []
@@ -106,17 +115,15 @@ class Delivery:
 
 
 def to_text(delivery: Delivery) -> str:
-    """Return the delivery as it stands on disk: JSON with a line for each part."""
-    content = {"format": FORMAT, **vars(delivery)}
-    lines = (f' "{name}": {_JSON.encode(value)}' for name, value in content.items())
-    return "{\n" + ",\n".join(lines) + "\n}"
+    """Return the delivery as it is kept: JSON that begins with its identifier."""
+    return _JSON.encode({"id": delivery.identifier, "format": FORMAT, **vars(delivery)})
 
 
 def from_text(text: str) -> Delivery:
     """Return the delivery that stands in the text; raises `ValueError` for anything else, also for a newer form."""
     content = json.loads(text)
     form = content.pop("format", None) if isinstance(content, dict) else None
-    if form not in (1, 2, FORMAT):
+    if form not in (1, 2, 3, FORMAT) or (content.pop("id", "") != content.get("identifier")) == (form == FORMAT):
         raise ValueError("not a delivery in a form that is known")
     if form == 1:
         content = {**content, "audit_head": ""}
@@ -212,4 +219,4 @@ def _form_on_disk(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no form on disk")
 
 
-_JSON = json.JSONEncoder(ensure_ascii=False, default=_form_on_disk)
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_form_on_disk)

@@ -1,29 +1,52 @@
-"""The outbox on disk: a folder for each delivery, with what is known of it and the file itself.
+"""The outbox: what is known of each delivery is a row of `journal/waiting.sqlite`, its extract a file in a folder.
 
-Each change is written to a temporary file, brought to the disk, and only then takes its name, so that whoever is
-killed at any point leaves either the state before or the state after; that an attempt runs stands in a note behind it
-(`entries.add_note`). What is half made has a name that begins with `.new-`, and is nobody's delivery.
+The extract is made in a folder whose name begins with `.new-`, which is nobody's delivery; the folder gets its name in
+the same transaction as the row. Beside the extract lies `delivery.json`, the delivery as it was put in: an older
+version of this program refuses it by name, and where the row was lost it is put in again (`outbox.earlier`).
 """
 
 from __future__ import annotations
 
 import datetime
+import errno
 import hashlib
+import logging
+import os
+import re
 import shutil
+import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..folders import made_durable, replacement, synced
 from ..network.destination import Place
+from ..network.destinations import destination
 from ..remote_names import EXTRACT_PATTERN
-from .delivery import CANCELLED, ENDED, FAILED, SENDING, WAITING, Delivery, to_text
-from .entries import ENTRY, Clock, Entries, add_note, recorded_in, recorded_text
+from ..store.database import Clock, StoreBusy, StoreError, now
+from ..store.mending import bytes_of, digest_of
+from ..store.waiting import open_waiting_file
+from . import earlier
+from .delivery import (
+    BROKEN_OFF,
+    CANCELLED,
+    ENDED,
+    FAILED,
+    SENDING,
+    WAITING,
+    Attempt,
+    Delivery,
+    from_text,
+    is_of_newer_version,
+    to_text,
+)
 from .extract import (
     Busy,
     NoRecords,
+    OutboxError,
     Records,
     UnknownDelivery,
     companion,
@@ -32,21 +55,30 @@ from .extract import (
     head_in,
     name_to_send_as,
 )
-from .orphaned_parts import note
-from .own_disk import named, require_room
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from ..network import Uploads
+
+log = logging.getLogger(__name__)
+
+KEPT = datetime.timedelta(days=90)
+"""How long the receipt of a delivery stays in the outbox; the database keeps it for ever."""
 
 LANES = 64
+ROOM = 64 * 1024
+"""Bytes that must be free before a delivery is begun: its outcome has to be written down."""
+
+_TICK = 1.0  # seconds; the clock of a file system may be that coarse
 _NEW = ".new-"
 _BLOCK = 1024 * 1024
-
-
-def now() -> datetime.datetime:
-    """The present moment, in UTC."""
-    return datetime.datetime.now(datetime.timezone.utc)
+_OF_THE_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EROFS, errno.EIO)
+_BY_SQLITE = {"full": errno.ENOSPC, "I/O": errno.EIO, "readonly": errno.EROFS, "unable to open": errno.EACCES}
 
 
 class Outbox:
-    """The deliveries of one user on one machine. Several processes may use the folder at once.
+    """The deliveries of one user on one machine. Several processes and threads may use it at once.
 
     Methods raise `OSError` when the disk refuses, and `OutboxError`.
     """
@@ -54,20 +86,25 @@ class Outbox:
     def __init__(self, folder: Path, clock: Clock = now) -> None:
         self.folder = folder
         self.clock = clock
-        self._entries = Entries(folder, clock)
+        self._file = open_waiting_file(folder.parent / "journal", clock)
+        self._parsed: dict[str, tuple[str, Delivery]] = {}  # what didn't change isn't parsed again
+        self._looked_at = 0.0  # when the folder had changed last
+        self.problems = self._file.problems
+        """A sentence for each delivery that couldn't be read, and for a file that was damaged."""
         made_durable(folder)
         (folder / "locks").mkdir(mode=0o700, exist_ok=True)
-
-    @property
-    def problems(self) -> list[str]:
-        """A sentence for each entry that couldn't be read."""
-        return self._entries.problems
 
     # ------------------------------------------------------------------------------------------------ reading
 
     def deliveries(self) -> list[Delivery]:
-        """Return all of them, the oldest first; entries that can't be read are put aside and told in `problems`."""
-        return sorted(self._entries.all(), key=lambda each: (each.created, each.version, each.identifier))
+        """Return all of them, the oldest first; those that can't be read are put aside and told in `problems`."""
+        with self._opened() as connection:
+            return [each for each, _recorded in self._read(connection)]
+
+    def unrecorded(self) -> list[Delivery]:
+        """Return those whose present state the database isn't known to have."""
+        with self._opened() as connection:
+            return [each for each, recorded in self._read(connection) if recorded < each.revision]
 
     def find(self, beginning: str) -> Delivery:
         """Return the delivery whose identifier begins so; raises `UnknownDelivery`."""
@@ -79,11 +116,14 @@ class Outbox:
         return found[0]
 
     def read(self, identifier: str) -> Delivery:
-        """Return a delivery as it stands on disk now; raises `UnknownDelivery`."""
-        found = self._entries.one(identifier)
-        if found is None:
-            raise UnknownDelivery(f"The delivery {identifier[:8]} is gone from the outbox.")
-        return found
+        """Return a delivery as it is now; raises `UnknownDelivery`."""
+        with self._opened() as connection:
+            return self._one(connection, identifier)
+
+    def known(self, identifier: str) -> Delivery:
+        """Return a delivery as it was when it was read last: what never changes of it. Raises `UnknownDelivery`."""
+        known = self._parsed.get(identifier)
+        return known[1] if known is not None else self.read(identifier)
 
     def file_of(self, delivery: Delivery) -> Path:
         """The file that is to be delivered; it is removed once that is done."""
@@ -104,12 +144,8 @@ class Outbox:
 
     def replaced_by(self, delivery: Delivery) -> Delivery | None:
         """Return a later version of the same file to the same destination, unless that was cancelled."""
-        later = [
-            each
-            for each in self._entries.of_file(delivery.kind, delivery.name)
-            if each.version > delivery.version and each.state != CANCELLED
-        ]
-        return max(later, key=lambda each: each.version, default=None)
+        with self._opened() as connection:
+            return self._with_newer(connection, delivery)[1]
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -131,8 +167,8 @@ class Outbox:
         put in.
         """
         identifier = uuid.uuid4().hex
-        with self._locked("adding", patience=600.0), named(self.folder):
-            building = self.folder / f"{_NEW}{identifier}"
+        building, final = self.folder / f"{_NEW}{identifier}", self.folder / identifier
+        with self._locked("adding", patience=600.0), _naming(self.folder):
             building.mkdir(mode=0o700)
             try:
                 path = building / extract_name(date)
@@ -149,51 +185,101 @@ class Outbox:
                     known_version + 1, created=moment, since=moment, changed=moment, audit_head=head,
                     sent_as=sent_as,
                 )  # fmt: skip
-                older = self._entries.of_file(delivery.kind, delivery.name)
-                delivery = replace(delivery, version=1 + max([known_version, *(each.version for each in older)]))
-                _write(building / ENTRY, to_text(delivery))
-                building.rename(self.folder / identifier)
+                with self._opened() as connection:
+                    self._take_over(connection)
+                    older = [each for each, _recorded in self._read(connection, "file", earlier.file_key(delivery))]
+                    version = 1 + max([known_version, *(each.version for each in older)])
+                    delivery = replace(delivery, version=version)
+                    _write(building / earlier.ENTRY, to_text(delivery))
+                    building.rename(final)
+                    synced(self.folder)
+                    earlier.insert(connection, delivery)
             except BaseException:
                 shutil.rmtree(building, ignore_errors=True)
+                shutil.rmtree(final, ignore_errors=True)
                 raise
-            synced(self.folder)
             for each in older:
                 self._give_way(each, delivery)
         return delivery
 
+    def begin(self, delivery: Delivery, is_whole: bool) -> tuple[Delivery, Delivery | None]:
+        """Let an attempt begin at a delivery whose lane the caller holds; return it as it is now, and what replaces it.
+
+        It doesn't begin where its file isn't whole, the delivery has ended, or a later version replaces it. After a
+        power cut it may not have begun. Raises `UnknownDelivery`, and `OSError` where the outcome couldn't be written
+        down.
+        """
+        self._require_room()
+        with self._opened(durable=False) as connection:
+            present, newer = self._with_newer(connection, delivery)
+            if present is None:
+                raise UnknownDelivery(f"The delivery {delivery.short} is gone from the outbox.")
+            if is_whole and newer is None and present.state not in ENDED:
+                attempts = (*present.attempts_ended, Attempt(self.clock()))
+                present = self._put(connection, present, state=SENDING, planned=None, attempts=attempts)
+        return present, newer
+
     def write(self, delivery: Delivery, **changes: object) -> Delivery:
-        """Keep a changed delivery; whoever calls this holds its lane. Returns it with its new revision."""
-        changed = {"revision": delivery.revision + 1, "changed": self.clock(), **changes}
-        newer: Delivery = replace(delivery, **changed)  # type: ignore[arg-type]
-        folder = self.folder / delivery.identifier
-        if newer.state == SENDING:
-            require_room(folder)
-            with named(folder):
-                add_note(folder, to_text(newer))
-            return newer
-        if newer.state == CANCELLED:
-            note(self.folder, newer)
-        with named(folder):
-            _write(folder / ENTRY, to_text(newer))
+        """Keep a changed delivery; whoever calls this holds its lane. Returns it with its new revision.
+
+        Raises `UnknownDelivery` where somebody has removed it.
+        """
+        part = self._part_left(delivery) if changes.get("state") == CANCELLED else ""
+        with self._opened() as connection:
+            newer = self._put(connection, delivery, **changes)
+            if part:
+                earlier.insert_part(connection, newer.identifier, newer.place, part)
         if newer.state in ENDED:
-            for path in self.files_of(newer):
-                path.unlink(missing_ok=True)
+            shutil.rmtree(self.folder / newer.identifier, ignore_errors=True)
         return newer
 
-    def recorded(self, delivery: Delivery) -> int:
-        """Return which revision the database is known to have, 0 if none."""
-        return recorded_in(self.folder / delivery.identifier)
+    def note_recorded(self, deliveries: Iterable[Delivery]) -> None:
+        """Remember that the database has these revisions; where that can't be, the same rows are written once more."""
+        with suppress(OSError, OutboxError), self._opened(durable=False) as connection:
+            rows = [(each.revision, earlier.file_key(each), each.identifier) for each in deliveries]
+            connection.executemany("UPDATE deliveries SET recorded = ? WHERE file = ? AND id = ?", rows)
 
-    def note_recorded(self, delivery: Delivery) -> None:
-        """Remember that the database has this revision; lost in a power cut, the same row is written once more."""
-        with suppress(OSError):  # removed by somebody, or not to be written: then the row is written once more
-            add_note(self.folder / delivery.identifier, recorded_text(delivery.revision))
+    def tidy(self) -> None:
+        """Let broken-off deliveries wait again, remove what was half made, files of ended deliveries and old receipts.
+
+        What another process is at is left alone.
+
+        Raises `OSError` in the end if something of it couldn't be done.
+        """
+        failure: OSError | None = None
+        try:
+            with suppress(Busy), self._locked("adding", 0.0):
+                for path in self.leftovers():
+                    shutil.rmtree(path, ignore_errors=True)
+        except OSError as error:
+            failure = error
+        with self._opened() as connection:
+            found = self._read(connection)
+        there, oldest = set(os.listdir(self.folder)), self.clock() - KEPT  # noqa: PTH208 - faster
+        for each, recorded in found:
+            is_old = each.state in ENDED and recorded == each.revision and each.changed < oldest
+            if not (is_old or each.state == SENDING or (each.state in ENDED and each.identifier in there)):
+                continue
+            try:
+                with suppress(Busy, UnknownDelivery), self.lane(each):
+                    present = self.read(each.identifier)
+                    if present.state == SENDING:
+                        attempts = present.attempts_ended
+                        self.write(present, state=WAITING, planned=None, attempts=attempts, reason=BROKEN_OFF)
+                    elif each.state in ENDED:
+                        shutil.rmtree(self.folder / each.identifier, ignore_errors=True)
+                        if is_old:
+                            self.remove(each)
+            except OSError as error:  # one of them mustn't keep the others
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def remove(self, delivery: Delivery) -> None:
-        """Take the entry away for good; whoever calls this holds its lane."""
-        leaving = self.folder / f"{_NEW}{delivery.identifier}-leaving"
-        (self.folder / delivery.identifier).rename(leaving)
-        shutil.rmtree(leaving, ignore_errors=True)
+        """Take the delivery away for good; whoever calls this holds its lane."""
+        with self._opened() as connection:
+            connection.execute("DELETE FROM deliveries WHERE id = ?", (delivery.identifier,))
+        shutil.rmtree(self.folder / delivery.identifier, ignore_errors=True)
 
     @contextmanager
     def lane(self, delivery: Delivery, patience: float = 0.0) -> Iterator[None]:
@@ -205,17 +291,155 @@ class Outbox:
         with self._locked(f"lane-{number:02}", patience):
             yield
 
-    @contextmanager
-    def nobody_adds(self) -> Iterator[None]:
-        """Hold what `add` holds; raises `Busy` at once."""
-        with self._locked("adding", 0.0):
-            yield
-
     def leftovers(self) -> list[Path]:
-        """Return the folders that were half made or half removed; under `nobody_adds` they are nobody's."""
+        """Return the folders that were half made; they are nobody's unless one is being added."""
         return [path for path in self.folder.iterdir() if path.name.startswith(_NEW)]
 
+    # ------------------------------------------------------------------------------------------------ orphaned parts
+
+    def discard_parts(self, place: Place, uploads: Uploads) -> None:
+        """Remove what cancelled deliveries left at this place; what can't be reached now waits for the next one."""
+        with suppress(OSError, OutboxError):
+            for identifier, name in self.orphaned_parts(place):
+                if not uploads.discard(name):
+                    return
+                with self._opened() as connection:
+                    connection.execute("DELETE FROM orphaned_parts WHERE id = ?", (identifier,))
+                log.info("a part of delivery %s was removed at its destination", identifier[:8])
+
+    def orphaned_parts(self, place: Place) -> list[tuple[str, str]]:
+        """Return the parts that may lie at this place: of which delivery, and under which name."""
+        with self._opened() as connection:
+            self._take_over(connection)
+            rows = connection.execute("SELECT content, digest FROM orphaned_parts").fetchall()
+        contents = [earlier.part_in(content) for content, digest in rows if digest_of(content) == digest]
+        return [(each["id"], each["part"]) for each in contents if (each["kind"], each["address"]) == place]
+
+    def _part_left(self, delivery: Delivery) -> str:
+        """The name of the part that a delivery may have left which is given up; its file must still be there."""
+        from ..network.uploads import KEPT_FROM, part_name
+
+        if not destination(delivery.kind).keeps_parts or not delivery.attempts or delivery.size <= KEPT_FROM:
+            return ""
+        try:
+            return part_name(self.file_of(delivery), delivery.identifier, delivery.sent_as)
+        except OSError:  # then a part may stay there; nothing else depends on it
+            return ""
+
     # ------------------------------------------------------------------------------------------------ the rest
+
+    @contextmanager
+    def _opened(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Have the file alone, in one transaction; its errors are those of the outbox."""
+        try:
+            with self._file.opened(durable=durable) as connection:
+                yield connection
+        except StoreBusy as error:
+            raise Busy(str(error)) from None
+        except StoreError as error:
+            cause = error.__cause__
+            if isinstance(cause, OSError):
+                raise OSError(cause.errno, cause.strerror, os.fspath(self._file.path)) from error
+            for words, number in _BY_SQLITE.items() if cause is not None else ():
+                if words in str(cause):
+                    raise OSError(number, os.strerror(number), os.fspath(self._file.path)) from error
+            raise OutboxError(str(error)) from error
+
+    def _take_over(self, connection: sqlite3.Connection) -> None:
+        """Look for what is no row, unless nothing came into the folder since the last look."""
+        changed = self.folder.stat().st_mtime
+        if changed != self._looked_at:
+            is_known = earlier.take_over(self, connection)
+            self._looked_at = changed if is_known and abs(time.time() - changed) > _TICK else 0.0
+
+    def _read(
+        self, connection: sqlite3.Connection, column: str = "", value: str = ""
+    ) -> list[tuple[Delivery, int]]:
+        """Return the deliveries (all, or those with this value in `id` or `file`), and what is recorded of them."""
+        if not column:
+            self._take_over(connection)
+        found: list[tuple[Delivery, int]] = []
+        where = f" WHERE {column} = ?" if column else ""
+        rows = connection.execute(
+            f"SELECT id, recorded, content, digest FROM deliveries{where}", (value,) if column else ()  # noqa: S608
+        )
+        for identifier, recorded, content, digest in rows.fetchall():
+            known = self._parsed.get(identifier)
+            if known is None or known[0] != content:
+                delivery = self._delivery(connection, identifier, content, digest)
+                if delivery is None:
+                    continue
+                known = self._parsed[identifier] = content, delivery
+            found.append((known[1], recorded))
+        return sorted(found, key=lambda each: (each[0].created, each[0].version, each[0].identifier))
+
+    def _one(self, connection: sqlite3.Connection, identifier: str) -> Delivery:
+        for found, _recorded in self._read(connection, "id", identifier):
+            return found
+        raise UnknownDelivery(f"The delivery {identifier[:8]} is gone from the outbox.")
+
+    def _with_newer(
+        self, connection: sqlite3.Connection, delivery: Delivery
+    ) -> tuple[Delivery | None, Delivery | None]:
+        """The delivery as it is now, and a later version of its file that isn't cancelled."""
+        same = {each.identifier: each for each, _ in self._read(connection, "file", earlier.file_key(delivery))}
+        later = [each for each in same.values() if each.version > delivery.version and each.state != CANCELLED]
+        return same.get(delivery.identifier), max(later, key=lambda each: each.version, default=None)
+
+    def _put(self, connection: sqlite3.Connection, delivery: Delivery, **changes: object) -> Delivery:
+        """Put the changed delivery in the place of the one before, and return it."""
+        changed = {"revision": delivery.revision + 1, "changed": self.clock(), **changes}
+        newer: Delivery = replace(delivery, **changed)  # type: ignore[arg-type]
+        text = to_text(newer)
+        row = (text, digest_of(text), earlier.file_key(newer), newer.identifier)
+        change = "UPDATE deliveries SET content = ?, digest = ? WHERE file = ? AND id = ?"
+        if not connection.execute(change, row).rowcount:
+            raise UnknownDelivery(f"The delivery {newer.short} is gone from the outbox.")
+        return newer
+
+    def _delivery(
+        self, connection: sqlite3.Connection, identifier: str, content: str, digest: str
+    ) -> Delivery | None:
+        """The delivery of a row; one that makes no sense is put aside, one of a newer version stays as it is."""
+        try:
+            if digest_of(content) != digest:
+                raise ValueError("it isn't as it was written")
+            found = from_text(content)
+            if found.identifier != identifier:
+                raise ValueError("of another delivery")
+        except (ValueError, TypeError, RecursionError):
+            if digest_of(content) == digest and is_of_newer_version(content):
+                self.tell(f"The delivery {identifier[:8]} was put in by a newer version of the application.")
+                return None
+            with suppress(OSError):
+                (self.folder / str(identifier) / earlier.ENTRY).write_bytes(bytes_of(content))
+            if not connection.execute("PRAGMA query_only").fetchone()[0]:
+                connection.execute("DELETE FROM deliveries WHERE id = ?", (identifier,))
+            self.put_aside(str(identifier), "its description can't be read")
+            return None
+        return found
+
+    def put_aside(self, name: str, why: str) -> None:
+        """Move what can't be read to where somebody may look at it, and tell."""
+        told = f"The delivery {name[:8]} in the outbox is damaged: {why}."
+        place = self.folder / "damaged" / f"{name}-{self.clock():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
+        if not re.fullmatch("[0-9a-f]{32}", name):
+            self.tell(told)
+            return
+        try:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            (self.folder / name).rename(place)
+        except FileNotFoundError:  # another process was faster, or there is no folder
+            self.tell(told)
+        except OSError as error:
+            self.tell(f"{told} It can't be put aside ({error.strerror}): {self.folder / name}.")
+        else:
+            self.tell(f"{told} It was put aside: {place}.")
+
+    def tell(self, sentence: str) -> None:
+        """Add a sentence to the problems, once."""
+        if sentence not in self.problems:
+            self.problems.append(sentence)
 
     @contextmanager
     def _locked(self, name: str, patience: float) -> Iterator[None]:
@@ -233,10 +457,20 @@ class Outbox:
 
     def _give_way(self, older: Delivery, newer: Delivery) -> None:
         """Cancel an older version that waits; one that is being sent is seen to by its sender."""
-        with suppress(Busy), self.lane(older):
-            present = self._entries.one(older.identifier)
-            if present is not None and present.state in (WAITING, FAILED):
+        with suppress(Busy, UnknownDelivery), self.lane(older):
+            present = self.read(older.identifier)
+            if present.state in (WAITING, FAILED):
                 self.write(present, state=CANCELLED, planned=None, reason=replaced_text(newer))
+
+    def _require_room(self) -> None:
+        """Raise `OSError` where the disk has no room for an outcome: what is sent and can't be written down would be
+        sent again and again."""
+        try:
+            free = min(shutil.disk_usage(each).free for each in (self.folder, self._file.path.parent))
+        except OSError:  # it can't be told: what is written next shows it
+            return
+        if free < ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(self.folder))
 
 
 def replaced_text(newer: Delivery) -> str:
@@ -257,3 +491,14 @@ def _measured(path: Path) -> tuple[int, str]:
 def _write(path: Path, text: str) -> None:
     with replacement(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Let an error of the disk that names no file name the folder."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno not in _OF_THE_DISK:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(folder)) from error

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from ..network.destination import Place, Settings
 from ..network.destinations import destination
 from ..remote_names import name_problem
-from . import orphaned_parts
 from .extract import OutboxError, SettingsUnusable, companion, companion_name, head_in
 from .sending import Progress
 
 if TYPE_CHECKING:
     from ..network import Uploads
+    from .folder import Outbox
 
 AUDIT_HEADER = "ABQ-Audit-Head"
 
@@ -47,29 +47,34 @@ def require_same(place: Place, settings: Settings) -> None:
         )
 
 
-def sender(kind: str, settings: Settings, username: str, password: str) -> Sender:
+def sender(kind: str, settings: Settings, username: str, password: str, outbox: Outbox | None = None) -> Sender:
     """Return what brings files to their destination with this login; nothing else keeps the password.
 
     Called by itself it logs in, sends one file and leaves nothing open. As a context manager it logs in for the first
-    file, and keeps the connection for the others until the end.
+    file, and keeps the connection for the others until the end. What cancelled deliveries of `outbox` left there is
+    removed with the first file that arrives.
     """
     to = destination(kind)
     opened = partial(to.uploads, settings, username, password)
-    return Sender(opened, to.place(settings), bool(settings["abq_audit_companion"]))
+    discard = None if outbox is None else partial(outbox.discard_parts, to.place(settings))
+    return Sender(opened, discard, bool(settings["abq_audit_companion"]))
 
 
 class Sender:
     """What brings files to one destination, one at a time (a `Send`).
 
-    `place`: where that is, so that what cancelled deliveries left there can be removed.
+    `discard`: removes what cancelled deliveries left there.
     """
 
     def __init__(
-        self, opened: Callable[[], Uploads], place: Place | None = None, with_companion: bool = False
+        self,
+        opened: Callable[[], Uploads],
+        discard: Callable[[Uploads], object] | None = None,
+        with_companion: bool = False,
     ) -> None:
         self._opened = opened
         self._with_companion = with_companion
-        self._place = place
+        self._discard = discard
         self._stays_open = False
         self._uploads: Uploads | None = None
 
@@ -88,8 +93,8 @@ class Sender:
 
     def _send(self, uploads: Uploads, path: Path, name: str, progress: Progress, cancel: threading.Event) -> None:
         _send(uploads, path, name, progress, cancel, self._with_companion)
-        if self._place is not None:
-            orphaned_parts.discard(path.parent.parent, self._place, uploads)
+        if self._discard is not None:
+            self._discard(uploads)
 
     def __enter__(self) -> Sender:
         self._stays_open = True

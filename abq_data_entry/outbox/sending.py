@@ -10,20 +10,20 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from ..models.errors import DatabaseError
 from ..network.failures import Cancelled, describe_failure, with_sentence
-from .delivery import CANCELLED, DELIVERED, ENDED, FAILED, SENDING, WAITING, Attempt, Delivery
-from .extract import Busy, OutboxError, UnknownDelivery
+from .delivery import BROKEN_OFF, CANCELLED, DELIVERED, ENDED, FAILED, WAITING, Attempt, Delivery
+from .extract import Busy, OutboxError, UnknownDelivery, extract_name
 from .folder import Outbox, replaced_text
 from .retry_policy import LIMIT, is_due, is_transient, login_refused, next_attempt, retry_after, unknown_host_key
 
 log = logging.getLogger(__name__)
 
-BROKEN_OFF = "Broken off: the application ended while it was sending."
 _DAMAGED = "The file in the outbox is missing or damaged, so it wasn't sent. Upload the day again."
 _GIVEN_UP = f"Given up after {LIMIT / 3600:.0f} hours of trying."
 
@@ -52,15 +52,18 @@ def deliver(
     another process is at it for longer than `patience` seconds, `UnknownDelivery`, `OSError` of the outbox itself, and
     what no program should catch (Ctrl-C), after which the delivery waits.
     """
-    with outbox.lane(outbox.read(identifier), patience):
-        delivery = outbox.read(identifier)
+    delivery = outbox.known(identifier)
+    with outbox.lane(delivery, patience):
+        is_whole = outbox.is_whole(delivery)
+        delivery, newer = outbox.begin(delivery, is_whole)
         if delivery.state in ENDED:
             return delivery, None
-        if newer := outbox.replaced_by(delivery):
+        if newer is not None:
             return outbox.write(delivery, state=CANCELLED, planned=None, reason=replaced_text(newer)), None
-        if not outbox.is_whole(delivery):
+        if not is_whole:
             error = OutboxError(_DAMAGED)
             return outbox.write(delivery, state=FAILED, planned=None, reason=_DAMAGED), error
+        log.info("%s: attempt %d begins", _named(delivery), len(delivery.attempts))
         return _Sending(outbox, delivery, jitter).run(send, progress, cancel or threading.Event())
 
 
@@ -96,15 +99,6 @@ def give_up(outbox: Outbox, delivery: Delivery, reason: str) -> Delivery:
         return present if present.state in ENDED else outbox.write(present, state=FAILED, planned=None, reason=reason)
 
 
-def broken_off(outbox: Outbox, delivery: Delivery) -> Delivery:
-    """Let a delivery whose sender was killed wait again; whoever calls this holds its lane."""
-    attempts = delivery.attempts
-    if attempts and not attempts[-1].outcome:
-        last = attempts[-1]
-        attempts = (*attempts[:-1], Attempt(last.started, None, last.sent, BROKEN_OFF))
-    return outbox.write(delivery, state=WAITING, planned=None, attempts=attempts, reason=BROKEN_OFF)
-
-
 class _Sending:
     """The attempt that runs now."""
 
@@ -117,9 +111,6 @@ class _Sending:
     def run(
         self, send: Send, progress: Progress | None, cancel: threading.Event
     ) -> tuple[Delivery, BaseException | None]:
-        if self._delivery.state == SENDING:  # of a process that is gone, since we hold the lane
-            self._delivery = broken_off(self._outbox, self._delivery)
-        self._begin()
         began = time.monotonic()
 
         def noted(sent: int, total: int) -> None:
@@ -138,13 +129,6 @@ class _Sending:
             self._end(began, WAITING, BROKEN_OFF)
             raise
         return self._end(began, DELIVERED, "Delivered."), None
-
-    def _begin(self) -> None:
-        attempt = Attempt(self._outbox.clock())
-        self._delivery = self._outbox.write(
-            self._delivery, state=SENDING, planned=None, attempts=(*self._delivery.attempts, attempt)
-        )
-        log.info("%s: attempt %d begins", _named(self._delivery), len(self._delivery.attempts))
 
     def _failed(self, began: float, error: Exception) -> Delivery:
         reason = describe_failure(error)
@@ -251,3 +235,65 @@ def _postponed(outbox: Outbox, failed: Delivery, deliveries: Sequence[Delivery])
             if present.state == WAITING:
                 planned.append(outbox.write(present, planned=moment))
     return planned
+
+
+# -- what the database is told: each state once, later if it can't be reached now
+
+_AT_ONCE = 200
+
+
+class Ledger(Protocol):
+    """What is needed of the database; takes the same row twice, and an older one without effect."""
+
+    def record_deliveries(self, rows: Sequence[Mapping[str, object]]) -> None: ...
+
+    def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int: ...
+
+
+def record(outbox: Outbox, ledger: Ledger, only: Delivery | None = None) -> str:
+    """Write what the database doesn't know yet; return the reason if it can't be done now, '' if all is written.
+
+    `only`: a delivery that has just changed; the others are not looked at.
+    """
+    unknown = outbox.unrecorded() if only is None else [only]
+    for start in range(0, len(unknown), _AT_ONCE):
+        these = unknown[start : start + _AT_ONCE]
+        try:
+            ledger.record_deliveries([as_row(each) for each in these])
+        except DatabaseError as error:
+            log.warning("deliveries could not be recorded: %s: %s", type(error).__name__, error.detail)
+            return str(error)
+        outbox.note_recorded(these)
+    return ""
+
+
+def known_version(ledger: Ledger, date: datetime.date, kind: str) -> int:
+    """Return the highest version of a day's extract that the database knows of, from any machine; 0 if it can't say."""
+    try:
+        return ledger.latest_delivery(date, extract_name(date), kind)
+    except DatabaseError as error:
+        log.warning("versions of deliveries are not known: %s: %s", type(error).__name__, error.detail)
+        return 0
+
+
+def as_row(delivery: Delivery) -> dict[str, object]:
+    """Return the columns of `deliveries` that this delivery has."""
+    return {
+        "id": delivery.identifier,
+        "file_name": delivery.name,
+        "version": delivery.version,
+        "date": delivery.date,
+        "destination": delivery.kind,
+        "address": delivery.address,
+        "username": delivery.username,
+        "size": delivery.size,
+        "sha256": delivery.sha256,
+        "created": delivery.created,
+        "state": delivery.state,
+        "attempts": len(delivery.attempts),
+        "last_attempt": delivery.attempts[-1].started if delivery.attempts else None,
+        "delivered": delivery.delivered,
+        "reason": delivery.reason or None,
+        "revision": delivery.revision,
+        "audit_head": delivery.audit_head or None,
+    }

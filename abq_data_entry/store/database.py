@@ -133,11 +133,14 @@ class Database:
         self._is_local: bool | None = None
 
     @contextmanager
-    def opened(self, committed: Callable[[], object] | None = None) -> Iterator[sqlite3.Connection]:
+    def opened(
+        self, committed: Callable[[], object] | None = None, *, durable: bool = True
+    ) -> Iterator[sqlite3.Connection]:
         """Have the file alone, in one transaction: on disk when the block has ended, undone where it raises.
 
-        `committed` is called afterwards, under the same lock. On a disk that can only be read, what the file holds can
-        still be read.
+        `committed` is called afterwards, under the same lock. Without `durable` it waits for fewer syncs, and a power
+        cut may take the change back, but nothing else. On a disk that can only be read, what the file holds can still
+        be read.
         """
         try:
             import sqlite3
@@ -146,6 +149,8 @@ class Database:
         try:
             with self._locked():
                 with closing(self._connection()) as connection:
+                    if not durable and self._is_local:
+                        connection.execute("PRAGMA synchronous = NORMAL")
                     connection.execute("BEGIN IMMEDIATE" if _is_writable(connection) else "BEGIN")
                     try:
                         yield connection
@@ -154,7 +159,7 @@ class Database:
                         if connection.in_transaction:
                             connection.execute("ROLLBACK")
                 self._left = self._present()
-                if committed is not None and _may_write(self.path):
+                if committed is not None and may_write(self.path):
                     committed()
         except sqlite3.Error as error:
             raise StoreError(f"{self._layout.name} can't be used: {error}: {self.path}.") from error
@@ -196,7 +201,7 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         import sqlite3
 
-        if not _may_write(self.path):
+        if not may_write(self.path):
             return self._copied()
         if not self.path.exists():
             os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -233,6 +238,7 @@ class Database:
                 mending.copy_aside(self.path, copy)
                 with closing(sqlite3.connect(copy)) as connection:
                     connection.backup(memory)
+            self._damage(memory)  # gives it the tables that a version before didn't have
         memory.execute("PRAGMA query_only = ON")
         return memory
 
@@ -249,19 +255,19 @@ class Database:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         self._refuse_newer(version)
         there = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        if not there and not version and _is_writable(connection):
-            self._lay_out(connection)
-            return ""
+        if version < self._layout.version and bool(version) == bool(there) and _is_writable(connection):
+            self._lay_out(connection, there)  # a new file, or one of a version that had fewer tables
+            return self._damage(connection)
         if version != self._layout.version or not self._layout.tables.items() <= there.items():
             return "its tables aren't what they should be"
         # Not `quick_check`: that one doesn't see an index that misses a row.
         (said, *_more) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         return "" if said == "ok" else str(said)
 
-    def _lay_out(self, connection: sqlite3.Connection) -> None:
+    def _lay_out(self, connection: sqlite3.Connection, there: Iterable[str] = ()) -> None:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in self._layout.tables.values():
-            connection.execute(statement)
+        for name in self._layout.tables.keys() - set(there):
+            connection.execute(self._layout.tables[name])
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {self._layout.version}")
         connection.execute("COMMIT")
@@ -275,7 +281,7 @@ class Database:
 
     def _mend(self, damage: str) -> None:
         """Put the file aside as it is, and go on with all that can be read of it."""
-        if not _may_write(self.path):
+        if not may_write(self.path):
             raise StoreError(f"{self._layout.name} is damaged, and can't be mended here: {self.path}.")
         name = f"damaged-{self._clock():%Y%m%dT%H%M%S}-{os.urandom(2).hex()}{self.path.suffix}"
         aside = self.path.with_name(name)
@@ -318,7 +324,7 @@ class Database:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         made_durable(self.path.parent)
-        if not _may_write(self.path):
+        if not may_write(self.path):
             yield  # nobody can change it
             return
         with locked(self._lock, PATIENCE, self._layout.name):
@@ -345,8 +351,10 @@ def _lowered(name: str) -> str:
     return name[0].lower() + name[1:]
 
 
-def _may_write(path: Path) -> bool:
-    return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+def may_write(path: Path) -> bool:
+    """Tell whether this user may change the file and its folder."""
+    as_who = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
+    return all(os.access(each, os.W_OK, **as_who) for each in (path.parent, path) if each != path or path.exists())
 
 
 def _readable(connection: sqlite3.Connection) -> sqlite3.Connection:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from abq_data_entry.outbox import Outbox, Place
+from abq_data_entry.outbox import Delivery, Outbox, Place
 
 DATE = datetime.date(2026, 11, 20)
 NAME = f"abq_data_record_{DATE}.csv"
@@ -39,6 +44,26 @@ class Extract:
         if self.content:
             path.write_bytes(self.content)
         return self.content.count(b"\r\n")
+
+
+def rewrite(box: Outbox, statement: str, *values: object) -> None:
+    """Change rows of the outbox past it."""
+    with closing(sqlite3.connect(box.folder.parent / "journal" / "waiting.sqlite")) as connection, connection:
+        assert connection.execute(statement, values).rowcount
+
+
+def content_of(box: Outbox, delivery: Delivery) -> dict[str, Any]:
+    """What stands in the row of a delivery."""
+    with closing(sqlite3.connect(box.folder.parent / "journal" / "waiting.sqlite")) as connection:
+        row = connection.execute("SELECT content FROM deliveries WHERE id = ?", (delivery.identifier,)).fetchone()
+    return dict(json.loads(row[0]))
+
+
+def replace_content(box: Outbox, delivery: Delivery, text: str) -> None:
+    """Let a row say something else, with the digest that belongs to it."""
+    statement = "UPDATE deliveries SET content = CAST(? AS TEXT), digest = ? WHERE id = ?"
+    data = text.encode("utf-8", "surrogateescape")
+    rewrite(box, statement, data, hashlib.sha256(data).hexdigest(), delivery.identifier)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def deliver_due(box: Outbox, port: int) -> None:
 
 def work(folder: Path, port: int, days: list[datetime.date]) -> None:
     """What a child does, until it is killed."""
-    box, head = Outbox(folder), HEAD if len(days) > 1 else ""
+    box, head = Outbox(folder / "outbox"), HEAD if len(days) > 1 else ""
     for day in days:
         box.add(Extract(), day, Place("ftp", f"127.0.0.1:{port}"), "test", audit_head=lambda day: head)
     deliver_due(box, port)

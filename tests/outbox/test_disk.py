@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.outbox import Outbox, Progress, Send, deliver, due, extract_name, retry, tidy
+from abq_data_entry.outbox import Outbox, Progress, Send, deliver, due, extract_name, retry
 from tests.fixtures.servers import BundledServer
 from tests.outbox.conftest import DATE, FTP, REST, Extract
 from tests.outbox.killed import CONTENT, days_of
@@ -56,7 +56,7 @@ def test_a_full_disk_before_an_attempt_lets_it_wait(box: Outbox) -> None:
     with full_disk(), pytest.raises(OSError):
         deliver(box, waiting.identifier, failing(AssertionError("sent")))
     assert box.deliveries() == [waiting]
-    tidy(box)
+    box.tidy()
     assert deliver(box, waiting.identifier, arriving)[0].state == "delivered"
 
 
@@ -80,7 +80,7 @@ def test_a_full_disk_after_an_attempt_lets_it_wait(box: Outbox, state: str) -> N
     finally:
         stack.__exit__(None, None, None)
     assert len(sent) == 1
-    tidy(box)
+    box.tidy()
     (again,) = due(box)
     assert again.identifier == waiting.identifier and "Broken off" in again.attempts[-1].outcome
     assert deliver(box, again.identifier, arriving)[0].state == "delivered"
@@ -95,7 +95,7 @@ def read_only() -> Iterator[tuple[Outbox, Send]]:
         folder.chmod(0o755)
         box = Outbox(folder / "outbox")
         box.add(Extract(), DATE, REST, "lab-a")
-        for path in (box.folder, *box.folder.rglob("*")):
+        for path in (box.folder, folder / "journal", *folder.rglob("*/*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
         if root:  # whom no rights stop
             os.seteuid(65534)
@@ -119,7 +119,7 @@ def test_an_outbox_that_may_not_be_written_shows_what_it_has_and_sends_nothing(
     for refused in (
         lambda: deliver(box, waiting.identifier, send),
         lambda: box.add(Extract(), DATE, REST, "lab-a"),
-        lambda: tidy(box),
+        lambda: box.tidy(),
     ):
         with pytest.raises(OSError):
             refused()

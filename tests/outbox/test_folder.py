@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abq_data_entry.outbox import Attempt, Busy, Delivery, NoRecords, Outbox, UnknownDelivery, due, tidy
+from abq_data_entry.outbox import Attempt, Busy, Delivery, NoRecords, Outbox, UnknownDelivery, due
 from abq_data_entry.outbox.delivery import STATES, from_text, to_text
-from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract
+from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract, content_of, replace_content
+from tests.outbox.earlier import left_by_the_version_before
 
 ROOT = Path(__file__).resolve().parents[2]
 moments = st.datetimes(datetime.datetime(1970, 1, 2), datetime.datetime(2100, 1, 1)).map(
@@ -60,6 +61,8 @@ def test_a_delivery_comes_back_from_disk_as_it_was(delivery: Delivery) -> None:
 @given(deliveries)
 def test_a_delivery_of_the_forms_before_is_read(delivery: Delivery) -> None:
     content = json.loads(to_text(delivery))
+    del content["id"]
+    assert from_text(json.dumps({**content, "format": 3})) == delivery
     del content["sent_as"]
     assert from_text(json.dumps({**content, "format": 2})) == replace(delivery, sent_as=NAME)
     del content["audit_head"]
@@ -152,9 +155,8 @@ def test_versions_go_on_from_what_the_database_knows(box: Outbox) -> None:
 )
 def test_an_absurd_entry_is_put_aside_and_the_others_go_on(box: Outbox, name: str, value: object) -> None:
     good, bad = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
-    entry = box.file_of(bad).parent / "delivery.json"
-    entry.write_text(json.dumps({**json.loads(entry.read_text()), name: value}))
-    tidy(box)
+    replace_content(box, bad, json.dumps({**content_of(box, bad), name: value}))
+    box.tidy()
     assert box.deliveries() == [good] and due(box) == [good]
     (told,) = box.problems
     assert bad.short in told and "damaged" in told and len([*(box.folder / "damaged").iterdir()]) == 1
@@ -164,7 +166,7 @@ def test_an_absurd_entry_is_put_aside_and_the_others_go_on(box: Outbox, name: st
 @pytest.mark.parametrize("what", ["folder", "pipe", "loop", "huge", "no right"])
 def test_an_entry_that_is_no_file_to_read_is_told_and_the_others_go_on(box: Outbox, what: str) -> None:
     good, bad = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
-    entry = box.file_of(bad).parent / "delivery.json"
+    entry = left_by_the_version_before(box, bad)
     with contextlib.ExitStack() as stack:
         if what == "no right":
             if os.geteuid() == 0:
@@ -182,7 +184,7 @@ def test_an_entry_that_is_no_file_to_read_is_told_and_the_others_go_on(box: Outb
         elif what == "huge":
             with entry.open("wb") as file:
                 file.truncate(2**40)
-        tidy(box)
+        box.tidy()
         assert box.deliveries() == [good] and due(box) == [good] and box.replaced_by(bad) is None
         (told,) = box.problems
         assert bad.short in told and (what in ("loop", "no right")) == entry.parent.exists()
@@ -191,8 +193,7 @@ def test_an_entry_that_is_no_file_to_read_is_told_and_the_others_go_on(box: Outb
 @pytest.mark.parametrize("damage", ["", "{", '{"format": 1}', "null", "[" * 100_000, "\udcff"], ids=lambda _: "")
 def test_a_damaged_entry_is_put_aside_and_told(box: Outbox, damage: str) -> None:
     good, bad = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
-    entry = box.file_of(bad).parent / "delivery.json"
-    entry.write_bytes(damage.encode("utf-8", "surrogateescape"))
+    replace_content(box, bad, damage)
     assert box.deliveries() == box.deliveries() == [good]
     (told,) = box.problems
     assert bad.short in told and "damaged" in told
@@ -204,7 +205,7 @@ def test_an_entry_damaged_after_it_was_read_is_put_aside_too(box: Outbox) -> Non
     first = box.add(Extract(), DATE, REST, "lab-a")
     second = box.add(Extract(), DATE, REST, "lab-a")
     assert box.replaced_by(first) == second
-    (box.file_of(second).parent / "delivery.json").write_text("{", encoding="utf-8")
+    replace_content(box, second, "{")
     assert box.replaced_by(first) is None and len(box.problems) == 1
     assert [each.identifier for each in box.deliveries()] == [first.identifier]
 
@@ -235,19 +236,17 @@ def test_a_strange_file_in_the_outbox_is_nobodys_delivery(box: Outbox) -> None:
 
 def test_an_entry_of_a_newer_version_stays_as_it_is(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
-    entry = box.file_of(put).parent / "delivery.json"
-    content = json.loads(entry.read_text(encoding="utf-8"))
-    for text in ('{"format": 4, "whatever": true}', json.dumps({**content, "kind": "webdav"})):
-        entry.write_text(text, encoding="utf-8")
+    content = content_of(box, put)
+    for newer in ({"format": 5, "whatever": True}, {**content, "kind": "webdav"}):
+        replace_content(box, put, json.dumps(newer))
         fresh = Outbox(box.folder, box.clock)
         assert fresh.deliveries() == []
-        assert "newer version" in fresh.problems[0] and entry.read_text(encoding="utf-8") == text
+        assert "newer version" in fresh.problems[0] and content_of(box, put) == newer
 
 
 def test_a_description_moved_to_another_name_is_not_believed(box: Outbox) -> None:
     one, other = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
-    text = (box.file_of(one).parent / "delivery.json").read_text(encoding="utf-8")
-    (box.file_of(other).parent / "delivery.json").write_text(text, encoding="utf-8")
+    replace_content(box, other, json.dumps(content_of(box, one)))
     assert box.deliveries() == [one]
 
 
@@ -284,20 +283,19 @@ def test_what_a_crash_left_is_tidied(box: Outbox) -> None:
     content = box.file_of(done).read_bytes()
     with box.lane(done):
         done = box.write(done, state="delivered")
+    box.file_of(done).parent.mkdir()
     box.file_of(done).write_bytes(content)  # killed between the two
     (box.folder / ".new-abc").mkdir()
     (box.folder / ".new-abc" / NAME).write_bytes(b"half")
-    part = box.file_of(put).parent / ".delivery.json.1f.part"
-    part.write_bytes(b"{")
-    tidy(box)
-    assert not part.exists() and not box.file_of(done).exists() and box.leftovers() == []
+    box.tidy()
+    assert not box.file_of(done).exists() and box.leftovers() == []
     assert box.deliveries() == [put, done] or box.deliveries() == [done, put]
 
 
 def test_one_that_is_being_made_is_not_tidied_away(box: Outbox) -> None:
     class Meanwhile(Extract):
         def export_records(self, path: Path, first_date: datetime.date) -> int:
-            tidy(Outbox(box.folder))
+            Outbox(box.folder).tidy()
             return super().export_records(path, first_date)
 
     box.add(Meanwhile(), DATE, REST, "lab-a")
@@ -308,13 +306,12 @@ def test_receipts_go_when_they_are_old_and_in_the_database(box: Outbox, clock: C
     recorded, unrecorded = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
     waiting = box.add(Extract(), datetime.date(2026, 1, 1), REST, "lab-a")
     recorded, unrecorded = box.write(recorded, state="delivered"), box.write(unrecorded, state="delivered")
-    for each in (recorded, waiting):
-        box.note_recorded(each)
+    box.note_recorded([recorded, waiting])
     clock.forward(days=89)
-    tidy(box)
+    box.tidy()
     assert len(box.deliveries()) == 3
     clock.forward(days=2)
-    tidy(box)
+    box.tidy()
     assert {each.identifier for each in box.deliveries()} == {unrecorded.identifier, waiting.identifier}
 
 

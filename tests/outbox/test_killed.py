@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.outbox import Outbox, extract_name, tidy
+from abq_data_entry.outbox import Outbox, extract_name
 from tests.fixtures.servers import BundledServer
 from tests.outbox.killed import CONTENT, HEAD, days_of, deliver_due
 
@@ -35,20 +35,20 @@ def test_killed_at_every_point(tmp_path: Path, ftp_server: BundledServer, days: 
 def _after_the_kill(folder: Path, number: int, days: list[datetime.date], server: BundledServer) -> set[str]:
     """Do what the next start does; return in which states the killed process left its deliveries."""
     arrived = {extract_name(day): server.folder / extract_name(day) for day in days}
-    box = Outbox(folder)
+    box = Outbox(folder / "outbox")
     left = {each.name: each for each in box.deliveries()}
     assert not box.problems, number
     for name, each in left.items():
         if each.state == "delivered":
             assert arrived[name].read_bytes() == CONTENT, f"{number}: told as delivered, and it isn't"
-    tidy(box)
+    box.tidy()
     deliver_due(box, server.port)
     assert {each.state for each in box.deliveries()} <= {"delivered"}, number
-    tidy(box)
+    box.tidy()
     for name, path in arrived.items():
         assert path.exists() == (name in left) and (name not in left or path.read_bytes() == CONTENT), number
         beside = path.with_name(f"{name}.audit")
         assert len(days) == 1 or name not in left or beside.read_text() == f"{HEAD}\n", number
-    files = [path.name for path in folder.rglob("*") if path.is_file() and path.parent.name != "locks"]
-    assert files == ["delivery.json"] * len(left), number
+    assert [path.name for path in box.folder.iterdir()] == ["locks"], number
+    assert [path.name for path in folder.glob("journal/*.sqlite*")] == ["waiting.sqlite"], number
     return {each.state for each in left.values()} or {"nothing"}

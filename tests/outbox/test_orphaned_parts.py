@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from abq_data_entry import outbox
-from abq_data_entry.outbox import Delivery, Outbox, Place, Sender, cancel, deliver, orphaned_parts
+from abq_data_entry.outbox import Delivery, Outbox, Place, Sender, cancel, deliver
 from tests.network.certificates import authority
 from tests.network.fault_proxy import Fault
 from tests.network.proxied_servers import Server, behind_the_proxy
@@ -29,7 +30,7 @@ def lost(box: Outbox, server: Server, destination: Place = FTP) -> Delivery:
     """A large delivery that waits, after the network was lost in the middle."""
     delivery = box.add(Extract(LARGE), DATE, destination, "lab")
     server.proxy.faults.append(Fault("down", 10_000_000, data=server.kind != "sshd"))
-    after, error = deliver(box, delivery.identifier, Sender(server.uploads, destination))
+    after, error = deliver(box, delivery.identifier, Sender(server.uploads, partial(box.discard_parts, destination)))
     assert after.state == "waiting" and error is not None
     server.proxy.is_down = False
     assert [name for name in server.files() if name.endswith(".part")]
@@ -43,24 +44,24 @@ def test_is_removed_by_the_next_delivery(how: str, server: Server, box: Outbox) 
         cancel(box, waiting)
     newer = box.add(Extract(SMALL), DATE, FTP, "lab")
     assert box.read(waiting.identifier).state == "cancelled" and server.files()
-    after, error = deliver(box, newer.identifier, Sender(server.uploads, FTP))
+    after, error = deliver(box, newer.identifier, Sender(server.uploads, partial(box.discard_parts, FTP)))
     assert (after.state, error) == ("delivered", None)
     assert server.files() == {NAME: SMALL}
-    assert not list((box.folder / orphaned_parts.FOLDER).iterdir())
+    assert not box.orphaned_parts(FTP)
     assert len(box.deliveries()) == 2 and not box.problems
 
 
 def test_another_destination_is_left_alone(server: Server, box: Outbox) -> None:
     cancel(box, lost(box, server, Place("ftp", "elsewhere:21")))
     newer = box.add(Extract(SMALL), DATE, FTP, "lab")
-    deliver(box, newer.identifier, Sender(server.uploads, FTP))
-    assert len(server.files()) == 2 and len(list((box.folder / orphaned_parts.FOLDER).iterdir())) == 1
+    deliver(box, newer.identifier, Sender(server.uploads, partial(box.discard_parts, FTP)))
+    assert len(server.files()) == 2 and len(box.orphaned_parts(Place("ftp", "elsewhere:21"))) == 1
 
 
 def test_one_login_for_both(server: Server, box: Outbox) -> None:
     cancel(box, lost(box, server))
     before = server.proxy.connections
-    with Sender(server.uploads, FTP) as send:
+    with Sender(server.uploads, partial(box.discard_parts, FTP)) as send:
         deliver(box, box.add(Extract(SMALL), DATE, FTP, "lab").identifier, send)
     assert server.files() == {NAME: SMALL} and server.proxy.connections == before + 1
 
@@ -69,13 +70,13 @@ def test_server_that_cannot_be_reached_is_asked_another_time(server: Server, box
     cancel(box, lost(box, server))
     server.proxy.faults.append(Fault("refuse", times=100))
     with server.uploads() as uploads:
-        orphaned_parts.discard(box.folder, FTP, uploads)
+        box.discard_parts(FTP, uploads)
     server.proxy.faults.clear()
-    assert server.files() and list((box.folder / orphaned_parts.FOLDER).iterdir())
+    assert server.files() and box.orphaned_parts(FTP)
     with server.uploads() as uploads:
-        orphaned_parts.discard(box.folder, FTP, uploads)
-        orphaned_parts.discard(box.folder, FTP, uploads)
-    assert not server.files() and not list((box.folder / orphaned_parts.FOLDER).iterdir())
+        box.discard_parts(FTP, uploads)
+        box.discard_parts(FTP, uploads)
+    assert not server.files() and not box.orphaned_parts(FTP)
 
 
 @pytest.mark.parametrize("destination", [FTP, REST])
@@ -89,11 +90,11 @@ def test_nothing_is_noted_that_cannot_be_there(destination: Place, box: Outbox) 
         cancel(box, after)
     unsent = box.add(Extract(LARGE), DATE, destination, "lab")
     cancel(box, unsent)
-    assert not (box.folder / orphaned_parts.FOLDER).exists()
+    assert not box.orphaned_parts(destination)
 
 
 def test_damaged_note_harms_nothing(box: Outbox) -> None:
-    folder = box.folder / orphaned_parts.FOLDER
+    folder = box.folder / "left-there"  # of the version before
     folder.mkdir()
     for number, text in enumerate(("", "[]", '{"kind": "ftp"}', "\0")):
         (folder / f"{number}.json").write_text(text)
@@ -102,5 +103,6 @@ def test_damaged_note_harms_nothing(box: Outbox) -> None:
         def discard(self, name: str) -> bool:
             raise AssertionError(name)
 
-    orphaned_parts.discard(box.folder, FTP, Nothing())  # type: ignore[arg-type]
+    box.discard_parts(FTP, Nothing())  # type: ignore[arg-type]
+    assert not folder.exists() and len(list((box.folder / "taken-over").iterdir())) == 1
     assert outbox.Outbox(box.folder).deliveries() == []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,13 +22,12 @@ from abq_data_entry.outbox import (
     SettingsUnusable,
     cancel,
     deliver,
-    orphaned_parts,
 )
 from tests.fixtures.servers import BundledServer
 from tests.network.certificates import authority
 from tests.network.fault_proxy import Fault
 from tests.network.proxied_servers import Server, behind_the_proxy
-from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract
+from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract, content_of, replace_content
 from tests.outbox.test_orphaned_parts import LARGE
 from tests.outbox.test_sender import settings_with
 
@@ -42,6 +43,10 @@ THERE = Place("ftp", f"127.0.0.1:2100/{FOLDER}")
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     with behind_the_proxy(request.param, authority("Lab Authority", tmp_path), tmp_path) as running:
         yield running
+
+
+def sender(box: Outbox, server: Server) -> Sender:
+    return Sender(lambda: server.uploads(folder=FOLDER), partial(box.discard_parts, THERE))
 
 
 def put(box: Outbox, content: bytes, to: Place = THERE) -> Delivery:
@@ -71,44 +76,41 @@ def test_a_pattern_that_makes_no_sense_puts_nothing_in(box: Outbox) -> None:
 
 def test_a_name_in_the_outbox_that_would_lead_elsewhere_is_not_believed(box: Outbox) -> None:
     added = put(box, OF_A)
-    entry = box.file_of(added).parent / "delivery.json"
-    entry.write_text(entry.read_text().replace(added.sent_as, "../../etc/x"))
+    replace_content(box, added, json.dumps({**content_of(box, added), "sent_as": "../../etc/x"}))
     assert box.deliveries() == [] and "damaged" in box.problems[0]
 
 
 def test_the_next_version_takes_the_place_of_the_one_before(box: Outbox, server: Server) -> None:
     for content, version in ((OF_A, 1), (MORE_OF_A, 2)):
         added = put(box, content)
-        after, error = deliver(box, added.identifier, Sender(lambda: server.uploads(folder=FOLDER), THERE))
+        after, error = deliver(box, added.identifier, sender(box, server))
         assert (after.state, after.version, error) == ("delivered", version, None)
     assert there(server) == {f"{FOLDER}/A of 2026-11-20.csv": MORE_OF_A}
 
 
 def test_a_part_that_was_left_in_the_folder_is_removed_from_there(box: Outbox, server: Server) -> None:
-    def send() -> Sender:
-        return Sender(lambda: server.uploads(folder=FOLDER), THERE)
-
     waiting = put(box, OF_A + LARGE)
     server.proxy.faults.append(Fault("down", 10_000_000, data=server.kind != "sshd"))
-    waiting, _ = deliver(box, waiting.identifier, send())
+    waiting, _ = deliver(box, waiting.identifier, sender(box, server))
     server.proxy.is_down = False
     (part,) = there(server)
     assert waiting.state == "waiting" and part.startswith(f"{FOLDER}/A of 2026-11-20.csv.") and part.endswith(".part")
     cancel(box, waiting)
-    deliver(box, box.add(Extract(OF_A), datetime.date(2026, 1, 1), FTP, "lab").identifier, Sender(server.uploads, FTP))
+    elsewhere = Sender(server.uploads, partial(box.discard_parts, FTP))
+    deliver(box, box.add(Extract(OF_A), datetime.date(2026, 1, 1), FTP, "lab").identifier, elsewhere)
     assert part in there(server), "the same server, but another folder"
-    deliver(box, put(box, OF_A).identifier, send())
+    deliver(box, put(box, OF_A).identifier, sender(box, server))
     assert there(server) == {f"{FOLDER}/A of 2026-11-20.csv": OF_A, "abq_data_record_2026-01-01.csv": OF_A}
-    assert not list((box.folder / orphaned_parts.FOLDER).iterdir())
+    assert not box.orphaned_parts(THERE)
 
 
 def test_a_waiting_one_goes_on_under_its_name_whatever_is_set_later(box: Outbox, server: Server) -> None:
     waiting = put(box, OF_A + LARGE)
     server.proxy.faults.append(Fault("down", 10_000_000, data=server.kind != "sshd"))
-    waiting, _ = deliver(box, waiting.identifier, Sender(lambda: server.uploads(folder=FOLDER), THERE))
+    waiting, _ = deliver(box, waiting.identifier, sender(box, server))
     server.proxy.is_down = False
     box.add(Extract(OF_A), datetime.date(2026, 1, 1), THERE, "lab", upload_name="{date}.txt")
-    after, _ = deliver(box, waiting.identifier, Sender(lambda: server.uploads(folder=FOLDER), THERE))
+    after, _ = deliver(box, waiting.identifier, sender(box, server))
     assert after.state == "delivered" and there(server) == {f"{FOLDER}/A of 2026-11-20.csv": OF_A + LARGE}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import network, outbox
-from abq_data_entry.outbox import Busy, Delivery, Outbox, OutboxError, cancel, deliver, retry, tidy
+from abq_data_entry.outbox import Busy, Delivery, Outbox, OutboxError, cancel, deliver, retry
 from abq_data_entry.outbox.retry_policy import FIRST_PAUSE, LIMIT
 from tests.fixtures.servers import BundledServer
 from tests.network.faults import Connection, http, serving
@@ -163,7 +163,7 @@ def test_after_a_crash_while_sending_it_waits(box: Outbox) -> None:
     delivery = put(box)
     with box.lane(delivery):
         box.write(delivery, state="sending", attempts=(outbox.Attempt(START),))
-    tidy(box)
+    box.tidy()
     waiting = box.read(delivery.identifier)
     assert (waiting.state, waiting.planned) == ("waiting", None)
     assert "Broken off" in waiting.attempts[0].outcome
@@ -171,53 +171,15 @@ def test_after_a_crash_while_sending_it_waits(box: Outbox) -> None:
     assert [each.outcome[:10] for each in done.attempts] == ["Broken off", "Delivered."]
 
 
-@pytest.mark.parametrize(
-    "left",
-    [b"", b"\n", b"\n\n", b"\n\n{", b'\n\n{"format": 1}', b"\n\n{\x00\x00\x00", b"\n\n\xff\xfe{"],
-    ids=["gone", "begun", "empty", "cut", "poor", "zeros", "no text"],
-)
-def test_after_a_power_cut_while_sending_it_waits(box: Outbox, left: bytes) -> None:
-    """Nobody waits until the disk has the note of a running attempt; without it the entry is as it was before."""
+def test_what_is_recorded_stands_beside_the_attempts(box: Outbox) -> None:
     delivery = put(box)
-    entry = box.file_of(delivery).parent / "delivery.json"
-    before = entry.read_bytes()
-    with box.lane(delivery):
-        box.write(delivery, state="sending", attempts=(outbox.Attempt(START),))
-    assert entry.read_bytes().startswith(before + b"\n\n") and box.read(delivery.identifier).state == "sending"
-    entry.write_bytes(before + left)
-    assert box.read(delivery.identifier) == delivery and box.deliveries() == [delivery]
-    tidy(box)
-    assert not box.problems
-    assert attempt(box, delivery, arriving).state == "delivered"
-
-
-def test_the_note_of_an_attempt_goes_with_its_outcome(box: Outbox) -> None:
-    delivery = put(box)
-    entry, texts = box.file_of(delivery).parent / "delivery.json", list[bytes]()
-
-    def send(path: Path, *, name: str, progress: outbox.Progress, cancel: threading.Event) -> None:
-        texts.append(entry.read_bytes())
-        raise ConnectionResetError
-
-    waiting = attempt(box, delivery, send)
-    note = b"\n\n" + texts[0].split(b"\n\n")[-1]
-    assert b'"sending"' in note and note not in entry.read_bytes()
-    with entry.open("ab") as file:  # one that comes late is of an attempt that is over
-        file.write(note)
-    assert box.read(delivery.identifier) == waiting and box.deliveries() == [waiting]
-
-
-def test_notes_of_what_is_recorded_stand_beside_an_attempts(box: Outbox) -> None:
-    delivery = put(box)
-    box.note_recorded(delivery)
+    box.note_recorded([delivery])
+    assert box.unrecorded() == []
     with box.lane(delivery):
         sending = box.write(delivery, state="sending", attempts=(outbox.Attempt(START),))
-    assert box.recorded(delivery) == 1 and box.read(delivery.identifier) == sending
-    box.note_recorded(sending)
-    assert box.recorded(delivery) == 2 and box.read(delivery.identifier) == sending
-    with box.lane(delivery):
-        waiting = box.write(sending, state="waiting")
-    assert box.recorded(delivery) == 0 and box.read(delivery.identifier) == waiting
+    assert box.unrecorded() == [sending] == box.deliveries()
+    box.note_recorded([sending])
+    assert box.unrecorded() == []
 
 
 def test_a_file_that_was_damaged_in_the_outbox_is_not_sent(box: Outbox) -> None:
@@ -246,6 +208,7 @@ def test_an_old_version_is_never_sent_after_a_newer_one(box: Outbox) -> None:
     with box.lane(first):  # as if the crash had come before the old one was cancelled
         first = box.write(box.read(first.identifier), state="waiting")
     attempt(box, second, arriving)
+    box.file_of(first).parent.mkdir()
     box.file_of(first).write_bytes(Extract().content)
     after = attempt(box, first, failing(AssertionError("sent")))
     assert after.state == "cancelled" and "version 2" in after.reason

@@ -1,0 +1,164 @@
+"""What goes into the rows of the outbox: what is put in, and what a version before has left, once.
+
+That version had a file for each delivery, and notes behind its content.
+
+It is taken over under the lock that a window holds while it sends; what one of that version still sends is taken over
+afterwards. In the folder of what waits stays a description that the older version refuses by name; what it wrote itself
+is kept in `taken-over`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from contextlib import AbstractContextManager, ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ..folders import replacement
+from ..network.destination import Place
+from ..store.database import Clock, may_write
+from ..store.mending import digest_of
+from .delivery import ENDED, FORMAT, Delivery, from_text, is_of_newer_version, to_text
+from .extract import Busy
+
+if TYPE_CHECKING:
+    import sqlite3
+
+ENTRY = "delivery.json"
+_BETWEEN = b"\n\n"  # no entry holds it
+_LARGEST = 16 * 1024 * 1024  # bytes; an entry with all attempts of a week had 100 KB
+_RECORDED = re.compile(r"recorded (\d{1,9})")
+_PARTS = "left-there"
+
+
+class Box(Protocol):
+    """What is needed of the outbox."""
+
+    folder: Path
+    clock: Clock
+
+    def lane(self, delivery: Delivery, patience: float = 0.0) -> AbstractContextManager[None]: ...
+
+    def put_aside(self, name: str, why: str) -> None: ...
+
+    def tell(self, sentence: str) -> None: ...
+
+
+def take_over(outbox: Box, connection: sqlite3.Connection) -> bool:
+    """Put in what lies in the folder and is no row; return whether there was nothing.
+
+    What is being sent by another window is left for later.
+    """
+    if connection.execute("PRAGMA query_only").fetchone()[0] or not may_write(outbox.folder / ENTRY):
+        return True
+    names = {each for each in os.listdir(outbox.folder) if len(each) == 32}  # noqa: PTH208 - faster
+    if names:
+        names -= {row[0] for row in connection.execute("SELECT id FROM deliveries")}
+    for name in sorted(names):
+        path = outbox.folder / name
+        try:
+            if path.is_dir():
+                _take_over(outbox, connection, path)
+        except FileNotFoundError:
+            if path.is_dir():
+                outbox.put_aside(name, "its description is missing")
+        except OSError as error:  # it may be whole: it stays where it is
+            outbox.tell(f"The delivery {name[:8]} in the outbox can't be read ({error.strerror}): {path / ENTRY}.")
+        except (ValueError, TypeError, RecursionError) as error:
+            why = str(error) if isinstance(error, _NotAnEntry) else "its description can't be read"
+            outbox.put_aside(name, why)
+    _take_parts_over(outbox, connection)
+    return not names
+
+
+def file_key(delivery: Delivery) -> str:
+    """What all versions of a file to one kind of destination have in common."""
+    return f"{delivery.kind}/{delivery.name}"
+
+
+def insert(connection: sqlite3.Connection, delivery: Delivery, recorded: int = 0) -> None:
+    """Put a delivery in, once."""
+    text = to_text(delivery)
+    row = (file_key(delivery), delivery.identifier, recorded, text, digest_of(text))
+    connection.execute("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?, ?, ?)", row)
+
+
+def insert_part(connection: sqlite3.Connection, identifier: str, place: Place, name: str) -> None:
+    """Note the name of a part that a delivery may have left at its destination."""
+    content = {"id": identifier, "part": name, "kind": place.kind, "address": place.address}
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    connection.execute("INSERT OR IGNORE INTO orphaned_parts VALUES (?, ?, ?)", (identifier, text, digest_of(text)))
+
+
+def part_in(text: str) -> dict[str, str]:
+    """What stands in a row of `orphaned_parts`."""
+    return {name: str(value) for name, value in json.loads(text).items()}
+
+
+class _NotAnEntry(ValueError):
+    """What stands in the place of a description is none; the text says what it is."""
+
+
+def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path) -> None:
+    data = _content(path / ENTRY)
+    text, *notes = data.split(_BETWEEN)
+    try:
+        found = _delivery(path.name, text)
+    except (ValueError, TypeError, RecursionError):
+        if not is_of_newer_version(text.decode("utf-8", "replace")):
+            raise
+        outbox.tell(f"The delivery {path.name[:8]} was put in by a newer version of the application.")
+        return
+    is_ours = json.loads(text).get("format") == FORMAT
+    recorded = [int(said[1]) for each in notes if (said := _RECORDED.fullmatch(each.decode("utf-8", "replace")))]
+    with ExitStack() as stack:
+        if not is_ours:
+            try:
+                stack.enter_context(outbox.lane(found))
+            except Busy:
+                return
+            for note in notes if found.state not in ENDED else ():
+                with suppress(ValueError, TypeError, RecursionError):  # one that was cut short is none
+                    noted = _delivery(path.name, note)
+                    found = noted if noted.revision == found.revision + 1 else found
+            kept = outbox.folder / "taken-over"
+            kept.mkdir(mode=0o700, exist_ok=True)
+            with replacement(kept / f"{path.name}.json") as temporary:
+                temporary.write_bytes(data)
+            with replacement(path / ENTRY) as temporary:
+                temporary.write_text(to_text(found), encoding="utf-8")
+        insert(connection, found, max(recorded, default=0))
+
+
+def _content(path: Path) -> bytes:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe, say, would be waited for
+        raise _NotAnEntry("its description isn't a file")
+    if status.st_size > _LARGEST:
+        raise _NotAnEntry(f"its description is far too large ({status.st_size} bytes)")
+    return path.read_bytes()
+
+
+def _delivery(name: str, text: bytes) -> Delivery:
+    found = from_text(text.decode("utf-8"))
+    if found.identifier != name:
+        raise ValueError("of another delivery")
+    return found
+
+
+def _take_parts_over(outbox: Box, connection: sqlite3.Connection) -> None:
+    folder = outbox.folder / _PARTS
+    if not folder.is_dir():
+        return
+    for path in folder.glob("*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            place = Place(str(content["kind"]), str(content["address"]))
+            insert_part(connection, path.stem, place, str(content["name"]))
+    with suppress(OSError):  # then they are taken over once more, which changes nothing
+        kept = outbox.folder / "taken-over"
+        kept.mkdir(mode=0o700, exist_ok=True)
+        folder.rename(kept / f"{_PARTS}-{outbox.clock():%Y%m%dT%H%M%S}-{os.urandom(2).hex()}")
