@@ -128,7 +128,7 @@ def test_a_long_note_is_found_in_a_damaged_file_if_its_pages_are_whole(journal: 
 
 def test_a_newer_versions_journal_is_refused_and_not_touched(journal: Journal) -> None:
     journal.keep(inserted(1))
-    sql(journal, "PRAGMA user_version = 2")
+    sql(journal, "PRAGMA user_version = 3")
     before = {each.name: each.read_bytes() for each in journal.folder.iterdir()}
     for ask in (journal.entries, lambda: journal.keep(inserted(1)), lambda: journal.settle("0" * 32, "saved")):
         with pytest.raises(JournalError, match="newer version"):
