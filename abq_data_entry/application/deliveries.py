@@ -3,25 +3,119 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import outbox
 from ..jobs import ANY, Job
 from ..network.destinations import destination
-from .attempts import Attempts, NotDelivered, Running, again, unfinished
-from .logins import Login, Logins, known_logins
+from ..workflows.deliver_day import (
+    PATIENCE,
+    Login,
+    NotNow,
+    Outcome,
+    Values,
+    Watching,
+    deliver,
+    deliver_day,
+    open_outbox,
+    with_others_due,
+)
+from .logins import Logins, known_logins
 
 if TYPE_CHECKING:
-    from ..outbox import Delivery
+    from ..models import SQLModel
+    from ..outbox import Delivery, Service
+    from ..transfer import TransferProgress
     from .window import Application
 
 UPLOAD_ANEW = "What to do: Tools ‣ Deliveries shows what became of it; Tools ‣ Upload CSV sends the day anew."
 BUSY_PAUSE_MS = 1000
 SHORTEST_PAUSE_MS = 500
 
-Values = Mapping[str, object]
+TITLE = "Unknown Server"
+
 Begin = Callable[[str, Callable[[Job], Any], Callable[[Any], object], Callable[[BaseException], object], str], None]
+
+
+class NotDelivered(Exception):
+    """An attempt failed: what became of the delivery."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+class Running(NamedTuple):
+    """An attempt that runs now: what cancels it, and it alone, and how far it is."""
+
+    stop: Callable[[], object]
+    progress: TransferProgress
+
+
+class Attempts:
+    """One command of the window, on a worker thread; `running` shows the attempt under way, by identifier.
+
+    The decisions are those that somebody has made in dialogs before: the login. What turns out meanwhile, such as an
+    unknown host key, ends the attempt; then a dialog asks, and another command goes on with the answer.
+    """
+
+    def __init__(self, login: Login, running: MutableMapping[str, Running], job: Job) -> None:
+        self._login = login
+        self._running = running
+        self._job = job
+        self._stopped: set[str] = set()
+
+    def login(self, service: Service) -> Login:
+        """The one that was given for this command."""
+        return self._login
+
+    def trusts(self, host: str, fingerprint: str) -> bool:
+        """Nobody is asked while the attempt runs."""
+        return False
+
+    @contextmanager
+    def watch(self, delivery: Delivery) -> Iterator[Watching]:
+        """Show how far the attempt is, and let it be cancelled; after a cancel of the command there is no other."""
+        from ..transfer import TransferProgress
+
+        if self._job.cancel.is_set():
+            raise NotNow("The command was cancelled.")
+        progress, identifier = TransferProgress(), delivery.identifier
+
+        def noted(sent: int, total: int) -> None:
+            progress.note(sent, total)
+            self._job.report(sent, total)
+
+        def stop() -> None:
+            self._stopped.add(identifier)
+            self._job.cancel.set()
+
+        self._running[identifier] = Running(stop, progress)
+        try:
+            yield Watching(noted, self._job.cancel)
+        finally:
+            self._running.pop(identifier, None)
+
+    def all(self, model: SQLModel, values: Values, waiting: Sequence[Delivery]) -> list[Outcome]:
+        """Make one attempt at each, and at what else is due there, over one login."""
+        box, outcomes, unrecorded = open_outbox(), list[Outcome](), ""
+
+        def told(outcome: Outcome) -> None:
+            nonlocal unrecorded
+            if not isinstance(outcome.error, NotNow):
+                outcomes.append(outcome)
+                # Where the database can't be told now it is asked again only at the end.
+                unrecorded = unrecorded or outbox.record(box, model, outcome.delivery)
+            if outcome.delivery.identifier in self._stopped:  # the others go on
+                self._job.cancel.clear()
+
+        try:
+            deliver(box, with_others_due(box, waiting), values, self, self.watch, told, PATIENCE)
+        finally:
+            outbox.record(box, model)
+        return outcomes
 
 
 class Deliveries:
@@ -67,14 +161,18 @@ class Deliveries:
         self.forget(kind, outbox.extract_name(date))
 
         def work(job: Job) -> str:
-            return Attempts(model, values, kind, login, self.attempts, job).first(date, kind, login[0])
+            attempts = Attempts(login, self.attempts, job)
+            outcome = deliver_day(open_outbox(), model, kind, values, date, login, attempts, attempts.watch)
+            if not outcome.arrived:
+                raise NotDelivered(outcome)
+            return outcome.delivery.name
 
         def done(file: str) -> None:
             self.logins.accepted(kind, values, login)
             self._delivered(kind, file)
 
         def ended_badly(error: BaseException) -> None:
-            if not isinstance(error, NotDelivered) or not self._mend(kind, error, values, login):
+            if not isinstance(error, NotDelivered) or not self._mend(kind, error.outcome, values, login):
                 failed(error)
 
         to = destination(kind)
@@ -96,7 +194,7 @@ class Deliveries:
         """Take up what wasn't finished when the window was closed, or offer to; once, at the start."""
         if not self._offered:
             self._offered = True
-            self._app.jobs.submit("files", unfinished, done=self._look_for_logins)
+            self._app.jobs.submit("files", _unfinished, done=self._look_for_logins)
 
     def log_in(self, left: list[Delivery]) -> None:
         """Ask for the login of one service after the other, and send what goes there."""
@@ -123,16 +221,16 @@ class Deliveries:
         for each in waiting:
             self.forget(kind, each.name)
 
-        def done(result: tuple[list[str], list[NotDelivered]]) -> None:
-            files, failures = result
+        def done(outcomes: list[Outcome]) -> None:
+            files = [each.delivery.name for each in outcomes if each.arrived]
             if files:
                 self.logins.accepted(kind, values, login)
                 self._delivered(kind, ", ".join(files))
-            told: list[NotDelivered] = []
-            for each in failures:
-                if each.cause is None:  # a newer version took its place meanwhile
+            told: list[Outcome] = []
+            for each in outcomes:
+                if each.error is None:  # it arrived, or a newer version took its place meanwhile
                     continue
-                reason = f"{each.delivery.name} was not sent by {name}: {each.told}"
+                reason = f"{each.delivery.name} was not sent by {name}: {_why(each)}"
                 self._app.status.set(" ".join(reason.split()))
                 if not self._mend(kind, each, values, login):
                     told.append(each)
@@ -148,13 +246,13 @@ class Deliveries:
 
         self._begin(
             name,
-            lambda job: Attempts(model, values, kind, login, self.attempts, job).all(waiting),
+            lambda job: Attempts(login, self.attempts, job).all(model, values, waiting),
             done,
             broken,
             destination(kind).remark(values),
         )
 
-    def _tell(self, kind: str, failures: Sequence[NotDelivered]) -> None:
+    def _tell(self, kind: str, failures: Sequence[Outcome]) -> None:
         """An attempt that nobody waited for has failed: the status line alone would be overwritten by the next save."""
         name = destination(kind).name
         what = "An extract" if len(failures) == 1 else f"{len(failures)} extracts"
@@ -162,7 +260,7 @@ class Deliveries:
         self._app.messages.choice(
             f"Upload by {name}",
             f"{what} couldn't be sent by {name}. Your records are safe in the database.",
-            "\n".join(f"{each.delivery.name}: {each.told}" for each in failures),
+            "\n".join(f"{each.delivery.name}: {_why(each)}" for each in failures),
             (("Try Again", lambda: self.try_again(identifiers)), ("Close", None)),
         )
 
@@ -184,7 +282,7 @@ class Deliveries:
                 (*(() if expected else (retry,)), ("Show Deliveries", self._show), ("Close", None)),
             )
 
-        self._app.jobs.submit("files", again, identifiers, done=self.log_in, failed=failed)
+        self._app.jobs.submit("files", _again, identifiers, done=self.log_in, failed=failed)
 
     def _show(self) -> None:
         self._app.callbacks["show_deliveries"]()
@@ -193,13 +291,13 @@ class Deliveries:
         self._app.status.set(destination(kind).success.format(file=files))
         self._app.messages.settled(f"Upload by {destination(kind).name}")
 
-    def _mend(self, kind: str, failure: NotDelivered, values: Values, login: Login) -> bool:
+    def _mend(self, kind: str, failure: Outcome, values: Values, login: Login) -> bool:
         """Do what can be done about a failure; True if the user is asked about it, so that nothing has to be told."""
-        if outbox.login_refused(failure.cause):
-            self.logins.refused(kind, values, str(failure))
+        if outbox.login_refused(failure.error):
+            self.logins.refused(kind, values, failure.reason)
         if failure.delivery.planned is not None:
             self._plan(kind, failure.delivery, values, login)
-        fingerprint = outbox.unknown_host_key(failure.cause)
+        fingerprint = outbox.unknown_host_key(failure.error)
         trust = destination(kind).trust(values, fingerprint) if fingerprint else None
         if trust is None:
             return False
@@ -210,9 +308,16 @@ class Deliveries:
             else:
                 self._app.status.set("Nothing was sent: the server's key isn't confirmed")
 
-        from .host_key import ask_about_key
-
-        ask_about_key(self._app.messages, trust.host, fingerprint, answered)
+        # Trust doesn't come by an Enter.
+        self._app.messages.choice(
+            TITLE,
+            f"The server {trust.host} isn't known yet.",
+            f"Its key has the fingerprint\n{fingerprint}\n\n"
+            "Compare it with the one that the server's administrator gives you: whoever only pretends to be this "
+            "server would get your password and the extract. If they are the same, the key is kept for next time.",
+            (("Trust and Send", lambda: answered(True)), ("Cancel", lambda: answered(False))),
+            careful=True,
+        )
         return True
 
     def _plan(self, kind: str, delivery: Delivery, values: Values, login: Login) -> None:
@@ -261,3 +366,27 @@ class Deliveries:
             "\n".join(f"{each.name} by {destination(each.kind).name}. {each.reason}".strip() for each in found),
             (("Deliver Now", lambda: self.log_in(list(found))), ("Later", None)),
         )
+
+
+def _why(failure: Outcome) -> str:
+    """Why it wasn't sent, and when it is tried again; what the server said stands below that."""
+    from ..network.failures import with_sentence
+
+    return with_sentence(failure.reason, failure.next_attempt) if failure.next_attempt else failure.reason
+
+
+# -- on worker threads ----------------------------------------------------------------------------------
+
+
+def _again(identifiers: Sequence[str]) -> list[Delivery]:
+    """Take up deliveries that failed or wait, for an attempt now."""
+    box = open_outbox()
+    return [outbox.retry(box, box.read(each)) for each in identifiers]
+
+
+def _unfinished() -> list[Delivery]:
+    """What waits, after a crash too; damaged entries are put aside, and the log names them."""
+    box = open_outbox()
+    with suppress(OSError, outbox.OutboxError):  # it can't be written: what waits can be shown all the same
+        box.tidy()
+    return [each for each in box.deliveries() if each.state == "waiting"]

@@ -14,7 +14,7 @@ from ..network.destinations import destination
 from ..views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
 from ..views.side_window import brought_up
 from ..workflows.deliver_day import open_outbox
-from .attempts import Running
+from .deliveries import Running
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,7 @@ from .. import outbox
 from ..jobs import ANY, Job
 from ..network.destinations import DESTINATIONS, destination
 from ..widgets.focus import focused_widget
-from .attempts import NotDelivered
-from .deliveries import Deliveries
+from .deliveries import Deliveries, NotDelivered
 from .logins import Login, Values
 
 if TYPE_CHECKING:
@@ -239,7 +238,7 @@ class Tools:
             return
         name, reason = destination(kind).name, _reason(error)
         if isinstance(error, NotDelivered):
-            reason = with_sentence(reason, error.next_attempt)
+            reason = with_sentence(reason, error.outcome.next_attempt)
         self._say(f"The extract was not sent by {name}")
         self._messages.failure(
             f"Upload by {name}",

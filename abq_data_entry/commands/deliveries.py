@@ -6,12 +6,13 @@ import argparse
 import datetime
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import outbox as room
 from ..network.destinations import destination
-from .delivery_run import Run
-from .outbox import local, opened_outbox, record_later
+from ..workflows.deliver_day import deliver
+from .outbox import AtTheTerminal, Summary, local, opened_outbox, record_later, watched
 from .outcome import NotDone, reason
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_in_keyring
 
@@ -153,10 +154,12 @@ def _deliver(
             return login_in_keyring(service.kind, service.username, place)
         return login_for(service.kind, service.username, options.password_stdin, secrets, place)
 
+    summary = Summary()
     try:
-        Run(outbox, values, login).deliver(deliveries)
+        deliver(outbox, deliveries, values, AtTheTerminal(login), partial(watched, waits=True), summary.note)
     finally:
         record_later(outbox, settings, secrets)
+    summary.end(len(deliveries))
 
 
 def _when_something_is_due(outbox: Outbox) -> str:

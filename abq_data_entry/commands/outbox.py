@@ -5,22 +5,28 @@ from __future__ import annotations
 import datetime
 import logging
 import sys
-import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .. import outbox as room
 from ..network.destinations import destination
-from ..workflows.deliver_day import open_outbox
-from .outcome import NotDone, reason
-from .passwords import Secrets
+from ..workflows.deliver_day import Login, LoginWanted, NotNow, Outcome, Watching, open_outbox
+from .outcome import NotDone, interrupt_sets, reason
+from .passwords import Secrets, ask, can_ask
+from .waits_told import told_if_long
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..models import SettingsModel
-    from ..outbox import Delivery, Outbox, Progress, Send
+    from ..outbox import Delivery, Outbox, Service
 
 log = logging.getLogger(__name__)
+
+_MOST_TOLD = 5  # problems that are told one by one
+_QUESTION = (
+    "The server {host} isn't known yet. Its key has the fingerprint {fingerprint}. Compare it with the one that the "
+    "server's administrator tells you. Trust it and send? [y/N] "
+)
 
 
 def opened_outbox() -> Outbox:
@@ -52,16 +58,50 @@ def record_later(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> N
         log.warning("deliveries could not be recorded: %s", type(error).__name__)
 
 
-def outcome_of(delivery: Delivery, error: BaseException | None) -> str:
+class AtTheTerminal:
+    """The decisions of whoever sits at the terminal, or has given options (`workflows.deliver_day.Decisions`)."""
+
+    def __init__(self, login: Callable[[Service], Login | None]) -> None:
+        self._login = login
+
+    def login(self, service: Service) -> Login:
+        """What `login` gives; with None what goes to that service waits for somebody."""
+        try:
+            login = self._login(service)
+        except NotDone as error:
+            raise NotNow(str(error)) from None
+        if login is None:
+            raise LoginWanted(f"waits for the password of {service.username}.")
+        return login
+
+    def trusts(self, host: str, fingerprint: str) -> bool:
+        """Ask about the key of a server that was never seen before; nobody trusts it where nobody can be asked."""
+        if not can_ask():
+            return False
+        sys.stdout.flush()
+        return ask(_QUESTION.format(host=host, fingerprint=fingerprint)).lower() in ("y", "yes")
+
+
+@contextmanager
+def watched(delivery: Delivery, waits: bool = False) -> Iterator[Watching]:
+    """An attempt that Ctrl-C cancels, or with `waits` breaks off, and of which is told that it takes long."""
+    with interrupt_sets() as event, told_if_long(f"Sending {delivery.name} by {delivery.kind}") as wait:
+        yield Watching(wait.report, event, waits)
+
+
+def told_of(outcome: Outcome) -> str:
     """Return the text of success; raises NotDone with the reason and what happens next, or the error of a cancel."""
     from ..network.failures import with_sentence
 
-    if delivery.state == "delivered":
+    delivery, error = outcome.delivery, outcome.error
+    if outcome.arrived:
         return destination(delivery.kind).success.format(file=delivery.name)
-    if delivery.state == "cancelled":
-        raise error if isinstance(error, Exception) else NotDone(delivery.reason)
+    if isinstance(error, NotNow):
+        raise NotDone(str(error))
     if isinstance(error, room.OutboxError):  # the file itself: another attempt wouldn't help
         raise error
+    if delivery.state == "cancelled":
+        raise error if isinstance(error, Exception) else NotDone(delivery.reason)
     why = reason(error) if error is not None else delivery.reason
     if delivery.planned is not None:
         following = (
@@ -73,19 +113,44 @@ def outcome_of(delivery: Delivery, error: BaseException | None) -> str:
     raise NotDone(with_sentence(why, following))
 
 
+class Summary:
+    """What became of a round: prints what arrived, and in the end tells why the others didn't."""
+
+    def __init__(self) -> None:
+        self._told: list[tuple[str, str, list[Delivery]]] = []  # the kind and why, and of which
+
+    def note(self, outcome: Outcome) -> None:
+        """Print what arrived or waits for somebody, and remember the others."""
+        delivery = outcome.delivery
+        if isinstance(outcome.error, LoginWanted):
+            print(f"{delivery.short}, {delivery.name} by {delivery.kind}: {outcome.error}")
+            return
+        try:
+            print(told_of(outcome), flush=True)
+        except (NotDone, room.OutboxError) as problem:
+            why = str(problem)
+            together = isinstance(outcome.error, NotNow) and self._told and self._told[-1][:2] == (delivery.kind, why)
+            if together:
+                self._told[-1][2].append(delivery)
+            else:
+                self._told.append((delivery.kind, why, [delivery]))
+
+    def end(self, count: int) -> None:
+        """Raise `NotDone` if not all of them arrived."""
+        if not self._told:
+            return
+        failed = sum(len(these) for _kind, _why, these in self._told)
+        problems = list[str]()
+        for kind, why, (first, *others) in self._told:
+            several = f" and {len(others)} more" if others else ""
+            problems.append(f"{first.short}, {first.name}{several} by {kind}: {why}")
+        if count == 1:
+            raise NotDone(problems[0])
+        more = len(problems) - _MOST_TOLD
+        rest = f" `deliveries` shows the other {more}." if more > 0 else ""
+        raise NotDone(f"{failed} of {count} not delivered. {' '.join(problems[:_MOST_TOLD])}{rest}")
+
+
 def local(moment: datetime.datetime) -> str:
     """A moment by the clock on the wall."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"
-
-
-def stopped_by_interrupt(send: Send) -> Send:
-    """The same, but Ctrl-C ends the word and lets the delivery wait, where it else would cancel it for good."""
-    from ..network import Cancelled
-
-    def stoppable(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
-        try:
-            send(path, name=name, progress=progress, cancel=cancel)
-        except Cancelled:
-            raise KeyboardInterrupt from None
-
-    return stoppable

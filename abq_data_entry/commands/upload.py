@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 from ..keyring_store import service_name
 from ..network.destinations import DESTINATIONS, KINDS, destination
 from .days import add_date_option, unsent
-from .host_key import sending
-from .outbox import opened_outbox, outcome_of
-from .outcome import NotDone, interrupt_sets
+from .outbox import AtTheTerminal, opened_outbox, told_of, watched
+from .outcome import NotDone
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models import SQLModel
-    from ..outbox import Delivery
     from . import Subcommands
 
 
@@ -45,7 +42,7 @@ def add_to(subcommands: Subcommands) -> None:
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Put the extract into the outbox and make the first attempt. Without records nothing is asked and nothing sent."""
     from .. import outbox as room
-    from ..workflows.deliver_day import PATIENCE, deliver_day
+    from ..workflows.deliver_day import deliver_day
     from .database import opened_model, read_settings
 
     settings, kind = read_settings(), options.destination
@@ -59,19 +56,9 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         place = destination(kind).login_place(values)
         login = login_for(kind, options.username, options.password_stdin, secrets, place)
 
-        def attempt(delivery: Delivery) -> str:
-            with (
-                sending(kind, values, login) as send,
-                interrupt_sets() as event,
-                told_if_long(f"Sending {delivery.name} by {kind}") as wait,
-            ):
-                told = room.deliver(
-                    outbox, delivery.identifier, send, progress=wait.report, cancel=event, patience=PATIENCE
-                )
-            return outcome_of(*told)
-
         try:
-            print(deliver_day(outbox, model, kind, values, date, login[0], attempt))
+            decisions = AtTheTerminal(lambda service: login)
+            print(told_of(deliver_day(outbox, model, kind, values, date, login, decisions, watched)))
         except room.NoRecords:
             raise NotDone(f"There are no records to upload of {date}.") from None
 

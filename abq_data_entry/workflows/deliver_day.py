@@ -1,19 +1,28 @@
-"""Deliver the extract of a day: into the outbox, an attempt, and the table `deliveries` knows of both."""
+"""Deliver extracts: a day's, and what waits in the outbox; each attempt at a delivery from here is made by `deliver`.
+
+What a person has to decide is asked through `Decisions`: by dialogs in the window, by options and questions on the
+command line. What became of a delivery is an `Outcome`.
+"""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .. import folders, outbox
 from ..network.destinations import destination
 
 if TYPE_CHECKING:
     from ..models import SQLModel
-    from ..network.destination import Settings
-    from ..outbox import Delivery, Outbox
+    from ..outbox import Delivery, Outbox, Progress, Send, Service
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 60.0
 """Seconds that another process may take for the same file."""
@@ -21,7 +30,61 @@ PATIENCE = 60.0
 LAST_DAYS = 7
 """So many days before today are looked at for records that weren't sent."""
 
-Outcome = TypeVar("Outcome")
+Login = tuple[str, str]
+Values = Mapping[str, object]
+
+
+class NotNow(Exception):
+    """An attempt wasn't made; the text is for people and says why, or what it waits for."""
+
+
+class LoginWanted(NotNow):
+    """Nobody is there to give the login: what goes there waits for somebody."""
+
+
+class Decisions(Protocol):
+    """What only a person can decide. Asked on the thread that delivers."""
+
+    def login(self, service: Service) -> Login:
+        """Return user name and password; raises `NotNow`, for `LoginWanted` see there."""
+
+    def trusts(self, host: str, fingerprint: str) -> bool:
+        """Tell whether this is the key of a server that was never seen before."""
+
+
+class Watching(NamedTuple):
+    """What hears of an attempt, and what cancels it. `waits`: then the delivery waits, and the whole round ends."""
+
+    progress: Progress
+    cancel: threading.Event
+    waits: bool = False
+
+
+Watch = Callable[["Delivery"], AbstractContextManager[Watching]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a delivery: as it is now, and why it didn't arrive."""
+
+    delivery: Delivery
+    error: BaseException | None = None
+
+    @property
+    def arrived(self) -> bool:
+        """Whether it is at its destination."""
+        return self.delivery.state == "delivered"
+
+    @property
+    def reason(self) -> str:
+        """Why it didn't arrive, for people."""
+        return str(self.error) if isinstance(self.error, outbox.OutboxError | NotNow) else self.delivery.reason
+
+    @property
+    def next_attempt(self) -> str:
+        """When it is tried again, as a sentence; empty if it isn't."""
+        planned = self.delivery.planned
+        return "" if planned is None else f"It is tried again at {planned.astimezone():%H:%M} if the window is open."
 
 
 def open_outbox() -> Outbox:
@@ -38,36 +101,149 @@ def deliver_day(
     box: Outbox,
     model: SQLModel,
     kind: str,
-    settings: Settings,
+    values: Values,
     date: datetime.date,
-    username: str,
-    attempt: Callable[[Delivery], Outcome],
+    login: Login,
+    decisions: Decisions,
+    watch: Watch,
 ) -> Outcome:
-    """Put the extract of a day in, to go to that kind of destination, and return what `attempt` at it returns.
+    """Put the extract of a day in, to go to that kind of destination, and make an attempt.
 
-    Raises `SettingsUnusable`, `NoRecords`, what the export raises, and what `attempt` raises.
+    The table `deliveries` knows of both. Raises `SettingsUnusable`, `NoRecords`, what the export raises, `Busy`, and
+    `OSError` of this computer's disk.
     """
-    outbox.require_usable(kind, settings)
+    outbox.require_usable(kind, values)
     known = outbox.known_version(model, date, kind)
-    place, head = destination(kind).place(settings), outbox.heads_in(model)
-    delivery = box.add(model, date, place, username, known, head, str(settings["abq_upload_name"]))
+    place, head = destination(kind).place(values), outbox.heads_in(model)
+    delivery = box.add(model, date, place, login[0], known, head, str(values["abq_upload_name"]))
     outbox.record(box, model)
     try:
-        return attempt(delivery)
+        with _sending(box, kind, values, login, decisions) as send:
+            return _attempt(box, delivery, send, watch, PATIENCE)
     finally:
         outbox.record(box, model)
 
 
-def require_same(box: Outbox, delivery: Delivery, settings: Settings) -> None:
-    """Give a delivery up if the settings lead somewhere else by now, and raise the `OutboxError`: a login is for here.
+def deliver(
+    box: Outbox,
+    deliveries: Sequence[Delivery],
+    values: Values,
+    decisions: Decisions,
+    watch: Watch,
+    told: Callable[[Outcome], object],
+    patience: float = 0.0,
+) -> None:
+    """Make one attempt at each, service by service over one login, and tell what became of each.
 
-    Raises `SettingsUnusable`, and gives nothing up, if they lead nowhere.
+    A failure of one doesn't keep the others, but for those at a service that isn't well, or refuses the login. Raises
+    only what no program should catch (Ctrl-C), after which the deliveries wait.
+    """
+    for service, these in outbox.by_service(deliveries).items():
+        ready = [each for each in these if _leads_there(box, each, values, told)]
+        if not ready:
+            continue
+        try:
+            login = decisions.login(service)
+        except NotNow as error:
+            for each in ready:
+                told(Outcome(each, error))
+            continue
+
+        def attempt(delivery: Delivery) -> BaseException | None:
+            try:
+                outcome = _attempt(box, delivery, send, watch, patience)
+            except NotNow as error:
+                told(Outcome(delivery, error))
+                return None
+            except (outbox.OutboxError, OSError) as error:  # somebody is at it, or this computer's disk refuses
+                outcome = Outcome(delivery, _of_this_computer(delivery, error))
+                told(outcome)
+                return None
+            told(outcome)
+            return outcome.error
+
+        with _sending(box, service.kind, values, login, decisions) as send:
+            left = outbox.go_through(box, ready, attempt)
+        for each in left:
+            told(Outcome(each, NotNow("waits for the next `deliveries run`, since the others failed.")))
+
+
+def with_others_due(box: Outbox, waiting: Sequence[Delivery]) -> list[Delivery]:
+    """Return these, and what else is due and needs the same login."""
+    services, known = outbox.by_service(waiting), {each.identifier for each in waiting}
+    others = outbox.by_service(each for each in outbox.due(box) if each.identifier not in known)
+    return [*waiting, *(each for service in services for each in others.get(service, ()))]
+
+
+def _leads_there(box: Outbox, delivery: Delivery, values: Values, told: Callable[[Outcome], object]) -> bool:
+    """Tell whether the settings still lead where it is to go: a login is for there. Else it is given up.
+
+    Nothing is given up if they lead nowhere, for a slip in a setting.
     """
     try:
-        outbox.require_same(delivery.place, settings)
-    except outbox.SettingsUnusable:
-        raise
+        outbox.require_same(delivery.place, values)
     except outbox.OutboxError as error:
-        with suppress(OSError):  # it stays refused as long as the settings lead elsewhere
-            outbox.give_up(box, delivery, str(error))
-        raise
+        if not isinstance(error, outbox.SettingsUnusable):
+            with suppress(OSError, outbox.OutboxError):  # it stays refused as long as the settings lead elsewhere
+                delivery = outbox.give_up(box, delivery, str(error))
+        told(Outcome(delivery, error))
+        return False
+    return True
+
+
+def _attempt(box: Outbox, delivery: Delivery, send: Send, watch: Watch, patience: float) -> Outcome:
+    with watch(delivery) as (progress, cancel, waits):
+        sent_by = _waiting_when_cancelled(send) if waits else send
+        after, error = outbox.deliver(
+            box, delivery.identifier, sent_by, progress=progress, cancel=cancel, patience=patience
+        )
+    return Outcome(after, error)
+
+
+def _of_this_computer(delivery: Delivery, error: OSError | outbox.OutboxError) -> outbox.OutboxError:
+    from ..network import describe_failure
+
+    if isinstance(error, outbox.OutboxError):
+        return error
+    log.error("delivery %s", delivery.short, exc_info=error)
+    return outbox.OutboxError(describe_failure(error))
+
+
+@contextmanager
+def _sending(box: Outbox, kind: str, values: Values, login: Login, decisions: Decisions) -> Iterator[Send]:
+    """What sends there over one login; asks once about a server's key that is unknown.
+
+    A key that is trusted is written to the file of known hosts by the attempt that follows, which accepts no other.
+    """
+    with ExitStack() as opened:
+        sender = opened.enter_context(outbox.sender(kind, values, *login, box))
+        may_ask = True
+
+        def send(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
+            nonlocal sender, may_ask
+            try:
+                sender(path, name=name, progress=progress, cancel=cancel)
+                return
+            except Exception as error:
+                fingerprint = outbox.unknown_host_key(error) if may_ask else ""
+                trust = destination(kind).trust(values, fingerprint) if fingerprint else None
+                may_ask = may_ask and trust is None
+                if trust is None or not decisions.trusts(trust.host, fingerprint):
+                    raise
+            sender = opened.enter_context(outbox.sender(kind, trust.settings, *login, box))
+            sender(path, name=name, progress=progress, cancel=cancel)
+
+        yield send
+
+
+def _waiting_when_cancelled(send: Send) -> Send:
+    """The same, but a cancel ends the round and lets the delivery wait, where it else would cancel it for good."""
+    from ..network import Cancelled
+
+    def stoppable(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
+        try:
+            send(path, name=name, progress=progress, cancel=cancel)
+        except Cancelled:
+            raise KeyboardInterrupt from None
+
+    return stoppable

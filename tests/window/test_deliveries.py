@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.application.attempts import NotDelivered
 from abq_data_entry.models import SQLModel
 from abq_data_entry.outbox import Outbox, OutboxError, Place
 from abq_data_entry.views import LoginDialog
 from abq_data_entry.views.deliveries import DeliveriesWindow
+from abq_data_entry.workflows.deliver_day import Outcome
 from tests.commands.test_deliveries import Service
 from tests.fixtures.window import Window
 from tests.network.faults import serving
@@ -245,9 +244,9 @@ def lost_delivery(window: Window, stored: SQLModel, settings: dict[str, Any]) ->
     point_to(window, **settings)
     put_in(stored, settings)
     found = box().deliveries()[0]
-    window.app.deliveries._tell("rest", [NotDelivered(found, OutboxError("The server said 503."))])
+    window.app.deliveries._tell("rest", [Outcome(found, OutboxError("The server said 503."))])
     window.message("An extract couldn't be sent by REST.")
-    shutil.rmtree(box().file_of(found).parent)
+    box().remove(found)
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.application.host_key import TITLE
+from abq_data_entry.application.deliveries import TITLE
 from abq_data_entry.models import SQLModel
 from abq_data_entry.outbox import Outbox
 from abq_data_entry.views import Dialog
