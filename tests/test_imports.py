@@ -41,7 +41,10 @@ BELOW = {
     "diagnostics": {"models", "network", "postgres", "version"},
     "store": {"fields", "folders"},
     "journal": {"store", "models", "fields", "constants", "folders"},
-    "workflows": {"fields", "constants", "journal", "folders", "models", "network", "outbox"},
+    "workflows": {
+        *("fields", "constants", "diagnostics", "journal", "folders", "models", "network", "outbox", "postgres"),
+        "version",
+    },
     "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"widgets", "fields", "constants", "themes"},
     "mainmenu": {"constants", "network", "themes"},

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import folders
 from ..jobs import ANY, Job
+from ..workflows.back_up import Restored, back_up, back_up_daily, kept_backups, restore
 
 if TYPE_CHECKING:
     from ..postgres import KeptBackups
@@ -53,10 +54,7 @@ class Backups:
         values = self._settings()
 
         def work(job: Job) -> int:
-            from .. import postgres
-
-            held = postgres.dump(self._endpoint(values), file, verify=True, watching=job)
-            return sum(each.rows for each in held.values())
+            return back_up(self._app.connection.endpoint(), values, file, job).rows
 
         self._begin(
             "Backup",
@@ -91,16 +89,13 @@ class Backups:
 
     def restore(self, file: Path) -> None:
         """Back the present state up, then bring the backup back."""
-        kept, values = self.kept(), self._settings()
+        values = self._settings()
 
-        def work(job: Job) -> tuple[Path | None, list[str]]:
+        def work(job: Job) -> Restored:
             from .. import postgres
 
-            postgres.refuse_foreign_file(file)
-            endpoint = self._endpoint(values)
-            before = kept.make_before_restore(endpoint, postgres.Part(job, 0, 50))
-            missing = postgres.restore(endpoint, file, migrated, postgres.Part(job, 50, 100))
-            return before, missing
+            halves = {"backup": postgres.Part(job, 0, 50), "restore": postgres.Part(job, 50, 100)}
+            return restore(self._app.connection.endpoint(), values, file, lambda step: nullcontext(halves[step]))
 
         def not_restored(error: BaseException) -> None:
             self._app.database_changes.expect_another(False)
@@ -141,15 +136,10 @@ class Backups:
         if self._daily is not None and not self._daily.finished:
             return
         values = self._settings()
-        kept, today = self.kept(), self._app.shared.today()
+        today = self._app.shared.today()
 
         def work(job: Job) -> Path | None:
-            from .. import postgres
-
-            rotation = postgres.rotation_of(values)
-            if rotation is None or today in kept.daily():
-                return None
-            return kept.make_daily(self._endpoint(values), today, rotation, job)
+            return back_up_daily(lambda: nullcontext((self._app.connection.endpoint(), job)), values, today).made
 
         self._daily = self._app.jobs.submit(
             ANY, work, name="daily backup", done=self._daily_made, failed=self._daily_failed, with_job=True
@@ -175,18 +165,10 @@ class Backups:
 
     def kept(self) -> KeptBackups:
         """The backups that are made by themselves, as the settings of now mean them."""
-        from .. import postgres
-
-        return postgres.backups_of(self._settings(), folders.data_folder())
+        return kept_backups(self._settings())
 
     def _settings(self) -> dict[str, object]:
         return {name: variable.get() for name, variable in self._app.settings.items()}
-
-    def _endpoint(self, settings: Mapping[str, object]) -> dict[str, str]:
-        """Where the database is, for a worker thread: past a pooler where that is needed. Raises PostgresError."""
-        from .. import postgres
-
-        return postgres.past_pooler(self._app.connection.endpoint(), settings)
 
     def ask_file(self, dialog: str, title: str, **options: str) -> str:
         """Ask for a file by a dialog of `tkinter.filedialog`; empty when none was chosen."""
@@ -207,10 +189,3 @@ class Backups:
             )
             or ""
         )
-
-
-def migrated(endpoint: dict[str, str]) -> None:
-    """Bring a database that was restored to this version; for `postgres.restore`."""
-    from ..models import schema
-
-    schema.prepare(endpoint)

@@ -82,7 +82,8 @@ class ConnectionsCheck:
         known = None if logins is None else {**logins, "database": app.connection.login}
 
         def work(job: Job) -> None:
-            from ..diagnostics import LoginMissing, Options, check_connections
+            from ..network.probing import LoginMissing, Options
+            from ..workflows.check_connections import check_connections
 
             def login(kind: str) -> Login | None:
                 if known is not None and kind == "database" and known[kind] is None:
@@ -105,7 +106,7 @@ class ConnectionsCheck:
         )
 
     def _show(self, present: int, values: Mapping[str, object], logins: Mapping[str, Login | None] | None) -> None:
-        from ..diagnostics.report import time_of
+        from ..workflows.check_connections import time_of
 
         if present != self._round or self._window is None or not self._window.winfo_exists():
             return
@@ -155,7 +156,7 @@ class ConnectionsCheck:
             self._window.finish("Cancelled.", False)
 
     def _copy(self) -> None:
-        from ..diagnostics import report
+        from ..workflows.check_connections import report
 
         self._app.clipboard_clear()
         self._app.clipboard_append(report(self._found, self._started))

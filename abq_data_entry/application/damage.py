@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import folders
-from ..jobs import Job
-from .backup import Backups, Begin, migrated
+from ..workflows.back_up import Restored, restore_beside
+from .backup import Backups, Begin
 
 if TYPE_CHECKING:
     from ..jobs import Jobs
-    from ..postgres import EmbeddedServer, KeptBackups
+    from ..postgres import KeptBackups
     from .messages import Messages
 
 log = logging.getLogger(__name__)
@@ -70,26 +69,15 @@ class Damage:
 
     def put_aside(self, file: Path) -> None:
         """Keep the damaged database beside a new one, into which the backup goes; then open it."""
-        name = self._database()
+        values = {"db_name": self._database()}
 
-        def work(job: Job) -> Path:
-            from .. import postgres
-
-            postgres.refuse_foreign_file(file)
-
-            def fill(server: EmbeddedServer) -> None:
-                server.create_database(name)
-                postgres.restore(server.endpoint(name), file, migrated, job)
-
-            return postgres.replace_cluster(folders.data_folder(), fill)
-
-        def done(aside: Path) -> None:
-            log.warning("the damaged database is kept in %s", aside)
+        def done(restored: Restored) -> None:
+            log.warning("the damaged database is kept in %s", restored.before)
             self._connect()
 
         self._begin(
             "Restore",
-            work,
+            lambda job: restore_beside(values, file, job),
             done,
             lambda error: self._not_restored(error, file),
         )

@@ -12,6 +12,7 @@ from .. import outbox
 from ..jobs import ANY, Job
 from ..network.destinations import DESTINATIONS, destination
 from ..widgets.focus import focused_widget
+from ..workflows.fetch_weather import fetch, store
 from .deliveries import Deliveries, NotDelivered
 from .logins import Login, Values
 
@@ -141,25 +142,19 @@ class Tools:
         """Fetch the station's current observation and store it."""
         if not self._commands.may_begin("Weather"):
             return
-        station = str(self._settings.variables["weather_station"].get())
-        settings = self._settings.values()
+        values, model = self._settings.values(), self._state.model
+        assert model is not None
+
+        def work(job: Job) -> str:
+            recorded = store(model, fetch(values, job.cancel))
+            return f"{recorded.text} ({'; '.join(recorded.warnings)})" if recorded.warnings else recorded.text
+
         self._commands.begin(
             "Weather",
-            lambda job: self._fetch_weather(settings, job),
+            work,
             self._weather_recorded,
-            lambda error: self._weather_failed(error, station),
+            lambda error: self._weather_failed(error, str(values["weather_station"])),
         )
-
-    def _fetch_weather(self, settings: dict[str, object], job: Job) -> str:
-        from .. import folders, network
-
-        pauses = network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
-        data = network.fetch_observation(settings, pauses=pauses, cancel=job.cancel)
-        model = self._state.model
-        assert model is not None
-        stored = model.store_weather(data)
-        said = stored.in_words(str(data["observation_time_rfc822"]))
-        return f"{said} ({'; '.join(stored.warnings)})" if stored.warnings else said
 
     def _weather_recorded(self, said: str) -> None:
         self._messages.settled(WEATHER)

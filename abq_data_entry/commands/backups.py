@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..workflows import back_up as workflow
 from . import add_task
 from .outcome import NotDone
 from .passwords import Secrets
 from .waits_told import told_if_long
 
 if TYPE_CHECKING:
-    from .. import postgres
     from ..models.settings import SettingsModel
+    from ..postgres.errors import Watching
     from . import Subcommands
 
 
@@ -41,7 +44,6 @@ def add_to(tasks: Subcommands) -> None:
 
 def back_up(options: argparse.Namespace, secrets: Secrets) -> None:
     """Dump the database."""
-    from .. import postgres
     from .database import opened_endpoint, read_settings
 
     settings = read_settings()
@@ -52,9 +54,8 @@ def back_up(options: argparse.Namespace, secrets: Secrets) -> None:
         raise NotDone(f"{options.file} is not a file. Name another one.")
     verify = not options.no_verify
     with opened_endpoint(settings, secrets) as endpoint, told_if_long(_backing_up(endpoint, verify)) as wait:
-        there = postgres.past_pooler(endpoint, settings.values())
-        held = postgres.dump(there, options.file, verify=verify, watching=wait)
-    verified = f", verified: {len(held)} tables with {sum(each.rows for each in held.values()):,} rows" if held else ""
+        held = workflow.back_up(endpoint, settings.values(), options.file, wait, verify)
+    verified = f", verified: {held.tables} tables with {held.rows:,} rows" if held.tables else ""
     print(f"The database {endpoint['dbname']} is backed up in {options.file}{verified}")
 
 
@@ -64,26 +65,27 @@ def _backing_up(endpoint: dict[str, str], verified: bool = True) -> str:
 
 
 def _daily(settings: SettingsModel, secrets: Secrets) -> None:
-    from .. import postgres
-    from .database import kept_backups, opened_endpoint
+    from .database import opened_endpoint
 
-    rotation = postgres.rotation_of(settings.values())
-    if rotation is None:
-        raise NotDone("Daily backups are switched off: the setting backup_keep is 0.")
-    backups, today = kept_backups(settings), datetime.date.today()
-    if today not in backups.daily():
+    name, today = str(settings["db_name"]), datetime.date.today()
+
+    @contextmanager
+    def opened() -> Iterator[tuple[workflow.Endpoint, Watching]]:
         with opened_endpoint(settings, secrets) as endpoint, told_if_long(_backing_up(endpoint)) as wait:
-            made = backups.make_daily(postgres.past_pooler(endpoint, settings.values()), today, rotation, wait)
-        if made is not None:
-            print(f"The database {endpoint['dbname']} is backed up in {made}")
-            return
-    print(f"The backup of {today} is there already, in {backups.folder}")
+            yield endpoint, wait
+
+    done = workflow.back_up_daily(opened, settings.values(), today)
+    if done.off:
+        raise NotDone("Daily backups are switched off: the setting backup_keep is 0.")
+    if done.made is not None:
+        print(f"The database {name} is backed up in {done.made}")
+    else:
+        print(f"The backup of {today} is there already, in {done.folder}")
 
 
 def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
     """Restore a dump and migrate it, before it takes the place of the present database."""
-    from .. import postgres
-    from .database import kept_backups, opened_endpoint, read_settings
+    from .database import opened_endpoint, read_settings
 
     if not options.file.is_file():
         raise NotDone(f"There is no backup file {options.file}.")
@@ -92,44 +94,27 @@ def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
         _into_a_new_cluster(options.file, settings)
         return
     with opened_endpoint(settings, secrets) as endpoint:
-        postgres.refuse_foreign_file(options.file)
-        endpoint = postgres.past_pooler(endpoint, settings.values())
-        before = None
-        if not options.no_backup:
-            with told_if_long(_backing_up(endpoint)) as wait:
-                before = kept_backups(settings).make_before_restore(endpoint, wait)
-        with told_if_long(f"Restoring {options.file}") as wait:
-            missing = postgres.restore(endpoint, options.file, _migrated, wait)
+
+        def watched(step: str) -> AbstractContextManager[Watching]:
+            return told_if_long(_backing_up(endpoint) if step == "backup" else f"Restoring {options.file}")
+
+        done = workflow.restore(endpoint, settings.values(), options.file, watched, not options.no_backup)
     print(f"The database {endpoint['dbname']} is as it was in {options.file}")
-    if before is not None:
-        print(f"What it was before is in {before}")
-    _tell_missing(missing)
+    if done.before is not None:
+        print(f"What it was before is in {done.before}")
+    _tell_missing(done.missing)
 
 
 def _into_a_new_cluster(file: Path, settings: SettingsModel) -> None:
-    from .. import folders, postgres
+    from ..postgres.errors import UNWATCHED
 
     if settings["db_host"]:
         raise NotDone("--put-aside is for the embedded database: one on a server is repaired by its administrator.")
-    postgres.refuse_foreign_file(file)
-    name = str(settings["db_name"])
-    missing: list[str] = []
-
-    def fill(server: postgres.EmbeddedServer) -> None:
-        server.create_database(name)
-        missing.extend(postgres.restore(server.endpoint(name), file, _migrated))
-
     with told_if_long(f"Restoring {file} into a new database"):
-        aside = postgres.replace_cluster(folders.data_folder(), fill)
-    print(f"The database {name} is as it was in {file}")
-    print(f"What was there before is kept in {aside}; remove it when you are sure that you don't need it")
-    _tell_missing(missing)
-
-
-def _migrated(endpoint: dict[str, str]) -> None:
-    from ..models import schema
-
-    schema.prepare(endpoint)
+        done = workflow.restore_beside(settings.values(), file, UNWATCHED)
+    print(f"The database {settings['db_name']} is as it was in {file}")
+    print(f"What was there before is kept in {done.before}; remove it when you are sure that you don't need it")
+    _tell_missing(done.missing)
 
 
 def _tell_missing(roles: list[str]) -> None:

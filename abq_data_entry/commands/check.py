@@ -48,23 +48,24 @@ def add_to(subcommands: Subcommands) -> None:
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Print each step when it is done. Raises NotDone if one failed."""
-    from .. import diagnostics
+    from ..network.probing import FAILED, Options
+    from ..workflows import check_connections as workflow
     from .database import opened_endpoint, read_settings
 
     settings = read_settings()
     wants_login = options.login or options.write or _names_login(options)
     logins = _Logins(settings, options, secrets) if wants_login else None
-    wanted = diagnostics.Options(options.only, logins or (lambda kind: None), options.write)
+    wanted = Options(options.only, logins or (lambda kind: None), options.write)
     failed, destination = 0, ""
-    print(diagnostics.report(()).strip(), flush=True)
+    print(workflow.report(()).strip(), flush=True)
     with interrupt_sets() as cancel:
         embedded = partial(opened_endpoint, settings, secrets, tells_waiting=False)
-        for step in diagnostics.check_connections(settings.values(), embedded, wanted, cancel):
+        for step in workflow.check_connections(settings.values(), embedded, wanted, cancel):
             if step.destination != destination:
                 destination = step.destination
                 print(f"\n{destination}")
-            print("\n".join(diagnostics.lines_of(step)), flush=True)
-            failed += step.verdict == diagnostics.FAILED
+            print("\n".join(workflow.lines_of(step)), flush=True)
+            failed += step.verdict == FAILED
     if not wants_login and _has_logins(options.only, settings):
         print("\nNo login was tried: --login does that.")
     if failed:
@@ -95,7 +96,7 @@ class _Logins:
         self._secrets = secrets
 
     def __call__(self, kind: str) -> tuple[str, str] | None:
-        from ..diagnostics import LoginMissing
+        from ..network.probing import LoginMissing
 
         try:
             return self._database() if kind == "database" else self._delivery(kind)

@@ -31,17 +31,16 @@ def add_to(subcommands: Subcommands) -> None:
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Fetch first: without an observation the database isn't needed."""
-    from .. import folders, network
+    from ..workflows.fetch_weather import fetch, store
     from .database import opened_model, read_settings
 
     settings = read_settings()
     station = options.station or str(settings["weather_station"])
-    pauses = network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
     with interrupt_sets() as cancel, told_if_long(f"Fetching the observation of {station}"):
-        data = network.fetch_observation(settings.values(), station, pauses=pauses, cancel=cancel)
+        data = fetch(settings.values(), cancel, station)
     with opened_model(settings, secrets) as model:
-        stored = model.store_weather(data)
-    print(stored.in_words(str(data["observation_time_rfc822"])))
+        stored = store(model, data)
+    print(stored.text)
     print(f"{station}: {_in_words(stored.observation)}")
     for warning in stored.warnings:
         tell(f"Warning: {warning}.")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.diagnostics import FAILED, Options, Step, check_connections, report
 from abq_data_entry.models import SETTINGS
+from abq_data_entry.network.probing import FAILED, Options, Step
+from abq_data_entry.workflows.check_connections import check_connections, report
 from tests.network.certificates import Authority, authority
 
 SECRET = "correct horse battery"

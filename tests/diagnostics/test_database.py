@@ -17,9 +17,9 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry import postgres
-from abq_data_entry.diagnostics import FAILED, OK, Step
 from abq_data_entry.models import SQLModel, schema
 from abq_data_entry.network import Cancelled
+from abq_data_entry.network.probing import FAILED, OK, Step
 from tests.network.certificates import Authority
 from tests.network.faults import Connection, Script, serving
 from tests.network.real_servers import free_port

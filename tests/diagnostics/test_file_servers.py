@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.diagnostics import OK, Step
 from abq_data_entry.network import Cancelled
+from abq_data_entry.network.probing import OK, Step
 from tests.fixtures.servers import BundledServer
 from tests.network.certificates import Authority
 from tests.network.faults import Connection, Ftp, Script, serving

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.diagnostics import OK, SLOW, Step
+from abq_data_entry.network.probing import OK, SLOW, Step
 from tests.fixtures.servers import BundledServer, bundled_server
 from tests.network.certificates import Authority
 from tests.network.faults import LOGIN_PAGE, Connection, Script, http, serving

@@ -13,13 +13,15 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry import diagnostics, postgres
+from abq_data_entry import postgres
 from abq_data_entry.__main__ import main
 from abq_data_entry.models import DatabaseError, RecordConflict, SettingsModel, SQLModel, schema
 from abq_data_entry.models.errors import NotThroughPooler
 from abq_data_entry.models.presence import Notice
 from abq_data_entry.models.records import Selection
+from abq_data_entry.network.probing import FAILED, Options
 from abq_data_entry.postgres.connections import cursor_at
+from abq_data_entry.workflows.check_connections import check_connections
 from tests.fixtures.cluster import Node, wait_until
 from tests.fixtures.pooler import pooler
 from tests.fixtures.single import single_server
@@ -284,10 +286,10 @@ def test_check_tells_it(through: dict[str, str]) -> None:
     settings = SettingsModel("none.json", "/nowhere").values()
     settings |= {"db_host": "127.0.0.1", "db_port": through["port"], "db_name": through["dbname"]}
     login = (through["user"], through["password"])
-    wanted = diagnostics.Options(("database",), lambda kind: login)
+    wanted = Options(("database",), lambda kind: login)
     embedded = lambda: contextlib.nullcontext(through)  # noqa: E731 - it isn't asked for
-    steps = list(diagnostics.check_connections(settings, embedded, wanted, threading.Event()))
-    assert not [each for each in steps if each.verdict == diagnostics.FAILED]
+    steps = list(check_connections(settings, embedded, wanted, threading.Event()))
+    assert not [each for each in steps if each.verdict == FAILED]
     (told,) = [each for each in steps if each.what == "Pooler"]
     assert "PgBouncer" in told.text and "db_notify_host" in told.advice
 

@@ -17,10 +17,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ..network import encryption, probing
-from ..network.failures import InvalidInput
-from ..network.guard import call_abandonable, is_loopback
-from ..network.probing import Aborted, Context, Inspection, Result, Steps, shown
+from .network import encryption, probing
+from .network.failures import InvalidInput
+from .network.guard import call_abandonable, is_loopback
+from .network.probing import Aborted, Context, Inspection, Result, Steps, shown
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -48,8 +48,8 @@ class _Inspection(Inspection):
     """Knows the words of this room's errors too."""
 
     def in_words(self, error: BaseException) -> str:
-        from ..models import DatabaseError
-        from ..postgres import PostgresError
+        from .models import DatabaseError
+        from .postgres import PostgresError
 
         if isinstance(error, DatabaseError | PostgresError):
             return " ".join(str(error).split())
@@ -87,7 +87,7 @@ def embedded_database(context: Context, opened: Embedded) -> Steps[None]:
 
 def configured_database(context: Context) -> Steps[None]:
     """The servers that the settings name, each for itself; with a login also whether one of them takes changes."""
-    from .. import postgres
+    from . import postgres
 
     try:
         whole = postgres.configured(context.settings)
@@ -181,7 +181,7 @@ def _context(mode: str, root: str) -> ssl.SSLContext:
 
 
 def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[Connection]:
-    from ..postgres.programs import age_of, installed_version
+    from .postgres.programs import age_of, installed_version
 
     def connect() -> Result[Connection]:
         start = time.monotonic()
@@ -198,8 +198,8 @@ def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[C
 
 def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, are_made: bool = False) -> Steps[bool]:
     """Ask a server that we are logged in to; return whether it takes changes. `are_made`: tables, by the window."""
-    from ..models import schema
-    from ..models.session import is_pooled
+    from .models import schema
+    from .models.session import is_pooled
 
     def trip() -> Result[bool]:
         start = time.monotonic()
@@ -234,8 +234,8 @@ def _open(endpoint: Endpoint) -> Connection:
     import psycopg2
     from psycopg2.extensions import make_dsn
 
-    from ..models.failures import describe_connection
-    from ..models.session import PATH, is_pooled
+    from .models.failures import describe_connection
+    from .models.session import PATH, is_pooled
 
     try:
         connection = psycopg2.connect(make_dsn(**{"client_encoding": "UTF8", **endpoint}))
@@ -276,7 +276,7 @@ def _write(cursor: Cursor) -> None:
 def _with_cursor(connection: Connection, endpoint: Endpoint, work: Callable[[Cursor], Answer]) -> Answer:
     import psycopg2
 
-    from ..models.failures import describe_statement
+    from .models.failures import describe_statement
 
     try:
         with connection.cursor() as cursor:

@@ -1,21 +1,32 @@
-"""The list of all checks, in their order, by the settings."""
+"""Are the places reachable that this application works with? Step by step, each ok, slow or failed, with what to do.
+
+The database, the weather feed, and the destinations of extracts. No record is ever sent, and no text of a step holds a
+password, a query string or a user's name of an address. The steps of each lie beside its protocol (`network`), those of
+the database in `diagnostics`.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import datetime
+import platform
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from ..diagnostics import START_SECONDS, Embedded, configured_database, embedded_database
 from ..network.destinations import KINDS, destination
 from ..network.guard import Guard
-from ..network.probing import Aborted, Context, Inspection, Options, Result, Step, Steps
+from ..network.probing import FAILED, OK, Aborted, Context, Inspection, Options, Result, Step, Steps
 from ..network.weather_source import WeatherSource
 from ..network.weather_sources import SOURCES
 from ..network.web import place_of, way
-from .database import START_SECONDS, Embedded, configured_database, embedded_database
+from ..version import version
 
 CHECKS = ("database", "weather", *KINDS)
 """What can be checked, in this order."""
+
+_MARKS = {OK: "✓", FAILED: "✗"}
+_WIDEST = 14
 
 
 def check_connections(
@@ -64,3 +75,36 @@ def _weather_source(source: WeatherSource, context: Context) -> Steps[None]:
         return Result(None, f"an observation of station {station}, of {data['observation_time_rfc822']}")
 
     yield from inspection.step("Answer", fetch)
+
+
+# -- the steps as text
+
+
+def lines_of(step: Step) -> list[str]:
+    """Return the step as a line, and what to do about it as another where it isn't wrong."""
+    mark = _MARKS.get(step.verdict, "!")
+    told = f"  {mark} {step.verdict:6} {step.what:{_WIDEST}} {time_of(step):>8}  {step.text}"
+    return [told.rstrip(), *([f"{'':{_WIDEST + 19}} → {step.advice}"] if step.advice else [])]
+
+
+def time_of(step: Step) -> str:
+    """Return how long it took, for people."""
+    if step.seconds is None:
+        return ""
+    if step.seconds >= 1:
+        return f"{step.seconds:.1f} s"
+    return f"{1000 * step.seconds:.1f} ms" if step.seconds < 0.1 else f"{1000 * step.seconds:.0f} ms"
+
+
+def report(steps: Iterable[Step], moment: datetime.datetime | None = None) -> str:
+    """Return all steps by destination, with the version, the system and the moment: what a help desk asks for first."""
+    moment = moment or datetime.datetime.now().astimezone()
+    system = f"{platform.system()} {platform.release()}"
+    lines = [f"Connections of ABQ Data Entry {version()}, {system}, {moment:%Y-%m-%d %H:%M %Z}"]
+    destination = ""
+    for step in steps:
+        if step.destination != destination:
+            destination = step.destination
+            lines += ["", destination]
+        lines += lines_of(step)
+    return "\n".join([*lines, ""])

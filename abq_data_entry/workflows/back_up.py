@@ -1,0 +1,118 @@
+"""Back the database up, once a day by itself too; bring a backup back, also beside a damaged database."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import folders
+
+if TYPE_CHECKING:
+    from ..postgres import EmbeddedServer, KeptBackups
+    from ..postgres.errors import Watching
+
+Values = Mapping[str, object]
+Endpoint = Mapping[str, str]
+
+
+class BackedUp(NamedTuple):
+    """How much a backup holds; nothing where it wasn't read back."""
+
+    tables: int
+    rows: int
+
+
+class Daily(NamedTuple):
+    """The day's backup: `made` now (None: it was there), in which folder; `off`: none is wanted."""
+
+    made: Path | None
+    folder: Path
+    off: bool = False
+
+
+class Restored(NamedTuple):
+    """Where what was there before is kept (None: it isn't), and the roles of the backup that the server lacks."""
+
+    before: Path | None
+    missing: list[str]
+
+
+def kept_backups(values: Values) -> KeptBackups:
+    """The backups that are made by themselves, in the folder that the settings name."""
+    from .. import postgres
+
+    return postgres.backups_of(values, folders.data_folder())
+
+
+def back_up(endpoint: Endpoint, values: Values, file: Path, watching: Watching, verify: bool = True) -> BackedUp:
+    """Dump the database to the file, which gets its name when it has been read back and compared.
+
+    It goes past a pooler where that is needed. Raises `PostgresError`.
+    """
+    from .. import postgres
+
+    held = postgres.dump(postgres.past_pooler(endpoint, values), file, verify=verify, watching=watching)
+    return BackedUp(len(held), sum(each.rows for each in held.values()))
+
+
+def back_up_daily(
+    opened: Callable[[], AbstractContextManager[tuple[Endpoint, Watching]]], values: Values, today: datetime.date
+) -> Daily:
+    """Make the day's backup unless there is one; the database is opened only for that. Raises `PostgresError`."""
+    from .. import postgres
+
+    kept, rotation = kept_backups(values), postgres.rotation_of(values)
+    if rotation is None or today in kept.daily():
+        return Daily(None, kept.folder, off=rotation is None)
+    with opened() as (endpoint, watching):
+        made = kept.make_daily(postgres.past_pooler(endpoint, values), today, rotation, watching)
+    return Daily(made, kept.folder)
+
+
+def restore(
+    endpoint: Endpoint,
+    values: Values,
+    file: Path,
+    watched: Callable[[str], AbstractContextManager[Watching]],
+    keeps_before: bool = True,
+) -> Restored:
+    """Keep the present database in a backup, unless that isn't wanted, and put the one in the file in its place.
+
+    `watched` is asked for who watches the `backup`, and then the `restore`. Raises `PostgresError`; then the database
+    is as it was.
+    """
+    from .. import postgres
+
+    postgres.refuse_foreign_file(file)
+    there, before = postgres.past_pooler(endpoint, values), None
+    if keeps_before:
+        with watched("backup") as watching:
+            before = kept_backups(values).make_before_restore(there, watching)
+    with watched("restore") as watching:
+        return Restored(before, postgres.restore(there, file, _migrate, watching))
+
+
+def restore_beside(values: Values, file: Path, watching: Watching) -> Restored:
+    """Put the backup into a new embedded database, and keep the present one, damaged or not, beside it.
+
+    Raises `PostgresError`; then nothing was changed.
+    """
+    from .. import postgres
+
+    postgres.refuse_foreign_file(file)
+    name, missing = str(values["db_name"]), list[str]()
+
+    def fill(server: EmbeddedServer) -> None:
+        server.create_database(name)
+        missing.extend(postgres.restore(server.endpoint(name), file, _migrate, watching))
+
+    return Restored(postgres.replace_cluster(folders.data_folder(), fill), missing)
+
+
+def _migrate(endpoint: dict[str, str]) -> None:
+    from ..models import schema
+
+    schema.prepare(endpoint)

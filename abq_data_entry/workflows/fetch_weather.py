@@ -1,0 +1,40 @@
+"""Fetch a station's current observation, and store it: in two steps, for without the first no database is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import folders
+
+if TYPE_CHECKING:
+    import threading
+
+    from ..models import SQLModel
+    from ..models.weather import Observation
+
+Document = Mapping[str, str | None]
+
+
+class Recorded(NamedTuple):
+    """What became of an observation: as a sentence, with its values, and what somebody should know about it."""
+
+    text: str
+    observation: Observation
+    warnings: tuple[str, ...]
+
+
+def fetch(values: Mapping[str, object], cancel: threading.Event, station: str = "") -> Document:
+    """Fetch the observation of a station (empty: the one of the settings). Raises what `fetch_observation` raises."""
+    from .. import network
+
+    pauses = network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
+    return network.fetch_observation(values, station, pauses=pauses, cancel=cancel)
+
+
+def store(model: SQLModel, document: Document) -> Recorded:
+    """Store an observation that was fetched; one that is there already is no error. Raises `DatabaseError`."""
+    stored = model.store_weather(document)
+    return Recorded(
+        stored.in_words(str(document["observation_time_rfc822"])), stored.observation, tuple(stored.warnings)
+    )
