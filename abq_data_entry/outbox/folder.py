@@ -413,19 +413,19 @@ class Outbox:
                 return None
             with suppress(OSError):
                 (self.folder / str(identifier) / earlier.ENTRY).write_bytes(bytes_of(content))
-            if not connection.execute("PRAGMA query_only").fetchone()[0]:
+            is_away = self.put_aside(str(identifier), "its description can't be read")
+            if is_away and not connection.execute("PRAGMA query_only").fetchone()[0]:
                 connection.execute("DELETE FROM deliveries WHERE id = ?", (identifier,))
-            self.put_aside(str(identifier), "its description can't be read")
             return None
         return found
 
-    def put_aside(self, name: str, why: str) -> None:
-        """Move what can't be read to where somebody may look at it, and tell."""
+    def put_aside(self, name: str, why: str) -> bool:
+        """Move what can't be read to where somebody may look at it, and tell; return whether it is gone from here."""
         told = f"The delivery {name[:8]} in the outbox is damaged: {why}."
         place = self.folder / "damaged" / f"{name}-{self.clock():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
         if not re.fullmatch("[0-9a-f]{32}", name):
             self.tell(told)
-            return
+            return True
         try:
             place.parent.mkdir(mode=0o700, exist_ok=True)
             (self.folder / name).rename(place)
@@ -433,8 +433,10 @@ class Outbox:
             self.tell(told)
         except OSError as error:
             self.tell(f"{told} It can't be put aside ({error.strerror}): {self.folder / name}.")
+            return False
         else:
             self.tell(f"{told} It was put aside: {place}.")
+        return True
 
     def tell(self, sentence: str) -> None:
         """Add a sentence to the problems, once."""

@@ -12,7 +12,7 @@ from abq_data_entry import folders
 from tests.commands.test_deliveries import Configure, Line, Service, make_due, only, outbox, service, upload
 from tests.fixtures.disks import read_only, small_disk
 from tests.models.records import DATE
-from tests.outbox.conftest import FTP, Extract
+from tests.outbox.conftest import FTP, Extract, replace_content
 
 __all__ = ["service"]
 
@@ -86,7 +86,7 @@ def test_an_outbox_that_can_only_be_read_is_told_by_each_run(disk: Path, line: L
 def test_a_damaged_entry_that_can_not_be_put_aside_is_told_each_time(disk: Path, line: Line, service: Service) -> None:
     upload(line)
     bad = outbox().add(Extract(), DATE, FTP, "test")
-    (outbox().file_of(bad).parent / "delivery.json").write_text("{")
+    replace_content(outbox(), bad, "{")
     with read_only(disk):
         for _ in range(2):
             listed = line("deliveries")
@@ -103,7 +103,7 @@ def test_one_bad_entry_does_not_keep_the_others_and_the_run_is_not_done(
     make_due()
     service.recover()
     bad = outbox().add(Extract(), DATE, FTP, "test")
-    (outbox().file_of(bad).parent / "delivery.json").write_text(damage)
+    replace_content(outbox(), bad, damage)
     told = line("deliveries", "run", "--password-stdin", stdin="test")
     assert told.code == 1 and bad.short in told.errors.splitlines()[-1]
     assert len(service.received) == 1 and {each.state for each in outbox().deliveries()} == {"delivered"}
