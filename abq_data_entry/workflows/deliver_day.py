@@ -11,7 +11,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -63,8 +62,7 @@ class Watching(NamedTuple):
 Watch = Callable[["Delivery"], AbstractContextManager[Watching]]
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a delivery: as it is now, and why it didn't arrive."""
 
     delivery: Delivery
