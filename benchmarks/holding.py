@@ -6,7 +6,7 @@ import datetime
 import sys
 import time
 
-from abq_data_entry.application import connection
+from abq_data_entry.application import connection, presence
 from abq_data_entry.constants import FieldNames as F
 from benchmarks import table
 from benchmarks.driver import Driver
@@ -33,7 +33,8 @@ def measure(options: Options) -> list[table.Row]:
         try:
             driver.app.idle_connections.look()
             shown = _settled(driver, node)
-            driver.app.presence._typed_at = -1000.0  # ten minutes after the last key nobody is shown here any more
+            # Ten minutes after the last key nobody is shown here any more.
+            driver.app.presence.now = lambda: time.monotonic() + presence.IDLE_SECONDS + 1
             alone = _settled(driver, node)
         finally:
             connection.IDLE_SECONDS, connection.LOOK_MS = usual, looks

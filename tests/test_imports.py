@@ -139,8 +139,8 @@ IN_CIRCLES = {
     *(
         f"application.{each}"
         for each in (
-            "backup", "connections_check", "damage", "deliveries", "delivery_list", "export", "extract_days",
-            "outdated", "tools", "window",
+            "backup", "connections_check", "damage", "deliveries", "delivery_list", "outdated", "tools", "window",
+            "wiring",
         )
     ),
 }  # fmt: skip

@@ -200,6 +200,11 @@ class Connection:
         if self._server is not None:
             self._server.stop_if_unused()
 
+    def release_server(self) -> EmbeddedServer | None:
+        """Our own server, which the window doesn't stop any more when it closes."""
+        server, self._server = self._server, None
+        return server
+
     def _open_embedded(self, database: str) -> tuple[SQLModel, Any]:
         from .. import folders, postgres
 

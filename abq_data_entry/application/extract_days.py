@@ -5,16 +5,24 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import outbox
 from ..constants import FieldNames as F
-from ..network.destinations import DESTINATIONS, name_of
-from ..widgets.status_bar import ShownDay
+from ..network.destinations import name_of
+from ..views.dialogs import WHICH_DAY, DayDialog
+from ..widgets.status_bar import ExtractRow, ShownDay
 from ..workflows.deliver_day import last_days
 
 if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..jobs import Jobs
     from ..models.records import ExtractDay
-    from .window import Application
+    from ..views import DataRecordForm
+    from .messages import Messages, Say
+    from .state import State
 
 log = logging.getLogger(__name__)
 
@@ -23,32 +31,15 @@ AGAIN_MS = 60_000  # other workstations send too, and nobody tells
 
 
 class ExtractDays:
-    """Looks the last days up and shows them. On the Tk thread."""
+    """Looks the last days up and shows them in ``shown``, the row in the status bar. On the Tk thread."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    def __init__(self, form: DataRecordForm, shown: ExtractRow, state: State, jobs: Jobs) -> None:
+        self._form, self._shown, self._state, self._jobs = form, shown, state, jobs
         self._timer = ""
         self._soon = False
         self._looking = False
         self.days: tuple[ExtractDay, ...] = ()
         """As they were when they were looked up last, the earliest first."""
-
-    def begin(self) -> None:
-        """The database is open: look now, and from now on."""
-        app = self._app
-
-        def export(date: datetime.date) -> object:
-            from .export import export_day
-
-            return app.waiting.agree(lambda: export_day(app, date), date)
-
-        self._app.status_bar.extracts.offer(
-            (
-                *((f"Upload to {to.name}", app.callbacks[f"upload_to_corporate_{to.kind}"]) for to in DESTINATIONS),
-                ("Export", export),
-            )
-        )
-        self.look_soon()
 
     def look_soon(self) -> None:
         """Something of these days may have changed."""
@@ -59,14 +50,14 @@ class ExtractDays:
     def end(self) -> None:
         """The window closes."""
         if self._timer:
-            self._app.after_cancel(self._timer)
+            self._form.after_cancel(self._timer)
             self._timer = ""
 
     @property
     def of_form(self) -> datetime.date:
         """The day of the check in the form; today, where it has none."""
-        date = self._app.form.inputs.value(F.DATE)
-        return date if isinstance(date, datetime.date) else self._app.shared.today()
+        date = self._form.inputs.value(F.DATE)
+        return date if isinstance(date, datetime.date) else self._state.today()
 
     def find(
         self,
@@ -75,11 +66,11 @@ class ExtractDays:
         failed: Callable[[BaseException], object],
     ) -> None:
         """Find out which day's extract is meant: see :func:`which_day`. ``kind``: rest or ftp; empty: no matter."""
-        model, own, today = self._app.data_model, self.of_form, self._app.shared.today()
+        model, own, today = self._state.model, self.of_form, self._state.today()
         if model is None:
             return
         dates = (*last_days(today), own)
-        self._app.jobs.submit(
+        self._jobs.submit(
             "records",
             lambda: model.extract_days(dates),
             done=lambda days: found(which_day(days, own, kind)),
@@ -88,32 +79,103 @@ class ExtractDays:
 
     def _plan(self, pause_ms: int) -> None:
         if self._timer:
-            self._app.after_cancel(self._timer)
-        self._timer = self._app.after(pause_ms, self._look)
+            self._form.after_cancel(self._timer)
+        self._timer = self._form.after(pause_ms, self._look)
 
     def _look(self) -> None:
         self._timer = ""
         self._soon = False
         self._plan(AGAIN_MS)
-        model = self._app.data_model
-        if model is None or self._app.reconnecting.away:
+        model = self._state.reachable
+        if model is None:
             return
         if self._looking:
             self.look_soon()
             return
         self._looking = True
-        dates = last_days(self._app.shared.today())
-        self._app.jobs.submit("records", lambda: model.extract_days(dates), done=self._show, failed=self._failed)
+        dates = last_days(self._state.today())
+        self._jobs.submit("records", lambda: model.extract_days(dates), done=self._show, failed=self._failed)
 
     def _show(self, days: Sequence[ExtractDay]) -> None:
         self._looking = False
         self.days = tuple(days)
-        today = self._app.shared.today()
-        self._app.status_bar.extracts.show([shown(each, today) for each in days if each.records])
+        today = self._state.today()
+        self._shown.show([shown(each, today) for each in days if each.records])
 
     def _failed(self, error: BaseException) -> None:
         self._looking = False
         log.info("what went out of the last days couldn't be looked up: %s", type(error).__name__)
+
+
+class Export:
+    """Writes the extract of a day to a file. On the Tk thread."""
+
+    def __init__(
+        self, window: tk.Misc, state: State, jobs: Jobs, messages: Messages, say: Say, days: ExtractDays
+    ) -> None:
+        self._window, self._state, self._jobs = window, state, jobs
+        self._messages, self._say, self._days = messages, say, days
+
+    def ask_day(self) -> None:
+        """Find out or ask of which day, ask where to, then write the extract there in the background."""
+        if self._state.model is None:
+            self._say("The database isn't open yet")
+            return
+
+        def found(days: datetime.date | list[ExtractDay] | None) -> None:
+            if days is None:
+                self._messages.warning(
+                    "No Records",
+                    "There are no records to export",
+                    "Neither the form's day nor one of the last seven has records that weren't sent.",
+                )
+            elif isinstance(days, datetime.date):
+                self.export(days)
+            else:
+                told = [(each.date, words(each)) for each in days]
+
+                def make() -> DayDialog:
+                    return DayDialog(self._window, "Export", "Export…", told, self.export)
+
+                self._messages.open("Export", WHICH_DAY, "", "Choose…", make, lambda: None)
+
+        self._days.find("", found, lambda error: self._failed(error, self.ask_day))
+
+    def export(self, date: datetime.date) -> None:
+        """Ask where to, then write the extract of that day there in the background."""
+        from tkinter import filedialog  # not at every start
+
+        model = self._state.model
+        assert model is not None
+        chosen = self._messages.outside(
+            lambda: filedialog.asksaveasfilename(
+                parent=self._window,
+                title=f"Export the Extract of {date}",
+                initialfile=outbox.extract_name(date),
+                defaultextension=".csv",
+                filetypes=[("CSV", "*.csv"), ("All files", "*")],
+            )
+        )
+        if not chosen:
+            return
+
+        def done(rows: int) -> None:
+            if rows:
+                self._say(f"{rows} record{'s' * (rows != 1)} exported to {chosen}")
+            else:
+                self._messages.warning("No Records", "There are no records to export", f"{date} has none.")
+
+        self._jobs.submit(
+            "records",
+            model.export_records,
+            Path(chosen),
+            date,
+            done=done,
+            failed=lambda error: self._failed(error, lambda: self.export(date)),
+        )
+
+    def _failed(self, error: BaseException, again: Callable[[], object]) -> None:
+        self._messages.failure("Export", "The extract couldn't be written.", str(error), again)
 
 
 def which_day(

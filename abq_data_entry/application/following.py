@@ -66,7 +66,8 @@ class Following:
         self._saved: dict[Key, str] = {}
         self._missed = False
         self._places = False
-        self._shown_at = 0.0
+        self.shown_at = 0.0
+        """When what was heard was shown last, on the monotonic clock; 0: never."""
         self._timer = form.after(LOOK_MS, self._look)
 
     def begin(self, model: SQLModel) -> None:
@@ -85,6 +86,10 @@ class Following:
         self._form.after_cancel(self._timer)
         self._stop.set()
 
+    def stop_listening(self) -> None:
+        """Hear nothing any more."""
+        self._stop.set()
+
     def close(self) -> None:
         """Wait until the connection that listens is closed; for a worker thread."""
         if self._thread is not None:
@@ -101,8 +106,8 @@ class Following:
             self._changes.look(self._watched)
         self._presence.follow_form()
         self.follow_form()
-        if clock.monotonic() - self._shown_at >= PAUSE_SECONDS:
-            self._show()
+        if clock.monotonic() - self.shown_at >= PAUSE_SECONDS:
+            self.show()
 
     def follow_form(self) -> None:
         """The list has the day of the form, once it is typed."""
@@ -131,12 +136,18 @@ class Following:
         elif key is not None:
             self._saved[key] = _both(self._saved.get(key), operation)
 
-    def _show(self) -> None:
+    @property
+    def pending(self) -> int:
+        """How many changes were heard of one by one, and aren't shown yet."""
+        return len(self._saved)
+
+    def show(self) -> None:
+        """Show what was heard."""
         model = self._watched
         saved, self._saved = self._saved, {}
         if model is None or not (saved or self._missed or self._places):
             return
-        self._shown_at = clock.monotonic()
+        self.shown_at = clock.monotonic()
         self._actions.days_changed()
         if self._places or self._missed:
             self._jobs.submit("records", model.choices, done=self._actions.show_choices, failed=_not_fetched)

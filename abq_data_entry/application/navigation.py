@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime
 import logging
+import tkinter as tk
 from collections.abc import Callable, Mapping
+from tkinter import ttk
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
+from ..views import Dialog
 from ..views.check_panel import DayOffer
 from .messages import reason_of
 
 if TYPE_CHECKING:
-    import tkinter as tk
 
     from ..journal import Entry
     from ..views import DataRecordForm
@@ -111,6 +113,20 @@ class Navigation:
         else:
             form.begin_new(plot=plot, asked=True)
             form.focus_first_empty()
+
+    def ask_plot(self) -> None:
+        """Ask for a plot's number and go there."""
+
+        def go(text: str) -> None:
+            if text.isascii() and text.isdecimal() and len(text) <= 2:
+                self.go_to_plot(int(text))
+            else:
+                self._say(f"{text or 'Nothing'} isn't the number of a plot")
+
+        window = self._form.winfo_toplevel()
+        self._messages.open(
+            "Go to Plot", "Go to plot", "", "Go to Plot…", lambda: PlotDialog(window, go), lambda: None
+        )
 
     def move(self, steps: int) -> None:
         """To the next (1) or the previous (-1) plot of the check."""
@@ -225,6 +241,34 @@ class Navigation:
             return
         self._not_opened(key, "The record couldn't be opened")
         self._messages.failure("Open Record", "The record couldn't be opened.", reason_of(error))
+
+
+class PlotDialog(Dialog):
+    """Asks for a plot's number; ``chosen(text)`` gets what was typed."""
+
+    def __init__(self, window: tk.Misc, chosen: Callable[[str], object]) -> None:
+        self._number = tk.StringVar(window)
+        super().__init__(window, "Go to Plot", "Go to plot", "", (("Go", lambda: chosen(self._text)), ("Cancel", None)))
+
+    def make_body(self, body: ttk.Frame) -> None:
+        """One entry."""
+        self._entry = ttk.Entry(body, textvariable=self._number, width=6, font="TkTextFont")
+        self._entry.grid(row=2, column=0, sticky="w", pady=(12, 0))
+        self._entry.bind("<Return>", lambda _event: self.buttons[0].invoke())
+
+    def first_focus(self) -> tk.Misc:
+        """The entry."""
+        return self._entry
+
+    def close(self, action: Callable[[], object] | None = None) -> None:
+        """Close it; after Go with the number that was typed."""
+        self._text = self._number.get().strip()
+        super().close(action)
+
+    def destroy(self) -> None:
+        """Close it without an action."""
+        self.__dict__.pop("_number", None)  # on this thread: the garbage collector could come by on another one
+        super().destroy()
 
 
 NEW_DAY_LOOK_MS = 10_000

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import tkinter as tk
 from typing import TYPE_CHECKING, Any
 
 from .. import folders, themes
-from ..constants import APPLICATION_NAME
+from ..constants import APPLICATION_NAME, SETTINGS_FILE
 from ..fields.dates import writes_month_first
 
 if TYPE_CHECKING:
@@ -90,6 +91,21 @@ class Preferences:
             self._show_look()
         if finer:
             self._suit_screen()
+
+    def show_file(self, say: Say) -> None:
+        """Open the folder with the settings file, written with the present values where it is missing."""
+        path = folders.config_folder() / SETTINGS_FILE
+
+        def open_folder() -> None:
+            import subprocess
+
+            if not path.exists():
+                self._settings.model.save()
+            opener = {"darwin": "open", "win32": "explorer"}.get(sys.platform, "xdg-open")
+            subprocess.Popen([opener, str(path.parent)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        say(f"Settings file: {path}")
+        self._jobs.submit("files", open_folder, failed=lambda error: say(f"Settings file: {path} ({error})"))
 
     def _changed(self, name: str) -> None:
         self._settings.model.set(name, self._settings.variables[name].get())

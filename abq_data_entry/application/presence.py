@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import FieldNames as F
@@ -35,7 +35,9 @@ class CheckPresence:
         self._form, self._state, self._jobs, self._say = form, state, jobs, say
         self._reconnecting = reconnecting
         self._check: CheckKey | None = None
-        self._typed_at = 0.0
+        self.now: Callable[[], float] = time.monotonic
+        """The clock, in seconds."""
+        self._typed_at = self.now() - IDLE_SECONDS
         self._refused = False
         self._told: Held | None = None
         self._looked: CheckKey | None = None
@@ -71,7 +73,7 @@ class CheckPresence:
 
     def confirmed(self) -> bool:
         """Somebody has said who sits here: the plot in the form is claimed at once, if there is one; whether it is."""
-        self._typed_at = time.monotonic()
+        self._typed_at = self.now()
         return self.follow_form()
 
     def _answered(self, answer: Answer) -> None:
@@ -107,13 +109,13 @@ class CheckPresence:
     def _look_where_due(self, model: SQLModel) -> None:
         check = self._form.check
         # Whoever goes without a word is noticed while somebody is shown; else the database tells.
-        due = check.others and time.monotonic() - self._looked_at > LOOK_SECONDS
+        due = check.others and self.now() - self._looked_at > LOOK_SECONDS
         if check.key is None or self._looking or (check.key == self._looked and not due):
             return
         if self._state.away:
             return
         key = self._looked = check.key
-        self._looking, self._looked_at = True, time.monotonic()
+        self._looking, self._looked_at = True, self.now()
 
         def done(present: Sequence[Presence]) -> None:
             self._looking = False
@@ -132,12 +134,12 @@ class CheckPresence:
 
     def _held(self) -> Held | None:
         form = self._form
-        recently = time.monotonic() - self._typed_at <= IDLE_SECONDS
+        recently = self.now() - self._typed_at <= IDLE_SECONDS
         if form.changed or form.saving:
-            self._check, self._typed_at = form.check_key, time.monotonic()
+            self._check, self._typed_at = form.check_key, self.now()
         elif form.person and form.check.known and form.opened is None and recently and not form.inputs.read_only:
             self._check = form.check_key
-        if self._check is None or self._check != form.check_key or time.monotonic() - self._typed_at > IDLE_SECONDS:
+        if self._check is None or self._check != form.check_key or self.now() - self._typed_at > IDLE_SECONDS:
             self._check = None
             return None
         plot = form.inputs.value(F.PLOT)

@@ -5,51 +5,23 @@ from __future__ import annotations
 import datetime
 import logging
 import tkinter as tk
-from collections.abc import Callable, Mapping
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
-from ..constants import EXTRACT_NAME
-from ..constants import FieldNames as F
 from ..network.destinations import KINDS
-from ..views import FormCallbacks
-from ..views.record_list import ListCallbacks
-from ..widgets.focus import typed_keys
-from .backup import Backups
-from .browsing import Browsing
-from .checks import Checks, ChecksCallbacks, Offline
-from .connection import Connection, ConnectionCallbacks, IdleConnections
-from .damage import Damage
-from .deliveries import Deliveries
-from .drafts import Drafts
-from .entry import EntrySaved, RecordEntry, Saver
-from .extract_days import ExtractDays
-from .following import Following, FollowingActions
 from .keys import bind_all_keys
-from .main_window import MainWindow
-from .navigation import Navigation, NavigationActions, NewDay
-from .outdated import Outdated
-from .permissions import Permissions
-from .preferences import DesktopEntry
-from .presence import CheckPresence
-from .reconnecting import Reconnecting, ReconnectingCallbacks
-from .taking_back import TakingBack, TakingBackCallbacks
-from .tools import BackgroundCommands, Tools
-from .waiting import Waiting, WaitingCallbacks, counted
-from .which_database import DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
+from .waiting import counted
+from .wiring import Wiring
 
 if TYPE_CHECKING:
-    from ..journal import Entry
-    from ..models import SQLModel
-    from .conflicts import Deciding
-    from .history import Histories
-    from .undoing import Changes
+    pass
 
 log = logging.getLogger(__name__)
 LOAD_AHEAD_MS = 2000  # after the start has done its work
 
 
-class Application(MainWindow):
+class Application(Wiring):
     """The main window.
 
     ``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file; ``status`` the
@@ -58,151 +30,20 @@ class Application(MainWindow):
 
     def __init__(self) -> None:
         super().__init__()
-        self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.shared.today()))
-        self._load_ahead = ""
-        self.build(self._form_callbacks(), self._list_callbacks())
-        settings, say = self.own_settings, self.status.set
-        self.drafts = Drafts(self.form, self.jobs, self.messages, say)
-        self.reconnecting = Reconnecting(self, self.shared, self.jobs, self._reconnecting_callbacks())
-        self.waiting = Waiting(
-            self.form,
-            self.status_bar,
-            self.jobs,
-            self.shared,
-            self.messages,
-            say,
-            self.reconnecting,
-            lambda work: self.connection.lasting(work),
-            self._waiting_callbacks(),
-        )
-        self.offline = Offline(
-            self.form, self.jobs, self.shared, lambda: self.waiting.entries, self.show_choices, self._show_copy
-        )
-        self.checks = Checks(self.form, self.jobs, self.shared, self.offline, self._checks_callbacks())
-        self.taking_back = TakingBack(
-            self.form, self.jobs, self.shared, self.messages, say, self.waiting, self._taking_back_callbacks()
-        )
-        self.permissions = Permissions(self.shared, self.jobs, say, self.offer_commands)
-        self.extract_days = ExtractDays(self)
-        self.commands = BackgroundCommands(
-            self.form, self.status_bar, self.shared, self.jobs, say, self.extract_days.look_soon
-        )
-        self.deliveries = Deliveries(self, self.commands.begin, lambda name: name in self.commands.running)
-        self.backups = Backups(self, self.commands.begin, self.commands.may_begin)
-        self.connection = Connection(
-            self, self.shared, self.jobs, self.messages, say, settings, self._connection_callbacks()
-        )
-        self.which_database = WhichDatabase(
-            self,
-            self.shared,
-            self.jobs,
-            settings,
-            self.status_bar,
-            self.messages.settled,
-            WhichDatabaseCallbacks(lambda: self.connection.database, self.connection_lost, self._open_database),
-        )
-        self.idle_connections = IdleConnections(self, self.shared, self.jobs, settings)
-        self.database_changes = DatabaseChanges(self.shared, self.jobs, self.messages.bar, self.refresh)
-        self.presence = CheckPresence(self.form, self.shared, self.jobs, say, self.reconnecting)
-        self.browsing = Browsing(
-            self.record_list,
-            self.shared,
-            self.connection,
-            self.jobs,
-            say,
-            self.offline,
-            self.reconnecting.means_away,
-            self.extract_days.look_soon,
-        )
-        self.navigation = Navigation(
-            self.form,
-            self.shared,
-            self.connection,
-            self.reconnecting,
-            self.messages,
-            say,
-            self.drafts,
-            self.waiting,
-            self.offline,
-            NavigationActions(
-                lambda entry: self.deciding.open(entry),
-                self.show_form,
-                lambda: self.shows_form,
-                self._when_saved,
-                self.checks.refresh,
-            ),
-        )
-        self.following = Following(
-            self.form,
-            self.record_list,
-            self.jobs,
-            say,
-            self.browsing,
-            self.presence,
-            self.database_changes,
-            FollowingActions(self.show_choices, self.checks.refresh, self.extract_days.look_soon),
-        )
-        self.damage = Damage(
-            self.jobs,
-            self.messages,
-            lambda: str(self.settings["db_name"].get()),
-            self.backups,
-            self.commands.begin,
-            self.connection.connect,
-        )
-        self.tools = Tools(
-            self, self.shared, settings, self.jobs, self.messages, say, self.commands, self.deliveries,
-            self.extract_days,
-        )  # fmt: skip
-        self.outdated = Outdated(
-            self.shared,
-            self.connection,
-            self.messages,
-            say,
-            self.deliveries,
-            self.commands.may_begin,
-            lambda: self.callbacks["show_deliveries"](),
-        )
-        self.desktop_entry = DesktopEntry(self.jobs, self.messages, say)
-        self.saver = Saver(
-            self.form,
-            self.jobs,
-            self.shared,
-            say,
-            self.waiting,
-            self.reconnecting,
-            self.connection.lasting,
-            self.database_changes.ask,
-            self.presence.tell_again,
-        )
-        self.entry = RecordEntry(
-            self.form,
-            self.shared,
-            self.messages,
-            say,
-            self.saver,
-            self._record_saved,
-            self._saved_record_left,
-            self.checks.refresh,
-        )
+        self.load_ahead_timer = ""
         self.callbacks = self._make_callbacks()
         editors = [each.editor for each in self.form.inputs.values() if not isinstance(each.editor, tk.Text)]
         bind_all_keys(self, self.callbacks, self.messages.command(self.navigation.go_to_plot), editors)
-        self.new_day = NewDay(self, self.shared, self.form, say, self.navigation.leave_form, self._day_began)
         self.protocol("WM_DELETE_WINDOW", self.callbacks["quit"])
         self.show()
         self.await_screen(self._begin_work)
 
-    @property
-    def data_model(self) -> SQLModel | None:
-        """The database; ``None`` until it is open."""
-        return self.shared.model
 
     # -- the commands of the Tools menu, which may be called by scripts as well ----------------------------
 
     def update_weather_data(self) -> object:
         """Fetch the weather station's current observation and store it, in the background."""
-        return self._run("update_weather_data", self.tools.update_weather_data)
+        return self.run("update_weather_data", self.tools.update_weather_data)
 
     def upload_to_corporate_rest(self, date: datetime.date | None = None) -> object:
         """Send an extract to the REST service, in the background."""
@@ -212,55 +53,9 @@ class Application(MainWindow):
         """Send an extract to the FTP or SFTP server, in the background."""
         return self.upload("ftp", date)
 
-    def upload(self, kind: str, date: datetime.date | None = None) -> object:
-        """Send an extract to the destination of that kind; asks for the login where it isn't known.
-
-        That of ``date``, else of the form's day or one that is asked for: see :mod:`.extract_days`.
-        """
-        upload = lambda: self.tools.upload(kind, date)  # noqa: E731
-        return self._run(f"upload_to_corporate_{kind}", lambda: self.waiting.agree(upload, date))
-
-    def _run(self, name: str, action: Callable[[], object]) -> object:
-        return self.messages.command(self.permissions.run)(name, action)
-
-    # -- what the rooms ask of the window ---------------------------------------------------------------
-
     def quit_application(self) -> None:
         """End the program; asks when something unfinished would be lost. What is half typed is kept."""
         self.messages.command(self.navigation.after_saving)(self._quit_unless_running)
-
-    def _form_callbacks(self) -> FormCallbacks:
-        # The form is made before those whom it calls.
-        command = self.messages.command
-        return FormCallbacks(
-            lambda date, time, lab: self.checks.chosen(date, time, lab),
-            command(lambda record, opened: self.entry.save(record, opened)),
-            command(lambda plot: self.navigation.go_to_plot(plot)),
-            command(lambda key: self.navigation.open_recorded(key)),
-            lambda: self.drafts.edited(),
-            lambda: self.presence.confirmed(),
-            command(lambda: self.checks.begin_next()),
-            command(lambda: self.drafts.discard()),
-            lambda key: self.drafts.find(key),
-            lambda draft: self.drafts.stay_behind(draft),
-            lambda key, corrects: self.drafts.is_other(key, corrects),
-        )
-
-    def _list_callbacks(self) -> ListCallbacks:
-        command = self.messages.command
-        return ListCallbacks(
-            lambda chosen, request: self.browsing.fetch(chosen, request),
-            lambda chosen: self.browsing.filter_changed(chosen),
-            command(lambda row: self.navigation.open_row(row)),
-            command(lambda row: self.histories.show_of(row)),
-            [
-                ("Withdraw Record…", lambda row: self._run("withdraw_record", lambda: self.changes.withdraw(row))),
-                ("Move Record…", lambda row: self._run("move_record", lambda: self.changes.move(row))),
-                ("Correct Many…", lambda _: self._run("correct_many", self._correct_many)),
-            ],
-            lambda count: self.browsing.chosen(count),
-            lambda wanted: self.browsing.choose_all(wanted),
-        )
 
     # -- what menus and keys call --------------------------------------------------------------------------
 
@@ -270,7 +65,7 @@ class Application(MainWindow):
             "new_record": self.navigation.new_record,
             "save_record": self.form.submit,
             "discard_draft": self.drafts.discard,
-            "export_extract": lambda: self.waiting.agree(self._export),
+            "export_extract": lambda: self.waiting.agree(self.export.ask_day),
             "show_extracts": self._go_to_extracts,
             "back_up": self.backups.ask_and_back_up,
             "restore": self.backups.ask_and_restore,
@@ -281,18 +76,18 @@ class Application(MainWindow):
             "withdraw_record": lambda: self.changes.withdraw(),
             "move_record": lambda: self.changes.move(),
             "move_check": lambda: self.changes.move_check(),
-            "correct_many": self._correct_many,
+            "correct_many": self.correct_many,
             "show_withdrawn": lambda: self.histories.show_withdrawn(),
             "show_waiting": self.waiting.show,
             "show_messages": self._show_messages,
-            "show_deliveries": self._show_deliveries,
+            "show_deliveries": self.show_deliveries,
             "check_connections": self._check_connections,
             "show_administration": self._show_administration,
             "show_form": self._go_to_form,
             "show_record_list": self.show_record_list,
             "previous_record": lambda: self.navigation.move(-1),
             "next_record": lambda: self.navigation.move(1),
-            "ask_plot": self._ask_plot,
+            "ask_plot": self.navigation.ask_plot,
             "show_plots": self._go_to_plots,
             "next_missing": self.navigation.next_missing,
             "show_history": lambda: self.histories.show(),
@@ -301,7 +96,7 @@ class Application(MainWindow):
             "help_for_field": lambda: self.field_help.toggle(self.form.focused),
             "show_keys": self._show_keys,
             "about": self._show_about,
-            "show_settings_file": self._show_settings_file,
+            "show_settings_file": lambda: self.preferences.show_file(self.status.set),
         }
         command, guarded = self.messages.command, self.permissions.guarded
         return {
@@ -339,81 +134,6 @@ class Application(MainWindow):
 
     # Commands that are seldom used are imported by the first use, so that no start pays for them.
 
-    def _export(self) -> None:
-        from .export import ask_and_export
-
-        ask_and_export(self)
-
-    def _ask_plot(self) -> None:
-        from .export import ask_plot
-
-        ask_plot(self)
-
-    def _show_settings_file(self) -> None:
-        from .export import show_settings_file
-
-        show_settings_file(self)
-
-    @cached_property
-    def changes(self) -> Changes:
-        """What changes saved records."""
-        from .conflicts import resolve
-        from .undoing import ChangeActions, Changes
-
-        return Changes(
-            self,
-            self.form,
-            self.record_list,
-            self.shared,
-            self.connection,
-            self.messages,
-            self.status.set,
-            self.taking_back,
-            ChangeActions(
-                self.navigation.open_record,
-                self.navigation.leave_form,
-                lambda key: self.waiting.latest(key) is not None,
-                lambda over, save, cancel: resolve(self.form, self.messages, self.status.set, over, save, cancel),
-                self._saved_records_changed,
-                self.checks.refresh,
-                self.reconnecting.means_away,
-            ),
-        )
-
-    @cached_property
-    def histories(self) -> Histories:
-        """What shows the histories of records, and the withdrawn ones."""
-        from .history import Histories
-
-        return Histories(
-            self,
-            self.form,
-            self.record_list,
-            self.shared,
-            self.connection,
-            self.messages,
-            self.status.set,
-            self.changes,
-            self.permissions.run,
-        )
-
-    def _saved_records_changed(self) -> None:
-        self.checks.refresh()
-        self.browsing.look_again()
-        self.outdated.offer()
-
-    def _correct_many(self) -> None:
-        from .correcting_many import correct_many
-
-        correct_many(
-            self, self.form, self.record_list, self.connection, self.messages, self.status.set, self.changes
-        )
-
-    def _show_deliveries(self) -> None:
-        from .delivery_list import show_deliveries
-
-        show_deliveries(self)
-
     def _check_connections(self) -> None:
         from .connections_check import show_connections
 
@@ -444,211 +164,11 @@ class Application(MainWindow):
         self.fill_menu()
         self.which_database.look()
         self.preferences.ask_desktop()
-        self._load_ahead = self.after(LOAD_AHEAD_MS, self._after_the_start)
+        self.load_ahead_timer = self.after(LOAD_AHEAD_MS, self._after_the_start)
 
     def _after_the_start(self) -> None:
         self.tools.load_ahead()
         self.desktop_entry.offer()
-
-    @cached_property
-    def deciding(self) -> Deciding:
-        """Made with the first record that needs a decision."""
-        from .conflicts import Deciding
-
-        return Deciding(
-            self.form,
-            self.jobs,
-            self.shared,
-            self.messages,
-            self.status.set,
-            self.waiting,
-            self.saver,
-            self.navigation.open_record,
-            self.show_form,
-            self.reconnecting.means_away,
-            self._decided,
-            self.checks.refresh,
-        )
-
-    def _reconnecting_callbacks(self) -> ReconnectingCallbacks:
-        return ReconnectingCallbacks(
-            lambda: self.connection.attempt(),
-            self.database_back,
-            self._show_copy,
-            lambda: self.waiting.show_line(),
-            lambda: "," in str(self.settings["db_host"].get()),
-        )
-
-    def _waiting_callbacks(self) -> WaitingCallbacks:
-        return WaitingCallbacks(
-            self._waiting_saved,
-            lambda: self.checks.refresh(),
-            self.retry_database,
-            lambda: self.extract_days.of_form,
-            lambda then: self.navigation.leave_form(then),
-            lambda entry: self.deciding.open(entry),
-            lambda entry: self.deciding.discard(entry),
-        )
-
-    def _checks_callbacks(self) -> ChecksCallbacks:
-        return ChecksCallbacks(
-            lambda work: self.connection.lasting(work),
-            self.reconnecting.expect,
-            self.reconnecting.means_away,
-            lambda: self.presence.follow_form(),
-            lambda then: self.navigation.leave_form(then),
-        )
-
-    def _taking_back_callbacks(self) -> TakingBackCallbacks:
-        return TakingBackCallbacks(
-            lambda work: self.connection.lasting(work),
-            self.reconnecting.means_away,
-            lambda then: self.navigation.after_saving(then),
-            lambda then: self.navigation.leave_form(then),
-            self.show_form,
-            self.drafts.edited,
-            self.checks.refresh,
-            self._taken_back,
-        )
-
-    def _show_copy(self) -> None:
-        """The database is away: form and list show its last known copy."""
-        self.checks.refresh()
-        self.browsing.show_copy()
-
-    # -- what is saved ----------------------------------------------------------------------------------
-
-    def _record_saved(self, done: EntrySaved) -> None:
-        """The form's record is saved, and still stands there."""
-        self.taking_back.saved(done.record, done.key, done.version)
-        self.drafts.saved()
-
-    def _saved_record_left(self, done: EntrySaved) -> None:
-        """The form went on to the next plot."""
-        self.drafts.keep()
-        self.waiting.form_saved(done.key)
-        if done.waits:
-            self.browsing.show_copy()
-            return
-        self.record_list.mark(done.key, "edited" if done.corrects else "new")
-        self.offline.record_saved(done.record)
-        # The database answers again: so may the check that it didn't tell.
-        if done.whole_check or self.form.check.problem:
-            self.checks.refresh()
-        self.browsing.records_changed(done.key, inserted=not done.corrects)
-
-    def _waiting_saved(self, entries: tuple[Entry, ...]) -> None:
-        """The database has by now what waited here: it is shown as what was saved here."""
-        for entry in entries:
-            self.offline.record_saved(entry.record)
-            self.record_list.mark(entry.key, "new" if entry.write == "insert" else "edited")
-        self.checks.refresh()
-        self.browsing.look_again()
-        self.extract_days.look_soon()
-
-    def _taken_back(self, gone: tuple[Any, ...] | None) -> None:
-        if gone is not None:
-            self.record_list.unmark(gone)
-        self.checks.refresh()
-        self.browsing.look_again()
-        self.outdated.offer()
-
-    def _decided(self, record: Mapping[str, Any], key: tuple[Any, ...]) -> None:
-        self.offline.record_saved(record)
-        self.checks.refresh()
-        self.browsing.records_changed(key, inserted=False)
-
-    # -- the database -----------------------------------------------------------------------------------
-
-    def _open_database(self) -> None:
-        """It is settled which one it is."""
-        # Who configured a server has to log in to it: opening the window is the command for that.
-        needs_login = bool(self.settings["db_host"].get())
-        connect = self.connection.connect
-        (self.messages.command(connect) if needs_login and not typed_keys(self) else connect)()
-        database = self.connection.database
-        self.waiting.begin(database)
-        self.offline.begin(database)
-        self.drafts.begin()
-
-    def _connection_callbacks(self) -> ConnectionCallbacks:
-        return ConnectionCallbacks(
-            self._connected,
-            self._went_away,
-            self.connection_lost,
-            self.show_in_list,
-            self.checks.refresh,
-            self.form.who.forget,
-            lambda error: self.damage.tell(error),
-            self.retry_database,
-        )
-
-    def _went_away(self, error: BaseException, by_itself: bool) -> None:
-        self.reconnecting.lost(error, by_itself)
-        self.offline.show_choices()
-
-    def _when_saved(self, then: Callable[[], object]) -> None:
-        self.entry.after_save = then
-
-    def _day_began(self, today: datetime.date) -> None:
-        self.filename.set(EXTRACT_NAME.format(date=today))
-        date = self.form.inputs.value(F.DATE)
-        self.extract_days.look_soon()
-        self.record_list.begin_day(date if isinstance(date, datetime.date) else None)
-
-    def _connected(self, model: SQLModel, choices: Any) -> None:
-        previous, self.shared.model = self.shared.model, model
-        self.database_changes.forget()
-        if previous is not None:
-            self.jobs.submit("database", previous.close)
-        self.status_bar.show_connection("")
-        self.status.set(self.drafts.greeting)
-        self._show_database(choices)
-        self.deliveries.offer()
-        self.backups.begin_daily()
-
-    def database_back(self, model: SQLModel, choices: Any) -> None:
-        """The database answers again after it was away."""
-        if self.data_model is None:
-            self._connected(model, choices)
-            return
-        self._show_database(choices)
-        self.status.set("The database is back")
-
-    def _show_database(self, choices: Any) -> None:
-        self.reconnecting.back()
-        self.offline.choices_loaded(choices)
-        self.show_choices(choices)
-        if self.data_model is not None:
-            self.permissions.ask(self.data_model)
-            self.following.begin(self.data_model)
-        self.checks.refresh()
-        self.navigation.try_again()
-        self.browsing.restart()
-        self.extract_days.begin()
-        self.waiting.replay_now()
-
-    def retry_database(self) -> None:
-        """Look for the database now; where nobody is logged in, ask for a login."""
-        if not self.which_database.is_settled():
-            return
-        if self.connection.may_attempt and not self.reconnecting.refused:
-            self.reconnecting.retry_now()
-        else:
-            self.connection.connect()
-
-    def refresh(self) -> None:
-        """Look up anew what is shown; look for a database that is away, or was never opened."""
-        if self.reconnecting.away:
-            self.retry_database()
-            return
-        if self.data_model is None:
-            if self.which_database.is_settled():
-                self.connection.connect()
-            return
-        self.jobs.submit("records", self.data_model.choices, done=self.show_choices)
-        self.checks.refresh()
-        self.browsing.restart()
 
     # -- the end ----------------------------------------------------------------------------------------
 
@@ -674,8 +194,8 @@ class Application(MainWindow):
 
     def end(self) -> None:
         """Close the window: what is half typed is kept, what was begun in the database is finished."""
-        if self._load_ahead:
-            self.after_cancel(self._load_ahead)
+        if self.load_ahead_timer:
+            self.after_cancel(self.load_ahead_timer)
         self.new_day.end()
         self.backups.end()
         self.reconnecting.end()

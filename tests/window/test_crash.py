@@ -98,12 +98,12 @@ def test_ctrl_c_in_the_terminal_closes_the_window(display: str, home: Path, data
 def test_what_was_to_be_loaded_later_ends_with_the_window(open_window: Callable[[], Window]) -> None:
     window = open_window()
     app = window.app
-    window.until(lambda: app._load_ahead, "the start")
+    window.until(lambda: app.load_ahead_timer, "the start")
     left: list[bool] = []
     destroy = app.destroy
 
     def destroyed() -> None:
-        left.append(app._load_ahead in app.tk.splitlist(app.tk.call("after", "info")))
+        left.append(app.load_ahead_timer in app.tk.splitlist(app.tk.call("after", "info")))
         destroy()
 
     app.destroy = destroyed  # type: ignore[method-assign]

@@ -46,7 +46,7 @@ def test_a_newer_version_is_heard_told_and_what_is_saved_waits(window: Window, s
 
 
 def test_a_newer_version_is_noticed_with_a_new_connection(window: Window, stored: SQLModel) -> None:
-    window.app.following._stop.set()  # it hears nothing any more
+    window.app.following.stop_listening()  # it hears nothing any more
     window.app.following.close()
     stored.query(TELLS)
     window.settle()

@@ -47,7 +47,7 @@ def following(window: Window, stored: SQLModel) -> Window:
         return bool(rows)
 
     window.until(heard, "the window to listen")
-    window.until(lambda: window.app.following._shown_at, "the first look at what was missed")
+    window.until(lambda: window.app.following.shown_at, "the first look at what was missed")
     window.settle()
     return window
 
@@ -99,8 +99,8 @@ def test_a_load_of_thousands_is_looked_for_as_a_whole(
     following.until(lambda: app.form.check.recorded.get(5), "the strip")
     open_plot(following, 5)
     read: list[int] = []
-    show = app.following._show
-    app.following._show = lambda: read.append(len(app.following._saved)) or show()  # type: ignore[func-returns-value,method-assign]
+    show = app.following.show
+    app.following.show = lambda: read.append(app.following.pending) or show()  # type: ignore[func-returns-value,method-assign]
     with closing(psycopg2.connect(make_dsn(**database))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO lab_checks SELECT %s::date - day, '8:00', lab, 4291"

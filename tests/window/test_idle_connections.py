@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from abq_data_entry.application import connection
+from abq_data_entry.application import connection, presence
 from abq_data_entry.models import SQLModel
 from tests.fixtures.cluster import Node
 from tests.fixtures.single import single_server
@@ -70,9 +71,7 @@ def test_what_is_not_used_is_closed_and_opened_again_unnoticed(
     window.settle()
     assert sorted(window.app.form.check.recorded) == [1, 2, 3]
     assert not window.dialogs and not window.messages and not window.app.reconnecting.away
-    model.leave_check()
-    window.app.presence._told = None
-    window.app.presence._typed_at = 0.0
+    window.app.presence.now = lambda: time.monotonic() + presence.IDLE_SECONDS + 1  # nobody has typed for so long
     window.until(lambda: counted(node) == 1, "only what hears others")
 
 
