@@ -116,7 +116,7 @@ class Waits:
 
     def _ask(self, place: Place) -> None:
         asked = time.monotonic()
-        there = answers(at(self._endpoint, place), self._patience)
+        there = answers(endpoint_at(self._endpoint, place), self._patience)
         with self._changed:
             self._asking.discard(place)
             for wait in tuple(self._waits):
@@ -131,10 +131,10 @@ class Waits:
     def _end(self, wait: Wait, why: str) -> None:
         log.warning("a wait for the database was ended: %s", why)
         wait.ended = why
-        shut(wait.connection)
+        close_socket(wait.connection)
 
 
-def shut(connection: Connection) -> None:
+def close_socket(connection: Connection) -> None:
     """Close the socket of a connection, from any thread: who waits at it gets an error."""
     with suppress(psycopg2.Error, OSError):
         twin = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
@@ -153,7 +153,7 @@ def place_of(connection: Connection) -> Place:
     return connection.info.host, address, str(connection.info.port)
 
 
-def at(endpoint: Mapping[str, str], place: Place) -> dict[str, str]:
+def endpoint_at(endpoint: Mapping[str, str], place: Place) -> dict[str, str]:
     """Return the endpoint of that one server among those of an endpoint."""
     host, address, port = place
     there = {**endpoint, "host": host, "hostaddr": address, "port": port, "target_session_attrs": "any"}

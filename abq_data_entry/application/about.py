@@ -54,7 +54,7 @@ def _server_version(model: SQLModel | None, installed: tuple[int, int] | None) -
     """The exact version of the server and its age, as the latest connection was told; nothing is asked for it."""
     from ..postgres.programs import age_of
 
-    said = model.opened.server if model is not None else ""
+    said = model.server_facts.server if model is not None else ""
     if not said:
         return "not connected"
     age = age_of(said, datetime.date.today(), installed)

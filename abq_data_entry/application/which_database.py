@@ -170,7 +170,7 @@ class DatabaseChanges:
 
     def look(self, model: SQLModel) -> None:
         """Take note of what the latest connection found."""
-        found = model.opened
+        found = model.server_facts
         self._show_version(found.version)
         before = self._database
         if found.database and found.database != before:

@@ -34,7 +34,7 @@ class Interpreter:
     has_venv: bool
 
 
-def lacks(tk: bool) -> list[str]:
+def missing_parts(tk: bool) -> list[str]:
     """What the running Python lacks: of "tkinter" (asked for with ``tk``) and "venv"."""
     missing = []
     if tk and not (find_spec("tkinter") and find_spec("_tkinter")):
@@ -44,7 +44,7 @@ def lacks(tk: bool) -> list[str]:
     return missing
 
 
-def another(tk: bool) -> Interpreter | None:
+def find_other(tk: bool) -> Interpreter | None:
     """Another Python of this machine, of a version we know, that can make an environment (and show a window)."""
     seen = {os.path.realpath(sys.executable)}
     for path in _candidates():

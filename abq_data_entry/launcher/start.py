@@ -105,18 +105,18 @@ def _missing(tools: Sequence[str]) -> list[str]:
 
 
 def _lacks_tk() -> bool:
-    from abq_data_entry.launcher.interpreters import lacks
+    from abq_data_entry.launcher.interpreters import missing_parts
 
-    return "tkinter" in lacks(tk=True)
+    return "tkinter" in missing_parts(tk=True)
 
 
 def _provide(program: list[str], tk: bool, tools: Sequence[str], wishes: Sequence[str]) -> int | None:
     """See to a Python with all it takes and to the tools; hands over to another Python where that is the way."""
     from abq_data_entry.launcher import interpreters, system_packages
 
-    missing = interpreters.lacks(tk)
+    missing = interpreters.missing_parts(tk)
     if missing:
-        other = interpreters.another(tk)
+        other = interpreters.find_other(tk)
         if other is not None:
             return _hand_over(other.path, other.version, missing, program)
     absent = [*missing, *_missing(tools)]
@@ -125,8 +125,8 @@ def _provide(program: list[str], tk: bool, tools: Sequence[str], wishes: Sequenc
         import importlib
 
         importlib.invalidate_caches()
-        missing = interpreters.lacks(tk)
-        other = interpreters.another(tk) if missing else None
+        missing = interpreters.missing_parts(tk)
+        other = interpreters.find_other(tk) if missing else None
         if other is not None:  # the packages are for the system's Python, and this is one of the user's own
             return _hand_over(other.path, other.version, missing, program)
         still = [*missing, *_missing(tools)]

@@ -314,7 +314,7 @@ def packages_in(lock: Path) -> int:
     return len(re.findall(r"^[\w.-]+(?:\[[\w,-]+\])?==", lock.read_text("utf-8"), re.MULTILINE))
 
 
-def told(log: str, packages: int) -> str:
+def progress_in_words(log: str, packages: int) -> str:
     """What pip is doing, by its log; `packages` are named in the lock. Empty: nothing to count yet."""
     wanted = packages - len(re.findall(r"^Ignoring ", log, re.MULTILINE))
     if re.search(r"^Installing collected packages", log, re.MULTILINE):
@@ -342,7 +342,7 @@ def follow(process: "subprocess.Popen[bytes]", log: Path, packages: int) -> int:
             return code
         with log.open("rb") as file:
             file.seek(start)
-            text = told(file.read().decode("utf-8", "replace"), packages)
+            text = progress_in_words(file.read().decode("utf-8", "replace"), packages)
         if not text or text == said:
             continue
         if terminal:

@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry.constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, ServerUnreachable, TookTooLong
 from abq_data_entry.models.failures import describe_connection, describe_statement, is_lost, is_not_ready
-from abq_data_entry.models.session import Opened, Session, read_all_dates
+from abq_data_entry.models.session import ServerFacts, Session, read_all_dates
 from abq_data_entry.retrying import STARTING, Retries
 from abq_data_entry.waits import (
     NO_ANSWER,
@@ -27,9 +27,9 @@ from abq_data_entry.waits import (
     Wait,
     Waits,
     answers,
-    at,
+    close_socket,
+    endpoint_at,
     place_of,
-    shut,
 )
 
 Result = TypeVar("Result")
@@ -67,7 +67,7 @@ class Connections:
         self._busy: dict[int, int] = {}
         self._used: dict[int, float] = {}
         self._lock = threading.Lock()
-        self.opened = Opened()
+        self.facts = ServerFacts()
         """What was found when the latest connection was opened."""
 
     def read(self, work: Callable[[Cursor], Result], limit: float | None = PAGE) -> Result:
@@ -81,13 +81,13 @@ class Connections:
         """Run long statements that only read and all see the same state of the database; no time limit."""
 
         def within_transaction(cursor: Cursor) -> Result:
-            if not self.opened.pooled:
+            if not self.facts.pooled:
                 cursor.execute(_SNAPSHOT)
             cursor.execute("SET LOCAL statement_timeout = 0")
             try:
                 return work(cursor)
             finally:
-                if not self.opened.pooled and not cursor.connection.closed:
+                if not self.facts.pooled and not cursor.connection.closed:
                     cursor.execute("ROLLBACK")
 
         return self._read(within_transaction, UNLIMITED, _SNAPSHOT)
@@ -103,7 +103,7 @@ class Connections:
 
     def _run_script(self, script: str) -> None:
         connection = self._connection()
-        path = f"SET LOCAL search_path = {self._session.path};" if self.opened.pooled else ""
+        path = f"SET LOCAL search_path = {self._session.path};" if self.facts.pooled else ""
         # In one message: so it is one session that does it, whoever lends it.
         whole = f"BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; {path}\n{script}"
         with self._waits.watched(connection, UNLIMITED) as wait, connection.cursor() as cursor:
@@ -157,10 +157,10 @@ class Connections:
             ended = self._cancelling[ident] = threading.Event()
         try:
             # Not by libpq: it waits for the server without a limit, and psycopg2 holds the interpreter meanwhile.
-            server = at(self.endpoint, place_of(connection))
+            server = endpoint_at(self.endpoint, place_of(connection))
             statement = f"SELECT pg_cancel_backend({connection.info.backend_pid})"
-            if self.opened.pooled or not answers(server, _CANCEL_SECONDS, statement):
-                shut(connection)
+            if self.facts.pooled or not answers(server, _CANCEL_SECONDS, statement):
+                close_socket(connection)
             return True
         except (psycopg2.Error, OSError):  # closed by now
             return False
@@ -213,7 +213,7 @@ class Connections:
         own = getattr(self._local, "connection", None)
         for connection in reading:
             if connection is not own:
-                shut(connection)  # else closing it would wait for the end of the statement
+                close_socket(connection)  # else closing it would wait for the end of the statement
         for connection in connections.values():
             connection.close()
 
@@ -238,7 +238,7 @@ class Connections:
         self, connection: Connection, work: Callable[[Cursor], Result], limit: float | None, begin: str
     ) -> Result:
         with self._watched(connection, limit), connection.cursor() as cursor:
-            if not self.opened.pooled:
+            if not self.facts.pooled:
                 return work(cursor)
             cursor.execute(begin)
             self._session.begin_transaction(cursor)
@@ -254,7 +254,7 @@ class Connections:
         with self._waits.watched(connection, limit) as wait:
             try:
                 with connection.cursor() as cursor:
-                    if self.opened.pooled:
+                    if self.facts.pooled:
                         self._session.begin_transaction(cursor)
                     result = work(cursor)
             except psycopg2.Error as error:
@@ -315,11 +315,11 @@ class Connections:
         if connection is None or connection.closed:
             connection = self._connect_patiently()
             with self._watched(connection, PAGE):
-                self.opened = self._session.begin(connection)
+                self.facts = self._session.begin(connection)
             self._local.connection = connection
             with self._lock:
                 self._open[threading.get_ident()] = connection
-                if not self.opened.pooled:
+                if not self.facts.pooled:
                     self._processes.add(connection.info.backend_pid)
         return connection
 

@@ -24,30 +24,30 @@ from abq_data_entry.waits import PAGE, Waits
 
 # Who is entering which check: rows that count while the session of their writer holds a lock (see create_db.sql).
 
-_CHECK = "%(word)s, %(Date)s, %(Time)s, %(Lab)s"
+_CHECK = "%(token)s, %(Date)s, %(Time)s, %(Lab)s"
 _SOON = "SET LOCAL synchronous_commit = off;"  # nobody misses it after a power cut
 _ENTER = f"{_SOON} SELECT enter_check({_CHECK}, %(plot)s, %(who)s, %(workstation)s)"
 _CLAIM = f"{_SOON} SELECT claim_plot({_CHECK}, %(plot)s, %(who)s, %(workstation)s)"
 _CLAIM_NEXT = f"{_SOON} SELECT claim_next_plot({_CHECK}, %(plots)s)"
-_LEAVE = f"{_SOON} SELECT leave_check(%(word)s)"
+_LEAVE = f"{_SOON} SELECT leave_check(%(token)s)"
 _PRESENT = """
     SELECT date, to_char(time, 'FMHH24:MI'), lab_id, plot, coalesce(application_user, ''), coalesce(workstation, ''),
         since, lease
     FROM check_presence_view WHERE date = %(Date)s AND time = %(Time)s AND lab_id = %(Lab)s ORDER BY since, lease
 """
-_WORDS = 3  # those of the connections before the last one, which may have been lost in the middle of a change
+_TOKENS = 3  # those of the connections before the last one, which may have been lost in the middle of a change
 
 
-def _lease(word: str) -> int:
+def _lease(token: str) -> int:
     """The number by which the table knows the window: presence_lease in create_db.sql."""
-    return int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big", signed=True)
+    return int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big", signed=True)
 
 
 class PresenceKeeper:
-    """The presence of one window: the word that only it knows, a new one for each connection that holds it."""
+    """The presence of one window: the token that only it knows, a new one for each connection that holds it."""
 
     def __init__(self) -> None:
-        self._words: tuple[str, ...] = ()
+        self._tokens: tuple[str, ...] = ()
         self._backend: int | None = None
         self._is_there = False
 
@@ -70,28 +70,28 @@ class PresenceKeeper:
 
         On any connection, where `hold` has told that this window is at the check.
         """
-        cursor.execute(_CLAIM_NEXT, {**key, "plots": list(plots), "word": self._words[-1] if self._words else ""})
+        cursor.execute(_CLAIM_NEXT, {**key, "plots": list(plots), "token": self._tokens[-1] if self._tokens else ""})
         plot: int | None = cursor.fetchall()[0][0]
         return plot
 
     def leave(self, cursor: Cursor) -> None:
         """Say that this window is nowhere."""
         self._is_there = False
-        for word in self._words:
-            cursor.execute(_LEAVE, {"word": word})
+        for token in self._tokens:
+            cursor.execute(_LEAVE, {"token": token})
 
     def _tell(self, cursor: Cursor, statement: str, values: Mapping[str, object]) -> None:
         backend = cursor.connection.get_backend_pid()
         if self._backend != backend:
             self.leave(cursor)  # the server may not know yet that those connections were lost
-            self._words = (*self._words[1 - _WORDS :], secrets.token_hex(16))
-        cursor.execute(statement, {**values, "word": self._words[-1]})
+            self._tokens = (*self._tokens[1 - _TOKENS :], secrets.token_hex(16))
+        cursor.execute(statement, {**values, "token": self._tokens[-1]})
         self._backend, self._is_there = backend, True
 
     def present(self, cursor: Cursor, key: Mapping[str, object]) -> list[Presence]:
         """Return who is at that check."""
         cursor.execute(_PRESENT, key)
-        own = {_lease(word) for word in self._words}
+        own = {_lease(token) for token in self._tokens}
         return [
             Presence(date, time, lab, plot, who, workstation, since, lease in own)
             for date, time, lab, plot, who, workstation, since, lease in cursor.fetchall()
@@ -104,8 +104,8 @@ class PresenceKeeper:
 
 RECORDS, PRESENCE, SCHEMA = "abq_records", "abq_presence", "abq_schema"
 _LOOK = 0.2  # seconds between two looks whether to stop: so long the end of a window waits
-_BEAT = 5.0  # seconds without a notice, until the server is asked for a word: one that is frozen tells nothing
-_LASTING = 30.0  # seconds that a connection has held, so that the next loss of one is a first one
+_BEAT = 5.0  # seconds without a notice, until the server is asked whether it answers: a frozen one sends nothing
+_HELD_LONG = 30.0  # seconds that a connection has held, so that the next loss of one is a first one
 _POOLED_LOOK = 20.0  # seconds between two looks at everything where a pooler passes no notices on
 
 log = logging.getLogger(__name__)
@@ -125,12 +125,12 @@ class Notice(NamedTuple):
 
 
 def watch(
-    endpoint: Mapping[str, str], told: Callable[[list[Notice]], object], stop: threading.Event
+    endpoint: Mapping[str, str], notify: Callable[[list[Notice]], object], stop: threading.Event
 ) -> None:
-    """Call `told` with what has changed, several notices at once where they come together, until `stop` is set.
+    """Call `notify` with what has changed, several notices at once where they come together, until `stop` is set.
 
     A lost connection is opened again, with growing pauses, for as long as it takes. Through a pooler nothing is heard:
-    then `told` gets a notice to look at everything now and again. Raises nothing of the database's.
+    then `notify` gets a notice to look at everything now and again. Raises nothing of the database's.
     """
     retries, waits = Retries(LISTENING), Waits(endpoint)
     while not stop.is_set():
@@ -141,10 +141,10 @@ def watch(
             stop.wait(retries.failed())
             continue
         try:
-            _listen(connection, waits, told, stop)
+            _listen(connection, waits, notify, stop)
         except (psycopg2.Error, OSError, ValueError) as error:
             log.info("the connection that listens was lost: %s", type(error).__name__)
-            if time.monotonic() - begun > _LASTING:
+            if time.monotonic() - begun > _HELD_LONG:
                 retries.succeeded()
             stop.wait(retries.failed())
         finally:
@@ -152,7 +152,7 @@ def watch(
 
 
 def _listen(
-    connection: Connection, waits: Waits, told: Callable[[list[Notice]], object], stop: threading.Event
+    connection: Connection, waits: Waits, notify: Callable[[list[Notice]], object], stop: threading.Event
 ) -> None:
     connection.autocommit = True
     with waits.watched(connection, PAGE):
@@ -160,11 +160,11 @@ def _listen(
         if not pooled:
             with connection.cursor() as cursor:
                 cursor.execute(f"LISTEN {RECORDS}; LISTEN {PRESENCE}; LISTEN {SCHEMA}")
-    told([Notice("", {})])
+    notify([Notice("", {})])
     if pooled:
         log.warning("a pooler stands before the database: what others save is looked for, not heard")
         while not stop.wait(_POOLED_LOOK):
-            told([Notice("", {})])
+            notify([Notice("", {})])
         return
     heard = time.monotonic()
     while not stop.is_set():
@@ -180,7 +180,7 @@ def _listen(
         notices = [Notice(each.channel, _content(each.payload), each.pid) for each in connection.notifies]
         connection.notifies.clear()
         if notices:
-            told(notices)
+            notify(notices)
 
 
 def _content(payload: str) -> Mapping[str, object]:

@@ -52,7 +52,7 @@ _DATES: tuple[tuple[Any, object], ...] = (
 )
 
 
-class Opened(NamedTuple):
+class ServerFacts(NamedTuple):
     """What was found at the other end of a new connection.
 
     `pooled`: a pooler stands in between; `database`: the number of the database, another one after a restore;
@@ -77,7 +77,7 @@ class Session:
         self.other_options = " ".join(_OPTION.sub("", options).split())
         """Those that can't be set later, for the start of a connection."""
 
-    def begin(self, connection: Connection) -> Opened:
+    def begin(self, connection: Connection) -> ServerFacts:
         """Set up a new connection; where a pooler lends it, `begin_transaction` sets what is needed each time."""
         # Its own number is what a server tells at the beginning; a pooler tells one that it made up.
         given = connection.info.backend_pid
@@ -102,7 +102,7 @@ class Session:
                 version = cursor.fetchall()[0][0]
         if process != given:
             self._values = {**self._values, "search_path": found}
-        return Opened(process != given, database, version, connection.get_parameter_status("server_version") or "")
+        return ServerFacts(process != given, database, version, connection.get_parameter_status("server_version") or "")
 
     @property
     def path(self) -> str:

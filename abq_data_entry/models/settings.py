@@ -124,7 +124,7 @@ class SettingsModel:
         for name, entry in entries.items():
             problem = self._take(name, entry)
             if problem:
-                self.problems.append(self._told(name, problem, text))
+                self.problems.append(self._explain(name, problem, text))
                 if self._is_doubtful(name):
                     self.doubts.append(self.problems[-1])
 
@@ -185,7 +185,7 @@ class SettingsModel:
         """Whether it isn't sure which database is meant when something is wrong with a setting of that name."""
         return name.startswith(_OF_THE_DATABASE) if name in self._settings else likely(name, self._settings) is not None
 
-    def _told(self, name: str, problem: str, text: str) -> str:
+    def _explain(self, name: str, problem: str, text: str) -> str:
         line = line_of(name, text)
         place = f"{self.path}, line {line}" if line else str(self.path)
         return f"{place}: the setting {name!r} {problem}{'' if problem.endswith('?') else '.'}"

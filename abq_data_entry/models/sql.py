@@ -43,7 +43,7 @@ from abq_data_entry.models.records import (
     VersionedRecord,
 )
 from abq_data_entry.models.saving import Saving, Write
-from abq_data_entry.models.session import Opened
+from abq_data_entry.models.session import ServerFacts
 from abq_data_entry.models.weather import parse_observation
 
 Record = dict[str, object]
@@ -88,9 +88,9 @@ class SQLModel(Corrections):
         self._connections.read(lambda cursor: schema.check(cursor, self._connections.endpoint))
 
     @property
-    def opened(self) -> Opened:
+    def server_facts(self) -> ServerFacts:
         """What the latest new connection found at its other end."""
-        return self._connections.opened
+        return self._connections.facts
 
     def look_at_version(self) -> int:
         """Look which version the tables are of now; `opened` knows it from then on. 0: there are none."""
@@ -99,7 +99,7 @@ class SQLModel(Corrections):
             return schema.installed_version(cursor) or 0
 
         version = self._connections.read(look)
-        self._connections.opened = self._connections.opened._replace(version=version)
+        self._connections.facts = self._connections.facts._replace(version=version)
         return version
 
     def read_history_at(self, endpoint: Mapping[str, str]) -> None:
@@ -391,16 +391,16 @@ class SQLModel(Corrections):
         """Return connections whose sessions are ours alone; raises `NotThroughPooler` where a pooler lends them."""
         connections = self._direct or self._connections
         connections.connect()
-        if connections.opened.pooled:
+        if connections.facts.pooled:
             raise NotThroughPooler(
                 "A connection pooler stands before the database, so others don't see who is entering what. An"
                 " administrator can name the server itself in the setting db_notify_host."
             )
         return connections
 
-    def watch(self, told: Callable[[list[presence.Notice]], object], stop: threading.Event) -> None:
+    def watch(self, notify: Callable[[list[presence.Notice]], object], stop: threading.Event) -> None:
         """Tell what others change until `stop` is set; for a thread of its own. See `watching.watch`."""
-        presence.watch((self._direct or self._connections).endpoint, told, stop)
+        presence.watch((self._direct or self._connections).endpoint, notify, stop)
 
     def owns(self, process: int) -> bool:
         """Tell whether a server process works for this model: what it changed is no news."""

@@ -43,11 +43,11 @@ class Connection(_Connection):
         # Not by libpq: it waits for the server without a limit, and psycopg2 holds the interpreter meanwhile.
         begun = self._cancelling = self._cancelling or time.monotonic()
         with suppress(psycopg2.Error, OSError):  # closed by now
-            server = waits.at(self._keywords, waits.place_of(self))
+            server = waits.endpoint_at(self._keywords, waits.place_of(self))
             statement = f"SELECT pg_cancel_backend({self.info.backend_pid})"  # behind a pooler another's: it stays
             late = time.monotonic() - begun > waits.ANSWER_WITHIN
             if late or not waits.answers(server, waits.ANSWER_WITHIN, statement):
-                waits.shut(self)
+                waits.close_socket(self)
 
 
 class Cursor(_Cursor):
@@ -61,7 +61,7 @@ class Cursor(_Cursor):
 
 
 @contextmanager
-def asked(endpoint: Mapping[str, str]) -> Iterator[threading.Event]:
+def watch_for_silence(endpoint: Mapping[str, str]) -> Iterator[threading.Event]:
     """Within the block the server is asked for a word again and again; the event is set when it hasn't answered."""
     over, silent = threading.Event(), threading.Event()
 
@@ -77,4 +77,4 @@ def asked(endpoint: Mapping[str, str]) -> Iterator[threading.Event]:
         yield silent
     finally:
         over.set()
-        asking.join(1)  # else a word that is just asked for would be taken for somebody who uses the database
+        asking.join(1)  # else its connection would be taken for somebody who uses the database

@@ -16,7 +16,16 @@ from . import dumps
 from .connections import connect, cursor_at
 from .contents import Contents, contents_of, difference, snapshot, tables_of
 from .dumps import carry_over, fill, load, refuse_foreign_database, refuse_foreign_file
-from .errors import UNWATCHED, Cancelled, NoAnswer, Part, PostgresError, Watching, refuse_cancelled, system_errors_told
+from .errors import (
+    UNWATCHED,
+    Cancelled,
+    NoAnswer,
+    Part,
+    PostgresError,
+    Watching,
+    refuse_cancelled,
+    translate_system_errors,
+)
 from .home import locked
 
 if TYPE_CHECKING:
@@ -50,7 +59,7 @@ def dump(
     file = file.absolute()
     if not anything:
         refuse_foreign_database(endpoint)
-    with system_errors_told("The backup file", file), replacement(file) as partial:
+    with translate_system_errors("The backup file", file), replacement(file) as partial:
         partial.touch(mode=0o600, exist_ok=False)
         if not verify:
             _dump(endpoint, partial, [], watching)
@@ -342,12 +351,12 @@ class KeptBackups:
         return self.folder / f"{self._name}-{rest}.dump"
 
     def _files(self, pattern: str) -> list[Path]:
-        with system_errors_told("The folder of backups (setting backup_folder)", self.folder, "backup_folder"):
+        with translate_system_errors("The folder of backups (setting backup_folder)", self.folder, "backup_folder"):
             found = self.folder.glob(f"{self._name}-{pattern}")
             return [path for path in found if _OWN.match(path.name[len(self._name) :]) and path.is_file()]
 
     def _make_folder(self) -> None:
-        with system_errors_told("The folder of backups (setting backup_folder)", self.folder, "backup_folder"):
+        with translate_system_errors("The folder of backups (setting backup_folder)", self.folder, "backup_folder"):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _tidy(self) -> None:

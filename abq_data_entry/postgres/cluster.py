@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import Damaged, PostgresError, reason_in, system_errors_told
+from .errors import Damaged, PostgresError, reason_in, translate_system_errors
 from .home import ROLE, Home, arguments_for, write_private
 from .programs import major_version, program
 
@@ -53,7 +53,7 @@ def ready_cluster(home: Home, binaries: Path, over_tcp: bool) -> None:
         _check(home, binaries)
         return
     _refuse_in_place_of_another(home)
-    with system_errors_told("The database folder", home.folder):
+    with translate_system_errors("The database folder", home.folder):
         for leftover in home.folder.glob("cluster.new-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix="cluster.new-", dir=home.folder))
@@ -134,7 +134,7 @@ def write_settings(home: Home, sockets: Path | None, port: int) -> None:
     """Write the settings of the coming start; without a folder for sockets: loopback and a password."""
     folder = _in_a_list(sockets) if sockets else ""
     address = "" if sockets else "127.0.0.1"
-    with system_errors_told("The database folder", home.cluster):
+    with translate_system_errors("The database folder", home.cluster):
         text = _SETTINGS.format(port=port, sockets=folder, address=address)
         write_private(home.cluster / "abq.conf", text, home.account)
 

@@ -177,10 +177,10 @@ def one_server(endpoint: Mapping[str, str]) -> dict[str, str]:
 
     Raises PostgresError when none does.
     """
-    from ..waits import at, place_of
+    from ..waits import endpoint_at, place_of
 
     with closing(connect(endpoint)) as connection:
-        return at(endpoint, place_of(connection))
+        return endpoint_at(endpoint, place_of(connection))
 
 
 def in_use(endpoint: Mapping[str, str], besides: int = 0) -> bool:

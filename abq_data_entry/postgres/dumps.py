@@ -55,7 +55,7 @@ def output(
         failed.append((tool, said))
         if not any(sign in said for sign in (*_TOO_OLD, _WITHOUT_TLS)):
             break
-    raise _told(name, failed, failure)
+    raise _failure(name, failed, failure)
 
 
 def _ended(
@@ -91,9 +91,9 @@ def _answering(endpoint: Mapping[str, str]) -> Iterator[threading.Event]:
     if not endpoint:
         yield threading.Event()
         return
-    from .answering import asked
+    from .answering import watch_for_silence
 
-    with asked(endpoint) as silent:
+    with watch_for_silence(endpoint) as silent:
         yield silent
 
 
@@ -105,7 +105,7 @@ def _variables(tool: Path, password: str) -> dict[str, str]:
     return {**variables, "PGPASSWORD": password} if password else variables
 
 
-def _told(name: str, failed: list[tuple[Path, str]], failure: str) -> PostgresError:
+def _failure(name: str, failed: list[tuple[Path, str]], failure: str) -> PostgresError:
     said = failed[-1][1]
     if not any(sign in said for sign in (*_TOO_OLD, _WITHOUT_TLS)):
         return PostgresError(f"{failure}: {reason_in(said)}", said)

@@ -55,7 +55,7 @@ class NoAnswer(PostgresError):
 
 
 @contextmanager
-def system_errors_told(what: str, path: Path, named_by: str = "ABQ_DATA_DIR") -> Iterator[None]:
+def translate_system_errors(what: str, path: Path, named_by: str = "ABQ_DATA_DIR") -> Iterator[None]:
     """Turn an `OSError` into a `PostgresError`: "The database folder … can't be used: the disk is full …".
 
     `named_by` is what names another place.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .errors import PostgresError, system_errors_told
+from .errors import PostgresError, translate_system_errors
 from .programs import environment, program
 
 # The operating system's user under which the server runs: PostgreSQL refuses to run as root.
@@ -190,7 +190,7 @@ def home_in(data_folder: Path) -> Home:
     Raises PostgresError.
     """
     folder = data_folder.absolute() / "postgres"
-    with system_errors_told("The database folder", folder):
+    with translate_system_errors("The database folder", folder):
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = folder.resolve()
         account = account_for(folder)
@@ -240,7 +240,7 @@ def locked(path: Path, patience: float = PATIENCE) -> Iterator[None]:
     import filelock
 
     lock = filelock.FileLock(path, timeout=patience, poll_interval=0.01)
-    with system_errors_told("The database's lock file", path):
+    with translate_system_errors("The database's lock file", path):
         try:
             lock.acquire()
         except filelock.Timeout as error:

@@ -16,7 +16,7 @@ from .cluster import PUT_ASIDE, version_of
 from .connections import connect, cursor_at, in_use
 from .contents import Contents, contents_of, difference, differing_row, snapshot, tables_of
 from .dumps import fill
-from .errors import UNWATCHED, Part, PostgresError, Watching, system_errors_told
+from .errors import UNWATCHED, Part, PostgresError, Watching, translate_system_errors
 from .home import Home, home_in, locked
 from .programs import binaries, major_version, with_version
 from .server import EmbeddedServer, start, stop_server
@@ -56,7 +56,7 @@ def replace_cluster(data_folder: Path, fill: Callable[[EmbeddedServer], None]) -
 def _workshop(workshop: Path, home: Home) -> Path:
     """The folder of the new server, which belongs to the user that the present one does."""
     folder = workshop / home.folder.name
-    with system_errors_told("The folder for the new database", workshop):
+    with translate_system_errors("The folder for the new database", workshop):
         folder.mkdir(mode=0o700, parents=True)
         home.account.own(folder)
     return folder
@@ -65,7 +65,7 @@ def _workshop(workshop: Path, home: Home) -> Path:
 def _exchange(home: Home, new: Path) -> Path:
     moment = datetime.datetime.now().strftime("%Y-%m-%dT%H%M%S")
     aside = home.folder / f"{PUT_ASIDE}{moment}"
-    with locked(home.lock), system_errors_told("The database folder", home.folder):
+    with locked(home.lock), translate_system_errors("The database folder", home.folder):
         stop_server(home)
         if os.path.lexists(home.cluster):
             home.cluster.rename(aside)

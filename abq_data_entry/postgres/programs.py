@@ -247,7 +247,7 @@ def age_of(said: str, today: datetime.date, installed: Version | None = None) ->
     if version[0] in _ENDS and today > datetime.date.fromisoformat(_ENDS[version[0]]):
         end = _day(datetime.date.fromisoformat(_ENDS[version[0]]))
         hints.append(f"PostgreSQL {version[0]} has had no security fixes since {end}: upgrade to a newer one.")
-    return Age(_told(said, version, known, newest, today), " ".join(hints))
+    return Age(_age_in_words(said, version, known, newest, today), " ".join(hints))
 
 
 def installed_version() -> Version | None:
@@ -258,7 +258,7 @@ def installed_version() -> Version | None:
         return None
 
 
-def _told(
+def _age_in_words(
     said: str, version: Version, known: datetime.date | None, newest: Version | None, today: datetime.date
 ) -> str:
     if known is not None:

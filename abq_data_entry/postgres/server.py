@@ -24,7 +24,7 @@ from .cluster import (
     write_settings,
 )
 from .connections import connect, cursor_at, endpoint_of, in_use, watched
-from .errors import PostgresError, system_errors_told
+from .errors import PostgresError, translate_system_errors
 from .home import PATIENCE, PORT, Home, append_to, arguments_for, home_in, locked, socket_folder
 from .programs import binaries, program, without_secrets
 
@@ -71,7 +71,7 @@ def launch(home: Home, programs: Path, idle_seconds: float) -> Postmaster:
 def _attempt(home: Home, programs: Path, idle_seconds: float) -> str:
     """Start the server once; what it said when it isn't ready."""
     shorten(home.log)
-    with system_errors_told("The database folder", home.folder):
+    with translate_system_errors("The database folder", home.folder):
         # Stale: `running` said so. PostgreSQL itself would believe it if the pid is any process of the same user.
         (home.cluster / "postmaster.pid").unlink(missing_ok=True)
         with append_to(home.log) as log:

@@ -165,9 +165,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def other_python() -> str:
     """Another Python of this machine that can make an environment, or skip."""
-    from abq_data_entry.launcher.interpreters import another
+    from abq_data_entry.launcher.interpreters import find_other
 
-    found = another(tk=False)
+    found = find_other(tk=False)
     if found is None:
         pytest.skip(f"this machine has no other Python than {sys.executable}")
     return found.path

@@ -77,8 +77,8 @@ def test_a_python_without_tk_hands_over_to_another_one_with_it(
     commands: list[list[str]] = []
     installed: list[list[str]] = []
     monkeypatch.setenv(glance.ASKED_PYTHON, "")
-    monkeypatch.setattr(interpreters, "lacks", lambda tk: [] if installed else ["tkinter"])
-    monkeypatch.setattr(interpreters, "another", lambda tk: other if other_is_there else None)
+    monkeypatch.setattr(interpreters, "missing_parts", lambda tk: [] if installed else ["tkinter"])
+    monkeypatch.setattr(interpreters, "find_other", lambda tk: other if other_is_there else None)
     monkeypatch.setattr(system_packages, "provide", installed.append)
     monkeypatch.setattr(start, "_replace", lambda command: commands.append(command) or 5)  # type: ignore[func-returns-value]
 
@@ -95,7 +95,7 @@ def test_this_python_is_found_out_about() -> None:
     found = interpreters.probe(sys.executable)
     assert found is not None
     assert (found.version, found.identity) == (sys.version_info[:2], glance.this_python())
-    assert found.has_tk is not bool(interpreters.lacks(tk=True))
+    assert found.has_tk is not bool(interpreters.missing_parts(tk=True))
     assert interpreters.probe("/bin/true") is None
 
 

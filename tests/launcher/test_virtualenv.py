@@ -186,9 +186,10 @@ Requirement already satisfied: idna==3.11 in ./lib (from -r requirements.lock (l
 
 
 def test_progress_is_read_from_pips_log() -> None:
-    assert virtualenv.told("", 4) == ""
-    assert virtualenv.told(_PIPS_LOG, 4) == "Fetching package 2 of 3"
-    assert virtualenv.told(_PIPS_LOG + "Installing collected packages: certifi\n", 4) == "Installing 3 packages"
+    assert virtualenv.progress_in_words("", 4) == ""
+    assert virtualenv.progress_in_words(_PIPS_LOG, 4) == "Fetching package 2 of 3"
+    installing = _PIPS_LOG + "Installing collected packages: certifi\n"
+    assert virtualenv.progress_in_words(installing, 4) == "Installing 3 packages"
     assert virtualenv.packages_in(ROOT / "requirements.lock") > 20
 
 

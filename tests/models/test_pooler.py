@@ -74,7 +74,7 @@ def model(through: dict[str, str]) -> Iterator[SQLModel]:
 
 def test_saves_lists_and_extracts_work(model: SQLModel, tmp_path: Path) -> None:
     model.connect()
-    assert model.opened.pooled and model.opened.version > 0
+    assert model.server_facts.pooled and model.server_facts.version > 0
     model.save_record(record(), "insert", author="J Simms", workstation="bench 3")
     assert model.get_record(DATE, "8:00", "A", 3) == typed(record())
     version = model.get_versioned_record(DATE, "8:00", "A", 3).version
@@ -121,7 +121,7 @@ def test_a_copy_of_the_tables_in_front_is_not_used(direct: dict[str, str], throu
     model = SQLModel.at(through)
     try:
         model.connect()
-        assert model.opened.pooled and model.opened.version == schema.VERSION
+        assert model.server_facts.pooled and model.server_facts.version == schema.VERSION
         model.save_record(record())
         assert len(model.get_all_records(all_dates=True)) == 1
         schema.apply(model._connections)

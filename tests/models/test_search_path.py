@@ -48,7 +48,7 @@ def test_all_goes_to_the_real_ones(fronted: Endpoint, tmp_path: Path) -> None:
         assert model.export_records(tmp_path / "day.csv", DATE) == 1
         model.withdraw_record((DATE, "8:00", "A", 3), "typed twice")
         model.add_technician(77, "New One")
-        assert model.opened.version == schema.VERSION
+        assert model.server_facts.version == schema.VERSION
         assert model.verify_audit().breaks == ()
     rights.set_labs(fronted, fronted["user"], ["A"])
     for table in ("plot_checks", "lab_checks", "journal_entries", "check_presence", "lab_members"):

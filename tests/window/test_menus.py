@@ -321,6 +321,6 @@ def test_about_names_the_servers_exact_version(window: Window) -> None:
 def test_about_says_when_a_newer_postgresql_is_installed(window: Window) -> None:
     window.settle()
     assert window.app.data_model is not None
-    major = int(window.app.data_model.opened.server.partition(".")[0])
+    major = int(window.app.data_model.server_facts.server.partition(".")[0])
     said = environment_text(window.app, window.app.data_model, True, (major, 99))
     assert f"{major}.99 is installed: close all windows, and the next start uses it." in said
