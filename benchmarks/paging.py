@@ -55,7 +55,7 @@ def _in_this_order(driver: Driver, options: Options, order: str) -> list[table.R
         return lambda: page.tree.event_generate(f"<{name}>")
 
     def somewhere() -> None:
-        page._scrolled("moveto", str(chance.random()))
+        page.scroll("moveto", str(chance.random()))
 
     page.tree.focus_force()
     driver.settle()

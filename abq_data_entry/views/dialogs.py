@@ -264,7 +264,7 @@ class LoginDialog(Dialog):
         self.password = tk.StringVar(parent)
         self._on_result = on_result
         self._remember = remember
-        self._box = tk.BooleanVar(parent, remember is not None and remember.ticked and not remember.why_not)
+        self.remember_box = tk.BooleanVar(parent, remember is not None and remember.ticked and not remember.why_not)
         self.remembers = False
         self._without = without
         work = (("Work Without the Database", self._gone_on),) if without is not None else ()
@@ -294,7 +294,7 @@ class LoginDialog(Dialog):
         self.password_entry.bind("<Return>", lambda _event: self.buttons[0].invoke())
 
     def _add_box(self, grid: ttk.Frame, why_not: str) -> None:
-        box = ttk.Checkbutton(grid, text="Remember in the keyring of this computer", variable=self._box)
+        box = ttk.Checkbutton(grid, text="Remember in the keyring of this computer", variable=self.remember_box)
         box.grid(row=2, column=1, sticky="w", pady=(8, 0))
         box.bind("<Return>", lambda _event: self.buttons[0].invoke())
         if why_not:
@@ -340,8 +340,8 @@ class LoginDialog(Dialog):
         # The variable would keep the password as long as the interpreter lives. And all variables end here: were
         # they left to the garbage collector, a worker thread could be the one that calls Tk for it.
         self.password.set("")
-        self.remembers = self._box.get()
-        del self.password, self.username, self._box
+        self.remembers = self.remember_box.get()
+        del self.password, self.username, self.remember_box
 
 
 WHICH_DAY = "The extract of which day?"
@@ -359,9 +359,9 @@ class DayDialog(Dialog):
         chosen: Callable[[datetime.date], object],
         given_up: Callable[[], object] = lambda: None,
     ) -> None:
-        self._days = days
+        self.days = days
         self._number = 0
-        self._choices: list[ttk.Button] = []
+        self.choices: list[ttk.Button] = []
 
         def take() -> None:
             chosen(days[self._number][0])
@@ -372,7 +372,7 @@ class DayDialog(Dialog):
         """The days below each other."""
         lines = ttk.Frame(body)
         lines.grid(row=2, column=0, sticky="w", pady=(8, 0))
-        for number in range(len(self._days)):
+        for number in range(len(self.days)):
             each = ttk.Button(lines, style="Line.Choice.TButton")
             each.configure(command=lambda number=number: self._choose(number))  # type: ignore[misc]
             each.grid(row=number, column=0, sticky="ew", pady=(4, 0))
@@ -380,17 +380,17 @@ class DayDialog(Dialog):
                 each.bind(key, lambda _event, step=step: self._choose(self._number + step))  # type: ignore[misc]
             for key in ("<Return>", "<KP_Enter>"):
                 each.bind(key, lambda _event: self._take_day())
-            self._choices.append(each)
+            self.choices.append(each)
         self._mark()
 
     def first_focus(self) -> tk.Misc:
         """The chosen day."""
-        return self._choices[self._number]
+        return self.choices[self._number]
 
     def _choose(self, number: int) -> str:
-        self._number = max(0, min(len(self._days) - 1, number))
+        self._number = max(0, min(len(self.days) - 1, number))
         self._mark()
-        self._choices[self._number].focus_set()
+        self.choices[self._number].focus_set()
         return "break"
 
     def _take_day(self) -> str:
@@ -398,7 +398,7 @@ class DayDialog(Dialog):
         return "break"
 
     def _mark(self) -> None:
-        for number, (each, (date, words)) in enumerate(zip(self._choices, self._days, strict=True)):
+        for number, (each, (date, words)) in enumerate(zip(self.choices, self.days, strict=True)):
             is_chosen = number == self._number
             each.configure(text=f"{'●' if is_chosen else '○'}  {date}: {words}", takefocus=is_chosen)
             each.state(["selected" if is_chosen else "!selected"])

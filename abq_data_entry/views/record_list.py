@@ -70,11 +70,11 @@ class RecordList(ttk.Frame):
         super().__init__(parent)
         self._callbacks = callbacks
         self._today = today
-        self._marks: dict[tuple[object, ...], str] = {}
+        self.saved_marks: dict[tuple[object, ...], str] = {}
         self._unseen = 0
         self._known_at = ""
         self._left_out: tuple[object, ...] | None = None
-        self._followed: datetime.date | None = None
+        self.followed: datetime.date | None = None
         self.filter = ListFilter(today())
         self.filters = ListFilters(self, self.apply, DateReader(today, month_first))
         self.columnconfigure(0, weight=1)
@@ -138,12 +138,12 @@ class RecordList(ttk.Frame):
     def mark(self, key: tuple[object, ...], text: str) -> None:
         """Mark a record (date, time, lab, plot) that this session inserted or updated."""
         # A record that is new in this session stays new, however often it is corrected.
-        if self._marks.get(key) != "new":
-            self._marks[key] = text
+        if self.saved_marks.get(key) != "new":
+            self.saved_marks[key] = text
 
     def unmark(self, key: tuple[object, ...]) -> None:
         """The record isn't there any more."""
-        self._marks.pop(key, None)
+        self.saved_marks.pop(key, None)
 
     @property
     def chosen(self) -> list[Row]:
@@ -217,11 +217,11 @@ class RecordList(ttk.Frame):
 
     def follow_date(self, date: datetime.date) -> None:
         """The form has another day: show its records, unless somebody has chosen another day here, or any."""
-        if date == self._followed:
+        if date == self.followed:
             return
         # Whoever looks at another day, or at all of them, goes on doing so.
         follows = self.filter.date == self._day() and not self.filters.marked(F.DATE)
-        self._followed = date
+        self.followed = date
         if follows:
             self.filters.set_date(date)
             self.apply()
@@ -231,7 +231,7 @@ class RecordList(ttk.Frame):
         if date not in (None, self._today()):
             self.filters.keep_day()
         elif self.filters.is_today:
-            self._followed = date
+            self.followed = date
             self.apply()
         elif date is not None:
             self.follow_date(date)
@@ -312,7 +312,7 @@ class RecordList(ttk.Frame):
 
     def _day(self) -> datetime.date:
         """The day whose records are shown unless somebody chooses others."""
-        return self._followed or self._today()
+        return self.followed or self._today()
 
     def _day_words(self) -> str:
         return "today's" if self._day() == self._today() else f"the day's ({self._day()})"
@@ -327,7 +327,7 @@ class RecordList(ttk.Frame):
 
     def _text_of(self, row: Row, name: str) -> str:
         if name == MARK:
-            mark = self._marks.get(_key_of(row), "")
+            mark = self.saved_marks.get(_key_of(row), "")
             return f"{CHOSEN}{mark}" if self.marks.holds(row) else mark
         if name == F.EQUIPMENT_FAULT:
             return "fault" if row[name] else ""

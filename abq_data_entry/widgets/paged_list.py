@@ -115,11 +115,12 @@ class PagedList(ttk.Frame):
         on_sort: Callable[[str], object],
     ) -> None:
         super().__init__(parent)
-        self._columns, self._fetch, self._text_of = columns, fetch, text_of
+        self._columns, self.fetch, self._text_of = columns, fetch, text_of
         self._on_open = on_open
         self._rows: list[Row] = []
         self._top = 0
-        self._total: int | None = None
+        self.total: int | None = None
+        """How many rows there are in all, ``None`` while they are being counted."""
         self._asked: PageRequest | None = None
         self._wanted: tuple[PageRequest, int] | None = None
         self._select_after = 0
@@ -134,11 +135,6 @@ class PagedList(ttk.Frame):
     def rows(self) -> list[Row]:
         """The rows of the visible page."""
         return list(self._rows)
-
-    @property
-    def total(self) -> int | None:
-        """How many rows there are in all, ``None`` while they are being counted."""
-        return self._total
 
     @property
     def position(self) -> int:
@@ -162,7 +158,7 @@ class PagedList(ttk.Frame):
 
     def restart(self) -> None:
         """Other rows or another order: begin at the top, not knowing how many there are."""
-        self._total = None
+        self.total = None
         self._asked = self._wanted = None
         self._top = 0
         self.go_to(0, select=0)
@@ -179,8 +175,8 @@ class PagedList(ttk.Frame):
         top = max(0, self._top)
         if not top <= position < top + max(1, self.capacity):
             top = max(0, position - self.capacity // 2)
-        if self._total is not None:
-            self._total = max(self._total, position + 1)
+        if self.total is not None:
+            self.total = max(self.total, position + 1)
         self.go_to(top, position - top)
 
     def replace(self, find: Callable[[Row], Row | None]) -> None:
@@ -197,7 +193,7 @@ class PagedList(ttk.Frame):
     def show_total(self, total: int) -> None:
         """The rows have been counted."""
         at_unknown_end = self._top < 0
-        self._total = total
+        self.total = total
         if at_unknown_end:
             self._top = max(0, total - len(self._rows))
         self._move_thumb()
@@ -205,23 +201,23 @@ class PagedList(ttk.Frame):
     @property
     def agrees(self) -> bool:
         """Whether the page shows as many rows as the total says that there are from its place on."""
-        if self._total is None or self._top < 0:
+        if self.total is None or self._top < 0:
             return True
-        return self._top + len(self._rows) == min(self._total, self._top + max(1, self.capacity))
+        return self._top + len(self._rows) == min(self.total, self._top + max(1, self.capacity))
 
     def go_to(self, start: int | None, select: int = 0) -> None:
         """Ask for the page from ``start`` (``None``: the end), then select its row number ``select``."""
         rows = max(1, self.capacity)
-        if start is not None and self._total is not None:
+        if start is not None and self.total is not None:
             # The last page is a full one: at the end nothing is left empty below.
-            start = min(start, self._total - rows)
+            start = min(start, self.total - rows)
         self._serial += 1
         request = PageRequest(rows, None if start is None else max(0, start), self._serial)
         if self._asked is not None:
             self._wanted = (request, select)
             return
         self._asked, self._select_after = request, select
-        self._fetch(request)
+        self.fetch(request)
 
     def show_page(self, request: PageRequest, rows: Sequence[Row]) -> None:
         """The answer to ``request``; an answer to a request that isn't waited for any more is dropped."""
@@ -232,7 +228,7 @@ class PagedList(ttk.Frame):
         if request.start is not None:
             self._top = request.start
         else:
-            self._top = -1 if self._total is None else max(0, self._total - len(rows))
+            self._top = -1 if self.total is None else max(0, self.total - len(rows))
         self.message.place_forget()
         self._fill()
         if self._wanted is not None:
@@ -299,7 +295,7 @@ class PagedList(ttk.Frame):
                 command=lambda name=each.name: on_sort(name),
             )
         self._set_widths()
-        self.scrollbar = ttk.Scrollbar(self, orient="vertical", command=self._scrolled)
+        self.scrollbar = ttk.Scrollbar(self, orient="vertical", command=self.scroll)
         across = AutoHideScrollbar(self, orient="horizontal", command=self.tree.xview)
         self.tree.configure(xscrollcommand=across.set)
         self.columnconfigure(0, weight=1)
@@ -407,12 +403,12 @@ class PagedList(ttk.Frame):
             self._select(index)
             self._stay_there(index)
             return
-        if self._top < 0 and self._total is None:
+        if self._top < 0 and self.total is None:
             return  # at the end of an uncounted list: where that is, nobody knows yet
-        top = max(0, self._top) if self._top >= 0 else max(0, (self._total or 0) - len(self._rows))
+        top = max(0, self._top) if self._top >= 0 else max(0, (self.total or 0) - len(self._rows))
         pending = self._wanted[0].start if self._wanted else self._asked.start if self._asked else None
         start = (top if pending is None else pending) + rows
-        if rows > 0 and self._total is not None and start + self.capacity > self._total:
+        if rows > 0 and self.total is not None and start + self.capacity > self.total:
             self.go_to(None, select=-1)
         elif abs(rows) == 1:
             self.go_to(start, select=0 if rows < 0 else -1)
@@ -428,21 +424,22 @@ class PagedList(ttk.Frame):
             self._select_after = index
 
     def _wheel(self, rows: int) -> str:
-        if self._rows and self._total is not None and self._total > len(self._rows):
+        if self._rows and self.total is not None and self.total > len(self._rows):
             self.go_to(max(0, self._top + rows), self._selected_index())
         return "break"
 
-    def _scrolled(self, action: str, amount: str, unit: str = "") -> None:
-        if self._total is None:
+    def scroll(self, action: str, amount: str, unit: str = "") -> None:
+        """The scrollbar was moved: what Tk says of it."""
+        if self.total is None:
             return
         if action == "moveto":
-            self.go_to(round(float(amount) * self._total), select=0)
+            self.go_to(round(float(amount) * self.total), select=0)
         else:
             rows = int(amount) * (self.capacity if unit == "pages" else 1)
             self.go_to(max(0, self._top + rows), select=0)
 
     def _move_thumb(self) -> None:
-        total = self._total if self._total is not None else len(self._rows)
+        total = self.total if self.total is not None else len(self._rows)
         if not total or len(self._rows) >= total:
             self.scrollbar.set(0.0, 1.0)
         else:

@@ -88,7 +88,7 @@ class PlotStrip(tk.Canvas):
     @property
     def width_of_one_line(self) -> int:
         """How wide all cells are side by side."""
-        width, _height, gap = self._size()
+        width, _height, gap = self.cell_size()
         return len(self._plots) * (width + gap) + 2
 
     def fit(self, room: int) -> bool:
@@ -135,13 +135,14 @@ class PlotStrip(tk.Canvas):
             self._go_to(self.chosen)
         return "break"
 
-    def _size(self) -> tuple[int, int, int]:
+    def cell_size(self) -> tuple[int, int, int]:
+        """Width and height of a cell, and the gap between two, in pixels."""
         text = tkfont.nametofont("AbqSmall")
         return text.measure("00") + 14, text.metrics("linespace") * 2 + 4, max(2, self._look.unit // 2)
 
     def in_a_line(self) -> int:
         """How many cells stand in a line: all of them, or so few that the lines are of the same length."""
-        width, _height, gap = self._size()
+        width, _height, gap = self.cell_size()
         count = len(self._plots)
         if not count or self._room <= 0 or self.width_of_one_line <= self._room:
             return max(1, count)
@@ -151,7 +152,7 @@ class PlotStrip(tk.Canvas):
 
     def _draw(self) -> None:
         self.delete("all")
-        width, height, gap = self._size()
+        width, height, gap = self.cell_size()
         p, in_a_line = self._look.palette, self.in_a_line()
         lines = max(1, -(-len(self._plots) // in_a_line))
         across = min(len(self._plots), in_a_line) * (width + gap) + 2
@@ -203,7 +204,7 @@ class PlotStrip(tk.Canvas):
                 self.create_rectangle(*edges, outline=colour, width=2)
 
     def plot_at(self, x: int, y: int) -> int | None:
-        width, height, gap = self._size()
+        width, height, gap = self.cell_size()
         in_a_line = self.in_a_line()
         column, inside = divmod(x - 2, width + gap)
         position = (y - 2) // (height + gap + 2) * in_a_line + column

@@ -138,9 +138,9 @@ def test_the_day_is_asked_for_where_the_form_has_none_to_send(
         stored.save_record(record(1, str(date)))
     window.press("ctrl+shift+r")
     dialog = window.dialog()
-    assert isinstance(dialog, DayDialog) and [date for date, _ in dialog._days] == [YESTERDAY, BEFORE]
-    assert "1 record. REST: not sent" in dialog._days[0][1]
-    days = dialog._choices
+    assert isinstance(dialog, DayDialog) and [date for date, _ in dialog.days] == [YESTERDAY, BEFORE]
+    assert "1 record. REST: not sent" in dialog.days[0][1]
+    days = dialog.choices
     window.until(lambda: window.app.focus_get() is days[0], "the focus")
     window.press("Down")
     window.until(lambda: window.app.focus_get() is days[1], "the other day")
@@ -153,7 +153,7 @@ def test_the_day_is_asked_for_where_the_form_has_none_to_send(
     # Only one is left, and it is asked about too; Cancel sends nothing.
     window.app.callbacks["upload_to_corporate_rest"]()
     dialog = window.dialog()
-    assert isinstance(dialog, DayDialog) and [date for date, _ in dialog._days] == [YESTERDAY]
+    assert isinstance(dialog, DayDialog) and [date for date, _ in dialog.days] == [YESTERDAY]
     window.answer("Cancel")
     assert status(window) == "Nothing was sent"
     assert rest_server.output().count("PUT request received") == 1

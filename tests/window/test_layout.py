@@ -279,7 +279,7 @@ def test_the_form_flows_into_the_width_that_is_there(
     assert len({form.inputs[name].winfo_rootx() for name in (F.HUMIDITY, F.PLANTS, F.MIN_HEIGHT)}) == columns
     across = [form.inputs[name].winfo_rooty() for name in (F.DATE, F.TECHNICIAN)]
     assert (across[0] == across[1]) == (room == LARGE)
-    assert round(strip.winfo_reqheight() / (strip._size()[1] + 4)) == lines
+    assert round(strip.winfo_reqheight() / (strip.cell_size()[1] + 4)) == lines
     for plot in (20, 11, 3):  # a click on each line goes there, and what a save would do fits beside it
         x, y = next(
             (x, y)

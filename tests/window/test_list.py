@@ -215,7 +215,7 @@ def test_the_list_follows_the_day_of_the_form(records: List, stored: SQLModel) -
     records.choose(F.DATE, ago(2))
     window.app.form.inputs[F.HUMIDITY].focus_set()
     window.fill(Date=ago(3))
-    window.until(lambda: records.view._followed == datetime.date.fromisoformat(ago(3)), "the form's day")
+    window.until(lambda: records.view.followed == datetime.date.fromisoformat(ago(3)), "the form's day")
     assert records.view.filters.variables[F.DATE].get() == ago(2)
     # What stands in the way of all records of the form's day is taken away by one button.
     records.choose(F.LAB, "B")
@@ -359,12 +359,12 @@ def test_the_scrollbar_moves_to_the_right_rows(records: List, stored: SQLModel) 
     everything = all_keys(stored)
     rows = len(records.page.rows)
     for fraction in (0.5, 0.123, 0.9, 1.0, 0.0):
-        records.page._scrolled("moveto", str(fraction))
+        records.page.scroll("moveto", str(fraction))
         records.settle()
         start = min(round(fraction * 4000), 4000 - rows)
         assert records.keys == everything[start : start + rows]
         assert records.fraction()[0] == pytest.approx(start / 4000, abs=1e-6)
-    records.page._scrolled("scroll", "2", "pages")
+    records.page.scroll("scroll", "2", "pages")
     records.settle()
     assert records.page.position == 2 * rows
 
@@ -463,7 +463,7 @@ def test_an_empty_day_says_what_to_do_until_the_first_save(records: List) -> Non
 def test_an_answer_that_came_too_late_is_dropped(records: List, stored: SQLModel) -> None:
     records.settle(0)
     asked: list[PageRequest] = []
-    records.page._fetch = asked.append
+    records.page.fetch = asked.append
     records.page.refresh()
     old = asked[-1]
     records.view.restart()
@@ -585,7 +585,7 @@ def test_at_the_end_of_an_uncounted_list_nothing_jumps(
     records.refresh(400)
     page = records.page
     records.settle(400)
-    page._total = None  # as while a large table is being counted
+    page.total = None  # as while a large table is being counted
     page.focus_set()
     records.window.press("End")
     records.window.until(lambda: not page.waiting and page.position < 0, "the end")

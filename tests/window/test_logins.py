@@ -202,7 +202,7 @@ def test_a_refused_one_of_the_keyring_is_replaced(
     failure(ready)
     ready.answer("Try Again")
     dialog = asked(ready)
-    assert dialog._box.get() and dialog.username.get() == "test"
+    assert dialog.remember_box.get() and dialog.username.get() == "test"
     log_in(ready, REST_TITLE, "test", PASSWORD)
     sent(ready)
     ready.until(lambda: known_passwords[ENTRY] == PASSWORD, "the keyring")
@@ -222,7 +222,7 @@ def test_unticking_forgets_what_was_remembered(ready: Window, accounts: Accounts
 
 
 def reason_at_the_box(dialog: LoginDialog) -> str:
-    assert box(dialog).instate(["disabled"]) and not dialog._box.get()
+    assert box(dialog).instate(["disabled"]) and not dialog.remember_box.get()
     beside = box(dialog).master.winfo_children()
     return " ".join(str(each.cget("text")) for each in beside if each.winfo_class() == "TLabel")
 

@@ -593,7 +593,7 @@ def test_after_an_outage_nobody_sits_at_a_colleagues_plot_and_all_is_shown_as_it
             os.kill(pid, signal.SIGCONT)
     window.until(lambda: not trouble(window), "the answers", 30)
     window.until(lambda: records.count_label.cget("text") == "1 record", "the list")
-    assert list(records._marks.values()) == ["new"]
+    assert list(records.saved_marks.values()) == ["new"]
 
 
 def test_a_plot_that_a_colleague_recorded_during_the_outage_is_left(
