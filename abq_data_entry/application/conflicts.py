@@ -110,8 +110,8 @@ def resolve(
 
     def wrong(choices: Mapping[str, Side]) -> dict[str, str]:
         """What the database would refuse is told before."""
-        record = conflict.chosen(choices)
-        errors, technicians = fields.check_record(record), form.choices.get(F.TECHNICIAN)
+        record, errors = conflict.chosen(choices)
+        technicians = form.choices.get(F.TECHNICIAN)
         if technicians and record[F.TECHNICIAN] not in technicians:
             errors.setdefault(F.TECHNICIAN, f"{record[F.TECHNICIAN]} isn't in the list of technicians any more")
         return errors
@@ -126,7 +126,7 @@ def resolve(
             words,
             question.differences(),
             wrong,
-            lambda dialog, choices: save(fields.parse_record(conflict.chosen(choices)), said, dialog),
+            lambda dialog, choices: save(conflict.chosen(choices)[0], said, dialog),
             cancel,
             chosen,
         ),

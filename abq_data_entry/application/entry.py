@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..constants import FieldNames as F
@@ -125,12 +126,8 @@ class Saver:
             keep("An earlier record of this plot waits.")
         else:
             timers.append(form.after(reconnecting.PATIENCE_MS, overdue))
-            self._jobs.submit(
-                "database",
-                lambda: self._lasting(lambda: save_record(model, save)),
-                done=written,
-                failed=not_written,
-            )
+            work = partial(save_record, model, save)
+            self._jobs.submit("database", self._lasting, work, done=written, failed=not_written)
 
 
 class EntrySaved(NamedTuple):
@@ -215,14 +212,11 @@ class RecordEntry:
             else:
                 self._save_failed(save.record, error)
 
-        def ended(saved: Saved | None) -> None:
-            if dialog is not None:
-                dialog.close()
-            self._ended(save, saved, said)
+        self._saver.save(save, Reports(partial(self._ended, save, said, dialog), conflict, failed))
 
-        self._saver.save(save, Reports(ended, conflict, failed))
-
-    def _ended(self, save: Save, saved: Saved | None, said: str) -> None:
+    def _ended(self, save: Save, said: str, dialog: ConflictDialog | None, saved: Saved | None) -> None:
+        if dialog is not None:
+            dialog.close()
         form, state, then = self._form, self._state, self.after_save
         self.after_save = None
         if saved is not None and saved.merged is not None:

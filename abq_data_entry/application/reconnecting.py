@@ -58,7 +58,7 @@ class Reconnecting:
     @property
     def refused(self) -> bool:
         """Whether the database answers, but doesn't take the login any more."""
-        if not self.away:
+        if not self._state.away:
             return False
         from ..models import LoginFailed
 

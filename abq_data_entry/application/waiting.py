@@ -20,6 +20,7 @@ from .state import State
 
 if TYPE_CHECKING:
     from ..journal import Entry, Journal
+    from ..models import SQLModel
     from ..views.record_windows import WaitingRow
     from ..workflows.replay import Replayed
     from ..workflows.save_record import Save
@@ -78,6 +79,7 @@ class Waiting:
         self._problem = self._unreadable = ""
         self._timer = self._retry_timer = ""
         self._retries = Retries(JOURNAL)
+        self._journal = OwnJournal()
         self._in_form: dict[tuple[Any, ...], tuple[str, ...]] = {}
         self.entries: tuple[Entry, ...] = ()
         """What waits for this database, in order."""
@@ -131,7 +133,7 @@ class Waiting:
             if not self._state.away:
                 self.replay()
 
-        self._jobs.submit("files", _keep, self._database, save, cause, done=kept, failed=failed)
+        self._jobs.submit("files", self._journal.keep, self._database, save, cause, done=kept, failed=failed)
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
         """The database has these, or somebody decided about them."""
@@ -140,7 +142,7 @@ class Waiting:
         self.show_line()
         if how == "saved":
             self._mark_saved(gone)
-        self._jobs.submit("files", _settle, identifiers, how, done=lambda _: self._look_once())
+        self._jobs.submit("files", self._journal.settle, identifiers, how, done=lambda _: self._look_once())
 
     def decide_in_form(self, entries: Sequence[Entry]) -> None:
         """These wait no more once the form has saved their record."""
@@ -174,7 +176,14 @@ class Waiting:
         self._cancel_retry()
         self.show_line()
         self._jobs.submit(
-            "database", _replay, self._database, model, self._lasting, done=self._replayed, failed=self._not_replayed
+            "database",
+            _replay,
+            self._journal,
+            self._database,
+            model,
+            self._lasting,
+            done=self._replayed,
+            failed=self._not_replayed,
         )
 
     def agree(self, then: Callable[[], object], date: datetime.date | None = None) -> object:
@@ -280,7 +289,7 @@ class Waiting:
         self._look_once()
 
     def _look_once(self) -> None:
-        self._jobs.submit("files", _entries, self._mark, done=self._seen, failed=self._not_seen)
+        self._jobs.submit("files", self._journal.entries, self._mark, done=self._seen, failed=self._not_seen)
 
     def _seen(self, found: tuple[tuple[int, ...], list[Entry], list[str]] | None) -> None:
         from ..journal import same_database
@@ -391,37 +400,53 @@ def _row(entry: Entry, remark: str = "") -> WaitingRow:
 # -- on worker threads ----------------------------------------------------------------------------------
 
 
-def open_journal() -> Journal:
-    """The journal of this user."""
-    from ..journal import Journal
+class OwnJournal:
+    """The journal of this user, opened when it is first needed; from then on its file is checked only where another
+    process wrote into it. On the lanes for files and for the database."""
 
-    return Journal(folders.data_folder(create=True) / "journal")
+    def __init__(self) -> None:
+        self._journal: Journal | None = None
+
+    def opened(self) -> Journal:
+        """The journal; raises `JournalError`."""
+        if self._journal is None:
+            from ..journal import Journal
+
+            self._journal = Journal(folders.data_folder(create=True) / "journal")
+        return self._journal
+
+    def keep(self, database: str, save: Save, cause: str) -> tuple[Entry, list[str]]:
+        """Keep a record; return it, and what couldn't be read there."""
+        from ..workflows.save_record import keep
+
+        journal = self.opened()
+        return keep(journal, database, save, cause), _told_once(journal.problems)
+
+    def settle(self, identifiers: tuple[str, ...], how: str) -> None:
+        """These wait no more."""
+        journal = self.opened()
+        for identifier in identifiers:
+            journal.settle(identifier, how)
+
+    def entries(self, mark: tuple[int, ...] | None) -> tuple[tuple[int, ...], list[Entry], list[str]] | None:
+        """What waits; `None` if the file is the one that was read before."""
+        journal = self.opened()
+        present = journal.mark()
+        if present == mark:
+            return None
+        return present, journal.entries(), _told_once(journal.problems)
 
 
-def _keep(database: str, save: Save, cause: str) -> tuple[Entry, list[str]]:
-    from ..workflows.save_record import keep
-
-    journal = open_journal()
-    return keep(journal, database, save, cause), journal.problems
-
-
-def _settle(identifiers: tuple[str, ...], how: str) -> None:
-    journal = open_journal()
-    for identifier in identifiers:
-        journal.settle(identifier, how)
+def _told_once(problems: list[str]) -> list[str]:
+    found = problems.copy()
+    del problems[: len(found)]
+    return found
 
 
-def _entries(mark: tuple[int, ...] | None) -> tuple[tuple[int, ...], list[Entry], list[str]] | None:
-    """What waits; `None` if the file is the one that was read before."""
-    journal = open_journal()
-    present = journal.mark()
-    if present == mark:
-        return None
-    return present, journal.entries(), journal.problems
-
-
-def _replay(database: str, model: Any, lasting: Callable[[Callable[[], Any]], Any]) -> Replayed:
+def _replay(
+    journal: OwnJournal, database: str, model: SQLModel, lasting: Callable[[Callable[[], Any]], Any]
+) -> Replayed:
     from ..workflows.replay import replay
 
     lasting(model.connect)  # our own server is started again where it has gone
-    return replay(open_journal(), database, model)
+    return replay(journal.opened(), database, model)

@@ -113,8 +113,8 @@ class EarlierJournal:
         """Whether anything may stand there."""
         return self.path.exists() or self._end.exists()
 
-    def read(self) -> tuple[Content, Noted]:
-        """Return what an older version wrote, and what is noted about the database."""
+    def read(self) -> tuple[Content | None, Noted]:
+        """Return what an older version left (`None`: nothing), and what is noted about the database."""
         try:
             with self.path.open("rb", buffering=0) as file:
                 data = file.read(LARGEST + 1)
@@ -122,6 +122,13 @@ class EarlierJournal:
             data = b""
         if len(data) > LARGEST:
             raise StoreError(f"The journal of this computer is too large to be read: {self.path}.")
+        if not self._end.exists():  # as it is, once nothing of an older version is there
+            if not data:
+                return None, Noted()
+            first, end, more = data.partition(b"\n")
+            head = _read_line(first) if end and not more else None
+            if head is not None and head.get("journal") == _FORMAT:
+                return None, _noted(head)
         content = read_lines(data)
         if content.format > _FORMAT:
             raise StoreNewer(
@@ -129,7 +136,7 @@ class EarlierJournal:
             )
         if content.format == FORMAT:
             return content, Noted()
-        return Content(), _noted(content.head)
+        return Content() if self._end.exists() else None, _noted(content.head)
 
     def missing(self, content: Content) -> int:
         """Return how many records are gone because the file of the older version was cut short."""
@@ -138,10 +145,6 @@ class EarlierJournal:
         except (OSError, ValueError):
             return 0
         return waiting - len(open_events(content.events)) if content.length < length else 0
-
-    def is_to_be_put_away(self, content: Content) -> bool:
-        """Tell whether an older version left anything: a file with lines of its own, or only what it noted of one."""
-        return bool(content.events or content.damaged or content.length) or self._end.exists()
 
     def put_away(self, moment: str) -> None:
         """Give the file of the older version another name: what it holds is in the database."""

@@ -133,6 +133,8 @@ class Journal:
         if present.last < noted.last or self._file.was_mended:
             self._tell_missing(noted.waiting - present.waiting)
             self._file.was_mended = False
+        if content is None:
+            return False
         self._tell_missing(self._earlier.missing(content))
         damaged = list(content.damaged)
         for event in content.events:
@@ -147,7 +149,7 @@ class Journal:
                 damaged.append(to_line(event).rstrip())
         if damaged:
             self._put_aside(damaged)
-        return self._earlier.is_to_be_put_away(content)
+        return True
 
     def _put_aside(self, damaged: list[bytes]) -> None:
         name = f"damaged-{self.clock():%Y%m%dT%H%M%S}"

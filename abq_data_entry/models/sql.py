@@ -12,7 +12,7 @@ from pathlib import Path
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import fields
-from abq_data_entry.constants import FieldNames
+from abq_data_entry.constants import CHECK_TIMES, FieldNames
 from abq_data_entry.models import (
     administration,
     auditing,
@@ -47,6 +47,7 @@ from abq_data_entry.models.session import ServerFacts
 from abq_data_entry.models.weather import parse_observation
 
 Record = dict[str, object]
+_PLOTS = range(1, int(fields.field(FieldNames.PLOT).maximum or 0) + 1)
 
 
 class SQLModel(Corrections):
@@ -529,6 +530,11 @@ class SQLModel(Corrections):
 
 def _parsed(**key: object) -> Record:
     """Return the typed values of a key; an empty dict if one of them can't be a value, so that nothing has it."""
+    date, time, lab, plot = (key.get(name) for name in fields.RECORD_KEY)
+    is_lab = isinstance(lab, str) and len(lab) == 1 and lab.isalnum()
+    is_plot = plot is None or (type(plot) is int and plot in _PLOTS)
+    if type(date) is datetime.date and time in CHECK_TIMES and is_lab and is_plot:
+        return key  # as the records have it: nothing to parse
     try:
         return {
             name: fields.parse(each, fields.format_value(each, value))

@@ -100,10 +100,15 @@ class Conflict:
         names = (name for name in fields.FOCUS_ORDER if name not in self.to_choose)
         return tuple(name for name in names if self.mine.get(name) != self.merged.get(name))
 
-    def chosen(self, sides: Mapping[str, Side]) -> dict[str, Any]:
-        """The record that the choices give, on top of what came together by itself."""
+    def chosen(self, sides: Mapping[str, Side]) -> tuple[Record, dict[str, str]]:
+        """The record that the choices give, on top of what came together by itself, and what is wrong with it, by
+        field name."""
         records = {"mine": self.mine, "theirs": self.theirs.record}
-        return {**self.merged, **{name: records[side][name] for name, side in sides.items()}}
+        values = {**self.merged, **{name: records[side][name] for name, side in sides.items()}}
+        if not isinstance(self.mine, fields.Record):  # it holds texts
+            return values, fields.check_record(values)
+        # Each value is right by itself.
+        return fields.Record(values), fields.check_across(values)
 
 
 def bring_together(mine: Record, base: Record | None, theirs: VersionedRecord, reason: str = "") -> Conflict:

@@ -18,7 +18,7 @@ class Connection:
 
     def __init__(self, connection: socket.socket, ended: threading.Event) -> None:
         self.socket = connection
-        self._ended = ended
+        self.ended = ended
         self._waiting = bytearray()
 
     def request(self) -> bytes:
@@ -55,12 +55,12 @@ class Connection:
         """Send one byte after the other, with a pause after each, until the client or the test ends it."""
         for number in range(len(data)):
             self.send(data[number : number + 1])
-            if self._ended.wait(seconds):
+            if self.ended.wait(seconds):
                 return
 
     def stall(self) -> None:
         """Neither read nor send until the test is over."""
-        self._ended.wait(30)
+        self.ended.wait(30)
 
     def reset(self) -> None:
         """Cut the connection off so that the other side gets a reset."""
@@ -226,7 +226,7 @@ class Ftp:
                     del content[self.keep :]
                     self.files[name] = bytes(content)
                     if self.after is not None:
-                        self.after(control, Connection(data, control._ended))
+                        self.after(control, Connection(data, control.ended))
                         break
             if isinstance(data, ssl.SSLSocket) and self.ends_tls:
                 with contextlib.suppress(OSError, ValueError):

@@ -185,7 +185,7 @@ def test_broken_between_the_two_renames(extract: Path) -> None:
 
     class Fragile(Connection):
         def __init__(self, connection: Connection) -> None:
-            super().__init__(connection.socket, connection._ended)
+            super().__init__(connection.socket, connection.ended)
             self.renamed = False
 
         def send(self, data: bytes) -> None:
@@ -335,7 +335,7 @@ def cut_inside_a_reply(begin: bytes, at: str) -> Ftp:
 
     class Cut(Ftp):
         def __call__(self, control: Connection) -> None:
-            super().__call__(Scissors(control.socket, control._ended, self))
+            super().__call__(Scissors(control.socket, control.ended, self))
 
     class Scissors(Connection):
         def __init__(self, connection: socket.socket, ended: threading.Event, server: Ftp) -> None:
@@ -437,7 +437,7 @@ class Extended(Ftp):
         self._extended = extended
 
     def __call__(self, control: Connection) -> None:
-        super().__call__(Translated(control.socket, control._ended, self))
+        super().__call__(Translated(control.socket, control.ended, self))
 
 
 class Translated(Connection):

@@ -240,7 +240,7 @@ def slowly(connection: Connection, size: int) -> None:
     taken = 0
     while taken < size:
         taken += len(connection.exactly(min(10_000, size - taken)))
-        connection._ended.wait(0.1)
+        connection.ended.wait(0.1)
 
 
 def test_the_time_limit_counts_silence_and_not_the_systems_buffer(tmp_path: Path) -> None:
@@ -433,7 +433,7 @@ def test_client_certificate(certificate: Path, extract: Path, tmp_path: Path) ->
     def script(connection: Connection) -> None:
         with context.wrap_socket(connection.socket, server_side=True) as secure:
             shown.append(secure.getpeercert(True))
-            answers(LOGGED_IN, http("200 OK"))(Connection(secure, connection._ended))
+            answers(LOGGED_IN, http("200 OK"))(Connection(secure, connection.ended))
 
     with serving(script) as port:
         address = f"https://127.0.0.1:{port}/"
@@ -825,7 +825,7 @@ def encrypted(script: Script, certificate: Path) -> Script:
 
     def wrapped(connection: Connection) -> None:
         with context.wrap_socket(connection.socket, server_side=True) as secure:
-            script(Connection(secure, connection._ended))
+            script(Connection(secure, connection.ended))
 
     return wrapped
 
@@ -882,7 +882,7 @@ def test_plain_to_a_port_of_tls_is_said(at_login: bool, certificate: Path, extra
 
     def script(connection: Connection) -> None:
         with context.wrap_socket(connection.socket, server_side=True) as secure:
-            Connection(secure, connection._ended).request()
+            Connection(secure, connection.ended).request()
 
     with serving(script) as port, serving(answers(LOGGED_IN)) as plain:
         login = f"http://127.0.0.1:{port if at_login else plain}/"

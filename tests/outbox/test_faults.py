@@ -255,7 +255,7 @@ def test_307_from_https_to_plain_http_is_not_followed(at: str, box: Outbox, tmp_
 
         def secure(connection: Connection) -> None:
             with context.wrap_socket(connection.socket, server_side=True) as wrapped:
-                store(Connection(wrapped, connection._ended))
+                store(Connection(wrapped, connection.ended))
 
         def send(path: Path, *, name: str, progress: object, cancel: threading.Event) -> None:
             address = f"https://127.0.0.1:{port}/"

@@ -22,7 +22,7 @@ REST = "1.03\n22.01\n9\n21\n3\n1.67\n8.70\n2.73\n"
 
 def jump(window: Window, number: str) -> None:
     keys = [part for digit in number for part in ("key", digit)]
-    window._xdotool("keydown", "ctrl", *keys, "keyup", "ctrl")
+    window.xdotool("keydown", "ctrl", *keys, "keyup", "ctrl")
     window.until(lambda: window.text(F.PLOT) == number, f"plot {number}")
 
 

@@ -124,9 +124,9 @@ def test_undo_and_redo_in_an_entry(window: Window) -> None:
 
 def test_control_and_a_number_go_to_the_plot(window: Window) -> None:
     window.begin_check()
-    window._xdotool("keydown", "ctrl", "key", "1", "key", "7", "keyup", "ctrl")
+    window.xdotool("keydown", "ctrl", "key", "1", "key", "7", "keyup", "ctrl")
     assert window.text(F.PLOT) == "17"
-    window._xdotool("keydown", "ctrl", "key", "2", "keyup", "ctrl")
+    window.xdotool("keydown", "ctrl", "key", "2", "keyup", "ctrl")
     window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
 
 

@@ -306,8 +306,8 @@ def test_a_click_into_the_notes_puts_the_cursor_there(window: Window) -> None:
     window.app.form.inputs[F.PLANTS].focus_set()
     window.settle()
     box = notes.bbox("1.3")
-    window._xdotool("mousemove", str(notes.winfo_rootx() + box[0] + 1), str(notes.winfo_rooty() + box[1] + 5))
-    window._xdotool("click", "1")
+    window.xdotool("mousemove", str(notes.winfo_rootx() + box[0] + 1), str(notes.winfo_rooty() + box[1] + 5))
+    window.xdotool("click", "1")
     window.until(lambda: window.focus == F.NOTES, "the focus")
     assert notes.index("insert") == "1.3"
 

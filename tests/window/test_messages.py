@@ -34,7 +34,7 @@ def closed_feed(window: Window) -> None:
 def refuse_late(connection: Connection) -> None:
     """A server that takes a while to say that it can't."""
     connection.until(b"\r\n\r\n")
-    connection._ended.wait(1.0)
+    connection.ended.wait(1.0)
     connection.send(http("503 Service Unavailable"))
 
 

@@ -148,6 +148,6 @@ def test_the_size_of_the_text(window: Window, larger: str, smaller: str, usual: 
 
 def test_the_second_digit_of_a_plot_may_be_0(window: Window) -> None:
     window.begin_check()
-    window._xdotool("keydown", "ctrl", "key", "1", "key", "0", "keyup", "ctrl")
+    window.xdotool("keydown", "ctrl", "key", "1", "key", "0", "keyup", "ctrl")
     window.until(lambda: window.text(F.PLOT) == "10", "plot 10")
     assert window.app.settings["font size"].get() == 9

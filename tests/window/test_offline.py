@@ -549,22 +549,22 @@ def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
     online.until(lambda: app.reconnecting.away and "As known at" in count.cget("text"), "the copy", 30)
     assert [row[F.PLOT] for row in page.rows] == [3, 2, 1]
     assert "as known at" in app.form.check_panel.summary.text
-    online._xdotool("keydown", "ctrl", "key", "1", "keyup", "ctrl")
+    online.xdotool("keydown", "ctrl", "key", "1", "keyup", "ctrl")
     assert (online.text(F.PLOT), online.text(F.FRUIT)) == ("1", "1")
     assert "As this computer knew it at" in str(app.form.plot_panel.remark.cget("text"))
-    online._xdotool("keydown", "ctrl", "key", "4", "keyup", "ctrl")
+    online.xdotool("keydown", "ctrl", "key", "4", "keyup", "ctrl")
     assert app.form.opening.closed is not None and online.text(F.PLOT) == "4"
     online.type("30")
     assert online.text(F.PLOT) == "4" and not app.form.changed
     assert all(online.text(name) == "" for name in (F.HUMIDITY, F.LIGHT, F.TEMPERATURE))
     # What is saved meanwhile is in the list, too.
-    online._xdotool("keydown", "ctrl", "key", "5", "keyup", "ctrl")
+    online.xdotool("keydown", "ctrl", "key", "5", "keyup", "ctrl")
     online.until(lambda: online.text(F.PLOT) == "5", "plot 5")
     online.type(READINGS)
     online.until(lambda: [row[F.PLOT] for row in page.rows] == [5, 3, 2, 1], "what was saved here")
     app.record_list.sort_by(F.PLOT)
     online.until(lambda: [row[F.PLOT] for row in page.rows] == [1, 2, 3, 5], "another order")
-    online._xdotool("keydown", "ctrl", "key", "4", "keyup", "ctrl")
+    online.xdotool("keydown", "ctrl", "key", "4", "keyup", "ctrl")
     single.start()
     wait_until_all_is_saved(online)
     online.until(lambda: app.form.opened is not None and app.form.opened[3] == 4, "the record that was asked for")

@@ -273,7 +273,7 @@ def test_after_a_command_nothing_is_typed_by_itself(window: Window, stored: SQLM
     window.begin_check()
     with slow(stored):
         begin_with_a_slow_save(window)
-        window._xdotool("keydown", "ctrl", "key", "5", "keyup", "ctrl")
+        window.xdotool("keydown", "ctrl", "key", "5", "keyup", "ctrl")
         window.type("24.09\n")
     until_saved(window)
     window.until(lambda: window.text(F.PLOT) == "5", "plot 5")
@@ -377,7 +377,7 @@ def test_the_form_takes_keys_as_soon_as_it_is_shown(window: Window) -> None:
     window.begin_check()
     window.press("ctrl+l")
     window.until(lambda: not window.app.shows_form, "the list")
-    window._xdotool("key", "--delay", "0", "ctrl+r", "2", "4", "period", "0", "9")
+    window.xdotool("key", "--delay", "0", "ctrl+r", "2", "4", "period", "0", "9")
     assert window.text(F.HUMIDITY) == "24.09"
 
 

@@ -464,9 +464,9 @@ def press_long(window: Window, key: str) -> None:
     """Hold a key down until it has been repeated."""
     releases: list[int] = []
     window.app.bind(f"<KeyRelease-{key}>", lambda event: releases.append(event.time), add=True)
-    window._xdotool("keydown", key)
+    window.xdotool("keydown", key)
     window.until(lambda: len(releases) > 4, "the key to repeat")
-    window._xdotool("keyup", key)
+    window.xdotool("keyup", key)
     window.settle()
 
 
@@ -477,7 +477,7 @@ def test_going_through_the_fields_by_enter_counts_each(window: Window, stored: S
     window.press("ctrl+1")
     window.until(lambda: window.app.form.opened is not None, "the record")
     window.type("30.00")
-    window._xdotool("key", "--delay", "170", "Return", "Return", "Return", "Return")
+    window.xdotool("key", "--delay", "170", "Return", "Return", "Return", "Return")
     assert window.focus == F.BLOSSOMS
 
 

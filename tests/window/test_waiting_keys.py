@@ -52,7 +52,7 @@ def typed(window: Window) -> list[float]:
 
 def jump(window: Window, number: str) -> None:
     keys = [part for digit in number for part in ("key", digit)]
-    window._xdotool("keydown", "ctrl", *keys, "keyup", "ctrl")
+    window.xdotool("keydown", "ctrl", *keys, "keyup", "ctrl")
 
 
 def wrong(window: Window) -> list[str]:

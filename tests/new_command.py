@@ -1,0 +1,47 @@
+"""Run by test_new_command.py with a copy of the package whose Tools menu has one command more: count the records."""
+
+from __future__ import annotations
+
+import tkinter as tk
+
+from abq_data_entry.application import Application
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.mainmenu import keys_text
+from tests.fixtures.window import Window, close
+
+TEXT = "Count Today's Records"
+
+
+def main() -> None:
+    """Save a record and count; whatever fails raises."""
+    window = Window(Application(), [])
+    problems = window.problems
+    window.app.report_callback_exception = lambda *error: problems.append(repr(error))  # type: ignore[method-assign]
+    try:
+        window.until(lambda: window.app.data_model and window.app.form.choices.get(F.LAB), "the database", 60)
+        window.settle()
+        assert TEXT in tools(window.app), tools(window.app)
+        assert ("Ctrl+Shift+U", TEXT) in keys_text(mac=False)
+        window.begin_check()
+        window.fill_readings()
+        window.save()
+        window.take_keys()
+        window.press("ctrl+shift+u")
+        window.until(lambda: window.app.status.get() == "Records today: 1", "the count")
+    finally:
+        close(window)
+
+
+def tools(app: tk.Tk) -> list[str]:
+    """The texts of the Tools menu."""
+    bar = app.nametowidget(app.cget("menu"))
+    for number in range(bar.index("end") + 1):
+        if bar.entrycget(number, "label") == "Tools":
+            menu = app.nametowidget(bar.entrycget(number, "menu"))
+            entries = range(menu.index("end") + 1)
+            return [str(menu.entrycget(each, "label")) for each in entries if menu.type(each) != "separator"]
+    return []
+
+
+if __name__ == "__main__":
+    main()
