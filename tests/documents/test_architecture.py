@@ -14,6 +14,7 @@ from abq_data_entry.journal import Journal, new_entry
 from abq_data_entry.store.drafts import opened_throwaway
 from tests.models.records import record
 from tests.test_documents import ADMINISTRATORS, ARCHITECTURE, ROOT, rows, text_of
+from tests.test_imports import modules, rooms_of
 
 MEASUREMENTS = ROOT / "docs/measurements.md"
 POINTS = ["Considered", "For", "Against", "Measured"]
@@ -68,3 +69,23 @@ def test_the_tables_of_sqlite_are_those_that_are_made(tmp_path: Path) -> None:
                 columns = ", ".join(f"`{each[1]}`" for each in connection.execute(f"PRAGMA table_info({table})"))
                 found[f"`{file.relative_to(tmp_path)}`", f"`{table}`"] = columns
     assert {key: columns for key, columns in found.items() if "sqlite_" not in key[1]} == told
+
+
+def picture() -> list[set[str]]:
+    """The rows of the picture of the packages, the highest first."""
+    block = text_of(ARCHITECTURE).partition("\n### The picture\n")[2].split("```")[1]
+    found = [set(re.findall(r"[a-z]\w+", row)) for row in re.split(r"^\+-.*$", block, flags=re.MULTILINE)]
+    return [row for row in found[2:] if row]
+
+
+def test_each_package_of_the_picture_imports_only_from_rows_below() -> None:
+    rows_below = picture()
+    drawn = set().union(*rows_below)
+    wrong = set()
+    for package, name, path in modules():
+        others = rooms_of(name, path) - {package, "__main__", "__init__"}
+        row = next((number for number, row in enumerate(rows_below) if package in row), None)
+        assert row is not None or package in ("__main__", "__init__"), f"{package}: run docs/draw_packages.py"
+        allowed = drawn if row is None else set().union(*rows_below[row + 1 :])
+        wrong |= {f"{name} imports {each}: run docs/draw_packages.py" for each in others - allowed}
+    assert not wrong, "\n".join(sorted(wrong))
