@@ -29,7 +29,7 @@ FEWEST = 28  # of 30
 _LOOSE = {"fields": ("test_fields.py", "test_merging.py", "test_dates.py")}
 _COPIED = ("abq_data_entry", "tests", "benchmarks", "docs", ".ci")
 _SECONDS = 900.0  # for the nearest tests; each has a limit of its own, too
-_NEAREST = 5  # files of tests
+_NEAREST = 8  # files of tests
 _TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
@@ -151,7 +151,9 @@ def nearest(path: str) -> list[str]:
     tree = ast.parse((CHECKOUT / path).read_text("utf-8"))
     own = {each.name.strip("_") for each in ast.walk(tree) if isinstance(each, (ast.FunctionDef, ast.ClassDef))}
     tests = CHECKOUT / "tests"
-    places = [*(tests / room).rglob("test_*.py"), *(tests / each for each in _LOOSE.get(room, ()))]
+    rooms = (room, "commands", "diagnostics")
+    places = [file for each in rooms for file in (tests / each).rglob("test_*.py")]
+    places += [tests / each for each in _LOOSE.get(room, ())]
     named = {file: own & set(re.findall(r"\w+", file.read_text("utf-8"))) for file in places}
     rarity = {name: 1 / sum(name in each for each in named.values()) for name in set().union(*named.values())}
 

@@ -308,6 +308,16 @@ def test_notes_that_are_too_long_are_marked_not_cut() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "reason"), [("N" * 513, "513 characters; at most 512 fit"), ("J\tSimms", "can't be printed")]
+)
+def test_a_name_is_checked_where_no_list_is_known(text: str, reason: str) -> None:
+    technician = fields.field(FieldNames.TECHNICIAN)
+    assert fields.parse(technician, "J Simms") == "J Simms"
+    with pytest.raises(ValueError, match=reason):
+        fields.parse(technician, text)
+
+
+@pytest.mark.parametrize(
     ("name", "clipboard", "text"),
     [
         ("Humidity", "24,09 g/m³", "24,09"),

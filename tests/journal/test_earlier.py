@@ -131,6 +131,13 @@ def test_damaged_lines_are_put_aside_and_told(journal: Journal, older: journal_1
     assert b"24.08" in aside.read_bytes() and str(aside) in journal.problems[0]
 
 
+def test_one_that_holds_nothing_that_can_be_read_is_put_away_too(journal: Journal) -> None:
+    (journal.folder / "journal.log").write_bytes(b"nonsense\n")
+    assert journal.entries() == [] and len(journal.problems) == 1
+    (aside,) = journal.folder.glob("*.taken-over")
+    assert aside.read_bytes() == b"nonsense\n" and "journal.log" not in names(journal)
+
+
 @pytest.mark.parametrize("how", ["emptied", "removed", "cut"])
 def test_that_it_was_cut_short_is_told(journal: Journal, older: journal_1_0.Journal, how: str) -> None:
     older.keep(inserted(1))

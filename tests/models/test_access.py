@@ -127,6 +127,27 @@ def test_what_is_not_there_is_told(node: Node, member: str, labs: list[str], rea
         rights.set_labs(node.endpoint(), member, labs)
 
 
+def test_a_login_is_the_technicians_own_until_it_is_taken_back(node: Node) -> None:
+    mine = login(node, "abq_technician")["user"]
+    own = (
+        "SELECT name FROM technician_logins JOIN lab_techs ON lab_techs.id = technician_logins.lab_tech_id"
+        f" WHERE login = '{mine}'"
+    )
+    for name in ("J Simms", "Q Murphy"):
+        rights.set_technician(node.endpoint(), mine, name)
+        assert node.execute(own, "abq") == [(name,)]
+    rights.set_technician(node.endpoint(), mine, "")
+    assert node.execute(own, "abq") == []
+
+
+def test_a_login_that_nobody_can_have_is_told(node: Node) -> None:
+    mine = login(node, "abq_technician")["user"]
+    with pytest.raises(DatabaseError, match="Technician Nobody N is not known"):
+        rights.set_technician(node.endpoint(), mine, "Nobody N")
+    with pytest.raises(DatabaseError, match="There is no login"):  # a role that groups logins is none
+        rights.set_technician(node.endpoint(), "abq_technician", "J Simms")
+
+
 def test_nobody_hears_or_asks_about_other_labs(node: Node) -> None:
     technician = login(node, "abq_technician")
     with closing(psycopg2.connect(make_dsn(**technician))) as connection, connection.cursor() as cursor:

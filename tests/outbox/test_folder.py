@@ -313,6 +313,8 @@ def test_receipts_go_when_they_are_old_and_in_the_database(box: Outbox, clock: C
     clock.forward(days=2)
     box.tidy()
     assert {each.identifier for each in box.deliveries()} == {unrecorded.identifier, waiting.identifier}
+    # The files of what was delivered went with it.
+    assert {each.name for each in box.folder.iterdir() if each.is_dir()} == {waiting.identifier, "locks"}
 
 
 def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None:

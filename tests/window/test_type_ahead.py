@@ -286,7 +286,8 @@ def test_typed_on_after_a_save_that_stopped_at_an_error(window: Window, stored: 
     window.fill(**{name.replace(" ", "_"): text for name, text in plot(1).items()})
     window.fill(Light="100.5")
     window.app.form.inputs[F.MEDIAN_HEIGHT].focus_set()
-    hand = type_blindly(plot(1)[F.MEDIAN_HEIGHT] + "\n" + keys_of([plot(2)]))
+    # Whether somebody looked up is told by the pauses: at 40 keys a second, a busy machine would make such a pause.
+    hand = type_blindly(plot(1)[F.MEDIAN_HEIGHT] + "\n" + keys_of([plot(2)]), keys_a_second=8)
     window.until_typed(hand)
     assert window.text(F.LIGHT) == "100.5" and line(window).text == f"{' ⏎ '.join(plot(2).values())} ⏎"
     window.app.form.inputs[F.LIGHT].focus_set()
