@@ -133,7 +133,6 @@ def in_circles(graph: dict[str, set[str]]) -> set[str]:
 
 # Modules that are in a circle still. The list may only become shorter.
 IN_CIRCLES = {
-    *("commands.database", "commands.journal"),
     *("network.destination", "network.probing", "network.destinations.rest", "network.rest_probe"),
     *("application.conflicts", "application.entry"),
     *(

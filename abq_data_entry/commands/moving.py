@@ -63,7 +63,7 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
     """Copy, compare row by row, then let the settings name the server. Until then nothing has changed here."""
     from .. import postgres
     from .database import logged_in, login_of_environment, opened_endpoint, prepare_tables, read_settings
-    from .journal import require_nothing_waits
+    from .waiting import require_nothing_waits
 
     settings = read_settings()
     if settings["db_host"]:
