@@ -76,14 +76,14 @@ class Opening:
     def __init__(self, form: FormContent, autofill: Autofill) -> None:
         self._form, self._autofill = form, autofill
         self._technician = ("", False)  # of whoever sat here before a record was opened
-        self.may_not = ""
+        self.why_read_only = ""
         """Why records can only be looked at; empty where they can be entered."""
         self.closed: RecordKey | None = None
         """The plot that the form is at, though its record couldn't be opened."""
 
     def show_read_only(self, sentence: str) -> None:
         """Records can only be looked at, and ``sentence`` says why; an empty one: they can be entered."""
-        self.may_not = sentence
+        self.why_read_only = sentence
         if self.closed is None and bool(sentence) != self._form.inputs.read_only:
             self._form.close_fields(sentence)
 
@@ -99,7 +99,7 @@ class Opening:
         """Another plot than the closed one is shown."""
         if self.closed is not None:
             self.closed = None
-            self._form.close_fields(self.may_not)
+            self._form.close_fields(self.why_read_only)
 
     def open(self, record: Mapping[str, object], version: int | None = None, known_at: str = "") -> None:
         """Show a saved record for correction; ``version`` is the one that a save expects to find. ``known_at`` says
