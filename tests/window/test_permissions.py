@@ -139,4 +139,5 @@ def test_a_login_without_labs_is_told_before_anything_is_typed(
     stored.query(f"ALTER DATABASE {database['dbname']} SET role = abq_technician")
     window = open_window()
     window.until(lambda: window.app.form.inputs.read_only, "the sentence")
-    assert "belongs to no lab" in window.app.form.opening.why_read_only and "set-labs" in window.app.form.opening.why_read_only
+    why = window.app.form.opening.why_read_only
+    assert "belongs to no lab" in why and "set-labs" in why
