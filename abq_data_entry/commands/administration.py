@@ -58,6 +58,7 @@ def set_labs(options: argparse.Namespace, secrets: Secrets) -> None:
     from ..models import rights
     from .database import opened_endpoint, read_settings
 
+    # People write ABC, or A, B, C: both are the same labs.
     labs = sorted({letter for letter in options.labs if not letter.isspace() and letter != ","})
     with opened_endpoint(read_settings(), secrets) as endpoint:
         rights.set_labs(endpoint, options.member, labs)
@@ -175,6 +176,7 @@ def _add_technician(model: SQLModel, options: argparse.Namespace) -> str:
     said = f"Technician {options.name} ({options.id}) {_state(added)}"
     if not added or not read_settings()["db_host"]:
         return said
+    # In an embedded database there is one login: only on a server is the next step worth saying.
     login = "CREATE ROLE … LOGIN IN ROLE abq_technician;"
     return f"{said}\nThat makes no login at the server: one of that person's own has the role abq_technician ({login})"
 

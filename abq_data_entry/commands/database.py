@@ -66,10 +66,11 @@ def opened_endpoint(
 ) -> Iterator[dict[str, str]]:
     """Where the database is, with a login that the server takes; the tables may be missing."""
     if tells_waiting:
-        tell_waiting(settings)
+        tell_waiting(settings)  # first: who asks for a password should know that something is missing
     if settings["db_host"]:
         yield logged_in(configured_endpoint(settings), secrets, asks)
         return
+    # Asked before the start: who finds it running isn't the one to end it.
     was_running = _is_running()
     server = start_embedded(settings)
     try:

@@ -34,6 +34,7 @@ def login_for(
     The password is the first line of standard input if that was asked for, else ABQ_PASSWORD, else the keyring's,
     else it is asked for. Raises NotDone when there is nobody to ask.
     """
+    # What was given for this call goes before what is kept: a script knows which login it means.
     if from_stdin:
         return username or _asked_user(destination, from_stdin), password_from_stdin()
     if secrets.delivery:

@@ -46,7 +46,7 @@ def open_journal() -> Journal:
     from ..journal import Journal
 
     journal = Journal(folders.data_folder(create=True) / "journal")
-    journal.entries()
+    journal.entries()  # so that what is damaged is found now, and told before anything is done with the rest
     for problem in journal.problems:
         print(f"Warning: {problem}", file=sys.stderr)
     return journal
