@@ -203,12 +203,12 @@ class Offline:
 class ChecksCallbacks(NamedTuple):
     """What others do for a check.
 
-    ``lasting(work)`` runs it on a worker thread; ``expect(job)``: the database is away if that takes too long;
+    ``retry_after_restart(work)`` runs it on a worker thread; ``expect(job)``: too long means the database is away;
     ``means_away(error)`` tells whether it is; ``shown()``: the form has another check or knows more of it;
     ``leave_form(then)`` keeps what is half typed.
     """
 
-    lasting: Callable[[Callable[[], Any]], Any]
+    retry_after_restart: Callable[[Callable[[], Any]], Any]
     expect: Callable[[Job], object]
     means_away: Callable[[BaseException], bool]
     shown: Callable[[], object]
@@ -235,7 +235,7 @@ class Checks:
             return
 
         def look_up() -> tuple[CheckView, Any]:
-            progress = self._callbacks.lasting(lambda: model.get_check(*key))
+            progress = self._callbacks.retry_after_restart(lambda: model.get_check(*key))
             plots = model.choices().plots
             view = CheckView(
                 key=key,

@@ -109,7 +109,7 @@ class Connection:
         """Look whether the database is back; returns what ``connected`` takes. Runs on a worker thread."""
         model = self._state.model
         if model is not None:
-            return model, self.lasting(model.choices)
+            return model, self.retry_after_restart(model.choices)
         settings = self._values
         if settings["db_host"]:
             assert self._login is not None
@@ -144,10 +144,10 @@ class Connection:
         self._say(f"{told}. {_KEPT}")
         self._callbacks.show_in_list(f"{told}.", None)
 
-    def lasting(self, work: Callable[[], Result]) -> Result:
-        """Run ``work`` on a worker thread; where our own server has gone, start it again and run it once more.
+    def retry_after_restart(self, work: Callable[[], Result]) -> Result:
+        """Run ``work`` on a worker thread; if our own server has gone, start it again and run it once more.
 
-        A configured server comes back by itself: its connections are opened anew with the next use.
+        A configured server comes back by itself: the next use opens its connections again.
         """
         from ..models import DatabaseDamaged, ServerUnreachable
 
@@ -173,7 +173,7 @@ class Connection:
         """Have ``work(model)`` done by the open database in the background, and its result or error told here."""
         model = self._state.model
         assert model is not None
-        return self._jobs.submit(lane, lambda: self.lasting(lambda: work(model)), done=done, failed=failed)
+        return self._jobs.submit(lane, lambda: self.retry_after_restart(lambda: work(model)), done=done, failed=failed)
 
     def endpoint(self) -> dict[str, str]:
         """Where the database is that is open, with the login that was asked for. Runs on a worker thread."""

@@ -40,9 +40,9 @@ class Reports(NamedTuple):
 class Saver:
     """Saves into the database; where that can't be reached, takes too long or stores nothing, into the journal.
 
-    Both carry the same identifier, so that a save whose answer was lost is done once. ``lasting(work)`` runs it on the
-    database's thread; ``ask_version(model)`` finds out whether this program is too old; ``claimed_late()`` is called
-    where a plot was claimed by a save that nobody waits for any more. On the Tk thread.
+    Both carry the same identifier, so that a save whose answer was lost is done once. ``retry_after_restart(work)``
+    runs it on the database's thread; ``ask_version(model)`` finds out whether this program is too old;
+    ``claimed_late()`` is called where a plot was claimed by a save that nobody waits for any more. On the Tk thread.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class Saver:
         say: Callable[[str], object],
         waiting: Waiting,
         away: Reconnecting,
-        lasting: Callable[[Callable[[], Any]], Any],
+        retry_after_restart: Callable[[Callable[[], Any]], Any],
         ask_version: Callable[[SQLModel], object],
         claimed_late: Callable[[], object],
     ) -> None:
         self._form, self._jobs, self._state, self._say = form, jobs, state, say
-        self._waiting, self._away, self._lasting = waiting, away, lasting
+        self._waiting, self._away, self._retry_after_restart = waiting, away, retry_after_restart
         self._ask_version, self._claimed_late = ask_version, claimed_late
 
     def save(self, save: Save, reports: Reports) -> None:
@@ -127,7 +127,7 @@ class Saver:
         else:
             timers.append(form.after(reconnecting.PATIENCE_MS, overdue))
             work = partial(save_record, model, save)
-            self._jobs.submit("database", self._lasting, work, done=written, failed=not_written)
+            self._jobs.submit("database", self._retry_after_restart, work, done=written, failed=not_written)
 
 
 class EntrySaved(NamedTuple):

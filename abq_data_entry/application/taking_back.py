@@ -33,13 +33,13 @@ class LastAction(NamedTuple):
 class TakingBackCallbacks(NamedTuple):
     """What others do for it.
 
-    ``lasting(work)`` runs it on the database's thread;
+    ``retry_after_restart(work)`` runs it on the database's thread;
     ``means_away(error)`` tells whether the database is away; ``after_saving(then)`` waits for a save that is under way;
     ``leave_form(then)`` keeps what is half typed; ``show_form()`` brings the form to the front; ``edited()``: something
     stands in the form; ``changed(gone)``: a record is another one now, or the one of the key ``gone`` is none any more.
     """
 
-    lasting: Callable[[Callable[[], Any]], Any]
+    retry_after_restart: Callable[[Callable[[], Any]], Any]
     means_away: Callable[[BaseException], bool]
     after_saving: Callable[[Callable[[], object]], object]
     leave_form: Callable[[Callable[[], object]], object]
@@ -142,7 +142,7 @@ class TakingBack:
 
         self._jobs.submit(
             "database",
-            lambda: self._callbacks.lasting(lambda: action.undo(model, by)),
+            lambda: self._callbacks.retry_after_restart(lambda: action.undo(model, by)),
             done=done,
             failed=failed,
         )

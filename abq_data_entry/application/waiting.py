@@ -54,7 +54,7 @@ class WaitingCallbacks(NamedTuple):
 class Waiting:
     """The journal as the window sees it. On the Tk thread; file work is done on the lane for files.
 
-    ``lasting(work)`` runs it on the database's thread.
+    ``retry_after_restart(work)`` runs it on the database's thread.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class Waiting:
         messages: Messages,
         say: Callable[[str], object],
         reconnecting: Reconnecting,
-        lasting: Callable[[Callable[[], Any]], Any],
+        retry_after_restart: Callable[[Callable[[], Any]], Any],
         callbacks: WaitingCallbacks,
     ) -> None:
         self._form, self._status_bar, self._jobs, self._state = form, status_bar, jobs, state
         self._messages, self._say, self._reconnecting = messages, say, reconnecting
-        self._lasting, self._callbacks = lasting, callbacks
+        self._retry_after_restart, self._callbacks = retry_after_restart, callbacks
         self._database = ""
         self._mark: tuple[int, ...] | None = None
         self._replaying = False
@@ -181,7 +181,7 @@ class Waiting:
             self._journal,
             self._database,
             model,
-            self._lasting,
+            self._retry_after_restart,
             done=self._replayed,
             failed=self._not_replayed,
         )
@@ -444,9 +444,9 @@ def _told_once(problems: list[str]) -> list[str]:
 
 
 def _replay(
-    journal: OwnJournal, database: str, model: SQLModel, lasting: Callable[[Callable[[], Any]], Any]
+    journal: OwnJournal, database: str, model: SQLModel, retry_after_restart: Callable[[Callable[[], Any]], Any]
 ) -> Replayed:
     from ..workflows.replay import replay
 
-    lasting(model.connect)  # our own server is started again where it has gone
+    retry_after_restart(model.connect)  # our own server is started again where it has gone
     return replay(journal.opened(), database, model)

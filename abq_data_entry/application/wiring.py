@@ -70,7 +70,7 @@ class Wiring(MainWindow):
             self.messages,
             say,
             self.reconnecting,
-            lambda work: self.connection.lasting(work),
+            lambda work: self.connection.retry_after_restart(work),
             self._waiting_callbacks(),
         )
         self.offline = Offline(
@@ -171,7 +171,7 @@ class Wiring(MainWindow):
             say,
             self.waiting,
             self.reconnecting,
-            self.connection.lasting,
+            self.connection.retry_after_restart,
             self.database_changes.ask,
             self.presence.tell_again,
         )
@@ -253,7 +253,7 @@ class Wiring(MainWindow):
 
     def _checks_callbacks(self) -> ChecksCallbacks:
         return ChecksCallbacks(
-            lambda work: self.connection.lasting(work),
+            lambda work: self.connection.retry_after_restart(work),
             self.reconnecting.expect,
             self.reconnecting.means_away,
             lambda: self.presence.follow_form(),
@@ -262,7 +262,7 @@ class Wiring(MainWindow):
 
     def _taking_back_callbacks(self) -> TakingBackCallbacks:
         return TakingBackCallbacks(
-            lambda work: self.connection.lasting(work),
+            lambda work: self.connection.retry_after_restart(work),
             self.reconnecting.means_away,
             lambda then: self.navigation.after_saving(then),
             lambda then: self.navigation.leave_form(then),

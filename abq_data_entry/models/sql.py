@@ -361,7 +361,7 @@ class SQLModel(Corrections):
         key = _parsed(Date=date, Time=time, Lab=lab)
         place = platform.node() if workstation is None else workstation
         if key:
-            self._lasting().write(lambda cursor: self._presence.hold(cursor, key, plot, who, place))
+            self._own_sessions().write(lambda cursor: self._presence.hold(cursor, key, plot, who, place))
 
     def claim_plot(self, date: object, time: object, lab: object, plot: int, who: str) -> bool:
         """Tell the others what `enter_check` tells, unless one of them has the plot open; then tell of no plot.
@@ -371,7 +371,7 @@ class SQLModel(Corrections):
         """
         key = _parsed(Date=date, Time=time, Lab=lab)
         place = platform.node()
-        return self._lasting().write(lambda cursor: self._presence.claim(cursor, key, plot, who, place))
+        return self._own_sessions().write(lambda cursor: self._presence.claim(cursor, key, plot, who, place))
 
     def claim_next_plot(self, date: object, time: object, lab: object, plots: Sequence[int]) -> int | None:
         """Return the first of `plots` that is neither recorded nor open elsewhere, `None` if all are; it is this
@@ -381,14 +381,14 @@ class SQLModel(Corrections):
 
     def leave_check(self) -> None:
         """Take back what `enter_check` told; call it on the same thread."""
-        self._lasting().write(self._presence.leave)
+        self._own_sessions().write(self._presence.leave)
 
     def get_presence(self, date: object, time: object, lab: object) -> list[Presence]:
         """Return who enters that check at the moment, in order of arrival."""
         key = _parsed(Date=date, Time=time, Lab=lab)
         return self._connections.read(lambda cursor: self._presence.present(cursor, key)) if key else []
 
-    def _lasting(self) -> Connections:
+    def _own_sessions(self) -> Connections:
         """Return connections whose sessions are ours alone; raises `NotThroughPooler` where a pooler lends them."""
         connections = self._direct or self._connections
         connections.connect()
