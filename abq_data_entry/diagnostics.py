@@ -45,7 +45,7 @@ _TABLES = ("lab_checks", "plot_checks", "deliveries")
 
 
 class _Inspection(Inspection):
-    """Knows the words of this room's errors too."""
+    """Also finds the words for errors of this module."""
 
     def in_words(self, error: BaseException) -> str:
         from .models import DatabaseError

@@ -1,4 +1,4 @@
-"""The application: the one place that knows all rooms, and wires the window to models, network and jobs."""
+"""The application: the one package that may import all others; it connects the window to workflows and jobs."""
 
 from .window import Application
 

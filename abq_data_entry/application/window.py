@@ -1,4 +1,4 @@
-"""The application's window: it owns the rooms and connects their callbacks."""
+"""The application's window: it owns the parts and connects their callbacks."""
 
 from __future__ import annotations
 

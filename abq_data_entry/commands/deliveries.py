@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .. import outbox as room
+from .. import outbox as delivering
 from ..network.destinations import destination
 from ..workflows.deliver_day import deliver
 from .outbox import AtTheTerminal, Summary, local, opened_outbox, record_later, watched
@@ -83,7 +83,7 @@ def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _run_due(options: argparse.Namespace, secrets: Secrets, settings: SettingsModel, outbox: Outbox) -> None:
-    due = room.due(outbox)
+    due = delivering.due(outbox)
     if not due:
         print(_when_something_is_due(outbox))
         record_later(outbox, settings, secrets)
@@ -98,7 +98,7 @@ def retry(options: argparse.Namespace, secrets: Secrets) -> None:
     from .database import read_settings
 
     settings, outbox = read_settings(), opened_outbox()
-    delivery = room.retry(outbox, outbox.find(options.id))
+    delivery = delivering.retry(outbox, outbox.find(options.id))
     _deliver(outbox, [delivery], settings, options, secrets)
 
 
@@ -107,7 +107,7 @@ def cancel(options: argparse.Namespace, secrets: Secrets) -> None:
     from .database import read_settings
 
     outbox = opened_outbox()
-    delivery = room.cancel(outbox, outbox.find(options.id))
+    delivery = delivering.cancel(outbox, outbox.find(options.id))
     print(f"{delivery.short} is cancelled: {delivery.name} is not sent by {delivery.kind}.")
     record_later(outbox, read_settings(), secrets)
 
@@ -169,7 +169,7 @@ def _when_something_is_due(outbox: Outbox) -> str:
 
 def _refuse_one_password_for_several(due: Sequence[Delivery], from_stdin: bool, secrets: Secrets) -> None:
     """A password is for one service: it isn't shown to another one."""
-    services = room.by_service(due)
+    services = delivering.by_service(due)
     if len(services) > 1 and (from_stdin or secrets.delivery):
         source = "on standard input" if from_stdin else f"in {DELIVERY_VARIABLE}"
         raise NotDone(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .. import outbox as room
+from .. import outbox as delivering
 from ..network.destinations import destination
 from ..workflows.deliver_day import Login, LoginWanted, NotNow, Outcome, Watching, open_outbox
 from .outcome import NotDone, interrupt_sets, reason
@@ -53,7 +53,7 @@ def record_later(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> N
         return
     try:
         with opened_model(settings, secrets) as model:
-            room.record(outbox, model)
+            delivering.record(outbox, model)
     except (DatabaseError, PostgresError, NotDone) as error:
         log.warning("deliveries could not be recorded: %s", type(error).__name__)
 
@@ -98,7 +98,7 @@ def told_of(outcome: Outcome) -> str:
         return destination(delivery.kind).success.format(file=delivery.name)
     if isinstance(error, NotNow):
         raise NotDone(str(error))
-    if isinstance(error, room.OutboxError):  # the file itself: another attempt wouldn't help
+    if isinstance(error, delivering.OutboxError):  # the file itself: another attempt wouldn't help
         raise error
     if delivery.state == "cancelled":
         raise error if isinstance(error, Exception) else NotDone(delivery.reason)
@@ -127,7 +127,7 @@ class Summary:
             return
         try:
             print(told_of(outcome), flush=True)
-        except (NotDone, room.OutboxError) as problem:
+        except (NotDone, delivering.OutboxError) as problem:
             why = str(problem)
             together = isinstance(outcome.error, NotNow) and self._told and self._told[-1][:2] == (delivery.kind, why)
             if together:

@@ -41,7 +41,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Put the extract into the outbox and make the first attempt. Without records nothing is asked and nothing sent."""
-    from .. import outbox as room
+    from .. import outbox as delivering
     from ..workflows.deliver_day import deliver_day
     from .database import opened_model, read_settings
 
@@ -52,14 +52,14 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
             others = "" if options.date else unsent(model, date, kind)
             raise NotDone(f"There are no records to upload of {date}. {others}".strip())
         outbox, values = opened_outbox(), settings.values()
-        room.require_usable(kind, values)
+        delivering.require_usable(kind, values)
         place = destination(kind).login_place(values)
         login = login_for(kind, options.username, options.password_stdin, secrets, place)
 
         try:
             decisions = AtTheTerminal(lambda service: login)
             print(told_of(deliver_day(outbox, model, kind, values, date, login, decisions, watched)))
-        except room.NoRecords:
+        except delivering.NoRecords:
             raise NotDone(f"There are no records to upload of {date}.") from None
 
 
