@@ -10,7 +10,7 @@ import textwrap
 from itertools import zip_longest
 from pathlib import Path
 
-from tests.test_imports import WITHOUT_TK, modules, rooms_of
+from tests.test_imports import WITHOUT_TK, modules, packages_of
 
 DOCUMENT = Path(__file__).resolve().parent / "architecture.md"
 LEFT, RIGHT = 20, 72
@@ -21,7 +21,7 @@ def imports() -> dict[str, set[str]]:
     """Which packages and modules of the first level each of them imports."""
     found: dict[str, set[str]] = {}
     for package, name, path in modules():
-        found.setdefault(package, set()).update(rooms_of(name, path) - {package})
+        found.setdefault(package, set()).update(packages_of(name, path) - {package})
     below = {each: {other for other in others if other in found} for each, others in found.items()}
     below.pop("__init__", None)
     below.get("launcher", set()).discard("__main__")  # starts it, when all is set up

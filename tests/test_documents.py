@@ -218,8 +218,8 @@ def test_the_line_for_the_tests_is_the_one_that_is_run() -> None:
 def test_every_part_of_the_package_stands_in_the_layout() -> None:
     layout = blocks(ARCHITECTURE, "text")[0]
     package = ROOT / "abq_data_entry"
-    rooms = {path.name for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    assert not [room for room in sorted(rooms - {"__init__.py"}) if not re.search(rf"\b{re.escape(room)}", layout)]
+    parts = {path.name for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert not [part for part in sorted(parts - {"__init__.py"}) if not re.search(rf"\b{re.escape(part)}", layout)]
 
 
 @pytest.mark.parametrize("document", [DEVELOPERS, ARCHITECTURE, ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)

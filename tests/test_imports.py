@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "abq_data_entry"
-ROOMS = sorted({path.stem if path.is_file() else path.name for path in PACKAGE.iterdir()} - {"__pycache__"})
+PACKAGES = sorted({path.stem if path.is_file() else path.name for path in PACKAGE.iterdir()} - {"__pycache__"})
 
-# What a room may import of this package, besides itself. What isn't named may be imported by nobody here.
+# What each subpackage or module may import of ours, besides itself. Nobody below may import what isn't named.
 BELOW = {
     "constants": set(),
     "version": set(),
@@ -60,7 +60,7 @@ WITHOUT_TK = (
 
 
 def modules() -> Iterator[tuple[str, str, Path]]:
-    """(room, dotted name, path) of every module of the package."""
+    """(subpackage, dotted name, path) of every module of ours."""
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         yield parts[0], ".".join(("abq_data_entry", *parts)), path
@@ -91,8 +91,8 @@ def imported(name: str, path: Path) -> Iterator[tuple[str, bool]]:
                 yield dotted, real
 
 
-def rooms_of(name: str, path: Path, *, types_too: bool = True) -> set[str]:
-    """The rooms of this package that a module imports."""
+def packages_of(name: str, path: Path, *, types_too: bool = True) -> set[str]:
+    """The subpackages and modules of ours that a module imports."""
     found = {each for each, real in imported(name, path) if real or types_too}
     return {each.split(".")[1] for each in found if each.startswith("abq_data_entry.")}
 
@@ -156,18 +156,18 @@ def test_a_circle_is_found() -> None:
     assert in_circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == {"b", "c"}
 
 
-def test_the_map_of_rooms_is_complete() -> None:
+def test_the_map_of_packages_is_complete() -> None:
     known = {*BELOW, "application", "commands", "demo", "__main__", "__init__", "images", "py.typed", "bundled", "py"}
-    assert {room for room in ROOMS if not room.startswith(".")} <= known
+    assert {package for package in PACKAGES if not package.startswith(".")} <= known
 
 
-@pytest.mark.parametrize("room", sorted(BELOW))
-def test_imports_point_down(room: str) -> None:
+@pytest.mark.parametrize("package", sorted(BELOW))
+def test_imports_point_down(package: str) -> None:
     wrong = {
         f"{name} imports {other}"
         for own, name, path in modules()
-        if own == room
-        for other in rooms_of(name, path) - {room, *BELOW[room]}
+        if own == package
+        for other in packages_of(name, path) - {package, *BELOW[package]}
     }
     assert not wrong, "\n".join(sorted(wrong))
 
@@ -176,20 +176,20 @@ def test_nobody_below_knows_the_application() -> None:
     above = {"application", "commands", "demo", "__main__"}
     wrong = {
         f"{name} imports {other}"
-        for room, name, path in modules()
-        if room not in above
-        for other in rooms_of(name, path) & above - BELOW.get(room, set())
+        for package, name, path in modules()
+        if package not in above
+        for other in packages_of(name, path) & above - BELOW.get(package, set())
     }
     assert not wrong, "\n".join(sorted(wrong))
 
 
-@pytest.mark.parametrize("room", WITHOUT_TK)
-def test_rooms_below_the_tk_line_never_import_tkinter(room: str) -> None:
+@pytest.mark.parametrize("package", WITHOUT_TK)
+def test_packages_below_the_tk_line_never_import_tkinter(package: str) -> None:
     # `commands/window.py` opens the window, and nothing else: the one door from the command line upwards.
     wrong = {
         name
         for own, name, path in modules()
-        if own == room and name != "abq_data_entry.commands.window"
+        if own == package and name != "abq_data_entry.commands.window"
         for module, _ in imported(name, path)
         if module.split(".")[0] in ("tkinter", "_tkinter") or module.startswith("abq_data_entry.application")
     }

@@ -14,7 +14,7 @@ from abq_data_entry.journal import Journal, new_entry
 from abq_data_entry.store.drafts import opened_throwaway
 from tests.models.records import record
 from tests.test_documents import ADMINISTRATORS, ARCHITECTURE, ROOT, rows, text_of
-from tests.test_imports import modules, rooms_of
+from tests.test_imports import modules, packages_of
 
 MEASUREMENTS = ROOT / "docs/measurements.md"
 POINTS = ["Considered", "For", "Against", "Measured"]
@@ -83,7 +83,7 @@ def test_each_package_of_the_picture_imports_only_from_rows_below() -> None:
     drawn = set().union(*rows_below)
     wrong = set()
     for package, name, path in modules():
-        others = rooms_of(name, path) - {package, "__main__", "__init__"}
+        others = packages_of(name, path) - {package, "__main__", "__init__"}
         row = next((number for number, row in enumerate(rows_below) if package in row), None)
         assert row is not None or package in ("__main__", "__init__"), f"{package}: run docs/draw_packages.py"
         allowed = drawn if row is None else set().union(*rows_below[row + 1 :])
