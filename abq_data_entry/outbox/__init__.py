@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from .extract import Busy, OutboxError, SettingsUnusable, UnknownDelivery, heads_in
     from .folder import Outbox
     from .retry_policy import is_due, is_transient, login_refused, next_attempt, retry_after, unknown_host_key
-    from .senders import Sender, require_same, require_usable, sender
     from .sending import (
         Progress,
         Send,
+        Sender,
         Service,
         by_service,
         cancel,
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
         go_through,
         known_version,
         record,
+        require_same,
+        require_usable,
         retry,
+        sender,
     )
 
 __all__ = [
@@ -87,7 +90,7 @@ _HOMES = {
     "Place": "delivery",
     "Progress": "sending",
     "Send": "sending",
-    "Sender": "senders",
+    "Sender": "sending",
     "Service": "sending",
     "SettingsUnusable": "extract",
     "UnknownDelivery": "extract",
@@ -104,16 +107,17 @@ _HOMES = {
     "is_transient": "retry_policy",
     "next_attempt": "retry_policy",
     "record": "sending",
-    "require_same": "senders",
-    "require_usable": "senders",
+    "require_same": "sending",
+    "require_usable": "sending",
     "retry": "sending",
     "retry_after": "retry_policy",
-    "sender": "senders",
+    "sender": "sending",
     "unknown_host_key": "retry_policy",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)  # once (PEP 562)
+    return value
