@@ -135,13 +135,6 @@ def in_circles(graph: dict[str, set[str]]) -> set[str]:
 IN_CIRCLES = {
     *("network.destination", "network.probing", "network.destinations.rest", "network.rest_probe"),
     *("application.conflicts", "application.entry"),
-    *(
-        f"application.{each}"
-        for each in (
-            "backup", "connections_check", "damage", "deliveries", "delivery_list", "outdated", "tools", "window",
-            "wiring",
-        )
-    ),
 }  # fmt: skip
 
 

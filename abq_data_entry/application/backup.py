@@ -6,14 +6,19 @@ import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..jobs import ANY, Job
+from ..jobs import ANY, Job, Jobs
 from ..workflows.back_up import Restored, back_up, back_up_daily, kept_backups, restore
 
 if TYPE_CHECKING:
+    import tkinter as tk
+
     from ..postgres import KeptBackups
-    from .window import Application
+    from ..widgets import StatusBar
+    from .messages import Messages, Say
+    from .preferences import Settings
+    from .state import State
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +33,34 @@ Begin = Callable[
 ]
 
 
+class BackupActions(NamedTuple):
+    """What the window does for backups: `begin` and `may_begin` run commands in the background; `endpoint`, on a worker
+    thread, is where the database is that is open; `expect_another(True)` before another one takes its place."""
+
+    begin: Begin
+    may_begin: Callable[[str], bool]
+    endpoint: Callable[[], dict[str, str]]
+    expect_another: Callable[[bool], object]
+    refresh: Callable[[], object]
+
+
 class Backups:
     """Backs the database up and brings it back, as the menu asks; and once a day by itself if it is our own."""
 
-    def __init__(self, application: Application, begin: Begin, may_begin: Callable[[str], bool]) -> None:
-        self._app = application
-        self._begin = begin
-        self._may_begin = may_begin
+    def __init__(
+        self,
+        window: tk.Misc,
+        state: State,
+        jobs: Jobs,
+        messages: Messages,
+        say: Say,
+        settings: Settings,
+        status_bar: StatusBar,
+        actions: BackupActions,
+    ) -> None:
+        self._window, self._state, self._jobs, self._messages, self._say = window, state, jobs, messages, say
+        self._settings, self._status_bar, self._actions = settings, status_bar, actions
+        self._begin, self._may_begin = actions.begin, actions.may_begin
         self._timer: str | None = None
         self._daily: Job | None = None
 
@@ -44,22 +70,22 @@ class Backups:
         """Ask where to, then write a verified backup there."""
         if not self._may_begin("Backup"):
             return
-        usual = self.kept().file_name(self._app.shared.today())
+        usual = self.kept().file_name(self._state.today())
         chosen = self.ask_file("asksaveasfilename", "Back Up Database", initialfile=usual)
         if chosen:
             self.back_up(Path(chosen))
 
     def back_up(self, file: Path) -> None:
         """Write a backup to the file, restored into a scratch database and compared before it gets its name."""
-        values = self._settings()
+        values = self._settings.values()
 
         def work(job: Job) -> int:
-            return back_up(self._app.connection.endpoint(), values, file, job).rows
+            return back_up(self._actions.endpoint(), values, file, job).rows
 
         self._begin(
             "Backup",
             work,
-            lambda rows: self._app.status.set(f"Backed up in {file}: {rows:,} rows, verified"),
+            lambda rows: self._say(f"Backed up in {file}: {rows:,} rows, verified"),
             lambda error: self.failed("Back Up Database", "Nothing was backed up.", error, lambda: self.back_up(file)),
         )
 
@@ -77,7 +103,7 @@ class Backups:
         """Say what a restore does, and do it if that is wanted."""
         from ..postgres.backup import moment_of
 
-        self._app.messages.choice(
+        self._messages.choice(
             "Restore Database",
             f"Put the backup of {moment_of(file)} in the place of the present database?",
             f"{file}\n\nEverybody who uses this database then sees it as it was in the backup. What was recorded since"
@@ -89,27 +115,27 @@ class Backups:
 
     def restore(self, file: Path) -> None:
         """Back the present state up, then bring the backup back."""
-        values = self._settings()
+        values = self._settings.values()
 
         def work(job: Job) -> Restored:
             from .. import postgres
 
             halves = {"backup": postgres.Part(job, 0, 50), "restore": postgres.Part(job, 50, 100)}
-            return restore(self._app.connection.endpoint(), values, file, lambda step: nullcontext(halves[step]))
+            return restore(self._actions.endpoint(), values, file, lambda step: nullcontext(halves[step]))
 
         def not_restored(error: BaseException) -> None:
-            self._app.database_changes.expect_another(False)
+            self._actions.expect_another(False)
             self.failed("Restore Database", _UNCHANGED, error, lambda: self.restore(file))
 
-        self._app.database_changes.expect_another()
+        self._actions.expect_another(True)
         self._begin("Restore", work, lambda result: self._restored(file, *result), not_restored)
 
     def _restored(self, file: Path, before: Path | None, missing: list[str]) -> None:
-        self._app.callbacks["refresh"]()
-        self._app.status.set(f"The database is as it was in {file}" + (f"; before: {before}" if before else ""))
+        self._actions.refresh()
+        self._say(f"The database is as it was in {file}" + (f"; before: {before}" if before else ""))
         if missing:
             roles = ", ".join(missing)
-            self._app.messages.choice(
+            self._messages.choice(
                 "Restore Database",
                 f"This server has no role {roles}.",
                 "The rights in the backup were left out. An administrator has to grant those of QA and others again.",
@@ -120,39 +146,39 @@ class Backups:
 
     def begin_daily(self) -> None:
         """The database is open: see to it that there is a backup of each day, if it is our own."""
-        if self._timer is None and not str(self._app.settings["db_host"].get()):
-            self._timer = self._app.after(FIRST_LOOK_MS, self.make_daily)
+        if self._timer is None and self._settings.is_own_database:
+            self._timer = self._window.after(FIRST_LOOK_MS, self.make_daily)
 
     def end(self) -> None:
         """The window closes: a backup that isn't whole by now is made by whoever opens it next."""
         if self._timer is not None:
-            self._app.after_cancel(self._timer)
+            self._window.after_cancel(self._timer)
 
     def make_daily(self) -> None:
         """Make the day's backup in the background unless there is one, and look again in an hour."""
         if self._timer is not None:
-            self._app.after_cancel(self._timer)
-        self._timer = self._app.after(NEXT_LOOK_MS, self.make_daily)  # of each day, so whatever becomes of this one
+            self._window.after_cancel(self._timer)
+        self._timer = self._window.after(NEXT_LOOK_MS, self.make_daily)  # of each day, so whatever becomes of this one
         if self._daily is not None and not self._daily.finished:
             return
-        values = self._settings()
-        today = self._app.shared.today()
+        values = self._settings.values()
+        today = self._state.today()
 
         def work(job: Job) -> Path | None:
-            return back_up_daily(lambda: nullcontext((self._app.connection.endpoint(), job)), values, today).made
+            return back_up_daily(lambda: nullcontext((self._actions.endpoint(), job)), values, today).made
 
-        self._daily = self._app.jobs.submit(
+        self._daily = self._jobs.submit(
             ANY, work, name="daily backup", done=self._daily_made, failed=self._daily_failed, with_job=True
         )
 
     def _daily_made(self, made: Path | None) -> None:
-        self._app.status_bar.show_backup_trouble("")
+        self._status_bar.show_backup_trouble("")
         if made is not None:
             log.info("the daily backup is %s", made)
 
     def _daily_failed(self, error: BaseException) -> None:
         log.error("the daily backup failed", exc_info=error)
-        self._app.status_bar.show_backup_trouble(
+        self._status_bar.show_backup_trouble(
             f"The daily backup was not made: {error}", (("Try Again", self.make_daily),)
         )
 
@@ -160,15 +186,12 @@ class Backups:
 
     def failed(self, title: str, message: str, error: BaseException, retry: Callable[[], object]) -> None:
         """Tell why it wasn't done, and offer to try again."""
-        self._app.status.set(message)
-        self._app.messages.failure(title, message, str(error), retry)
+        self._say(message)
+        self._messages.failure(title, message, str(error), retry)
 
     def kept(self) -> KeptBackups:
         """The backups that are made by themselves, as the settings of now mean them."""
-        return kept_backups(self._settings())
-
-    def _settings(self) -> dict[str, object]:
-        return {name: variable.get() for name, variable in self._app.settings.items()}
+        return kept_backups(self._settings.values())
 
     def ask_file(self, dialog: str, title: str, **options: str) -> str:
         """Ask for a file by a dialog of `tkinter.filedialog`; empty when none was chosen."""
@@ -177,9 +200,9 @@ class Backups:
         folder = self.kept().folder
         ask = getattr(filedialog, dialog)
         return str(
-            self._app.messages.outside(
+            self._messages.outside(
                 lambda: ask(
-                    parent=self._app,
+                    parent=self._window,
                     title=title,
                     initialdir=folder if folder.is_dir() else Path.home(),
                     defaultextension=".dump",

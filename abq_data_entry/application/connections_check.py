@@ -13,27 +13,37 @@ from ..views.connections import ConnectionCallbacks, ConnectionLine, Connections
 from ..views.side_window import brought_up
 
 if TYPE_CHECKING:
-    from ..jobs import Job
+    import tkinter as tk
+
+    from ..jobs import Job, Jobs
     from ..network.probing import Step
-    from .window import Application
+    from .connection import Connection
+    from .logins import Logins
+    from .messages import Messages
+    from .preferences import Settings
 
 Login = tuple[str, str]
 
 
-def show_connections(application: Application) -> ConnectionsWindow:
+def show_connections(
+    parent: tk.Tk, jobs: Jobs, messages: Messages, settings: Settings, connection: Connection, logins: Logins
+) -> ConnectionsWindow:
     """Show the window, or bring the one that is open to the front."""
-    shown = brought_up(application, ConnectionsWindow)
+    shown = brought_up(parent, ConnectionsWindow)
     if shown is not None:
         shown.list.focus_set()
         return shown
-    return ConnectionsCheck(application).window
+    return ConnectionsCheck(parent, jobs, messages, settings, connection, logins).window
 
 
 class ConnectionsCheck:
     """One window and its checks, one after the other."""
 
-    def __init__(self, application: Application) -> None:
-        self._app = application
+    def __init__(
+        self, parent: tk.Tk, jobs: Jobs, messages: Messages, settings: Settings, connection: Connection, logins: Logins
+    ) -> None:
+        self._parent, self._jobs, self._settings = parent, jobs, settings
+        self._connection, self._logins = connection, logins
         self._job: Job | None = None
         self._found: list[Step] = []
         self._shown = 0
@@ -41,18 +51,18 @@ class ConnectionsCheck:
         self._round = 0
         self._window: ConnectionsWindow | None = None
         self.window = self._window = ConnectionsWindow(
-            application, ConnectionCallbacks(application.messages.command(self._begin), self._cancel, self._copy)
+            parent, ConnectionCallbacks(messages.command(self._begin), self._cancel, self._copy)
         )
 
     def _begin(self, with_login: bool, with_write: bool) -> None:
         self._round += 1
         self._found, self._shown, self._job = [], 0, None
         self._started = datetime.datetime.now().astimezone()
-        values, present = self._app.deliveries.settings(), self._round
+        values, present = self._settings.values(), self._round
         if with_login:
             self._obtain(values, list(KINDS), {}, lambda logins: self._run(present, values, logins, with_write))
         else:
-            self._app.after_idle(self._run, present, values, None, with_write)
+            self._parent.after_idle(self._run, present, values, None, with_write)
 
     def _obtain(
         self,
@@ -71,15 +81,15 @@ class ConnectionsCheck:
             logins[kind] = login
             self._obtain(values, left, logins, then)
 
-        self._app.deliveries.logins.obtain(kind, values, "", answered)
+        self._logins.obtain(kind, values, "", answered)
 
     def _run(
         self, present: int, values: Mapping[str, object], logins: dict[str, Login | None] | None, write: bool
     ) -> None:
         if present != self._round or self._window is None or not self._window.winfo_exists():
             return  # cancelled or closed meanwhile
-        found, app, database = self._found, self._app, str(values["db_name"])
-        known = None if logins is None else {**logins, "database": app.connection.login}
+        found, connection, database = self._found, self._connection, str(values["db_name"])
+        known = None if logins is None else {**logins, "database": connection.login}
 
         def work(job: Job) -> None:
             from ..network.probing import LoginMissing, Options
@@ -91,11 +101,11 @@ class ConnectionsCheck:
                 return None if known is None else known[kind]
 
             wanted = Options(login=login, write=write)
-            for step in check_connections(values, partial(app.connection.own_server, database), wanted, job.cancel):
+            for step in check_connections(values, partial(connection.own_server, database), wanted, job.cancel):
                 found.append(step)
                 job.report(len(found), 0)
 
-        self._job = app.jobs.submit(
+        self._job = self._jobs.submit(
             ANY,
             work,
             name="Check Connections",
@@ -122,7 +132,7 @@ class ConnectionsCheck:
         for each in new:
             login = (logins or {}).get(each.kind) if each.kind in KINDS else None
             if each.what == "Login" and each.verdict != "failed" and login is not None:
-                self._app.deliveries.logins.accepted(each.kind, values, login)
+                self._logins.accepted(each.kind, values, login)
 
     def _ended(
         self,
@@ -158,7 +168,7 @@ class ConnectionsCheck:
     def _copy(self) -> None:
         from ..workflows.check_connections import report
 
-        self._app.clipboard_clear()
-        self._app.clipboard_append(report(self._found, self._started))
+        self._parent.clipboard_clear()
+        self._parent.clipboard_append(report(self._found, self._started))
         if self._window is not None:
             self._window.say("Copied. It holds no passwords, and can go to the help desk.")

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import outbox
-from ..jobs import ANY, Job
+from ..jobs import ANY, Job, Jobs
 from ..network.destinations import destination
 from ..workflows.deliver_day import (
     PATIENCE,
@@ -25,10 +25,14 @@ from ..workflows.deliver_day import (
 from .logins import Logins, known_logins
 
 if TYPE_CHECKING:
+    import tkinter as tk
+
     from ..models import SQLModel
     from ..outbox import Delivery, Service
     from ..transfer import TransferProgress
-    from .window import Application
+    from .messages import Messages, Say
+    from .preferences import Settings
+    from .state import State
 
 UPLOAD_ANEW = "What to do: Tools ‣ Deliveries shows what became of it; Tools ‣ Upload CSV sends the day anew."
 BUSY_PAUSE_MS = 1000
@@ -122,22 +126,31 @@ class Deliveries:
     """What waits, on the Tk thread. A login is kept for the attempts that are planned, and in `Logins`; nowhere else.
 
     `begin(name, work, done, failed, remark)` runs a command in the background and shows it; `running(name)` tells
-    whether one of that name runs.
+    whether one of that name runs; `show()` opens
+    the window of deliveries.
     """
 
-    def __init__(self, application: Application, begin: Begin, running: Callable[[str], bool]) -> None:
-        self._app = application
-        self._begin = begin
-        self._running = running
+    def __init__(
+        self,
+        window: tk.Misc,
+        state: State,
+        settings: Settings,
+        jobs: Jobs,
+        messages: Messages,
+        say: Say,
+        begin: Begin,
+        running: Callable[[str], bool],
+        show: Callable[[], object],
+    ) -> None:
+        self._window, self._state, self._jobs, self._messages, self._say = window, state, jobs, messages, say
+        self.settings = settings.values
+        """The settings as they are now, for a worker thread."""
+        self._begin, self._running, self._show = begin, running, show
         self._timers: dict[tuple[str, str], str] = {}
         self._offered = False
-        self.logins = Logins(application, application.jobs, application.messages)
+        self.logins = Logins(window, jobs, messages)
         self.attempts: dict[str, Running] = {}
         """What is being sent, by identifier; written by worker threads."""
-
-    def settings(self) -> dict[str, object]:
-        """The settings as they are now, for a worker thread."""
-        return {name: variable.get() for name, variable in self._app.settings.items()}
 
     def stop(self, identifier: str) -> bool:
         """Cancel the attempt that this window makes at a delivery; False if it makes none."""
@@ -155,7 +168,7 @@ class Deliveries:
         failed: Callable[[BaseException], object],
     ) -> None:
         """Put the extract of a day in and make the first attempt; a later one is planned where that may help."""
-        model = self._app.data_model
+        model = self._state.model
         assert model is not None
         # A new version is made: the attempt that is planned for the older one has nothing left to do.
         self.forget(kind, outbox.extract_name(date))
@@ -182,19 +195,19 @@ class Deliveries:
         """Make no attempt at this file any more that was planned in this window."""
         timer = self._timers.pop((kind, file_name), None)
         if timer is not None:
-            self._app.after_cancel(timer)
+            self._window.after_cancel(timer)
 
     def forget_logins(self) -> None:
         """Forget the logins, those of the attempts that are planned too: what waits goes on when somebody logs in."""
         for kind, file_name in tuple(self._timers):
             self.forget(kind, file_name)
-        self.logins.forget_all(self._app.status.set)
+        self.logins.forget_all(self._say)
 
     def offer(self) -> None:
         """Take up what wasn't finished when the window was closed, or offer to; once, at the start."""
         if not self._offered:
             self._offered = True
-            self._app.jobs.submit("files", _unfinished, done=self._look_for_logins)
+            self._jobs.submit("files", _unfinished, done=self._look_for_logins)
 
     def log_in(self, left: list[Delivery]) -> None:
         """Ask for the login of one service after the other, and send what goes there."""
@@ -214,9 +227,9 @@ class Deliveries:
         """Make one attempt at each of these, and plan the next ones."""
         name = destination(kind).name
         if self._running(name):  # no retry: nothing was tried, our own attempt goes first
-            self._app.after(BUSY_PAUSE_MS, self._send, kind, waiting, values, login)
+            self._window.after(BUSY_PAUSE_MS, self._send, kind, waiting, values, login)
             return
-        model = self._app.data_model
+        model = self._state.model
         assert model is not None
         for each in waiting:
             self.forget(kind, each.name)
@@ -231,7 +244,7 @@ class Deliveries:
                 if each.error is None:  # it arrived, or a newer version took its place meanwhile
                     continue
                 reason = f"{each.delivery.name} was not sent by {name}: {_why(each)}"
-                self._app.status.set(" ".join(reason.split()))
+                self._say(" ".join(reason.split()))
                 if not self._mend(kind, each, values, login):
                     told.append(each)
             if told:
@@ -241,8 +254,8 @@ class Deliveries:
             from ..network import describe_failure
 
             told = str(error) if isinstance(error, outbox.OutboxError) else describe_failure(error)
-            self._app.status.set(f"Nothing was sent by {name}: {' '.join(told.split())}")
-            self._app.messages.failure(f"Upload by {name}", f"Nothing was sent by {name}.", told)
+            self._say(f"Nothing was sent by {name}: {' '.join(told.split())}")
+            self._messages.failure(f"Upload by {name}", f"Nothing was sent by {name}.", told)
 
         self._begin(
             name,
@@ -257,7 +270,7 @@ class Deliveries:
         name = destination(kind).name
         what = "An extract" if len(failures) == 1 else f"{len(failures)} extracts"
         identifiers = [each.delivery.identifier for each in failures]
-        self._app.messages.choice(
+        self._messages.choice(
             f"Upload by {name}",
             f"{what} couldn't be sent by {name}. Your records are safe in the database.",
             "\n".join(f"{each.delivery.name}: {_why(each)}" for each in failures),
@@ -273,23 +286,20 @@ class Deliveries:
             what = "The extract" if len(identifiers) == 1 else "The extracts"
             expected = isinstance(error, outbox.OutboxError)
             reason = str(error) if expected else describe_failure(error)
-            self._app.status.set(f"Nothing was sent: {' '.join(reason.split())}")
+            self._say(f"Nothing was sent: {' '.join(reason.split())}")
             retry: tuple[str, Callable[[], object]] = ("Try Again", lambda: self.try_again(identifiers))
-            self._app.messages.choice(
+            self._messages.choice(
                 "Send Again",
                 f"{what} couldn't be sent again. Your records are safe in the database.",
                 f"{reason}\n\n{UPLOAD_ANEW}",
                 (*(() if expected else (retry,)), ("Show Deliveries", self._show), ("Close", None)),
             )
 
-        self._app.jobs.submit("files", _again, identifiers, done=self.log_in, failed=failed)
-
-    def _show(self) -> None:
-        self._app.callbacks["show_deliveries"]()
+        self._jobs.submit("files", _again, identifiers, done=self.log_in, failed=failed)
 
     def _delivered(self, kind: str, files: str) -> None:
-        self._app.status.set(destination(kind).success.format(file=files))
-        self._app.messages.settled(f"Upload by {destination(kind).name}")
+        self._say(destination(kind).success.format(file=files))
+        self._messages.settled(f"Upload by {destination(kind).name}")
 
     def _mend(self, kind: str, failure: Outcome, values: Values, login: Login) -> bool:
         """Do what can be done about a failure; True if the user is asked about it, so that nothing has to be told."""
@@ -306,10 +316,10 @@ class Deliveries:
             if trusted:
                 self._send(kind, [failure.delivery], trust.settings, login)
             else:
-                self._app.status.set("Nothing was sent: the server's key isn't confirmed")
+                self._say("Nothing was sent: the server's key isn't confirmed")
 
         # Trust doesn't come by an Enter.
-        self._app.messages.choice(
+        self._messages.choice(
             TITLE,
             f"The server {trust.host} isn't known yet.",
             f"Its key has the fingerprint\n{fingerprint}\n\n"
@@ -329,7 +339,7 @@ class Deliveries:
             self._send(kind, [delivery], values, login)
 
         wait = delivery.planned - datetime.datetime.now(datetime.timezone.utc)
-        self._timers[key] = self._app.after(max(SHORTEST_PAUSE_MS, int(wait.total_seconds() * 1000) + 1), attempt)
+        self._timers[key] = self._window.after(max(SHORTEST_PAUSE_MS, int(wait.total_seconds() * 1000) + 1), attempt)
 
     # -- at the start -----------------------------------------------------------------------------------
 
@@ -344,7 +354,7 @@ class Deliveries:
             if others:
                 self._ask(others)
 
-        self._app.jobs.submit(ANY, known_logins, found, values, done=known)
+        self._jobs.submit(ANY, known_logins, found, values, done=known)
 
     def _go_on(self, found: Sequence[Delivery], values: Values, logins: Mapping[str, Login]) -> None:
         """Send what needs nobody: now, or when its schedule says."""
@@ -360,7 +370,7 @@ class Deliveries:
             self._send(kind, these, values, login)
 
     def _ask(self, found: Sequence[Delivery]) -> None:
-        self._app.messages.choice(
+        self._messages.choice(
             "Deliveries",
             "An extract waits to be delivered." if len(found) == 1 else f"{len(found)} extracts wait to be delivered.",
             "\n".join(f"{each.name} by {destination(each.kind).name}. {each.reason}".strip() for each in found),

@@ -17,16 +17,21 @@ from ..workflows.deliver_day import open_outbox
 from .deliveries import Running
 
 if TYPE_CHECKING:
+    import tkinter as tk
     from pathlib import Path
 
+    from ..jobs import Jobs
     from ..outbox import Delivery, Outbox
-    from .window import Application
+    from .deliveries import Deliveries
+    from .messages import Messages, Say
+    from .outdated import Outdated
 
 
-def show_deliveries(application: Application) -> DeliveriesWindow:
+def show_deliveries(
+    parent: tk.Tk, jobs: Jobs, messages: Messages, tell: Say, deliveries: Deliveries, outdated: Outdated
+) -> DeliveriesWindow:
     """Show the window of deliveries, or bring the one that is open to the front."""
-    deliveries = application.deliveries
-    shown = brought_up(application, DeliveriesWindow)
+    shown = brought_up(parent, DeliveriesWindow)
     if shown is not None:
         shown.tree.focus_set()
         return shown
@@ -37,12 +42,12 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
             failed(error)
             show(None)
 
-        application.outdated.look()
-        changed = {identifier: each.changed for identifier, each in application.outdated.found.items()}
-        application.jobs.submit("deliveries", rows.all, deliveries.attempts, changed, done=show, failed=unknown)
+        outdated.look()
+        changed = {identifier: each.changed for identifier, each in outdated.found.items()}
+        jobs.submit("deliveries", rows.all, deliveries.attempts, changed, done=show, failed=unknown)
 
     def say(text: str) -> None:
-        application.status.set(text)
+        tell(text)
         window.say(text)
 
     def failed(error: BaseException) -> None:
@@ -51,15 +56,15 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
         say(str(error) if isinstance(error, outbox.OutboxError) else describe_failure(error))
 
     def retry(identifier: str) -> None:
-        outdated = application.outdated.found.get(identifier)
-        if outdated is not None:
-            application.outdated.send_again(outdated)
+        old = outdated.found.get(identifier)
+        if old is not None:
+            outdated.send_again(old)
             return
         deliveries.try_again([identifier])
 
     def cancel(identifier: str) -> None:
         if not deliveries.stop(identifier):
-            application.jobs.submit("files", _give_up, identifier, done=given_up, failed=failed)
+            jobs.submit("files", _give_up, identifier, done=given_up, failed=failed)
 
     def given_up(delivery: Delivery) -> None:
         deliveries.forget(delivery.kind, delivery.name)
@@ -68,11 +73,11 @@ def show_deliveries(application: Application) -> DeliveriesWindow:
         def shown(folder: Path) -> None:
             say(f"The folder with the file is opened: {folder}")
 
-        application.jobs.submit("files", _show, identifier, done=shown, failed=failed)
+        jobs.submit("files", _show, identifier, done=shown, failed=failed)
 
-    command = application.messages.command
+    command = messages.command
     window = DeliveriesWindow(
-        application,
+        parent,
         DeliveryCallbacks(fetch, command(retry), command(cancel), command(show_file), deliveries.forget_logins),
     )
     return window

@@ -137,7 +137,9 @@ class Application(Wiring):
     def _check_connections(self) -> None:
         from .connections_check import show_connections
 
-        show_connections(self)
+        show_connections(
+            self, self.jobs, self.messages, self.own_settings, self.connection, self.deliveries.logins
+        )
 
     def _show_administration(self) -> None:
         from .administration import show_administration

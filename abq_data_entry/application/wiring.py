@@ -7,7 +7,7 @@ import logging
 import tkinter as tk
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..constants import EXTRACT_NAME
 from ..constants import FieldNames as F
@@ -15,7 +15,7 @@ from ..network.destinations import DESTINATIONS
 from ..views import FormCallbacks
 from ..views.record_list import ListCallbacks
 from ..widgets.focus import typed_keys
-from .backup import Backups
+from .backup import BackupActions, Backups
 from .browsing import Browsing
 from .checks import Checks, ChecksCallbacks, Offline
 from .connection import Connection, ConnectionCallbacks, IdleConnections
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from .conflicts import Deciding
     from .history import Histories
     from .undoing import Changes
-    from .window import Application
 
 log = logging.getLogger(__name__)
 LOAD_AHEAD_MS = 2000  # after the start has done its work
@@ -86,9 +85,33 @@ class Wiring(MainWindow):
         self.commands = BackgroundCommands(
             self.form, self.status_bar, self.shared, self.jobs, say, self.extract_days.look_soon
         )
-        window = cast("Application", self)  # until these take the few things that they need
-        self.deliveries = Deliveries(window, self.commands.begin, lambda name: name in self.commands.running)
-        self.backups = Backups(window, self.commands.begin, self.commands.may_begin)
+        self.deliveries = Deliveries(
+            self,
+            self.shared,
+            settings,
+            self.jobs,
+            self.messages,
+            say,
+            self.commands.begin,
+            lambda name: name in self.commands.running,
+            self.show_deliveries,
+        )
+        self.backups = Backups(
+            self,
+            self.shared,
+            self.jobs,
+            self.messages,
+            say,
+            settings,
+            self.status_bar,
+            BackupActions(
+                self.commands.begin,
+                self.commands.may_begin,
+                lambda: self.connection.endpoint(),
+                lambda expected: self.database_changes.expect_another(expected),
+                self.refresh,
+            ),
+        )
         self.connection = Connection(
             self, self.shared, self.jobs, self.messages, say, settings, self._connection_callbacks()
         )
@@ -361,7 +384,7 @@ class Wiring(MainWindow):
         """Open the window of deliveries."""
         from .delivery_list import show_deliveries
 
-        show_deliveries(cast("Application", self))
+        show_deliveries(self, self.jobs, self.messages, self.status.set, self.deliveries, self.outdated)
 
     # -- what is saved ----------------------------------------------------------------------------------
 
