@@ -52,7 +52,8 @@ def to_line(event: Event) -> bytes:
 
 
 def read_lines(data: bytes) -> Content:
-    """Read all that is whole. A last line without its end was being written when the computer failed: it counts not."""
+    """Read all that is whole. A last line without its end was being written when the computer failed: it is
+    ignored."""
     length = data.rfind(b"\n") + 1
     events: list[Event] = []
     damaged: list[bytes] = []

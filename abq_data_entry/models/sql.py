@@ -23,7 +23,6 @@ from abq_data_entry.models import (
     saving,
     schema,
     statements,
-    versions,
     weather,
 )
 from abq_data_entry.models.connections import Connections, rows_as_dicts
@@ -160,12 +159,12 @@ class SQLModel(Corrections):
     def get_versioned_record(self, date: object, time: object, lab: object, plot: object) -> VersionedRecord:
         """Return the record of that plot at that check with its version; version 0 when there is none."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
-        return self._connections.read(lambda cursor: versions.read(cursor, key)) if key else VersionedRecord()
+        return self._connections.read(lambda cursor: saving.read_version(cursor, key)) if key else VersionedRecord()
 
     def get_departure(self, date: object, time: object, lab: object, plot: object) -> str:
         """Return who withdrew the record that stood there, or moved it where to, in words; empty where nobody did."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
-        return self._connections.read(lambda cursor: versions.taken_away(cursor, key)) if key else ""
+        return self._connections.read(lambda cursor: saving.taken_away(cursor, key)) if key else ""
 
     def get_history(self, date: object, time: object, lab: object, plot: object) -> list[Change]:
         """Return what was changed in that record, by whom, when and why, the oldest change first."""
@@ -174,8 +173,8 @@ class SQLModel(Corrections):
             return []
         if self._history is not None:
             with suppress(ServerUnreachable):
-                return self._history.read(lambda cursor: versions.history(cursor, key))
-        return self._connections.read(lambda cursor: versions.history(cursor, key))
+                return self._history.read(lambda cursor: saving.read_history(cursor, key))
+        return self._connections.read(lambda cursor: saving.read_history(cursor, key))
 
     def save_record(
         self,

@@ -20,7 +20,7 @@ from psycopg2.extras import Json
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
-from abq_data_entry.models import administration, statements, versions
+from abq_data_entry.models import administration, saving, statements
 from abq_data_entry.models.connections import Connections, confirm, rows_as_dicts
 from abq_data_entry.models.errors import (
     DatabaseError,
@@ -246,7 +246,7 @@ def do(connections: Connections, request: Request, by: By) -> object:
 
 def _other_version(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
     key = _told_key(error) or dict(request.key)
-    theirs = versions.read(cursor, key)
+    theirs = saving.read_version(cursor, key)
     who = theirs.changed_by or "Somebody else"
     raise RecordConflict(f"{who} changed the record of {_named(key)} meanwhile.", key, theirs)
 
@@ -257,7 +257,7 @@ def _missing(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoRetur
 
 def _taken(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
     key = _told_key(error) or dict(request.key)
-    theirs = versions.read(cursor, key)
+    theirs = saving.read_version(cursor, key)
     raise RecordExists(f"There is a record of {_named(key)} already. Nothing was changed.", key, theirs)
 
 
@@ -311,7 +311,7 @@ def _place(told: Mapping[str, object]) -> Place:
 
 
 def _as_found(connections: Connections, key: Mapping[str, object]) -> Place:
-    return Place(key, connections.read(lambda cursor: versions.read(cursor, key)).version)
+    return Place(key, connections.read(lambda cursor: saving.read_version(cursor, key)).version)
 
 
 def _as_new(key: Mapping[str, object]) -> Record:
