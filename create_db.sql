@@ -1705,6 +1705,7 @@ CREATE OR REPLACE FUNCTION qa_views() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
     SELECT ARRAY[
         'plot_readings', 'outside_weather', 'check_means', 'completeness', 'copied_records', 'digit_preference',
+        'growth', 'changes', 'weather_correlation', 'control_chart', 'reading_outliers', 'sensor_drift', 'entry_log',
         'climate_by_check'
     ]
 $$;
@@ -1922,8 +1923,527 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS 
     SELECT * FROM climate_by_check
     WHERE date >= coalesce(from_date, '-infinity') AND date <= coalesce(to_date, 'infinity')
 $$;
--- A new view for QA comes here: see docs/architecture.md.
+-- How plants grew, by plot, seed sample and day, and the degree days that they had: base 10 °C, upper limit 30 °C, with
+-- both methods of G. S. McMaster and W. W. Wilhelm, Agricultural and Forest Meteorology 87 (1997): the mean is kept within
+-- the limits, or minimum and maximum are (clipped).
+CREATE OR REPLACE VIEW growth AS
+    WITH days AS (
+        SELECT lab, plot, seed_sample, date, (array_agg(median_height ORDER BY time DESC))[1] AS height,
+            min(temperature)::double precision AS low, max(temperature)::double precision AS high
+        FROM plot_readings
+        GROUP BY lab, plot, seed_sample, date
+    ), degrees AS (
+        SELECT lab, plot, seed_sample, date, height,
+            CASE WHEN low IS NOT NULL THEN greatest(least((low + high) / 2, 30), 10) - 10 END AS gdd,
+            CASE WHEN low IS NOT NULL THEN
+                (greatest(least(low, 30), 10) + greatest(least(high, 30), 10)) / 2 - 10 END AS gdd_clipped
+        FROM days
+    )
+    SELECT lab, plot, seed_sample, date, height, height - lag(height) OVER so_far AS gain,
+        gdd, sum(gdd) OVER so_far AS gdd_cumulative,
+        gdd_clipped, sum(gdd_clipped) OVER so_far AS gdd_clipped_cumulative
+    FROM degrees
+    WINDOW so_far AS (PARTITION BY lab, plot, seed_sample ORDER BY date);
 
+CREATE OR REPLACE FUNCTION growth(from_date date, to_date date) RETURNS SETOF growth
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+    SELECT * FROM growth
+    WHERE date >= coalesce(from_date, '-infinity') AND date <= coalesce(to_date, 'infinity')
+$$;
+
+-- Where the weather is missing: what lies more than 90 minutes between two observations, and checks without one within
+-- 45 minutes. Only what has a temperature was observed. NULL is the first observation, and now.
+CREATE OR REPLACE FUNCTION weather_holes(from_time timestamptz, to_time timestamptz)
+RETURNS TABLE (
+    kind text, begins timestamptz, ends timestamptz, minutes double precision, date date, "time" time
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    lower_end timestamptz := coalesce(from_time, (
+        SELECT min(w.moment) FROM outside_weather AS w WHERE w.kind = 'observed' AND w.temperature IS NOT NULL));
+    upper_end timestamptz := least(to_time, now());
+BEGIN
+    RETURN QUERY
+    SELECT 'gap', gap.moment, gap.next, extract(epoch FROM gap.next - gap.moment)::double precision / 60,
+        NULL::date, NULL::time
+    FROM (
+        SELECT points.moment, lead(points.moment) OVER (ORDER BY points.moment) AS next
+        FROM (
+            SELECT w.moment FROM outside_weather AS w
+            WHERE w.kind = 'observed' AND w.temperature IS NOT NULL AND w.moment BETWEEN lower_end AND upper_end
+            UNION SELECT lower_end UNION SELECT upper_end
+        ) AS points
+    ) AS gap
+    WHERE gap.next - gap.moment > interval '90 minutes'
+    UNION ALL
+    SELECT 'check', checks.due, checks.due, (
+            SELECT least(
+                (SELECT extract(epoch FROM checks.due - max(w.moment)) FROM outside_weather AS w
+                    WHERE w.kind = 'observed' AND w.temperature IS NOT NULL AND w.moment <= checks.due),
+                (SELECT extract(epoch FROM min(w.moment) - checks.due) FROM outside_weather AS w
+                    WHERE w.kind = 'observed' AND w.temperature IS NOT NULL AND w.moment >= checks.due)
+            )::double precision / 60
+        ), checks.date, checks.time
+    FROM (
+        SELECT DISTINCT r.due, r.date, r.time FROM plot_readings AS r WHERE r.due BETWEEN lower_end AND upper_end
+    ) AS checks
+    WHERE NOT EXISTS (
+        SELECT FROM outside_weather AS w
+        WHERE w.moment BETWEEN checks.due - interval '45 minutes' AND checks.due + interval '45 minutes'
+            AND w.kind = 'observed' AND w.temperature IS NOT NULL
+    )
+    ORDER BY 2, 1 DESC;
+END $$;
+
+-- What was changed in records, one row a field. A record that was withdrawn or brought back has a row of the field
+-- record; one that was moved a row for each part of its place, under the place that it had.
+CREATE OR REPLACE VIEW changes AS
+    SELECT a.moment,
+        CASE
+            WHEN a.application_user IS NULL THEN a.database_user
+            WHEN a.application_user = own.name THEN own.name
+            ELSE format('%s (login %s)', a.application_user, a.database_user)
+        END AS who,
+        a.workstation, a.reason, (a.key ->> 'date')::date AS date, (a.key ->> 'time')::time AS time,
+        a.lab_id AS lab, (a.key ->> 'plot')::smallint AS plot, changed.field, changed.was, changed.became
+    FROM audit AS a
+    LEFT JOIN (technician_logins JOIN lab_techs AS own ON own.id = lab_tech_id) ON login = a.database_user
+    LEFT JOIN LATERAL (
+        SELECT m.key FROM audit AS m
+        WHERE a.operation = 'DELETE' AND m.transaction = a.transaction AND m.table_name = 'plot_checks'
+            AND m.operation = 'INSERT' AND m.new @> (a.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+            AND m.lab_id = a.lab_id AND m.sequence = a.sequence + 1
+        UNION ALL
+        SELECT m.key FROM audit AS m
+        WHERE a.operation = 'DELETE' AND m.transaction = a.transaction AND m.table_name = 'plot_checks'
+            AND m.operation = 'INSERT' AND m.new @> (a.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+            AND m.lab_id <> a.lab_id AND m.moment BETWEEN a.moment AND a.moment + interval '1 minute'
+        LIMIT 1
+    ) AS moved ON true
+    CROSS JOIN LATERAL (
+        SELECT CASE key WHEN 'lab_tech_id' THEN 'technician' ELSE key END AS field,
+            CASE key WHEN 'lab_tech_id' THEN (SELECT name FROM lab_techs WHERE id = (a.old ->> key)::smallint)
+                ELSE a.old ->> key END AS was,
+            CASE key WHEN 'lab_tech_id' THEN (SELECT name FROM lab_techs WHERE id = value::smallint)
+                ELSE value END AS became
+        FROM jsonb_each_text(a.new)
+        WHERE a.operation = 'UPDATE' AND key <> 'version' AND value IS DISTINCT FROM a.old ->> key
+        UNION ALL
+        SELECT CASE key WHEN 'lab_id' THEN 'lab' ELSE key END, value, moved.key ->> key
+        FROM jsonb_each_text(a.key)
+        WHERE moved.key IS NOT NULL AND value IS DISTINCT FROM moved.key ->> key
+        UNION ALL
+        SELECT 'record', 'entered', 'withdrawn' WHERE a.operation = 'DELETE' AND moved.key IS NULL
+        UNION ALL
+        SELECT 'record', 'withdrawn', 'entered'
+        WHERE a.operation = 'INSERT' AND EXISTS (
+            SELECT FROM audit AS gone
+            WHERE gone.key = a.key AND gone.table_name = 'plot_checks' AND gone.operation = 'DELETE'
+                AND gone.sequence < a.sequence AND a.new @> (gone.old - ARRAY['version'])
+        )
+    ) AS changed
+    WHERE a.table_name = 'plot_checks' AND (a.operation <> 'INSERT' OR a.reason IS NOT NULL) AND (
+        (SELECT seen_labs(current_user)) IS NULL OR a.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[])
+    );
+
+CREATE OR REPLACE FUNCTION changes(since timestamptz) RETURNS SETOF changes
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+    SELECT * FROM changes WHERE moment >= coalesce(since, '-infinity') ORDER BY moment
+$$;
+
+-- The mean of each check against the weather some hours before it: humidity against the absolute humidity outside, light
+-- and temperature against the temperature. The second r is that of what is left when both have lost the mean of their
+-- time of day. n_effective after C. S. Bretherton and others, Journal of Climate 12 (1999); limits of r by Fisher's z.
+CREATE OR REPLACE FUNCTION weather_correlation(from_date date, to_date date)
+RETURNS TABLE (
+    lab char(1), field text, lag_hours integer, n bigint, r double precision, r_without_daily_cycle double precision,
+    n_effective double precision, low double precision, high double precision, slope double precision,
+    intercept double precision
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off
+SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH checks AS MATERIALIZED (
+        SELECT m.lab, m.time, m.due, m.temperature_mean, m.humidity_mean, m.light_mean FROM check_means AS m
+        WHERE m.date >= coalesce(from_date, '-infinity') AND m.date <= coalesce(to_date, 'infinity')
+            AND m.readings >= 10
+    ), outside AS MATERIALIZED (
+        SELECT targets.moment, warm.temperature::double precision AS temperature, damp.humidity
+        FROM (
+            SELECT DISTINCT due - hours * interval '1 hour' AS moment
+            FROM (SELECT DISTINCT due FROM checks) AS each, generate_series(0, 12) AS hours
+        ) AS targets
+        LEFT JOIN LATERAL (
+            SELECT w.temperature FROM outside_weather AS w
+            WHERE w.moment BETWEEN targets.moment - interval '45 minutes' AND targets.moment + interval '45 minutes'
+                AND w.temperature IS NOT NULL
+            ORDER BY w.kind = 'model', abs(extract(epoch FROM w.moment - targets.moment)), w.moment LIMIT 1
+        ) AS warm ON true
+        LEFT JOIN LATERAL (
+            SELECT w.humidity FROM outside_weather AS w
+            WHERE w.moment BETWEEN targets.moment - interval '45 minutes' AND targets.moment + interval '45 minutes'
+                AND w.humidity IS NOT NULL
+            ORDER BY w.kind = 'model', abs(extract(epoch FROM w.moment - targets.moment)), w.moment LIMIT 1
+        ) AS damp ON true
+    ), pairs AS (
+        SELECT lab, field, hours, time, x, y, lag(x) OVER one_by_one AS x0, lag(y) OVER one_by_one AS y0
+        FROM (
+            SELECT lab, each.field, hours, time, due, each.x, each.y
+            FROM checks CROSS JOIN generate_series(0, 12) AS hours
+            JOIN outside ON outside.moment = due - hours * interval '1 hour'
+            CROSS JOIN LATERAL (VALUES
+                ('humidity', outside.humidity, humidity_mean), ('light', temperature, light_mean),
+                ('temperature', temperature, temperature_mean)
+            ) AS each (field, x, y)
+            WHERE each.x IS NOT NULL AND each.y IS NOT NULL
+        ) AS matched
+        WINDOW one_by_one AS (PARTITION BY lab, field, hours ORDER BY due)
+    ), by_time AS (
+        SELECT lab, field, hours, count(*)::double precision AS n, avg(x) AS x, avg(y) AS y,
+            regr_sxx(y, x) AS sxx, regr_syy(y, x) AS syy, regr_sxy(y, x) AS sxy,
+            count(x0) AS n0, sum(x * x0) AS xx0, sum(y * y0) AS yy0,
+            sum(x + x0) AS x_sum, sum(y + y0) AS y_sum
+        FROM pairs GROUP BY lab, field, hours, time
+    ), middle AS (
+        SELECT lab, field, hours, sum(n) AS n, sum(n * x) / sum(n) AS x, sum(n * y) / sum(n) AS y
+        FROM by_time GROUP BY lab, field, hours
+    ), sums AS (
+        SELECT lab, field, hours, m.n, m.x, m.y,
+            sum(t.sxx + t.n * (t.x - m.x) ^ 2) AS sxx, sum(t.syy + t.n * (t.y - m.y) ^ 2) AS syy,
+            sum(t.sxy + t.n * (t.x - m.x) * (t.y - m.y)) AS sxy,
+            sum(t.sxx) AS sxx_within, sum(t.syy) AS syy_within, sum(t.sxy) AS sxy_within,
+            sum(t.xx0) - m.x * sum(t.x_sum) + sum(t.n0) * m.x ^ 2 AS x_next,
+            sum(t.yy0) - m.y * sum(t.y_sum) + sum(t.n0) * m.y ^ 2 AS y_next
+        FROM by_time AS t JOIN middle AS m USING (lab, field, hours)
+        GROUP BY lab, field, hours, m.n, m.x, m.y
+    ), found AS (
+        SELECT *, sxy / nullif(sqrt(sxx * syy), 0) AS r, sxy_within / nullif(sqrt(sxx_within * syy_within), 0) AS r_within,
+            n * (1 - x_next / nullif(sxx, 0) * y_next / nullif(syy, 0))
+                / nullif(1 + x_next / nullif(sxx, 0) * y_next / nullif(syy, 0), 0) AS n_effective
+        FROM sums
+    )
+    SELECT f.lab, f.field, f.hours, f.n::bigint, f.r, f.r_within, f.n_effective,
+        CASE WHEN f.n_effective > 3 AND abs(f.r) < 1
+            THEN tanh(atanh(f.r) - 1.959963984540054 / sqrt(f.n_effective - 3)) END,
+        CASE WHEN f.n_effective > 3 AND abs(f.r) < 1
+            THEN tanh(atanh(f.r) + 1.959963984540054 / sqrt(f.n_effective - 3)) END,
+        f.sxy / nullif(f.sxx, 0), f.y - f.sxy / nullif(f.sxx, 0) * f.x
+    FROM found AS f WHERE f.n >= 10
+    UNION ALL
+    SELECT f.lab, f.field, f.hours, f.n::bigint, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM found AS f WHERE f.n < 10
+    ORDER BY 1, 2, 3;
+END $$;
+
+CREATE OR REPLACE VIEW weather_correlation AS SELECT * FROM weather_correlation(NULL, NULL);
+
+-- Individuals and moving range of the mean of each check less the mean of its time of day, with limits fixed from the base
+-- period (lab_settings; not given: the first 30 days of the lab); rules by the numbers of L. S. Nelson, Journal of Quality
+-- Technology 16 (1984).
+CREATE OR REPLACE VIEW control_chart AS
+    WITH points AS (
+        SELECT m.lab, each.field, m.date, m.time, m.due, each.mean
+        FROM check_means AS m
+        CROSS JOIN LATERAL (VALUES
+            ('humidity', humidity_mean), ('light', light_mean), ('temperature', temperature_mean)
+        ) AS each (field, mean)
+        WHERE m.readings >= 10 AND each.mean IS NOT NULL
+    ), bases AS (
+        SELECT lab, coalesce(control_from, first) AS first, coalesce(control_to, coalesce(control_from, first) + 29) AS last
+        FROM (SELECT lab, min(date) AS first FROM points GROUP BY lab) AS labs, lab_settings
+    ), usual AS (
+        SELECT lab, field, time, avg(mean) AS mean FROM points JOIN bases USING (lab)
+        WHERE date BETWEEN bases.first AND bases.last GROUP BY lab, field, time
+    ), series AS (
+        SELECT lab, field, date, due, points.mean - usual.mean AS value,
+            date BETWEEN bases.first AND bases.last AS is_base
+        FROM points JOIN usual USING (lab, field, time) JOIN bases USING (lab)
+    ), limits AS (
+        SELECT lab, field, avg(value) AS centre, avg(abs(value - before)) / 1.128 AS sigma
+        FROM (
+            SELECT lab, field, value, lag(value) OVER (PARTITION BY lab, field ORDER BY due) AS before
+            FROM series WHERE is_base
+        ) AS base
+        GROUP BY lab, field HAVING count(*) >= 10
+    ), standardised AS (
+        SELECT lab, field, due, date, value, centre, sigma, (value - centre) / nullif(sigma, 0) AS z,
+            sign(value - lag(value) OVER in_order) AS step
+        FROM series LEFT JOIN limits USING (lab, field)
+        WINDOW in_order AS (PARTITION BY lab, field ORDER BY due)
+    ), turned AS (
+        SELECT *, step * lag(step) OVER (PARTITION BY lab, field ORDER BY due) AS turn FROM standardised
+    ), counted AS (
+        SELECT *, abs(z) > 3 AS rule_1,
+            count(*) FILTER (WHERE z > 0) OVER w9 = 9 OR count(*) FILTER (WHERE z < 0) OVER w9 = 9 AS rule_2,
+            count(*) FILTER (WHERE step > 0) OVER w5 = 5 OR count(*) FILTER (WHERE step < 0) OVER w5 = 5 AS rule_3,
+            count(*) FILTER (WHERE turn < 0) OVER w12 = 12 AS rule_4,
+            z > 2 AND count(*) FILTER (WHERE z > 2) OVER w3 >= 2
+                OR z < -2 AND count(*) FILTER (WHERE z < -2) OVER w3 >= 2 AS rule_5,
+            z > 1 AND count(*) FILTER (WHERE z > 1) OVER w5 >= 4
+                OR z < -1 AND count(*) FILTER (WHERE z < -1) OVER w5 >= 4 AS rule_6,
+            count(*) FILTER (WHERE abs(z) < 1) OVER w15 = 15 AS rule_7,
+            count(*) FILTER (WHERE abs(z) > 1) OVER w8 = 8 AS rule_8
+        FROM turned
+        WINDOW w3 AS (PARTITION BY lab, field ORDER BY due ROWS 2 PRECEDING),
+            w5 AS (PARTITION BY lab, field ORDER BY due ROWS 4 PRECEDING),
+            w8 AS (PARTITION BY lab, field ORDER BY due ROWS 7 PRECEDING),
+            w9 AS (PARTITION BY lab, field ORDER BY due ROWS 8 PRECEDING),
+            w12 AS (PARTITION BY lab, field ORDER BY due ROWS 11 PRECEDING),
+            w15 AS (PARTITION BY lab, field ORDER BY due ROWS 14 PRECEDING)
+    )
+    SELECT lab, field, due AS moment, value, centre, centre - 3 * sigma AS lower, centre + 3 * sigma AS upper,
+        CASE WHEN z IS NOT NULL THEN array_remove(ARRAY[
+            CASE WHEN rule_1 THEN 1 END, CASE WHEN rule_2 THEN 2 END, CASE WHEN rule_3 THEN 3 END,
+            CASE WHEN rule_4 THEN 4 END, CASE WHEN rule_5 THEN 5 END, CASE WHEN rule_6 THEN 6 END,
+            CASE WHEN rule_7 THEN 7 END, CASE WHEN rule_8 THEN 8 END
+        ], NULL) END AS rules,
+        date
+    FROM counted;
+
+-- `chosen`: the numbers of the rules that are told; not given: all eight.
+CREATE OR REPLACE FUNCTION control_chart(from_date date, to_date date, chosen integer[] DEFAULT NULL)
+RETURNS SETOF control_chart
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+    SELECT lab, field, moment, value, centre, lower, upper, CASE WHEN chosen IS NULL OR rules IS NULL THEN rules
+        ELSE ARRAY(SELECT rule FROM unnest(rules) AS rule WHERE rule = ANY (chosen) ORDER BY rule) END,
+        date
+    FROM control_chart
+    WHERE date >= coalesce(from_date, '-infinity') AND date <= coalesce(to_date, 'infinity')
+$$;
+
+-- Readings that stand out: the modified z of B. Iglewicz and D. C. Hoaglin (1993) of the residual, the reading less the
+-- median of the lab's plots at that check, among the 61 of the plot around it, fewer at the ends. Light: the same with
+-- log(1 + klx), among those of the same time of day. None where the MAD is 0.
+CREATE OR REPLACE FUNCTION reading_outliers(from_date date, to_date date)
+RETURNS TABLE (
+    date date, "time" time, lab char(1), plot smallint, field text, value numeric, median double precision,
+    deviation double precision, z double precision, technician varchar
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off
+SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH logs AS (
+        SELECT r.date, r.time, r.lab,
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY ln(1 + r.light::double precision)) AS light_log
+        FROM plot_readings AS r WHERE r.light IS NOT NULL GROUP BY r.date, r.time, r.lab
+    ), residuals AS (
+        SELECT r.lab, r.plot, each.field, each.slot, r.date, r.time, each.residual
+        FROM plot_readings AS r
+        JOIN check_means AS m USING (date, time, lab)
+        JOIN logs USING (date, time, lab)
+        CROSS JOIN LATERAL (VALUES
+            ('humidity', NULL, r.humidity::double precision - m.humidity_median),
+            ('light', r.time, ln(1 + r.light::double precision) - light_log),
+            ('temperature', NULL, r.temperature::double precision - m.temperature_median)
+        ) AS each (field, slot, residual)
+        WHERE NOT r.equipment_fault AND each.residual IS NOT NULL
+    ), series AS (
+        SELECT lab, plot, field, slot, array_agg(residual ORDER BY date, time) AS residuals,
+            array_agg(date ORDER BY date, time) AS dates, array_agg(time ORDER BY date, time) AS times
+        FROM residuals GROUP BY lab, plot, field, slot
+    ), windows AS (
+        SELECT lab, plot, field, dates[place] AS date, times[place] AS time, residuals[place] AS residual,
+            residuals[greatest(place - 30, 1):place + 30] AS around
+        FROM series CROSS JOIN LATERAL generate_subscripts(residuals, 1) AS place
+        WHERE dates[place] >= coalesce(from_date, '-infinity') AND dates[place] <= coalesce(to_date, 'infinity')
+    ), judged AS (
+        SELECT lab, plot, field, date, time, 0.6745 * (residual - middle.median) / spread.mad AS z
+        FROM windows
+        CROSS JOIN LATERAL (
+            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY each) AS median FROM unnest(around) AS each OFFSET 0
+        ) AS middle
+        CROSS JOIN LATERAL (
+            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(each - middle.median)) AS mad
+            FROM unnest(around) AS each OFFSET 0
+        ) AS spread
+        WHERE cardinality(around) >= 10 AND spread.mad > 1e-9
+            AND abs(residual - middle.median) * 0.6745 > 3.5 * spread.mad
+    )
+    SELECT j.date, j.time, j.lab, j.plot, j.field, found.value, found.median,
+        found.value::double precision - found.median, j.z, r.technician
+    FROM judged AS j
+    JOIN plot_readings AS r USING (date, time, lab, plot)
+    JOIN check_means AS m USING (date, time, lab)
+    CROSS JOIN LATERAL (
+        SELECT CASE j.field WHEN 'humidity' THEN r.humidity WHEN 'light' THEN r.light ELSE r.temperature END AS value,
+            CASE j.field WHEN 'humidity' THEN m.humidity_median WHEN 'light' THEN m.light_median
+                ELSE m.temperature_median END AS median
+    ) AS found
+    ORDER BY 1, 2, 3, 4, 5;
+END $$;
+
+CREATE OR REPLACE VIEW reading_outliers AS SELECT * FROM reading_outliers(NULL, NULL);
+
+-- Whether a sensor drifts from those beside it: the daily mean of its residual (see reading_outliers) over the last 90
+-- days of the lab, by Theil-Sen (limits after P. K. Sen, 1968) and Kendall's tau-b; EWMA (lambda 0.2, L 3) and CUSUM (k 0.5,
+-- h 5) of NIST's handbook, 6.3.2.4 and 6.3.2.3, standardised by the first 60 of those days: since when they have been
+-- outside of their limits without a break. Residuals are reckoned in 1/200, so that equal ones are equal.
+CREATE OR REPLACE FUNCTION sensor_drift(from_date date, to_date date)
+RETURNS TABLE (
+    lab char(1), plot smallint, field text, days bigint, slope_per_day double precision, low double precision,
+    high double precision, tau double precision, ewma_since date, cusum_since date
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off
+SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+DECLARE
+    first_day date := (
+        SELECT min(last) - 89 FROM (
+            SELECT max(r.date) AS last FROM plot_readings AS r
+            WHERE r.date >= coalesce(from_date, '-infinity') AND r.date <= coalesce(to_date, 'infinity')
+            GROUP BY r.lab
+        ) AS labs
+    );
+BEGIN
+    RETURN QUERY
+    WITH ends AS (
+        SELECT r.lab, max(r.date) AS last FROM plot_readings AS r
+        WHERE r.date >= coalesce(from_date, '-infinity') AND r.date <= coalesce(to_date, 'infinity')
+        GROUP BY r.lab
+    ), daily AS MATERIALIZED (
+        SELECT r.lab, r.plot, each.field, r.date, min(ends.last) - 90 AS before,
+            sum(each.residual) / count(*) / 200 AS x
+        FROM plot_readings AS r
+        JOIN check_means AS m USING (date, time, lab)
+        JOIN ends USING (lab)
+        CROSS JOIN LATERAL (VALUES
+            ('humidity', round(200 * r.humidity::double precision) - round(200 * m.humidity_median)),
+            ('light', round(200 * r.light::double precision) - round(200 * m.light_median)),
+            ('temperature', round(200 * r.temperature::double precision) - round(200 * m.temperature_median))
+        ) AS each (field, residual)
+        WHERE NOT r.equipment_fault AND each.residual IS NOT NULL AND r.date > ends.last - 90 AND r.date <= ends.last
+            AND r.date >= greatest(from_date, first_day) AND m.date >= greatest(from_date, first_day)
+        GROUP BY r.lab, r.plot, each.field, r.date
+    ), slopes AS (
+        SELECT a.lab, a.plot, a.field, sum(sign(b.x - a.x)) AS s, count(*) AS pairs,
+            count(*) FILTER (WHERE a.x = b.x) AS ties,
+            array_agg((b.x - a.x) / (b.date - a.date) ORDER BY (b.x - a.x) / (b.date - a.date)) AS slopes
+        FROM daily AS a JOIN daily AS b ON b.lab = a.lab AND b.plot = a.plot AND b.field = a.field AND b.date > a.date
+        GROUP BY a.lab, a.plot, a.field
+    ), repeats AS (
+        SELECT lab, plot, field, sum(times) AS days, sum(times * (times - 1) * (2 * times + 5)) AS correction
+        FROM (SELECT lab, plot, field, x, count(*) AS times FROM daily GROUP BY lab, plot, field, x) AS equal
+        GROUP BY lab, plot, field
+    ), trends AS (
+        SELECT r.lab, r.plot, r.field, r.days::bigint AS days, s.slopes, s.pairs,
+            s.s / nullif(sqrt(s.pairs::double precision * (s.pairs - s.ties)), 0) AS tau,
+            1.959963984540054 * sqrt(((r.days * (r.days - 1) * (2 * r.days + 5) - r.correction) / 18)::double precision)
+                AS reach
+        FROM repeats AS r LEFT JOIN slopes AS s USING (lab, plot, field)
+    ), scored AS (
+        SELECT d.lab, d.plot, d.field, d.date, row_number() OVER in_order AS i,
+            (d.x - base.mean) / nullif(base.deviation, 0) AS z
+        FROM daily AS d
+        JOIN (
+            SELECT lab, plot, field, avg(x) AS mean, stddev_samp(x) AS deviation FROM daily
+            WHERE date <= before + 60 GROUP BY lab, plot, field HAVING count(*) >= 10
+        ) AS base USING (lab, plot, field)
+        WINDOW in_order AS (PARTITION BY d.lab, d.plot, d.field ORDER BY d.date)
+    ), summed AS (
+        SELECT *, 0.8 ^ i * sum(0.2 * z * 0.8 ^ (-i)) OVER so_far AS ewma,
+            sum(z - 0.5) OVER so_far AS rises, sum(-z - 0.5) OVER so_far AS falls
+        FROM scored WINDOW so_far AS (PARTITION BY lab, plot, field ORDER BY date)
+    ), watched AS (
+        SELECT *, abs(ewma) > 3 * sqrt(0.2 / 1.8) AS ewma_out, greatest(
+                rises - least(0, min(rises) OVER so_far), falls - least(0, min(falls) OVER so_far)
+            ) > 5 AS cusum_out
+        FROM summed WINDOW so_far AS (PARTITION BY lab, plot, field ORDER BY date)
+    ), signals AS (
+        SELECT lab, plot, field, min(date) FILTER (WHERE date > ewma_in) AS ewma_since,
+            min(date) FILTER (WHERE date > cusum_in) AS cusum_since
+        FROM (
+            SELECT *, coalesce(max(date) FILTER (WHERE NOT ewma_out) OVER all_of_it, '-infinity') AS ewma_in,
+                coalesce(max(date) FILTER (WHERE NOT cusum_out) OVER all_of_it, '-infinity') AS cusum_in
+            FROM watched WHERE z IS NOT NULL WINDOW all_of_it AS (PARTITION BY lab, plot, field)
+        ) AS ended
+        GROUP BY lab, plot, field
+    )
+    SELECT lab, plot, field, t.days,
+        CASE WHEN t.days >= 10 THEN (t.slopes[(t.pairs + 1) / 2] + t.slopes[t.pairs / 2 + 1]) / 2 END,
+        CASE WHEN t.days >= 10 THEN t.slopes[greatest(round((t.pairs - t.reach) / 2)::integer, 1)] END,
+        CASE WHEN t.days >= 10 THEN t.slopes[least(round((t.pairs + t.reach) / 2)::integer + 1, t.pairs)] END,
+        CASE WHEN t.days >= 10 THEN t.tau END,
+        CASE WHEN t.days >= 10 THEN ewma_since END, CASE WHEN t.days >= 10 THEN cusum_since END
+    FROM trends AS t LEFT JOIN signals USING (lab, plot, field)
+    ORDER BY CASE WHEN t.days >= 10 THEN abs(t.tau) END DESC NULLS LAST, 1, 2, 3;
+END $$;
+
+CREATE OR REPLACE VIEW sensor_drift AS SELECT * FROM sensor_drift(NULL, NULL);
+
+-- When each record was entered first, wherever it stood then, and how long after it was due. A record from before the
+-- audit has no moment.
+CREATE OR REPLACE VIEW entry_log AS
+    WITH made AS (
+        SELECT DISTINCT ON (lab_id, key) lab_id, sequence, key, moment, transaction, new, reason, workstation, application_user
+        FROM audit
+        WHERE table_name = 'plot_checks' AND operation = 'INSERT'
+        ORDER BY lab_id, key, sequence DESC
+    )
+    SELECT r.date, r.time, r.lab_id AS lab, r.plot, t.name AS technician, entry.moment AS entered, entry.moment AS typed,
+        extract(epoch FROM entry.moment
+            - (r.date + r.time) AT TIME ZONE (SELECT time_zone FROM lab_settings))::double precision / 60 AS minutes_late,
+        NULL::boolean AS offline, entry.workstation, entry.application_user
+    FROM plot_checks AS r
+    LEFT JOIN lab_techs AS t ON t.id = r.lab_tech_id
+    LEFT JOIN made ON made.key = jsonb_build_object('date', r.date, 'time', r.time, 'lab_id', r.lab_id, 'plot', r.plot)
+    LEFT JOIN LATERAL (
+        WITH RECURSIVE back AS (
+            SELECT made.lab_id, made.sequence, made.key, made.moment, made.transaction, made.new, made.workstation,
+                made.application_user, 0 AS step
+            UNION ALL
+            SELECT earlier.*, step + 1
+            FROM back
+            CROSS JOIN LATERAL (
+                SELECT * FROM (
+                    SELECT d.lab_id, d.sequence, d.key FROM audit AS d
+                    WHERE d.lab_id = back.lab_id AND d.sequence = back.sequence - 1 AND d.transaction = back.transaction
+                        AND d.table_name = 'plot_checks' AND d.operation = 'DELETE' AND d.key <> back.key
+                        AND back.new @> (d.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                    UNION ALL
+                    SELECT d.lab_id, d.sequence, d.key FROM audit AS d
+                    WHERE d.moment BETWEEN back.moment - interval '1 minute' AND back.moment
+                        AND d.transaction = back.transaction AND d.lab_id <> back.lab_id
+                        AND d.table_name = 'plot_checks' AND d.operation = 'DELETE'
+                        AND back.new @> (d.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                    UNION ALL
+                    (
+                        SELECT d.lab_id, d.sequence, d.key FROM audit AS d
+                        WHERE d.key = back.key AND d.table_name = 'plot_checks' AND d.operation = 'DELETE'
+                            AND d.lab_id = back.lab_id AND d.sequence < back.sequence
+                            AND back.new @> (d.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                        ORDER BY d.sequence DESC LIMIT 1
+                    )
+                ) AS ways LIMIT 1
+            ) AS taken
+            CROSS JOIN LATERAL (
+                SELECT a.lab_id, a.sequence, a.key, a.moment, a.transaction, a.new, a.workstation, a.application_user
+                FROM audit AS a
+                WHERE a.key = taken.key AND a.table_name = 'plot_checks' AND a.operation = 'INSERT'
+                    AND a.lab_id = taken.lab_id AND a.sequence < taken.sequence
+                ORDER BY a.sequence DESC LIMIT 1
+            ) AS earlier
+            WHERE step < 100
+        )
+        SELECT moment, workstation, application_user FROM back ORDER BY step DESC LIMIT 1
+    ) AS first ON made.reason IS NOT NULL
+    CROSS JOIN LATERAL (
+        SELECT coalesce(first.moment, made.moment) AS moment,
+            CASE WHEN first.moment IS NULL THEN made.workstation ELSE first.workstation END AS workstation,
+            CASE WHEN first.moment IS NULL THEN made.application_user ELSE first.application_user END AS application_user
+    ) AS entry
+    WHERE (SELECT seen_labs(current_user)) IS NULL OR r.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[]);
+
+CREATE OR REPLACE FUNCTION entry_log(from_date date, to_date date) RETURNS SETOF entry_log
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+    SELECT * FROM entry_log
+    WHERE date >= coalesce(from_date, '-infinity') AND date <= coalesce(to_date, 'infinity')
+$$;
+
+-- A new view for QA comes here: see docs/architecture.md.
 
 -- ------------------------------------------------------------------------------------------------- who may do what
 -- Three roles to be given to people's logins: GRANT abq_technician TO jsimms. They belong to the whole server. Who may
@@ -2161,6 +2681,8 @@ BEGIN
     EXECUTE format('ALTER VIEW check_presence_view SET (security_barrier = %s)', wanted);
     EXECUTE format('ALTER VIEW plot_readings SET (security_barrier = %s)', wanted);
     EXECUTE format('ALTER VIEW completeness SET (security_barrier = %s)', wanted);
+    EXECUTE format('ALTER VIEW changes SET (security_barrier = %s)', wanted);
+    EXECUTE format('ALTER VIEW entry_log SET (security_barrier = %s)', wanted);
 END $$;
 
 DO $$
@@ -2410,6 +2932,13 @@ COMMENT ON VIEW check_means IS 'Mean and median of the plots of a laboratory at 
 COMMENT ON VIEW completeness IS 'Which plots were not recorded at each check that was due.';
 COMMENT ON VIEW copied_records IS 'Records that say the same as the one of the same plot and time of the day before.';
 COMMENT ON VIEW digit_preference IS 'How often each last digit stands in the readings of a technician.';
+COMMENT ON VIEW growth IS 'How plants grew by plot, seed sample and day, and their degree days.';
+COMMENT ON VIEW changes IS 'What was changed in records, one row a field.';
+COMMENT ON VIEW weather_correlation IS 'The means of checks against the weather 0 to 12 hours before.';
+COMMENT ON VIEW control_chart IS 'The means of checks without their daily course, and which rules they violate.';
+COMMENT ON VIEW reading_outliers IS 'Readings that stand out among those of the same sensor.';
+COMMENT ON VIEW sensor_drift IS 'Whether a sensor drifts from those beside it, over the last 90 days.';
+COMMENT ON VIEW entry_log IS 'When each record was entered, and how long after it was due.';
 COMMENT ON VIEW climate_by_check IS 'The climate inside at each check, and the weather observed nearest to it.';
 
 -- A column means the same in each of these views, unless it is said otherwise.
@@ -2470,6 +2999,50 @@ BEGIN
             ('', 'vpd_kpa', 'Vapour pressure deficit inside in kPa, of the means.'),
             ('', 'temperature_difference', 'Mean inside less outside, in °C.'),
             ('', 'humidity_difference', 'Mean inside less outside, in g/m³.'),
+            ('', 'height', 'Last median height of the day in cm.'),
+            ('', 'gain', 'Height less that of the day before of the same seed sample, in cm.'),
+            ('', 'gdd', 'Degree days of that day, the mean kept within 10 and 30 °C.'),
+            ('', 'gdd_cumulative', 'Sum of gdd since the first day of the seed sample in that plot.'),
+            ('', 'gdd_clipped', 'Degree days of that day, minimum and maximum kept within 10 and 30 °C.'),
+            ('', 'gdd_clipped_cumulative', 'Sum of gdd_clipped since the first day of the seed sample.'),
+            ('changes', 'moment', 'When, by the clock of the server.'),
+            ('', 'who', 'Who changed it; with the login where that is not this person''s own.'),
+            ('', 'workstation', 'On which computer, as the application says.'),
+            ('', 'reason', 'Why.'),
+            ('changes', 'field', 'Which column of the record; record where it was withdrawn or brought back.'),
+            ('', 'was', 'The value before.'),
+            ('', 'became', 'The value after.'),
+            ('', 'lag_hours', 'The weather is that of so many hours before the check.'),
+            ('weather_correlation', 'n', 'Number of pairs.'),
+            ('', 'r', 'Pearson''s r of the mean of a check and the weather.'),
+            ('', 'r_without_daily_cycle', 'The same when both have lost the mean of their time of day.'),
+            ('', 'n_effective', 'Number of independent pairs, by the lag-1 autocorrelations.'),
+            ('weather_correlation', 'low', 'Lower 95 % limit of r at n_effective.'),
+            ('weather_correlation', 'high', 'Upper 95 % limit of r at n_effective.'),
+            ('', 'slope', 'Change inside by 1 outside.'),
+            ('', 'intercept', 'Inside where outside is 0.'),
+            ('control_chart', 'moment', 'When the check was due.'),
+            ('control_chart', 'value', 'Mean of the check less the usual mean of its time of day.'),
+            ('', 'centre', 'Mean of the base period.'),
+            ('', 'lower', 'Lower limit, of the moving ranges of the base period.'),
+            ('', 'upper', 'Upper limit, of the moving ranges of the base period.'),
+            ('', 'rules', 'Numbers of the rules of Nelson that are violated there.'),
+            ('reading_outliers', 'value', 'The reading.'),
+            ('', 'median', 'Median of the plots of the laboratory at that check.'),
+            ('', 'deviation', 'The reading less that median.'),
+            ('', 'z', 'Modified z; over 3.5 or below -3.5.'),
+            ('', 'days', 'Number of days with readings, of the last 90.'),
+            ('', 'slope_per_day', 'Theil-Sen slope of the daily mean residual.'),
+            ('sensor_drift', 'low', 'Lower 95 % limit of the slope.'),
+            ('sensor_drift', 'high', 'Upper 95 % limit of the slope.'),
+            ('', 'tau', 'Kendall''s tau-b with time.'),
+            ('', 'ewma_since', 'Since when the EWMA is outside of its limits; empty if it is not.'),
+            ('', 'cusum_since', 'Since when the CUSUM is outside of its limits; empty if it is not.'),
+            ('', 'entered', 'When the database had it first; empty for records from before the audit.'),
+            ('', 'typed', 'When it was saved on the workstation.'),
+            ('', 'minutes_late', 'From when it was due to when it was typed.'),
+            ('', 'offline', 'Whether it was typed while the database was away; empty where that is not known.'),
+            ('', 'application_user', 'Who entered it, as the application says.'),
             ('', 'outside_kind', 'observed, or a model''s where nothing was observed within 45 minutes.')
         ) AS words (view, name, meaning) ON words.name = attname
         WHERE attrelid = ANY (qa_views()::regclass[])

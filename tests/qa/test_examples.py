@@ -57,3 +57,74 @@ def test_how_much_warmer_it_is_inside(data: Data) -> None:
     for row, (_, group) in zip(rows, sorted(groups.items()), strict=True):
         warmer = [each["temperature_difference"] for each in group if each["temperature_difference"] is not None]
         assert abs(float(row[3]) - mean(warmer)) <= 0.00501
+
+
+def test_the_best_lag(data: Data) -> None:
+    best: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for row in data.rows("SELECT * FROM weather_correlation"):
+        known = best.get((row["lab"], row["field"]))
+        if known is None or abs(row["r_without_daily_cycle"]) > abs(known["r_without_daily_cycle"]):
+            best[row["lab"], row["field"]] = row
+    assert answers(data, "AS best_r") == [
+        (*key, row["lag_hours"], row["r_without_daily_cycle"], row["n_effective"]) for key, row in sorted(best.items())
+    ]
+
+
+def test_outliers_of_temperature(data: Data) -> None:
+    rows = data.rows("SELECT * FROM reading_outliers WHERE field = 'temperature'")
+    month = [row for row in rows if MARCH <= row["date"] <= datetime.date(2026, 3, 31)]
+    month.sort(key=lambda row: -abs(row["z"]))
+    found = answers(data, "round(z::numeric, 1)")
+    assert [row[:5] for row in found] == [tuple(list(row.values())[name] for name in (0, 1, 2, 3, 5)) for row in month]
+    assert all(abs(float(row[5]) - known["z"]) <= 0.0501 for row, known in zip(found, month, strict=True))
+
+
+def test_sensors_that_drift(data: Data) -> None:
+    names = ("lab", "plot", "field", "slope_per_day", "tau", "ewma_since")
+    rows = data.rows("SELECT * FROM sensor_drift")
+    assert answers(data, "WHERE (low > 0 OR high < 0)") == [
+        tuple(row[name] for name in names) for row in rows
+        if row["low"] * row["high"] > 0 and row["ewma_since"] and row["cusum_since"]
+    ]  # fmt: skip
+
+
+def test_who_is_late(data: Data) -> None:
+    late = defaultdict(list)
+    for row in data.rows("SELECT * FROM entry_log('2026-03-01', '2026-03-31')"):
+        late[row["technician"]].append(row["minutes_late"])
+    rows = answers(data, "AS mean_late")
+    assert [row[:2] for row in rows] == [(name, len(own)) for name, own in sorted(late.items())]
+    assert all(abs(float(row[2]) - mean(late[row[0]])) <= 0.501 for row in rows)
+
+
+def test_growth_by_degree_day(data: Data) -> None:
+    sums: dict[tuple[Any, Any], list[float]] = defaultdict(lambda: [0, 0])
+    for row in data.rows("SELECT * FROM growth('2026-03-01', '2026-03-31')"):
+        sums[row["lab"], row["seed_sample"]][0] += float(row["gain"] or 0)
+        sums[row["lab"], row["seed_sample"]][1] += row["gdd"] or 0
+    rows = answers(data, "AS cm_a_degree_day")
+    assert [row[:2] for row in rows] == sorted(sums)
+    assert all(abs(float(row[2]) - sums[row[:2]][0] / sums[row[:2]][1]) <= 0.0000501 for row in rows)
+
+
+def test_what_is_out_of_control(data: Data) -> None:
+    rows = data.rows("SELECT * FROM control_chart")
+    april = [row for row in rows if (row["date"].year, row["date"].month) == (2026, 4) and 1 in row["rules"]]
+    expected = [(row["lab"], row["field"], row["moment"], row["value"], [1]) for row in april]
+    assert sorted(answers(data, "ARRAY[1])")) == sorted(expected)
+
+
+def test_what_was_changed(data: Data) -> None:
+    data.rows("UPDATE plot_checks SET fruit = 3 WHERE plot = 5 AND date = '2026-03-03'")
+    rows = data.rows("SELECT * FROM changes")
+    counted = Counter(row["field"] for row in rows)
+    assert counted["fruit"] > 0
+    assert answers(data, "count(DISTINCT who)") == [(field, times, 1) for field, times in sorted(counted.items())]
+
+
+def test_holes_of_a_week(data: Data) -> None:
+    rows = data.rows("SELECT * FROM weather_holes('2026-03-01', '2026-03-08')")
+    gaps = sorted((row for row in rows if row["kind"] == "gap"), key=lambda row: -row["minutes"])
+    found = answers(data, "WHERE kind = 'gap'")
+    assert len(found) > 2 and [row[2] for row in found] == [row["minutes"] for row in gaps]
+    assert set(found) == {(row["begins"], row["ends"], row["minutes"]) for row in gaps}
