@@ -134,7 +134,6 @@ def in_circles(graph: dict[str, set[str]]) -> set[str]:
 # Modules that are in a circle still. The list may only become shorter.
 IN_CIRCLES = {
     *("network.destination", "network.probing", "network.destinations.rest", "network.rest_probe"),
-    *("application.conflicts", "application.entry"),
 }  # fmt: skip
 
 

@@ -11,18 +11,13 @@ from typing import TYPE_CHECKING, Any
 from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
-from ..jobs import Jobs
 from ..views import DataRecordForm
 from ..views.conflict import ConflictDialog, ConflictText, Difference, Side
-from ..workflows.save_record import Conflict, Save, Saved
-from .entry import Reports, Saver, place
-from .messages import Messages, reason_of
-from .state import State
+from ..workflows.save_record import Conflict
+from .messages import Messages, place
 
 if TYPE_CHECKING:
-    from ..journal import Entry
-    from ..models import VersionedRecord
-    from .waiting import Waiting
+    pass
 
 log = logging.getLogger(__name__)
 Record = Mapping[str, Any]
@@ -132,126 +127,6 @@ def resolve(
         ),
         cancel,
     )
-
-
-class Deciding:
-    """Opens what waits and met another version; what was decided on leaves the journal once the decision is saved.
-
-    ``open_record(key)`` shows a record in the form, ``show_form()`` the form itself; ``means_away(error)`` tells
-    whether the database is away; ``decided(record, key)`` is called once the database has the decision,
-    ``refresh_check()`` where it needs none any more. On the Tk thread.
-    """
-
-    def __init__(
-        self,
-        form: DataRecordForm,
-        jobs: Jobs,
-        state: State,
-        messages: Messages,
-        say: Callable[[str], object],
-        waiting: Waiting,
-        saver: Saver,
-        open_record: Callable[[tuple[Any, ...]], object],
-        show_form: Callable[[], object],
-        means_away: Callable[[BaseException], bool],
-        decided: Callable[[Record, tuple[Any, ...]], object],
-        refresh_check: Callable[[], object],
-    ) -> None:
-        self._form, self._jobs, self._state, self._messages, self._say = form, jobs, state, messages, say
-        self._waiting, self._saver = waiting, saver
-        self._open_record, self._show_form, self._means_away = open_record, show_form, means_away
-        self._decided, self._refresh_check = decided, refresh_check
-
-    def open(self, entry: Entry) -> bool:
-        """Show the record as it waits; where it needs a decision, beside what the database has now. False where that
-        can't be done now."""
-        model = self._state.reachable
-        if entry.unknown:
-            self._say(f"{entry.title}: {entry.remark}")
-        elif entry.state != "undecided":
-            self._open_record(entry.key)
-        elif model is None:
-            self._say("This can be decided when the database is back: its version is needed too")
-            return False
-        else:
-            self._jobs.submit(
-                "records",
-                lambda: model.get_versioned_record(*entry.key),
-                done=lambda found: self._show(entry, found),
-                failed=self._not_fetched,
-            )
-        return True
-
-    def discard(self, entry: Entry) -> None:
-        """Give up what was recorded here, after a question."""
-        self._messages.choice(
-            "Discard Record",
-            f"Discard what was recorded here of {entry.title}?",
-            "What the database has stays as it is. What was recorded here can't be brought back.",
-            (("Keep", None), ("Discard", lambda: self._discard(entry)), ("Cancel", None)),
-        )
-
-    def _discard(self, entry: Entry) -> None:
-        self._waiting.settle((entry.identifier,), "discarded")
-        self._refresh_check()
-
-    def _show(self, entry: Entry, found: VersionedRecord) -> None:
-        from ..workflows.save_record import bring_together
-
-        # Later corrections of the same plot wait behind it: the last one is what was meant.
-        same = [each for each in self._waiting.undecided if each.key == entry.key] or [entry]
-        if not found.version:
-            self._show_in_form(same)
-            return
-        base = same[0].base if same[0].write == "update" else None
-        last = same[-1]
-        save = Save(last.record, "update", author=last.author, reason=last.reason, whole_check=last.whole_check)
-        self._ask(same, save, bring_together(last.record, base, found))
-
-    def _ask(self, same: list[Entry], save: Save, found: Conflict, former: ConflictDialog | None = None) -> None:
-        resolve(
-            self._form,
-            self._messages,
-            self._say,
-            Question(found, save.author, same[-1].moment),
-            lambda record, said, dialog: self._save(same, save.over(found.theirs, record), said, dialog),
-            lambda: self._say("Nothing was decided: the record goes on waiting here"),
-            former,
-        )
-
-    def _show_in_form(self, same: list[Entry]) -> None:
-        """There is nothing to decide between, but something to put right: the form has it as a new record."""
-        form, last = self._form, same[-1]
-        self._waiting.decide_in_form(same)
-        self._show_form()
-        form.begin_new()
-        form.fill({each.name: fields.format_value(each, last.record[each.name]) for each in fields.FIELDS})
-        form.focus_first_empty()
-        self._say(f"{last.remark} Put it right, and save it as a new record")
-
-    def _save(self, same: list[Entry], save: Save, said: str, dialog: ConflictDialog | None) -> None:
-        def ended(saved: Saved | None) -> None:
-            if dialog is not None:
-                dialog.close()
-            self._waiting.settle(tuple(each.identifier for each in same), "decided")
-            merged = "" if saved is None or saved.merged is None else Question(saved.merged, save.author).merged_words
-            self._say(" ".join(filter(None, (f"{place(save.record)}: saved", said, merged))))
-            self._decided(save.record if saved is None else saved.record, save.key)
-
-        def failed(error: BaseException) -> None:
-            if dialog is not None:
-                dialog.refuse(reason_of(error))
-            else:
-                log.error("a decision couldn't be saved", exc_info=error)
-                self._messages.failure("Save Record", f"{place(save.record)} couldn't be saved.", str(error))
-
-        # Where somebody was quicker once more, both are shown once more.
-        self._saver.save(save, Reports(ended, lambda found: self._ask(same, save, found, dialog), failed))
-
-    def _not_fetched(self, error: BaseException) -> None:
-        log.warning("a record couldn't be fetched for a decision", exc_info=error)
-        self._means_away(error)
-        self._say(f"The version of the database couldn't be fetched: {error}")
 
 
 def shown(name: str, value: object) -> str:

@@ -12,7 +12,7 @@ from ..jobs import Jobs
 from ..views import DataRecordForm
 from . import reconnecting
 from .connection import NoAnswer
-from .messages import Messages, reason_of
+from .messages import Messages, place, reason_of
 from .state import State
 from .which_database import UPDATE
 
@@ -271,8 +271,3 @@ class RecordEntry:
                 reason_of(error),
                 retry=form.submit,
             )
-
-
-def place(record: Mapping[str, Any]) -> str:
-    """Which record it is, for people."""
-    return f"Plot {record[F.PLOT]}, lab {record[F.LAB]}, {record[F.TIME]}"

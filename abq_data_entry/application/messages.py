@@ -8,9 +8,10 @@ belongs to none, and stands in the bar.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..constants import FieldNames as F
 from ..views import CarefulDialog, Dialog, after_other_dialogs
 from ..widgets.focus import typed_keys
 from ..widgets.message_bar import Message
@@ -123,3 +124,8 @@ def reason_of(error: BaseException) -> str:
     """The sentence for people, and below it what the server said, where that is known."""
     detail = getattr(error, "detail", "")
     return f"{error}\n\n{detail}" if detail else str(error)
+
+
+def place(record: Mapping[str, Any]) -> str:
+    """Which record it is, for people."""
+    return f"Plot {record[F.PLOT]}, lab {record[F.LAB]}, {record[F.TIME]}"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import fields
 from ..jobs import Jobs
 from ..views import DataRecordForm
-from .entry import place
-from .messages import Messages, reason_of
+from .messages import Messages, place, reason_of
 from .state import State
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ from .which_database import DatabaseChanges, WhichDatabase, WhichDatabaseCallbac
 if TYPE_CHECKING:
     from ..journal import Entry
     from ..models import SQLModel
-    from .conflicts import Deciding
+    from .deciding import Deciding
     from .history import Histories
     from .undoing import Changes
 
@@ -355,7 +355,7 @@ class Wiring(MainWindow):
     @cached_property
     def deciding(self) -> Deciding:
         """Made with the first record that needs a decision."""
-        from .conflicts import Deciding
+        from .deciding import Deciding
 
         return Deciding(
             self.form,
