@@ -34,7 +34,7 @@ def probe(destination: Destination, context: Context) -> Steps[None]:
     """Check the server."""
     host, number = str(context.settings["abq_ftp_host"]), int(str(context.settings["abq_ftp_port"]))
     inspection = Inspection(f"FTP server {host}:{number}", context, destination.kind)
-    yield from usable(inspection, destination)
+    yield from usable(inspection, destination.problem(context.settings))
     try:
         security = ftp_security(host, str(context.settings["abq_ftp_security"]))
         ca_file = str(context.settings["abq_ca_file"]) or None

@@ -14,13 +14,12 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeVar
 
 from ..remote_names import name_problem
 from . import encryption
-from .destination import Destination, Settings
 from .failures import Cancelled, TimedOut, UserFacingError, describe_failure
 from .guard import Address, Guard, call_abandonable, look_up
 
@@ -94,7 +93,7 @@ class Result(Generic[Value]):
 class Context:
     """What all checks of a round need: the settings, what is wanted, and what ends their waits."""
 
-    settings: Settings
+    settings: Mapping[str, object]
     wanted: Options
     guard: Guard
     cancel: threading.Event
@@ -171,11 +170,10 @@ class Inspection:
         return check
 
 
-def usable(inspection: Inspection, destination: Destination) -> Steps[None]:
-    """Fail by name where a setting of the names that files get there can't be used, before anything is asked."""
-    settings = inspection.context.settings
-    pattern = str(settings["abq_upload_name"])
-    problem = destination.problem(settings)
+def usable(inspection: Inspection, problem: str) -> Steps[None]:
+    """Fail by name where a setting can't be used, before anything is asked: with `problem`, if there is one, or with
+    the names that files get there."""
+    pattern = str(inspection.context.settings["abq_upload_name"])
     if why := name_problem(pattern):
         problem = problem or f"The setting 'abq_upload_name' {why}."
     if problem:

@@ -12,18 +12,22 @@ from .probing import TEST_CONTENT, Context, Inspection, Result, Steps, new_test_
 from .web import place_of, way
 
 if TYPE_CHECKING:
-    from .destinations.rest import Rest
+    from collections.abc import Callable
+
+    from .destination import Settings
     from .rest import RestUploads
 
 _BUSY = (407, 408, 425, 429)
 _NOT_FOR_READERS = (404, 405, 410, 501)
 
 
-def probe(destination: Rest, context: Context) -> Steps[None]:
-    """Check the service."""
+def probe(
+    kind: str, problem: str, uploads: Callable[[Settings, str, str], RestUploads], context: Context
+) -> Steps[None]:
+    """Check the service. `problem`: why a setting can't be used; `uploads(settings, user, password)`: what sends."""
     addresses = {"login": str(context.settings["abq_auth_url"]), "upload": str(context.settings["abq_upload_url"])}
-    inspection = Inspection(f"REST service {place_of(addresses['upload'])}".strip(), context, destination.kind)
-    yield from usable(inspection, destination)
+    inspection = Inspection(f"REST service {place_of(addresses['upload'])}".strip(), context, kind)
+    yield from usable(inspection, problem)
     options = context.chosen(ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy")
     seen: set[tuple[str, str]] = set()
     for url in addresses.values():
@@ -32,16 +36,16 @@ def probe(destination: Rest, context: Context) -> Steps[None]:
             seen.add(origin)
             yield from way(inspection, url, options)
     settings = {**context.settings, "network_timeout": context.wanted.wait}
-    with destination.uploads(settings, "", "") as uploads:
+    with uploads(settings, "", "") as sender:
         for name, url in addresses.items():
-            yield from inspection.step("Answer", lambda name=name, url=url: _answer(context, uploads, name, url))  # type: ignore[misc]
-    login = yield from inspection.login(destination.kind)
+            yield from inspection.step("Answer", lambda name=name, url=url: _answer(context, sender, name, url))  # type: ignore[misc]
+    login = yield from inspection.login(kind)
     if login is None:
         return
-    with destination.uploads(settings, *login) as uploads:
-        yield from inspection.step("Login", lambda: _log_in(context, uploads, login[0]))
+    with uploads(settings, *login) as sender:
+        yield from inspection.step("Login", lambda: _log_in(context, sender, login[0]))
         if context.wanted.write:
-            yield from inspection.step("Write test", lambda: _store(context, uploads))
+            yield from inspection.step("Write test", lambda: _store(context, sender))
 
 
 def _answer(context: Context, uploads: RestUploads, name: str, url: str) -> Result[None]:

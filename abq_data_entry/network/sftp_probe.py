@@ -30,7 +30,7 @@ def probe(destination: Destination, context: Context) -> Steps[None]:
     """Check the server. A key that isn't known yet is shown, and neither trusted nor written down."""
     host, number = str(context.settings["abq_ftp_host"]), int(str(context.settings["abq_sftp_port"]))
     inspection = Inspection(f"SFTP server {host}:{number}", context, destination.kind)
-    yield from usable(inspection, destination)
+    yield from usable(inspection, destination.problem(context.settings))
     addresses = yield from probing.name(inspection, host, number)
     yield from probing.port(inspection, host, number, addresses)
     chosen = str(context.settings["abq_sftp_known_hosts"])

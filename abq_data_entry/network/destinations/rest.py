@@ -53,7 +53,7 @@ class Rest(Destination):
     def probe(self, context: Context) -> Steps[None]:
         from ..rest_probe import probe
 
-        return probe(self, context)
+        return probe(self.kind, self.problem(context.settings), self.uploads, context)
 
 
 def without_secrets(url: str) -> str:
