@@ -1,23 +1,17 @@
-"""The application's window: it owns the parts and connects their callbacks."""
+"""The application: what its menus and keys call, and how it begins and ends."""
 
 from __future__ import annotations
 
 import datetime
-import logging
 import tkinter as tk
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ..network.destinations import KINDS
 from .keys import bind_all_keys
 from .waiting import counted
 from .wiring import Wiring
 
-if TYPE_CHECKING:
-    pass
-
-log = logging.getLogger(__name__)
 LOAD_AHEAD_MS = 2000  # after the start has done its work
 
 
@@ -37,7 +31,6 @@ class Application(Wiring):
         self.protocol("WM_DELETE_WINDOW", self.callbacks["quit"])
         self.show()
         self.await_screen(self._begin_work)
-
 
     # -- the commands of the Tools menu, which may be called by scripts as well ----------------------------
 

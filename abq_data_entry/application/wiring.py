@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import logging
 import tkinter as tk
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
     from .history import Histories
     from .undoing import Changes
 
-log = logging.getLogger(__name__)
-LOAD_AHEAD_MS = 2000  # after the start has done its work
 
 
 class Wiring(MainWindow):
