@@ -2153,14 +2153,14 @@ CREATE OR REPLACE VIEW control_chart AS
     ), bases AS (
         SELECT lab, coalesce(control_from, first) AS first, coalesce(control_to, coalesce(control_from, first) + 29) AS last
         FROM (SELECT lab, min(date) AS first FROM points GROUP BY lab) AS labs, lab_settings
-    ), usual AS (
+    ), usual AS MATERIALIZED (
         SELECT lab, field, time, avg(mean) AS mean FROM points JOIN bases USING (lab)
         WHERE date BETWEEN bases.first AND bases.last GROUP BY lab, field, time
     ), series AS (
         SELECT lab, field, date, due, points.mean - usual.mean AS value,
             date BETWEEN bases.first AND bases.last AS is_base
         FROM points JOIN usual USING (lab, field, time) JOIN bases USING (lab)
-    ), limits AS (
+    ), limits AS MATERIALIZED ( -- else it may be reckoned again for each point
         SELECT lab, field, avg(value) AS centre, avg(abs(value - before)) / 1.128 AS sigma
         FROM (
             SELECT lab, field, value, lag(value) OVER (PARTITION BY lab, field ORDER BY due) AS before
