@@ -105,7 +105,7 @@ class Backups:
 
         self._messages.choice(
             "Restore Database",
-            f"Put the backup of {moment_of(file)} in the place of the present database?",
+            f"Replace the present database with the backup of {moment_of(file)}?",
             f"{file}\n\nEverybody who uses this database then sees it as it was in the backup. What was recorded since"
             f" is not in it. First a backup of the present state is made in {self.kept().folder}: restore that one to"
             " get back to it.",

@@ -148,14 +148,14 @@ class ConnectionsCheck:
             return
         failed = sum(each.verdict == "failed" for each in self._found)
         if isinstance(error, Cancelled):
-            self._window.finish("Cancelled. What was found until then stands above.", False)
+            self._window.finish("Cancelled. What was found until then is shown above.", False)
         elif error is not None:
             self._window.finish(describe_failure(error), True)
         elif failed:
             steps = "One step failed" if failed == 1 else f"{failed} steps failed"
-            self._window.finish(f"✗ {steps}: what to do stands there. Copy takes all of it for the help desk.", True)
+            self._window.finish(f"✗ {steps}: see there what to do. Copy copies everything for the help desk.", True)
         else:
-            self._window.finish("✓ All of it can be reached.", False)
+            self._window.finish("✓ Everything can be reached.", False)
 
     def _cancel(self) -> None:
         if self._job is not None and not self._job.finished:
@@ -171,4 +171,4 @@ class ConnectionsCheck:
         self._parent.clipboard_clear()
         self._parent.clipboard_append(report(self._found, self._started))
         if self._window is not None:
-            self._window.say("Copied. It holds no passwords, and can go to the help desk.")
+            self._window.say("Copied, without passwords: you can send it to the help desk.")

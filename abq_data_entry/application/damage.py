@@ -57,8 +57,8 @@ class Damage:
         self._messages.choice(
             "The Database Is Damaged",
             "The database on this computer is damaged.",
-            f"{error}\n\n{found} Brought back, it goes into a new database. The damaged one is kept beside it, for"
-            " somebody who can get more out of it. What you save meanwhile waits on this computer.",
+            f"{error}\n\n{found} A backup is restored into a new database. The damaged one is kept: somebody may"
+            " recover more from it. What you save meanwhile waits on this computer.",
             offers,
         )
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .preferences import Settings
     from .state import State
 
-UPLOAD_ANEW = "What to do: Tools ‣ Deliveries shows what became of it; Tools ‣ Upload CSV sends the day anew."
+UPLOAD_ANEW = "What to do: Tools ‣ Deliveries shows what became of it; Tools ‣ Upload CSV sends the day again."
 BUSY_PAUSE_MS = 1000
 SHORTEST_PAUSE_MS = 500
 
@@ -323,8 +323,9 @@ class Deliveries:
             TITLE,
             f"The server {trust.host} isn't known yet.",
             f"Its key has the fingerprint\n{fingerprint}\n\n"
-            "Compare it with the one that the server's administrator gives you: whoever only pretends to be this "
-            "server would get your password and the extract. If they are the same, the key is kept for next time.",
+            "Compare it with the one that the server's administrator gives you: a server that only pretends "
+            "to be this one would get your password and the extract. If they are the same, the key is kept for next "
+            "time.",
             (("Trust and Send", lambda: answered(True)), ("Cancel", lambda: answered(False))),
             careful=True,
         )

@@ -121,7 +121,7 @@ def _show(identifier: str) -> Path:
     try:
         subprocess.Popen([opener, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except OSError as error:
-        raise outbox.OutboxError(f"No program here shows folders. The file lies in {folder}") from error
+        raise outbox.OutboxError(f"No program here shows folders. The file is in {folder}") from error
     return folder
 
 

@@ -62,7 +62,7 @@ class Drafts:
             return True
         if not self.put(draft):
             self._form.focus_key()
-            self._say("Say first which plot these values are of, or discard them")
+            self._say("First say which plot these values belong to, or discard them")
             return False
         self._form.opening.leave()
         return True

@@ -254,7 +254,7 @@ def offered(changes: Sequence[Change]) -> str:
 
 
 def _told(key: Key, result: str) -> str:
-    what = {"withdrawn": "is withdrawn: it was its first entry", "moved": "stands where it was before"}
+    what = {"withdrawn": "is withdrawn: it was its first entry", "moved": "is where it was before"}
     return f"The record of {named(key)} {what.get(result, 'is as it was before its last change')}"
 
 

@@ -25,10 +25,10 @@ _ENTERING = (
     "correct_many",
 )  # fmt: skip
 NO_LABS = (
-    "This login belongs to no lab, so there is nothing that it could enter. An administrator can say to which it"
-    " belongs: abq-data-entry db set-labs."
+    "This login belongs to no lab, so it can't enter anything. An administrator can set its labs:"
+    " abq-data-entry db set-labs."
 )
-_NO_BACKUP = "This login may not back the whole database up. The owner of the tables can, with the right CREATEDB."
+_NO_BACKUP = "This login may not back up the whole database. The owner of the tables can, with the right CREATEDB."
 _NO_RESTORE = "This login may not replace this database by a backup. Its owner can, with the right CREATEDB."
 _UPLOADS = tuple(f"upload_to_corporate_{kind}" for kind in KINDS)
 

@@ -164,9 +164,9 @@ class DesktopEntry:
             return
         self._messages.choice(
             _TITLE,
-            f"Put {APPLICATION_NAME} into this computer's menu of programs?",
-            "You can start it there with a click, like other programs. It concerns you only; "
-            "`abq-data-entry desktop remove` takes it out again. This is asked once.",
+            f"Add {APPLICATION_NAME} to this computer's application menu?",
+            "You can start it there with a click, like other programs. This is for you only; "
+            "`abq-data-entry desktop remove` removes it again. You are asked once.",
             (("Put It There", self._make), ("No, Thanks", None)),
         )
 
@@ -174,10 +174,10 @@ class DesktopEntry:
         self._jobs.submit("files", _made, done=self._say_made, failed=self._say_failed)
 
     def _say_made(self, _paths: list[Path]) -> None:
-        self._say(f"{APPLICATION_NAME} is in the menu of programs")
+        self._say(f"{APPLICATION_NAME} is in the application menu")
 
     def _say_failed(self, error: BaseException) -> None:
-        log.error("no entry in the menu of programs", exc_info=error)
+        log.error("no entry in the application menu", exc_info=error)
         self._messages.failure(_TITLE, "The entry could not be made", str(error), retry=self._make)
 
 
@@ -193,7 +193,7 @@ def _to_be_offered() -> bool:
 
 
 def _not_offered(error: BaseException) -> None:
-    log.warning("whether the entry in the menu of programs was offered can't be noted: %s", error)
+    log.warning("whether the entry in the application menu was offered can't be noted: %s", error)
 
 
 def _made() -> list[Path]:

@@ -82,7 +82,7 @@ class WhichDatabase:
         text = "The settings leave a doubt which database is meant, so none was opened."
         details = "\n".join(self._settings.model.doubts)
         log.error("no database is opened: %s", details)
-        details = f"{details}\nPut the file right; it is left as it is."
+        details = f"{details}\nCorrect the file; it is left as it is."
         self._hold_back(text, details, (("Look Again", self._look_again),))
 
     def _look_again(self) -> None:
@@ -106,8 +106,8 @@ class WhichDatabase:
             return
         self._hold_back(
             f"This window would write to {self.name}, which isn't the database of last time.",
-            f"Last time it was {last}. If that is meant, go on; else close the window and put the setting db_host or"
-            " db_name right.",
+            f"Last time it was {last}. If this one is meant, go on; otherwise close the window and correct the"
+            " setting db_host or db_name.",
             ((f"Write to {self.name}", self._open),),
         )
 

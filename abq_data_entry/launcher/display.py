@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 NO_DISPLAY = (
-    "There is no display here to show the window on: try the word demo, which brings its own, "
+    "There is no display here to show the window on: try the subcommand demo, which brings its own, "
     "or weather, export, upload and db, which need none (--help tells more)."
 )
 START_SECONDS = 30

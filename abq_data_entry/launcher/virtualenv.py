@@ -92,7 +92,7 @@ class VirtualEnvironment:
         if os.pathsep in str(self.folder):
             raise EnvironmentProblem(
                 f"{self.checkout} has a {os.pathsep!r} in its name, which separates folders in lists such as PATH: "
-                "Python makes no environment there. Give the folder another name, then start again."
+                "Python can't make an environment there. Give the folder another name, then start again."
             )
         try:
             with _locked(self.folder.with_name(".venv.lock")) as lock:

@@ -93,7 +93,7 @@ class DateLine(ttk.Frame):
         self.sentence = ttk.Label(self, style="Warning.TLabel")
         self.sentence.grid(row=0, column=0, sticky="w")
         self.button = ttk.Button(self, style="Quiet.TButton", command=keep, takefocus=0)
-        Tooltip(self.button, f"{KEEP_DATE_KEY}. Else type another date.")
+        Tooltip(self.button, f"{KEEP_DATE_KEY}. Otherwise type another date.")
 
     @property
     def text(self) -> str:

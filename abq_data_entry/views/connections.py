@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .side_window import SideWindow
 
 TITLE = "Check Connections"
-_ABOUT = "Looks whether the places can be reached that this application works with. No record is ever sent."
+_ABOUT = "Checks whether everything that this application works with can be reached. No record is ever sent."
 _STARTING = "Beginning…"
 _MARKS = {"ok": "✓", "slow": "⚠", "failed": "✗"}
 _COLUMNS = (2, 12, 31, 33)  # characters before the verdict, the step, the end of its time, its text

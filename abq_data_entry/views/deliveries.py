@@ -18,7 +18,7 @@ _CANNOT = {
     "Cancel Delivery": "Only what isn't finished can be cancelled",
     "Show File": "The file of this delivery isn't on this computer any more",
 }
-_EMPTY = "Nothing was delivered from this computer yet. Uploads of the Tools menu stand here."
+_EMPTY = "Nothing was delivered from this computer yet. Uploads of the Tools menu are listed here."
 _ALL_DONE = "Everything has arrived, or was cancelled. Without “Unfinished only” it is listed too."
 
 

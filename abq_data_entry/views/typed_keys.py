@@ -306,7 +306,7 @@ class AheadLine(ttk.Frame):
         self.buttons: dict[str, ttk.Button] = {}
         commands = (
             ("Place Here", place, "Types it into the plot above, up to the save; F9 goes to this button"),
-            ("Copy", copy, "As a text, a value a line"),
+            ("Copy", copy, "As text, one value on each line"),
             ("Discard", discard, "It can't be brought back"),
         )
         for column, (name, command, words) in enumerate(commands, 2):

@@ -54,7 +54,7 @@ def test_backup_and_restore(
     stored.close()
     window.app.callbacks["restore"]()
     dialog = window.dialog()
-    assert dialog.message.startswith("Put the backup of ") and str(file) in dialog.detail
+    assert dialog.message.startswith("Replace the present database with the backup of ") and str(file) in dialog.detail
     window.press("Return")  # a habit restores nothing
     window.until(lambda: not window.dialogs, "the end of the question")
     assert plots(stored) == [1, 2] and not window.app.commands.running

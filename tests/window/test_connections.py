@@ -57,7 +57,7 @@ def test_all_is_well_and_can_be_copied(window: Window, all_well: dict[str, Any])
     point_to(window, **all_well)
     shown = opened(window)
     text = ended(window, shown)
-    assert summary(shown) == "✓ All of it can be reached."
+    assert summary(shown) == "✓ Everything can be reached."
     headings = [line for line in text.splitlines() if line and not line.startswith("\t")]
     assert [each.split()[0] for each in headings] == ["Embedded", "Weather", "REST", "FTP"]
     assert "failed" not in text and "Login" not in text and SECRET not in text

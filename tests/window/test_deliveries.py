@@ -257,7 +257,7 @@ def test_an_attempt_that_fails_at_once_is_told_with_its_reason(
     window.press_message("Try Again")
     text = failure(window)
     assert "The extract couldn't be sent again. Your records are safe in the database." in text
-    assert "is gone from the outbox" in text and "Tools ‣ Upload CSV sends the day anew" in text
+    assert "is gone from the outbox" in text and "Tools ‣ Upload CSV sends the day again" in text
     assert status(window).startswith("Nothing was sent: The delivery ")
 
 

@@ -14,7 +14,7 @@ import pytest
 from abq_data_entry import folders
 from tests.fixtures.window import Window, write_settings
 
-OFFER = "into this computer's menu of programs?"
+OFFER = "to this computer's application menu?"
 MARK = "desktop-entry-offered"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the menu of a Linux desktop")
 
@@ -47,7 +47,7 @@ def test_offered_once_and_made(ours: Window, menu: Path) -> None:
     ours.until(lambda: offered(ours), "the offer")
     assert not ours.dialogs
     ours.press_message("Put It There")
-    ours.until(lambda: ours.app.status.get() == "ABQ Data Entry is in the menu of programs")
+    ours.until(lambda: ours.app.status.get() == "ABQ Data Entry is in the application menu")
     assert "Exec=" in (menu / "abq-data-entry.desktop").read_text("utf-8")
     assert not offered(ours)
 
