@@ -60,7 +60,7 @@ class Connection:
 
     def stall(self) -> None:
         """Neither read nor send until the test is over."""
-        self.ended.wait(30)
+        self.ended.wait(120)
 
     def reset(self) -> None:
         """Cut the connection off so that the other side gets a reset."""
