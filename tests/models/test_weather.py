@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,6 +126,12 @@ def test_a_station_or_kind_that_can_be_none_is_refused(model: SQLModel, wrong: d
     with pytest.raises(ObservationInvalid):
         model.add_weather_data({**OF_KBMG, **wrong})
     assert stored(model) == []
+
+
+def test_a_station_that_is_no_text_is_refused(model: SQLModel) -> None:
+    wrong: dict[str, Any] = {"station": 7}
+    with pytest.raises(ObservationInvalid, match="station isn't a text"):
+        model.add_weather_data({**OF_KBMG, **wrong})
 
 
 def test_another_stations_observation_of_the_same_moment_is_told_as_such(model: SQLModel) -> None:
