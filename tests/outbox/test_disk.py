@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.outbox import Outbox, Progress, Send, deliver, due, extract_name, retry
+from tests.fixtures.disks import filled, small_disk
 from tests.fixtures.servers import BundledServer
 from tests.outbox.conftest import DATE, FTP, REST, Extract
 from tests.outbox.killed import CONTENT, days_of
@@ -58,6 +59,23 @@ def test_a_full_disk_before_an_attempt_lets_it_wait(box: Outbox) -> None:
     assert box.deliveries() == [waiting]
     box.tidy()
     assert deliver(box, waiting.identifier, arriving)[0].state == "delivered"
+
+
+@posix
+def test_a_full_disk_of_the_states_takes_nothing_in_and_begins_nothing(tmp_path: Path) -> None:
+    """The extracts may have room where their states have none."""
+    (tmp_path / "journal").mkdir()
+    with small_disk(tmp_path / "journal", "512k"):
+        box = Outbox(tmp_path / "outbox")
+        waiting = box.add(Extract(), DATE, FTP, "lab-a")
+        filled(tmp_path / "journal" / "filler")
+        with pytest.raises(OSError):
+            box.add(Extract(), DATE, REST, "lab-a")
+        with pytest.raises(OSError):
+            deliver(box, waiting.identifier, failing(AssertionError("sent")))
+        assert box.deliveries() == [waiting] and len(list(box.folder.glob("*/*.csv"))) == 1
+        (tmp_path / "journal" / "filler").unlink()
+        assert deliver(box, waiting.identifier, arriving)[0].state == "delivered"
 
 
 @posix
