@@ -1,4 +1,4 @@
-"""Two versions of one record: what the dialog asks, and what becomes of records that waited here for a decision."""
+"""Two versions of one record: what the dialog asks, and what comes of the answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime
 import logging
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import fields
 from ..constants import FieldNames as F
@@ -15,9 +15,6 @@ from ..views import DataRecordForm
 from ..views.conflict import ConflictDialog, ConflictText, Difference, Side
 from ..workflows.save_record import Conflict
 from .messages import Messages, place
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 Record = Mapping[str, Any]
