@@ -20,7 +20,7 @@ class Policy(NamedTuple):
     longest: float
 
     def pause(self, failures: int, jitter: float) -> float:
-        """Return the seconds to wait after so many failures in a row (1 or more).
+        """Return the seconds to wait after this number of failures in a row (1 or more).
 
         `jitter`, at random from 0 to 1, spreads those that failed at the same moment over half of the pause.
         """

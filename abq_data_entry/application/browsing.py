@@ -164,7 +164,7 @@ class Browsing:
         )
 
     def follow(self, count: int) -> None:
-        """Others have saved so many records that this list has: show them, and keep the row that is selected."""
+        """Others have saved this number of records of the list: show them, and keep the row that is selected."""
         self._changed(inserted=count)
         self._records.follow()
 
@@ -173,7 +173,7 @@ class Browsing:
         self._changed(inserted=count)
 
     def look_again(self) -> None:
-        """Records may have come or gone: count and fetch anew what is visible; it keeps its place and selection."""
+        """Records may have come or gone: count and fetch again what is visible; it keeps its place and selection."""
         self._records.show_news(0)
         self._changed(inserted=0)
         self._records.follow()
@@ -213,7 +213,7 @@ class Browsing:
         return self._index is not None and self._index.total > RECOUNT_LIMIT
 
     def _changed(self, inserted: int) -> None:
-        """So many records came into the list: count anew, or add them, where counting would cost more."""
+        """This number of records came into the list: count again, or add them, if counting would cost more."""
         if self._is_large:
             self._inserted += inserted
             self._records.show_total(self._index.total + self._inserted)
@@ -236,7 +236,7 @@ class Browsing:
             self._timer = ""
 
     def restart(self) -> None:
-        """Fetch and count all anew."""
+        """Fetch and count everything again."""
         self._records.restart()
 
     def _failed(self, error: BaseException) -> None:

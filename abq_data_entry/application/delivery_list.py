@@ -87,7 +87,7 @@ def show_deliveries(
 
 
 class DeliveryRows:
-    """The rows of all deliveries; what didn't change since is neither read nor made anew."""
+    """The rows of all deliveries; what didn't change since is neither read nor made again."""
 
     def __init__(self) -> None:
         self._box: Outbox | None = None

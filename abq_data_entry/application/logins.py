@@ -32,7 +32,7 @@ class Found(NamedTuple):
 class Logins:
     """All of it on the Tk thread, except for the keyring, which may take as long as somebody needs to unlock it.
 
-    A *place* is where a login goes (`Destination.login_place`): if the settings lead to another, it is asked for anew.
+    A *place* is where a login goes (`Destination.login_place`): if the settings lead to another, it is asked for again.
     """
 
     def __init__(self, window: tk.Misc, jobs: Jobs, messages: Messages) -> None:

@@ -126,7 +126,7 @@ class MainWindow(tk.Tk):
 
     def spread_look(self) -> None:
         """Give everything that is open the look, and the window its menu."""
-        # A menu keeps the colours it was made with: it is made anew.
+        # A menu keeps the colours it was made with: it is replaced.
         previous, windowing_system = self.main_menu, self.tk.call("tk", "windowingsystem")
         self.main_menu = menu_class(windowing_system)(self, self.callbacks, self.settings)
         if previous is not None:

@@ -54,7 +54,7 @@ class Outdated:
         self._messages.outside(lambda: self._ask(offers=True))
 
     def send_again(self, old: OutdatedDelivery) -> None:
-        """Make the extract of that day anew, and send it as a newer version."""
+        """Make the extract of that day again, and send it as a newer version."""
         kind, name, deliveries = old.destination, name_of(old.destination), self._deliveries
         values = deliveries.settings()
         if self._state.reachable is None:

@@ -152,7 +152,7 @@ UPDATE = "This window must be updated: the database was brought to a newer versi
 class DatabaseChanges:
     """Compares what each new connection found with what was found before. On the Tk thread.
 
-    ``refresh()`` looks up anew what is shown: another database has taken the place of the one that was open.
+    ``refresh()`` looks up again what is shown: another database has taken the place of the one that was open.
     """
 
     def __init__(self, state: State, jobs: Jobs, bar: MessageBar, refresh: Callable[[], object]) -> None:

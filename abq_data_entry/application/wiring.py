@@ -516,7 +516,7 @@ class Wiring(MainWindow):
             self.connection.connect()
 
     def refresh(self) -> None:
-        """Look up anew what is shown; look for a database that is away, or was never opened."""
+        """Look up again what is shown; look for a database that is away, or was never opened."""
         if self.reconnecting.away:
             self.retry_database()
             return

@@ -324,7 +324,7 @@ class AdministrationWindow(SideWindow):
     def _plot_chosen(self) -> None:
         chosen = self.plots.selection()
         self._name_buttons()
-        # Shown anew after a save: what somebody is typing into the line stays.
+        # Shown again after a save: what somebody is typing into the line stays.
         if not chosen or chosen[0] == self.entries["plot"].get().strip():
             return
         self._say("plot", "")

@@ -181,7 +181,7 @@ class TechnicianLine(ttk.Frame):
         return _LEAST_DIGITS * measure_in(FONT, self)("0")
 
     def fit(self, room: int) -> None:
-        """Take so many pixels at most: without the name on the button, then with an ellipsis and a tooltip."""
+        """Take at most this number of pixels: without the name on the button, then with an ellipsis and a tooltip."""
         if room != self._room:
             self._room = room
             self._show()

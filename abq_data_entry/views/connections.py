@@ -68,7 +68,7 @@ class ConnectionsWindow(SideWindow):
         return self.list.get("1.0", "end-1c")
 
     def begin(self) -> None:
-        """Check anew, as the boxes say."""
+        """Check again, as the boxes say."""
         if self.running:
             return
         self.running = True

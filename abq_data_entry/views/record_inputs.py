@@ -64,7 +64,7 @@ class RecordInputs(dict[str, FieldInput]):
                 self[name].choices_changed()
 
     def reserve_notes(self, names: Collection[str], lines: int) -> bool:
-        """Keep so many lines for the words below these fields; whether that has changed."""
+        """Keep this number of lines for the words below these fields; whether that has changed."""
         changed = [self[name].note.reserve(lines) for name in names]
         return any(changed)
 

@@ -72,7 +72,7 @@ _GAP = 12  # before the next field's words
 
 
 def fitted(text: str, measure: Callable[[str], int], width: int, lines: int) -> str:
-    """``text`` in so many lines at most of that width in pixels; what doesn't fit ends with an ellipsis."""
+    """``text`` in at most that number of lines of that width in pixels; what doesn't fit ends with an ellipsis."""
     if measure(text) <= width:
         return text
     done: list[str] = []

@@ -359,7 +359,7 @@ class PagedList(ttk.Frame):
         return 28
 
     def _fill(self) -> None:
-        # Rows are used again: filling them costs less than making them anew.
+        # Rows are used again: filling them costs less than making new ones.
         present = set(self.tree.get_children())
         for index, row in enumerate(self._rows):
             values = self._cells(row)

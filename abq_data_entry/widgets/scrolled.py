@@ -269,7 +269,7 @@ class Scrolled(ttk.Frame):
     def show_part(self, part: tk.Misc, is_placed: bool = False) -> None:
         """Scroll as little as it takes to have all of ``part`` in sight; its beginning where it is too large.
 
-        ``is_placed``: nothing has been arranged anew since it was drawn.
+        ``is_placed``: nothing has been arranged again since it was drawn.
         """
         if not is_placed:
             self.update_idletasks()

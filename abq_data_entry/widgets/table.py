@@ -123,7 +123,7 @@ class LiveList(Table):
 
     def _apply(self, rows: Mapping[str, Cells]) -> Iterator[None]:
         """Yields after each row that was changed, so that the rest may wait."""
-        # Only what differs: a list filled anew each second would lose its place and its selection.
+        # Only what differs: a list refilled each second would lose its place and its selection.
         for gone in [each for each in self._shown if each not in rows]:
             self.tree.delete(gone)
             del self._shown[gone]
