@@ -66,6 +66,11 @@ NOT_RUN = {
     "python3 -m venv new": "tests/launcher/test_wheel does these three steps, without the network",
     "new/bin/pip install dist/*.whl": "the same",
     "new/bin/abq-data-entry demo": "the same",
+    "python3 -m benchmarks --quick": "takes minutes; tests/test_benchmarks.py runs one group of each kind",
+    "python3 -m benchmarks --only holding": "the same",
+    "python3 -m benchmarks --only waiting": "the same",
+    "python3 -m benchmarks --only mutations": "the same",
+    "python3 -m benchmarks --only views": "the same",
 }  # fmt: skip
 """What no test runs, with the reason."""
 
