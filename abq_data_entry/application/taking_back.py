@@ -119,7 +119,7 @@ class TakingBack:
         self._last = None
         self._waiting.settle((waiting.identifier,), "discarded")
         base = waiting.base if waiting.write == "update" else None
-        action.done(VersionedRecord(base or {}, waiting.version or 0 if base else 0))
+        action.done(VersionedRecord(base or {}, (waiting.version or 0) if base else 0))
 
     def _run(self, model: SQLModel, action: LastAction) -> None:
         self._running = True
@@ -152,8 +152,8 @@ class TakingBack:
         def fill() -> None:
             form = self._form
             self._callbacks.show_form()
-            if found.version:
-                form.open_record(found.record, found.version)
+            if found.record:
+                form.open_record(found.record, found.version or None)  # of a copy no version is known
                 form.fill(typed)
                 form.reason.fill(reason)
             else:
@@ -163,6 +163,6 @@ class TakingBack:
 
         key = tuple(record[name] for name in fields.RECORD_KEY)
         self._callbacks.leave_form(fill)
-        self._callbacks.changed(None if found.version else key)
-        was = "as it was before" if found.version else "not recorded any more"
+        self._callbacks.changed(None if found.record else key)
+        was = "as it was before" if found.record else "not recorded any more"
         self._say(f"{place(record)}: taken back, {was}. What you typed stands in the form again")

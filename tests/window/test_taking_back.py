@@ -93,6 +93,26 @@ def test_what_waits_for_the_database_waits_no_more(window: Window, stored: SQLMo
     assert stored.get_all_records(all_dates=True) == []
 
 
+def test_a_correction_that_waits_is_taken_back_to_what_was_there(window: Window, stored: SQLModel) -> None:
+    """Plot 1 is in the database, plot 2 waits itself: after it was taken back each is saved as a correction again."""
+    window.begin_check()
+    type_plot(window)
+    window.app.reconnecting.lost(RuntimeError("away"))
+    type_plot(window)
+    for plot in (1, 2):
+        open_plot(window, plot)
+        window.fill(Plants="12")
+        window.save()
+        take_back(window)
+        assert "as it was before" in window.app.status.get()
+        assert window.app.form.opened is not None and window.text(F.PLANTS) == "12"
+        window.save()
+    window.app.retry_database()
+    window.until(lambda: not window.app.waiting.entries, "what waits to be saved")
+    window.settle()
+    assert [each[F.PLANTS] for each in stored.get_all_records()] == [12, 12]
+
+
 def test_once_and_only_what_was_saved_here(window: Window, stored: SQLModel) -> None:
     window.begin_check()
     window.press("ctrl+shift+b")
