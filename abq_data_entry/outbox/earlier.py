@@ -3,8 +3,8 @@
 That version had a file for each delivery, and notes behind its content.
 
 It is taken over under the lock that a window holds while it sends; what one of that version still sends is taken over
-afterwards. In the folder of what waits stays a description that the older version refuses by name; what it wrote itself
-is kept in `taken-over`.
+afterwards. On a disk that can only be read it is looked at, and stays. In the folder of what waits stays a description
+that the older version refuses by name; what it wrote itself is kept in `taken-over`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import json
 import os
 import re
 import stat
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..folders import replacement
 from ..network.destination import Place
@@ -32,6 +33,7 @@ _BETWEEN = b"\n\n"  # no entry holds it
 _LARGEST = 16 * 1024 * 1024  # bytes; an entry with all attempts of a week had 100 KB
 _RECORDED = re.compile(r"recorded (\d{1,9})")
 _PARTS = "left-there"
+_AT_ONCE = 20  # entries of the version before, four syncs of the disk each
 
 
 class Box(Protocol):
@@ -47,21 +49,41 @@ class Box(Protocol):
     def tell(self, sentence: str) -> None: ...
 
 
-def take_over(outbox: Box, connection: sqlite3.Connection) -> bool:
-    """Put in what lies in the folder and is no row; return whether there was nothing.
+class Looked(NamedTuple):
+    """Whether all that lies in the folder was looked at, whether any of it was no row, and notes of parts."""
+
+    is_all: bool
+    new: bool
+    parts: tuple[Path, ...] = ()
+
+
+def take_over(outbox: Box, connection: sqlite3.Connection) -> Looked:
+    """Put in what lies in the folder and is no row, or some of it.
 
     What is being sent by another window is left for later.
     """
-    if connection.execute("PRAGMA query_only").fetchone()[0]:
-        return True
+    if not connection.execute("PRAGMA query_only").fetchone()[0]:
+        return _take_some_over(outbox, connection, _AT_ONCE)
+    connection.execute("PRAGMA query_only = OFF")  # it is a copy in memory, and the folder stays as it is
+    try:
+        return Looked(True, _take_some_over(outbox, connection, None).new)
+    finally:
+        connection.execute("PRAGMA query_only = ON")
+
+
+def _take_some_over(outbox: Box, connection: sqlite3.Connection, most: int | None) -> Looked:
+    """Put in so many; `most` is None where nothing can be written."""
+    before = connection.total_changes
     names = {each for each in os.listdir(outbox.folder) if len(each) == 32}  # noqa: PTH208 - faster
     if names:
         names -= {row[0] for row in connection.execute("SELECT id FROM deliveries")}
     for name in sorted(names):
+        if most is not None and connection.total_changes - before >= most:
+            return Looked(False, True)
         path = outbox.folder / name
         try:
             if path.is_dir():
-                _take_over(outbox, connection, path)
+                _take_over(outbox, connection, path, may_write=most is not None)
         except FileNotFoundError:
             if path.is_dir():
                 outbox.put_aside(name, "its description is missing")
@@ -70,8 +92,7 @@ def take_over(outbox: Box, connection: sqlite3.Connection) -> bool:
         except (ValueError, TypeError, RecursionError) as error:
             why = str(error) if isinstance(error, _NotAnEntry) else "its description can't be read"
             outbox.put_aside(name, why)
-    _take_parts_over(outbox, connection)
-    return not names
+    return Looked(True, bool(names), tuple(_take_parts_over(outbox, connection)))
 
 
 def file_key(delivery: Delivery) -> str:
@@ -102,7 +123,7 @@ class _NotAnEntry(ValueError):
     """What stands in the place of a description is none; the text says what it is."""
 
 
-def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path) -> None:
+def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_write: bool) -> None:
     data = _content(path / ENTRY)
     text, *notes = data.split(_BETWEEN)
     try:
@@ -117,20 +138,26 @@ def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path) -> None:
     with ExitStack() as stack:
         if not is_ours:
             try:
-                stack.enter_context(outbox.lane(found))
+                stack.enter_context(outbox.lane(found) if may_write else nullcontext())
             except Busy:
                 return
             for note in notes if found.state not in ENDED else ():
                 with suppress(ValueError, TypeError, RecursionError):  # one that was cut short is none
                     noted = _delivery(path.name, note)
                     found = noted if noted.revision == found.revision + 1 else found
-            kept = outbox.folder / "taken-over"
-            kept.mkdir(mode=0o700, exist_ok=True)
-            with replacement(kept / f"{path.name}.json") as temporary:
-                temporary.write_bytes(data)
-            with replacement(path / ENTRY) as temporary:
-                temporary.write_text(to_text(found), encoding="utf-8")
+            if may_write:
+                _occupy(outbox, path, data, found)
         insert(connection, found, max(recorded, default=0))
+
+
+def _occupy(outbox: Box, path: Path, before: bytes, delivery: Delivery) -> None:
+    """Let an older version refuse it by name, and keep what that one wrote."""
+    kept = outbox.folder / "taken-over"
+    kept.mkdir(mode=0o700, exist_ok=True)
+    with replacement(kept / f"{path.name}.json") as temporary:
+        temporary.write_bytes(before)
+    with replacement(path / ENTRY) as temporary:
+        temporary.write_text(to_text(delivery), encoding="utf-8")
 
 
 def _content(path: Path) -> bytes:
@@ -149,16 +176,23 @@ def _delivery(name: str, text: bytes) -> Delivery:
     return found
 
 
-def _take_parts_over(outbox: Box, connection: sqlite3.Connection) -> None:
+def _take_parts_over(outbox: Box, connection: sqlite3.Connection) -> Iterator[Path]:
+    """Put in what that version noted of parts; return the notes."""
     folder = outbox.folder / _PARTS
-    if not folder.is_dir():
-        return
-    for path in folder.glob("*.json"):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            place = Place(str(content["kind"]), str(content["address"]))
-            insert_part(connection, path.stem, place, str(content["name"]))
-    with suppress(OSError):  # then they are taken over once more, which changes nothing
-        kept = outbox.folder / "taken-over"
-        kept.mkdir(mode=0o700, exist_ok=True)
-        folder.rename(kept / f"{_PARTS}-{outbox.clock():%Y%m%dT%H%M%S}-{os.urandom(2).hex()}")
+    for path in folder.glob("*.json") if folder.is_dir() else ():
+        with suppress(OSError):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            yield path
+            with suppress(ValueError, KeyError, TypeError):
+                content = json.loads(text)
+                place = Place(str(content["kind"]), str(content["address"]))
+                insert_part(connection, path.stem, place, str(content["name"]))
+
+
+def put_away(outbox: Box, parts: Iterable[Path]) -> None:
+    """Move notes of parts away once they are rows on the disk; those that can't be are taken over once more."""
+    with suppress(OSError):
+        for path in parts:
+            kept = outbox.folder / "taken-over" / _PARTS
+            kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.replace(kept / path.name)

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,7 @@ ROOM = 64 * 1024
 """Bytes that must be free before a delivery is begun: its outcome has to be written down."""
 
 _TICK = 1.0  # seconds; the clock of a file system may be that coarse
+_PAUSE = 0.05  # seconds, in which others get the file who ask for it every 0.02
 _NEW = ".new-"
 _BLOCK = 1024 * 1024
 _OF_THE_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EROFS, errno.EIO)
@@ -98,12 +100,12 @@ class Outbox:
 
     def deliveries(self) -> list[Delivery]:
         """Return all of them, the oldest first; those that can't be read are put aside and told in `problems`."""
-        with self._opened() as connection:
+        with self._opened_with_all() as connection:
             return [each for each, _recorded in self._read(connection)]
 
     def unrecorded(self) -> list[Delivery]:
         """Return those whose present state the database isn't known to have."""
-        with self._opened() as connection:
+        with self._opened_with_all() as connection:
             return [each for each, recorded in self._read(connection) if recorded < each.revision]
 
     def find(self, beginning: str) -> Delivery:
@@ -185,8 +187,7 @@ class Outbox:
                     known_version + 1, created=moment, since=moment, changed=moment, audit_head=head,
                     sent_as=sent_as,
                 )  # fmt: skip
-                with self._opened() as connection:
-                    self._take_over(connection)
+                with self._opened_with_all() as connection:
                     older = [each for each, _recorded in self._read(connection, "file", earlier.file_key(delivery))]
                     version = 1 + max([known_version, *(each.version for each in older)])
                     delivery = replace(delivery, version=version)
@@ -230,7 +231,7 @@ class Outbox:
             if part:
                 earlier.insert_part(connection, newer.identifier, newer.place, part)
         if newer.state in ENDED:
-            shutil.rmtree(self.folder / newer.identifier, ignore_errors=True)
+            self._drop_folder(newer)
         return newer
 
     def note_recorded(self, deliveries: Iterable[Delivery]) -> None:
@@ -253,7 +254,7 @@ class Outbox:
                     shutil.rmtree(path, ignore_errors=True)
         except OSError as error:
             failure = error
-        with self._opened() as connection:
+        with self._opened_with_all() as connection:
             found = self._read(connection)
         there, oldest = set(os.listdir(self.folder)), self.clock() - KEPT  # noqa: PTH208 - faster
         for each, recorded in found:
@@ -266,20 +267,20 @@ class Outbox:
                     if present.state == SENDING:
                         attempts = present.attempts_ended
                         self.write(present, state=WAITING, planned=None, attempts=attempts, reason=BROKEN_OFF)
+                    elif is_old:
+                        self.remove(each)
                     elif each.state in ENDED:
-                        shutil.rmtree(self.folder / each.identifier, ignore_errors=True)
-                        if is_old:
-                            self.remove(each)
+                        self._drop_folder(each)
             except OSError as error:  # one of them mustn't keep the others
                 failure = failure or error
         if failure is not None:
             raise failure
 
     def remove(self, delivery: Delivery) -> None:
-        """Take the delivery away for good; whoever calls this holds its lane."""
-        with self._opened() as connection:
-            connection.execute("DELETE FROM deliveries WHERE id = ?", (delivery.identifier,))
-        shutil.rmtree(self.folder / delivery.identifier, ignore_errors=True)
+        """Take the delivery away for good, unless its folder can't be removed; whoever calls this holds its lane."""
+        if self._drop_folder(delivery):  # one without its row would be put in again, and sent
+            with self._opened() as connection:
+                connection.execute("DELETE FROM deliveries WHERE id = ?", (delivery.identifier,))
 
     @contextmanager
     def lane(self, delivery: Delivery, patience: float = 0.0) -> Iterator[None]:
@@ -309,8 +310,7 @@ class Outbox:
 
     def orphaned_parts(self, place: Place) -> list[tuple[str, str]]:
         """Return the parts that may lie at this place: of which delivery, and under which name."""
-        with self._opened() as connection:
-            self._take_over(connection)
+        with self._opened_with_all() as connection:
             rows = connection.execute("SELECT content, digest FROM orphaned_parts").fetchall()
         contents = [earlier.part_in(content) for content, digest in rows if digest_of(content) == digest]
         return [(each["id"], each["part"]) for each in contents if (each["kind"], each["address"]) == place]
@@ -329,10 +329,28 @@ class Outbox:
     # ------------------------------------------------------------------------------------------------ the rest
 
     @contextmanager
-    def _opened(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
+    def _opened_with_all(self) -> Iterator[sqlite3.Connection]:
+        """The same as `_opened`, with what a version before has put into the folder.
+
+        That is taken over in parts: who keeps a record meanwhile, in this window or another, waits for the same file.
+        """
+        while True:
+            parts: list[Path] = []
+            with self._opened(committed=partial(earlier.put_away, self, parts)) as connection:
+                looked = self._take_over(connection)
+                parts += looked.parts
+                if looked.is_all:
+                    yield connection
+                    return
+            time.sleep(_PAUSE)
+
+    @contextmanager
+    def _opened(
+        self, durable: bool = True, committed: Callable[[], object] | None = None
+    ) -> Iterator[sqlite3.Connection]:
         """Have the file alone, in one transaction; its errors are those of the outbox."""
         try:
-            with self._file.opened(durable=durable) as connection:
+            with self._file.opened(committed, durable=durable) as connection:
                 yield connection
         except StoreBusy as error:
             raise Busy(str(error)) from None
@@ -345,19 +363,38 @@ class Outbox:
                     raise OSError(number, os.strerror(number), os.fspath(self._file.path)) from error
             raise OutboxError(str(error)) from error
 
-    def _take_over(self, connection: sqlite3.Connection) -> None:
+    def _take_over(self, connection: sqlite3.Connection) -> earlier.Looked:
         """Look for what is no row, unless nothing came into the folder since the last look."""
         changed = self.folder.stat().st_mtime
-        if changed != self._looked_at:
-            is_known = earlier.take_over(self, connection)
-            self._looked_at = changed if is_known and abs(time.time() - changed) > _TICK else 0.0
+        if changed == self._looked_at:
+            return earlier.Looked(True, False)
+        looked = earlier.take_over(self, connection)
+        is_known = not looked.new and abs(time.time() - changed) > _TICK
+        self._looked_at = changed if is_known else 0.0
+        return looked
+
+    def _drop_folder(self, delivery: Delivery) -> bool:
+        """Remove the folder of a delivery that has ended; return whether it is gone.
+
+        It goes as a whole: an older version would take one without its description for a damaged delivery.
+        """
+        leaving = self.folder / f"{_NEW}{delivery.identifier}-leaving"
+        try:
+            (self.folder / delivery.identifier).rename(leaving)
+        except FileNotFoundError:
+            return True
+        except OSError:  # Windows: another program has the extract open
+            for path in self.files_of(delivery):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+            return False
+        shutil.rmtree(leaving, ignore_errors=True)
+        return True
 
     def _read(
         self, connection: sqlite3.Connection, column: str = "", value: str = ""
     ) -> list[tuple[Delivery, int]]:
         """Return the deliveries (all, or those with this value in `id` or `file`), and what is recorded of them."""
-        if not column:
-            self._take_over(connection)
         found: list[tuple[Delivery, int]] = []
         where = f" WHERE {column} = ?" if column else ""
         rows = connection.execute(

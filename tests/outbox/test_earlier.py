@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import shutil
+import sqlite3
+import tempfile
+import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from abq_data_entry.outbox import Attempt, Outbox, deliver
-from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Extract, rewrite
+from abq_data_entry.journal import Journal
+from abq_data_entry.outbox import Attempt, Outbox, deliver, due
+from tests.fixtures.disks import busy_folder, filled, read_only, small_disk
+from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract, rewrite
 from tests.outbox.earlier import entry_of, left_by_the_version_before
 from tests.outbox.test_sending import arriving, put
 
@@ -112,3 +120,90 @@ def test_a_delivery_reads_back_from_the_bytes_of_a_damaged_file(box: Outbox) -> 
     data[:4096] = bytes(4096)
     path.write_bytes(data)
     assert restarted(box).deliveries() == [waiting] and Path(box.file_of(waiting)).name == NAME
+
+
+def test_who_keeps_records_meanwhile_gets_a_turn(box: Outbox) -> None:
+    count = 120
+    for day in range(count):
+        waiting = box.add(Extract(), DATE + datetime.timedelta(day), FTP, "lab")
+        (box.file_of(waiting).parent / "delivery.json").write_text(entry_of(waiting), encoding="utf-8")
+    rewrite(box, "DELETE FROM deliveries")
+    begun, done, seen = threading.Event(), threading.Event(), set[int]()
+
+    def keep() -> None:
+        journal, path = Journal(box.folder.parent / "journal"), box.folder.parent / "journal" / "waiting.sqlite"
+        while not done.is_set():
+            journal.entries()  # waits for the same file as a record that is kept
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as connection:
+                seen.add(connection.execute("SELECT count(*) FROM deliveries").fetchone()[0])
+            begun.set()
+
+    other = threading.Thread(target=keep)
+    other.start()
+    try:
+        assert begun.wait(20)
+        assert len(restarted(box).deliveries()) == count
+    finally:
+        done.set()
+        other.join()
+    assert len(seen - {0, count}) >= 2, f"all of them were taken over in one go: {seen}"
+
+
+def test_a_disk_that_is_full_loses_no_note_of_a_part(box: Outbox) -> None:
+    disk = Path(tempfile.mkdtemp(dir=box.folder.parent))
+    with small_disk(disk, "256k"):
+        again = Outbox(disk / "outbox", box.clock)
+        assert again.orphaned_parts(FTP) == []
+        notes = again.folder / "left-there"
+        notes.mkdir()
+        note = {"kind": FTP.kind, "address": FTP.address, "name": "x.part"}
+        (notes / f"{'a' * 32}.json").write_text(json.dumps(note), encoding="utf-8")
+        filled(disk / "rest")
+        with pytest.raises(OSError, match="No space left"):
+            restarted(again).orphaned_parts(FTP)
+        (disk / "rest").unlink()
+        assert restarted(again).orphaned_parts(FTP) == [("a" * 32, "x.part")] == restarted(again).orphaned_parts(FTP)
+
+
+def test_on_a_disk_that_can_only_be_read_all_is_listed_and_stays(box: Outbox) -> None:
+    disk = Path(tempfile.mkdtemp(dir=box.folder.parent))
+    with small_disk(disk, "1m"):
+        again = Outbox(disk / "outbox", box.clock)
+        waiting = again.add(Extract(), DATE, FTP, "lab")
+        entry = left_by_the_version_before(again, waiting)
+        before = entry.read_bytes()
+        with read_only(disk):
+            reader = restarted(again)
+            assert reader.deliveries() == [waiting] == reader.deliveries() == due(reader)
+            assert reader.unrecorded() == [waiting] and not reader.problems
+        assert entry.read_bytes() == before and not (again.folder / "taken-over").exists()
+        assert restarted(again).deliveries() == [waiting]
+
+
+def test_a_delivery_whose_folder_cannot_go_is_not_put_in_again(box: Outbox, clock: Clock) -> None:
+    done = put(box)
+    folder = box.file_of(done).parent
+    with busy_folder(folder):
+        assert deliver(box, done.identifier, arriving)[0].state == "delivered"
+        assert not box.file_of(done).exists()
+        box.note_recorded(box.deliveries())
+        clock.forward(days=91)
+        box.tidy()
+        again = restarted(box)
+        assert [each.state for each in again.deliveries()] == ["delivered"] and not again.problems
+    box.tidy()
+    assert box.deliveries() == [] == restarted(box).deliveries() and not folder.exists()
+
+
+def test_an_open_window_of_that_version_never_sees_half_a_folder(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, real, present = put(box), shutil.rmtree, list[bool]()
+
+    def noted(path: Path, ignore_errors: bool = False) -> None:
+        present.append((box.folder / done.identifier).exists())
+        real(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", noted)
+    assert deliver(box, done.identifier, arriving)[0].state == "delivered"
+    assert present == [False] and box.leftovers() == []

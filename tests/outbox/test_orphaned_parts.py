@@ -104,5 +104,5 @@ def test_damaged_note_harms_nothing(box: Outbox) -> None:
             raise AssertionError(name)
 
     box.discard_parts(FTP, Nothing())  # type: ignore[arg-type]
-    assert not folder.exists() and len(list((box.folder / "taken-over").iterdir())) == 1
+    assert list(folder.iterdir()) == [] and len(list((box.folder / "taken-over" / "left-there").iterdir())) == 4
     assert outbox.Outbox(box.folder).deliveries() == []
