@@ -161,7 +161,7 @@ def endpoint_at(endpoint: Mapping[str, str], place: Place) -> dict[str, str]:
 
 
 def answers(endpoint: Mapping[str, str], seconds: float, statement: str = "SELECT 1") -> bool:
-    """Tell whether the server answers a statement on a connection of its own within so many seconds.
+    """Tell whether the server answers a statement on a connection of its own within `seconds`.
 
     One that refuses the connection in words, because it has too many say, answers too.
     """

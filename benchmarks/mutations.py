@@ -1,6 +1,6 @@
 """How many of 30 broken lines the tests notice: each breaks one line at random, and the nearest tests run.
 
-Lines of the rooms that keep records: fields, models, journal and outbox. What changes is small and could have been
+Lines of the packages that keep records: fields, models, journal and outbox. What changes is small and could have been
 typed: a comparison turned round, `and` for `or`, a number one too large, a statement left out, nothing returned. All
 happens in a copy of the checkout. What survives is printed: either a hole in the tests, or a line that does nothing.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks import table
 from benchmarks.options import CHECKOUT, Options
 
-ROOMS = ("fields", "models", "journal", "outbox")
+PACKAGES = ("fields", "models", "journal", "outbox")
 FEWEST = 28  # of 30
 _LOOSE = {"fields": ("test_fields.py", "test_merging.py", "test_dates.py")}
 _COPIED = ("abq_data_entry", "tests", "benchmarks", "docs", ".ci")
@@ -72,8 +72,8 @@ def measure(options: Options) -> list[table.Row]:
 def choose(number: int, seed: int) -> list[Mutation]:
     """So many lines at random, the same for the same seed and the same sources, with one change for each."""
     by_line: dict[tuple[str, int], list[Mutation]] = {}
-    for room in ROOMS:
-        for path in sorted((CHECKOUT / "abq_data_entry" / room).rglob("*.py")):
+    for package in PACKAGES:
+        for path in sorted((CHECKOUT / "abq_data_entry" / package).rglob("*.py")):
             for each in mutations(path.relative_to(CHECKOUT).as_posix(), path.read_text("utf-8")):
                 by_line.setdefault((each.path, each.line), []).append(each)
     chance = random.Random(seed)
@@ -147,13 +147,13 @@ def _is_text(node: ast.AST) -> bool:
 
 def nearest(path: str) -> list[str]:
     """The files of tests that know most of a module: by its name, then by what they name of it and others don't."""
-    room, stem = Path(path).parts[1], Path(path).stem
+    package, stem = Path(path).parts[1], Path(path).stem
     tree = ast.parse((CHECKOUT / path).read_text("utf-8"))
     own = {each.name.strip("_") for each in ast.walk(tree) if isinstance(each, (ast.FunctionDef, ast.ClassDef))}
     tests = CHECKOUT / "tests"
-    rooms = (room, "commands", "diagnostics")
-    places = [file for each in rooms for file in (tests / each).rglob("test_*.py")]
-    places += [tests / each for each in _LOOSE.get(room, ())]
+    packages = (package, "commands", "diagnostics")
+    places = [file for each in packages for file in (tests / each).rglob("test_*.py")]
+    places += [tests / each for each in _LOOSE.get(package, ())]
     named = {file: own & set(re.findall(r"\w+", file.read_text("utf-8"))) for file in places}
     rarity = {name: 1 / sum(name in each for each in named.values()) for name in set().union(*named.values())}
 

@@ -26,11 +26,10 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry import network
-from abq_data_entry import outbox as room
 from abq_data_entry.models import SETTINGS, SQLModel
 from abq_data_entry.network import Uploads
 from abq_data_entry.network.destinations import destination
-from abq_data_entry.outbox import Outbox, Place, Sender
+from abq_data_entry.outbox import Outbox, Place, Sender, deliver, due, extract_name, go_through, record, sender
 from benchmarks import dataset, table
 from benchmarks.options import Options
 from tests.fixtures.servers import BundledServer, bundled_server
@@ -125,9 +124,9 @@ class _Bench:
             self._put_in(box, kind, server)
             begun = time.perf_counter()
             fresh = Outbox(box.folder)
-            with room.sender(kind, _settings(server), *_LOGIN) as send:
-                room.go_through(fresh, room.due(fresh), lambda each: room.deliver(fresh, each.identifier, send)[1])
-            room.record(fresh, self._model)
+            with sender(kind, _settings(server), *_LOGIN) as send:
+                go_through(fresh, due(fresh), lambda each: deliver(fresh, each.identifier, send)[1])
+            record(fresh, self._model)
             seconds = time.perf_counter() - begun
             if wrong := self._wrong(box, server.folder):
                 raise AssertionError(f"{wrong} files didn't arrive")
@@ -137,7 +136,7 @@ class _Bench:
         """Return the seconds of the same files over one session with nothing but the protocol."""
         send = {"rest": _put_all, "ftp": _store_all}[kind]
         with tempfile.TemporaryDirectory(prefix="abq-outbox-") as folder:
-            paths = [Path(folder, room.extract_name(day)) for day in self._days]
+            paths = [Path(folder, extract_name(day)) for day in self._days]
             for path, day in zip(paths, self._days, strict=True):
                 path.write_bytes(content_of(day))
             begun = time.perf_counter()
@@ -148,23 +147,23 @@ class _Bench:
         to = destination(kind).place(_settings(server))
         for day in self._days:
             box.add(Records(), day, Place(kind, to.address), _LOGIN[0])
-        room.record(box, self._model)
+        record(box, self._model)
 
     def _deliver_despite(self, box: Outbox, clock: _Clock, opened: Callable[[], Uploads]) -> None:
         """Try again until nothing waits any more, each time at the moment that the outbox says."""
         with Sender(opened) as send:
             while waiting := [each for each in box.deliveries() if each.open]:
-                if due := room.due(box):
-                    room.go_through(box, due, lambda each: room.deliver(box, each.identifier, send)[1])
+                if ready := due(box):
+                    go_through(box, ready, lambda each: deliver(box, each.identifier, send)[1])
                 else:
                     clock.ahead += datetime.timedelta(minutes=10)
                 if min(each.created for each in waiting) < clock() - datetime.timedelta(days=1):
                     break
-        room.record(box, self._model)
+        record(box, self._model)
 
     def _wrong(self, box: Outbox, folder: Path) -> int:
         """Count what isn't there whole, what is there beside it, and what the receipts say of it wrongly."""
-        wanted = {room.extract_name(day): content_of(day) for day in self._days}
+        wanted = {extract_name(day): content_of(day) for day in self._days}
         found = {path.name: path.read_bytes() for path in folder.iterdir()}
         missing = sum(found.get(name) != content for name, content in wanted.items())
         told = {each.name for each in box.deliveries() if each.state == "delivered"}

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..views import DataRecordForm
 
-# In pixels of a screen of 96 dots an inch, with the usual font, a line of which has so many.
+# In pixels of a screen of 96 dots an inch; USUAL_LINE is the height of a line of the usual font.
 MINIMUM_WIDTH = 900
 SMALLEST, FIRST = (640, 480), (1180, 860)
 USUAL_LINE = 15

@@ -66,5 +66,5 @@ def counted(number: int) -> str:
 
 
 def wait_or_waits(number: int) -> str:
-    """The verb for so many records."""
+    """The verb for that number of records."""
     return "waits" if number == 1 else "wait"

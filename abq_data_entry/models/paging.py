@@ -227,7 +227,7 @@ def _count_by_days(cursor: Cursor, part: Part, groups: list[_Group], distance: i
 
 
 def _stretch(steps: list[Step], distance: int) -> Stretch:
-    """Set a post where at least so many rows have passed since the last one."""
+    """Set a post where at least that many rows have passed since the last one."""
     befores: list[int] = []
     values: list[tuple[object, ...]] = []
     total = 0

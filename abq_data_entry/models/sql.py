@@ -119,7 +119,7 @@ class SQLModel(Corrections):
             self._history.close()
 
     def close_idle(self, seconds: float) -> int:
-        """Close the connections that nobody has used for so many seconds; each opens again with the next use.
+        """Close the connections that nobody has used for `seconds`; each opens again with the next use.
 
         Those stay that tell who is entering what, and that hear what others save. Returns how many were closed.
         """

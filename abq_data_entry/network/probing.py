@@ -159,7 +159,7 @@ class Inspection:
         return " ".join(describe_failure(error).split())
 
     def later(self, seconds: float, otherwise: str) -> Callable[[], None]:
-        """Return what raises `TimedOut` with this sentence after so many seconds, and when the guard ends it."""
+        """Return what raises `TimedOut` with this sentence after `seconds`, and when the guard ends it."""
         limit = time.monotonic() + seconds
 
         def check() -> None:

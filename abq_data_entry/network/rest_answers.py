@@ -1,6 +1,6 @@
 """What the REST service answers: success, a failure, or another address; and the errors that tell of it.
 
-Sources: RFC 9110 (HTTP), RFC 9530 (digests). The errors are `requests` errors by class, but made anew: those of the
+Sources: RFC 9110 (HTTP), RFC 9530 (digests). The errors are `requests` errors by class, but new ones: those of the
 library hold the request with its form, its cookies and its address. A body that says why: RFC 9457 (problem+json).
 """
 

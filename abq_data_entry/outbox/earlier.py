@@ -72,7 +72,7 @@ def take_over(outbox: Box, connection: sqlite3.Connection) -> Looked:
 
 
 def _take_some_over(outbox: Box, connection: sqlite3.Connection, most: int | None) -> Looked:
-    """Put in so many; `most` is None where nothing can be written."""
+    """Take over at most `most` of them; None where nothing can be written."""
     before = connection.total_changes
     names = {each for each in os.listdir(outbox.folder) if len(each) == 32}  # noqa: PTH208 - faster
     if names:

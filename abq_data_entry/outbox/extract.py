@@ -115,7 +115,7 @@ def export_with_head(
 ) -> tuple[int, str]:
     """Write the extract of a day; return the number of its records, and where the audit stood when it was made.
 
-    If somebody saves meanwhile, both are made anew, so that they belong together; in the busiest laboratory the head
+    If somebody saves meanwhile, both are made again, so that they belong together; in the busiest laboratory the head
     may in the end be of the moment before.
     """
     head = audit_head(date) if audit_head is not None else ""

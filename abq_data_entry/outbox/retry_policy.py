@@ -24,7 +24,7 @@ LIMIT = 24 * 3600.0  # seconds from the first attempt to the last one
 
 
 def pause(failures: int, jitter: float) -> float:
-    """Return the seconds to wait after so many failures in a row (1 or more).
+    """Return the seconds to wait after that many failures in a row (1 or more).
 
     `jitter`, at random from 0 to 1, spreads the workstations that failed at the same moment over half of the pause.
     """

@@ -193,7 +193,7 @@ def _named(delivery: Delivery) -> str:
 
 
 ENOUGH = 3
-"""After so many failures in a row that may pass, the rest waits for another time: the service isn't well."""
+"""After this many temporary failures in a row, the rest waits for another time: the service isn't well."""
 
 
 class Service(NamedTuple):

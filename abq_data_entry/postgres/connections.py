@@ -184,7 +184,7 @@ def one_server(endpoint: Mapping[str, str]) -> dict[str, str]:
 
 
 def in_use(endpoint: Mapping[str, str], besides: int = 0) -> bool:
-    """Whether any client but ourselves and the watcher is connected to the server; `besides`: so many are known."""
+    """Whether any client but ourselves and the watcher is connected to the server; `besides`: how many are known."""
     deadline = time.monotonic() + _CLOSING
     with cursor_at(endpoint) as cursor:
         while others(cursor) > besides:

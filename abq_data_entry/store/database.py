@@ -333,7 +333,7 @@ class Database:
 
 @contextmanager
 def locked(path: Path, patience: float, name: str) -> Iterator[None]:
-    """Hold a lock that one process holds at a time; raises `StoreBusy` after so many seconds."""
+    """Hold a lock that one process holds at a time; raises `StoreBusy` after `patience` seconds."""
     import filelock
 
     lock = filelock.FileLock(path, timeout=patience, poll_interval=0.02)

@@ -145,7 +145,7 @@ _MARGIN = 4  # what a label takes beside its text
 
 
 class TechnicianQuestion(NamedTuple):
-    """``chosen`` goes on with the check that ``began`` began; so many ``plots`` would get the name."""
+    """``chosen`` goes on with the check that ``began`` began; ``plots`` is how many would get the name."""
 
     check: CheckKey
     chosen: str

@@ -118,7 +118,7 @@ class NoteLine:
         self.room.bind("<Configure>", lambda _event: self._arrange())
 
     def reserve(self, lines: int) -> bool:
-        """Keep the place for so many lines; whether that has changed."""
+        """Keep the place for that number of lines; return whether it has changed."""
         if lines == self._lines:
             return False
         self._lines = lines

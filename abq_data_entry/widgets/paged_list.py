@@ -261,7 +261,7 @@ class PagedList(ttk.Frame):
             self.tree.heading(each.name, text=each.heading + mark)
 
     def step(self, rows: int) -> None:
-        """Move the keyboard by so many rows, to another page where it needs to be."""
+        """Move the keyboard by a number of rows, to another page where it needs to be."""
         self._step(rows)
 
     def select(self, index: int) -> None:

@@ -74,7 +74,7 @@ class ExtractRow(ttk.Frame):
         self._write()
 
     def fit(self, room: int) -> None:
-        """Show words as far as they fit into so many pixels; the marks always stand there."""
+        """Show words as far as they fit into that many pixels; the marks always stand there."""
         if room != self._room:
             self._room = room
             self._write()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 6
-"""So often a record is tried that others keep changing; then whoever asked may ask again."""
+"""How often a record is tried that others keep changing; after that, whoever asked may ask again."""
 
 Record = Mapping[str, Any]
 Side = Literal["mine", "theirs"]

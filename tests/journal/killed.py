@@ -22,7 +22,7 @@ from abq_data_entry.workflows.replay import replay
 from tests.models.records import DATE, record, typed
 
 DATABASE = "this computer/abq"
-ROOMS = (
+PACKAGES = (
     "abq_data_entry/journal/",
     "workflows/replay.py",
     "workflows/save_record.py",
@@ -52,12 +52,12 @@ def work(folder: Path, endpoint: dict[str, str], number: int) -> None:
 
 
 def die_at(number: int) -> None:
-    """Kill this process without any warning at the n-th line of the rooms that save."""
+    """Kill this process without any warning at the n-th line of the packages that save."""
     left = [number]
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
         if event == "call":
-            return trace if any(room in frame.f_code.co_filename.replace("\\", "/") for room in ROOMS) else None
+            return trace if any(each in frame.f_code.co_filename.replace("\\", "/") for each in PACKAGES) else None
         if event == "line":
             left[0] -= 1
             if not left[0]:

@@ -1,4 +1,4 @@
-"""Other processes in these tests: Python code that uses the room, and conditions to wait for."""
+"""Other processes in these tests: Python code that uses the package, and conditions to wait for."""
 
 import os
 import subprocess
