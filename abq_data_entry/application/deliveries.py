@@ -207,7 +207,12 @@ class Deliveries:
         """Take up what wasn't finished when the window was closed, or offer to; once, at the start."""
         if not self._offered:
             self._offered = True
-            self._jobs.submit("files", _unfinished, done=self._look_for_logins)
+            self._jobs.submit("files", _unfinished, done=self._take_up)
+
+    def tell_damage(self, problems: Sequence[str]) -> None:
+        """Tell what waits and couldn't be read, and where it was put aside; nobody asked for it."""
+        if problems:
+            self._messages.note("Damaged Deliveries", problems[0], "\n".join(problems[1:]))
 
     def log_in(self, left: list[Delivery]) -> None:
         """Ask for the login of one service after the other, and send what goes there."""
@@ -344,7 +349,9 @@ class Deliveries:
 
     # -- at the start -----------------------------------------------------------------------------------
 
-    def _look_for_logins(self, found: Sequence[Delivery]) -> None:
+    def _take_up(self, looked: tuple[list[Delivery], list[str]]) -> None:
+        found, problems = looked
+        self.tell_damage(problems)
         if not found:
             return
         values = self.settings()
@@ -395,9 +402,9 @@ def _again(identifiers: Sequence[str]) -> list[Delivery]:
     return [outbox.retry(box, box.read(each)) for each in identifiers]
 
 
-def _unfinished() -> list[Delivery]:
-    """What waits, after a crash too; damaged entries are put aside, and the log names them."""
+def _unfinished() -> tuple[list[Delivery], list[str]]:
+    """What waits, after a crash too, and a sentence for each part that was damaged and is put aside."""
     box = open_outbox()
     with suppress(OSError, outbox.OutboxError):  # it can't be written: what waits can be shown all the same
         box.tidy()
-    return [each for each in box.deliveries() if each.state == "waiting"]
+    return [each for each in box.deliveries() if each.state == "waiting"], box.problems

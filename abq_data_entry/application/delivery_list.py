@@ -42,9 +42,13 @@ def show_deliveries(
             failed(error)
             show(None)
 
+        def arrived(found: tuple[list[DeliveryRow], list[str]]) -> None:
+            deliveries.tell_damage(found[1])
+            show(found[0])
+
         outdated.look()
         changed = {identifier: each.changed for identifier, each in outdated.found.items()}
-        jobs.submit("deliveries", rows.all, deliveries.attempts, changed, done=show, failed=unknown)
+        jobs.submit("deliveries", rows.all, deliveries.attempts, changed, done=arrived, failed=unknown)
 
     def say(text: str) -> None:
         tell(text)
@@ -92,11 +96,15 @@ class DeliveryRows:
     def __init__(self) -> None:
         self._box: Outbox | None = None
         self._made: dict[str, tuple[Delivery, DeliveryRow]] = {}
+        self._told = 0  # of the problems
 
     def all(
         self, running: Mapping[str, Running], changed: Mapping[str, datetime.datetime] | None = None
-    ) -> list[DeliveryRow]:
-        """The newest first; ``changed`` says since when an extract is outdated, by its number."""
+    ) -> tuple[list[DeliveryRow], list[str]]:
+        """The newest first, and a sentence for each part that has turned out to be damaged since the last time.
+
+        ``changed`` says since when an extract is outdated, by its number.
+        """
         self._box = box = self._box or open_outbox()
         made: dict[str, tuple[Delivery, DeliveryRow]] = {}
         for each in reversed(box.deliveries()):
@@ -106,7 +114,9 @@ class DeliveryRows:
             made[each.identifier] = known
         self._made = made
         since = changed or {}
-        return [_outdated(row, since[each]) if each in since else row for each, (_, row) in made.items()]
+        rows = [_outdated(row, since[each]) if each in since else row for each, (_, row) in made.items()]
+        problems, self._told = box.problems[self._told :], len(box.problems)
+        return rows, problems
 
 
 def _give_up(identifier: str) -> Delivery:

@@ -479,6 +479,7 @@ class Outbox:
         """Add a sentence to the problems, once."""
         if sentence not in self.problems:
             self.problems.append(sentence)
+            log.error("%s", sentence)
 
     @contextmanager
     def _locked(self, name: str, patience: float) -> Iterator[None]:

@@ -119,7 +119,8 @@ class DeliveriesWindow(SideWindow):
         return count
 
     def _make_buttons(self, room: ttk.Frame) -> dict[str, ttk.Button]:
-        self.said = ttk.Label(room, style="Note.TLabel")
+        self.said = ttk.Label(room, style="Note.TLabel", justify="left")
+        self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
         self.said.grid(row=3, column=0, sticky="ew", pady=(8, 0))
         calls: dict[str, Callable[[], object]] = {
             text: lambda text=text: self.run_command(text)  # type: ignore[misc]

@@ -19,6 +19,7 @@ from abq_data_entry.workflows.deliver_day import Outcome
 from tests.commands.test_deliveries import Service
 from tests.fixtures.window import Window
 from tests.network.faults import serving
+from tests.outbox.conftest import rewrite
 from tests.window.test_form import record
 from tests.window.test_tools import EXTRACT, REST_TITLE, TODAY, log_in, point_to, status, told
 
@@ -113,6 +114,40 @@ def test_what_waits_is_offered_at_the_start(
     log_in(window, REST_TITLE, "test", "test")
     window.until(lambda: status(window) == SENT, "the delivery")
     assert len(there.received) == 1 and states(stored) == [(1, "delivered")]
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["at the start", "while it is open"])
+def test_a_delivery_that_was_damaged_is_told_with_where_it_is(
+    open_window: Callable[[], Window], stored: SQLModel, settings: dict[str, Any], is_open: bool,
+    service: tuple[Service, dict[str, Any]],
+) -> None:  # fmt: skip
+    _, addresses = service
+    settings.update(addresses)
+    put_in(stored, addresses)
+    (delivery,) = box().deliveries()
+    if not is_open:
+        rewrite(box(), "UPDATE deliveries SET digest = 'other' WHERE id = ?", delivery.identifier)
+        window = open_window()
+    else:
+        window = open_window()
+        window.message("An extract waits to be delivered.")
+        rewrite(box(), "UPDATE deliveries SET digest = 'other' WHERE id = ?", delivery.identifier)
+        shown = deliveries_window(window)
+    told = window.message(f"The delivery {delivery.short} in the outbox is damaged").text
+    (aside,) = (box().folder / "damaged").iterdir()
+    assert str(aside) in told and (aside / EXTRACT).exists()
+    if is_open:
+        window.until(lambda: cells(shown) == [], "the list without it")
+
+
+def test_a_long_reason_is_shown_whole_in_the_window_of_deliveries(window: Window) -> None:
+    shown = deliveries_window(window)
+    shown.say("A newer version wrote the journal of this computer. " * 12)
+    window.until(
+        lambda: 1 < shown.said.winfo_reqwidth() <= shown.winfo_width() and shown.said.winfo_height() > 30,
+        "the reason on several lines",
+    )
+    window.until(lambda: shown.said.winfo_height() >= shown.said.winfo_reqheight(), "all of its lines")
 
 
 def test_the_offer_stands_beside_the_warning_about_settings(
