@@ -84,6 +84,7 @@ class Deciding:
 
     def _discard(self, entry: Entry) -> None:
         self._waiting.settle((entry.identifier,), "discarded")
+        self._say(f"{entry.title}: what was recorded here is discarded")
         self._refresh_check()
 
     def _show(self, entry: Entry, found: VersionedRecord) -> None:

@@ -339,6 +339,7 @@ def test_a_waiting_record_that_needs_a_decision_can_be_given_up(online: Window, 
     window.settle()
     window.until(lambda: journal().entries() == [], "the end of it")
     assert not trouble(window)
+    assert "is discarded" in window.app.status.get()
     assert there.get_record(record()["Date"], "8:00", "A", 1)[F.FRUIT] == 8
 
 
