@@ -57,21 +57,21 @@ class Looked(NamedTuple):
     parts: tuple[Path, ...] = ()
 
 
-def take_over(outbox: Box, connection: sqlite3.Connection) -> Looked:
-    """Put in what lies in the folder and is no row, or some of it.
+def take_over(outbox: Box, connection: sqlite3.Connection, held: str = "") -> Looked:
+    """Put in what lies in the folder and is no row, or some of it; `held` is the file whose lane the caller has.
 
     What is being sent by another window is left for later.
     """
     if not connection.execute("PRAGMA query_only").fetchone()[0]:
-        return _take_some_over(outbox, connection, _AT_ONCE)
+        return _take_some_over(outbox, connection, _AT_ONCE, held)
     connection.execute("PRAGMA query_only = OFF")  # it is a copy in memory, and the folder stays as it is
     try:
-        return Looked(True, _take_some_over(outbox, connection, None).new)
+        return Looked(True, _take_some_over(outbox, connection, None, held).new)
     finally:
         connection.execute("PRAGMA query_only = ON")
 
 
-def _take_some_over(outbox: Box, connection: sqlite3.Connection, most: int | None) -> Looked:
+def _take_some_over(outbox: Box, connection: sqlite3.Connection, most: int | None, held: str) -> Looked:
     """Take over at most `most` of them; None where nothing can be written."""
     before = connection.total_changes
     names = {each for each in os.listdir(outbox.folder) if len(each) == 32}  # noqa: PTH208 - faster
@@ -83,7 +83,7 @@ def _take_some_over(outbox: Box, connection: sqlite3.Connection, most: int | Non
         path = outbox.folder / name
         try:
             if path.is_dir():
-                _take_over(outbox, connection, path, may_write=most is not None)
+                _take_over(outbox, connection, path, most is not None, held)
         except FileNotFoundError:
             if path.is_dir():
                 outbox.put_aside(name, "its description is missing")
@@ -123,7 +123,7 @@ class _NotAnEntry(ValueError):
     """What stands in the place of a description is none; the text says what it is."""
 
 
-def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_write: bool) -> None:
+def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_write: bool, held: str) -> None:
     data = _content(path / ENTRY)
     text, *notes = data.split(_BETWEEN)
     try:
@@ -138,7 +138,8 @@ def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_writ
     with ExitStack() as stack:
         if not is_ours:
             try:
-                stack.enter_context(outbox.lane(found) if may_write else nullcontext())
+                is_held = not may_write or file_key(found) == held
+                stack.enter_context(nullcontext() if is_held else outbox.lane(found))
             except Busy:
                 return
             for note in notes if found.state not in ENDED else ():

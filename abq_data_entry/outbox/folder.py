@@ -91,6 +91,7 @@ class Outbox:
         self._file = open_waiting_file(folder.parent / "journal", clock)
         self._parsed: dict[str, tuple[str, Delivery]] = {}  # what didn't change isn't parsed again
         self._looked_at = 0.0  # when the folder had changed last
+        self._last_look = -_TICK  # by the clock that never goes back
         self.problems = self._file.problems
         """A sentence for each delivery that couldn't be read, and for a file that was damaged."""
         made_durable(folder)
@@ -211,7 +212,9 @@ class Outbox:
         down.
         """
         self._require_room()
-        with self._opened(durable=False) as connection:
+        looked_now = time.monotonic() - self._last_look < _TICK  # a round of hundreds doesn't look before each
+        held = earlier.file_key(delivery)
+        with self._opened(False) if looked_now else self._opened_with_all(False, held) as connection:
             present, newer = self._with_newer(connection, delivery)
             if present is None:
                 raise UnknownDelivery(f"The delivery {delivery.short} is gone from the outbox.")
@@ -329,15 +332,17 @@ class Outbox:
     # ------------------------------------------------------------------------------------------------ the rest
 
     @contextmanager
-    def _opened_with_all(self) -> Iterator[sqlite3.Connection]:
+    def _opened_with_all(self, durable: bool = True, held: str = "") -> Iterator[sqlite3.Connection]:
         """The same as `_opened`, with what a version before has put into the folder.
+
+        `held`: the file whose lane the caller has.
 
         That is taken over in parts: who keeps a record meanwhile, in this window or another, waits for the same file.
         """
         while True:
             parts: list[Path] = []
-            with self._opened(committed=partial(earlier.put_away, self, parts)) as connection:
-                looked = self._take_over(connection)
+            with self._opened(durable, partial(earlier.put_away, self, parts)) as connection:
+                looked = self._take_over(connection, held)
                 parts += looked.parts
                 if looked.is_all:
                     yield connection
@@ -363,12 +368,12 @@ class Outbox:
                     raise OSError(number, os.strerror(number), os.fspath(self._file.path)) from error
             raise OutboxError(str(error)) from error
 
-    def _take_over(self, connection: sqlite3.Connection) -> earlier.Looked:
+    def _take_over(self, connection: sqlite3.Connection, held: str) -> earlier.Looked:
         """Look for what is no row, unless nothing came into the folder since the last look."""
-        changed = self.folder.stat().st_mtime
+        changed, self._last_look = self.folder.stat().st_mtime, time.monotonic()
         if changed == self._looked_at:
             return earlier.Looked(True, False)
-        looked = earlier.take_over(self, connection)
+        looked = earlier.take_over(self, connection, held)
         is_known = not looked.new and abs(time.time() - changed) > _TICK
         self._looked_at = changed if is_known else 0.0
         return looked

@@ -19,7 +19,7 @@ from abq_data_entry.outbox import Attempt, Outbox, deliver, due
 from tests.fixtures.disks import busy_folder, filled, read_only, small_disk
 from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract, rewrite
 from tests.outbox.earlier import entry_of, left_by_the_version_before
-from tests.outbox.test_sending import arriving, put
+from tests.outbox.test_sending import arriving, failing, put
 
 
 def restarted(box: Outbox) -> Outbox:
@@ -93,6 +93,17 @@ def test_what_an_open_window_of_that_version_puts_in_later_is_seen(box: Outbox) 
     left_by_the_version_before(box, waiting)
     assert again.deliveries() == [waiting]
     assert again.add(Extract(), DATE, REST, "lab").version == 2
+
+
+def test_what_that_window_has_sent_meanwhile_is_not_replaced_by_an_older_version(box: Outbox) -> None:
+    waiting = put(box)
+    newer = replace(waiting, identifier="b" * 32, version=waiting.version + 1, state="delivered", revision=3)
+    (box.folder / newer.identifier).mkdir()
+    (box.folder / newer.identifier / "delivery.json").write_text(entry_of(newer), encoding="utf-8")
+    again = restarted(box)
+    after, _error = deliver(again, waiting.identifier, failing(AssertionError("sent")))
+    assert after.state == "cancelled" and f"version {newer.version}" in after.reason
+    assert {each.state for each in again.deliveries()} == {"cancelled", "delivered"}
 
 
 def test_an_extract_whose_row_was_lost_is_put_in_again(box: Outbox) -> None:
