@@ -119,8 +119,8 @@ class RecordList(ttk.Frame):
 
     def show_total(self, total: int) -> None:
         """How many records fit the filter."""
-        known = f"The database is away. As known at {self._known_at}: " if self._known_at else ""
-        self.count_label.configure(text=known + ("1 record" if total == 1 else f"{total:,} records"))
+        known = f", as known at {self._known_at}" if self._known_at else ""  # the status bar says that it is away
+        self.count_label.configure(text=("1 record" if total == 1 else f"{total:,} records") + known)
         self.page.show_total(total)
         more_rows_than_records = self.page.position + len(self.page.rows) > total
         if not self.page.agrees and not self.page.waiting and (more_rows_than_records or not self.in_use):

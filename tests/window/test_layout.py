@@ -73,6 +73,16 @@ def test_a_large_window_shows_both_a_small_one_shows_one_at_a_time(window: Windo
     window.until(lambda: shown(window) == (True, True), "both again")
 
 
+def test_how_old_the_copy_is_can_be_read_in_a_window_of_the_usual_size(window: Window) -> None:
+    resize(window, LARGE)
+    window.app.record_list.show_copy("14:00")
+    window.app.record_list.show_total(240)
+    window.app.update()
+    label = window.app.record_list.count_label
+    assert label.cget("text") == "240 records, as known at 14:00"
+    assert label.winfo_width() >= label.winfo_reqwidth()
+
+
 def test_everything_fits_into_1024x768(window: Window) -> None:
     resize(window, "1024x768")
     assert shown(window) == (True, True)

@@ -547,7 +547,7 @@ def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
     online.until(lambda: app.form.check.key is not None, "the check")
     app.checks.refresh()
     count = app.record_list.count_label
-    online.until(lambda: app.reconnecting.away and "As known at" in count.cget("text"), "the copy", 30)
+    online.until(lambda: app.reconnecting.away and "as known at" in count.cget("text"), "the copy", 30)
     assert [row[F.PLOT] for row in page.rows] == [3, 2, 1]
     assert "as known at" in app.form.check_panel.summary.text
     online.xdotool("keydown", "ctrl", "key", "1", "keyup", "ctrl")
@@ -588,7 +588,7 @@ def test_after_an_outage_nobody_sits_at_a_colleagues_plot_and_all_is_shown_as_it
         window.fill_readings()
         window.save()
         assert "Database away" in trouble(window) and window.text(F.PLOT) == "3"
-        window.until(lambda: "As known at" in records.count_label.cget("text"), "the copy")
+        window.until(lambda: "as known at" in records.count_label.cget("text"), "the copy")
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
