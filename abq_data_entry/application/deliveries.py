@@ -378,11 +378,23 @@ class Deliveries:
             self._send(kind, these, values, login)
 
     def _ask(self, found: Sequence[Delivery]) -> None:
+        offered = [each.identifier for each in found]
+
+        def deliver_now() -> None:
+            def seen(looked: tuple[list[Delivery], list[str]]) -> None:
+                left = [each for each in looked[0] if each.identifier in offered]
+                if left:
+                    self.log_in(left)
+                else:  # another window or command has sent them: nobody is asked for a password in vain
+                    self._say("Nothing of it waits to be delivered any more")
+
+            self._jobs.submit("files", _unfinished, done=seen)
+
         self._messages.choice(
             "Deliveries",
             "An extract waits to be delivered." if len(found) == 1 else f"{len(found)} extracts wait to be delivered.",
             "\n".join(f"{each.name} by {destination(each.kind).name}. {each.reason}".strip() for each in found),
-            (("Deliver Now", lambda: self.log_in(list(found))), ("Later", None)),
+            (("Deliver Now", deliver_now), ("Later", None)),
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from abq_data_entry.models import SQLModel
-from abq_data_entry.outbox import Outbox, OutboxError, Place
+from abq_data_entry.outbox import Outbox, OutboxError, Place, deliver
 from abq_data_entry.views import LoginDialog
 from abq_data_entry.views.deliveries import DeliveriesWindow
 from abq_data_entry.workflows.deliver_day import Outcome
@@ -20,6 +20,7 @@ from tests.commands.test_deliveries import Service
 from tests.fixtures.window import Window
 from tests.network.faults import serving
 from tests.outbox.conftest import rewrite
+from tests.outbox.test_sending import arriving
 from tests.window.test_form import record
 from tests.window.test_tools import EXTRACT, REST_TITLE, TODAY, log_in, point_to, status, told
 
@@ -114,6 +115,21 @@ def test_what_waits_is_offered_at_the_start(
     log_in(window, REST_TITLE, "test", "test")
     window.until(lambda: status(window) == SENT, "the delivery")
     assert len(there.received) == 1 and states(stored) == [(1, "delivered")]
+
+
+def test_no_password_is_asked_for_what_another_program_has_sent_meanwhile(
+    open_window: Callable[[], Window], stored: SQLModel, settings: dict[str, Any],
+    service: tuple[Service, dict[str, Any]],
+) -> None:  # fmt: skip
+    settings.update(service[1])
+    put_in(stored, service[1])
+    window = open_window()
+    window.message("An extract waits to be delivered.")
+    (delivery,) = box().deliveries()
+    assert deliver(box(), delivery.identifier, arriving)[0].state == "delivered"
+    window.press_message("Deliver Now")
+    window.until(lambda: status(window) == "Nothing of it waits to be delivered any more", "the word on it")
+    assert not window.dialogs and not window.messages
 
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["at the start", "while it is open"])
