@@ -1904,7 +1904,7 @@ CREATE OR REPLACE VIEW climate_by_check AS
         FROM (SELECT DISTINCT due FROM enough) AS moments
         CROSS JOIN LATERAL (
             SELECT * FROM outside_weather
-            WHERE moment BETWEEN moments.due - interval '45 minutes' AND moments.due + interval '45 minutes'
+            WHERE moment >= moments.due - interval '45 minutes' AND moment <= moments.due + interval '45 minutes'
                 AND temperature IS NOT NULL
             ORDER BY kind = 'model', abs(extract(epoch FROM moment - moments.due)), moment LIMIT 1
         ) AS nearest
@@ -2018,7 +2018,7 @@ CREATE OR REPLACE VIEW changes AS
         SELECT m.key FROM audit AS m
         WHERE a.operation = 'DELETE' AND m.transaction = a.transaction AND m.table_name = 'plot_checks'
             AND m.operation = 'INSERT' AND m.new @> (a.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
-            AND m.lab_id <> a.lab_id AND m.moment BETWEEN a.moment AND a.moment + interval '1 minute'
+            AND m.lab_id <> a.lab_id AND m.moment >= a.moment AND m.moment <= a.moment + interval '1 minute'
         LIMIT 1
     ) AS moved ON true
     CROSS JOIN LATERAL (
@@ -2034,9 +2034,9 @@ CREATE OR REPLACE VIEW changes AS
         FROM jsonb_each_text(a.key)
         WHERE moved.key IS NOT NULL AND value IS DISTINCT FROM moved.key ->> key
         UNION ALL
-        SELECT 'record', 'entered', 'withdrawn' WHERE a.operation = 'DELETE' AND moved.key IS NULL
+        SELECT 'record' AS field, 'entered' AS was, 'withdrawn' AS became WHERE a.operation = 'DELETE' AND moved.key IS NULL
         UNION ALL
-        SELECT 'record', 'withdrawn', 'entered'
+        SELECT 'record' AS field, 'withdrawn' AS was, 'entered' AS became
         WHERE a.operation = 'INSERT' AND EXISTS (
             SELECT FROM audit AS gone
             WHERE gone.key = a.key AND gone.table_name = 'plot_checks' AND gone.operation = 'DELETE'
@@ -2411,7 +2411,7 @@ CREATE OR REPLACE VIEW entry_log AS
                         AND back.new @> (d.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
                     UNION ALL
                     SELECT d.lab_id, d.sequence, d.key FROM audit AS d
-                    WHERE d.moment BETWEEN back.moment - interval '1 minute' AND back.moment
+                    WHERE d.moment >= back.moment - interval '1 minute' AND d.moment <= back.moment
                         AND d.transaction = back.transaction AND d.lab_id <> back.lab_id
                         AND d.table_name = 'plot_checks' AND d.operation = 'DELETE'
                         AND back.new @> (d.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])

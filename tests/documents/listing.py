@@ -61,6 +61,8 @@ NOT_RUN = {
     "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub": "reads the key of the machine's own server",
     "patronictl list": "needs Patroni; benchmarks/patroni.py has one",
     "SELECT *": "names the statement only",
+    "INSERT INTO schema_version": "names the statement only",
+    "CREATE TABLE IF NOT EXISTS": "names the statement only",
     ".ci/tk9 tests/window": "builds a module from Debian's source package of Python, on Debian 13",
     ".ci/lock --upgrade": "moves the pins of this checkout",
     "python3 -m venv new": "tests/launcher/test_wheel does these three steps, without the network",
@@ -92,6 +94,7 @@ RUN_ELSEWHERE = {
     ".venv/bin/python basic_ftp_server.py": "tests/servers/test_basic_ftp_server.py",
     ".venv/bin/python -m build --wheel --no-isolation": "tests/launcher/test_wheel.py",
     "SELECT pg_promote()": "tests/fixtures/cluster.py",
+    "CREATE INDEX IF NOT EXISTS plot_checks_by_time ON plot_checks (time, date);": "tests/documents/recipes.py",
 }
 """What other tests run, and in which file: with ports, folders or a choice of their own."""
 

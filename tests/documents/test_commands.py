@@ -25,7 +25,8 @@ from .home import Home
 DAY = "2026-11-21"
 AT_A_SERVER = (
     "createuser", "createdb", "psql --set", "ABQ_DB_USER=", "abq-data-entry db set-labs", "\\password",
-    "abq-data-entry db restrict-labs", "abq-data-entry db grant jsimms", "ALTER ROLE", "GRANT", "REVOKE",
+    "abq-data-entry db restrict-labs", "abq-data-entry db grant jsimms", "ALTER ROLE", "GRANT", "REVOKE", "SELECT",
+    "UPDATE",
     "abq-data-entry check --only database --login",
 )  # fmt: skip
 """How those begin that need a server; all others are for the embedded database."""
@@ -217,6 +218,6 @@ def test_the_commands_and_statements_for_a_server(folder: Path, encrypting_serve
 
 def as_typed(line: str) -> str:
     """A statement or a word of psql is typed in psql."""
-    if line.startswith(("ALTER", "GRANT", "REVOKE", "\\")):
+    if line.startswith(("ALTER", "GRANT", "REVOKE", "SELECT", "UPDATE", "\\")):
         return f"psql abq --set ON_ERROR_STOP=1 --command {shlex.quote(line)}"
     return line

@@ -337,7 +337,7 @@ class TestAudit:
         model.set_seed_sample("A", 20, "AXM999")
         tables = model.query("SELECT DISTINCT table_name FROM audit ORDER BY 1") or []
         assert [row["table_name"] for row in tables] == [
-            "audit_baselines", "lab_techs", "labs", "plots", "schema_version"
+            "audit_baselines", "lab_settings", "lab_techs", "labs", "plots", "schema_version"
         ]  # fmt: skip
         told = model.query("SELECT DISTINCT application_user, workstation FROM audit WHERE new ->> 'name' = 'New One'")
         assert told == [{"application_user": getpass.getuser(), "workstation": platform.node()}]

@@ -173,7 +173,7 @@ def test_ftp_connection_that_died_between_files(command: str, extracts: list[Pat
 
 def test_ftp_server_that_ends_idle_sessions(extracts: list[Path], tmp_path: Path) -> None:
     trusted = authority("Lab Authority", tmp_path)
-    with proftpd(trusted.issue("127.0.0.1"), "TimeoutIdle 1", "LoadModule mod_digest.c") as server:
+    with proftpd(trusted.issue("127.0.0.1"), "TimeoutIdle 3", "LoadModule mod_digest.c") as server:
         with network.FtpUploads(
             "127.0.0.1", server.port, server.username, PASSWORD, security="explicit", ca_file=trusted.file
         ) as uploads:

@@ -174,7 +174,7 @@ def test_folder_that_cant_be_written(folder: Path, ordinary: dict[str, Any]) -> 
 
 @as_root
 @pytest.mark.skipif(not shutil.which("unshare"), reason="util-linux is missing")
-@pytest.mark.parametrize(("mount", "reason"), [("size=8m", "the disk is full"), ("ro", "can only be read")])
+@pytest.mark.parametrize(("mount", "reason"), [("size=8m", "the disk is full"), ("ro", "read-only file system")])
 def test_disk_full_or_read_only(folder: Path, mount: str, reason: str) -> None:
     """In a mount namespace of its own, so that the mount ends with the process."""
     script = f'mount -t tmpfs -o {mount} none "$1" && shift && exec "$@"'

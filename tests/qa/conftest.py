@@ -13,7 +13,7 @@ from abq_data_entry import postgres
 from tests.qa.data import Data, fill, make_records, make_weather
 
 
-@pytest.fixture(scope="session", params=[1, 2])
+@pytest.fixture(scope="package", params=[1, 2])
 def data(request: pytest.FixtureRequest, server: postgres.EmbeddedServer, database_template: str) -> Iterator[Data]:
     """A database with two labs of twelve plots, 100 days and the weather."""
     name = f"abq_qa_{request.param}"
