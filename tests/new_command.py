@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import tkinter as tk
 
-from abq_data_entry.application import Application
-from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.mainmenu import keys_text
-from tests.fixtures.window import Window, close
+from tests.fixtures.window import window_of_a_script
 
 TEXT = "Count Today's Records"
 
 
 def main() -> None:
     """Save a record and count; whatever fails raises."""
-    window = Window(Application(), [])
-    problems = window.problems
-    window.app.report_callback_exception = lambda *error: problems.append(repr(error))  # type: ignore[method-assign]
-    try:
-        window.until(lambda: window.app.data_model and window.app.form.choices.get(F.LAB), "the database", 60)
-        window.settle()
+    with window_of_a_script() as window:
         assert TEXT in tools(window.app), tools(window.app)
         assert ("Ctrl+Shift+U", TEXT) in keys_text(mac=False)
         window.begin_check()
@@ -28,8 +21,6 @@ def main() -> None:
         window.take_keys()
         window.press("ctrl+shift+u")
         window.until(lambda: window.app.status.get() == "Records today: 1", "the count")
-    finally:
-        close(window)
 
 
 def tools(app: tk.Tk) -> list[str]:

@@ -11,16 +11,14 @@ import sys
 from pathlib import Path
 
 from abq_data_entry import outbox
-from abq_data_entry.application import Application
 from abq_data_entry.commands import line
-from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.mainmenu import ALL_COMMANDS
 from abq_data_entry.models import SettingsModel
 from abq_data_entry.network.destinations import DESTINATIONS, KINDS, destination
 from abq_data_entry.outbox import retry_policy
 from abq_data_entry.views import LoginDialog
 from tests.fixtures.webdav_server import PASSWORD, USERNAME, WebDavServer, webdav_server
-from tests.fixtures.window import Window, close
+from tests.fixtures.window import Window, window_of_a_script
 from tests.window.test_form import record
 
 WRONG = "Gr0undhog-Tuesday"
@@ -65,12 +63,7 @@ def _check_it(server: WebDavServer) -> None:
 
 def _use_it_in_the_window(server: WebDavServer) -> None:
     retry_policy.FIRST_PAUSE = 0.2
-    window = Window(Application(), [])
-    problems = window.problems
-    window.app.report_callback_exception = lambda *error: problems.append(repr(error))  # type: ignore[method-assign]
-    try:
-        window.until(lambda: window.app.data_model and window.app.form.choices.get(F.LAB), "the database", 60)
-        window.settle()
+    with window_of_a_script() as window:
         _refuse_a_login(window, server)
         _deliver(window, server)
         _try_again_by_itself(window, server)
@@ -78,8 +71,6 @@ def _use_it_in_the_window(server: WebDavServer) -> None:
         assert "Upload to WebDAV" in offered
         window.app.callbacks["show_deliveries"]()
         window.settle()
-    finally:
-        close(window)
 
 
 def _refuse_a_login(window: Window, server: WebDavServer) -> None:

@@ -11,11 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from abq_data_entry import fields
-from abq_data_entry.application import Application
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.journal import Journal, new_entry
 from abq_data_entry.models import CSVModel
-from tests.fixtures.window import Window, close
+from tests.fixtures.window import Window, window_of_a_script
 
 NAME = "Soil Moisture"
 
@@ -27,16 +26,9 @@ def main(older_extract: Path, folder: Path) -> None:
     )
     older = CSVModel(older_extract).get_all_records()
     assert [each.get(NAME) for each in older] == [None] and fields.check_record(older[0]) == {}
-    window = Window(Application(), [])
-    problems = window.problems
-    window.app.report_callback_exception = lambda *error: problems.append(repr(error))  # type: ignore[method-assign]
-    try:
-        window.until(lambda: window.app.data_model and window.app.form.choices.get(F.LAB), "the database", 60)
-        window.settle()
+    with window_of_a_script() as window:
         _type_it(window)
         _look_for_it(window, folder)
-    finally:
-        close(window)
     _keep_it(folder)
 
 
