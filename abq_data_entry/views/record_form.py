@@ -322,7 +322,7 @@ class DataRecordForm(FormContent):
         self.is_loading = False
         if F.TECHNICIAN in texts:
             self.inputs[F.TECHNICIAN].filled_by_itself = True
-        self.inputs.readings_before_fault = {}
+        self.inputs.forget_readings()
         self.inputs.apply_fault(clear=False)
         self.check_changed()
         self.refresh()
