@@ -49,7 +49,7 @@ def main(folder: str, display: str, database: str, number: int, away: bool) -> N
         driver.until(lambda: not app.waiting.entries, "what waits to be saved")
         driver.settle()
         app.form.begin_new()
-        app.drafts.drop()
+        app.drafts.keep()
         app.form.set_check(date_of(number), TIME, LAB)
         driver.until(lambda: app.form.check.known, "the check")
         driver.fill({F.TECHNICIAN: TECHNICIAN})

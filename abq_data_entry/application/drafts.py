@@ -120,10 +120,6 @@ class Drafts:
         form.focus_first_empty()
         self._say(f"What was typed for plot {plot} is discarded" if plot else "What was typed is discarded")
 
-    def drop(self) -> None:
-        """Only what was left behind is kept: the form's own is saved or given up."""
-        self.keep()
-
     def end(self) -> None:
         """The window closes: another one may have its place."""
         self._jobs.submit("files", self._file.release)
