@@ -7,14 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fixtures.cluster import Node
-from tests.models.logins import server_programs, server_with_logins
+from tests.models.logins import programs_of, server_with_logins
 
 
 @pytest.fixture(scope="module", params=["newest", "older"])
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
     """A server with a login for each role; once of the newest PostgreSQL, once of the oldest that is here."""
-    servers = server_programs()
-    if request.param not in servers:
-        pytest.skip("there is no older PostgreSQL on this machine")
-    with server_with_logins(servers[request.param]) as made:
+    with server_with_logins(programs_of(request.param)) as made:
         yield made

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
+import pytest
 from psycopg2.extensions import make_dsn
 
 import tests.programs
@@ -49,6 +50,14 @@ def server_programs() -> dict[str, Path | None]:
     ours = programs.major_version(programs.binaries())
     older = [each for each in tests.programs.postgres_folders() if programs.major_version(each) < ours]
     return {"newest": None, **({"older": older[0]} if older else {})}
+
+
+def programs_of(which: str) -> Path | None:
+    """Those of the "newest" or the "older" server; the test is skipped where there is no older one."""
+    servers = server_programs()
+    if which not in servers:
+        pytest.skip("there is no older PostgreSQL on this machine")
+    return servers[which]
 
 
 def login(node: Node, role: str) -> Endpoint:

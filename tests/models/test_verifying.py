@@ -16,7 +16,7 @@ from abq_data_entry.models import SQLModel, audit_guard, auditing, rights, schem
 from abq_data_entry.models.auditing import Verdict
 from tests.fixtures.cluster import DATABASE, Node
 from tests.fixtures.single import single_server
-from tests.models.logins import server_programs
+from tests.models.logins import programs_of
 from tests.models.records import DATE, record
 from tests.models.test_deliveries import row
 from tests.models.test_migration import SCHEMAS
@@ -49,10 +49,7 @@ def told(endpoint: Endpoint, **keywords: str) -> str:
 @pytest.fixture(scope="module")
 def older() -> Iterator[Node]:
     """An older server, where there is one on this machine."""
-    servers = server_programs()
-    if "older" not in servers:
-        pytest.skip("there is no older PostgreSQL on this machine")
-    with single_server(servers["older"]) as node:
+    with single_server(programs_of("older")) as node:
         yield node
 
 

@@ -13,7 +13,7 @@ from abq_data_entry.models import SQLModel, schema
 from abq_data_entry.postgres import dumps
 from tests.fixtures.cluster import Node
 from tests.fixtures.single import single_server
-from tests.models.logins import run, server_programs
+from tests.models.logins import programs_of, run
 from tests.models.records import record
 
 Endpoint = dict[str, str]
@@ -21,10 +21,7 @@ Endpoint = dict[str, str]
 
 @pytest.fixture(scope="module", params=["newest", "older"])
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
-    servers = server_programs()
-    if request.param not in servers:
-        pytest.skip("there is no older PostgreSQL on this machine")
-    with single_server(servers[request.param]) as made:
+    with single_server(programs_of(request.param)) as made:
         yield made
 
 
