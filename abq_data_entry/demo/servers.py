@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .. import folders
+from ..launcher.display import end_process
 from . import DemoFailed
 
 _PATIENCE = 30.0  # seconds for a start on a busy machine
@@ -65,12 +66,7 @@ def _running(script: str, options: list[str], logs: Path, variables: dict[str, s
     try:
         yield _address(process, output, script)
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_process(process)
 
 
 def _address(process: "subprocess.Popen[bytes]", output: Path, script: str) -> str:

@@ -94,16 +94,8 @@ class VirtualDisplay:
 
     def close(self) -> None:
         """End the window manager and the server; nothing happens the second time."""
-        import subprocess
-
         while self._running:
-            process = self._running.pop()
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end_process(self._running.pop())
         self._remove_configuration()
 
     def _start(self, command: list[str], **options: object) -> subprocess.Popen[bytes]:
@@ -207,3 +199,15 @@ def _not_installed() -> str:
     from abq_data_entry.launcher.system_packages import advice
 
     return f"A virtual display needs Xvfb, which is not installed. {advice(list(TOOLS))}"
+
+
+def end_process(process: subprocess.Popen[bytes]) -> None:
+    """End a process of ours, and wait until it has ended; one that doesn't within 10 seconds is killed."""
+    import subprocess
+
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
