@@ -276,6 +276,16 @@ LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path FROM CURRENT 
         )
 $$;
 
+-- Whether the chain of what belongs to no lab holds entries that somebody doesn't see: an older database may have a lab
+-- of that letter. Who checks the audit can't check that chain, then.
+CREATE OR REPLACE FUNCTION hides_entries(who name) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    SELECT seen_labs(who) IS NOT NULL AND NOT '-' = ANY (seen_labs(who)) AND EXISTS (
+        SELECT FROM audit WHERE lab_id = '-'
+            AND table_name IN ('plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members')
+    )
+$$;
+
 -- Whether the asker may enter records of a lab.
 CREATE OR REPLACE FUNCTION may_enter(lab text) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
@@ -2702,7 +2712,7 @@ END $$;
 -- Functions of triggers, which the server calls by itself, and those that others of ours call with the rights of the
 -- owner are nobody's. The others are for whoever may correct or enter records, or record deliveries. Those in no list
 -- only read, with the rights of whoever calls them; seen_labs, which views and policies ask for whoever reads there,
--- and lock_lab, which looks itself who may, stay everybody's.
+-- hides_entries, and lock_lab, which looks itself who may, stay everybody's.
 DO $$
 DECLARE
     each record;

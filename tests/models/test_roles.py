@@ -112,7 +112,8 @@ def test_functions_with_the_rights_of_the_owner_are_for_who_needs_them(node: Nod
         "abq",
     )
     both = "abq_supervisor abq_technician"
-    expected = {**dict.fromkeys(FOR_WHO_CORRECTS, both), "seen_labs": "PUBLIC", "lock_lab": "PUBLIC"}
+    everybodys = dict.fromkeys(("seen_labs", "hides_entries", "lock_lab"), "PUBLIC")
+    expected = {**dict.fromkeys(FOR_WHO_CORRECTS, both), **everybodys}
     assert {str(name): who for name, who in may_execute} == expected
     unpinned = node.execute(
         "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
