@@ -6,7 +6,7 @@ import datetime
 import sys
 import time
 
-from abq_data_entry.application import connection, presence
+from abq_data_entry.application import connection, following
 from abq_data_entry.constants import FieldNames as F
 from benchmarks import table
 from benchmarks.driver import Driver
@@ -34,7 +34,7 @@ def measure(options: Options) -> list[table.Row]:
             driver.app.idle_connections.look()
             shown = _settled(driver, node)
             # Ten minutes after the last key nobody is shown here any more.
-            driver.app.presence.now = lambda: time.monotonic() + presence.IDLE_SECONDS + 1
+            driver.app.presence.now = lambda: time.monotonic() + following.IDLE_SECONDS + 1
             alone = _settled(driver, node)
         finally:
             connection.IDLE_SECONDS, connection.LOOK_MS = usual, looks

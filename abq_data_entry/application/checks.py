@@ -15,14 +15,13 @@ from ..constants import CHECK_TIMES
 from ..constants import FieldNames as F
 from ..jobs import Job, Jobs
 from ..views import DataRecordForm
-from ..views.form_content import CheckView
+from ..views.form_content import CheckView, Entering
 from ..views.record_inputs import CheckKey
-from .presence import others_in
 from .state import State
 
 if TYPE_CHECKING:
     from ..journal import Entry, Known, KnownFile
-    from ..models import SQLModel
+    from ..models import Presence, SQLModel
     from ..views.record_list import ListFilter
 
 log = logging.getLogger(__name__)
@@ -300,6 +299,11 @@ def following_check(key: CheckKey, labs: tuple[str, ...]) -> CheckKey | None:
     if time in CHECK_TIMES[:-1] and labs:
         return date, CHECK_TIMES[CHECK_TIMES.index(time) + 1], labs[0]
     return None
+
+
+def others_in(present: Sequence[Presence]) -> tuple[Entering, ...]:
+    """Who else is there."""
+    return tuple(Entering(each.who, each.workstation, each.plot) for each in present if not each.own)
 
 
 def _read(database: str) -> tuple[KnownFile, Known]:

@@ -18,23 +18,21 @@ from .backup import BackupActions, Backups
 from .browsing import Browsing
 from .checks import Checks, ChecksCallbacks, Offline
 from .connection import Connection, ConnectionCallbacks, IdleConnections
-from .damage import Damage
 from .deliveries import Deliveries
 from .drafts import Drafts
 from .entry import EntrySaved, RecordEntry, Saver
 from .extract_days import Export, ExtractDays
-from .following import Following, FollowingActions
+from .following import CheckPresence, Following, FollowingActions
 from .main_window import MainWindow
 from .navigation import Navigation, NavigationActions, NewDay
 from .outdated import Outdated
 from .permissions import Permissions
 from .preferences import DesktopEntry
-from .presence import CheckPresence
 from .reconnecting import Reconnecting, ReconnectingCallbacks
 from .taking_back import TakingBack, TakingBackCallbacks
 from .tools import BackgroundCommands, Tools
 from .waiting import Waiting, WaitingCallbacks
-from .which_database import DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
+from .which_database import Damage, DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
 
 if TYPE_CHECKING:
     from ..journal import Entry

@@ -12,8 +12,7 @@ from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..widgets import FieldCheck
 from .form_content import FormContent
-from .known_check import Awaiting
-from .questions import DateAsking, Person
+from .questions import Awaiting, DateAsking, Person
 from .record_inputs import CHECK_FIELDS, HEIGHTS
 
 DOUBLED_MS = 250

@@ -18,10 +18,9 @@ from ..widgets.typed import TypedField
 from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel
 from .form_content import Entering, FormCallbacks, FormContent
 from .form_keys import EnterKey, FormKeys
-from .known_check import Awaiting, KnownCheck
 from .opening import Autofill, HalfTyped, Opening
 from .plot_panel import FormLayout, PlotPanel, SaveBar, is_wanted
-from .questions import DateAsking, Person
+from .questions import Awaiting, DateAsking, KnownCheck, Person
 from .record_inputs import HEIGHTS, CheckKey, RecordInputs, RecordKey
 from .type_ahead import TypeAhead
 from .typed_keys import Place

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.application import connection, presence
+from abq_data_entry.application import connection, following
 from abq_data_entry.models import SQLModel
 from tests.fixtures.cluster import Node
 from tests.fixtures.single import single_server
@@ -71,7 +71,7 @@ def test_what_is_not_used_is_closed_and_opened_again_unnoticed(
     window.settle()
     assert sorted(window.app.form.check.recorded) == [1, 2, 3]
     assert not window.dialogs and not window.messages and not window.app.reconnecting.away
-    window.app.presence.now = lambda: time.monotonic() + presence.IDLE_SECONDS + 1  # nobody has typed for so long
+    window.app.presence.now = lambda: time.monotonic() + following.IDLE_SECONDS + 1  # nobody has typed for so long
     window.until(lambda: counted(node) == 1, "only what hears others")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from abq_data_entry.application.latin_keys import is_of_another_alphabet, key_of_place
+from abq_data_entry.application.keys import is_of_another_alphabet, key_of_place
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.mainmenu import bind_keys
 from tests.fixtures.window import Window
