@@ -446,6 +446,37 @@ CREATE TABLE IF NOT EXISTS lab_settings (
     CONSTRAINT control_period_in_order CHECK (control_from <= control_to)
 );
 
+-- What QA says of a value, or of a whole record: see mark_value. The place is that of the record now; `gone` is the
+-- entry of the audit with which it was withdrawn. Rows are written by functions alone and never deleted, and each change
+-- is in the audit: see mark_history.
+CREATE TABLE IF NOT EXISTS value_marks (
+    id bigint PRIMARY KEY,
+    date date NOT NULL,
+    time time NOT NULL,
+    lab_id char(1) NOT NULL,
+    plot smallint NOT NULL,
+    field text NOT NULL,
+    value text,
+    state text NOT NULL CONSTRAINT state_of_a_mark CHECK (state IN ('queried', 'accepted', 'excluded')),
+    status text NOT NULL CONSTRAINT status_of_a_mark CHECK (
+        status IN ('open', 'closed') OR status IN ('answered', 'corrected') AND state = 'queried'),
+    words text NOT NULL,
+    marked timestamp with time zone NOT NULL,
+    marked_by text NOT NULL,
+    answer text,
+    answered timestamp with time zone,
+    answered_by text,
+    event text NOT NULL,
+    said text,
+    who text NOT NULL,
+    changed timestamp with time zone NOT NULL,
+    gone bigint
+);
+
+CREATE UNIQUE INDEX IF NOT EXISTS value_marks_in_force ON value_marks (date, time, lab_id, plot, field)
+    WHERE status <> 'closed' AND gone IS NULL;
+CREATE INDEX IF NOT EXISTS value_marks_by_record ON value_marks (date, time, lab_id, plot);
+
 -- ------------------------------------------------------------------- from the first schema, which kept no version
 
 ALTER TABLE plot_checks ADD COLUMN IF NOT EXISTS lab_tech_id smallint REFERENCES lab_techs (id);
@@ -640,6 +671,7 @@ LANGUAGE sql IMMUTABLE AS $$
             'lab_id', content -> 'lab_id')
         WHEN 'plots' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'plot', content -> 'plot')
         WHEN 'lab_members' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'member', content -> 'member')
+        WHEN 'value_marks' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'id', content -> 'id')
         WHEN 'local_weather' THEN jsonb_build_object('datetime', content -> 'datetime')
         WHEN 'technician_logins' THEN jsonb_build_object('login', content -> 'login')
         WHEN 'schema_version' THEN jsonb_build_object('version', content -> 'version')
@@ -803,6 +835,7 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     RAISE EXCEPTION '% on % is refused: %.', TG_OP, TG_TABLE_NAME,
         CASE WHEN TG_TABLE_NAME LIKE 'audit%' THEN 'the audit only grows, by changes of the records'
+            WHEN TG_TABLE_NAME = 'value_marks' THEN 'a mark is closed, and stays'
             ELSE 'rows are deleted one by one, so that the audit knows of each' END
         USING ERRCODE = 'insufficient_privilege';
 END $$;
@@ -975,6 +1008,54 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Marks go where their record goes. A correction of a value that QA asked about answers the question; one that brings
+-- the value back which QA asked about opens it again.
+CREATE OR REPLACE FUNCTION keep_marks() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    place jsonb := record_key(OLD.date, OLD.time, OLD.lab_id, OLD.plot);
+    before jsonb := to_jsonb(OLD);
+    after jsonb;
+BEGIN
+    PERFORM require_own_table(TG_RELID);
+    IF NOT EXISTS (
+        SELECT FROM value_marks
+        WHERE date = OLD.date AND time = OLD.time AND lab_id = OLD.lab_id AND plot = OLD.plot AND gone IS NULL
+    ) THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        UPDATE value_marks SET event = 'withdrawn', said = nullif(current_setting('abq.reason', true), ''),
+                who = present_person(), changed = clock_timestamp(), gone = (
+                    SELECT max(sequence) FROM audit WHERE key = place AND table_name = 'plot_checks')
+            WHERE date = OLD.date AND time = OLD.time AND lab_id = OLD.lab_id AND plot = OLD.plot AND gone IS NULL;
+        RETURN NULL;
+    END IF;
+    IF (NEW.date, NEW.time, NEW.lab_id, NEW.plot) <> (OLD.date, OLD.time, OLD.lab_id, OLD.plot) THEN
+        UPDATE value_marks SET date = NEW.date, time = NEW.time, lab_id = NEW.lab_id, plot = NEW.plot, event = 'moved',
+                said = format('from %s', record_name(place)), who = present_person(), changed = clock_timestamp()
+            WHERE date = OLD.date AND time = OLD.time AND lab_id = OLD.lab_id AND plot = OLD.plot AND gone IS NULL;
+    END IF;
+    after := to_jsonb(NEW);
+    UPDATE value_marks AS m
+        SET status = became.status, event = CASE became.status WHEN 'open' THEN 'restored' ELSE 'corrected' END,
+            said = CASE m.field WHEN 'record' THEN nullif(current_setting('abq.reason', true), '')
+                ELSE format('%s, was %s', coalesce(became.value, 'empty'), coalesce(became.was, 'empty')) END,
+            who = present_person(), changed = clock_timestamp()
+        FROM value_marks AS asked
+        CROSS JOIN LATERAL (
+            SELECT field_value(asked.field, before) AS was, field_value(asked.field, after) AS value,
+                CASE WHEN field_value(asked.field, after) IS NOT DISTINCT FROM asked.value AND asked.field <> 'record'
+                    THEN CASE WHEN asked.answered > asked.marked THEN 'answered' ELSE 'open' END
+                    ELSE 'corrected' END AS status
+        ) AS became
+        WHERE asked.date = NEW.date AND asked.time = NEW.time AND asked.lab_id = NEW.lab_id AND asked.plot = NEW.plot
+            AND asked.gone IS NULL AND asked.state = 'queried' AND asked.status <> 'closed' AND m.id = asked.id
+            AND CASE asked.field WHEN 'record' THEN record_readings(before) <> record_readings(after)
+                ELSE became.value IS DISTINCT FROM became.was END;
+    RETURN NULL;
+END $$;
+
 -- Windows that are open hear that the tables are of another version now.
 CREATE OR REPLACE FUNCTION tell_schema() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -991,7 +1072,7 @@ BEGIN
         SELECT '' AS kind, name AS table_name, trigger_name, format(definition, name) AS definition
         FROM unnest(ARRAY[
                 'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
-                'technician_logins', 'deliveries', 'schema_version', 'audit_baselines', 'lab_settings'
+                'technician_logins', 'deliveries', 'schema_version', 'audit_baselines', 'lab_settings', 'value_marks'
             ]) AS name,
             LATERAL (VALUES
                 ('keep_audit_of_new', 'AFTER INSERT OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION keep_audit()'),
@@ -1020,6 +1101,13 @@ BEGIN
         VALUES
             ('', 'plot_checks', 'keep_plot', 'BEFORE UPDATE OF plot ON plot_checks'
                 ' FOR EACH ROW EXECUTE FUNCTION keep_in_place()'),
+            -- After those that keep the audit: they look for its entry.
+            ('', 'plot_checks', 'keep_marks', 'AFTER UPDATE ON plot_checks'
+                ' FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION keep_marks()'),
+            ('', 'plot_checks', 'keep_marks_of_gone', 'AFTER DELETE ON plot_checks'
+                ' FOR EACH ROW EXECUTE FUNCTION keep_marks()'),
+            ('', 'value_marks', 'refuse_delete', 'BEFORE DELETE ON value_marks'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()'),
             ('', 'lab_techs', 'refuse_name', 'BEFORE INSERT OR UPDATE OF name ON lab_techs'
                 ' FOR EACH ROW EXECUTE FUNCTION refuse_name()'),
             ('', 'labs', 'refuse_letter', 'BEFORE INSERT OR UPDATE OF id ON labs'
@@ -1317,6 +1405,9 @@ BEGIN
     PERFORM ensure_check(of_key, (taken.old ->> 'lab_tech_id')::smallint, true);
     EXECUTE format('INSERT INTO plot_checks (%1$s) SELECT %1$s FROM jsonb_populate_record(NULL::plot_checks, $1)',
         told_columns(taken.old)) USING taken.old;
+    UPDATE value_marks SET gone = NULL, event = 'brought back', said = why, who = present_person(),
+            changed = clock_timestamp()
+        WHERE lab_id = of_lab AND gone = taken.sequence;
     PERFORM set_reason(former);
 END $$;
 
@@ -1583,6 +1674,247 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     END
 $$;
 
+-- ------------------------------------------------------------------------------------------------- what QA says of values
+-- QA marks a value, or a whole record, which stays as it is: queried, accepted or excluded, with words. For example
+--
+--     SELECT mark_value('2026-11-21', '8:00', 'A', 3, 'humidity', 'queried', 'Twice that of its neighbours?');
+--     SELECT answer_mark(1, 'The door was open.');
+--     SELECT close_mark(1);
+--
+-- A query is open, then answered or corrected, then closed; the others are open (in force) or closed. A value has one
+-- mark at a time that isn't closed: another state changes that one. Views for QA leave out what is excluded.
+--
+-- SQLSTATE of their errors: AB002, there is no such record or mark; AB005, the mark is in no state for that; 42501,
+-- somebody else may do it; 22023, words are missing or the request makes no sense.
+
+CREATE OR REPLACE FUNCTION present_person() RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT changed_by(session_user::text, nullif(left(current_setting('abq.application_user', true), 512), ''))
+$$;
+
+CREATE OR REPLACE FUNCTION require_words(said text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    plain text := btrim(said, E' \t\n\r');
+BEGIN
+    IF coalesce(plain, '') = '' THEN
+        RAISE EXCEPTION 'Words are required.' USING ERRCODE = 'invalid_parameter_value';
+    ELSIF char_length(plain) > 2000 THEN
+        RAISE EXCEPTION 'These words have more than 2000 characters.' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN plain;
+END $$;
+
+-- Which column of a record a name means, such as humidity or Min Height; record: the whole of it.
+CREATE OR REPLACE FUNCTION field_called(name text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    plain text := lower(regexp_replace(btrim(coalesce(name, '')), '[[:space:]]+', '_', 'g'));
+    known text[] := ARRAY(
+        SELECT CASE attname WHEN 'lab_tech_id' THEN 'technician' ELSE attname::text END FROM pg_attribute
+        WHERE attrelid = 'plot_checks'::regclass AND attnum > 0 AND NOT attisdropped
+            AND attname NOT IN ('date', 'time', 'lab_id', 'plot', 'version')
+        ORDER BY attnum
+    );
+BEGIN
+    IF plain IN ('', 'record') THEN
+        RETURN 'record';
+    ELSIF plain IN ('date', 'time', 'lab', 'plot') THEN
+        RAISE EXCEPTION 'Date, time, lab and plot say which record it is: mark the whole record.'
+            USING ERRCODE = 'invalid_parameter_value';
+    ELSIF plain <> ALL (known) THEN
+        RAISE EXCEPTION 'A record has no field %.', quote_literal(name)
+            USING ERRCODE = 'invalid_parameter_value',
+                HINT = format('Fields: record, %s.', array_to_string(known, ', '));
+    END IF;
+    RETURN plain;
+END $$;
+
+CREATE OR REPLACE FUNCTION field_value(field text, content jsonb) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT CASE field WHEN 'record' THEN NULL
+        WHEN 'technician' THEN (SELECT name FROM lab_techs WHERE id = (content ->> 'lab_tech_id')::smallint)
+        ELSE content ->> field END
+$$;
+
+-- Marks are made, closed and reopened by QA, and by the owner of the tables.
+CREATE OR REPLACE FUNCTION may_mark() RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT pg_has_role(asking_role(), relowner, 'USAGE') OR EXISTS (
+        SELECT FROM pg_roles WHERE rolname = 'abq_qa' AND pg_has_role(asking_role(), pg_roles.oid, 'USAGE')
+    )
+    FROM pg_class WHERE pg_class.oid = 'plot_checks'::regclass
+$$;
+
+CREATE OR REPLACE FUNCTION require_marking() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NOT may_mark() THEN
+        RAISE EXCEPTION 'Marks are made, closed and reopened by QA: this login does not have the role abq_qa.'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION mark_name(mark value_marks) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT format('Mark %s (%s of %s)', mark.id, replace(mark.field, '_', ' '),
+        record_name(record_key(mark.date, mark.time, mark.lab_id, mark.plot)))
+$$;
+
+-- Keeps a mark as it is until the end of the transaction. The audit of the lab first, as whoever saves does.
+CREATE OR REPLACE FUNCTION hold_mark(of_mark bigint) RETURNS value_marks
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    present value_marks;
+    seen char(1)[] := seen_labs(asking_role());
+BEGIN
+    PERFORM FROM audit_heads JOIN value_marks USING (lab_id) WHERE id = of_mark FOR UPDATE OF audit_heads;
+    SELECT * INTO present FROM value_marks WHERE id = of_mark FOR UPDATE;
+    IF NOT FOUND OR NOT coalesce(present.lab_id = ANY (seen), true) THEN
+        RAISE EXCEPTION 'There is no mark %.', of_mark USING ERRCODE = 'AB002';
+    END IF;
+    RETURN present;
+END $$;
+
+-- Marks a field of a record, or the whole (field record, or none); returns the number of the mark.
+CREATE OR REPLACE FUNCTION mark_value(
+    of_date date, of_time time, of_lab char(1), of_plot integer, of_field text, new_state text, said text
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    of_key jsonb := record_key(of_date, of_time, of_lab, of_plot);
+    the_field text := field_called(of_field);
+    the_words text := require_words(said);
+    the_state text := lower(btrim(new_state));
+    content jsonb;
+    present value_marks;
+    moment timestamptz;
+BEGIN
+    PERFORM require_marking();
+    IF coalesce(the_state, '') NOT IN ('queried', 'accepted', 'excluded') THEN
+        RAISE EXCEPTION 'A value is queried, accepted or excluded, not %.', coalesce(quote_literal(new_state), 'empty')
+            USING ERRCODE = 'invalid_parameter_value';
+    ELSIF the_state = 'excluded' AND the_field IN ('technician', 'seed_sample', 'equipment_fault') THEN
+        RAISE EXCEPTION 'The % can''t be excluded by itself: exclude the readings, or the whole record.',
+            replace(the_field, '_', ' ') USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    -- Of two that come at once the second waits, and gets the next number.
+    PERFORM FROM schema_version FOR NO KEY UPDATE;
+    PERFORM FROM audit_heads WHERE lab_id = of_lab FOR UPDATE;
+    SELECT to_jsonb(p) INTO content FROM plot_checks AS p
+        WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'There is no record of %.', record_name(of_key) USING ERRCODE = 'AB002', DETAIL = of_key::text;
+    ELSIF the_state = 'excluded' AND the_field <> 'record' AND field_value(the_field, content) IS NULL THEN
+        RAISE EXCEPTION 'The field % of % is empty: there is nothing to exclude.', replace(the_field, '_', ' '),
+            record_name(of_key) USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT * INTO present FROM value_marks
+        WHERE date = of_date AND time = of_time AND lab_id = of_lab AND plot = of_plot AND field = the_field
+            AND status <> 'closed' AND gone IS NULL FOR UPDATE;
+    moment := clock_timestamp();
+    IF NOT FOUND THEN
+        INSERT INTO value_marks (id, date, time, lab_id, plot, field, value, state, status, words, marked, marked_by,
+                event, said, who, changed)
+            VALUES ((SELECT coalesce(max(id), 0) + 1 FROM value_marks), of_date, of_time, of_lab, of_plot, the_field,
+                field_value(the_field, content), the_state, 'open', the_words, moment, present_person(),
+                'marked', the_words, present_person(), moment)
+            RETURNING * INTO present;
+    ELSIF present.state <> the_state THEN
+        UPDATE value_marks SET value = field_value(the_field, content), state = the_state, status = 'open',
+                words = the_words, marked = moment, marked_by = present_person(), event = 'marked', said = the_words,
+                who = present_person(), changed = moment
+            WHERE id = present.id;
+    ELSIF present.status <> 'open' THEN
+        RAISE EXCEPTION '% is % already: close or reopen it.', mark_name(present), present.status
+            USING ERRCODE = 'AB005', HINT = 'Nothing was changed.';
+    ELSIF present.words <> the_words THEN -- the same once more is done already
+        RAISE EXCEPTION '% is % already, by %: %', mark_name(present), present.state, present.marked_by, present.words
+            USING ERRCODE = 'AB005', HINT = 'Nothing was changed.';
+    END IF;
+    RETURN present.id;
+END $$;
+
+-- What lab staff say to a query; said again, it takes the place of what was said before.
+CREATE OR REPLACE FUNCTION answer_mark(of_mark bigint, said text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    the_words text := require_words(said);
+    present value_marks := hold_mark(of_mark);
+BEGIN
+    IF NOT may_enter(present.lab_id) THEN
+        RAISE EXCEPTION 'Queries are answered by who enters records of lab %.', present.lab_id
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+    ELSIF present.state <> 'queried' THEN
+        RAISE EXCEPTION '% asks nothing: it is %.', mark_name(present), present.state
+            USING ERRCODE = 'AB005', HINT = 'Nothing was changed.';
+    ELSIF present.status = 'closed' THEN
+        RAISE EXCEPTION '% is closed. QA may reopen it.', mark_name(present)
+            USING ERRCODE = 'AB005', HINT = 'Nothing was changed.';
+    END IF;
+    UPDATE value_marks SET status = CASE status WHEN 'corrected' THEN status ELSE 'answered' END, answer = the_words,
+            answered = clock_timestamp(), answered_by = present_person(), event = 'answered', said = the_words,
+            who = present_person(), changed = clock_timestamp()
+        WHERE id = of_mark;
+END $$;
+
+-- The mark holds no more: a query is settled, a value isn't accepted or excluded any longer.
+CREATE OR REPLACE FUNCTION close_mark(of_mark bigint, said text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    the_words text := CASE WHEN coalesce(btrim(said, E' \t\n\r'), '') <> '' THEN require_words(said) END;
+    present value_marks := hold_mark(of_mark);
+BEGIN
+    PERFORM require_marking();
+    IF present.status = 'closed' THEN
+        RAISE EXCEPTION '% is closed already.', mark_name(present)
+            USING ERRCODE = 'AB005', HINT = 'Nothing was changed.';
+    END IF;
+    UPDATE value_marks SET status = 'closed', event = 'closed', said = the_words, who = present_person(),
+            changed = clock_timestamp()
+        WHERE id = of_mark;
+END $$;
+
+-- The mark holds again, or a query asks again, with new words.
+CREATE OR REPLACE FUNCTION reopen_mark(of_mark bigint, said text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    the_words text := require_words(said);
+    present value_marks := hold_mark(of_mark);
+    other bigint;
+    moment timestamptz := clock_timestamp();
+BEGIN
+    PERFORM require_marking();
+    SELECT id INTO other FROM value_marks
+        WHERE date = present.date AND time = present.time AND lab_id = present.lab_id AND plot = present.plot
+            AND field = present.field AND status <> 'closed' AND gone IS NULL AND id <> of_mark;
+    IF present.status = 'open' THEN
+        RAISE EXCEPTION '% is open already.', mark_name(present) USING ERRCODE = 'AB005', HINT = 'Nothing was changed.';
+    ELSIF present.gone IS NOT NULL THEN
+        RAISE EXCEPTION '% can''t be reopened: the record was withdrawn.', mark_name(present)
+            USING ERRCODE = 'AB005', HINT = 'Nothing was changed.';
+    ELSIF other IS NOT NULL THEN
+        RAISE EXCEPTION '% can''t be reopened: mark % is newer.', mark_name(present), other
+            USING ERRCODE = 'AB005', HINT = 'Nothing was changed.';
+    END IF;
+    UPDATE value_marks AS m SET status = 'open', words = the_words, marked = moment, marked_by = present_person(),
+            event = 'reopened', said = the_words, who = present_person(), changed = moment, value = (
+                SELECT field_value(m.field, to_jsonb(p)) FROM plot_checks AS p
+                WHERE (p.date, p.time, p.lab_id, p.plot) = (m.date, m.time, m.lab_id, m.plot))
+        WHERE id = of_mark;
+END $$;
+
+-- What became of a mark, in order: from the audit, so with the rights of whoever asks.
+CREATE OR REPLACE FUNCTION mark_history(of_mark bigint)
+RETURNS TABLE (moment timestamptz, who text, workstation text, event text, said text, state text, status text)
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT a.moment, a.new ->> 'who', a.workstation, a.new ->> 'event', a.new ->> 'said', a.new ->> 'state',
+        a.new ->> 'status'
+    FROM labs JOIN audit AS a ON a.key = jsonb_build_object('id', of_mark, 'lab_id', labs.id)
+    WHERE a.table_name = 'value_marks' AND a.new IS NOT NULL
+    ORDER BY a.moment
+$$;
+
 -- ------------------------------------------------------------------------------------------------- what QA reads
 
 DO $$
@@ -1720,14 +2052,32 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
     ]
 $$;
 
--- The records by lower-case names, each with the moment when its check was due: what all of these start from.
+-- The records by lower-case names, each with the moment when its check was due: what all of these start from. Values
+-- that QA excluded are left empty, and a record that QA excluded is left out.
 CREATE OR REPLACE VIEW plot_readings AS
     SELECT p.date, p.time, (p.date + p.time) AT TIME ZONE (SELECT time_zone FROM lab_settings) AS due, p.lab_id AS lab,
-        p.plot, p.seed_sample, t.name AS technician, p.humidity, p.light, p.temperature, p.equipment_fault, p.plants,
-        p.blossoms, p.fruit, p.min_height, p.max_height, p.median_height, p.notes
+        p.plot, p.seed_sample, t.name AS technician,
+        CASE WHEN 'humidity' = ANY (x.fields) THEN NULL::numeric(4, 2) ELSE p.humidity END AS humidity,
+        CASE WHEN 'light' = ANY (x.fields) THEN NULL::numeric(5, 2) ELSE p.light END AS light,
+        CASE WHEN 'temperature' = ANY (x.fields) THEN NULL::numeric(4, 2) ELSE p.temperature END AS temperature,
+        p.equipment_fault,
+        CASE WHEN 'plants' = ANY (x.fields) THEN NULL ELSE p.plants END AS plants,
+        CASE WHEN 'blossoms' = ANY (x.fields) THEN NULL ELSE p.blossoms END AS blossoms,
+        CASE WHEN 'fruit' = ANY (x.fields) THEN NULL ELSE p.fruit END AS fruit,
+        CASE WHEN 'min_height' = ANY (x.fields) THEN NULL::numeric(6, 2) ELSE p.min_height END AS min_height,
+        CASE WHEN 'max_height' = ANY (x.fields) THEN NULL::numeric(6, 2) ELSE p.max_height END AS max_height,
+        CASE WHEN 'median_height' = ANY (x.fields) THEN NULL::numeric(6, 2) ELSE p.median_height END AS median_height,
+        CASE WHEN 'notes' = ANY (x.fields) THEN NULL ELSE p.notes END AS notes
     FROM plot_checks AS p
     LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
-    WHERE (SELECT seen_labs(current_user)) IS NULL OR p.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[]);
+    LEFT JOIN (
+        SELECT date, time, lab_id, plot, array_agg(field) AS fields FROM value_marks
+        WHERE state = 'excluded' AND status <> 'closed' AND gone IS NULL
+        GROUP BY date, time, lab_id, plot
+    ) AS x ON x.date = p.date AND x.time = p.time AND x.lab_id = p.lab_id AND x.plot = p.plot
+    WHERE (x.fields IS NULL OR 'record' <> ALL (x.fields)) AND (
+        (SELECT seen_labs(current_user)) IS NULL OR p.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[])
+    );
 
 -- Saturation vapour pressure in kPa at a temperature in °C: equation 11 of FAO Irrigation and Drainage Paper 56.
 CREATE OR REPLACE FUNCTION saturation_kpa(celsius double precision) RETURNS double precision
@@ -2522,7 +2872,7 @@ BEGIN
             'GRANT SELECT ON schema_version, lab_techs, labs, plots, lab_checks, plot_checks, local_weather, deliveries,'
             ' data_record_view, withdrawn_records, audit, audit_heads, audit_baselines, check_presence, check_presence_view,'
             ' journal_entries, lab_members, technician_logins TO %I', role);
-        EXECUTE format('GRANT SELECT ON lab_settings TO %I', role);
+        EXECUTE format('GRANT SELECT ON lab_settings, value_marks TO %I', role);
         CONTINUE WHEN role = 'abq_qa';
         EXECUTE format('GRANT INSERT ON lab_checks, plot_checks TO %I', role);
         EXECUTE format('GRANT INSERT ON deliveries TO %I', role); -- what became of them: see record_deliveries
@@ -2552,13 +2902,13 @@ BEGIN
                 'schema_version', 'lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks', 'local_weather',
                 'deliveries', 'audit', 'audit_heads', 'audit_baselines', 'lab_members', 'technician_logins',
                 'check_presence', 'journal_entries', 'data_record_view', 'withdrawn_records', 'check_presence_view',
-                'lab_settings'
+                'lab_settings', 'value_marks'
             ))
             AND (
                 privilege_type NOT IN ('INSERT', 'UPDATE', 'DELETE')
                 OR relkind = 'v'
                 OR relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
-                    'journal_entries', 'lab_settings')
+                    'journal_entries', 'lab_settings', 'value_marks')
                 OR relname = 'deliveries' AND privilege_type <> 'INSERT'
                 OR relname IN ('lab_members', 'technician_logins') AND (grantee = 0 OR grantee::regrole::text
                     IN ('abq_technician', 'abq_supervisor', 'abq_qa'))
@@ -2576,7 +2926,7 @@ BEGIN
         WHERE relnamespace = current_schema()::regnamespace AND grantee <> relowner AND privilege_type <> 'SELECT'
             AND (
                 relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
-                    'data_record_view', 'withdrawn_records', 'check_presence_view', 'lab_settings')
+                    'data_record_view', 'withdrawn_records', 'check_presence_view', 'lab_settings', 'value_marks')
                 OR relname = ANY (qa_views())
                 OR relname IN ('deliveries', 'journal_entries') AND privilege_type = 'UPDATE'
                 OR relname IN ('lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks')
@@ -2642,7 +2992,7 @@ BEGIN
         WHERE pg_class.oid = 'data_record_view'::regclass AND right_of.grantee <> relowner AND privilege_type = 'SELECT'
             AND NOT EXISTS (SELECT FROM schema_version WHERE version >= 5)
     LOOP
-        EXECUTE format('GRANT SELECT ON %s TO %s', array_to_string(qa_views(), ', '), grantee);
+        EXECUTE format('GRANT SELECT ON value_marks, %s TO %s', array_to_string(qa_views(), ', '), grantee);
     END LOOP;
 END $$;
 
@@ -2659,7 +3009,7 @@ BEGIN
         SELECT name, CASE name WHEN 'labs' THEN 'id' ELSE 'lab_id' END AS lab
         FROM unnest(ARRAY[
             'labs', 'lab_members', 'plots', 'lab_checks', 'plot_checks', 'audit', 'audit_heads', 'audit_baselines',
-            'check_presence'
+            'check_presence', 'value_marks'
         ]) AS name
     LOOP
         EXECUTE format('DROP POLICY IF EXISTS own_labs ON %I', each.name);
@@ -2670,7 +3020,8 @@ BEGIN
         EXECUTE format('CREATE POLICY own_labs ON %I USING ((SELECT seen_labs(current_user)) IS NULL'
             ' OR %I = ANY ((SELECT seen_labs(current_user))::bpchar[])%s)', each.name, each.lab,
             CASE WHEN each.name LIKE 'audit%' THEN ' OR lab_id = ''-''' || CASE each.name WHEN 'audit' THEN
-                ' AND table_name NOT IN (''plot_checks'', ''lab_checks'', ''plots'', ''labs'', ''lab_members'')'
+                ' AND table_name NOT IN (''plot_checks'', ''lab_checks'', ''plots'', ''labs'', ''lab_members'','
+                ' ''value_marks'')'
                 ELSE '' END ELSE '' END);
     END LOOP;
     -- Where the audit of all labs stood when an extract was made, only who sees all labs may read.
@@ -2710,9 +3061,9 @@ END $$;
 
 -- ------------------------------------------------------------------------------------------------- who may call what
 -- Functions of triggers, which the server calls by itself, and those that others of ours call with the rights of the
--- owner are nobody's. The others are for whoever may correct or enter records, or record deliveries. Those in no list
--- only read, with the rights of whoever calls them; seen_labs, which views and policies ask for whoever reads there,
--- hides_entries, and lock_lab, which looks itself who may, stay everybody's.
+-- owner are nobody's. The others are for whoever may correct or enter records, or record deliveries, or for QA, who marks
+-- them. Those in no list only read, with the rights of whoever calls them; seen_labs, which views and policies ask for
+-- whoever reads there, hides_entries, and lock_lab, which looks itself who may, stay everybody's.
 DO $$
 DECLARE
     each record;
@@ -2726,6 +3077,8 @@ BEGIN
             ('move_check', 'correcting'), ('take_back', 'correcting'), ('take_back_records', 'correcting'),
             ('correct_records', 'correcting'),
             ('record_deliveries', 'delivering'),
+            ('mark_value', 'marking'), ('close_mark', 'marking'), ('reopen_mark', 'marking'),
+            ('answer_mark', 'entering'), ('hold_mark', 'nobody'),
             ('enter_check', 'entering'), ('claim_plot', 'entering'), ('claim_next_plot', 'entering'),
             ('leave_check', 'entering'), ('is_claimed', 'nobody'),
             ('names_entry', 'nobody'), ('may_hold_lab', 'nobody'),
@@ -2748,6 +3101,8 @@ BEGIN
             FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid, aclexplode(attacl) AS right_of
             WHERE each.whom = 'correcting' AND pg_class.oid = 'plot_checks'::regclass AND attname = 'lab_tech_id'
                 AND privilege_type = 'UPDATE' AND right_of.grantee <> relowner
+            UNION
+            SELECT rolname FROM pg_roles WHERE each.whom = 'marking' AND rolname = 'abq_qa'
             UNION
             SELECT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
             FROM pg_class, aclexplode(relacl) AS right_of
@@ -2918,6 +3273,28 @@ COMMENT ON COLUMN lab_settings.id IS 'Always true.';
 COMMENT ON COLUMN lab_settings.time_zone IS 'Time zone of the laboratories, such as America/Denver.';
 COMMENT ON COLUMN lab_settings.control_from IS 'First day of the base period of control charts; empty: the first there is.';
 COMMENT ON COLUMN lab_settings.control_to IS 'Last day of the base period of control charts; empty: the 30th.';
+
+COMMENT ON TABLE value_marks IS 'What QA says of values and records, and what lab staff answer; see mark_value.';
+COMMENT ON COLUMN value_marks.id IS 'Number of the mark.';
+COMMENT ON COLUMN value_marks.date IS 'Day of the check of the record, where it stands now.';
+COMMENT ON COLUMN value_marks.time IS 'Time of the check.';
+COMMENT ON COLUMN value_marks.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN value_marks.plot IS 'Number of the plot within its laboratory.';
+COMMENT ON COLUMN value_marks.field IS 'Which column of the record, such as humidity; record: the whole of it.';
+COMMENT ON COLUMN value_marks.value IS 'The value when it was marked; empty for a whole record.';
+COMMENT ON COLUMN value_marks.state IS 'queried, accepted or excluded.';
+COMMENT ON COLUMN value_marks.status IS 'open (a query waits, others are in force), answered, corrected or closed.';
+COMMENT ON COLUMN value_marks.words IS 'What QA says, or asks.';
+COMMENT ON COLUMN value_marks.marked IS 'When QA marked it, or asked again, by the clock of the server.';
+COMMENT ON COLUMN value_marks.marked_by IS 'Who that was.';
+COMMENT ON COLUMN value_marks.answer IS 'What lab staff answered last.';
+COMMENT ON COLUMN value_marks.answered IS 'When.';
+COMMENT ON COLUMN value_marks.answered_by IS 'Who that was.';
+COMMENT ON COLUMN value_marks.event IS 'What happened last, in a word or two, such as marked or brought back.';
+COMMENT ON COLUMN value_marks.said IS 'What was said then; for a correction the value and the one before.';
+COMMENT ON COLUMN value_marks.who IS 'Who did that.';
+COMMENT ON COLUMN value_marks.changed IS 'When.';
+COMMENT ON COLUMN value_marks.gone IS 'Entry of the audit with which the record was withdrawn; empty: it is there.';
 
 COMMENT ON VIEW withdrawn_records IS 'Records that were withdrawn and weren''t brought back, one row each time.';
 COMMENT ON COLUMN withdrawn_records.withdrawn IS 'When, by the clock of the server.';
@@ -3120,7 +3497,7 @@ BEGIN
     SET LOCAL timezone = 'UTC'; -- as the entries have it
     FOREACH name IN ARRAY ARRAY[
         'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
-        'technician_logins', 'deliveries', 'schema_version', 'lab_settings'
+        'technician_logins', 'deliveries', 'schema_version', 'lab_settings', 'value_marks'
     ] LOOP
         CONTINUE WHEN EXISTS (SELECT FROM audit_baselines WHERE table_name = name);
         EXECUTE format($query$

@@ -39,6 +39,7 @@ MATRIX = {
     "withdrawn_records": (READ, READ, READ),
     "check_presence_view": (READ, READ, READ),
     "lab_settings": (READ, READ, READ),
+    "value_marks": (READ, READ, READ),
     **dict.fromkeys(QA_VIEWS, (READ, READ, READ)),
 }
 
@@ -52,7 +53,7 @@ ADDING = {"journal_entries": "id"}
 FOR_WHO_CORRECTS = {
     "record_deliveries",
     "withdraw_record", "bring_back_record", "move_record", "move_check", "take_back", "take_back_records",
-    "correct_records", "enter_check", "claim_plot", "claim_next_plot", "leave_check",
+    "correct_records", "enter_check", "claim_plot", "claim_next_plot", "leave_check", "answer_mark",
 }  # fmt: skip
 
 
@@ -114,6 +115,7 @@ def test_functions_with_the_rights_of_the_owner_are_for_who_needs_them(node: Nod
     both = "abq_supervisor abq_technician"
     everybodys = dict.fromkeys(("seen_labs", "hides_entries", "lock_lab"), "PUBLIC")
     expected = {**dict.fromkeys(FOR_WHO_CORRECTS, both), **everybodys}
+    expected |= dict.fromkeys(("mark_value", "close_mark", "reopen_mark"), "abq_qa")
     assert {str(name): who for name, who in may_execute} == expected
     unpinned = node.execute(
         "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
