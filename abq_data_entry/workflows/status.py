@@ -1,0 +1,183 @@
+"""How this computer's work stands, for a monitoring system: database, what waits, deliveries, backups, disk, weather.
+
+Nothing is started, asked for or sent, and no reading, login or secret is in it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import folders
+from ..constants import APPLICATION_ID
+from ..version import version
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+
+Values = Mapping[str, object]
+Part = dict[str, object]
+OpenDatabase = Callable[[], AbstractContextManager["SQLModel | None"]]
+"""The database, ready to be read, in a `with`; None where it isn't running and needn't be."""
+
+
+class Limits(NamedTuple):
+    """What is a problem: a backup older than `backup_days`, records waiting longer than `waiting_hours`, less than
+    `free_mib` MiB free on the disk, an observation older than `weather_hours` (None: no age is a problem)."""
+
+    backup_days: float = 2.0
+    waiting_hours: float = 1.0
+    free_mib: int = 500
+    weather_hours: float | None = None
+
+
+class Status(NamedTuple):
+    """`content` is ready for JSON; `problems` are the sentences that also stand in it."""
+
+    content: Part
+    problems: tuple[str, ...]
+
+
+def status(values: Values, opened: OpenDatabase, limits: Limits, now: datetime.datetime) -> Status:
+    """Look at everything; what can't be looked at is a problem, and the rest is told all the same.
+
+    `now`: the moment, with its time zone.
+    """
+    parts: dict[str, tuple[Part, list[str]]] = {
+        "database": _database(values, opened, limits, now),
+        "records_waiting": _tried(lambda: _records(values, limits, now)),
+        "deliveries": _tried(lambda: _deliveries(now)),
+        "backup": _tried(lambda: _backup(values, limits, now)),
+        "disk": _tried(lambda: _disk(limits)),
+    }
+    problems = tuple(problem for _, found in parts.values() for problem in found)
+    content: Part = {
+        "application": APPLICATION_ID,
+        "version": version(),
+        "workstation": platform.node(),
+        "moment": _moment(now),
+        "ok": not problems,
+        "problems": list(problems),
+        **{name: part for name, (part, _) in parts.items()},
+    }
+    return Status(content, problems)
+
+
+def _tried(look: Callable[[], tuple[Part, list[str]]]) -> tuple[Part, list[str]]:
+    from ..journal import JournalError
+    from ..outbox import OutboxError
+    from ..postgres import PostgresError
+
+    try:
+        return look()
+    except (OSError, JournalError, OutboxError, PostgresError) as error:
+        return {}, [str(error)]
+
+
+def _database(values: Values, opened: OpenDatabase, limits: Limits, now: datetime.datetime) -> tuple[Part, list[str]]:
+    from ..models import DatabaseError
+    from ..postgres import PostgresError
+
+    part: Part = {"name": str(values["db_name"]), "host": str(values["db_host"]), "embedded": not values["db_host"]}
+    try:
+        with opened() as model:
+            if model is None:
+                return {**part, "running": False}, []
+            rows = model.query(_OF_THE_DATABASE) or [{}]
+    except (DatabaseError, PostgresError) as error:
+        return {**part, "running": False}, [f"The database can't be read: {error}"]
+    newest = rows[0]["newest"]
+    seen = newest if isinstance(newest, datetime.datetime) else None
+    part |= {"running": True, "schema_version": rows[0]["schema"], "newest_observation": seen and _moment(seen)}
+    if limits.weather_hours is None or (seen and now - seen <= datetime.timedelta(hours=limits.weather_hours)):
+        return part, []
+    since = f"is of {_local(seen)}" if seen else "is missing"
+    return part, [f"The newest observation of the weather {since}."]
+
+
+_OF_THE_DATABASE = """
+    SELECT (SELECT max(version) FROM schema_version) AS schema, (SELECT max(datetime) FROM local_weather) AS newest
+"""
+
+
+def _records(values: Values, limits: Limits, now: datetime.datetime) -> tuple[Part, list[str]]:
+    from ..journal import UNDECIDED, Journal, database_name, same_database
+
+    folder = folders.data_folder() / "journal"
+    if not folder.is_dir():  # looking makes nothing
+        return {"waiting": 0, "to_decide": 0, "oldest": None, "for_other_databases": 0}, []
+    journal = Journal(folder)
+    entries = journal.entries()
+    here = [each for each in entries if same_database(each.database, database_name(values))]
+    undecided = [each for each in here if each.state == UNDECIDED]
+    oldest = min((each.moment for each in here), default=None)
+    problems = list(journal.problems)
+    if oldest is not None and now - oldest > datetime.timedelta(hours=limits.waiting_hours):
+        problems.append(f"{_counted(len(here), 'record')} not in the database yet, the first since {_local(oldest)}.")
+    if undecided:
+        problems.append(f"Somebody has to decide about {_counted(len(undecided), 'record', verb=False)}.")
+    part: Part = {"waiting": len(here) - len(undecided), "to_decide": len(undecided),
+                  "oldest": oldest and _moment(oldest), "for_other_databases": len(entries) - len(here)}  # fmt: skip
+    return part, problems
+
+
+def _deliveries(now: datetime.datetime) -> tuple[Part, list[str]]:
+    from .deliver_day import open_outbox
+
+    if not (folders.data_folder() / "outbox").is_dir():
+        return {"waiting": 0, "failed": 0, "newest_delivered": None}, []
+    box = open_outbox()
+    found = box.deliveries()
+    failed = [each for each in found if each.state == "failed"]
+    delivered = [each.delivered for each in found if each.delivered is not None]
+    waiting = [each for each in found if each.state in ("waiting", "sending")]
+    part: Part = {"waiting": len(waiting), "failed": len(failed),
+                  "newest_delivered": _moment(max(delivered)) if delivered else None}  # fmt: skip
+    problems = list(box.problems)
+    if failed:
+        days = ", ".join(sorted({each.date.isoformat() for each in failed}))
+        problems.append(f"{_counted(len(failed), 'delivery', 'deliveries', verb=False)} given up: {days}.")
+    return part, problems
+
+
+def _backup(values: Values, limits: Limits, now: datetime.datetime) -> tuple[Part, list[str]]:
+    from ..postgres import rotation_of
+    from .back_up import kept_backups
+
+    backups = kept_backups(values)
+    newest = backups.newest()
+    made = datetime.datetime.fromtimestamp(newest.stat().st_mtime, now.tzinfo) if newest else None
+    part: Part = {"folder": str(backups.folder), "newest": made and _moment(made)}
+    if rotation_of(values) is None:
+        return {**part, "wanted": False}, []
+    if made is not None and now - made <= datetime.timedelta(days=limits.backup_days):
+        return {**part, "wanted": True}, []
+    since = f"The newest backup is of {_local(made)}" if made else f"There is no backup in {backups.folder}"
+    return {**part, "wanted": True}, [f"{since}."]
+
+
+def _disk(limits: Limits) -> tuple[Part, list[str]]:
+    folder = folders.data_folder()
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    usage = shutil.disk_usage(there)
+    part: Part = {"folder": str(folder), "free_bytes": usage.free, "total_bytes": usage.total}
+    free = usage.free // 2**20
+    few = f"Only {free:,} MiB are free on the disk of {folder}."
+    return part, [few] if free < limits.free_mib else []
+
+
+def _counted(number: int, one: str, many: str = "", verb: bool = True) -> str:
+    words = f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{words} {'is' if number == 1 else 'are'}" if verb else words
+
+
+def _moment(moment: datetime.datetime) -> str:
+    return moment.astimezone(datetime.timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _local(moment: datetime.datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
