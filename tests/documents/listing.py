@@ -90,6 +90,7 @@ RUN_ELSEWHERE = {
     "python3 -m benchmarks --only room": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only failover,patroni": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only trust,server,outbox": "tests/test_benchmarks.py",
+    "python3 -m benchmarks --only outbox --deliveries 100 --runs 3": "tests/test_benchmarks.py",
     "python3 sample_http_server.py": "tests/servers/test_sample_http_server.py",
     ".venv/bin/python basic_ftp_server.py": "tests/servers/test_basic_ftp_server.py",
     ".venv/bin/python -m build --wheel --no-isolation": "tests/launcher/test_wheel.py",
