@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from decimal import ROUND_HALF_UP, Decimal
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import NamedTuple
 
 TIME_KEY = "observation_time_rfc822"
 CONDITIONS_KEY = "weather"
 KINDS = ("observed", "model")  # a station measured it, or it was computed for the place
 STATION = re.compile(r"[A-Za-z0-9]{4,8}")
+OLD = datetime.timedelta(minutes=90)  # a station reports about once an hour
+AHEAD = datetime.timedelta(minutes=10)  # clocks differ a little
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,6}(?:\.[0-9]{1,40})?")
 _HUNDREDTH = Decimal("0.01")
 _LONGEST_SHOWN = 40
+_LONGEST_TIME = 100
+# RFC 5322, section 3.3, and RFC 822 with its two-digit years and US zones; the feed adds the zone's name to its number.
+_TIME = re.compile(
+    r"(?:[A-Za-z]{3}, )?[0-9]{1,2} [A-Za-z]{3} (?P<year>[0-9]{2}|[0-9]{4}) [0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
+    r" (?:[+-](?:0[0-9]|1[0-4])[0-5][0-9]|(?i:UTC?|GMT|[ECMP][SD]T|Z))(?: \(?[A-Za-z]{1,5}\)?)?"
+)
 _ABSENT = ("na", "n/a", "null", "none", "nan", "-", "--")
 
 
@@ -33,6 +43,41 @@ QUANTITIES = (
     Quantity("relative_humidity", "rel_hum", "relative humidity", "%", Decimal(0), Decimal(100)),
     Quantity("pressure_mb", "pressure", "pressure", "mb", Decimal(850), Decimal(1100)),
 )
+
+
+def read_time(text: str) -> tuple[datetime.datetime | None, str]:
+    """Return the moment, in UTC, and why there is none, as the end of a sentence about the time.
+
+    Read here and not by PostgreSQL, which takes a two-digit year for a day. A zone is never guessed.
+    """
+    problem = f"can't be understood, so nothing was stored: {text[:_LONGEST_TIME]!r}"
+    if len(text) > _LONGEST_TIME or not text.isascii():
+        return None, problem
+    form = _TIME.fullmatch(text)
+    try:
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            return None, f"has no time zone that is certain, so nothing was stored: {text!r}"
+        if form is None:  # parsedate_to_datetime takes much for a time: -0560, say
+            return None, problem
+        if len(form["year"]) == 4:  # and the year 1 for 2001
+            moment = moment.replace(year=int(form["year"]))
+        # Also refuses what leaves the calendar on the way to UTC.
+        return moment.astimezone(datetime.timezone.utc), ""
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None, problem
+
+
+def time_text(moment: datetime.datetime) -> str:
+    """Return a moment as the text that `read_time` reads: whole seconds, in UTC."""
+    return format_datetime(moment.astimezone(datetime.timezone.utc).replace(microsecond=0))
+
+
+def decimal_text(value: Decimal) -> str:
+    """Return a value that was converted or computed with at most two decimals."""
+    if not value.is_finite() or abs(value) >= 1_000_000:
+        return str(value)[:_LONGEST_SHOWN]  # which read_quantity refuses
+    return format(value.quantize(_HUNDREDTH, ROUND_HALF_UP), "f").rstrip("0").rstrip(".")
 
 
 def read_quantity(quantity: Quantity, text: str) -> tuple[Decimal | None, str]:

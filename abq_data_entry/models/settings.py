@@ -11,7 +11,7 @@ from pathlib import Path
 from abq_data_entry.constants import SETTINGS_FILE
 from abq_data_entry.folders import config_folder, replacement
 from abq_data_entry.network.destinations import DESTINATIONS
-from abq_data_entry.network.weather_sources import SOURCES
+from abq_data_entry.network.weather_sources import DEFAULT_SOURCES, SOURCES, sources_problem
 from abq_data_entry.remote_names import EXTRACT_PATTERN, name_problem
 from abq_data_entry.setting import Setting
 
@@ -47,6 +47,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("weather_station", "KBMG"),
     Setting("weather_url", "https://forecast.weather.gov/xml/current_obs/{station}.xml"),
     Setting("weather_contact", ""),
+    Setting("weather_sources", DEFAULT_SOURCES, check=sources_problem),
     Setting("network_timeout", 60, 1, 3600),
     Setting("network_proxy", ""),
     Setting("abq_audit_companion", False),

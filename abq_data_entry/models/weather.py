@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Literal, NamedTuple, TypeVar
 
 from psycopg2.extensions import cursor as Cursor
@@ -15,31 +13,26 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry.models.connections import rows_as_dicts
 from abq_data_entry.models.errors import ObservationElsewhere, ObservationInvalid
 from abq_data_entry.observation import (
+    AHEAD,
     CONDITIONS_KEY,
     KINDS,
+    OLD,
     QUANTITIES,
     STATION,
     TIME_KEY,
     read_conditions,
     read_quantity,
+    read_time,
     shown,
 )
 
 _Value = TypeVar("_Value")
 
 LONGEST_CONDITIONS = 128
-OLD = datetime.timedelta(minutes=90)  # a station reports about once an hour
 
-_AHEAD = datetime.timedelta(minutes=10)  # clocks differ a little
 _FIRST = datetime.datetime(1990, 1, 1, tzinfo=datetime.timezone.utc)
-_LONGEST_TIME = 100
 _LONGEST_SOURCE = 64
 _LONGEST_NOTE = 200
-# RFC 5322, section 3.3, and RFC 822 with its two-digit years and US zones; the feed adds the zone's name to its number.
-_TIME = re.compile(
-    r"(?:[A-Za-z]{3}, )?[0-9]{1,2} [A-Za-z]{3} (?P<year>[0-9]{2}|[0-9]{4}) [0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
-    r" (?:[+-](?:0[0-9]|1[0-4])[0-5][0-9]|(?i:UTC?|GMT|[ECMP][SD]T|Z))(?: \(?[A-Za-z]{1,5}\)?)?"
-)
 
 
 @dataclass(frozen=True)
@@ -162,33 +155,12 @@ def _kind(data: Mapping[str, str | None]) -> str | None:
 
 
 def _parse_time(text: str | None) -> datetime.datetime:
-    """Return the moment. Read here and not by PostgreSQL, which takes the two-digit year for a day."""
     if text is None:
         raise ObservationInvalid("The weather observation has no time, so nothing was stored.")
-    problem = ObservationInvalid(
-        f"The weather observation's time can't be understood, so nothing was stored: {text[:_LONGEST_TIME]!r}."
-    )
-    uncertain = ObservationInvalid(
-        f"The weather observation's time has no time zone that is certain, so nothing was stored:"
-        f" {text[:_LONGEST_TIME]!r}."
-    )
-    if len(text) > _LONGEST_TIME or not text.isascii():
-        raise problem
-    form = _TIME.fullmatch(text)
-    try:
-        moment = parsedate_to_datetime(text)
-        if moment.tzinfo is None:
-            raise uncertain
-        if form is None:  # parsedate_to_datetime takes much for a time: -0560, say
-            raise problem
-        if len(form["year"]) == 4:  # and the year 1 for 2001
-            moment = moment.replace(year=int(form["year"]))
-        # Also refuses what leaves the calendar on the way to UTC.
-        return moment.astimezone(datetime.timezone.utc)
-    except ObservationInvalid:
-        raise
-    except (ValueError, TypeError, OverflowError, IndexError):
-        raise problem from None
+    moment, problem = read_time(text)
+    if moment is None:
+        raise ObservationInvalid(f"The weather observation's time {problem}.")
+    return moment
 
 
 def _require_possible(time: datetime.datetime, now: datetime.datetime) -> None:
@@ -196,7 +168,7 @@ def _require_possible(time: datetime.datetime, now: datetime.datetime) -> None:
         raise ObservationInvalid(
             f"The weather observation is of {time:%Y-%m-%d}, before there were any, so nothing was stored."
         )
-    if time - now > _AHEAD:
+    if time - now > AHEAD:
         minutes = (time - now) // datetime.timedelta(minutes=1)
         ahead = f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours" if minutes < 2880 else "days"
         raise ObservationInvalid(

@@ -49,7 +49,7 @@ def read_observation(body: bytes, content_type: str, coding: str, station: str) 
     """
     root = _parsed(body, content_type, coding)
     if root.tag != "current_observation":
-        raise WeatherError(f"What came is {_kind(body, content_type)}, not an observation. Check weather_url.")
+        raise WeatherError(f"What came is {kind_of(body, content_type)}, not an observation. Check weather_url.")
     notes: list[str] = []
     texts: dict[str, str | None] = {TIME_KEY: _single(root, TIME_KEY, "times")}
     for quantity in QUANTITIES:
@@ -77,7 +77,7 @@ def _station(root: Element, asked: str, notes: list[str]) -> str:
         notes.append("station not named by the document")
     elif found.upper() != asked.upper():
         raise WeatherError(
-            f"What came is an observation of {_short(found)}, not of the station {asked}. Check weather_url."
+            f"What came is an observation of {short(found)}, not of the station {asked}. Check weather_url."
         )
     return asked.upper()
 
@@ -88,7 +88,7 @@ def _single(root: Element, key: str, what: str) -> str | None:
     if len(found) > 1:
         raise WeatherError(
             f"The observation names {len(found)} {what}, so it can't be told which is right: "
-            f"{', '.join(map(_short, found[:3]))}."
+            f"{', '.join(map(short, found[:3]))}."
         )
     return found[0] or None if found else None
 
@@ -111,9 +111,9 @@ def _parsed(body: bytes, content_type: str, coding: str) -> Element:
 
     if not body.strip():
         raise WeatherError("The answer of the weather feed is empty. Try again later.")
-    kind = _kind(body, content_type)
+    kind = kind_of(body, content_type)
     if kind == _SOMETHING and coding.lower() not in ("", "identity"):
-        kind = f"compressed ({_short(coding)}), which nobody asked for"
+        kind = f"compressed ({short(coding)}), which nobody asked for"
     try:
         root: Element = fromstring(body, forbid_dtd=True)
     except DTDForbidden:
@@ -136,7 +136,7 @@ _OBSERVATION = "damaged"
 _ENCODED = "text in another encoding than it says"
 
 
-def _kind(body: bytes, content_type: str) -> str:
+def kind_of(body: bytes, content_type: str) -> str:
     start = body[:2048].lower().lstrip(b"\xef\xbb\xbf \t\r\n")
     if b"<html" in start or b"<!doctype html" in start:
         return _PAGE
@@ -147,7 +147,7 @@ def _kind(body: bytes, content_type: str) -> str:
         return _OBSERVATION
     named = content_type.partition(";")[0].strip()
     plain = named in ("", "application/xml", "text/xml", "text/html", "application/octet-stream")
-    return _SOMETHING if plain or start.startswith(b"<") else f"{_SOMETHING} ({_short(named)})"
+    return _SOMETHING if plain or start.startswith(b"<") else f"{_SOMETHING} ({short(named)})"
 
 
 def _of_another_encoding(body: bytes) -> bool:
@@ -161,6 +161,6 @@ def _of_another_encoding(body: bytes) -> bool:
     return False
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     clean = "".join(each if each.isprintable() else "?" for each in text)
     return clean if len(clean) <= 60 else clean[:59] + "…"

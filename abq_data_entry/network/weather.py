@@ -1,43 +1,22 @@
-"""Fetching the weather over HTTP: one small document for each observation, from the sources that are set up.
-
-Everything that comes is taken as hostile: at most 64 KiB are read, within one time limit for the whole.
-"""
+"""The observations of weather stations, from the sources that are set up: the newest one, or those of some time."""
 
 from __future__ import annotations
 
-import functools
-import http.client
-import re
-import socket
-import ssl
+import datetime
 import threading
-import urllib.error
 import urllib.parse
-import urllib.request
-from typing import IO
+from collections.abc import Iterator
 
-from abq_data_entry.observation import CONDITIONS_KEY, QUANTITIES, STATION, TIME_KEY
+from abq_data_entry.observation import AHEAD, CONDITIONS_KEY, OLD, QUANTITIES, TIME_KEY, read_time
 
-from .failures import (
-    InvalidInput,
-    Pauses,
-    WeatherBusy,
-    WeatherError,
-    describe_failure,
-    http_status_in_words,
-    retry_after,
-)
-from .guard import Guard
+from .failures import InvalidInput, Pauses, WeatherError
+from .guard import is_loopback
+from .weather_answer import TIMEOUT, ask
 from .weather_source import Observation, Settings, WeatherSource
-from .weather_sources import SOURCES, nws_xml
-from .web import FinalResponse, of_the_proxy, proxy_for
+from .weather_sources import DEFAULT_SOURCES, in_order, nws_xml, sources_problem
 
 OBSERVATION_KEYS = (TIME_KEY, *(each.key for each in QUANTITIES), CONDITIONS_KEY)
 WEATHER_URL = "https://forecast.weather.gov/xml/current_obs/{station}.xml"
-TIMEOUT = 20.0  # seconds for all of it: an observation has about 2 KiB
-
-_LARGEST = 64 * 1024
-_LONGEST_CONTACT = 200
 
 
 def get_local_weather(
@@ -75,21 +54,67 @@ def fetch_observation(
 ) -> Observation:
     """Fetch the current observation of a station (by default that of the settings) from the first source that has it.
 
-    Returns and raises what `get_local_weather` does; if no source has it, the error of the first one.
+    A source that doesn't answer, or whose newest observation is older than 90 minutes or ahead of the clock, lets the
+    next one be asked; where none is current, the newest is returned. Returns and raises what `get_local_weather` does;
+    if no source has any, the error of the first one.
     """
     station = station or str(settings["weather_station"])
     failure: WeatherError | None = None
+    spare: list[Observation] = []
     for source in sources_set_up(settings, station):
+        if spare and source.kind == "model":
+            break  # what a station measured, though a while ago, stays before what is computed
         try:
-            return observation_from(source, settings, station, pauses=pauses, timeout=timeout, cancel=cancel)
+            found = observation_from(source, settings, station, pauses=pauses, timeout=timeout, cancel=cancel)
         except WeatherError as error:
             failure = failure or error
-    raise failure or InvalidInput("No source of weather observations is set up. Check the setting weather_url.")
+            continue
+        if _is_current(found):
+            return found
+        spare.append(found)
+    if spare:
+        return max(spare, key=_usefulness)
+    raise failure or InvalidInput("No source of weather observations is set up. Check the setting weather_sources.")
+
+
+def _age(found: Observation) -> datetime.timedelta | None:
+    """How old an observation is; None without a time that can be read, or one ahead of the clock."""
+    moment = read_time(found[TIME_KEY] or "")[0]
+    age = None if moment is None else datetime.datetime.now(datetime.timezone.utc) - moment
+    return age if age is not None and age >= -AHEAD else None
+
+
+def _is_current(found: Observation) -> bool:
+    age = _age(found)
+    return age is not None and age <= OLD and any(found[key] is not None for key in OBSERVATION_KEYS[1:])
+
+
+def _usefulness(found: Observation) -> datetime.timedelta:
+    age = _age(found)
+    return datetime.timedelta.min if age is None else -age
 
 
 def sources_set_up(settings: Settings, station: str) -> list[WeatherSource]:
-    """Return the sources that have an address by these settings, in the order in which they are tried."""
-    return [each for each in SOURCES if each.address(settings, station)]
+    """Return the sources that have an address by these settings, in the order in which they are asked.
+
+    That is the order of the setting `weather_sources`; a source that it doesn't name comes after them where a setting
+    of its own gives it an address. Raises `InvalidInput` for a name that no source has.
+
+    Whoever lets `weather_url` lead to this computer itself tries something out: then nothing beyond it is asked.
+    """
+    listed = str(settings.get("weather_sources", DEFAULT_SOURCES))
+    if problem := sources_problem(listed):
+        raise InvalidInput(f"The setting weather_sources {problem}.")
+    found = [each for each in in_order(listed) if each.address(settings, station)]
+    here = [each for each in found if _leads_here(each.address(settings, station))]
+    return here if nws_xml.SOURCE in here else found
+
+
+def _leads_here(address: str) -> bool:
+    try:
+        return is_loopback(urllib.parse.urlsplit(address).hostname or "")
+    except ValueError:
+        return False
 
 
 def observation_from(
@@ -101,161 +126,33 @@ def observation_from(
     timeout: float = TIMEOUT,
     cancel: threading.Event | None = None,
 ) -> Observation:
-    """Fetch the station's current observation from one source; returns and raises what `get_local_weather` does."""
-    address = _checked_address(source, settings, station)
-    contact, proxy = str(settings.get("weather_contact", "")), str(settings.get("network_proxy", ""))
-    headers = {"User-Agent": _user_agent(contact), "Accept": source.accept, "Connection": "close"}
-    place = urllib.parse.urlsplit(address).netloc
-    way = proxy_for(address, proxy)
-    until = pauses and pauses.until(place)
-    if until:
-        raise WeatherBusy(f"The weather feed {place} said that it is busy, so it was not asked.", until)
-    with Guard(cancel, timeout, whole=True) as guard:
-        try:
-            return source.read(*_fetch(address, headers, way, guard), station)
-        except WeatherError as error:
-            failure: Exception = guard.verdict() or error
-        except urllib.error.HTTPError as error:
-            failure = _refusal(error, station, address, source.address_setting)
-            if pauses is not None and isinstance(failure, WeatherBusy):
-                pauses.keep(place, failure.until)
-            error.close()
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            failure = guard.verdict() or WeatherError(describe_failure(error))
-    if isinstance(failure, OSError):  # the time limit
-        failure = WeatherError(str(failure))
-    raise failure
-
-
-def _checked_address(source: WeatherSource, settings: Settings, station: str) -> str:
-    if not STATION.fullmatch(station):
-        raise InvalidInput(f"{station!r} is not a weather station: an id has 4 to 8 letters and digits, such as KBMG.")
-    problem = source.problem(settings)
-    if problem:
-        raise InvalidInput(problem)
+    """Fetch the station's newest observation from one source; returns and raises what `get_local_weather` does."""
     address = source.address(settings, station)
-    parts = urllib.parse.urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-        raise InvalidInput("The address of the weather feed must begin with https:// and a host's name.")
-    return address
+    return ask(source, address, source.read, settings, station, pauses=pauses, timeout=timeout, cancel=cancel)
 
 
-def _refusal(error: urllib.error.HTTPError, station: str, address: str, setting: str) -> WeatherError:
-    words = _status_in_words(error.code, station, address, setting)
-    until = retry_after(error.headers.get("Retry-After", "")) if error.code >= 400 else None
-    return WeatherError(words) if until is None else WeatherBusy(words, until)
+def observations_from(
+    source: WeatherSource,
+    settings: Settings,
+    station: str,
+    begin: datetime.datetime,
+    end: datetime.datetime,
+    *,
+    pauses: Pauses | None = None,
+    timeout: float = TIMEOUT,
+    cancel: threading.Event | None = None,
+) -> Iterator[list[Observation]]:
+    """Yield the station's observations between two moments from one source, a list for each answer.
+
+    Nothing is yielded where the source doesn't reach back so far. `timeout`: seconds for each answer. Raises what
+    `get_local_weather` does.
+    """
+    begin = max(begin, datetime.datetime.now(datetime.timezone.utc) - source.reach)
+    for address in source.history(settings, station, begin, end):
+        found = ask(source, address, source.read_all, settings, station, pauses=pauses, timeout=timeout, cancel=cancel)
+        yield [each for each in found if _is_within(each, begin, end)]
 
 
-def _status_in_words(status: int, station: str, address: str, setting: str) -> str:
-    host = urllib.parse.urlsplit(address).hostname or ""
-    if status in (404, 410):
-        return f"{host} knows no weather station {station} ({status}). Check the setting weather_station."
-    if status in (401, 403):
-        return (
-            f"{host} refused to give the observation ({status}). "
-            "It may want to know whom it can write to: set weather_contact."
-        )
-    if 300 <= status < 400:
-        return f"{host} redirected us to another address ({status}) that isn't followed. Check the setting {setting}."
-    return http_status_in_words(status, host)
-
-
-def _fetch(address: str, headers: dict[str, str], proxy: str, guard: Guard) -> tuple[bytes, str, str]:
-    """Return the body of the answer, whole and at most 64 KiB, and its Content-Type and Content-Encoding."""
-    opener = urllib.request.OpenerDirector()
-    handlers: list[urllib.request.BaseHandler] = [
-        urllib.request.ProxyHandler({"http": proxy, "https": proxy} if proxy else {}),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _CarefulRedirects(),
-        _Plain(guard, proxy),
-        _Encrypted(guard, proxy),
-    ]
-    for handler in handlers:  # not build_opener, which would add file:, ftp: and data:
-        opener.add_handler(handler)
-    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the scheme was checked
-    with opener.open(request) as response:
-        body: bytes = response.read(_LARGEST + 1)
-        announced = response.headers.get("Content-Length", "")
-        kind, coding = (response.headers.get(name, "") for name in ("Content-Type", "Content-Encoding"))
-    guard.check()  # a body cut short by the guard looks like one that ended
-    if len(body) > _LARGEST:
-        raise WeatherError("The answer is too large to be an observation (more than 64 KiB). Check weather_url.")
-    if announced.isdecimal() and len(body) < int(announced):
-        raise WeatherError("The connection was cut before the whole observation was here. Try again.")
-    return body, kind, coding
-
-
-def _user_agent(contact: str) -> str:
-    from abq_data_entry.version import version
-
-    contact = contact.strip()
-    if not contact.isascii() or not contact.isprintable() or len(contact) > _LONGEST_CONTACT:
-        raise InvalidInput("The setting weather_contact must be an e-mail or web address in plain letters.")
-    comment = re.sub(r"[()\\]", r"\\\g<0>", contact)  # RFC 9110, section 5.6.5
-    return f"abq-data-entry/{version()}" + (f" ({comment})" if comment else "")
-
-
-class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a few redirects to https, or on the same host without losing encryption; refuses others."""
-
-    max_redirections = 5
-    max_repeats = 2
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:  # fmt: skip
-        old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
-        same_place = (old.scheme, old.netloc) == (new.scheme, new.netloc)
-        if (new.scheme != "https" and not same_place) or new.username or new.password:
-            raise WeatherError(
-                f"The weather feed redirected us to another address ({code}), which is not encrypted or on another "
-                "host. That is not followed; check the setting weather_url."
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-class _Plain(urllib.request.HTTPHandler):
-    """http: over connections that the guard opens."""
-
-    def __init__(self, guard: Guard, proxy: str) -> None:
-        super().__init__()
-        self._guard = guard
-        self._proxy = proxy
-
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(functools.partial(_watched, http.client.HTTPConnection, self._guard, self._proxy), req)
-
-
-class _Encrypted(urllib.request.HTTPSHandler):
-    """https: over connections that the guard opens; certificates and host names are verified."""
-
-    def __init__(self, guard: Guard, proxy: str) -> None:
-        super().__init__()
-        self._guard = guard
-        self._proxy = proxy
-
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        connection = functools.partial(
-            _watched, http.client.HTTPSConnection, self._guard, self._proxy, context=ssl.create_default_context()
-        )
-        return self.do_open(connection, req)
-
-
-def _watched(
-    kind: type[http.client.HTTPConnection], guard: Guard, proxy: str, host: str, **options: object
-) -> http.client.HTTPConnection:
-    connection = kind(host, **options)  # type: ignore[arg-type]
-    connection.response_class = FinalResponse
-
-    def connect(address: tuple[str, int], *_: object) -> socket.socket:
-        try:
-            return guard.connect(*address)
-        except OSError as error:
-            if not proxy:
-                raise
-            raise of_the_proxy(error, address[0]) from None
-
-    connection._create_connection = connect  # type: ignore[attr-defined]  # the one place where it opens sockets
-    return connection
+def _is_within(found: Observation, begin: datetime.datetime, end: datetime.datetime) -> bool:
+    moment = read_time(found[TIME_KEY] or "")[0]
+    return moment is not None and begin <= moment <= end

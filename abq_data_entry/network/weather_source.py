@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+import datetime
+from collections.abc import Mapping, Sequence
 
 from ..setting import Setting
 
@@ -15,14 +16,19 @@ Observation = dict[str, str | None]
 class WeatherSource(abc.ABC):
     """One source of observations. It has no state, and imports what it reads with when that is first needed.
 
-    `name`: as in the column `source` of `local_weather`; `order`: its place among the others; `accept`: the media types
-    that are asked for; `address_setting`: the setting to check when its address leads nowhere.
+    `name`: as in the column `source` of `local_weather`; `order`: its place among the others where the setting
+    `weather_sources` doesn't name it; `accept`: the media types that are asked for; `address_setting`: the setting to
+    check when its address leads nowhere; `kind`: whether a station `observed` or a `model` computed; `reach`: how far
+    back it can be asked (nothing: it has only the newest); `largest`: how many bytes an answer may have.
     """
 
     name: str
     order: int
     accept: str
     address_setting: str
+    kind = "observed"
+    reach = datetime.timedelta(0)
+    largest = 64 * 1024
     settings: tuple[Setting, ...] = ()
 
     @abc.abstractmethod
@@ -35,4 +41,27 @@ class WeatherSource(abc.ABC):
 
     @abc.abstractmethod
     def read(self, body: bytes, content_type: str, coding: str, station: str) -> Observation:
-        """The observation that the answer holds; `coding` is its Content-Encoding. Raises `WeatherError`."""
+        """The newest observation that the answer holds; `coding` is its Content-Encoding. Raises `WeatherError`."""
+
+    def history(
+        self, settings: Settings, station: str, begin: datetime.datetime, end: datetime.datetime
+    ) -> Sequence[str]:
+        """The addresses that together hold the observations from `begin` to `end`; none if it has only the newest."""
+        return ()
+
+    def read_all(self, body: bytes, content_type: str, coding: str, station: str) -> list[Observation]:
+        """All observations that an answer holds, in any order. Raises `WeatherError`."""
+        return [self.read(body, content_type, coding, station)]
+
+
+def days(
+    begin: datetime.datetime, end: datetime.datetime, length: int = 1
+) -> list[tuple[datetime.datetime, datetime.datetime]]:
+    """Return the time from `begin` to `end` in pieces of at most so many days, in UTC."""
+    begin, end = begin.astimezone(datetime.timezone.utc), end.astimezone(datetime.timezone.utc)
+    step = datetime.timedelta(days=length)
+    found = []
+    while begin < end:
+        found.append((begin, min(begin + step, end)))
+        begin += step
+    return found

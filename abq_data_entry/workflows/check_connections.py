@@ -53,9 +53,16 @@ def _steps(kind: str, context: Context) -> Steps[None]:
 
 def _weather(context: Context) -> Steps[None]:
     """Each source: an observation is fetched as the application does it, and not stored."""
+    from ..network.failures import InvalidInput
     from ..network.weather import sources_set_up
 
-    for source in sources_set_up(context.settings, str(context.settings["weather_station"])) or SOURCES[:1]:
+    try:
+        sources = sources_set_up(context.settings, str(context.settings["weather_station"])) or SOURCES[:1]
+    except InvalidInput as error:
+        with contextlib.suppress(Aborted):
+            yield from Inspection("Weather", context).fail("Sources", str(error))
+        return
+    for source in sources:
         with contextlib.suppress(Aborted):  # its last step says why; the next source may work
             yield from _weather_source(source, context)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.network.probing import OK, SLOW, Step
+from abq_data_entry.network.probing import FAILED, OK, SLOW, Step
 from tests.fixtures.servers import BundledServer, bundled_server
 from tests.network.certificates import Authority
 from tests.network.faults import LOGIN_PAGE, Connection, Script, http, serving
@@ -96,19 +96,26 @@ def test_a_port_that_is_closed(check: Checks) -> None:
 
 
 def test_a_host_that_nobody_knows(check: Checks) -> None:
-    found = failure(check("weather", weather_url="https://feed.invalid/{station}.xml"))
+    found = failure(check("weather", weather_url="https://feed.invalid/{station}.xml", weather_sources="nws_xml"))
     assert found.what == "Name" and "isn't known. Check its name" in found.text
 
 
 @pytest.mark.parametrize("url", ["file:///etc/{station}", "https://{station}:x/", "feed", f"ftp://{SECRET}@a/"])
 def test_an_address_that_is_none(check: Checks, url: str) -> None:
-    found = failure(check("weather", weather_url=url))
+    found = failure(check("weather", weather_url=url, weather_sources="nws_xml"))
     assert found.what == "Address" and "https://" in found.text
+
+
+def test_every_source_is_looked_at(check: Checks, weather_feed: BundledServer) -> None:
+    url = f"http://127.0.0.1:{weather_feed.port}/none/{{station}}"
+    steps = check("weather", weather_url=weather_feed.weather_url, weather_api_url=url, weather_metar_url=url)
+    assert [step.verdict for step in steps if step.what == "Answer"] == [OK, FAILED, FAILED]
+    assert "no source" in failure(check("weather", weather_sources="nws_xml,metra")).text
 
 
 def test_a_user_in_an_address_is_never_shown(check: Checks, weather_feed: BundledServer) -> None:
     url = weather_feed.weather_url.replace("://", f"://lab:{SECRET.replace(' ', '-')}@")
-    steps = check("weather", weather_url=url)
+    steps = check("weather", weather_url=url, weather_sources="nws_xml")
     assert failure(steps).what == "Answer"
     assert "lab" not in check.said and "horse" not in check.said
 
