@@ -18,6 +18,7 @@ BELOW = {
     "constants": set(),
     "version": set(),
     "fields": {"constants"},
+    "charts": {"constants", "fields"},
     "folders": set(),
     "jobs": set(),
     "keyring_store": {"constants"},
@@ -36,6 +37,7 @@ BELOW = {
     "postgres": {"constants", "folders", "retrying", "waits"},
     "models": {
         *("fields", "constants", "folders", "network", "observation", "remote_names", "retrying", "setting", "waits"),
+        "charts",
     },
     "outbox": {"models", "network", "store", "constants", "folders", "remote_names", "retrying"},
     "diagnostics": {"models", "network", "postgres", "version"},
@@ -43,14 +45,14 @@ BELOW = {
     "journal": {"store", "models", "fields", "constants", "folders"},
     "workflows": {
         *("fields", "constants", "diagnostics", "journal", "folders", "models", "network", "outbox", "postgres"),
-        "version",
+        *("charts", "version"),
     },
     "widgets": {"fields", "constants", "themes", "transfer"},
-    "views": {"widgets", "fields", "constants", "themes"},
+    "views": {"charts", "widgets", "fields", "constants", "themes"},
     "mainmenu": {"constants", "network", "themes"},
 }
 WITHOUT_TK = (
-    "constants", "fields", "folders", "models", "network", "outbox", "journal", "diagnostics", "postgres",
+    "charts", "constants", "fields", "folders", "models", "network", "outbox", "journal", "diagnostics", "postgres",
     "launcher",
     "commands", "store", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "setting",
     "shortcuts",
@@ -200,7 +202,7 @@ def modules_after(statement: str) -> set[str]:
 )
 def test_the_start_imports_nothing_heavy(statement: str) -> None:
     heavy = {"requests", "urllib3", "PIL", "keyring", "psycopg2", "defusedxml", "platformdirs", "pyftpdlib", "ftplib"}
-    heavy |= {"sqlite3", "filelock"}
+    heavy |= {"sqlite3", "filelock", "matplotlib", "numpy"}
     assert not heavy & modules_after(statement)
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import fields
+from abq_data_entry.charts.choice import ChartChoice
 from abq_data_entry.constants import CHECK_TIMES, FieldNames
 from abq_data_entry.models import (
     administration,
     auditing,
+    chart_rows,
     extract,
     paging,
     presence,
@@ -517,6 +519,10 @@ class SQLModel(Corrections):
     def set_seed_sample(self, lab: str, plot: int, seed_sample: str | None) -> None:
         """Say which seed sample grows in a plot from now on; `None` for none."""
         self._connections.write(lambda cursor: administration.set_seed_sample(cursor, lab, plot, seed_sample))
+
+    def chart_rows(self, choice: ChartChoice) -> list[Record]:
+        """Return the rows of a view for QA that a chart draws, a few thousand at most; times by the labs' clock."""
+        return self._connections.read_snapshot(lambda cursor: chart_rows.read(cursor, choice))
 
     def time_zone(self) -> str:
         """Return the time zone of the labs, such as `America/Denver`."""

@@ -1,0 +1,187 @@
+"""What all charts share: the page with its title and source, panels, dates at the axis, legends beside the data."""
+
+from __future__ import annotations
+
+import datetime
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .choice import QUANTITIES, ChartChoice, ChartLook
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+Key = tuple[datetime.date, datetime.time | None, str, int | None]
+"""Which records a point stands for: date, time (None: the day), lab (empty: any) and plot (None: any)."""
+LATEST = datetime.date.max
+"""In place of a date: the latest record there is."""
+
+MARKS = ("o", "s", "^", "D", "v", "P")
+STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+DAY = datetime.timedelta(days=1)
+_FEW = 40  # points of a line that are marked one by one
+
+
+class Spot(NamedTuple):
+    """A point that can be chosen: where it is in its panel, what it says, and the records behind it."""
+
+    panel: int
+    across: Any
+    up: float
+    words: str
+    key: Key | None
+
+
+class Page:
+    """A figure that is being filled: `panels` of axes, and the `spots` that can be chosen."""
+
+    def __init__(self, figure: Figure, choice: ChartChoice, look: ChartLook) -> None:
+        self.figure, self.choice, self.look = figure, choice, look
+        self.panels: list[Axes] = []
+        self.spots: list[Spot] = []
+        self.title = ""
+        self.note = ""
+        self.left_out = ""
+
+    @property
+    def lines(self) -> float:
+        """How many lines of text are as high as the figure."""
+        return float(self.figure.get_figheight()) * 72 / (self.look.points * 1.4)
+
+    @property
+    def columns(self) -> float:
+        """How many letters are as wide as the figure."""
+        return float(self.figure.get_figwidth()) * 72 / (self.look.points * 0.56)
+
+    def fitting(self, measures: Sequence[str], lines: float = 10, columns: float = 0) -> list[str]:
+        """As many of the fields as have room for a panel each; one at least."""
+        room = max(1, int(self.columns / columns if columns else (self.lines - 4) / lines))
+        if len(measures) > room:
+            self.left_out = f" There is no room for {' and '.join(map(name, measures[room:]))}."
+        return list(measures[:room])
+
+    def add_panels(self, count: int, beside: bool = False) -> list[Axes]:
+        """Panels one below the other with one axis of time, or beside each other."""
+        made = self.figure.subplots(
+            1 if beside else count, count if beside else 1, sharex=not beside, squeeze=False
+        )
+        self.panels = list(made.flat)
+        return self.panels
+
+    def add_spot(self, panel: int, across: Any, up: Any, words: str, key: Key | None = None) -> None:
+        """A point that can be chosen, unless it has no value."""
+        if up is not None and across is not None:
+            self.spots.append(Spot(panel, across, float(up), words, key))
+
+    def say(self, text: str) -> None:
+        """In place of a picture: why there is none."""
+        self.title = text
+        (axes,) = self.add_panels(1)
+        axes.set_axis_off()
+
+    def finish(self) -> None:
+        """Put the title above, and below what is shown and where it comes from."""
+        width = max(24, int(self.columns))
+        self.figure.suptitle(
+            "\n".join(textwrap.wrap(self.title, int(width * 0.7))), x=0.012, ha="left", weight="bold",
+            size=self.look.points * 1.25,
+        )  # fmt: skip
+        foot = textwrap.wrap(self.note, int(width * 1.15))
+        self.figure.supxlabel(
+            "\n".join(foot[: 1 if self.lines < 22 else 3]), x=0.012, ha="left", color=self.look.muted,
+            size=self.look.points * 0.9,
+        )  # fmt: skip
+
+
+def number(value: Any) -> float:
+    """A value for a line; what is missing breaks it."""
+    return float("nan") if value is None else float(value)
+
+
+def label(measure: str) -> str:
+    """What stands at the axis of a field."""
+    return QUANTITIES[measure].label
+
+
+def unit(measure: str) -> str:
+    """The unit of a field, after a space; empty where there is none."""
+    found = QUANTITIES[measure].unit
+    return f" {found}" if found else ""
+
+
+def name(measure: str, first: bool = False) -> str:
+    """The name of a field within a sentence, or as its `first` word."""
+    found = QUANTITIES[measure].name
+    return found if first else found.lower()
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 day`, `2 days`, `1,200 days`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def by(rows: Iterable[Row], column: str) -> dict[Any, list[Row]]:
+    """The rows by what they have in that column, in the order in which they come."""
+    found: dict[Any, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row[column], []).append(row)
+    return found
+
+
+def unbroken(moments: Sequence[Any], values: Sequence[Any], most: datetime.timedelta) -> tuple[list[Any], list[float]]:
+    """A line for these points that ends and begins again where more than `most` lies between two of them."""
+    across: list[Any] = []
+    up: list[float] = []
+    for moment, value in zip(moments, values, strict=True):
+        if across and moment - across[-1] > most:
+            across.append(across[-1] + most / 2)
+            up.append(float("nan"))
+        across.append(moment)
+        up.append(number(value))
+    return across, up
+
+
+def draw_line(
+    axes: Axes, across: Sequence[Any], up: Sequence[float], colour: str, style: Any, text: str, **more: Any
+) -> None:
+    """A line, with marks where the points are few or one stands alone."""
+    mark = more.pop("mark", "o")
+    marks = {"marker": mark, "markersize": 4} if len(across) <= _FEW else {}
+    axes.plot(across, up, color=colour, linestyle=style, label=text, linewidth=more.pop("width", 1.3), **marks, **more)
+
+
+def show_dates(axes: Axes, page: Page) -> None:
+    """Dates at the axis that can be read: as many as fit, the year told once."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    ticks = max(3, min(9, int(page.columns / 12)))
+    locator = AutoDateLocator(minticks=2, maxticks=ticks)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    low, high = (each.date() for each in _shown_dates(axes))
+    if high - low < 2 * DAY:  # one point alone: an axis of microseconds says nothing
+        middle = _shown_dates(axes)[0]
+        axes.set_xlim(middle - DAY, middle + DAY)  # type: ignore[arg-type]
+
+
+def _shown_dates(axes: Axes) -> tuple[datetime.datetime, datetime.datetime]:
+    from matplotlib.dates import num2date
+
+    low, high = axes.get_xlim()
+    found = [num2date(each) for each in (low, high)]  # type: ignore[no-untyped-call]
+    return found[0].replace(tzinfo=None), found[1].replace(tzinfo=None)
+
+
+def legend_above(page: Page) -> None:
+    """One legend above all panels, where it covers nothing."""
+    found = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in page.panels]
+    named = {text: handle for pairs in found for handle, text in pairs}
+    if named:
+        fitting = int(page.columns * 0.9 / (max(map(len, named)) + 7))
+        page.figure.legend(
+            list(named.values()), list(named), loc="outside upper left", ncols=max(1, min(4, fitting)), frameon=False,
+            borderaxespad=0.2, handlelength=2.2, columnspacing=1.4,
+        )  # fmt: skip
