@@ -192,7 +192,7 @@ def _place_in(values: Sequence[Any]) -> RecordKey:
     return datetime.date.fromisoformat(date), str(time), str(lab), int(plot)
 
 
-LONGEST_MS = 500
+SHORTEST_MS, LONGEST_MS = 200, 500  # nobody has read anything meanwhile; somebody may have
 _KEYS, _FEWEST = 8, 3
 
 
@@ -214,7 +214,7 @@ class Rhythm:
         # Nothing is known of somebody's rhythm by one or two keys.
         if len(self._pauses) < _FEWEST:
             return False
-        longest = min(2 * statistics.median(self._pauses), LONGEST_MS)
+        longest = min(max(2 * statistics.median(self._pauses), SHORTEST_MS), LONGEST_MS)
         return 0 <= key.time - self.last <= longest
 
 

@@ -301,8 +301,7 @@ def test_a_window_works_through_it(  # the direct way is set, as the documents s
     settings.update(db_notify_host="127.0.0.1", db_notify_port=str(node.port))
     window = open_window()
     type_login(window, through["user"], through["password"])
-    window.until(lambda: window.app.data_model is not None, "the database")
-    window.settle()
+    window.until_open()
     window.begin_check()
     for _plot in range(2):
         window.fill_readings()

@@ -188,7 +188,7 @@ def test_the_calendar_by_mouse(dated: Window) -> None:
 
 
 def test_the_calendar_stays_within_a_small_window(dated: Window) -> None:
-    dated.app.geometry("640x480")
+    dated.resize("640x480")
     dated.until(lambda: dated.app.winfo_height() == 480, "the small window")
     dated.press("alt+Down")
     shown = calendar(dated)
@@ -279,7 +279,7 @@ def test_another_year_needs_more_than_enter(
 def test_how_old_is_a_setting(settings: dict[str, Any], open_window: Callable[[], Window]) -> None:
     settings["old_date_days"] = 30
     window = open_window()
-    window.until(lambda: window.app.data_model is not None, "the database")
+    window.until_open()
     window.app.shared.today = lambda: TODAY
     window.app.form.inputs[F.DATE].focus_set()
     window.type("27.10.\n")

@@ -32,8 +32,7 @@ def ours(menu: Path, open_window: Callable[[], Window], monkeypatch: pytest.Monk
     """A window of somebody who uses the usual folders, as the test says: the folders of a test aren't."""
     window = open_window()
     # The status line says "Ready" once the database is there, over whatever it said a moment before.
-    window.until(lambda: window.app.data_model is not None, "the database")
-    window.settle()
+    window.until_open()
     monkeypatch.setattr(folders, "are_usual", lambda: True)
     return window
 

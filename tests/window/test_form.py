@@ -252,8 +252,7 @@ def test_two_windows_do_not_take_each_others_drafts(window: Window, open_window:
     window.app.drafts.keep()
     window.settle()
     second = open_window()
-    second.until(lambda: second.app.data_model is not None, "the database")
-    second.settle()
+    second.until_open()
     assert second.text(F.HUMIDITY) == ""
 
 

@@ -435,8 +435,7 @@ def test_two_drafts_of_one_plot_survive_the_program(window: Window, open_window:
     close(window)
     again = open_window()
     again.until(lambda: again.text(F.HUMIDITY) == "33.33", "the draft")
-    again.until(lambda: again.app.data_model is not None and again.app.form.choices.get(F.LAB), "the database")
-    again.settle()
+    again.until_open()
     again.press("ctrl+s")
     again.settle()
     assert again.error(F.PLOT) == "1 is half typed already"

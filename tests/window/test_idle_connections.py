@@ -34,8 +34,7 @@ def at_server(node: Node, settings: dict[str, Any], open_window: Callable[[], Wi
         window = open_window()
         endpoint = node.endpoint()
         type_login(window, endpoint["user"], endpoint["password"])
-        window.until(lambda: window.app.data_model is not None, "the database")
-        window.settle()
+        window.until_open()
         return window
 
     return opened

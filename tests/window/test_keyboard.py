@@ -177,7 +177,7 @@ def test_the_strip_of_plots_by_keyboard_alone(window: Window, stored: SQLModel) 
 
 
 def test_the_strip_in_two_lines_goes_up_and_down_and_shows_the_focus(window: Window) -> None:
-    window.app.geometry("640x600")
+    window.resize("640x600")
     window.begin_check()
     strip = window.app.form.check_panel.strip
     window.until(lambda: strip.in_a_line() == 10, "two lines")

@@ -27,14 +27,6 @@ from tests.window.test_form import open_plot, record, today
 SMALL, LARGE = "800x600", "1180x860"
 
 
-def resize(window: Window, size: str) -> None:
-    app = window.app
-    app.geometry(f"{size}+0+0")
-    wanted = tuple(int(each) for each in size.split("x"))
-    window.until(lambda: (app.winfo_width(), app.winfo_height()) == wanted, f"the size {size}")
-    app.update()
-
-
 def visible(window: Window, widget: tk.Misc) -> bool:
     """Whether all of the widget is inside the window, and inside what scrolls it; its beginning if it is too wide."""
     if not widget.winfo_viewable():
@@ -59,9 +51,9 @@ def save_button(window: Window) -> Any:
 
 
 def test_a_large_window_shows_both_a_small_one_shows_one_at_a_time(window: Window) -> None:
-    resize(window, LARGE)
+    window.resize(LARGE)
     assert shown(window) == (True, True)
-    resize(window, SMALL)
+    window.resize(SMALL)
     window.until(lambda: shown(window) == (True, False), "the form alone")
     window.press("ctrl+l")
     window.until(lambda: shown(window) == (False, True), "the list alone")
@@ -69,12 +61,12 @@ def test_a_large_window_shows_both_a_small_one_shows_one_at_a_time(window: Windo
     window.press("ctrl+r")
     window.until(lambda: shown(window) == (True, False), "the form alone")
     assert window.focus in fields.FOCUS_ORDER
-    resize(window, LARGE)
+    window.resize(LARGE)
     window.until(lambda: shown(window) == (True, True), "both again")
 
 
 def test_how_old_the_copy_is_can_be_read_in_a_window_of_the_usual_size(window: Window) -> None:
-    resize(window, LARGE)
+    window.resize(LARGE)
     window.app.record_list.show_copy("14:00")
     window.app.record_list.show_total(240)
     window.app.update()
@@ -84,7 +76,7 @@ def test_how_old_the_copy_is_can_be_read_in_a_window_of_the_usual_size(window: W
 
 
 def test_everything_fits_into_1024x768(window: Window) -> None:
-    resize(window, "1024x768")
+    window.resize("1024x768")
     assert shown(window) == (True, True)
     for each in (*(window.app.form.inputs[name].editor for name in fields.FOCUS_ORDER), save_button(window)):
         assert visible(window, each), each
@@ -94,7 +86,7 @@ def test_everything_fits_into_1024x768(window: Window) -> None:
 
 @pytest.mark.parametrize(("size", "density"), [(12, "comfortable"), (20, "spacious")])
 def test_with_large_fonts_nothing_is_cut_off(window: Window, size: int, density: str) -> None:
-    resize(window, "1024x768")
+    window.resize("1024x768")
     window.app.settings["density"].set(density)
     window.app.settings["font size"].set(size)
     window.settle()
@@ -184,7 +176,7 @@ def test_two_versions_of_a_record_fit_on_the_screen(window: Window, stored: SQLM
 
 
 def test_long_errors_push_nothing_out_of_reach(window: Window) -> None:
-    resize(window, "1024x768")
+    window.resize("1024x768")
     window.begin_check()
     form = window.app.form
     for name in (F.HUMIDITY, F.LIGHT, F.TEMPERATURE, F.PLANTS, F.BLOSSOMS, F.FRUIT):
@@ -211,7 +203,7 @@ def test_save_is_in_sight_at_every_size_and_the_focus_too(
     window.app.refresh()
     window.app.settings["font size"].set(size)
     window.app.settings["correction reason"].set("always")
-    resize(window, room)
+    window.resize(room)
     window.settle()
     window.begin_check(technician=LONG_NAME)
     form = window.app.form
@@ -234,12 +226,12 @@ def test_save_is_in_sight_at_every_size_and_the_focus_too(
 
 
 def test_the_focus_stays_in_sight_when_the_window_shrinks_and_comes_back_with_a_key(window: Window) -> None:
-    resize(window, LARGE)
+    window.resize(LARGE)
     window.begin_check()
     notes = window.app.form.inputs[F.NOTES]
     notes.focus_set()
     window.app.update()
-    resize(window, "800x480")
+    window.resize("800x480")
     window.until(lambda: visible(window, notes.editor), "the notes in the smaller window")
     window.app.form.room.inside.yview_moveto(0)
     window.app.update()
@@ -250,7 +242,7 @@ def test_the_focus_stays_in_sight_when_the_window_shrinks_and_comes_back_with_a_
 
 def test_the_window_has_a_size_below_which_it_does_not_go(window: Window) -> None:
     assert window.app.minsize() == (640, 480)
-    resize(window, "640x480")
+    window.resize("640x480")
     window.begin_check()
     window.until(lambda: visible(window, window.app.form.inputs[F.HUMIDITY].editor), "the field in sight")
     window.type("24.09\n1.03\n22.01\n9\n21\n3\n1.67\n8.70\n2.73\n")
@@ -259,9 +251,9 @@ def test_the_window_has_a_size_below_which_it_does_not_go(window: Window) -> Non
 
 def test_only_the_room_that_is_needed_has_scrollbars(window: Window) -> None:
     room = window.app.form.room
-    resize(window, LARGE)
+    window.resize(LARGE)
     assert not room.down.winfo_viewable() and not room.across.winfo_viewable()
-    resize(window, "640x480")
+    window.resize("640x480")
     window.until(lambda: room.down.winfo_viewable(), "the scrollbar")
     assert not room.across.winfo_viewable()
 
@@ -275,7 +267,7 @@ def test_the_form_flows_into_the_width_that_is_there(
 ) -> None:
     for plot in range(1, 20):
         stored.save_record(record(plot, window.text(F.DATE)))
-    resize(window, room)
+    window.resize(room)
     window.app.settings["font size"].set(size)
     window.begin_check()
     form = window.app.form
@@ -308,12 +300,12 @@ def test_the_form_flows_into_the_width_that_is_there(
 
 
 def test_the_form_takes_its_first_arrangement_again(window: Window) -> None:
-    resize(window, LARGE)
+    window.resize(LARGE)
     form = window.app.form
     before = {name: (each.winfo_x(), each.winfo_y()) for name, each in form.inputs.items()}
-    resize(window, "640x480")
+    window.resize("640x480")
     window.until(lambda: form.inputs[F.TECHNICIAN].winfo_rooty() > form.inputs[F.DATE].winfo_rooty(), "two lines")
-    resize(window, LARGE)
+    window.resize(LARGE)
     window.until(lambda: {name: (each.winfo_x(), each.winfo_y()) for name, each in form.inputs.items()} == before, "")
 
 
@@ -334,7 +326,7 @@ def test_pieces_flow_into_lines(widths: list[int], room: int, expected: list[int
 def test_control_n_goes_from_the_list_back_to_what_was_being_typed(window: Window) -> None:
     window.begin_check()
     window.type("24.09")
-    window.app.geometry("800x500")
+    window.resize("800x500")
     window.until(lambda: window.app.layout.shown == ("form",), "the small window")
     window.press("ctrl+l")
     window.until(lambda: window.app.layout.shown == ("list",), "the list")
@@ -368,7 +360,7 @@ SENTENCE = "99.9 is above 52.0 g/m³, and this sentence goes on for longer than 
 
 @pytest.mark.parametrize("size", ["1180x804", "1024x700", "800x600"])
 def test_errors_presence_and_the_next_check_move_nothing(window: Window, size: str) -> None:
-    resize(window, size)
+    window.resize(size)
     window.begin_check()
     form = window.app.form
     before = places(window)
@@ -397,7 +389,7 @@ def test_errors_presence_and_the_next_check_move_nothing(window: Window, size: s
 
 @pytest.mark.parametrize("size", ["1180x804", "1024x700", "800x600"])
 def test_lines_that_ask_and_keys_typed_ahead_move_nothing(window: Window, size: str) -> None:
-    resize(window, size)
+    window.resize(size)
     window.begin_check()
     before, panel, key = places(window), window.app.form.check_panel, window.app.form.check.key
     assert key is not None
@@ -417,7 +409,7 @@ def test_lines_that_ask_and_keys_typed_ahead_move_nothing(window: Window, size: 
 
 
 def test_a_question_has_a_place_beside_another_one(window: Window) -> None:
-    resize(window, LARGE)
+    window.resize(LARGE)
     window.begin_check()
     before, panel, key = places(window), window.app.form.check_panel, window.app.form.check.key
     assert key is not None
@@ -431,7 +423,7 @@ def test_a_question_has_a_place_beside_another_one(window: Window) -> None:
 
 def test_words_below_a_field_take_one_line_or_two_and_the_rest_is_in_the_tooltip(window: Window) -> None:
     for size, lines in ((LARGE, 1), (SMALL, 2)):
-        resize(window, size)
+        window.resize(size)
         note = window.app.form.inputs[F.HUMIDITY].note
         window.app.form.inputs[F.HUMIDITY].show_error(SENTENCE)
         window.settle()
@@ -443,7 +435,7 @@ def test_words_below_a_field_take_one_line_or_two_and_the_rest_is_in_the_tooltip
 
 
 def test_the_head_uses_the_room_beside_a_narrow_field(window: Window) -> None:
-    resize(window, LARGE)
+    window.resize(LARGE)
     window.begin_check()
     inputs = window.app.form.inputs
     inputs[F.LAB].show_error("Z isn't one of A, B, C, D or E")
@@ -491,8 +483,7 @@ def test_the_first_window_on_a_fine_screen_shows_form_and_list(
     fine_display: None, open_window: Callable[[], Window]
 ) -> None:
     window = open_window()
-    window.until(lambda: window.app.data_model is not None, "the database")
-    window.settle()
+    window.until_open()
     assert shown(window) == (True, True)
     assert window.app.winfo_width() > 2 * 1000 and window.app.winfo_height() > 2 * 700
     assert visible(window, save_button(window))
@@ -514,7 +505,7 @@ def test_a_screen_that_turns_out_to_be_fine_gets_a_larger_first_window(window: W
     before = window.app.winfo_width()
     window.app.preferences.follow_desktop(DesktopPreference(dpi=106))
     window.until(lambda: window.app.winfo_width() > before, "the larger window")
-    resize(window, "1000x800")
+    window.resize("1000x800")
     window.app.preferences.follow_desktop(DesktopPreference(dpi=140))
     window.settle()
     assert window.app.winfo_width() == 1000  # somebody has chosen that size
@@ -614,7 +605,7 @@ def test_notes_show_that_they_scroll_and_follow_a_paste(window: Window) -> None:
 
 
 def test_a_status_that_does_not_fit_ends_with_an_ellipsis_and_has_a_tooltip(window: Window) -> None:
-    resize(window, SMALL)
+    window.resize(SMALL)
     told = "Saved. " * 60
     window.app.status.set(told)
     window.settle()

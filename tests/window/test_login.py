@@ -157,8 +157,7 @@ def test_the_login_loops_with_the_reason_until_it_works(
     type_login(window, "technician", "wrong-Pass-1")
     assert reason(window) == "The user name or the password is wrong."
     type_login(window, "technician", PASSWORD)
-    window.until(lambda: window.app.data_model is not None, "the database")
-    window.settle()
+    window.until_open()
     window.until(lambda: window.focus == F.TIME, "the keyboard to be back on the form")
     window.begin_check()
     window.fill_readings()
@@ -175,7 +174,7 @@ def test_a_warning_about_settings_stands_in_the_bar_beside_the_login(
     window = log_in()
     assert "no such setting" in window.message("Some settings couldn't be used.").detail
     type_login(window, "technician", PASSWORD)
-    window.until(lambda: window.app.data_model is not None, "the database")
+    window.until_open()
     window.until(lambda: window.focus == F.TIME, "the keyboard to be back on the form")
 
 
@@ -189,8 +188,7 @@ def test_cancelling_the_login_leaves_a_way_back(log_in: Callable[..., Window]) -
     window.fill(Notes="typed without a database")
     page.message_button.invoke()
     type_login(window, "technician", PASSWORD)
-    window.until(lambda: window.app.data_model is not None, "the database")
-    window.settle()
+    window.until_open()
     assert window.text(F.NOTES) == "typed without a database"
 
 
@@ -209,7 +207,7 @@ def test_a_role_without_rights_is_told_what_an_administrator_has_to_run(
     assert 'GRANT abq_technician TO "guest"; (to enter records; abq_qa reads them)' in text
     run(tcp_server, 'GRANT abq_qa TO "guest"')
     type_login(window, "guest", PASSWORD)
-    window.until(lambda: window.app.data_model is not None, "the database")
+    window.until_open()
     # A guest may look: the form says so, and is closed.
     window.settle()
     assert window.app.form.inputs.read_only
@@ -239,8 +237,7 @@ def test_the_window_reconnects_to_the_server_by_itself(
 ) -> None:
     window = log_in()
     type_login(window, "technician", PASSWORD)
-    window.until(lambda: window.app.data_model is not None, "the database")
-    window.settle()
+    window.until_open()
     run(tcp_server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'technician'")
     window.begin_check("16:00", "C")
     window.fill_readings()

@@ -48,8 +48,7 @@ def online(remote: dict[str, Any], password: str, open_window: Callable[[], Wind
     """A window that is logged in there; its copy of the database is complete."""
     window = open_window()
     type_login(window, OWNER, password)
-    window.until(lambda: window.app.data_model is not None, "the database")
-    window.settle()
+    window.until_open()
     return window
 
 
@@ -240,7 +239,7 @@ def test_started_without_the_database_it_works_from_the_last_known_copy(
     assert window.app.form.check.previous[2][F.HUMIDITY].as_tuple().digits == (2, 3, 9, 0)
     assert "1 record waiting here" in trouble(window)
     single.start()
-    window.until(lambda: window.app.data_model is not None, "the database", 30)
+    window.until_open(30)
     window.until(lambda: not trouble(window), "the replay")
     assert fruit(there) == [(1, 3)]
 
@@ -366,8 +365,7 @@ def test_two_windows_share_what_waits(
 ) -> None:
     second = open_window()
     type_login(second, OWNER, password)
-    second.until(lambda: second.app.data_model is not None, "the database")
-    second.settle()
+    second.until_open()
     single.stop()
     for window, time in ((online, "8:00"), (second, "12:00")):
         window.begin_check(time)

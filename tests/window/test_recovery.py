@@ -32,8 +32,7 @@ def test_first_start_then_the_server_is_killed_under_the_window(own_data_folder:
     problems: list[str] = []
     window = Window(Application(), problems)
     try:
-        window.until(lambda: window.app.data_model is not None, "the database", 60)
-        window.settle()
+        window.until_open(60)
         window.begin_check()
         window.fill_readings()
         window.save()
@@ -73,7 +72,7 @@ def test_a_database_that_cannot_be_opened_is_told_and_can_be_tried_again(own_dat
         assert window.text(F.TIME) == "8:00"
         shutil.rmtree(own_data_folder / "postgres")
         window.app.record_list.page.message_button.invoke()
-        window.until(lambda: window.app.data_model is not None, "the database", 60)
+        window.until_open(60)
         assert json.dumps(window.app.form.inputs.texts())
     finally:
         close(window)

@@ -108,8 +108,7 @@ def test_size_and_place_are_remembered(window: Window, home: Path, monkeypatch: 
     try:
         second.until(lambda: second.app.winfo_viewable(), "the window")
         second.until(lambda: (second.app.winfo_width(), second.app.winfo_height()) == (1010, 730), "the size")
-        second.until(lambda: second.app.data_model is not None, "the database")
-        second.settle()
+        second.until_open()
     finally:
         close(second)
 
@@ -140,8 +139,7 @@ def problems(window: Window) -> str:
     """What the message says about the settings; it is dismissed."""
     text = window.message("Some settings couldn't be used.").detail
     window.press_message("Dismiss")
-    window.until(lambda: window.app.data_model is not None, "the database")
-    window.settle()
+    window.until_open()
     return text
 
 
@@ -214,12 +212,11 @@ def test_another_database_than_last_time_is_asked_about_once(
     window.settle()
     assert window.app.data_model is None and window.app.form.inputs.read_only
     window.press_message("Write to")
-    window.until(lambda: window.app.data_model is not None, "the database")
-    window.settle()
+    window.until_open()
     assert not window.messages and database["dbname"] in last.read_text(encoding="utf-8")
     window.app.end()
     again = open_window()
-    again.until(lambda: again.app.data_model is not None, "the database")
+    again.until_open()
     assert not again.messages
 
 

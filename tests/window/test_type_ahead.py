@@ -36,8 +36,7 @@ def online(single: Node, settings: dict[str, Any], open_window: Callable[[], Win
     settings.update(db_host="127.0.0.1", db_port=str(single.port), db_name="abq")
     window = open_window()
     type_login(window, OWNER, single.endpoint()["password"])
-    window.until(lambda: window.app.data_model is not None, "the database")
-    window.settle()
+    window.until_open()
     return window
 
 
@@ -306,8 +305,7 @@ def test_enter_held_or_doubled_is_one(window: Window, stored: SQLModel) -> None:
 
 def test_what_was_typed_ahead_survives_the_program(open_window: Callable[[], Window], stored: SQLModel) -> None:
     window = open_window()
-    window.until(lambda: window.app.data_model is not None and window.app.form.choices.get(F.LAB), "the database")
-    window.settle()
+    window.until_open()
     window.begin_check()
     with slow(stored):
         begin_with_a_slow_save(window, "24.09\n")
@@ -373,7 +371,7 @@ window.mainloop()
 
 def test_the_form_takes_keys_as_soon_as_it_is_shown(window: Window) -> None:
     """In a small window the list takes the place of the form, and the form the place of the list."""
-    window.app.geometry("900x500")
+    window.resize("900x500")
     window.until(lambda: len(window.app.layout.shown) == 1, "the small window")
     window.begin_check()
     window.press("ctrl+l")
