@@ -179,6 +179,7 @@ class Rights:
     may_back_up: bool = True
     may_restore: bool = True
     has_labs: bool = True
+    may_mark: bool = True
 
 
 # Which records the list shows and in which order, and where in that order a row stands.

@@ -22,7 +22,8 @@ _READ = """
             AND has_table_privilege('labs', 'INSERT'),
         all_of_it AND (rolsuper OR rolcreatedb),
         all_of_it AND (rolsuper OR (rolcreatedb AND pg_has_role(datdba, 'USAGE'))),
-        coalesce(cardinality(seen_labs(current_user)) > 0, true)
+        coalesce(cardinality(seen_labs(current_user)) > 0, true),
+        may_mark()
     FROM pg_roles, pg_database,
         (SELECT pg_has_role(relowner, 'USAGE') AS all_of_it FROM pg_class WHERE oid = 'plot_checks'::regclass) AS tables
     WHERE rolname = current_user AND datname = current_database()

@@ -1,0 +1,255 @@
+"""What QA says of values and records, and what lab staff answer: the table `value_marks` and its functions.
+
+`create_db.sql` says who may do what, and what may follow what.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry import fields
+from abq_data_entry.constants import FieldNames
+from abq_data_entry.models.connections import Connections, rows_as_dicts
+from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, RecordMissing, RightsMissing
+from abq_data_entry.models.undoing import NO_RECORD, NOBODY_NAMED, By
+
+STATES = ("queried", "accepted", "excluded")
+STATUSES = ("open", "answered", "corrected", "closed")
+WHOLE_RECORD = "record"
+"""The field of a mark on a whole record."""
+
+WRONG_STATE = "AB005"
+"""The SQLSTATE of the functions where the mark is in no state for that."""
+
+_SET_ASKER = """
+    SELECT set_config('abq.application_user', coalesce(nullif(%(author)s, ''),
+            current_setting('abq.application_user', true), ''), true),
+        set_config('abq.workstation', %(workstation)s, true)
+"""
+_RECORD = "%(Date)s, %(Time)s, %(Lab)s, %(Plot)s"
+_MARK = f"SELECT mark_value({_RECORD}, %(field)s, %(state)s, %(words)s)"
+_ANSWER = "SELECT answer_mark(%(id)s, %(words)s)"
+_CLOSE = "SELECT close_mark(%(id)s, %(words)s)"
+_REOPEN = "SELECT reopen_mark(%(id)s, %(words)s)"
+_COLUMNS = """
+    SELECT m.id, m.date, to_char(m.time, 'FMHH24:MI') AS time, m.lab_id AS lab, m.plot, m.field,
+        coalesce(m.value, '') AS value, m.state, m.status, m.words, m.marked, m.marked_by,
+        coalesce(m.answer, '') AS answer, m.answered, coalesce(m.answered_by, '') AS answered_by,
+        m.event, coalesce(m.said, '') AS said, m.who, m.changed,
+        m.gone IS NOT NULL AS gone, coalesce(t.name, '') AS technician,
+        coalesce(field_value(m.field, to_jsonb(p)), '') AS present
+    FROM value_marks AS m
+    LEFT JOIN plot_checks AS p ON m.gone IS NULL AND p.date = m.date AND p.time = m.time AND p.lab_id = m.lab_id
+        AND p.plot = m.plot
+    LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
+"""
+_LIST = f"""
+    {_COLUMNS}
+    WHERE (%(states)s::text[] IS NULL OR m.state = ANY (%(states)s))
+        AND (%(statuses)s::text[] IS NULL OR m.status = ANY (%(statuses)s))
+        AND (%(lab)s::text IS NULL OR m.lab_id = %(lab)s::bpchar)
+        AND (%(first)s::date IS NULL OR m.date >= %(first)s::date)
+        AND (%(last)s::date IS NULL OR m.date <= %(last)s::date)
+    ORDER BY m.state <> 'queried', m.status = 'closed', m.date DESC, m.time DESC, m.lab_id, m.plot, m.id
+    LIMIT %(limit)s
+"""
+_ONE = f"{_COLUMNS} WHERE m.id = %(id)s"
+_HISTORY = """
+    SELECT moment, who, coalesce(workstation, '') AS workstation, event, coalesce(said, '') AS said, state, status
+    FROM mark_history(%(id)s)
+"""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A row of `value_marks`, with the technician of the record and the present text of the value.
+
+    `value` is the text when it was marked. `event`, `said`, `who` and `changed` are what happened last. `gone`: the
+    record was withdrawn.
+    """
+
+    id: int
+    date: datetime.date
+    time: str
+    lab: str
+    plot: int
+    field: str
+    value: str
+    state: str
+    status: str
+    words: str
+    marked: datetime.datetime
+    marked_by: str
+    answer: str
+    answered: datetime.datetime | None
+    answered_by: str
+    event: str
+    said: str
+    who: str
+    changed: datetime.datetime
+    gone: bool
+    technician: str
+    present: str
+
+    @property
+    def key(self) -> tuple[datetime.date, str, str, int]:
+        """Date, time, lab and plot of the record, where it stands now."""
+        return self.date, self.time, self.lab, self.plot
+
+    @property
+    def field_name(self) -> str:
+        """The field as the form calls it; empty for the whole record."""
+        return next((each for each in fields.CSV_HEADER if plain(each) == self.field), "")
+
+    @property
+    def waits(self) -> bool:
+        """Whether lab staff is asked."""
+        return self.state == "queried" and self.status == "open"
+
+
+@dataclass(frozen=True)
+class MarkEvent:
+    """What happened to a mark at a moment, with what was said then, and what it was after that."""
+
+    moment: datetime.datetime
+    who: str
+    workstation: str
+    event: str
+    said: str
+    state: str
+    status: str
+
+
+class Marks:
+    """The part of `SQLModel` that knows marks. `by` names who asks.
+
+    What changes a mark raises `RightsMissing` if somebody else may do it, `RecordMissing` if there is no such record or
+    mark, `DatabaseError` with a sentence for what makes no sense; then nothing is changed.
+    """
+
+    _connections: Connections
+
+    def mark_value(
+        self, key: Sequence[object], field: str, state: str, words: str, *, by: By = NOBODY_NAMED
+    ) -> int:
+        """Mark a field of a record ("" or "record": the whole) as one of `STATES`; returns the number of the mark."""
+        place = dict(zip(fields.RECORD_KEY, key, strict=True))
+        typed = {name: fields.parse(fields.field(name), str(value)) for name, value in place.items()}
+        return int(str(self._do(_MARK, {**typed, "field": field, "state": state, "words": words}, typed, by)))
+
+    def answer_mark(self, mark: int, words: str, *, by: By = NOBODY_NAMED) -> None:
+        """Answer a query."""
+        self._change(_ANSWER, mark, words, "answered", by)
+
+    def close_mark(self, mark: int, words: str = "", *, by: By = NOBODY_NAMED) -> None:
+        """End a mark: a query is settled, a value isn't accepted or excluded any more."""
+        self._change(_CLOSE, mark, words, "closed", by)
+
+    def reopen_mark(self, mark: int, words: str, *, by: By = NOBODY_NAMED) -> None:
+        """Let a mark hold again, or ask once more."""
+        self._change(_REOPEN, mark, words, "reopened", by)
+
+    def get_mark(self, mark: int) -> Mark:
+        """Return that mark; raises `RecordMissing`."""
+        found = self._connections.read(lambda cursor: _marks(cursor, _ONE, {"id": mark}))
+        if not found:
+            raise RecordMissing(f"There is no mark {mark}.", {})
+        return found[0]
+
+    def get_marks(
+        self,
+        states: Sequence[str] | None = None,
+        statuses: Sequence[str] | None = STATUSES[:3],
+        *,
+        lab: str | None = None,
+        first: datetime.date | None = None,
+        last: datetime.date | None = None,
+        limit: int = 2000,
+    ) -> list[Mark]:
+        """Return marks in those states (`None`: any), queries first, then the newest day; not those that are closed."""
+        wanted = {
+            "states": None if states is None else list(states), "lab": lab, "first": first, "last": last,
+            "statuses": None if statuses is None else list(statuses), "limit": limit,
+        }  # fmt: skip
+        return self._connections.read(lambda cursor: _marks(cursor, _LIST, wanted))
+
+    def get_mark_history(self, mark: int) -> list[MarkEvent]:
+        """Return what became of a mark, in order."""
+
+        def run(cursor: Cursor) -> list[MarkEvent]:
+            cursor.execute(_HISTORY, {"id": mark})
+            return [MarkEvent(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]
+
+        return self._connections.read(run)
+
+    def _change(self, statement: str, mark: int, words: str, event: str, by: By) -> None:
+        try:
+            self._do(statement, {"id": mark, "words": words}, {}, by)
+        except OutcomeUnknown:
+            # Once more; where it was done after all, the mark says so.
+            try:
+                self._do(statement, {"id": mark, "words": words}, {}, by)
+            except DatabaseError:
+                found = self.get_mark(mark)
+                if (found.event, found.said) != (event, words.strip()):
+                    raise
+
+    def _do(self, statement: str, bound: Mapping[str, object], key: Mapping[str, object], by: By) -> object:
+        def run(cursor: Cursor) -> object:
+            parameters = {"author": by.author, "workstation": by.workstation or platform.node(), **bound}
+            cursor.execute(_SET_ASKER, parameters)
+            try:
+                cursor.execute(statement, parameters)
+            except psycopg2.Error as error:
+                explained = _EXPLAINED.get(error.pgcode or "")
+                if explained is None:
+                    raise
+                raise explained(error, key) from error
+            return cursor.fetchall()[0][0]
+
+        return self._connections.write(run)
+
+
+def plain(name: str) -> str:
+    """Return the name of a field as marks have it: `Min Height` is min_height."""
+    return name.lower().replace(" ", "_")
+
+
+MARKABLE = tuple(name for name in fields.CSV_HEADER if name not in fields.RECORD_KEY)
+"""The fields that can be marked, besides the whole record."""
+
+NOT_EXCLUDED = (FieldNames.TECHNICIAN, FieldNames.SEED_SAMPLE, FieldNames.EQUIPMENT_FAULT)
+"""Those that can't be excluded by themselves."""
+
+
+def _marks(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> list[Mark]:
+    cursor.execute(statement, bound)
+    return [Mark(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]
+
+
+def _missing(error: psycopg2.Error, key: Mapping[str, object]) -> DatabaseError:
+    return RecordMissing(f"{error.diag.message_primary} Nothing was changed.", key)
+
+
+def _forbidden(error: psycopg2.Error, key: Mapping[str, object]) -> DatabaseError:
+    if not error.diag.message_hint:  # the server's own: the function is for other roles
+        return RightsMissing("QA (role abq_qa) makes and closes marks, lab staff answer. Nothing was changed.")
+    return RightsMissing(f"{error.diag.message_primary} {error.diag.message_hint}")
+
+
+def _refused(error: psycopg2.Error, key: Mapping[str, object]) -> DatabaseError:
+    return DatabaseError(f"{error.diag.message_primary} Nothing was changed.")
+
+
+_EXPLAINED: Mapping[str, Callable[[psycopg2.Error, Mapping[str, object]], DatabaseError]] = {
+    NO_RECORD: _missing,
+    WRONG_STATE: _refused,
+    "42501": _forbidden,
+    "22023": _refused,
+}
