@@ -17,7 +17,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from ..folders import made_durable, replacement, synced
 from ..network.destination import Place
 from ..network.destinations import destination
 from ..remote_names import EXTRACT_PATTERN
-from ..store.database import Clock, StoreBusy, StoreError, now
+from ..store.database import Clock, StoreBusy, StoreError, may_write, now
 from ..store.mending import bytes_of, digest_of
 from ..store.waiting import open_waiting_file
 from . import earlier
@@ -74,6 +74,7 @@ ROOM = 64 * 1024
 _TICK = 1.0  # seconds; the clock of a file system may be that coarse
 _PAUSE = 0.05  # seconds, in which others get the file who ask for it every 0.02
 _NEW = ".new-"
+_SIGN = "deliveries.kept"
 _BLOCK = 1024 * 1024
 _OF_THE_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EROFS, errno.EIO)
 _BY_SQLITE = {"full": errno.ENOSPC, "I/O": errno.EIO, "readonly": errno.EROFS, "unable to open": errno.EACCES}
@@ -284,6 +285,8 @@ class Outbox:
         if self._drop_folder(delivery):  # one without its row would be put in again, and sent
             with self._opened() as connection:
                 connection.execute("DELETE FROM deliveries WHERE id = ?", (delivery.identifier,))
+                if not _holds_any(connection):
+                    self._file.path.with_name(_SIGN).unlink(missing_ok=True)  # the last one went as it should
 
     @contextmanager
     def lane(self, delivery: Delivery, patience: float = 0.0) -> Iterator[None]:
@@ -331,6 +334,10 @@ class Outbox:
 
     # ------------------------------------------------------------------------------------------------ the rest
 
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Keep the file of the states open for what this thread does in the block: it then waits for fewer syncs."""
+        return self._file.kept_open()
+
     @contextmanager
     def _opened_with_all(self, durable: bool = True, held: str = "") -> Iterator[sqlite3.Connection]:
         """The same as `_opened`, with what a version before has put into the folder.
@@ -373,10 +380,25 @@ class Outbox:
         changed, self._last_look = self.folder.stat().st_mtime, time.monotonic()
         if changed == self._looked_at:
             return earlier.Looked(True, False)
+        if may_write(self._file.path):
+            self._tell_lost(connection)
         looked = earlier.take_over(self, connection, held)
         is_known = not looked.new and abs(time.time() - changed) > _TICK
         self._looked_at = changed if is_known else 0.0
         return looked
+
+    def _tell_lost(self, connection: sqlite3.Connection) -> None:
+        """Tell it where there were deliveries, and none is left: the file was emptied, or taken away."""
+        sign = self._file.path.with_name(_SIGN)
+        if _holds_any(connection):
+            sign.touch(mode=0o600)
+        elif sign.exists():
+            if not self._file.was_mended:  # that is told already, with how much of it could be read
+                self.tell(
+                    f"What was known of deliveries is gone: {self._file.path} was removed or emptied. Those whose"
+                    " extracts are still in the outbox are sent. The database has what arrived before."
+                )
+            sign.unlink()
 
     def _drop_folder(self, delivery: Delivery) -> bool:
         """Remove the folder of a delivery that has ended; return whether it is gone.
@@ -531,6 +553,10 @@ def _measured(path: Path) -> tuple[int, str]:
             digest.update(block)
             size += len(block)
     return size, digest.hexdigest()
+
+
+def _holds_any(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM deliveries)").fetchone()[0])
 
 
 def _write(path: Path, text: str) -> None:

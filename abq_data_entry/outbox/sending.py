@@ -230,18 +230,15 @@ def go_through(
     of the same might lock the account) or an unknown host key.
     """
     in_a_row = 0
-    for number, each in enumerate(deliveries, 1):
-        error = attempt(each)
-        in_a_row = in_a_row + 1 if error is not None and is_transient(error) else 0
-        if in_a_row and _told_to_wait(each, error):
-            return _postponed(outbox, each, deliveries[number:])
-        if login_refused(error) or unknown_host_key(error) or in_a_row == ENOUGH:
-            return list(deliveries[number:])
+    with outbox.kept_open():
+        for number, each in enumerate(deliveries, 1):
+            error = attempt(each)
+            in_a_row = in_a_row + 1 if error is not None and is_transient(error) else 0
+            if error is not None and in_a_row and retry_after(error, each.changed):
+                return _postponed(outbox, each, deliveries[number:])
+            if login_refused(error) or unknown_host_key(error) or in_a_row == ENOUGH:
+                return list(deliveries[number:])
     return []
-
-
-def _told_to_wait(delivery: Delivery, error: BaseException | None) -> bool:
-    return error is not None and bool(retry_after(error, delivery.changed))
 
 
 def _postponed(outbox: Outbox, failed: Delivery, deliveries: Sequence[Delivery]) -> list[Delivery]:

@@ -1,8 +1,13 @@
 """One SQLite file of this computer: a lock for each use, one transaction a use, what is damaged put aside and told.
 
-Whoever uses the file holds its lock, opens it, and closes it before the lock is given back. So nobody ever has it open
-while another one puts it aside or mends it, and its write-ahead log (sqlite.org/wal.html) never outlives a use, except
-after a kill; the next one takes that over. A change waits for five syncs of the disk.
+Whoever uses the file holds its lock, opens it, and closes it before the lock is given back; its write-ahead log
+(sqlite.org/wal.html) goes with that, and a change waits for five syncs of the disk. After a kill the log is there, and
+the next one takes it over.
+
+Who has many changes to make one after the other keeps it open in between (`Database.kept_open`): a change then waits
+for one sync. Others go on using the file, which has a `-shm` beside it by then; SQLite leaves the log alone as long as
+anybody has the file open. If somebody puts another file in its place meanwhile, that is seen before anything is
+written. Nobody may read such a file but by SQLite: closing it would end the locks that the process has on it.
 """
 
 from __future__ import annotations
@@ -11,8 +16,9 @@ import datetime
 import logging
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,6 +137,27 @@ class Database:
         self._clock = clock
         self._left: tuple[int, ...] = ()
         self._is_local: bool | None = None
+        self._kept = threading.local()  # a connection of SQLite belongs to the thread that made it
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Let what this thread does with the file until the end of the block be done over one connection.
+
+        Where a log isn't safe, or an open file can't be replaced (Windows), it is opened for each use all the same.
+        """
+        if hasattr(self._kept, "connection") or os.name != "posix":
+            yield
+            return
+        self._kept.connection = None
+        try:
+            yield
+        finally:
+            connection = self._kept.connection
+            del self._kept.connection
+            if connection is not None:
+                with suppress(StoreError, OSError), self._locked():
+                    connection.close()
+                connection.close()  # where the lock couldn't be had: SQLite has locks of its own
 
     @contextmanager
     def opened(
@@ -148,9 +175,10 @@ class Database:
             raise StoreError(f"{self._layout.name} can't be opened: this Python has no SQLite ({error}).") from None
         try:
             with self._locked():
-                with closing(self._connection()) as connection:
-                    if not durable and self._is_local:
-                        connection.execute("PRAGMA synchronous = NORMAL")
+                with self._connection() as connection:
+                    # EXTRA: the name of a rollback journal is gone from the disk as well.
+                    level = "EXTRA" if not self._is_local else "FULL" if durable else "NORMAL"
+                    connection.execute(f"PRAGMA synchronous = {level}")
                     connection.execute("BEGIN IMMEDIATE" if _is_writable(connection) else "BEGIN")
                     try:
                         yield connection
@@ -168,13 +196,31 @@ class Database:
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _connection(self) -> sqlite3.Connection:
-        """The file, checked unless it is as this object left it."""
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """The connection for one use. One that is kept open stays so, unless the use fails."""
+        kept = getattr(self._kept, "connection", None)
+        left, self._left = self._left, ()
+        is_known = left == self._present() != ()
+        if kept is not None:
+            self._kept.connection = None
+            if not is_known or self._kept.log != self._present("-wal")[:1]:
+                kept.close()  # where the file is another one by now, SQLite leaves what stands beside it alone
+                kept = None
+        connection = kept or (self._connect() if is_known else self._checked_or_mended())
+        is_kept = False
+        try:
+            yield connection
+            if self._is_local and hasattr(self._kept, "connection") and self._present("-shm"):
+                self._kept.connection, self._kept.log = connection, self._present("-wal")[:1]
+                is_kept = True
+        finally:
+            if not is_kept:
+                connection.close()
+
+    def _checked_or_mended(self) -> sqlite3.Connection:
         import sqlite3
 
-        left, self._left = self._left, ()
-        if left and left == self._present():
-            return self._connect()
         if self.path.exists() and self.path.stat().st_size > LARGEST:
             raise StoreError(f"{self._layout.name} is too large to be read: {self.path}.")
         self._refuse_newer(mending.version_in(self.path))
@@ -187,8 +233,6 @@ class Database:
         return self._connect()
 
     def _checked(self) -> sqlite3.Connection:
-        if mending.is_for_reading(self.path):  # before it is open: closing it a second time would end SQLite's locks
-            raise _DamagedError("it says that it can only be read")
         connection = self._connect()
         try:
             if damage := self._damage(connection):
@@ -209,12 +253,12 @@ class Database:
         try:
             if self._is_local is None:
                 self._is_local = is_local(self.path.parent)
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # no `-shm` file, which a full disk has no room for
+            if not (self._is_local and (hasattr(self._kept, "connection") or self._present("-shm"))):
+                # Nobody keeps it open. So it needs no `-shm` file, for which a full disk has no room.
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             if not self.path.stat().st_size:
                 connection.execute("PRAGMA auto_vacuum = FULL")  # before anything is in it
             connection.execute(f"PRAGMA journal_mode = {'WAL' if self._is_local else 'DELETE'}")
-            # EXTRA: the name of a rollback journal is gone from the disk as well.
-            connection.execute(f"PRAGMA synchronous = {'FULL' if self._is_local else 'EXTRA'}")
             connection.execute("PRAGMA fullfsync = ON")  # macOS: to the disk, not into its memory
             connection.execute("PRAGMA checkpoint_fullfsync = ON")
             connection.execute("PRAGMA secure_delete = ON")
@@ -242,10 +286,10 @@ class Database:
         memory.execute("PRAGMA query_only = ON")
         return memory
 
-    def _present(self) -> tuple[int, ...]:
-        """Numbers that change with the file."""
+    def _present(self, suffix: str = "") -> tuple[int, ...]:
+        """Numbers that change with the file, or one beside it; empty where there is none."""
         try:
-            status = self.path.stat()
+            status = self.path.with_name(self.path.name + suffix).stat()
         except OSError:
             return ()
         return status.st_ino, status.st_size, status.st_mtime_ns
@@ -254,6 +298,8 @@ class Database:
         """Check the file, and give a new one its tables; return what is wrong with it, '' if nothing is."""
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         self._refuse_newer(version)
+        if _is_writable(connection) and _says_readonly(connection):
+            return "it says that it can only be read"
         there = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
         if version < self._layout.version and bool(version) == bool(there) and _is_writable(connection):
             self._lay_out(connection, there)  # a new file, or one of a version that had fewer tables
@@ -365,3 +411,17 @@ def _readable(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 def _is_writable(connection: sqlite3.Connection) -> bool:
     return not connection.execute("PRAGMA query_only").fetchone()[0]
+
+
+def _says_readonly(connection: sqlite3.Connection) -> bool:
+    """Tell whether SQLite may only read the file by what it says itself, which none of ours does."""
+    import sqlite3
+
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if "readonly" not in str(error):
+            raise
+        return True
+    connection.execute("ROLLBACK")
+    return False

@@ -37,7 +37,6 @@ class Layout:
 
 
 Row = Mapping[str, object]
-_FORMATS, _VERSION = slice(18, 20), slice(60, 64)  # of the file's header, sqlite.org/fileformat.html
 _DIGEST = 64
 _LONGEST = 256 * 1024  # a row
 _BESIDE = ("-wal", "-shm", "-journal")
@@ -54,22 +53,14 @@ def bytes_of(value: object) -> bytes:
 
 
 def version_in(path: Path) -> int:
-    """Return the `user_version` of a file without SQLite, which may change a file by opening it; 0: there is none."""
-    header = _header(path)
-    return int.from_bytes(header[_VERSION], "big", signed=True) if header.startswith(b"SQLite format 3\0") else 0
+    """Return the `user_version` of a file, without a change to it or to what stands beside it; 0: there is none."""
+    import sqlite3
 
-
-def is_for_reading(path: Path) -> bool:
-    """Tell whether the file says that SQLite may only read it, which none of ours does."""
-    return not set(_header(path)[_FORMATS]) <= {1, 2}
-
-
-def _header(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(100)
-    except FileNotFoundError:
-        return b""
+    with suppress(sqlite3.Error, UnicodeError):
+        address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    return 0
 
 
 def copy_aside(path: Path, aside: Path) -> None:

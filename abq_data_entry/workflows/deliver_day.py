@@ -113,13 +113,14 @@ def deliver_day(
     outbox.require_usable(kind, values)
     known = outbox.known_version(model, date, kind)
     place, head = destination(kind).place(values), outbox.heads_in(model)
-    delivery = box.add(model, date, place, login[0], known, head, str(values["abq_upload_name"]))
-    outbox.record(box, model)
-    try:
-        with _sending(box, kind, values, login, decisions) as send:
-            return _attempt(box, delivery, send, watch, PATIENCE)
-    finally:
+    with box.kept_open():
+        delivery = box.add(model, date, place, login[0], known, head, str(values["abq_upload_name"]))
         outbox.record(box, model)
+        try:
+            with _sending(box, kind, values, login, decisions) as send:
+                return _attempt(box, delivery, send, watch, PATIENCE)
+        finally:
+            outbox.record(box, model)
 
 
 def deliver(

@@ -1,5 +1,7 @@
 """A process of its own that puts extracts in, delivers them, and is killed at the n-th thing it asks of the system.
 
+Those are files, sockets, and what it asks of SQLite: before each statement, and after it.
+
 `python -m tests.outbox.killed OUTBOX PORT FIRST STEP DAYS`: forks one child for each n (FIRST, FIRST+STEP, …), each
 with an outbox of its own, until one ends by itself; prints how many it took. Each child delivers so many days to the
 FTP server at PORT, over one login.
@@ -10,9 +12,12 @@ from __future__ import annotations
 import datetime
 import os
 import signal
+import sqlite3
 import sys
 from functools import partial
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from abq_data_entry import network
 from abq_data_entry.outbox import Outbox, Place, Sender, deliver, due, go_through
@@ -50,16 +55,24 @@ def work(folder: Path, port: int, days: list[datetime.date]) -> None:
 
 
 def die_at(number: int) -> None:
-    """Kill this process without any warning at the n-th event that the interpreter reports of files and sockets."""
+    """Kill this process without any warning at the n-th event that the interpreter reports of files and statements."""
     left = [number]
+
+    def count() -> None:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         if event == "open" or event.startswith(("os.", "socket.", "shutil.", "fcntl.")):
-            left[0] -= 1
-            if not left[0]:
-                os.kill(os.getpid(), signal.SIGKILL)
+            count()
+
+    def called(frame: FrameType, event: str, function: Any) -> None:
+        if event in ("c_call", "c_return") and isinstance(getattr(function, "__self__", None), sqlite3.Connection):
+            count()
 
     sys.addaudithook(hook)
+    sys.setprofile(called)
 
 
 def main(folder: Path, port: int, number: int, step: int, days: int) -> None:

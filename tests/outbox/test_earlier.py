@@ -122,6 +122,30 @@ def test_a_file_of_all_that_waits_that_was_damaged_costs_no_delivery(box: Outbox
     assert "damaged" in told and len(list(path.parent.glob("damaged-*.sqlite"))) == 1
 
 
+@pytest.mark.parametrize("how", ["removed", "emptied"])
+def test_receipts_that_were_lost_are_told_once(box: Outbox, how: str) -> None:
+    sent = put(box)
+    with box.lane(sent):
+        box.write(sent, state="delivered")
+    waiting = box.add(Extract(), DATE, FTP, "lab")
+    path = box.folder.parent / "journal" / "waiting.sqlite"
+    path.unlink() if how == "removed" else path.write_bytes(b"")
+    again = restarted(box)
+    assert [each.identifier for each in again.deliveries()] == [waiting.identifier]
+    assert len(again.problems) == 1 and f"{path} was removed or emptied" in again.problems[0]
+    again = restarted(box)
+    assert len(again.deliveries()) == 1 and not again.problems
+
+
+def test_receipts_that_were_tidied_away_are_not_missed(box: Outbox) -> None:
+    sent = put(box)
+    with box.lane(sent):
+        box.remove(box.write(sent, state="delivered"))
+    (box.folder.parent / "journal" / "waiting.sqlite").unlink()
+    again = restarted(box)
+    assert again.deliveries() == [] and not again.problems
+
+
 def test_a_delivery_reads_back_from_the_bytes_of_a_damaged_file(box: Outbox) -> None:
     waiting = put(box)
     with box.lane(waiting):

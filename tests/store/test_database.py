@@ -219,3 +219,60 @@ def test_a_damage_that_a_full_disk_leaves_no_room_to_mend_stays_as_it_is(tmp_pat
             assert file.path.read_bytes() == data and not list(tmp_path.glob("*damaged*"))
         (tmp_path / "filler").unlink()
         assert whole(file) == list(range(60)) and len(file.problems) == 1
+
+
+def files_of(file: Database) -> set[str]:
+    return {each.name for each in file.path.parent.glob(f"{file.path.name}*")}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file can't be replaced here")
+def test_who_keeps_it_open_and_others_see_what_each_of_them_writes(tmp_path: Path) -> None:
+    file, other = of(tmp_path), of(tmp_path)
+    put(other, 1)
+    with file.kept_open():
+        put(file, 2)
+        log = file.path.with_name(f"{file.path.name}-wal").stat().st_ino
+        put(other, 3)
+        put(of(tmp_path), 4)  # looks through the whole file, in the same process
+        program = "import sys; from pathlib import Path; from tests.store.test_database import of, put\n"
+        words = [sys.executable, "-c", f"{program}put(of(Path(sys.argv[1])), 5)", str(tmp_path)]
+        subprocess.run(words, cwd=ROOT, timeout=60, check=True)
+        assert whole(file) == whole(other) == [1, 2, 3, 4, 5]
+        assert file.path.with_name(f"{file.path.name}-wal").stat().st_ino == log, "nobody took its log away"
+        with pytest.raises(ZeroDivisionError), file.opened() as connection:
+            connection.execute("DELETE FROM things")
+            raise ZeroDivisionError
+        put(file, 6)
+    assert files_of(file) == {file.path.name} and whole(of(tmp_path)) == [1, 2, 3, 4, 5, 6]
+    assert not file.problems + other.problems
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file can't be replaced here")
+def test_who_keeps_a_file_open_goes_on_with_the_one_that_took_its_place(tmp_path: Path) -> None:
+    file, mender = of(tmp_path), of(tmp_path)
+    with file.kept_open():
+        put(file, 1, 2)
+        with mender.kept_open():
+            with closing(sqlite3.connect(file.path)) as connection:
+                connection.execute("ALTER TABLE things RENAME TO others")
+            put(of(tmp_path), 3)  # nobody's table: it is mended
+            put(mender, 4)
+            put(file, 5)  # closes the one it had, and must not take the new one's log with it
+            put(mender, 6)
+            assert whole(file) == whole(mender)
+    assert files_of(file) == {file.path.name} and {3, 4, 5, 6} <= set(whole(of(tmp_path)))
+    assert list(tmp_path.glob("damaged-*.sqlite"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it isn't kept open here")
+def test_killed_while_it_was_kept_open_loses_nothing(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path; from tests.store.test_database import of, put\n"
+        "file = of(Path(sys.argv[1]))\n"
+        "with file.kept_open(): put(file, 1); put(file, 2); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, timeout=60, check=False)
+    file = of(tmp_path)
+    assert files_of(file) == {file.path.name, f"{file.path.name}-wal", f"{file.path.name}-shm"}
+    put(file, 3)
+    assert whole(file) == [1, 2, 3] and files_of(file) == {file.path.name} and not file.problems
