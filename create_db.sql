@@ -3446,6 +3446,84 @@ BEGIN
     END LOOP;
 END $$;
 
+-- What each number is measured in, as a code of UCUM, and the ontology's term where there is one: programs read both from
+-- the end of the comments. abq_data_entry/fields has the same of the fields.
+DO $$
+DECLARE
+    each record;
+BEGIN
+    FOR each IN
+        SELECT attrelid::regclass AS relation, attname AS name,
+            col_description(attrelid, attnum) || ' UCUM: ' || code || '.' || coalesce(' Term: ' || term || '.', '')
+                AS meaning
+        FROM pg_attribute JOIN (VALUES
+            ('plot_checks plot_readings', 'humidity', 'g/m3', NULL),
+            ('plot_checks plot_readings', 'light', 'klx', NULL),
+            ('plot_checks plot_readings', 'temperature', 'Cel', NULL),
+            ('plot_checks plot_readings', 'plants', '1', NULL),
+            ('plot_checks plot_readings', 'blossoms', '1', NULL),
+            ('plot_checks plot_readings', 'fruit', '1', 'TO:0000894'),
+            ('plot_checks plot_readings', 'min_height', 'cm', 'TO:0000207'),
+            ('plot_checks plot_readings', 'max_height', 'cm', 'TO:0000207'),
+            ('plot_checks plot_readings', 'median_height', 'cm', 'TO:0000207'),
+            ('data_record_view withdrawn_records', 'Humidity', 'g/m3', NULL),
+            ('data_record_view withdrawn_records', 'Light', 'klx', NULL),
+            ('data_record_view withdrawn_records', 'Temperature', 'Cel', NULL),
+            ('data_record_view withdrawn_records', 'Plants', '1', NULL),
+            ('data_record_view withdrawn_records', 'Blossoms', '1', NULL),
+            ('data_record_view withdrawn_records', 'Fruit', '1', 'TO:0000894'),
+            ('data_record_view withdrawn_records', 'Min Height', 'cm', 'TO:0000207'),
+            ('data_record_view withdrawn_records', 'Max Height', 'cm', 'TO:0000207'),
+            ('data_record_view withdrawn_records', 'Median Height', 'cm', 'TO:0000207'),
+            ('local_weather outside_weather', 'temperature', 'Cel', NULL),
+            ('local_weather outside_weather', 'rel_hum', '%', NULL),
+            ('local_weather outside_weather', 'pressure', 'hPa', NULL),
+            ('outside_weather', 'humidity', 'g/m3', NULL),
+            ('check_means climate_by_check completeness', 'readings', '1', NULL),
+            ('check_means climate_by_check', 'humidity_mean', 'g/m3', NULL),
+            ('check_means climate_by_check', 'humidity_median', 'g/m3', NULL),
+            ('check_means climate_by_check', 'light_mean', 'klx', NULL),
+            ('check_means climate_by_check', 'light_median', 'klx', NULL),
+            ('check_means climate_by_check', 'temperature_mean', 'Cel', NULL),
+            ('check_means climate_by_check', 'temperature_median', 'Cel', NULL),
+            ('climate_by_check', 'outside_temperature', 'Cel', NULL),
+            ('climate_by_check', 'outside_rel_hum', '%', NULL),
+            ('climate_by_check', 'outside_humidity', 'g/m3', NULL),
+            ('climate_by_check', 'outside_pressure', 'hPa', NULL),
+            ('climate_by_check', 'distance_minutes', 'min', NULL),
+            ('climate_by_check', 'vpd_kpa', 'kPa', NULL),
+            ('climate_by_check', 'temperature_difference', 'K', NULL),
+            ('climate_by_check', 'humidity_difference', 'g/m3', NULL),
+            ('completeness', 'expected', '1', NULL),
+            ('completeness', 'recorded', '1', NULL),
+            ('entry_log', 'minutes_late', 'min', NULL),
+            ('growth', 'height', 'cm', 'TO:0000207'),
+            ('growth', 'gain', 'cm', NULL),
+            ('growth', 'gdd', 'K.d', NULL),
+            ('growth', 'gdd_cumulative', 'K.d', NULL),
+            ('growth', 'gdd_clipped', 'K.d', NULL),
+            ('growth', 'gdd_clipped_cumulative', 'K.d', NULL),
+            ('weather_correlation', 'lag_hours', 'h', NULL),
+            ('weather_correlation digit_preference', 'n', '1', NULL),
+            ('weather_correlation', 'r', '1', NULL),
+            ('weather_correlation', 'r_without_daily_cycle', '1', NULL),
+            ('weather_correlation', 'n_effective', '1', NULL),
+            ('weather_correlation', 'low', '1', NULL),
+            ('weather_correlation', 'high', '1', NULL),
+            ('digit_preference', 'chi2', '1', NULL),
+            ('digit_preference', 'p', '1', NULL),
+            ('digit_preference', 'cramers_v', '1', NULL),
+            ('digit_preference', 'share_0_5', '1', NULL),
+            ('reading_outliers', 'z', '1', NULL),
+            ('sensor_drift', 'days', 'd', NULL),
+            ('sensor_drift', 'tau', '1', NULL)
+        ) AS codes (relations, name, code, term) ON codes.name = attname
+        WHERE attrelid = ANY (string_to_array(relations, ' ')::regclass[]) AND attnum > 0
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', each.relation, each.name, each.meaning);
+    END LOOP;
+END $$;
+
 COMMENT ON TABLE schema_version IS 'Which versions of create_db.sql were applied to this database.';
 COMMENT ON COLUMN schema_version.version IS 'The version; 0 for tables from before there were versions.';
 COMMENT ON COLUMN schema_version.applied IS 'When it was applied, by the clock of the server.';

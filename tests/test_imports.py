@@ -41,18 +41,20 @@ BELOW = {
     },
     "outbox": {"models", "network", "store", "constants", "folders", "remote_names", "retrying"},
     "diagnostics": {"models", "network", "postgres", "version"},
+    "exporting": {"models", "fields", "constants"},
     "store": {"fields", "folders"},
     "journal": {"store", "models", "fields", "constants", "folders"},
     "workflows": {
-        *("fields", "constants", "diagnostics", "journal", "folders", "models", "network", "outbox", "postgres"),
-        *("charts", "version"),
+        *("fields", "constants", "diagnostics", "exporting", "journal", "folders", "models", "network", "outbox"),
+        *("postgres", "charts", "version"),
     },
     "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"charts", "widgets", "fields", "constants", "themes"},
     "mainmenu": {"constants", "network", "themes"},
 }
 WITHOUT_TK = (
-    "charts", "constants", "fields", "folders", "models", "network", "outbox", "journal", "diagnostics", "postgres",
+    "charts", "constants", "exporting", "fields", "folders", "models", "network", "outbox", "journal", "diagnostics",
+    "postgres",
     "launcher",
     "commands", "store", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "setting",
     "shortcuts",

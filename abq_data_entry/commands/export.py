@@ -1,4 +1,4 @@
-"""`export`: write the extract of a day to a file."""
+"""`export`: write the extract of a day, or the rows of a view, to a file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import export_view
 from .days import add_date_option, unsent
-from .outcome import NotDone
+from .outcome import NotDone, target_of
 from .passwords import Secrets
 from .waits_told import told_if_long
 
@@ -24,8 +25,9 @@ def add_to(subcommands: Subcommands) -> None:
     """Add the subcommand to the parser."""
     parser = subcommands.add_parser(
         "export",
-        help="write the extract of a day as CSV",
-        description="Write the extract of a day as CSV. Without records no file is written, and the exit code is 1.",
+        help="write the extract of a day as CSV, or any view and any days as CSV, XLSX, Parquet or data package",
+        description="Write the extract of a day as CSV. Without records no file is written, and the exit code is 1."
+        " With --view: the rows of a view (records: the records themselves), of some days or all.",
         allow_abbrev=False,
     )
     add_date_option(parser)
@@ -35,17 +37,21 @@ def add_to(subcommands: Subcommands) -> None:
         metavar="FILE",
         help="the file, a folder for it, or - for standard output (default: abq_data_record_YYYY-MM-DD.csv, here)",
     )
+    export_view.add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Write the file whole, or not at all."""
+    if options.view:
+        export_view.run(options, secrets)
+        return
     from .. import outbox
     from .database import opened_model, read_settings
 
     date = options.date or datetime.date.today()
     to_output = options.output == "-"
-    target = None if to_output else _target(options.output, outbox.extract_name(date))
+    target = None if to_output else target_of(options.output, outbox.extract_name(date))
     with opened_model(read_settings(), secrets) as model, told_if_long(f"Writing the extract of {date}"):
         others = "" if options.date else _unsent(model, date)
         if target is None:
@@ -59,15 +65,6 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     print(f"{count} record{'s' * (count != 1)} of {date} written to {target}")
     if others:
         print(others)
-
-
-def _target(given: str | None, name: str) -> Path:
-    path = Path(given) if given else Path(name)
-    if path.is_dir():
-        path = path / name
-    if path.exists() and not path.is_file():  # such as /dev/null, which must not be replaced by a file
-        raise NotDone(f"{path} is not a file. Name another one with -o.")
-    return path
 
 
 def _unsent(model: SQLModel, today: datetime.date) -> str:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 log = logging.getLogger(__name__)
@@ -16,6 +17,16 @@ DONE, NOT_DONE, WRONG_USAGE = 0, 1, 2
 
 class NotDone(Exception):
     """What was asked wasn't done; the text is for people and says why and what to do."""
+
+
+def target_of(given: str | None, name: str) -> Path:
+    """The file to be written: what is given, or `name` in the folder that is given, or here."""
+    path = Path(given) if given else Path(name)
+    if path.is_dir():
+        path = path / name
+    if path.exists() and not path.is_file():  # such as /dev/null, which must not be replaced by a file
+        raise NotDone(f"{path} is not a file. Name another one with -o.")
+    return path
 
 
 def tell(text: str) -> None:

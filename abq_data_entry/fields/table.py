@@ -21,6 +21,9 @@ class Field(NamedTuple):
 
     `group` is the heading on the form that it stands below, in the order of this table, and `label` its name there;
     without a group the form has a place of its own for it.
+
+    `ucum` is the unit's code in the Unified Code for Units of Measure, `term` what is measured, by an ontology (TO: the
+    Plant Trait Ontology). The comments of the database and the exports tell both.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Field(NamedTuple):
     values: tuple[str, ...] = ()
     group: str = ""
     label: str = ""
+    ucum: str = ""
+    term: str = ""
 
     @property
     def nullable(self) -> bool:
@@ -43,7 +48,12 @@ class Field(NamedTuple):
         return self.name in READINGS or (not self.required and self.type is not FieldTypes.BOOLEAN)
 
 
-def _decimal(name: str, unit: str, minimum: str, maximum: str, group: str, label: str, help_text: str) -> Field:
+_UCUM = {"g/m³": "g/m3", "klx": "klx", "°C": "Cel", "cm": "cm"}
+
+
+def _decimal(
+    name: str, unit: str, minimum: str, maximum: str, group: str, label: str, help_text: str, term: str = ""
+) -> Field:
     return Field(
         name,
         FieldTypes.DECIMAL,
@@ -55,10 +65,12 @@ def _decimal(name: str, unit: str, minimum: str, maximum: str, group: str, label
         places=2,
         group=group,
         label=label,
+        ucum=_UCUM[unit],
+        term=term,
     )
 
 
-def _count(name: str, maximum: int, help_text: str) -> Field:
+def _count(name: str, maximum: int, help_text: str, term: str = "") -> Field:
     return Field(
         name,
         FieldTypes.INTEGER,
@@ -68,6 +80,8 @@ def _count(name: str, maximum: int, help_text: str) -> Field:
         maximum=Decimal(maximum),
         group="Plants",
         label=name,
+        ucum="1",
+        term=term,
     )
 
 
@@ -152,7 +166,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     _count(FieldNames.PLANTS, 20, "How many plants grow in the plot."),
     _count(FieldNames.BLOSSOMS, 1000, "How many blossoms all plants of the plot have together."),
-    _count(FieldNames.FRUIT, 1000, "How many fruit all plants of the plot have together."),
+    _count(FieldNames.FRUIT, 1000, "How many fruit all plants of the plot have together.", "TO:0000894"),
     _decimal(
         FieldNames.MIN_HEIGHT,
         "cm",
@@ -161,6 +175,7 @@ FIELDS: tuple[Field, ...] = (
         "Height",
         "Min",
         "Height of the smallest plant of the plot, in centimetres.",
+        "TO:0000207",
     ),
     _decimal(
         FieldNames.MAX_HEIGHT,
@@ -170,6 +185,7 @@ FIELDS: tuple[Field, ...] = (
         "Height",
         "Max",
         "Height of the tallest plant of the plot, in centimetres. It is at least the min height.",
+        "TO:0000207",
     ),
     _decimal(
         FieldNames.MEDIAN_HEIGHT,
@@ -179,6 +195,7 @@ FIELDS: tuple[Field, ...] = (
         "Height",
         "Median",
         "Median height of the plants of the plot, in centimetres. It lies between min and max height.",
+        "TO:0000207",
     ),
     Field(
         FieldNames.NOTES,

@@ -100,7 +100,7 @@ def _statement(cursor: Cursor, first_date: datetime.date, last_date: datetime.da
     cursor.execute("SELECT id, name FROM lab_techs LIMIT %s", (_FEW_TECHNICIANS + 1,))
     technicians = cursor.fetchall()
     few = 0 < len(technicians) <= _FEW_TECHNICIANS
-    cases = " ".join(_bound(cursor, "WHEN %s THEN %s", number, _neutralised(name)) for number, name in technicians)
+    cases = " ".join(_bound(cursor, "WHEN %s THEN %s", number, neutralised(name)) for number, name in technicians)
     return _COPY.format(
         technician=f"CASE p.lab_tech_id {cases} END" if few else _neutral("t.name"),
         join="" if few else _JOIN,
@@ -113,7 +113,8 @@ def _bound(cursor: Cursor, sql: str, *values: object) -> str:
     return str(cursor.mogrify(sql, values), "utf-8")
 
 
-def _neutralised(text: str) -> str:
+def neutralised(text: str) -> str:
+    """Return a text that a spreadsheet doesn't run as a formula."""
     return f"'{text}" if FORMULA.match(text) else text
 
 

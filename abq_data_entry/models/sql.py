@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -25,6 +26,7 @@ from abq_data_entry.models import (
     saving,
     schema,
     statements,
+    view_rows,
     weather,
 )
 from abq_data_entry.models.connections import Connections, rows_as_dicts
@@ -49,6 +51,7 @@ from abq_data_entry.models.session import ServerFacts
 from abq_data_entry.models.weather import parse_observation
 
 Record = dict[str, object]
+Result = TypeVar("Result")
 _PLOTS = range(1, int(fields.field(FieldNames.PLOT).maximum or 0) + 1)
 
 
@@ -350,6 +353,17 @@ class SQLModel(Corrections, Marks):
         """
         last = first_date if last_date is None else last_date
         return self._connections.read_snapshot(lambda cursor: extract.export(cursor, Path(path), first_date, last))
+
+    def view_names(self) -> list[str]:
+        """Return the names of what `read_view` reads."""
+        return self._connections.read(view_rows.view_names)
+
+    def read_view(self, wanted: view_rows.Wanted, take: Callable[[view_rows.ViewRows], Result]) -> Result:
+        """Return what `take` makes of the rows of a view, which come in batches and all of one moment.
+
+        `take` is called again, for all rows, where the connection was lost. Raises `UnknownView`.
+        """
+        return self._connections.read_snapshot(lambda cursor: view_rows.read_rows(cursor, wanted, take))
 
     # ------------------------------------------------------------------------------- who is there, who may, the audit
 

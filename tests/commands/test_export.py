@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 
 from abq_data_entry.fields import CSV_HEADER
 from abq_data_entry.models import SQLModel
-from tests.commands.conftest import DAY, Outcome
+from tests.commands.conftest import DAY, Outcome, outcome_of, start_process
+from tests.commands.test_waits_told import table_locked
+from tests.fixtures.cluster import wait_until
 from tests.models.records import record
 
 NAME = f"abq_data_record_{DAY}.csv"
@@ -88,4 +91,46 @@ def test_without_records_no_file(line: Callable[..., Outcome], one_record: None)
 def test_where_nothing_can_be_written(line: Callable[..., Outcome], one_record: None) -> None:
     assert "missing/x.csv can't be written" in line("export", "--date", DAY, "-o", "missing/x.csv").reason
     assert "is not a file" in line("export", "--date", DAY, "-o", os.devnull).reason
+    assert not list(Path().iterdir())
+
+
+def test_a_view_in_any_format(line: Callable[..., Outcome], one_record: None) -> None:
+    done = line("export", "--view", "records", "--date", DAY, "-o", "r.xlsx", "--format", "xlsx")
+    assert (done.code, done.output) == (0, f"1 row of records, {DAY}, written to r.xlsx\n"), done
+    assert line("export", "--view", "completeness", "--from", DAY, "--to", DAY, "--lab", "A").code == 0
+    with Path(f"abq_completeness_{DAY}_A.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["lab"] for row in csv.DictReader(file)} == {"A"}
+    printed = line("export", "--view", "plot_readings", "-o", "-", "--semicolon")
+    assert printed.output.startswith("date;time;due;lab;plot;")
+    assert line("export", "--view", "reading_outliers", "--to", "2020-01-01").output.startswith("0 rows of")
+    done = line("export", "--view", "completenes")
+    assert done.reason.startswith("There is no view 'completenes' to be read here. There are records, plot_readings,")
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (["--from", DAY], "--from needs --view"),
+        (["--view", "growth", "--date", DAY, "--to", DAY], "--date is one day"),
+        (["--view", "growth", "--from", DAY, "--to", "2020-01-01"], "is after --to"),
+        (["--view", "growth", "--format", "xlsx", "--bom"], "--bom is for CSV"),
+        (["--view", "growth", "--format", "parquet", "-o", "-"], "-o - prints CSV"),
+    ],
+)
+def test_what_does_not_go_together_is_wrong_usage(line: Callable[..., Outcome], words: list[str], wrong: str) -> None:
+    done = line("export", *words)
+    assert done.code == 2 and wrong in done.errors
+
+
+def test_ctrl_c_ends_an_export_and_leaves_nothing(
+    configure: Callable[..., None], stored: SQLModel, database: dict[str, str]
+) -> None:
+    waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with table_locked(database, "local_weather"):
+        process = start_process("export", "--view", "local_weather", "-o", Path("never.csv").absolute())
+        wait_until(lambda: bool(stored.query(waits)), "the export waits for the table")
+        process.send_signal(signal.SIGINT)
+        done = outcome_of(process)
+        assert (done.code, done.errors) == (1, "Interrupted.\n")
+        assert not stored.query(waits)
     assert not list(Path().iterdir())

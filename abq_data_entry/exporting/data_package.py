@@ -1,0 +1,161 @@
+"""A Frictionless data package: the rows as CSV, and beside it `datapackage.json`, which says what the columns hold.
+
+Texts are as they are: whoever reads a package reads types, and runs no formulas.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from abq_data_entry import fields
+from abq_data_entry.constants import FieldTypes
+from abq_data_entry.exporting.csv_text import CsvWriter
+from abq_data_entry.exporting.formats import CsvStyle, FormatMissing, Sink, Told
+from abq_data_entry.exporting.texts import NUMBERS
+from abq_data_entry.models.view_rows import RECORDS, Column
+
+DESCRIPTION = "datapackage.json"
+TERMS = "http://purl.obolibrary.org/obo/"
+"""Before the number of an ontology's term, in which `_` stands for the colon."""
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    RECORDS: fields.RECORD_KEY,
+    "plot_readings": ("date", "time", "lab", "plot"),
+    "check_means": ("lab", "date", "time"),
+    "climate_by_check": ("lab", "date", "time"),
+    "completeness": ("date", "time", "lab"),
+    "control_chart": ("lab", "field", "moment"),
+    "copied_records": ("date", "time", "lab", "plot"),
+    "digit_preference": ("technician", "field"),
+    "entry_log": ("date", "time", "lab", "plot"),
+    "growth": ("lab", "plot", "seed_sample", "date"),
+    "local_weather": ("datetime",),
+    "reading_outliers": ("date", "time", "lab", "plot", "field"),
+    "sensor_drift": ("lab", "plot", "field"),
+    "weather_correlation": ("lab", "field", "lag_hours"),
+}
+"""What identifies a row of a view, where anything does."""
+
+_BY_COLUMN = {each.column: each for each in fields.FIELDS}
+_OF_READINGS = (RECORDS, "plot_readings")
+_TYPES = {
+    "date": "date", "time": "time", "timestamptz": "datetime", "bool": "boolean", "int2": "integer", "int4": "integer",
+    "int8": "integer", "numeric": "number", "float4": "number", "float8": "number", "_int2": "array", "_int4": "array",
+    "json": "object", "jsonb": "object",
+}  # fmt: skip
+
+
+class PackageWriter:
+    """Writes the CSV, and at the end the description beside it."""
+
+    def __init__(self, sink: Sink, told: Told, style: CsvStyle) -> None:
+        self._sink, self._told, self._style = sink, told, style
+        self._others = _other_resources(told.target)
+        self._csv = CsvWriter(sink, told, style, neutral=False)
+
+    def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Take the next rows."""
+        self._csv.write(rows)
+
+    def finish(self) -> list[str]:
+        """Write what is left, and the description."""
+        self._csv.finish()
+        package = {
+            "profile": "tabular-data-package",
+            "name": "abq-data-entry",
+            "title": "Records of the ABQ laboratories, and what is computed of them",
+            "resources": [*self._others, resource(self._told, self._style)],
+        }
+        place = self._sink.folder / DESCRIPTION
+        place.write_text(json.dumps(package, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        self._sink.beside[DESCRIPTION] = place
+        return []
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._csv.close()
+
+
+def open_writer(sink: Sink, told: Told, style: CsvStyle) -> PackageWriter:
+    """Return a writer of data packages."""
+    return PackageWriter(sink, told, style)
+
+
+def resource(told: Told, style: CsvStyle) -> dict[str, object]:
+    """Return what the package says of one CSV."""
+    schema: dict[str, object] = {
+        "fields": [_field(each, told, style) for each in told.columns],
+        "missingValues": [""],
+    }
+    if told.view in KEYS:
+        schema["primaryKey"] = list(KEYS[told.view])
+    return {
+        "profile": "tabular-data-resource",
+        "name": told.view.replace("_", "-"),
+        "path": told.target.name,
+        "format": "csv",
+        "mediatype": "text/csv",
+        "encoding": "utf-8-sig" if style.bom else "utf-8",
+        "dialect": {"delimiter": ";" if style.semicolon else ",", "lineTerminator": "\r\n", "header": True},
+        "schema": schema,
+    }
+
+
+def _field(column: Column, told: Told, style: CsvStyle) -> dict[str, object]:
+    kind = _TYPES.get(column.type, "string")
+    found: dict[str, object] = {"name": column.name, "type": kind}
+    if kind == "time":
+        found["format"] = "%H:%M" if told.view == RECORDS else "%H:%M:%S"
+    if kind == "boolean":
+        found |= {"trueValues": ["true"], "falseValues": ["false"]}
+    if kind == "number" and column.type in NUMBERS and style.decimal_comma:
+        found["decimalChar"] = ","
+    if column.comment:
+        found["description"] = column.comment
+    if column.unit:
+        found["unit"] = column.unit
+    if column.term:
+        found["rdfType"] = TERMS + column.term.replace(":", "_")
+    if limits := _limits(column, told.view, kind):
+        found["constraints"] = limits
+    return found
+
+
+def _limits(column: Column, view: str, kind: str) -> dict[str, object]:
+    """Return what every value keeps to: the limits of the form, and what a row needs to be one."""
+    limits: dict[str, object] = {"required": True} if column.name in KEYS.get(view, ()) else {}
+    names = {each.name: each for each in fields.FIELDS} if view == RECORDS else _BY_COLUMN
+    known = names.get("lab_id" if column.name == "lab" else column.name) if view in _OF_READINGS else None
+    if known is None:
+        return limits
+    if not known.nullable:
+        limits["required"] = True
+    if kind in ("integer", "number"):
+        limits |= _numbers(known)
+    elif known.length is not None and kind == "string":
+        limits["maxLength"] = known.length
+        if known.type is FieldTypes.STRING:
+            limits["minLength"] = known.length
+    return limits
+
+
+def _numbers(known: fields.Field) -> dict[str, object]:
+    ends = {"minimum": known.minimum, "maximum": known.maximum}
+    return {
+        name: int(end) if end == int(end) else float(end) for name, end in ends.items() if end is not None
+    }
+
+
+def _other_resources(target: Path) -> list[object]:
+    """Return what an earlier description says of other files in that folder, so that they stay in the package."""
+    place = target.parent / DESCRIPTION
+    if not place.exists():
+        return []
+    try:
+        found = json.loads(place.read_text(encoding="utf-8"))["resources"]
+        return [each for each in found if each["path"] != target.name]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FormatMissing(f"{place} is no description of a data package. Name another folder.") from error

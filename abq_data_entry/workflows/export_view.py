@@ -1,0 +1,137 @@
+"""Export a view: its rows go from the database into a file that appears whole, or not at all."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import folders
+from ..exporting import FORMATS, CsvStyle, FormatMissing, Sink, Told, make_writer
+from ..models.view_rows import RECORDS, UnknownView, ViewRows, Wanted
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+    from ..postgres.errors import Watching
+
+_LOOK_AGAIN = 0.2  # seconds
+
+__all__ = [
+    "FORMATS", "RECORDS", "CsvStyle", "ExportCancelled", "Exported", "FormatMissing", "UnknownView", "Wanted",
+    "export_view", "usual_name",
+]  # fmt: skip
+
+
+class ExportCancelled(Exception):
+    """Somebody cancelled it; nothing was written."""
+
+
+class Exported(NamedTuple):
+    """How many rows are in which file, and what somebody should know of it, in sentences."""
+
+    rows: int
+    file: Path
+    remarks: list[str]
+
+
+def usual_name(wanted: Wanted, format_name: str) -> str:
+    """Return the name of the file where nobody gives one: `abq_growth_2026-03-01_2026-03-31_A.csv`."""
+    days: list[object] = [each for each in (wanted.first, wanted.last) if each is not None]
+    if wanted.first is None and wanted.last is not None:
+        days.insert(0, "to")
+    elif wanted.first is not None and wanted.last is None:
+        days.insert(0, "from")
+    elif wanted.first == wanted.last:
+        del days[1:]
+    parts = ["abq", wanted.view, *map(str, days), *([wanted.lab] if wanted.lab else [])]
+    return "_".join(parts) + FORMATS[format_name]
+
+
+def export_view(
+    model: SQLModel, wanted: Wanted, format_name: str, target: Path, watching: Watching, style: CsvStyle | None = None
+) -> Exported:
+    """Write the rows of a view to `target`, in the format of that name; what stood there is replaced at the end.
+
+    `watching` is told the rows (of 0 where their number isn't known), and its `cancel` ends it. Raises
+    `ExportCancelled`, `FormatMissing`, `UnknownView`, `DatabaseError`, `OSError`; then nothing is left or changed.
+    """
+
+    def take(found: ViewRows) -> Exported:
+        return _write(found, wanted, format_name, target, watching, style or CsvStyle())
+
+    try:
+        with _cancelling(model, watching):
+            return model.read_view(wanted, take)
+    except Exception as error:
+        if watching.cancel.is_set() and not isinstance(error, ExportCancelled):
+            raise ExportCancelled from error
+        raise
+
+
+def _write(
+    found: ViewRows, wanted: Wanted, format_name: str, target: Path, watching: Watching, style: CsvStyle
+) -> Exported:
+    told = Told(wanted.view, found.columns, found.time_zone, target)
+    # Beside the target: what a full disk or Ctrl-C leaves behind goes with one folder.
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name[:80]}.", suffix=".part", dir=target.parent))
+    try:
+        with folders.replacement(target) as file:
+            sink = Sink(file, folder, {})
+            writer = make_writer(format_name, sink, told, style)
+            try:
+                rows = 0
+                watching.report(0, found.total or 0)
+                for batch in found.batches:
+                    _go_on(watching)
+                    writer.write(batch)
+                    rows += len(batch)
+                    watching.report(rows, found.total or 0)
+                remarks = writer.finish()
+                _go_on(watching)
+            finally:
+                writer.close()
+        for name, place in sink.beside.items():
+            with folders.replacement(target.parent / name) as file:
+                shutil.move(place, file)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Exported(rows, target, remarks)
+
+
+def _go_on(watching: Watching) -> None:
+    if watching.cancel.is_set():
+        raise ExportCancelled
+
+
+@contextmanager
+def _cancelling(model: SQLModel, watching: Watching) -> Iterator[None]:
+    """Within the block `cancel` also ends what this thread waits for in the database."""
+    reader, over = threading.get_ident(), threading.Event()
+
+    def follow() -> None:
+        while not over.is_set():
+            if watching.cancel.wait(_LOOK_AGAIN) and not over.is_set():
+                model.cancel_query(reader)
+                over.wait(_LOOK_AGAIN)
+
+    thread = threading.Thread(target=follow, name="cancelling an export", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def whole_days(first: datetime.date | None, last: datetime.date | None) -> str:
+    """Return which days are meant, in words."""
+    if first is None and last is None:
+        return "all days"
+    if first == last:
+        return f"{first}"
+    return " ".join([*([f"from {first}"] if first else []), *([f"to {last}"] if last else [])])
