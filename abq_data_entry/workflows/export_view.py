@@ -111,21 +111,23 @@ def _go_on(watching: Watching) -> None:
 @contextmanager
 def _cancelling(model: SQLModel, watching: Watching) -> Iterator[None]:
     """Within the block `cancel` also ends what this thread waits for in the database."""
-    reader, over = threading.get_ident(), threading.Event()
+    reader, reading = threading.get_ident(), threading.Lock()
+    over = threading.Event()
 
     def follow() -> None:
         while not over.is_set():
-            if watching.cancel.wait(_LOOK_AGAIN) and not over.is_set():
-                model.cancel_query(reader)
+            if watching.cancel.wait(_LOOK_AGAIN):
+                with reading:  # what the thread reads after the block is somebody else's
+                    if not over.is_set():
+                        model.cancel_query(reader)
                 over.wait(_LOOK_AGAIN)
 
-    thread = threading.Thread(target=follow, name="cancelling an export", daemon=True)
-    thread.start()
+    threading.Thread(target=follow, name="cancelling an export", daemon=True).start()
     try:
         yield
     finally:
-        over.set()
-        thread.join()
+        with reading:
+            over.set()
 
 
 def whole_days(first: datetime.date | None, last: datetime.date | None) -> str:
