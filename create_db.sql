@@ -840,12 +840,15 @@ BEGIN
         USING ERRCODE = 'insufficient_privilege';
 END $$;
 
--- An observation stays as it was recorded: only what was empty is filled, with what is said of its quality. The owner
--- may correct it, and the audit keeps how it was.
+-- An observation stays as it was recorded: only what was empty is filled, with what is said of its quality. It takes
+-- the place of what a model computed for its moment. The owner may correct it, and the audit keeps how it was.
 CREATE OR REPLACE FUNCTION keep_observation() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RETURN NEW;
+    END IF;
+    IF OLD.kind = 'model' AND NEW.kind = 'observed' AND NEW.datetime = OLD.datetime THEN
         RETURN NEW;
     END IF;
     IF EXISTS (

@@ -46,7 +46,7 @@ BELOW = {
     "journal": {"store", "models", "fields", "constants", "folders"},
     "workflows": {
         *("fields", "constants", "diagnostics", "exporting", "journal", "folders", "models", "network", "outbox"),
-        *("postgres", "charts", "version"),
+        *("observation", "postgres", "charts", "version"),
     },
     "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"charts", "widgets", "fields", "constants", "themes"},

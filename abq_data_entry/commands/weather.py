@@ -1,17 +1,25 @@
-"""`weather`: fetch the current observation, store it, print it."""
+"""`weather`: fetch the current observation, store it, print it; `--backfill`: fill the holes of the history."""
 
 from __future__ import annotations
 
 import argparse
+import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..observation import STATION
-from .outcome import interrupt_sets, tell
+from .days import day
+from .outcome import NotDone, interrupt_sets, tell
 from .passwords import Secrets
 from .waits_told import told_if_long
 
 if TYPE_CHECKING:
+    import threading
+
+    from ..models import SQLModel
     from ..models.weather import Observation
+    from ..models.weather_history import Gap
+    from ..workflows.fill_weather import Filled
     from . import Subcommands
 
 
@@ -19,14 +27,27 @@ def add_to(subcommands: Subcommands) -> None:
     """Add the subcommand to the parser."""
     parser = subcommands.add_parser(
         "weather",
-        help="fetch and store the current weather observation",
+        help="fetch and store the current weather observation, or fill the holes of its history",
         description="Fetch the current observation of the weather station, store it in the database, and print it.",
+        epilog="With --backfill the sources that have earlier observations are asked for what is missing: the current "
+        "one and those of the last 15 days, or of the days that are named (in the labs' time zone).",
         allow_abbrev=False,
     )
     parser.add_argument(
         "--station", type=_station, metavar="ID", help="such as KBMG (default: setting weather_station)"
     )
-    parser.set_defaults(run=run)
+    parser.add_argument("--backfill", action="store_true", help="fill the holes of the history")
+    parser.add_argument("--from", dest="first", type=day, metavar="D", help="the first day to fill (--backfill)")
+    parser.add_argument("--to", dest="last", type=day, metavar="D", help="the last day to fill (--backfill)")
+    parser.set_defaults(run=run, verify=partial(_verify, parser))
+
+
+def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """What no option can see by itself."""
+    if (options.first or options.last) and not options.backfill:
+        parser.error("--from and --to go with --backfill")
+    if options.first and options.last and options.last < options.first:
+        parser.error("--to is before --from")
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -34,6 +55,9 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     from ..workflows.fetch_weather import fetch, store
     from .database import opened_model, read_settings
 
+    if options.backfill:
+        _backfill(options, secrets)
+        return
     settings = read_settings()
     station = options.station or str(settings["weather_station"])
     with interrupt_sets() as cancel, told_if_long(f"Fetching the observation of {station}"):
@@ -44,6 +68,63 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     print(f"{station}: {_in_words(stored.observation)}")
     for warning in stored.warnings:
         tell(f"Warning: {warning}.")
+
+
+def _backfill(options: argparse.Namespace, secrets: Secrets) -> None:
+    from .database import opened_model, read_settings
+
+    settings = read_settings()
+    values = settings.values()
+    if options.station:
+        values["weather_station"] = options.station
+    waiting = told_if_long(f"Filling the weather of {values['weather_station']}")
+    with opened_model(settings, secrets) as model, interrupt_sets() as cancel, waiting:
+        filled = _filled(model, values, options, cancel)
+    if filled is None:
+        print("Another workstation is fetching the weather just now, so nothing was asked for.")
+        return
+    new, completed, _, refused = filled.counts
+    print(f"{_counted(new, 'observation')} stored, {_counted(completed, 'observation')} completed.")
+    if refused:
+        print(f"{_counted(refused, 'observation')} can't be stored: of another station, or with a time that can't be.")
+    if filled.left:
+        print(_left(filled.left))
+    for problem in filled.problems:
+        tell(problem)
+    if filled.problems and not new and not completed and filled.left:
+        raise NotDone("No source had what is missing.")
+
+
+def _filled(
+    model: SQLModel, values: dict[str, bool | int | str], options: argparse.Namespace, cancel: threading.Event
+) -> Filled | None:
+    from ..workflows import fill_weather
+
+    now = datetime.datetime.now(datetime.timezone.utc)
+    if not (options.first or options.last):
+        return fill_weather.keep_up(model, values, now - fill_weather.LOOK_BACK, cancel)
+    last = options.last or datetime.date.today() + datetime.timedelta(days=1)  # the labs' day may have begun already
+    first = options.first or last - fill_weather.LOOK_BACK
+    begin, end = model.weather_history.span_of_days(first, last)
+    if begin >= now:
+        raise NotDone("Those days lie ahead: nothing was observed in them yet.")
+    with model.weather_history.alone() as is_ours:
+        return fill_weather.fill(model, values, begin, min(end, now), cancel) if is_ours else None
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+_MOST_TOLD = 5
+
+
+def _left(gaps: list[Gap]) -> str:
+    """The holes that are left, in this computer's time."""
+    told = [f"{gap.begin.astimezone():%Y-%m-%d %H:%M} to {gap.end.astimezone():%Y-%m-%d %H:%M}" for gap in gaps]
+    more = len(told) - _MOST_TOLD
+    rest = f" and {more:,} more" if more > 0 else ""
+    return f"{_counted(len(told), 'hole')} of more than 90 minutes left: {', '.join(told[:_MOST_TOLD])}{rest}."
 
 
 def _station(text: str) -> str:

@@ -49,6 +49,7 @@ from abq_data_entry.models.records import (
 from abq_data_entry.models.saving import Saving, Write
 from abq_data_entry.models.session import ServerFacts
 from abq_data_entry.models.weather import parse_observation
+from abq_data_entry.models.weather_history import WeatherHistory
 
 Record = dict[str, object]
 Result = TypeVar("Result")
@@ -454,7 +455,7 @@ class SQLModel(Corrections, Marks):
         What was empty in the stored one is filled then, nothing else changes. Raises `ObservationInvalid`, and
         `ObservationElsewhere` where one of another station stands at that moment; then nothing is stored.
         """
-        return self.store_weather(data).state == "new"
+        return self.store_weather(data).state in ("new", "replaced")
 
     def store_weather(self, data: Mapping[str, str | None]) -> weather.Stored:
         """The same, and say what became of it."""
@@ -465,6 +466,11 @@ class SQLModel(Corrections, Marks):
             again = self._connections.write(lambda cursor: weather.store(cursor, seen))
             self._connections.confirm()
             return again if again.state != "known" or again.differing else again._replace(state="new")
+
+    @property
+    def weather_history(self) -> WeatherHistory:
+        """The observations of a longer time: what is missing, and storing many."""
+        return WeatherHistory(self._connections)
 
     def record_deliveries(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Keep what became of deliveries (the columns of `deliveries`), all of them or none.

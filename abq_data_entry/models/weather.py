@@ -205,6 +205,13 @@ _FILL = """
         kind = coalesce(kind, %(kind)s), fetched = coalesce(fetched, %(fetched)s), quality = %(quality)s
     WHERE datetime = %(datetime)s
 """
+# An observation in place of what a model computed. Somebody may have been quicker: then it is one already, and stays.
+_REPLACE = """
+    UPDATE local_weather SET
+        temperature = %(temperature)s, rel_hum = %(rel_hum)s, pressure = %(pressure)s, conditions = %(conditions)s,
+        station = %(station)s, source = %(source)s, kind = 'observed', fetched = %(fetched)s, quality = %(quality)s
+    WHERE datetime = %(datetime)s AND kind = 'model'
+"""
 _NAMES = {**{each.column: each.name for each in QUANTITIES}, "conditions": "weather"}
 _UNITS = {each.column: f" {each.unit}" for each in QUANTITIES}
 
@@ -212,18 +219,19 @@ _UNITS = {each.column: f" {each.unit}" for each in QUANTITIES}
 class Stored(NamedTuple):
     """What became of an observation.
 
-    `state`: `new`, `filled` (values that were empty in the row of the same observation) or `known` (nothing changed);
-    `filled`: which ones; `differing`: what came and isn't what stands there.
+    `state`: `new`, `replaced` (what a model had computed for its moment), `filled` (values that were empty in the row
+    of the same observation) or `known` (nothing changed); `filled`: which ones; `differing`: what came and isn't what
+    stands there.
     """
 
-    state: Literal["new", "filled", "known"]
+    state: Literal["new", "replaced", "filled", "known"]
     observation: Observation
     filled: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
 
     def in_words(self, time: str) -> str:
         """Say what became of the observation of that time."""
-        if self.state == "new":
+        if self.state in ("new", "replaced"):
             return f"Weather data recorded for {time}"
         if self.state == "filled":
             return f"Weather data for {time} is completed: {', '.join(self.filled)}"
@@ -238,7 +246,7 @@ class Stored(NamedTuple):
 
 
 def store(cursor: Cursor, seen: Observation) -> Stored:
-    """Store an observation, or fill what is empty in its row.
+    """Store an observation, or fill what is empty in its row; in place of what a model computed, never the other way.
 
     Raises `ObservationElsewhere` if the row is of another station.
     """
@@ -256,6 +264,11 @@ def store(cursor: Cursor, seen: Observation) -> Stored:
         return Stored("new", seen)
     cursor.execute(_READ, row)
     (present,) = rows_as_dicts(cursor)
+    if present["kind"] == "model" and seen.kind != "model":
+        cursor.execute(_REPLACE, row)
+        return Stored("replaced" if cursor.rowcount else "known", seen)
+    if seen.kind == "model" and present["kind"] != "model":
+        return Stored("known", seen)
     _require_same_station(seen, present)
     return _fill(cursor, seen, row, present)
 

@@ -10,6 +10,7 @@ from .. import folders
 if TYPE_CHECKING:
     import threading
 
+    from .. import network
     from ..models import SQLModel
     from ..models.weather import Observation
 
@@ -28,8 +29,14 @@ def fetch(values: Mapping[str, object], cancel: threading.Event, station: str = 
     """Fetch the observation of a station (empty: the one of the settings). Raises what `fetch_observation` raises."""
     from .. import network
 
-    pauses = network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
-    return network.fetch_observation(values, station, pauses=pauses, cancel=cancel)
+    return network.fetch_observation(values, station, pauses=pauses(), cancel=cancel)
+
+
+def pauses() -> network.Pauses:
+    """Until when which server wants no request, as all processes of this user know it."""
+    from .. import network
+
+    return network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
 
 
 def store(model: SQLModel, document: Document) -> Recorded:

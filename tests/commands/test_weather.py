@@ -13,6 +13,8 @@ from abq_data_entry.models import SQLModel
 from tests.commands.conftest import Outcome
 from tests.fixtures.servers import BundledServer, bundled_server
 from tests.network.faults import Connection, http, serving
+from tests.network.weather_service import Service, collection, feature, hours, report, running_service, xml
+from tests.network.weather_service import ago as ago_minutes
 
 OBSERVATION = """<current_observation><station_id>KBMG</station_id>
 <observation_time_rfc822>{time}</observation_time_rfc822><weather>Fog/Mist</weather>
@@ -139,3 +141,71 @@ def test_the_contact_of_the_settings_is_told_and_a_busy_feed_left_alone(
 def test_a_feed_that_is_not_there(line: Callable[..., Outcome], configure: Callable[..., None]) -> None:
     configure(weather_url="http://127.0.0.1:1/{station}.xml")
     assert "127.0.0.1" in line("weather").reason
+
+
+@pytest.fixture
+def services(configure: Callable[..., None]) -> Iterator[Service]:
+    """All sources of observations, none with an answer yet."""
+    with running_service() as service:
+        configure(**{**service.with_model, "weather_open_meteo_url": ""})
+        yield service
+
+
+def test_backfill_fetches_the_current_one_and_fills_the_holes(
+    line: Callable[..., Outcome], services: Service, stored: SQLModel
+) -> None:
+    now = ago_minutes(0)
+    hour = datetime.timedelta(hours=1)
+    services.say("/xml/KDCA.xml", xml(ago_minutes(15)))
+    services.say("/api/KDCA", collection(*(feature(now - number * hour) for number in range(1, 24 * 7))))
+    reports = [report(now - number * hour) for number in range(24 * 6, 24 * 15) if not 24 * 9 <= number < 24 * 9 + 4]
+    services.say("/metar", reports)
+    first = line("weather", "--backfill")
+    assert first.code == 0, first
+    assert " observations stored, 0 observations completed." in first.output
+    assert "1 hole of more than 90 minutes left: " in first.output
+    kinds = stored.query("SELECT source, count(*) FROM local_weather GROUP BY 1 ORDER BY 1") or []
+    assert [row["source"] for row in kinds] == ["metar", "nws_api", "nws_xml"]
+    assert not (stored.query("SELECT * FROM local_weather WHERE kind <> 'observed'") or [])
+    services.asked.clear()
+    again = line("weather", "--backfill")
+    assert again.output.startswith("0 observations stored, 0 observations completed.")
+    assert not [path for path, _ in services.asked if path.startswith("/xml")]  # there is one of 15 minutes ago
+    assert len(services.asked) == 1, services.asked  # for the hole that is left, and only METAR reaches so far
+
+
+def test_backfill_of_days_asks_for_those(
+    line: Callable[..., Outcome], services: Service, configure: Callable[..., None], stored: SQLModel
+) -> None:
+    configure(**services.with_model)
+    stored.query("UPDATE lab_settings SET time_zone = 'UTC'")
+    day = ago_minutes(60 * 24 * 200).replace(hour=0, minute=0)
+    services.say("/archive", hours(*(day + datetime.timedelta(hours=number) for number in range(25))))
+    outcome = line("weather", "--backfill", "--from", f"{day:%Y-%m-%d}", "--to", f"{day:%Y-%m-%d}")
+    assert outcome.code == 0, outcome
+    assert outcome.output.startswith("25 observations stored")
+    assert len(stored.query("SELECT * FROM local_weather WHERE kind = 'model' AND station IS NULL") or []) == 25
+    assert [path for path, _ in services.asked if not path.startswith("/archive?")] == []
+
+
+def test_backfill_without_any_answer_is_not_done(line: Callable[..., Outcome], services: Service) -> None:
+    for path in ("/xml/KDCA.xml", "/api/KDCA", "/metar"):
+        services.say(path, b"", 500)
+    outcome = line("weather", "--backfill")
+    assert outcome.code == 1 and outcome.errors.splitlines()[-1] == "No source had what is missing."
+    assert "metar: The server 127.0.0.1 had an error of its own (500)." in outcome.errors
+
+
+def test_backfill_leaves_it_to_another_workstation(
+    line: Callable[..., Outcome], services: Service, stored: SQLModel
+) -> None:
+    with stored.weather_history.alone():
+        assert "Another workstation" in line("weather", "--backfill").output
+    assert services.asked == []
+
+
+@pytest.mark.parametrize(
+    "words", [("--from", "2026-01-01"), ("--backfill", "--from", "2026-01-02", "--to", "2026-01-01"), ("--to", "x")]
+)
+def test_days_that_make_no_sense_are_wrong_usage(line: Callable[..., Outcome], words: tuple[str, ...]) -> None:
+    assert line("weather", *words).code == 2

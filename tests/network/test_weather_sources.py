@@ -1,16 +1,14 @@
 """The sources of observations beside the XML feed: real observations, everything that may come instead, and the order.
 
-One server answers for all of them; what it says to which path is the test's.
+What the server says to which path is the test's.
 """
 
 from __future__ import annotations
 
 import datetime
-import http.server
 import json
 import os
 import re
-import threading
 import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -26,81 +24,18 @@ from abq_data_entry.network.weather_sources import SOURCES, in_order, sources_pr
 from abq_data_entry.network.weather_sources.metar import relative_humidity
 from abq_data_entry.observation import read_time, time_text
 
+from .weather_service import REPORT, Service, ago, collection, feature, hours, quantity, report, running_service, xml
+
 REAL = Path(os.environ.get("ABQ_WEATHER", Path(__file__).resolve().parents[3] / "shared" / "weather")) / "json"
 UTC = datetime.timezone.utc
 BY_NAME = {each.name: each for each in SOURCES}
 API, METAR, MODEL, XML = (BY_NAME[name] for name in ("nws_api", "metar", "open_meteo", "nws_xml"))
 
 
-def ago(minutes: float) -> datetime.datetime:
-    return datetime.datetime.now(UTC).replace(second=0, microsecond=0) - datetime.timedelta(minutes=minutes)
-
-
-class Service(http.server.ThreadingHTTPServer):
-    """Answers by path; what isn't known with 404. `asked`: the requests, path and query and User-Agent."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, bytes, dict[str, str], float]] = {}
-        self.asked: list[tuple[str, str]] = []
-        self.over = threading.Event()
-        super().__init__(("127.0.0.1", 0), Answering)
-
-    def say(
-        self, path: str, body: object, status: int = 200, headers: Mapping[str, str] | None = None, after: float = 0
-    ) -> None:
-        """Answer so from now on; an object as JSON. `after`: seconds before the body comes."""
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.answers[path] = (status, raw, dict(headers or {}), after)
-
-    @property
-    def settings(self) -> dict[str, object]:
-        at = f"http://127.0.0.1:{self.server_address[1]}"
-        return {
-            "weather_station": "KDCA",
-            "weather_url": f"{at}/xml/{{station}}.xml",
-            "weather_api_url": f"{at}/api/{{station}}",
-            "weather_metar_url": f"{at}/metar?ids={{station}}",
-            "weather_sources": "nws_xml,nws_api,metar",
-        }
-
-    @property
-    def with_model(self) -> dict[str, object]:
-        at = f"http://127.0.0.1:{self.server_address[1]}"
-        coordinates = {"weather_latitude": "35.08", "weather_longitude": "-106.65"}
-        model = {"weather_open_meteo_url": f"{at}/model", "weather_open_meteo_archive_url": f"{at}/archive"}
-        return {**self.settings, **model, **coordinates}
-
-
-class Answering(http.server.BaseHTTPRequestHandler):
-    server: Service
-
-    def do_GET(self) -> None:
-        self.server.asked.append((self.path, self.headers["User-Agent"]))
-        path = urllib.parse.urlsplit(self.path).path
-        status, body, headers, after = self.server.answers.get(path, (404, b"", {}, 0.0))
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if after:
-            self.server.over.wait(after)
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def running() -> Iterator[Service]:
-    with Service() as service:
-        threading.Thread(target=service.serve_forever, args=(0.01,), daemon=True).start()
-        try:
-            yield service
-        finally:
-            service.over.set()
-            service.shutdown()
+    with running_service() as service:
+        yield service
 
 
 @pytest.fixture
@@ -117,30 +52,6 @@ def real(station: str) -> bytes:
         return (datetime.datetime.now(UTC) - datetime.timedelta(seconds=int(found[1]))).isoformat(timespec="seconds")
 
     return re.sub(r"date:now -(\d+) seconds", fill, (REAL / f"{station}.json").read_text("utf-8")).encode()
-
-
-def feature(moment: datetime.datetime, station: str = "KDCA", **entries: object) -> dict[str, Any]:
-    """An observation of the API; an entry in place of `temperature` or another one."""
-    return {
-        "type": "Feature",
-        "properties": {
-            "station": f"https://api.weather.gov/stations/{station}",
-            "timestamp": moment.isoformat(),
-            "textDescription": "Cloudy",
-            "temperature": quantity(7.2, "wmoUnit:degC"),
-            "relativeHumidity": quantity(35.162506282583, "wmoUnit:percent"),
-            "seaLevelPressure": quantity(101360, "wmoUnit:Pa"),
-            **entries,
-        },
-    }
-
-
-def quantity(value: object, unit: str, code: str = "V") -> dict[str, object]:
-    return {"unitCode": unit, "value": value, "qualityControl": code}
-
-
-def collection(*features: object) -> dict[str, object]:
-    return {"type": "FeatureCollection", "features": list(features)}
 
 
 def read(document: object, source: Any = API, station: str = "KDCA") -> Observation:
@@ -271,15 +182,6 @@ def test_what_may_come_instead(source: Any, body: bytes, told: str) -> None:
 
 # -- the reports of airports
 
-REPORT = "KDCA {:%d%H%M}Z 28008G19KT 250V320 10SM FEW055 BKN250 07/M07 A2993 RMK AO2 SLP136 T00721072 $"
-
-
-def report(moment: datetime.datetime, raw: str = REPORT, **facts: object) -> dict[str, object]:
-    return {
-        "icaoId": "KDCA", "obsTime": int(moment.timestamp()), "rawOb": raw.format(moment), "temp": 1, "dewp": 2, **facts
-    }  # fmt: skip
-
-
 def test_a_report_has_tenths_by_its_t_group() -> None:
     moment = ago(20)
     found = read([report(moment)], METAR)
@@ -358,18 +260,6 @@ def test_another_station_is_refused(source: Any, document: object) -> None:
 # -- the model
 
 
-def hours(*moments: datetime.datetime, **changed: object) -> dict[str, object]:
-    hourly = {
-        "time": [int(each.timestamp()) for each in moments],
-        "temperature_2m": [20.5] * len(moments),
-        "relative_humidity_2m": [40] * len(moments),
-        "pressure_msl": [1013.2] * len(moments),
-        "weather_code": [61] * len(moments),
-    }
-    units = {"time": "unixtime", "temperature_2m": "°C", "relative_humidity_2m": "%", "pressure_msl": "hPa"}
-    return {"utc_offset_seconds": 0, "hourly_units": units, "hourly": hourly, **changed}
-
-
 def test_the_model_gives_hours_that_are_over_and_says_what_they_are() -> None:
     past, ahead = ago(50), ago(-50)
     found = MODEL.read_all(json.dumps(hours(past, ahead)).encode(), "", "", "KDCA")
@@ -404,13 +294,6 @@ def test_what_is_not_certain_of_the_model_is_left_out(changed: dict[str, object]
 
 
 # -- asking them, in order
-
-
-def xml(moment: datetime.datetime, temperature: str = "11.7") -> bytes:
-    return (
-        f"<current_observation><station_id>KDCA</station_id><temp_c>{temperature}</temp_c>"
-        f"<observation_time_rfc822>{time_text(moment)}</observation_time_rfc822></current_observation>"
-    ).encode()
 
 
 def source_of(settings: Mapping[str, object]) -> str:
