@@ -48,6 +48,7 @@ MOVE = Command("Move Record…", "move_record")
 MOVE_CHECK = Command("Move Check…", "move_check")
 CORRECT_MANY = Command("Correct Many…", "correct_many")
 WITHDRAWN = Command("Withdrawn Records", "show_withdrawn")
+MARK = Command("Mark Value…", "mark_value")
 WEATHER = Command("Update Weather Data", "update_weather_data", "Control-Shift-W", "Command-Shift-W")
 UPLOADS = tuple(
     Command(f"Upload CSV to corporate {each.name}", f"upload_to_corporate_{each.kind}", each.key, each.mac_key)
@@ -68,6 +69,7 @@ PLOT = Command("Go to Plot…", "ask_plot", "Control-g", "Command-g")
 PLOTS = Command("Plots of the Check", "show_plots", "Control-Shift-P", "Command-Shift-P")
 MISSING = Command("Next Missing Plot", "next_missing", "Control-m", "Command-m")
 HISTORY = Command("Record History", "show_history", "Control-Shift-H", "Command-Shift-H")
+QUESTIONS = Command("Questions from QA", "show_questions", "Control-Shift-A", "Command-Shift-A")
 AHEAD = Command("Keys Typed Ahead", "show_typed_ahead", "F9", "F9")
 EXTRACTS = Command("Extracts of the Last Days", "show_extracts", "Control-Shift-E", "Command-Shift-E")
 REFRESH = Command("Refresh", "refresh", "F5", "F5")
@@ -82,11 +84,12 @@ PREFERENCES_FILE = Command("Show Settings File", "show_settings_file")
 FILE_COMMANDS = (NEW, SAVE, DISCARD, EXPORT)
 BACKUP_COMMANDS = (BACK_UP, RESTORE)
 EDIT_GROUPS = (
-    (UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL), (TAKE_BACK,), (WITHDRAW, MOVE, MOVE_CHECK, CORRECT_MANY, WITHDRAWN)
+    (UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL), (TAKE_BACK,), (WITHDRAW, MOVE, MOVE_CHECK, CORRECT_MANY, WITHDRAWN),
+    (MARK,),
 )  # a line between groups
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
 TOOLS_COMMANDS = (WEATHER, *UPLOADS, DELIVERIES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
-GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, EXTRACTS, AHEAD, REFRESH)
+GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, QUESTIONS, EXTRACTS, AHEAD, REFRESH)
 FONT_COMMANDS = (LARGER, SMALLER, USUAL)
 HELP_COMMANDS = (HELP, KEYS)
 ALL_COMMANDS = (

@@ -191,11 +191,13 @@ def _unknown(error: BaseException) -> None:
 
 class FollowingActions(NamedTuple):
     """``show_choices(choices)``: technicians, labs and plots are these now; ``refresh_check()`` looks the form's check
-    up again; ``days_changed()``: of some day other records are there now."""
+    up again; ``days_changed()``: of some day other records are there now; ``marks_changed()``: QA or lab staff may have
+    said something of a value."""
 
     show_choices: Callable[[Any], object]
     refresh_check: Callable[[], object]
     days_changed: Callable[[], object]
+    marks_changed: Callable[[], object]
 
 
 class Following:
@@ -219,7 +221,7 @@ class Following:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._saved: dict[Key, str] = {}
-        self._missed = False
+        self._missed = self._marked = False
         self._places = False
         self.shown_at = 0.0
         """When what was heard was shown last, on the monotonic clock; 0: never."""
@@ -278,14 +280,19 @@ class Following:
         elif not notice.channel:
             self._missed = True
             self._presence.tell_again()
-        elif self._watched is not None and not self._watched.owns(notice.process):
-            self._take_change(notice.content)
+        elif self._watched is not None:
+            # Also what was said from here: a correction may have answered a question.
+            self._marked = self._marked or notice.content.get("table", "value_marks") == "value_marks"
+            if not self._watched.owns(notice.process):
+                self._take_change(notice.content)
 
     def _take_change(self, content: Mapping[str, object]) -> None:
         if not content or len(self._saved) >= MOST_CHANGES:  # labs that are kept apart aren't told what it was
             self._missed = True
             return
         key, operation = _key_in(content), str(content.get("operation")).lower()
+        if content.get("table") == "value_marks":
+            return
         if content.get("table") not in ("plot_checks", "lab_checks"):
             self._places = True
         elif key is not None:
@@ -300,6 +307,9 @@ class Following:
         """Show what was heard."""
         model = self._watched
         saved, self._saved = self._saved, {}
+        if model is not None and (self._marked or self._missed):
+            self._marked, self.shown_at = False, time.monotonic()
+            self._actions.marks_changed()
         if model is None or not (saved or self._missed or self._places):
             return
         self.shown_at = time.monotonic()

@@ -28,6 +28,7 @@ NO_LABS = (
     "This login belongs to no lab, so it can't enter anything. An administrator can set its labs:"
     " abq-data-entry db set-labs."
 )
+_NO_MARKS = "Values are marked by QA. An administrator can give this login the role abq_qa."
 _NO_BACKUP = "This login may not back up the whole database. The owner of the tables can, with the right CREATEDB."
 _NO_RESTORE = "This login may not replace this database by a backup. Its owner can, with the right CREATEDB."
 _UPLOADS = tuple(f"upload_to_corporate_{kind}" for kind in KINDS)
@@ -58,6 +59,8 @@ class Permissions:
             denied["update_weather_data"] = _NO_WEATHER
         if not rights.may_manage:
             denied["show_administration"] = _NO_ADMINISTRATION
+        if not rights.may_mark:
+            denied["mark_value"] = _NO_MARKS
         if not rights.may_back_up:
             denied["back_up"] = _NO_BACKUP
         if not rights.may_restore:

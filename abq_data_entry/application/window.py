@@ -84,6 +84,8 @@ class Application(Wiring):
             "show_plots": self._go_to_plots,
             "next_missing": self.navigation.next_missing,
             "show_history": lambda: self.histories.show(),
+            "show_questions": self.questions.show,
+            "mark_value": self.questions.mark,
             "show_typed_ahead": self._go_to_typed_ahead,
             "refresh": self.refresh,
             "help_for_field": lambda: self.field_help.toggle(self.form.focused),

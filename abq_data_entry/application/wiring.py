@@ -24,6 +24,7 @@ from .entry import EntrySaved, RecordEntry, Saver
 from .extract_days import Export, ExtractDays
 from .following import CheckPresence, Following, FollowingActions
 from .main_window import MainWindow
+from .marks import MarkActions, Questions
 from .navigation import Navigation, NavigationActions, NewDay
 from .outdated import Outdated
 from .permissions import Permissions
@@ -158,7 +159,12 @@ class Wiring(MainWindow):
             self.browsing,
             self.presence,
             self.database_changes,
-            FollowingActions(self.show_choices, self.checks.refresh, self.extract_days.look_soon),
+            FollowingActions(
+                self.show_choices, self.checks.refresh, self.extract_days.look_soon, lambda: self.questions.look()
+            ),
+        )
+        self.questions = Questions(
+            self, self.form, self.shared, self.connection, self.messages, say, self._mark_actions()
         )
         self.damage = Damage(
             self.jobs,
@@ -288,6 +294,17 @@ class Wiring(MainWindow):
             self.drafts.edited,
             self.checks.refresh,
             self._taken_back,
+        )
+
+    def _mark_actions(self) -> MarkActions:
+        return MarkActions(
+            lambda row: self.navigation.open_row(row),
+            self.show_form,
+            lambda: self.changes.attended(),
+            lambda: self.taking_back.by(),
+            lambda: "mark_value" not in self.permissions.denied,
+            lambda: "save_record" not in self.permissions.denied,
+            self.reconnecting.means_away,
         )
 
     def _connection_callbacks(self) -> ConnectionCallbacks:
@@ -524,6 +541,7 @@ class Wiring(MainWindow):
             return
         self.jobs.submit("records", self.data_model.choices, done=self.show_choices)
         self.checks.refresh()
+        self.questions.look()
         self.browsing.restart()
 
     def _show_copy(self) -> None:

@@ -18,6 +18,7 @@ from ..widgets.typed import TypedField
 from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel
 from .form_content import Entering, FormCallbacks, FormContent
 from .form_keys import EnterKey, FormKeys
+from .marked_fields import MarkedFields
 from .opening import Autofill, HalfTyped, Opening
 from .plot_panel import FormLayout, PlotPanel, SaveBar, is_wanted
 from .questions import Awaiting, DateAsking, KnownCheck, Person
@@ -45,6 +46,9 @@ class DataRecordForm(FormContent):
         super().__init__(parent, callbacks, settings, today, RecordInputs(DateReader(today, month_first)))
         self._before_strip: FieldInput | None = None
         self.choices = self.inputs.choices
+        self.marked = MarkedFields(self.inputs)
+        self.field_to_correct: tuple[object, str] = (None, "")
+        """The key of a record that is being opened, and the field that somebody wants to correct there."""
         self._autofill = Autofill(self)
         self.awaiting = Awaiting(self)
         self.known = KnownCheck(self, self._autofill, self.awaiting)
@@ -272,7 +276,11 @@ class DataRecordForm(FormContent):
             self.focus_first_empty()
 
     def focus_correction(self) -> None:
-        """Put the focus where corrections of an opened record begin."""
+        """Put the focus where corrections of an opened record begin, or on the field that was asked for."""
+        (key, name), self.field_to_correct = self.field_to_correct, (None, "")
+        if key == self.opened and name in self.inputs and not self.inputs[name].is_disabled:
+            self.inputs[name].focus_set()
+            return
         fault = self.inputs[F.EQUIPMENT_FAULT].text == "true"
         self.inputs[F.PLOT if self.inputs.read_only else F.PLANTS if fault else F.HUMIDITY].focus_set()
 
@@ -414,6 +422,7 @@ class DataRecordForm(FormContent):
             if each.field.group and each.field.type is not FieldTypes.BOOLEAN:
                 each.show_previous(fields.format_value(each.field, previous.get(name)) if previous else "", when)
         is_taken = bool(self.half_typed.kept) and bool(self.half_typed.objection())
+        self.marked.show(self.opened if corrects else None)
         self.plot_panel.show(key, self.opened_record, check, is_taken)
         self.save_bar.show(self.changed, corrects, self.inputs.read_only)
         wants_reason = corrects and self._wants_reason()

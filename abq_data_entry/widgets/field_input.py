@@ -52,7 +52,7 @@ class FieldInput(ttk.Frame):
         self.filled_by_itself = self.is_disabled = False
         self._value: tuple[str, object] | None = None  # of which text, so that none is parsed twice
         self._is_settled = False
-        self._previous = ""
+        self._previous = self._question = ""
         self._hint = ""
         self._touched = False
         self.editor = self._make_editor(label, width)
@@ -151,6 +151,16 @@ class FieldInput(ttk.Frame):
         """The previous reading in a sentence, empty where there is none."""
         return f"{self._when}: {self._previous.removeprefix('was ')}." if self._previous else ""
 
+    @property
+    def question(self) -> str:
+        """What QA says of the value, after a sign; empty where it says nothing."""
+        return self._question
+
+    def show_question(self, text: str) -> None:
+        """Show what QA says of the value: its first character is a sign, which is seen even where the words are cut."""
+        self._question = text
+        self._refresh()
+
     def show_hint(self, text: str) -> None:
         """Say what the field takes, until the next change."""
         self._hint = text
@@ -203,10 +213,14 @@ class FieldInput(ttk.Frame):
 
     def _refresh(self) -> None:
         said = ERROR_MARK + self.error if self.error else self._hint
-        text = " · ".join(filter(None, (said, self._previous)))
+        question = self._question
+        if said and question:  # the sign comes first, but the error isn't pushed out of sight by the question
+            said, question = f"{question[:2]}{said}", question[2:]
+        text = " · ".join(filter(None, (said, self._previous, question)))
         # A reading stands below the one being typed, digit below digit; a sentence has the whole width.
         alone = bool(text) and text == self._previous
-        self.note.show(text, "Error.TLabel" if self.error else "Note.TLabel", self._when, alone)
+        style = "Error.TLabel" if self.error else "Warning.TLabel" if question else "Note.TLabel"
+        self.note.show(text, style, self._when, alone)
 
     def _leave(self, _event: object) -> None:
         self.after_idle(self._left)
@@ -287,7 +301,7 @@ class FieldHelp:
         field = each.field
         limits = limits_text(field)
         needed = "Required." if field.required else "May stay empty."
-        lines = [field.help, f"{limits}. {needed}" if limits else needed, each.previous]
+        lines = [field.help, f"{limits}. {needed}" if limits else needed, each.previous, each.question]
         ttk.Label(card, text=field.name, style="Help.TLabel", font="AbqStrong").grid(sticky="w")
         for line in filter(None, lines):
             ttk.Label(card, text=line, style="Help.TLabel", wraplength=340, justify="left", font="TkDefaultFont").grid(

@@ -91,6 +91,13 @@ def test_qa_goes_from_plot_to_plot_and_reads_histories(open_as: Callable[[str], 
     window.press("ctrl+Next")
     window.until(lambda: window.text(F.PLANTS) == "2", "the next plot")
     assert not window.dialogs
+    window.app.callbacks["mark_value"]()  # what QA says of a record is its own to say
+    window.dialog()
+    window.type("Which lab?\n")
+    window.until(lambda: stored.get_marks(), "the mark")
+    (marked,) = stored.get_marks()
+    assert (marked.plot, marked.words) == (2, "Which lab?") and marked.marked_by.startswith(window.app.shared.person)
+    window.settle()
     window.app.callbacks["show_history"]()
     window.settle()
 
@@ -99,7 +106,7 @@ def test_a_technician_enters_and_corrects_but_looks_after_nothing(
     open_as: Callable[[str], Window], stored: SQLModel
 ) -> None:
     window = open_as("abq_technician")
-    assert greyed(window) == {"show_administration", "back_up", "restore"}
+    assert greyed(window) == {"show_administration", "back_up", "restore", "mark_value"}
     window.press("ctrl+shift+t")
     assert "abq_supervisor" in window.app.status.get()
     assert not [each for each in window.app.winfo_children() if isinstance(each, AdministrationWindow)]
@@ -116,7 +123,7 @@ def test_a_technician_enters_and_corrects_but_looks_after_nothing(
 
 def test_a_supervisor_looks_after_technicians_too(open_as: Callable[[str], Window], stored: SQLModel) -> None:
     window = open_as("abq_supervisor")
-    assert greyed(window) == {"back_up", "restore"}
+    assert greyed(window) == {"back_up", "restore", "mark_value"}
     window.app.callbacks["show_administration"]()
     shown = next(each for each in window.app.winfo_children() if isinstance(each, AdministrationWindow))
     window.until(lambda: window.app.focus_get() is shown.entries["number"], "the focus")
@@ -129,7 +136,7 @@ def test_another_theme_greys_the_same_commands(open_as: Callable[[str], Window])
     window = open_as("abq_technician")
     window.app.settings["theme"].set("dark")
     window.settle()
-    assert greyed(window) == {"show_administration", "back_up", "restore"}
+    assert greyed(window) == {"show_administration", "back_up", "restore", "mark_value"}
 
 
 def test_a_login_without_labs_is_told_before_anything_is_typed(
