@@ -195,6 +195,7 @@ class Application(Wiring):
             self.after_cancel(self.load_ahead_timer)
         self.new_day.end()
         self.backups.end()
+        self.weather_schedule.end()
         self.reconnecting.end()
         self.idle_connections.end()
         self.connection.end()

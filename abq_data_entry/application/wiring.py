@@ -33,6 +33,7 @@ from .reconnecting import Reconnecting, ReconnectingCallbacks
 from .taking_back import TakingBack, TakingBackCallbacks
 from .tools import BackgroundCommands, Tools
 from .waiting import Waiting, WaitingCallbacks
+from .weather_schedule import WeatherSchedule
 from .which_database import Damage, DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
 
 if TYPE_CHECKING:
@@ -186,6 +187,14 @@ class Wiring(MainWindow):
             self.deliveries,
             self.commands.may_begin,
             self.messages.command(self.show_deliveries),
+        )
+        self.weather_schedule = WeatherSchedule(
+            self,
+            self.shared,
+            self.jobs,
+            settings,
+            self.messages,
+            lambda: "update_weather_data" not in self.permissions.denied,
         )
         self.desktop_entry = DesktopEntry(self.jobs, self.messages, say)
         self.saver = Saver(
@@ -481,6 +490,7 @@ class Wiring(MainWindow):
         self._show_database(choices)
         self.deliveries.offer()
         self.backups.begin_daily()
+        self.weather_schedule.begin()
 
     def database_back(self, model: SQLModel, choices: Any) -> None:
         """The database answers again after it was away."""

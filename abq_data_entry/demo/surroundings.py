@@ -60,6 +60,7 @@ def surroundings(results: Path, today: datetime.date) -> Iterator[Surroundings]:
 def _write_settings(folder: Path, rest: str, ftp: tuple[str, int]) -> None:
     settings: dict[str, tuple[str, object]] = {
         "theme": ("str", "light"),
+        "weather_schedule": ("bool", False),
         "weather_url": ("str", f"{rest}/xml/current_obs/{{station}}.xml"),
         "abq_auth_url": ("str", f"{rest}/auth"),
         "abq_upload_url": ("str", f"{rest}/upload"),

@@ -47,6 +47,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("weather_station", "KBMG"),
     Setting("weather_url", "https://forecast.weather.gov/xml/current_obs/{station}.xml"),
     Setting("weather_contact", ""),
+    Setting("weather_schedule", True),
     Setting("weather_sources", DEFAULT_SOURCES, check=sources_problem),
     Setting("network_timeout", 60, 1, 3600),
     Setting("network_proxy", ""),

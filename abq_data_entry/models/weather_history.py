@@ -34,7 +34,10 @@ _GAPS = """
     ) AS gaps
     WHERE ends - begins > %(least)s ORDER BY begins
 """
-_NEWEST = "SELECT max(datetime) FROM local_weather WHERE temperature IS NOT NULL AND kind IS DISTINCT FROM 'model'"
+_ENDS = """
+    SELECT min(datetime), max(datetime) FROM local_weather
+    WHERE temperature IS NOT NULL AND kind IS DISTINCT FROM 'model'
+"""
 # The labs' days, whatever the time zone of this computer and of the session.
 _SPAN = """
     SELECT %(first)s::date::timestamp AT TIME ZONE time_zone, (%(last)s::date + 1)::timestamp AT TIME ZONE time_zone
@@ -83,15 +86,13 @@ class WeatherHistory:
 
         return self._connections.read(read) if begin < end else []
 
+    def first(self) -> datetime.datetime | None:
+        """Return when the first temperature was observed."""
+        return self._connections.read(_ends)[0]
+
     def newest(self) -> datetime.datetime | None:
         """Return when the newest temperature was observed."""
-
-        def read(cursor: Cursor) -> datetime.datetime | None:
-            cursor.execute(_NEWEST)
-            moment: datetime.datetime | None = cursor.fetchall()[0][0]
-            return moment
-
-        return self._connections.read(read)
+        return self._connections.read(_ends)[1]
 
     def span_of_days(self, first: datetime.date, last: datetime.date) -> tuple[datetime.datetime, datetime.datetime]:
         """Return when the first day begins and the last one ends, in the time zone of the labs."""
@@ -148,6 +149,12 @@ class WeatherHistory:
     def _unlock(self) -> None:
         with suppress(DatabaseError):  # with a lost connection its lock is gone
             self._connections.read(lambda cursor: _answer(cursor, f"SELECT pg_advisory_unlock({_LOCK})"))
+
+
+def _ends(cursor: Cursor) -> tuple[datetime.datetime | None, datetime.datetime | None]:
+    cursor.execute(_ENDS)
+    first, last = cursor.fetchall()[0]
+    return first, last
 
 
 def _answer(cursor: Cursor, statement: str) -> bool:

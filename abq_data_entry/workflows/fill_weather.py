@@ -30,6 +30,14 @@ class Filled(NamedTuple):
     problems: tuple[str, ...]
 
 
+class Kept(NamedTuple):
+    """What became of it: how many observations, the newest one, and why a source had nothing to give."""
+
+    counts: Counts
+    newest: datetime.datetime | None
+    problems: tuple[str, ...]
+
+
 def fill(
     model: SQLModel,
     values: Mapping[str, object],
@@ -120,6 +128,24 @@ def keep_up(
         begin = max(since or newest or now, now - LOOK_BACK)
         filled = fill(model, values, begin, now, cancel)
         return filled._replace(problems=(*problems, *filled.problems))
+
+
+def catch_up(
+    model: SQLModel, values: Mapping[str, object], after_a_pause: bool, cancel: threading.Event
+) -> Kept:
+    """Do as the window does every hour: fetch the current observation, and fill what is missing since the newest.
+
+    `after_a_pause`: fill what is missing in the last 15 days. Nothing is asked for from before the first observation.
+    Raises what `fill` raises.
+    """
+    from ..models.weather_history import Counts
+
+    history, since = model.weather_history, None
+    first = history.first() if after_a_pause else None
+    if first is not None:
+        since = max(first, datetime.datetime.now(datetime.timezone.utc) - LOOK_BACK)
+    filled = keep_up(model, values, since, cancel)
+    return Kept(filled.counts if filled else Counts(), history.newest(), filled.problems if filled else ())
 
 
 def _fetch_current(model: SQLModel, values: Mapping[str, object], cancel: threading.Event) -> tuple[str, ...]:

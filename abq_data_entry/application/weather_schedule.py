@@ -1,0 +1,122 @@
+"""The weather, by itself while the window is open: once an hour, and after a pause what is missing since."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..jobs import ANY, Job, Jobs
+from ..workflows.fill_weather import Kept, catch_up
+
+if TYPE_CHECKING:
+    import tkinter as tk
+
+    from .messages import Messages
+    from .preferences import Settings
+    from .state import State
+
+log = logging.getLogger(__name__)
+
+WEATHER_MISSING = "No Weather"
+LOOK_MS = 20_000
+FIRST_SECONDS = 60.0  # whoever has just opened the window wants to type
+MINUTE = 20  # stations report about five minutes before the hour, and the services need up to 20 minutes
+SPREAD_SECONDS = 240.0  # so that not all laboratories ask in the same second
+LONG = datetime.timedelta(hours=6)  # nobody needs to hear of less: the next run fills it
+
+
+class WeatherSchedule:
+    """Looks at the clock now and again: a computer that was asleep is late, and then fetches at once. On the Tk thread.
+
+    ``may_store()``: whether the login may store observations. Quiet, unless nothing was observed for many hours.
+    """
+
+    def __init__(
+        self,
+        window: tk.Misc,
+        state: State,
+        jobs: Jobs,
+        settings: Settings,
+        messages: Messages,
+        may_store: Callable[[], bool],
+    ) -> None:
+        self._window, self._state, self._jobs, self._settings = window, state, jobs, settings
+        self._messages, self._may_store = messages, may_store
+        self.now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.timezone.utc)
+        """The clock."""
+        self.due: datetime.datetime | None = None
+        """When the next run is due; `None` until the database was open."""
+        self._after_a_pause = True
+        self._job: Job | None = None
+        self._told = False
+        self._timer = window.after(LOOK_MS, self._tick)
+
+    def begin(self) -> None:
+        """The database is open: look soon what is missing since it was open last."""
+        self.due = self.now() + datetime.timedelta(seconds=_between(FIRST_SECONDS, 2 * FIRST_SECONDS))
+        self._after_a_pause = True
+
+    def end(self) -> None:
+        """The window closes."""
+        self._window.after_cancel(self._timer)
+        if self._job is not None:
+            self._job.cancel.set()
+
+    def _tick(self) -> None:
+        self._timer = self._window.after(LOOK_MS, self._tick)
+        self.look()
+
+    def look(self) -> None:
+        """Fetch in the background what is due by now, if it is wanted and the database is there."""
+        model, now = self._state.reachable, self.now()
+        is_busy = self._job is not None and not self._job.finished
+        if self.due is None or now < self.due or is_busy or model is None or self._state.outdated:
+            return
+        self.due = next_run(now, _between(0, SPREAD_SECONDS))
+        values = self._settings.values()
+        if not values["weather_schedule"] or not self._may_store():
+            return
+        after_a_pause, self._after_a_pause = self._after_a_pause, False
+
+        def work(job: Job) -> Kept:
+            return catch_up(model, values, after_a_pause, job.cancel)
+
+        self._job = self._jobs.submit(
+            ANY, work, name="hourly weather", done=self._kept, failed=self._failed, with_job=True
+        )
+
+    def _kept(self, kept: Kept) -> None:
+        if kept.counts.new or kept.counts.filled:
+            log.info("weather: %d observations stored, %d completed", kept.counts.new, kept.counts.filled)
+        for problem in kept.problems:
+            log.info("weather: %s", problem)
+        newest = kept.newest
+        if newest is None or self.now() - newest <= LONG or not kept.problems:
+            self._told = False
+            self._messages.settled(WEATHER_MISSING)
+        elif not self._told:  # once: it is tried every hour
+            self._told = True
+            self._messages.note(
+                WEATHER_MISSING,
+                f"No weather was observed since {newest.astimezone():%d %B %H:%M}. It is tried again every hour.",
+                "\n".join(kept.problems),
+            )
+
+    def _failed(self, error: BaseException) -> None:
+        """Of the database the window tells by itself."""
+        log.warning("the hourly weather was not stored: %s: %s", type(error).__name__, error)
+
+
+def _between(least: float, most: float) -> float:
+    return random.uniform(least, most)  # noqa: S311 - it only spreads the load
+
+
+def next_run(now: datetime.datetime, later: float) -> datetime.datetime:
+    """Return the next moment that is so many seconds after 20 past an hour."""
+    found = now.replace(minute=MINUTE, second=0, microsecond=0)
+    if found <= now:
+        found += datetime.timedelta(hours=1)
+    return found + datetime.timedelta(seconds=later)
