@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import io
-import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
@@ -108,4 +107,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

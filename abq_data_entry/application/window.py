@@ -7,8 +7,11 @@ import tkinter as tk
 from collections.abc import Callable
 from functools import partial
 
+from ..constants import FieldNames as F
+from ..fields.dates import DateReader
 from ..network.destinations import KINDS
 from .keys import bind_all_keys
+from .preferences import month_first
 from .waiting import counted
 from .wiring import Wiring
 
@@ -87,6 +90,7 @@ class Application(Wiring):
             "show_questions": self.questions.show,
             "mark_value": self.questions.mark,
             "show_typed_ahead": self._go_to_typed_ahead,
+            "show_charts": self._show_charts,
             "refresh": self.refresh,
             "help_for_field": lambda: self.field_help.toggle(self.form.focused),
             "show_keys": self._show_keys,
@@ -140,6 +144,13 @@ class Application(Wiring):
         from .administration import show_administration
 
         show_administration(self, self.shared.model, self.jobs, self.status.set, self.show_choices)
+
+    def _show_charts(self) -> None:
+        from .charts import ChartPlace, show_charts
+
+        lab = str(self.form.inputs.value(F.LAB) or "")
+        place = ChartPlace(lab, DateReader(self.shared.today, month_first), self.navigation.open_recorded)
+        show_charts(self, self.shared, self.jobs, self.messages, place)
 
     def _show_keys(self) -> None:
         from .about import show_keys

@@ -13,6 +13,7 @@ from .page import (
     Page,
     Row,
     by,
+    counted,
     draw_line,
     label,
     legend_above,
@@ -40,7 +41,7 @@ def draw(page: Page, rows: Sequence[Row]) -> None:
     legend_above(page)
     show_dates(page.panels[-1], page)
     page.title = _title(rows, measures[0], page)
-    means = "each point a check" if all(row["time"] for row in rows) else "each point the mean of some days"
+    means = "each point a check" if all(row["time"] for row in rows) else _means(rows)
     model = " Outside partly computed by a model." if any(row["by_model"] for row in rows) else ""
     page.note = f"{page.choice.heading}: {means}; outside at most 45 minutes from the check.{model}"
 
@@ -61,6 +62,11 @@ def _draw_panel(page: Page, place: int, measure: str, rows: Sequence[Row]) -> No
             when = f"{row['date']} {row['time']:%-H:%M}" if row["time"] else f"from {row['date']} on"
             words = "" if value is None else f"Lab {lab}, {when}: {name(measure)} {value:.2f}{unit(measure)}"
             page.add_spot(place, row["moment"], value, words, (row["date"], row["time"], lab, page.choice.plot))
+
+
+def _means(rows: Sequence[Row]) -> str:
+    steps = ((later["date"] - earlier["date"]).days for earlier, later in itertools.pairwise(rows))
+    return f"each point the mean of {counted(min((each for each in steps if each > 0), default=1), 'day')}"
 
 
 def _longest_step(moments: Sequence[datetime.datetime]) -> datetime.timedelta:

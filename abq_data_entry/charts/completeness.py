@@ -27,6 +27,7 @@ def draw(page: Page, rows: Sequence[Row]) -> None:
     shown_from = max(first, last - last.weekday() * DAY - (lines * weeks - 1) * 7 * DAY)
     shown = [row for row in rows if row["date"] >= shown_from]
     page.add_panels(lines)
+    page.zoomable = False  # weeks and weekdays are no scale
     for place in range(lines):
         begin = shown_from + place * weeks * 7 * DAY
         _draw_calendar(page, place, begin, weeks, [row for row in shown if 0 <= (row["date"] - begin).days < weeks * 7])
@@ -75,11 +76,8 @@ _MEANINGS = ("nothing recorded", "below 90 %", "90 % or more", "complete")
 def _explain(page: Page) -> None:
     from matplotlib.patches import Patch
 
-    patches = [Patch(facecolor=colour, label=text) for colour, text in zip(_COLOURS, _MEANINGS, strict=True)]
-    page.figure.legend(
-        handles=patches[::-1], loc="outside upper left", ncols=4 if page.columns > 70 else 2, frameon=False,
-        borderaxespad=0.2, handlelength=1, columnspacing=1.4,
-    )  # fmt: skip
+    meanings = list(zip(_COLOURS, _MEANINGS, strict=True))[::-1]
+    page.legend = {text: Patch(facecolor=colour, label=text) for colour, text in meanings}
 
 
 def _add_day(page: Page, place: int, week: int, weekday: int, row: Row) -> None:

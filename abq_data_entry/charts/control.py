@@ -43,7 +43,7 @@ def draw(page: Page, rows: Sequence[Row]) -> None:
         words = f"Lab {lab}, {row['moment']:%Y-%m-%d %H:%M}: {row['value']:+.2f}{unit(measure)}"
         key = (row["date"], row["moment"].time(), lab, None)
         page.add_spot(0, row["moment"], row["value"], f"{words}. {rules}" if rules else words, key)
-    axes.set_ylabel(f"{name(measure, True)} less its usual mean ({unit(measure).strip()})")
+    axes.set_ylabel(f"Deviation ({unit(measure).strip()})")
     axes.margins(x=0.01)
     legend_above(page)
     show_dates(axes, page)

@@ -34,6 +34,8 @@ _DRAWERS: dict[str, Callable[[Page, Sequence[Row]], object]] = {
     "scatter": scatter.draw,
 }
 _ONE_AT_A_TIME = threading.Lock()
+_LINES, _LEAST_LETTERS = 18, 0.6
+"""A picture that is less high than so many lines of text has smaller letters, down to that part of what is set."""
 
 
 class Panel(NamedTuple):
@@ -110,6 +112,7 @@ def _page(
     rows: Sequence[Row], choice: ChartChoice, look: ChartLook, inches: tuple[float, float], limits: Limits | None
 ) -> Iterator[Page]:
     """The page, laid out; matplotlib is this thread's alone until the block ends."""
+    look = look._replace(points=max(look.points * _LEAST_LETTERS, min(look.points, inches[1] * 72 / _LINES / 1.4)))
     with _ONE_AT_A_TIME:
         figure_class, canvas_class, settings = _matplotlib()
         with settings(_defaults(look)):
@@ -121,7 +124,7 @@ def _page(
             page.note = f"{page.note}{page.left_out} Source: {source}.".strip()
             page.finish()
             for number, shown in (limits or {}).items():
-                if number < len(page.panels):
+                if page.zoomable and number < len(page.panels):
                     page.panels[number].set_xlim(*shown[:2])
                     page.panels[number].set_ylim(*shown[2:])
             yield page
@@ -176,7 +179,7 @@ def _defaults(look: ChartLook) -> dict[Any, Any]:
 
 def _panels(page: Page, height: int) -> tuple[Panel, ...]:
     found = []
-    for axes in page.panels:
+    for axes in page.panels if page.zoomable else ():
         box = axes.get_window_extent()
         limits = (*axes.get_xlim(), *axes.get_ylim())
         found.append(Panel(box.x0, height - box.y1, box.x1, height - box.y0, limits))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,6 +46,8 @@ class Page:
         self.title = ""
         self.note = ""
         self.left_out = ""
+        self.zoomable = True
+        self.legend: dict[str, Any] = {}
 
     @property
     def lines(self) -> float:
@@ -79,21 +82,34 @@ class Page:
     def say(self, text: str) -> None:
         """In place of a picture: why there is none."""
         self.title = text
+        self.zoomable = False
         (axes,) = self.add_panels(1)
         axes.set_axis_off()
 
     def finish(self) -> None:
-        """Put the title above, and below what is shown and where it comes from."""
-        width = max(24, int(self.columns))
-        self.figure.suptitle(
-            "\n".join(textwrap.wrap(self.title, int(width * 0.7))), x=0.012, ha="left", weight="bold",
-            size=self.look.points * 1.25,
-        )  # fmt: skip
-        foot = textwrap.wrap(self.note, int(width * 1.15))
-        self.figure.supxlabel(
-            "\n".join(foot[: 1 if self.lines < 22 else 3]), x=0.012, ha="left", color=self.look.muted,
-            size=self.look.points * 0.9,
-        )  # fmt: skip
+        """Put title and legend above, and below what is shown and where it comes from; the panels have the rest."""
+        wide, high = (float(each) * 72 for each in self.figure.get_size_inches())  # in points
+        edge, size = self.look.points * 0.5, self.look.points
+        width = max(20, int(self.columns))
+        title = textwrap.wrap(self.title, int(width * 0.7))
+        foot = textwrap.wrap(self.note, int(width * 1.15))[: 0 if self.lines < 16 else 1 if self.lines < 22 else 3]
+        left, top = edge / wide, 1 - edge / high
+        self.figure.text(left, top, "\n".join(title), va="top", weight="bold", size=size * 1.2, linespacing=1.2)
+        top -= (len(title) * 1.55 * size + edge) / high
+        if self.legend and self.lines >= 9:
+            fitting = int(self.columns * 0.95 / (max(map(len, self.legend)) + 7))
+            columns = max(1, min(4, fitting, len(self.legend)))
+            most = columns * max(1, int(self.lines / 6))  # of many the last ones: they say most
+            shown = dict(list(self.legend.items())[-most:])
+            self.figure.legend(
+                list(shown.values()), list(shown), loc="upper left", bbox_to_anchor=(left, top), ncols=columns,
+                frameon=False, borderaxespad=0, borderpad=0, handlelength=2.2, columnspacing=1.4, labelspacing=0.35,
+            )  # fmt: skip
+            top -= (math.ceil(len(shown) / columns) * 1.5 * size + edge) / high
+        bottom = (len(foot) * 1.3 * size + edge * (2 if foot else 1)) / high
+        self.figure.text(left, edge / high, "\n".join(foot), va="bottom", color=self.look.muted, size=size * 0.9)
+        engine: Any = self.figure.get_layout_engine()
+        engine.set(rect=(left, bottom, 1 - 2 * left, max(0.1, top - bottom)))
 
 
 def number(value: Any) -> float:
@@ -176,12 +192,7 @@ def _shown_dates(axes: Axes) -> tuple[datetime.datetime, datetime.datetime]:
 
 
 def legend_above(page: Page) -> None:
-    """One legend above all panels, where it covers nothing."""
-    found = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in page.panels]
-    named = {text: handle for pairs in found for handle, text in pairs}
-    if named:
-        fitting = int(page.columns * 0.9 / (max(map(len, named)) + 7))
-        page.figure.legend(
-            list(named.values()), list(named), loc="outside upper left", ncols=max(1, min(4, fitting)), frameon=False,
-            borderaxespad=0.2, handlelength=2.2, columnspacing=1.4,
-        )  # fmt: skip
+    """One legend for all panels, which stands above them, where it covers nothing."""
+    for axes in page.panels:
+        handles, texts = axes.get_legend_handles_labels()
+        page.legend |= dict(zip(texts, handles, strict=True))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from psycopg2 import sql
 
 from abq_data_entry.charts.choice import ChartChoice
+from abq_data_entry.charts.page import LATEST, Key
 from abq_data_entry.models.connections import rows_as_dicts
 
 if TYPE_CHECKING:
@@ -125,6 +126,24 @@ _SCATTER = """
     WHERE mod(hashtext(date::text || time || lab || plot)::bigint + 2147483648, 1 + records / %(at_most)s) = 0
     ORDER BY date, time, lab, plot
 """
+
+
+_FIND = """
+    SELECT "Date", "Time", "Lab", "Plot" FROM data_record_view
+    WHERE (%(latest)s OR "Date" = %(date)s) AND (%(time)s::time IS NULL OR "Time"::time = %(time)s::time)
+        AND (%(lab)s = '' OR "Lab" = %(lab)s) AND (%(plot)s::integer IS NULL OR "Plot" = %(plot)s)
+    ORDER BY "Date" DESC, "Time"::time, "Lab", "Plot"
+    LIMIT 1
+"""
+
+
+def find_record(cursor: Cursor, key: Key) -> tuple[object, ...] | None:
+    """The first record behind a point, of a sensor the latest: its date, time, lab and plot; None: there is none."""
+    date, time, lab, plot = key
+    values = {"latest": date == LATEST, "date": date, "time": time, "lab": lab, "plot": plot}
+    cursor.execute(_FIND, values)
+    found = cursor.fetchone()
+    return None if found is None else tuple(found)
 
 
 def read(cursor: Cursor, choice: ChartChoice) -> list[dict[str, object]]:

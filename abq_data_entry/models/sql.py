@@ -545,6 +545,15 @@ class SQLModel(Corrections, Marks):
         """Return the rows of a view for QA that a chart draws, a few thousand at most; times by the labs' clock."""
         return self._connections.read_snapshot(lambda cursor: chart_rows.read(cursor, choice))
 
+    def find_record(
+        self, date: datetime.date, time: datetime.time | None, lab: str, plot: int | None
+    ) -> tuple[object, ...] | None:
+        """Return date, time, lab and plot of the first record behind a point of a chart; None where there is none.
+
+        The time, lab ('') and plot may be left open; `charts.page.LATEST` as the date means the latest there is.
+        """
+        return self._connections.read(lambda cursor: chart_rows.find_record(cursor, (date, time, lab, plot)))
+
     def time_zone(self) -> str:
         """Return the time zone of the labs, such as `America/Denver`."""
         return self._connections.read(administration.time_zone)

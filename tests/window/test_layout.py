@@ -140,7 +140,7 @@ def _buttons(widget: tk.Misc) -> list[ttk.Button]:
 @pytest.mark.parametrize(
     "callback",
     ["show_deliveries", "check_connections", "show_waiting", "show_administration", "show_history", "show_keys",
-     "about", "upload_to_corporate_ftp"],
+     "about", "show_charts", "upload_to_corporate_ftp"],
 )  # fmt: skip
 def test_no_window_beside_the_form_is_cut_off(
     window: Window, stored: SQLModel, size: int, callback: str

@@ -136,6 +136,7 @@ KEYS = {
     "ctrl+shift+r": "upload_to_corporate_rest",
     "ctrl+shift+f": "upload_to_corporate_ftp",
     "ctrl+shift+d": "show_deliveries",
+    "ctrl+shift+g": "show_charts",
     "ctrl+shift+c": "check_connections",
     "ctrl+shift+t": "show_administration",
     "ctrl+shift+h": "show_history",

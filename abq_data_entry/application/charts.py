@@ -1,0 +1,211 @@
+"""Opens the window of charts: reads and draws in the background, saves, copies, and opens the record of a point."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..charts import LIGHT_LOOK, ChartChoice, ChartsMissing, chart
+from ..fields.dates import DateReader
+from ..jobs import ANY
+from ..views.charts import ChartCallbacks, ChartRequest, ChartsWindow
+from ..views.side_window import brought_up
+
+if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..charts.drawing import Drawing
+    from ..charts.page import Key
+    from ..jobs import Job, Jobs
+    from ..models import SQLModel
+    from .messages import Messages
+    from .state import State
+
+log = logging.getLogger(__name__)
+LANE = "charts"
+_FILES = [("PNG picture", "*.png"), ("SVG drawing", "*.svg"), ("PDF document", "*.pdf")]
+Rows = list[dict[str, Any]]
+
+
+class ChartPlace(NamedTuple):
+    """What the charts need of the form: its lab (empty: none), how dates are read, and `open_record(key)`."""
+
+    lab: str
+    reader: DateReader
+    open_record: Callable[[tuple[Any, ...]], object]
+
+
+def show_charts(parent: tk.Tk, state: State, jobs: Jobs, messages: Messages, place: ChartPlace) -> ChartsWindow:
+    """Show the window of charts, or bring the one that is open to the front."""
+    shown = brought_up(parent, ChartsWindow)
+    if shown is not None:
+        shown.picture.focus_set()
+        return shown
+    return Charts(parent, state, jobs, messages, place).window
+
+
+class Charts:
+    """One window and what is read for it: the newest request counts, the one before is cancelled."""
+
+    def __init__(self, parent: tk.Tk, state: State, jobs: Jobs, messages: Messages, place: ChartPlace) -> None:
+        self._parent, self._state, self._jobs, self._messages = parent, state, jobs, messages
+        self._open_record = place.open_record
+        self._job: Job | None = None
+        self._known: tuple[ChartChoice, Rows] | None = None
+        callbacks = ChartCallbacks(self.draw, self.cancel, self.open_records, self.save, self.copy)
+        self.window = ChartsWindow(parent, callbacks, place.reader, place.lab)
+        if state.reachable is not None:
+            jobs.submit("records", state.reachable.choices, done=self._show_choices, failed=_leave)
+
+    def _show_choices(self, choices: Any) -> None:
+        if self.window.winfo_exists():
+            self.window.show_labs(choices.all_labs)
+
+    def draw(self, request: ChartRequest) -> None:
+        """Read what isn't known yet, and draw it, on a thread of its own."""
+        from ..models import QueryCancelled
+
+        self.cancel()
+        model, known = self._state.reachable, None if request.again else self._known
+        rows = known[1] if known is not None and known[0] == request.choice else None
+        if rows is None and model is None:
+            self.window.show_problem("Charts can be drawn when the database is there. F5 tries again")
+            return
+
+        def done(found: tuple[Rows, Drawing]) -> None:
+            if job is self._job:
+                self._job, self._known = None, (request.choice, found[0])
+                self.window.show_drawing(found[1])
+
+        def failed(error: BaseException) -> None:
+            if job is not self._job:
+                return
+            self._job = None
+            if isinstance(error, QueryCancelled):  # the cancellation of the one before came late
+                self.draw(request)
+            else:
+                self._failed(error)
+
+        job = self._jobs.submit(LANE, _draw, model, request, rows, done=done, failed=failed, with_job=True)
+        self._job = job
+
+    def cancel(self) -> None:
+        """Nobody waits any more for what is being read."""
+        job, self._job = self._job, None
+        if job is not None and not job.finished:
+            job.cancel.set()
+            # A cancellation has a connection of its own, so it isn't for the Tk thread.
+            self._jobs.submit(ANY, _end_query, self._state.model, job, failed=_leave)
+
+    def open_records(self, key: Key) -> None:
+        """Open in the form the record behind a point; of several the first one, of a sensor the latest."""
+        model = self._state.reachable
+        if model is None:
+            self.window.say("Records can be opened when the database is there")
+            return
+
+        def done(found: tuple[Any, ...] | None) -> None:
+            if found is None:
+                self.window.say("That record isn't there: it is missing, or was withdrawn")
+            else:
+                self._messages.command(self._open_record)(found)
+                self._parent.lift()
+
+        self._jobs.submit("records", model.find_record, *key, done=done, failed=self._failed)
+
+    def save(self, request: ChartRequest) -> None:
+        """Ask where to, and write the file there, light as on paper."""
+        from tkinter import filedialog
+
+        rows = self._rows_of(request)
+        if rows is None:
+            return
+        chosen = self._messages.outside(
+            lambda: filedialog.asksaveasfilename(
+                parent=self.window,
+                title=f"Save {chart(request.choice.name).title}",
+                initialfile=f"{request.choice.name}.png",
+                defaultextension=".png",
+                filetypes=_FILES,
+            )
+        )
+        if chosen:
+            self._jobs.submit(
+                LANE, _write, Path(str(chosen)), request, rows,
+                done=lambda _: self.window.say(f"Saved as {chosen}"),
+                failed=lambda error: self.window.say(f"The chart couldn't be saved: {error}"),
+            )  # fmt: skip
+
+    def copy(self, request: ChartRequest) -> None:
+        """Put its values onto the clipboard as a table, and under X11 the picture beside it."""
+        rows = self._rows_of(request)
+        if rows is not None:
+            self._jobs.submit(LANE, _copied, request, rows, done=self._put, failed=self._failed)
+
+    def _rows_of(self, request: ChartRequest) -> Rows | None:
+        if self._known is None or self._known[0] != request.choice:
+            self.window.say("There is no chart yet")
+            return None
+        return self._known[1]
+
+    def _put(self, copied: tuple[str, bytes]) -> None:
+        window = self.window
+        if not window.winfo_exists():
+            return
+        window.clipboard_clear()
+        window.clipboard_append(copied[0])
+        if str(window.tk.call("tk", "windowingsystem")) == "x11":
+            window.clipboard_append(copied[1].decode("latin-1"), type="image/png", format="STRING")
+            window.say("Copied: a picture for documents, a table for spreadsheets")
+        else:
+            window.say("Its values are copied as a table; Save keeps the picture")
+
+    def _failed(self, error: BaseException) -> None:
+        if not isinstance(error, ChartsMissing):
+            log.warning("a chart couldn't be drawn", exc_info=error)
+        self.window.show_problem(f"{error} F5 tries again")
+
+
+def _draw(model: SQLModel | None, request: ChartRequest, rows: Rows | None, job: Job) -> tuple[Rows, Drawing]:
+    from ..charts.drawing import to_picture
+
+    if job.cancel.is_set():
+        raise InterruptedError("another chart was chosen")
+    if rows is None:
+        assert model is not None
+        rows = model.chart_rows(request.choice)
+    if job.cancel.is_set():
+        raise InterruptedError("another chart was chosen")
+    return rows, to_picture(rows, request.choice, request.look, request.size, request.limits)
+
+
+def _write(path: Path, request: ChartRequest, rows: Rows) -> None:
+    form = path.suffix[1:].lower() or "png"
+    if form not in ("png", "svg", "pdf"):
+        raise ValueError("its name must end in .png, .svg or .pdf")
+    path.write_bytes(_file(form, request, rows))
+
+
+def _copied(request: ChartRequest, rows: Rows) -> tuple[str, bytes]:
+    names = list(rows[0]) if rows else []
+    table = ["\t".join("" if row[name] is None else str(row[name]) for name in names) for row in rows]
+    return "\n".join(["\t".join(names), *table]) + "\n", _file("png", request, rows)
+
+
+def _file(form: str, request: ChartRequest, rows: Rows) -> bytes:
+    from ..charts.drawing import to_file
+
+    look = LIGHT_LOOK._replace(family=request.look.family, points=request.look.points)
+    width, height = (round(each * 96 / request.look.dots) for each in request.size)
+    return to_file(rows, request.choice, form, look, (width, height), request.limits)
+
+
+def _end_query(model: SQLModel | None, job: Job) -> None:
+    if model is not None and job.thread is not None:
+        model.cancel_query(job.thread)
+
+
+def _leave(error: BaseException) -> None:
+    log.info("for the charts something couldn't be done: %s", type(error).__name__)
