@@ -81,39 +81,17 @@ __all__ = [
     "unknown_host_key",
 ]
 
-_HOMES = {
-    "Attempt": "delivery",
-    "Busy": "extract",
-    "Delivery": "delivery",
-    "Outbox": "folder",
-    "OutboxError": "extract",
-    "Place": "delivery",
-    "Progress": "sending",
-    "Send": "sending",
-    "Sender": "sending",
-    "Service": "sending",
-    "SettingsUnusable": "extract",
-    "UnknownDelivery": "extract",
-    "by_service": "sending",
-    "cancel": "sending",
-    "deliver": "sending",
-    "due": "sending",
-    "give_up": "sending",
-    "go_through": "sending",
-    "heads_in": "extract",
-    "is_due": "retry_policy",
-    "known_version": "sending",
-    "login_refused": "retry_policy",
-    "is_transient": "retry_policy",
-    "next_attempt": "retry_policy",
-    "record": "sending",
-    "require_same": "sending",
-    "require_usable": "sending",
-    "retry": "sending",
-    "retry_after": "retry_policy",
-    "sender": "sending",
-    "unknown_host_key": "retry_policy",
-}
+_MODULES = {
+    "delivery": ("Attempt", "Delivery", "Place"),
+    "extract": ("Busy", "OutboxError", "SettingsUnusable", "UnknownDelivery", "heads_in"),
+    "folder": ("Outbox",),
+    "retry_policy": ("is_due", "is_transient", "login_refused", "next_attempt", "retry_after", "unknown_host_key"),
+    "sending": (
+        *("Progress", "Send", "Sender", "Service", "by_service", "cancel", "deliver", "due", "give_up", "go_through"),
+        *("known_version", "record", "require_same", "require_usable", "retry", "sender"),
+    ),
+}  # fmt: skip
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:

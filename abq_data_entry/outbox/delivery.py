@@ -78,6 +78,11 @@ class Delivery:
         return self.identifier[:8]
 
     @property
+    def file_key(self) -> str:
+        """What all versions of a file to one kind of destination have in common."""
+        return f"{self.kind}/{self.name}"
+
+    @property
     def place(self) -> Place:
         """Where it goes."""
         return Place(self.kind, self.address)

@@ -1,4 +1,4 @@
-"""What goes into the rows of the outbox: what is put in, and what a version before has left, once.
+"""What lies in the folder of the outbox and is no row: what a version before has left is put in, once.
 
 That version had a file for each delivery, and notes behind its content.
 
@@ -10,7 +10,6 @@ that the older version refuses by name; what it wrote itself is kept in `taken-o
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
@@ -20,8 +19,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..folders import replacement
 from ..network.destination import Place
-from ..store.database import Clock
-from ..store.mending import digest_of
 from .delivery import ENDED, FORMAT, Delivery, from_text, is_of_newer_version, to_text
 from .extract import Busy
 
@@ -32,7 +29,7 @@ ENTRY = "delivery.json"
 _BETWEEN = b"\n\n"  # no entry holds it
 _LARGEST = 16 * 1024 * 1024  # bytes; an entry with all attempts of a week had 100 KB
 _RECORDED = re.compile(r"recorded (\d{1,9})")
-_PARTS = "left-there"
+PARTS = "left-there"
 _AT_ONCE = 20  # entries of the version before, four syncs of the disk each
 
 
@@ -40,7 +37,10 @@ class Box(Protocol):
     """What is needed of the outbox."""
 
     folder: Path
-    clock: Clock
+
+    def insert(self, connection: sqlite3.Connection, delivery: Delivery, recorded: int = 0) -> None: ...
+
+    def insert_part(self, connection: sqlite3.Connection, identifier: str, place: Place, name: str) -> None: ...
 
     def lane(self, delivery: Delivery, patience: float = 0.0) -> AbstractContextManager[None]: ...
 
@@ -49,37 +49,36 @@ class Box(Protocol):
     def tell(self, sentence: str) -> None: ...
 
 
-class Looked(NamedTuple):
-    """Whether all that lies in the folder was looked at, whether any of it was no row, and notes of parts."""
+class TakenOver(NamedTuple):
+    """Whether that was all of it, and the notes of parts that are rows by now."""
 
-    is_all: bool
-    new: bool
+    is_all: bool = True
     parts: tuple[Path, ...] = ()
 
 
-def take_over(outbox: Box, connection: sqlite3.Connection, held: str = "") -> Looked:
-    """Put in what lies in the folder and is no row, or some of it; `held` is the file whose lane the caller has.
+def take_over(outbox: Box, connection: sqlite3.Connection, names: Iterable[str], held: str = "") -> TakenOver:
+    """Put in what lies in the folder under these names, or some of it; `held` is the file whose lane the caller has.
 
     What is being sent by another window is left for later.
     """
     if not connection.execute("PRAGMA query_only").fetchone()[0]:
-        return _take_some_over(outbox, connection, _AT_ONCE, held)
+        return _take_some_over(outbox, connection, names, _AT_ONCE, held)
     connection.execute("PRAGMA query_only = OFF")  # it is a copy in memory, and the folder stays as it is
     try:
-        return Looked(True, _take_some_over(outbox, connection, None, held).new)
+        _take_some_over(outbox, connection, names, None, held)
+        return TakenOver()
     finally:
         connection.execute("PRAGMA query_only = ON")
 
 
-def _take_some_over(outbox: Box, connection: sqlite3.Connection, most: int | None, held: str) -> Looked:
+def _take_some_over(
+    outbox: Box, connection: sqlite3.Connection, names: Iterable[str], most: int | None, held: str
+) -> TakenOver:
     """Take over at most `most` of them; None where nothing can be written."""
     before = connection.total_changes
-    names = {each for each in os.listdir(outbox.folder) if len(each) == 32}  # noqa: PTH208 - faster
-    if names:
-        names -= {row[0] for row in connection.execute("SELECT id FROM deliveries")}
     for name in sorted(names):
         if most is not None and connection.total_changes - before >= most:
-            return Looked(False, True)
+            return TakenOver(is_all=False)
         path = outbox.folder / name
         try:
             if path.is_dir():
@@ -92,31 +91,7 @@ def _take_some_over(outbox: Box, connection: sqlite3.Connection, most: int | Non
         except (ValueError, TypeError, RecursionError) as error:
             why = str(error) if isinstance(error, _NotAnEntry) else "its description can't be read"
             outbox.put_aside(name, why)
-    return Looked(True, bool(names), tuple(_take_parts_over(outbox, connection)))
-
-
-def file_key(delivery: Delivery) -> str:
-    """What all versions of a file to one kind of destination have in common."""
-    return f"{delivery.kind}/{delivery.name}"
-
-
-def insert(connection: sqlite3.Connection, delivery: Delivery, recorded: int = 0) -> None:
-    """Put a delivery in, once."""
-    text = to_text(delivery)
-    row = (file_key(delivery), delivery.identifier, recorded, text, digest_of(text))
-    connection.execute("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?, ?, ?)", row)
-
-
-def insert_part(connection: sqlite3.Connection, identifier: str, place: Place, name: str) -> None:
-    """Note the name of a part that a delivery may have left at its destination."""
-    content = {"id": identifier, "part": name, "kind": place.kind, "address": place.address}
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    connection.execute("INSERT OR IGNORE INTO orphaned_parts VALUES (?, ?, ?)", (identifier, text, digest_of(text)))
-
-
-def part_in(text: str) -> dict[str, str]:
-    """What stands in a row of `orphaned_parts`."""
-    return {name: str(value) for name, value in json.loads(text).items()}
+    return TakenOver(parts=tuple(_take_parts_over(outbox, connection)))
 
 
 class _NotAnEntry(ValueError):
@@ -138,7 +113,7 @@ def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_writ
     with ExitStack() as stack:
         if not is_ours:
             try:
-                is_held = not may_write or file_key(found) == held
+                is_held = not may_write or found.file_key == held
                 stack.enter_context(nullcontext() if is_held else outbox.lane(found))
             except Busy:
                 return
@@ -148,7 +123,7 @@ def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_writ
                     found = noted if noted.revision == found.revision + 1 else found
             if may_write:
                 _occupy(outbox, path, data, found)
-        insert(connection, found, max(recorded, default=0))
+        outbox.insert(connection, found, max(recorded, default=0))
 
 
 def _occupy(outbox: Box, path: Path, before: bytes, delivery: Delivery) -> None:
@@ -179,21 +154,20 @@ def _delivery(name: str, text: bytes) -> Delivery:
 
 def _take_parts_over(outbox: Box, connection: sqlite3.Connection) -> Iterator[Path]:
     """Put in what that version noted of parts; return the notes."""
-    folder = outbox.folder / _PARTS
-    for path in folder.glob("*.json") if folder.is_dir() else ():
+    for path in (outbox.folder / PARTS).glob("*.json"):
         with suppress(OSError):
             text = path.read_text(encoding="utf-8", errors="replace")
             yield path
             with suppress(ValueError, KeyError, TypeError):
                 content = json.loads(text)
                 place = Place(str(content["kind"]), str(content["address"]))
-                insert_part(connection, path.stem, place, str(content["name"]))
+                outbox.insert_part(connection, path.stem, place, str(content["name"]))
 
 
 def put_away(outbox: Box, parts: Iterable[Path]) -> None:
     """Move notes of parts away once they are rows on the disk; those that can't be are taken over once more."""
     with suppress(OSError):
         for path in parts:
-            kept = outbox.folder / "taken-over" / _PARTS
+            kept = outbox.folder / "taken-over" / PARTS
             kept.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.replace(kept / path.name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import errno
 import hashlib
+import json
 import logging
 import os
 import re
@@ -17,9 +18,8 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,8 @@ class Outbox:
         self._last_look = -_TICK  # by the clock that never goes back
         self.problems = self._file.problems
         """A sentence for each delivery that couldn't be read, and for a file that was damaged."""
+        self.kept_open = self._file.kept_open
+        """A block in which this thread keeps the file of the states open: it then waits for fewer syncs."""
         made_durable(folder)
         (folder / "locks").mkdir(mode=0o700, exist_ok=True)
 
@@ -122,7 +124,9 @@ class Outbox:
     def read(self, identifier: str) -> Delivery:
         """Return a delivery as it is now; raises `UnknownDelivery`."""
         with self._opened() as connection:
-            return self._one(connection, identifier)
+            for found, _recorded in self._read(connection, "id", identifier):
+                return found
+        raise UnknownDelivery(f"The delivery {identifier[:8]} is gone from the outbox.")
 
     def known(self, identifier: str) -> Delivery:
         """Return a delivery as it was when it was read last: what never changes of it. Raises `UnknownDelivery`."""
@@ -190,13 +194,13 @@ class Outbox:
                     sent_as=sent_as,
                 )  # fmt: skip
                 with self._opened_with_all() as connection:
-                    older = [each for each, _recorded in self._read(connection, "file", earlier.file_key(delivery))]
+                    older = [each for each, _recorded in self._read(connection, "file", delivery.file_key)]
                     version = 1 + max([known_version, *(each.version for each in older)])
                     delivery = replace(delivery, version=version)
                     _write(building / earlier.ENTRY, to_text(delivery))
                     building.rename(final)
                     synced(self.folder)
-                    earlier.insert(connection, delivery)
+                    self.insert(connection, delivery)
             except BaseException:
                 shutil.rmtree(building, ignore_errors=True)
                 shutil.rmtree(final, ignore_errors=True)
@@ -214,8 +218,7 @@ class Outbox:
         """
         self._require_room()
         looked_now = time.monotonic() - self._last_look < _TICK  # a round of hundreds doesn't look before each
-        held = earlier.file_key(delivery)
-        with self._opened(False) if looked_now else self._opened_with_all(False, held) as connection:
+        with self._opened(False) if looked_now else self._opened_with_all(False, delivery.file_key) as connection:
             present, newer = self._with_newer(connection, delivery)
             if present is None:
                 raise UnknownDelivery(f"The delivery {delivery.short} is gone from the outbox.")
@@ -233,7 +236,7 @@ class Outbox:
         with self._opened() as connection:
             newer = self._put(connection, delivery, **changes)
             if part:
-                earlier.insert_part(connection, newer.identifier, newer.place, part)
+                self.insert_part(connection, newer.identifier, newer.place, part)
         if newer.state in ENDED:
             self._drop_folder(newer)
         return newer
@@ -241,7 +244,7 @@ class Outbox:
     def note_recorded(self, deliveries: Iterable[Delivery]) -> None:
         """Remember that the database has these revisions; where that can't be, the same rows are written once more."""
         with suppress(OSError, OutboxError), self._opened(durable=False) as connection:
-            rows = [(each.revision, earlier.file_key(each), each.identifier) for each in deliveries]
+            rows = [(each.revision, each.file_key, each.identifier) for each in deliveries]
             connection.executemany("UPDATE deliveries SET recorded = ? WHERE file = ? AND id = ?", rows)
 
     def tidy(self) -> None:
@@ -318,7 +321,7 @@ class Outbox:
         """Return the parts that may lie at this place: of which delivery, and under which name."""
         with self._opened_with_all() as connection:
             rows = connection.execute("SELECT content, digest FROM orphaned_parts").fetchall()
-        contents = [earlier.part_in(content) for content, digest in rows if digest_of(content) == digest]
+        contents = [json.loads(content) for content, digest in rows if digest_of(content) == digest]
         return [(each["id"], each["part"]) for each in contents if (each["kind"], each["address"]) == place]
 
     def _part_left(self, delivery: Delivery) -> str:
@@ -334,10 +337,6 @@ class Outbox:
 
     # ------------------------------------------------------------------------------------------------ the rest
 
-    def kept_open(self) -> AbstractContextManager[None]:
-        """Keep the file of the states open for what this thread does in the block: it then waits for fewer syncs."""
-        return self._file.kept_open()
-
     @contextmanager
     def _opened_with_all(self, durable: bool = True, held: str = "") -> Iterator[sqlite3.Connection]:
         """The same as `_opened`, with what a version before has put into the folder.
@@ -347,22 +346,21 @@ class Outbox:
         That is taken over in parts: who keeps a record meanwhile, in this window or another, waits for the same file.
         """
         while True:
-            parts: list[Path] = []
-            with self._opened(durable, partial(earlier.put_away, self, parts)) as connection:
-                looked = self._take_over(connection, held)
-                parts += looked.parts
-                if looked.is_all:
+            with self._opened(durable) as connection:
+                taken_over = self._take_over(connection, held)
+                if taken_over.is_all:
                     yield connection
-                    return
+            if taken_over.parts:
+                earlier.put_away(self, taken_over.parts)
+            if taken_over.is_all:
+                return
             time.sleep(_PAUSE)
 
     @contextmanager
-    def _opened(
-        self, durable: bool = True, committed: Callable[[], object] | None = None
-    ) -> Iterator[sqlite3.Connection]:
+    def _opened(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """Have the file alone, in one transaction; its errors are those of the outbox."""
         try:
-            with self._file.opened(committed, durable=durable) as connection:
+            with self._file.opened(durable=durable) as connection:
                 yield connection
         except StoreBusy as error:
             raise Busy(str(error)) from None
@@ -375,17 +373,34 @@ class Outbox:
                     raise OSError(number, os.strerror(number), os.fspath(self._file.path)) from error
             raise OutboxError(str(error)) from error
 
-    def _take_over(self, connection: sqlite3.Connection, held: str) -> earlier.Looked:
+    def _take_over(self, connection: sqlite3.Connection, held: str) -> earlier.TakenOver:
         """Look for what is no row, unless nothing came into the folder since the last look."""
         changed, self._last_look = self.folder.stat().st_mtime, time.monotonic()
         if changed == self._looked_at:
-            return earlier.Looked(True, False)
+            return earlier.TakenOver()
         if may_write(self._file.path):
             self._tell_lost(connection)
-        looked = earlier.take_over(self, connection, held)
-        is_known = not looked.new and abs(time.time() - changed) > _TICK
+        found = os.listdir(self.folder)  # noqa: PTH208 - faster
+        if names := {each for each in found if len(each) == 32}:
+            names -= {row[0] for row in connection.execute("SELECT id FROM deliveries")}
+        is_known = not names and abs(time.time() - changed) > _TICK
         self._looked_at = changed if is_known else 0.0
-        return looked
+        if names or earlier.PARTS in found:
+            return earlier.take_over(self, connection, names, held)
+        return earlier.TakenOver()
+
+    def insert(self, connection: sqlite3.Connection, delivery: Delivery, recorded: int = 0) -> None:
+        """Put a delivery in, once."""
+        text = to_text(delivery)
+        row = (delivery.file_key, delivery.identifier, recorded, text, digest_of(text))
+        connection.execute("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?, ?, ?)", row)
+        self._parsed[delivery.identifier] = text, delivery
+
+    def insert_part(self, connection: sqlite3.Connection, identifier: str, place: Place, name: str) -> None:
+        """Note the name of a part that a delivery may have left at its destination."""
+        content = {"id": identifier, "part": name, "kind": place.kind, "address": place.address}
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        connection.execute("INSERT OR IGNORE INTO orphaned_parts VALUES (?, ?, ?)", (identifier, text, digest_of(text)))
 
     def _tell_lost(self, connection: sqlite3.Connection) -> None:
         """Tell it where there were deliveries, and none is left: the file was emptied, or taken away."""
@@ -437,16 +452,11 @@ class Outbox:
             found.append((known[1], recorded))
         return sorted(found, key=lambda each: (each[0].created, each[0].version, each[0].identifier))
 
-    def _one(self, connection: sqlite3.Connection, identifier: str) -> Delivery:
-        for found, _recorded in self._read(connection, "id", identifier):
-            return found
-        raise UnknownDelivery(f"The delivery {identifier[:8]} is gone from the outbox.")
-
     def _with_newer(
         self, connection: sqlite3.Connection, delivery: Delivery
     ) -> tuple[Delivery | None, Delivery | None]:
         """The delivery as it is now, and a later version of its file that isn't cancelled."""
-        same = {each.identifier: each for each, _ in self._read(connection, "file", earlier.file_key(delivery))}
+        same = {each.identifier: each for each, _ in self._read(connection, "file", delivery.file_key)}
         later = [each for each in same.values() if each.version > delivery.version and each.state != CANCELLED]
         return same.get(delivery.identifier), max(later, key=lambda each: each.version, default=None)
 
@@ -455,10 +465,11 @@ class Outbox:
         changed = {"revision": delivery.revision + 1, "changed": self.clock(), **changes}
         newer: Delivery = replace(delivery, **changed)  # type: ignore[arg-type]
         text = to_text(newer)
-        row = (text, digest_of(text), earlier.file_key(newer), newer.identifier)
+        row = (text, digest_of(text), newer.file_key, newer.identifier)
         change = "UPDATE deliveries SET content = ?, digest = ? WHERE file = ? AND id = ?"
         if not connection.execute(change, row).rowcount:
             raise UnknownDelivery(f"The delivery {newer.short} is gone from the outbox.")
+        self._parsed[newer.identifier] = text, newer  # where this is undone, the row has another text
         return newer
 
     def _delivery(

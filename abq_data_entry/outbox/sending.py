@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -83,7 +83,7 @@ def deliver(
             error = OutboxError(_DAMAGED)
             return outbox.write(delivery, state=FAILED, planned=None, reason=_DAMAGED), error
         log.info("%s: attempt %d begins", _named(delivery), len(delivery.attempts))
-        return _Sending(outbox, delivery, jitter).run(send, progress, cancel or threading.Event())
+        return _attempted(outbox, delivery, send, progress, cancel or threading.Event(), jitter)
 
 
 def retry(outbox: Outbox, delivery: Delivery) -> Delivery:
@@ -118,72 +118,57 @@ def give_up(outbox: Outbox, delivery: Delivery, reason: str) -> Delivery:
         return present if present.state in ENDED else outbox.write(present, state=FAILED, planned=None, reason=reason)
 
 
-class _Sending:
-    """The attempt that runs now."""
+def _attempted(
+    outbox: Outbox,
+    delivery: Delivery,
+    send: Send,
+    progress: Progress | None,
+    cancel: threading.Event,
+    jitter: Callable[[], float],
+) -> tuple[Delivery, BaseException | None]:
+    """Make the attempt that has begun, and write down how it ended."""
+    began, sent = time.monotonic(), 0
 
-    def __init__(self, outbox: Outbox, delivery: Delivery, jitter: Callable[[], float]) -> None:
-        self._outbox = outbox
-        self._delivery = delivery
-        self._jitter = jitter
-        self._sent = 0
+    def noted(so_far: int, total: int) -> None:
+        nonlocal sent
+        sent = so_far
+        if progress is not None:
+            progress(so_far, total)
 
-    def run(
-        self, send: Send, progress: Progress | None, cancel: threading.Event
-    ) -> tuple[Delivery, BaseException | None]:
-        began = time.monotonic()
+    def ended(state: str, outcome: str, reason: str | None = None, **changes: object) -> Delivery:
+        moved = delivery.size if state == DELIVERED else sent
+        attempt = Attempt(delivery.attempts[-1].started, round(time.monotonic() - began, 3), moved, outcome)
+        log.info("%s: %s", _named(delivery), state)
+        told = {"planned": None, "reason": outcome if reason is None else reason, **changes}
+        return outbox.write(delivery, state=state, attempts=(*delivery.attempts[:-1], attempt), **told)
 
-        def noted(sent: int, total: int) -> None:
-            self._sent = sent
-            if progress is not None:
-                progress(sent, total)
+    try:
+        send(outbox.file_of(delivery), name=delivery.sent_as, progress=noted, cancel=cancel)
+    except Cancelled as error:
+        return ended(CANCELLED, "Cancelled."), error
+    except Exception as error:
+        return _failed(outbox, delivery, error, jitter, ended), error
+    except BaseException:
+        ended(WAITING, BROKEN_OFF)
+        raise
+    return ended(DELIVERED, "Delivered.", ""), None
 
-        try:
-            path, name = self._outbox.file_of(self._delivery), self._delivery.sent_as
-            send(path, name=name, progress=noted, cancel=cancel)
-        except Cancelled as error:
-            return self._end(began, CANCELLED, "Cancelled."), error
-        except Exception as error:
-            return self._failed(began, error), error
-        except BaseException:
-            self._end(began, WAITING, BROKEN_OFF)
-            raise
-        return self._end(began, DELIVERED, "Delivered."), None
 
-    def _failed(self, began: float, error: Exception) -> Delivery:
-        reason = describe_failure(error)
-        log.warning("%s: the attempt failed: %s", _named(self._delivery), type(error).__name__)
-        if newer := self._outbox.replaced_by(self._delivery):
-            return self._end(began, CANCELLED, reason, ending=replaced_text(newer))
-        failures = self._delivery.failures + 1
-        if not is_transient(error):
-            return self._end(began, FAILED, reason, failures=failures)
-        now = self._outbox.clock()
-        planned = next_attempt(now, self._delivery.since, failures, retry_after(error, now), self._jitter())
-        if planned is None:
-            return self._end(began, FAILED, reason, failures=failures, ending=with_sentence(reason, _GIVEN_UP))
-        return self._end(began, WAITING, reason, failures=failures, planned=planned)
-
-    def _end(
-        self,
-        began: float,
-        state: str,
-        outcome: str,
-        *,
-        failures: int | None = None,
-        planned: datetime.datetime | None = None,
-        ending: str = "",
-    ) -> Delivery:
-        sent = self._delivery.size if state == DELIVERED else self._sent
-        attempt = Attempt(self._delivery.attempts[-1].started, round(time.monotonic() - began, 3), sent, outcome)
-        log.info("%s: %s", _named(self._delivery), state)
-        return self._outbox.write(
-            self._delivery,
-            state=state,
-            planned=planned,
-            failures=self._delivery.failures if failures is None else failures,
-            attempts=(*self._delivery.attempts[:-1], attempt),
-            reason="" if state == DELIVERED else ending or outcome,
-        )
+def _failed(
+    outbox: Outbox, delivery: Delivery, error: Exception, jitter: Callable[[], float], ended: Callable[..., Delivery]
+) -> Delivery:
+    """Write down a failure, and when the next attempt is due if that may help."""
+    reason, failures = describe_failure(error), delivery.failures + 1
+    log.warning("%s: the attempt failed: %s", _named(delivery), type(error).__name__)
+    if newer := outbox.replaced_by(delivery):
+        return ended(CANCELLED, reason, replaced_text(newer))
+    if not is_transient(error):
+        return ended(FAILED, reason, failures=failures)
+    now = outbox.clock()
+    planned = next_attempt(now, delivery.since, failures, retry_after(error, now), jitter())
+    if planned is None:
+        return ended(FAILED, reason, with_sentence(reason, _GIVEN_UP), failures=failures)
+    return ended(WAITING, reason, failures=failures, planned=planned)
 
 
 def _named(delivery: Delivery) -> str:
@@ -377,20 +362,20 @@ class Sender:
     def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
         """Send the file, with where the audit stood if the outbox has that; raises what `network` raises.
 
-        `name`: what it is called there.
+        `name`: what it is called there. The audit's head goes in a header, or, where that is set, just before the file
+        as a file of its own.
         """
-        if not self._stays_open:
-            with self._opened() as uploads:
-                self._send(uploads, path, name, progress, cancel)
-            return
-        if self._uploads is None:
-            self._uploads = self._opened()
-        self._send(self._uploads, path, name, progress, cancel)
-
-    def _send(self, uploads: Uploads, path: Path, name: str, progress: Progress, cancel: threading.Event) -> None:
-        _send(uploads, path, name, progress, cancel, self._with_companion)
-        if self._discard is not None:
-            self._discard(uploads)
+        uploads = self._uploads or self._opened()
+        self._uploads = uploads if self._stays_open else None
+        with nullcontext() if self._stays_open else uploads:
+            identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
+            head = head_in(path)
+            if head and not uploads.take_along({AUDIT_HEADER: head}) and self._with_companion:
+                beside, audit = companion_name(name), f"{identifier}-audit"
+                uploads.upload(companion(path), name=beside, identifier=audit, cancel=cancel)
+            uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
+            if self._discard is not None:
+                self._discard(uploads)
 
     def __enter__(self) -> Sender:
         self._stays_open = True
@@ -403,14 +388,3 @@ class Sender:
         uploads, self._uploads = self._uploads, None
         if uploads is not None:
             uploads.close()
-
-
-def _send(
-    uploads: Uploads, path: Path, name: str, progress: Progress, cancel: threading.Event, with_companion: bool
-) -> None:
-    """Send the file; the audit's head goes in a header, or, where that is set, just before it as a file of its own."""
-    identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
-    head = head_in(path)
-    if head and not uploads.take_along({AUDIT_HEADER: head}) and with_companion:
-        uploads.upload(companion(path), name=companion_name(name), identifier=f"{identifier}-audit", cancel=cancel)
-    uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
