@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Protocol, TypeVar
 
@@ -39,7 +40,7 @@ def look_up(host: str, port: int, check: Check) -> list[Address]:
     """Return the addresses of the host. Raises `HostUnknown`, and what `check` raises."""
     code = socket.EAI_NONAME
     try:
-        found = call_abandonable(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), check)
+        found = call_abandonable(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM), check)
         if found:
             return [*found]
     except socket.gaierror as error:

@@ -16,6 +16,7 @@ import threading
 import urllib.parse
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import requests
@@ -36,8 +37,10 @@ from .web import FinalResponse, of_the_proxy, proxy_for
 class GuardedAdapter(requests.adapters.HTTPAdapter):
     """Gives a session connections that end when the guard ends them, direct or through a proxy."""
 
+    guard: Guard
+    """The one of the file that is being sent."""
+
     def __init__(self) -> None:
-        self.guard: Guard | None = None
         self._open: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
         self._pools = self._guarded_pools()
         super().__init__(pool_connections=2, pool_maxsize=1)
@@ -49,10 +52,6 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
             if connection.sock is not None and connection.sock.fileno() >= 0:
                 guard.watch(connection.sock)
 
-    def progressed(self) -> None:
-        """Restart the guard's clock: the next step begins."""
-        self._present().progressed()
-
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = self._pools
@@ -62,17 +61,13 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
         manager.pool_classes_by_scheme = self._pools
         return manager
 
-    def _present(self) -> Guard:
-        assert self.guard is not None
-        return self.guard
-
     def _guarded_pools(self) -> dict[str, type[urllib3.HTTPConnectionPool]]:
         adapter = self
 
         def open_socket(self: HTTPConnection) -> Any:
             adapter._open.add(self)
             try:
-                return adapter._present().connect(self._dns_host, self.port)
+                return adapter.guard.connect(self._dns_host, self.port)
             except OSError as error:  # as it is, a reset here would be taken for an early answer
                 told = error if self.proxy is None else of_the_proxy(error, self._dns_host)
                 kind = ConnectTimeoutError if isinstance(error, TimeoutError) else NewConnectionError
@@ -82,7 +77,7 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
             if self.sock is None or not isinstance(data, bytes | bytearray | memoryview):
                 super(HTTPConnection, self).send(data)
             else:
-                adapter._present().send(self.sock, data)
+                adapter.guard.send(self.sock, data)
 
         members = {"_new_conn": open_socket, "send": send, "response_class": FinalResponse}
         plain = type("GuardedHTTPConnection", (HTTPConnection,), members)
@@ -174,7 +169,7 @@ class RestUploads(Uploads):
         self._form = {"username": username, "password": password}
         self._verify: bool | str = True if ca_file is None else os.fspath(ca_file)
         self._adapter = GuardedAdapter()
-        self._session = _session(self._adapter)
+        self._session = _Session(self._adapter)
         self._session.cert = None if client_certificate is None else os.fspath(client_certificate)
         self._logged_in = False
         self._headers: Mapping[str, str] = {}
@@ -225,7 +220,7 @@ class RestUploads(Uploads):
             return InvalidInput("An idempotency key has 1 to 200 letters, digits, or characters of _.:-")
         with Guard(cancel, self._timeout) as guard:
             try:
-                return self._outcome(lambda: self._deliver(source, guard, key), guard)
+                return self._outcome(partial(self._deliver, source, guard, key), guard)
             finally:
                 if source.sent < source.size or guard.verdict():
                     self._session.close()  # the login stays good, the connection doesn't
@@ -254,18 +249,19 @@ class RestUploads(Uploads):
         may_be_dead = self._logged_in
         if not self._logged_in:
             self._log_in()
+        put = partial(self._request, self._session.put, self._urls[1], data=body, headers=headers)
         try:
-            response, page = self._put(body, headers)
+            response, page = put()
         except requests.ConnectionError as error:
             was_cut = any(isinstance(link, ConnectionError) for link in causes(error))
             if not may_be_dead or not was_cut or guard.verdict():
                 raise
             self._session.close()  # of the file before; a PUT may be repeated (RFC 9110, 9.2.2)
-            response, page = self._put(body, headers)
+            response, page = put()
         if response.status_code == 401:  # the login was right a moment ago
             self.close()
             self._log_in()
-            response, page = self._put(body, headers)
+            response, page = put()
         rest_answers.check(
             response,
             page,
@@ -276,9 +272,6 @@ class RestUploads(Uploads):
         if not body.complete:  # the answer came, and the connection broke, before everything was sent
             raise RestConnectionError("The server answered before it had the whole file. Try again.")
         rest_answers.confirm(response, page, body)
-
-    def _put(self, body: Multipart, headers: dict[str, str]) -> tuple[requests.Response, bytes]:
-        return self._request(self._session.put, self._urls[1], data=body, headers=headers)
 
     def _log_in(self) -> None:
         response, page = self._request(self._session.post, self._urls[0], data=self._form)
@@ -308,7 +301,7 @@ class RestUploads(Uploads):
     ) -> tuple[requests.Response, bytes]:
         """Send, and send once more to where the server says it belongs if that is harmless; return the answer."""
         for _ in range(_MOST_REDIRECTS + 1):
-            self._adapter.progressed()
+            self._adapter.guard.progressed()
             proxies = _proxies(url, self._proxy)
             with method(
                 url, verify=self._verify, proxies=proxies, allow_redirects=False, stream=True, **content
@@ -368,17 +361,15 @@ def _encrypted_there(error: Exception, guard: Guard, urls: tuple[str, str], prox
 class _Session(requests.Session):
     """Leaves redirects to us: even when it doesn't follow them, the library would read all of such an answer."""
 
+    def __init__(self, adapter: GuardedAdapter) -> None:
+        super().__init__()
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+        self.headers["Accept-Encoding"] = "identity"
+        self.auth = _no_authorization
+
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
-
-
-def _session(adapter: GuardedAdapter) -> requests.Session:
-    session = _Session()
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    session.headers["Accept-Encoding"] = "identity"
-    session.auth = _no_authorization
-    return session
 
 
 def _no_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -241,7 +241,7 @@ def confirm(response: requests.Response, page: bytes, body: Multipart) -> None:
     stored, or by `sha256` and `size` of an object in JSON. A digest may be of the file or of the whole body.
     """
     digests, sizes = _claims(response, page)
-    if (digests and digests - {body.file_digest, body.body_digest}) or sizes - {body.size, len(body)}:
+    if (digests and digests - set(body.digests)) or sizes - {body.size, len(body)}:
         host = urllib.parse.urlsplit(response.url).hostname or ""
         raise RestIncomplete(f"The server {host} says that it stored something else than what was sent. Send it again.")
 

@@ -35,7 +35,7 @@ class SourceFile:
         path = Path(filepath)
         self.name = usable_name(path.name if name is None else name)
         self._path = path
-        self._progress = progress
+        self._progress = progress or _nobody_asks
         if not stat.S_ISREG(path.stat().st_mode):
             raise InvalidInput(f"{path} is not a file that can be sent.")
         self._file = io.FileIO(path)
@@ -66,9 +66,9 @@ class SourceFile:
             self.sent += count
             if self.sent < self.size and time.monotonic() - reported >= _PROGRESS_INTERVAL:
                 reported = time.monotonic()
-                self._report()
+                self._progress(self.sent, self.size)
         self._require_unchanged(self.sent == self.size)
-        self._report()
+        self._progress(self.sent, self.size)
 
     def content(self, size: int, end: int | None = None) -> Iterator[memoryview]:
         """Yield the same blocks, up to `end`, without counting them as sent, and begin again."""
@@ -101,9 +101,9 @@ class SourceFile:
         if not as_expected or (now.st_size, now.st_mtime_ns) != (self.size, self._status.st_mtime_ns):
             raise FileChanged(f"The file {self._path} was changed while it was being sent. Send it again.")
 
-    def _report(self) -> None:
-        if self._progress is not None:
-            self._progress(self.sent, self.size)
+
+def _nobody_asks(sent: int, total: int) -> None:
+    """In place of the progress that nobody wants to see."""
 
 
 def usable_name(name: str) -> str:
@@ -126,8 +126,6 @@ LARGEST_ANNOUNCED = 32 * 1024 * 1024
 class Multipart:
     """Iterable with a length, and nothing else: `requests` then sends the blocks as they are, with Content-Length.
 
-    `file_digest`, `body_digest`: SHA-256 of the file alone, and of all that is sent. The file is read once for them,
-    when one is first asked for.
     """
 
     def __init__(self, source: SourceFile, guard: Guard) -> None:
@@ -150,17 +148,7 @@ class Multipart:
         """The header of that name (RFC 9530, section 2); `None` for a file that is too large to be read twice."""
         if self.size > LARGEST_ANNOUNCED:
             return None
-        return f"sha-256=:{base64.b64encode(self.body_digest).decode()}:"
-
-    @property
-    def file_digest(self) -> bytes:
-        """SHA-256 of the file."""
-        return self._digests[0]
-
-    @property
-    def body_digest(self) -> bytes:
-        """SHA-256 of the whole body."""
-        return self._digests[1]
+        return f"sha-256=:{base64.b64encode(self.digests[1]).decode()}:"
 
     def __len__(self) -> int:
         return len(self._head) + self.size + len(self._tail)
@@ -174,7 +162,8 @@ class Multipart:
         self.complete = True
 
     @cached_property
-    def _digests(self) -> tuple[bytes, bytes]:
+    def digests(self) -> tuple[bytes, bytes]:
+        """SHA-256 of the file alone, and of all that is sent; the file is read once for them, when they are needed."""
         alone, whole = hashlib.sha256(), hashlib.sha256(self._head)
         for block in self._source.content(BLOCK):
             self._guard.check()

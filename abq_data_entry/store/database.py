@@ -18,7 +18,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,10 +120,6 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc)
 
 
-class _DamagedError(Exception):
-    """What is wrong with the file, in words."""
-
-
 class Database:
     """A file of one user. Several processes and threads may use it; `opened` raises `StoreError`."""
 
@@ -208,15 +204,12 @@ class Database:
                 kept.close()  # where the file is another one by now, SQLite leaves what stands beside it alone
                 kept = None
         connection = kept or (self._connect() if is_known else self._checked_or_mended())
-        is_kept = False
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(closing(connection))
             yield connection
-            if self._is_local and hasattr(self._kept, "connection") and self._present("-shm"):
+            if hasattr(self._kept, "connection") and self._is_local and _is_writable(connection):
                 self._kept.connection, self._kept.log = connection, self._present("-wal")[:1]
-                is_kept = True
-        finally:
-            if not is_kept:
-                connection.close()
+                stack.pop_all()
 
     def _checked_or_mended(self) -> sqlite3.Connection:
         import sqlite3
@@ -225,22 +218,17 @@ class Database:
             raise StoreError(f"{self._layout.name} is too large to be read: {self.path}.")
         self._refuse_newer(mending.version_in(self.path))
         try:
-            return self._checked()
-        except (_DamagedError, sqlite3.DatabaseError, UnicodeError) as error:  # its text may be damaged, too
+            with ExitStack() as stack:
+                connection = stack.enter_context(closing(self._connect()))
+                if not (damage := self._damage(connection)):
+                    stack.pop_all()
+                    return connection
+        except (sqlite3.DatabaseError, UnicodeError) as error:  # its text may be damaged, too
             if isinstance(error, sqlite3.OperationalError) and any(each in str(error) for each in _REFUSALS):
                 raise
-            self._mend(str(error))
+            damage = str(error)
+        self._mend(damage)
         return self._connect()
-
-    def _checked(self) -> sqlite3.Connection:
-        connection = self._connect()
-        try:
-            if damage := self._damage(connection):
-                raise _DamagedError(damage)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
 
     def _connect(self) -> sqlite3.Connection:
         import sqlite3
@@ -249,8 +237,9 @@ class Database:
             return self._copied()
         if not self.path.exists():
             os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
-        connection = _readable(sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None))
+        connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
         try:
+            connection.text_factory = _decoded
             if self._is_local is None:
                 self._is_local = is_local(self.path.parent)
             if not (self._is_local and (hasattr(self._kept, "connection") or self._present("-shm"))):
@@ -273,7 +262,8 @@ class Database:
         import sqlite3
         import tempfile
 
-        memory = _readable(sqlite3.connect(":memory:", isolation_level=None))
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        memory.text_factory = _decoded
         if not self.path.exists() or not self.path.stat().st_size:
             self._lay_out(memory)
         else:
@@ -403,10 +393,8 @@ def may_write(path: Path) -> bool:
     return all(os.access(each, os.W_OK, **as_who) for each in (path.parent, path) if each != path or path.exists())
 
 
-def _readable(connection: sqlite3.Connection) -> sqlite3.Connection:
-    # Bytes that were damaged are no reason not to read the others.
-    connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
-    return connection
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")  # bytes that were damaged are no reason not to read the others
 
 
 def _is_writable(connection: sqlite3.Connection) -> bool:

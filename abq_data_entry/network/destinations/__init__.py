@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 from ..destination import Destination
+from ..registry import offered
 
-
-def _found() -> tuple[Destination, ...]:
-    files = (each for each in Path(__file__).parent.iterdir() if each.suffix == ".py")
-    names = sorted(each.stem for each in files if not each.stem.startswith("_"))
-    found = [importlib.import_module(f"{__name__}.{each}").DESTINATION for each in names]
-    return tuple(sorted(found, key=lambda each: each.order))
-
-
-DESTINATIONS = _found()
+DESTINATIONS: tuple[Destination, ...] = offered(__name__, Path(__file__).parent, "DESTINATION")
 """All of them, in the order in which they are shown."""
 
 KINDS = tuple(each.kind for each in DESTINATIONS)

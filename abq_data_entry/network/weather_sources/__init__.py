@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
+from ..registry import offered
 from ..weather_source import WeatherSource
 
-
-def _found() -> tuple[WeatherSource, ...]:
-    files = (each for each in Path(__file__).parent.iterdir() if each.suffix == ".py")
-    names = sorted(each.stem for each in files if not each.stem.startswith("_"))
-    found = [importlib.import_module(f"{__name__}.{each}").SOURCE for each in names]
-    return tuple(sorted(found, key=lambda each: each.order))
-
-
-SOURCES = _found()
+SOURCES: tuple[WeatherSource, ...] = offered(__name__, Path(__file__).parent, "SOURCE")
 """All of them, in the order in which they are tried."""
 
 DEFAULT_SOURCES = "nws_xml,nws_api,metar"

@@ -1,0 +1,14 @@
+"""What a folder of this package offers, a file each: destinations, and sources of weather observations."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+
+def offered(package: str, folder: Path, name: str) -> tuple[Any, ...]:
+    """Return the object of that name from each module in the folder of a package, by the `order` that they have."""
+    modules = sorted(each.stem for each in folder.glob("[!_]*.py"))
+    found = [getattr(importlib.import_module(f"{package}.{each}"), name) for each in modules]
+    return tuple(sorted(found, key=lambda each: each.order))
