@@ -165,9 +165,10 @@ class PagedList(ttk.Frame):
 
     def refresh(self, key_of: Callable[[Row], object] | None = None) -> None:
         """Ask for the visible page again; the selection stays where it is, with ``key_of`` on the row that has it."""
-        if key_of is not None and self.selected is not None:
+        place = self._place  # somebody may have moved, and their page not be here yet
+        if key_of is not None and self.selected is not None and place == self._shown_place:
             self._keep = key_of, key_of(self.selected)
-        self.go_to(None if self._top < 0 else self._top, self._selected_index())
+        self.go_to(*place)
 
     def reveal(self, position: int, key_of: Callable[[Row], object], key: object) -> None:
         """Bring the row of that position, whose key is ``key``, onto the page if it isn't, and select it."""
@@ -349,7 +350,7 @@ class PagedList(ttk.Frame):
         if capacity != self.capacity:
             self.capacity = capacity
             if self._asked is not None or self._rows:
-                self.go_to(self._top if self._top >= 0 else None, self._selected_index())
+                self.go_to(*self._place)
 
     def _heading_height(self) -> int:
         # Tk doesn't tell the heading's height: the first row begins below it.
@@ -391,6 +392,19 @@ class PagedList(ttk.Frame):
         self.tree.selection_set(iid)
         self.tree.focus(iid)
 
+    @property
+    def _place(self) -> tuple[int | None, int]:
+        """The position (None: the end) and the selected row that the list is on its way to, or has."""
+        if self._wanted is not None:
+            return self._wanted[0].start, self._wanted[1]
+        if self._asked is not None:
+            return self._asked.start, self._select_after
+        return self._shown_place
+
+    @property
+    def _shown_place(self) -> tuple[int | None, int]:
+        return (self._top if self._top >= 0 else None), self._selected_index()
+
     def _selected_index(self) -> int:
         selection = self.tree.selection()
         return int(selection[0]) if selection else -2
@@ -425,7 +439,8 @@ class PagedList(ttk.Frame):
 
     def _wheel(self, rows: int) -> str:
         if self._rows and self.total is not None and self.total > len(self._rows):
-            self.go_to(max(0, self._top + rows), self._selected_index())
+            start, selected = self._place
+            self.go_to(max(0, (self.total - self.capacity if start is None else start) + rows), selected)
         return "break"
 
     def scroll(self, action: str, amount: str, unit: str = "") -> None:

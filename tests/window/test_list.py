@@ -55,11 +55,8 @@ class List:
         self.settle(total)
 
     def settle(self, total: int | None = None) -> None:
-        def settled() -> bool:
-            quiet = not self.page.waiting and not self.window.app.jobs.busy
-            return quiet and total in (None, self.page.total)
-
-        self.window.until(settled, f"the list to show {total}")
+        self.window.until(lambda: total in (None, self.page.total), f"the list to show {total}")
+        self.window.settle()
 
     def until_sorted(self, name: str, descending: bool) -> None:
         chosen = self.view
@@ -380,6 +377,24 @@ def test_a_real_wheel_goes_by_three_rows(records: List, stored: SQLModel, over: 
         subprocess.run(["xdotool", "mousemove", str(x), str(y), "click", str(button)], check=True)
         records.window.until(partial(_is_at, records, position), f"row {position}")
         records.settle()
+
+
+def test_news_and_a_second_turn_of_the_wheel_go_on_from_where_the_first_one_leads(
+    records: List, stored: SQLModel
+) -> None:
+    fill(stored, 1, 2)
+    records.choose(F.DATE, "any")
+    records.window.settle()
+    records.settle(800)
+    page, asked, fetch = records.page, list[PageRequest](), records.page.fetch
+    page.fetch = asked.append
+    page.scroll("scroll", "3", "units")
+    records.view.follow()
+    for _ in range(2):
+        records.tree.event_generate("<Button-5>")
+    page.fetch = fetch
+    fetch(asked[0])
+    records.window.until(lambda: not page.waiting and page.position == 9, "row 9")
 
 
 def _is_at(records: List, position: int) -> bool:
