@@ -156,6 +156,11 @@ class TypeAhead:
         """Whether keys are being collected or typed."""
         return self._saving or self._typing or bool(self._keys)
 
+    @property
+    def has_refused(self) -> bool:
+        """Whether a record wasn't accepted and no key came since: one in the rhythm of those before is set aside."""
+        return self._refused is not None
+
     def show_offer(self) -> None:
         """The form has changed: it may take what was set aside, or not any more."""
         if self._aside:

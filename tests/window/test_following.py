@@ -410,6 +410,7 @@ def test_a_window_that_joins_begins_at_a_plot_that_nobody_has_open(
 def test_the_later_claim_gives_way_before_it_takes_a_key(window: Window, stored: SQLModel) -> None:
     window.type("8\na\n")
     window.until(lambda: window.app.form.check.known and window.text(F.PLOT) == "1", "the check")
+    window.until_known()
     window.settle()
     assert stored.claim_plot(today(window), "8:00", "A", 1, "P Taylor")
     window.app.form.inputs[F.TECHNICIAN].focus_set()
@@ -463,6 +464,7 @@ def test_of_many_claims_at_once_one_wins(database: dict[str, str]) -> None:
 def test_keys_typed_while_a_plot_is_claimed_get_into_no_other_one(window: Window, stored: SQLModel) -> None:
     window.type("8\na\n")
     window.until(lambda: window.app.form.check.known and window.text(F.PLOT) == "1", "the check")
+    window.until_known()
     window.settle()
     model = window.app.data_model
     assert model is not None and stored.claim_plot(today(window), "8:00", "A", 1, "P Taylor")

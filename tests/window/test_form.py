@@ -224,6 +224,7 @@ def test_a_check_that_couldnt_be_looked_up_is_looked_up_again_after_a_save(windo
     window.fill_readings()
     window.save()
     window.until(lambda: window.app.form.check.known and not window.app.form.check.problem, "the check")
+    window.until_known()
     window.until(lambda: (window.text(F.PLOT), window.focus) == ("2", F.HUMIDITY), "the next plot")
 
 
@@ -239,7 +240,7 @@ def test_what_is_being_typed_survives_a_crash(window: Window, open_window: Calla
     assert (second.text(F.TIME), second.text(F.PLOT), second.text(F.LIGHT)) == ("8:00", "1", "1.0")
     second.until(lambda: second.app.data_model, "the database")
     assert "back in the form" in second.app.status.get()
-    second.until(lambda: second.app.form.check.known, "the check")
+    second.until_known()
     second.fill_readings()
     second.save()
     close(second)

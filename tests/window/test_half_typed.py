@@ -74,6 +74,7 @@ def test_another_lab_keeps_what_is_half_typed(window: Window) -> None:
     window.app.form.inputs[F.LAB].focus_set()
     window.type("b\n")
     window.until(lambda: window.app.form.check.known and window.app.form.check_key[2] == "B", "lab B")  # type: ignore[index]
+    window.until_known()
     assert (window.text(F.HUMIDITY), window.text(F.PLOT), window.focus) == ("", "1", F.HUMIDITY)
     window.type("33")
     window.app.form.inputs[F.LAB].focus_set()
@@ -97,6 +98,7 @@ def test_another_check_takes_no_values_along_and_undo_brings_them_back(
     window.press("ctrl+a")
     window.type(typed)
     window.until(lambda: window.text(F.HUMIDITY) == "" and window.app.form.check.known, "the other check")
+    window.until_known()
     assert half_typed(window) == set() and window.text(name).startswith(typed.upper())
     assert "lab A, 8:00 of" in window.app.status.get() and "is kept. Ctrl+Z goes back" in window.app.status.get()
     for _ in range(len(typed) + 2):
@@ -115,7 +117,7 @@ def test_a_draft_that_comes_back_while_a_date_is_typed_changes_no_key(window: Wi
     window.begin_check()
     date = window.app.shared.today().replace(day=26)
     window.fill(Date=f"{date}")
-    window.until(lambda: window.app.form.check.known, "the check")
+    window.until_known()
     window.app.form.who.confirm()
     window.app.form.focus_first_empty()
     window.type("24.09\n1")
@@ -192,7 +194,7 @@ def test_quitting_keeps_all_and_asks_nothing(window: Window, open_window: Callab
     second = open_window()
     second.until(lambda: second.text(F.HUMIDITY) in ("30", "30.00"), "what was being typed")
     assert second.text(F.PLOT) == "7"
-    second.until(lambda: second.app.form.check.known, "the check")
+    second.until_known()
     assert "plot 1, lab A, 8:00" in second.app.drafts.greeting
     assert half_typed(second) == {1}
     assert second.app.form.person == ""  # whose it is has to be said anew
@@ -313,6 +315,7 @@ def test_kill_9_leaves_all_drafts(window: Window, open_window: Callable[[], Wind
     second = open_window()
     second.until(lambda: second.text(F.HUMIDITY) in ("30", "30.00"), "what was being typed")
     second.until(lambda: second.app.form.check.known and half_typed(second) == {1}, "the other draft")
+    second.until_known()
 
 
 def in_plot(window: Window, text: str) -> None:

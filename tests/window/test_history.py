@@ -237,7 +237,7 @@ def test_a_first_entry_needs_no_reason_whatever_the_setting(
     window.settle()
     window.begin_check()
     window.fill(Date=yesterday(window))
-    window.until(lambda: window.app.form.check.known, "the check")
+    window.until_known()
     window.fill_readings()
     window.save()
     assert stored.get_record(window.text(F.DATE), "8:00", "A", 1)

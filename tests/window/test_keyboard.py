@@ -19,7 +19,7 @@ FOCUS_NAMES = fields.FOCUS_ORDER
 def test_a_check_of_20_plots_takes_at_most_42_keys_a_plot(window: Window, stored: SQLModel) -> None:
     assert sum(len(value) for value in AVERAGE) == 33
     window.type("8\na\n")
-    window.until(lambda: window.app.form.check.known, "the check")
+    window.until_known()
     keys = 0
     beginning = "j\n"
     window.type(beginning)
@@ -56,7 +56,7 @@ def test_enter_after_a_complete_check_begins_the_next_lab(window: Window, stored
             | record
         )
     window.type("8\na\n")
-    window.until(lambda: window.app.form.check.known, "the check")
+    window.until_known()
     assert window.text(F.TECHNICIAN) == "P Taylor"  # the check's
     assert window.text(F.PLOT) == "20"  # the one that is missing
     assert window.focus == F.TECHNICIAN
@@ -65,6 +65,7 @@ def test_enter_after_a_complete_check_begins_the_next_lab(window: Window, stored
     window.settle()
     window.press("Return")
     window.until(lambda: window.text(F.LAB) == "B" and window.app.form.check.known, "lab B")
+    window.until_known()
     assert (window.text(F.TIME), window.text(F.PLOT), window.focus) == ("8:00", "1", F.HUMIDITY)
     assert window.text(F.TECHNICIAN) == "P Taylor"
 

@@ -63,7 +63,7 @@ def there(single: Node) -> Iterator[SQLModel]:
 def type_check(window: Window) -> None:
     """Begin the check of lab A at 8:00 by keyboard; the focus is on Humidity."""
     window.type("8\na\n")
-    window.until(lambda: window.app.form.check.known, "the check")
+    window.until_known()
     window.type("j\n")
     window.until(lambda: window.focus == F.HUMIDITY, "the first reading")
 

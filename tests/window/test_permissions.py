@@ -52,7 +52,7 @@ def test_qa_reads_everything_and_writes_nothing(open_as: Callable[[str], Window]
         "update_weather_data", "show_administration", "back_up", "restore",
     }  # fmt: skip
     window.fill(Time="8:00", Lab="A")
-    window.until(lambda: window.app.form.check.known, "the check")
+    window.until_known()
     open_plot(window, 1)
     assert window.text(F.HUMIDITY) == "24.09"
     assert str(window.app.form.plot_panel.remark.cget("text")) == READ_ONLY
@@ -86,7 +86,7 @@ def test_qa_goes_from_plot_to_plot_and_reads_histories(open_as: Callable[[str], 
         stored.save_record(record(plot, datetime.date.today().isoformat(), Plants=plot), author="J Simms")
     window = open_as("abq_qa")
     window.fill(Time="8:00", Lab="A")
-    window.until(lambda: window.app.form.check.known, "the check")
+    window.until_known()
     open_plot(window, 1)
     window.press("ctrl+Next")
     window.until(lambda: window.text(F.PLANTS) == "2", "the next plot")

@@ -34,7 +34,7 @@ def chosen(window: Window) -> bool:
 
 def go_to_technician(window: Window) -> None:
     window.type("8\na\n")
-    window.until(lambda: window.app.form.check.known, "the check")
+    window.until_known()
 
 
 def test_technician_is_a_stop_where_a_colleague_began_and_enter_takes_the_name(begun: Window) -> None:
@@ -60,6 +60,7 @@ def test_the_confirmed_name_fills_itself_in_where_a_colleague_began(begun: Windo
     assert begun.focus == F.LAB
     begun.type("a\n")
     begun.until(lambda: begun.app.form.check.known and begun.focus == F.HUMIDITY, "the first reading")
+    begun.until_known()
     assert (begun.text(F.TECHNICIAN), begun.text(F.PLOT)) == ("P Taylor", "2")
     assert "Begun by J Simms" in begun.app.form.check_panel.technician_line.text
 

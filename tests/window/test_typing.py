@@ -168,6 +168,7 @@ def test_the_last_reading_stays_beside_the_error(window: Window, stored: SQLMode
     window.save()
     window.fill(Time="12:00", Plot="1")
     window.until(lambda: window.app.form.check.known and "was" in note(window, F.HUMIDITY), "the previous reading")
+    window.until_known()
     go_to(window, F.HUMIDITY)
     window.type("99.9")
     assert note(window, F.HUMIDITY) == "✗ 99.9 is above 52.0 g/m³ · was 24.09"
