@@ -107,6 +107,8 @@ class Browsing:
     def filter_changed(self, chosen: ListFilter) -> None:
         """Other records, or another order: what was counted is of no use any more."""
         self._index = None
+        if self._timer:  # it was to tell of the days as well
+            self._days_changed()
         self._cancel_timer()
         self._count(chosen)
 
@@ -133,15 +135,17 @@ class Browsing:
         job = self._jobs.submit("counting", _count, model, chosen, done=counted, failed=failed, with_job=True)
         self._counting = job
 
-    def records_changed(self, key: tuple[Any, ...], inserted: bool) -> None:
-        """A record was saved here: it is shown in the list, or said to be left out by the filters."""
+    def record_saved(self, key: tuple[Any, ...], corrected: bool) -> None:
+        """A record was saved here: it is marked and shown in the list, or said to be left out by the filters."""
         records, model = self._records, self._state.model
-        self._days_changed()
-        self._changed(inserted=int(inserted and records.may_admit(key)))
-        if model is None or not records.may_admit(key):
+        records.mark(key, "edited" if corrected else "new")
+        belongs = records.may_admit(key)
+        self._changed(inserted=int(belongs and not corrected))
+        if model is None or not belongs:
             records.show_left_out(key)
             return
-        if self._is_large:
+        if self._is_large:  # counted much later
+            self._days_changed()
             records.page.refresh()
             return
         chosen = records.filter
@@ -228,6 +232,7 @@ class Browsing:
 
     def _count_now(self) -> None:
         self._cancel_timer()
+        self._days_changed()
         self._count(self._records.filter)
 
     def _cancel_timer(self) -> None:
@@ -248,7 +253,7 @@ class Browsing:
         self._records.show_problem(f"The records couldn't be fetched.\n{error}", self.restart)
 
     def _count_failed(self, chosen: ListFilter, error: BaseException) -> None:
-        from ..models import QueryCancelled
+        from ..models.errors import QueryCancelled
 
         if isinstance(error, QueryCancelled):  # the cancellation of the count before it came late
             self._count(chosen)
@@ -272,7 +277,7 @@ def _count(model: Any, chosen: ListFilter, job: Job) -> Any:
 
 
 def _selection(chosen: ListFilter) -> Any:
-    from ..models import Selection
+    from ..models.records import Selection
 
     return Selection(
         date=chosen.date,

@@ -54,7 +54,8 @@ class Offline:
         self._file: KnownFile | None = None
         self._timer = self._fetch_timer = ""
         self._choices: Any = None
-        self.known: Known | None = None
+        self._known: Known | None = None
+        self._saved: list[Record] = []  # since it was asked for
 
     def begin(self, database: str) -> None:
         """Read the copy of that database."""
@@ -66,6 +67,13 @@ class Offline:
         if self._timer:
             self._form.after_cancel(self._timer)
             self._write()
+
+    @property
+    def known(self) -> Known | None:
+        """The copy; ``None`` until its file is read."""
+        if self._saved and self._known is not None:
+            self._known, self._saved = self._known.with_records(self._saved), []
+        return self._known
 
     # -- what comes in ----------------------------------------------------------------------------------
 
@@ -83,9 +91,10 @@ class Offline:
             self._change(self.known.with_check(key, progress).with_records(previous.values()))
 
     def record_saved(self, record: Record) -> None:
-        """The database has that record."""
-        if self.known is not None:
-            self._change(self.known.with_records([record]))
+        """The database has that record; who enters the next one doesn't wait until it stands in the copy."""
+        self._saved.append(record)
+        if not self._timer:
+            self._timer = self._form.after(WRITE_DELAY_MS, self._write)
 
     # -- what goes out ----------------------------------------------------------------------------------
 
@@ -155,7 +164,7 @@ class Offline:
     # -- inside -----------------------------------------------------------------------------------------
 
     def _read(self, found: tuple[KnownFile, Known]) -> None:
-        self._file, self.known = found
+        self._file, self._known = found
         if self._choices is not None:  # the database was faster than the file
             self.choices_loaded(self._choices)
         if self._state.away and self._state.model is None:
@@ -163,7 +172,7 @@ class Offline:
             self._read_it()
 
     def _change(self, known: Known) -> None:
-        self.known = known
+        self._known = known
         if not self._timer:
             self._timer = self._form.after(WRITE_DELAY_MS, self._write)
 

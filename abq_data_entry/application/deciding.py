@@ -114,7 +114,7 @@ class Deciding:
     def _show_in_form(self, same: list[Entry]) -> None:
         """There is nothing to decide between, but something to put right: the form has it as a new record."""
         form, last = self._form, same[-1]
-        self._waiting.decide_in_form(same)
+        self._waiting.in_form[last.key] = tuple(each.identifier for each in same)
         self._show_form()
         form.begin_new()
         form.fill({each.name: fields.format_value(each, last.record[each.name]) for each in fields.FIELDS})

@@ -49,8 +49,15 @@ class Drafts:
 
     def keep(self) -> None:
         """Write down now what is half typed."""
-        self._cancel_timer()
-        self._jobs.submit("files", self._file.write, self._content(), done=self._written, failed=self._failed)
+        if self._timer:
+            self._form.after_cancel(self._timer)
+            self._timer = ""
+        draft, ahead = self._form.draft(), tuple(self._form.type_ahead.draft())
+        kept = dict(self._kept)
+        if draft is not None and self._shown is not None:
+            kept.pop(self._shown, None)
+        content = Content(tuple(kept.values()), draft, ahead) if draft is not None or kept or ahead else None
+        self._jobs.submit("files", self._file.write, content, done=self._written, failed=self._failed)
 
     def put_away(self) -> bool:
         """The form is left: what is half typed there becomes a draft of its plot. False: it can't be left so.
@@ -103,7 +110,7 @@ class Drafts:
         if self._shown is not None:
             self._kept.pop(self._shown, None)
             self._shown = None
-        self._show()
+            self._show()
 
     def discard(self) -> None:
         """What is half typed in the form is given up, at somebody's wish."""
@@ -132,15 +139,6 @@ class Drafts:
             return None
         self._shown = identity
         return self._kept[identity]
-
-    def _content(self) -> Content | None:
-        draft, ahead = self._form.draft(), tuple(self._form.type_ahead.draft())
-        kept = dict(self._kept)
-        if draft is not None and self._shown is not None:
-            kept.pop(self._shown, None)
-        if draft is None and not kept and not ahead:
-            return None
-        return Content(tuple(kept.values()), draft, ahead)
 
     def _restore(self, found: Content) -> None:
         for problem in self._file.problems:
@@ -179,8 +177,3 @@ class Drafts:
         if self._not_kept:
             self._not_kept = ""
             self._messages.settled(_KEY)
-
-    def _cancel_timer(self) -> None:
-        if self._timer:
-            self._form.after_cancel(self._timer)
-            self._timer = ""

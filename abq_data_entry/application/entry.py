@@ -13,13 +13,16 @@ from ..views import DataRecordForm
 from . import reconnecting
 from .connection import NoAnswer
 from .messages import Messages, place, reason_of
-from .state import State
+from .state import LastSave, State
 from .which_database import UPDATE
 
 if TYPE_CHECKING:
     from ..models import SQLModel
     from ..views.conflict import ConflictDialog
     from ..workflows.save_record import Conflict, Save, Saved
+    from .browsing import Browsing
+    from .checks import Offline
+    from .drafts import Drafts
     from .reconnecting import Reconnecting
     from .waiting import Waiting
 
@@ -88,7 +91,7 @@ class Saver:
                 self._claimed_late()
 
         def not_written(error: BaseException) -> None:
-            from ..models import WindowOutdated, WritesRefused
+            from ..models.errors import WindowOutdated, WritesRefused
 
             if isinstance(error, WindowOutdated) and model is not None:
                 self._ask_version(model)
@@ -122,7 +125,7 @@ class Saver:
             keep(str(state.away_error or ""))
         elif state.outdated:
             keep(UPDATE)
-        elif save.key in self._waiting.in_line:
+        elif any(each.key == save.key and each.state == "waiting" for each in self._waiting.entries):
             keep("An earlier record of this plot waits.")
         else:
             timers.append(form.after(reconnecting.PATIENCE_MS, overdue))
@@ -130,25 +133,10 @@ class Saver:
             self._jobs.submit("database", self._retry_after_restart, work, done=written, failed=not_written)
 
 
-class EntrySaved(NamedTuple):
-    """A record of the form is saved, or ``waits`` here; ``version`` is what it has now, where that is known.
-
-    ``corrects``: it was there before; ``whole_check``: the technician is that of the whole check now.
-    """
-
-    record: Record
-    key: Key
-    version: int | None
-    corrects: bool
-    whole_check: bool
-    waits: bool
-
-
 class RecordEntry:
-    """Saves the form's record; what is to be done after that is ``after_save``.
+    """Saves the form's record, and brings form, list and status up to date with it; ``after_save`` is done then.
 
-    ``saved(done)`` is called while the record still stands in the form, ``shown(done)`` once the form went on to the
-    next plot. ``refresh_check()`` looks the form's check up again.
+    ``refresh_check()`` looks the form's check up again.
     """
 
     def __init__(
@@ -158,12 +146,16 @@ class RecordEntry:
         messages: Messages,
         say: Callable[[str], object],
         saver: Saver,
-        saved: Callable[[EntrySaved], object],
-        shown: Callable[[EntrySaved], object],
+        drafts: Drafts,
+        waiting: Waiting,
+        copy: Offline,
+        browsing: Browsing,
         refresh_check: Callable[[], object],
     ) -> None:
-        self._form, self._state, self._messages, self._say = form, state, messages, say
-        self._saver, self._saved, self._shown, self._refresh_check = saver, saved, shown, refresh_check
+        self._form, self._state, self._messages, self._say, self._saver = form, state, messages, say, saver
+        self._drafts, self._waiting, self._copy, self._browsing = drafts, waiting, copy, browsing
+        self._refresh_check = refresh_check
+        self._typed: Save | None = None
         self.after_save: Callable[[], object] | None = None
 
     def save(self, record: Record, opened: Key | None) -> None:
@@ -176,19 +168,18 @@ class RecordEntry:
             self._say("Not saved: the database isn't open yet. What you typed stays in the form")
             return
         base = form.opened_record if opened else None
-        self._save(
-            Save(
-                record,
-                "insert" if base is None else "update",
-                None if base is None else base.values(),
-                None if base is None else base.version,
-                state.person,
-                form.reason.text,
-                whole_check=form.whole_check,
-                check_version=form.check.version,
-                plots_after=form.plots_after(record[F.PLOT]),
-            )
+        self._typed = Save(
+            record,
+            "insert" if base is None else "update",
+            None if base is None else base.values(),
+            None if base is None else base.version,
+            state.person,
+            form.reason.text,
+            whole_check=form.whole_check,
+            check_version=form.check.version,
+            plots_after=form.plots_after(record[F.PLOT]),
         )
+        self._save(self._typed)
 
     def _save(self, save: Save, said: str = "", dialog: ConflictDialog | None = None) -> None:
         """``said``: what of it came from another version; ``dialog``: where that was chosen, open until it is saved."""
@@ -225,15 +216,25 @@ class RecordEntry:
             said = f"{said} {Question(saved.merged, save.author).merged_words}"
         remark = "" if saved is None else saved.remark
         waits, record = saved is None, save.record if saved is None else saved.record
-        corrects, version = save.base is not None, None if saved is None else saved.version
-        done = EntrySaved(record, save.key, version, corrects, save.whole_check, waits)
+        corrects = save.base is not None
         state.saved_records += 1
+        state.last_save = LastSave(self._typed or save, None if saved is None else saved.version)
         count = f"{state.saved_records} record{'s' * (state.saved_records != 1)} saved"
         how = "kept on this computer until the database is back" if waits else "changes saved" if corrects else "saved"
         self._say(f"{place(record)}: {' '.join(filter(None, (how, said.strip(), remark)))} · {count} in this session")
-        self._saved(done)
+        self._drafts.saved()
         form.saved(record, None if saved is None else saved.claimed, leaves=then is not None)
-        self._shown(done)
+        self._drafts.keep()  # what the form shows by now
+        if decided := self._waiting.in_form.pop(save.key, ()):
+            self._waiting.settle(decided, "decided")
+        if waits:
+            self._browsing.show_copy()
+        else:
+            self._copy.record_saved(record)
+            # The database answers again: so may the check that it didn't tell.
+            if save.whole_check or form.check.problem:
+                self._refresh_check()
+            self._browsing.record_saved(save.key, corrects)
         if then is not None:
             then()
 

@@ -194,7 +194,7 @@ class MainWindow(tk.Tk):
         self.field_help = FieldHelp(self)
         self.layout = Layout(self, pane, self.form, self.record_list)
         self.messages.bar = messages
-        self.shared.technician = lambda: self.form.person
+        self.shared.technician = self.form.confirmation
         self.shared.follow(State.read_only, self.form.opening.show_read_only)
 
     def show(self) -> None:

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
     from ..models import SQLModel
+    from ..workflows.save_record import Save
 
 Value = TypeVar("Value")
+
+
+class LastSave(NamedTuple):
+    """What the form saved last, as it was typed, and the version that it has since (``None``: not known)."""
+
+    save: Save
+    version: int | None
+
+
+class Named(Protocol):
+    """Who sits at the window."""
+
+    @property
+    def name(self) -> str:
+        """The name that was confirmed at Technician; empty while nobody is."""
 
 
 class Fact(Generic[Value]):
@@ -71,8 +87,10 @@ class State:
         self.today: Callable[[], datetime.date] = datetime.date.today
         self.saved_records = 0
         """How many were saved in this session."""
-        self.technician: Callable[[], str] = lambda: ""
-        """Asks the form who sits here, confirmed at Technician; empty while nobody is."""
+        self.last_save: LastSave | None = None
+        """What can be taken back of the form; ``None`` once something else was done. Set by `RecordEntry`."""
+        self.technician: Named | None = None
+        """Who sits here, as confirmed in the form. Set by `MainWindow`."""
 
     def follow(self, fact: Fact[Value], listener: Callable[[Value], object]) -> None:
         """Call ``listener(value)`` whenever that changes."""
@@ -98,7 +116,8 @@ class State:
     @property
     def person(self) -> str:
         """Who does it: the confirmed technician, else who is logged in; never a name that filled itself in."""
-        return self.technician() or self.username or account()
+        confirmed = "" if self.technician is None else self.technician.name
+        return confirmed or self.username or account()
 
 
 def account() -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..jobs import Jobs
 from ..views import DataRecordForm
 from .messages import Messages, place, reason_of
-from .state import State
+from .state import LastSave, State
 
 if TYPE_CHECKING:
     from ..models import SQLModel, VersionedRecord
     from ..models.undoing import By
+    from ..workflows.save_record import Save
     from .waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -65,31 +66,16 @@ class TakingBack:
         self._waiting, self._callbacks = waiting, callbacks
         self._last: LastAction | None = None
         self._running = False
-        self._waits_as: tuple[Any, ...] = ()
-
-    def saved(self, record: Mapping[str, Any], key: tuple[Any, ...], version: int | None) -> None:
-        """The form's record is saved, as that version; it still stands in the form as it was typed."""
-        form = self._form
-        typed, reason = form.inputs.texts(), form.reason.text
-
-        def undo(model: SQLModel, by: By) -> VersionedRecord:
-            model.take_back(key, version, by=by)
-            return model.get_versioned_record(*key)
-
-        self._last = LastAction(
-            f"the save of {place(record)}", undo, lambda found: self._show(record, typed, reason, found)
-        )
-        self._waits_as = key
 
     def remember(self, action: LastAction) -> None:
-        """Something else was done that can be taken back."""
-        self._last, self._waits_as = action, ()
+        """Something else than a save was done that can be taken back."""
+        self._last, self._state.last_save = action, None
 
     def take_back(self) -> None:
         """Take back what was done last."""
-        action, model, waiting = self._last, self._state.reachable, None
-        if self._waits_as:
-            waiting = self._waiting.latest(self._waits_as)
+        action, model, waiting, last = self._last, self._state.reachable, None, self._state.last_save
+        if last is not None:
+            action, waiting = self._undoing(last), self._waiting.latest(last.save.key)
         if self._form.saving:
             self._callbacks.after_saving(self.take_back)
         elif action is None:
@@ -109,6 +95,19 @@ class TakingBack:
 
         return By(self._state.person, person=True)
 
+    def _undoing(self, last: LastSave) -> LastAction:
+        """How the form's last save is taken back."""
+        save, version = last
+
+        def undo(model: SQLModel, by: By) -> VersionedRecord:
+            model.take_back(save.key, version, by=by)
+            return model.get_versioned_record(*save.key)
+
+        return LastAction(f"the save of {place(save.record)}", undo, lambda found: self._show(save, found))
+
+    def _forget(self) -> None:
+        self._last = self._state.last_save = None
+
     def _take_from_journal(self, action: LastAction, waiting: Any) -> None:
         """It isn't in the database yet: it waits no more."""
         if self._waiting.is_replaying:
@@ -116,7 +115,7 @@ class TakingBack:
             return
         from ..models import VersionedRecord
 
-        self._last = None
+        self._forget()
         self._waiting.settle((waiting.identifier,), "discarded")
         base = waiting.base if waiting.write == "update" else None
         action.done(VersionedRecord(base or {}, (waiting.version or 0) if base else 0))
@@ -127,7 +126,7 @@ class TakingBack:
 
         def done(result: Any) -> None:
             self._running = False
-            self._last = None
+            self._forget()
             action.done(result)
 
         def failed(error: BaseException) -> None:
@@ -146,8 +145,10 @@ class TakingBack:
             failed=failed,
         )
 
-    def _show(self, record: Mapping[str, Any], typed: Mapping[str, str], reason: str, found: VersionedRecord) -> None:
+    def _show(self, save: Save, found: VersionedRecord) -> None:
         """The record is as it was: the form holds again what was typed."""
+        record, reason = save.record, save.reason
+        typed = {each.name: fields.format_value(each, record.get(each.name)) for each in fields.FIELDS}
 
         def fill() -> None:
             form = self._form

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields, folders
@@ -80,7 +80,8 @@ class Waiting:
         self._timer = self._retry_timer = ""
         self._retries = Retries(JOURNAL)
         self._journal = OwnJournal()
-        self._in_form: dict[tuple[Any, ...], tuple[str, ...]] = {}
+        self.in_form: dict[tuple[Any, ...], tuple[str, ...]] = {}
+        """What waits no more once the form has saved the record of that key: identifiers."""
         self.entries: tuple[Entry, ...] = ()
         """What waits for this database, in order."""
         self.foreign: tuple[Entry, ...] = ()
@@ -91,11 +92,6 @@ class Waiting:
     def keys(self) -> set[tuple[Any, ...]]:
         """Date, time, lab and plot of each record that waits."""
         return {each.key for each in self.entries}
-
-    @property
-    def in_line(self) -> set[tuple[Any, ...]]:
-        """The keys of those that are saved as soon as the database is back: later records of them go behind."""
-        return {each.key for each in self.entries if each.state == "waiting"}
 
     @property
     def undecided(self) -> tuple[Entry, ...]:
@@ -143,16 +139,6 @@ class Waiting:
         if how == "saved":
             self._mark_saved(gone)
         self._jobs.submit("files", self._journal.settle, identifiers, how, done=lambda _: self._look_once())
-
-    def decide_in_form(self, entries: Sequence[Entry]) -> None:
-        """These wait no more once the form has saved their record."""
-        self._in_form[entries[-1].key] = tuple(each.identifier for each in entries)
-
-    def form_saved(self, key: tuple[Any, ...]) -> None:
-        """The form has saved the record of that key."""
-        decided = self._in_form.pop(key, ())
-        if decided:
-            self.settle(decided, "decided")
 
     def replay_now(self) -> None:
         """Save what waits, whatever the database said to that before: it was away meanwhile, or somebody asks."""

@@ -20,7 +20,7 @@ from .checks import Checks, ChecksCallbacks, Offline
 from .connection import Connection, ConnectionCallbacks, IdleConnections
 from .deliveries import Deliveries
 from .drafts import Drafts
-from .entry import EntrySaved, RecordEntry, Saver
+from .entry import RecordEntry, Saver
 from .extract_days import Export, ExtractDays
 from .following import CheckPresence, Following, FollowingActions
 from .main_window import MainWindow
@@ -214,8 +214,10 @@ class Wiring(MainWindow):
             self.messages,
             say,
             self.saver,
-            self._record_saved,
-            self._saved_record_left,
+            self.drafts,
+            self.waiting,
+            self.offline,
+            self.browsing,
             self.checks.refresh,
         )
         self.new_day = NewDay(self, self.shared, self.form, say, self.navigation.leave_form, self._day_began)
@@ -409,25 +411,6 @@ class Wiring(MainWindow):
 
     # -- what is saved ----------------------------------------------------------------------------------
 
-    def _record_saved(self, done: EntrySaved) -> None:
-        """The form's record is saved, and still stands there."""
-        self.taking_back.saved(done.record, done.key, done.version)
-        self.drafts.saved()
-
-    def _saved_record_left(self, done: EntrySaved) -> None:
-        """The form went on to the next plot."""
-        self.drafts.keep()
-        self.waiting.form_saved(done.key)
-        if done.waits:
-            self.browsing.show_copy()
-            return
-        self.record_list.mark(done.key, "edited" if done.corrects else "new")
-        self.offline.record_saved(done.record)
-        # The database answers again: so may the check that it didn't tell.
-        if done.whole_check or self.form.check.problem:
-            self.checks.refresh()
-        self.browsing.records_changed(done.key, inserted=not done.corrects)
-
     def _waiting_saved(self, entries: tuple[Entry, ...]) -> None:
         """The database has by now what waited here: it is shown as what was saved here."""
         for entry in entries:
@@ -447,7 +430,7 @@ class Wiring(MainWindow):
     def _decided(self, record: Mapping[str, Any], key: tuple[Any, ...]) -> None:
         self.offline.record_saved(record)
         self.checks.refresh()
-        self.browsing.records_changed(key, inserted=False)
+        self.browsing.record_saved(key, corrected=True)
 
     def _saved_records_changed(self) -> None:
         self.checks.refresh()
