@@ -16,6 +16,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 ANY = ""
@@ -66,11 +67,11 @@ class Job:
         """Note the progress: ``done`` of ``total`` (bytes or rows; ``total`` 0 where it isn't known)."""
         self._latest = (done, total)
 
-    def deliver_progress(self) -> None:
+    def deliver_progress(self, told: Callable[[int, int], object]) -> None:
         """Hand the latest progress on, if there is a new one (Tk thread)."""
         latest, self._latest = self._latest, None
-        if latest is not None and self.progress is not None:
-            self.context.run(self.progress, *latest)
+        if latest is not None:
+            self.context.run(told, *latest)
 
 
 Lane = queue.SimpleQueue["Job | None"]
@@ -106,15 +107,21 @@ class Jobs:
         ``with_job`` the function gets its :class:`Job` as the keyword ``job``. A failure nobody asked to
         hear of is logged.
         """
-        job = Job(name, lambda: None, done, failed, progress)
-        extra = {"job": job} if with_job else {}
-        job.work = lambda: function(*arguments, **extra)
+        job = Job(name, partial(function, *arguments), done, failed, progress)
+        if with_job:
+            job.work = partial(function, *arguments, job=job)
         self._running.append(job)
         if lane == ANY:
             threading.Thread(target=_run, args=(job, self._results), name=name or "transfer", daemon=True).start()
         else:
-            self._lane(lane).put(job)
-        self._poll_soon()
+            if lane not in self._lanes:
+                waiting = self._lanes[lane] = Lane()
+                threading.Thread(target=_work, args=(waiting, self._results), name=lane, daemon=True).start()
+            self._lanes[lane].put(job)
+        if not self._closed:
+            self._submitted = time.perf_counter()
+            self._scheduler.after_cancel(self._timer)
+            self._timer = self._scheduler.after(self._pause(), self._drain)
         return job
 
     @property
@@ -142,19 +149,6 @@ class Jobs:
             return False
         return True
 
-    def _lane(self, name: str) -> Lane:
-        if name not in self._lanes:
-            lane: Lane = queue.SimpleQueue()
-            self._lanes[name] = lane
-            threading.Thread(target=_work, args=(lane, self._results), name=name, daemon=True).start()
-        return self._lanes[name]
-
-    def _poll_soon(self) -> None:
-        if not self._closed:
-            self._submitted = time.perf_counter()
-            self._scheduler.after_cancel(self._timer)
-            self._timer = self._scheduler.after(self._pause(), self._drain)
-
     def _pause(self) -> int:
         """Milliseconds until the next look: short for what answers in a moment, such as a save."""
         if not self._running:
@@ -168,7 +162,8 @@ class Jobs:
         self._timer = self._scheduler.after(self._pause(), self._drain)
         until = time.perf_counter() + BATCH_SECONDS
         for job in tuple(self._running):
-            job.deliver_progress()
+            if job.progress is not None:
+                job.deliver_progress(job.progress)
         while time.perf_counter() < until and not self._closed:
             try:
                 job, result, error = self._results.get_nowait()

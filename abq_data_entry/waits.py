@@ -100,19 +100,19 @@ class Waits:
         # Of its own, so that no variable of the thread keeps a connection open that nobody uses any more.
         now = time.monotonic()
         for wait in tuple(self._waits):
-            self._look_at(wait, now)
+            if wait.ended:
+                continue
+            if wait.limit is not None and now - wait.since > wait.limit:
+                self._end(wait, f"it took longer than {wait.limit:g} s")
+            elif now - wait.heard > ASK_AFTER:
+                self._ask_soon(wait)
 
-    def _look_at(self, wait: Wait, now: float) -> None:
-        if wait.ended:
-            return
-        if wait.limit is not None and now - wait.since > wait.limit:
-            self._end(wait, f"it took longer than {wait.limit:g} s")
-        elif now - wait.heard > ASK_AFTER:
-            with suppress(psycopg2.Error, OSError):  # closed by now
-                place = wait.place
-                if place not in self._asking:
-                    self._asking.add(place)
-                    threading.Thread(target=self._ask, args=(place,), name="asking", daemon=True).start()
+    def _ask_soon(self, wait: Wait) -> None:
+        with suppress(psycopg2.Error, OSError):  # closed by now
+            place = wait.place
+            if place not in self._asking:
+                self._asking.add(place)
+                threading.Thread(target=self._ask, args=(place,), name="asking", daemon=True).start()
 
     def _ask(self, place: Place) -> None:
         asked = time.monotonic()

@@ -159,10 +159,9 @@ class Browsing:
             else:
                 records.reveal(position, key)
 
-        selection = _selection(chosen)
         self._jobs.submit(
             "records",
-            lambda: model.get_position(selection, *key),
+            lambda: model.get_position(_selection(chosen), *key),
             done=found,
             failed=lambda error: log.info("where the record stands isn't known: %s", type(error).__name__),
         )

@@ -177,7 +177,7 @@ class RecordEntry:
             form.reason.text,
             whole_check=form.whole_check,
             check_version=form.check.version,
-            plots_after=form.plots_after(record[F.PLOT]),
+            plots_after=tuple(plot for plot in form.check.missing_after(record[F.PLOT]) if plot != record[F.PLOT]),
         )
         self._save(self._typed)
 

@@ -460,6 +460,7 @@ class Wiring(MainWindow):
     def _day_began(self, today: datetime.date) -> None:
         self.filename.set(EXTRACT_NAME.format(date=today))
         date = self.form.inputs.value(F.DATE)
+        self.form.dates.asked_of = None  # how far it is from today is another matter now
         self.extract_days.look_soon()
         self.record_list.begin_day(date if isinstance(date, datetime.date) else None)
 

@@ -235,7 +235,7 @@ class FormContent(ttk.Frame):
         self.inputs.fill({name: "" for name in self.inputs if name not in CHECK_FIELDS})
         self.is_loading = False
         # Another record: what stood in the readings before a fault isn't its.
-        self.inputs.forget_readings()
+        self.inputs.readings_before_fault = {}
         self.inputs.apply_fault()
 
     # -- what the parts ask of the whole: DataRecordForm does it ----------------------------------------

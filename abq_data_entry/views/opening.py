@@ -114,7 +114,7 @@ class Opening:
         form.is_loading = True
         inputs.fill(texts)
         form.is_loading = False
-        inputs.forget_readings()
+        inputs.readings_before_fault = {}
         inputs.apply_fault()
         key = form.key
         form.opened_record = None if key is None else OpenedRecord(key, inputs.texts(), version, known_at=known_at)
@@ -139,7 +139,7 @@ class Opening:
                 each.show_error("")
         if F.DATE not in stay or not inputs[F.DATE].text:
             self._autofill.date()
-        inputs.forget_readings()
+        inputs.readings_before_fault = {}
         inputs.apply_fault()
         if plot is not None:
             inputs[F.PLOT].fill(str(plot), by_itself=not asked, value=plot)

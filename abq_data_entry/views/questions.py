@@ -265,9 +265,17 @@ class DateAsking:
 
     def __init__(self, form: FormContent, panel: CheckPanel) -> None:
         self._form, self._panel = form, panel
+        self.asked_of: object = None
+        """What :meth:`concerns` was when it was asked last."""
+
+    def concerns(self) -> tuple[object, ...]:
+        """What decides whether something is to be asked; the same again asks nothing new."""
+        date, opened = self._form.inputs[F.DATE], self._form.opened_record
+        return date.text, date.filled_by_itself, self._form.inputs.read_only, opened and opened.key
 
     def show(self) -> bool:
         """Ask about the date that stands there, or say what was asked; returns whether that is new."""
+        self.asked_of = self.concerns()
         found = self._question()
         is_new = found != self._panel.date_line.question
         if is_new:

@@ -67,8 +67,8 @@ class DataRecordForm(FormContent):
         self.plot_panel = PlotPanel(body, self._add_input, self._open_existing)
         self.layout.place(self.check_panel, self.plot_panel, self.save_bar)
         self._keys.add_buttons(self)
-        self._dates = DateAsking(self, self.check_panel)
-        self._enter = EnterKey(self, self.awaiting, self._dates, self.who)
+        self.dates = DateAsking(self, self.check_panel)
+        self._enter = EnterKey(self, self.awaiting, self.dates, self.who)
         # Last: it looks at the keys of every widget that is in the form by now.
         self.type_ahead = TypeAhead(self, self)
         self.room = self.layout.room
@@ -84,7 +84,7 @@ class DataRecordForm(FormContent):
         self.inputs.has_person = self._has_person
         self.inputs[F.PLOT].objection = self.half_typed.objection
         self.inputs[F.LAB].objection = self._lab_objection
-        date.bind("<<Left>>", lambda _event: self._dates.show())
+        date.bind("<<Left>>", lambda _event: self.dates.show())
         date.bind("<<PrevWindow>>", lambda _event: "break" if self.focus_strip() else None)
         window = self.winfo_toplevel()
         window.bind("<Key>", lambda _event: self.confirmation.key_pressed(), add=True)
@@ -143,10 +143,6 @@ class DataRecordForm(FormContent):
             self.check = self.check._replace(waiting=waiting)
             self.refresh()
 
-    def plots_after(self, plot: int) -> tuple[int, ...]:
-        """The plots of the check that are missing beside that one, in the order in which they come after it."""
-        return tuple(each for each in self.check.missing_after(plot) if each != plot)
-
     def show_closed(self, key: RecordKey, sentence: str) -> None:
         """Be at that plot, whose record couldn't be opened; ``sentence`` says why. Nothing can be typed there."""
         self.opening.show_closed(key, sentence)
@@ -185,7 +181,7 @@ class DataRecordForm(FormContent):
             self.refuse_save()
             return
         # Asked after the errors: a question about a record that can't be saved is one too many.
-        if self._dates.holds() or not self.who.is_there():
+        if self.dates.holds() or not self.who.is_there():
             return
         # Opened and saved as it was: nothing is corrected, so nothing has to be given a reason for.
         if self.reason.asked and self.changed and not self.reason.is_given():
@@ -286,7 +282,7 @@ class DataRecordForm(FormContent):
 
     def keep_date(self) -> str:
         """The date is right, however unlikely; on to the next field."""
-        return self._dates.keep()
+        return self.dates.keep()
 
     # -- who sits here --------------------------------------------------------------------------------
 
@@ -329,7 +325,7 @@ class DataRecordForm(FormContent):
         self.is_loading = False
         if F.TECHNICIAN in texts:
             self.inputs[F.TECHNICIAN].filled_by_itself = True
-        self.inputs.forget_readings()
+        self.inputs.readings_before_fault = {}
         self.inputs.apply_fault(clear=False)
         self.check_changed()
         self.refresh()
@@ -413,9 +409,10 @@ class DataRecordForm(FormContent):
         question = self.who.question()
         if question != panel.technician_line.question:
             panel.ask_technician(question)
-        focused = self.focused
-        if focused is None or focused.name != F.DATE:  # while it is typed it may mean anything
-            self._dates.show()
+        if self.dates.asked_of != self.dates.concerns():
+            focused = self.focused
+            if focused is None or focused.name != F.DATE:  # while it is typed it may mean anything
+                self.dates.show()
         previous = check.previous.get(plot or 0, {})
         when = f"Recorded on {previous[F.DATE]} at {previous[F.TIME]}" if previous else ""
         for name, each in self.inputs.items():

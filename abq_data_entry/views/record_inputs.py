@@ -35,7 +35,7 @@ class RecordInputs(dict[str, FieldInput]):
         self.read_only = False
         """Whether records can only be looked at: what leads to them can still be typed."""
         self.readings_before_fault: dict[str, str] = {}
-        """What stood in the readings before the equipment fault was set, by field name."""
+        """What stood in the readings before the equipment fault was set, by field name; another record has none."""
         self.has_person: Callable[[], bool] = lambda: True
         """Whether the technician is confirmed; until then Technician is a stop."""
         self._heights_disagree = False
@@ -191,10 +191,6 @@ class RecordInputs(dict[str, FieldInput]):
             if not fault and clear and not each.text and name in self.readings_before_fault:
                 each.fill(self.readings_before_fault.pop(name))
                 each.check()
-
-    def forget_readings(self) -> None:
-        """Another record: what stood in the readings before a fault isn't its."""
-        self.readings_before_fault = {}
 
     def set_read_only(self, read_only: bool) -> None:
         """Close all fields but those that lead to a record, or open them again."""

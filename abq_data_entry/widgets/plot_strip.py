@@ -45,6 +45,7 @@ class PlotStrip(tk.Canvas):
         self.half_typed: frozenset[int] = frozenset()
         self._look = Look(LIGHT, 4, 24, False)
         self._room = 0
+        self._cell, self._line = (0, 0, 0), 1  # the size of a cell, and how many stand in a line
         self._tooltip = Tooltip(self)
         self.bind("<Button-1>", self._clicked)
         self.bind("<Motion>", self._point)
@@ -69,16 +70,20 @@ class PlotStrip(tk.Canvas):
         # Most changes of the form aren't the strip's.
         if (plots, states, current, half_typed) == (self._plots, self.states, self._current, self.half_typed):
             return
+        are_others = plots != self._plots
         self._plots, self.states, self._current = plots, dict(states), current
         self.half_typed = half_typed
-        if self.chosen is not None and self.chosen not in plots:
-            self.chosen = next(iter(plots), None)
-        self._draw()
+        if are_others:
+            if self.chosen is not None and self.chosen not in plots:
+                self.chosen = next(iter(plots), None)
+            self._arrange()
+        else:
+            self._draw()
 
     def show_look(self, look: Look) -> None:
         """Draw with these colours and this spacing."""
         self._look = look
-        self._draw()
+        self._arrange()
 
     @property
     def plots(self) -> tuple[int, ...]:
@@ -93,11 +98,10 @@ class PlotStrip(tk.Canvas):
 
     def fit(self, room: int) -> bool:
         """Draw the cells in as many lines as this width makes necessary; whether that has changed."""
-        before = self.in_a_line()
         self._room = room
-        if self.in_a_line() == before:
+        if self.in_a_line() == self._line:
             return False
-        self._draw()
+        self._arrange()
         return True
 
     def describe(self, plot: int) -> str:
@@ -150,10 +154,13 @@ class PlotStrip(tk.Canvas):
         lines = -(-count // max(1, (self._room - 2) // (width + gap)))
         return -(-count // lines)
 
+    def _arrange(self) -> None:
+        self._cell, self._line = self.cell_size(), self.in_a_line()
+        self._draw()
+
     def _draw(self) -> None:
         self.delete("all")
-        width, height, gap = self.cell_size()
-        p, in_a_line = self._look.palette, self.in_a_line()
+        (width, height, gap), in_a_line, p = self._cell, self._line, self._look.palette
         lines = max(1, -(-len(self._plots) // in_a_line))
         across = min(len(self._plots), in_a_line) * (width + gap) + 2
         self.configure(background=p.surface, height=lines * (height + gap + 2) + 2 - gap, width=across)
