@@ -149,7 +149,7 @@ class Connection:
 
         A configured server comes back by itself: the next use opens its connections again.
         """
-        from ..models import DatabaseDamaged, ServerUnreachable
+        from ..models.errors import DatabaseDamaged, ServerUnreachable
 
         try:
             return work()

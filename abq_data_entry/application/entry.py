@@ -171,7 +171,7 @@ class RecordEntry:
         self._typed = Save(
             record,
             "insert" if base is None else "update",
-            None if base is None else base.values(),
+            None if base is None else base.record,
             None if base is None else base.version,
             state.person,
             form.reason.text,
@@ -250,16 +250,16 @@ class RecordEntry:
         self._say(f"Not saved: {found.reason}")
 
     def _save_failed(self, record: Record, error: BaseException) -> None:
-        from .. import models
+        from ..models.errors import RecordInvalid, RecordMissing
 
         self.after_save = None
         form = self._form
-        if isinstance(error, models.RecordMissing):
+        if isinstance(error, RecordMissing):
             form.save_failed()
             form.opening.make_new()
             self._refresh_check()
             self._say(f"Not saved: {error} Save makes a new record of what stands here")
-        elif isinstance(error, models.RecordInvalid) and set(error.errors) & set(form.inputs):
+        elif isinstance(error, RecordInvalid) and set(error.errors) & set(form.inputs):
             form.save_failed(error.errors)
             self._say("Not saved: see the marked fields")
         else:

@@ -176,14 +176,14 @@ class MainWindow(tk.Tk):
         usual = int(self.settings_model.default("font size"))
         self.font_keys = FontKeys(self.settings["font size"], usual, self.status.set)
 
-    def build(self, form_callbacks: FormCallbacks, list_callbacks: ListCallbacks) -> None:
-        """Make form, list and status bar."""
+    def build(self, list_callbacks: ListCallbacks) -> None:
+        """Make form, list and status bar; the form's callbacks are set once those are there whom it calls."""
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
         pane = ttk.PanedWindow(self, orient="vertical")
         pane.grid(row=0, column=0, sticky="nsew")
         self.form = DataRecordForm(
-            pane, form_callbacks, self.settings, lambda: self.shared.today(), month_first
+            pane, FormCallbacks(), self.settings, lambda: self.shared.today(), month_first
         )
         self.record_list = RecordList(pane, list_callbacks, lambda: self.shared.today(), month_first)
         self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())

@@ -60,13 +60,13 @@ class Reconnecting:
         """Whether the database answers, but doesn't take the login any more."""
         if not self._state.away:
             return False
-        from ..models import LoginFailed
+        from ..models.errors import LoginFailed
 
         return isinstance(self._state.away_error, LoginFailed)
 
     def means_away(self, error: BaseException) -> bool:
         """Whether the error says that the database is away; from then on it is looked for."""
-        from ..models import LoginFailed, ServerUnreachable
+        from ..models.errors import LoginFailed, ServerUnreachable
         from ..postgres import PostgresError
 
         if not isinstance(error, ServerUnreachable | PostgresError | LoginFailed):
@@ -158,7 +158,7 @@ class Reconnecting:
         self._callbacks.back(*result)
 
     def _still_away(self, error: BaseException) -> None:
-        from ..models import LoginFailed, ServerUnreachable
+        from ..models.errors import LoginFailed, ServerUnreachable
         from ..postgres import PostgresError
 
         self._job = None

@@ -109,7 +109,7 @@ class State:
     @property
     def login_refused(self) -> bool:
         """Whether the database answers, but doesn't take the login any more."""
-        from ..models import LoginFailed
+        from ..models.errors import LoginFailed
 
         return self.away and isinstance(self.away_error, LoginFailed)
 

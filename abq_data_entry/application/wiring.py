@@ -54,7 +54,7 @@ class Wiring(MainWindow):
     def __init__(self) -> None:
         super().__init__()
         self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.shared.today()))
-        self.build(self._form_callbacks(), self._list_callbacks())
+        self.build(self._list_callbacks())
         settings, say = self.own_settings, self.status.set
         self.drafts = Drafts(self.form, self.jobs, self.messages, say)
         self.reconnecting = Reconnecting(self, self.shared, self.jobs, self._reconnecting_callbacks())
@@ -221,6 +221,7 @@ class Wiring(MainWindow):
             self.checks.refresh,
         )
         self.new_day = NewDay(self, self.shared, self.form, say, self.navigation.leave_form, self._day_began)
+        self.form.callbacks = self._form_callbacks()
 
     @property
     def data_model(self) -> SQLModel | None:
@@ -234,20 +235,19 @@ class Wiring(MainWindow):
     # -- what the parts call ------------------------------------------------------------------------------
 
     def _form_callbacks(self) -> FormCallbacks:
-        # The form is made before those whom it calls.
         command = self.messages.command
         return FormCallbacks(
-            lambda date, time, lab: self.checks.chosen(date, time, lab),
-            command(lambda record, opened: self.entry.save(record, opened)),
-            command(lambda plot: self.navigation.go_to_plot(plot)),
-            command(lambda key: self.navigation.open_recorded(key)),
-            lambda: self.drafts.edited(),
-            lambda: self.presence.confirmed(),
-            command(lambda: self.checks.begin_next()),
-            command(lambda: self.drafts.discard()),
-            lambda key: self.drafts.find(key),
-            lambda draft: self.drafts.stay_behind(draft),
-            lambda key, corrects: self.drafts.is_other(key, corrects),
+            self.checks.chosen,
+            command(self.entry.save),
+            command(self.navigation.go_to_plot),
+            command(self.navigation.open_recorded),
+            self.drafts.edited,
+            self.presence.confirmed,
+            command(self.checks.begin_next),
+            command(self.drafts.discard),
+            self.drafts.find,
+            self.drafts.stay_behind,
+            self.drafts.is_other,
         )
 
     def _list_callbacks(self) -> ListCallbacks:

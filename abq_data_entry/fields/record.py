@@ -116,16 +116,18 @@ def check_across(values: Mapping[str, object]) -> dict[str, str]:
 
 
 def _check_heights(values: Mapping[str, object]) -> dict[str, str]:
-    lowest, highest, median = (
-        field(name) for name in (FieldNames.MIN_HEIGHT, FieldNames.MAX_HEIGHT, FieldNames.MEDIAN_HEIGHT)
-    )
-    if _is_below(values, highest, lowest):
-        return {highest.name: f"{_number(values, highest)} is below {_named(values, lowest)}"}
-    if _is_below(values, median, lowest):
-        return {median.name: f"{_number(values, median)} is below {_named(values, lowest)}"}
-    if _is_below(values, highest, median):
-        return {median.name: f"{_number(values, median)} is above {_named(values, highest)}"}
+    if _is_below(values, _HIGHEST, _LOWEST):
+        return {_HIGHEST.name: f"{_number(values, _HIGHEST)} is below {_named(values, _LOWEST)}"}
+    if _is_below(values, _MEDIAN, _LOWEST):
+        return {_MEDIAN.name: f"{_number(values, _MEDIAN)} is below {_named(values, _LOWEST)}"}
+    if _is_below(values, _HIGHEST, _MEDIAN):
+        return {_MEDIAN.name: f"{_number(values, _MEDIAN)} is above {_named(values, _HIGHEST)}"}
     return {}
+
+
+_LOWEST, _HIGHEST, _MEDIAN = (
+    field(name) for name in (FieldNames.MIN_HEIGHT, FieldNames.MAX_HEIGHT, FieldNames.MEDIAN_HEIGHT)
+)
 
 
 def _is_below(values: Mapping[str, object], low: Field, high: Field) -> bool:

@@ -130,26 +130,27 @@ class FormCallbacks(NamedTuple):
     ``keep_draft(draft)`` keeps such a one when another check is chosen, where the plot has no other;
     ``is_other_draft(key, corrects)`` tells whether it has one besides what the form holds. ``confirmed()``: somebody
     has said who sits here; it returns whether the plot is being claimed now, until
-    :meth:`DataRecordForm.claim_answered`."""
+    :meth:`DataRecordForm.claim_answered`. What isn't given does nothing."""
 
-    check_chosen: Callable[[datetime.date, str, str], object]
-    save: Callable[[Record, RecordKey | None], object]
-    go_to_plot: Callable[[int], object]
-    open_recorded: Callable[[RecordKey], object]
-    edited: Callable[[], object]
-    confirmed: Callable[[], bool]
-    next_check: Callable[[], object]
-    discard: Callable[[], object]
-    find_draft: Callable[[RecordKey], Mapping[str, Any] | None]
-    keep_draft: Callable[[Mapping[str, Any]], bool]
-    is_other_draft: Callable[[RecordKey, bool], bool]
+    check_chosen: Callable[[datetime.date, str, str], object] = lambda date, time, lab: None
+    save: Callable[[Record, RecordKey | None], object] = lambda record, opened: None
+    go_to_plot: Callable[[int], object] = lambda plot: None
+    open_recorded: Callable[[RecordKey], object] = lambda key: None
+    edited: Callable[[], object] = lambda: None
+    confirmed: Callable[[], bool] = lambda: False
+    next_check: Callable[[], object] = lambda: None
+    discard: Callable[[], object] = lambda: None
+    find_draft: Callable[[RecordKey], Mapping[str, Any] | None] = lambda key: None
+    keep_draft: Callable[[Mapping[str, Any]], bool] = lambda draft: False
+    is_other_draft: Callable[[RecordKey, bool], bool] = lambda key, corrects: False
 
 
 class FormContent(ttk.Frame):
     """What the parts of the form share: what it holds, whom it asks, and what each part may ask of the whole.
 
     ``check`` and ``opened_record`` are what is known; ``saving``: a save is under way; ``is_loading``: the program
-    fills the fields, nobody types. ``confirmation``: who sits here. ``type_ahead`` collects keys that come before
+    fills the fields, nobody types. ``callbacks`` may be set once those are there whom the form calls.
+    ``confirmation``: who sits here. ``type_ahead`` collects keys that come before
     their plot.
     """
 
@@ -205,7 +206,7 @@ class FormContent(ttk.Frame):
         """Whether something was typed that would be lost with the form."""
         if self.opened_record is not None:
             # Compared by value: 24,1 that was typed over 24.10 is no change.
-            return self.inputs.differ_from(self.opened_record.texts)
+            return self.inputs.differ_from(self.opened_record)
         # What filled itself, and the check's own fields, would come again.
         return any(
             each.text not in ("", "false") and not each.filled_by_itself

@@ -10,7 +10,7 @@ from .. import fields
 from ..constants import FieldNames as F
 from .form_content import CheckView, FormContent
 from .plot_panel import ReasonLine
-from .record_inputs import CHECK_FIELDS, CheckKey, OpenedRecord, RecordKey, opened_in
+from .record_inputs import CHECK_FIELDS, CheckKey, OpenedRecord, RecordKey, opened_in, values_of
 
 
 class Autofill:
@@ -116,8 +116,10 @@ class Opening:
         form.is_loading = False
         inputs.readings_before_fault = {}
         inputs.apply_fault()
-        key = form.key
-        form.opened_record = None if key is None else OpenedRecord(key, inputs.texts(), version, known_at=known_at)
+        key, texts = form.key, inputs.texts()
+        form.opened_record = (
+            None if key is None else OpenedRecord(key, texts, values_of(texts), version, known_at=known_at)
+        )
         self._form.check_changed()
         self._form.refresh()
 
@@ -187,7 +189,7 @@ class Opening:
         """Give up what was typed: the saved record as it was, or the same plot, empty."""
         opened = self._form.opened_record
         if opened is not None:
-            self.open(opened.values(), opened.version)
+            self.open(opened.record, opened.version)
         else:
             self.begin_new(plot=self._form.plot)
 

@@ -284,7 +284,7 @@ class DateAsking:
 
     def holds(self, entered: bool = False) -> bool:
         """Whether the date is still to be kept or changed: then it has the focus. ``entered``: Enter keeps it."""
-        is_new, line = self.show(), self._panel.date_line
+        is_new, line = self.asked_of != self.concerns() and self.show(), self._panel.date_line
         if line.question is None or not line.asks or (entered and not is_new and line.answer_with_enter()):
             return False
         self._form.inputs[F.DATE].focus_set()

@@ -56,13 +56,18 @@ class DataRecordForm(FormContent):
         self.who = Person(self, self.awaiting)
         self._keys = FormKeys(self)
         self.layout = FormLayout(self, self.inputs)
-        self.save_bar = SaveBar(self, self.submit, callbacks.discard, self.focus_first_empty)
+        self.save_bar = SaveBar(self, self.submit, lambda: self.callbacks.discard(), self.focus_first_empty)
         self.reason = self.save_bar.reason
         """The line that asks why a record is corrected."""
         self.half_typed = HalfTyped(self, self.reason, self._autofill, self.opening)
         body = self.layout.body
         self.check_panel = CheckPanel(
-            body, self._add_input, callbacks.go_to_plot, callbacks.next_check, self.keep_date, self._leave_strip
+            body,
+            self._add_input,
+            lambda plot: self.callbacks.go_to_plot(plot),
+            lambda: self.callbacks.next_check(),
+            self.keep_date,
+            self._leave_strip,
         )
         self.plot_panel = PlotPanel(body, self._add_input, self._open_existing)
         self.layout.place(self.check_panel, self.plot_panel, self.save_bar)

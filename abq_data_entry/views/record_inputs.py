@@ -57,10 +57,11 @@ class RecordInputs(dict[str, FieldInput]):
 
     def offer_of_record(self, record: Mapping[str, object]) -> None:
         """The record that is open has these values of lists: one may be retired, and offered for no other record."""
-        # Nearly every record is a new one, and then nothing has to be looked at again.
-        if record or self._of_record:
-            self._of_record = record
-            for name in self.choices:
+        before, self._of_record = self._of_record, record
+        # Most lists have what the record says: then nothing has to be looked at again.
+        for name, choices in self.choices.items():
+            own = {before.get(name), record.get(name)} - {None, ""}
+            if choices is not None and not own.issubset(choices):
                 self[name].choices_changed()
 
     def reserve_notes(self, names: Collection[str], lines: int) -> bool:
@@ -86,13 +87,11 @@ class RecordInputs(dict[str, FieldInput]):
         """What stands in each field."""
         return {name: each.text for name, each in self.items()}
 
-    def differ_from(self, texts: Mapping[str, str]) -> bool:
-        """Whether a field means another value than its text in ``texts``: 24,1 is 24.10."""
-        present = {name: each.text for name, each in self.items() if each.text != texts.get(name, "")}
-        return any(
-            _usual(self[name].field, text, self.offered(name)) != texts.get(name, "")
-            for name, text in present.items()
-        )
+    def differ_from(self, opened: OpenedRecord) -> bool:
+        """Whether a field means another value than in that record: 24,1 is 24.10."""
+        others = [name for name, each in self.items() if each.text != opened.texts.get(name, "")]
+        # What isn't valid means nothing, so it is another one.
+        return any((value := self.value(name)) is None or value != opened.record.get(name) for name in others)
 
     def fill(self, texts: Mapping[str, str]) -> None:
         """Set the texts by the program; fields that aren't named stay as they are."""
@@ -228,15 +227,9 @@ def _from(name: str) -> tuple[str, ...]:
     return fields.FOCUS_ORDER[fields.FOCUS_ORDER.index(name) :]
 
 
-def _usual(field: fields.Field, text: str, choices: fields.Choices | None) -> str:
-    try:
-        return fields.format_value(field, fields.parse(field, text, choices))
-    except ValueError:
-        return text
-
-
 class OpenedRecord(NamedTuple):
-    """``texts`` by field name as the database had them; ``version`` is the record's, where it is known.
+    """``texts`` by field name as the database had them, and the typed values of ``record``, ``None`` where an old row
+    holds what isn't valid any more; ``version`` is the record's, where it is known.
 
     ``changed_by`` is who saved another version of it since, empty while nobody has. ``known_at`` is when this computer
     learned of it, where that is a copy from before the database went away; else it is empty. ``gone`` says who withdrew
@@ -245,14 +238,11 @@ class OpenedRecord(NamedTuple):
 
     key: RecordKey
     texts: Mapping[str, str]
+    record: Mapping[str, object]
     version: int | None = None
     changed_by: str = ""
     known_at: str = ""
     gone: str = ""
-
-    def values(self) -> dict[str, object]:
-        """The typed values; ``None`` where an old row holds what isn't valid any more."""
-        return {each.name: _value(each, self.texts.get(each.name, "")) for each in fields.FIELDS}
 
     def draft(self) -> dict[str, Any]:
         """The entries of a draft, plain enough for a file."""
@@ -270,7 +260,12 @@ def opened_in(draft: Mapping[str, Any]) -> OpenedRecord | None:
     version = draft.get("version")
     known_version = version if isinstance(version, int) else None
     baseline, known_at = dict(draft.get("baseline") or {}), str(draft.get("known_at") or "")
-    return OpenedRecord(key, baseline, known_version, known_at=known_at)
+    return OpenedRecord(key, baseline, values_of(baseline), known_version, known_at=known_at)
+
+
+def values_of(texts: Mapping[str, str]) -> dict[str, object]:
+    """The typed values of all fields; ``None`` where a text isn't valid."""
+    return {each.name: _value(each, texts.get(each.name, "")) for each in fields.FIELDS}
 
 
 def _value(each: fields.Field, text: str) -> object:

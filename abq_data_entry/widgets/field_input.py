@@ -95,10 +95,14 @@ class FieldInput(ttk.Frame):
         """The value that the text means; raises ``ValueError`` with a sentence for people."""
         text = self.editor.text
         if self._value is None or self._value[0] != text:
-            if isinstance(self.editor, FieldCheck) and self.editor.mark():
-                raise ValueError(self.editor.mark())
+            if not isinstance(self.editor, FieldCheck):
+                value = fields.parse(self.field, text, self.choices())
+            elif wrong := self.editor.mark():
+                raise ValueError(wrong)
+            else:
+                value = text == "true"
             # Together with its text: one that changed without an event isn't taken for the old one.
-            self._value = text, fields.parse(self.field, text, self.choices())
+            self._value = text, value
         return self._value[1]
 
     def choices_changed(self) -> None:
