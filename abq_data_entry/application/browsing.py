@@ -96,10 +96,12 @@ class Browsing:
 
     def show_copy(self) -> None:
         """The database is away: show what is known here, if anything is."""
-        records = self._records
-        if self._copy.rows(records.filter) is None:
-            return
-        if records.page.waiting or not records.page.rows:
+        if self._copy.rows(self._records.filter) is not None:
+            self.show_source()
+
+    def show_source(self) -> None:
+        """The database has come in the place of the copy, or the copy in that of the database: show what that has."""
+        if self._records.page.waiting or not self._records.page.rows:
             self.restart()
         else:
             self.look_again()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..jobs import Jobs
     from ..models import Presence, SQLModel
     from ..models.presence import Notice
+    from ..models.session import ServerFacts
     from ..views import DataRecordForm, RecordList
     from .browsing import Browsing
     from .messages import Say
@@ -84,7 +85,11 @@ class CheckPresence:
             job = self._jobs.submit("records", _tell, model, held, done=self._answered, failed=self._unanswered)
             if held is not None:
                 self._reconnecting.expect(job, self._form.awaiting.claim_answered)
-        self._look_where_due(model)
+        check = self._form.check
+        # Whoever goes without a word is noticed while somebody is shown; else the database tells.
+        due = check.key != self._looked or (check.others and self.now() - self._looked_at > LOOK_SECONDS)
+        if check.key is not None and due and not self._looking and not self._state.away:
+            self._look_who_is_there(model, check.key)
         return asks and held is not None and not self._state.away
 
     def confirmed(self) -> bool:
@@ -122,16 +127,8 @@ class CheckPresence:
         if model is not None and self._told is not None:
             self._jobs.submit("database", model.leave_check, failed=_unknown)
 
-    def _look_where_due(self, model: SQLModel) -> None:
-        check = self._form.check
-        # Whoever goes without a word is noticed while somebody is shown; else the database tells.
-        due = check.others and self.now() - self._looked_at > LOOK_SECONDS
-        if check.key is None or self._looking or (check.key == self._looked and not due):
-            return
-        if self._state.away:
-            return
-        key = self._looked = check.key
-        self._looking, self._looked_at = True, self.now()
+    def _look_who_is_there(self, model: SQLModel, key: CheckKey) -> None:
+        self._looking, self._looked, self._looked_at = True, key, self.now()
 
         def done(present: Sequence[Presence]) -> None:
             self._looking = False
@@ -153,7 +150,7 @@ class CheckPresence:
         recently = self.now() - self._typed_at <= IDLE_SECONDS
         if form.changed or form.saving:
             self._check, self._typed_at = form.check_key, self.now()
-        elif form.person and form.check.known and form.opened is None and recently and not form.inputs.read_only:
+        elif recently and form.confirmation.name and form.check.known and not (form.opened or form.inputs.read_only):
             self._check = form.check_key
         if self._check is None or self._check != form.check_key or self.now() - self._typed_at > IDLE_SECONDS:
             self._check = None
@@ -188,7 +185,6 @@ def _unknown(error: BaseException) -> None:
 
 
 
-
 class FollowingActions(NamedTuple):
     """``show_choices(choices)``: technicians, labs and plots are these now; ``refresh_check()`` looks the form's check
     up again; ``days_changed()``: of some day other records are there now; ``marks_changed()``: QA or lab staff may have
@@ -218,6 +214,7 @@ class Following:
         self._browsing, self._presence, self._changes, self._actions = browsing, presence, changes, actions
         self._heard: queue.SimpleQueue[list[Notice]] = queue.SimpleQueue()
         self._watched: SQLModel | None = None
+        self._facts: ServerFacts | None = None  # of the connection that was looked at last
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._saved: dict[Key, str] = {}
@@ -229,10 +226,8 @@ class Following:
 
     def begin(self, model: SQLModel) -> None:
         """Listen to that database from now on."""
-        if model is self._watched:
-            return
         self._stop.set()
-        self._watched, self._stop = model, threading.Event()
+        self._watched, self._facts, self._stop = model, None, threading.Event()
         self._thread = threading.Thread(
             target=model.watch, args=(self._heard.put, self._stop), name="watching", daemon=True
         )
@@ -259,11 +254,13 @@ class Following:
         while not self._heard.empty():
             for notice in self._heard.get():
                 self._take(notice)
-        if self._watched is not None:
+        if self._watched is not None and self._facts is not self._watched.server_facts:
+            self._facts = self._watched.server_facts
             self._changes.look(self._watched)
         self._presence.follow_form()
-        self.follow_form()
-        if time.monotonic() - self.shown_at >= PAUSE_SECONDS:
+        if self._form.inputs.value(F.DATE) != self._records.followed:
+            self.follow_form()
+        if (self._saved or self._missed or self._places) and time.monotonic() - self.shown_at >= PAUSE_SECONDS:
             self.show()
 
     def follow_form(self) -> None:

@@ -164,6 +164,7 @@ class MainWindow(tk.Tk):
         self.callbacks: dict[str, Callable[..., object]] = {}
         self.main_menu: MainMenu | None = None
         self._denied: Container[str] = ()
+        self._choices: Any = None
         self._spacing = Spacing()
         self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
         self.own_settings = Settings(self, self.settings_model)
@@ -286,6 +287,9 @@ class MainWindow(tk.Tk):
 
     def show_choices(self, choices: Any) -> None:
         """The lists of the form and of the record list are these now."""
+        if choices == self._choices:
+            return
+        self._choices = choices
         self.form.show_choices(choices.technicians, choices.labs, choices.plots, choices.seed_samples)
         self.record_list.show_choices(choices.all_technicians, choices.all_labs, choices.all_plots)
 

@@ -43,6 +43,7 @@ class Permissions:
     ) -> None:
         self._state, self._jobs, self._say, self._changed = state, jobs, say, changed
         self.denied: Mapping[str, str] = {}
+        self._rights: Any = None
 
     def ask(self, model: SQLModel) -> None:
         """Ask the database what its login may do, then offer that."""
@@ -50,6 +51,9 @@ class Permissions:
 
     def show(self, rights: Any) -> None:
         """Offer what `rights` (a `models.Rights`) allow."""
+        if rights == self._rights:
+            return
+        self._rights = rights
         denied: dict[str, str] = {}
         if not rights.may_enter:
             denied |= dict.fromkeys(_ENTERING, READ_ONLY)

@@ -55,15 +55,6 @@ class Reconnecting:
         """Whether the database is away: records wait on this computer meanwhile."""
         return self._state.away
 
-    @property
-    def refused(self) -> bool:
-        """Whether the database answers, but doesn't take the login any more."""
-        if not self._state.away:
-            return False
-        from ..models.errors import LoginFailed
-
-        return isinstance(self._state.away_error, LoginFailed)
-
     def means_away(self, error: BaseException) -> bool:
         """Whether the error says that the database is away; from then on it is looked for."""
         from ..models.errors import LoginFailed, ServerUnreachable
@@ -77,7 +68,7 @@ class Reconnecting:
     def lost(self, error: BaseException, by_itself: bool = True) -> None:
         """The database is away. With ``by_itself`` it is looked for in the background, else on request only."""
         self._state.away_error = error
-        if self.away:
+        if self._state.away:
             return
         log.warning("the database is away: %s: %s", type(error).__name__, getattr(error, "detail", ""))
         self._state.away_since = datetime.datetime.now().astimezone()
@@ -110,7 +101,7 @@ class Reconnecting:
     def back(self) -> None:
         """The database answers, however that came about."""
         self._cancel_timer()
-        if self.away:
+        if self._state.away:
             log.info("the database is back after %d attempts", self._retries.failures)
             self._back_at = time.monotonic()
         self._state.away_since = self._state.away_error = None
@@ -162,7 +153,7 @@ class Reconnecting:
         from ..postgres import PostgresError
 
         self._job = None
-        if not self.away:
+        if not self._state.away:
             return
         self._state.away_error = error
         if isinstance(error, LoginFailed) or not isinstance(error, ServerUnreachable | PostgresError):

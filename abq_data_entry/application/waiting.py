@@ -245,7 +245,7 @@ class Waiting:
         since, count = self._state.away_since, counted(len(self.entries))
         if since is not None:
             waiting = f", {count} waiting here" if self.entries else ""
-            if self._reconnecting.refused:
+            if self._state.login_refused:
                 return f"The database doesn't take the login any more{waiting}"
             return f"Database away since {since:%H:%M}{waiting}; {self._reconnecting.next_text()}"
         if self._replaying and len(self.entries) > len(self.undecided):
@@ -264,7 +264,7 @@ class Waiting:
         command = self._messages.command
         shown = (("Show Records", command(self.show)),) if self.entries or self.foreign else ()
         if self._state.away:
-            retry = "Log In…" if self._reconnecting.refused else "Retry Now"
+            retry = "Log In…" if self._state.login_refused else "Retry Now"
             return (*shown, (retry, command(self._callbacks.retry)))
         return shown
 

@@ -418,7 +418,6 @@ class Wiring(MainWindow):
             self.record_list.mark(entry.key, "new" if entry.write == "insert" else "edited")
         self.checks.refresh()
         self.browsing.look_again()
-        self.extract_days.look_soon()
 
     def _taken_back(self, gone: tuple[Any, ...] | None) -> None:
         if gone is not None:
@@ -471,31 +470,32 @@ class Wiring(MainWindow):
             self.jobs.submit("database", previous.close)
         self.status_bar.show_connection("")
         self.status.set(self.drafts.greeting)
-        self._show_database(choices)
+        self._show_database(model, choices)
+        self.following.begin(model)
+        self.browsing.restart()
+        self._offer_extracts()
+        self.waiting.replay_now()
         self.deliveries.offer()
         self.backups.begin_daily()
         self.weather_schedule.begin()
 
     def database_back(self, model: SQLModel, choices: Any) -> None:
         """The database answers again after it was away."""
-        if self.data_model is None:
+        if self.shared.model is None:
             self._connected(model, choices)
             return
-        self._show_database(choices)
+        self._show_database(model, choices)
+        self.browsing.show_source()
+        self.waiting.replay_now()
         self.status.set("The database is back")
 
-    def _show_database(self, choices: Any) -> None:
+    def _show_database(self, model: SQLModel, choices: Any) -> None:
         self.reconnecting.back()
         self.offline.choices_loaded(choices)
         self.show_choices(choices)
-        if self.data_model is not None:
-            self.permissions.ask(self.data_model)
-            self.following.begin(self.data_model)
+        self.permissions.ask(model)
         self.checks.refresh()
         self.navigation.try_again()
-        self.browsing.restart()
-        self._offer_extracts()
-        self.waiting.replay_now()
 
     def _offer_extracts(self) -> None:
         """The last days stand in the status bar from now on, with what can be done with the extract of each."""
@@ -519,14 +519,14 @@ class Wiring(MainWindow):
         """Look for the database now; where nobody is logged in, ask for a login."""
         if not self.which_database.is_settled():
             return
-        if self.connection.may_attempt and not self.reconnecting.refused:
+        if self.connection.may_attempt and not self.shared.login_refused:
             self.reconnecting.retry_now()
         else:
             self.connection.connect()
 
     def refresh(self) -> None:
         """Look up again what is shown; look for a database that is away, or was never opened."""
-        if self.reconnecting.away:
+        if self.shared.away:
             self.retry_database()
             return
         if self.data_model is None:
