@@ -42,10 +42,10 @@ def show_administration(
         jobs.submit("database", lambda: (work(), *_places(model)), done=done, failed=failed)
 
     def add_technician(number: int, name: str) -> None:
-        run("technician", lambda: _told(model.add_technician(number, name), f"{name} added as {number}."))
+        run("technician", lambda: _answer(model.add_technician(number, name), f"{name} added as {number}."))
 
     def add_lab(lab: str, plots: int) -> None:
-        run("lab", lambda: _told(model.add_lab(lab, plots), f"Lab {lab} added."))
+        run("lab", lambda: _answer(model.add_lab(lab, plots), f"Lab {lab} added."))
 
     def save_plot(lab: str, plot: int, seed: str) -> None:
         run("plot", lambda: _save_plot(model, lab, plot, seed))
@@ -87,7 +87,7 @@ def _named(part: str, key: tuple[Any, ...], name: str | None) -> str:
     return name or (f"Lab {key[0]}" if part == "lab" else f"Plot {key[1]} of lab {key[0]}")
 
 
-def _told(added: bool, sentence: str) -> str:
+def _answer(added: bool, sentence: str) -> str:
     return sentence if added else "That is there already."
 
 

@@ -20,7 +20,7 @@ from ..views.record_inputs import CheckKey
 from .state import State
 
 if TYPE_CHECKING:
-    from ..journal import Entry, Known, KnownFile
+    from ..journal import Known, KnownFile
     from ..models import Presence, SQLModel
     from ..views.record_list import ListFilter
 
@@ -36,7 +36,7 @@ Record = Mapping[str, Any]
 class Offline:
     """Keeps the copy in memory and in its file, and answers from it. On the Tk thread.
 
-    ``waiting()`` gives the records that wait here; ``show_choices(choices)`` lets form and list work with these lists;
+    ``show_choices(choices)`` lets form and list work with these lists;
     ``read()`` is called where the copy is all that there is.
     """
 
@@ -45,12 +45,11 @@ class Offline:
         form: DataRecordForm,
         jobs: Jobs,
         state: State,
-        waiting: Callable[[], Sequence[Entry]],
         show_choices: Callable[[Any], object],
         read: Callable[[], object],
     ) -> None:
         self._form, self._jobs, self._state = form, jobs, state
-        self._waiting, self._show_choices, self._read_it = waiting, show_choices, read
+        self._show_choices, self._read_it = show_choices, read
         self._file: KnownFile | None = None
         self._timer = self._fetch_timer = ""
         self._choices: Any = None
@@ -120,7 +119,7 @@ class Offline:
 
     def overlaid(self, view: CheckView) -> CheckView:
         """The same with the records that wait on this computer."""
-        waiting = self._waiting()
+        waiting = self._state.waiting
         if view.key is None or not waiting:
             return view
         here = {each.key[3]: str(each.record[F.TECHNICIAN]) for each in waiting if each.key[:3] == view.key}
@@ -152,7 +151,7 @@ class Offline:
 
     def rows(self, chosen: ListFilter) -> list[Record] | None:
         """The records that the list would show, as far as they are known; ``None`` if nothing is known at all."""
-        waiting = [each.record for each in self._waiting()]
+        waiting = [each.record for each in self._state.waiting]
         known = self.known.records() if self.known is not None else []
         return known_rows(known, waiting, chosen) if known or waiting else None
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOGIN = "Log in to the database"
-STARTING_MS = 4000  # so long the database on this computer may take to open before that is told
+STARTING_MS = 4000  # so long the database on this computer may take to open before that is reason
 PATIENCE = 3.0  # seconds that a server is waited for which takes no connection yet, before the window goes on without
 _KEPT = "What you save is kept on this computer until it does"
 Result = TypeVar("Result")
@@ -139,10 +139,10 @@ class Connection:
     def _say_starting(self) -> None:
         """It recovers from a crash, or is made: meanwhile the form works with the last known copy."""
         self._timer = ""
-        told = "The database on this computer is just starting, perhaps after a crash, and accepts no connections yet"
-        self._callbacks.away(NoAnswer(f"{told}."), False)  # it is being opened all the time
-        self._say(f"{told}. {_KEPT}")
-        self._callbacks.show_in_list(f"{told}.", None)
+        reason = "The database on this computer is just starting, perhaps after a crash, and accepts no connections yet"
+        self._callbacks.away(NoAnswer(f"{reason}."), False)  # it is being opened all the time
+        self._say(f"{reason}. {_KEPT}")
+        self._callbacks.show_in_list(f"{reason}.", None)
 
     def retry_after_restart(self, work: Callable[[], Result]) -> Result:
         """Run ``work`` on a worker thread; if our own server has gone, start it again and run it once more.
@@ -170,7 +170,7 @@ class Connection:
         failed: Callable[[BaseException], object],
         lane: str = "records",
     ) -> Job:
-        """Have ``work(model)`` done by the open database in the background, and its result or error told here."""
+        """Have ``work(model)`` done by the open database in the background, and its result or error reason here."""
         model = self._state.model
         assert model is not None
         return self._jobs.submit(lane, lambda: self.retry_after_restart(lambda: work(model)), done=done, failed=failed)
@@ -294,13 +294,13 @@ class Connection:
         self._login = login
         self._state.username = login[0] if login is not None else ""
 
-    def _work_without(self, error: BaseException, login: tuple[str, str], told: str = "") -> None:
+    def _work_without(self, error: BaseException, login: tuple[str, str], reason: str = "") -> None:
         """Go on with the last known copy; the login is kept in memory for when the server answers."""
         self._use(login)
         self._state.opening = False
-        self._say(f"{told} {_KEPT}" if told else
+        self._say(f"{reason} {_KEPT}" if reason else
             "Working without the database: what you save is kept on this computer until it is back")
-        self._callbacks.show_in_list(told or "The database is away: no records to list.", self._callbacks.retry)
+        self._callbacks.show_in_list(reason or "The database is away: no records to list.", self._callbacks.retry)
         self._callbacks.away(error, True)
         self._callbacks.refresh_check()
 

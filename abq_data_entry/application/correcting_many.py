@@ -86,8 +86,8 @@ def _correct(
 
     def done(became: Sequence[Place]) -> None:
         records.choose_none()
-        told = f"{counted(len(became))} {'is' if len(became) == 1 else 'are'} corrected. Edit ‣ Take Back undoes it"
-        changes.changed(told)
+        result = f"{counted(len(became))} {'is' if len(became) == 1 else 'are'} corrected. Edit ‣ Take Back undoes it"
+        changes.changed(result)
         changes.remember(LastAction(
             f"the correction of {counted(len(became))}",
             lambda model, by: model.take_back_records(became, by=by),

@@ -125,7 +125,7 @@ class Saver:
             keep(str(state.away_error or ""))
         elif state.outdated:
             keep(UPDATE)
-        elif any(each.key == save.key and each.state == "waiting" for each in self._waiting.entries):
+        elif any(each.key == save.key and each.state == "waiting" for each in state.waiting):
             keep("An earlier record of this plot waits.")
         else:
             timers.append(form.after(reconnecting.PATIENCE_MS, overdue))

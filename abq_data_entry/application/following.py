@@ -56,7 +56,7 @@ class CheckPresence:
         """The clock, in seconds."""
         self._typed_at = self.now() - IDLE_SECONDS
         self._refused = False
-        self._told: Held | None = None
+        self._announced: Held | None = None
         self._looked: CheckKey | None = None
         self._looked_at = 0.0
         self._looking = False
@@ -66,9 +66,9 @@ class CheckPresence:
         """Somebody came, moved on or left: look who is at the form's check now."""
         self._looked = None
 
-    def tell_again(self) -> None:
+    def announce_again(self) -> None:
         """The connection was lost, and with it what the others knew of us."""
-        self._told = None
+        self._announced = None
         self._retries.succeeded()
         self.look()
 
@@ -79,10 +79,10 @@ class CheckPresence:
         if model is None:
             return False
         held = self._held()
-        asks = held != self._told and self._retries.due
+        asks = held != self._announced and self._retries.due
         if asks:
-            self._told = held
-            job = self._jobs.submit("records", _tell, model, held, done=self._answered, failed=self._unanswered)
+            self._announced = held
+            job = self._jobs.submit("records", _announce, model, held, done=self._answered, failed=self._unanswered)
             if held is not None:
                 self._reconnecting.expect(job, self._form.awaiting.claim_answered)
         check = self._form.check
@@ -106,7 +106,7 @@ class CheckPresence:
         self._form.awaiting.claim_answered()
 
     def _unanswered(self, error: BaseException) -> None:
-        self._told = None  # with its connection the database has forgotten us
+        self._announced = None  # with its connection the database has forgotten us
         self._retries.failed()
         self._form.awaiting.claim_answered()
         _unknown(error)
@@ -124,7 +124,7 @@ class CheckPresence:
     def leave(self) -> None:
         """The window closes."""
         model = self._state.model
-        if model is not None and self._told is not None:
+        if model is not None and self._announced is not None:
             self._jobs.submit("database", model.leave_check, failed=_unknown)
 
     def _look_who_is_there(self, model: SQLModel, key: CheckKey) -> None:
@@ -133,8 +133,9 @@ class CheckPresence:
         def done(present: Sequence[Presence]) -> None:
             self._looking = False
             others = others_in(present)
-            if self._refused and self._told is not None and self._told[1] not in {each.plot for each in others}:
-                self._told = None  # the plot is free by now
+            claimed = self._announced
+            if self._refused and claimed is not None and claimed[1] not in {each.plot for each in others}:
+                self._announced = None  # the plot is free by now
             self._form.show_others(key, others)
 
         def failed(error: BaseException) -> None:
@@ -167,7 +168,7 @@ class Answer(NamedTuple):
     others: tuple[Entering, ...] = ()
 
 
-def _tell(model: SQLModel, held: Held | None) -> Answer:
+def _announce(model: SQLModel, held: Held | None) -> Answer:
     if held is None:
         model.leave_check()
         return Answer(held, True)
@@ -181,7 +182,7 @@ def _tell(model: SQLModel, held: Held | None) -> Answer:
 
 
 def _unknown(error: BaseException) -> None:
-    log.info("who is entering what couldn't be told or asked: %s", type(error).__name__)
+    log.info("who is entering what couldn't be sent or asked: %s", type(error).__name__)
 
 
 
@@ -276,7 +277,7 @@ class Following:
             self._changes.ask(self._watched)
         elif not notice.channel:
             self._missed = True
-            self._presence.tell_again()
+            self._presence.announce_again()
         elif self._watched is not None:
             # Also what was said from here: a correction may have answered a question.
             self._marked = self._marked or notice.content.get("table", "value_marks") == "value_marks"

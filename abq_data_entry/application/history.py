@@ -167,7 +167,7 @@ class Histories:
                     return model.take_back(key, found.version, reason=reason, by=by)
 
                 def taken_back(result: str) -> None:
-                    changes.changed(_told(key, result))
+                    changes.changed(_result_text(key, result))
                     if result == "restored":
                         changes.remember(again)
                     done()
@@ -253,7 +253,7 @@ def offered(changes: Sequence[Change]) -> str:
     return WITHDRAW if operation == "INSERT" and len(changes) == 1 else TAKE_BACK
 
 
-def _told(key: Key, result: str) -> str:
+def _result_text(key: Key, result: str) -> str:
     what = {"withdrawn": "is withdrawn: it was its first entry", "moved": "is where it was before"}
     return f"The record of {named(key)} {what.get(result, 'is as it was before its last change')}"
 

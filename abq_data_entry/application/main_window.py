@@ -20,7 +20,6 @@ from ..models.settings import SettingsModel
 from ..themes import be_aware_of_dpi
 from ..themes.look import Spacing
 from ..views import DataRecordForm, FormCallbacks, RecordList
-from ..views.record_list import ListCallbacks
 from ..widgets import StatusBar, clipboard
 from ..widgets.field_input import FieldHelp
 from ..widgets.focus import let_enter_press, start_counting
@@ -177,8 +176,8 @@ class MainWindow(tk.Tk):
         usual = int(self.settings_model.default("font size"))
         self.font_keys = FontKeys(self.settings["font size"], usual, self.status.set)
 
-    def build(self, list_callbacks: ListCallbacks) -> None:
-        """Make form, list and status bar; the form's callbacks are set once those are there whom it calls."""
+    def build(self) -> None:
+        """Make form, list and status bar; their callbacks are set once those are there whom they call."""
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
         pane = ttk.PanedWindow(self, orient="vertical")
@@ -186,7 +185,7 @@ class MainWindow(tk.Tk):
         self.form = DataRecordForm(
             pane, FormCallbacks(), self.settings, lambda: self.shared.today(), month_first
         )
-        self.record_list = RecordList(pane, list_callbacks, lambda: self.shared.today(), month_first)
+        self.record_list = RecordList(pane, today=lambda: self.shared.today(), month_first=month_first)
         self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
         self.status_bar.grid(row=2, column=0, sticky="ew")
         ahead, messages = self.form.type_ahead.line, self.status_bar.messages

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
+    from ..journal import Entry
     from ..models import SQLModel
     from ..workflows.save_record import Save
 
@@ -80,6 +81,9 @@ class State:
     """Whether its tables are newer than this program: what is saved waits in the journal. Set by `DatabaseChanges`."""
     read_only: Fact[str] = Fact("")
     """Why records can only be looked at; empty where they can be entered. Set by `WhichDatabase` and `Permissions`."""
+
+    waiting: Fact[tuple[Entry, ...]] = Fact(())
+    """The records that wait on this computer for this database, in order. Set by `Waiting`."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}

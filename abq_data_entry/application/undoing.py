@@ -343,10 +343,10 @@ class Changes:
 
         self._actions.resolve(over, save, lambda: self._say("Nothing was changed"))
 
-    def changed(self, told: str) -> None:
-        """Saved records are others now: ``told`` says what was done."""
+    def changed(self, result: str) -> None:
+        """Saved records are others now: ``result`` says what was done."""
         self._actions.changed()
-        self._say(told)
+        self._say(result)
 
     def failed(self, title: str, error: BaseException) -> None:
         """Nothing was changed, and why."""

@@ -82,11 +82,14 @@ class Waiting:
         self._journal = OwnJournal()
         self.in_form: dict[tuple[Any, ...], tuple[str, ...]] = {}
         """What waits no more once the form has saved the record of that key: identifiers."""
-        self.entries: tuple[Entry, ...] = ()
-        """What waits for this database, in order."""
         self.foreign: tuple[Entry, ...] = ()
         """What waits for another one."""
         state.follow(State.outdated, lambda outdated: None if outdated else self.replay_now())
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What waits for this database, in order."""
+        return self._state.waiting
 
     @property
     def keys(self) -> set[tuple[Any, ...]]:
@@ -123,7 +126,7 @@ class Waiting:
         def kept(found: tuple[Entry, list[str]]) -> None:
             entry, problems = found
             self._tell(problems)
-            self.entries = (*self.entries, entry)
+            self._state.waiting = (*self.entries, entry)
             self.show_line()
             done()
             if not self._state.away:
@@ -134,7 +137,7 @@ class Waiting:
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
         """The database has these, or somebody decided about them."""
         gone = tuple(each for each in self.entries if each.identifier in identifiers)
-        self.entries = tuple(each for each in self.entries if each.identifier not in identifiers)
+        self._state.waiting = tuple(each for each in self.entries if each.identifier not in identifiers)
         self.show_line()
         if how == "saved":
             self._mark_saved(gone)
@@ -286,7 +289,7 @@ class Waiting:
         if found is not None:
             self._mark, entries, problems = found
             before = self.keys
-            self.entries = tuple(each for each in entries if same_database(each.database, self._database))
+            self._state.waiting = tuple(each for each in entries if same_database(each.database, self._database))
             self.foreign = tuple(each for each in entries if each not in self.entries)
             self._tell(problems)
             self.show_line()
@@ -308,7 +311,7 @@ class Waiting:
     def _replayed(self, done: Replayed) -> None:
         self._replaying = False
         gone = {each.identifier for each in done.saved}
-        self.entries = tuple(each for each in self.entries if each.identifier not in gone)
+        self._state.waiting = tuple(each for each in self.entries if each.identifier not in gone)
         self._mark_saved(done.saved)
         if done.undecided:
             need = "needs" if len(done.undecided) == 1 else "need"
@@ -393,7 +396,7 @@ class OwnJournal:
     def __init__(self) -> None:
         self._journal: Journal | None = None
 
-    def opened(self) -> Journal:
+    def open_journal(self) -> Journal:
         """The journal; raises `JournalError`."""
         if self._journal is None:
             from ..journal import Journal
@@ -405,25 +408,25 @@ class OwnJournal:
         """Keep a record; return it, and what couldn't be read there."""
         from ..workflows.save_record import keep
 
-        journal = self.opened()
-        return keep(journal, database, save, cause), _told_once(journal.problems)
+        journal = self.open_journal()
+        return keep(journal, database, save, cause), _taken_from(journal.problems)
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
         """These wait no more."""
-        journal = self.opened()
+        journal = self.open_journal()
         for identifier in identifiers:
             journal.settle(identifier, how)
 
     def entries(self, mark: tuple[int, ...] | None) -> tuple[tuple[int, ...], list[Entry], list[str]] | None:
         """What waits; `None` if the file is the one that was read before."""
-        journal = self.opened()
+        journal = self.open_journal()
         present = journal.mark()
         if present == mark:
             return None
-        return present, journal.entries(), _told_once(journal.problems)
+        return present, journal.entries(), _taken_from(journal.problems)
 
 
-def _told_once(problems: list[str]) -> list[str]:
+def _taken_from(problems: list[str]) -> list[str]:
     found = problems.copy()
     del problems[: len(found)]
     return found
@@ -435,4 +438,4 @@ def _replay(
     from ..workflows.replay import replay
 
     retry_after_restart(model.connect)  # our own server is started again where it has gone
-    return replay(journal.opened(), database, model)
+    return replay(journal.open_journal(), database, model)

@@ -120,7 +120,7 @@ class WhichDatabase:
     def _hold_back(self, text: str, detail: str, actions: tuple[tuple[str, Callable[[], object]], ...]) -> None:
         self._state.read_only = text
         self._callbacks.refused(f"{text}\n{detail}", self.look)
-        self._status_bar.messages.tell(Message(_KEY, text, detail, actions, lasting=True))
+        self._status_bar.messages.tell(Message(_KEY, text, detail, actions, until_resolved=True))
 
     def _open(self) -> None:
         if self._begun:
@@ -201,7 +201,7 @@ class DatabaseChanges:
             "Close it, and install the newer version of ABQ Data Entry. What is saved here until then waits on this"
             " computer; the newer version saves it."
         )
-        self._bar.tell(Message(_OUTDATED, UPDATE, detail, lasting=True))
+        self._bar.tell(Message(_OUTDATED, UPDATE, detail, until_resolved=True))
 
     def _show_replaced(self) -> None:
         expected, self._expected = self._expected, False

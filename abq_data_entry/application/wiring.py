@@ -54,7 +54,7 @@ class Wiring(MainWindow):
     def __init__(self) -> None:
         super().__init__()
         self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.shared.today()))
-        self.build(self._list_callbacks())
+        self.build()
         settings, say = self.own_settings, self.status.set
         self.drafts = Drafts(self.form, self.jobs, self.messages, say)
         self.reconnecting = Reconnecting(self, self.shared, self.jobs, self._reconnecting_callbacks())
@@ -69,9 +69,7 @@ class Wiring(MainWindow):
             lambda work: self.connection.retry_after_restart(work),
             self._waiting_callbacks(),
         )
-        self.offline = Offline(
-            self.form, self.jobs, self.shared, lambda: self.waiting.entries, self.show_choices, self._show_copy
-        )
+        self.offline = Offline(self.form, self.jobs, self.shared, self.show_choices, self._show_copy)
         self.checks = Checks(self.form, self.jobs, self.shared, self.offline, self._checks_callbacks())
         self.taking_back = TakingBack(
             self.form, self.jobs, self.shared, self.messages, say, self.waiting, self._taking_back_callbacks()
@@ -206,7 +204,7 @@ class Wiring(MainWindow):
             self.reconnecting,
             self.connection.retry_after_restart,
             self.database_changes.ask,
-            self.presence.tell_again,
+            self.presence.announce_again,
         )
         self.entry = RecordEntry(
             self.form,
@@ -222,6 +220,7 @@ class Wiring(MainWindow):
         )
         self.new_day = NewDay(self, self.shared, self.form, say, self.navigation.leave_form, self._day_began)
         self.form.callbacks = self._form_callbacks()
+        self.record_list.begin(self._list_callbacks())
 
     @property
     def data_model(self) -> SQLModel | None:
@@ -251,19 +250,19 @@ class Wiring(MainWindow):
         )
 
     def _list_callbacks(self) -> ListCallbacks:
-        command = self.messages.command
+        command, run = self.messages.command, self.run
         return ListCallbacks(
-            lambda chosen, request: self.browsing.fetch(chosen, request),
-            lambda chosen: self.browsing.filter_changed(chosen),
-            command(lambda row: self.navigation.open_row(row)),
+            self.browsing.fetch,
+            self.browsing.filter_changed,
+            command(self.navigation.open_row),
             command(lambda row: self.histories.show_of(row)),
             [
-                ("Withdraw Record…", lambda row: self.run("withdraw_record", lambda: self.changes.withdraw(row))),
-                ("Move Record…", lambda row: self.run("move_record", lambda: self.changes.move(row))),
-                ("Correct Many…", lambda _: self.run("correct_many", self.correct_many)),
+                ("Withdraw Record…", lambda row: run("withdraw_record", lambda: self.changes.withdraw(row))),
+                ("Move Record…", lambda row: run("move_record", lambda: self.changes.move(row))),
+                ("Correct Many…", lambda _: run("correct_many", self.correct_many)),
             ],
-            lambda count: self.browsing.chosen(count),
-            lambda wanted: self.browsing.choose_all(wanted),
+            self.browsing.chosen,
+            self.browsing.choose_all,
         )
 
     def _reconnecting_callbacks(self) -> ReconnectingCallbacks:

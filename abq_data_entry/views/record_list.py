@@ -43,12 +43,12 @@ class ListFilter(NamedTuple):
 
 class ListCallbacks(NamedTuple):
     """What the list reports: a page is wanted, the filter has changed (told before its first page is wanted), a
-    record is to be opened, its history is to be shown."""
+    record is to be opened, its history is to be shown. What isn't given does nothing."""
 
-    fetch: Callable[[ListFilter, PageRequest], object]
-    filter_changed: Callable[[ListFilter], object]
-    open: Callable[[Row], object]
-    show_history: Callable[[Row], object]
+    fetch: Callable[[ListFilter, PageRequest], object] = lambda chosen, request: None
+    filter_changed: Callable[[ListFilter], object] = lambda chosen: None
+    open: Callable[[Row], object] = lambda row: None
+    show_history: Callable[[Row], object] = lambda row: None
     more: Sequence[tuple[str, Callable[[Row], object]]] = ()
     """What else a row's menu offers: texts and what they call."""
     chosen: Callable[[int], object] = lambda count: None
@@ -63,12 +63,11 @@ class RecordList(ttk.Frame):
     def __init__(
         self,
         parent: tk.Misc,
-        callbacks: ListCallbacks,
+        callbacks: ListCallbacks | None = None,
         today: Callable[[], datetime.date] = datetime.date.today,
         month_first: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(parent)
-        self._callbacks = callbacks
         self._today = today
         self.saved_marks: dict[tuple[object, ...], str] = {}
         self._unseen = 0
@@ -81,15 +80,30 @@ class RecordList(ttk.Frame):
         self.rowconfigure(1, weight=1)
         self._add_bar()
         self.page = PagedList(
-            self, _columns(), self._fetch, self._text_of, callbacks.open, lambda name: self.sort_by(name)
+            self,
+            _columns(),
+            self._fetch,
+            self._text_of,
+            lambda row: self._callbacks.open(row),
+            lambda name: self.sort_by(name),
         )
         self.page.grid(row=1, column=0, sticky="nsew")
-        self.page.offer((("Open", callbacks.open), ("Record History", callbacks.show_history), *callbacks.more))
         self.marks = RowMarks(
-            self.page, _key_of, callbacks.chosen, lambda: callbacks.choose_all(self.filter)
+            self.page,
+            _key_of,
+            lambda count: self._callbacks.chosen(count),
+            lambda: self._callbacks.choose_all(self.filter),
         )
+        self._callbacks = ListCallbacks()
+        if callbacks is not None:
+            self.begin(callbacks)
         self._show_sorting()
         self.page.show_message("Connecting to the database…")
+
+    def begin(self, callbacks: ListCallbacks) -> None:
+        """Report to these from now on: they may be there only after the list."""
+        self._callbacks = callbacks
+        self.page.offer((("Open", callbacks.open), ("Record History", callbacks.show_history), *callbacks.more))
 
     def show_choices(self, technicians: Sequence[str], labs: Sequence[str], plots: Mapping[str, Sequence[int]]) -> None:
         """The values to filter by."""

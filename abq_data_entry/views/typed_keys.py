@@ -99,7 +99,7 @@ class TypedKey(NamedTuple):
         return self.char if len(self.char) == 1 and self.char.isprintable() and not self.command else ""
 
     @property
-    def is_lasting(self) -> bool:
+    def can_be_typed_later(self) -> bool:
         """Whether it means the same a moment later: a paste doesn't, nor half of an accent."""
         if self.command:
             return self.edits
@@ -232,7 +232,7 @@ class Pressing:
     def press(self, key: TypedKey, target: tk.Misc) -> bool:
         """Press the key in the widget that has the focus; False where that can't be done as it was pressed."""
         # An arrow opens the list of a field, in which later keys would choose something.
-        if not key.is_lasting or (isinstance(target, FieldChoice) and key.keysym in _IN_LISTS):
+        if not key.can_be_typed_later or (isinstance(target, FieldChoice) and key.keysym in _IN_LISTS):
             return False
         return self._generate(key, target) or _insert(key, target)
 

@@ -25,21 +25,21 @@ class Message(NamedTuple):
     """``key`` names the subject: a later message of the same subject takes its place.
 
     ``actions`` are (text, function) pairs, of which none happens by itself; ``None`` only puts the message away. One
-    that is ``lasting`` stays until its cause has gone, the others until somebody has done something about them.
+    that is ``until_resolved`` stays until its cause has gone, the others until somebody has done something about them.
     """
 
     key: str
     text: str
     detail: str = ""
     actions: tuple[tuple[str, Action | None], ...] = ()
-    lasting: bool = False
+    until_resolved: bool = False
 
     @property
     def buttons(self) -> tuple[tuple[str, Action | None], ...]:
         """The actions, and a way to put the message away where none of them is one."""
         names = tuple((DISMISS if text in ("OK", "Close") else text, action) for text, action in self.actions)
         # Of several the last one changes nothing.
-        complete = self.lasting or len(names) > 1 or names[-1:] == ((DISMISS, None),)
+        complete = self.until_resolved or len(names) > 1 or names[-1:] == ((DISMISS, None),)
         return names if complete else (*names, (DISMISS, None))
 
     @property
@@ -215,11 +215,11 @@ class MessageBar(ttk.Frame):
         return next((each.text for each in self._messages if each.key == key), "")
 
     def tell(self, message: Message) -> None:
-        """Show the message; one about the same subject goes. A lasting one that stands already keeps its place."""
+        """Show the message; one about the same subject goes. What stays until it is resolved keeps its place."""
         place = next((at for at, each in enumerate(self._messages) if each.key == message.key), None)
         if place is not None:
             known = self._messages.pop(place)
-        stays = place is not None and known.lasting and message.lasting
+        stays = place is not None and known.until_resolved and message.until_resolved
         self._messages.insert(place if stays and place is not None else 0, message)
         shown = self.panel.shown
         if self._open and shown is not None and shown.key == message.key:
@@ -288,7 +288,7 @@ class MessageBar(ttk.Frame):
 
     def _press(self, message: Message, action: Action | None) -> None:
         self.leave()
-        if not message.lasting:
+        if not message.until_resolved:
             self.settle(message.key)
         if action is not None:
             action()

@@ -257,11 +257,11 @@ class StatusBar(ttk.Frame):
 
     def show_trouble(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = ()) -> None:
         """Say in the message bar how the database is, with a button a remedy; an empty text when all is well."""
-        self._show_lasting(_DATABASE, text, actions)
+        self._show_condition(_DATABASE, text, actions)
 
     def show_backup_trouble(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = ()) -> None:
         """Say in the message bar that there is no backup of the day; an empty text when there is one."""
-        self._show_lasting(_BACKUP, text, actions)
+        self._show_condition(_BACKUP, text, actions)
 
     @property
     def backup_trouble(self) -> str:
@@ -281,9 +281,9 @@ class StatusBar(ttk.Frame):
         """What comes and goes in these lines moves nothing above them."""
         self.rowconfigure((0, 1), minsize=self._one_button.winfo_reqheight())
 
-    def _show_lasting(self, key: str, text: str, actions: Sequence[tuple[str, Callable[[], object]]]) -> None:
+    def _show_condition(self, key: str, text: str, actions: Sequence[tuple[str, Callable[[], object]]]) -> None:
         if text:
-            self.messages.tell(Message(key, text, actions=tuple(actions), lasting=True))
+            self.messages.tell(Message(key, text, actions=tuple(actions), until_resolved=True))
         else:
             self.messages.settle(key)
 
