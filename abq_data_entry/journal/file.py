@@ -44,6 +44,7 @@ class Journal:
         self._file = open_waiting_file(folder, clock)
         self.path = self._file.path
         self._earlier = EarlierJournal(folder)
+        self._known: dict[str, Entry] = {}  # by the digest of their rows, so that none is parsed twice
         self.problems = self._file.problems
         """A sentence for each part that couldn't be read and was put aside."""
         try:
@@ -58,17 +59,20 @@ class Journal:
         if not self.path.exists() and not self._earlier.exists:
             return []
         found: list[Entry] = []
+        known: dict[str, Entry] = {}
         damaged: dict[int, bytes] = {}
         with self._opened() as connection:
             rows = connection.execute("SELECT number, content, digest, remark FROM waiting ORDER BY number")
             for number, content, digest, remark in rows.fetchall():
                 if digest_of(content) != digest:
                     damaged[number] = bytes_of(content)
-                elif (entry := self._entry(content)) is not None:
+                elif (entry := self._known.get(digest) or self._entry(content)) is not None:
+                    known[digest] = entry
                     found.append(entry if remark is None else replace(entry, state=UNDECIDED, remark=str(remark)))
             if damaged:
                 self._put_aside(list(damaged.values()))
                 connection.executemany("DELETE FROM waiting WHERE number = ?", [(number,) for number in damaged])
+        self._known = known
         return found
 
     def mark(self) -> tuple[int, ...]:
@@ -88,7 +92,8 @@ class Journal:
     def keep(self, entry: Entry) -> None:
         """Keep a record, once; it is on disk when this returns."""
         with self._opened() as connection:
-            _keep(connection, to_content(entry))
+            digest = _keep(connection, to_content(entry))
+        self._known[digest] = entry
 
     def settle(self, identifier: str, how: str) -> None:
         """The database has the record, or somebody decided: it waits no more. May be said twice."""
@@ -182,10 +187,13 @@ class Journal:
             log.error("%s", sentence)
 
 
-def _keep(connection: sqlite3.Connection, content: Event) -> None:
+def _keep(connection: sqlite3.Connection, content: Event) -> str:
+    """Keep it, once; return the digest of its row."""
     text = json.dumps({"id": content["id"], **content}, ensure_ascii=False, separators=(",", ":"))
-    row = (str(content["id"]), text, digest_of(text))
+    digest = digest_of(text)
+    row = (str(content["id"]), text, digest)
     connection.execute("INSERT OR IGNORE INTO waiting (id, content, digest) VALUES (?, ?, ?)", row)
+    return digest
 
 
 def _settle(connection: sqlite3.Connection, identifier: str) -> None:
