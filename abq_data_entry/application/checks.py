@@ -8,12 +8,12 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .. import fields, folders
 from ..constants import CHECK_TIMES
 from ..constants import FieldNames as F
-from ..jobs import Job, Jobs
+from ..jobs import Jobs
 from ..views import DataRecordForm
 from ..views.form_content import CheckView, Entering
 from ..views.record_inputs import CheckKey
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..journal import Known, KnownFile
     from ..models import Presence, SQLModel
     from ..views.record_list import ListFilter
+    from .connection import Connection
+    from .reconnecting import Reconnecting
 
 log = logging.getLogger(__name__)
 
@@ -207,29 +209,24 @@ class Offline:
         log.info("the latest readings couldn't be fetched for the copy: %s", type(error).__name__)
 
 
-class ChecksCallbacks(NamedTuple):
-    """What others do for a check.
+class Checks:
+    """Looks the form's check up when it is chosen, and shows it; without the database, from the last known copy.
 
-    ``retry_after_restart(work)`` runs it on a worker thread; ``expect(job)``: too long means the database is away;
-    ``means_away(error)`` tells whether it is; ``shown()``: the form has another check or knows more of it;
-    ``leave_form(then)`` keeps what is half typed.
+    ``shown()``: the form has another check or knows more of it.
     """
 
-    retry_after_restart: Callable[[Callable[[], Any]], Any]
-    expect: Callable[[Job], object]
-    means_away: Callable[[BaseException], bool]
-    shown: Callable[[], object]
-    leave_form: Callable[[Callable[[], object]], object]
-
-
-class Checks:
-    """Looks the form's check up when it is chosen, and shows it; without the database, from the last known copy."""
-
     def __init__(
-        self, form: DataRecordForm, jobs: Jobs, state: State, offline: Offline, callbacks: ChecksCallbacks
+        self,
+        form: DataRecordForm,
+        jobs: Jobs,
+        state: State,
+        offline: Offline,
+        connection: Connection,
+        reconnecting: Reconnecting,
+        shown: Callable[[], object],
     ) -> None:
-        self._form, self._jobs, self._state = form, jobs, state
-        self._offline, self._callbacks = offline, callbacks
+        self._form, self._jobs, self._state, self._offline = form, jobs, state, offline
+        self._connection, self._reconnecting, self._shown = connection, reconnecting, shown
 
     def chosen(self, date: datetime.date, time: str, lab: str) -> None:
         """The form has a date, a time and a lab: fetch what is known of that check."""
@@ -242,7 +239,7 @@ class Checks:
             return
 
         def look_up() -> tuple[CheckView, Any]:
-            progress = self._callbacks.retry_after_restart(lambda: model.get_check(*key))
+            progress = self._connection.retry_after_restart(lambda: model.get_check(*key))
             plots = model.choices().plots
             view = CheckView(
                 key=key,
@@ -263,10 +260,10 @@ class Checks:
                 return
             self._offline.check_loaded(key, progress, view.previous)
             self._form.known.show(self._offline.overlaid(view))
-            self._callbacks.shown()
+            self._shown()
 
         job = self._jobs.submit("records", look_up, done=show, failed=lambda error: self._unknown(key, error))
-        self._callbacks.expect(job)
+        self._reconnecting.expect(job)
 
     def _show_known(self, key: CheckKey) -> None:
         """The database is away: what the last known copy says of the check."""
@@ -278,25 +275,10 @@ class Checks:
 
     def _unknown(self, key: CheckKey, error: BaseException) -> None:
         log.warning("the check couldn't be looked up", exc_info=error)
-        if self._callbacks.means_away(error) and self._offline.check(key) is not None:
+        if self._reconnecting.means_away(error) and self._offline.check(key) is not None:
             self._show_known(key)
             return
         self._form.known.show(CheckView(key=key, problem=f"The check couldn't be looked up: {error}"))
-
-    def refresh(self) -> None:
-        """Look the form's check up again."""
-        if self._form.check_key is not None:
-            self.chosen(*self._form.check_key)
-
-    def begin_next(self) -> None:
-        """Begin the check that comes after a complete one."""
-        following = self._form.check.following
-        if following is not None:
-            self._callbacks.leave_form(lambda: self._begin(following))
-
-    def _begin(self, key: CheckKey) -> None:
-        self._form.set_check(*key)
-        self._form.focus_first_empty()
 
 
 def following_check(key: CheckKey, labs: tuple[str, ...]) -> CheckKey | None:

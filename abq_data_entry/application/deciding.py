@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..journal import Entry
     from ..models import VersionedRecord
     from ..views.conflict import ConflictDialog
+    from .navigation import Navigation
+    from .reconnecting import Reconnecting
     from .waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -28,9 +30,8 @@ Record = Mapping[str, Any]
 class Deciding:
     """Opens what waits and met another version; what was decided on leaves the journal once the decision is saved.
 
-    ``open_record(key)`` shows a record in the form, ``show_form()`` the form itself; ``means_away(error)`` tells
-    whether the database is away; ``decided(record, key)`` is called once the database has the decision,
-    ``refresh_check()`` where it needs none any more. On the Tk thread.
+    ``show_form()`` brings the form to the front; ``decided(record, key)`` is called once the database has the decision.
+    On the Tk thread.
     """
 
     def __init__(
@@ -42,16 +43,15 @@ class Deciding:
         say: Callable[[str], object],
         waiting: Waiting,
         saver: Saver,
-        open_record: Callable[[tuple[Any, ...]], object],
+        reconnecting: Reconnecting,
+        navigation: Navigation,
         show_form: Callable[[], object],
-        means_away: Callable[[BaseException], bool],
         decided: Callable[[Record, tuple[Any, ...]], object],
-        refresh_check: Callable[[], object],
     ) -> None:
         self._form, self._jobs, self._state, self._messages, self._say = form, jobs, state, messages, say
         self._waiting, self._saver = waiting, saver
-        self._open_record, self._show_form, self._means_away = open_record, show_form, means_away
-        self._decided, self._refresh_check = decided, refresh_check
+        self._reconnecting, self._navigation = reconnecting, navigation
+        self._show_form, self._decided = show_form, decided
 
     def open(self, entry: Entry) -> bool:
         """Show the record as it waits; where it needs a decision, beside what the database has now. False where that
@@ -60,7 +60,7 @@ class Deciding:
         if entry.unknown:
             self._say(f"{entry.title}: {entry.remark}")
         elif entry.state != "undecided":
-            self._open_record(entry.key)
+            self._navigation.open_record(entry.key)
         elif model is None:
             self._say("This can be decided when the database is back: its version is needed too")
             return False
@@ -85,7 +85,7 @@ class Deciding:
     def _discard(self, entry: Entry) -> None:
         self._waiting.settle((entry.identifier,), "discarded")
         self._say(f"{entry.title}: what was recorded here is discarded")
-        self._refresh_check()
+        self._form.known.look_up()
 
     def _show(self, entry: Entry, found: VersionedRecord) -> None:
         from ..workflows.save_record import bring_together
@@ -142,5 +142,5 @@ class Deciding:
 
     def _not_fetched(self, error: BaseException) -> None:
         log.warning("a record couldn't be fetched for a decision", exc_info=error)
-        self._means_away(error)
+        self._reconnecting.means_away(error)
         self._say(f"The version of the database couldn't be fetched: {error}")

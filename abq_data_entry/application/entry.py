@@ -134,10 +134,7 @@ class Saver:
 
 
 class RecordEntry:
-    """Saves the form's record, and brings form, list and status up to date with it; ``after_save`` is done then.
-
-    ``refresh_check()`` looks the form's check up again.
-    """
+    """Saves the form's record, and brings form, list and status up to date with it."""
 
     def __init__(
         self,
@@ -150,13 +147,10 @@ class RecordEntry:
         waiting: Waiting,
         copy: Offline,
         browsing: Browsing,
-        refresh_check: Callable[[], object],
     ) -> None:
         self._form, self._state, self._messages, self._say, self._saver = form, state, messages, say, saver
         self._drafts, self._waiting, self._copy, self._browsing = drafts, waiting, copy, browsing
-        self._refresh_check = refresh_check
         self._typed: Save | None = None
-        self.after_save: Callable[[], object] | None = None
 
     def save(self, record: Record, opened: Key | None) -> None:
         """The form's record is right: save it."""
@@ -208,8 +202,8 @@ class RecordEntry:
     def _ended(self, save: Save, said: str, dialog: ConflictDialog | None, saved: Saved | None) -> None:
         if dialog is not None:
             dialog.close()
-        form, state, then = self._form, self._state, self.after_save
-        self.after_save = None
+        form, state, then = self._form, self._state, self._form.after_save
+        form.after_save = None
         if saved is not None and saved.merged is not None:
             from .conflicts import Question
 
@@ -233,17 +227,17 @@ class RecordEntry:
             self._copy.record_saved(record)
             # The database answers again: so may the check that it didn't tell.
             if save.whole_check or form.check.problem:
-                self._refresh_check()
+                self._form.known.look_up()
             self._browsing.record_saved(save.key, corrects)
         if then is not None:
             then()
 
     def _decided_not_to(self, save: Save, found: Conflict) -> None:
         """Nobody has chosen between both versions: all stays as it was typed."""
-        self.after_save = None
+        self._form.after_save = None
         if save.base is None:
             self._form.save_failed({F.PLOT: found.reason})
-            self._refresh_check()
+            self._form.known.look_up()
         else:
             self._form.save_failed()
             self._form.opening.show_changed(save.key, found.theirs.changed_by)
@@ -252,12 +246,12 @@ class RecordEntry:
     def _save_failed(self, record: Record, error: BaseException) -> None:
         from ..models.errors import RecordInvalid, RecordMissing
 
-        self.after_save = None
+        self._form.after_save = None
         form = self._form
         if isinstance(error, RecordMissing):
             form.save_failed()
             form.opening.make_new()
-            self._refresh_check()
+            self._form.known.look_up()
             self._say(f"Not saved: {error} Save makes a new record of what stands here")
         elif isinstance(error, RecordInvalid) and set(error.errors) & set(form.inputs):
             form.save_failed(error.errors)

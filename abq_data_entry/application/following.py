@@ -187,12 +187,10 @@ def _unknown(error: BaseException) -> None:
 
 
 class FollowingActions(NamedTuple):
-    """``show_choices(choices)``: technicians, labs and plots are these now; ``refresh_check()`` looks the form's check
-    up again; ``days_changed()``: of some day other records are there now; ``marks_changed()``: QA or lab staff may have
-    said something of a value."""
+    """``show_choices(choices)``: technicians, labs and plots are these now; ``days_changed()``: of some day other
+    records are there now; ``marks_changed()``: QA or lab staff may have said something of a value."""
 
     show_choices: Callable[[Any], object]
-    refresh_check: Callable[[], object]
     days_changed: Callable[[], object]
     marks_changed: Callable[[], object]
 
@@ -261,7 +259,8 @@ class Following:
         self._presence.follow_form()
         if self._form.inputs.value(F.DATE) != self._records.followed:
             self.follow_form()
-        if (self._saved or self._missed or self._places) and time.monotonic() - self.shown_at >= PAUSE_SECONDS:
+        has_heard = self._saved or self._missed or self._places or self._marked
+        if has_heard and time.monotonic() - self.shown_at >= PAUSE_SECONDS:
             self.show()
 
     def follow_form(self) -> None:
@@ -316,7 +315,7 @@ class Following:
             self._jobs.submit("records", model.choices, done=self._actions.show_choices, failed=_not_fetched)
         lab = self._form.check_key[2] if self._form.check_key is not None else None
         if self._missed or any(key[2] == lab for key in saved):
-            self._actions.refresh_check()
+            self._form.known.look_up()
         missed, self._missed, self._places = self._missed, False, False
         if missed:
             self._show_missed()

@@ -19,26 +19,23 @@ if TYPE_CHECKING:
 
     from ..journal import Entry
     from ..views import DataRecordForm
+    from ..views.record_inputs import CheckKey
     from .checks import Offline
     from .connection import Connection
     from .drafts import Drafts
     from .messages import Messages, Say
     from .reconnecting import Reconnecting
     from .state import State
-    from .waiting import Waiting
 
 log = logging.getLogger(__name__)
 
 class NavigationActions(NamedTuple):
     """``decide(entry)`` shows what waits beside what the database has; ``show_form()`` brings the form to the front;
-    ``shows_form()``: whether it can be seen; ``when_saved(then)``: after the save that is under way;
-    ``refresh_check()`` looks the form's check up again."""
+    ``shows_form()``: whether it can be seen."""
 
     decide: Callable[[Entry], object]
     show_form: Callable[[], object]
     shows_form: Callable[[], bool]
-    when_saved: Callable[[Callable[[], object]], object]
-    refresh_check: Callable[[], object]
 
 
 class Navigation:
@@ -53,13 +50,12 @@ class Navigation:
         messages: Messages,
         say: Say,
         drafts: Drafts,
-        waiting: Waiting,
         copy: Offline,
         actions: NavigationActions,
     ) -> None:
         self._form, self._state, self._messages, self._say = form, state, messages, say
         self._connection, self._reconnecting = connection, reconnecting
-        self._drafts, self._waiting, self._copy, self._actions = drafts, waiting, copy, actions
+        self._drafts, self._copy, self._actions = drafts, copy, actions
         self._wanted: object = None
 
     def leave_form(self, then: Callable[[], object]) -> None:
@@ -75,7 +71,7 @@ class Navigation:
     def after_saving(self, then: Callable[[], object]) -> None:
         """Do ``then`` now, or when the save that is under way is done."""
         if self._form.saving:
-            self._actions.when_saved(then)
+            self._form.after_save = then
         else:
             then()
 
@@ -172,7 +168,7 @@ class Navigation:
 
     def open_record(self, key: tuple[Any, ...]) -> None:
         """Fetch a record and show it for correction; one that waits here is shown as it waits."""
-        waiting = self._waiting.latest(key)
+        waiting = self._state.latest_waiting(key)
         if waiting is not None and (waiting.state == "waiting" or self._state.away):
             self._opened(waiting.record, key=key)
             return
@@ -201,6 +197,16 @@ class Navigation:
         job = self._connection.ask(lambda model: model.get_versioned_record(*key), done, failed)
         self._reconnecting.expect(job, overdue)
 
+    def begin_next_check(self) -> None:
+        """Begin the check that comes after a complete one."""
+        following = self._form.check.following
+        if following is not None:
+            self.leave_form(lambda: self._begin_check(following))
+
+    def _begin_check(self, key: CheckKey) -> None:
+        self._form.set_check(*key)
+        self._form.focus_first_empty()
+
     def try_again(self) -> None:
         """The database is back: open the record that couldn't be opened."""
         if self._form.opening.closed is not None:
@@ -219,7 +225,7 @@ class Navigation:
         self._wanted = None
         if not record:
             self._not_opened(key, "This record no longer exists")
-            self._actions.refresh_check()
+            self._form.known.look_up()
             return
         self._actions.show_form()
         self._form.open_record(record, version, known_at)

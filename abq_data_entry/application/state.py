@@ -100,6 +100,10 @@ class State:
         """Call ``listener(value)`` whenever that changes."""
         self.listeners.setdefault(fact, []).append(listener)
 
+    def latest_waiting(self, key: tuple[Any, ...]) -> Entry | None:
+        """The last record of that date, time, lab and plot that waits on this computer."""
+        return next((each for each in reversed(self.waiting) if each.key == key), None)
+
     @property
     def away(self) -> bool:
         """Whether the database is away."""

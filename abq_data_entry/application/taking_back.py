@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
-from ..jobs import Jobs
 from ..views import DataRecordForm
 from .messages import Messages, place, reason_of
 from .state import LastSave, State
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
     from ..models import SQLModel, VersionedRecord
     from ..models.undoing import By
     from ..workflows.save_record import Save
+    from .connection import Connection
+    from .navigation import Navigation
+    from .reconnecting import Reconnecting
     from .waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -30,40 +32,30 @@ class LastAction(NamedTuple):
     done: Callable[[Any], object]
 
 
-class TakingBackCallbacks(NamedTuple):
-    """What others do for it.
-
-    ``retry_after_restart(work)`` runs it on the database's thread;
-    ``means_away(error)`` tells whether the database is away; ``after_saving(then)`` waits for a save that is under way;
-    ``leave_form(then)`` keeps what is half typed; ``show_form()`` brings the form to the front; ``edited()``: something
-    stands in the form; ``changed(gone)``: a record is another one now, or the one of the key ``gone`` is none any more.
-    """
-
-    retry_after_restart: Callable[[Callable[[], Any]], Any]
-    means_away: Callable[[BaseException], bool]
-    after_saving: Callable[[Callable[[], object]], object]
-    leave_form: Callable[[Callable[[], object]], object]
-    show_form: Callable[[], object]
-    edited: Callable[[], object]
-    refresh_check: Callable[[], object]
-    changed: Callable[[tuple[Any, ...] | None], object]
-
-
 class TakingBack:
-    """Knows what was done last, once; on the Tk thread."""
+    """Knows what was done last, once; on the Tk thread.
+
+    ``show_form()`` brings the form to the front; ``edited()``: something stands in the form; ``changed(gone)``: a
+    record is another one now, or the one of the key ``gone`` is none any more.
+    """
 
     def __init__(
         self,
         form: DataRecordForm,
-        jobs: Jobs,
         state: State,
         messages: Messages,
         say: Callable[[str], object],
         waiting: Waiting,
-        callbacks: TakingBackCallbacks,
+        connection: Connection,
+        reconnecting: Reconnecting,
+        navigation: Navigation,
+        show_form: Callable[[], object],
+        edited: Callable[[], object],
+        changed: Callable[[tuple[Any, ...] | None], object],
     ) -> None:
-        self._form, self._jobs, self._state, self._messages, self._say = form, jobs, state, messages, say
-        self._waiting, self._callbacks = waiting, callbacks
+        self._form, self._state, self._messages, self._say, self._waiting = form, state, messages, say, waiting
+        self._connection, self._reconnecting, self._navigation = connection, reconnecting, navigation
+        self._show_form, self._edited, self._changed = show_form, edited, changed
         self._last: LastAction | None = None
         self._running = False
 
@@ -75,9 +67,9 @@ class TakingBack:
         """Take back what was done last."""
         action, model, waiting, last = self._last, self._state.reachable, None, self._state.last_save
         if last is not None:
-            action, waiting = self._undoing(last), self._waiting.latest(last.save.key)
+            action, waiting = self._undoing(last), self._state.latest_waiting(last.save.key)
         if self._form.saving:
-            self._callbacks.after_saving(self.take_back)
+            self._navigation.after_saving(self.take_back)
         elif action is None:
             self._say("Nothing was saved in this window that could be taken back")
         elif self._running:
@@ -87,7 +79,7 @@ class TakingBack:
         elif model is None:
             self._say("This can be taken back when the database is back")
         else:
-            self._run(model, action)
+            self._run(action)
 
     def by(self) -> By:
         """Who asks, for the audit and for the rule of persons."""
@@ -120,7 +112,7 @@ class TakingBack:
         base = waiting.base if waiting.write == "update" else None
         action.done(VersionedRecord(base or {}, (waiting.version or 0) if base else 0))
 
-    def _run(self, model: SQLModel, action: LastAction) -> None:
+    def _run(self, action: LastAction) -> None:
         self._running = True
         by = self.by()
 
@@ -132,18 +124,13 @@ class TakingBack:
         def failed(error: BaseException) -> None:
             self._running = False
             log.warning("%s couldn't be taken back: %s", action.name, type(error).__name__)
-            if self._callbacks.means_away(error):
+            if self._reconnecting.means_away(error):
                 self._say("This can be taken back when the database is back")
                 return
-            self._callbacks.refresh_check()
+            self._form.known.look_up()
             self._messages.failure(TITLE, f"Not taken back: {action.name}.", reason_of(error))
 
-        self._jobs.submit(
-            "database",
-            lambda: self._callbacks.retry_after_restart(lambda: action.undo(model, by)),
-            done=done,
-            failed=failed,
-        )
+        self._connection.ask(lambda model: action.undo(model, by), done, failed, "database")
 
     def _show(self, save: Save, found: VersionedRecord) -> None:
         """The record is as it was: the form holds again what was typed."""
@@ -152,7 +139,7 @@ class TakingBack:
 
         def fill() -> None:
             form = self._form
-            self._callbacks.show_form()
+            self._show_form()
             if found.record:
                 form.open_record(found.record, found.version or None)  # of a copy no version is known
                 form.fill(typed)
@@ -160,10 +147,10 @@ class TakingBack:
             else:
                 form.half_typed.restore({"texts": typed, "opened": None})
             form.focus_correction()
-            self._callbacks.edited()
+            self._edited()
 
         key = tuple(record[name] for name in fields.RECORD_KEY)
-        self._callbacks.leave_form(fill)
-        self._callbacks.changed(None if found.record else key)
+        self._navigation.leave_form(fill)
+        self._changed(None if found.record else key)
         was = "as it was before" if found.record else "not recorded any more"
         self._say(f"{place(record)}: taken back, {was}. What you typed stands in the form again")

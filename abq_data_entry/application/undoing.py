@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from .. import fields
 from ..constants import CHECK_TIMES
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from ..views import DataRecordForm, RecordList
     from .connection import Connection
     from .messages import Messages, Say
+    from .navigation import Navigation
+    from .reconnecting import Reconnecting
     from .state import State
     from .taking_back import TakingBack
 
@@ -52,22 +55,8 @@ class PlaceTaken(conflicts.Question):
         )
 
 
-class ChangeActions(NamedTuple):
-    """What changing saved records calls. ``waits(key)``: that record waits on this computer. ``resolve(over, save,
-    cancel)``: see `conflicts.resolve`. ``changed()``: saved records are others now. ``means_away(error)``: see
-    `Reconnecting`."""
-
-    open_record: Callable[[tuple[Any, ...]], object]
-    leave_form: Callable[[Callable[[], object]], object]
-    waits: Callable[[tuple[Any, ...]], bool]
-    resolve: Callable[[PlaceTaken, Callable[[Any, str, ConflictDialog | None], object], Callable[[], object]], object]
-    changed: Callable[[], object]
-    refresh_check: Callable[[], object]
-    means_away: Callable[[BaseException], bool]
-
-
 class Changes:
-    """Changes saved records, each after a question for the reason. On the Tk thread."""
+    """Changes saved records, each after a question for the reason; ``changed()`` is called then. On the Tk thread."""
 
     def __init__(
         self,
@@ -79,11 +68,14 @@ class Changes:
         messages: Messages,
         say: Say,
         taking_back: TakingBack,
-        actions: ChangeActions,
+        reconnecting: Reconnecting,
+        navigation: Navigation,
+        changed: Callable[[], object],
     ) -> None:
         self._window, self._form, self._records = window, form, records
         self._state, self._connection, self._messages, self._say = state, connection, messages, say
-        self._taking_back, self._actions = taking_back, actions
+        self._taking_back, self._reconnecting, self._navigation = taking_back, reconnecting, navigation
+        self._changed = changed
 
     def withdraw(self, row: Mapping[str, Any] | None = None, then: Callable[[], object] = lambda: None) -> None:
         """Ask why, then withdraw the record of that row, or the one that has the attention; ``then()`` once it is
@@ -207,7 +199,7 @@ class Changes:
             self._records.unmark(key)
             form = self._form
             if form.opened == key and not form.changed:
-                self._actions.open_record(to)
+                self._navigation.open_record(to)
             self.changed(f"The record of {named(key)} is that of {named(to)} now. Edit ‣ Take Back undoes it")
             self.remember(LastAction(
                 f"the move to {named(to)}",
@@ -233,7 +225,7 @@ class Changes:
 
         def done(places: list[Place]) -> None:
             moved = len(places)
-            self._actions.leave_form(lambda: self._form.set_check(*to))
+            self._navigation.leave_form(lambda: self._form.set_check(*to))
             where = f"{to[0]} {to[1]}, lab {to[2]}"
             self.changed(f"{moved} records are those of {where} now. Edit ‣ Take Back undoes it")
             self.remember(LastAction(
@@ -262,7 +254,7 @@ class Changes:
             return
         if key is None:
             self._say("Choose a saved record first: a row of the list, or a plot")
-        elif self._actions.waits(key):
+        elif self._state.latest_waiting(key) is not None:
             self._say("This record waits on this computer: it isn't in the database yet")
         else:
             wanted = key
@@ -300,7 +292,7 @@ class Changes:
             if taken is not None and theirs is not None and theirs.version:
                 taken(theirs)
                 return
-            self._actions.refresh_check()
+            self._form.known.look_up()
             if refused is not None:
                 refused(error)
             else:
@@ -341,17 +333,18 @@ class Changes:
 
             self.do("Two Versions of One Record", change, done, refused=refused)
 
-        self._actions.resolve(over, save, lambda: self._say("Nothing was changed"))
+        cancel = partial(self._say, "Nothing was changed")
+        conflicts.resolve(self._form, self._messages, self._say, over, save, cancel)
 
     def changed(self, result: str) -> None:
         """Saved records are others now: ``result`` says what was done."""
-        self._actions.changed()
+        self._changed()
         self._say(result)
 
     def failed(self, title: str, error: BaseException) -> None:
         """Nothing was changed, and why."""
         log.warning("%s: %s", title, type(error).__name__)
-        if self._actions.means_away(error):
+        if self._reconnecting.means_away(error):
             self._say("Nothing was changed: the database is away")
             return
         self._messages.failure(title, "Nothing was changed.", reason_of(error))

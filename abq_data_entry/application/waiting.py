@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..views.record_windows import WaitingRow
     from ..workflows.replay import Replayed
     from ..workflows.save_record import Save
+    from .connection import Connection
+    from .navigation import Navigation
 
 log = logging.getLogger(__name__)
 
@@ -36,26 +38,20 @@ _STATES = {"waiting": "waiting", "undecided": "needs a decision"}
 class WaitingCallbacks(NamedTuple):
     """What others do for what waits.
 
-    ``saved(entries)``: the database has these by now; ``changed()``: other records wait than before, perhaps of the
-    form's check; ``retry()`` looks for the database; ``day_of_form()`` is the day that an extract would be of;
-    ``leave_form(then)`` keeps what is half typed; ``open_entry(entry)`` shows a record that waits, False where that
-    can't be done now, and ``discard_entry(entry)`` gives it up.
+    ``saved(entries)``: the database has these by now; ``retry()`` looks for the database; ``day_of_form()`` is the day
+    that an extract would be of; ``open_entry(entry)`` shows a record that waits, False where that can't be done now,
+    and ``discard_entry(entry)`` gives it up.
     """
 
     saved: Callable[[tuple[Entry, ...]], object]
-    changed: Callable[[], object]
     retry: Callable[[], object]
     day_of_form: Callable[[], datetime.date]
-    leave_form: Callable[[Callable[[], object]], object]
     open_entry: Callable[[Entry], bool]
     discard_entry: Callable[[Entry], object]
 
 
 class Waiting:
-    """The journal as the window sees it. On the Tk thread; file work is done on the lane for files.
-
-    ``retry_after_restart(work)`` runs it on the database's thread.
-    """
+    """The journal as the window sees it. On the Tk thread; file work is done on the lane for files."""
 
     def __init__(
         self,
@@ -65,13 +61,15 @@ class Waiting:
         state: State,
         messages: Messages,
         say: Callable[[str], object],
+        connection: Connection,
         reconnecting: Reconnecting,
-        retry_after_restart: Callable[[Callable[[], Any]], Any],
+        navigation: Navigation,
         callbacks: WaitingCallbacks,
     ) -> None:
         self._form, self._status_bar, self._jobs, self._state = form, status_bar, jobs, state
-        self._messages, self._say, self._reconnecting = messages, say, reconnecting
-        self._retry_after_restart, self._callbacks = retry_after_restart, callbacks
+        self._messages, self._say = messages, say
+        self._connection, self._reconnecting, self._navigation = connection, reconnecting, navigation
+        self._callbacks = callbacks
         self._database = ""
         self._mark: tuple[int, ...] | None = None
         self._replaying = False
@@ -100,10 +98,6 @@ class Waiting:
     def undecided(self) -> tuple[Entry, ...]:
         """Those that need somebody's decision."""
         return tuple(each for each in self.entries if each.state == "undecided")
-
-    def latest(self, key: tuple[Any, ...]) -> Entry | None:
-        """The last record of that date, time, lab and plot that waits."""
-        return next((each for each in reversed(self.entries) if each.key == key), None)
 
     def begin(self, database: str) -> None:
         """Look at the journal, now and again; `database` is the one that the settings lead to."""
@@ -170,7 +164,7 @@ class Waiting:
             self._journal,
             self._database,
             model,
-            self._retry_after_restart,
+            self._connection.retry_after_restart,
             done=self._replayed,
             failed=self._not_replayed,
         )
@@ -230,7 +224,7 @@ class Waiting:
                 parent.lift()
 
         callbacks = record_windows.WaitingCallbacks(
-            with_entry(lambda entry: self._callbacks.leave_form(lambda: opened(entry))),
+            with_entry(lambda entry: self._navigation.leave_form(lambda: opened(entry))),
             with_entry(self._callbacks.discard_entry),
             self._messages.command(self._callbacks.retry),
         )
@@ -294,7 +288,7 @@ class Waiting:
             self._tell(problems)
             self.show_line()
             if self.keys != before:
-                self._callbacks.changed()
+                self._form.known.look_up()
         if not self._state.away:
             self.replay()
 

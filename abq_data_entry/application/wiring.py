@@ -16,7 +16,7 @@ from ..views.record_list import ListCallbacks
 from ..widgets.focus import typed_keys
 from .backup import BackupActions, Backups
 from .browsing import Browsing
-from .checks import Checks, ChecksCallbacks, Offline
+from .checks import Checks, Offline
 from .connection import Connection, ConnectionCallbacks, IdleConnections
 from .deliveries import Deliveries
 from .drafts import Drafts
@@ -30,7 +30,7 @@ from .outdated import Outdated
 from .permissions import Permissions
 from .preferences import DesktopEntry
 from .reconnecting import Reconnecting, ReconnectingCallbacks
-from .taking_back import TakingBack, TakingBackCallbacks
+from .taking_back import TakingBack
 from .tools import BackgroundCommands, Tools
 from .waiting import Waiting, WaitingCallbacks
 from .weather_schedule import WeatherSchedule
@@ -57,7 +57,32 @@ class Wiring(MainWindow):
         self.build()
         settings, say = self.own_settings, self.status.set
         self.drafts = Drafts(self.form, self.jobs, self.messages, say)
+        self.connection = Connection(
+            self, self.shared, self.jobs, self.messages, say, settings, self._connection_callbacks()
+        )
         self.reconnecting = Reconnecting(self, self.shared, self.jobs, self._reconnecting_callbacks())
+        self.offline = Offline(self.form, self.jobs, self.shared, self.show_choices, self._show_copy)
+        self.presence = CheckPresence(self.form, self.shared, self.jobs, say, self.reconnecting)
+        self.checks = Checks(
+            self.form,
+            self.jobs,
+            self.shared,
+            self.offline,
+            self.connection,
+            self.reconnecting,
+            self.presence.follow_form,
+        )
+        self.navigation = Navigation(
+            self.form,
+            self.shared,
+            self.connection,
+            self.reconnecting,
+            self.messages,
+            say,
+            self.drafts,
+            self.offline,
+            NavigationActions(lambda entry: self.deciding.open(entry), self.show_form, lambda: self.shows_form),
+        )
         self.waiting = Waiting(
             self.form,
             self.status_bar,
@@ -65,14 +90,23 @@ class Wiring(MainWindow):
             self.shared,
             self.messages,
             say,
+            self.connection,
             self.reconnecting,
-            lambda work: self.connection.retry_after_restart(work),
+            self.navigation,
             self._waiting_callbacks(),
         )
-        self.offline = Offline(self.form, self.jobs, self.shared, self.show_choices, self._show_copy)
-        self.checks = Checks(self.form, self.jobs, self.shared, self.offline, self._checks_callbacks())
         self.taking_back = TakingBack(
-            self.form, self.jobs, self.shared, self.messages, say, self.waiting, self._taking_back_callbacks()
+            self.form,
+            self.shared,
+            self.messages,
+            say,
+            self.waiting,
+            self.connection,
+            self.reconnecting,
+            self.navigation,
+            self.show_form,
+            self.drafts.edited,
+            self._taken_back,
         )
         self.permissions = Permissions(self.shared, self.jobs, say, self.offer_commands)
         self.extract_days = ExtractDays(self.form, self.status_bar.extracts, self.shared, self.jobs)
@@ -102,13 +136,10 @@ class Wiring(MainWindow):
             BackupActions(
                 self.commands.begin,
                 self.commands.may_begin,
-                lambda: self.connection.endpoint(),
+                self.connection.endpoint,
                 lambda expected: self.database_changes.expect_another(expected),
                 self.refresh,
             ),
-        )
-        self.connection = Connection(
-            self, self.shared, self.jobs, self.messages, say, settings, self._connection_callbacks()
         )
         self.which_database = WhichDatabase(
             self,
@@ -121,7 +152,6 @@ class Wiring(MainWindow):
         )
         self.idle_connections = IdleConnections(self, self.shared, self.jobs, settings)
         self.database_changes = DatabaseChanges(self.shared, self.jobs, self.messages.bar, self.refresh)
-        self.presence = CheckPresence(self.form, self.shared, self.jobs, say, self.reconnecting)
         self.browsing = Browsing(
             self.record_list,
             self.shared,
@@ -132,24 +162,6 @@ class Wiring(MainWindow):
             self.reconnecting.means_away,
             self.extract_days.look_soon,
         )
-        self.navigation = Navigation(
-            self.form,
-            self.shared,
-            self.connection,
-            self.reconnecting,
-            self.messages,
-            say,
-            self.drafts,
-            self.waiting,
-            self.offline,
-            NavigationActions(
-                lambda entry: self.deciding.open(entry),
-                self.show_form,
-                lambda: self.shows_form,
-                self._when_saved,
-                self.checks.refresh,
-            ),
-        )
         self.following = Following(
             self.form,
             self.record_list,
@@ -158,9 +170,7 @@ class Wiring(MainWindow):
             self.browsing,
             self.presence,
             self.database_changes,
-            FollowingActions(
-                self.show_choices, self.checks.refresh, self.extract_days.look_soon, lambda: self.questions.look()
-            ),
+            FollowingActions(self.show_choices, self.extract_days.look_soon, lambda: self.questions.look()),
         )
         self.questions = Questions(
             self, self.form, self.shared, self.connection, self.messages, say, self._mark_actions()
@@ -216,7 +226,6 @@ class Wiring(MainWindow):
             self.waiting,
             self.offline,
             self.browsing,
-            self.checks.refresh,
         )
         self.new_day = NewDay(self, self.shared, self.form, say, self.navigation.leave_form, self._day_began)
         self.form.callbacks = self._form_callbacks()
@@ -242,7 +251,7 @@ class Wiring(MainWindow):
             command(self.navigation.open_recorded),
             self.drafts.edited,
             self.presence.confirmed,
-            command(self.checks.begin_next),
+            command(self.navigation.begin_next_check),
             command(self.drafts.discard),
             self.drafts.find,
             self.drafts.stay_behind,
@@ -267,7 +276,7 @@ class Wiring(MainWindow):
 
     def _reconnecting_callbacks(self) -> ReconnectingCallbacks:
         return ReconnectingCallbacks(
-            lambda: self.connection.attempt(),
+            self.connection.attempt,
             self.database_back,
             self._show_copy,
             lambda: self.waiting.show_line(),
@@ -277,41 +286,18 @@ class Wiring(MainWindow):
     def _waiting_callbacks(self) -> WaitingCallbacks:
         return WaitingCallbacks(
             self._waiting_saved,
-            lambda: self.checks.refresh(),
             self.retry_database,
             lambda: self.extract_days.of_form,
-            lambda then: self.navigation.leave_form(then),
             lambda entry: self.deciding.open(entry),
             lambda entry: self.deciding.discard(entry),
         )
 
-    def _checks_callbacks(self) -> ChecksCallbacks:
-        return ChecksCallbacks(
-            lambda work: self.connection.retry_after_restart(work),
-            self.reconnecting.expect,
-            self.reconnecting.means_away,
-            lambda: self.presence.follow_form(),
-            lambda then: self.navigation.leave_form(then),
-        )
-
-    def _taking_back_callbacks(self) -> TakingBackCallbacks:
-        return TakingBackCallbacks(
-            lambda work: self.connection.retry_after_restart(work),
-            self.reconnecting.means_away,
-            lambda then: self.navigation.after_saving(then),
-            lambda then: self.navigation.leave_form(then),
-            self.show_form,
-            self.drafts.edited,
-            self.checks.refresh,
-            self._taken_back,
-        )
-
     def _mark_actions(self) -> MarkActions:
         return MarkActions(
-            lambda row: self.navigation.open_row(row),
+            self.navigation.open_row,
             self.show_form,
             lambda: self.changes.attended(),
-            lambda: self.taking_back.by(),
+            self.taking_back.by,
             lambda: "mark_value" not in self.permissions.denied,
             lambda: "save_record" not in self.permissions.denied,
             self.reconnecting.means_away,
@@ -323,7 +309,7 @@ class Wiring(MainWindow):
             self._went_away,
             self.connection_lost,
             self.show_in_list,
-            self.checks.refresh,
+            self.form.known.look_up,
             self.form.who.forget,
             lambda error: self.damage.tell(error),
             self.retry_database,
@@ -334,8 +320,7 @@ class Wiring(MainWindow):
     @cached_property
     def changes(self) -> Changes:
         """What changes saved records."""
-        from .conflicts import resolve
-        from .undoing import ChangeActions, Changes
+        from .undoing import Changes
 
         return Changes(
             self,
@@ -346,15 +331,9 @@ class Wiring(MainWindow):
             self.messages,
             self.status.set,
             self.taking_back,
-            ChangeActions(
-                self.navigation.open_record,
-                self.navigation.leave_form,
-                lambda key: self.waiting.latest(key) is not None,
-                lambda over, save, cancel: resolve(self.form, self.messages, self.status.set, over, save, cancel),
-                self._saved_records_changed,
-                self.checks.refresh,
-                self.reconnecting.means_away,
-            ),
+            self.reconnecting,
+            self.navigation,
+            self._saved_records_changed,
         )
 
     @cached_property
@@ -387,11 +366,10 @@ class Wiring(MainWindow):
             self.status.set,
             self.waiting,
             self.saver,
-            self.navigation.open_record,
+            self.reconnecting,
+            self.navigation,
             self.show_form,
-            self.reconnecting.means_away,
             self._decided,
-            self.checks.refresh,
         )
 
     def correct_many(self) -> None:
@@ -415,23 +393,23 @@ class Wiring(MainWindow):
         for entry in entries:
             self.offline.record_saved(entry.record)
             self.record_list.mark(entry.key, "new" if entry.write == "insert" else "edited")
-        self.checks.refresh()
+        self.form.known.look_up()
         self.browsing.look_again()
 
     def _taken_back(self, gone: tuple[Any, ...] | None) -> None:
         if gone is not None:
             self.record_list.unmark(gone)
-        self.checks.refresh()
+        self.form.known.look_up()
         self.browsing.look_again()
         self.outdated.offer()
 
     def _decided(self, record: Mapping[str, Any], key: tuple[Any, ...]) -> None:
         self.offline.record_saved(record)
-        self.checks.refresh()
+        self.form.known.look_up()
         self.browsing.record_saved(key, corrected=True)
 
     def _saved_records_changed(self) -> None:
-        self.checks.refresh()
+        self.form.known.look_up()
         self.browsing.look_again()
         self.outdated.offer()
 
@@ -451,9 +429,6 @@ class Wiring(MainWindow):
     def _went_away(self, error: BaseException, by_itself: bool) -> None:
         self.reconnecting.lost(error, by_itself)
         self.offline.show_choices()
-
-    def _when_saved(self, then: Callable[[], object]) -> None:
-        self.entry.after_save = then
 
     def _day_began(self, today: datetime.date) -> None:
         self.filename.set(EXTRACT_NAME.format(date=today))
@@ -493,7 +468,7 @@ class Wiring(MainWindow):
         self.offline.choices_loaded(choices)
         self.show_choices(choices)
         self.permissions.ask(model)
-        self.checks.refresh()
+        self.form.known.look_up()
         self.navigation.try_again()
 
     def _offer_extracts(self) -> None:
@@ -533,11 +508,11 @@ class Wiring(MainWindow):
                 self.connection.connect()
             return
         self.jobs.submit("records", self.data_model.choices, done=self.show_choices)
-        self.checks.refresh()
+        self.form.known.look_up()
         self.questions.look()
         self.browsing.restart()
 
     def _show_copy(self) -> None:
         """The database is away: form and list show its last known copy."""
-        self.checks.refresh()
+        self.form.known.look_up()
         self.browsing.show_copy()

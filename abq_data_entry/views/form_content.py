@@ -170,6 +170,8 @@ class FormContent(ttk.Frame):
         self.check = CheckView()
         self.opened_record: OpenedRecord | None = None
         self.saving = self.is_loading = False
+        self.after_save: Callable[[], object] | None = None
+        """What is to be done once the save that is under way is done."""
 
     @property
     def check_key(self) -> CheckKey | None:

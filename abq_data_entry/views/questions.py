@@ -154,6 +154,12 @@ class KnownCheck:
             self._form.type_ahead.refused([(*form.check.key, plot)])  # who is typing already means the other plot
         return True
 
+    def look_up(self) -> None:
+        """Others may have recorded plots of the check: look it up again."""
+        key = self._form.check_key
+        if key is not None:
+            self._form.callbacks.check_chosen(*key)
+
     def changed(self) -> None:
         """Date, time or lab may be others now: look the check up."""
         self.show_plots_of_lab()

@@ -288,7 +288,7 @@ def test_the_lab_typed_over_itself_leaves_the_seed_sample_of_an_opened_record(
 ) -> None:
     stored.save_record(record(2, today(window)))  # AXM477, where AXM478 grows now
     window.begin_check()
-    window.app.checks.refresh()
+    window.app.form.known.look_up()
     open_plot(window, 2)
     window.app.form.inputs[F.LAB].focus_set()
     window.press("ctrl+a")
@@ -351,7 +351,7 @@ def test_a_look_at_the_check_from_before_a_save_hides_nothing(window: Window, mo
 
     with monkeypatch.context() as during:
         during.setattr(model, "get_check", slow)
-        window.app.checks.refresh()
+        window.app.form.known.look_up()
         window.until(looked.is_set, "the look")
     window.fill_readings()
     window.save()

@@ -295,7 +295,7 @@ def test_the_last_correction_is_taken_back_from_the_history_and_the_first_entry_
     window.until(lambda: str(stored.get_record(*key)[F.HUMIDITY]) == "24.09", "the record as it was")
     history.destroy()
     stored.save_record(record(2, today(window)), author="J Simms")
-    window.app.checks.refresh()
+    window.app.form.known.look_up()
     window.until(lambda: 2 in window.app.form.check.recorded, "plot 2")
     open_plot(window, 2)
     window.press("ctrl+shift+h")

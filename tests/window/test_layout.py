@@ -516,7 +516,7 @@ def test_questions_messages_and_long_notes_move_nothing(window: Window, stored: 
     stored.save_record(record(1, today(window)), author="J Simms")
     window.app.settings["theme"].set(theme)
     window.begin_check(technician="P Taylor")
-    window.app.checks.refresh()
+    window.app.form.known.look_up()
     window.settle()
     form, panel = window.app.form, window.app.form.check_panel
     at = [(each.winfo_rootx(), each.winfo_rooty()) for each in (form.inputs[F.NOTES].editor, save_button(window))]
@@ -539,7 +539,7 @@ def test_long_names_of_technicians_move_nothing_and_are_cut_with_an_ellipsis(win
     window.app.refresh()
     window.settle()
     window.begin_check()
-    window.app.checks.refresh()
+    window.app.form.known.look_up()
     window.settle()
     panel = window.app.form.check_panel
     before = save_button(window).winfo_rooty()

@@ -651,7 +651,7 @@ def test_a_check_that_was_begun_keeps_its_date_after_midnight(records: List, sto
     # What is left of the check comes from elsewhere; once it is complete, the form goes on to the new day.
     for plot in range(3, 20):
         stored.save_record(record(plot, date, Time="20:00", Lab="E"))
-    window.app.checks.refresh()
+    window.app.form.known.look_up()
     window.settle()
     window.fill(Plot="20")
     window.fill_readings()

@@ -543,7 +543,7 @@ def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
     there.close()
     single.stop()
     online.until(lambda: app.form.check.key is not None, "the check")
-    app.checks.refresh()
+    app.form.known.look_up()
     count = app.record_list.count_label
     online.until(lambda: app.reconnecting.away and "as known at" in count.cget("text"), "the copy", 30)
     assert [row[F.PLOT] for row in page.rows] == [3, 2, 1]

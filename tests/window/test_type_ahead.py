@@ -157,7 +157,7 @@ def test_after_the_last_plot_the_keys_go_into_no_other_lab(window: Window, store
     window.fill(Plot="20")
     for number in range(1, 20):
         stored.save_record(record(Date=window.text(F.DATE), Plot=str(number)))
-    window.app.checks.refresh()
+    window.app.form.known.look_up()
     window.settle()
     window.fill(Plot="20")
     window.app.form.focus_first_empty()

@@ -34,7 +34,7 @@ def opened(window: Window, stored: SQLModel) -> Window:
     for plot in (1, 2, 3):
         stored.save_record(record(plot, today(window)), author="J Simms", workstation="bench-1")
     window.begin_check()
-    window.app.checks.refresh()
+    window.app.form.known.look_up()
     open_plot(window, 2)
     window.settle()
     return window
@@ -169,7 +169,7 @@ def test_move_a_check(opened: Window, stored: SQLModel) -> None:
 
 def test_somebody_else_s_record_is_refused_in_words(opened: Window, stored: SQLModel) -> None:
     stored.save_record(record(4, today(opened)), author="P Taylor")
-    opened.app.checks.refresh()
+    opened.app.form.known.look_up()
     opened.until(lambda: 4 in opened.app.form.check.recorded, "the check")
     open_plot(opened, 4)
     opened.settle()
