@@ -1770,9 +1770,13 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     present value_marks;
     seen char(1)[] := seen_labs(asking_role());
+    lab char(1) := (SELECT lab_id FROM value_marks WHERE id = of_mark);
 BEGIN
-    PERFORM FROM audit_heads JOIN value_marks USING (lab_id) WHERE id = of_mark FOR UPDATE OF audit_heads;
+    PERFORM FROM audit_heads WHERE lab_id = lab FOR UPDATE;
     SELECT * INTO present FROM value_marks WHERE id = of_mark FOR UPDATE;
+    IF present.lab_id <> lab THEN -- else two who wait for the audits of two labs might wait for each other
+        RAISE EXCEPTION '% was moved meanwhile: try again.', mark_name(present) USING ERRCODE = 'serialization_failure';
+    END IF;
     IF NOT FOUND OR NOT coalesce(present.lab_id = ANY (seen), true) THEN
         RAISE EXCEPTION 'There is no mark %.', of_mark USING ERRCODE = 'AB002';
     END IF;
@@ -1913,7 +1917,7 @@ RETURNS TABLE (moment timestamptz, who text, workstation text, event text, said 
 LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT a.moment, a.new ->> 'who', a.workstation, a.new ->> 'event', a.new ->> 'said', a.new ->> 'state',
         a.new ->> 'status'
-    FROM labs JOIN audit AS a ON a.key = jsonb_build_object('id', of_mark, 'lab_id', labs.id)
+    FROM audit_heads AS h JOIN audit AS a ON a.key = jsonb_build_object('id', of_mark, 'lab_id', h.lab_id)
     WHERE a.table_name = 'value_marks' AND a.new IS NOT NULL
     ORDER BY a.moment
 $$;

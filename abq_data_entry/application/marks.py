@@ -140,7 +140,7 @@ class Questions:
             if not each.gone:
                 said[each.key][each.field_name or WHOLE_RECORD] = _beside(each)
         self._form.marked.know(said)
-        if self.waiting > before:
+        if self.waiting > before and self._actions.may_answer():
             count = "1 question" if self.waiting == 1 else f"{self.waiting} questions"
             self._say(f"QA has {count}: {_NOW}")
         shown = self._shown()

@@ -164,7 +164,8 @@ class QuestionsWindow(SideWindow):
             self.detail.show("" if self._rows else self._message)
         else:
             history = self._history[1] if self._history[0] == row.identifier else ""
-            self.detail.show(f"{row.detail}\n\n{history}" if history else row.detail)
+            # The history tells what was asked and answered too.
+            self.detail.show(f"{row.detail.splitlines()[0]}\n{history}" if history else row.detail)
         for name in (OPEN, ANSWER, CLOSE, REOPEN):
             self.buttons[name].state(["!disabled" if name in self.allowed else "disabled"])
 
