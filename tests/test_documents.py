@@ -283,9 +283,11 @@ def test_the_queries_for_qa_find_what_they_promise(model: SQLModel, session: Con
     model.record_deliveries([delivery(version=1, destination="ftp", delivered=delivered_at,
                                    audit_head=model.audit_heads(datetime.date.today()))])  # fmt: skip
     model.withdraw_record((datetime.date.today(), "8:00", "A", 4), "typed twice", by=By("J Simms"))
-    corrected, broken, withdrawn, newest, inside, averages, missing, never, growth, outdated, delivered, *_ = (
+    model.mark_value((datetime.date.today(), "8:00", "A", 1), "humidity", "queried", "Twice its neighbours?")
+    corrected, broken, withdrawn, asked, newest, inside, averages, missing, never, growth, outdated, delivered, *_ = (
         answers(session, each) for each in blocks(QA, "sql")
     )
+    assert [row[3:8] for row in asked] == [("A", 1, "humidity", "24.09", "Twice its neighbours?")]
     assert [row[1:3] for row in withdrawn] == [(f"J Simms (login {session.info.user})", "typed twice")]
     assert [row[:2] for row in outdated] == [(datetime.date.today(), "ftp"), (datetime.date.today(), "rest")]
     assert [(row[2], row[3], row[5]) for row in corrected] == [("misread", "2", "25.00")]
