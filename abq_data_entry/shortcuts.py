@@ -11,6 +11,7 @@ import plistlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from .constants import APPLICATION_ID, APPLICATION_NAME
@@ -48,14 +49,23 @@ class ShortcutError(Exception):
 
 def window_command() -> list[str]:
     """The program and arguments, with absolute paths, that open the window of this very installation or checkout."""
-    beside = Path(sys.executable).with_name(WINDOW_COMMAND + (".exe" if sys.platform == "win32" else ""))
+    return _command(WINDOW_COMMAND, _windowed)
+
+
+def line_command() -> list[str]:
+    """The same for the command line."""
+    return _command(APPLICATION_ID, str)
+
+
+def _command(name: str, suited: Callable[[str], str]) -> list[str]:
+    beside = Path(sys.executable).with_name(name + (".exe" if sys.platform == "win32" else ""))
     launcher = Path(__file__).resolve().parent.parent / "abq_data_entry.py"
     if launcher.is_file():  # a checkout: its launcher keeps .venv up to date
         base = getattr(sys, "_base_executable", "") or sys.executable
-        return [_windowed(os.path.realpath(base) if os.name == "posix" else base), str(launcher)]
+        return [suited(os.path.realpath(base) if os.name == "posix" else base), str(launcher)]
     if beside.is_file():
         return [str(beside)]
-    return [_windowed(sys.executable), "-m", "abq_data_entry"]
+    return [suited(sys.executable), "-m", "abq_data_entry"]
 
 
 def _windowed(python: str) -> str:

@@ -31,6 +31,7 @@ BELOW = {
     "remote_names": set(),
     "retrying": set(),
     "setting": set(),
+    "schedules": {"constants", "shortcuts"},
     "shortcuts": {"constants", "version"},
     "waits": set(),
     "network": {"constants", "observation", "remote_names", "setting", "version"},
@@ -57,7 +58,7 @@ WITHOUT_TK = (
     "postgres",
     "launcher",
     "commands", "store", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "setting",
-    "shortcuts",
+    "schedules", "shortcuts",
     "transfer", "version", "waits", "workflows",
     "__main__",
 )  # fmt: skip

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..observation import STATION
+from . import schedule
 from .days import day
 from .outcome import NotDone, interrupt_sets, tell
 from .passwords import Secrets
@@ -40,6 +41,7 @@ def add_to(subcommands: Subcommands) -> None:
     parser.add_argument("--from", dest="first", type=day, metavar="D", help="the first day to fill (--backfill)")
     parser.add_argument("--to", dest="last", type=day, metavar="D", help="the last day to fill (--backfill)")
     parser.set_defaults(run=run, verify=partial(_verify, parser))
+    schedule.add_to(parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task"))
 
 
 def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
