@@ -6,6 +6,7 @@ import datetime
 import importlib
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import outbox
@@ -14,7 +15,7 @@ from ..network.destinations import DESTINATIONS, destination
 from ..widgets.focus import focused_widget
 from ..workflows.fetch_weather import fetch, store
 from .deliveries import Deliveries, NotDelivered
-from .logins import Login, Values
+from .logins import Login
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -215,15 +216,13 @@ class Tools:
 
         def answered(login: Login | None) -> None:
             self._asking.discard(kind)
-            self._deliver(kind, login, date, values)
+            if login is None:
+                self._say("Nothing was sent")
+            elif self._commands.may_begin(destination(kind).name):
+                failed = partial(self._upload_failed, kind, date=date)
+                self._deliveries.upload(kind, date, values, login, failed)
 
         self._deliveries.logins.obtain(kind, values, "", answered)
-
-    def _deliver(self, kind: str, login: Login | None, date: datetime.date, values: Values) -> None:
-        if login is None:
-            self._say("Nothing was sent")
-        elif self._commands.may_begin(destination(kind).name):
-            self._deliveries.upload(kind, date, values, login, lambda error: self._upload_failed(kind, error, date))
 
     def _upload_failed(self, kind: str, error: BaseException, date: datetime.date | None = None) -> None:
         from ..network.failures import with_sentence

@@ -88,7 +88,7 @@ def _texts(value: object, depth: int = 0) -> list[str]:
     """Return the texts of a member that may be a text, a list, or an object of fields with their reasons."""
     if isinstance(value, str):
         return [value]
-    if depth > 2:
+    if depth > 2:  # what is nested deeper is no sentence for people
         return []
     if isinstance(value, list):
         return [text for each in value[:20] for text in _texts(each, depth + 1)]
@@ -156,7 +156,7 @@ _FAMILIES: list[tuple[_Kinds, type[requests.RequestException]]] = [  # the first
 def sanitized(error: Exception) -> Exception:
     """Return an error of the same family whose text is for people, and which holds nothing of the old one."""
     if isinstance(error, RestStatusError | RestConnectionError | RestIncomplete | RestCertificateError):
-        return error.with_traceback(None)
+        return error.with_traceback(None)  # its frames hold the form with the password
     sentence = describe_failure(error)
     links = list(causes(error))
     for origins, kind in _FAMILIES:
@@ -188,6 +188,7 @@ def next_address(response: requests.Response, url: str) -> str:
         encrypted_now = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
     except ValueError:
         return ""
+    # A user name in the address would be sent as another login than the one that was given.
     harmless = new.username is None and new.password is None and bool(response.headers.get("Location"))
     return target if harmless and (same_origin or encrypted_now) else ""
 
@@ -210,7 +211,7 @@ def check(
     refused = False
     if not 200 <= response.status_code < 300:
         sentence = http_status_in_words(response.status_code, host)
-    elif is_login_page(page):
+    elif is_login_page(page):  # many services answer 200 with it, and keep nothing
         sentence, refused = login_page.format(host=host), True
     elif says_failed(_text(response, page)):
         sentence, refused = failed.format(host=host), logging_in
@@ -222,7 +223,7 @@ def check(
 
 def concealed(text: str, secrets: Iterable[str]) -> str:
     """Return what a server said without what we told it in confidence, in whatever form it repeats that."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):  # one may be a part of another
         quoted = (urllib.parse.quote_plus(secret), urllib.parse.quote(secret), html.escape(secret))
         for form in (secret, *quoted, json.dumps(secret)[1:-1], repr(secret)[1:-1]):
             text = text.replace(form, "…")

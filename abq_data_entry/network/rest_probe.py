@@ -32,11 +32,11 @@ def probe(
     seen: set[tuple[str, str]] = set()
     for url in addresses.values():
         origin = url.partition("://")[0], place_of(url)
-        if origin not in seen:
+        if origin not in seen:  # mostly both addresses are of one server
             seen.add(origin)
             yield from way(inspection, url, options)
     settings = {**context.settings, "network_timeout": context.wanted.wait}
-    with uploads(settings, "", "") as sender:
+    with uploads(settings, "", "") as sender:  # no login is needed to see whether anybody answers
         for name, url in addresses.items():
             yield from inspection.step("Answer", lambda name=name, url=url: _answer(context, sender, name, url))  # type: ignore[misc]
     login = yield from inspection.login(kind)

@@ -26,6 +26,7 @@ def proxy_for(url: str, chosen: str = "") -> str:
     """
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ""
+    # A proxy would look for this machine's own address on itself.
     if is_loopback(host) or urllib.request.proxy_bypass(host if parts.port is None else f"{host}:{parts.port}"):
         return ""
     found = urllib.request.getproxies()

@@ -130,6 +130,7 @@ def from_text(text: str) -> Delivery:
     form = content.pop("format", None) if isinstance(content, dict) else None
     if form not in (1, 2, 3, FORMAT) or (content.pop("id", "") != content.get("identifier")) == (form == FORMAT):
         raise ValueError("not a delivery in a form that is known")
+    # What a version before left is read with what it meant: no audit, and the same name there as here.
     if form == 1:
         content = {**content, "audit_head": ""}
     if form in (1, 2):
@@ -172,7 +173,7 @@ def _check(delivery: Delivery) -> None:
     if not all(type(getattr(delivery, name)) is int and getattr(delivery, name) >= 0 for name in numbers):
         raise ValueError("a number is expected")
     if delivery.size > _LARGEST or max(delivery.version, delivery.failures, delivery.revision) > _LARGEST_COUNT:
-        raise ValueError("a number that can't be")
+        raise ValueError("a number that can't be")  # the database would refuse it, each time anew
     if delivery.version < 1 or delivery.kind not in KINDS:
         raise ValueError("no version, or an unknown kind of destination")
     if not re.fullmatch(r"[0-9a-f]{32}", delivery.identifier) or not re.fullmatch(r"[0-9a-f]{64}", delivery.sha256):

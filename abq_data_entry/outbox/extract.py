@@ -87,7 +87,7 @@ def heads_in(audit: Audit) -> Callable[[datetime.date], str]:
             return audit.audit_heads(date)
         except RightsMissing as error:
             log.warning("the delivery goes without the audit's head: %s", error.detail)
-            return ""
+            return ""  # records may be delivered by somebody who may not see who changed them
 
     return head
 
@@ -122,7 +122,7 @@ def export_with_head(
     for _ in range(_MOST_EXPORTS):
         before, count = head, records.export_records(path, date)
         head = audit_head(date) if audit_head is not None else ""
-        if head == before:
+        if head == before:  # nobody saved while the records were read
             break
     return count, _printable(before)
 

@@ -73,11 +73,11 @@ def deliver(
     """
     delivery = outbox.known(identifier)
     with outbox.lane(delivery, patience):
-        is_whole = outbox.is_whole(delivery)
+        is_whole = outbox.is_whole(delivery)  # reads the file: others would wait for the states meanwhile
         delivery, newer = outbox.begin(delivery, is_whole)
         if delivery.state in ENDED:
             return delivery, None
-        if newer is not None:
+        if newer is not None:  # all versions have one name there: this one would take the place of the newer one
             return outbox.write(delivery, state=CANCELLED, planned=None, reason=replaced_text(newer)), None
         if not is_whole:
             error = OutboxError(_DAMAGED)
@@ -148,7 +148,7 @@ def _attempted(
         return ended(CANCELLED, "Cancelled."), error
     except Exception as error:
         return _failed(outbox, delivery, error, jitter, ended), error
-    except BaseException:
+    except BaseException:  # somebody ended the program: that is no wish to cancel the delivery
         ended(WAITING, BROKEN_OFF)
         raise
     return ended(DELIVERED, "Delivered.", ""), None
@@ -160,7 +160,7 @@ def _failed(
     """Write down a failure, and when the next attempt is due if that may help."""
     reason, failures = describe_failure(error), delivery.failures + 1
     log.warning("%s: the attempt failed: %s", _named(delivery), type(error).__name__)
-    if newer := outbox.replaced_by(delivery):
+    if newer := outbox.replaced_by(delivery):  # put in while this one was being sent
         return ended(CANCELLED, reason, replaced_text(newer))
     if not is_transient(error):
         return ended(FAILED, reason, failures=failures)
@@ -218,6 +218,7 @@ def go_through(
     with outbox.kept_open():
         for number, each in enumerate(deliveries, 1):
             error = attempt(each)
+            # A file that is refused says nothing about the service: the next one may be taken.
             in_a_row = in_a_row + 1 if error is not None and is_transient(error) else 0
             if error is not None and in_a_row and retry_after(error, each.changed):
                 return _postponed(outbox, each, deliveries[number:])
@@ -263,7 +264,7 @@ def record(outbox: Outbox, ledger: Ledger, only: Delivery | None = None) -> str:
             ledger.record_deliveries([as_row(each) for each in these])
         except DatabaseError as error:
             log.warning("deliveries could not be recorded: %s: %s", type(error).__name__, error.detail)
-            return str(error)
+            return str(error)  # the rows stay unrecorded: the next call writes them
         outbox.note_recorded(these)
     return ""
 
@@ -321,6 +322,7 @@ def require_same(place: Place, settings: Settings) -> None:
     Raises `SettingsUnusable` if they lead nowhere: then it isn't known that they do.
     """
     _require_own(place.kind, settings)
+    # A password that was typed for one server is never sent to another.
     if destination(place.kind).place(settings) != place:
         raise OutboxError(
             f"The settings for {place.kind} have changed since: it was to go to {place.address}. "

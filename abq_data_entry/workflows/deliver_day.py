@@ -115,7 +115,7 @@ def deliver_day(
     place, head = destination(kind).place(values), outbox.heads_in(model)
     with box.kept_open():
         delivery = box.add(model, date, place, login[0], known, head, str(values["abq_upload_name"]))
-        outbox.record(box, model)
+        outbox.record(box, model)  # before the attempt: others see that the day is on its way
         try:
             with _sending(box, kind, values, login, decisions) as send:
                 return _attempt(box, delivery, send, watch, PATIENCE)
@@ -139,7 +139,7 @@ def deliver(
     """
     for service, these in outbox.by_service(deliveries).items():
         ready = [each for each in these if _leads_there(box, each, values, told)]
-        if not ready:
+        if not ready:  # nobody is asked for a login that isn't needed
             continue
         try:
             login = decisions.login(service)
@@ -183,6 +183,7 @@ def _leads_there(box: Outbox, delivery: Delivery, values: Values, told: Callable
         outbox.require_same(delivery.place, values)
     except outbox.OutboxError as error:
         if not isinstance(error, outbox.SettingsUnusable):
+            # Nothing but a person puts that right, so it isn't tried again by itself.
             with suppress(OSError, outbox.OutboxError):  # it stays refused as long as the settings lead elsewhere
                 delivery = outbox.give_up(box, delivery, str(error))
         told(Outcome(delivery, error))
@@ -226,7 +227,7 @@ def _sending(box: Outbox, kind: str, values: Values, login: Login, decisions: De
             except Exception as error:
                 fingerprint = outbox.unknown_host_key(error) if may_ask else ""
                 trust = destination(kind).trust(values, fingerprint) if fingerprint else None
-                may_ask = may_ask and trust is None
+                may_ask = may_ask and trust is None  # who is asked again and again learns to say yes
                 if trust is None or not decisions.trusts(trust.host, fingerprint):
                     raise
             sender = opened.enter_context(outbox.sender(kind, trust.settings, *login, box))
@@ -243,6 +244,6 @@ def _waiting_when_cancelled(send: Send) -> Send:
         try:
             send(path, name=name, progress=progress, cancel=cancel)
         except Cancelled:
-            raise KeyboardInterrupt from None
+            raise KeyboardInterrupt from None  # what the outbox takes for the end of the program
 
     return stoppable

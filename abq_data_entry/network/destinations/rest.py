@@ -24,10 +24,7 @@ class Rest(Destination):
     )
     modules = ("rest",)
     keeps_parts = False
-
-    @property
-    def success(self) -> str:
-        return f"{super().success}."
+    success = "{file} successfully uploaded to REST API."
 
     def address(self, settings: Settings) -> str:
         return without_secrets(str(settings["abq_upload_url"]))
