@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import tkinter as tk
 
     from ..models import SQLModel
-    from ..outbox import Delivery, Service
+    from ..outbox import Delivery, Outbox, Service
     from ..transfer import TransferProgress
     from .messages import Messages, Say
     from .preferences import Settings
@@ -102,9 +102,9 @@ class Attempts:
         finally:
             self._running.pop(identifier, None)
 
-    def all(self, model: SQLModel, values: Values, waiting: Sequence[Delivery]) -> list[Outcome]:
+    def all(self, box: Outbox, model: SQLModel, values: Values, waiting: Sequence[Delivery]) -> list[Outcome]:
         """Make one attempt at each, and at what else is due there, over one login."""
-        box, outcomes, unrecorded = open_outbox(), list[Outcome](), ""
+        outcomes, unrecorded = list[Outcome](), ""
 
         def told(outcome: Outcome) -> None:
             nonlocal unrecorded
@@ -148,6 +148,7 @@ class Deliveries:
         self._begin, self._running, self._show = begin, running, show
         self._timers: dict[tuple[str, str], str] = {}
         self._offered = False
+        self._box: Outbox | None = None
         self.logins = Logins(window, jobs, messages)
         self.attempts: dict[str, Running] = {}
         """What is being sent, by identifier; written by worker threads."""
@@ -175,7 +176,7 @@ class Deliveries:
 
         def work(job: Job) -> str:
             attempts = Attempts(login, self.attempts, job)
-            outcome = deliver_day(open_outbox(), model, kind, values, date, login, attempts, attempts.watch)
+            outcome = deliver_day(self._opened(), model, kind, values, date, login, attempts, attempts.watch)
             if not outcome.arrived:
                 raise NotDelivered(outcome)
             return outcome.delivery.name
@@ -190,6 +191,12 @@ class Deliveries:
 
         to = destination(kind)
         self._begin(to.name, work, done, ended_badly, to.remark(values))
+
+    def _opened(self) -> Outbox:
+        """The outbox, on a worker thread. Another one would look through the whole file of the states again."""
+        if self._box is None or not self._box.folder.exists():  # somebody has taken the folder away
+            self._box = open_outbox()
+        return self._box
 
     def forget(self, kind: str, file_name: str) -> None:
         """Make no attempt at this file any more that was planned in this window."""
@@ -264,7 +271,7 @@ class Deliveries:
 
         self._begin(
             name,
-            lambda job: Attempts(login, self.attempts, job).all(model, values, waiting),
+            lambda job: Attempts(login, self.attempts, job).all(self._opened(), model, values, waiting),
             done,
             broken,
             destination(kind).remark(values),

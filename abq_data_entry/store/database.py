@@ -152,7 +152,9 @@ class Database:
             del self._kept.connection
             if connection is not None:
                 with suppress(StoreError, OSError), self._locked():
-                    connection.close()
+                    is_known = self._left == self._present()
+                    connection.close()  # writes what is in the log into the file
+                    self._left = self._present() if is_known else ()
                 connection.close()  # where the lock couldn't be had: SQLite has locks of its own
 
     @contextmanager
