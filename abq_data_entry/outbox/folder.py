@@ -68,8 +68,9 @@ KEPT = datetime.timedelta(days=90)
 """How long the receipt of a delivery stays in the outbox; the database keeps it for ever."""
 
 LANES = 64
-ROOM = 64 * 1024
-"""Bytes that must be free before a delivery is begun: its outcome has to be written down."""
+ROOM = 128 * 1024
+"""Bytes that must be free before a delivery is begun: its outcome has to be written down, and the file of the states,
+kept open, has two beside it."""
 
 _TICK = 1.0  # seconds; the clock of a file system may be that coarse
 _PAUSE = 0.05  # seconds, in which others get the file who ask for it every 0.02

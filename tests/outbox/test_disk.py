@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.outbox import Outbox, Progress, Send, deliver, due, extract_name, retry
+from abq_data_entry.outbox import Delivery, Outbox, Progress, Send, deliver, due, extract_name, go_through, retry
+from abq_data_entry.outbox.folder import ROOM
 from tests.fixtures.disks import filled, small_disk
 from tests.fixtures.servers import BundledServer
 from tests.outbox.conftest import DATE, FTP, REST, Extract
@@ -76,6 +77,29 @@ def test_a_full_disk_of_the_states_takes_nothing_in_and_begins_nothing(tmp_path:
         assert box.deliveries() == [waiting] and len(list(box.folder.glob("*/*.csv"))) == 1
         (tmp_path / "journal" / "filler").unlink()
         assert deliver(box, waiting.identifier, arriving)[0].state == "delivered"
+
+
+@posix
+@pytest.mark.parametrize("spare", [-8192, 8192], ids=["too little", "just enough"])
+def test_a_round_begins_nothing_whose_outcome_it_couldnt_write_down(tmp_path: Path, spare: int) -> None:
+    (tmp_path / "journal").mkdir()
+    with small_disk(tmp_path / "journal", "512k"):
+        box = Outbox(tmp_path / "outbox")
+        waiting = box.add(Extract(), DATE, FTP, "lab-a")
+        filler = tmp_path / "journal" / "filler"
+        filled(filler)
+        os.truncate(filler, max(0, filler.stat().st_size - ROOM - spare))
+        send = arriving if spare > 0 else failing(AssertionError("sent"))
+
+        def attempt(delivery: Delivery) -> BaseException | None:
+            return deliver(box, delivery.identifier, send)[1]
+
+        if spare > 0:
+            assert go_through(box, due(box), attempt) == []
+        else:
+            with pytest.raises(OSError):
+                go_through(box, due(box), attempt)
+        assert box.read(waiting.identifier).state == ("delivered" if spare > 0 else "waiting")
 
 
 @posix
