@@ -30,6 +30,7 @@ class Confirmation:
     @property
     def name(self) -> str:
         """Who sits here; empty while nobody has said so, or after a long pause."""
+        # Asked for, not ended by a timer: timers stand still while the computer sleeps.
         if self._name and self.now() - self._key_at > PAUSE_SECONDS:
             self._name = ""
         return self._name
@@ -90,6 +91,7 @@ class CheckView(NamedTuple):
 
     def with_plots(self, plots: tuple[int, ...]) -> CheckView:
         """The same check with the lab's plots; those that were recorded and are retired since belong to it too."""
+        # Without the retired ones a check that is complete would look as if it weren't.
         plots = tuple(sorted({*plots, *self.recorded}))
         return self if plots == self.plots else self._replace(plots=plots)
 
@@ -99,11 +101,13 @@ class CheckView(NamedTuple):
 
     def free_after(self, plot: int) -> list[int]:
         """Those of :meth:`missing_after` that nobody else is entering."""
+        # Two who share a check never type into the same plot.
         taken = {each.plot for each in self.others}
         return [each for each in self.missing_after(plot) if each not in taken]
 
     def missing_after(self, plot: int) -> tuple[int, ...]:
         """The plots that aren't recorded, in the order in which they come after that one, which is the last."""
+        # Whoever began in the middle of the lab comes round to its beginning.
         later = [each for each in self.plots if each > plot] + [each for each in self.plots if each <= plot]
         return tuple(each for each in later if each not in self.recorded)
 

@@ -71,6 +71,7 @@ class ReasonedDialog(Dialog):
                 problem = "" if text or self._may_be_empty else f"{each.name} is required."
             except ValueError as error:
                 problem = str(error)
+            # All fields are looked at, so that everything that is wrong is seen at once.
             self._say(each.name, problem)
             wrong = wrong or (each.name if problem else "")
         return None if wrong else found
@@ -99,6 +100,7 @@ class ReasonedDialog(Dialog):
             if values is None:
                 next(self.boxes[name] for name, note in self.notes.items() if note.cget("text")).focus_set()
                 return
+            # Only once each is right by itself.
             problem = self._check(values)
             if problem:
                 name = self._asked[0].name
@@ -134,8 +136,10 @@ class ReasonedDialog(Dialog):
         box.grid(row=row, column=1, sticky="ew" if name == REASON else "w", pady=(4, 0))
         note = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self), justify="left")
         note.grid(row=row + 1, column=1, sticky="w")
+        # The note takes room only while it says something.
         self.boxes[name], self.notes[name], self._texts[name] = box, note, text
         note.grid_remove()
+        # Enter goes on to the next line, as in the form; only at the reason does it confirm.
         for key in ("<Return>", "<KP_Enter>"):
             box.bind(key, lambda _event: self._entered(name))
         box.bind("<KeyRelease>", lambda _event: self._text_typed(name))
@@ -207,6 +211,7 @@ class ManyDialog(ReasonedDialog):
             text = self.boxes[each.name].get().strip()
             try:
                 values[each.name] = fields.parse(fields.field(each.name), text, each.choices) if text else None
+            # Half a value changes nothing yet; the note beside it says so when it is confirmed.
             except ValueError:
                 values[each.name] = None
         self.tree.delete(*self.tree.get_children())

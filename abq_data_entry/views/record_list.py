@@ -116,6 +116,7 @@ class RecordList(ttk.Frame):
         if not self.page.expects(request):
             return
         self.page.show_page(request, rows)
+        # Only the first page can tell that there is nothing at all.
         if rows or request.start or self.page.waiting:
             return
         if self._is_filtered():
@@ -253,6 +254,7 @@ class RecordList(ttk.Frame):
     def restart(self) -> None:
         """Ask for the first page and for the count of the present filter."""
         self.count_label.configure(text="counting…")
+        # All that was said of the list before is of no use any more.
         self.show_news(0)
         self.show_left_out(None)
         self.marks.clear()
@@ -274,6 +276,7 @@ class RecordList(ttk.Frame):
         self.page.focus_set()
 
     def _show_button(self, text: str) -> None:
+        # Packed anew each time, so that it takes room only while it says something.
         if text:
             self.news_button.configure(text=text)
             self.news_button.pack(side="right", padx=(0, 16))
@@ -281,6 +284,7 @@ class RecordList(ttk.Frame):
             self.news_button.pack_forget()
 
     def _button_pressed(self) -> None:
+        # Back to the day of that record: there the filters let it through.
         if self._left_out is not None:
             date = self._left_out[0]
             self.filters.reset(date if isinstance(date, datetime.date) else None)
@@ -345,6 +349,7 @@ class RecordList(ttk.Frame):
             return f"{CHOSEN}{mark}" if self.marks.holds(row) else mark
         if name == F.EQUIPMENT_FAULT:
             return "fault" if row[name] else ""
+        # Notes have line breaks, a row of the list has one line.
         text = fields.format_value(fields.field(name), row[name])
         return " ".join(text.split()) if name == F.NOTES else text
 

@@ -65,6 +65,7 @@ class HistoryWindow(SideWindow):
         table = Table(room, _HISTORY_COLUMNS, spare=("Workstation",), height=12, selectmode="extended")
         table.grid(row=1, column=0, sticky="nsew")
         self.tree = table.tree
+        # Every other change is tinted: the lines of one belong together.
         self.tree.tag_configure("odd", background=ttk.Style(self).lookup("Bar.TFrame", "background"))
         self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_detail())
         self.detail = Receipt(room)
@@ -73,6 +74,7 @@ class HistoryWindow(SideWindow):
         calls = {"Take Back…": self._call, "Copy": self._copy, "Refresh": self.refresh, "Close": self.destroy}
         self.buttons = self.add_buttons(3, calls)
         self.undo_button = self.buttons["Take Back…"]
+        # Bound to the whole window, so that they work wherever the focus is.
         for key in ("<<Copy>>", "<<SelectAll>>"):
             self.bind(key, lambda _event, key=key: self._copy() if key == "<<Copy>>" else self._select_all())
         self.bind("<F5>", lambda _event: self.refresh())
@@ -82,6 +84,7 @@ class HistoryWindow(SideWindow):
 
     def refresh(self) -> None:
         """Look the history up again."""
+        # A timer or an answer may come after the window was closed.
         if not self.winfo_exists():
             return
         self._show_message(_HISTORY_FETCHING)
@@ -119,6 +122,7 @@ class HistoryWindow(SideWindow):
     def text(self) -> str:
         """The chosen lines as they are copied, all where none or one is chosen: a line a field, between tabs."""
         chosen = self.tree.selection()
+        # One line is chosen from the start: whoever copies then means all of them.
         lines = chosen if len(chosen) > 1 else self.tree.get_children()
         heads = "\t".join(name for name, _width in _HISTORY_COLUMNS)
         return "\n".join([heads, *("\t".join(self._cells_of(line)) for line in lines)])
@@ -127,6 +131,7 @@ class HistoryWindow(SideWindow):
         number, position = (int(part) for part in line.split("-"))
         change = self.changes[number]
         field = change.fields[position] if change.fields else FieldChange("", "", "")
+        # A field has its name, a change of the whole record says what was done.
         cells = (change.when, change.who, change.workstation, field.name or change.what, field.before, field.after)
         return tuple(" ".join(cell.split()) for cell in (*cells, change.why))
 
@@ -141,6 +146,7 @@ class HistoryWindow(SideWindow):
     def _show_message(self, text: str) -> None:
         self.tree.delete(*self.tree.get_children())
         self.detail.show("")
+        # Nothing is shown that they could mean.
         for button in (self.buttons["Copy"], self.undo_button):
             button.state(["disabled"])
         self.message_label.configure(text=text)
@@ -154,6 +160,7 @@ class HistoryWindow(SideWindow):
         where = f" on {change.workstation}" if change.workstation else ""
         lines = [f"{change.when}: {change.what} by {change.who}{where}."]
         lines += [f"Reason: {change.why}"] if change.why else []
+        # Of a record that came or went, the fields say what it held, not from what to what.
         whole = any(each.whole for each in change.fields)
         lines += [_sentence(each, whole) for each in change.fields if not each.whole]
         self.detail.show("\n".join(lines))
@@ -248,6 +255,7 @@ class WaitingWindow(SideWindow):
 
     def _call(self, callback: Callable[[str], object]) -> None:
         chosen = self.tree.selection()
+        # It may have been saved since it was chosen.
         if chosen and chosen[0] in self._rows:
             callback(str(chosen[0]))
 
@@ -322,6 +330,7 @@ class WithdrawnWindow(SideWindow):
             self._show_chosen()
 
     def _call(self) -> None:
+        # What was refreshed meanwhile may not have it any more.
         if self.live_list.chosen in self._rows:
             self._bring_back(str(self.live_list.chosen))
 

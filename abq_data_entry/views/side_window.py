@@ -27,8 +27,10 @@ class Receipt(ttk.Frame):
         self.text.configure(yscrollcommand=bar.set)
         self.text.grid(row=0, column=0, sticky="nsew")
         bar.grid(row=0, column=1, sticky="ns")
+        # In a text Tab would write a tab; nothing can be written here, so it leads on.
         self.text.bind("<Tab>", lambda event: self._leave(event.widget.tk_focusNext()))
         for back in ("<Shift-Tab>", "<ISO_Left_Tab>"):
+            # The name of Shift+Tab under X11; elsewhere Tk refuses to bind it.
             if back != "<ISO_Left_Tab>" or str(self.tk.call("tk", "windowingsystem")) == "x11":
                 self.text.bind(back, lambda event: self._leave(event.widget.tk_focusPrev()))
 
@@ -63,6 +65,7 @@ class SideWindow(tk.Toplevel):
 
     def __init__(self, parent: tk.Misc, title: str) -> None:
         super().__init__(parent)
+        # Hidden until it has its size: nobody sees it grow.
         self.withdraw()
         self.title(title)
         self.configure(background=ttk.Style(self).lookup("TFrame", "background"))
@@ -70,6 +73,7 @@ class SideWindow(tk.Toplevel):
         self.rowconfigure(0, weight=1)
         self.room = ttk.Frame(self, padding=16)
         self.room.grid(row=0, column=0, sticky="nsew")
+        # The window that it stays above, and is placed over.
         self._over = parent.winfo_toplevel()
         self._timer = ""
         # No button of its own is needed for that; the form has the keyboard again.
@@ -105,6 +109,7 @@ class SideWindow(tk.Toplevel):
         height = min(self.winfo_reqheight(), self.winfo_screenheight() - FRAME_HEIGHT)
         x, y = self._over.winfo_rootx() + _OFFSET, self._over.winfo_rooty() + _OFFSET
         self.geometry(f"{width}x{height}{within_screen(self, width, height, x, y)}")
+        # Above a hidden window it would stay hidden as well.
         if self._over.winfo_viewable():
             self.transient(self._over)
         self.deiconify()

@@ -60,6 +60,7 @@ class TypedKey(NamedTuple):
         state = event.state if isinstance(event.state, int) else 0
         char = event.char if event.char and event.char != "\0" else ""
         command = bool(state & _COMMAND_BITS.get(windowing_system, 0x4))
+        # AltGr is Ctrl and Alt to Windows: what writes a sign is no command.
         if windowing_system == "win32" and state & _ALT_GRAPH_ON_WINDOWS == _ALT_GRAPH_ON_WINDOWS:
             command = command and not char.isprintable()
         return cls(int(event.keycode), state, event.keysym, char, int(event.time), command)
@@ -89,6 +90,7 @@ class TypedKey(NamedTuple):
     @property
     def _key_name(self) -> str:
         name = self.keysym.lower()
+        # On another alphabet the place of the key says which letter is meant.
         if name in _EDITING or (len(name) == 1 and name.isascii()):
             return name
         return _PLACES.get(self.keycode, "")
@@ -138,6 +140,7 @@ class Segment(NamedTuple):
         if self.place is None:
             return "Typed ahead"
         date, time, lab, plot = self.place
+        # Keys may come back from a draft of another day.
         day = "" if date == datetime.date.today() else f" of {date.isoformat()}"
         return f"Typed ahead for plot {plot}, lab {lab}, {time}{day}"
 
@@ -147,6 +150,7 @@ class Segment(NamedTuple):
 
     def draft(self) -> dict[str, Any]:
         """As it stands in a draft, plain enough for a file."""
+        # The time is left out: it counts from the start of the display.
         places = [None if each is None else [each[0].isoformat(), *each[1:]] for each in self.places]
         return {"places": places, "keys": [[*key[:4], key.command] for key in self.keys]}
 
