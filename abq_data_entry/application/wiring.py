@@ -460,6 +460,7 @@ class Wiring(MainWindow):
             return
         self._show_database(model, choices)
         self.browsing.show_source()
+        self.extract_days.look_soon()
         self.waiting.replay_now()
         self.status.set("The database is back")
 

@@ -111,15 +111,15 @@ class Opening:
             self._technician = (form.inputs[F.TECHNICIAN].text, form.inputs[F.TECHNICIAN].filled_by_itself)
         inputs.offer_of_record(record)
         texts = {name: fields.format_value(each.field, record.get(name)) for name, each in inputs.items()}
+        values = values_of(texts)
         form.is_loading = True
-        inputs.fill(texts)
+        for name, text in texts.items():
+            inputs[name].fill(text, value=values[name])  # so that a save parses only what is changed
         form.is_loading = False
         inputs.readings_before_fault = {}
         inputs.apply_fault()
-        key, texts = form.key, inputs.texts()
-        form.opened_record = (
-            None if key is None else OpenedRecord(key, texts, values_of(texts), version, known_at=known_at)
-        )
+        key = form.key
+        form.opened_record = None if key is None else OpenedRecord(key, inputs.texts(), values, version, "", known_at)
         self._form.check_changed()
         self._form.refresh()
 

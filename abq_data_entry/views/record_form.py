@@ -109,11 +109,6 @@ class DataRecordForm(FormContent):
         """Who sits here, confirmed at Technician; empty while nobody is: a name that filled itself in is nobody."""
         return self.confirmation.name
 
-    @property
-    def whole_check(self) -> bool:
-        """Whether all plots of the check are to have the technician's name with the next save."""
-        return self.check_panel.technician_line.wants_all(self.check_key, self.inputs[F.TECHNICIAN].text)
-
     # -- what it is told ------------------------------------------------------------------------------
 
     def show_choices(
