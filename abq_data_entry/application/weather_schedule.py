@@ -26,6 +26,7 @@ FIRST_SECONDS = 60.0  # whoever has just opened the window wants to type
 MINUTE = 20  # stations report about five minutes before the hour, and the services need up to 20 minutes
 SPREAD_SECONDS = 240.0  # so that not all laboratories ask in the same second
 LONG = datetime.timedelta(hours=6)  # nobody needs to hear of less: the next run fills it
+SEVERAL = 3  # runs in a row without an answer: one may have met a network that wasn't up yet
 
 
 class WeatherSchedule:
@@ -51,7 +52,7 @@ class WeatherSchedule:
         """When the next run is due; `None` until the database was open."""
         self._after_a_pause = True
         self._job: Job | None = None
-        self._told = False
+        self._runs_in_vain = 0
         self._timer = window.after(LOOK_MS, self._tick)
 
     def begin(self) -> None:
@@ -95,19 +96,22 @@ class WeatherSchedule:
             log.info("weather: %s", problem)
         newest = kept.newest
         if newest is None or self.now() - newest <= LONG or not kept.problems:
-            self._told = False
+            self._runs_in_vain = 0
             self._messages.settled(WEATHER_MISSING)
-        elif not self._told:  # once: it is tried every hour
-            self._told = True
-            self._messages.note(
-                WEATHER_MISSING,
-                f"No weather was observed since {newest.astimezone():%d %B %H:%M}. It is tried again every hour.",
-                "\n".join(kept.problems),
-            )
+            return
+        self._runs_in_vain += 1
+        if self._runs_in_vain == SEVERAL:  # told once, and tried on
+            since = f"No weather was observed since {newest.astimezone():%Y-%m-%d %H:%M}."
+            self._messages.note(WEATHER_MISSING, f"{since} It is tried again every hour.", "\n".join(kept.problems))
 
     def _failed(self, error: BaseException) -> None:
-        """Of the database the window tells by itself."""
+        """Of the database the window tells by itself; a setting that can't be used is told here, once."""
+        from ..network import InvalidInput
+
         log.warning("the hourly weather was not stored: %s: %s", type(error).__name__, error)
+        if isinstance(error, InvalidInput) and self._runs_in_vain == 0:
+            self._runs_in_vain = SEVERAL
+            self._messages.note(WEATHER_MISSING, "The weather isn't fetched every hour.", str(error))
 
 
 def _between(least: float, most: float) -> float:

@@ -71,12 +71,23 @@ def test_a_pause_is_filled_and_then_every_hour_is_fetched(
 
     # then what failed for long is told once, and only until it works again
     services.answers.clear()
+    for number in range(4):
+        run(window)
+        assert bool(window.messages) == (number >= 2)
+    (message,) = [each for each in window.app.status_bar.messages.messages if each.key == WEATHER_MISSING]
+    assert message.text.startswith("No weather was observed since ") and "knows no weather station" in message.detail
+    assert len([path for path, _ in services.asked if path.startswith("/xml")]) == 4
+    services.say("/metar", [report(ago(30))])
+    run(window)
+    assert not window.messages
+
+    # so is a setting that can't be used
+    window.app.settings["weather_sources"].set("nws_xml,metra")
     for _ in range(2):
         run(window)
     (message,) = [each for each in window.app.status_bar.messages.messages if each.key == WEATHER_MISSING]
-    assert message.text.startswith("No weather was observed since ") and "knows no weather station" in message.detail
-    assert len([path for path, _ in services.asked if path.startswith("/xml")]) == 2
-    services.say("/metar", [report(ago(30))])
+    assert "names 'metra', which is no source" in message.detail
+    window.app.settings["weather_sources"].set("nws_xml,nws_api,metar")
     run(window)
     assert not window.messages
 
