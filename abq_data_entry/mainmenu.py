@@ -32,6 +32,7 @@ NEW = Command("New Record", "new_record", "Control-n", "Command-n")
 SAVE = Command("Save Record", "save_record", "Control-s", "Command-s")
 DISCARD = Command("Discard Draft", "discard_draft")
 EXPORT = Command("Export Extract…", "export_extract", "Control-e", "Command-e")
+EXPORT_VIEW = Command("Export…", "export_view")
 BACK_UP = Command("Back Up Database…", "back_up")
 RESTORE = Command("Restore Database…", "restore")
 QUIT = Command("Quit", "quit", "Control-q", "Command-q")
@@ -82,7 +83,7 @@ SMALLER = Command("Smaller Text", "smaller_text", "Control-−", "Command-−", 
 USUAL = Command("Usual Text Size", "usual_text", "Control-0", "Command-0", bound_elsewhere=True)
 PREFERENCES_FILE = Command("Show Settings File", "show_settings_file")
 
-FILE_COMMANDS = (NEW, SAVE, DISCARD, EXPORT)
+FILE_COMMANDS = (NEW, SAVE, DISCARD, EXPORT, EXPORT_VIEW)
 BACKUP_COMMANDS = (BACK_UP, RESTORE)
 EDIT_GROUPS = (
     (UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL), (TAKE_BACK,), (WITHDRAW, MOVE, MOVE_CHECK, CORRECT_MANY, WITHDRAWN),

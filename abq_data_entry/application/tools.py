@@ -74,9 +74,10 @@ class BackgroundCommands:
         done: Callable[[Any], object],
         failed: Callable[[BaseException], object],
         remark: str = "",
+        in_rows: bool = False,
     ) -> None:
         """Do ``work(job)`` on a thread of its own; ``done(result)`` or ``failed(error)`` tells how it went, unless it
-        was cancelled. ``remark``: on the way, for the status line."""
+        was cancelled. ``remark``: on the way, for the status line. ``in_rows``: it reports rows, not bytes."""
         self._running.add(name)
         self._say(f"{name}: running{f', {remark}' if remark else ''}…")
 
@@ -108,8 +109,9 @@ class BackgroundCommands:
         def run(job: Job) -> Any:
             return work(job)
 
+        progress = line.show_rows if in_rows else line.show_progress
         job = self._jobs.submit(
-            ANY, run, name=name, done=succeeded, failed=ended_badly, progress=line.show_progress, with_job=True
+            ANY, run, name=name, done=succeeded, failed=ended_badly, progress=progress, with_job=True
         )
 
 

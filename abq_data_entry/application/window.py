@@ -62,6 +62,7 @@ class Application(Wiring):
             "save_record": self.form.submit,
             "discard_draft": self.drafts.discard,
             "export_extract": lambda: self.waiting.agree(self.export.ask_day),
+            "export_view": lambda: self.exports.ask(),
             "show_extracts": self._go_to_extracts,
             "back_up": self.backups.ask_and_back_up,
             "restore": self.backups.ask_and_restore,

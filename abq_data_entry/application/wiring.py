@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ..journal import Entry
     from ..models import SQLModel
     from .deciding import Deciding
+    from .exports import Exports
     from .history import Histories
     from .undoing import Changes
 
@@ -371,6 +372,13 @@ class Wiring(MainWindow):
             self.show_form,
             self._decided,
         )
+
+    @cached_property
+    def exports(self) -> Exports:
+        """What exports views to files."""
+        from .exports import Exports
+
+        return Exports(self, self.shared, self.jobs, self.messages, self.status.set, self.commands)
 
     def correct_many(self) -> None:
         """Correct the records that are chosen in the list."""

@@ -188,6 +188,14 @@ class RunningLine(ttk.Frame):
         if not self._timer:
             self._refresh()
 
+    def show_rows(self, done: int, total: int) -> None:
+        """Show ``done`` of ``total`` rows; ``total`` 0: how many there will be isn't known."""
+        self._label.configure(text=f"{self.job_name}: {done:,} rows…")
+        if total:
+            self._bar.stop()
+            self._bar.configure(mode="determinate", value=100 * done / total)
+            self.number.configure(text=f"{100 * done // total} %")
+
     def destroy(self) -> None:
         """The job has ended: so do its timers."""
         self._bar.stop()

@@ -1,0 +1,109 @@
+"""File ‣ Export…: asks which rows and where to, then writes them in the background. On the Tk thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..views.export_dialog import ChosenExport, ExportDialog
+
+if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..jobs import Job, Jobs
+    from ..models import SQLModel
+    from ..workflows.export_view import Exported
+    from .messages import Messages, Say
+    from .state import State
+    from .tools import BackgroundCommands
+
+TITLE = "Export"
+_EXCEL = "csv for Excel"
+FORMS = {
+    "xlsx": "Workbook (XLSX), for Excel and LibreOffice",
+    "csv": "CSV",
+    _EXCEL: "CSV for Excel: semicolons, decimal commas",
+    "parquet": "Parquet, for Python, R and DuckDB",
+    "datapackage": "Data package: CSV with its description",
+}
+"""The formats, each with the words for it."""
+
+_FAILED = "Nothing was exported."
+
+
+class Exports:
+    """Exports a view, beside whatever else is done; the status bar shows how far it is, with Cancel."""
+
+    def __init__(
+        self, window: tk.Misc, state: State, jobs: Jobs, messages: Messages, say: Say, commands: BackgroundCommands
+    ) -> None:
+        self._window, self._state, self._jobs = window, state, jobs
+        self._messages, self._say, self._commands = messages, say, commands
+
+    def ask(self) -> None:
+        """Ask the database what there is, then the user what is wanted of it."""
+        if not self._commands.may_begin(TITLE):
+            return
+        model = self._state.model
+        assert model is not None
+
+        def look() -> tuple[list[str], list[str]]:
+            choices = model.choices()
+            return model.view_names(), sorted((*choices.labs, *choices.retired_labs))
+
+        self._jobs.submit("records", look, done=self._open, failed=lambda error: self._told(error, self.ask))
+
+    def _open(self, found: tuple[list[str], list[str]]) -> None:
+        views, labs = found
+
+        def make() -> ExportDialog:
+            return ExportDialog(self._window, views, labs, FORMS, self._state.today(), self._choose_place)
+
+        self._messages.open(TITLE, "What is to be exported?", "", "Choose…", make, lambda: None)
+
+    def _choose_place(self, chosen: ChosenExport) -> None:
+        from tkinter import filedialog  # not at every start
+
+        from ..workflows.export_view import FORMATS, Wanted, usual_name
+
+        wanted = Wanted(*chosen[:4])
+        form = "csv" if chosen.form == _EXCEL else chosen.form
+        ending = FORMATS[form]
+        place = self._messages.outside(
+            lambda: filedialog.asksaveasfilename(
+                parent=self._window,
+                title=f"Export {wanted.view}",
+                initialfile=usual_name(wanted, form),
+                defaultextension=ending,
+                filetypes=[(FORMS[chosen.form].partition(",")[0], f"*{ending}"), ("All files", "*")],
+            )
+        )
+        if place:
+            self.export(chosen, Path(place))
+
+    def export(self, chosen: ChosenExport, place: Path) -> None:
+        """Write what was chosen to that file."""
+        from ..workflows.export_view import CsvStyle, Wanted, export_view
+
+        model = self._state.model
+        if model is None or not self._commands.may_begin(TITLE):
+            return
+        wanted, is_excel = Wanted(*chosen[:4]), chosen.form == _EXCEL
+        style = CsvStyle(is_excel, is_excel, is_excel)
+
+        def work(job: Job, model: SQLModel = model) -> Exported:
+            return export_view(model, wanted, "csv" if is_excel else chosen.form, place, job, style)
+
+        def done(result: Exported) -> None:
+            rows = f"{result.rows:,} row{'s' * (result.rows != 1)} of {wanted.view} exported to {result.file}"
+            self._say(" ".join([rows, *result.remarks]))
+
+        self._commands.begin(
+            TITLE, work, done, lambda error: self._told(error, lambda: self.export(chosen, place)), in_rows=True
+        )
+
+    def _told(self, error: BaseException, again: Callable[[], object]) -> None:
+        self._say(_FAILED)
+        reason = f"The file can't be written: {error.strerror or error}." if isinstance(error, OSError) else str(error)
+        self._messages.failure(TITLE, _FAILED, reason, again)
