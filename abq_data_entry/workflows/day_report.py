@@ -1,0 +1,228 @@
+"""The report of a day: what was recorded, what stands out, what was corrected, and what is open, as one page."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import folders
+from ..charts import MEASURES, ChartChoice, ChartsMissing
+from ..constants import APPLICATION_ID
+from ..exporting.texts import short_time
+from ..exporting.web_page import Picture, Section, page
+from ..models.errors import DatabaseError
+from ..models.view_rows import ViewRows, Wanted
+from ..version import version
+from .draw_chart import chart_file
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+
+Row = dict[str, Any]
+
+MOST_ROWS = 200
+"""How many rows a table of the report has at most; below it stands how many there are."""
+CHART_DAYS = 30
+DRIFT_DAYS = 90
+_CHART_SIZE = (640, 300)
+_FIGURES = 4  # significant ones of a number that was computed
+
+
+class Reported(NamedTuple):
+    """The file, and the parts that couldn't be made, in sentences."""
+
+    file: Path
+    problems: list[str]
+
+
+def usual_name(date: datetime.date) -> str:
+    """Return the name of a day's report where nobody gives one."""
+    return f"abq_report_{date}.html"
+
+
+def write_report(
+    model: SQLModel, date: datetime.date, target: Path, now: datetime.datetime, with_charts: bool = True
+) -> Reported:
+    """Write the report of a day to a file, whole or not at all. A part that can't be made says so in its place.
+
+    Raises `DatabaseError` if the database can't be read at all, `OSError`.
+    """
+    days = Wanted("completeness", date, date)
+    problems: list[str] = []
+    parts: list[tuple[str, Callable[[], Section]]] = [
+        ("Completeness", lambda: _completeness(_rows(model, days))),
+        ("Questions from QA", lambda: _questions(model)),
+        ("Readings that stand out", lambda: _outliers(model, date)),
+        ("Sensors that drift", lambda: _drift(model, date)),
+        ("Control charts", lambda: _control(model, date, with_charts)),
+        ("Weather", lambda: _weather(model, date)),
+        ("Corrections", lambda: _corrections(model, date)),
+        ("Audit", lambda: _audit(model, date)),
+    ]
+    model.connect()
+    sections = list(_sections(parts, problems))
+    made = f"Made by {APPLICATION_ID} {version()} on {now:%Y-%m-%d %H:%M}"
+    with folders.replacement(target) as file:
+        file.write_text(page(f"ABQ laboratories: {date:%A}, {date}", made, sections), encoding="utf-8")
+    return Reported(target, problems)
+
+
+def _sections(parts: Sequence[tuple[str, Callable[[], Section]]], problems: list[str]) -> Iterator[Section]:
+    for title, make in parts:
+        try:
+            yield make()
+        except (DatabaseError, ChartsMissing) as error:
+            problems.append(f"{title}: {error}")
+            yield Section(title, [f"This part couldn't be made: {error}"])
+
+
+def _rows(model: SQLModel, wanted: Wanted, keep: Callable[[Row], bool] = lambda row: True) -> list[Row]:
+    """Return those rows of a view that are to be kept."""
+
+    def take(found: ViewRows) -> list[Row]:
+        names = [each.name for each in found.columns]
+        made = (dict(zip(names, row, strict=True)) for batch in found.batches for row in batch)
+        return [row for row in made if keep(row)]
+
+    return model.read_view(wanted, take)
+
+
+def _table(
+    title: str, sentence: str, names: Sequence[str], rows: Sequence[Row], pictures: Sequence[Picture] = ()
+) -> Section:
+    """A section with these columns of the rows, as many as a report has room for."""
+    shown = [[_shown(row[name]) for name in names] for row in rows[:MOST_ROWS]]
+    below = f"{MOST_ROWS} of {len(rows):,}; `export` writes all of them." if len(rows) > MOST_ROWS else ""
+    return Section(title, [sentence], [each.replace("_", " ") for each in names], shown, below, pictures)
+
+
+def _shown(value: Any) -> Any:
+    """A value as people read it: times and moments to the minute, numbers that were computed by four figures."""
+    if isinstance(value, datetime.datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, datetime.time):
+        return short_time(value)
+    if isinstance(value, float):
+        return float(f"{value:.{_FIGURES}g}")
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return value
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def _completeness(rows: list[Row]) -> Section:
+    expected, recorded = (sum(row[name] for row in rows) for name in ("expected", "recorded"))
+    gaps = [row for row in rows if row["missing"]]
+    if not rows:
+        return Section("Completeness", ["No check of this day was due yet, and none was begun."])
+    sentence = f"{recorded:,} of {_counted(expected, 'record')} of {_counted(len(rows), 'check')}."
+    if not gaps:
+        return Section("Completeness", [f"{sentence} Nothing is missing."])
+    return _table("Completeness", f"{sentence} Missing:", ("time", "lab", "expected", "recorded", "missing"), gaps)
+
+
+def _questions(model: SQLModel) -> Section:
+    marks = model.get_marks(["queried"])
+    rows = [
+        {
+            "date": each.date, "time": each.time, "lab": each.lab, "plot": each.plot, "field": each.field,
+            "value": each.value, "question": each.words, "asked_by": each.marked_by, "technician": each.technician,
+            "status": each.status, "answer": each.answer,
+        }
+        for each in marks
+    ]  # fmt: skip
+    if not rows:
+        return Section("Questions from QA", ["None is open."])
+    waiting = sum(each.waits for each in marks)
+    return _table("Questions from QA", f"{_counted(len(rows), 'question')}, {waiting} without an answer:",
+                  tuple(rows[0]), rows)  # fmt: skip
+
+
+def _outliers(model: SQLModel, date: datetime.date) -> Section:
+    rows = _rows(model, Wanted("reading_outliers", date, date))
+    rows.sort(key=lambda row: -abs(row["z"] or 0))
+    names = ("time", "lab", "plot", "field", "value", "median", "deviation", "z", "technician")
+    if not rows:
+        return Section("Readings that stand out", ["None: no modified z is over 3.5."])
+    return _table("Readings that stand out", f"{_counted(len(rows), 'reading')}, the furthest first:", names, rows)
+
+
+def _drift(model: SQLModel, date: datetime.date) -> Section:
+    first = date - datetime.timedelta(days=DRIFT_DAYS - 1)
+
+    def drifts(row: Row) -> bool:
+        is_slope = row["low"] is not None and (row["low"] > 0 or row["high"] < 0)
+        return is_slope and row["ewma_since"] is not None and row["cusum_since"] is not None
+
+    rows = _rows(model, Wanted("sensor_drift", first, date), drifts)
+    names = ("lab", "plot", "field", "days", "slope_per_day", "low", "high", "tau", "ewma_since", "cusum_since")
+    if not rows:
+        return Section("Sensors that drift", [f"None in the {DRIFT_DAYS} days up to this one."])
+    sentence = f"{_counted(len(rows), 'sensor')}: slope, EWMA and CUSUM of {DRIFT_DAYS} days agree."
+    return _table("Sensors that drift", sentence, names, rows)
+
+
+def _control(model: SQLModel, date: datetime.date, with_charts: bool) -> Section:
+    rows = _rows(model, Wanted("control_chart", date, date))
+    violated = [row for row in rows if row["rules"]]
+    if not rows:
+        return Section("Control charts", ["There are no means of checks of this day."])
+    names = ("lab", "field", "moment", "value", "centre", "lower", "upper", "rules")
+    sentence = "Violated rules of Nelson, by number:" if violated else "No rule of Nelson is violated on this day."
+    pictures: list[Picture] = []
+    missing = ""
+    if with_charts:
+        try:
+            pictures = list(_control_pictures(model, date, sorted({str(row["lab"]) for row in rows})))
+        except ChartsMissing as error:
+            missing = str(error)
+    found = _table("Control charts", sentence, names, violated, pictures)
+    return found._replace(sentences=[*found.sentences, missing]) if missing else found
+
+
+def _control_pictures(model: SQLModel, date: datetime.date, labs: Sequence[str]) -> Iterator[Picture]:
+    first = date - datetime.timedelta(days=CHART_DAYS - 1)
+    for lab in labs:
+        for measure in MEASURES:
+            choice = ChartChoice("control", lab, None, first, date, measure)
+            svg = chart_file(model, choice, "svg", size=_CHART_SIZE)
+            yield Picture(svg, f"Lab {lab}, {measure}: check means less the usual mean of their time of day")
+
+
+def _weather(model: SQLModel, date: datetime.date) -> Section:
+    rows = _rows(model, Wanted("outside_weather", date, date))
+    holes = _rows(model, Wanted("weather_holes", date, date))
+    if not rows:
+        return Section("Weather", ["There is no observation of this day."])
+    gaps = sum(row["kind"] == "gap" for row in holes)
+    alone = sum(row["kind"] == "check" for row in holes)
+    sentence = (
+        f"{_counted(len(rows), 'observation')}, {_counted(gaps, 'gap')} of more than 90 minutes,"
+        f" {_counted(alone, 'check')} without one within 45 minutes."
+    )
+    return _table("Weather", sentence, ("moment", "temperature", "rel_hum", "humidity", "pressure", "kind"), rows)
+
+
+def _corrections(model: SQLModel, date: datetime.date) -> Section:
+    rows = _rows(model, Wanted("changes", date, date))
+    names = ("moment", "who", "reason", "date", "time", "lab", "plot", "field", "was", "became")
+    if not rows:
+        return Section("Corrections", ["Nothing was corrected, moved or withdrawn on this day."])
+    sentence = f"{_counted(len(rows), 'change')} made on this day, of records of any day:"
+    return _table("Corrections", sentence, names, rows)
+
+
+def _audit(model: SQLModel, date: datetime.date) -> Section:
+    heads = model.audit_heads(date)
+    if not heads:
+        return Section("Audit", ["No lab has a check of this day."])
+    sentence = "Where the audit of each lab stood when this was made. `db verify --head` takes the line as it is."
+    return Section("Audit", [sentence], code=heads)
