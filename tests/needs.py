@@ -33,6 +33,7 @@ _THINGS = {
     "abq_data_entry.postgres.programs.binaries": SERVER,
     "abq_data_entry.postgres.server.start": SERVER,
     "tests.commands.conftest.short_folder": SERVER,
+    "tests.fixtures.short_folders.short_folder": SERVER,
     "tests.launcher.conftest.Checkout": INSTALLATION,
     "tests.fixtures.servers.bundled_server": SERVER,
     "tests.postgres.conftest.folder": SERVER,
@@ -107,8 +108,12 @@ def _needs_of(thing: Any) -> set[str]:
     if isinstance(thing, ModuleType):
         name = thing.__name__
         return {need for module, need in _MODULES.items() if name == module or name.startswith(f"{module}.")}
-    if not isinstance(thing, (type, FunctionType)):
-        return set()
+    if isinstance(thing, type):
+        return set[str]().union(*(_needs_of_one(each) for each in thing.__mro__))
+    return _needs_of_one(thing) if isinstance(thing, FunctionType) else set()
+
+
+def _needs_of_one(thing: type | FunctionType) -> set[str]:
     module = thing.__module__ or ""
     found = {need for name, need in _MODULES.items() if module == name or module.startswith(f"{name}.")}
     return found | {need for name, need in _THINGS.items() if f"{module}.{thing.__qualname__}" == name}

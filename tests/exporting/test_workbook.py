@@ -134,6 +134,7 @@ def _value(cell: ElementTree.Element) -> tuple[str, str]:
     return kind, told
 
 
+@pytest.mark.needs("installation")
 @pytest.mark.skipif(shutil.which("soffice") is None, reason="no LibreOffice: apt install libreoffice-calc")
 def test_libreoffice_has_the_same_values_in_german_and_in_english(tmp_path: Path) -> None:
     path = tmp_path / "sample.xlsx"
