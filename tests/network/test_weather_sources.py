@@ -147,6 +147,12 @@ def test_the_newest_with_a_temperature_is_taken_and_none_of_the_future() -> None
     assert (found["temp_c"], read_time(str(found["observation_time_rfc822"]))[0]) == ("3", moment)
 
 
+@pytest.mark.parametrize("time", ["12:00:00Z", "12:00:00.123Z", "13:00:00+01:00", "05:00:00-0700"])
+def test_a_time_is_read_by_its_offset(time: str) -> None:
+    found = read(feature(ago(5), timestamp=f"2026-02-11T{time}"))
+    assert found["observation_time_rfc822"] == "Wed, 11 Feb 2026 12:00:00 +0000"
+
+
 @pytest.mark.parametrize("time", ["2026-11-26T12:00:00", "yesterday", "2026-13-26T12:00:00Z", "", None, 5])
 def test_an_observation_without_a_certain_time_is_passed_over(time: object) -> None:
     with pytest.raises(network.WeatherError, match="no observation of this station that can be used"):
@@ -311,6 +317,15 @@ def test_the_first_one_that_is_current_is_taken(service: Service) -> None:
     service.say("/metar", [report(ago(40))])
     assert source_of(service.settings) == "metar"
     assert source_of({**service.settings, "weather_sources": "metar, nws_xml"}) == "metar"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real observations beside the checkout")
+@pytest.mark.parametrize(("station", "temperature"), [("KDCA", "7.2"), ("PGUM", "27.2"), ("D3169", "17.78")])
+def test_real_observations_over_http(service: Service, station: str, temperature: str) -> None:
+    service.say(f"/api/{station}", real(station), headers={"Content-Type": "application/geo+json"})
+    service.say(f"/xml/{station}.xml", b"", 403)
+    found = network.fetch_observation(service.settings, station, timeout=5)
+    assert (found["temp_c"], found["source"], found["station"]) == (temperature, "nws_api", station)
 
 
 def test_where_none_is_current_the_newest_is_taken(service: Service) -> None:

@@ -120,7 +120,8 @@ def _moment(text: object) -> datetime.datetime | None:
     if not isinstance(text, str) or not _TIME.fullmatch(text):
         return None
     try:
-        moment = datetime.datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00"))
+        plain = re.sub(r"\.\d+", "", text).replace("Z", "+00:00")
+        moment = datetime.datetime.fromisoformat(re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", plain))  # for Python 3.10
         return moment.astimezone(datetime.timezone.utc)
     except (ValueError, OverflowError):
         return None
