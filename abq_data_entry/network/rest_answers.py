@@ -40,20 +40,20 @@ _TAG = re.compile(r"<[^>]*>")
 
 def says_failed(text: str) -> bool:
     """Tell whether an answer is an object in JSON that says of itself that it is no success."""
-    told = _object(text)
-    status = told.get("status")
+    answer = _object(text)
+    status = answer.get("status")
     return (
-        any(told.get(name) is False for name in ("success", "ok", "successful"))
+        any(answer.get(name) is False for name in ("success", "ok", "successful"))
         or (isinstance(status, str) and status.strip().lower() in _FAILED)
         or (isinstance(status, int) and not isinstance(status, bool) and 400 <= status < 600)
-        or any(bool(told.get(name)) for name in ("error", "errors"))
+        or any(bool(answer.get(name)) for name in ("error", "errors"))
     )
 
 
 def reason(text: str) -> str:
     """Return what the answer says in words: of an object in JSON its reasons, of a page its title and text."""
-    told = _object(text)
-    found = [each for name in _REASONS for each in _texts(told.get(name))]
+    answer = _object(text)
+    found = [each for name in _REASONS for each in _texts(answer.get(name))]
     if any(map(str.strip, found)):
         return ". ".join(dict.fromkeys(each.rstrip(". ") for each in found if each.strip()))[:_LARGEST_TEXT]
     text = text.strip()
@@ -78,10 +78,10 @@ def _plain(text: str) -> str:
 def _object(text: str) -> dict[str, object]:
     text = text.lstrip("\N{BYTE ORDER MARK} \t\r\n")
     try:
-        told = json.loads(text) if text.startswith("{") else {}
+        answer = json.loads(text) if text.startswith("{") else {}
     except (ValueError, RecursionError):
         return {}
-    return {str(name).lower(): value for name, value in told.items()} if isinstance(told, dict) else {}
+    return {str(name).lower(): value for name, value in answer.items()} if isinstance(answer, dict) else {}
 
 
 def _texts(value: object, depth: int = 0) -> list[str]:
@@ -254,11 +254,11 @@ def _claims(response: requests.Response, page: bytes) -> tuple[set[bytes], set[i
     if not response.headers.get("Content-Type", "").lower().startswith("application/json"):
         return set(), set()
     try:
-        told = json.loads(page)
+        answer = json.loads(page)
     except (ValueError, RecursionError):
         return set(), set()
-    told = told if isinstance(told, dict) else {}
-    digest, size = told.get("sha256"), told.get("size")
+    answer = answer if isinstance(answer, dict) else {}
+    digest, size = answer.get("sha256"), answer.get("size")
     sizes = {size} if isinstance(size, int) and not isinstance(size, bool) else set()
     return ({_bytes_of(digest)} if isinstance(digest, str) else set()), sizes
 

@@ -68,8 +68,8 @@ def is_transient(error: BaseException) -> bool:
     """
     links = list(causes(error))
     said = (getattr(link, "transient", None) for link in links)
-    told = next((each for each in said if isinstance(each, bool)), None)
-    return next((each for each in map(_is_cut, links) if each is not None), False) if told is None else told
+    judged = [each for each in (*said, *map(_is_cut, links)) if isinstance(each, bool)]
+    return judged[0] if judged else False  # what an error says of itself goes before what Python's own mean
 
 
 def login_refused(error: BaseException | None) -> bool:

@@ -139,8 +139,8 @@ def _attempted(
         moved = delivery.size if state == DELIVERED else sent
         attempt = Attempt(delivery.attempts[-1].started, round(time.monotonic() - began, 3), moved, outcome)
         log.info("%s: %s", _named(delivery), state)
-        told = {"planned": None, "reason": outcome if reason is None else reason, **changes}
-        return outbox.write(delivery, state=state, attempts=(*delivery.attempts[:-1], attempt), **told)
+        others = {"planned": None, "reason": outcome if reason is None else reason, **changes}
+        return outbox.write(delivery, state=state, attempts=(*delivery.attempts[:-1], attempt), **others)
 
     try:
         send(outbox.file_of(delivery), name=delivery.sent_as, progress=noted, cancel=cancel)

@@ -129,7 +129,7 @@ def deliver(
     values: Values,
     decisions: Decisions,
     watch: Watch,
-    told: Callable[[Outcome], object],
+    report: Callable[[Outcome], object],
     patience: float = 0.0,
 ) -> None:
     """Make one attempt at each, service by service over one login, and tell what became of each.
@@ -138,33 +138,33 @@ def deliver(
     only what no program should catch (Ctrl-C), after which the deliveries wait.
     """
     for service, these in outbox.by_service(deliveries).items():
-        ready = [each for each in these if _leads_there(box, each, values, told)]
+        ready = [each for each in these if _leads_there(box, each, values, report)]
         if not ready:  # nobody is asked for a login that isn't needed
             continue
         try:
             login = decisions.login(service)
         except NotNow as error:
             for each in ready:
-                told(Outcome(each, error))
+                report(Outcome(each, error))
             continue
 
         def attempt(delivery: Delivery) -> BaseException | None:
             try:
                 outcome = _attempt(box, delivery, send, watch, patience)
             except NotNow as error:
-                told(Outcome(delivery, error))
+                report(Outcome(delivery, error))
                 return None
             except (outbox.OutboxError, OSError) as error:  # somebody is at it, or this computer's disk refuses
                 outcome = Outcome(delivery, _of_this_computer(delivery, error))
-                told(outcome)
+                report(outcome)
                 return None
-            told(outcome)
+            report(outcome)
             return outcome.error
 
         with _sending(box, service.kind, values, login, decisions) as send:
             left = outbox.go_through(box, ready, attempt)
         for each in left:
-            told(Outcome(each, NotNow("waits for the next `deliveries run`, since the others failed.")))
+            report(Outcome(each, NotNow("waits for the next `deliveries run`, since the others failed.")))
 
 
 def with_others_due(box: Outbox, waiting: Sequence[Delivery]) -> list[Delivery]:
@@ -174,7 +174,7 @@ def with_others_due(box: Outbox, waiting: Sequence[Delivery]) -> list[Delivery]:
     return [*waiting, *(each for service in services for each in others.get(service, ()))]
 
 
-def _leads_there(box: Outbox, delivery: Delivery, values: Values, told: Callable[[Outcome], object]) -> bool:
+def _leads_there(box: Outbox, delivery: Delivery, values: Values, report: Callable[[Outcome], object]) -> bool:
     """Tell whether the settings still lead where it is to go: a login is for there. Else it is given up.
 
     Nothing is given up if they lead nowhere, for a slip in a setting.
@@ -186,7 +186,7 @@ def _leads_there(box: Outbox, delivery: Delivery, values: Values, told: Callable
             # Nothing but a person puts that right, so it isn't tried again by itself.
             with suppress(OSError, outbox.OutboxError):  # it stays refused as long as the settings lead elsewhere
                 delivery = outbox.give_up(box, delivery, str(error))
-        told(Outcome(delivery, error))
+        report(Outcome(delivery, error))
         return False
     return True
 
