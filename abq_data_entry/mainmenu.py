@@ -73,6 +73,7 @@ HISTORY = Command("Record History", "show_history", "Control-Shift-H", "Command-
 QUESTIONS = Command("Questions from QA", "show_questions", "Control-Shift-A", "Command-Shift-A")
 AHEAD = Command("Keys Typed Ahead", "show_typed_ahead", "F9", "F9")
 EXTRACTS = Command("Extracts of the Last Days", "show_extracts", "Control-Shift-E", "Command-Shift-E")
+TODAY = Command("Today", "show_today", "Control-Shift-Y", "Command-Shift-Y")
 CHARTS = Command("Charts", "show_charts", "Control-Shift-G", "Command-Shift-G")
 REFRESH = Command("Refresh", "refresh", "F5", "F5")
 HELP = Command("Help for This Field", "help_for_field", "F1", "F1")
@@ -91,7 +92,9 @@ EDIT_GROUPS = (
 )  # a line between groups
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
 TOOLS_COMMANDS = (WEATHER, *UPLOADS, DELIVERIES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
-GO_COMMANDS = (FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, QUESTIONS, EXTRACTS, AHEAD, CHARTS, REFRESH)
+GO_COMMANDS = (
+    *(FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, QUESTIONS, EXTRACTS, AHEAD, TODAY, CHARTS, REFRESH),
+)
 FONT_COMMANDS = (LARGER, SMALLER, USUAL)
 HELP_COMMANDS = (HELP, KEYS)
 ALL_COMMANDS = (

@@ -40,9 +40,12 @@ class ExtractDays:
         self._looking = False
         self.days: tuple[ExtractDay, ...] = ()
         """As they were when they were looked up last, the earliest first."""
+        self.changed: Callable[[], object] = lambda: None
+        """Called whenever something of these days may have changed."""
 
     def look_soon(self) -> None:
         """Something of these days may have changed."""
+        self.changed()
         if not self._soon:  # what comes all the time doesn't put it off for ever
             self._soon = True
             self._plan(SOON_MS)

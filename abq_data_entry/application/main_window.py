@@ -50,7 +50,9 @@ class Layout:
         self._first: tuple[int, int] | None = None
         self._wanted = 0
         form.layout.on_resize(self._arrange)
-        pane.bind("<Configure>", lambda _event: self._arrange())
+        self.resized: Callable[[], object] = lambda: None
+        """Called when form and list have another room."""
+        pane.bind("<Configure>", lambda _event: self._resized())
 
     @property
     def shown(self) -> tuple[View, ...]:
@@ -61,6 +63,16 @@ class Layout:
         """Bring ``view`` to the front where only one fits."""
         self._front = view
         self._arrange()
+
+    def has_room(self, height: int, taken: int) -> bool:
+        """Whether form and list are both seen, and stay so with so many pixels less, of which ``taken`` are gone."""
+        return len(self._shown) == 2 and self._pane.winfo_height() + taken - height >= self._wanted_for_both
+
+    @property
+    def _wanted_for_both(self) -> int:
+        """How high form and list together have to be."""
+        row = int(ttk.Style(self._window).lookup("Treeview", "rowheight") or 20)
+        return self._form.layout.wanted_height + LIST_LINES * row
 
     def fit(self) -> None:
         """Fonts or spacing have changed: what fits may have too."""
@@ -111,13 +123,16 @@ class Layout:
         if len(self._shown) == 2:
             self._pane.sashpos(0, self._form.layout.wanted_height)
 
+    def _resized(self) -> None:
+        self._arrange()
+        self.resized()
+
     def _arrange(self) -> None:
         form, records = self._views["form"], self._views["list"]
         self._form.layout.arrange()
         needs = self._form.layout.wanted_height
-        row = int(ttk.Style(self._window).lookup("Treeview", "rowheight") or 20)
-        wanted = needs + LIST_LINES * row
-        both = self._pane.winfo_height() >= wanted and self._pane.winfo_width() >= MINIMUM_WIDTH * self._scale
+        is_wide = self._pane.winfo_width() >= MINIMUM_WIDTH * self._scale
+        both = is_wide and self._pane.winfo_height() >= self._wanted_for_both
         shown: tuple[View, ...] = ("form", "list") if both else (self._front,)
         if shown == self._shown:
             if both and needs != self._wanted:

@@ -91,6 +91,7 @@ class Application(Wiring):
             "show_questions": self.questions.show,
             "mark_value": self.questions.mark,
             "show_typed_ahead": self._go_to_typed_ahead,
+            "show_today": lambda: self.today.show(),
             "show_charts": self._show_charts,
             "refresh": self.refresh,
             "help_for_field": lambda: self.field_help.toggle(self.form.focused),
@@ -216,6 +217,7 @@ class Application(Wiring):
         self.following.end()
         self.browsing.end()
         self.extract_days.end()
+        self.today.end()
         self.presence.leave()
         self.remember_size()
         self.drafts.keep()

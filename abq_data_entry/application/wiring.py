@@ -31,6 +31,7 @@ from .permissions import Permissions
 from .preferences import DesktopEntry
 from .reconnecting import Reconnecting, ReconnectingCallbacks
 from .taking_back import TakingBack
+from .today import TodayActions, TodayPicture
 from .tools import BackgroundCommands, Tools
 from .waiting import Waiting, WaitingCallbacks
 from .weather_schedule import WeatherSchedule
@@ -111,6 +112,8 @@ class Wiring(MainWindow):
         )
         self.permissions = Permissions(self.shared, self.jobs, say, self.offer_commands)
         self.extract_days = ExtractDays(self.form, self.status_bar.extracts, self.shared, self.jobs)
+        self.today = TodayPicture(self, self.shared, self.jobs, self.layout.has_room, self._today_actions())
+        self.extract_days.changed, self.layout.resized = self.today.look_soon, self.today.fit
         self.export = Export(self, self.shared, self.jobs, self.messages, say, self.extract_days)
         self.commands = BackgroundCommands(
             self.form, self.status_bar, self.shared, self.jobs, say, self.extract_days.look_soon
@@ -171,7 +174,7 @@ class Wiring(MainWindow):
             self.browsing,
             self.presence,
             self.database_changes,
-            FollowingActions(self.show_choices, self.extract_days.look_soon, lambda: self.questions.look()),
+            FollowingActions(self.show_choices, self.extract_days.look_soon, self._marks_changed),
         )
         self.questions = Questions(
             self, self.form, self.shared, self.connection, self.messages, say, self._mark_actions()
@@ -315,6 +318,24 @@ class Wiring(MainWindow):
             lambda error: self.damage.tell(error),
             self.retry_database,
         )
+
+    def _today_actions(self) -> TodayActions:
+        def go(date: datetime.date, time: str, lab: str) -> None:
+            self.show_form()
+            self.form.opening.set_check(date, time, lab)
+            self.form.focus_first_empty()
+
+        command = self.messages.command
+        return TodayActions(
+            command(lambda date, time, lab: self.navigation.leave_form(lambda: go(date, time, lab))),
+            command(lambda: self.questions.show()),
+            lambda: self.callbacks["update_weather_data"](),
+            command(self.show_deliveries),
+        )
+
+    def _marks_changed(self) -> None:
+        self.questions.look()
+        self.today.look_soon()
 
     # -- made when they are first wanted, so that no start pays for their imports ----------------------------
 

@@ -48,6 +48,7 @@ from abq_data_entry.models.records import (
 )
 from abq_data_entry.models.saving import Saving, Write
 from abq_data_entry.models.session import ServerFacts
+from abq_data_entry.models.today import Today, read_today
 from abq_data_entry.models.weather import parse_observation
 from abq_data_entry.models.weather_history import WeatherHistory
 
@@ -544,6 +545,10 @@ class SQLModel(Corrections, Marks):
     def chart_rows(self, choice: ChartChoice) -> list[Record]:
         """Return the rows of a view for QA that a chart draws, a few thousand at most; times by the labs' clock."""
         return self._connections.read_snapshot(lambda cursor: chart_rows.read(cursor, choice))
+
+    def today(self) -> Today:
+        """Return how the day stands, by the labs' clock."""
+        return self._connections.read_snapshot(read_today)
 
     def find_record(
         self, date: datetime.date, time: datetime.time | None, lab: str, plot: int | None

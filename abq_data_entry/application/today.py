@@ -1,0 +1,234 @@
+"""The line of today: looks in the background when something has changed, shows it where there is room."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..views.side_window import brought_up
+
+if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..jobs import Jobs
+    from ..models.today import DueCheck, Today
+    from ..views.today import TodayRow, TodayWindow
+    from ..widgets.today_line import TodayLine
+    from .state import State
+
+log = logging.getLogger(__name__)
+SOON_MS = 1500  # what comes within that time is looked up once
+MINUTE_MS = 60_000
+LEAST_PAUSE = 20  # times as long as a look took: a large database isn't kept busy with it
+AGAIN_SECONDS = 300  # other computers fetch the weather too, and nobody tells
+OLD_WEATHER = datetime.timedelta(minutes=90)
+
+
+class TodayActions(NamedTuple):
+    """What the rows of its window lead to. `go_to_check(date, time, lab)` shows the form there."""
+
+    go_to_check: Callable[[datetime.date, str, str], object]
+    show_questions: Callable[[], object]
+    update_weather: Callable[[], object]
+    show_deliveries: Callable[[], object]
+
+
+class TodayPicture:
+    """Knows how the day stands. `has_room(height, taken)`: whether form and list can do without so many pixels, where
+    `taken` of them are taken already. On the Tk thread."""
+
+    def __init__(
+        self, window: tk.Tk, state: State, jobs: Jobs, has_room: Callable[[int, int], bool], actions: TodayActions
+    ) -> None:
+        self._window, self._state, self._jobs, self._has_room = window, state, jobs, has_room
+        self._actions = actions
+        self.line: TodayLine | None = None
+        self._opened: TodayWindow | None = None
+        self._known: tuple[Today, int] | None = None
+        self._timer = self._minute = ""
+        self._looking = self._again = False
+        self._looked = 0.0
+        self._not_before = 0.0
+
+    def look_soon(self) -> None:
+        """Something of the day may have changed."""
+        if not self._timer:
+            pause = max(SOON_MS, round(1000 * (self._not_before - time.monotonic())))
+            self._timer = self._window.after(pause, self._look)
+
+    def show(self) -> TodayWindow:
+        """Show the window, or bring the one that is open to the front."""
+        from ..views.today import TodayWindow
+
+        found = brought_up(self._window, TodayWindow)
+        if found is None:
+            found = self._opened = TodayWindow(self._window, self._go, self._refresh)
+            self._refresh()
+        found.rows.tree.focus_set()
+        self._show()
+        return found
+
+    def fit(self) -> None:
+        """The window has another size: show the line if nothing has to give way for it."""
+        line = self.line
+        if line is None or not line.winfo_exists():
+            return
+        shown = bool(line.winfo_manager())
+        if self._has_room(line.winfo_reqheight(), line.winfo_reqheight() if shown else 0):
+            line.grid(row=1, column=0, sticky="ew")
+        else:
+            line.grid_remove()
+
+    def end(self) -> None:
+        """The window closes."""
+        for timer in filter(None, (self._timer, self._minute)):
+            self._window.after_cancel(timer)
+        self._timer = self._minute = ""
+
+    # -- looking ----------------------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        self._not_before = 0.0
+        self._look()
+
+    def _look(self) -> None:
+        if self._timer:
+            self._window.after_cancel(self._timer)
+            self._timer = ""
+        model = self._state.reachable
+        if model is None:
+            return
+        if self._looking:
+            self._again = True
+            return
+        self._looking, began = True, time.monotonic()
+
+        def done(found: tuple[Today, int]) -> None:
+            self._looking, self._known, self._looked = False, found, time.monotonic()
+            self._not_before = self._looked + LEAST_PAUSE * min(3.0, self._looked - began)
+            self._show()
+            self._look_again()
+
+        def failed(error: BaseException) -> None:
+            self._looking = False
+            log.info("how the day stands couldn't be looked up: %s", type(error).__name__)
+
+        self._jobs.submit("counting", lambda: (model.today(), _waiting_deliveries()), done=done, failed=failed)
+
+    def _look_again(self) -> None:
+        if self._again:
+            self._again = False
+            self.look_soon()
+
+    def _tick(self) -> None:
+        """The weather is a minute older; a check may have become due."""
+        self._minute = self._window.after(MINUTE_MS, self._tick)
+        self._show()
+        now = datetime.datetime.now()
+        if time.monotonic() - self._looked > AGAIN_SECONDS or now.minute == 0:
+            self.look_soon()
+
+    # -- showing ----------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        if self._known is None:
+            return
+        today, waiting = self._known
+        now = datetime.datetime.now(datetime.timezone.utc)
+        if self.line is None:
+            from ..widgets.today_line import TodayLine
+
+            self.line = TodayLine(self._window, self.show)
+            self._minute = self._window.after(MINUTE_MS, self._tick)
+        self.line.show(line_parts(today, waiting, now))
+        self.fit()
+        if self._opened is not None and self._opened.winfo_exists():
+            self._opened.show_rows(rows(today, waiting, now))
+
+    def _go(self, name: str) -> None:
+        kind, _, which = name.partition(" ")
+        if kind == "check" and self._known is not None:
+            check = self._known[0].checks[int(which)]
+            self._actions.go_to_check(check.date, check.time, check.lab)
+        else:
+            {
+                "questions": self._actions.show_questions,
+                "weather": self._actions.update_weather,
+                "deliveries": self._actions.show_deliveries,
+            }.get(kind, lambda: None)()
+
+
+def line_parts(today: Today, waiting: int, now: datetime.datetime) -> list[str]:
+    """The words of the line, the most important first."""
+    parts = [f"Today: {_checks(today.checks)}"]
+    if today.questions:
+        parts.append(_counted(today.questions, "question") + " from QA")
+    if waiting:
+        parts.append(f"{waiting:,} {'delivery' if waiting == 1 else 'deliveries'} waiting")
+    parts.append(_weather(today, now))
+    return parts
+
+
+def rows(today: Today, waiting: int, now: datetime.datetime) -> list[TodayRow]:
+    """The rows of the window."""
+    from ..views.today import TodayRow
+
+    found = [
+        TodayRow(f"check {number}", f"Check {each.time}, lab {each.lab}", _state(each))
+        for number, each in enumerate(today.checks)
+        if each.missing
+    ]
+    if not found:
+        found.append(TodayRow("checks", "Checks", _checks(today.checks)))
+    asked = _counted(today.questions, "question") + " to be answered" if today.questions else "none"
+    station = f" ({today.station})" if today.station else ""
+    sent = "nothing waits" if not waiting else f"{waiting:,} waiting or failed"
+    return [
+        *found,
+        TodayRow("questions", "Questions from QA", asked),
+        TodayRow("weather", "Weather", _weather(today, now) + station),
+        TodayRow("deliveries", "Deliveries", sent),
+    ]
+
+
+def _checks(checks: Sequence[DueCheck]) -> str:
+    lacking = [each for each in checks if each.missing]
+    if not checks:
+        return "no check was due yet"
+    if not lacking:
+        return f"all {_counted(len(checks), 'check')} complete" if len(checks) > 1 else "the check is complete"
+    named = ", ".join(f"{each.lab} {each.time}" for each in lacking[:3]) + (" …" if len(lacking) > 3 else "")
+    return f"{_counted(len(lacking), 'check')} incomplete ({named})"
+
+
+def _state(check: DueCheck) -> str:
+    if not check.recorded:
+        return f"not begun ({check.expected} plots)"
+    plots = ", ".join(map(str, check.missing))
+    return f"{check.recorded} of {check.expected} recorded, missing: {plots}"
+
+
+def _weather(today: Today, now: datetime.datetime) -> str:
+    if today.observed is None:
+        return "no weather yet"
+    age = now - today.observed
+    minutes = max(0, int(age.total_seconds() // 60))
+    ago = f"{minutes} min ago" if minutes < 90 else f"{minutes // 60} h ago" if minutes < 48 * 60 else (
+        f"{minutes // 1440} days ago"
+    )
+    warm = "weather" if today.temperature is None else f"{today.temperature:.1f} °C outside"
+    return f"{warm}, {ago}" + (": old" if age > OLD_WEATHER else "")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _waiting_deliveries() -> int:
+    """How many of this computer wait, run or have failed; on a worker thread."""
+    from ..workflows.deliver_day import open_outbox
+
+    return sum(each.state not in ("delivered", "cancelled") for each in open_outbox().deliveries())

@@ -1,0 +1,52 @@
+"""The window behind the line of today: each check that lacks records, questions, the weather, deliveries."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Sequence
+from tkinter import ttk
+from typing import NamedTuple
+
+from ..widgets.table import LiveList
+from .side_window import SideWindow
+
+_COLUMNS = (("What", 26), ("How it stands", 60))
+
+
+class TodayRow(NamedTuple):
+    """One line: what it is about, how that stands, and the name under which it is opened."""
+
+    name: str
+    what: str
+    state: str
+
+
+class TodayWindow(SideWindow):
+    """`go(name)` leads to what a row is about; `refresh()` looks again."""
+
+    def __init__(self, parent: tk.Misc, go: Callable[[str], object], refresh: Callable[[], object]) -> None:
+        super().__init__(parent, "Today")
+        self._go = go
+        self.room.columnconfigure(0, weight=1)
+        self.room.rowconfigure(0, weight=1)
+        self.rows = LiveList(self.room, _COLUMNS)
+        self.rows.grid(row=0, column=0, sticky="nsew")
+        self.said = ttk.Label(self.room, style="Note.TLabel", justify="left")
+        self.said.configure(text="Enter leads to what a line is about")
+        self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
+        self.said.grid(row=1, column=0, sticky="ew", pady=(8, 0))
+        self.buttons = self.add_buttons(2, {"Go There": self._open, "Refresh": refresh, "Close": self.destroy})
+        for key in ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
+            self.rows.tree.bind(key, lambda _event: self._open())
+        self.bind("<F5>", lambda _event: refresh())
+        self.show(self.rows.tree)
+
+    def show_rows(self, rows: Sequence[TodayRow]) -> None:
+        """Show these; the chosen one stays chosen."""
+        self.rows.show({each.name: (each.what, each.state) for each in rows})
+
+    def _open(self) -> str:
+        chosen = self.rows.chosen
+        if chosen is not None:
+            self._go(chosen)
+        return "break"
