@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..views.side_window import brought_up
+from ..widgets.today_line import TodayLine
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ..jobs import Jobs
     from ..models.today import DueCheck, Today
     from ..views.today import TodayRow, TodayWindow
-    from ..widgets.today_line import TodayLine
     from .state import State
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class TodayPicture:
     ) -> None:
         self._window, self._state, self._jobs, self._has_room = window, state, jobs, has_room
         self._actions = actions
-        self.line: TodayLine | None = None
+        self.line = TodayLine(window, self.show)  # there from the start: later the list would move for it
         self._opened: TodayWindow | None = None
         self._known: tuple[Today, int] | None = None
         self._timer = self._minute = ""
@@ -74,7 +74,7 @@ class TodayPicture:
     def fit(self) -> None:
         """The window has another size: show the line if nothing has to give way for it."""
         line = self.line
-        if line is None or not line.winfo_exists():
+        if not line.winfo_exists():
             return
         shown = bool(line.winfo_manager())
         if self._has_room(line.winfo_reqheight(), line.winfo_reqheight() if shown else 0):
@@ -138,13 +138,9 @@ class TodayPicture:
             return
         today, waiting = self._known
         now = datetime.datetime.now(datetime.timezone.utc)
-        if self.line is None:
-            from ..widgets.today_line import TodayLine
-
-            self.line = TodayLine(self._window, self.show)
+        if not self._minute:
             self._minute = self._window.after(MINUTE_MS, self._tick)
         self.line.show(line_parts(today, waiting, now))
-        self.fit()
         if self._opened is not None and self._opened.winfo_exists():
             self._opened.show_rows(rows(today, waiting, now))
 
