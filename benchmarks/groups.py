@@ -35,6 +35,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "room": ("room", "measure"),
     "waiting": ("waiting", "measure"),
     "views": ("views", "measure"),
+    "charts": ("charts", "measure"),
     "mutations": ("mutations", "measure"),
 }
 """By name: the module, and its function that takes `Options` and returns rows."""

@@ -48,14 +48,14 @@ def measure(options: Options) -> list[table.Row]:
             records = min(SEASON * seasons, options.records * seasons)
             endpoint = server.endpoint(dataset.prepare(server, records))
             with closing(psycopg2.connect(make_dsn(**endpoint))) as connection:
-                _complete(connection)
+                complete(connection)
                 for view in QA_VIEWS:
                     seconds = [_read(endpoint, view) for _ in range(3)]
                     rows.append(table.row(f"{view} over {records:,} records", "s", seconds, limit))
     return rows
 
 
-def _complete(connection: psycopg2.extensions.connection) -> None:
+def complete(connection: psycopg2.extensions.connection) -> None:
     """Add the weather and the audit of the records, unless they are there."""
     connection.autocommit = True
     with connection.cursor() as cursor:
