@@ -600,8 +600,7 @@ def test_notes_show_that_they_scroll_and_follow_a_paste(window: Window) -> None:
     notes.focus_force()
     window.press("ctrl+v")
     window.until(lambda: notes.index("insert").startswith("30."), "the paste")
-    window.settle()
-    assert bar.winfo_manager() and notes.bbox("insert")
+    window.until(lambda: bar.winfo_manager() and notes.bbox("insert"), "the bar, and the end of the paste in sight")
 
 
 def test_a_status_that_does_not_fit_ends_with_an_ellipsis_and_has_a_tooltip(window: Window) -> None:
