@@ -15,6 +15,7 @@ from abq_data_entry.models import SQLModel, rights, schema
 from tests.fixtures.cluster import Node
 from tests.models.logins import NOBODY, login, run
 from tests.models.records import DATE, record
+from tests.pace import patience
 
 CHECK = (DATE, "8:00", "A")
 AT_ONCE = 3.0  # seconds, on a busy machine; a lock_timeout is 8
@@ -74,7 +75,7 @@ def test_a_login_that_holds_every_lock_it_can_stops_nobody(node: Node, technicia
             assert model.claim_next_plot(*CHECK, [8, 9]) == 8
             model.save_record(record(Plot=7))
             model.leave_check()
-        assert time.monotonic() - begun < AT_ONCE
+        assert time.monotonic() - begun < patience(AT_ONCE)
         schema.prepare(node.endpoint())
         node.execute("DROP DATABASE IF EXISTS fresh")
         node.execute("CREATE DATABASE fresh TEMPLATE template0 ENCODING 'UTF8'")
@@ -82,7 +83,7 @@ def test_a_login_that_holds_every_lock_it_can_stops_nobody(node: Node, technicia
         with ExitStack() as there:
             held(there, {**login(node, role), "dbname": "fresh"}, *GUESSES[1:4])
             schema.prepare(node.endpoint("fresh"))
-        assert time.monotonic() - begun < 4 * AT_ONCE  # the whole schema is made meanwhile
+        assert time.monotonic() - begun < patience(4 * AT_ONCE)  # the whole schema is made meanwhile
 
 
 def test_a_technician_of_the_same_lab_can_hold_a_claim_and_then_has_that_plot(
@@ -100,7 +101,7 @@ def test_a_technician_of_the_same_lab_can_hold_a_claim_and_then_has_that_plot(
         assert not model.claim_plot(*CHECK, 11, "J Simms")
         assert model.claim_plot(*CHECK, 12, "J Simms")
         assert model.claim_next_plot(*CHECK, [11, 13]) == 13
-        assert time.monotonic() - begun < AT_ONCE
+        assert time.monotonic() - begun < patience(AT_ONCE)
 
 
 def test_nobody_takes_another_window_s_plot_from_it(node: Node, technician: dict[str, str], model: SQLModel) -> None:
@@ -134,7 +135,7 @@ def test_nobody_keeps_somebody_there_who_has_gone(technician: dict[str, str], mo
         assert model.get_presence(*CHECK) == []
         begun = time.monotonic()
         assert other.claim_plot(*CHECK, 3, "P Taylor")
-        assert time.monotonic() - begun < AT_ONCE
+        assert time.monotonic() - begun < patience(AT_ONCE)
         assert [each.plot for each in model.get_presence(*CHECK)] == [3]
         cursor.execute("SELECT count(*) FROM check_presence WHERE lease = %s", [lease])
         assert cursor.fetchall() == [(0,)]

@@ -11,6 +11,7 @@ import pytest
 
 from abq_data_entry.network.failures import Cancelled, HostRefused, InvalidInput, TimedOut
 from abq_data_entry.network.guard import Guard
+from tests.pace import patience
 
 from .faults import serving
 
@@ -41,7 +42,7 @@ def test_connecting_ends_in_time(silent_port: int) -> None:
     start = time.monotonic()
     with Guard(None, 0.3) as guard, pytest.raises(TimedOut, match="didn't answer"):
         guard.connect("127.0.0.1", silent_port)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < patience(2)
 
 
 def test_connecting_can_be_cancelled(silent_port: int) -> None:
@@ -50,7 +51,7 @@ def test_connecting_can_be_cancelled(silent_port: int) -> None:
     start = time.monotonic()
     with Guard(cancel, 30) as guard, pytest.raises(Cancelled):
         guard.connect("127.0.0.1", silent_port)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < patience(3)
 
 
 def test_looking_up_a_name_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +62,7 @@ def test_looking_up_a_name_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> 
     with Guard(cancel, 30) as guard, pytest.raises(Cancelled):
         guard.connect("somewhere.example", 80)
     ended.set()
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < patience(3)
 
 
 def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +82,7 @@ def test_an_address_that_says_nothing_costs_a_moment(silent_port: int, monkeypat
         start = time.monotonic()
         with Guard(None, 20) as guard, guard.connect("two.example", port) as connection:
             assert connection.getpeername() == ("127.0.0.1", port)
-            assert time.monotonic() - start < 3
+            assert time.monotonic() - start < patience(3)
             connection.sendall(b"still open")
 
 

@@ -49,7 +49,7 @@ def summary(shown: ConnectionsWindow) -> str:
 
 
 def ended(window: Window, shown: ConnectionsWindow) -> str:
-    window.until(lambda: not shown.running, "the end of the check", 30)
+    window.until(lambda: not shown.running, "the end of the check")
     return shown.text
 
 

@@ -38,7 +38,7 @@ def test_entry_goes_on_through_a_failover(
     assert "3 records waiting here" in trouble(window)
     servers.promote()
     promoted = time.monotonic()
-    window.until(lambda: not trouble(window), "the new primary", 30)
+    window.until(lambda: not trouble(window), "the new primary")
     assert time.monotonic() - promoted < patience(AGAIN_SECONDS)
     window.settle()
     window.fill_readings()

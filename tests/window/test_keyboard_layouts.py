@@ -65,7 +65,7 @@ def test_commands_by_the_places_of_their_letters(
     press(window, "s", "n", "l", "g", "e", "q", "W", "D", "H")
     wanted = ["save_record", "new_record", "show_record_list", "ask_plot", "export_extract", "quit"]
     wanted += ["update_weather_data", "show_deliveries", "show_history"]
-    window.until(lambda: len(recorded) >= len(wanted), f"the commands, got {recorded}", 5)
+    window.until(lambda: len(recorded) >= len(wanted), f"the commands, got {recorded}")
     assert recorded == wanted
 
 

@@ -178,7 +178,7 @@ def test_accelerators_with_caps_lock(window: Window, recorded: list[str]) -> Non
     window.press("Caps_Lock")
     try:
         window.press(*KEYS)
-        window.until(lambda: len(recorded) >= len(KEYS), "the keys", 5)
+        window.until(lambda: len(recorded) >= len(KEYS), "the keys")
     finally:
         window.press("Caps_Lock")
     assert recorded == list(KEYS.values())

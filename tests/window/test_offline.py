@@ -86,7 +86,7 @@ def trouble(window: Window) -> str:
 
 def wait_until_all_is_saved(window: Window) -> None:
     window.press_message("Retry Now")
-    window.until(lambda: not trouble(window), "the replay", 30)
+    window.until(lambda: not trouble(window), "the replay")
     window.settle()
 
 
@@ -175,7 +175,7 @@ def test_a_database_that_answers_but_stores_nothing(
     finally:
         single.execute(relent, "abq")
         single.execute("SELECT pg_reload_conf()")
-    window.until(lambda: not trouble(window), "the replay", 30)
+    window.until(lambda: not trouble(window), "the replay")
     window.settle()
     assert fruit(there) == [(1, 3), (2, 3)] and journal().entries() == []
 
@@ -211,7 +211,7 @@ def test_it_comes_back_by_itself(online: Window, single: Node, there: SQLModel) 
     save_one_without(window, single)
     assert "1 record waiting here; trying again" in trouble(window)
     single.start()
-    window.until(lambda: not trouble(window), "the way back", 30)
+    window.until(lambda: not trouble(window), "the way back")
     window.settle()
     assert fruit(there) == [(1, 3)]
     window.fill_readings()
@@ -413,13 +413,13 @@ def test_a_password_that_changed_meanwhile_is_asked_for_again(
     save_one_without(window, single)
     single.start()
     single.execute(f"ALTER ROLE {OWNER} PASSWORD 'another'")
-    window.until(lambda: "doesn't take the login any more" in trouble(window), "the refusal", 30)
+    window.until(lambda: "doesn't take the login any more" in trouble(window), "the refusal")
     window.press_message("Log In…")
     dialog = window.dialog()
     assert isinstance(dialog, LoginDialog)
     assert dialog.username.get() == OWNER and "password is wrong" in dialog.error
     type_login(window, OWNER, "another")
-    window.until(lambda: not trouble(window), "the replay", 30)
+    window.until(lambda: not trouble(window), "the replay")
 
 
 def test_a_save_that_takes_too_long_waits_here_and_is_done_once(
@@ -447,7 +447,7 @@ def test_without_the_right_to_save_what_waits_stays_and_says_why(
     save_one_without(window, single)
     single.start()
     single.execute("ALTER TABLE plot_checks RENAME TO plots_of_others", "abq")
-    window.until(lambda: "1 record waiting here (" in trouble(window), "the reason", 30)
+    window.until(lambda: "1 record waiting here (" in trouble(window), "the reason")
     assert len(journal().entries()) == 1 and not window.dialogs
     single.execute("ALTER TABLE plots_of_others RENAME TO plot_checks", "abq")
     window.app.waiting.replay()
@@ -469,7 +469,7 @@ def test_a_first_start_without_the_database_knows_nothing_and_keeps_everything(
     window.save()
     assert "1 record waiting here" in trouble(window)
     single.start()
-    window.until(lambda: window.app.data_model is not None and not trouble(window), "the replay", 30)
+    window.until(lambda: window.app.data_model is not None and not trouble(window), "the replay")
     assert fruit(there) == [(3, 3)]
 
 
@@ -495,7 +495,7 @@ def test_a_server_that_takes_requests_and_never_answers_does_not_stop_the_check(
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-    window.until(lambda: not trouble(window), "the answers", 30)
+    window.until(lambda: not trouble(window), "the answers")
     window.settle()
     assert fruit(there) == [(1, 3), (2, 3), (3, 3), (4, 3)]
     versions = there.query("SELECT max(version) AS highest FROM plot_checks")
@@ -545,7 +545,7 @@ def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
     online.until(lambda: app.form.check.key is not None, "the check")
     app.form.known.look_up()
     count = app.record_list.count_label
-    online.until(lambda: app.reconnecting.away and "as known at" in count.cget("text"), "the copy", 30)
+    online.until(lambda: app.reconnecting.away and "as known at" in count.cget("text"), "the copy")
     assert [row[F.PLOT] for row in page.rows] == [3, 2, 1]
     assert "as known at" in app.form.check_panel.summary.text
     online.xdotool("keydown", "ctrl", "key", "1", "keyup", "ctrl")
@@ -590,7 +590,7 @@ def test_after_an_outage_nobody_sits_at_a_colleagues_plot_and_all_is_shown_as_it
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-    window.until(lambda: not trouble(window), "the answers", 30)
+    window.until(lambda: not trouble(window), "the answers")
     window.until(lambda: records.count_label.cget("text") == "1 record", "the list")
     assert list(records.saved_marks.values()) == ["new"]
 

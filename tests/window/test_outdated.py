@@ -99,7 +99,7 @@ def test_a_withdrawn_record_makes_its_extract_outdated(
     assert "Records of the day were changed after it" in shown.tree.item(shown.tree.get_children()[0], "values")[5]
     shown.buttons["Try Again"].invoke()
     window.until(lambda: len(there.received) == 2, "the second delivery")
-    window.until(lambda: states(shown) == ["delivered", "delivered"], "both", 20)
+    window.until(lambda: states(shown) == ["delivered", "delivered"], "both")
     window.until(lambda: stored.outdated_deliveries() == [], "the database to know")
     shown.destroy()
     rows = stored.query("SELECT version, outdated IS NOT NULL AS old FROM deliveries ORDER BY version")
