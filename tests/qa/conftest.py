@@ -1,4 +1,4 @@
-"""Two databases for the views, each made once: what they hold, Python knows."""
+"""A database for the views, made once: what it holds, Python knows."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry import postgres
 from tests.qa.data import Data, fill, make_records, make_weather
 
+_SEED = 1
+_NAME = "abq_qa"
 
-@pytest.fixture(scope="package", params=[1, 2])
-def data(request: pytest.FixtureRequest, server: postgres.EmbeddedServer, database_template: str) -> Iterator[Data]:
+
+@pytest.fixture(scope="package")
+def data(server: postgres.EmbeddedServer, database_template: str) -> Iterator[Data]:
     """A database with two labs of twelve plots, 100 days and the weather."""
-    name = f"abq_qa_{request.param}"
     with closing(psycopg2.connect(make_dsn(**server.endpoint("postgres")))) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {database_template}")
-            made = Data(server.endpoint(name), make_records(request.param), make_weather(request.param))
+            cursor.execute(f"CREATE DATABASE {_NAME} TEMPLATE {database_template}")
+            made = Data(server.endpoint(_NAME), make_records(_SEED), make_weather(_SEED))
             fill(made.endpoint, made.records, made.weather)
             yield made
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            cursor.execute(f"DROP DATABASE {_NAME} WITH (FORCE)")
