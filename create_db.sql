@@ -477,6 +477,38 @@ CREATE UNIQUE INDEX IF NOT EXISTS value_marks_in_force ON value_marks (date, tim
     WHERE status <> 'closed' AND gone IS NULL;
 CREATE INDEX IF NOT EXISTS value_marks_by_record ON value_marks (date, time, lab_id, plot);
 
+-- What takes long to find out is kept for QA's views, by lab up to an entry of its audit; what was changed after that is
+-- found out anew each time it is asked for (see qa_refresh).
+CREATE TABLE IF NOT EXISTS kept_until (
+    lab_id char(1) PRIMARY KEY,
+    sequence bigint NOT NULL,
+    moment timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+);
+CREATE TABLE IF NOT EXISTS kept_outliers (
+    date date NOT NULL,
+    time time NOT NULL,
+    lab_id char(1) NOT NULL,
+    plot smallint NOT NULL,
+    field text NOT NULL,
+    value numeric NOT NULL,
+    median double precision NOT NULL,
+    z double precision NOT NULL,
+    PRIMARY KEY (date, time, lab_id, plot, field)
+);
+CREATE TABLE IF NOT EXISTS kept_drift (
+    lab_id char(1) NOT NULL,
+    plot smallint NOT NULL,
+    field text NOT NULL,
+    days bigint NOT NULL,
+    slope_per_day double precision,
+    low double precision,
+    high double precision,
+    tau double precision,
+    ewma_since date,
+    cusum_since date,
+    PRIMARY KEY (lab_id, plot, field)
+);
+
 -- ------------------------------------------------------------------- from the first schema, which kept no version
 
 ALTER TABLE plot_checks ADD COLUMN IF NOT EXISTS lab_tech_id smallint REFERENCES lab_techs (id);
@@ -2055,7 +2087,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
     SELECT ARRAY[
         'plot_readings', 'outside_weather', 'check_means', 'completeness', 'copied_records', 'digit_preference',
         'growth', 'changes', 'weather_correlation', 'control_chart', 'reading_outliers', 'sensor_drift', 'entry_log',
-        'climate_by_check'
+        'climate_by_check', 'changed_since_kept'
     ]
 $$;
 
@@ -2429,22 +2461,25 @@ RETURNS TABLE (
     intercept double precision
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off
-SET plan_cache_mode = force_custom_plan AS $$
+SET plan_cache_mode = force_custom_plan SET work_mem = '128MB' AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
     WITH checks AS MATERIALIZED (
-        SELECT m.lab, m.time, m.due, m.temperature_mean, m.humidity_mean, m.light_mean FROM check_means AS m
+        SELECT m.lab, (dense_rank() OVER (ORDER BY m.lab))::integer AS lab_number, m.time, m.due, m.temperature_mean,
+            m.humidity_mean, m.light_mean
+        FROM check_means AS m
         WHERE m.date >= coalesce(from_date, '-infinity') AND m.date <= coalesce(to_date, 'infinity')
             AND m.readings >= 10
     ), outside AS MATERIALIZED (
-        SELECT targets.moment, warm.temperature::double precision AS temperature, damp.humidity
+        SELECT targets.moment, warm.temperature::double precision AS temperature,
+            coalesce(warm.humidity, damp.humidity) AS humidity
         FROM (
             SELECT DISTINCT due - hours * interval '1 hour' AS moment
             FROM (SELECT DISTINCT due FROM checks) AS each, generate_series(0, 12) AS hours
         ) AS targets
         LEFT JOIN LATERAL (
-            SELECT w.temperature FROM outside_weather AS w
+            SELECT w.temperature, w.humidity FROM outside_weather AS w
             WHERE w.moment BETWEEN targets.moment - interval '45 minutes' AND targets.moment + interval '45 minutes'
                 AND w.temperature IS NOT NULL
             ORDER BY w.kind = 'model', abs(extract(epoch FROM w.moment - targets.moment)), w.moment LIMIT 1
@@ -2452,42 +2487,43 @@ BEGIN
         LEFT JOIN LATERAL (
             SELECT w.humidity FROM outside_weather AS w
             WHERE w.moment BETWEEN targets.moment - interval '45 minutes' AND targets.moment + interval '45 minutes'
-                AND w.humidity IS NOT NULL
+                AND warm.humidity IS NULL AND w.humidity IS NOT NULL
             ORDER BY w.kind = 'model', abs(extract(epoch FROM w.moment - targets.moment)), w.moment LIMIT 1
         ) AS damp ON true
-    ), pairs AS (
-        SELECT lab, field, hours, time, x, y, lag(x) OVER one_by_one AS x0, lag(y) OVER one_by_one AS y0
+    ), pairs AS ( -- by a number for each lab, field and lag: it is sorted faster than those
+        SELECT series, time, x, y, lag(x) OVER one_by_one AS x0, lag(y) OVER one_by_one AS y0
         FROM (
-            SELECT lab, each.field, hours, time, due, each.x, each.y
+            SELECT (lab_number * 3 + each.field) * 13 + hours AS series, time, due, each.x, each.y
             FROM checks CROSS JOIN generate_series(0, 12) AS hours
             JOIN outside ON outside.moment = due - hours * interval '1 hour'
             CROSS JOIN LATERAL (VALUES
-                ('humidity', outside.humidity, humidity_mean), ('light', temperature, light_mean),
-                ('temperature', temperature, temperature_mean)
+                (0, outside.humidity, humidity_mean), (1, temperature, light_mean), (2, temperature, temperature_mean)
             ) AS each (field, x, y)
             WHERE each.x IS NOT NULL AND each.y IS NOT NULL
         ) AS matched
-        WINDOW one_by_one AS (PARTITION BY lab, field, hours ORDER BY due)
+        WINDOW one_by_one AS (PARTITION BY series ORDER BY due)
     ), by_time AS (
-        SELECT lab, field, hours, count(*)::double precision AS n, avg(x) AS x, avg(y) AS y,
+        SELECT series, count(*)::double precision AS n, avg(x) AS x, avg(y) AS y,
             regr_sxx(y, x) AS sxx, regr_syy(y, x) AS syy, regr_sxy(y, x) AS sxy,
             count(x0) AS n0, sum(x * x0) AS xx0, sum(y * y0) AS yy0,
             sum(x + x0) AS x_sum, sum(y + y0) AS y_sum
-        FROM pairs GROUP BY lab, field, hours, time
+        FROM pairs GROUP BY series, time
     ), middle AS (
-        SELECT lab, field, hours, sum(n) AS n, sum(n * x) / sum(n) AS x, sum(n * y) / sum(n) AS y
-        FROM by_time GROUP BY lab, field, hours
+        SELECT series, sum(n) AS n, sum(n * x) / sum(n) AS x, sum(n * y) / sum(n) AS y
+        FROM by_time GROUP BY series
     ), sums AS (
-        SELECT lab, field, hours, m.n, m.x, m.y,
+        SELECT series, m.n, m.x, m.y,
             sum(t.sxx + t.n * (t.x - m.x) ^ 2) AS sxx, sum(t.syy + t.n * (t.y - m.y) ^ 2) AS syy,
             sum(t.sxy + t.n * (t.x - m.x) * (t.y - m.y)) AS sxy,
             sum(t.sxx) AS sxx_within, sum(t.syy) AS syy_within, sum(t.sxy) AS sxy_within,
             sum(t.xx0) - m.x * sum(t.x_sum) + sum(t.n0) * m.x ^ 2 AS x_next,
             sum(t.yy0) - m.y * sum(t.y_sum) + sum(t.n0) * m.y ^ 2 AS y_next
-        FROM by_time AS t JOIN middle AS m USING (lab, field, hours)
-        GROUP BY lab, field, hours, m.n, m.x, m.y
+        FROM by_time AS t JOIN middle AS m USING (series)
+        GROUP BY series, m.n, m.x, m.y
     ), found AS (
-        SELECT *, sxy / nullif(sqrt(sxx * syy), 0) AS r, sxy_within / nullif(sqrt(sxx_within * syy_within), 0) AS r_within,
+        SELECT *, (SELECT min(c.lab) FROM checks AS c WHERE c.lab_number = series / 39) AS lab,
+            (ARRAY['humidity', 'light', 'temperature'])[series / 13 % 3 + 1] AS field, series % 13 AS hours,
+            sxy / nullif(sqrt(sxx * syy), 0) AS r, sxy_within / nullif(sqrt(sxx_within * syy_within), 0) AS r_within,
             n * (1 - x_next / nullif(sxx, 0) * y_next / nullif(syy, 0))
                 / nullif(1 + x_next / nullif(sxx, 0) * y_next / nullif(syy, 0), 0) AS n_effective
         FROM sums
@@ -2583,6 +2619,196 @@ $$;
 -- Readings that stand out: the modified z of B. Iglewicz and D. C. Hoaglin (1993) of the residual, the reading less the
 -- median of the lab's plots at that check, among the 61 of the plot around it, fewer at the ends. Light: the same with
 -- log(1 + klx), among those of the same time of day. None where the MAD is 0.
+
+-- Where in a row of residuals those are. What is in the window stays sorted from one place to the next, and the MAD is
+-- reckoned only where about half of it lies nearer to the median than it may.
+CREATE OR REPLACE FUNCTION find_outliers(residuals double precision[])
+RETURNS TABLE (place integer, z double precision)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+DECLARE
+    total integer := coalesce(cardinality(residuals), 0);
+    width integer := least(total, 30);
+    sorted double precision[] := ARRAY(SELECT each FROM unnest(residuals[1:30]) AS each ORDER BY each);
+    at integer;
+    median double precision;
+    reach double precision;
+    mad double precision;
+BEGIN
+    FOR i IN 1..total LOOP
+        IF i + 30 <= total THEN
+            at := width_bucket(residuals[i + 30], sorted);
+            sorted := sorted[:at] || residuals[i + 30] || sorted[at + 1:];
+            width := width + 1;
+        END IF;
+        IF i > 31 THEN
+            at := width_bucket(residuals[i - 31], sorted);
+            sorted := sorted[:at - 1] || sorted[at + 1:];
+            width := width - 1;
+        END IF;
+        CONTINUE WHEN width < 10;
+        median := (sorted[(width + 1) / 2] + sorted[width / 2 + 1]) / 2;
+        reach := abs(residuals[i] - median) * 0.6745 / 3.5;
+        CONTINUE WHEN 2 * (width_bucket(median + reach, sorted) - width_bucket(median - reach, sorted)) < width - 2;
+        mad := (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(each - median)) FROM unnest(sorted) AS each);
+        IF mad > 1e-9 AND mad < reach THEN
+            place := i;
+            z := 0.6745 * (residuals[i] - median) / mad;
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END $$;
+
+-- Those of a lab from `first` to `last`, looked for among the readings from `from_date` to `to_date`.
+CREATE OR REPLACE FUNCTION judge_readings(of_lab char(1), first date, last date, from_date date, to_date date)
+RETURNS TABLE (
+    lab char(1), plot smallint, field text, date date, "time" time, value numeric, median double precision,
+    z double precision
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off SET work_mem = '64MB'
+SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH readings AS MATERIALIZED (
+        SELECT r.date, r.time, r.plot, r.humidity, r.light, r.temperature FROM plot_readings AS r
+        WHERE r.lab = of_lab AND r.date BETWEEN from_date AND to_date AND NOT r.equipment_fault
+    ), medians AS MATERIALIZED (
+        SELECT date, time, percentile_cont(0.5) WITHIN GROUP (ORDER BY humidity::double precision) AS humidity,
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY light::double precision) AS light,
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY ln(1 + light::double precision)) AS light_log,
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY temperature::double precision) AS temperature
+        FROM readings GROUP BY date, time
+    ), residuals AS (
+        SELECT r.plot, each.field, each.slot, r.date + r.time AS moment, each.residual
+        FROM readings AS r JOIN medians AS m USING (date, time)
+        CROSS JOIN LATERAL (VALUES
+            ('humidity', NULL, r.humidity::double precision - m.humidity),
+            ('light', r.time, ln(1 + r.light::double precision) - m.light_log),
+            ('temperature', NULL, r.temperature::double precision - m.temperature)
+        ) AS each (field, slot, residual)
+        WHERE each.residual IS NOT NULL
+    ), series AS MATERIALIZED (
+        SELECT plot, field, array_agg(residual ORDER BY moment) AS residuals, array_agg(moment ORDER BY moment) AS moments
+        FROM residuals GROUP BY plot, field, slot
+    ), found AS (
+        SELECT plot, field, moments[place]::date AS date, moments[place]::time AS time, z
+        FROM series CROSS JOIN LATERAL find_outliers(residuals)
+        WHERE moments[place]::date BETWEEN first AND last
+    )
+    SELECT of_lab, f.plot, f.field, f.date, f.time,
+        CASE f.field WHEN 'humidity' THEN r.humidity WHEN 'light' THEN r.light ELSE r.temperature END,
+        CASE f.field WHEN 'humidity' THEN m.humidity WHEN 'light' THEN m.light ELSE m.temperature END, f.z
+    FROM found AS f JOIN readings AS r USING (date, time, plot) JOIN medians AS m USING (date, time);
+END $$;
+
+-- Which records were changed since the outliers and drifts of their lab were last kept (see qa_refresh), marks of values
+-- included; a date of NULL: all of that lab. The audit knows, so no save has to note it.
+CREATE OR REPLACE VIEW changed_since_kept AS
+    SELECT lab, date, "time", plot
+    FROM (
+        SELECT k.lab_id AS lab, (each.content ->> 'date')::date AS date, (each.content ->> 'time')::time AS "time",
+            (each.content ->> 'plot')::smallint AS plot
+        FROM kept_until AS k
+        JOIN audit AS a ON a.lab_id = k.lab_id AND a.sequence > k.sequence
+        CROSS JOIN LATERAL (VALUES (a.old), (a.new)) AS each (content)
+        WHERE a.table_name IN ('plot_checks', 'value_marks') AND each.content IS NOT NULL
+        UNION ALL
+        SELECT id, NULL, NULL, NULL FROM labs
+        WHERE NOT EXISTS (SELECT FROM kept_until WHERE kept_until.lab_id = labs.id)
+            AND EXISTS (SELECT FROM plot_checks WHERE plot_checks.lab_id = labs.id)
+    ) AS changed
+    WHERE (SELECT seen_labs(current_user)) IS NULL OR lab = ANY ((SELECT seen_labs(current_user))::bpchar[]);
+
+-- The days whose outliers that makes unsure, `first` to `last`, and which readings are needed to find them again: a
+-- reading is among the 61 around those that are within 30 readings of its plot, for light within 30 of its time of day.
+CREATE OR REPLACE FUNCTION days_to_judge()
+RETURNS TABLE (lab char(1), first date, last date, from_date date, to_date date)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off
+SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH changed AS MATERIALIZED (
+        SELECT DISTINCT c.lab, c.date, c.time, c.plot FROM changed_since_kept AS c
+    ), counted AS (
+        SELECT lab, date, time, plot, count(*) FILTER (WHERE date - before > 60) OVER (PARTITION BY lab ORDER BY date)
+            AS island
+        FROM (SELECT *, lag(date) OVER (PARTITION BY lab ORDER BY date) AS before FROM changed) AS c
+        WHERE date IS NOT NULL
+    ), islands AS (
+        SELECT lab, island, min(date) AS first, max(date) AS last FROM counted GROUP BY lab, island
+    ), touched AS (
+        SELECT i.lab, i.first, i.last, each.plot, slots.slot
+        FROM islands AS i
+        CROSS JOIN LATERAL (
+            SELECT c.plot FROM counted AS c WHERE c.lab = i.lab AND c.island = i.island
+            UNION
+            SELECT r.plot FROM plot_readings AS r WHERE r.lab = i.lab AND r.date BETWEEN i.first AND i.last
+        ) AS each
+        CROSS JOIN LATERAL (
+            SELECT c.time AS slot FROM counted AS c WHERE c.lab = i.lab AND c.island = i.island UNION SELECT NULL
+        ) AS slots
+    ), reached AS (
+        SELECT t.lab, least(min(t.first), min(earlier.date)) AS first, greatest(max(t.last), max(later.date)) AS last
+        FROM touched AS t
+        CROSS JOIN LATERAL (
+            SELECT min(date) AS date FROM (
+                SELECT r.date FROM plot_readings AS r
+                WHERE r.lab = t.lab AND r.plot = t.plot AND r.date < t.first AND (t.slot IS NULL OR r.time = t.slot)
+                    AND num_nulls(r.humidity, r.light, r.temperature) = 0
+                ORDER BY r.date DESC, r.time DESC LIMIT 32
+            ) AS near
+        ) AS earlier
+        CROSS JOIN LATERAL (
+            SELECT max(date) AS date FROM (
+                SELECT r.date FROM plot_readings AS r
+                WHERE r.lab = t.lab AND r.plot = t.plot AND r.date > t.last AND (t.slot IS NULL OR r.time = t.slot)
+                    AND num_nulls(r.humidity, r.light, r.temperature) = 0
+                ORDER BY r.date, r.time LIMIT 32
+            ) AS near
+        ) AS later
+        GROUP BY t.lab, t.first
+    ), merged AS (
+        SELECT lab, min(first) AS first, max(last) AS last
+        FROM (
+            SELECT *, count(*) FILTER (WHERE first > before) OVER (PARTITION BY lab ORDER BY first) AS island
+            FROM (
+                SELECT *, max(last) OVER (PARTITION BY lab ORDER BY first ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+                    AS before
+                FROM reached
+            ) AS ordered
+        ) AS overlapping
+        GROUP BY lab, island
+    )
+    SELECT m.lab, m.first, m.last, least(m.first, min(earlier.date)), greatest(m.last, max(later.date))
+    FROM merged AS m
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT r.plot, s.slot FROM plot_readings AS r CROSS JOIN LATERAL (VALUES (r.time), (NULL)) AS s (slot)
+        WHERE r.lab = m.lab AND r.date BETWEEN m.first AND m.last
+    ) AS each
+    CROSS JOIN LATERAL (
+            SELECT min(date) AS date FROM (
+                SELECT r.date FROM plot_readings AS r
+                WHERE r.lab = m.lab AND r.plot = each.plot AND r.date < m.first AND (each.slot IS NULL OR r.time = each.slot)
+                    AND num_nulls(r.humidity, r.light, r.temperature) = 0
+                ORDER BY r.date DESC, r.time DESC LIMIT 32
+            ) AS near
+        ) AS earlier
+    CROSS JOIN LATERAL (
+            SELECT max(date) AS date FROM (
+                SELECT r.date FROM plot_readings AS r
+                WHERE r.lab = m.lab AND r.plot = each.plot AND r.date > m.last AND (each.slot IS NULL OR r.time = each.slot)
+                    AND num_nulls(r.humidity, r.light, r.temperature) = 0
+                ORDER BY r.date, r.time LIMIT 32
+            ) AS near
+        ) AS later
+    GROUP BY m.lab, m.first, m.last
+    UNION ALL
+    SELECT DISTINCT c.lab, '-infinity'::date, 'infinity'::date, '-infinity'::date, 'infinity'::date
+    FROM changed AS c WHERE c.date IS NULL;
+END $$;
+
+-- Those that are kept, but of the days that later changes make unsure, and those found there now.
 CREATE OR REPLACE FUNCTION reading_outliers(from_date date, to_date date)
 RETURNS TABLE (
     date date, "time" time, lab char(1), plot smallint, field text, value numeric, median double precision,
@@ -2591,55 +2817,25 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off
 SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
+DECLARE
+    from_day date := coalesce(from_date, '-infinity');
+    to_day date := coalesce(to_date, 'infinity');
 BEGIN
     RETURN QUERY
-    WITH logs AS (
-        SELECT r.date, r.time, r.lab,
-            percentile_cont(0.5) WITHIN GROUP (ORDER BY ln(1 + r.light::double precision)) AS light_log
-        FROM plot_readings AS r WHERE r.light IS NOT NULL GROUP BY r.date, r.time, r.lab
-    ), residuals AS (
-        SELECT r.lab, r.plot, each.field, each.slot, r.date, r.time, each.residual
-        FROM plot_readings AS r
-        JOIN check_means AS m USING (date, time, lab)
-        JOIN logs USING (date, time, lab)
-        CROSS JOIN LATERAL (VALUES
-            ('humidity', NULL, r.humidity::double precision - m.humidity_median),
-            ('light', r.time, ln(1 + r.light::double precision) - light_log),
-            ('temperature', NULL, r.temperature::double precision - m.temperature_median)
-        ) AS each (field, slot, residual)
-        WHERE NOT r.equipment_fault AND each.residual IS NOT NULL
-    ), series AS (
-        SELECT lab, plot, field, slot, array_agg(residual ORDER BY date, time) AS residuals,
-            array_agg(date ORDER BY date, time) AS dates, array_agg(time ORDER BY date, time) AS times
-        FROM residuals GROUP BY lab, plot, field, slot
-    ), windows AS (
-        SELECT lab, plot, field, dates[place] AS date, times[place] AS time, residuals[place] AS residual,
-            residuals[greatest(place - 30, 1):place + 30] AS around
-        FROM series CROSS JOIN LATERAL generate_subscripts(residuals, 1) AS place
-        WHERE dates[place] >= coalesce(from_date, '-infinity') AND dates[place] <= coalesce(to_date, 'infinity')
-    ), judged AS (
-        SELECT lab, plot, field, date, time, 0.6745 * (residual - middle.median) / spread.mad AS z
-        FROM windows
-        CROSS JOIN LATERAL (
-            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY each) AS median FROM unnest(around) AS each OFFSET 0
-        ) AS middle
-        CROSS JOIN LATERAL (
-            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(each - middle.median)) AS mad
-            FROM unnest(around) AS each OFFSET 0
-        ) AS spread
-        WHERE cardinality(around) >= 10 AND spread.mad > 1e-9
-            AND abs(residual - middle.median) * 0.6745 > 3.5 * spread.mad
+    WITH unsure AS MATERIALIZED (
+        SELECT * FROM days_to_judge() AS d WHERE d.first <= to_day AND d.last >= from_day
+    ), found AS (
+        SELECT k.lab_id AS lab, k.plot, k.field, k.date, k.time, k.value, k.median, k.z FROM kept_outliers AS k
+        WHERE k.date BETWEEN from_day AND to_day
+            AND NOT EXISTS (SELECT FROM unsure AS u WHERE u.lab = k.lab_id AND k.date BETWEEN u.first AND u.last)
+        UNION ALL
+        SELECT judged.* FROM unsure AS u
+        CROSS JOIN LATERAL judge_readings(u.lab, greatest(u.first, from_day), least(u.last, to_day), u.from_date, u.to_date)
+            AS judged
     )
-    SELECT j.date, j.time, j.lab, j.plot, j.field, found.value, found.median,
-        found.value::double precision - found.median, j.z, r.technician
-    FROM judged AS j
-    JOIN plot_readings AS r USING (date, time, lab, plot)
-    JOIN check_means AS m USING (date, time, lab)
-    CROSS JOIN LATERAL (
-        SELECT CASE j.field WHEN 'humidity' THEN r.humidity WHEN 'light' THEN r.light ELSE r.temperature END AS value,
-            CASE j.field WHEN 'humidity' THEN m.humidity_median WHEN 'light' THEN m.light_median
-                ELSE m.temperature_median END AS median
-    ) AS found
+    SELECT f.date, f.time, f.lab, f.plot, f.field, f.value, f.median, f.value::double precision - f.median, f.z,
+        r.technician
+    FROM found AS f JOIN plot_readings AS r USING (date, time, lab, plot)
     ORDER BY 1, 2, 3, 4, 5;
 END $$;
 
@@ -2649,7 +2845,7 @@ CREATE OR REPLACE VIEW reading_outliers AS SELECT * FROM reading_outliers(NULL, 
 -- days of the lab, by Theil-Sen (limits after P. K. Sen, 1968) and Kendall's tau-b; EWMA (lambda 0.2, L 3) and CUSUM (k 0.5,
 -- h 5) of NIST's handbook, 6.3.2.4 and 6.3.2.3, standardised by the first 60 of those days: since when they have been
 -- outside of their limits without a break. Residuals are reckoned in 1/200, so that equal ones are equal.
-CREATE OR REPLACE FUNCTION sensor_drift(from_date date, to_date date)
+CREATE OR REPLACE FUNCTION reckon_drift(from_date date, to_date date, of_labs char(1)[])
 RETURNS TABLE (
     lab char(1), plot smallint, field text, days bigint, slope_per_day double precision, low double precision,
     high double precision, tau double precision, ewma_since date, cusum_since date
@@ -2658,19 +2854,17 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off
 SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
-    first_day date := (
-        SELECT min(last) - 89 FROM (
-            SELECT max(r.date) AS last FROM plot_readings AS r
-            WHERE r.date >= coalesce(from_date, '-infinity') AND r.date <= coalesce(to_date, 'infinity')
-            GROUP BY r.lab
-        ) AS labs
+    lasts date[] := ARRAY(
+        SELECT (
+            SELECT max(r.date) FROM plot_readings AS r WHERE r.lab = each.lab
+                AND r.date >= coalesce(from_date, '-infinity') AND r.date <= coalesce(to_date, 'infinity')
+        ) FROM unnest(of_labs) WITH ORDINALITY AS each (lab, place) ORDER BY place
     );
+    first_day date := (SELECT min(last) - 89 FROM unnest(lasts) AS last);
 BEGIN
     RETURN QUERY
-    WITH ends AS (
-        SELECT r.lab, max(r.date) AS last FROM plot_readings AS r
-        WHERE r.date >= coalesce(from_date, '-infinity') AND r.date <= coalesce(to_date, 'infinity')
-        GROUP BY r.lab
+    WITH ends AS MATERIALIZED (
+        SELECT * FROM unnest(of_labs, lasts) AS each (lab, last) WHERE last IS NOT NULL
     ), daily AS MATERIALIZED (
         SELECT r.lab, r.plot, each.field, r.date, min(ends.last) - 90 AS before,
             sum(each.residual) / count(*) / 200 AS x
@@ -2685,22 +2879,31 @@ BEGIN
         WHERE NOT r.equipment_fault AND each.residual IS NOT NULL AND r.date > ends.last - 90 AND r.date <= ends.last
             AND r.date >= greatest(from_date, first_day) AND m.date >= greatest(from_date, first_day)
         GROUP BY r.lab, r.plot, each.field, r.date
+    ), series AS (
+        SELECT lab, plot, field, count(*)::integer AS days, array_agg(x ORDER BY date) AS xs,
+            array_agg((date - before)::double precision ORDER BY date) AS ts
+        FROM daily GROUP BY lab, plot, field
     ), slopes AS (
-        SELECT a.lab, a.plot, a.field, sum(sign(b.x - a.x)) AS s, count(*) AS pairs,
-            count(*) FILTER (WHERE a.x = b.x) AS ties,
-            array_agg((b.x - a.x) / (b.date - a.date) ORDER BY (b.x - a.x) / (b.date - a.date)) AS slopes
-        FROM daily AS a JOIN daily AS b ON b.lab = a.lab AND b.plot = a.plot AND b.field = a.field AND b.date > a.date
-        GROUP BY a.lab, a.plot, a.field
+        SELECT lab, plot, field, days * (days - 1) / 2 AS pairs, ARRAY(
+                SELECT (later.x - earlier.x) / (later.t - earlier.t)
+                FROM unnest(xs, ts) WITH ORDINALITY AS earlier (x, t, place)
+                CROSS JOIN LATERAL unnest(xs[place + 1:], ts[place + 1:]) AS later (x, t)
+                ORDER BY 1
+            ) AS slopes
+        FROM series
     ), repeats AS (
         SELECT lab, plot, field, sum(times) AS days, sum(times * (times - 1) * (2 * times + 5)) AS correction
         FROM (SELECT lab, plot, field, x, count(*) AS times FROM daily GROUP BY lab, plot, field, x) AS equal
         GROUP BY lab, plot, field
     ), trends AS (
         SELECT r.lab, r.plot, r.field, r.days::bigint AS days, s.slopes, s.pairs,
-            s.s / nullif(sqrt(s.pairs::double precision * (s.pairs - s.ties)), 0) AS tau,
+            (s.pairs - s.falls - s.rest) / nullif(sqrt(s.pairs::double precision * (s.pairs - s.rest + s.falls)), 0) AS tau,
             1.959963984540054 * sqrt(((r.days * (r.days - 1) * (2 * r.days + 5) - r.correction) / 18)::double precision)
                 AS reach
-        FROM repeats AS r LEFT JOIN slopes AS s USING (lab, plot, field)
+        FROM repeats AS r
+        LEFT JOIN (
+            SELECT *, width_bucket(0::double precision, slopes) AS rest, width_bucket(-1e-300, slopes) AS falls FROM slopes
+        ) AS s USING (lab, plot, field)
     ), scored AS (
         SELECT d.lab, d.plot, d.field, d.date, row_number() OVER in_order AS i,
             (d.x - base.mean) / nullif(base.deviation, 0) AS z
@@ -2739,7 +2942,73 @@ BEGIN
     ORDER BY CASE WHEN t.days >= 10 THEN abs(t.tau) END DESC NULLS LAST, 1, 2, 3;
 END $$;
 
+-- Those that are kept, and those of labs that were changed since.
+CREATE OR REPLACE FUNCTION sensor_drift(from_date date, to_date date)
+RETURNS TABLE (
+    lab char(1), plot smallint, field text, days bigint, slope_per_day double precision, low double precision,
+    high double precision, tau double precision, ewma_since date, cusum_since date
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off
+SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+DECLARE
+    anew char(1)[] := CASE WHEN num_nonnulls(from_date, to_date) = 0
+        THEN ARRAY(SELECT DISTINCT c.lab FROM changed_since_kept AS c) END;
+BEGIN
+    RETURN QUERY
+    SELECT * FROM (
+        SELECT k.lab_id, k.plot, k.field, k.days, k.slope_per_day, k.low, k.high, k.tau, k.ewma_since, k.cusum_since
+        FROM kept_drift AS k WHERE k.lab_id <> ALL (anew)
+        UNION ALL
+        SELECT * FROM reckon_drift(from_date, to_date, coalesce(anew, ARRAY(
+            SELECT k.lab_id FROM kept_until AS k UNION SELECT c.lab FROM changed_since_kept AS c
+        )))
+    ) AS found
+    ORDER BY abs(found.tau) DESC NULLS LAST, 1, 2, 3;
+END $$;
+
 CREATE OR REPLACE VIEW sensor_drift AS SELECT * FROM sensor_drift(NULL, NULL);
+
+-- Keeps what was found out, of the labs that whoever calls it sees; done by one session at a time, and others needn't wait.
+-- A save that comes meanwhile only makes its own days unsure again.
+CREATE OR REPLACE FUNCTION qa_refresh() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    changed char(1)[];
+    reached jsonb;
+    each record;
+BEGIN
+    BEGIN
+        LOCK TABLE kept_until IN SHARE ROW EXCLUSIVE MODE NOWAIT;
+    EXCEPTION WHEN lock_not_available THEN
+        RETURN;
+    END;
+    reached := (
+        SELECT jsonb_object_agg(id, (SELECT max(sequence) FROM audit WHERE audit.lab_id = labs.id)) FROM labs
+    );
+    changed := ARRAY(SELECT DISTINCT lab FROM changed_since_kept);
+    FOR each IN SELECT * FROM days_to_judge() LOOP
+        DELETE FROM kept_outliers WHERE lab_id = each.lab AND date BETWEEN each.first AND each.last;
+        INSERT INTO kept_outliers (lab_id, plot, field, date, time, value, median, z)
+            SELECT * FROM judge_readings(each.lab, each.first, each.last, each.from_date, each.to_date);
+    END LOOP;
+    DELETE FROM kept_drift WHERE lab_id = ANY (changed);
+    INSERT INTO kept_drift SELECT * FROM reckon_drift(NULL, NULL, changed);
+    INSERT INTO kept_until (lab_id, sequence)
+        SELECT lab, coalesce((reached ->> lab)::bigint, 0) FROM unnest(changed) AS lab
+        ON CONFLICT (lab_id) DO UPDATE SET sequence = EXCLUDED.sequence, moment = clock_timestamp();
+END $$;
+
+-- All of it anew: after a load that went past the triggers, of which the audit knows nothing. For the owner.
+CREATE OR REPLACE FUNCTION qa_rebuild() RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    LOCK TABLE kept_until IN SHARE ROW EXCLUSIVE MODE;
+    DELETE FROM kept_until;
+    DELETE FROM kept_outliers;
+    DELETE FROM kept_drift;
+    PERFORM qa_refresh();
+END $$;
 
 -- When each record was entered first, wherever it stood then, and how long after it was due. A record from before the
 -- audit has no moment.
@@ -2909,13 +3178,13 @@ BEGIN
                 'schema_version', 'lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks', 'local_weather',
                 'deliveries', 'audit', 'audit_heads', 'audit_baselines', 'lab_members', 'technician_logins',
                 'check_presence', 'journal_entries', 'data_record_view', 'withdrawn_records', 'check_presence_view',
-                'lab_settings', 'value_marks'
+                'lab_settings', 'value_marks', 'kept_until', 'kept_outliers', 'kept_drift'
             ))
             AND (
                 privilege_type NOT IN ('INSERT', 'UPDATE', 'DELETE')
                 OR relkind = 'v'
                 OR relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
-                    'journal_entries', 'lab_settings', 'value_marks')
+                    'journal_entries', 'lab_settings', 'value_marks', 'kept_until', 'kept_outliers', 'kept_drift')
                 OR relname = 'deliveries' AND privilege_type <> 'INSERT'
                 OR relname IN ('lab_members', 'technician_logins') AND (grantee = 0 OR grantee::regrole::text
                     IN ('abq_technician', 'abq_supervisor', 'abq_qa'))
@@ -2933,7 +3202,8 @@ BEGIN
         WHERE relnamespace = current_schema()::regnamespace AND grantee <> relowner AND privilege_type <> 'SELECT'
             AND (
                 relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
-                    'data_record_view', 'withdrawn_records', 'check_presence_view', 'lab_settings', 'value_marks')
+                    'data_record_view', 'withdrawn_records', 'check_presence_view', 'lab_settings', 'value_marks',
+                    'kept_until', 'kept_outliers', 'kept_drift')
                 OR relname = ANY (qa_views())
                 OR relname IN ('deliveries', 'journal_entries') AND privilege_type = 'UPDATE'
                 OR relname IN ('lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks')
@@ -2999,7 +3269,8 @@ BEGIN
         WHERE pg_class.oid = 'data_record_view'::regclass AND right_of.grantee <> relowner AND privilege_type = 'SELECT'
             AND NOT EXISTS (SELECT FROM schema_version WHERE version >= 5)
     LOOP
-        EXECUTE format('GRANT SELECT ON value_marks, %s TO %s', array_to_string(qa_views(), ', '), grantee);
+        EXECUTE format('GRANT SELECT ON value_marks, kept_until, kept_outliers, kept_drift, %s TO %s',
+            array_to_string(qa_views(), ', '), grantee);
     END LOOP;
 END $$;
 
@@ -3016,7 +3287,7 @@ BEGIN
         SELECT name, CASE name WHEN 'labs' THEN 'id' ELSE 'lab_id' END AS lab
         FROM unnest(ARRAY[
             'labs', 'lab_members', 'plots', 'lab_checks', 'plot_checks', 'audit', 'audit_heads', 'audit_baselines',
-            'check_presence', 'value_marks'
+            'check_presence', 'value_marks', 'kept_until', 'kept_outliers', 'kept_drift'
         ]) AS name
     LOOP
         EXECUTE format('DROP POLICY IF EXISTS own_labs ON %I', each.name);
@@ -3057,6 +3328,7 @@ BEGIN
     EXECUTE format('ALTER VIEW completeness SET (security_barrier = %s)', wanted);
     EXECUTE format('ALTER VIEW changes SET (security_barrier = %s)', wanted);
     EXECUTE format('ALTER VIEW entry_log SET (security_barrier = %s)', wanted);
+    EXECUTE format('ALTER VIEW changed_since_kept SET (security_barrier = %s)', wanted);
 END $$;
 
 DO $$
@@ -3091,7 +3363,8 @@ BEGIN
             ('names_entry', 'nobody'), ('may_hold_lab', 'nobody'),
             ('last_version', 'nobody'), ('require_own_table', 'nobody'), ('set_reason', 'nobody'),
             ('begin_undo', 'nobody'), ('hold_record', 'nobody'), ('require_free', 'nobody'), ('require_right', 'nobody'),
-            ('ensure_check', 'nobody'), ('drop_empty_check', 'nobody'), ('restrict_labs', 'nobody')
+            ('ensure_check', 'nobody'), ('drop_empty_check', 'nobody'), ('restrict_labs', 'nobody'),
+            ('qa_rebuild', 'nobody')
         ) AS known (name, whom) ON name = proname
         WHERE pronamespace = current_schema()::regnamespace AND (whom IS NOT NULL OR prorettype = 'trigger'::regtype)
     LOOP
@@ -3303,6 +3576,13 @@ COMMENT ON COLUMN value_marks.who IS 'Who did that.';
 COMMENT ON COLUMN value_marks.changed IS 'When.';
 COMMENT ON COLUMN value_marks.gone IS 'Entry of the audit with which the record was withdrawn; empty: it is there.';
 
+COMMENT ON TABLE kept_until IS 'How far what takes long to find out is kept for QA''s views.';
+COMMENT ON COLUMN kept_until.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN kept_until.sequence IS 'Number of the last entry in the audit of that lab that it takes account of.';
+COMMENT ON COLUMN kept_until.moment IS 'When it was found out, by the clock of the server.';
+COMMENT ON TABLE kept_outliers IS 'What reading_outliers told then.';
+COMMENT ON TABLE kept_drift IS 'What sensor_drift told then.';
+
 COMMENT ON VIEW withdrawn_records IS 'Records that were withdrawn and weren''t brought back, one row each time.';
 COMMENT ON COLUMN withdrawn_records.withdrawn IS 'When, by the clock of the server.';
 COMMENT ON COLUMN withdrawn_records.database_user IS 'Who was logged in to the database then.';
@@ -3339,6 +3619,7 @@ COMMENT ON VIEW control_chart IS 'The means of checks without their daily course
 COMMENT ON VIEW reading_outliers IS 'Readings that stand out among those of the same sensor.';
 COMMENT ON VIEW sensor_drift IS 'Whether a sensor drifts from those beside it, over the last 90 days.';
 COMMENT ON VIEW entry_log IS 'When each record was entered, and how long after it was due.';
+COMMENT ON VIEW changed_since_kept IS 'Records that were changed since the outliers and drifts of their lab were kept.';
 COMMENT ON VIEW climate_by_check IS 'The climate inside at each check, and the weather observed nearest to it.';
 
 -- A column means the same in each of these views, unless it is said otherwise.
@@ -3450,6 +3731,16 @@ BEGIN
         ORDER BY words.view -- what is said of one view alone goes over the rest
     LOOP
         EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', each.view, each.name, each.meaning);
+    END LOOP;
+    FOR each IN
+        SELECT kept.attrelid::regclass AS name, kept.attname, col_description(told.attrelid, told.attnum) AS meaning
+        FROM (VALUES ('kept_outliers'::regclass, 'reading_outliers'::regclass), ('kept_drift', 'sensor_drift'))
+            AS pairs (stored, view)
+        JOIN pg_attribute AS kept ON kept.attrelid = stored AND kept.attnum > 0
+        JOIN pg_attribute AS told ON told.attrelid = view
+            AND told.attname = CASE kept.attname WHEN 'lab_id' THEN 'lab' ELSE kept.attname END
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', each.name, each.attname, each.meaning);
     END LOOP;
 END $$;
 

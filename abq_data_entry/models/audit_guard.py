@@ -31,11 +31,14 @@ AUDITED = {
 }
 """The tables whose changes are in the audit, each with the columns of its key."""
 
-TABLES = (*AUDITED, "audit", "audit_heads", "journal_entries", "check_presence")
+KEPT = ("kept_until", "kept_outliers", "kept_drift")
+"""What QA's views have found out before; the audit needn't know, since it can be found out again."""
+
+TABLES = (*AUDITED, "audit", "audit_heads", "journal_entries", "check_presence", *KEPT)
 QA_VIEWS = (
     *("plot_readings", "outside_weather", "check_means", "completeness", "copied_records", "digit_preference"),
     *("growth", "changes", "weather_correlation", "control_chart", "reading_outliers", "sensor_drift", "entry_log"),
-    "climate_by_check",
+    *("climate_by_check", "changed_since_kept"),
 )  # fmt: skip
 VIEWS = ("data_record_view", "withdrawn_records", "check_presence_view", *QA_VIEWS)
 
@@ -98,7 +101,7 @@ _RIGHTS = """
     ) AS granted, aclexplode(rights)
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND grantee <> relowner AND (
         relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence', 'lab_settings',
-            'value_marks') AND privilege_type <> 'SELECT'
+            'value_marks', 'kept_until', 'kept_outliers', 'kept_drift') AND privilege_type <> 'SELECT'
         OR relname = 'deliveries' AND privilege_type IN ('UPDATE', 'DELETE')
         OR relname = 'journal_entries' AND privilege_type IN ('UPDATE', 'DELETE')
         OR relname IN ('lab_members', 'technician_logins') AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE')

@@ -155,6 +155,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
 _LATER = frozenset((
     *("local_weather", "schema_version", "deliveries", "audit", "audit_heads", "audit_baselines", "lab_members"),
     *("technician_logins", "journal_entries", "lab_settings", "value_marks"),
+    *("kept_until", "kept_outliers", "kept_drift"),
 ))  # fmt: skip
 _LISTED = re.compile(r"^\d+; \d+ \d+ TABLE \S+ (\S+) ", re.MULTILINE)
 _WITH_ROWS = re.compile(r"^\d+; \d+ \d+ TABLE DATA \S+ (\S+) ", re.MULTILINE)

@@ -9,7 +9,7 @@ import pytest
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import RightsMissing, SQLModel, schema
-from abq_data_entry.models.audit_guard import QA_VIEWS
+from abq_data_entry.models.audit_guard import KEPT, QA_VIEWS
 from abq_data_entry.models.auditing import Verdict
 from tests.fixtures.cluster import Node
 from tests.models.logins import EVERY, NOBODY, PSQL, ROLES, login, psql, run
@@ -40,6 +40,7 @@ MATRIX = {
     "check_presence_view": (READ, READ, READ),
     "lab_settings": (READ, READ, READ),
     "value_marks": (READ, READ, READ),
+    **dict.fromkeys(KEPT, (READ, READ, READ)),
     **dict.fromkeys(QA_VIEWS, (READ, READ, READ)),
 }
 
