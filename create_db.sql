@@ -2665,7 +2665,7 @@ RETURNS TABLE (
     z double precision
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off SET work_mem = '64MB'
-SET plan_cache_mode = force_custom_plan AS $$
+SET plan_cache_mode = force_custom_plan SET enable_nestloop = off AS $$ -- few rows are expected of it, and many come
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -2824,7 +2824,7 @@ BEGIN
     RETURN QUERY
     WITH unsure AS MATERIALIZED (
         SELECT * FROM days_to_judge() AS d WHERE d.first <= to_day AND d.last >= from_day
-    ), found AS (
+    ), found AS MATERIALIZED ( -- else a plan may judge them again for each record
         SELECT k.lab_id AS lab, k.plot, k.field, k.date, k.time, k.value, k.median, k.z FROM kept_outliers AS k
         WHERE k.date BETWEEN from_day AND to_day
             AND NOT EXISTS (SELECT FROM unsure AS u WHERE u.lab = k.lab_id AND k.date BETWEEN u.first AND u.last)
