@@ -2665,7 +2665,7 @@ RETURNS TABLE (
     z double precision
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off SET work_mem = '64MB'
-SET plan_cache_mode = force_custom_plan SET enable_nestloop = off AS $$ -- few rows are expected of it, and many come
+SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -2690,7 +2690,7 @@ BEGIN
     ), series AS MATERIALIZED (
         SELECT plot, field, array_agg(residual ORDER BY moment) AS residuals, array_agg(moment ORDER BY moment) AS moments
         FROM residuals GROUP BY plot, field, slot
-    ), found AS (
+    ), found AS MATERIALIZED ( -- once for each series, not for each reading
         SELECT plot, field, moments[place]::date AS date, moments[place]::time AS time, z
         FROM series CROSS JOIN LATERAL find_outliers(residuals)
         WHERE moments[place]::date BETWEEN first AND last
