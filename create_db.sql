@@ -2978,6 +2978,9 @@ DECLARE
     reached jsonb;
     each record;
 BEGIN
+    IF NOT has_table_privilege(asking_role(), 'kept_until', 'SELECT') THEN
+        RAISE EXCEPTION 'This login doesn''t read the records.' USING ERRCODE = 'insufficient_privilege';
+    END IF;
     BEGIN
         LOCK TABLE kept_until IN SHARE ROW EXCLUSIVE MODE NOWAIT;
     EXCEPTION WHEN lock_not_available THEN
@@ -3342,7 +3345,7 @@ END $$;
 -- Functions of triggers, which the server calls by itself, and those that others of ours call with the rights of the
 -- owner are nobody's. The others are for whoever may correct or enter records, or record deliveries, or for QA, who marks
 -- them. Those in no list only read, with the rights of whoever calls them; seen_labs, which views and policies ask for
--- whoever reads there, hides_entries, and lock_lab, which looks itself who may, stay everybody's.
+-- whoever reads there, hides_entries, and lock_lab and qa_refresh, which look themselves who may, stay everybody's.
 DO $$
 DECLARE
     each record;

@@ -61,6 +61,7 @@ def complete(connection: psycopg2.extensions.connection) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_MORE)
         cursor.execute("VACUUM ANALYZE local_weather, audit, plot_checks")
+        cursor.execute("SELECT qa_rebuild()")
 
 
 def _read(endpoint: Mapping[str, str], view: str) -> float:

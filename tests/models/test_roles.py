@@ -114,7 +114,7 @@ def test_functions_with_the_rights_of_the_owner_are_for_who_needs_them(node: Nod
         "abq",
     )
     both = "abq_supervisor abq_technician"
-    everybodys = dict.fromkeys(("seen_labs", "hides_entries", "lock_lab"), "PUBLIC")
+    everybodys = dict.fromkeys(("seen_labs", "hides_entries", "lock_lab", "qa_refresh"), "PUBLIC")
     expected = {**dict.fromkeys(FOR_WHO_CORRECTS, both), **everybodys}
     expected |= dict.fromkeys(("mark_value", "close_mark", "reopen_mark"), "abq_qa")
     assert {str(name): who for name, who in may_execute} == expected

@@ -61,6 +61,7 @@ def reckoned(cursor: Cursor) -> tuple[list[tuple[object, ...]], ...]:
     return found
 
 
+@pytest.mark.parametrize("data", [1], indirect=True)
 def test_what_was_kept_never_shows(cursor: Cursor) -> None:
     cursor.execute("SELECT qa_refresh(); SELECT count(*) FROM changed_since_kept")
     assert cursor.fetchall() == [(0,)]
@@ -80,6 +81,7 @@ def test_what_was_kept_never_shows(cursor: Cursor) -> None:
     assert told(cursor) == before
 
 
+@pytest.mark.parametrize("data", [2], indirect=True)
 def test_only_days_near_a_change_are_judged_anew(cursor: Cursor) -> None:
     cursor.execute("SELECT qa_refresh()")
     cursor.execute(CHANGES[0])
