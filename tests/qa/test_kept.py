@@ -17,8 +17,10 @@ from tests.models.test_schema import run
 from tests.qa.data import Data, Endpoint, ask
 
 CHANGES = (
-    "UPDATE plot_checks SET temperature = 39 WHERE date = '2026-03-20' AND time = '12:00' AND lab_id = 'A' AND plot = 3 AND NOT equipment_fault",
-    "UPDATE plot_checks SET humidity = 50, light = 99 WHERE date = '2026-02-10' AND time = '16:00' AND plot BETWEEN 2 AND 9 AND NOT equipment_fault",
+    "UPDATE plot_checks SET temperature = 39 WHERE NOT equipment_fault AND date = '2026-03-20' AND time = '12:00'"
+    " AND lab_id = 'A' AND plot = 3",
+    "UPDATE plot_checks SET humidity = 50, light = 99 WHERE NOT equipment_fault AND date = '2026-02-10'"
+    " AND time = '16:00' AND plot BETWEEN 2 AND 9",
     "SELECT withdraw_record(date, time, lab_id, plot, 'typed twice') FROM plot_checks"
     " WHERE date = '2026-04-11' AND time = '8:00' AND plot IN (1, 5, 12)",
     "SELECT move_record(date, time, lab_id, plot, '2026-06-02', time, lab_id, plot, 'wrong day') FROM plot_checks"
