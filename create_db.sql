@@ -233,6 +233,10 @@ CREATE TABLE IF NOT EXISTS audit_baselines (
     PRIMARY KEY (table_name, lab_id)
 );
 
+-- When it was saved on the workstation, where the database was away then. It is hashed where it is told, so entries from
+-- before version 5 keep their hashes.
+ALTER TABLE audit ADD COLUMN IF NOT EXISTS typed timestamp with time zone;
+
 CREATE INDEX IF NOT EXISTS audit_of_a_row ON audit USING hash (key);
 CREATE INDEX IF NOT EXISTS audit_of_gone_records ON audit (lab_id, sequence)
     WHERE table_name = 'plot_checks' AND operation = 'DELETE';
@@ -686,11 +690,12 @@ END $$;
 -- The content of an entry as the text that is hashed: PostgreSQL's own text of a JSON array.
 CREATE OR REPLACE FUNCTION audit_content(entry audit) RETURNS text
 LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT jsonb_build_array(
+    SELECT (jsonb_build_array(
         entry.lab_id, entry.sequence, entry.table_name, entry.key, entry.operation, entry.old, entry.new,
         entry.database_user, entry.application_user, entry.workstation,
         to_char(entry.moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), entry.transaction, entry.reason
-    )::text
+    ) || CASE WHEN entry.typed IS NULL THEN '[]'
+        ELSE jsonb_build_array(to_char(entry.typed AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) END)::text
 $$;
 
 -- Which row an entry is about: the columns of the primary key.
@@ -798,6 +803,7 @@ DECLARE
     after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
     steps text[] := ARRAY[TG_OP];
     apart boolean := require_own_table(TG_RELID);
+    typed timestamp with time zone := nullif(current_setting('abq.typed', true), '');
 BEGIN
     IF TG_OP = 'UPDATE' AND audit_key(TG_TABLE_NAME::text, before) <> audit_key(TG_TABLE_NAME::text, after) THEN
         steps := ARRAY['DELETE', 'INSERT'];
@@ -833,6 +839,8 @@ BEGIN
         entry.sequence := head.sequence + 1;
         entry.previous_hash := head.hash;
         entry.moment := clock_timestamp();
+        -- Clocks differ: nothing is typed after it was here.
+        entry.typed := CASE WHEN typed IS NOT NULL THEN least(typed, entry.moment) END;
         entry.hash := encode(sha256(convert_to(entry.previous_hash || audit_content(entry), 'UTF8')), 'hex');
         INSERT INTO audit SELECT entry.*;
 
@@ -2713,7 +2721,7 @@ CREATE OR REPLACE VIEW changed_since_kept AS
         CROSS JOIN LATERAL (VALUES (a.old), (a.new)) AS each (content)
         WHERE a.table_name IN ('plot_checks', 'value_marks') AND each.content IS NOT NULL
         UNION ALL
-        SELECT id, NULL, NULL, NULL FROM labs
+        SELECT id AS lab, NULL::date AS date, NULL::time AS "time", NULL::smallint AS plot FROM labs
         WHERE NOT EXISTS (SELECT FROM kept_until WHERE kept_until.lab_id = labs.id)
             AND EXISTS (SELECT FROM plot_checks WHERE plot_checks.lab_id = labs.id)
     ) AS changed
@@ -3018,67 +3026,76 @@ END $$;
 CREATE OR REPLACE VIEW entry_log AS
     WITH made AS (
         -- The hash first: numbers are sorted much faster than keys.
-        SELECT DISTINCT ON (jsonb_hash(key), key) jsonb_hash(key) AS hash, lab_id, sequence, key, moment,
-            reason IS NOT NULL AS came_from_elsewhere, workstation, application_user
+        SELECT DISTINCT ON (jsonb_hash(key), key) jsonb_hash(key) AS hash, lab_id, sequence, key, moment, typed,
+            workstation, application_user
         FROM audit
         WHERE table_name = 'plot_checks' AND operation = 'INSERT'
         ORDER BY jsonb_hash(key), key, sequence DESC
+    ), brought AS (
+        SELECT again.lab_id, again.sequence, first.moment, first.typed, first.workstation, first.application_user
+        FROM audit AS again
+        CROSS JOIN LATERAL (
+            WITH RECURSIVE back AS (
+                SELECT again.lab_id, again.sequence, again.key, again.moment, again.transaction, again.new, again.workstation,
+                    again.application_user, again.typed, 0 AS step
+                UNION ALL
+                SELECT earlier.*, step + 1
+                FROM back
+                CROSS JOIN LATERAL (
+                    SELECT * FROM (
+                        SELECT d.lab_id, d.sequence, d.key FROM audit AS d
+                        WHERE d.lab_id = back.lab_id AND d.sequence = back.sequence - 1 AND d.transaction = back.transaction
+                            AND d.table_name = 'plot_checks' AND d.operation = 'DELETE' AND d.key <> back.key
+                            AND back.new @> (d.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                        UNION ALL
+                        SELECT d.lab_id, d.sequence, d.key FROM audit AS d
+                        WHERE d.moment >= back.moment - interval '1 minute' AND d.moment <= back.moment
+                            AND d.transaction = back.transaction AND d.lab_id <> back.lab_id
+                            AND d.table_name = 'plot_checks' AND d.operation = 'DELETE'
+                            AND back.new @> (d.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                        UNION ALL
+                        (
+                            SELECT d.lab_id, d.sequence, d.key FROM audit AS d
+                            WHERE d.key = back.key AND d.table_name = 'plot_checks' AND d.operation = 'DELETE'
+                                AND d.lab_id = back.lab_id AND d.sequence < back.sequence
+                                AND back.new @> (d.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                            ORDER BY d.sequence DESC LIMIT 1
+                        )
+                    ) AS ways LIMIT 1
+                ) AS taken
+                CROSS JOIN LATERAL (
+                    SELECT a.lab_id, a.sequence, a.key, a.moment, a.transaction, a.new, a.workstation, a.application_user,
+                        a.typed
+                    FROM audit AS a
+                    WHERE a.key = taken.key AND a.table_name = 'plot_checks' AND a.operation = 'INSERT'
+                        AND a.lab_id = taken.lab_id AND a.sequence < taken.sequence
+                    ORDER BY a.sequence DESC LIMIT 1
+                ) AS earlier
+                WHERE step < 100
+            )
+            SELECT moment, typed, workstation, application_user FROM back ORDER BY step DESC LIMIT 1
+        ) AS first
+        WHERE again.table_name = 'plot_checks' AND again.operation = 'INSERT' AND again.reason IS NOT NULL
     )
-    SELECT r.date, r.time, r.lab_id AS lab, r.plot, t.name AS technician, entry.moment AS entered, entry.moment AS typed,
-        extract(epoch FROM entry.moment
+    SELECT r.date, r.time, r.lab_id AS lab, r.plot, t.name AS technician, entry.moment AS entered,
+        coalesce(entry.typed, entry.moment) AS typed, extract(epoch FROM coalesce(entry.typed, entry.moment)
             - (r.date + r.time) AT TIME ZONE (SELECT time_zone FROM lab_settings))::double precision / 60 AS minutes_late,
-        NULL::boolean AS offline, entry.workstation, entry.application_user
+        CASE WHEN entry.typed IS NOT NULL THEN true
+            WHEN entry.moment >= (SELECT applied - interval '1 second' FROM schema_version WHERE version = 5) THEN false
+            END AS offline, entry.workstation, entry.application_user
     FROM plot_checks AS r
     LEFT JOIN lab_techs AS t ON t.id = r.lab_tech_id
     CROSS JOIN LATERAL (
         SELECT jsonb_build_object('date', r.date, 'time', r.time, 'lab_id', r.lab_id, 'plot', r.plot) AS key OFFSET 0
     ) AS place
     LEFT JOIN made ON made.hash = jsonb_hash(place.key) AND made.key = place.key
-    LEFT JOIN LATERAL (
-        WITH RECURSIVE back AS (
-            SELECT a.lab_id, a.sequence, a.key, a.moment, a.transaction, a.new, a.workstation, a.application_user, 0 AS step
-            FROM audit AS a
-            WHERE made.came_from_elsewhere AND a.lab_id = made.lab_id AND a.sequence = made.sequence
-            UNION ALL
-            SELECT earlier.*, step + 1
-            FROM back
-            CROSS JOIN LATERAL (
-                SELECT * FROM (
-                    SELECT d.lab_id, d.sequence, d.key FROM audit AS d
-                    WHERE d.lab_id = back.lab_id AND d.sequence = back.sequence - 1 AND d.transaction = back.transaction
-                        AND d.table_name = 'plot_checks' AND d.operation = 'DELETE' AND d.key <> back.key
-                        AND back.new @> (d.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
-                    UNION ALL
-                    SELECT d.lab_id, d.sequence, d.key FROM audit AS d
-                    WHERE d.moment >= back.moment - interval '1 minute' AND d.moment <= back.moment
-                        AND d.transaction = back.transaction AND d.lab_id <> back.lab_id
-                        AND d.table_name = 'plot_checks' AND d.operation = 'DELETE'
-                        AND back.new @> (d.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
-                    UNION ALL
-                    (
-                        SELECT d.lab_id, d.sequence, d.key FROM audit AS d
-                        WHERE d.key = back.key AND d.table_name = 'plot_checks' AND d.operation = 'DELETE'
-                            AND d.lab_id = back.lab_id AND d.sequence < back.sequence
-                            AND back.new @> (d.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
-                        ORDER BY d.sequence DESC LIMIT 1
-                    )
-                ) AS ways LIMIT 1
-            ) AS taken
-            CROSS JOIN LATERAL (
-                SELECT a.lab_id, a.sequence, a.key, a.moment, a.transaction, a.new, a.workstation, a.application_user
-                FROM audit AS a
-                WHERE a.key = taken.key AND a.table_name = 'plot_checks' AND a.operation = 'INSERT'
-                    AND a.lab_id = taken.lab_id AND a.sequence < taken.sequence
-                ORDER BY a.sequence DESC LIMIT 1
-            ) AS earlier
-            WHERE step < 100
-        )
-        SELECT moment, workstation, application_user FROM back ORDER BY step DESC LIMIT 1
-    ) AS first ON true
+    LEFT JOIN brought ON brought.lab_id = made.lab_id AND brought.sequence = made.sequence
     CROSS JOIN LATERAL (
-        SELECT coalesce(first.moment, made.moment) AS moment,
-            CASE WHEN first.moment IS NULL THEN made.workstation ELSE first.workstation END AS workstation,
-            CASE WHEN first.moment IS NULL THEN made.application_user ELSE first.application_user END AS application_user
+        SELECT coalesce(brought.moment, made.moment) AS moment,
+            CASE WHEN brought.moment IS NULL THEN made.typed ELSE brought.typed END AS typed,
+            CASE WHEN brought.moment IS NULL THEN made.workstation ELSE brought.workstation END AS workstation,
+            CASE WHEN brought.moment IS NULL THEN made.application_user ELSE brought.application_user END
+                AS application_user
     ) AS entry
     WHERE (SELECT seen_labs(current_user)) IS NULL OR r.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[]);
 
@@ -3508,6 +3525,7 @@ COMMENT ON COLUMN audit.moment IS 'When, by the clock of the server.';
 COMMENT ON COLUMN audit.transaction IS 'Number of the transaction: what was changed together has the same.';
 COMMENT ON COLUMN audit.reason IS 'Why, for corrections.';
 COMMENT ON COLUMN audit.previous_hash IS 'Hash of the entry before it in the chain; empty in the first one.';
+COMMENT ON COLUMN audit.typed IS 'When it was saved on the workstation, where the database was away then; else empty.';
 COMMENT ON COLUMN audit.hash IS 'SHA-256, in hexadecimal, of previous_hash followed by audit_content, in UTF-8.';
 
 COMMENT ON TABLE audit_heads IS 'The last entry of each chain.';
@@ -3725,7 +3743,7 @@ BEGIN
             ('', 'entered', 'When the database had it first; empty for records from before the audit.'),
             ('', 'typed', 'When it was saved on the workstation.'),
             ('', 'minutes_late', 'From when it was due to when it was typed.'),
-            ('', 'offline', 'Whether it was typed while the database was away; empty where that is not known.'),
+            ('', 'offline', 'Whether it was typed while the database was away; empty for entries from before version 5.'),
             ('', 'application_user', 'Who entered it, as the application says.'),
             ('', 'outside_kind', 'observed, or a model''s where nothing was observed within 45 minutes.')
         ) AS words (view, name, meaning) ON words.name = attname

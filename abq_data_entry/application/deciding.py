@@ -97,7 +97,8 @@ class Deciding:
             return
         base = same[0].base if same[0].write == "update" else None
         last = same[-1]
-        save = Save(last.record, "update", author=last.author, reason=last.reason, whole_check=last.whole_check)
+        save = Save(last.record, "update", author=last.author, reason=last.reason, whole_check=last.whole_check,
+                    typed=last.moment)  # fmt: skip
         self._ask(same, save, bring_together(last.record, base, found))
 
     def _ask(self, same: list[Entry], save: Save, found: Conflict, former: ConflictDialog | None = None) -> None:

@@ -22,8 +22,10 @@ from abq_data_entry.models.audit_guard import AUDITED
 _BLOCK = 2000
 _HEAD = re.compile(r"(\S) (\d{1,18}) ([0-9a-f]{64})")
 _CONTENT = """
-    jsonb_build_array(lab_id, sequence, table_name, key, operation, old, new, database_user, application_user,
-        workstation, to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), transaction, reason)::text
+    (jsonb_build_array(lab_id, sequence, table_name, key, operation, old, new, database_user, application_user,
+        workstation, to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), transaction, reason)
+    || CASE WHEN typed IS NULL THEN '[]' ELSE
+        jsonb_build_array(to_char(typed AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) END)::text
 """
 _ENTRIES = f"SELECT lab_id::text, sequence, previous_hash, hash, {_CONTENT} FROM audit ORDER BY lab_id, sequence"
 _HEADS = "SELECT lab_id::text, sequence, hash FROM audit_heads WHERE sequence > 0 ORDER BY lab_id"

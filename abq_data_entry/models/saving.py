@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
@@ -45,6 +46,7 @@ class Saving(NamedTuple):
     reason: str = ""
     workstation: str = ""
     entry: str | None = None
+    typed: datetime.datetime | None = None
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -55,6 +57,7 @@ class Saving(NamedTuple):
             "reason": self.reason,
             "workstation": self.workstation,
             "entry": self.entry,
+            "typed": self.typed.isoformat() if self.typed is not None else "",
         }
 
 

@@ -194,6 +194,7 @@ class SQLModel(Corrections, Marks):
         author: str = "",
         workstation: str | None = None,
         entry: str | None = None,
+        typed: datetime.datetime | None = None,
     ) -> None:
         """Save the record and its check in one transaction; `last_write` then says "insert" or "update".
 
@@ -205,7 +206,7 @@ class SQLModel(Corrections, Marks):
 
         `expected_version`: the version that an update corrects; if another one stands there, `RecordConflict` holds it.
         `author`, `workstation` (not given: this computer) and `reason` go to the audit. `entry`: the number (a UUID) of
-        an entry of a journal, which is saved once however often it comes.
+        an entry of a journal, which is saved once however often it comes; `typed`: when it was kept there.
 
         Raises `RecordInvalid`, `RecordExists`, `RecordConflict`, `RecordMissing`, `DatabaseError`; then nothing of it
         is saved.
@@ -215,7 +216,7 @@ class SQLModel(Corrections, Marks):
         except fields.FieldErrors as error:
             raise RecordInvalid(error.errors) from None
         place = platform.node() if workstation is None else workstation
-        how = Saving(write, expected_version, author or str(values[FieldNames.TECHNICIAN]), reason, place, entry)
+        how = Saving(write, expected_version, author or str(values[FieldNames.TECHNICIAN]), reason, place, entry, typed)
         try:
             saved = saving.save(self._connections, values, how)
         except OutcomeUnknown:

@@ -121,7 +121,7 @@ UPSERT_PLOT = (
 
 SET_AUTHOR = """
     SELECT set_config('abq.application_user', %(author)s, true), set_config('abq.workstation', %(workstation)s, true),
-        set_config('abq.reason', %(reason)s, true);
+        set_config('abq.reason', %(reason)s, true), set_config('abq.typed', %(typed)s, true);
 """
 
 NOTE_ENTRY = "INSERT INTO journal_entries (id) VALUES (%(entry)s) ON CONFLICT (id) DO NOTHING"

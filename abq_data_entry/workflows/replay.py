@@ -73,6 +73,7 @@ def _save(entry: Entry, model: SQLModel) -> str:
         entry.workstation,
         entry.whole_check,
         identifier=entry.identifier,
+        typed=entry.moment,
     )
     try:
         outcome = save_record(model, save)

@@ -6,6 +6,7 @@ remark in the journal.
 
 from __future__ import annotations
 
+import datetime
 import logging
 import uuid
 from collections.abc import Mapping
@@ -38,7 +39,8 @@ class Save:
     `record` is a `fields.Record`, or holds texts that the model still has to check. `base` and `version` are what stood
     there when it was opened (an update), as far as that was known. `whole_check`: the technician is that of the whole
     check, if that has `check_version` still (not given: whichever it has). `plots_after`: of which the first free one
-    is claimed for this window then. `identifier` (32 hexadecimal digits) makes a save that comes twice one.
+    is claimed for this window then. `identifier` (32 hexadecimal digits) makes a save that comes twice one. `typed`:
+    when it was kept in the journal (not given: it wasn't), for the audit.
     """
 
     record: Record
@@ -52,6 +54,7 @@ class Save:
     check_version: int | None = None
     plots_after: tuple[int, ...] | None = None
     identifier: str = field(default_factory=lambda: uuid.uuid4().hex)
+    typed: datetime.datetime | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -157,6 +160,7 @@ def save_record(model: SQLModel, save: Save) -> Saved | Conflict:
                 author=save.author,
                 workstation=save.workstation,
                 entry=save.identifier,
+                typed=save.typed,
             )
         except (RecordExists, RecordConflict) as error:
             theirs, reason = error.theirs or model.get_versioned_record(*save.key), str(error)

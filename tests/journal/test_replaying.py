@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from tests.journal.entries import DATABASE, corrected, inserted
 from tests.models.records import DATE, record, typed
 from tests.models.test_connections import unix_only
 from tests.models.wire import When, proxied
+from tests.qa.data import ask
 
 
 def plots(model: SQLModel) -> list[object]:
@@ -32,6 +34,27 @@ def test_what_waits_is_saved_in_order(journal: Journal, model: SQLModel) -> None
     assert steps == [(0, 4), (1, 4), (2, 4), (3, 4)]
     assert plots(model) == [1, 2, 9] and model.get_record(DATE, "8:00", "A", 2)["Fruit"] == 5
     assert journal.entries() == [] and replay(journal, DATABASE, model).saved == ()
+
+
+def test_the_moment_when_it_was_kept_goes_along(journal: Journal, model: SQLModel, database: dict[str, str]) -> None:
+    model.save_record(record(Plot="1"), "insert")
+    hour = datetime.timedelta(hours=1)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    before, ahead = replace(inserted(2), moment=now - hour), replace(inserted(3), moment=now + hour)
+    for entry in (before, ahead):
+        journal.keep(entry)
+    assert len(replay(journal, DATABASE, model).saved) == 2
+    rows = ask(
+        database,
+        "SELECT e.*, extract(epoch FROM entered - typed) AS waited, extract(epoch FROM typed - due) / 60 AS late"
+        " FROM entry_log AS e JOIN plot_readings USING (date, time, lab, plot) ORDER BY plot",
+    )
+    # A clock that is ahead types nothing after it was here.
+    assert [(row["plot"], row["offline"]) for row in rows] == [(1, False), (2, True), (3, True)]
+    assert rows[0]["waited"] == rows[2]["waited"] == 0 and rows[1]["typed"] == before.moment
+    assert 3600 <= rows[1]["waited"] < 3700
+    assert all(abs(row["minutes_late"] - float(row["late"])) < 1e-6 for row in rows)
+    assert model.verify_audit().breaks == ()
 
 
 def test_a_record_that_arrived_before_the_crash_is_found(journal: Journal, model: SQLModel) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections import Counter, defaultdict
 from statistics import mean
 from typing import Any
 
 from tests.qa.data import Data
-from tests.test_qa_examples import statement
+from tests.test_qa_examples import QA, statement
 
 MARCH = datetime.date(2026, 3, 1)
 
@@ -128,3 +129,11 @@ def test_holes_of_a_week(data: Data) -> None:
     found = answers(data, "WHERE kind = 'gap'")
     assert len(found) > 2 and [row[2] for row in found] == [row["minutes"] for row in gaps]
     assert set(found) == {(row["begins"], row["ends"], row["minutes"]) for row in gaps}
+
+
+def test_the_line_that_answers_each_question(data: Data) -> None:
+    document = QA.read_text(encoding="utf-8").split("## Where the records are")[0]
+    lines = re.findall(r"`(SELECT [^`]*)`", document)
+    assert len(lines) == 12
+    for line in lines:
+        assert data.rows(line) or "changes(" in line, line
