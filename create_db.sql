@@ -3031,7 +3031,7 @@ CREATE OR REPLACE VIEW entry_log AS
         FROM audit
         WHERE table_name = 'plot_checks' AND operation = 'INSERT'
         ORDER BY jsonb_hash(key), key, sequence DESC
-    ), brought AS (
+    ), brought AS MATERIALIZED ( -- once, and not for each record
         SELECT again.lab_id, again.sequence, first.moment, first.typed, first.workstation, first.application_user
         FROM audit AS again
         CROSS JOIN LATERAL (
@@ -3099,8 +3099,9 @@ CREATE OR REPLACE VIEW entry_log AS
     ) AS entry
     WHERE (SELECT seen_labs(current_user)) IS NULL OR r.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[]);
 
+-- Of tables that were never analysed few rows are expected, and then the entries would be gone through for each record.
 CREATE OR REPLACE FUNCTION entry_log(from_date date, to_date date) RETURNS SETOF entry_log
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off SET enable_nestloop = off AS $$
     SELECT * FROM entry_log
     WHERE date >= coalesce(from_date, '-infinity') AND date <= coalesce(to_date, 'infinity')
 $$;
