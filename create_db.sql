@@ -3099,10 +3099,10 @@ CREATE OR REPLACE VIEW entry_log AS
     ) AS entry
     WHERE (SELECT seen_labs(current_user)) IS NULL OR r.lab_id = ANY ((SELECT seen_labs(current_user))::bpchar[]);
 
--- Of tables that were never analysed few rows are expected, and then the entries would be gone through for each record.
+-- All of it first: for some dates few rows may be expected, and then all entries would be gone through for each of them.
 CREATE OR REPLACE FUNCTION entry_log(from_date date, to_date date) RETURNS SETOF entry_log
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off SET enable_nestloop = off AS $$
-    SELECT * FROM entry_log
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
+    SELECT * FROM (SELECT * FROM entry_log OFFSET 0) AS log
     WHERE date >= coalesce(from_date, '-infinity') AND date <= coalesce(to_date, 'infinity')
 $$;
 
