@@ -9,7 +9,8 @@ from statistics import mean
 from typing import Any
 
 from tests.qa.data import Data
-from tests.test_qa_examples import QA, statement
+from tests.test_documents import QA
+from tests.test_qa_examples import statement
 
 MARCH = datetime.date(2026, 3, 1)
 
