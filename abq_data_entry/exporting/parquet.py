@@ -81,15 +81,14 @@ def _converter(arrow: Any, kind: Any) -> Callable[[Any], Any] | None:
     """Return what makes a column's values what Arrow takes, `None` where they are."""
     if kind == arrow.string():
         return text_of
-    return float if kind == arrow.float64() else None  # a numeric without limits comes as a Decimal
+    return float if kind == arrow.float64() else None  # numeric comes as Decimal
 
 
 def _type(arrow: Any, column: Column, time_zone: str) -> Any:
-    if column.type == "numeric":
-        return arrow.float64() if column.digits is None else arrow.decimal128(column.digits, column.places)
     types = {
         "date": arrow.date32(), "time": arrow.time64("us"), "bool": arrow.bool_(), "int2": arrow.int16(),
         "int4": arrow.int32(), "int8": arrow.int64(), "float4": arrow.float32(), "float8": arrow.float64(),
+        "numeric": arrow.float64(),  # not decimal128: pandas rounds the mean of such a column to its places
         "timestamptz": arrow.timestamp("us", time_zone), "_int2": arrow.list_(arrow.int16()),
         "_int4": arrow.list_(arrow.int32()),
     }  # fmt: skip

@@ -105,10 +105,11 @@ def test_the_records_are_the_same_in_each_format(month: SQLModel, tmp_path: Path
     assert read_csv(paths["csv"]) == neutral and neutral != texts
     arrow = pytest.importorskip("pyarrow.parquet", reason="pyarrow isn't installed: no wheel for this Python")
     table = arrow.read_table(paths["parquet"])
-    assert str(table.schema.field("Humidity").type) == "decimal128(4, 2)"
+    assert str(table.schema.field("Humidity").type) == "double"
     assert table.schema.field("Min Height").metadata[b"term"] == b"TO:0000207"
-    times = [{**row, "Time": datetime.time(int(str(row["Time"]).split(":")[0]))} for row in stored]
-    assert table.to_pylist() == times
+    for row, found in zip(stored, table.to_pylist(), strict=True):
+        numbers = {name: float(each) for name, each in row.items() if isinstance(each, Decimal)}
+        assert found == {**row, **numbers, "Time": datetime.time(int(str(row["Time"]).split(":")[0]))}
 
 
 def _dangerous(name: str, text: str) -> bool:
