@@ -2095,7 +2095,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
     SELECT ARRAY[
         'plot_readings', 'outside_weather', 'check_means', 'completeness', 'copied_records', 'digit_preference',
         'growth', 'changes', 'weather_correlation', 'control_chart', 'reading_outliers', 'sensor_drift', 'entry_log',
-        'climate_by_check', 'changed_since_kept'
+        'changed_since_kept',
+        'climate_by_check'
     ]
 $$;
 

@@ -38,7 +38,8 @@ TABLES = (*AUDITED, "audit", "audit_heads", "journal_entries", "check_presence",
 QA_VIEWS = (
     *("plot_readings", "outside_weather", "check_means", "completeness", "copied_records", "digit_preference"),
     *("growth", "changes", "weather_correlation", "control_chart", "reading_outliers", "sensor_drift", "entry_log"),
-    *("climate_by_check", "changed_since_kept"),
+    "changed_since_kept",
+    "climate_by_check",
 )  # fmt: skip
 VIEWS = ("data_record_view", "withdrawn_records", "check_presence_view", *QA_VIEWS)
 
