@@ -12,6 +12,7 @@ from ..fields.dates import DateReader
 from ..jobs import ANY
 from ..views.charts import ChartCallbacks, ChartRequest, ChartsWindow
 from ..views.side_window import brought_up
+from ..widgets.focus import typed_keys
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -101,7 +102,7 @@ class Charts:
 
     def open_records(self, key: Key) -> None:
         """Open in the form the record behind a point; of several the first one, of a sensor the latest."""
-        model = self._state.reachable
+        model, typed = self._state.reachable, typed_keys(self._parent)
         if model is None:
             self.window.say("Records can be opened when the database is there")
             return
@@ -109,11 +110,17 @@ class Charts:
         def done(found: tuple[Any, ...] | None) -> None:
             if found is None:
                 self.window.say("That record isn't there: it is missing, or was withdrawn")
+            elif typed_keys(self._parent) != typed:  # the next keys are meant for what is being typed, not for it
+                self.window.say("You typed on before the record was found: it isn't opened. Enter here opens it")
             else:
                 self._messages.command(self._open_record)(found)
                 self._parent.lift()
 
-        self._jobs.submit("records", model.find_record, *key, done=done, failed=self._failed)
+        def failed(error: BaseException) -> None:
+            log.info("the record of a point couldn't be looked up: %s", type(error).__name__)
+            self.window.say(f"The record couldn't be opened: {error}")
+
+        self._jobs.submit("records", model.find_record, *key, done=done, failed=failed)
 
     def save(self, request: ChartRequest) -> None:
         """Ask where to, and write the file there, light as on paper."""
@@ -135,7 +142,7 @@ class Charts:
             self._jobs.submit(
                 LANE, _write, Path(str(chosen)), request, rows,
                 done=lambda _: self.window.say(f"Saved as {chosen}"),
-                failed=lambda error: self.window.say(f"The chart couldn't be saved: {error}"),
+                failed=lambda error: self.window.say(f"The chart couldn't be saved: {_why(error)}"),
             )  # fmt: skip
 
     def copy(self, request: ChartRequest) -> None:
@@ -186,6 +193,10 @@ def _write(path: Path, request: ChartRequest, rows: Rows) -> None:
     if form not in ("png", "svg", "pdf"):
         raise ValueError("its name must end in .png, .svg or .pdf")
     path.write_bytes(_file(form, request, rows))
+
+
+def _why(error: BaseException) -> str:
+    return f"{error.strerror or error}." if isinstance(error, OSError) else str(error)
 
 
 def _copied(request: ChartRequest, rows: Rows) -> tuple[str, bytes]:

@@ -15,6 +15,7 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry.charts.drawing import Drawing
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.views.charts import ChartsWindow
+from tests.commands.test_waits_told import table_locked
 from tests.fixtures.window import Window
 from tests.qa.data import FIRST, fill, make_records, make_weather
 
@@ -91,6 +92,9 @@ def test_a_trip_by_keys(window: Window, charts: ChartsWindow, tmp_path: Path, mo
     window.until(target.exists, "the file")
     window.until(lambda: "Saved" in charts.said.cget("text"), "the file to be whole")
     assert "</svg>" in target.read_text(encoding="utf-8")
+    monkeypatch.setattr(filedialog, "asksaveasfilename", lambda **_options: str(tmp_path / "none" / "growth.png"))
+    window.press("ctrl+s")
+    window.until(lambda: "couldn't be saved: No such file or directory." in charts.said.cget("text"), "why not")
     window.press("Return")  # the record of the point
     date, _, lab, plot = point.key or (None, None, "", None)
     window.until(lambda: window.text(F.PLOT) == str(plot) and window.text(F.DATE) == str(date), "the record")
@@ -115,6 +119,28 @@ def test_a_click_opens_and_a_date_is_marked(window: Window, charts: ChartsWindow
     assert charts.said.cget("text").startswith("That is no date")
     charts.first.edit_text("")
     charts.draw()
+    window.settle()
+
+
+def test_a_record_found_late_takes_no_keys(window: Window, charts: ChartsWindow, database: dict[str, str]) -> None:
+    window.app.focus_force()
+    window.begin_check()
+    plot = window.text(F.PLOT)
+    charts.picture.focus_force()
+    with table_locked(database, "plot_checks"):
+        window.press("Right", "Return")
+        form = window.app.form
+        window.app.focus_force()
+        form.inputs[F.HUMIDITY].focus_set()
+        window.until(lambda: window.focus == F.HUMIDITY, "the form again")
+        window.type("24.09\n1.0")
+    window.until(lambda: charts.said.cget("text").startswith("You typed on"), "why it isn't opened")
+    window.type("3\n")
+    assert form.opened is None and window.text(F.PLOT) == plot
+    assert (window.text(F.HUMIDITY), window.text(F.LIGHT)) == ("24.09", "1.03")
+    charts.picture.focus_force()
+    window.press("Return")
+    window.until(lambda: form.opened is not None, "the record")
     window.settle()
 
 
