@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TITLE = "Questions from QA"
+_MARK_TITLE = "Mark Value"
 _SIGNS = {"queried": "? QA: ", "accepted": "✓ QA accepts: ", "excluded": "! QA excludes: "}
 _STATES = {"queried": "Asked about", "accepted": "Accepted", "excluded": "Excluded from QA's views"}
 _ROW_STATES = {"queried": "question", "accepted": "accepted", "excluded": "excluded"}
 _NOW = "Go ‣ Questions from QA lists them"
+_KEPT = "What you typed is kept: Try Again opens it."
 _AWAY = "The database is away: questions can be answered when it is back."
 
 
@@ -71,6 +73,8 @@ class Questions:
         self._known_at = ""
         self._looking = self._again = False
         self._listed: Mapping[str, Mark] = {}
+        # What was typed and the database didn't take, by title and mark or record: the dialog has it the next time.
+        self._unsent: dict[tuple[str, object], tuple[str, ...]] = {}
 
     @property
     def waiting(self) -> int:
@@ -99,33 +103,41 @@ class Questions:
 
     def mark(self) -> None:
         """Ask what QA says of the record that has the attention, and of which of its values."""
-        from ..models.marks import MARKABLE, plain
-        from ..models.marks import WHOLE_RECORD as RECORD
-        from ..views.marks import MarkDialog
-
         key = self._actions.attended()
         if not self._may_begin("Values can be marked"):
             return
         if key is None:
             self._say("Choose a saved record first: a row of the list, or a plot")
-            return
+        else:
+            self._mark(key)
+
+    def _mark(self, key: Key) -> None:
+        from ..models.marks import MARKABLE, plain
+        from ..models.marks import WHOLE_RECORD as RECORD
+        from ..views.marks import MarkDialog
+
         focused = self._form.focused
         at = focused.name if focused is not None and self._form.opened == key and focused.name in MARKABLE else ""
         marks = {RECORD: "The whole record", **{plain(name): name for name in MARKABLE}}
         present = [_line(each) for each in self._marks or () if each.key == key]
         detail = "\n".join(present) or "The record stays as it is. Lab staff sees what you say beside the value."
 
+        unsent = _MARK_TITLE, key
+        first = self._unsent.get(unsent, (plain(at) if at else RECORD, next(iter(_STATES)), ""))
+
         def act(field: str, state: str, words: str) -> None:
+            self._unsent[unsent] = field, state, words
             self._change(
-                "Mark Value",
+                unsent,
                 lambda model, by: model.mark_value(key, field, state, words, by=by),
                 f"{marks[field]} of {named(key)} is marked",
+                lambda: self._mark(key),
             )
 
         message = f"What does QA say of the record of {named(key)}?"
         self._messages.open(
-            "Mark Value", message, "", "Open…",
-            lambda: MarkDialog(self._window, message, detail, marks, plain(at) if at else RECORD, _STATES, act),
+            _MARK_TITLE, message, "", "Open…",
+            lambda: MarkDialog(self._window, message, detail, marks, _STATES, act, first),
             lambda: None,
         )  # fmt: skip
 
@@ -277,33 +289,52 @@ class Questions:
         what = mark.field_name or "Whole record"
         message = f"{title}: {what} of {named(mark.key)}"
 
-        def act(words: str) -> None:
-            self._change(title, lambda model, by: change(model, words, by), f"{what} of {named(mark.key)} {told}")
+        unsent = title, mark.id
 
+        def act(words: str) -> None:
+            self._unsent[unsent] = (words,)
+            self._change(
+                unsent,
+                lambda model, by: change(model, words, by),
+                f"{what} of {named(mark.key)} {told}",
+                lambda: self._ask(mark, title, action, label, change, told, needed),
+            )
+
+        (words,) = self._unsent.get(unsent, ("",))
         self._messages.open(
             title, message, "", "Open…",
-            lambda: WordsDialog(self._window, title, message, _told(mark), action, act, label, needed),
+            lambda: WordsDialog(self._window, title, message, _told(mark), action, act, label, needed, words),
             lambda: None,
         )  # fmt: skip
 
-    def _change(self, title: str, change: Callable[[SQLModel, By], object], told: str) -> None:
-        by = self._actions.by()
-        if not self._may_begin("Questions can be answered"):
-            return
+    def _change(
+        self,
+        unsent: tuple[str, object],
+        change: Callable[[SQLModel, By], object],
+        told: str,
+        again: Callable[[], object],
+    ) -> None:
+        """Have it changed; what was typed for it, under ``unsent``, stays until the database has it."""
+        by, title = self._actions.by(), unsent[0]
 
         def done(_result: object) -> None:
+            self._unsent.pop(unsent, None)
             self._tell(told)
             self.look()
+
+        def refused(reason: str) -> None:
+            self._tell("Nothing was changed; what you typed is kept")
+            self._messages.failure(title, "Nothing was changed.", f"{reason}\n\n{_KEPT}", again)
 
         def failed(error: BaseException) -> None:
             log.warning("%s: %s", title, type(error).__name__)
             self.look()
-            if self._actions.means_away(error):
-                self._tell("Nothing was changed: the database is away")
-            else:
-                self._messages.failure(title, "Nothing was changed.", reason_of(error))
+            refused("The database is away." if self._actions.means_away(error) else reason_of(error))
 
-        self._connection.ask(lambda model: change(model, by), done, failed, "database")
+        if self._state.reachable is None:
+            refused("The database is away.")
+        else:
+            self._connection.ask(lambda model: change(model, by), done, failed, "database")
 
     def _may_begin(self, what: str) -> bool:
         if self._state.reachable is None:

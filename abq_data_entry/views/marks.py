@@ -179,7 +179,8 @@ _WHY_NOT = {
 
 
 class WordsDialog(Dialog):
-    """Asks for words; Enter gives them to ``act(words)``, Shift-Enter breaks the line."""
+    """Asks for words; Enter gives them to ``act(words)``, Shift-Enter breaks the line. ``words`` stand there at first.
+    """
 
     def __init__(
         self,
@@ -191,9 +192,11 @@ class WordsDialog(Dialog):
         act: Callable[[str], object],
         label: str,
         needed: bool = True,
+        words: str = "",
     ) -> None:
         self._act, self._label, self._needed = act, label, needed
         super().__init__(parent, title, message, detail, ((action, self._confirmed), ("Cancel", None)))
+        self.box.insert("1.0", words)
 
     @property
     def words(self) -> str:
@@ -282,7 +285,7 @@ class WordsDialog(Dialog):
 class MarkDialog(WordsDialog):
     """Asks which field, and what is said of it: ``act(field, state, words)`` by the keys of ``marks`` and ``states``.
 
-    Both are texts by key; ``field`` stands there at first.
+    Both are texts by key; ``first`` is what stands there at first, in the order of ``act``.
     """
 
     def __init__(
@@ -291,17 +294,20 @@ class MarkDialog(WordsDialog):
         message: str,
         detail: str,
         marks: Mapping[str, str],
-        field: str,
         states: Mapping[str, str],
         act: Callable[[str, str, str], object],
+        first: Sequence[str],
     ) -> None:
-        self._marks, self._first, self._states, self._mark = marks, field, states, act
+        self._marks, self._first, self._states, self._mark = marks, first[:2], states, act
         self.boxes: dict[str, ttk.Combobox] = {}
-        super().__init__(parent, "Mark Value", message, detail, "Mark", lambda _words: None, "Words")
+        super().__init__(
+            parent, "Mark Value", message, detail, "Mark", lambda _words: None, "Words", words=first[2]
+        )
 
     def add_choices(self, grid: ttk.Frame) -> None:
         """Two lists."""
-        choices = (("What", self._marks, self._first), ("Is", self._states, next(iter(self._states))))
+        field, state = self._first
+        choices = (("What", self._marks, field), ("Is", self._states, state))
         for row, (label, texts, first) in enumerate(choices):
             ttk.Label(grid, text=label).grid(row=row, column=0, sticky="w", padx=(0, 12), pady=(4, 0))
             box = ttk.Combobox(grid, values=list(texts.values()), state="readonly", font="TkTextFont", width=36)
