@@ -47,7 +47,7 @@ class TodayPicture:
         self._actions = actions
         self.line = TodayLine(window, self.show)  # there from the start: later the list would move for it
         self._opened: TodayWindow | None = None
-        self._known: tuple[Today, int] | None = None
+        self._known: tuple[Today, int, datetime.datetime] | None = None
         self._timer = self._minute = ""
         self._looking = self._again = False
         self._looked = 0.0
@@ -68,7 +68,7 @@ class TodayPicture:
             found = self._opened = TodayWindow(self._window, self._go, self._refresh)
             self._refresh()
         found.rows.tree.focus_set()
-        self._show()
+        self.show_known()
         return found
 
     def fit(self) -> None:
@@ -107,14 +107,17 @@ class TodayPicture:
         self._looking, began = True, time.monotonic()
 
         def done(found: tuple[Today, int]) -> None:
-            self._looking, self._known, self._looked = False, found, time.monotonic()
+            self._looking, self._looked = False, time.monotonic()
+            self._known = (*found, datetime.datetime.now())
             self._not_before = self._looked + LEAST_PAUSE * min(3.0, self._looked - began)
-            self._show()
+            self.show_known()
             self._look_again()
 
         def failed(error: BaseException) -> None:
             self._looking = False
             log.info("how the day stands couldn't be looked up: %s", type(error).__name__)
+            self.show_known()
+            self._look_again()
 
         self._jobs.submit("counting", lambda: (model.today(), _waiting_deliveries()), done=done, failed=failed)
 
@@ -126,23 +129,30 @@ class TodayPicture:
     def _tick(self) -> None:
         """The weather is a minute older; a check may have become due."""
         self._minute = self._window.after(MINUTE_MS, self._tick)
-        self._show()
+        self.show_known()
         now = datetime.datetime.now()
         if time.monotonic() - self._looked > AGAIN_SECONDS or now.minute == 0:
             self.look_soon()
 
     # -- showing ----------------------------------------------------------------------------------------
 
-    def _show(self) -> None:
+    def show_known(self) -> None:
+        """Show what is known, and as of when where it can't be looked up now."""
+        opened = self._opened if self._opened is not None and self._opened.winfo_exists() else None
+        is_away = self._state.reachable is None
         if self._known is None:
+            if opened is not None and is_away:
+                opened.say("The database is away: how the day stands isn't known")
             return
-        today, waiting = self._known
+        today, waiting, looked = self._known
         now = datetime.datetime.now(datetime.timezone.utc)
         if not self._minute:
             self._minute = self._window.after(MINUTE_MS, self._tick)
-        self.line.show(line_parts(today, waiting, now))
-        if self._opened is not None and self._opened.winfo_exists():
-            self._opened.show_rows(rows(today, waiting, now))
+        as_of = _as_of(looked, datetime.datetime.now()) if is_away else ""
+        self.line.show(line_parts(today, waiting, now, as_of))
+        if opened is not None:
+            opened.show_rows(rows(today, waiting, now))
+            opened.say(f"The database is away: this was so {as_of.lower()}" if as_of else "")
 
     def _go(self, name: str) -> None:
         kind, _, which = name.partition(" ")
@@ -157,9 +167,9 @@ class TodayPicture:
             }.get(kind, lambda: None)()
 
 
-def line_parts(today: Today, waiting: int, now: datetime.datetime) -> list[str]:
-    """The words of the line, the most important first."""
-    parts = [f"Today: {_checks(today.checks)}"]
+def line_parts(today: Today, waiting: int, now: datetime.datetime, as_of: str = "") -> list[str]:
+    """The words of the line, the most important first; `as_of` where it isn't known how it is now."""
+    parts = [f"{as_of or 'Today'}: {_checks(today.checks)}"]
     if today.questions:
         parts.append(_counted(today.questions, "question") + " from QA")
     if waiting:
@@ -190,6 +200,10 @@ def rows(today: Today, waiting: int, now: datetime.datetime) -> list[TodayRow]:
     ]
 
 
+def _as_of(looked: datetime.datetime, now: datetime.datetime) -> str:
+    return f"As of {looked:%H:%M}" if looked.date() == now.date() else f"As of {looked:%Y-%m-%d %H:%M}"
+
+
 def _checks(checks: Sequence[DueCheck]) -> str:
     lacking = [each for each in checks if each.missing]
     if not checks:
@@ -203,8 +217,19 @@ def _checks(checks: Sequence[DueCheck]) -> str:
 def _state(check: DueCheck) -> str:
     if not check.recorded:
         return f"not begun ({check.expected} plots)"
-    plots = ", ".join(map(str, check.missing))
+    plots = ", ".join(_ranges(check.missing))
     return f"{check.recorded} of {check.expected} recorded, missing: {plots}"
+
+
+def _ranges(plots: Sequence[int]) -> list[str]:
+    """1, 2, 3, 7 as 1–3, 7: a whole check fits into its column."""
+    runs: list[list[int]] = []
+    for plot in plots:
+        if runs and plot == runs[-1][-1] + 1:
+            runs[-1].append(plot)
+        else:
+            runs.append([plot])
+    return [f"{each[0]}–{each[-1]}" if len(each) > 2 else ", ".join(map(str, each)) for each in runs]
 
 
 def _weather(today: Today, now: datetime.datetime) -> str:

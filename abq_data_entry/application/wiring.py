@@ -490,6 +490,7 @@ class Wiring(MainWindow):
         self._show_database(model, choices)
         self.browsing.show_source()
         self.extract_days.look_soon()
+        self.questions.look()
         self.waiting.replay_now()
         self.status.set("The database is back")
 
@@ -546,3 +547,4 @@ class Wiring(MainWindow):
         """The database is away: form and list show its last known copy."""
         self.form.known.look_up()
         self.browsing.show_copy()
+        self.today.show_known()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..widgets.table import LiveList
 from .side_window import SideWindow
 
+_HINT = "Enter leads to what a line is about"
 _COLUMNS = (("What", 26), ("How it stands", 60))
 
 
@@ -32,7 +33,7 @@ class TodayWindow(SideWindow):
         self.rows = LiveList(self.room, _COLUMNS)
         self.rows.grid(row=0, column=0, sticky="nsew")
         self.said = ttk.Label(self.room, style="Note.TLabel", justify="left")
-        self.said.configure(text="Enter leads to what a line is about")
+        self.said.configure(text=_HINT)
         self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
         self.said.grid(row=1, column=0, sticky="ew", pady=(8, 0))
         self.buttons = self.add_buttons(2, {"Go There": self._open, "Refresh": refresh, "Close": self.destroy})
@@ -44,6 +45,10 @@ class TodayWindow(SideWindow):
     def show_rows(self, rows: Sequence[TodayRow]) -> None:
         """Show these; the chosen one stays chosen."""
         self.rows.show({each.name: (each.what, each.state) for each in rows})
+
+    def say(self, remark: str) -> None:
+        """Say below the list how old it is; empty: it is as of now."""
+        self.said.configure(text=remark or _HINT)
 
     def _open(self) -> str:
         chosen = self.rows.chosen

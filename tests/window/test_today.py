@@ -51,10 +51,12 @@ def test_words_of_the_line(today: Today, waiting: int, expected: list[str]) -> N
 
 
 def test_rows_of_the_window() -> None:
-    found = rows(Today((WHOLE, HALF, NONE), 2, minutes_ago(10), 5.0, "KBMG"), 0, NOW)
+    parts = DueCheck(DAY, "16:00", "A", 9, 1, (1, 2, 4, 6, 7, 8, 9, 10))
+    found = rows(Today((WHOLE, HALF, NONE, parts), 2, minutes_ago(10), 5.0, "KBMG"), 0, NOW)
     assert [(each.what, each.state) for each in found] == [
         ("Check 8:00, lab B", "2 of 3 recorded, missing: 7"),
         ("Check 12:00, lab A", "not begun (3 plots)"),
+        ("Check 16:00, lab A", "1 of 9 recorded, missing: 1, 2, 4, 6–10"),
         ("Questions from QA", "2 questions to be answered"),
         ("Weather", "5.0 °C outside, 10 min ago (KBMG)"),
         ("Deliveries", "nothing waits"),
@@ -100,7 +102,7 @@ def test_a_trip_by_keys(window: Window, database: dict[str, str]) -> None:
     window.press("ctrl+shift+y")
     window.until(lambda: opened(window) and opened(window)[0].rows.tree.get_children(), "the window")
     shown = opened(window)[0]
-    assert shown.rows.tree.set("check 0", "How it stands").startswith("1 of 20 recorded, missing: 2, 3")
+    assert shown.rows.tree.set("check 0", "How it stands").startswith("1 of 20 recorded, missing: 2–20")
     window.until(lambda: shown.rows.chosen == "check 0", "the first row")
     window.press("Return")
     window.until(lambda: window.text(F.TIME) == "8:00" and window.text(F.DATE) == str(day), "the check")
@@ -111,6 +113,12 @@ def test_a_trip_by_keys(window: Window, database: dict[str, str]) -> None:
     window.fill_readings()
     window.save()
     window.until(lambda: "2 of 20" in shown.rows.tree.set("check 0", "How it stands"), "the record to be counted")
+    window.settle()
+    app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
+    assert line.parts[0].startswith("As of ") and "The database is away" in shown.said.cget("text")
+    app.reconnecting.retry_now()
+    window.until(lambda: line.parts[0].startswith("Today: 4 checks"), "the database again")
+    assert "away" not in shown.said.cget("text")
     shown.destroy()
 
 
