@@ -24,6 +24,7 @@ IDLE_POLL_MS = 50
 BUSY_POLL_MS = 5
 SOON_POLL_MS, SOON_SECONDS = 1, 0.1  # and so often for so long after a job was given
 BATCH_SECONDS = 0.008
+TIDY_SECONDS = 3.0  # nobody sees the window any more, but a process that stays for long is in the way
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ class Job:
     """One piece of background work: its name for people, a ``cancel`` event, and its latest progress.
 
     ``report(done, total)`` may be called from any thread; only the latest pair reaches the Tk thread.
-    ``thread`` is the identifier of the thread it runs on, while it runs.
+    ``thread`` is the identifier of the thread it runs on, while it runs. ``tidies``: once cancelled it takes away what
+    it has half done, such as a file, so the end of the window waits a moment for it, until ``ended`` is set.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class Job:
         self.cancel = threading.Event()
         self.finished = False
         self.thread: int | None = None
+        self.tidies = False
+        self.ended = threading.Event()
         # What was going on when the work was asked for (a command of the menus, say) still is when its result comes.
         self.context = contextvars.copy_context()
         self._latest: tuple[int, int] | None = None
@@ -100,6 +104,7 @@ class Jobs:
         failed: Callable[[BaseException], object] | None = None,
         progress: Callable[[int, int], object] | None = None,
         with_job: bool = False,
+        tidies: bool = False,
     ) -> Job:
         """Run ``function(*arguments)`` in ``lane`` (:data:`ANY`: at once, on a thread of its own).
 
@@ -108,6 +113,7 @@ class Jobs:
         hear of is logged.
         """
         job = Job(name, partial(function, *arguments), done, failed, progress)
+        job.tidies = tidies
         if with_job:
             job.work = partial(function, *arguments, job=job)
         self._running.append(job)
@@ -135,6 +141,7 @@ class Jobs:
         Returns whether they ended within ``seconds``. No result is delivered any more.
         """
         self._closed = True
+        until = time.monotonic() + TIDY_SECONDS
         self._scheduler.after_cancel(self._timer)
         for job in self._running:
             job.cancel.set()
@@ -147,7 +154,8 @@ class Jobs:
             ended.wait(seconds)
         except threading.BrokenBarrierError:
             return False
-        return True
+        tidying = [job for job in self._running if job.tidies]
+        return all(job.ended.wait(max(0.0, until - time.monotonic())) for job in tidying)
 
     def _pause(self) -> int:
         """Milliseconds until the next look: short for what answers in a moment, such as a save."""
@@ -194,6 +202,7 @@ def _run(job: Job, results: Results) -> None:
         outcome = (None, error)
     job.thread = None
     del work
+    job.ended.set()
     results.put((job, *outcome))
 
 

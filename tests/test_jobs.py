@@ -6,6 +6,7 @@ import threading
 import time
 import tkinter as tk
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +120,23 @@ def test_closing_finishes_what_is_to_be_kept_and_cancels_the_rest(root: tk.Tk) -
     assert written == [0, 1, 2]
     root.update()
     assert 99 not in written  # no result is delivered any more
+
+
+def test_closing_waits_until_a_job_has_tidied_up(root: tk.Tk, tmp_path: Path) -> None:
+    jobs, half = Jobs(root), tmp_path / "half.csv"
+    begun = threading.Event()
+
+    def export(job: Job) -> None:
+        half.touch()
+        begun.set()
+        job.cancel.wait(PATIENCE)
+        time.sleep(0.05)  # what is written just now is written first
+        half.unlink()
+
+    job = jobs.submit(ANY, export, with_job=True, tidies=True)
+    assert begun.wait(PATIENCE)
+    assert jobs.close(PATIENCE)
+    assert job.ended.is_set() and not half.exists()
 
 
 def test_closing_does_not_wait_for_ever(root: tk.Tk) -> None:

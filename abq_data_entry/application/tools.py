@@ -111,7 +111,7 @@ class BackgroundCommands:
 
         progress = line.show_rows if in_rows else line.show_progress
         job = self._jobs.submit(
-            ANY, run, name=name, done=succeeded, failed=ended_badly, progress=progress, with_job=True
+            ANY, run, name=name, done=succeeded, failed=ended_badly, progress=progress, with_job=True, tidies=True
         )
 
 

@@ -130,7 +130,7 @@ class ExportDialog(Dialog):
 def _choose_next(box: ttk.Combobox, letter: str) -> None:
     """Choose the next entry that begins with the letter, as lists do on every desktop; ttk's take none."""
     values = [str(each) for each in box.cget("values")]
-    start = box.current() + 1
-    found = [each for each in (*values[start:], *values[:start]) if letter and each.casefold().startswith(letter)]
+    start, wanted = box.current() + 1, letter.casefold()
+    found = [each for each in (*values[start:], *values[:start]) if wanted and each.casefold().startswith(wanted)]
     if found:
         box.set(found[0])

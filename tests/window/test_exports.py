@@ -55,7 +55,8 @@ def test_a_view_is_exported_by_keys(
     window.until(lambda: dialog.focus_displayof() == dialog.boxes["From"], "the focus on it")
     window.type(f"{DATE}")
     window.press("Tab", "Tab")
-    window.type("a")  # all labs, then lab A
+    window.type("A")
+    window.until(lambda: dialog.boxes["Lab"].get() == "A", "the lab")
     window.press("Return")
     window.until(lambda: file.exists() and "Export" not in window.app.commands.running, "the export")
     window.until(lambda: window.app.status.get() == f"3 rows of records exported to {file}", "the status")
