@@ -347,6 +347,18 @@ def test_what_the_other_side_has_of_the_last_week(data: Data, model: SQLModel) -
     assert answers(data.session, statement("version, delivered, sha256")) == expected
 
 
+def test_questions_that_are_not_closed(data: Data) -> None:
+    valid = [each for each in data.records if not each.fault][:4]
+    with data.session, data.session.cursor() as cursor:
+        marks = (("humidity", "queried"), ("light", "queried"), ("temperature", "queried"), ("light", "excluded"))
+        for record, (field, state) in zip(valid, marks, strict=True):
+            cursor.execute("SELECT mark_value(%s, %s, %s, %s, %s, %s, 'Why?')", [*record[:4], field, state])
+        cursor.execute("SELECT close_mark(id) FROM value_marks WHERE field = 'temperature'")
+    found = answers(data.session, statement("state = 'queried' AND status <> 'closed'"))
+    assert [row[1:6] for row in found] == [(*valid[0][:4], "humidity"), (*valid[1][:4], "light")]
+    assert {row[7] for row in found} == {"Why?"}
+
+
 def test_each_example_is_computed_here() -> None:
     """Every statement of the document is asked for above."""
     others = (Path(__file__).parent / "qa" / "test_examples.py").read_text("utf-8")
