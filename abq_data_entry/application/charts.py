@@ -12,7 +12,6 @@ from ..fields.dates import DateReader
 from ..jobs import ANY
 from ..views.charts import ChartCallbacks, ChartRequest, ChartsWindow
 from ..views.side_window import brought_up
-from ..widgets.focus import typed_keys
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -55,7 +54,7 @@ class Charts:
         self._open_record = place.open_record
         self._job: Job | None = None
         self._known: tuple[ChartChoice, Rows] | None = None
-        callbacks = ChartCallbacks(self.draw, self.cancel, self.open_records, self.save, self.copy)
+        callbacks = ChartCallbacks(self.draw, self.cancel, messages.command(self.open_records), self.save, self.copy)
         self.window = ChartsWindow(parent, callbacks, place.reader, place.lab)
         if state.reachable is not None:
             jobs.submit("records", state.reachable.choices, done=self._show_choices, failed=_leave)
@@ -102,7 +101,7 @@ class Charts:
 
     def open_records(self, key: Key) -> None:
         """Open in the form the record behind a point; of several the first one, of a sensor the latest."""
-        model, typed = self._state.reachable, typed_keys(self._parent)
+        model = self._state.reachable
         if model is None:
             self.window.say("Records can be opened when the database is there")
             return
@@ -110,10 +109,10 @@ class Charts:
         def done(found: tuple[Any, ...] | None) -> None:
             if found is None:
                 self.window.say("That record isn't there: it is missing, or was withdrawn")
-            elif typed_keys(self._parent) != typed:  # the next keys are meant for what is being typed, not for it
+            elif self._messages.typed_since():
                 self.window.say("You typed on before the record was found: it isn't opened. Enter here opens it")
             else:
-                self._messages.command(self._open_record)(found)
+                self._open_record(found)
                 self._parent.lift()
 
         def failed(error: BaseException) -> None:

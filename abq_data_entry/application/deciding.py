@@ -92,8 +92,11 @@ class Deciding:
 
         # Later corrections of the same plot wait behind it: the last one is what was meant.
         same = [each for each in self._waiting.undecided if each.key == entry.key] or [entry]
+        if not found.version and self._messages.typed_since():
+            self._say(f"{entry.title} isn't opened: you typed on. Open it again from the records that wait")
+            return
         if not found.version:
-            self._show_in_form(same)
+            self._navigation.leave_form(lambda: self._show_in_form(same))
             return
         base = same[0].base if same[0].write == "update" else None
         last = same[-1]

@@ -60,6 +60,12 @@ class Messages:
         """Call a function that waits for the user while the window goes on: what happens meanwhile is no command."""
         return contextvars.Context().run(function)
 
+    def typed_since(self) -> bool:
+        """Whether somebody typed since the present command was chosen: the next keys are meant for what is typed there,
+        so the form mustn't go elsewhere."""
+        chosen = _CHOSEN.get()
+        return chosen is not None and typed_keys(self._window) != chosen
+
     # -- what there is to say ---------------------------------------------------------------------------
 
     def failure(self, title: str, message: str, detail: str, retry: Action | None = None) -> None:

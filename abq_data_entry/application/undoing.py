@@ -225,7 +225,8 @@ class Changes:
 
         def done(places: list[Place]) -> None:
             moved = len(places)
-            self._navigation.leave_form(lambda: self._form.set_check(*to))
+            if not self._messages.typed_since():
+                self._navigation.leave_form(lambda: self._form.set_check(*to))
             where = f"{to[0]} {to[1]}, lab {to[2]}"
             self.changed(f"{moved} records are those of {where} now. Edit ‣ Take Back undoes it")
             self.remember(LastAction(

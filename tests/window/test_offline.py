@@ -21,6 +21,7 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.views import Dialog, LoginDialog
 from abq_data_entry.views.conflict import ConflictDialog
 from abq_data_entry.views.record_windows import WaitingWindow
+from tests.commands.test_waits_told import table_locked
 from tests.fixtures import journal_1_0
 from tests.fixtures.cluster import OWNER, Node
 from tests.fixtures.window import Window
@@ -301,6 +302,19 @@ def test_what_the_database_refuses_is_put_right_in_the_form(
     window.app.waiting.show()
     shown = waiting_window(window)
     assert "Nobody N is not known" in str(shown.detail.cget("text"))
+    window.app.focus_force()
+    window.fill(Time="8:00", Lab="B")
+    window.until_known()
+    with table_locked(single.endpoint(), "plot_checks"):
+        shown.press("Open")
+        window.app.focus_force()
+        window.app.form.inputs[F.HUMIDITY].focus_set()
+        window.until(lambda: window.focus == F.HUMIDITY, "the form")
+        window.type("24.0")
+    window.until(lambda: "isn't opened: you typed on" in window.app.status.get(), "what was typed to have its place")
+    assert (window.text(F.LAB), window.text(F.HUMIDITY)) == ("B", "24.0")
+    window.app.waiting.show()
+    shown = waiting_window(window)
     shown.press("Open")
     window.until(lambda: window.text(F.TECHNICIAN) == "Nobody N", "the record in the form")
     window.until(lambda: not shown.winfo_exists(), "the list to give way to the form")

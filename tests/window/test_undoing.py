@@ -12,6 +12,7 @@ from abq_data_entry.models.undoing import By
 from abq_data_entry.views.conflict import ConflictDialog
 from abq_data_entry.views.reasoned import REASON, ManyDialog, ReasonedDialog
 from abq_data_entry.views.record_windows import WithdrawnWindow
+from tests.commands.test_waits_told import table_locked
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 
@@ -165,6 +166,24 @@ def test_move_a_check(opened: Window, stored: SQLModel) -> None:
     opened.press("ctrl+shift+b")
     ended(opened, "lab A again")
     assert sorted(stored.get_check(today(opened), "8:00", "A").recorded) == [1, 2, 3]
+
+
+def test_whoever_types_on_is_not_taken_along_with_a_check(
+    opened: Window, stored: SQLModel, database: dict[str, str]
+) -> None:
+    opened.app.navigation.go_to_plot(4)
+    opened.until(lambda: opened.text(F.PLOT) == "4" and opened.focus == F.HUMIDITY, "the new plot")
+    opened.app.callbacks["move_check"]()
+    dialog = reasoned(opened)
+    dialog.boxes[F.LAB].set("C")
+    dialog.boxes[REASON].set("wrong lab")
+    with table_locked(database, "plot_checks"):
+        opened.answer("Move")
+        opened.until(lambda: opened.focus == F.HUMIDITY, "the form")
+        opened.type("24.0")
+    ended(opened, "3 records are those of")
+    opened.type("9\n1.03\n")
+    assert [opened.text(name) for name in (F.LAB, F.PLOT, F.HUMIDITY, F.LIGHT)] == ["A", "4", "24.09", "1.03"]
 
 
 def test_somebody_else_s_record_is_refused_in_words(opened: Window, stored: SQLModel) -> None:
