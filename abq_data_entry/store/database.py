@@ -188,7 +188,8 @@ class Database:
                 if committed is not None and may_write(self.path):
                     committed()
         except sqlite3.Error as error:
-            raise StoreError(f"{self._layout.name} can't be used: {error}: {self.path}.") from error
+            done = "opened" if str(error).startswith("unable to open") else "used"  # the code has a name from 3.11 on
+            raise StoreError(f"{self._layout.name} can't be {done}: {error}: {self.path}.") from error
         except OSError as error:
             raise StoreError(f"{self._layout.name} can't be opened: {error.strerror or error}: {self.path}.") from error
 
