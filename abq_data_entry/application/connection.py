@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOGIN = "Log in to the database"
-STARTING_MS = 4000  # so long the database on this computer may take to open before that is reason
+STARTING_MS = 4000  # so long the database on this computer may take to open before that is told
 PATIENCE = 3.0  # seconds that a server is waited for which takes no connection yet, before the window goes on without
 _KEPT = "What you save is kept on this computer until it does"
 Result = TypeVar("Result")
@@ -170,7 +170,7 @@ class Connection:
         failed: Callable[[BaseException], object],
         lane: str = "records",
     ) -> Job:
-        """Have ``work(model)`` done by the open database in the background, and its result or error reason here."""
+        """Have ``work(model)`` done by the open database in the background, and its result or error told here."""
         model = self._state.model
         assert model is not None
         return self._jobs.submit(lane, lambda: self.retry_after_restart(lambda: work(model)), done=done, failed=failed)

@@ -185,7 +185,6 @@ def _unknown(error: BaseException) -> None:
     log.info("who is entering what couldn't be sent or asked: %s", type(error).__name__)
 
 
-
 class FollowingActions(NamedTuple):
     """``show_choices(choices)``: technicians, labs and plots are these now; ``days_changed()``: of some day other
     records are there now; ``marks_changed()``: QA or lab staff may have said something of a value."""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .preferences import Settings
     from .state import State
 
-
 log = logging.getLogger(__name__)
 
 _FILE = "last-database"
@@ -219,7 +218,6 @@ class DatabaseChanges:
 
 def _version_unknown(error: BaseException) -> None:
     log.info("the version of the tables couldn't be asked: %s", type(error).__name__)
-
 
 
 class Damage:

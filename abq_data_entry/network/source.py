@@ -124,9 +124,7 @@ LARGEST_ANNOUNCED = 32 * 1024 * 1024
 
 
 class Multipart:
-    """Iterable with a length, and nothing else: `requests` then sends the blocks as they are, with Content-Length.
-
-    """
+    """Iterable with a length, and nothing else: `requests` then sends the blocks as they are, with Content-Length."""
 
     def __init__(self, source: SourceFile, guard: Guard) -> None:
         boundary = secrets.token_hex(24)
