@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..charts import LIGHT_LOOK, ChartChoice, ChartsMissing, chart
+from .. import folders
+from ..charts import FORMATS, LIGHT_LOOK, ChartChoice, ChartsMissing, chart
 from ..fields.dates import DateReader
 from ..jobs import ANY
 from ..views.charts import ChartCallbacks, ChartRequest, ChartsWindow
@@ -189,9 +190,11 @@ def _draw(model: SQLModel | None, request: ChartRequest, rows: Rows | None, job:
 
 def _write(path: Path, request: ChartRequest, rows: Rows) -> None:
     form = path.suffix[1:].lower() or "png"
-    if form not in ("png", "svg", "pdf"):
+    if form not in FORMATS:
         raise ValueError("its name must end in .png, .svg or .pdf")
-    path.write_bytes(_file(form, request, rows))
+    drawn = _file(form, request, rows)
+    with folders.replacement(path) as file:
+        file.write_bytes(drawn)
 
 
 def _why(error: BaseException) -> str:

@@ -6,8 +6,21 @@ nobody pays for it who looks at none.
 
 from __future__ import annotations
 
-from .choice import CHARTS, LIGHT_LOOK, MEASURES, QUANTITIES, Chart, ChartChoice, ChartLook, ChartsMissing, chart
+from .choice import (
+    CHARTS,
+    FORMATS,
+    LIGHT_LOOK,
+    MEASURES,
+    PLOTS,
+    QUANTITIES,
+    Chart,
+    ChartChoice,
+    ChartLook,
+    ChartsMissing,
+    chart,
+)
 
 __all__ = [
-    "CHARTS", "LIGHT_LOOK", "MEASURES", "QUANTITIES", "Chart", "ChartChoice", "ChartLook", "ChartsMissing", "chart",
+    "CHARTS", "FORMATS", "LIGHT_LOOK", "MEASURES", "PLOTS", "QUANTITIES", "Chart", "ChartChoice", "ChartLook",
+    "ChartsMissing", "chart",
 ]  # fmt: skip

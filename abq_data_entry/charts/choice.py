@@ -5,8 +5,14 @@ from __future__ import annotations
 import datetime
 from typing import NamedTuple
 
-from ..constants import FieldTypes
+from ..constants import FieldNames, FieldTypes
 from ..fields import FIELDS, READINGS, field
+
+FORMATS = ("png", "svg", "pdf")
+"""The kinds of files that a chart can be."""
+
+PLOTS = range(1, int(field(FieldNames.PLOT).maximum or 0) + 1)
+"""The plots of a lab."""
 
 
 class ChartsMissing(Exception):

@@ -20,7 +20,6 @@ from .page import Key, Page, Row
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg", "pdf")
 FILE_SIZE = (960, 540)
 """Of a file, in pixels of 96 dots an inch."""
 FILE_DOTS = 144

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..charts import CHARTS, MEASURES, QUANTITIES, ChartChoice, ChartLook, ChartsMissing, chart
+from .. import folders
+from ..charts import CHARTS, FORMATS, MEASURES, PLOTS, QUANTITIES, ChartChoice, ChartLook, ChartsMissing, chart
 from .days import day
 from .outcome import NotDone
 from .passwords import Secrets
@@ -14,8 +15,6 @@ from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from . import Subcommands
-
-_FORMS = ("png", "svg", "pdf")
 
 
 def add_to(subcommands: Subcommands) -> None:
@@ -60,9 +59,8 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         if target.exists() and not target.is_file():  # such as /dev/stdout, which can't be replaced
             target.write_bytes(drawn)
         else:
-            part = target.with_name(f".{target.name}.part")
-            part.write_bytes(drawn)
-            part.replace(target)
+            with folders.replacement(target) as file:
+                file.write_bytes(drawn)
     except OSError as error:
         raise NotDone(f"{target} can't be written: {error.strerror}.") from error
     print(f"{chart(choice.name).title} of {choice.words} written to {target}")
@@ -76,12 +74,12 @@ def _choice(options: argparse.Namespace) -> ChartChoice:
 def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """End with the usage where the options don't belong together."""
     kind = chart(options.chart)
-    if Path(options.output).suffix[1:].lower() not in _FORMS:
+    if Path(options.output).suffix[1:].lower() not in FORMATS:
         parser.error(f"{options.output!r} ends neither in .png nor .svg nor .pdf")
     if options.field and options.field not in kind.measures:
         known = ", ".join(filter(None, kind.measures)) or "none"
         parser.error(f"the chart {kind.name} has no --field {options.field} (it has: {known})")
-    if options.plot is not None and not (kind.by_plot and 1 <= options.plot <= 20):
+    if options.plot is not None and not (kind.by_plot and options.plot in PLOTS):
         parser.error(f"the chart {kind.name} has no --plot {options.plot}")
     if options.first and options.last and options.first > options.last:
         parser.error("--from is later than --to")

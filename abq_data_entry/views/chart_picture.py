@@ -178,7 +178,7 @@ class ChartPicture(tk.Canvas):
             self.create_rectangle(*self._pressed, event.x, event.y, outline=colour, width=2, dash=(4, 3), tags="part")
 
     def _release(self, event: tk.Event) -> None:
-        pressed, self._pressed = self._pressed, self._pressed
+        pressed = self._pressed
         self.delete("part")
         if pressed is None:
             return

@@ -10,7 +10,7 @@ from tkinter.font import nametofont
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import fields
-from ..charts import CHARTS, QUANTITIES, Chart, ChartChoice, ChartLook
+from ..charts import CHARTS, PLOTS, QUANTITIES, Chart, ChartChoice, ChartLook
 from ..constants import FieldNames as F
 from ..fields.dates import DateReader
 from ..themes import contrast
@@ -170,7 +170,7 @@ class ChartsWindow(SideWindow):
         names = [each.name for each in QUANTITIES.values()]
         self._add_box("chart", "Chart", [each.title for each in CHARTS], CHARTS[0].title, 24)
         self._add_box("lab", "Lab", [ALL, lab] if lab else [ALL], lab or ALL, 4)
-        self._add_box("plot", "Plot", [ALL, *map(str, range(1, 21))], ALL, 4)
+        self._add_box("plot", "Plot", [ALL, *map(str, PLOTS)], ALL, 4)
         self._add_box("field", "Field", [ALL], ALL, 12)
         self._add_box("across", "Across", names, QUANTITIES["temperature"].name, 14)
         self._add_box("up", "Up", names, QUANTITIES["humidity"].name, 14)
