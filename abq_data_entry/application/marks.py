@@ -98,7 +98,7 @@ class Questions:
             shown.tree.focus_set()
             return shown
         command = self._messages.command
-        callbacks = MarkCallbacks(lambda everything: self._list(everything), command(self._act), self._show_history)
+        callbacks = MarkCallbacks(self._list, command(self._act), self._show_history)
         return QuestionsWindow(self._window, callbacks)
 
     def mark(self) -> None:
@@ -232,7 +232,7 @@ class Questions:
         def fetched(events: Sequence[MarkEvent]) -> None:
             window = self._shown()
             if window is not None:
-                window.show_history(identifier, "\n".join(map(_happened, events)))
+                window.show_history(identifier, "\n".join(each.words for each in events))
 
         self._connection.ask(lambda model: model.get_mark_history(int(identifier)), fetched, self._not_found)
 
@@ -388,9 +388,3 @@ def _shown_value(name: str, text: str) -> str:
         return {"true": "yes", "false": "no"}.get(text, text)
     unit = fields.field(name).unit if name else ""
     return f"{text} {unit}" if text and unit else text
-
-
-def _happened(event: MarkEvent) -> str:
-    where = f" on {event.workstation}" if event.workstation else ""
-    said = f": {event.said}" if event.said else ""
-    return f"{event.moment.astimezone():%Y-%m-%d %H:%M} {event.event} by {event.who}{where}{said}"

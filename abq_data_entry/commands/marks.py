@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING
 
 from . import add_task
@@ -38,13 +39,13 @@ def add_to(subcommands: Subcommands) -> None:
         kind = day if name == "date" else int if name == "plot" else str
         choices = _STATES if name == "state" else None
         adding.add_argument(name, type=kind, choices=choices, metavar=name.upper(), help=texts.get(name))
-    for name, run, text in (
-        ("answer", answer, "answer a query"),
-        ("close", close, "end a mark: the query is settled, the value isn't accepted or excluded any more"),
-        ("reopen", reopen, "ask once more, or let a mark hold again"),
-        ("show", show, "print what became of a mark"),
+    for name, text in (
+        ("answer", "answer a query"),
+        ("close", "end a mark: the query is settled, the value isn't accepted or excluded any more"),
+        ("reopen", "ask once more, or let a mark hold again"),
+        ("show", "print what became of a mark"),
     ):
-        task = add_task(tasks, name, run, text)
+        task = add_task(tasks, name, show if name == "show" else partial(_change, name), text)
         task.add_argument("id", type=int, metavar="NUMBER", help="of the mark, as the list shows it")
         if name != "show":
             task.add_argument("words", metavar="WORDS", nargs="?" if name == "close" else None, default="")
@@ -85,30 +86,13 @@ def add(options: argparse.Namespace, secrets: Secrets) -> None:
         print(_line(model.get_mark(number)))
 
 
-def answer(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Answer a query."""
+def _change(how: str, options: argparse.Namespace, secrets: Secrets) -> None:
+    """Answer a query, or close or reopen a mark."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:
-        model.answer_mark(options.id, options.words)
-        print(_line(model.get_mark(options.id)))
-
-
-def close(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Close a mark."""
-    from .database import opened_model, read_settings
-
-    with opened_model(read_settings(), secrets) as model:
-        model.close_mark(options.id, options.words)
-        print(_line(model.get_mark(options.id)))
-
-
-def reopen(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Open a mark again."""
-    from .database import opened_model, read_settings
-
-    with opened_model(read_settings(), secrets) as model:
-        model.reopen_mark(options.id, options.words)
+        changes = {"answer": model.answer_mark, "close": model.close_mark, "reopen": model.reopen_mark}
+        changes[how](options.id, options.words)
         print(_line(model.get_mark(options.id)))
 
 
@@ -121,9 +105,7 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
         history = model.get_mark_history(options.id)
     print(_line(mark))
     for each in history:
-        where = f" on {each.workstation}" if each.workstation else ""
-        said = f": {each.said}" if each.said else ""
-        print(f"{each.moment.astimezone():%Y-%m-%d %H:%M} {each.event} by {each.who}{where}{said}")
+        print(each.words)
 
 
 def _line(mark: Mark) -> str:

@@ -125,6 +125,13 @@ class MarkEvent:
     state: str
     status: str
 
+    @property
+    def words(self) -> str:
+        """The event in one line, by the clock of this computer."""
+        where = f" on {self.workstation}" if self.workstation else ""
+        said = f": {self.said}" if self.said else ""
+        return f"{self.moment.astimezone():%Y-%m-%d %H:%M} {self.event} by {self.who}{where}{said}"
+
 
 class Marks:
     """The part of `SQLModel` that knows marks. `by` names who asks.

@@ -137,9 +137,7 @@ class QuestionsWindow(SideWindow):
             self.tree.bind(key, lambda _event: self.press(OPEN))
         for letter, name in (("a", ANSWER), ("c", CLOSE), ("r", REOPEN)):
             self.bind(f"<Alt-{letter}>", lambda _event, name=name: self.press(name))  # type: ignore[misc]
-        for position, letter in ((0, "a"), (0, "c"), (0, "r")):
-            name = {"a": ANSWER, "c": CLOSE, "r": REOPEN}[letter]
-            self.buttons[name].configure(underline=position)
+            self.buttons[name].configure(underline=0)  # the letter that the name begins with
         RowMenu(
             self.tree, self.live_list.choose,
             [(name, lambda name=name: self.press(name)) for name in (OPEN, ANSWER, CLOSE, REOPEN)],  # type: ignore[misc]
