@@ -155,16 +155,17 @@ def _statement(
     values: dict[str, object] = {"first": wanted.first, "last": wanted.last, "lab": wanted.lab}
     conditions: list[str] = []
     counts = wanted.view in (RECORDS, *_OTHERS, "plot_readings", "outside_weather")
+    kind = "" if wanted.view == RECORDS else _function(cursor, wanted.view)
     if wanted.view == RECORDS:
         listed = ", ".join(
             f'"{each.name}"::time AS "{each.name}"' if each.name == "Time" else f'"{each.name}"' for each in FIELDS
         )
         source = f"(SELECT {listed} FROM {_RECORD_VIEW}) AS found"
-    elif kind := _function(cursor, wanted.view):
+    elif kind:
         source = f'"{wanted.view}"({_bound(kind, "first", 0)}, {_bound(kind, "last", 1)})'
     else:
         source = f'"{wanted.view}"'
-    if source.endswith(("found", f'"{wanted.view}"')) and (wanted.first or wanted.last):
+    if not kind and (wanted.first or wanted.last):
         conditions.append(_within(wanted, columns))
     if wanted.lab:
         conditions.append(_of_lab(wanted.view, columns))
