@@ -12,7 +12,7 @@ from abq_data_entry.observation import AHEAD, CONDITIONS_KEY, OLD, QUANTITIES, T
 from .failures import InvalidInput, Pauses, WeatherError
 from .guard import is_loopback
 from .weather_answer import TIMEOUT, ask
-from .weather_source import Observation, Settings, WeatherSource
+from .weather_source import Observation, Settings, WeatherSource, has_values
 from .weather_sources import DEFAULT_SOURCES, in_order, nws_xml, sources_problem
 
 OBSERVATION_KEYS = (TIME_KEY, *(each.key for each in QUANTITIES), CONDITIONS_KEY)
@@ -86,7 +86,7 @@ def _age(found: Observation) -> datetime.timedelta | None:
 
 def _is_current(found: Observation) -> bool:
     age = _age(found)
-    return age is not None and age <= OLD and any(found[key] is not None for key in OBSERVATION_KEYS[1:])
+    return age is not None and age <= OLD and has_values(found)
 
 
 def _usefulness(found: Observation) -> datetime.timedelta:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NoReturn
 
 from abq_data_entry.observation import (
-    AHEAD,
     CONDITIONS_KEY,
     QUANTITIES,
     TIME_KEY,
@@ -17,7 +15,6 @@ from abq_data_entry.observation import (
     decimal_text,
     read_conditions,
     read_quantity,
-    read_time,
 )
 
 from .failures import WeatherError
@@ -88,19 +85,3 @@ def observation(
         **texts, CONDITIONS_KEY: words, "station": station, "source": source, "kind": kind,
         "quality": "; ".join(dict.fromkeys(told)) or None,
     }  # fmt: skip
-
-
-def newest(found: Sequence[Observation]) -> Observation:
-    """Return the newest one that has a temperature, else the newest with any value. Raises `WeatherError`."""
-    latest = datetime.datetime.now(datetime.timezone.utc) + AHEAD
-    timed = [(read_time(each[TIME_KEY] or "")[0], each) for each in found if has_values(each)]
-    known = [(time, each) for time, each in timed if time is not None and time <= latest]
-    if not known:
-        raise WeatherError("The weather service has no observation of this station that can be used.")
-    _, best = max(known, key=lambda each: (each[1]["temp_c"] is not None, each[0]))
-    return best
-
-
-def has_values(found: Observation) -> bool:
-    """Whether an observation has any value."""
-    return any(found[key] is not None for key in (*(each.key for each in QUANTITIES), CONDITIONS_KEY))

@@ -54,6 +54,67 @@ class WeatherSource(abc.ABC):
         return [self.read(body, content_type, coding, station)]
 
 
+class ManyInOne(WeatherSource):
+    """A source whose answers hold several observations each."""
+
+    def read(self, body: bytes, content_type: str, coding: str, station: str) -> Observation:
+        """The newest of them."""
+        return newest(self.read_all(body, content_type, coding, station))
+
+    @abc.abstractmethod
+    def read_all(self, body: bytes, content_type: str, coding: str, station: str) -> list[Observation]:
+        """All of them, in any order. Raises `WeatherError`."""
+
+
+class ManyOfAStation(ManyInOne):
+    """One that is asked for a station, at the address of `address_setting`: `url` where nobody changed that.
+
+    `contents`: what its answers hold, in a word.
+    """
+
+    url: str
+    contents: str
+
+    def base(self, settings: Settings, station: str) -> str:
+        """The address of the station, without a query; empty where the setting is."""
+        return self._address(settings).replace("{station}", station.upper())
+
+    def problem(self, settings: Settings) -> str:
+        """See `WeatherSource.problem`."""
+        if "{station}" in self._address(settings):
+            return ""
+        return f"The address of the {self.contents} must hold {{station}}. Check the setting {self.address_setting}."
+
+    def _address(self, settings: Settings) -> str:
+        return str(settings.get(self.address_setting, self.url))
+
+
+def with_query(address: str, query: str) -> str:
+    """Return the address with that query, behind the one it may have; empty where there is no address."""
+    return "" if not address else f"{address}{'&' if '?' in address else '?'}{query}"
+
+
+def has_values(found: Observation) -> bool:
+    """Whether an observation has any value."""
+    from ..observation import CONDITIONS_KEY, QUANTITIES
+
+    return any(found[key] is not None for key in (*(each.key for each in QUANTITIES), CONDITIONS_KEY))
+
+
+def newest(found: Sequence[Observation]) -> Observation:
+    """Return the newest one that has a temperature, else the newest with any value. Raises `WeatherError`."""
+    from ..observation import AHEAD, TIME_KEY, read_time
+    from .failures import WeatherError
+
+    latest = datetime.datetime.now(datetime.timezone.utc) + AHEAD
+    timed = [(read_time(each[TIME_KEY] or "")[0], each) for each in found if has_values(each)]
+    known = [(time, each) for time, each in timed if time is not None and time <= latest]
+    if not known:
+        raise WeatherError("The weather service has no observation of this station that can be used.")
+    _, best = max(known, key=lambda each: (each[1]["temp_c"] is not None, each[0]))
+    return best
+
+
 def days(
     begin: datetime.datetime, end: datetime.datetime, length: int = 1
 ) -> list[tuple[datetime.datetime, datetime.datetime]]:

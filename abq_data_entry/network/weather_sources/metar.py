@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ...setting import Setting
-from ..weather_source import Observation, Settings, WeatherSource, days
+from ..weather_source import ManyOfAStation, Observation, Settings, days, with_query
 
 if TYPE_CHECKING:
     from abq_data_entry.observation import Quantity
@@ -35,38 +35,26 @@ _COVER = {  # the words of the National Weather Service, by eighths of the sky (
 _MORE_CLOUD = ("CLR", "SKC", "NCD", "NSC", "FEW", "SCT", "BKN", "OVC", "VV")
 
 
-class Metar(WeatherSource):
+class Metar(ManyOfAStation):
     """All reports of a station, the routine ones and those between them."""
 
     name, order, accept, address_setting = "metar", 3, "application/json", "weather_metar_url"
+    url, contents = _URL, "reports"
     reach = datetime.timedelta(days=15)
     largest = 1024 * 1024
     settings = (Setting("weather_metar_url", _URL),)
 
     def address(self, settings: Settings, station: str) -> str:
-        return _with_query(self._base(settings, station), "format=json&hours=3")
+        return with_query(self.base(settings, station), "format=json&hours=3")
 
     def history(
         self, settings: Settings, station: str, begin: datetime.datetime, end: datetime.datetime
     ) -> list[str]:
-        base = self._base(settings, station)
+        base = self.base(settings, station)
         return [
-            _with_query(base, f"format=json&hours={_hours(first, last)}&date={last:%Y%m%d_%H%M}")
+            with_query(base, f"format=json&hours={_hours(first, last)}&date={last:%Y%m%d_%H%M}")
             for first, last in days(begin, end, _PIECE)
         ]
-
-    def _base(self, settings: Settings, station: str) -> str:
-        return str(settings.get("weather_metar_url", _URL)).replace("{station}", station.upper())
-
-    def problem(self, settings: Settings) -> str:
-        if "{station}" in str(settings.get("weather_metar_url", _URL)):
-            return ""
-        return "The address of the reports must hold {station}. Check the setting weather_metar_url."
-
-    def read(self, body: bytes, content_type: str, coding: str, station: str) -> Observation:
-        from ..weather_json import newest
-
-        return newest(self.read_all(body, content_type, coding, station))
 
     def read_all(self, body: bytes, content_type: str, coding: str, station: str) -> list[Observation]:
         if not body.strip():  # 204: it has no report of these hours, or doesn't know the station
@@ -74,10 +62,6 @@ class Metar(WeatherSource):
         warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"metar\.")  # of groups it can't read
         pairs = _reports(body, content_type, coding, self.address_setting)
         return [found for each in pairs if (found := _observation(*each, station)) is not None]
-
-
-def _with_query(address: str, query: str) -> str:
-    return "" if not address else f"{address}{'&' if '?' in address else '?'}{query}"
 
 
 def _hours(begin: datetime.datetime, end: datetime.datetime) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..weather_source import Observation, Settings, WeatherSource, days
+from ..weather_source import ManyOfAStation, Observation, Settings, days, with_query
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -32,47 +32,31 @@ _REFUSED = {"X": "failed the service's checks", "Q": "is doubted by the service"
 _TAKEN = ("V", "S", "C", "Z", "G", "T")
 
 
-class NwsApi(WeatherSource):
+class NwsApi(ManyOfAStation):
     """A collection of observations for each station."""
 
     name, order, accept, address_setting = "nws_api", 2, "application/geo+json", "weather_api_url"
+    url, contents = _URL, "observations"
     reach = datetime.timedelta(days=7)
     largest = 4 * 1024 * 1024  # a station that reports every 5 minutes: 288 a day, of 4 KiB each
     settings = (Setting("weather_api_url", _URL),)
 
     def address(self, settings: Settings, station: str) -> str:
-        return _with_query(self._base(settings, station), f"limit={_NEWEST}")
+        return with_query(self.base(settings, station), f"limit={_NEWEST}")
 
     def history(
         self, settings: Settings, station: str, begin: datetime.datetime, end: datetime.datetime
     ) -> list[str]:
-        base = self._base(settings, station)
+        base = self.base(settings, station)
         return [
-            _with_query(base, f"start={_iso(first)}&end={_iso(last)}&limit={_MOST}") for first, last in days(begin, end)
+            with_query(base, f"start={_iso(first)}&end={_iso(last)}&limit={_MOST}") for first, last in days(begin, end)
         ]
-
-    def _base(self, settings: Settings, station: str) -> str:
-        return str(settings.get("weather_api_url", _URL)).replace("{station}", station.upper())
-
-    def problem(self, settings: Settings) -> str:
-        if "{station}" in str(settings.get("weather_api_url", _URL)):
-            return ""
-        return "The address of the observations must hold {station}. Check the setting weather_api_url."
-
-    def read(self, body: bytes, content_type: str, coding: str, station: str) -> Observation:
-        from ..weather_json import newest
-
-        return newest(self.read_all(body, content_type, coding, station))
 
     def read_all(self, body: bytes, content_type: str, coding: str, station: str) -> list[Observation]:
         from ..weather_json import read_json
 
         features = _features(read_json(body, content_type, coding, self.address_setting))
         return [found for each in features if (found := _observation(each, station)) is not None]
-
-
-def _with_query(address: str, query: str) -> str:
-    return "" if not address else f"{address}{'&' if '?' in address else '?'}{query}"
 
 
 def _iso(moment: datetime.datetime) -> str:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..weather_source import Observation, Settings, WeatherSource, days
+from ..weather_source import ManyInOne, Observation, Settings, days, with_query
 
 if TYPE_CHECKING:
     from abq_data_entry.observation import Quantity
@@ -38,7 +38,7 @@ _WORDS = {
 }  # fmt: skip
 
 
-class OpenMeteo(WeatherSource):
+class OpenMeteo(ManyInOne):
     """Values for coordinates, not for a station: they fill holes until something was observed."""
 
     name, order, accept, address_setting = "open_meteo", 9, "application/json", "weather_open_meteo_url"
@@ -80,11 +80,6 @@ class OpenMeteo(WeatherSource):
                 return f"The setting {name} must be degrees from -{most} to {most}, such as 35.08, not {text[:40]!r}."
         return ""
 
-    def read(self, body: bytes, content_type: str, coding: str, station: str) -> Observation:
-        from ..weather_json import newest
-
-        return newest(self.read_all(body, content_type, coding, station))
-
     def read_all(self, body: bytes, content_type: str, coding: str, station: str) -> list[Observation]:
         from ..failures import WeatherError
         from ..weather_json import read_json
@@ -120,7 +115,7 @@ def _address(settings: Settings, name: str, begin: datetime.datetime, end: datet
         f"latitude={latitude}&longitude={longitude}&hourly={values}&timeformat=unixtime&timezone=GMT"
         f"&start_date={begin.astimezone(_UTC):%Y-%m-%d}&end_date={end.astimezone(_UTC):%Y-%m-%d}"
     )
-    return f"{base}{'&' if '?' in base else '?'}{query}"
+    return with_query(base, query)
 
 
 def _moment(value: object, offset: object) -> datetime.datetime | None:
