@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..counting import counted
 from ..views.export_dialog import ChosenExport, ExportDialog
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Exports:
             return export_view(model, wanted, "csv" if is_excel else chosen.form, place, job, style)
 
         def done(result: Exported) -> None:
-            rows = f"{result.rows:,} row{'s' * (result.rows != 1)} of {wanted.view} exported to {result.file}"
+            rows = f"{counted(result.rows, 'row')} of {wanted.view} exported to {result.file}"
             self._say(" ".join([rows, *result.remarks]))
 
         self._commands.begin(

@@ -6,6 +6,7 @@ import datetime
 import itertools
 from collections.abc import Sequence
 
+from ..counting import counted
 from .page import (
     DAY,
     MARKS,
@@ -13,7 +14,6 @@ from .page import (
     Page,
     Row,
     by,
-    counted,
     draw_line,
     label,
     legend_above,

@@ -6,7 +6,8 @@ import datetime
 import math
 from collections.abc import Sequence
 
-from .page import DAY, Page, Row, counted
+from ..counting import counted
+from .page import DAY, Page, Row
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WEEKS_A_LINE = 53

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from .page import MARKS, Page, Row, counted, legend_above, name, show_dates, unit
+from ..counting import counted
+from .page import MARKS, Page, Row, legend_above, name, show_dates, unit
 
 RULES = {
     1: "beyond 3 σ",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..counting import counted
 from .choice import MEASURES
-from .page import MARKS, Page, Row, by, counted, legend_above, name, number
+from .page import MARKS, Page, Row, by, legend_above, name, number
 
 
 def draw(page: Page, rows: Sequence[Row]) -> None:
@@ -62,7 +63,7 @@ def _title(rows: Sequence[Row], measure: str) -> str:
         return f"How {name(measure)} follows the weather: without the daily cycle nothing is left"
     best = max(known, key=lambda row: abs(row["r_without_daily_cycle"]))
     r, hours = best["r_without_daily_cycle"], best["lag_hours"]
-    after = "at once" if hours == 0 else f"after {hours} hour{'s' * (hours != 1)}"
+    after = "at once" if hours == 0 else f"after {counted(hours, 'hour')}"
     if abs(r) < 0.1:
         return f"{name(measure, True)} doesn't follow the weather (r below 0.1 at every lag)"
     return f"{name(measure, True)} in lab {best['lab']} follows the weather most closely {after} (r = {r:.2f})"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..counting import counted
 from .choice import MEASURES
-from .page import LATEST, Page, Row, by, counted, legend_above, name, unit
+from .page import LATEST, Page, Row, by, legend_above, name, unit
 
 
 def draw(page: Page, rows: Sequence[Row]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
-from .page import DAY, MARKS, STYLES, Page, Row, by, counted, draw_line, legend_above, show_dates, unbroken
+from ..counting import counted
+from .page import DAY, MARKS, STYLES, Page, Row, by, draw_line, legend_above, show_dates, unbroken
 
 
 def draw(page: Page, rows: Sequence[Row]) -> None:

@@ -134,11 +134,6 @@ def name(measure: str, first: bool = False) -> str:
     return found if first else found.lower()
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 day`, `2 days`, `1,200 days`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def by(rows: Iterable[Row], column: str) -> dict[Any, list[Row]]:
     """The rows by what they have in that column, in the order in which they come."""
     found: dict[Any, list[Row]] = {}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .page import Page, Row, counted, label, legend_above, name, unit
+from ..counting import counted
+from .page import Page, Row, label, legend_above, name, unit
 
 
 def draw(page: Page, rows: Sequence[Row]) -> None:

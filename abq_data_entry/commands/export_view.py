@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ..counting import counted
 from .days import day
 from .outcome import NotDone, target_of
 from .passwords import Secrets
@@ -56,8 +57,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
             _print(model, wanted, name, style, wait)
             return
         done = _exported(model, wanted, form, target, style, wait)
-    rows = f"{done.rows:,} row{'s' * (done.rows != 1)}"
-    print(f"{rows} of {options.view}, {whole_days(first, last)}, written to {done.file}")
+    print(f"{counted(done.rows, 'row')} of {options.view}, {whole_days(first, last)}, written to {done.file}")
     for remark in done.remarks:
         print(remark, file=sys.stderr)
 

@@ -7,6 +7,7 @@ import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..counting import counted
 from ..observation import STATION
 from . import schedule
 from .days import day
@@ -86,9 +87,9 @@ def _backfill(options: argparse.Namespace, secrets: Secrets) -> None:
         print("Another workstation is fetching the weather just now, so nothing was asked for.")
         return
     new, completed, _, refused = filled.counts
-    print(f"{_counted(new, 'observation')} stored, {_counted(completed, 'observation')} completed.")
+    print(f"{counted(new, 'observation')} stored, {counted(completed, 'observation')} completed.")
     if refused:
-        print(f"{_counted(refused, 'observation')} can't be stored: of another station, or with a time that can't be.")
+        print(f"{counted(refused, 'observation')} can't be stored: of another station, or with a time that can't be.")
     if filled.left:
         print(_left(filled.left))
     for problem in filled.problems:
@@ -114,10 +115,6 @@ def _filled(
         return fill_weather.fill(model, values, begin, min(end, now), cancel) if is_ours else None
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 _MOST_TOLD = 5
 
 
@@ -126,7 +123,7 @@ def _left(gaps: list[Gap]) -> str:
     told = [f"{gap.begin.astimezone():%Y-%m-%d %H:%M} to {gap.end.astimezone():%Y-%m-%d %H:%M}" for gap in gaps]
     more = len(told) - _MOST_TOLD
     rest = f" and {more:,} more" if more > 0 else ""
-    return f"{_counted(len(told), 'hole')} of more than 90 minutes left: {', '.join(told[:_MOST_TOLD])}{rest}."
+    return f"{counted(len(told), 'hole')} of more than 90 minutes left: {', '.join(told[:_MOST_TOLD])}{rest}."
 
 
 def _station(text: str) -> str:

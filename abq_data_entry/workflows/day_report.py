@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import folders
 from ..charts import MEASURES, ChartChoice, ChartsMissing
 from ..constants import APPLICATION_ID
+from ..counting import counted
 from ..exporting.texts import short_time
 from ..exporting.web_page import Picture, Section, page
 from ..models.errors import DatabaseError
@@ -114,16 +115,12 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
-
-
 def _completeness(rows: list[Row]) -> Section:
     expected, recorded = (sum(row[name] for row in rows) for name in ("expected", "recorded"))
     gaps = [row for row in rows if row["missing"]]
     if not rows:
         return Section("Completeness", ["No check of this day was due yet, and none was begun."])
-    sentence = f"{recorded:,} of {_counted(expected, 'record')} of {_counted(len(rows), 'check')}."
+    sentence = f"{recorded:,} of {counted(expected, 'record')} of {counted(len(rows), 'check')}."
     if not gaps:
         return Section("Completeness", [f"{sentence} Nothing is missing."])
     return _table("Completeness", f"{sentence} Missing:", ("time", "lab", "expected", "recorded", "missing"), gaps)
@@ -142,7 +139,7 @@ def _questions(model: SQLModel) -> Section:
     if not rows:
         return Section("Questions from QA", ["None is open."])
     waiting = sum(each.waits for each in marks)
-    return _table("Questions from QA", f"{_counted(len(rows), 'question')}, {waiting} without an answer:",
+    return _table("Questions from QA", f"{counted(len(rows), 'question')}, {waiting} without an answer:",
                   tuple(rows[0]), rows)  # fmt: skip
 
 
@@ -152,7 +149,7 @@ def _outliers(model: SQLModel, date: datetime.date) -> Section:
     names = ("time", "lab", "plot", "field", "value", "median", "deviation", "z", "technician")
     if not rows:
         return Section("Readings that stand out", ["None: no modified z is over 3.5."])
-    return _table("Readings that stand out", f"{_counted(len(rows), 'reading')}, the furthest first:", names, rows)
+    return _table("Readings that stand out", f"{counted(len(rows), 'reading')}, the furthest first:", names, rows)
 
 
 def _drift(model: SQLModel, date: datetime.date) -> Section:
@@ -166,7 +163,7 @@ def _drift(model: SQLModel, date: datetime.date) -> Section:
     names = ("lab", "plot", "field", "days", "slope_per_day", "low", "high", "tau", "ewma_since", "cusum_since")
     if not rows:
         return Section("Sensors that drift", [f"None in the {DRIFT_DAYS} days up to this one."])
-    sentence = f"{_counted(len(rows), 'sensor')}: slope, EWMA and CUSUM of {DRIFT_DAYS} days agree."
+    sentence = f"{counted(len(rows), 'sensor')}: slope, EWMA and CUSUM of {DRIFT_DAYS} days agree."
     return _table("Sensors that drift", sentence, names, rows)
 
 
@@ -205,8 +202,8 @@ def _weather(model: SQLModel, date: datetime.date) -> Section:
     gaps = sum(row["kind"] == "gap" for row in holes)
     alone = sum(row["kind"] == "check" for row in holes)
     sentence = (
-        f"{_counted(len(rows), 'observation')}, {_counted(gaps, 'gap')} of more than 90 minutes,"
-        f" {_counted(alone, 'check')} without one within 45 minutes."
+        f"{counted(len(rows), 'observation')}, {counted(gaps, 'gap')} of more than 90 minutes,"
+        f" {counted(alone, 'check')} without one within 45 minutes."
     )
     return _table("Weather", sentence, ("moment", "temperature", "rel_hum", "humidity", "pressure", "kind"), rows)
 
@@ -216,7 +213,7 @@ def _corrections(model: SQLModel, date: datetime.date) -> Section:
     names = ("moment", "who", "reason", "date", "time", "lab", "plot", "field", "was", "became")
     if not rows:
         return Section("Corrections", ["Nothing was corrected, moved or withdrawn on this day."])
-    sentence = f"{_counted(len(rows), 'change')} made on this day, of records of any day:"
+    sentence = f"{counted(len(rows), 'change')} made on this day, of records of any day:"
     return _table("Corrections", sentence, names, rows)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import folders
 from ..constants import APPLICATION_ID
+from ..counting import counted
 from ..version import version
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def status(values: Values, opened: OpenDatabase, limits: Limits, now: datetime.d
     parts: dict[str, tuple[Part, list[str]]] = {
         "database": _database(values, opened, limits, now),
         "records_waiting": _tried(lambda: _records(values, limits, now)),
-        "deliveries": _tried(lambda: _deliveries(now)),
+        "deliveries": _tried(_deliveries),
         "backup": _tried(lambda: _backup(values, limits, now)),
         "disk": _tried(lambda: _disk(limits)),
     }
@@ -117,30 +118,32 @@ def _records(values: Values, limits: Limits, now: datetime.datetime) -> tuple[Pa
     oldest = min((each.moment for each in here), default=None)
     problems = list(journal.problems)
     if oldest is not None and now - oldest > datetime.timedelta(hours=limits.waiting_hours):
-        problems.append(f"{_counted(len(here), 'record')} not in the database yet, the first since {_local(oldest)}.")
+        are = f"{counted(len(here), 'record')} {'is' if len(here) == 1 else 'are'}"
+        problems.append(f"{are} not in the database yet, the first since {_local(oldest)}.")
     if undecided:
-        problems.append(f"Somebody has to decide about {_counted(len(undecided), 'record', verb=False)}.")
+        problems.append(f"Somebody has to decide about {counted(len(undecided), 'record')}.")
     part: Part = {"waiting": len(here) - len(undecided), "to_decide": len(undecided),
                   "oldest": oldest and _moment(oldest), "for_other_databases": len(entries) - len(here)}  # fmt: skip
     return part, problems
 
 
-def _deliveries(now: datetime.datetime) -> tuple[Part, list[str]]:
+def _deliveries() -> tuple[Part, list[str]]:
+    from ..outbox.delivery import FAILED
     from .deliver_day import open_outbox
 
     if not (folders.data_folder() / "outbox").is_dir():
         return {"waiting": 0, "failed": 0, "newest_delivered": None}, []
     box = open_outbox()
     found = box.deliveries()
-    failed = [each for each in found if each.state == "failed"]
+    failed = [each for each in found if each.state == FAILED]
     delivered = [each.delivered for each in found if each.delivered is not None]
-    waiting = [each for each in found if each.state in ("waiting", "sending")]
+    waiting = [each for each in found if each.open]
     part: Part = {"waiting": len(waiting), "failed": len(failed),
                   "newest_delivered": _moment(max(delivered)) if delivered else None}  # fmt: skip
     problems = list(box.problems)
     if failed:
         days = ", ".join(sorted({each.date.isoformat() for each in failed}))
-        problems.append(f"{_counted(len(failed), 'delivery', 'deliveries', verb=False)} given up: {days}.")
+        problems.append(f"{counted(len(failed), 'delivery', 'deliveries')} given up: {days}.")
     return part, problems
 
 
@@ -168,11 +171,6 @@ def _disk(limits: Limits) -> tuple[Part, list[str]]:
     free = usage.free // 2**20
     few = f"Only {free:,} MiB are free on the disk of {folder}."
     return part, [few] if free < limits.free_mib else []
-
-
-def _counted(number: int, one: str, many: str = "", verb: bool = True) -> str:
-    words = f"{number:,} {one if number == 1 else many or one + 's'}"
-    return f"{words} {'is' if number == 1 else 'are'}" if verb else words
 
 
 def _moment(moment: datetime.datetime) -> str:
