@@ -198,6 +198,12 @@ class Deliveries:
             self._box = open_outbox()
         return self._box
 
+    def count_unfinished(self) -> int:
+        """How many of this computer wait, run or have failed; on a worker thread."""
+        from ..outbox.delivery import ENDED
+
+        return sum(each.state not in ENDED for each in self._opened().deliveries())
+
     def forget(self, kind: str, file_name: str) -> None:
         """Make no attempt at this file any more that was planned in this window."""
         timer = self._timers.pop((kind, file_name), None)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..counting import counted
 from ..views.side_window import brought_up
 from ..widgets.today_line import TodayLine
 
@@ -24,16 +25,17 @@ SOON_MS = 1500  # what comes within that time is looked up once
 MINUTE_MS = 60_000
 LEAST_PAUSE = 20  # times as long as a look took: a large database isn't kept busy with it
 AGAIN_SECONDS = 300  # other computers fetch the weather too, and nobody tells
-OLD_WEATHER = datetime.timedelta(minutes=90)
 
 
 class TodayActions(NamedTuple):
-    """What the rows of its window lead to. `go_to_check(date, time, lab)` shows the form there."""
+    """What the rows of its window lead to. `go_to_check(date, time, lab)` shows the form there;
+    `unfinished_deliveries()` counts those of this computer that wait, run or have failed, on a worker thread."""
 
     go_to_check: Callable[[datetime.date, str, str], object]
     show_questions: Callable[[], object]
     update_weather: Callable[[], object]
     show_deliveries: Callable[[], object]
+    unfinished_deliveries: Callable[[], int]
 
 
 class TodayPicture:
@@ -119,7 +121,8 @@ class TodayPicture:
             self.show_known()
             self._look_again()
 
-        self._jobs.submit("counting", lambda: (model.today(), _waiting_deliveries()), done=done, failed=failed)
+        unfinished = self._actions.unfinished_deliveries
+        self._jobs.submit("counting", lambda: (model.today(), unfinished()), done=done, failed=failed)
 
     def _look_again(self) -> None:
         if self._again:
@@ -171,9 +174,9 @@ def line_parts(today: Today, waiting: int, now: datetime.datetime, as_of: str = 
     """The words of the line, the most important first; `as_of` where it isn't known how it is now."""
     parts = [f"{as_of or 'Today'}: {_checks(today.checks)}"]
     if today.questions:
-        parts.append(_counted(today.questions, "question") + " from QA")
+        parts.append(counted(today.questions, "question") + " from QA")
     if waiting:
-        parts.append(f"{waiting:,} {'delivery' if waiting == 1 else 'deliveries'} waiting")
+        parts.append(f"{counted(waiting, 'delivery', 'deliveries')} waiting")
     parts.append(_weather(today, now))
     return parts
 
@@ -189,7 +192,7 @@ def rows(today: Today, waiting: int, now: datetime.datetime) -> list[TodayRow]:
     ]
     if not found:
         found.append(TodayRow("checks", "Checks", _checks(today.checks)))
-    asked = _counted(today.questions, "question") + " to be answered" if today.questions else "none"
+    asked = counted(today.questions, "question") + " to be answered" if today.questions else "none"
     station = f" ({today.station})" if today.station else ""
     sent = "nothing waits" if not waiting else f"{waiting:,} waiting or failed"
     return [
@@ -209,9 +212,9 @@ def _checks(checks: Sequence[DueCheck]) -> str:
     if not checks:
         return "no check was due yet"
     if not lacking:
-        return f"all {_counted(len(checks), 'check')} complete" if len(checks) > 1 else "the check is complete"
+        return f"all {counted(len(checks), 'check')} complete" if len(checks) > 1 else "the check is complete"
     named = ", ".join(f"{each.lab} {each.time}" for each in lacking[:3]) + (" …" if len(lacking) > 3 else "")
-    return f"{_counted(len(lacking), 'check')} incomplete ({named})"
+    return f"{counted(len(lacking), 'check')} incomplete ({named})"
 
 
 def _state(check: DueCheck) -> str:
@@ -233,6 +236,8 @@ def _ranges(plots: Sequence[int]) -> list[str]:
 
 
 def _weather(today: Today, now: datetime.datetime) -> str:
+    from ..observation import OLD  # no start pays for that import
+
     if today.observed is None:
         return "no weather yet"
     age = now - today.observed
@@ -241,15 +246,4 @@ def _weather(today: Today, now: datetime.datetime) -> str:
         f"{minutes // 1440} days ago"
     )
     warm = "weather" if today.temperature is None else f"{today.temperature:.1f} °C outside"
-    return f"{warm}, {ago}" + (": old" if age > OLD_WEATHER else "")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _waiting_deliveries() -> int:
-    """How many of this computer wait, run or have failed; on a worker thread."""
-    from ..workflows.deliver_day import open_outbox
-
-    return sum(each.state not in ("delivered", "cancelled") for each in open_outbox().deliveries())
+    return f"{warm}, {ago}" + (": old" if age > OLD else "")

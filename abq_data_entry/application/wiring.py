@@ -331,6 +331,7 @@ class Wiring(MainWindow):
             command(lambda: self.questions.show()),
             lambda: self.callbacks["update_weather_data"](),
             command(self.show_deliveries),
+            lambda: self.deliveries.count_unfinished(),
         )
 
     def _marks_changed(self) -> None:
