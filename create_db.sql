@@ -2728,6 +2728,28 @@ CREATE OR REPLACE VIEW changed_since_kept AS
     ) AS changed
     WHERE (SELECT seen_labs(current_user)) IS NULL OR lab = ANY ((SELECT seen_labs(current_user))::bpchar[]);
 
+-- How far the 32 nearest whole readings of a plot reach before a time and after it; with `slot` among those of that time
+-- of day. Without settings of its own, so that the statement it stands in is planned with it.
+CREATE OR REPLACE FUNCTION days_around(of_lab char(1), of_plot smallint, slot time, first date, last date)
+RETURNS TABLE (earlier date, later date)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT (
+        SELECT min(near.date) FROM (
+            SELECT r.date FROM plot_readings AS r
+            WHERE r.lab = of_lab AND r.plot = of_plot AND r.date < first AND (slot IS NULL OR r.time = slot)
+                AND num_nulls(r.humidity, r.light, r.temperature) = 0
+            ORDER BY r.date DESC, r.time DESC LIMIT 32
+        ) AS near
+    ), (
+        SELECT max(near.date) FROM (
+            SELECT r.date FROM plot_readings AS r
+            WHERE r.lab = of_lab AND r.plot = of_plot AND r.date > last AND (slot IS NULL OR r.time = slot)
+                AND num_nulls(r.humidity, r.light, r.temperature) = 0
+            ORDER BY r.date, r.time LIMIT 32
+        ) AS near
+    )
+$$;
+
 -- The days whose outliers that makes unsure, `first` to `last`, and which readings are needed to find them again: a
 -- reading is among the 61 around those that are within 30 readings of its plot, for light within 30 of its time of day.
 CREATE OR REPLACE FUNCTION days_to_judge()
@@ -2758,24 +2780,10 @@ BEGIN
             SELECT c.time AS slot FROM counted AS c WHERE c.lab = i.lab AND c.island = i.island UNION SELECT NULL
         ) AS slots
     ), reached AS (
-        SELECT t.lab, least(min(t.first), min(earlier.date)) AS first, greatest(max(t.last), max(later.date)) AS last
+        SELECT t.lab, least(min(t.first), min(around.earlier)) AS first,
+            greatest(max(t.last), max(around.later)) AS last
         FROM touched AS t
-        CROSS JOIN LATERAL (
-            SELECT min(date) AS date FROM (
-                SELECT r.date FROM plot_readings AS r
-                WHERE r.lab = t.lab AND r.plot = t.plot AND r.date < t.first AND (t.slot IS NULL OR r.time = t.slot)
-                    AND num_nulls(r.humidity, r.light, r.temperature) = 0
-                ORDER BY r.date DESC, r.time DESC LIMIT 32
-            ) AS near
-        ) AS earlier
-        CROSS JOIN LATERAL (
-            SELECT max(date) AS date FROM (
-                SELECT r.date FROM plot_readings AS r
-                WHERE r.lab = t.lab AND r.plot = t.plot AND r.date > t.last AND (t.slot IS NULL OR r.time = t.slot)
-                    AND num_nulls(r.humidity, r.light, r.temperature) = 0
-                ORDER BY r.date, r.time LIMIT 32
-            ) AS near
-        ) AS later
+        CROSS JOIN LATERAL days_around(t.lab, t.plot, t.slot, t.first, t.last) AS around
         GROUP BY t.lab, t.first
     ), merged AS (
         SELECT lab, min(first) AS first, max(last) AS last
@@ -2789,28 +2797,13 @@ BEGIN
         ) AS overlapping
         GROUP BY lab, island
     )
-    SELECT m.lab, m.first, m.last, least(m.first, min(earlier.date)), greatest(m.last, max(later.date))
+    SELECT m.lab, m.first, m.last, least(m.first, min(around.earlier)), greatest(m.last, max(around.later))
     FROM merged AS m
     CROSS JOIN LATERAL (
         SELECT DISTINCT r.plot, s.slot FROM plot_readings AS r CROSS JOIN LATERAL (VALUES (r.time), (NULL)) AS s (slot)
         WHERE r.lab = m.lab AND r.date BETWEEN m.first AND m.last
     ) AS each
-    CROSS JOIN LATERAL (
-            SELECT min(date) AS date FROM (
-                SELECT r.date FROM plot_readings AS r
-                WHERE r.lab = m.lab AND r.plot = each.plot AND r.date < m.first AND (each.slot IS NULL OR r.time = each.slot)
-                    AND num_nulls(r.humidity, r.light, r.temperature) = 0
-                ORDER BY r.date DESC, r.time DESC LIMIT 32
-            ) AS near
-        ) AS earlier
-    CROSS JOIN LATERAL (
-            SELECT max(date) AS date FROM (
-                SELECT r.date FROM plot_readings AS r
-                WHERE r.lab = m.lab AND r.plot = each.plot AND r.date > m.last AND (each.slot IS NULL OR r.time = each.slot)
-                    AND num_nulls(r.humidity, r.light, r.temperature) = 0
-                ORDER BY r.date, r.time LIMIT 32
-            ) AS near
-        ) AS later
+    CROSS JOIN LATERAL days_around(m.lab, each.plot, each.slot, m.first, m.last) AS around
     GROUP BY m.lab, m.first, m.last
     UNION ALL
     SELECT DISTINCT c.lab, '-infinity'::date, 'infinity'::date, '-infinity'::date, 'infinity'::date
