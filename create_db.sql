@@ -280,13 +280,18 @@ LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE SET search_path FROM CURRENT 
         )
 $$;
 
+-- The tables whose entries are in the chain of a lab.
+CREATE OR REPLACE FUNCTION tables_of_labs() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT ARRAY['plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'value_marks']
+$$;
+
 -- Whether the chain of what belongs to no lab holds entries that somebody doesn't see: an older database may have a lab
 -- of that letter. Who checks the audit can't check that chain, then.
 CREATE OR REPLACE FUNCTION hides_entries(who name) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
     SELECT seen_labs(who) IS NOT NULL AND NOT '-' = ANY (seen_labs(who)) AND EXISTS (
-        SELECT FROM audit WHERE lab_id = '-'
-            AND table_name IN ('plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members')
+        SELECT FROM audit WHERE lab_id = '-' AND table_name = ANY (tables_of_labs())
     )
 $$;
 
@@ -3313,9 +3318,7 @@ BEGIN
         EXECUTE format('CREATE POLICY own_labs ON %I USING ((SELECT seen_labs(current_user)) IS NULL'
             ' OR %I = ANY ((SELECT seen_labs(current_user))::bpchar[])%s)', each.name, each.lab,
             CASE WHEN each.name LIKE 'audit%' THEN ' OR lab_id = ''-''' || CASE each.name WHEN 'audit' THEN
-                ' AND table_name NOT IN (''plot_checks'', ''lab_checks'', ''plots'', ''labs'', ''lab_members'','
-                ' ''value_marks'')'
-                ELSE '' END ELSE '' END);
+                format(' AND table_name <> ALL (%L::text[])', tables_of_labs()) ELSE '' END ELSE '' END);
     END LOOP;
     -- Where the audit of all labs stood when an extract was made, only who sees all labs may read.
     FOR each IN
