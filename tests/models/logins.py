@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -77,6 +77,25 @@ def psql(endpoint: Endpoint, script: str) -> list[str]:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.split("\n")
+
+
+@contextmanager
+def roles_of_lab_a(endpoint: Endpoint) -> Iterator[Callable[[str], Endpoint]]:
+    """Make roles that belong to lab A, with the rights that a statement gives (`{}`: the role); gone at the end.
+
+    Each call returns the endpoint where everything is asked as that role.
+    """
+    made: list[str] = []
+
+    def make(rights: str) -> Endpoint:
+        name = f"role_{len(made)}_of_{endpoint['dbname']}"
+        run(endpoint, f"CREATE ROLE {name}; {rights.format(name)}; INSERT INTO lab_members VALUES ('A', '{name}')")
+        made.append(name)
+        return {**endpoint, "options": f"-c role={name}"}
+
+    yield make
+    for name in made:
+        run(endpoint, f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 def run(endpoint: Endpoint, statements: str) -> list[tuple[object, ...]]:

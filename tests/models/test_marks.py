@@ -14,6 +14,7 @@ import pytest
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import SQLModel
 from abq_data_entry.postgres import backup
+from tests.models.logins import roles_of_lab_a
 from tests.models.records import faulty, record
 from tests.models.test_schema import run
 from tests.qa.data import Endpoint, ask
@@ -34,17 +35,8 @@ def marked(model: SQLModel, database: Endpoint) -> Endpoint:
 @pytest.fixture
 def acting(marked: Endpoint) -> Iterator[As]:
     """Where everything is asked as somebody of that role, who belongs to lab A."""
-    made: list[str] = []
-
-    def make(role: str) -> Endpoint:
-        name = f"{role}_of_{marked['dbname']}"
-        run(marked, f"CREATE ROLE {name}; GRANT {role} TO {name}; INSERT INTO lab_members VALUES ('A', '{name}')")
-        made.append(name)
-        return {**marked, "options": f"-c role={name}"}
-
-    yield make
-    for name in made:
-        run(marked, f"DROP OWNED BY {name}; DROP ROLE {name}")
+    with roles_of_lab_a(marked) as make:
+        yield lambda role: make(f"GRANT {role} TO {{}}")
 
 
 def mark(

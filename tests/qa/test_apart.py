@@ -10,6 +10,7 @@ import pytest
 
 from abq_data_entry.models import schema
 from abq_data_entry.models.audit_guard import QA_VIEWS
+from tests.models.logins import roles_of_lab_a
 from tests.models.test_schema import run
 from tests.qa.data import Endpoint, ask, fill, make_records, make_weather
 
@@ -29,17 +30,8 @@ def filled(database: Endpoint) -> Endpoint:
 @pytest.fixture
 def reader(filled: Endpoint) -> Iterator[Callable[[str], Endpoint]]:
     """Makes a role that belongs to lab A, and gives the endpoint where everything is asked as it."""
-    made: list[str] = []
-
-    def make(rights: str) -> Endpoint:
-        name = f"reader_{len(made)}_of_{filled['dbname']}"
-        run(filled, f"CREATE ROLE {name}; {rights.format(name)}; INSERT INTO lab_members VALUES ('A', '{name}')")
-        made.append(name)
-        return {**filled, "options": f"-c role={name}"}
-
-    yield make
-    for name in made:
-        run(filled, f"DROP OWNED BY {name}; DROP ROLE {name}")
+    with roles_of_lab_a(filled) as make:
+        yield make
 
 
 def rows(endpoint: Endpoint, view: str, which: str = "true") -> list[str]:
