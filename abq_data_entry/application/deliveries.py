@@ -174,16 +174,16 @@ class Deliveries:
         # A new version is made: the attempt that is planned for the older one has nothing left to do.
         self.forget(kind, outbox.extract_name(date))
 
-        def work(job: Job) -> str:
+        def work(job: Job) -> Outcome:
             attempts = Attempts(login, self.attempts, job)
             outcome = deliver_day(self._opened(), model, kind, values, date, login, attempts, attempts.watch)
             if not outcome.arrived:
                 raise NotDelivered(outcome)
-            return outcome.delivery.name
+            return outcome
 
-        def done(file: str) -> None:
+        def done(outcome: Outcome) -> None:
             self.logins.accepted(kind, values, login)
-            self._delivered(kind, file)
+            self._delivered(kind, [outcome])
 
         def ended_badly(error: BaseException) -> None:
             if not isinstance(error, NotDelivered) or not self._mend(kind, error.outcome, values, login):
@@ -253,10 +253,10 @@ class Deliveries:
             self.forget(kind, each.name)
 
         def done(outcomes: list[Outcome]) -> None:
-            files = [each.delivery.name for each in outcomes if each.arrived]
-            if files:
+            arrived = [each for each in outcomes if each.arrived]
+            if arrived:
                 self.logins.accepted(kind, values, login)
-                self._delivered(kind, ", ".join(files))
+                self._delivered(kind, arrived)
             told: list[Outcome] = []
             for each in outcomes:
                 if each.error is None:  # it arrived, or a newer version took its place meanwhile
@@ -315,8 +315,10 @@ class Deliveries:
 
         self._jobs.submit("files", _again, identifiers, done=self.log_in, failed=failed)
 
-    def _delivered(self, kind: str, files: str) -> None:
-        self._say(destination(kind).success.format(file=files))
+    def _delivered(self, kind: str, arrived: Sequence[Outcome]) -> None:
+        files = ", ".join(each.delivery.name for each in arrived)
+        remarks = [" ".join(said.split()) for each in arrived for said in each.remark]
+        self._say(" ".join([destination(kind).success.format(file=files), *remarks]))
         self._messages.settled(f"Upload by {destination(kind).name}")
 
     def _mend(self, kind: str, failure: Outcome, values: Values, login: Login) -> bool:

@@ -95,7 +95,7 @@ def told_of(outcome: Outcome) -> str:
 
     delivery, error = outcome.delivery, outcome.error
     if outcome.arrived:
-        return destination(delivery.kind).success.format(file=delivery.name)
+        return "\n".join([destination(delivery.kind).success.format(file=delivery.name), *outcome.remark])
     if isinstance(error, NotNow):
         raise NotDone(str(error))
     if isinstance(error, delivering.OutboxError):  # the file itself: another attempt wouldn't help

@@ -102,6 +102,21 @@ def companion_name(name: str) -> str:
     return f"{name}.audit"
 
 
+def report_of(path: Path) -> Path:
+    """The day's report that goes with an extract where that is set: ``abq_data_record_2026-11-21.report.html``."""
+    return path.with_name(report_name(path.name))
+
+
+def report_name(name: str) -> str:
+    """What the report is called that goes with an extract of that name."""
+    return f"{name.removesuffix('.csv')}.report.html"
+
+
+def report_identifier(identifier: str) -> str:
+    """What the report of a delivery is known by: the same in all attempts, and other than what its extract is."""
+    return f"{identifier}-report"
+
+
 def head_in(path: Path) -> str:
     """Return the audit's head that goes with the extract at this path, empty if none does. Raises `OSError`."""
     try:

@@ -55,6 +55,9 @@ from .extract import (
     extract_name,
     head_in,
     name_to_send_as,
+    report_identifier,
+    report_name,
+    report_of,
 )
 
 if TYPE_CHECKING:
@@ -138,10 +141,10 @@ class Outbox:
         """The file that is to be delivered; it is removed once that is done."""
         return self.folder / delivery.identifier / delivery.name
 
-    def files_of(self, delivery: Delivery) -> tuple[Path, Path]:
-        """The file, and the one that may go with it."""
+    def files_of(self, delivery: Delivery) -> tuple[Path, Path, Path]:
+        """The file, and those that may go with it: where the audit stood, and the day's report."""
         path = self.file_of(delivery)
-        return path, companion(path)
+        return path, companion(path), report_of(path)
 
     def is_whole(self, delivery: Delivery) -> bool:
         """Tell whether the file is still the one that was put in, and says the same of the audit."""
@@ -167,13 +170,15 @@ class Outbox:
         known_version: int = 0,
         audit_head: Callable[[datetime.date], str] | None = None,
         upload_name: str = EXTRACT_PATTERN,
+        report: Callable[[Path], object] | None = None,
     ) -> Delivery:
         """Write the extract of a day and put it in, to be delivered; older versions that wait are cancelled.
 
         `known_version`: the highest one that the database knows; `audit_head`: tells where the audit stands, for the
-        day's part of it to go with the extract; `upload_name`: the pattern of what it is called at the destination.
-        Raises `NoRecords`, `OutboxError` for a pattern that can't be used, and what the export raises; then nothing is
-        put in.
+        day's part of it to go with the extract; `upload_name`: the pattern of what it is called at the destination;
+        `report`: writes the day's report to the file that it is given, to go with the extract, or writes none.
+        Raises `NoRecords`, `OutboxError` for a pattern that can't be used, and what export and report raise; then
+        nothing is put in.
         """
         identifier = uuid.uuid4().hex
         building, final = self.folder / f"{_NEW}{identifier}", self.folder / identifier
@@ -186,6 +191,8 @@ class Outbox:
                     raise NoRecords("There are no records to upload")
                 if head:
                     _write(companion(path), f"{head}\n")
+                if report is not None:
+                    report(report_of(path))
                 size, sha256 = _measured(path)
                 sent_as = name_to_send_as(path, date, upload_name)
                 moment = self.clock()
@@ -233,11 +240,11 @@ class Outbox:
 
         Raises `UnknownDelivery` where somebody has removed it.
         """
-        part = self._part_left(delivery) if changes.get("state") == CANCELLED else ""
+        parts = list(self._parts_left(delivery)) if changes.get("state") == CANCELLED else []
         with self._opened() as connection:
             newer = self._put(connection, delivery, **changes)
-            if part:
-                self.insert_part(connection, newer.identifier, newer.place, part)
+            for identifier, part in parts:
+                self.insert_part(connection, identifier, newer.place, part)
         if newer.state in ENDED:
             self._drop_folder(newer)
         return newer
@@ -325,16 +332,19 @@ class Outbox:
         contents = [json.loads(content) for content, digest in rows if digest_of(content) == digest]
         return [(each["id"], each["part"]) for each in contents if (each["kind"], each["address"]) == place]
 
-    def _part_left(self, delivery: Delivery) -> str:
-        """The name of the part that a delivery may have left which is given up; its file must still be there."""
+    def _parts_left(self, delivery: Delivery) -> Iterator[tuple[str, str]]:
+        """The parts that a delivery may have left which is given up, as (identifier of the file, name); its files must
+        still be there."""
         from ..network.uploads import KEPT_FROM, part_name
 
-        if not destination(delivery.kind).keeps_parts or not delivery.attempts or delivery.size <= KEPT_FROM:
-            return ""
-        try:
-            return part_name(self.file_of(delivery), delivery.identifier, delivery.sent_as)
-        except OSError:  # then a part may stay there; nothing else depends on it
-            return ""
+        if not destination(delivery.kind).keeps_parts or not delivery.attempts:
+            return
+        path, name, identifier = self.file_of(delivery), delivery.sent_as, delivery.identifier
+        sent = (path, identifier, name), (report_of(path), report_identifier(identifier), report_name(name))
+        for file, of_file, called in sent:
+            with suppress(OSError):  # then a part may stay there; nothing else depends on it
+                if file.stat().st_size > KEPT_FROM:
+                    yield of_file, part_name(file, of_file, called)
 
     # ------------------------------------------------------------------------------------------------ the rest
 

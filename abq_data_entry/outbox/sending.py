@@ -33,6 +33,9 @@ from .extract import (
     companion_name,
     extract_name,
     head_in,
+    report_identifier,
+    report_name,
+    report_of,
 )
 from .folder import Outbox, replaced_text
 from .retry_policy import LIMIT, is_due, is_transient, login_refused, next_attempt, retry_after, unknown_host_key
@@ -50,9 +53,12 @@ Progress = Callable[[int, int], object]
 
 
 class Send(Protocol):
-    """What brings a file to its destination under this name; raises what `network` raises."""
+    """What brings a file to its destination under this name; raises what `network` raises.
 
-    def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> object: ...
+    Returns what to know of it though it arrived, as a sentence, if there is anything.
+    """
+
+    def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str | None: ...
 
 
 def deliver(
@@ -143,7 +149,7 @@ def _attempted(
         return outbox.write(delivery, state=state, attempts=(*delivery.attempts[:-1], attempt), **others)
 
     try:
-        send(outbox.file_of(delivery), name=delivery.sent_as, progress=noted, cancel=cancel)
+        remark = send(outbox.file_of(delivery), name=delivery.sent_as, progress=noted, cancel=cancel)
     except Cancelled as error:
         return ended(CANCELLED, "Cancelled."), error
     except Exception as error:
@@ -151,7 +157,7 @@ def _attempted(
     except BaseException:  # somebody ended the program: that is no wish to cancel the delivery
         ended(WAITING, BROKEN_OFF)
         raise
-    return ended(DELIVERED, "Delivered.", ""), None
+    return ended(DELIVERED, "Delivered.", remark or ""), None
 
 
 def _failed(
@@ -361,16 +367,18 @@ class Sender:
         self._stays_open = False
         self._uploads: Uploads | None = None
 
-    def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
-        """Send the file, with where the audit stood if the outbox has that; raises what `network` raises.
+    def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str:
+        """Send the file, with where the audit stood and the day's report if the outbox has them.
 
-        `name`: what it is called there. The audit's head goes in a header, or, where that is set, just before the file
-        as a file of its own.
+        `name`: what it is called there. The report goes before it, so that all is there once the file is. The audit's
+        head goes in a header, or, where that is set, just before the file as a file of its own. Raises what `network`
+        raises; returns why the report wasn't taken, empty if nothing is wrong.
         """
         uploads = self._uploads or self._opened()
         self._uploads = uploads if self._stays_open else None
         with nullcontext() if self._stays_open else uploads:
             identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
+            remark = _send_report(uploads, path, name, identifier, cancel)
             head = head_in(path)
             if head and not uploads.take_along({AUDIT_HEADER: head}) and self._with_companion:
                 beside, audit = companion_name(name), f"{identifier}-audit"
@@ -378,6 +386,7 @@ class Sender:
             uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
             if self._discard is not None:
                 self._discard(uploads)
+        return remark
 
     def __enter__(self) -> Sender:
         self._stays_open = True
@@ -390,3 +399,24 @@ class Sender:
         uploads, self._uploads = self._uploads, None
         if uploads is not None:
             uploads.close()
+
+
+def _send_report(uploads: Uploads, path: Path, name: str, identifier: str, cancel: threading.Event) -> str:
+    """Send the day's report of the extract at this path, if there is one; return why it was refused.
+
+    A service that takes no report gets the extract all the same. What may pass by itself, or concerns the login, is
+    raised: the extract would fare no better.
+    """
+    report = report_of(path)
+    if not report.exists():
+        return ""
+    try:
+        uploads.upload(report, name=report_name(name), identifier=report_identifier(identifier), cancel=cancel)
+    except Cancelled:
+        raise
+    except Exception as error:
+        if is_transient(error) or login_refused(error) or unknown_host_key(error):
+            raise
+        log.warning("the report %s was refused: %s", report.name, type(error).__name__)
+        return f"The day's report wasn't taken there: {describe_failure(error)}"
+    return ""

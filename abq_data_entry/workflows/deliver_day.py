@@ -74,6 +74,11 @@ class Outcome(NamedTuple):
         return self.delivery.state == "delivered"
 
     @property
+    def remark(self) -> list[str]:
+        """What to know of it though it arrived, as sentences: the day's report wasn't taken, say."""
+        return [self.delivery.reason] if self.arrived and self.delivery.reason else []
+
+    @property
     def reason(self) -> str:
         """Why it didn't arrive, for people."""
         return str(self.error) if isinstance(self.error, outbox.OutboxError | NotNow) else self.delivery.reason
@@ -114,7 +119,8 @@ def deliver_day(
     known = outbox.known_version(model, date, kind)
     place, head = destination(kind).place(values), outbox.heads_in(model)
     with box.kept_open():
-        delivery = box.add(model, date, place, login[0], known, head, str(values["abq_upload_name"]))
+        report = _report_of(model, date) if values["abq_send_report"] else None
+        delivery = box.add(model, date, place, login[0], known, head, str(values["abq_upload_name"]), report)
         outbox.record(box, model)  # before the attempt: others see that the day is on its way
         try:
             with _sending(box, kind, values, login, decisions) as send:
@@ -165,6 +171,22 @@ def deliver(
             left = outbox.go_through(box, ready, attempt)
         for each in left:
             report(Outcome(each, NotNow("waits for the next `deliveries run`, since the others failed.")))
+
+
+def _report_of(model: SQLModel, date: datetime.date) -> Callable[[Path], object]:
+    """Return what writes the day's report to a file."""
+    from ..models.errors import DatabaseError
+    from .day_report import write_report  # the charts aren't for those who send none
+
+    def write(path: Path) -> None:
+        try:
+            write_report(model, date, path, datetime.datetime.now())
+        except (DatabaseError, OSError):
+            raise
+        except Exception:  # a fault of the report must not keep the records from going out
+            log.exception("the extract of %s goes without its report, which couldn't be made", date)
+
+    return write
 
 
 def with_others_due(box: Outbox, waiting: Sequence[Delivery]) -> list[Delivery]:
@@ -219,11 +241,10 @@ def _sending(box: Outbox, kind: str, values: Values, login: Login, decisions: De
         sender = opened.enter_context(outbox.sender(kind, values, *login, box))
         may_ask = True
 
-        def send(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
+        def send(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str | None:
             nonlocal sender, may_ask
             try:
-                sender(path, name=name, progress=progress, cancel=cancel)
-                return
+                return sender(path, name=name, progress=progress, cancel=cancel)
             except Exception as error:
                 fingerprint = outbox.unknown_host_key(error) if may_ask else ""
                 trust = destination(kind).trust(values, fingerprint) if fingerprint else None
@@ -231,7 +252,7 @@ def _sending(box: Outbox, kind: str, values: Values, login: Login, decisions: De
                 if trust is None or not decisions.trusts(trust.host, fingerprint):
                     raise
             sender = opened.enter_context(outbox.sender(kind, trust.settings, *login, box))
-            sender(path, name=name, progress=progress, cancel=cancel)
+            return sender(path, name=name, progress=progress, cancel=cancel)
 
         yield send
 
@@ -240,9 +261,9 @@ def _waiting_when_cancelled(send: Send) -> Send:
     """The same, but a cancel ends the round and lets the delivery wait, where it else would cancel it for good."""
     from ..network import Cancelled
 
-    def stoppable(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
+    def stoppable(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str | None:
         try:
-            send(path, name=name, progress=progress, cancel=cancel)
+            return send(path, name=name, progress=progress, cancel=cancel)
         except Cancelled:
             raise KeyboardInterrupt from None  # what the outbox takes for the end of the program
 

@@ -13,6 +13,7 @@ import pytest
 from abq_data_entry import logfile
 from abq_data_entry.models import SQLModel
 from abq_data_entry.postgres.cluster import running
+from abq_data_entry.workflows import day_report
 from tests.commands.conftest import DAY, Outcome, at_terminal, outcome_of, start_process
 from tests.fixtures.servers import BundledServer
 from tests.models.records import record
@@ -219,3 +220,35 @@ def test_what_waits_is_not_given_up_for_a_slip_in_the_settings(
     configure(**place, abq_ftp_folder="incoming")
     assert line("deliveries", "retry", number, "--password-stdin", stdin="test").code == 0
     assert [path.name for path in (ftp.folder / "incoming").iterdir()] == [NAME]
+
+
+@pytest.mark.parametrize("kind", ["rest", "ftp"])
+def test_the_report_of_the_day_goes_along_where_that_is_set(
+    kind: str, request: pytest.FixtureRequest, line: Callable[..., Outcome], configure: Callable[..., None]
+) -> None:
+    server: BundledServer = request.getfixturevalue(kind)
+    place = (
+        {"abq_auth_url": server.auth_url, "abq_upload_url": server.upload_url}
+        if kind == "rest"
+        else {"abq_ftp_host": server.host, "abq_ftp_port": server.port}
+    )
+    assert _upload(line, kind, "--password-stdin", stdin="test").code == 0
+    assert [path.name for path in server.folder.iterdir()] == [NAME]
+    configure(**place, abq_send_report=True)
+    again, report = _upload(line, kind, "--password-stdin", stdin="test"), NAME.replace(".csv", ".report.html")
+    assert (again.code, again.errors) == (0, "")
+    assert sorted(path.name for path in server.folder.iterdir()) == [NAME, report]
+    text = (server.folder / report).read_text(encoding="utf-8")
+    assert f"{DAY}</title>" in text and "<h2>Audit</h2>" in text and text.endswith("</html>\n")
+
+
+def test_a_fault_of_the_report_does_not_keep_the_records(
+    line: Callable[..., Outcome], configure: Callable[..., None], ftp: BundledServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("a fault in the charts")
+
+    monkeypatch.setattr(day_report, "write_report", broken)
+    configure(abq_ftp_host=ftp.host, abq_ftp_port=ftp.port, abq_send_report=True)
+    assert _upload(line, "ftp", "--password-stdin", stdin="test").code == 0
+    assert [path.name for path in ftp.folder.iterdir()] == [NAME]

@@ -34,7 +34,7 @@ def test_it_stands_in_the_entry_and_beside_the_extract(box: Outbox) -> None:
     delivery = put(box)
     assert box.read(delivery.identifier).audit_head == HEAD
     assert delivery.audit_chains == HEAD.split("; ")
-    path, beside = box.files_of(delivery)
+    path, beside, _report = box.files_of(delivery)
     assert beside.name == f"{NAME}.audit" and beside.read_text() == LINE
     assert deliver(box, delivery.identifier, arriving)[0].state == "delivered"
     assert not path.exists() and not beside.exists()
