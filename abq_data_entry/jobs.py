@@ -42,7 +42,8 @@ class Job:
 
     ``report(done, total)`` may be called from any thread; only the latest pair reaches the Tk thread.
     ``thread`` is the identifier of the thread it runs on, while it runs. ``tidies``: once cancelled it takes away what
-    it has half done, such as a file, so the end of the window waits a moment for it, until ``ended`` is set.
+    it has half done, such as a file, so the end of the window waits a moment for it, until ``ended`` is set. ``timers``
+    are for as long as it runs: those that look whether it takes too long.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Job:
         self.thread: int | None = None
         self.tidies = False
         self.ended = threading.Event()
+        self.timers: list[str] = []
         # What was going on when the work was asked for (a command of the menus, say) still is when its result comes.
         self.context = contextvars.copy_context()
         self._latest: tuple[int, int] | None = None
@@ -109,13 +111,13 @@ class Jobs:
         """Run ``function(*arguments)`` in ``lane`` (:data:`ANY`: at once, on a thread of its own).
 
         ``done(result)``, ``failed(error)`` and ``progress(done, total)`` are called on the Tk thread. With
-        ``with_job`` the function gets its :class:`Job` as the keyword ``job``. A failure nobody asked to
+        ``with_job`` the function gets its :class:`Job` as the last argument. A failure nobody asked to
         hear of is logged.
         """
         job = Job(name, partial(function, *arguments), done, failed, progress)
         job.tidies = tidies
         if with_job:
-            job.work = partial(function, *arguments, job=job)
+            job.work = partial(function, *arguments, job)
         self._running.append(job)
         if lane == ANY:
             threading.Thread(target=_run, args=(job, self._results), name=name or "transfer", daemon=True).start()
@@ -145,6 +147,7 @@ class Jobs:
         self._scheduler.after_cancel(self._timer)
         for job in self._running:
             job.cancel.set()
+            self._cancel_timers(job)
         ended = threading.Barrier(len([lane for lane in keep if lane in self._lanes]) + 1)
         for name, lane in self._lanes.items():
             if name in keep:
@@ -179,7 +182,12 @@ class Jobs:
                 return
             self._running.remove(job)
             job.finished = True
+            self._cancel_timers(job)
             _deliver(job, result, error)
+
+    def _cancel_timers(self, job: Job) -> None:
+        while job.timers:
+            self._scheduler.after_cancel(job.timers.pop())
 
 
 # Threads know neither `Jobs` nor what a finished job was made of: were the last reference to the Tk root theirs,

@@ -31,7 +31,7 @@ from tests.fixtures.servers import BundledServer, bundled_server
 from tests.fixtures.single import single_server
 
 MOST_ROUNDS = 3
-QUIET = 1.5  # seconds until timers have done what they still had to do, such as a look at the last days
+QUIET = 2.5  # seconds until timers have done what they still had to do, such as a look at the last days
 LIMITS = {
     "online save": (24, 117),
     "delivery by REST": (35, 216),

@@ -172,6 +172,21 @@ def test_many_results_leave_the_window_time_for_events(root: tk.Tk, jobs: Jobs) 
     assert len(gaps) > 15
 
 
+def test_what_looks_whether_a_job_takes_too_long_ends_with_the_job(root: tk.Tk, jobs: Jobs) -> None:
+    late, gate = list[str](), threading.Event()
+    slow = jobs.submit("records", gate.wait, PATIENCE)
+    slow.timers.append(root.after(20, late.append, "slow"))
+    until(root, lambda: late)
+    gate.set()
+    until(root, lambda: not jobs.busy)
+    quick = jobs.submit("records", int)
+    timer = root.after(60_000, late.append, "quick")
+    quick.timers.append(timer)
+    until(root, lambda: not jobs.busy)
+    assert timer not in root.tk.splitlist(root.tk.call("after", "info"))
+    assert late == ["slow"]
+
+
 def test_an_answer_that_comes_in_a_moment_is_looked_for_often_and_a_long_work_seldom() -> None:
     class Clock:
         pauses: list[int]

@@ -22,6 +22,7 @@ from .state import State
 if TYPE_CHECKING:
     from ..journal import Known, KnownFile
     from ..models import Presence, SQLModel
+    from ..store.drafts import DraftFile
     from ..views.record_list import ListFilter
     from .connection import Connection
     from .reconnecting import Reconnecting
@@ -58,9 +59,9 @@ class Offline:
         self._known: Known | None = None
         self._saved: list[Record] = []  # since it was asked for
 
-    def begin(self, database: str) -> None:
-        """Read the copy of that database."""
-        self._jobs.submit("files", _read, database, done=self._read)
+    def begin(self, database: str, drafts: DraftFile) -> None:
+        """Read the copy of that database; it stands in the file of the drafts."""
+        self._jobs.submit("files", _read, database, drafts, done=self._read)
 
     def end(self) -> None:
         """The window closes: what isn't written yet is written."""
@@ -296,11 +297,11 @@ def others_in(present: Sequence[Presence]) -> tuple[Entering, ...]:
     return tuple(Entering(each.who, each.workstation, each.plot) for each in present if not each.own)
 
 
-def _read(database: str) -> tuple[KnownFile, Known]:
+def _read(database: str, drafts: DraftFile) -> tuple[KnownFile, Known]:
     from ..journal import Known, KnownFile
 
     data = folders.data_folder()
-    file = KnownFile(data / "drafts", database, earlier=data / "journal")
+    file = KnownFile(data / "drafts", database, data / "journal", drafts.database)
     return file, file.read() or Known(datetime.datetime.now(datetime.timezone.utc))
 
 

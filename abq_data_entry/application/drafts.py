@@ -27,7 +27,7 @@ class Drafts:
 
     def __init__(self, form: DataRecordForm, jobs: Jobs, messages: Messages, say: Callable[[str], object]) -> None:
         self._form, self._jobs, self._messages, self._say = form, jobs, messages, say
-        self._file = DraftFile(folders.data_folder() / "drafts")
+        self.file = DraftFile(folders.data_folder() / "drafts")
         self._kept: dict[DraftId, Draft] = {}
         self._shown: DraftId | None = None
         self._timer = self._not_kept = ""
@@ -36,7 +36,7 @@ class Drafts:
 
     def begin(self) -> None:
         """Look for the drafts of windows that ended, and show in the form what was being typed."""
-        self._jobs.submit("files", self._file.take_over, done=self._restore, failed=self._failed)
+        self._jobs.submit("files", self.file.take_over, done=self._restore, failed=self._failed)
 
     def edited(self) -> None:
         """Something was typed: from now on the form has it, where it was a draft before."""
@@ -57,7 +57,7 @@ class Drafts:
         if draft is not None and self._shown is not None:
             kept.pop(self._shown, None)
         content = Content(tuple(kept.values()), draft, ahead) if draft is not None or kept or ahead else None
-        self._jobs.submit("files", self._file.write, content, done=self._written, failed=self._failed)
+        self._jobs.submit("files", self.file.write, content, done=self._written, failed=self._failed)
 
     def put_away(self) -> bool:
         """The form is left: what is half typed there becomes a draft of its plot. False: it can't be left so.
@@ -129,7 +129,7 @@ class Drafts:
 
     def end(self) -> None:
         """The window closes: another one may have its place."""
-        self._jobs.submit("files", self._file.release)
+        self._jobs.submit("files", self.file.release)
 
     # -- inside -----------------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ class Drafts:
         return self._kept[identity]
 
     def _restore(self, found: Content) -> None:
-        for problem in self._file.problems:
+        for problem in self.file.problems:
             self._messages.warning("Half-Typed Plots", problem)
         self._form.type_ahead.restore(found.ahead)
         for draft in found.kept:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
-from ..views.marked_fields import WHOLE_RECORD
+from ..views.record_inputs import WHOLE_RECORD
 from ..views.side_window import brought_up
 from .messages import reason_of
 

@@ -47,7 +47,6 @@ class Reconnecting:
         self._back_at = -math.inf
         self._by_itself = True
         self._timer = ""
-        self._timers: set[str] = set()
         self._job: Job | None = None
 
     @property
@@ -81,14 +80,11 @@ class Reconnecting:
     def expect(self, job: Job, overdue: Callable[[], object] = lambda: None) -> None:
         """The database is away if it doesn't answer that request in time; then ``overdue`` is called."""
 
-        def look() -> None:
-            self._timers.discard(timer)
-            if not job.finished:
-                self.lost(NoAnswer("The database didn't answer in time."))
-                overdue()
+        def late() -> None:
+            self.lost(NoAnswer("The database didn't answer in time."))
+            overdue()
 
-        timer = self._window.after(PATIENCE_MS, look)
-        self._timers.add(timer)
+        job.timers.append(self._window.after(PATIENCE_MS, late))
 
     def retry_now(self) -> None:
         """Look for it now."""
@@ -110,8 +106,6 @@ class Reconnecting:
     def end(self) -> None:
         """The window closes."""
         self._cancel_timer()
-        for timer in self._timers:
-            self._window.after_cancel(timer)
 
     def next_text(self) -> str:
         """When it is tried again, for people."""

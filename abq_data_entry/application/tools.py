@@ -106,12 +106,9 @@ class BackgroundCommands:
             log.warning("%s failed: %s", name, type(error).__name__)
             failed(error)
 
-        def run(job: Job) -> Any:
-            return work(job)
-
         progress = line.show_rows if in_rows else line.show_progress
         job = self._jobs.submit(
-            ANY, run, name=name, done=succeeded, failed=ended_badly, progress=progress, with_job=True, tidies=True
+            ANY, work, name=name, done=succeeded, failed=ended_badly, progress=progress, with_job=True, tidies=True
         )
 
 

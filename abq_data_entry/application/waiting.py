@@ -174,6 +174,8 @@ class Waiting:
 
         The day is ``date``; without it, that of the form or today.
         """
+        if not self.entries:
+            return then()
         today, own = self._state.today(), date or self._callbacks.day_of_form()
         missing = [each for each in self.entries if each.key[0] in ((date,) if date else (today, own))]
         day = "today" if own == today else str(own)

@@ -240,9 +240,9 @@ class Wiring(MainWindow):
         """The database; ``None`` until it is open."""
         return self.shared.model
 
-    def run(self, name: str, action: Callable[[], object]) -> object:
+    def run(self, name: str, action: Callable[..., object], *arguments: Any) -> object:
         """Do ``action`` as the command of that name, unless the login may not."""
-        return self.messages.command(self.permissions.run)(name, action)
+        return self.messages.command(self.permissions.run)(name, action, *arguments)
 
     # -- what the parts call ------------------------------------------------------------------------------
 
@@ -453,7 +453,7 @@ class Wiring(MainWindow):
         (self.messages.command(connect) if needs_login and not typed_keys(self) else connect)()
         database = self.connection.database
         self.waiting.begin(database)
-        self.offline.begin(database)
+        self.offline.begin(database, self.drafts.file)
         self.drafts.begin()
 
     def _went_away(self, error: BaseException, by_itself: bool) -> None:
@@ -518,8 +518,8 @@ class Wiring(MainWindow):
 
         That of ``date``, else of the form's day or one that is asked for: see :mod:`.extract_days`.
         """
-        upload = lambda: self.tools.upload(kind, date)  # noqa: E731
-        return self.run(f"upload_to_corporate_{kind}", lambda: self.waiting.agree(upload, date))
+        name, upload = f"upload_to_corporate_{kind}", partial(self.tools.upload, kind, date)
+        return self.run(name, self.waiting.agree, upload, date)
 
     def retry_database(self) -> None:
         """Look for the database now; where nobody is logged in, ask for a login."""

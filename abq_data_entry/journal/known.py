@@ -17,7 +17,7 @@ from abq_data_entry.constants import CHECK_TIMES
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.journal.entry import as_texts, from_texts
 from abq_data_entry.models.records import CheckProgress, Choices
-from abq_data_entry.store.database import StoreError
+from abq_data_entry.store.database import Database, StoreError
 from abq_data_entry.store.drafts import opened_throwaway
 from abq_data_entry.store.mending import digest_of
 
@@ -122,10 +122,13 @@ class KnownFile:
     no failure of it is one of ours.
     """
 
-    def __init__(self, folder: Path, database: str, earlier: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, database: str, earlier: Path | None = None, file: Database | None = None
+    ) -> None:
+        """`file`: the one of that folder, where somebody has it already."""
         name = hashlib.sha256(database.encode("utf-8")).hexdigest()[:16]
         self._earlier = (earlier or folder) / f"known-{name}.json"
-        self._file = opened_throwaway(folder)
+        self._file = file or opened_throwaway(folder)
         self._database = database
 
     def read(self) -> Known | None:

@@ -327,7 +327,7 @@ class Connections:
         """Connect; a server that takes no connection yet is waited for; by who comes back by itself only once."""
         patience = NOT_READY_PATIENCE if self._patience is None else self._patience
         deadline = time.monotonic() + (0.0 if self._gave_up else patience)
-        retries = Retries(STARTING)
+        retries: Retries | None = None
         while True:
             try:
                 connection = psycopg2.connect(make_dsn(**self.endpoint))
@@ -340,6 +340,7 @@ class Connections:
                 if not is_not_ready(error) or is_late:
                     self._gave_up = is_late and self._patience is not None
                     raise describe_connection(error, self.endpoint) from None
+            retries = retries or Retries(STARTING)
             time.sleep(retries.failed())
 
     def _discard(self) -> None:

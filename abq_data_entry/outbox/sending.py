@@ -345,7 +345,7 @@ def sender(kind: str, settings: Settings, username: str, password: str, outbox: 
     """
     to = destination(kind)
     opened = partial(to.uploads, settings, username, password)
-    discard = None if outbox is None else partial(outbox.discard_parts, to.place(settings))
+    discard = partial(outbox.discard_parts, to.place(settings)) if outbox is not None and to.keeps_parts else None
     return Sender(opened, discard, bool(settings["abq_audit_companion"]))
 
 

@@ -362,7 +362,8 @@ class Database:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        made_durable(self.path.parent)
+        if not self.path.exists():
+            made_durable(self.path.parent)
         if not may_write(self.path):
             yield  # nobody can change it
             return

@@ -86,7 +86,7 @@ class DraftFile:
         found: Content | None = None
         left: list[Content] = []
         try:
-            with self._database.opened() as connection:
+            with self.database.opened() as connection:
                 stored = self._stored(connection)
                 taken = list(self._free_slots(stored, free))
                 for source in (each for slot in taken for each in (*stored.get(slot, ()), *self._earlier(slot))):
@@ -110,7 +110,7 @@ class DraftFile:
         rows = _rows(content or Content())
         if self._slot is None and self._looked:
             return  # a window beyond the last slot
-        with self._database.opened() as connection:
+        with self.database.opened() as connection:
             if self._slot is None:
                 self._begin_anew(connection)
             connection.execute("DELETE FROM drafts WHERE slot = ?", (self._slot,))
@@ -121,13 +121,15 @@ class DraftFile:
         if self._lock is not None:
             self._lock.release()
 
-    # -- inside -----------------------------------------------------------------------------------------
-
     @property
-    def _database(self) -> Database:
+    def database(self) -> Database:
+        """The file itself: the last known copy is written over the same one, or each would take what the other wrote
+        for another process's, and check all of it."""
         if self._file is None:
             self._file = opened_throwaway(self._folder)
         return self._file
+
+    # -- inside -----------------------------------------------------------------------------------------
 
     def _free_slots(self, stored: Mapping[int, Any], free: dict[int, Any]) -> Iterator[int]:
         """Lock the slots that no window has: first those with drafts, then an empty one; at last nobody's drafts."""

@@ -174,6 +174,8 @@ class FormContent(ttk.Frame):
         self.check = CheckView()
         self.opened_record: OpenedRecord | None = None
         self.saving = self.is_loading = False
+        self.edition = 0
+        """Another number once something of it may have changed, so that nobody looks at the same twice."""
         self.after_save: Callable[[], object] | None = None
         """What is to be done once the save that is under way is done."""
 

@@ -18,11 +18,10 @@ from ..widgets.typed import TypedField
 from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel
 from .form_content import Entering, FormCallbacks, FormContent
 from .form_keys import EnterKey, FormKeys
-from .marked_fields import MarkedFields
 from .opening import Autofill, HalfTyped, Opening
 from .plot_panel import FormLayout, PlotPanel, SaveBar, is_wanted
 from .questions import Awaiting, DateAsking, KnownCheck, Person
-from .record_inputs import HEIGHTS, CheckKey, RecordInputs, RecordKey
+from .record_inputs import HEIGHTS, CheckKey, MarkedFields, RecordInputs, RecordKey
 from .type_ahead import TypeAhead
 from .typed_keys import Place
 
@@ -369,6 +368,7 @@ class DataRecordForm(FormContent):
         return problem
 
     def _edited(self, name: str, _event: object) -> None:
+        self.edition += 1
         if self.is_loading:
             return
         self._enter.edited(name)
@@ -402,6 +402,7 @@ class DataRecordForm(FormContent):
 
     def refresh(self) -> None:
         """Bring the strip, the previous readings and the remark beside the plot up to date."""
+        self.edition += 1
         # Read once: each of them reads several fields.
         check, plot, key, corrects, panel = self.check, self.plot, self.key, self.corrects, self.check_panel
         half_typed = self.half_typed.plots() if self.half_typed.kept else frozenset()

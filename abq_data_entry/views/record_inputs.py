@@ -1,4 +1,5 @@
-"""The inputs of a record by field name, the typed values that their texts mean, and the saved record that is open."""
+"""The inputs of a record by field name, the typed values that their texts mean, the saved record that is open,
+and what QA says of it."""
 
 from __future__ import annotations
 
@@ -16,6 +17,12 @@ from ..widgets import FieldInput
 Record = fields.Record
 CheckKey = tuple[datetime.date, str, str]
 RecordKey = tuple[datetime.date, str, str, int]
+
+Said = Mapping[str, str]
+"""A sentence by field name; that of the whole record by the name of Plot."""
+
+WHOLE_RECORD = F.PLOT
+"""Beside which field stands what is said of the whole record."""
 
 HEIGHTS = (F.MIN_HEIGHT, F.MAX_HEIGHT, F.MEDIAN_HEIGHT)
 CHECK_FIELDS = (F.DATE, F.TIME, F.LAB, F.TECHNICIAN)
@@ -221,6 +228,33 @@ class RecordInputs(dict[str, FieldInput]):
             if is_stop and not self[name].is_disabled:
                 return name
         return F.PLOT if self.read_only else F.HUMIDITY
+
+
+class MarkedFields:
+    """Shows beside the fields what QA says of the record in the form: what :meth:`know` was told, for the one that
+    :meth:`show` names."""
+
+    def __init__(self, inputs: RecordInputs) -> None:
+        self._inputs = inputs
+        self._known: Mapping[RecordKey, Said] = {}
+        self._key: RecordKey | None = None
+        self._shown: Said = {}
+
+    def know(self, said: Mapping[RecordKey, Said]) -> None:
+        """This is what QA says of records, by their keys."""
+        self._known = said
+        self.show(self._key)
+
+    def show(self, key: RecordKey | None) -> None:
+        """The form is at that saved record, or at none."""
+        self._key = key
+        said = self._known.get(key, {}) if key is not None else {}
+        if said == self._shown:
+            return
+        for name in {*self._shown, *said}:
+            if name in self._inputs:
+                self._inputs[name].show_question(said.get(name, ""))
+        self._shown = said
 
 
 def _from(name: str) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ import datetime
 import hashlib
 import json
 import os
+import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.journal import Known, KnownFile
 from abq_data_entry.journal import known as known_room
 from abq_data_entry.models import CheckProgress, Choices
-from abq_data_entry.store.drafts import opened_throwaway
+from abq_data_entry.store.drafts import DraftFile, opened_throwaway
 from abq_data_entry.store.mending import digest_of
 from tests.models.records import DATE, faulty, record, typed
 
@@ -87,6 +89,28 @@ def test_a_copy_of_impossible_size_is_not_kept(known: Known, tmp_path: Path, mon
     file = KnownFile(tmp_path, "db1:5432/abq")
     file.write(known)
     assert file.read() is None
+
+
+def test_the_copy_and_the_drafts_are_written_through_one_file(
+    known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements, connect = list[str](), sqlite3.connect
+
+    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    drafts = DraftFile(tmp_path)
+    drafts.take_over()
+    file = KnownFile(tmp_path, "db1:5432/abq", file=drafts.database)
+    for _ in range(3):
+        file.write(known)
+        drafts.write(None)
+    drafts.release()
+    assert file.read() == known
+    assert sum("integrity_check" in each for each in statements) == 1  # when it was new, not after each change
 
 
 @pytest.mark.parametrize("is_whole", [True, False])

@@ -234,7 +234,7 @@ def test_what_is_being_typed_survives_a_crash(window: Window, open_window: Calla
     window.app.drafts.keep()
     window.settle()
     # As after kill -9: the lock goes with the process, the draft stays.
-    window.app.drafts._file.release()
+    window.app.drafts.file.release()
     second = open_window()
     second.until(lambda: second.text(F.HUMIDITY) == "24.09", "the draft")
     assert (second.text(F.TIME), second.text(F.PLOT), second.text(F.LIGHT)) == ("8:00", "1", "1.0")
