@@ -6,7 +6,7 @@ import tkinter as tk
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import NamedTuple
 
-from .network.destinations import DESTINATIONS
+from .network.destinations import DESTINATIONS, set_up
 from .themes import DENSITIES, THEMES, families
 
 FONT_SIZES = (8, 9, 10, 11, 12, 14, 16, 18, 20, 24)
@@ -51,10 +51,18 @@ CORRECT_MANY = Command("Correct Many…", "correct_many")
 WITHDRAWN = Command("Withdrawn Records", "show_withdrawn")
 MARK = Command("Mark Value…", "mark_value")
 WEATHER = Command("Update Weather Data", "update_weather_data", "Control-Shift-W", "Command-Shift-W")
+IN_TOOLS = ("rest", "ftp")
+"""The destinations that stand in the Tools menu itself; the others have a menu of their own there."""
 UPLOADS = tuple(
     Command(f"Upload CSV to corporate {each.name}", f"upload_to_corporate_{each.kind}", each.key, each.mac_key)
     for each in DESTINATIONS
+    if each.kind in IN_TOOLS
 )
+DELIVER_TO = {
+    each.kind: Command(f"{each.name[0].upper()}{each.name[1:]}", f"upload_to_corporate_{each.kind}")
+    for each in DESTINATIONS
+    if each.kind not in IN_TOOLS
+}
 DELIVERIES = Command("Deliveries", "show_deliveries", "Control-Shift-D", "Command-Shift-D")
 MESSAGES = Command("Messages", "show_messages", "F8", "F8")
 ADMINISTRATION = Command(
@@ -145,7 +153,7 @@ class MainMenu(tk.Menu):
         makers: dict[str, Callable[[tk.Menu], object]] = {
             "File": self.make_file_menu,
             "Edit": self.make_edit_menu,
-            "Tools": lambda menu: self.add_commands(menu, TOOLS_COMMANDS),
+            "Tools": self.make_tools_menu,
             "Options": self.make_options_menu,
             "Go": lambda menu: self.add_commands(menu, GO_COMMANDS),
             "Help": self.make_help_menu,
@@ -186,6 +194,18 @@ class MainMenu(tk.Menu):
                     menu.entryconfigure(index, state="normal" if callback in names else "disabled")
 
         menu.configure(postcommand=grey)
+
+    def make_tools_menu(self, menu: tk.Menu) -> None:
+        """Weather, deliveries and the rest; further destinations in a menu of their own, if any is set up."""
+        after = TOOLS_COMMANDS.index(UPLOADS[-1]) + 1
+        self.add_commands(menu, TOOLS_COMMANDS[:after])
+        values = {name: variable.get() for name, variable in self._settings.items()}
+        further = tuple(DELIVER_TO[each.kind] for each in set_up(values) if each.kind in DELIVER_TO)
+        if further:
+            others = tk.Menu(menu, tearoff=False)
+            menu.add_cascade(label="Deliver to", menu=others)
+            self.add_commands(others, further)
+        self.add_commands(menu, TOOLS_COMMANDS[after:])
 
     def make_help_menu(self, menu: tk.Menu) -> None:
         """Help for a field, the keys, about."""

@@ -1,4 +1,4 @@
-"""Run by test_new_destination.py with a copy of the package that has one destination more: WebDAV, from settings to
+"""Run by test_new_destination.py with a copy of the package that has one destination more: XML-RPC, from settings to
 receipt."""
 
 from __future__ import annotations
@@ -12,30 +12,31 @@ from pathlib import Path
 
 from abq_data_entry import outbox
 from abq_data_entry.commands import line
-from abq_data_entry.mainmenu import ALL_COMMANDS
+from abq_data_entry.mainmenu import DELIVER_TO
 from abq_data_entry.models import SettingsModel
-from abq_data_entry.network.destinations import DESTINATIONS, KINDS, destination
+from abq_data_entry.network.destinations import DESTINATIONS, KINDS, destination, set_up
 from abq_data_entry.outbox import retry_policy
 from abq_data_entry.views import LoginDialog
-from tests.fixtures.webdav_server import PASSWORD, USERNAME, WebDavServer, webdav_server
 from tests.fixtures.window import Window, window_of_a_script
+from tests.fixtures.xml_rpc_server import PASSWORD, USERNAME, XmlRpcServer, xml_rpc_server
 from tests.window.test_form import record
 
 WRONG = "Gr0undhog-Tuesday"
-TITLE = "Login to ABQ Corporate WebDAV"
+KIND = "xmlrpc"
+TITLE = "Login to ABQ Corporate XML-RPC"
 
 
 def main(folder: Path) -> None:
     """Go through all that a destination is used for; whatever fails raises."""
-    assert KINDS == ("rest", "ftp", "webdav") and [each.name for each in DESTINATIONS][2] == "WebDAV"
-    with webdav_server(folder / "received") as server:
+    assert KINDS[:2] == ("rest", "ftp") and DESTINATIONS[-1].name == "XML-RPC"
+    with xml_rpc_server(folder / "received") as server:
         _set_it(server)
         _check_it(server)
         _use_it_in_the_window(server)
         _use_it_on_the_command_line(server)
 
 
-def _set_it(server: WebDavServer) -> None:
+def _set_it(server: XmlRpcServer) -> None:
     file = Path(os.environ["ABQ_CONFIG_DIR"], "abq_settings.json")
     file.parent.mkdir()
 
@@ -43,69 +44,71 @@ def _set_it(server: WebDavServer) -> None:
         file.write_text(json.dumps({name: {"type": "str", "value": text} for name, text in values.items()}), "utf-8")
         return SettingsModel()
 
-    assert SettingsModel().default("abq_webdav_folder") == ""
-    refused = say(abq_webdav_folder="../secret")
-    assert "nothing is delivered by it" in refused.problems[0]
+    empty = SettingsModel().values()
+    assert empty["abq_xmlrpc_url"] == "" and KIND not in [each.kind for each in set_up(empty)]
+    code, _, problem = _word("upload", KIND, "--username", USERNAME, password=PASSWORD)
+    assert code == 1, problem
     with contextlib.suppress(outbox.SettingsUnusable):
-        outbox.require_usable("webdav", refused.values())
-        raise AssertionError("a folder that leads out of it was taken")
-    assert say(abq_webdav_url=server.url).problems == []
-    assert destination("webdav").address(SettingsModel().values()) == f"127.0.0.1:{server.server_port}/"
+        outbox.require_usable(KIND, empty)
+        raise AssertionError("nothing says where it is")
+    assert say(abq_xmlrpc_url=server.url).problems == []
+    assert destination(KIND).address(SettingsModel().values()) == f"127.0.0.1:{server.server_address[1]}"
 
 
-def _check_it(server: WebDavServer) -> None:
-    code, said, _ = _word("check", "--only", "webdav", "--username", USERNAME, "--write", password=PASSWORD)
-    assert code == 0 and f"WebDAV server 127.0.0.1:{server.server_port}" in said, said
-    assert "test is logged in" in said and "was stored and removed again" in said and not _files(server)
-    code, said, problem = _word("check", "--only", "webdav", "--username", USERNAME, password=WRONG)
+def _check_it(server: XmlRpcServer) -> None:
+    code, said, _ = _word("check", "--only", KIND, "--username", USERNAME, "--write", password=PASSWORD)
+    assert code == 0 and f"XML-RPC service {server.url[7:-5]}" in said, said
+    assert "test is logged in" in said and "was stored" in said
+    for each in server.folder.iterdir():  # the service can't
+        each.unlink()
+    code, said, problem = _word("check", "--only", KIND, "--username", USERNAME, password=WRONG)
     assert code == 1 and "refused the user name or the password (401)" in said and WRONG not in said + problem
 
 
-def _use_it_in_the_window(server: WebDavServer) -> None:
+def _use_it_in_the_window(server: XmlRpcServer) -> None:
     retry_policy.FIRST_PAUSE = 0.2
     with window_of_a_script() as window:
         _refuse_a_login(window, server)
         _deliver(window, server)
         _try_again_by_itself(window, server)
         offered = [text for text, _ in window.app.status_bar.extracts._commands]
-        assert "Upload to WebDAV" in offered
+        assert "Upload to XML-RPC" in offered
         window.app.callbacks["show_deliveries"]()
         window.settle()
 
 
-def _refuse_a_login(window: Window, server: WebDavServer) -> None:
+def _refuse_a_login(window: Window, server: XmlRpcServer) -> None:
     assert window.app.data_model is not None
     window.app.data_model.save_record(record(1, str(window.app.shared.today())))
-    (command,) = (each for each in ALL_COMMANDS if each.text == "Upload CSV to corporate WebDAV")
-    window.app.callbacks[command.callback]()
+    window.app.callbacks[DELIVER_TO[KIND].callback]()
     _log_in(window, WRONG)
     dialog = window.dialog()
-    assert "couldn't be sent by WebDAV" in dialog.message and "password (401)" in dialog.detail, dialog.detail
-    refusals = len(server.requests)
+    assert "couldn't be sent by XML-RPC" in dialog.message and "password (401)" in dialog.detail, dialog.detail
+    refusals = server.requests
     window.answer("Try Again")
     again = window.dialog()
     assert isinstance(again, LoginDialog) and "password (401)" in again.error, "it is asked for with the reason"
-    assert len(server.requests) == refusals  # the server isn't asked again with the same password
+    assert server.requests == refusals  # the server isn't asked again with the same password
     _log_in(window, PASSWORD)
 
 
-def _deliver(window: Window, server: WebDavServer) -> None:
+def _deliver(window: Window, server: XmlRpcServer) -> None:
     name = f"abq_data_record_{window.app.shared.today()}.csv"
-    window.until(lambda: window.app.status.get() == f"{name} successfully uploaded to WebDAV", "the delivery")
+    window.until(lambda: window.app.status.get() == f"{name} successfully uploaded to XML-RPC", "the delivery")
     assert _files(server) == [name]
     assert (server.folder / name).read_text("utf-8").splitlines()[1].startswith(f"{window.app.shared.today()},8:00")
 
 
-def _try_again_by_itself(window: Window, server: WebDavServer) -> None:
+def _try_again_by_itself(window: Window, server: XmlRpcServer) -> None:
     """The server is busy once; the login is known."""
     assert window.app.data_model is not None
     server.busy = True
     window.app.data_model.save_record(record(2, str(window.app.shared.today())))
-    window.app.callbacks["upload_to_corporate_webdav"]()
+    window.app.callbacks["upload_to_corporate_xmlrpc"]()
     dialog = window.dialog()
     assert "(503)" in dialog.detail and "It is tried again at" in dialog.detail, dialog.detail
     server.busy = False
-    window.until(lambda: window.app.status.get().endswith("successfully uploaded to WebDAV"), "the next attempt")
+    window.until(lambda: window.app.status.get().endswith("successfully uploaded to XML-RPC"), "the next attempt")
     window.settle()
     found = window.app.data_model.query("SELECT version, state, attempts FROM deliveries ORDER BY version") or []
     rows = [tuple(each.values()) for each in found]
@@ -114,16 +117,16 @@ def _try_again_by_itself(window: Window, server: WebDavServer) -> None:
     assert int(str(rows[2][2])) >= 2, rows
 
 
-def _use_it_on_the_command_line(server: WebDavServer) -> None:
-    code, said, problem = _word("upload", "webdav", "--username", USERNAME, password=WRONG)
+def _use_it_on_the_command_line(server: XmlRpcServer) -> None:
+    code, said, problem = _word("upload", KIND, "--username", USERNAME, password=WRONG)
     assert code == 1 and "refused the user name or the password (401)" in problem, said + problem
     failed = _word("deliveries")[1].splitlines()[-1].split()
-    assert failed[3:5] == ["webdav", "failed"], failed
+    assert failed[3:5] == [KIND, "failed"], failed
     code, said, problem = _word("deliveries", "retry", failed[0], password=PASSWORD)
-    assert code == 0 and "successfully uploaded to WebDAV" in said, said + problem
-    assert "by webdav, as test" in _word("deliveries", "show", failed[0])[1]
+    assert code == 0 and "successfully uploaded to XML-RPC" in said, said + problem
+    assert "by xmlrpc, as test" in _word("deliveries", "show", failed[0])[1]
     code, said, _ = _word("upload", "--help")
-    assert code == 0 and "abq-data-entry:webdav" in said and "WebDAV server" in said
+    assert code == 0 and "abq-data-entry:xmlrpc" in said and "XML-RPC service" in said
 
 
 def _word(*words: str, password: str = "") -> tuple[int, str, str]:
@@ -144,7 +147,7 @@ def _log_in(window: Window, password: str) -> None:
     window.answer("Log In")
 
 
-def _files(server: WebDavServer) -> list[str]:
+def _files(server: XmlRpcServer) -> list[str]:
     return sorted(each.name for each in server.folder.iterdir())
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..jobs import ANY
-from ..network.destinations import KINDS
+from ..network.destinations import KINDS, set_up
 from ..views.connections import ConnectionCallbacks, ConnectionLine, ConnectionsWindow
 from ..views.side_window import brought_up
 
@@ -60,7 +60,8 @@ class ConnectionsCheck:
         self._started = datetime.datetime.now().astimezone()
         values, present = self._settings.values(), self._round
         if with_login:
-            self._obtain(values, list(KINDS), {}, lambda logins: self._run(present, values, logins, with_write))
+            kinds = [each.kind for each in set_up(values)]
+            self._obtain(values, kinds, {}, lambda logins: self._run(present, values, logins, with_write))
         else:
             self._parent.after_idle(self._run, present, values, None, with_write)
 

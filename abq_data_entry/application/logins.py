@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .messages import Messages
 
 Login = tuple[str, str]
+NO_LOGIN: Login = ("", "")
 Values = Mapping[str, object]
 
 
@@ -48,6 +49,9 @@ class Logins:
 
         A login of somebody else than `username` doesn't count, unless that is empty. None: the dialog was cancelled.
         """
+        if not destination(kind).needs_login:
+            then(NO_LOGIN)
+            return
         place = destination(kind).login_place(values)
         known = self._accepted.get(place)
         if known is not None and username in ("", known[0]):
@@ -155,7 +159,9 @@ def known_logins(deliveries: Iterable[Delivery], values: Values) -> dict[str, Lo
     try:
         for each in deliveries:
             key = (each.kind, each.username)
-            if key not in found:
+            if not destination(each.kind).needs_login:
+                found[key] = NO_LOGIN
+            elif key not in found:
                 found[key] = keyring_store.get(*key, destination(each.kind).login_place(values))
     except keyring_store.KeyringFailed:
         return {}

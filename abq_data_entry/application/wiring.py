@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..constants import EXTRACT_NAME
 from ..constants import FieldNames as F
-from ..network.destinations import DESTINATIONS
+from ..network.destinations import set_up
 from ..views import FormCallbacks
 from ..views.record_list import ListCallbacks
 from ..widgets.focus import typed_keys
@@ -509,7 +509,8 @@ class Wiring(MainWindow):
         def export(date: datetime.date) -> object:
             return self.waiting.agree(lambda: self.export.export(date), date)
 
-        uploads = ((f"Upload to {to.name}", partial(self.upload, to.kind)) for to in DESTINATIONS)
+        values = {name: variable.get() for name, variable in self.settings.items()}
+        uploads = ((f"Upload to {to.name}", partial(self.upload, to.kind)) for to in set_up(values))
         self.status_bar.extracts.offer((*uploads, ("Export", export)))
         self.extract_days.look_soon()
 

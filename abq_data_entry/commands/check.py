@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from . import Subcommands
 
 _DESTINATIONS = ("database", "weather", *KINDS)
-_WITHOUT_LOGIN = ("weather",)
+_WITHOUT_LOGIN = ("weather", *(each.kind for each in DESTINATIONS if not each.needs_login))
 
 
 def add_to(subcommands: Subcommands) -> None:
@@ -33,7 +33,11 @@ def add_to(subcommands: Subcommands) -> None:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--only", type=_destinations, default=_DESTINATIONS, metavar="D,D", help=f"of {','.join(_DESTINATIONS)}"
+        "--only",
+        type=_destinations,
+        default=(),
+        metavar="D,D",
+        help=f"of {','.join(_DESTINATIONS)} (default: what is set up)",
     )
     parser.add_argument("--login", action="store_true", help="also log in, where there are logins")
     parser.add_argument(
@@ -66,7 +70,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
                 print(f"\n{destination}")
             print("\n".join(workflow.lines_of(step)), flush=True)
             failed += step.verdict == FAILED
-    if not wants_login and _has_logins(options.only, settings):
+    if not wants_login and _has_logins(options.only or workflow.checks(settings.values()), settings):
         print("\nNo login was tried: --login does that.")
     if failed:
         raise NotDone(f"{failed} of the steps failed: see their messages." if failed > 1 else "One step failed.")

@@ -117,13 +117,14 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
     outbox = opened_outbox()
     delivery = outbox.find(options.id)
     path = outbox.file_of(delivery)
+    login = f", as {delivery.username}" if delivery.username else ""
     facts = {
         "number": delivery.identifier,
         "file": f"{delivery.name}, version {delivery.version}",
         "sent as": delivery.sent_as if delivery.sent_as != delivery.name else "",
         "size": f"{delivery.size} bytes",
         "SHA-256": delivery.sha256,
-        "to": f"{delivery.address} by {delivery.kind}, as {delivery.username}",
+        "to": f"{delivery.address} by {delivery.kind}{login}",
         "made": local(delivery.created),
         "state": f"{delivery.state} since {local(delivery.changed)}",
         "what next": delivery.next_step,
@@ -169,7 +170,7 @@ def _when_something_is_due(outbox: Outbox) -> str:
 
 def _refuse_one_password_for_several(due: Sequence[Delivery], from_stdin: bool, secrets: Secrets) -> None:
     """A password is for one service: it isn't shown to another one."""
-    services = delivering.by_service(due)
+    services = [each for each in delivering.by_service(due) if destination(each.kind).needs_login]
     if len(services) > 1 and (from_stdin or secrets.delivery):
         source = "on standard input" if from_stdin else f"in {DELIVERY_VARIABLE}"
         raise NotDone(

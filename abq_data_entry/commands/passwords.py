@@ -9,6 +9,7 @@ from .waits_told import waiting_for_an_answer
 
 log = logging.getLogger(__name__)
 
+NO_LOGIN = ("", "")
 DELIVERY_VARIABLE = "ABQ_PASSWORD"
 DATABASE_VARIABLE = "ABQ_DB_PASSWORD"
 
@@ -29,11 +30,13 @@ def take_secrets() -> Secrets:
 def login_for(
     destination: str, username: str, from_stdin: bool, secrets: Secrets, place: str = ""
 ) -> tuple[str, str]:
-    """User name and password for a delivery by `rest` or `ftp`, to this place.
+    """User name and password for a delivery to this place, by `rest` or `ftp`; both empty where nobody logs in.
 
     The password is the first line of standard input if that was asked for, else ABQ_PASSWORD, else the keyring's,
     else it is asked for. Raises NotDone when there is nobody to ask.
     """
+    if not needs_login(destination):
+        return NO_LOGIN
     # What was given for this call goes before what is kept: a script knows which login it means.
     if from_stdin:
         return username or _asked_user(destination, from_stdin), password_from_stdin()
@@ -50,11 +53,20 @@ def login_in_keyring(destination: str, username: str, place: str) -> tuple[str, 
     """The login that the keyring has for this place, if it has one."""
     from ..keyring_store import KeyringFailed, get
 
+    if not needs_login(destination):
+        return NO_LOGIN
     try:
         return get(destination, username, place)
     except KeyringFailed as error:  # then it is asked for
         log.info("the keyring gave nothing: %s", error)
         return None
+
+
+def needs_login(kind: str) -> bool:
+    """Whether somebody logs in at a destination of that kind."""
+    from ..network.destinations import destination
+
+    return destination(kind).needs_login
 
 
 def ask(prompt: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def add_to(subcommands: Subcommands) -> None:
     """Add the subcommand to the parser."""
+    kept_as = " or ".join(service_name(each.kind) for each in DESTINATIONS if each.needs_login)
     parser = subcommands.add_parser(
         "upload",
         help="deliver the extract of a day",
@@ -27,7 +28,7 @@ def add_to(subcommands: Subcommands) -> None:
         f"{' or '.join(each.service for each in DESTINATIONS)}.",
         epilog="If it fails temporarily, it waits in the outbox: see the subcommand deliveries. "
         f"The password comes from --password-stdin, or from {DELIVERY_VARIABLE}, or from the system's "
-        f"keyring (as {' or '.join(map(service_name, KINDS))}), or you are asked for it.",
+        f"keyring (as {kept_as}), or you are asked for it.",
         allow_abbrev=False,
     )
     parser.add_argument("destination", choices=KINDS)

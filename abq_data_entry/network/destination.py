@@ -48,6 +48,10 @@ class Destination(abc.ABC):
     """What is to be loaded of `network` before somebody waits for it."""
     keeps_parts = True
     """Whether a part of a file may stay there for the next attempt (`uploads.Part`)."""
+    needs_login = True
+    """Whether somebody logs in there; without, user name and password are empty."""
+    address_setting = ""
+    """The setting that says where it is: while it is empty, this destination isn't set up. Without one it always is."""
 
     @property
     def success(self) -> str:
@@ -74,8 +78,14 @@ class Destination(abc.ABC):
         """Where it leads by these settings."""
         return Place(self.kind, self.address(settings))
 
+    def is_set_up(self, settings: Settings) -> bool:
+        """Whether it can be offered: nobody is asked to send anything where there is nothing."""
+        return not self.address_setting or bool(settings.get(self.address_setting))
+
     def problem(self, settings: Settings) -> str:
         """Why its own settings can't be used, as a sentence; empty if they can."""
+        if not self.is_set_up(settings):
+            return f"The setting {self.address_setting!r} is empty: it says where the {self.service} is."
         refusals = ((each.name, each.refusal(settings[each.name])) for each in self.settings)
         return next((f"The setting {name!r} {why}." for name, why in refusals if why), "")
 

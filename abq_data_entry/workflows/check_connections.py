@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..diagnostics import START_SECONDS, Embedded, configured_database, embedded_database
-from ..network.destinations import KINDS, destination
+from ..network.destinations import KINDS, destination, set_up
 from ..network.guard import Guard
 from ..network.probing import FAILED, OK, Aborted, Context, Inspection, Options, Result, Step, Steps
 from ..network.weather_source import WeatherSource
@@ -24,6 +24,12 @@ from ..version import version
 
 CHECKS = ("database", "weather", *KINDS)
 """What can be checked, in this order."""
+
+
+def checks(settings: Mapping[str, object]) -> tuple[str, ...]:
+    """Return what there is to be checked by these settings, in the same order."""
+    return (*CHECKS[:2], *(each.kind for each in set_up(settings)))
+
 
 _MARKS = {OK: "✓", FAILED: "✗"}
 _WIDEST = 14
@@ -37,7 +43,7 @@ def check_connections(
     `embedded()`: our own database server, running within the block, as libpq's keywords. Raises `Cancelled` soon after
     `cancel` is set, and nothing else.
     """
-    for kind in wanted.only or CHECKS:
+    for kind in wanted.only or checks(settings):
         is_embedded = kind == "database" and not settings["db_host"]
         with Guard(cancel, START_SECONDS if is_embedded else wanted.wait) as guard:
             context = Context(settings, wanted, guard, cancel)

@@ -54,6 +54,32 @@ def test_ftp(line: Callable[..., Outcome], ftp: BundledServer) -> None:
     assert (ftp.folder / NAME).read_bytes().startswith(b"Date,Time,")
 
 
+def test_a_shared_folder_needs_no_login(
+    line: Callable[..., Outcome],
+    configure: Callable[..., None],
+    one_record: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = line("upload", "folder", "--date", DAY)
+    assert refused.reason.endswith("The setting 'abq_folder_path' is empty: it says where the shared folder is. "
+                                   "Nothing was sent.")  # fmt: skip
+    share = tmp_path / "share"
+    configure(abq_folder_path=str(share))
+    monkeypatch.setenv("ABQ_PASSWORD", WRONG)  # for another one, which isn't due
+    waits = line("upload", "folder", "--date", DAY)
+    assert "isn't there" in waits.reason and "`deliveries run` or the window tries again" in waits.reason
+    share.mkdir()
+    number = line("deliveries").output.splitlines()[-1].split()[0]
+    done = line("deliveries", "retry", number)
+    assert (done.code, done.output) == (0, f"{NAME} successfully uploaded to the file share\n"), done
+    assert f"to:        {share} by folder\n" in line("deliveries", "show", number).output
+    assert [each.name for each in share.iterdir()] == [NAME]
+    done = line("check", "--only", "folder", "--write")
+    assert done.code == 0 and "was stored and removed again" in done.output and "No login" not in done.output
+    assert [each.name for each in share.iterdir()] == [NAME]
+
+
 def test_standard_input_goes_before_all(
     line: Callable[..., Outcome], rest: BundledServer, monkeypatch: pytest.MonkeyPatch, known_passwords: Secrets
 ) -> None:

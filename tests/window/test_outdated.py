@@ -58,17 +58,17 @@ def test_what_a_newer_version_delivered_is_told_and_not_sent(window: Window, sto
     stored.save_record(record(1, str(TODAY)), author="J Simms")
     moment = datetime.datetime.now(datetime.timezone.utc)
     sent = Delivery(
-        "0" * 32, f"abq_data_record_{TODAY}.csv", TODAY, "webdav", "files:80/", "test", 1, "0" * 64, 1,
+        "0" * 32, f"abq_data_record_{TODAY}.csv", TODAY, "pigeon", "files:80/", "test", 1, "0" * 64, 1,
         created=moment, since=moment, changed=moment, state="delivered",
     )  # fmt: skip
     stored.record_deliveries([as_row(sent)])
-    assert [each.destinations for each in stored.extract_days([TODAY])] == [("webdav",)]
+    assert [each.destinations for each in stored.extract_days([TODAY])] == [("pigeon",)]
     window.app.extract_days.look_soon()
     window.until(lambda: window.app.extract_days.days, "the last days")
-    assert words(window.app.extract_days.days[-1]).startswith("1 record. WEBDAV: sent ")
-    old = OutdatedDelivery("0" * 32, TODAY, "webdav", moment)
+    assert words(window.app.extract_days.days[-1]).startswith("1 record. PIGEON: sent ")
+    old = OutdatedDelivery("0" * 32, TODAY, "pigeon", moment)
     window.app.outdated.send_again(old)
-    assert status(window) == "This version can't deliver by WEBDAV: another workstation has a newer one"
+    assert status(window) == "This version can't deliver by PIGEON: another workstation has a newer one"
 
 
 def deliveries_window(window: Window) -> DeliveriesWindow:

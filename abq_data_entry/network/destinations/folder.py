@@ -1,0 +1,67 @@
+"""A folder that the company sees too: a mounted share, or one that another program synchronises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...setting import Setting
+from ..destination import Destination, Settings, timeout
+
+if TYPE_CHECKING:
+    from ..probing import Context, Steps
+    from ..uploads import Uploads
+
+
+def path_problem(path: str) -> str | None:
+    """Return why this can't be the folder, as the end of a sentence; None if it can (empty: none)."""
+    if not path:
+        return None
+    if not path.isprintable() or path != path.strip():
+        return "must not begin or end with a blank, or hold line breaks and the like"
+    if not Path(path).is_absolute():
+        return r"must be the whole path of a folder: from / on, in Windows from the drive or \\server on"
+    if ".." in path.replace("\\", "/").split("/"):
+        return "must name folders, not .."
+    return None
+
+
+class Folder(Destination):
+    """A file copied under a temporary name and renamed, as `folder_store` does it. Nobody logs in."""
+
+    kind, name, title, service, order = "folder", "file share", "the file share", "shared folder", 3
+    settings = (
+        Setting("abq_folder_path", "", check=path_problem),
+        Setting("abq_folder_mount", "", check=path_problem),
+    )
+    keeps_parts = False
+    needs_login = False
+    address_setting = "abq_folder_path"
+
+    def address(self, settings: Settings) -> str:
+        return str(settings["abq_folder_path"])
+
+    def problem(self, settings: Settings) -> str:
+        found = super().problem(settings)
+        path, mount = (Path(str(settings[each.name])) for each in self.settings)
+        if found or not settings["abq_folder_mount"] or path.is_relative_to(mount):
+            return found
+        return "The setting 'abq_folder_path' must lie in the folder that 'abq_folder_mount' names."
+
+    def login_place(self, settings: Settings) -> str:
+        return f"folder:{settings['abq_folder_path']}"
+
+    def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
+        from ..folder_store import FolderUploads
+
+        return FolderUploads(
+            str(settings["abq_folder_path"]), str(settings["abq_folder_mount"]), timeout=timeout(settings)
+        )
+
+    def probe(self, context: Context) -> Steps[None]:
+        from ..folder_probe import probe
+
+        return probe(self.kind, self.problem(context.settings), context)
+
+
+DESTINATION = Folder()

@@ -1,0 +1,325 @@
+"""Files into a folder that others see too: a mounted share (SMB, NFS), a synchronised folder, a stick.
+
+A file gets a temporary name in the same folder, is flushed, read back and renamed, so that nobody reads half a file.
+Each call of the system is made on a thread that can be left behind: a share whose server has gone can hold it for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import re
+import secrets
+import stat
+import threading
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from .failures import Cancelled, TimedOut, UserFacingError
+from .guard import Guard, call_abandonable
+from .source import SourceFile
+from .uploads import Uploads, tidy
+
+BLOCK = 256 * 1024
+_FLUSH_EVERY = 4 * 1024 * 1024  # bytes: flushing more at once could take longer than the time limit
+_ORPHANED = 24 * 3600.0  # seconds after which nobody makes a part any more: deliveries are given up then
+_PART = re.compile(r"\..+\.[0-9a-f]{12}\.abq-part")
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+_GONE = {
+    getattr(errno, name, -1)
+    for name in (
+        "ENOENT", "ENOTDIR", "ESTALE", "EIO", "EREMOTEIO", "ENOTCONN", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN",
+        "ENETUNREACH", "ETIMEDOUT", "ECONNRESET", "ECONNREFUSED", "ECONNABORTED", "EPIPE", "ENODEV", "ENXIO",
+    )
+}  # fmt: skip
+_GONE_WINDOWS = {3, 21, 53, 54, 55, 59, 64, 67, 121, 1222, 1231, 1232}  # no path, no network, not ready, …
+_IN_USE = {errno.EBUSY, getattr(errno, "ETXTBSY", -1)}
+_IN_USE_WINDOWS = {32, 33}  # another program has it open, or a part of it
+
+Answer = TypeVar("Answer")
+
+
+class FolderFailed(UserFacingError, OSError):
+    """The folder didn't take the file; `transient` says whether it may later."""
+
+    def __init__(self, number: int, sentence: str, transient: bool = False) -> None:
+        super().__init__(number, sentence)
+        self.transient = transient
+
+
+class SharedFolder:
+    """The folder during one transfer; raises `FolderFailed` in words for people, `TimedOut` and `Cancelled`.
+
+    `mount`: where the share must be mounted, "" where that doesn't matter: without it, the same path is a folder of
+    this computer's own disk, which nobody else sees.
+    """
+
+    def __init__(self, folder: str, mount: str, guard: Guard) -> None:
+        self.path = Path(folder)
+        self._mount = mount
+        self._guard = guard
+
+    def call(self, work: Callable[[], Answer]) -> Answer:
+        """Do something there that may never return."""
+        try:
+            answer = call_abandonable(work, self._guard.check)
+        except FolderFailed:
+            raise
+        except TimedOut:
+            failed: OSError = TimedOut(
+                f"The shared folder {self.path} didn't answer in time ({self._guard.wait:g} s). "
+                "Look whether its server is there, or try again later."
+            )
+        except Cancelled:
+            raise
+        except OSError as error:
+            failed = self.failure(error)
+        else:
+            self._guard.progressed()
+            return answer
+        raise failed
+
+    def enter(self) -> os.stat_result:
+        """Make sure that the folder is there, on the share."""
+        if self._mount and not self.call(lambda: os.path.ismount(self._mount)):
+            sentence = f"Nothing is mounted at {self._mount}: the share isn't there. Nothing was sent."
+            raise FolderFailed(errno.ENOENT, f"{sentence} Mount it, or ask your administrator.", True)
+        found = self.call(self.path.stat)
+        if not stat.S_ISDIR(found.st_mode):
+            raise FolderFailed(errno.ENOTDIR, f"{self.path} isn't a folder. Correct the setting 'abq_folder_path'.")
+        return found
+
+    def put(self, name: str, blocks: Iterable[bytes | memoryview]) -> str:
+        """Store something under a name that nobody else uses; return the SHA-256 of what was written."""
+        path, digest, unflushed = self.path / name, hashlib.sha256(), 0
+        self.remove(name)  # of an attempt that ended badly; what still writes there has another file then
+        file = self.call(lambda: io.FileIO(os.open(path, _NEW, 0o666), "wb"))
+        with self._closing(file):
+            for block in blocks:
+                self._guard.check()
+                content = bytes(block)  # a thread that is left behind must not see the next one
+                self.call(lambda content=content: _write_all(file, content))  # type: ignore[misc]
+                digest.update(content)
+                unflushed += len(content)
+                if unflushed >= _FLUSH_EVERY:
+                    self.call(lambda: os.fsync(file.fileno()))
+                    unflushed = 0
+            self.call(lambda: os.fsync(file.fileno()))
+        return digest.hexdigest()
+
+    def digest(self, name: str) -> str:
+        """Return the SHA-256 of a file there, as the share has it."""
+        path, digest = self.path / name, hashlib.sha256()
+        file = self.call(lambda: io.FileIO(os.open(path, _READ), "rb"))
+        with self._closing(file):
+            if hasattr(os, "posix_fadvise"):  # else this computer's memory would be compared with itself
+                with contextlib.suppress(FolderFailed):
+                    self.call(lambda: os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED))
+            while block := self.call(lambda: file.read(BLOCK)):
+                self._guard.check()
+                digest.update(block)
+        return digest.hexdigest()
+
+    def rename(self, part: str, name: str, expected: str) -> None:
+        """Give the file its name, in place of an older one of exactly that name; nothing else is replaced."""
+        self._require_replaceable(name)
+        try:
+            self.call(lambda: (self.path / part).replace(self.path / name))
+        except FolderFailed:
+            # A server that is asked twice, because its first answer was lost, may refuse the second time.
+            if self.exists(part) or not self.exists(name) or self.digest(name) != expected:
+                raise
+        self.call(self._flush_folder)
+
+    def confirm(self, name: str, size: int) -> None:
+        """Make sure that the file is there under its name, all of it."""
+        found = self.call((self.path / name).lstat)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+            raise FolderFailed(errno.EIO, f"The shared folder has not all of {name}. Send it again.", True)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is anything of that name."""
+        return self.call(lambda: os.path.lexists(self.path / name))
+
+    def remove(self, name: str) -> None:
+        """Remove a file if it is there."""
+        self.call(lambda: _remove(self.path / name))
+
+    def clean(self, written: str) -> None:
+        """Remove parts that nobody makes any more: older than a day by the share's own clock, which wrote `written`."""
+
+        def work() -> None:
+            now = (self.path / written).lstat().st_mtime
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    self._guard.progressed()
+                    if not _PART.fullmatch(entry.name):
+                        continue
+                    status = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(status.st_mode) and now - status.st_mtime > _ORPHANED:
+                        _remove(Path(entry.path))
+
+        self.call(work)
+
+    def failure(self, error: OSError) -> FolderFailed:
+        """Return an error of the system in words for people."""
+        number, windows = error.errno or 0, getattr(error, "winerror", None)
+        if number in _IN_USE or windows in _IN_USE_WINDOWS:
+            said, transient = "can't be replaced: another program has the old file open. It is tried again", True
+            return FolderFailed(number, f"The file in the shared folder {self.path} {said}.", transient)
+        if windows in _GONE_WINDOWS or number in _GONE:
+            return FolderFailed(
+                number,
+                f"The shared folder {self.path} isn't there ({error.strerror}). "
+                "Look whether the share is mounted and its server runs, then try again.",
+                True,
+            )
+        what, transient = {
+            errno.ENOSPC: ("is full. Tell its administrator", True),
+            getattr(errno, "EDQUOT", -1): ("takes no more of you: your space there is used up", True),
+            errno.EROFS: ("can only be read. Tell its administrator", False),
+            errno.EACCES: (
+                "refused the file: you have no right to write there, or another program has the old one open. "
+                "Ask its administrator",
+                windows is not None,
+            ),
+            errno.EPERM: ("refused the file: you have no right to write there. Ask its administrator", False),
+            errno.EFBIG: ("takes no file of this size. Tell its administrator", False),
+            errno.ENAMETOOLONG: ("refused the file: its name is too long there", False),
+            errno.EILSEQ: ("refused the file: its name can't be written there", False),
+            errno.EINVAL: ("refused the file: its name can't be written there", False),
+            errno.ELOOP: ("can't be entered: it is a link that leads in a circle, or one stands at the name", False),
+        }.get(number, (f"reported an error ({error.strerror}). Tell its administrator", False))
+        return FolderFailed(number, f"The shared folder {self.path} {what}.", transient)
+
+    def _require_replaceable(self, name: str) -> None:
+        found = self.call(lambda: _status(self.path / name))
+        if found is None:
+            return
+        if not stat.S_ISREG(found.st_mode):
+            what = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link"}.get(stat.S_IFMT(found.st_mode), "no file")
+            raise FolderFailed(
+                errno.EEXIST, f"{name} is {what} in the shared folder {self.path}, so nothing was put there. Rename it."
+            )
+        other = self.call(lambda: self._other_spelling(name))
+        if other:
+            raise FolderFailed(
+                errno.EEXIST,
+                f"The shared folder {self.path} has a file {other}, and takes {name} for the same name. "
+                "It wasn't replaced. Rename it, or change the setting 'abq_upload_name'.",
+            )
+
+    def _other_spelling(self, name: str) -> str:
+        """Return the name of the file that is found by `name`, if it is another one (A.csv, a.csv); else ""."""
+        same = ""
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                self._guard.progressed()
+                if entry.name == name:
+                    return ""
+                if _folded(entry.name) == _folded(name):
+                    same = entry.name
+        return same
+
+    def _flush_folder(self) -> None:
+        """Let the new name be on the disk too, where the system knows how."""
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self.path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _closing(self, file: io.FileIO) -> Iterator[None]:
+        """Close the file in the end; without waiting for that if something went wrong."""
+        try:
+            yield
+            self.call(file.close)  # some servers tell only now that there is no room
+        except BaseException:
+            threading.Thread(target=_close, args=(file,), name="network-abandonable", daemon=True).start()
+            raise
+
+
+class FolderUploads(Uploads):
+    """Puts files into the folder; there is no login."""
+
+    def __init__(self, folder: str, mount: str = "", *, timeout: float) -> None:
+        super().__init__(timeout)
+        self._folder, self._mount = folder, mount
+        self._cleaned = False
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+    def _attempt(
+        self, source: SourceFile, identifier: str | None, cancel: threading.Event | None
+    ) -> BaseException | None:
+        part = part_of(source.name, identifier)
+        with Guard(cancel, self._timeout) as guard:
+            try:
+                self._store(SharedFolder(self._folder, self._mount, guard), source, part)
+                return None
+            except OSError as error:
+                failure: BaseException = error if isinstance(error, TimedOut) else guard.verdict() or error
+            except BaseException as error:  # of the progress callback, or Ctrl-C
+                failure = error
+        if not isinstance(failure, TimedOut):  # then a removal would wait as long
+            tidy(lambda guard: SharedFolder(self._folder, self._mount, guard).remove(part), cancel)
+        return failure.with_traceback(None) if isinstance(failure, UserFacingError) else failure
+
+    def _store(self, share: SharedFolder, source: SourceFile, part: str) -> None:
+        share.enter()
+        source.rewind()
+        written = share.put(part, source.blocks(BLOCK))
+        if share.digest(part) != written:
+            raise FolderFailed(
+                errno.EIO, f"What the shared folder has of {source.name} differs from what was sent. Send it again.",
+                True,
+            )  # fmt: skip
+        share.rename(part, source.name, written)
+        share.confirm(source.name, source.size)
+        if not self._cleaned:
+            self._cleaned = True
+            with contextlib.suppress(FolderFailed):  # the file is there: what is old may stay
+                share.clean(source.name)
+
+
+def part_of(name: str, identifier: str | None) -> str:
+    """Return what a file is called until it is whole: the same for all attempts at one delivery."""
+    mark = secrets.token_hex(6) if identifier is None else hashlib.sha256(identifier.encode()).hexdigest()[:12]
+    return f".{name}.{mark}.abq-part"
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+
+
+def _write_all(file: io.FileIO, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]  # ValueError once it was closed: by its number it could be another file by now
+
+
+def _close(file: io.FileIO) -> None:
+    with contextlib.suppress(OSError):
+        file.close()
