@@ -283,7 +283,7 @@ $$;
 -- The tables whose entries are in the chain of a lab.
 CREATE OR REPLACE FUNCTION tables_of_labs() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
-    SELECT ARRAY['plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'value_marks']
+    SELECT ARRAY['plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'value_marks', 'shift_notes']
 $$;
 
 -- Whether the chain of what belongs to no lab holds entries that somebody doesn't see: an older database may have a lab
@@ -485,6 +485,24 @@ CREATE TABLE IF NOT EXISTS value_marks (
 CREATE UNIQUE INDEX IF NOT EXISTS value_marks_in_force ON value_marks (date, time, lab_id, plot, field)
     WHERE status <> 'closed' AND gone IS NULL;
 CREATE INDEX IF NOT EXISTS value_marks_by_record ON value_marks (date, time, lab_id, plot);
+
+-- What a shift leaves to the next: a note to a lab, to a plot of it or to a check, which stays until it is done: see
+-- write_note. Rows are written by functions alone and never deleted, and each change is in the audit.
+CREATE TABLE IF NOT EXISTS shift_notes (
+    id bigint PRIMARY KEY,
+    lab_id char(1) NOT NULL,
+    plot smallint,
+    date date,
+    time time,
+    words text NOT NULL,
+    written timestamp with time zone NOT NULL,
+    written_by text NOT NULL,
+    done timestamp with time zone,
+    done_by text,
+    CONSTRAINT subject_of_a_note CHECK (num_nulls(date, time) IN (0, 2) AND (plot IS NULL OR date IS NULL)),
+    CONSTRAINT done_by_somebody CHECK (num_nulls(done, done_by) IN (0, 2))
+);
+CREATE INDEX IF NOT EXISTS shift_notes_open ON shift_notes (lab_id) WHERE done IS NULL;
 
 -- What takes long to find out is kept for QA's views, by lab up to an entry of its audit; what was changed after that is
 -- found out anew each time it is asked for (see qa_refresh).
@@ -714,6 +732,7 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN 'plots' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'plot', content -> 'plot')
         WHEN 'lab_members' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'member', content -> 'member')
         WHEN 'value_marks' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'id', content -> 'id')
+        WHEN 'shift_notes' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'id', content -> 'id')
         WHEN 'local_weather' THEN jsonb_build_object('datetime', content -> 'datetime')
         WHEN 'technician_logins' THEN jsonb_build_object('login', content -> 'login')
         WHEN 'schema_version' THEN jsonb_build_object('version', content -> 'version')
@@ -881,6 +900,7 @@ BEGIN
     RAISE EXCEPTION '% on % is refused: %.', TG_OP, TG_TABLE_NAME,
         CASE WHEN TG_TABLE_NAME LIKE 'audit%' THEN 'the audit only grows, by changes of the records'
             WHEN TG_TABLE_NAME = 'value_marks' THEN 'a mark is closed, and stays'
+            WHEN TG_TABLE_NAME = 'shift_notes' THEN 'a note is done, and stays'
             ELSE 'rows are deleted one by one, so that the audit knows of each' END
         USING ERRCODE = 'insufficient_privilege';
 END $$;
@@ -1120,7 +1140,8 @@ BEGIN
         SELECT '' AS kind, name AS table_name, trigger_name, format(definition, name) AS definition
         FROM unnest(ARRAY[
                 'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
-                'technician_logins', 'deliveries', 'schema_version', 'audit_baselines', 'lab_settings', 'value_marks'
+                'technician_logins', 'deliveries', 'schema_version', 'audit_baselines', 'lab_settings', 'value_marks',
+                'shift_notes'
             ]) AS name,
             LATERAL (VALUES
                 ('keep_audit_of_new', 'AFTER INSERT OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION keep_audit()'),
@@ -1155,6 +1176,8 @@ BEGIN
             ('', 'plot_checks', 'keep_marks_of_gone', 'AFTER DELETE ON plot_checks'
                 ' FOR EACH ROW EXECUTE FUNCTION keep_marks()'),
             ('', 'value_marks', 'refuse_delete', 'BEFORE DELETE ON value_marks'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()'),
+            ('', 'shift_notes', 'refuse_delete', 'BEFORE DELETE ON shift_notes'
                 ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()'),
             ('', 'lab_techs', 'refuse_name', 'BEFORE INSERT OR UPDATE OF name ON lab_techs'
                 ' FOR EACH ROW EXECUTE FUNCTION refuse_name()'),
@@ -1514,6 +1537,8 @@ BEGIN
         RAISE EXCEPTION 'The check of % %, lab % has no records.', of_date, to_char(of_time, 'FMHH24:MI'), of_lab
             USING ERRCODE = 'AB002';
     END IF;
+    UPDATE shift_notes SET date = new_date, time = new_time, lab_id = new_lab
+        WHERE date = of_date AND time = of_time AND lab_id = of_lab AND done IS NULL;
     PERFORM set_reason(former);
     RETURN moved;
 END $$;
@@ -1966,6 +1991,114 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     WHERE a.table_name = 'value_marks' AND a.new IS NOT NULL
     ORDER BY a.moment
 $$;
+
+-- ------------------------------------------------------------------------------------------------- notes to the next shift
+-- Who enters records leaves a note to a lab, to a plot of it or to a check, for whoever opens it next. For example
+--
+--     SELECT write_note('A', 'The door sticks.');
+--     SELECT write_note('A', 'Lamp flickers.', of_plot => 3);
+--     SELECT write_note('A', 'Plots 18 to 20 are still to be measured.', of_date => '2026-11-21', of_time => '8:00');
+--     SELECT finish_note(1);
+--
+-- It is open until somebody says that it is done. SQLSTATE of their errors: AB002, there is no such note, lab or plot;
+-- AB005, the note is done, or open, already; 42501, somebody else may do it; 22023, words are missing or the request
+-- makes no sense.
+
+CREATE OR REPLACE FUNCTION note_name(note shift_notes) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT format('Note %s (%slab %s%s)', note.id, note.date || ' ' || to_char(note.time, 'FMHH24:MI') || ', ',
+        note.lab_id, ', plot ' || note.plot)
+$$;
+
+CREATE OR REPLACE FUNCTION require_entering(lab char(1)) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NOT may_enter(lab) THEN
+        RAISE EXCEPTION 'Notes to lab % are written and done by who enters its records.', lab
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Nothing was changed.';
+    END IF;
+END $$;
+
+-- Keeps a note as it is until the end of the transaction. The audit of the lab first, as whoever saves does.
+CREATE OR REPLACE FUNCTION hold_note(of_note bigint) RETURNS shift_notes
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    present shift_notes;
+    seen char(1)[] := seen_labs(asking_role());
+    lab char(1) := (SELECT lab_id FROM shift_notes WHERE id = of_note);
+BEGIN
+    PERFORM FROM audit_heads WHERE lab_id = lab FOR UPDATE;
+    SELECT * INTO present FROM shift_notes WHERE id = of_note FOR UPDATE;
+    IF present.lab_id <> lab THEN -- else two who wait for the audits of two labs might wait for each other
+        RAISE EXCEPTION '% was moved meanwhile: try again.', note_name(present) USING ERRCODE = 'serialization_failure';
+    ELSIF NOT FOUND OR NOT coalesce(present.lab_id = ANY (seen), true) THEN
+        RAISE EXCEPTION 'There is no note %.', of_note USING ERRCODE = 'AB002';
+    END IF;
+    PERFORM require_entering(present.lab_id);
+    RETURN present;
+END $$;
+
+-- Leaves a note to a lab, a plot or a check; returns its number. The same words once more, while it is open, are it.
+CREATE OR REPLACE FUNCTION write_note(
+    of_lab char(1), said text, of_plot integer DEFAULT NULL, of_date date DEFAULT NULL, of_time time DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    the_words text := require_words(said);
+    number bigint;
+BEGIN
+    PERFORM require_entering(of_lab);
+    IF num_nulls(of_date, of_time) = 1 THEN
+        RAISE EXCEPTION 'A check has a date and a time.' USING ERRCODE = 'invalid_parameter_value';
+    ELSIF of_plot IS NOT NULL AND of_date IS NOT NULL THEN
+        RAISE EXCEPTION 'A note is to a lab, to a plot or to a check, not to a plot at a check.'
+            USING ERRCODE = 'invalid_parameter_value';
+    ELSIF of_time NOT IN ('8:00', '12:00', '16:00', '20:00') THEN
+        RAISE EXCEPTION 'There is no check at %.', to_char(of_time, 'FMHH24:MI') USING ERRCODE = 'invalid_parameter_value';
+    ELSIF NOT EXISTS (SELECT FROM labs WHERE id = of_lab) THEN
+        RAISE EXCEPTION 'There is no lab %.', coalesce(quote_literal(of_lab), 'without a letter') USING ERRCODE = 'AB002';
+    ELSIF of_plot IS NOT NULL AND NOT EXISTS (SELECT FROM plots WHERE lab_id = of_lab AND plot = of_plot) THEN
+        RAISE EXCEPTION 'There is no plot % in lab %.', of_plot, of_lab USING ERRCODE = 'AB002';
+    END IF;
+    -- Of two that come at once the second waits, and gets the next number.
+    PERFORM FROM schema_version FOR NO KEY UPDATE;
+    PERFORM FROM audit_heads WHERE lab_id = of_lab FOR UPDATE;
+    SELECT id INTO number FROM shift_notes
+        WHERE lab_id = of_lab AND done IS NULL AND words = the_words
+            AND (plot, date, time) IS NOT DISTINCT FROM (of_plot::smallint, of_date, of_time);
+    IF NOT FOUND THEN
+        INSERT INTO shift_notes (id, lab_id, plot, date, time, words, written, written_by)
+            VALUES ((SELECT coalesce(max(id), 0) + 1 FROM shift_notes), of_lab, of_plot, of_date, of_time, the_words,
+                clock_timestamp(), present_person())
+            RETURNING id INTO number;
+    END IF;
+    RETURN number;
+END $$;
+
+-- The note is done: nobody is shown it any more.
+CREATE OR REPLACE FUNCTION finish_note(of_note bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    present shift_notes := hold_note(of_note);
+BEGIN
+    IF present.done IS NOT NULL THEN
+        RAISE EXCEPTION '% is done already, by %.', note_name(present), present.done_by
+            USING ERRCODE = 'AB005', HINT = 'Nothing was changed.';
+    END IF;
+    UPDATE shift_notes SET done = clock_timestamp(), done_by = present_person() WHERE id = of_note;
+END $$;
+
+-- The note is not done after all.
+CREATE OR REPLACE FUNCTION reopen_note(of_note bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    present shift_notes := hold_note(of_note);
+BEGIN
+    IF present.done IS NULL THEN
+        RAISE EXCEPTION '% is open already.', note_name(present) USING ERRCODE = 'AB005', HINT = 'Nothing was changed.';
+    END IF;
+    UPDATE shift_notes SET done = NULL, done_by = NULL WHERE id = of_note;
+END $$;
 
 -- ------------------------------------------------------------------------------------------------- what QA reads
 
@@ -3168,7 +3301,7 @@ BEGIN
             'GRANT SELECT ON schema_version, lab_techs, labs, plots, lab_checks, plot_checks, local_weather, deliveries,'
             ' data_record_view, withdrawn_records, audit, audit_heads, audit_baselines, check_presence, check_presence_view,'
             ' journal_entries, lab_members, technician_logins TO %I', role);
-        EXECUTE format('GRANT SELECT ON lab_settings, value_marks TO %I', role);
+        EXECUTE format('GRANT SELECT ON lab_settings, value_marks, shift_notes TO %I', role);
         CONTINUE WHEN role = 'abq_qa';
         EXECUTE format('GRANT INSERT ON lab_checks, plot_checks TO %I', role);
         EXECUTE format('GRANT INSERT ON deliveries TO %I', role); -- what became of them: see record_deliveries
@@ -3198,13 +3331,14 @@ BEGIN
                 'schema_version', 'lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks', 'local_weather',
                 'deliveries', 'audit', 'audit_heads', 'audit_baselines', 'lab_members', 'technician_logins',
                 'check_presence', 'journal_entries', 'data_record_view', 'withdrawn_records', 'check_presence_view',
-                'lab_settings', 'value_marks', 'kept_until', 'kept_outliers', 'kept_drift'
+                'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift'
             ))
             AND (
                 privilege_type NOT IN ('INSERT', 'UPDATE', 'DELETE')
                 OR relkind = 'v'
                 OR relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
-                    'journal_entries', 'lab_settings', 'value_marks', 'kept_until', 'kept_outliers', 'kept_drift')
+                    'journal_entries', 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers',
+                    'kept_drift')
                 OR relname = 'deliveries' AND privilege_type <> 'INSERT'
                 OR relname IN ('lab_members', 'technician_logins') AND (grantee = 0 OR grantee::regrole::text
                     IN ('abq_technician', 'abq_supervisor', 'abq_qa'))
@@ -3223,7 +3357,7 @@ BEGIN
             AND (
                 relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
                     'data_record_view', 'withdrawn_records', 'check_presence_view', 'lab_settings', 'value_marks',
-                    'kept_until', 'kept_outliers', 'kept_drift')
+                    'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift')
                 OR relname = ANY (qa_views())
                 OR relname IN ('deliveries', 'journal_entries') AND privilege_type = 'UPDATE'
                 OR relname IN ('lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks')
@@ -3289,7 +3423,7 @@ BEGIN
         WHERE pg_class.oid = 'data_record_view'::regclass AND right_of.grantee <> relowner AND privilege_type = 'SELECT'
             AND NOT EXISTS (SELECT FROM schema_version WHERE version >= 5)
     LOOP
-        EXECUTE format('GRANT SELECT ON value_marks, kept_until, kept_outliers, kept_drift, %s TO %s',
+        EXECUTE format('GRANT SELECT ON value_marks, shift_notes, kept_until, kept_outliers, kept_drift, %s TO %s',
             array_to_string(qa_views(), ', '), grantee);
     END LOOP;
 END $$;
@@ -3307,7 +3441,7 @@ BEGIN
         SELECT name, CASE name WHEN 'labs' THEN 'id' ELSE 'lab_id' END AS lab
         FROM unnest(ARRAY[
             'labs', 'lab_members', 'plots', 'lab_checks', 'plot_checks', 'audit', 'audit_heads', 'audit_baselines',
-            'check_presence', 'value_marks', 'kept_until', 'kept_outliers', 'kept_drift'
+            'check_presence', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift'
         ]) AS name
     LOOP
         EXECUTE format('DROP POLICY IF EXISTS own_labs ON %I', each.name);
@@ -3376,6 +3510,8 @@ BEGIN
             ('record_deliveries', 'delivering'),
             ('mark_value', 'marking'), ('close_mark', 'marking'), ('reopen_mark', 'marking'),
             ('answer_mark', 'entering'), ('hold_mark', 'nobody'),
+            ('write_note', 'entering'), ('finish_note', 'entering'), ('reopen_note', 'entering'),
+            ('hold_note', 'nobody'),
             ('enter_check', 'entering'), ('claim_plot', 'entering'), ('claim_next_plot', 'entering'),
             ('leave_check', 'entering'), ('is_claimed', 'nobody'),
             ('names_entry', 'nobody'), ('may_hold_lab', 'nobody'),
@@ -3594,6 +3730,18 @@ COMMENT ON COLUMN value_marks.said IS 'What was said then; for a correction the 
 COMMENT ON COLUMN value_marks.who IS 'Who did that.';
 COMMENT ON COLUMN value_marks.changed IS 'When.';
 COMMENT ON COLUMN value_marks.gone IS 'Entry of the audit with which the record was withdrawn; empty: it is there.';
+
+COMMENT ON TABLE shift_notes IS 'What a shift leaves to the next, for a lab, a plot or a check; see write_note.';
+COMMENT ON COLUMN shift_notes.id IS 'Number of the note.';
+COMMENT ON COLUMN shift_notes.lab_id IS 'Letter of the laboratory.';
+COMMENT ON COLUMN shift_notes.plot IS 'Number of the plot within its laboratory; empty: the lab, or a check.';
+COMMENT ON COLUMN shift_notes.date IS 'Day of the check; empty: the lab, or a plot.';
+COMMENT ON COLUMN shift_notes.time IS 'Time of the check; empty: the lab, or a plot.';
+COMMENT ON COLUMN shift_notes.words IS 'What the note says.';
+COMMENT ON COLUMN shift_notes.written IS 'When it was written, by the clock of the server.';
+COMMENT ON COLUMN shift_notes.written_by IS 'Who wrote it.';
+COMMENT ON COLUMN shift_notes.done IS 'When somebody said that it is done; empty: it is open.';
+COMMENT ON COLUMN shift_notes.done_by IS 'Who that was.';
 
 COMMENT ON TABLE kept_until IS 'How far what takes long to find out is kept for QA''s views.';
 COMMENT ON COLUMN kept_until.lab_id IS 'Letter of the laboratory.';
@@ -3892,7 +4040,7 @@ BEGIN
     SET LOCAL timezone = 'UTC'; -- as the entries have it
     FOREACH name IN ARRAY ARRAY[
         'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
-        'technician_logins', 'deliveries', 'schema_version', 'lab_settings', 'value_marks'
+        'technician_logins', 'deliveries', 'schema_version', 'lab_settings', 'value_marks', 'shift_notes'
     ] LOOP
         CONTINUE WHEN EXISTS (SELECT FROM audit_baselines WHERE table_name = name);
         EXECUTE format($query$

@@ -8,7 +8,22 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 from ..constants import APPLICATION_ID
 from ..version import version
-from . import chart, check, db, deliveries, demo, desktop, export, journal, marks, report, status, upload, weather
+from . import (
+    chart,
+    check,
+    db,
+    deliveries,
+    demo,
+    desktop,
+    export,
+    journal,
+    marks,
+    notes,
+    report,
+    status,
+    upload,
+    weather,
+)
 from .outcome import DONE, NOT_DONE, leave_output, reason, tell, termination_interrupts
 from .passwords import take_secrets
 from .waits_told import told_if_long, waits_told
@@ -37,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
     found.add_argument("--quiet", action="store_true", help="print no progress on standard error, as for cron")
     subcommands = found.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="subcommand")
-    files, work = (export, chart, report), (upload, deliveries, marks, journal)
+    files, work = (export, chart, report), (upload, deliveries, marks, notes, journal)
     for module in (weather, *files, *work, check, status, db, desktop, demo):
         module.add_to(subcommands)
     return found

@@ -28,6 +28,7 @@ AUDITED = {
     "audit_baselines": ("table_name", "lab_id"),
     "lab_settings": ("id",),
     "value_marks": ("lab_id", "id"),
+    "shift_notes": ("lab_id", "id"),
 }
 """The tables whose changes are in the audit, each with the columns of its key."""
 
@@ -101,8 +102,8 @@ _RIGHTS = """
         WHERE attacl IS NOT NULL
     ) AS granted, aclexplode(rights)
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND grantee <> relowner AND (
-        relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence', 'lab_settings',
-            'value_marks', 'kept_until', 'kept_outliers', 'kept_drift') AND privilege_type <> 'SELECT'
+        privilege_type <> 'SELECT' AND relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines',
+            'check_presence', 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift')
         OR relname = 'deliveries' AND privilege_type IN ('UPDATE', 'DELETE')
         OR relname = 'journal_entries' AND privilege_type IN ('UPDATE', 'DELETE')
         OR relname IN ('lab_members', 'technician_logins') AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE')

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg2
@@ -32,6 +32,7 @@ _SET_ASKER = """
             current_setting('abq.application_user', true), ''), true),
         set_config('abq.workstation', %(workstation)s, true)
 """
+_FOR_WHOM = "QA (role abq_qa) makes and closes marks, lab staff answer."
 _RECORD = "%(Date)s, %(Time)s, %(Lab)s, %(Plot)s"
 _MARK = f"SELECT mark_value({_RECORD}, %(field)s, %(state)s, %(words)s)"
 _ANSWER = "SELECT answer_mark(%(id)s, %(words)s)"
@@ -208,19 +209,41 @@ class Marks:
                     raise
 
     def _do(self, statement: str, bound: Mapping[str, object], key: Mapping[str, object], by: By) -> object:
-        def run(cursor: Cursor) -> object:
-            parameters = {"author": by.author, "workstation": by.workstation or platform.node(), **bound}
-            cursor.execute(_SET_ASKER, parameters)
-            try:
-                cursor.execute(statement, parameters)
-            except psycopg2.Error as error:
-                explained = _EXPLAINED.get(error.pgcode or "")
-                if explained is None:
-                    raise
-                raise explained(error, key) from error
-            return cursor.fetchall()[0][0]
+        return ask_as(self._connections, statement, bound, by, _FOR_WHOM, key)
 
-        return self._connections.write(run)
+
+def ask_as(
+    connections: Connections,
+    statement: str,
+    bound: Mapping[str, object],
+    by: By,
+    for_whom: str,
+    key: Mapping[str, object],
+) -> object:
+    """Have a function of the database called for that person; return what it returns. `for_whom` says who may call it.
+
+    Its errors come as those of `Marks`; `key` is the record that a `RecordMissing` is about.
+    """
+
+    def run(cursor: Cursor) -> object:
+        parameters = {"author": by.author, "workstation": by.workstation or platform.node(), **bound}
+        cursor.execute(_SET_ASKER, parameters)
+        try:
+            cursor.execute(statement, parameters)
+        except psycopg2.Error as error:
+            said = error.diag.message_primary or str(error)
+            if error.pgcode == NO_RECORD:
+                raise RecordMissing(f"{said} Nothing was changed.", key) from error
+            if error.pgcode in (WRONG_STATE, "22023"):
+                raise DatabaseError(f"{said} Nothing was changed.") from error
+            if error.pgcode == "42501":
+                # Without a hint it is the server's own: the function is for other roles.
+                hint = error.diag.message_hint
+                raise RightsMissing(f"{said} {hint}" if hint else f"{for_whom} Nothing was changed.") from error
+            raise
+        return cursor.fetchall()[0][0]
+
+    return connections.write(run)
 
 
 def plain(name: str) -> str:
@@ -238,25 +261,3 @@ NOT_EXCLUDED = (FieldNames.TECHNICIAN, FieldNames.SEED_SAMPLE, FieldNames.EQUIPM
 def _marks(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> list[Mark]:
     cursor.execute(statement, bound)
     return [Mark(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]
-
-
-def _missing(error: psycopg2.Error, key: Mapping[str, object]) -> DatabaseError:
-    return RecordMissing(f"{error.diag.message_primary} Nothing was changed.", key)
-
-
-def _forbidden(error: psycopg2.Error, key: Mapping[str, object]) -> DatabaseError:
-    if not error.diag.message_hint:  # the server's own: the function is for other roles
-        return RightsMissing("QA (role abq_qa) makes and closes marks, lab staff answer. Nothing was changed.")
-    return RightsMissing(f"{error.diag.message_primary} {error.diag.message_hint}")
-
-
-def _refused(error: psycopg2.Error, key: Mapping[str, object]) -> DatabaseError:
-    return DatabaseError(f"{error.diag.message_primary} Nothing was changed.")
-
-
-_EXPLAINED: Mapping[str, Callable[[psycopg2.Error, Mapping[str, object]], DatabaseError]] = {
-    NO_RECORD: _missing,
-    WRONG_STATE: _refused,
-    "42501": _forbidden,
-    "22023": _refused,
-}

@@ -154,7 +154,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
 # What later versions added and restores must bring back with its rows. Of a check's presence nothing needs to be kept.
 _LATER = frozenset((
     *("local_weather", "schema_version", "deliveries", "audit", "audit_heads", "audit_baselines", "lab_members"),
-    *("technician_logins", "journal_entries", "lab_settings", "value_marks"),
+    *("technician_logins", "journal_entries", "lab_settings", "value_marks", "shift_notes"),
     *("kept_until", "kept_outliers", "kept_drift"),
 ))  # fmt: skip
 _LISTED = re.compile(r"^\d+; \d+ \d+ TABLE \S+ (\S+) ", re.MULTILINE)

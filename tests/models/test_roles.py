@@ -40,6 +40,7 @@ MATRIX = {
     "check_presence_view": (READ, READ, READ),
     "lab_settings": (READ, READ, READ),
     "value_marks": (READ, READ, READ),
+    "shift_notes": (READ, READ, READ),
     **dict.fromkeys(KEPT, (READ, READ, READ)),
     **dict.fromkeys(QA_VIEWS, (READ, READ, READ)),
 }
@@ -55,6 +56,7 @@ FOR_WHO_CORRECTS = {
     "record_deliveries",
     "withdraw_record", "bring_back_record", "move_record", "move_check", "take_back", "take_back_records",
     "correct_records", "enter_check", "claim_plot", "claim_next_plot", "leave_check", "answer_mark",
+    "write_note", "finish_note", "reopen_note",
 }  # fmt: skip
 
 
