@@ -2239,13 +2239,15 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
 $$;
 
 -- The records by lower-case names, each with the moment when its check was due: what all of these start from. Values
--- that QA excluded are left empty, and a record that QA excluded is left out.
+-- that QA excluded are left empty, and a record that QA excluded is left out. A fault leaves the three readings empty, also
+-- in rows that are older than that rule.
 CREATE OR REPLACE VIEW plot_readings AS
     SELECT p.date, p.time, (p.date + p.time) AT TIME ZONE (SELECT time_zone FROM lab_settings) AS due, p.lab_id AS lab,
         p.plot, p.seed_sample, t.name AS technician,
-        CASE WHEN 'humidity' = ANY (x.fields) THEN NULL::numeric(4, 2) ELSE p.humidity END AS humidity,
-        CASE WHEN 'light' = ANY (x.fields) THEN NULL::numeric(5, 2) ELSE p.light END AS light,
-        CASE WHEN 'temperature' = ANY (x.fields) THEN NULL::numeric(4, 2) ELSE p.temperature END AS temperature,
+        CASE WHEN p.equipment_fault OR 'humidity' = ANY (x.fields) THEN NULL::numeric(4, 2) ELSE p.humidity END AS humidity,
+        CASE WHEN p.equipment_fault OR 'light' = ANY (x.fields) THEN NULL::numeric(5, 2) ELSE p.light END AS light,
+        CASE WHEN p.equipment_fault OR 'temperature' = ANY (x.fields) THEN NULL::numeric(4, 2) ELSE p.temperature END
+            AS temperature,
         p.equipment_fault,
         CASE WHEN 'plants' = ANY (x.fields) THEN NULL ELSE p.plants END AS plants,
         CASE WHEN 'blossoms' = ANY (x.fields) THEN NULL ELSE p.blossoms END AS blossoms,
@@ -2268,13 +2270,13 @@ CREATE OR REPLACE VIEW plot_readings AS
 -- Saturation vapour pressure in kPa at a temperature in °C: equation 11 of FAO Irrigation and Drainage Paper 56.
 CREATE OR REPLACE FUNCTION saturation_kpa(celsius double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
-    SELECT CASE WHEN celsius > -237 THEN 0.6108 * exp(17.27 * celsius / (celsius + 237.3)) END
+    SELECT CASE WHEN celsius > -200 THEN 0.6108 * exp(17.27 * celsius / (celsius + 237.3)) END
 $$;
 
 -- What a station observed, with its absolute humidity in g/m³. Rows that say nothing of their kind were observed.
 CREATE OR REPLACE VIEW outside_weather AS
     SELECT datetime AS moment, temperature, rel_hum, pressure, coalesce(kind, 'observed') AS kind,
-        CASE WHEN temperature > -237 AND rel_hum IS NOT NULL THEN
+        CASE WHEN temperature > -200 AND rel_hum IS NOT NULL THEN -- below, exp() fails
             rel_hum::double precision / 100
             * (0.6108 * exp(17.27 * temperature::double precision / (temperature::double precision + 237.3)))
             * 1000000 / (461.5 * (temperature::double precision + 273.15))
@@ -2382,8 +2384,8 @@ $$;
 -- The probability that chi-square with 9 degrees of freedom is at least that large.
 CREATE OR REPLACE FUNCTION chi_square_tail(chi2 double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
-    SELECT CASE WHEN chi2 > 1300 THEN 0 ELSE error_tail(sqrt(chi2 / 2))
-        + sqrt(2 * chi2 / pi()) * exp(-chi2 / 2) * (1 + chi2 / 3 + chi2 ^ 2 / 15 + chi2 ^ 3 / 105) END
+    SELECT CASE WHEN chi2 > 1300 THEN 0 WHEN chi2 >= 0 THEN least(1, error_tail(sqrt(chi2 / 2))
+        + sqrt(2 * chi2 / pi()) * exp(-chi2 / 2) * (1 + chi2 / 3 + chi2 ^ 2 / 15 + chi2 ^ 3 / 105)) END
 $$;
 
 -- How often each last digit stands in the readings of a technician, against all ten being as frequent.
@@ -2421,7 +2423,8 @@ END $$;
 
 CREATE OR REPLACE VIEW digit_preference AS SELECT * FROM digit_preference(NULL, NULL);
 
--- The middle and the mean of the plots at each check: records without fault.
+-- The middle and the mean of the plots at each check: records without fault. A field may have fewer readings than there are
+-- such records, since QA may have excluded values of it.
 CREATE OR REPLACE VIEW check_means AS
     SELECT lab, date, time, min(due) AS due, count(*) FILTER (WHERE NOT equipment_fault) AS readings,
         avg(temperature)::double precision AS temperature_mean,
@@ -2429,7 +2432,8 @@ CREATE OR REPLACE VIEW check_means AS
         avg(humidity)::double precision AS humidity_mean,
         percentile_cont(0.5) WITHIN GROUP (ORDER BY humidity::double precision) AS humidity_median,
         avg(light)::double precision AS light_mean,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY light::double precision) AS light_median
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY light::double precision) AS light_median,
+        count(temperature) AS temperature_readings, count(humidity) AS humidity_readings, count(light) AS light_readings
     FROM plot_readings
     GROUP BY date, time, lab;
 
@@ -2437,12 +2441,12 @@ CREATE OR REPLACE VIEW check_means AS
 CREATE OR REPLACE VIEW climate_by_check AS
     WITH enough AS (
         SELECT lab, date, time, due, readings,
-            CASE WHEN readings >= 10 THEN temperature_mean END AS temperature_mean,
-            CASE WHEN readings >= 10 THEN temperature_median END AS temperature_median,
-            CASE WHEN readings >= 10 THEN humidity_mean END AS humidity_mean,
-            CASE WHEN readings >= 10 THEN humidity_median END AS humidity_median,
-            CASE WHEN readings >= 10 THEN light_mean END AS light_mean,
-            CASE WHEN readings >= 10 THEN light_median END AS light_median
+            CASE WHEN temperature_readings >= 10 THEN temperature_mean END AS temperature_mean,
+            CASE WHEN temperature_readings >= 10 THEN temperature_median END AS temperature_median,
+            CASE WHEN humidity_readings >= 10 THEN humidity_mean END AS humidity_mean,
+            CASE WHEN humidity_readings >= 10 THEN humidity_median END AS humidity_median,
+            CASE WHEN light_readings >= 10 THEN light_mean END AS light_mean,
+            CASE WHEN light_readings >= 10 THEN light_median END AS light_median
         FROM check_means
     ), outside AS (
         SELECT moments.due, nearest.*, abs(extract(epoch FROM nearest.moment - moments.due))::double precision / 60
@@ -2474,7 +2478,8 @@ $$;
 -- the limits, or minimum and maximum are (clipped).
 CREATE OR REPLACE VIEW growth AS
     WITH days AS (
-        SELECT lab, plot, seed_sample, date, (array_agg(median_height ORDER BY time DESC))[1] AS height,
+        SELECT lab, plot, seed_sample, date, (array_agg(median_height ORDER BY time DESC)
+                FILTER (WHERE median_height IS NOT NULL))[1] AS height,
             min(temperature)::double precision AS low, max(temperature)::double precision AS high
         FROM plot_readings
         GROUP BY lab, plot, seed_sample, date
@@ -2485,11 +2490,12 @@ CREATE OR REPLACE VIEW growth AS
                 (greatest(least(low, 30), 10) + greatest(least(high, 30), 10)) / 2 - 10 END AS gdd_clipped
         FROM days
     )
-    SELECT lab, plot, seed_sample, date, height, height - lag(height) OVER so_far AS gain,
+    SELECT lab, plot, seed_sample, date, height, height - lag(height) OVER measured AS gain,
         gdd, sum(gdd) OVER so_far AS gdd_cumulative,
         gdd_clipped, sum(gdd_clipped) OVER so_far AS gdd_clipped_cumulative
     FROM degrees
-    WINDOW so_far AS (PARTITION BY lab, plot, seed_sample ORDER BY date);
+    WINDOW so_far AS (PARTITION BY lab, plot, seed_sample ORDER BY date),
+        measured AS (PARTITION BY lab, plot, seed_sample, height IS NULL ORDER BY date);
 
 CREATE OR REPLACE FUNCTION growth(from_date date, to_date date) RETURNS SETOF growth
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
@@ -2498,7 +2504,8 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS 
 $$;
 
 -- Where the weather is missing: what lies more than 90 minutes between two observations, and checks without one within
--- 45 minutes. Only what has a temperature was observed. NULL is the first observation, and now.
+-- 45 minutes. Only what has a temperature was observed. NULL is the first observation (or, without any, the first check),
+-- and now.
 CREATE OR REPLACE FUNCTION weather_holes(from_time timestamptz, to_time timestamptz)
 RETURNS TABLE (
     kind text, begins timestamptz, ends timestamptz, minutes double precision, date date, "time" time
@@ -2506,8 +2513,9 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-    lower_end timestamptz := coalesce(from_time, (
-        SELECT min(w.moment) FROM outside_weather AS w WHERE w.kind = 'observed' AND w.temperature IS NOT NULL));
+    lower_end timestamptz := coalesce(nullif(from_time, '-infinity'), (
+        SELECT min(w.moment) FROM outside_weather AS w WHERE w.kind = 'observed' AND w.temperature IS NOT NULL
+    ), (SELECT min(r.due) FROM plot_readings AS r));
     upper_end timestamptz := least(to_time, now());
 BEGIN
     RETURN QUERY
@@ -2520,6 +2528,7 @@ BEGIN
             WHERE w.kind = 'observed' AND w.temperature IS NOT NULL AND w.moment BETWEEN lower_end AND upper_end
             UNION SELECT lower_end UNION SELECT upper_end
         ) AS points
+        WHERE lower_end < upper_end -- else nothing lies between them
     ) AS gap
     WHERE gap.next - gap.moment > interval '90 minutes'
     UNION ALL
@@ -2613,8 +2622,10 @@ SET plan_cache_mode = force_custom_plan SET work_mem = '128MB' AS $$
 BEGIN
     RETURN QUERY
     WITH checks AS MATERIALIZED (
-        SELECT m.lab, (dense_rank() OVER (ORDER BY m.lab))::integer AS lab_number, m.time, m.due, m.temperature_mean,
-            m.humidity_mean, m.light_mean
+        SELECT m.lab, (dense_rank() OVER (ORDER BY m.lab))::integer AS lab_number, m.time, m.due,
+            CASE WHEN m.temperature_readings >= 10 THEN m.temperature_mean END AS temperature_mean,
+            CASE WHEN m.humidity_readings >= 10 THEN m.humidity_mean END AS humidity_mean,
+            CASE WHEN m.light_readings >= 10 THEN m.light_mean END AS light_mean
         FROM check_means AS m
         WHERE m.date >= coalesce(from_date, '-infinity') AND m.date <= coalesce(to_date, 'infinity')
             AND m.readings >= 10
@@ -2658,7 +2669,7 @@ BEGIN
     ), middle AS (
         SELECT series, sum(n) AS n, sum(n * x) / sum(n) AS x, sum(n * y) / sum(n) AS y
         FROM by_time GROUP BY series
-    ), sums AS (
+    ), raw_sums AS (
         SELECT series, m.n, m.x, m.y,
             sum(t.sxx + t.n * (t.x - m.x) ^ 2) AS sxx, sum(t.syy + t.n * (t.y - m.y) ^ 2) AS syy,
             sum(t.sxy + t.n * (t.x - m.x) * (t.y - m.y)) AS sxy,
@@ -2667,20 +2678,26 @@ BEGIN
             sum(t.yy0) - m.y * sum(t.y_sum) + sum(t.n0) * m.y ^ 2 AS y_next
         FROM by_time AS t JOIN middle AS m USING (series)
         GROUP BY series, m.n, m.x, m.y
+    ), sums AS ( -- of equal values the rounding leaves some 1e-20; no two means that differ lie so near
+        SELECT series, n, x, y, sxy, sxy_within, x_next, y_next,
+            CASE WHEN sxx > 1e-12 THEN sxx END AS sxx, CASE WHEN syy > 1e-12 THEN syy END AS syy,
+            CASE WHEN sxx_within > 1e-12 THEN sxx_within END AS sxx_within,
+            CASE WHEN syy_within > 1e-12 THEN syy_within END AS syy_within
+        FROM raw_sums
     ), found AS (
         SELECT *, (SELECT min(c.lab) FROM checks AS c WHERE c.lab_number = series / 39) AS lab,
             (ARRAY['humidity', 'light', 'temperature'])[series / 13 % 3 + 1] AS field, series % 13 AS hours,
-            sxy / nullif(sqrt(sxx * syy), 0) AS r, sxy_within / nullif(sqrt(sxx_within * syy_within), 0) AS r_within,
-            n * (1 - x_next / nullif(sxx, 0) * y_next / nullif(syy, 0))
-                / nullif(1 + x_next / nullif(sxx, 0) * y_next / nullif(syy, 0), 0) AS n_effective
+            sxy / sqrt(sxx * syy) AS r, sxy_within / sqrt(sxx_within * syy_within) AS r_within,
+            n * (1 - x_next / sxx * y_next / syy) / nullif(1 + x_next / sxx * y_next / syy, 0) AS n_effective
         FROM sums
     )
-    SELECT f.lab, f.field, f.hours, f.n::bigint, f.r, f.r_within, f.n_effective,
+    SELECT f.lab, f.field, f.hours, f.n::bigint, CASE WHEN abs(f.r) > 1 THEN sign(f.r) ELSE f.r END, -- by rounding
+        CASE WHEN abs(f.r_within) > 1 THEN sign(f.r_within) ELSE f.r_within END, f.n_effective,
         CASE WHEN f.n_effective > 3 AND abs(f.r) < 1
             THEN tanh(atanh(f.r) - 1.959963984540054 / sqrt(f.n_effective - 3)) END,
         CASE WHEN f.n_effective > 3 AND abs(f.r) < 1
             THEN tanh(atanh(f.r) + 1.959963984540054 / sqrt(f.n_effective - 3)) END,
-        f.sxy / nullif(f.sxx, 0), f.y - f.sxy / nullif(f.sxx, 0) * f.x
+        f.sxy / f.sxx, f.y - f.sxy / f.sxx * f.x
     FROM found AS f WHERE f.n >= 10
     UNION ALL
     SELECT f.lab, f.field, f.hours, f.n::bigint, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM found AS f WHERE f.n < 10
@@ -2697,9 +2714,10 @@ CREATE OR REPLACE VIEW control_chart AS
         SELECT m.lab, each.field, m.date, m.time, m.due, each.mean
         FROM check_means AS m
         CROSS JOIN LATERAL (VALUES
-            ('humidity', humidity_mean), ('light', light_mean), ('temperature', temperature_mean)
-        ) AS each (field, mean)
-        WHERE m.readings >= 10 AND each.mean IS NOT NULL
+            ('humidity', humidity_mean, humidity_readings), ('light', light_mean, light_readings),
+            ('temperature', temperature_mean, temperature_readings)
+        ) AS each (field, mean, readings)
+        WHERE each.readings >= 10
     ), bases AS (
         SELECT lab, coalesce(control_from, first) AS first, coalesce(control_to, coalesce(control_from, first) + 29) AS last
         FROM (SELECT lab, min(date) AS first FROM points GROUP BY lab) AS labs, lab_settings
@@ -2707,11 +2725,13 @@ CREATE OR REPLACE VIEW control_chart AS
         SELECT lab, field, time, avg(mean) AS mean FROM points JOIN bases USING (lab)
         WHERE date BETWEEN bases.first AND bases.last GROUP BY lab, field, time
     ), series AS (
-        SELECT lab, field, date, due, points.mean - usual.mean AS value,
+        -- Rounded, so that equal values are equal: else what rounding leaves would violate the rules.
+        SELECT lab, field, date, due, round((points.mean - usual.mean) * 1e9) / 1e9 AS value,
             date BETWEEN bases.first AND bases.last AS is_base
         FROM points JOIN usual USING (lab, field, time) JOIN bases USING (lab)
     ), limits AS MATERIALIZED ( -- else it may be reckoned again for each point
-        SELECT lab, field, avg(value) AS centre, avg(abs(value - before)) / 1.128 AS sigma
+        SELECT lab, field, round(avg(value) * 1e9) / 1e9 AS centre,
+            avg(round(abs(value - before) * 1e9) / 1e9) / 1.128 AS sigma
         FROM (
             SELECT lab, field, value, lag(value) OVER (PARTITION BY lab, field ORDER BY due) AS before
             FROM series WHERE is_base
@@ -3046,10 +3066,10 @@ BEGIN
         ) AS s USING (lab, plot, field)
     ), scored AS (
         SELECT d.lab, d.plot, d.field, d.date, row_number() OVER in_order AS i,
-            (d.x - base.mean) / nullif(base.deviation, 0) AS z
+            (d.x - base.mean) / base.deviation AS z
         FROM daily AS d
         JOIN (
-            SELECT lab, plot, field, avg(x) AS mean, stddev_samp(x) AS deviation FROM daily
+            SELECT lab, plot, field, avg(x) AS mean, CASE WHEN max(x) > min(x) THEN stddev_samp(x) END AS deviation FROM daily
             WHERE date <= before + 60 GROUP BY lab, plot, field HAVING count(*) >= 10
         ) AS base USING (lab, plot, field)
         WINDOW in_order AS (PARTITION BY d.lab, d.plot, d.field ORDER BY d.date)
@@ -3839,6 +3859,9 @@ BEGIN
             ('', 'p', 'Probability of a chi-square at least that large, 9 degrees of freedom.'),
             ('', 'cramers_v', 'Effect size: 0, all digits are as frequent, to 1, there is one only.'),
             ('', 'share_0_5', 'Share of readings that end in 0 or 5; 0.2 is to be expected.'),
+            ('', 'temperature_readings', 'Number of temperatures, without those that are excluded.'),
+            ('', 'humidity_readings', 'Number of humidities, without those that are excluded.'),
+            ('', 'light_readings', 'Number of light readings, without those that are excluded.'),
             ('', 'outside_temperature', 'Temperature outside in °C.'),
             ('', 'outside_rel_hum', 'Relative humidity outside in %.'),
             ('', 'outside_humidity', 'Absolute humidity outside in g/m³.'),
@@ -3945,6 +3968,9 @@ BEGIN
             ('local_weather outside_weather', 'pressure', 'hPa', NULL),
             ('outside_weather', 'humidity', 'g/m3', NULL),
             ('check_means climate_by_check completeness', 'readings', '1', NULL),
+            ('check_means', 'temperature_readings', '1', NULL),
+            ('check_means', 'humidity_readings', '1', NULL),
+            ('check_means', 'light_readings', '1', NULL),
             ('check_means climate_by_check', 'humidity_mean', 'g/m3', NULL),
             ('check_means climate_by_check', 'humidity_median', 'g/m3', NULL),
             ('check_means climate_by_check', 'light_mean', 'klx', NULL),
