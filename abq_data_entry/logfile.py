@@ -1,5 +1,7 @@
 """The log file: what happened and the tracebacks, for the help desk. Kept small; secrets don't belong into it.
 
+Events also go to a log server where a setting names one (`log_targets`).
+
 Written here on top of `logging.FileHandler`: the standard library's rotating handler takes 10 ms or more to import
 at every start, and isn't made for several processes (a window and a command) that share one file.
 """
@@ -12,11 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from . import folders
+from . import folders, log_targets
+from .constants import SETTINGS_FILE
 
 NAME = "abq-data-entry.log"
 LARGEST = 1_000_000  # bytes of one file
 FILES = 3
+LONGEST = 64 * 1024
+"""Characters of one message, and of one traceback, that are kept."""
 
 # The rule is not to log secrets at all. This is for the day when somebody else's message holds one.
 _SECRETS = r"""(?ix)
@@ -32,16 +37,27 @@ def kept() -> Iterator[None]:
     A log that can't be written is done without: it stops nobody's work.
     """
     handler = _LogFile(folders.log_folder() / NAME)
-    ours = logging.getLogger(__package__)
+    root, ours = logging.getLogger(), logging.getLogger(__package__)
     level = ours.level
     ours.setLevel(logging.INFO)
-    logging.getLogger().addHandler(handler)
+    root.addHandler(handler)
+    sender = log_targets.opened(log_targets.chosen(folders.config_folder() / SETTINGS_FILE), one_line)
+    if sender is not None:
+        root.addHandler(sender)
     try:
         yield
     finally:
-        logging.getLogger().removeHandler(handler)
+        if sender is not None:
+            root.removeHandler(sender)
+            sender.close()  # while the file is still there, which is told what didn't get away
+        root.removeHandler(handler)
         ours.setLevel(level)
         handler.close()
+
+
+def one_line(text: str) -> str:
+    """The text without secrets and on one line: a line break in it can't begin a record of its own."""
+    return _shown(without_secrets(text[:LONGEST] + "…" * (len(text) > LONGEST)))
 
 
 def without_secrets(text: str) -> str:
@@ -53,14 +69,31 @@ def without_secrets(text: str) -> str:
     return re.sub(_SECRETS, black_out, text)  # compiled with its first use, not at every start
 
 
+def _shown(text: str) -> str:
+    """The text with what can't be printed as escapes: line breaks, control characters, marks of direction."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return " " if character.isspace() and character > "\x7f" else character.encode("unicode_escape").decode()
+
+
 class _Lines(logging.Formatter):
-    """A line an event, with the traceback below; free of secrets as a whole."""
+    """A line an event, with the traceback below, set in; free of secrets as a whole."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        return without_secrets(super().format(record))
+        record.message = record.getMessage()
+        record.asctime = self.formatTime(record)
+        lines = [one_line(self.formatMessage(record))]
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        for each in without_secrets(trace[-LONGEST:]).splitlines():  # its end says what went wrong
+            lines.append(f"    {_shown(each)}")
+        return "\n".join(lines)
 
 
 class _LogFile(logging.FileHandler):

@@ -17,6 +17,7 @@ PACKAGES = {
     "proftpd": ("proftpd-core", "proftpd-mod-crypto"),
     "sshd": ("openssh-server",),
     "strace": ("strace",),
+    "rsyslogd": ("rsyslog", "rsyslog-openssl"),
 }
 POOLER = {"pgbouncer": ("pgbouncer",)}
 POSTGRES = {"postgres": ("postgresql",)}

@@ -27,7 +27,8 @@ BELOW = {
     "launcher": {"__main__"},  # when all is set up, it starts the application
     "themes": set(),
     "transfer": set(),
-    "logfile": {"folders"},
+    "logfile": {"constants", "folders", "log_targets"},
+    "log_targets": {"constants", "retrying", "setting", "version"},
     "observation": set(),
     "remote_names": set(),
     "retrying": set(),
@@ -39,7 +40,7 @@ BELOW = {
     "postgres": {"constants", "folders", "retrying", "waits"},
     "models": {
         *("fields", "constants", "folders", "network", "observation", "remote_names", "retrying", "setting", "waits"),
-        "charts",
+        *("charts", "log_targets"),
     },
     "outbox": {"models", "network", "store", "constants", "folders", "remote_names", "retrying"},
     "diagnostics": {"models", "network", "postgres", "version"},
@@ -58,7 +59,7 @@ WITHOUT_TK = (
     "charts", "constants", "counting", "exporting", "fields", "folders", "models", "network", "outbox", "journal",
     "diagnostics", "postgres", "launcher",
     "commands", "store", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "setting",
-    "schedules", "shortcuts",
+    "log_targets", "schedules", "shortcuts",
     "transfer", "version", "waits", "workflows",
     "__main__",
 )  # fmt: skip

@@ -101,6 +101,21 @@ def test_a_secret_in_somebody_elses_message_is_blacked_out(text: str) -> None:
     assert "before" in _text()
 
 
+def test_a_line_break_makes_no_record_of_its_own() -> None:
+    forged = "2026-11-21 08:00:00,000 INFO [1] abq_data_entry: forged"
+    with logfile.kept():
+        LOG.info("before\n%s\r\x1b[2J\u2028%s", forged, "x" * 100_000)
+        try:
+            raise ValueError(f"wrong\n{forged}\r{forged}")
+        except ValueError:
+            LOG.exception("it failed")
+        LOG.info("after")
+    lines = _text().split("\n")
+    assert [line.split(": ")[1][:9] for line in lines if line[:1].isdigit()] == ["before\\n2", "it failed", "after"]
+    assert f"before\\n{forged}\\r\\x1b[2J xxx" in lines[0] and len(lines[0]) < 2 * logfile.LONGEST
+    assert f"    {forged}" in lines and "\r" not in _text()
+
+
 def test_what_is_no_secret_stays() -> None:
     text = "The user name or the password is wrong. https://example.org:8000/upload"
     assert logfile.without_secrets(text) == text

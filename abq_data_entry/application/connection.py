@@ -219,6 +219,7 @@ class Connection:
     def _opened(self, result: tuple[SQLModel, Any]) -> None:
         self.end()
         self._state.opening = False
+        log.info("the database is open", extra={"login": self._state.username})
         self._callbacks.connected(*result)
 
     def _embedded_failed(self, error: BaseException) -> None:

@@ -155,6 +155,7 @@ def logged_in(endpoint: dict[str, str], secrets: Secrets, asks: bool = True) -> 
         try:
             with told_if_long(_connecting(candidate)):
                 model.query("SELECT")
+            log.info("logged in", extra={"login": candidate.get("user", "")})
             return candidate
         except LoginFailed as error:
             if secrets.database or not asks or not can_ask() or not tries_left:

@@ -23,6 +23,7 @@ OTHERS = {
     "TLSEngine": "test_proftpd",
     "Match User": "test_openssh",
     "[Unit]": "test_units_of_systemd",
+    "module(load=": "tests/log_targets/test_rsyslog.py",
     "listen_addresses": "tests/test_installations.py",
     "hostssl": "tests/test_installations.py",
     "scope: abq": "tests/test_installations.py",

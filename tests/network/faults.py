@@ -72,8 +72,8 @@ Script = Callable[[Connection], None]
 
 
 @contextlib.contextmanager
-def serving(script: Script) -> Iterator[int]:
-    """Run the script for every connection until the block ends; yields the port on 127.0.0.1."""
+def serving(script: Script, port: int = 0) -> Iterator[int]:
+    """Run the script for every connection until the block ends; yields the port on 127.0.0.1 (0: any)."""
     ended = threading.Event()
 
     def play(connection: socket.socket) -> None:
@@ -87,7 +87,7 @@ def serving(script: Script) -> Iterator[int]:
                 connection.settimeout(30)
                 threading.Thread(target=play, args=(connection,), daemon=True).start()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         thread = threading.Thread(target=accept, args=(listener,), daemon=True)
         thread.start()
         try:
