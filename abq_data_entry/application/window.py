@@ -15,6 +15,7 @@ from .preferences import month_first
 from .waiting import counted
 from .wiring import Wiring
 
+_OF_A_ROW = ("withdraw_record", "move_record", "correct_many", "show_history", "mark_value")
 LOAD_AHEAD_MS = 2000  # after the start has done its work
 
 
@@ -100,8 +101,10 @@ class Application(Wiring):
             "show_settings_file": lambda: self.preferences.show_file(self.status.set),
         }
         command, guarded = self.messages.command, self.permissions.guarded
+        commands = {name: command(guarded(name, callback)) for name, callback in callbacks.items()}
         return {
-            **{name: command(guarded(name, callback)) for name, callback in callbacks.items()},
+            **commands,
+            **{name: partial(self.record_list.at_row, commands[name]) for name in _OF_A_ROW},
             "update_weather_data": self.update_weather_data,
             **{f"upload_to_corporate_{kind}": partial(self.upload, kind) for kind in KINDS},
             "upload_to_corporate_rest": self.upload_to_corporate_rest,  # scripts know these as methods

@@ -166,6 +166,13 @@ class RecordList(ttk.Frame):
         row = self.page.selected
         return self.marks.rows or ([] if row is None else [row])
 
+    def at_row(self, action: Callable[[], object]) -> None:
+        """Do what a key asks of the row that the keyboard is on, once it is there if it is on its way."""
+        if focused_widget(self) is self.page.tree:
+            self.page.once_there(action)
+        else:
+            action()
+
     def choose(self, rows: Sequence[Row]) -> None:
         """Choose these rows."""
         self.marks.choose(list(rows))

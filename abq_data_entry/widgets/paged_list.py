@@ -26,7 +26,8 @@ class RowMenu:
     """Offers ``commands``, pairs of a text and what it calls, for the row of ``tree`` that is selected.
 
     ``select(row)`` is called with the row below the mouse before the menu comes up. ``keys`` are shown beside the texts
-    they belong to; a command whose text ``allowed`` says no to is grey.
+    they belong to; a command whose text ``allowed`` says no to is grey. By the keyboard the menu comes up when
+    ``once_there`` calls what it is given: the row may be on its way.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class RowMenu:
         commands: Sequence[tuple[str, Callable[[], object]]],
         keys: Mapping[str, str] | None = None,
         allowed: Callable[[str], bool] = lambda text: True,
+        once_there: Callable[[Callable[[], object]], object] = lambda action: action(),
     ) -> None:
         self._tree, self._select, self._commands = tree, select, commands
         self._keys, self._allowed = keys or {}, allowed
@@ -44,7 +46,7 @@ class RowMenu:
         for button in _BUTTONS.get(system, ("<Button-3>",)):
             tree.bind(button, self._clicked)
         for key in filter(None, (_KEYS.get(system), "<Shift-F10>")):
-            tree.bind(key, lambda _event: self._post_at_selection())
+            tree.bind(key, lambda _event: _done(lambda: once_there(self._post_at_selection)))
 
     def _clicked(self, event: tk.Event) -> str:
         row = self._tree.identify_row(event.y)
@@ -54,13 +56,12 @@ class RowMenu:
             self._post(event.x_root, event.y_root)
         return "break"
 
-    def _post_at_selection(self) -> str:
+    def _post_at_selection(self) -> None:
         selected = self._tree.selection()
         box = self._tree.bbox(selected[0]) if selected else ""
         if box:
             x, y, _width, height = box
             self._post(self._tree.winfo_rootx() + x + 24, self._tree.winfo_rooty() + y + height)
-        return "break"
 
     def _post(self, x: int, y: int) -> None:
         # Made each time: a menu keeps the colours it was made with.
@@ -125,6 +126,8 @@ class PagedList(ttk.Frame):
         self._wanted: tuple[PageRequest, int] | None = None
         self._select_after = 0
         self._keep: tuple[Callable[[Row], object], object] | None = None
+        self._moving = False
+        self._later: list[Callable[[], object]] = []
         self.capacity = 0
         self._serial = 0
         self.drawn: Callable[[], object] = lambda: None
@@ -152,6 +155,17 @@ class PagedList(ttk.Frame):
         """Whether a page has been asked for and isn't here yet."""
         return self._asked is not None
 
+    def once_there(self, action: Callable[[], object]) -> None:
+        """Call ``action()`` once the keyboard is on the row that the keys before have sent it to.
+
+        That is at once, unless this row comes with another page; what is given meanwhile is called in its order. Where
+        the page can't be had, or the list begins anew, it isn't called.
+        """
+        if self._moving:
+            self._later.append(action)
+        else:
+            action()
+
     def expects(self, request: PageRequest) -> bool:
         """Whether the answer to ``request`` is still waited for."""
         return request == self._asked
@@ -160,6 +174,7 @@ class PagedList(ttk.Frame):
         """Other rows or another order: begin at the top, not knowing how many there are."""
         self.total = None
         self._asked = self._wanted = None
+        self._stop_moving()
         self._top = 0
         self.go_to(0, select=0)
 
@@ -235,10 +250,15 @@ class PagedList(ttk.Frame):
         if self._wanted is not None:
             (wanted, select), self._wanted = self._wanted, None
             self.go_to(wanted.start, select)
+            return
+        self._moving = False
+        while self._later and not self._moving:
+            self._later.pop(0)()
 
     def show_message(self, text: str, button: str = "", command: Callable[[], object] | None = None) -> None:
         """Show an empty, waiting or error state in place of rows, with one button for what can be done."""
         self._asked = self._wanted = None
+        self._stop_moving()
         self._rows = []
         self._fill()
         self.message_text.configure(text=text)
@@ -261,9 +281,20 @@ class PagedList(ttk.Frame):
             mark = ("▼" if descending else "▲") if each.name == column else ""
             self.tree.heading(each.name, text=each.heading + mark)
 
-    def step(self, rows: int) -> None:
-        """Move the keyboard by a number of rows, to another page where it needs to be."""
+    def step(self, rows: int, then: Callable[[], object] = lambda: None) -> None:
+        """Move the keyboard by a number of rows, to another page where it needs to be; ``then()`` when it is there."""
         self._step(rows)
+        if self._moving:
+            self._later.insert(0, then)  # before the keys that came after this one
+        else:
+            then()
+
+    def in_turn(self, action: Callable[[], object]) -> None:
+        """Call ``action()``, after what waits for :meth:`once_there` if anything does."""
+        if self._later:
+            self._later.append(action)
+        else:
+            action()
 
     def select(self, index: int) -> None:
         """Put the keyboard on a row of the visible page."""
@@ -283,7 +314,7 @@ class PagedList(ttk.Frame):
                 command(self.selected)
 
         entries = [(text, lambda command=command: call(command)) for text, command in commands]
-        RowMenu(self.tree, lambda row: self._select(int(row)), entries)
+        RowMenu(self.tree, lambda row: self._select(int(row)), entries, once_there=self.once_there)
 
     def _build(self, on_sort: Callable[[str], object]) -> None:
         names = [each.name for each in self._columns]
@@ -316,13 +347,14 @@ class PagedList(ttk.Frame):
             "<Down>": lambda: self._step(1),
             "<Prior>": lambda: self._step(-max(1, self.capacity)),
             "<Next>": lambda: self._step(max(1, self.capacity)),
-            "<Home>": lambda: self.go_to(0, select=0),
-            "<End>": lambda: self.go_to(None, select=-1),
-            "<Return>": self._open,
-            "<KP_Enter>": self._open,
+            "<Home>": lambda: self._move_to(0, 0),
+            "<End>": lambda: self._move_to(None, -1),
         }
         for key, action in keys.items():
-            self.tree.bind(key, lambda _event, action=action: _done(action))  # type: ignore[misc]
+            # Not one page for each of a key that is held down: only behind other keys a move waits for its turn.
+            self.tree.bind(key, lambda _event, action=action: _done(lambda: self.in_turn(action)))  # type: ignore[misc]
+        for key in ("<Return>", "<KP_Enter>"):
+            self.tree.bind(key, lambda _event: _done(lambda: self.once_there(self._open)))
         for key in ("<Control-Prior>", "<Control-Next>"):
             self.tree.bind(key, lambda _event: None)  # the window's: without this they would page here
         self.tree.bind("<Double-Button-1>", self._double_clicked)
@@ -423,11 +455,21 @@ class PagedList(ttk.Frame):
         pending = self._wanted[0].start if self._wanted else self._asked.start if self._asked else None
         start = (top if pending is None else pending) + rows
         if rows > 0 and self.total is not None and start + self.capacity > self.total:
-            self.go_to(None, select=-1)
+            self._move_to(None, -1)
         elif abs(rows) == 1:
-            self.go_to(start, select=0 if rows < 0 else -1)
+            self._move_to(start, 0 if rows < 0 else -1)
         else:
-            self.go_to(start, select=0 if start <= 0 else max(0, self._selected_index()))
+            self._move_to(start, 0 if start <= 0 else max(0, self._selected_index()))
+
+    def _move_to(self, start: int | None, select: int) -> None:
+        """The keyboard goes to a row of another page: what means the row under it waits until it is there."""
+        self._moving = True
+        self._keep = None  # what a page before was to keep selected is being left
+        self.go_to(start, select)
+
+    def _stop_moving(self) -> None:
+        self._moving = False
+        self._later.clear()
 
     def _stay_there(self, index: int) -> None:
         """A page that was asked for before somebody moved leaves them where they are."""

@@ -30,28 +30,27 @@ class RowMarks:
     ) -> None:
         self._page, self._key_of, self._changed = page, key_of, changed
         self._rows: dict[object, Row] = {}
-        self._coming_from: Row | None = None
-        self._later: list[Callable[[], object]] = []
         self._tagged = False
-        page.drawn = self._page_drawn
+        page.drawn = self._show_tags
         tree = page.tree
         own = f"Marks{tree}"
         # In front of the list's own keys, which move and open.
         tree.bindtags((own, *tree.bindtags()))
         mac = str(tree.tk.call("tk", "windowingsystem")) == "aqua"
         for sequence, action in (
-            ("<Shift-Up>", lambda: self._extend(-1)),
-            ("<Shift-Down>", lambda: self._extend(1)),
-            ("<Control-Up>", lambda: self._move(-1)),
-            ("<Control-Down>", lambda: self._move(1)),
-            ("<Control-space>", self._toggle),
+            ("<Shift-Up>", lambda: page.once_there(lambda: self._extend(-1))),
+            ("<Shift-Down>", lambda: page.once_there(lambda: self._extend(1))),
+            ("<Control-Up>", lambda: page.in_turn(lambda: page.step(-1))),
+            ("<Control-Down>", lambda: page.in_turn(lambda: page.step(1))),
+            ("<Control-space>", lambda: page.once_there(self._toggle)),
             ("<Command-a>" if mac else "<Control-a>", all_wanted),
             ("<<SelectAll>>", all_wanted),
         ):
             tree.bind_class(own, sequence, lambda _event, action=action: _done(action))  # type: ignore[misc]
-        tree.bind_class(own, "<Escape>", lambda _event: _done(self.clear) if self._rows else None)
-        for sequence in ("<Up>", "<Down>", "<Prior>", "<Next>", "<Home>", "<End>", "<Button-1>"):
-            tree.bind_class(own, sequence, lambda _event: self.clear())
+        tree.bind_class(own, "<Escape>", lambda _event: self._escape())
+        for sequence in ("<Up>", "<Down>", "<Prior>", "<Next>", "<Home>", "<End>"):
+            tree.bind_class(own, sequence, lambda _event: page.in_turn(self.clear))
+        tree.bind_class(own, "<Button-1>", lambda _event: self.clear())
         tree.bind_class(own, "<Shift-Button-1>", lambda event: self._clicked(event, through=True))
         tree.bind_class(own, "<Control-Button-1>", lambda event: self._clicked(event, through=False))
 
@@ -71,37 +70,25 @@ class RowMarks:
 
     def clear(self) -> None:
         """Choose none."""
-        self._coming_from = None
-        self._later.clear()
         if self._rows:
             self._rows = {}
             self._draw()
 
-    def _must_wait(self, action: Callable[[], object]) -> bool:
-        """While the next row is fetched, keys are kept in their order."""
-        if self._coming_from is None:
-            return False
-        self._later.append(action)
-        return True
-
-    def _move(self, steps: int) -> None:
-        if not self._must_wait(lambda: self._move(steps)):
-            self._page.step(steps)
+    def _escape(self) -> str | None:
+        if not self._rows:
+            return None
+        self._page.in_turn(self.clear)
+        return "break"
 
     def _extend(self, steps: int) -> None:
-        row = self._page.selected
-        if row is None or self._must_wait(lambda: self._extend(steps)):
-            return
-        self._coming_from = row
-        self._page.step(steps)
-        if self._page.selected is not row or not self._page.waiting:  # else the next row comes with another page
-            self._arrived()
+        left = self._page.selected
+        if left is not None:
+            self._page.step(steps, lambda: self._choose_next(left))
 
-    def _arrived(self) -> None:
-        """The keyboard is on the next row: it is chosen too; back on one that is, the row that was left isn't."""
-        left, self._coming_from = self._coming_from, None
+    def _choose_next(self, left: Row) -> None:
+        """The keyboard has gone to the next row: it is chosen too; back on one that is, the row ``left`` isn't."""
         row = self._page.selected
-        if left is None or row is None:
+        if row is None:
             return
         if self.holds(row) and self.holds(left) and self._key_of(row) != self._key_of(left):
             del self._rows[self._key_of(left)]
@@ -109,12 +96,10 @@ class RowMarks:
             self._rows[self._key_of(left)] = left
             self._rows[self._key_of(row)] = row
         self._draw()
-        while self._later and self._coming_from is None:
-            self._later.pop(0)()
 
     def _toggle(self) -> None:
         row = self._page.selected
-        if row is None or self._must_wait(self._toggle):
+        if row is None:
             return
         if self._rows.pop(self._key_of(row), None) is None:
             self._rows[self._key_of(row)] = row
@@ -140,11 +125,6 @@ class RowMarks:
             self._toggle()
         tree.focus_set()
         return "break"
-
-    def _page_drawn(self) -> None:
-        if self._coming_from is not None and not self._page.waiting:
-            self._arrived()
-        self._show_tags()
 
     def _draw(self) -> None:
         self._page.replace(lambda row: row)
