@@ -3457,6 +3457,8 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     each record;
 BEGIN
+    -- What this transaction has changed, such as lab_members, is in the audit first: its table can't be altered before.
+    SET CONSTRAINTS keep_head IMMEDIATE;
     FOR each IN
         SELECT name, CASE name WHEN 'labs' THEN 'id' ELSE 'lab_id' END AS lab
         FROM unnest(ARRAY[
@@ -3501,6 +3503,7 @@ BEGIN
     EXECUTE format('ALTER VIEW changes SET (security_barrier = %s)', wanted);
     EXECUTE format('ALTER VIEW entry_log SET (security_barrier = %s)', wanted);
     EXECUTE format('ALTER VIEW changed_since_kept SET (security_barrier = %s)', wanted);
+    SET CONSTRAINTS keep_head DEFERRED;
 END $$;
 
 DO $$

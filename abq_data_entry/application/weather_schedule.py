@@ -1,4 +1,7 @@
-"""The weather, by itself while the window is open: once an hour, and after a pause what is missing since."""
+"""The weather, by itself while the window is open: once an hour, and after a pause what is missing since.
+
+What is kept for QA's views is brought up to now at the same time, on a connection of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..jobs import ANY, Job, Jobs
 from ..workflows.fill_weather import Kept, catch_up
+from ..workflows.keep_views import keep_views
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -52,6 +56,7 @@ class WeatherSchedule:
         """When the next run is due; `None` until the database was open."""
         self._after_a_pause = True
         self._job: Job | None = None
+        self._keeping: Job | None = None
         self._runs_in_vain = 0
         self._timer = window.after(LOOK_MS, self._tick)
 
@@ -63,8 +68,9 @@ class WeatherSchedule:
     def end(self) -> None:
         """The window closes."""
         self._window.after_cancel(self._timer)
-        if self._job is not None:
-            self._job.cancel.set()
+        for job in (self._job, self._keeping):
+            if job is not None:
+                job.cancel.set()
 
     def _tick(self) -> None:
         self._timer = self._window.after(LOOK_MS, self._tick)
@@ -81,6 +87,10 @@ class WeatherSchedule:
         if not values["weather_schedule"] or not self._may_store():
             return
         after_a_pause, self._after_a_pause = self._after_a_pause, False
+        if self._keeping is None or self._keeping.finished:
+            self._keeping = self._jobs.submit(
+                ANY, lambda job: keep_views(model, job.cancel), name="keeping for QA's views", with_job=True
+            )
 
         def work(job: Job) -> Kept:
             return catch_up(model, values, after_a_pause, job.cancel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -67,13 +68,24 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         data = fetch(settings.values(), cancel, station)
     with opened_model(settings, secrets) as model:
         stored = store(model, data)
-    print(stored.text)
-    print(f"{station}: {_in_words(stored.observation)}")
-    for warning in stored.warnings:
-        tell(f"Warning: {warning}.")
+        print(stored.text)
+        print(f"{station}: {_in_words(stored.observation)}")
+        for warning in stored.warnings:
+            tell(f"Warning: {warning}.")
+        _keep_views(model)
+
+
+def _keep_views(model: SQLModel) -> None:
+    """The hourly run keeps up to now what QA's views found; nobody waits for it."""
+    from ..workflows.keep_views import keep_views
+
+    sys.stdout.flush()
+    with interrupt_sets() as cancel, told_if_long("Keeping what QA's views found"):
+        keep_views(model, cancel)
 
 
 def _backfill(options: argparse.Namespace, secrets: Secrets) -> None:
+    from ..workflows.keep_views import keep_views
     from .database import opened_model, read_settings
 
     settings = read_settings()
@@ -83,6 +95,8 @@ def _backfill(options: argparse.Namespace, secrets: Secrets) -> None:
     waiting = told_if_long(f"Filling the weather of {values['weather_station']}")
     with opened_model(settings, secrets) as model, interrupt_sets() as cancel, waiting:
         filled = _filled(model, values, options, cancel)
+        if not cancel.is_set():
+            keep_views(model, cancel)
     if filled is None:
         print("Another workstation is fetching the weather just now, so nothing was asked for.")
         return

@@ -20,6 +20,7 @@ from abq_data_entry.models import (
     auditing,
     chart_rows,
     extract,
+    kept,
     paging,
     presence,
     rights,
@@ -547,6 +548,10 @@ class SQLModel(Corrections, Marks, Notes):
     def chart_rows(self, choice: ChartChoice) -> list[Record]:
         """Return the rows of a view for QA that a chart draws, a few thousand at most; times by the labs' clock."""
         return self._connections.read_snapshot(lambda cursor: chart_rows.read(cursor, choice))
+
+    def refresh_kept(self, cancel: threading.Event) -> bool:
+        """Keep up to now what QA's slow views found; see `kept.refresh`. Nobody who saves waits for it."""
+        return kept.refresh(self._connections, cancel)
 
     def today(self) -> Today:
         """Return how the day stands, by the labs' clock."""

@@ -101,7 +101,11 @@ def _database(values: Values, opened: OpenDatabase, limits: Limits, now: datetim
 
 
 _OF_THE_DATABASE = """
-    SELECT (SELECT max(version) FROM schema_version) AS schema, (SELECT max(datetime) FROM local_weather) AS newest
+    SELECT (SELECT max(version) FROM schema_version) AS schema, (
+        SELECT datetime FROM local_weather AS w WHERE temperature IS NOT NULL
+            AND to_jsonb(w) ->> 'kind' IS DISTINCT FROM 'model' -- tables of an older version have no such column
+        ORDER BY datetime DESC LIMIT 1
+    ) AS newest
 """
 
 

@@ -50,6 +50,10 @@ def test_all_is_well(line: Line, backed_up: Path, database: dict[str, str], stor
     assert told["records_waiting"]["waiting"] == told["deliveries"]["waiting"] == 0
     assert told["disk"]["free_bytes"] > 0
     assert "The newest observation of the weather is missing." in line("status", "--weather-hours", "3").reason
+    # neither what a model computed nor a report without a temperature is an observation
+    stored.query("INSERT INTO local_weather (datetime, temperature, rel_hum, kind) VALUES (now(), 3, NULL, 'model'),"
+                 " (now() - interval '1 minute', NULL, 40, NULL)")  # fmt: skip
+    assert "The newest observation of the weather is missing." in line("status", "--weather-hours", "3").reason
     stored.query("INSERT INTO local_weather (datetime, temperature) VALUES (now() - interval '2 hours', 3)")
     assert line("status", "--weather-hours", "3").code == 0
     assert "The newest observation of the weather is of" in line("status", "--weather-hours", "1").reason

@@ -12,6 +12,7 @@ import pytest
 from abq_data_entry.models import SQLModel
 from tests.commands.conftest import Outcome
 from tests.fixtures.servers import BundledServer, bundled_server
+from tests.models.records import record
 from tests.network.faults import Connection, http, serving
 from tests.network.weather_service import Service, collection, feature, hours, report, running_service, xml
 from tests.network.weather_service import ago as ago_minutes
@@ -38,6 +39,7 @@ def test_stores_and_prints_the_observation_once(
     line: Callable[..., Outcome], configure: Callable[..., None], weather_feed: BundledServer, stored: SQLModel
 ) -> None:
     configure(weather_url=weather_feed.weather_url)
+    stored.save_record(record())
     first, second = line("weather"), line("weather", "--station", "KBMG")
     assert (first.code, second.code) == (0, 0)
     assert first.output.startswith("Weather data recorded for ")
@@ -45,6 +47,7 @@ def test_stores_and_prints_the_observation_once(
     assert "°C" in first.output
     assert "is already recorded" in second.output
     assert len(stored.query("SELECT * FROM local_weather") or []) == 1
+    assert stored.query("SELECT lab_id FROM kept_until") == [{"lab_id": "A"}]  # QA's views answer at once
 
 
 @pytest.fixture

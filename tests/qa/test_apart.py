@@ -69,6 +69,14 @@ def test_each_login_sees_its_labs_only(filled: Endpoint, reader: Callable[[str],
         ask(asking, f"{leaky} SELECT count(*) FROM {view} WHERE pg_temp.leak(lab)")
 
 
+def test_labs_are_kept_apart_in_the_transaction_that_says_whose_they_are(database: Endpoint) -> None:
+    run(database, "INSERT INTO lab_members VALUES ('A', 'jsimms'); SELECT restrict_labs(true);"
+                  " INSERT INTO lab_members VALUES ('B', 'jsimms'); SELECT restrict_labs(false)")  # fmt: skip
+    chain = "SELECT max(h.sequence) = max(a.sequence) AS whole FROM audit_heads AS h JOIN audit AS a USING (lab_id)"
+    assert ask(database, f"{chain} GROUP BY lab_id HAVING max(h.sequence) <> max(a.sequence)") == []
+    assert ask(database, "SELECT count(*) AS n FROM lab_members") == [{"n": 2}]
+
+
 def test_who_read_the_records_before_reads_what_is_made_of_them(empty_database: Endpoint) -> None:
     run(empty_database, (SCHEMAS / "version_4.sql").read_text("utf-8"))
     name = f"report_of_{empty_database['dbname']}"

@@ -11,7 +11,8 @@ import pytest
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models import SQLModel
+from abq_data_entry.models import DatabaseError, QueryCancelled, SQLModel
+from tests.fixtures.cluster import wait_until
 from tests.models.records import record
 from tests.models.test_schema import run
 from tests.qa.data import Data, Endpoint, ask
@@ -129,6 +130,36 @@ def test_four_workstations_save_while_it_is_kept(database: Endpoint) -> None:
     ask(database, "SELECT qa_refresh()")
     assert ask(database, "SELECT count(*) AS n FROM plot_checks") == [{"n": 80}]
     assert ask(database, "SELECT count(*) AS n FROM changed_since_kept") == [{"n": 0}]
+
+
+def test_it_is_broken_off_at_once(database: Endpoint) -> None:
+    """By whoever closes the window, say; here it would wait for ever."""
+    model, ended, cancel = SQLModel.at({**database, "options": "-c lock_timeout=0"}), [], threading.Event()
+    model.save_record(record())
+
+    def refresh() -> None:
+        try:
+            model.refresh_kept(cancel)
+        except DatabaseError as error:
+            ended.append(error)
+
+    with closing(psycopg2.connect(make_dsn(**database))) as other, other.cursor() as held:
+        held.execute("LOCK TABLE kept_drift IN SHARE MODE")
+        thread = threading.Thread(target=refresh)
+        thread.start()
+        waits = (
+            "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock' AND strpos(query, 'qa_refresh()') > 0"
+        )
+        wait_until(lambda: ask(database, waits) == [{"n": 1}], "the refresh waits")
+        cancel.set()
+        thread.join(60)
+        assert not thread.is_alive() and [type(each) for each in ended] == [QueryCancelled]
+        model.refresh_kept(cancel)  # which is set: nothing begins
+        assert ask(database, waits) == [{"n": 0}]
+    assert model.refresh_kept(threading.Event())
+    assert ask(database, "SELECT lab_id FROM kept_until") == [{"lab_id": "A"}]
+    model.close()
 
 
 def test_only_the_owner_rebuilds(database: Endpoint) -> None:

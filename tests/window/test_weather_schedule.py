@@ -10,6 +10,7 @@ import pytest
 from abq_data_entry.application.weather_schedule import LONG, WEATHER_MISSING, next_run
 from abq_data_entry.models import SQLModel
 from tests.fixtures.window import Window
+from tests.models.records import record
 from tests.network.weather_service import Service, ago, collection, feature, report, running_service, xml
 
 UTC = datetime.timezone.utc
@@ -41,6 +42,7 @@ def test_a_pause_is_filled_and_then_every_hour_is_fetched(
     now = ago(0)
     model.add_weather_data(_seen(now - 30 * HOUR))
     model.add_weather_data(_seen(now - 5 * HOUR))
+    model.save_record(record())
     window = open_window()
     window.until_open()
     schedule = window.app.weather_schedule
@@ -59,6 +61,7 @@ def test_a_pause_is_filled_and_then_every_hour_is_fetched(
     run(window)
     assert moments(model) >= {now - number * HOUR for number in range(1, 31)}
     assert window.app.status.get() == said and not window.messages and not window.dialogs
+    assert model.query("SELECT lab_id FROM kept_until") == [{"lab_id": "A"}]  # QA's views answer at once
 
     # an hour later nothing is asked where another workstation was here, or is
     services.asked.clear()
