@@ -50,6 +50,7 @@ MOVE_CHECK = Command("Move Check…", "move_check")
 CORRECT_MANY = Command("Correct Many…", "correct_many")
 WITHDRAWN = Command("Withdrawn Records", "show_withdrawn")
 MARK = Command("Mark Value…", "mark_value")
+WRITE_NOTE = Command("Write Note…", "write_note", "Control-Shift-N", "Command-Shift-N")
 WEATHER = Command("Update Weather Data", "update_weather_data", "Control-Shift-W", "Command-Shift-W")
 IN_TOOLS = ("rest", "ftp")
 """The destinations that stand in the Tools menu itself; the others have a menu of their own there."""
@@ -79,6 +80,7 @@ PLOTS = Command("Plots of the Check", "show_plots", "Control-Shift-P", "Command-
 MISSING = Command("Next Missing Plot", "next_missing", "Control-m", "Command-m")
 HISTORY = Command("Record History", "show_history", "Control-Shift-H", "Command-Shift-H")
 QUESTIONS = Command("Questions from QA", "show_questions", "Control-Shift-A", "Command-Shift-A")
+HANDOVER = Command("Handover", "show_handover", "Control-Shift-O", "Command-Shift-O")
 AHEAD = Command("Keys Typed Ahead", "show_typed_ahead", "F9", "F9")
 EXTRACTS = Command("Extracts of the Last Days", "show_extracts", "Control-Shift-E", "Command-Shift-E")
 TODAY = Command("Today", "show_today", "Control-Shift-Y", "Command-Shift-Y")
@@ -96,12 +98,13 @@ FILE_COMMANDS = (NEW, SAVE, DISCARD, EXPORT, EXPORT_VIEW)
 BACKUP_COMMANDS = (BACK_UP, RESTORE)
 EDIT_GROUPS = (
     (UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL), (TAKE_BACK,), (WITHDRAW, MOVE, MOVE_CHECK, CORRECT_MANY, WITHDRAWN),
-    (MARK,),
+    (MARK, WRITE_NOTE),
 )  # a line between groups
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
 TOOLS_COMMANDS = (WEATHER, *UPLOADS, DELIVERIES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
 GO_COMMANDS = (
-    *(FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, QUESTIONS, EXTRACTS, AHEAD, TODAY, CHARTS, REFRESH),
+    *(FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, QUESTIONS, HANDOVER, EXTRACTS, AHEAD, TODAY, CHARTS),
+    REFRESH,
 )
 FONT_COMMANDS = (LARGER, SMALLER, USUAL)
 HELP_COMMANDS = (HELP, KEYS)

@@ -38,6 +38,7 @@ MOST_ROWS = 100
 MOST_CHANGES = 200  # told one by one; what comes with more at once is looked for as a whole
 CLOSE_SECONDS = 3.0
 LOOK_SECONDS = 5.0  # how long somebody whose computer died is still shown
+SAID = ("value_marks", "shift_notes")  # the tables of what people say of records, plots and labs
 Key = tuple[Any, ...]
 Held = tuple[CheckKey, "int | None", str]
 
@@ -199,7 +200,7 @@ def _unknown(error: BaseException) -> None:
 
 class FollowingActions(NamedTuple):
     """``show_choices(choices)``: technicians, labs and plots are these now; ``days_changed()``: of some day other
-    records are there now; ``marks_changed()``: QA or lab staff may have said something of a value."""
+    records are there now; ``marks_changed()``: QA or lab staff may have said something of a value, or left a note."""
 
     show_choices: Callable[[Any], object]
     days_changed: Callable[[], object]
@@ -290,7 +291,7 @@ class Following:
             self._presence.announce_again()
         elif self._watched is not None:
             # Also what was said from here: a correction may have answered a question.
-            self._marked = self._marked or notice.content.get("table", "value_marks") == "value_marks"
+            self._marked = self._marked or notice.content.get("table", SAID[0]) in SAID
             if not self._watched.owns(notice.process):
                 self._take_change(notice.content)
 
@@ -299,7 +300,7 @@ class Following:
             self._missed = True
             return
         key, operation = _key_in(content), str(content.get("operation")).lower()
-        if content.get("table") == "value_marks":
+        if content.get("table") in SAID:
             return
         if content.get("table") not in ("plot_checks", "lab_checks"):
             self._places = True

@@ -13,6 +13,7 @@ from ..constants import FieldNames as F
 from ..views.record_inputs import WHOLE_RECORD
 from ..views.side_window import brought_up
 from .messages import reason_of
+from .sending import Sending, SendingActions
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from ..models.marks import Mark, MarkEvent
     from ..models.undoing import By
     from ..views import DataRecordForm
-    from ..views.marks import MarkRow, QuestionsWindow
+    from ..views.action_list import ActionRow
+    from ..views.marks import QuestionsWindow
     from .connection import Connection
     from .messages import Messages, Say
     from .state import State
@@ -35,7 +37,6 @@ _SIGNS = {"queried": "? QA: ", "accepted": "✓ QA accepts: ", "excluded": "! QA
 _STATES = {"queried": "Asked about", "accepted": "Accepted", "excluded": "Excluded from QA's views"}
 _ROW_STATES = {"queried": "question", "accepted": "accepted", "excluded": "excluded"}
 _NOW = "Go ‣ Questions from QA lists them"
-_KEPT = "What you typed is kept: Try Again opens it."
 _AWAY = "The database is away: questions can be answered when it is back."
 
 
@@ -73,8 +74,10 @@ class Questions:
         self._known_at = ""
         self._looking = self._again = False
         self._listed: Mapping[str, Mark] = {}
-        # What was typed and the database didn't take, by title and mark or record: the dialog has it the next time.
-        self._unsent: dict[tuple[str, object], tuple[str, ...]] = {}
+        # By title and mark or record.
+        self._sending = Sending(
+            state, connection, messages, SendingActions(actions.by, actions.means_away, self._tell, self.look)
+        )
 
     @property
     def waiting(self) -> int:
@@ -91,15 +94,16 @@ class Questions:
 
     def show(self) -> QuestionsWindow:
         """Open the window, or bring it to the front."""
-        from ..views.marks import MarkCallbacks, QuestionsWindow
+        from ..views.action_list import RowCallbacks
+        from ..views.marks import QuestionsWindow
 
         shown = brought_up(self._window, QuestionsWindow)
         if shown is not None:
             shown.tree.focus_set()
             return shown
         command = self._messages.command
-        callbacks = MarkCallbacks(self._list, command(self._act), self._show_history)
-        return QuestionsWindow(self._window, callbacks)
+        callbacks = RowCallbacks(self._list, command(self._act))
+        return QuestionsWindow(self._window, callbacks, self._show_history)
 
     def mark(self) -> None:
         """Ask what QA says of the record that has the attention, and of which of its values."""
@@ -123,11 +127,11 @@ class Questions:
         detail = "\n".join(present) or "The record stays as it is. Lab staff sees what you say beside the value."
 
         unsent = _MARK_TITLE, key
-        first = self._unsent.get(unsent, (plain(at) if at else RECORD, next(iter(_STATES)), ""))
+        first = self._sending.unsent.get(unsent, (plain(at) if at else RECORD, next(iter(_STATES)), ""))
 
         def act(field: str, state: str, words: str) -> None:
-            self._unsent[unsent] = field, state, words
-            self._change(
+            self._sending.unsent[unsent] = field, state, words
+            self._sending.change(
                 unsent,
                 lambda model, by: model.mark_value(key, field, state, words, by=by),
                 f"{marks[field]} of {named(key)} is marked",
@@ -209,8 +213,9 @@ class Questions:
         count = f"{len(marks):,} listed, {waiting:,} to be answered" if marks else ""
         window.show_rows([self._row(each, away=bool(remark)) for each in marks], count, remark)
 
-    def _row(self, mark: Mark, away: bool) -> MarkRow:
-        from ..views.marks import ANSWER, CLOSE, OPEN, REOPEN, MarkRow
+    def _row(self, mark: Mark, away: bool) -> ActionRow:
+        from ..views.action_list import ActionRow
+        from ..views.marks import ANSWER, CLOSE, OPEN, REOPEN
 
         answers = not away and self._actions.may_answer() and mark.state == "queried" and mark.status != "closed"
         marks = not away and self._actions.may_mark()
@@ -223,7 +228,7 @@ class Questions:
         state = _ROW_STATES[mark.state] if mark.status == "open" else mark.status
         words = " ".join(mark.words.split())
         cells = (named(mark.key), mark.field_name or "Whole record", mark.value, state, mark.technician, words)
-        return MarkRow(str(mark.id), cells, _told(mark), frozenset(name for name, may in allowed.items() if may))
+        return ActionRow(str(mark.id), cells, _told(mark), frozenset(name for name, may in allowed.items() if may))
 
     def _show_history(self, identifier: str) -> None:
         if self._state.reachable is None:
@@ -292,49 +297,20 @@ class Questions:
         unsent = title, mark.id
 
         def act(words: str) -> None:
-            self._unsent[unsent] = (words,)
-            self._change(
+            self._sending.unsent[unsent] = (words,)
+            self._sending.change(
                 unsent,
                 lambda model, by: change(model, words, by),
                 f"{what} of {named(mark.key)} {told}",
                 lambda: self._ask(mark, title, action, label, change, told, needed),
             )
 
-        (words,) = self._unsent.get(unsent, ("",))
+        (words,) = self._sending.unsent.get(unsent, ("",))
         self._messages.open(
             title, message, "", "Open…",
             lambda: WordsDialog(self._window, title, message, _told(mark), action, act, label, needed, words),
             lambda: None,
         )  # fmt: skip
-
-    def _change(
-        self,
-        unsent: tuple[str, object],
-        change: Callable[[SQLModel, By], object],
-        told: str,
-        again: Callable[[], object],
-    ) -> None:
-        """Have it changed; what was typed for it, under ``unsent``, stays until the database has it."""
-        by, title = self._actions.by(), unsent[0]
-
-        def done(_result: object) -> None:
-            self._unsent.pop(unsent, None)
-            self._tell(told)
-            self.look()
-
-        def refused(reason: str) -> None:
-            self._tell("Nothing was changed; what you typed is kept")
-            self._messages.failure(title, "Nothing was changed.", f"{reason}\n\n{_KEPT}", again)
-
-        def failed(error: BaseException) -> None:
-            log.warning("%s: %s", title, type(error).__name__)
-            self.look()
-            refused("The database is away." if self._actions.means_away(error) else reason_of(error))
-
-        if self._state.reachable is None:
-            refused("The database is away.")
-        else:
-            self._connection.ask(lambda model: change(model, by), done, failed, "database")
 
     def _may_begin(self, what: str) -> bool:
         if self._state.reachable is None:

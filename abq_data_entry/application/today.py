@@ -33,6 +33,7 @@ class TodayActions(NamedTuple):
 
     go_to_check: Callable[[datetime.date, str, str], object]
     show_questions: Callable[[], object]
+    show_handover: Callable[[], object]
     update_weather: Callable[[], object]
     show_deliveries: Callable[[], object]
     unfinished_deliveries: Callable[[], int]
@@ -165,6 +166,7 @@ class TodayPicture:
         else:
             {
                 "questions": self._actions.show_questions,
+                "notes": self._actions.show_handover,
                 "weather": self._actions.update_weather,
                 "deliveries": self._actions.show_deliveries,
             }.get(kind, lambda: None)()
@@ -175,6 +177,8 @@ def line_parts(today: Today, waiting: int, now: datetime.datetime, as_of: str = 
     parts = [f"{as_of or 'Today'}: {_checks(today.checks)}"]
     if today.questions:
         parts.append(counted(today.questions, "question") + " from QA")
+    if today.notes:
+        parts.append(counted(today.notes, "open note"))
     if waiting:
         parts.append(f"{counted(waiting, 'delivery', 'deliveries')} waiting")
     parts.append(_weather(today, now))
@@ -194,10 +198,12 @@ def rows(today: Today, waiting: int, now: datetime.datetime) -> list[TodayRow]:
         found.append(TodayRow("checks", "Checks", _checks(today.checks)))
     asked = counted(today.questions, "question") + " to be answered" if today.questions else "none"
     station = f" ({today.station})" if today.station else ""
+    notes = [TodayRow("notes", "Notes", f"{today.notes:,} open")] if today.notes else []
     sent = "nothing waits" if not waiting else f"{waiting:,} waiting or failed"
     return [
         *found,
         TodayRow("questions", "Questions from QA", asked),
+        *notes,
         TodayRow("weather", "Weather", _weather(today, now) + station),
         TodayRow("deliveries", "Deliveries", sent),
     ]

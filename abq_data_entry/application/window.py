@@ -91,6 +91,8 @@ class Application(Wiring):
             "show_history": lambda: self.histories.show(),
             "show_questions": self.questions.show,
             "mark_value": self.questions.mark,
+            "show_handover": self.handover.show,
+            "write_note": self.handover.write,
             "show_typed_ahead": self._go_to_typed_ahead,
             "show_today": lambda: self.today.show(),
             "show_charts": self._show_charts,

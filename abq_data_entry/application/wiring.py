@@ -26,6 +26,7 @@ from .following import CheckPresence, Following, FollowingActions
 from .main_window import MainWindow
 from .marks import MarkActions, Questions
 from .navigation import Navigation, NavigationActions, NewDay
+from .notes import Handover, NoteActions
 from .outdated import Outdated
 from .permissions import Permissions
 from .preferences import DesktopEntry
@@ -179,6 +180,9 @@ class Wiring(MainWindow):
         self.questions = Questions(
             self, self.form, self.shared, self.connection, self.messages, say, self._mark_actions()
         )
+        self.handover = Handover(
+            self, self.form, self.shared, self.connection, self.messages, say, self._note_actions()
+        )
         self.damage = Damage(
             self.jobs,
             self.messages,
@@ -307,6 +311,16 @@ class Wiring(MainWindow):
             self.reconnecting.means_away,
         )
 
+    def _note_actions(self) -> NoteActions:
+        command = self.messages.command
+        return NoteActions(
+            command(self._go_to_check),
+            command(self.navigation.go_to_plot),
+            self.taking_back.by,
+            lambda: "write_note" not in self.permissions.denied,
+            self.reconnecting.means_away,
+        )
+
     def _connection_callbacks(self) -> ConnectionCallbacks:
         return ConnectionCallbacks(
             self._connected,
@@ -319,24 +333,32 @@ class Wiring(MainWindow):
             self.retry_database,
         )
 
-    def _today_actions(self) -> TodayActions:
-        def go(date: datetime.date, time: str, lab: str) -> None:
+    def _go_to_check(self, date: datetime.date, time: str, lab: str) -> None:
+        def go() -> None:
             self.show_form()
             self.form.opening.set_check(date, time, lab)
             self.form.focus_first_empty()
 
+        self.navigation.leave_form(go)
+
+    def _today_actions(self) -> TodayActions:
         command = self.messages.command
         return TodayActions(
-            command(lambda date, time, lab: self.navigation.leave_form(lambda: go(date, time, lab))),
+            command(self._go_to_check),
             command(lambda: self.questions.show()),
+            command(lambda: self.handover.show()),
             lambda: self.callbacks["update_weather_data"](),
             command(self.show_deliveries),
             lambda: self.deliveries.count_unfinished(),
         )
 
     def _marks_changed(self) -> None:
-        self.questions.look()
+        self._look_what_is_said()
         self.today.look_soon()
+
+    def _look_what_is_said(self) -> None:
+        self.questions.look()
+        self.handover.look()
 
     # -- made when they are first wanted, so that no start pays for their imports ----------------------------
 
@@ -491,7 +513,7 @@ class Wiring(MainWindow):
         self._show_database(model, choices)
         self.browsing.show_source()
         self.extract_days.look_soon()
-        self.questions.look()
+        self._look_what_is_said()
         self.waiting.replay_now()
         self.status.set("The database is back")
 
@@ -542,7 +564,7 @@ class Wiring(MainWindow):
             return
         self.jobs.submit("records", self.data_model.choices, done=self.show_choices)
         self.form.known.look_up()
-        self.questions.look()
+        self._look_what_is_said()
         self.browsing.restart()
 
     def _show_copy(self) -> None:

@@ -15,6 +15,7 @@ _CHECKS = """
     FROM completeness(%(day)s, %(day)s) ORDER BY completeness.time, lab
 """
 _QUESTIONS = "SELECT count(*) FROM value_marks WHERE state = 'queried' AND status = 'open' AND gone IS NULL"
+_NOTES = "SELECT count(*) FROM shift_notes WHERE done IS NULL"
 _WEATHER = """
     SELECT datetime, temperature::double precision, station FROM local_weather
     WHERE coalesce(kind, 'observed') = 'observed' ORDER BY datetime DESC LIMIT 1
@@ -36,13 +37,14 @@ class DueCheck:
 @dataclass(frozen=True)
 class Today:
     """`checks`: those due so far; `questions`: how many of QA wait for an answer; `observed`: when the weather was last
-    observed (None: never), with its `temperature` in °C and `station`."""
+    observed (None: never), with its `temperature` in °C and `station`; `notes`: how many of them are open."""
 
     checks: tuple[DueCheck, ...]
     questions: int = 0
     observed: datetime.datetime | None = None
     temperature: float | None = None
     station: str | None = None
+    notes: int = 0
 
 
 def read_today(cursor: Cursor) -> Today:
@@ -56,5 +58,8 @@ def read_today(cursor: Cursor) -> Today:
     )
     cursor.execute(_QUESTIONS)
     (questions,) = cursor.fetchone() or (0,)
+    cursor.execute(_NOTES)
+    (notes,) = cursor.fetchone() or (0,)
     cursor.execute(_WEATHER)
-    return Today(checks, questions, *(cursor.fetchone() or (None, None, None)))
+    observed, temperature, station = cursor.fetchone() or (None, None, None)
+    return Today(checks, questions, observed, temperature, station, notes)

@@ -278,6 +278,10 @@ class CheckPanel(ttk.Frame):
         progress.columnconfigure(1, weight=1)
         self.others = OneLine(progress, "Warning.TLabel")
         self.others.grid(row=1, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
+        self.notes_wanted: Callable[[], object] = lambda: None
+        """Called with a click on the notes."""
+        self._notes = ""
+        self.others.label.bind("<Button-1>", lambda _event: self.notes_wanted() if self._notes else None)
         # Never asks for more room than there is: a wider form would need scrolling.
         self._beside = ttk.Frame(self, width=1, height=1)
         self._beside.grid(row=0, column=1, sticky="nsew")
@@ -291,9 +295,15 @@ class CheckPanel(ttk.Frame):
         self.next_button.bind("<Return>", lambda _event: self.next_button.invoke())
 
     def show(
-        self, check: CheckView, current: int | None, technician: str, half_typed: frozenset[int] = frozenset()
+        self,
+        check: CheckView,
+        current: int | None,
+        technician: str,
+        half_typed: frozenset[int] = frozenset(),
+        notes: str = "",
     ) -> None:
-        """Show which plots of ``check`` are recorded, and which half typed; ``technician`` is who enters now."""
+        """Show which plots of ``check`` are recorded, and which half typed; ``technician`` is who enters now, ``notes``
+        is what others left to say."""
         states = {
             plot: (PlotState.RECORDED if name == technician else PlotState.RECORDED_BY_OTHER, name)
             for plot, name in check.recorded.items()
@@ -306,7 +316,8 @@ class CheckPanel(ttk.Frame):
         self.strip.show(check.plots, states, current, half_typed)
         self._summary_of_check = _summary(check)
         self.summary.show(self._told_plot or self._summary_of_check)
-        self.others.show(_others_text(check.others) if check.others else "")
+        self._notes = notes
+        self.others.show("  ".join(filter(None, (_others_text(check.others) if check.others else "", notes))))
         if check.complete and check.following is not None:
             self.next_button.configure(text=f"Next: lab {check.following[2]}, {check.following[1]}  ⏎")
             self.next_button.place(in_=self._next_room, x=0, rely=0.5, anchor="w")

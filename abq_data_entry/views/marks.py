@@ -4,176 +4,61 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from tkinter import ttk
+from typing import Any
 
 from ..widgets.field_input import ERROR_MARK
-from ..widgets.paged_list import RowMenu
-from ..widgets.table import LiveList
+from .action_list import ActionList, ActionRow, ListTexts, RowAction, RowCallbacks
 from .dialogs import Dialog, line_width
-from .side_window import Receipt, SideWindow
 
 LONGEST = 2000
 _COLUMNS = (("Record", 26), ("Field", 14), ("Value", 9), ("State", 11), ("Technician", 12), ("Words", 40))
-_FETCHING = "Looking up what QA asks…"
-_NOTHING_ASKED = "QA asks nothing at the moment. “All marks” lists what is accepted, excluded or closed too."
-_NO_MARKS = "QA has marked nothing."
+_TEXTS = ListTexts(
+    "All marks",
+    "Looking up what QA asks…",
+    "QA asks nothing at the moment. “All marks” lists what is accepted, excluded or closed too.",
+    "QA has marked nothing.",
+)
 OPEN, ANSWER, CLOSE, REOPEN = "Open Record", "Answer…", "Close Mark…", "Reopen…"
+_ACTIONS = (
+    RowAction(OPEN, "", "The record of this mark was withdrawn"),
+    RowAction(ANSWER, "a", "Only a query that isn't closed can be answered, by who enters records"),
+    RowAction(CLOSE, "c", "QA closes a mark, once"),
+    RowAction(REOPEN, "r", "QA reopens what was answered, corrected or closed"),
+)
 
 
-@dataclass(frozen=True)
-class MarkRow:
-    """One line: its cells, what stands below the list, and what can be done with it (names of buttons)."""
+class QuestionsWindow(ActionList):
+    """The marks; :meth:`show_rows` brings it up to date. ``history(identifier)`` has it looked up what became of a
+    mark."""
 
-    identifier: str
-    cells: tuple[str, ...]
-    detail: str
-    allowed: frozenset[str]
-
-
-@dataclass(frozen=True)
-class MarkCallbacks:
-    """What goes up: ``fetch(everything)`` has the rows looked up, ``act(button, identifier)`` does what a button says,
-    ``history(identifier)`` has it looked up what became of a mark."""
-
-    fetch: Callable[[bool], object]
-    act: Callable[[str, str], object]
-    history: Callable[[str], object]
-
-
-class QuestionsWindow(SideWindow):
-    """Stays open beside the form; :meth:`show_rows` brings it up to date."""
-
-    def __init__(self, parent: tk.Misc, callbacks: MarkCallbacks) -> None:
-        super().__init__(parent, "Questions from QA")
-        self._callbacks = callbacks
-        self._rows: dict[str, MarkRow] = {}
-        self._message, self._remark = _FETCHING, ""
+    def __init__(self, parent: tk.Misc, callbacks: RowCallbacks, history: Callable[[str], object]) -> None:
+        self._look_up_history = history
         self._history = ("", "")
-        self.everything = tk.BooleanVar(self, False)
-        room = self.room
-        room.columnconfigure(0, weight=1)
-        room.rowconfigure(1, weight=1)
-        head = ttk.Frame(room)
-        head.grid(row=0, column=0, sticky="ew", pady=(0, 8))
-        head.columnconfigure(0, weight=1)
-        box = ttk.Checkbutton(head, text="All marks", variable=self.everything, command=self.refresh)
-        box.grid(row=0, column=0, sticky="w")
-        self.count_label = ttk.Label(head, style="Note.TLabel")
-        self.count_label.grid(row=0, column=1, sticky="e")
-        self.live_list = LiveList(room, _COLUMNS, spare=("Technician", "Value"))
-        self.live_list.grid(row=1, column=0, sticky="nsew")
-        self.tree = self.live_list.tree
-        self.detail = Receipt(room)
-        self.detail.text.configure(height=5)
-        self.detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
-        self.said = ttk.Label(room, style="Note.TLabel", justify="left")
-        self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
-        self.said.grid(row=3, column=0, sticky="ew", pady=(8, 0))
-        calls: dict[str, Callable[[], object]] = {
-            text: lambda text=text: self.press(text) for text in (OPEN, ANSWER, CLOSE, REOPEN)  # type: ignore[misc]
-        }
-        self.buttons = self.add_buttons(4, {**calls, "Refresh": self.refresh, "Close": self.destroy})
-        self._bind_keys()
-        self.minsize(420, 300)
-        self.show(self.tree)
-        self.refresh()
+        super().__init__(parent, "Questions from QA", _COLUMNS, ("Technician", "Value"), _ACTIONS, _TEXTS, callbacks)
 
-    def refresh(self) -> None:
-        """Look up again what QA says."""
-        if self.winfo_exists():
-            self._callbacks.fetch(bool(self.everything.get()))
-
-    def show_rows(self, rows: Sequence[MarkRow], count: str, remark: str = "") -> None:
+    def show_rows(self, rows: Sequence[ActionRow], count: str, remark: str = "") -> None:
         """Show these lines, how many they are in words, and a remark such as how old they are."""
-        if not self.winfo_exists():
-            return
-        self._message = _NO_MARKS if self.everything.get() else _NOTHING_ASKED
-        self._rows = {row.identifier: row for row in rows}
-        self._history, self._remark = ("", ""), remark
-        self.live_list.show({row.identifier: row.cells for row in rows})
-        self.count_label.configure(text=count)
-        self.say(remark)
-        self._chosen()
-
-    def show_problem(self, text: str) -> None:
-        """Nothing is known, and why."""
-        if self.winfo_exists():
-            self._message, self._rows = text, {}
-            self.live_list.show({})
-            self.count_label.configure(text="")
-            self._show_chosen()
+        self._history = ("", "")
+        super().show_rows(rows, count, remark)
 
     def show_history(self, identifier: str, text: str) -> None:
         """What became of that mark, below it."""
         if self.winfo_exists():
             self._history = (identifier, text)
-            self._show_chosen()
+            self.show_chosen()
 
-    def say(self, text: str) -> None:
-        """Say what was done, or why it wasn't."""
-        if self.winfo_exists():
-            self.said.configure(text=text)
+    def row_chosen(self) -> None:
+        """Its history is looked up."""
+        super().row_chosen()
+        chosen = self.chosen_row
+        if chosen is not None and chosen.identifier != self._history[0]:
+            self._look_up_history(chosen.identifier)
 
-    def press(self, name: str) -> str:
-        """Do what the button of that name does, unless it is closed."""
-        row = self._rows.get(self.live_list.chosen or "")
-        if row is not None and name in row.allowed:
-            self._callbacks.act(name, row.identifier)
-        elif row is not None:
-            self.say(self._remark if name != OPEN and self._remark else _WHY_NOT[name])
-        return "break"
-
-    def destroy(self) -> None:
-        """Close it; the form has the keyboard again."""
-        # Left to the garbage collector, a worker thread could be the one that calls Tk for it.
-        self.__dict__.pop("everything", None)
-        super().destroy()
-
-    def _bind_keys(self) -> None:
-        self.bind("<F5>", lambda _event: self.refresh())
-        self.tree.bind("<<TreeviewSelect>>", lambda _event: self._chosen())
-        for key in ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
-            self.tree.bind(key, lambda _event: self.press(OPEN))
-        for letter, name in (("a", ANSWER), ("c", CLOSE), ("r", REOPEN)):
-            self.bind(f"<Alt-{letter}>", lambda _event, name=name: self.press(name))  # type: ignore[misc]
-            self.buttons[name].configure(underline=0)  # the letter that the name begins with
-        RowMenu(
-            self.tree, self.live_list.choose,
-            [(name, lambda name=name: self.press(name)) for name in (OPEN, ANSWER, CLOSE, REOPEN)],  # type: ignore[misc]
-            {OPEN: "Enter", ANSWER: "Alt+A", CLOSE: "Alt+C", REOPEN: "Alt+R"},
-            lambda name: name in self.allowed,
-        )  # fmt: skip
-
-    @property
-    def allowed(self) -> frozenset[str]:
-        """What can be done with the chosen line: names of buttons."""
-        row = self._rows.get(self.live_list.chosen or "")
-        return frozenset() if row is None else row.allowed
-
-    def _chosen(self) -> None:
-        self._show_chosen()
-        if self.live_list.chosen in self._rows and self.live_list.chosen != self._history[0]:
-            self._callbacks.history(str(self.live_list.chosen))
-
-    def _show_chosen(self) -> None:
-        row = self._rows.get(self.live_list.chosen or "")
-        if row is None:
-            self.detail.show("" if self._rows else self._message)
-        else:
-            history = self._history[1] if self._history[0] == row.identifier else ""
-            # The history tells what was asked and answered too.
-            self.detail.show(f"{row.detail.splitlines()[0]}\n{history}" if history else row.detail)
-        for name in (OPEN, ANSWER, CLOSE, REOPEN):
-            self.buttons[name].state(["!disabled" if name in self.allowed else "disabled"])
-
-
-_WHY_NOT = {
-    OPEN: "The record of this mark was withdrawn",
-    ANSWER: "Only a query that isn't closed can be answered, by who enters records",
-    CLOSE: "QA closes a mark, once",
-    REOPEN: "QA reopens what was answered, corrected or closed",
-}
+    def detail_of(self, row: ActionRow) -> str:
+        """The history tells what was asked and answered too."""
+        history = self._history[1] if self._history[0] == row.identifier else ""
+        return f"{row.detail.splitlines()[0]}\n{history}" if history else row.detail
 
 
 class WordsDialog(Dialog):
@@ -280,7 +165,44 @@ class WordsDialog(Dialog):
         """Stands for the action among the buttons: see close."""
 
 
-class MarkDialog(WordsDialog):
+class ChoicesDialog(WordsDialog):
+    """Asks for words, and above them for one of each of some lists: ``act(*keys, words)``.
+
+    A list is its label, its texts by key, and the key of what stands there at first.
+    """
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        title: str,
+        message: str,
+        detail: str,
+        action: str,
+        act: Callable[..., object],
+        lists: Sequence[tuple[str, Mapping[Any, str], Any]],
+        words: str = "",
+    ) -> None:
+        self._lists, self._act_with = lists, act
+        self.boxes: dict[str, ttk.Combobox] = {}
+        super().__init__(parent, title, message, detail, action, lambda _words: None, "Words", words=words)
+
+    def add_choices(self, grid: ttk.Frame) -> None:
+        """The lists."""
+        for row, (label, texts, first) in enumerate(self._lists):
+            ttk.Label(grid, text=label).grid(row=row, column=0, sticky="w", padx=(0, 12), pady=(4, 0))
+            box = ttk.Combobox(grid, values=list(texts.values()), state="readonly", font="TkTextFont", width=36)
+            box.set(texts[first])
+            box.grid(row=row, column=1, sticky="w", pady=(4, 0))
+            self.boxes[label] = box
+
+    def call(self) -> Callable[[], object]:
+        """What is done with what is chosen and typed now."""
+        keys = [list(texts)[self.boxes[label].current()] for label, texts, _first in self._lists]
+        words, act = self.words, self._act_with
+        return lambda: act(*keys, words)
+
+
+class MarkDialog(ChoicesDialog):
     """Asks which field, and what is said of it: ``act(field, state, words)`` by the keys of ``marks`` and ``states``.
 
     Both are texts by key; ``first`` is what stands there at first, in the order of ``act``.
@@ -296,26 +218,5 @@ class MarkDialog(WordsDialog):
         act: Callable[[str, str, str], object],
         first: Sequence[str],
     ) -> None:
-        self._marks, self._first, self._states, self._mark = marks, first[:2], states, act
-        self.boxes: dict[str, ttk.Combobox] = {}
-        super().__init__(
-            parent, "Mark Value", message, detail, "Mark", lambda _words: None, "Words", words=first[2]
-        )
-
-    def add_choices(self, grid: ttk.Frame) -> None:
-        """Two lists."""
-        field, state = self._first
-        choices = (("What", self._marks, field), ("Is", self._states, state))
-        for row, (label, texts, first) in enumerate(choices):
-            ttk.Label(grid, text=label).grid(row=row, column=0, sticky="w", padx=(0, 12), pady=(4, 0))
-            box = ttk.Combobox(grid, values=list(texts.values()), state="readonly", font="TkTextFont", width=36)
-            box.set(texts[first])
-            box.grid(row=row, column=1, sticky="w", pady=(4, 0))
-            self.boxes[label] = box
-
-    def call(self) -> Callable[[], object]:
-        """What is done with what is chosen and typed now."""
-        field = list(self._marks)[self.boxes["What"].current()]
-        state = list(self._states)[self.boxes["Is"].current()]
-        words, mark = self.words, self._mark
-        return lambda: mark(field, state, words)
+        lists = (("What", marks, first[0]), ("Is", states, first[1]))
+        super().__init__(parent, "Mark Value", message, detail, "Mark", act, lists, first[2])

@@ -18,6 +18,7 @@ from ..widgets.typed import TypedField
 from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel
 from .form_content import Entering, FormCallbacks, FormContent
 from .form_keys import EnterKey, FormKeys
+from .noted_places import Notes, line_of
 from .opening import Autofill, HalfTyped, Opening
 from .plot_panel import FormLayout, PlotPanel, SaveBar, is_wanted
 from .questions import Awaiting, DateAsking, KnownCheck, Person
@@ -46,6 +47,7 @@ class DataRecordForm(FormContent):
         self._before_strip: FieldInput | None = None
         self.choices = self.inputs.choices
         self.marked = MarkedFields(self.inputs)
+        self._notes: Notes = {}
         self.field_to_correct: tuple[object, str] = (None, "")
         """The key of a record that is being opened, and the field that somebody wants to correct there."""
         self._autofill = Autofill(self)
@@ -133,6 +135,12 @@ class DataRecordForm(FormContent):
         """Who else is entering the check ``key`` now."""
         if key == self.check.key and others != self.check.others:
             self.check = self.check._replace(others=others)
+            self.refresh()
+
+    def show_notes(self, notes: Notes) -> None:
+        """These notes to labs, plots and checks are open."""
+        if notes != self._notes:
+            self._notes = notes
             self.refresh()
 
     def show_waiting(self, keys: Collection[RecordKey]) -> None:
@@ -406,7 +414,8 @@ class DataRecordForm(FormContent):
         # Read once: each of them reads several fields.
         check, plot, key, corrects, panel = self.check, self.plot, self.key, self.corrects, self.check_panel
         half_typed = self.half_typed.plots() if self.half_typed.kept else frozenset()
-        panel.show(check, plot, self.inputs[F.TECHNICIAN].text, half_typed)
+        notes = line_of(self._notes, self.inputs.value(F.LAB), self.check_key, plot) if self._notes else ""
+        panel.show(check, plot, self.inputs[F.TECHNICIAN].text, half_typed, notes)
         question = self.who.question()
         if question != panel.technician_line.question:
             panel.ask_technician(question)

@@ -1,0 +1,190 @@
+"""A list that stays open beside the form, with what can be done with the chosen line: questions of QA, notes."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from tkinter import ttk
+from typing import NamedTuple
+
+from ..widgets.paged_list import RowMenu
+from ..widgets.table import LiveList
+from .side_window import Receipt, SideWindow
+
+
+@dataclass(frozen=True)
+class ActionRow:
+    """One line: its cells, what stands below the list, and what can be done with it (names of actions)."""
+
+    identifier: str
+    cells: tuple[str, ...]
+    detail: str
+    allowed: frozenset[str]
+
+
+class RowAction(NamedTuple):
+    """A button. ``letter`` is its key with Alt, the first of its name; without one it is Enter. ``why_not`` is said
+    where it can't be done."""
+
+    name: str
+    letter: str
+    why_not: str
+
+
+class ListTexts(NamedTuple):
+    """The box that lists everything; what is said while the rows are looked up, where nothing is listed, and where
+    there is nothing at all."""
+
+    everything: str
+    fetching: str
+    nothing: str
+    nothing_at_all: str
+
+
+class RowCallbacks(NamedTuple):
+    """What goes up: ``fetch(everything)`` has the rows looked up, ``act(name, identifier)`` does what a button says."""
+
+    fetch: Callable[[bool], object]
+    act: Callable[[str, str], object]
+
+
+class ActionList(SideWindow):
+    """``others`` are buttons that need no line, with their keys like the others'. :meth:`show_rows` brings it up to
+    date."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        title: str,
+        columns: Sequence[tuple[str, int]],
+        spare: Sequence[str],
+        actions: Sequence[RowAction],
+        texts: ListTexts,
+        callbacks: RowCallbacks,
+        others: Mapping[str, Callable[[], object]] | None = None,
+    ) -> None:
+        super().__init__(parent, title)
+        self._actions, self._texts, self._callbacks = actions, texts, callbacks
+        self._rows: dict[str, ActionRow] = {}
+        self._message, self._remark = texts.fetching, ""
+        self.everything = tk.BooleanVar(self, False)
+        room = self.room
+        room.columnconfigure(0, weight=1)
+        room.rowconfigure(1, weight=1)
+        head = ttk.Frame(room)
+        head.grid(row=0, column=0, sticky="ew", pady=(0, 8))
+        head.columnconfigure(0, weight=1)
+        box = ttk.Checkbutton(head, text=texts.everything, variable=self.everything, command=self.refresh)
+        box.grid(row=0, column=0, sticky="w")
+        self.count_label = ttk.Label(head, style="Note.TLabel")
+        self.count_label.grid(row=0, column=1, sticky="e")
+        self.live_list = LiveList(room, columns, spare=spare)
+        self.live_list.grid(row=1, column=0, sticky="nsew")
+        self.tree = self.live_list.tree
+        self.detail = Receipt(room)
+        self.detail.text.configure(height=5)
+        self.detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
+        self.said = ttk.Label(room, style="Note.TLabel", justify="left")
+        self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
+        self.said.grid(row=3, column=0, sticky="ew", pady=(8, 0))
+        calls: dict[str, Callable[[], object]] = {each.name: self._presser(each.name) for each in actions}
+        self.buttons = self.add_buttons(4, {**calls, **(others or {}), "Refresh": self.refresh, "Close": self.destroy})
+        self._bind_keys(others or {})
+        self.minsize(420, 300)
+        self.show(self.tree)
+        self.refresh()
+
+    @property
+    def chosen_row(self) -> ActionRow | None:
+        """The chosen line."""
+        return self._rows.get(self.live_list.chosen or "")
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """What can be done with the chosen line: names of actions."""
+        row = self.chosen_row
+        return frozenset() if row is None else row.allowed
+
+    def refresh(self) -> None:
+        """Look the rows up again."""
+        if self.winfo_exists():
+            self._callbacks.fetch(bool(self.everything.get()))
+
+    def show_rows(self, rows: Sequence[ActionRow], count: str, remark: str = "") -> None:
+        """Show these lines, how many they are in words, and a remark such as how old they are."""
+        if not self.winfo_exists():
+            return
+        self._message = self._texts.nothing_at_all if self.everything.get() else self._texts.nothing
+        self._rows = {row.identifier: row for row in rows}
+        said, self._remark = self._remark, remark
+        self.live_list.show({row.identifier: row.cells for row in rows})
+        self.count_label.configure(text=count)
+        if remark != said:  # else what was just done stays said
+            self.say(remark)
+        self.row_chosen()
+
+    def show_problem(self, text: str) -> None:
+        """Nothing is known, and why."""
+        if self.winfo_exists():
+            self._message, self._rows = text, {}
+            self.live_list.show({})
+            self.count_label.configure(text="")
+            self.show_chosen()
+
+    def say(self, text: str) -> None:
+        """Say what was done, or why it wasn't."""
+        if self.winfo_exists():
+            self.said.configure(text=text)
+
+    def press(self, name: str) -> str:
+        """Do what the button of that name does, unless it is closed."""
+        row = self.chosen_row
+        if row is not None and name in row.allowed:
+            self._callbacks.act(name, row.identifier)
+        elif row is not None:
+            action = next(each for each in self._actions if each.name == name)
+            self.say(self._remark if action.letter and self._remark else action.why_not)
+        return "break"
+
+    def destroy(self) -> None:
+        """Close it; the form has the keyboard again."""
+        # Left to the garbage collector, a worker thread could be the one that calls Tk for it.
+        self.__dict__.pop("everything", None)
+        super().destroy()
+
+    def row_chosen(self) -> None:
+        """Another line is chosen, or says something else now."""
+        self.show_chosen()
+
+    def detail_of(self, row: ActionRow) -> str:
+        """What stands below the list while that line is chosen."""
+        return row.detail
+
+    def show_chosen(self) -> None:
+        """Show what the chosen line says, and what can be done with it."""
+        row = self.chosen_row
+        self.detail.show(self.detail_of(row) if row is not None else "" if self._rows else self._message)
+        for each in self._actions:
+            self.buttons[each.name].state(["!disabled" if each.name in self.allowed else "disabled"])
+
+    def _presser(self, name: str) -> Callable[[], str]:
+        return lambda: self.press(name)
+
+    def _bind_keys(self, others: Mapping[str, Callable[[], object]]) -> None:
+        self.bind("<F5>", lambda _event: self.refresh())
+        self.tree.bind("<<TreeviewSelect>>", lambda _event: self.row_chosen())
+        keys = {each.name: f"Alt+{each.letter.upper()}" if each.letter else "Enter" for each in self._actions}
+        for each in self._actions:
+            for key in (f"<Alt-{each.letter}>",) if each.letter else ():
+                self.bind(key, lambda _event, name=each.name: self.press(name))  # type: ignore[misc]
+                self.buttons[each.name].configure(underline=0)  # the letter that the name begins with
+            for key in () if each.letter else ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
+                self.tree.bind(key, lambda _event, name=each.name: self.press(name))  # type: ignore[misc]
+        for name, call in others.items():
+            self.bind(f"<Alt-{name[0].lower()}>", lambda _event, call=call: call())  # type: ignore[misc]
+            self.buttons[name].configure(underline=0)
+        RowMenu(
+            self.tree, self.live_list.choose, [(each.name, self._presser(each.name)) for each in self._actions],
+            keys, lambda name: name in self.allowed,
+        )  # fmt: skip

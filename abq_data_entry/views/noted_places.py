@@ -1,0 +1,27 @@
+"""Which notes belong to what the form shows, as one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .record_inputs import CheckKey
+
+Notes = Mapping[tuple[object, ...], Sequence[str]]
+"""The words of open notes: to a check by date, time and lab; to a plot by lab and plot; to a lab by its letter."""
+
+_ALL = "Go ‣ Handover"
+
+
+def line_of(notes: Notes, lab: object, check: CheckKey | None, plot: int | None) -> str:
+    """The notes to that plot, check and lab, those first that fewest are about; where all are to other plots or checks
+    of the lab, how many. Empty: the lab has none."""
+    count = sum(len(words) for place, words in notes.items() if lab in (place[0], place[-1]))
+    places: tuple[tuple[str, tuple[object, ...]], ...] = (
+        (f"plot {plot}", (lab, plot)), ("this check", check or ()), (f"lab {lab}", (lab,))
+    )  # fmt: skip
+    said = [f"to {name}: {words}" for name, place in places for words in notes.get(place, ())]
+    if not said:
+        notes_are = "1 note is" if count == 1 else f"{count} notes are"
+        return f"{notes_are} to plots or checks of lab {lab}: {_ALL}" if count else ""
+    more = f" ({_ALL} lists {count})" if count > len(said) else ""
+    return f"{'Note' if len(said) == 1 else f'{len(said)} notes'}{more}: {' · '.join(said)}"
