@@ -44,6 +44,7 @@ def minutes_ago(minutes: int) -> datetime.datetime:
              "-3.0 °C outside, 3 days ago: old"],
         ),
         (Today((WHOLE, WHOLE)), 0, ["Today: all 2 checks complete", "no weather yet"]),
+        (Today((), notes=2), 0, ["Today: no check was due yet", "2 open notes", "no weather yet"]),
     ],
 )  # fmt: skip
 def test_words_of_the_line(today: Today, waiting: int, expected: list[str]) -> None:
