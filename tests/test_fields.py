@@ -287,6 +287,24 @@ def test_a_unique_beginning_is_completed(name: str, text: str, choice: str | Non
     assert fields.complete(field, text, choices_of(field)) == choice
 
 
+def test_before_the_lists_are_there_a_plot_is_one_that_any_lab_may_have() -> None:
+    plot = fields.field(FieldNames.PLOT)
+    assert [fields.complete(plot, text) for text in ("0", "20", "21")] == [None, "20", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "meant"),
+    [
+        ("Humidity", "24;09", "24.09"),
+        ("Humidity", "2409", "24.09"),
+        ("Plants", "x", None),
+        ("Notes", "24;09", None),
+    ],
+)
+def test_what_was_probably_meant_is_offered(name: str, text: str, meant: str | None) -> None:
+    assert fields.likely(fields.field(name), text) == meant
+
+
 def test_names_that_differ_in_case_only_are_told_apart_by_case() -> None:
     technician = fields.field("Technician")
     assert fields.parse(technician, "ann", ("Ann", "ann")) == "ann"

@@ -21,6 +21,7 @@ WAITING, SENDING, DELIVERED, FAILED, CANCELLED = "waiting", "sending", "delivere
 BROKEN_OFF = "Broken off: the application ended while it was sending."
 STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED)
 ENDED = (DELIVERED, CANCELLED)
+UNFINISHED = (WAITING, SENDING, FAILED)
 """States that nothing leads out of: the file is no longer needed."""
 
 _LARGEST, _LARGEST_COUNT = 2**63 - 1, 2**31 - 1  # of the columns that they are written into

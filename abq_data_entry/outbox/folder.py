@@ -17,8 +17,8 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ from ..folders import made_durable, replacement, synced
 from ..network.destination import Place
 from ..network.destinations import destination
 from ..remote_names import EXTRACT_PATTERN
-from ..store.database import Clock, StoreBusy, StoreError, may_write, now
+from ..store.database import Clock, StoreBusy, StoreError, locked, may_write, now
 from ..store.mending import bytes_of, digest_of
 from ..store.waiting import open_waiting_file
 from . import earlier
@@ -299,15 +299,22 @@ class Outbox:
                 if not _holds_any(connection):
                     self._file.path.with_name(_SIGN).unlink(missing_ok=True)  # the last one went as it should
 
-    @contextmanager
-    def lane(self, delivery: Delivery, patience: float = 0.0) -> Iterator[None]:
+    def lane(self, delivery: Delivery, patience: float = 0.0) -> AbstractContextManager[None]:
         """Hold what nobody else may hold who sends or changes this delivery or another version of it.
 
         Raises `Busy` after `patience` seconds. The lock falls with the process that holds it.
         """
         number = int(hashlib.sha256(f"{delivery.kind}\0{delivery.name}".encode()).hexdigest(), 16) % LANES
-        with self._locked(f"lane-{number:02}", patience):
-            yield
+        return self._locked(f"lane-{number:02}", patience)
+
+    def change(self, delivery: Delivery, only: Collection[str], **changes: object) -> Delivery:
+        """Change a delivery under its lane if its state is one of `only`; return it as it is then.
+
+        Raises `Busy` while another process has the lane, and `UnknownDelivery`.
+        """
+        with self.lane(delivery):
+            present = self.read(delivery.identifier)
+            return self.write(present, **changes) if present.state in only else present
 
     def leftovers(self) -> list[Path]:
         """Return the folders that were half made; they are nobody's unless one is being added."""
@@ -530,26 +537,14 @@ class Outbox:
             self.problems.append(sentence)
             log.error("%s", sentence)
 
-    @contextmanager
-    def _locked(self, name: str, patience: float) -> Iterator[None]:
-        import filelock
-
-        lock = filelock.FileLock(self.folder / "locks" / f"{name}.lock", timeout=patience, poll_interval=0.02)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise Busy("Another process is busy with this delivery at the moment. Try again in a while.") from None
-        try:
-            yield
-        finally:
-            lock.release()
+    def _locked(self, name: str, patience: float) -> AbstractContextManager[None]:
+        refusal = Busy("Another process is busy with this delivery at the moment. Try again in a while.")
+        return locked(self.folder / "locks" / f"{name}.lock", patience, refusal)
 
     def _give_way(self, older: Delivery, newer: Delivery) -> None:
         """Cancel an older version that waits; one that is being sent is seen to by its sender."""
-        with suppress(Busy, UnknownDelivery), self.lane(older):
-            present = self.read(older.identifier)
-            if present.state in (WAITING, FAILED):
-                self.write(present, state=CANCELLED, planned=None, reason=replaced_text(newer))
+        with suppress(Busy, UnknownDelivery):
+            self.change(older, (WAITING, FAILED), state=CANCELLED, planned=None, reason=replaced_text(newer))
 
     def _require_room(self) -> None:
         """Raise `OSError` where the disk has no room for an outcome: what is sent and can't be written down would be

@@ -23,7 +23,7 @@ from ..network.destination import Place, Settings
 from ..network.destinations import destination
 from ..network.failures import Cancelled, describe_failure, with_sentence
 from ..remote_names import name_problem
-from .delivery import BROKEN_OFF, CANCELLED, DELIVERED, ENDED, FAILED, WAITING, Attempt, Delivery
+from .delivery import BROKEN_OFF, CANCELLED, DELIVERED, ENDED, FAILED, UNFINISHED, WAITING, Attempt, Delivery
 from .extract import (
     Busy,
     OutboxError,
@@ -97,31 +97,25 @@ def retry(outbox: Outbox, delivery: Delivery) -> Delivery:
 
     Raises `Busy` while it is being sent.
     """
-    with outbox.lane(delivery):
-        present = outbox.read(delivery.identifier)
-        if present.state in ENDED:
-            raise OutboxError(
-                f"The delivery {present.short} is {present.state}, and its file isn't kept. Upload the day again."
-            )
-        return outbox.write(present, state=WAITING, planned=None, since=outbox.clock(), failures=0)
+    present = outbox.change(delivery, UNFINISHED, state=WAITING, planned=None, since=outbox.clock(), failures=0)
+    if present.state in ENDED:
+        raise OutboxError(
+            f"The delivery {present.short} is {present.state}, and its file isn't kept. Upload the day again."
+        )
+    return present
 
 
 def cancel(outbox: Outbox, delivery: Delivery, reason: str = "Cancelled.") -> Delivery:
     """Never send it; its file is removed. Raises `Busy` while it is being sent, `OutboxError` if it is delivered."""
-    with outbox.lane(delivery):
-        present = outbox.read(delivery.identifier)
-        if present.state == DELIVERED:
-            raise OutboxError(f"The delivery {present.short} has arrived already.")
-        return present if present.state == CANCELLED else outbox.write(
-            present, state=CANCELLED, planned=None, reason=reason
-        )
+    present = outbox.change(delivery, UNFINISHED, state=CANCELLED, planned=None, reason=reason)
+    if present.state == DELIVERED:
+        raise OutboxError(f"The delivery {present.short} has arrived already.")
+    return present
 
 
 def give_up(outbox: Outbox, delivery: Delivery, reason: str) -> Delivery:
     """Let it have failed before it was sent; a person may retry. Raises `Busy` while it is being sent."""
-    with outbox.lane(delivery):
-        present = outbox.read(delivery.identifier)
-        return present if present.state in ENDED else outbox.write(present, state=FAILED, planned=None, reason=reason)
+    return outbox.change(delivery, UNFINISHED, state=FAILED, planned=None, reason=reason)
 
 
 def _attempted(
@@ -238,11 +232,9 @@ def _postponed(outbox: Outbox, failed: Delivery, deliveries: Sequence[Delivery])
     planned, moment = list[Delivery](), outbox.read(failed.identifier).planned
     moment = moment or outbox.clock() + datetime.timedelta(seconds=LIMIT)
     for each in deliveries:
-        with suppress(Busy, UnknownDelivery), outbox.lane(each):
-            present = outbox.read(each.identifier)
-            if present.state == WAITING:
-                planned.append(outbox.write(present, planned=moment))
-    return planned
+        with suppress(Busy, UnknownDelivery):
+            planned.append(outbox.change(each, (WAITING,), planned=moment))
+    return [each for each in planned if each.state == WAITING]
 
 
 # -- what the database is told: each state once, later if it can't be reached now

@@ -367,24 +367,29 @@ class Database:
         if not may_write(self.path):
             yield  # nobody can change it
             return
-        with locked(self._lock, PATIENCE, self._layout.name):
+        with locked(self._lock, PATIENCE, busy(self._layout.name)):
             yield
 
 
 @contextmanager
-def locked(path: Path, patience: float, name: str) -> Iterator[None]:
-    """Hold a lock that one process holds at a time; raises `StoreBusy` after `patience` seconds."""
+def locked(path: Path, patience: float, refusal: Exception) -> Iterator[None]:
+    """Hold a lock that one process holds at a time; raises `refusal` after `patience` seconds."""
     import filelock
 
     lock = filelock.FileLock(path, timeout=patience, poll_interval=0.02)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise StoreBusy(f"Another window is at {_lowered(name)} at the moment.") from None
+        raise refusal from None
     try:
         yield
     finally:
         lock.release()
+
+
+def busy(name: str) -> StoreBusy:
+    """What is raised while another process has what is called so."""
+    return StoreBusy(f"Another window is at {_lowered(name)} at the moment.")
 
 
 def _lowered(name: str) -> str:

@@ -77,6 +77,7 @@ class TestRealObservations:
 
 
 def test_missing_values_are_stored_as_null(model: SQLModel) -> None:
+    assert model.today().observed is None
     assert model.add_weather_data({"observation_time_rfc822": TIME, "weather": "Fair"})
     assert stored(model) == [(moment("2018-02-14T14:53:00-05:00"), None, None, None, "Fair")]
 
@@ -111,6 +112,8 @@ def test_where_an_observation_comes_from_is_stored(model: SQLModel) -> None:
     assert row["temperature"] == Decimal("-3.30")
     assert row["quality"] == "temperature rounded from '-3.2999999999999545'"
     assert before <= row["fetched"] <= before + datetime.timedelta(minutes=1)  # type: ignore[operator]
+    seen = model.today()
+    assert (seen.observed, seen.temperature, seen.station) == (row["datetime"], -3.3, "KBMG")
 
 
 def test_what_is_not_said_of_an_observation_stays_empty(model: SQLModel) -> None:

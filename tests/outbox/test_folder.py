@@ -149,6 +149,8 @@ def test_versions_go_on_from_what_the_database_knows(box: Outbox) -> None:
         ("username", "\ud800"),
         ("address", "x" * 20_000),
         ("sent_as", "../../x"),
+        ("name", "../../x"),
+        ("state", "on its way"),
         ("date", "2026-02-30"),
         ("attempts", [{"started": "9999-12-31T23:59:59+00:00", "seconds": 1, "sent": 1, "outcome": ""}]),
     ],
