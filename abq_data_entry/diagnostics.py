@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from .network import encryption, probing
+from .network.clocks import LATE, Clock
 from .network.failures import InvalidInput
 from .network.guard import call_abandonable, is_loopback
 from .network.probing import Aborted, Context, Inspection, Result, Steps, shown
@@ -221,6 +222,10 @@ def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, a
         return Result(None, "a row was written and taken back; no record")
 
     takes_changes = yield from inspection.step("Round trip", trip)
+    if not are_made:  # our own server has this computer's clock
+        clock = Clock()
+        clock.at(_abandonable(inspection, lambda: _with_cursor(connection, endpoint, _moment)))
+        yield from clock.steps(inspection, LATE)
     if _abandonable(inspection, lambda: is_pooled(connection)):
         advice = "" if inspection.context.settings["db_notify_host"] else _POOLED
         yield inspection.note("Pooler", "a connection pooler, such as PgBouncer, stands before the server", advice)
@@ -258,6 +263,12 @@ def _query(connection: Connection, endpoint: Endpoint, statement: str) -> bool:
         return bool(value)
 
     return _with_cursor(connection, endpoint, ask)
+
+
+def _moment(cursor: Cursor) -> float:
+    cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+    ((moment,),) = cursor.fetchall()
+    return float(moment)
 
 
 def _write(cursor: Cursor) -> None:

@@ -156,7 +156,8 @@ class ConnectionsCheck:
             steps = "One step failed" if failed == 1 else f"{failed} steps failed"
             self._window.finish(f"✗ {steps}: see there what to do. Copy copies everything for the help desk.", True)
         else:
-            self._window.finish("✓ Everything can be reached.", False)
+            warned = any(each.verdict == "warning" for each in self._found)
+            self._window.finish(f"✓ Everything can be reached.{' ⚠ There is a warning.' * warned}", False)
 
     def _cancel(self) -> None:
         if self._job is not None and not self._job.finished:

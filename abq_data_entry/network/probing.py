@@ -25,7 +25,7 @@ from .guard import Address, Guard, call_abandonable, look_up
 
 log = logging.getLogger(__name__)
 
-OK, SLOW, FAILED = "ok", "slow", "failed"
+OK, SLOW, WARNING, FAILED = "ok", "slow", "warning", "failed"
 WAIT = 10.0
 """Seconds that one step may take."""
 
@@ -43,7 +43,7 @@ Login = tuple[str, str]
 
 @dataclass(frozen=True)
 class Step:
-    """One line. `verdict`: `ok`, `slow` or `failed`; `seconds`: how long it took, where that says something.
+    """One line. `verdict`: `ok`, `slow`, `warning` or `failed`; `seconds`: how long it took, where that says something.
 
     `text` says what was found, or what is wrong and what to do about it; `advice` what to do though it isn't wrong;
     `kind` of what it is a check: `database`, `weather` or the kind of a destination.

@@ -187,9 +187,15 @@ class RestUploads(Uploads):
         if failure is not None:
             raise failure
 
-    def look(self, url: str, cancel: threading.Event | None = None) -> tuple[int, bool]:
+    def look(
+        self,
+        url: str,
+        cancel: threading.Event | None = None,
+        heard: Callable[[Mapping[str, str]], object] = lambda headers: None,
+    ) -> tuple[int, bool]:
         """GET one of the addresses without sending anything else; return the status, and whether a login page came.
 
+        `heard(headers)` is called with what the answer says of itself.
         Raises what `upload` raises, but not for a status.
         """
         found: list[tuple[int, bool]] = []
@@ -198,6 +204,7 @@ class RestUploads(Uploads):
             with self._session.get(
                 url, verify=self._verify, proxies=_proxies(url, self._proxy), allow_redirects=False, stream=True
             ) as response:
+                heard(response.headers)
                 found.append((response.status_code, rest_answers.is_login_page(rest_answers.read(response))))
 
         with Guard(cancel, self._timeout) as guard:

@@ -7,6 +7,7 @@ import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import clocks
 from .failures import InvalidInput, http_status_in_words
 from .probing import TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, usable
 from .web import place_of, way
@@ -29,7 +30,7 @@ def probe(
     inspection = Inspection(f"REST service {place_of(addresses['upload'])}".strip(), context, kind)
     yield from usable(inspection, problem)
     options = context.chosen(ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy")
-    seen: set[tuple[str, str]] = set()
+    seen: set[object] = set()
     for url in addresses.values():
         origin = url.partition("://")[0], place_of(url)
         if origin not in seen:  # mostly both addresses are of one server
@@ -37,8 +38,13 @@ def probe(
             yield from way(inspection, url, options)
     settings = {**context.settings, "network_timeout": context.wanted.wait}
     with uploads(settings, "", "") as sender:  # no login is needed to see whether anybody answers
+        seen.clear()
         for name, url in addresses.items():
-            yield from inspection.step("Answer", lambda name=name, url=url: _answer(context, sender, name, url))  # type: ignore[misc]
+            clock = clocks.Clock()
+            yield from inspection.step("Answer", lambda n=name, u=url, c=clock: _answer(context, sender, n, u, c))  # type: ignore[misc]
+            if place_of(url) not in seen:
+                yield from clock.steps(inspection, clocks.CERTIFICATES)
+            seen.add(place_of(url))
     login = yield from inspection.login(kind)
     if login is None:
         return
@@ -48,8 +54,8 @@ def probe(
             yield from inspection.step("Write test", lambda: _store(context, sender))
 
 
-def _answer(context: Context, uploads: RestUploads, name: str, url: str) -> Result[None]:
-    status, is_login_page = uploads.look(url, context.cancel)
+def _answer(context: Context, uploads: RestUploads, name: str, url: str, clock: clocks.Clock) -> Result[None]:
+    status, is_login_page = uploads.look(url, context.cancel, clock.heard)
     if status in _BUSY or (status >= 500 and status != 501):
         raise InvalidInput(http_status_in_words(status, urllib.parse.urlsplit(url).hostname or ""))
     what, advice = f"the {name} address answers ({status})", ""

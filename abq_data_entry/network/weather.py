@@ -11,7 +11,7 @@ from abq_data_entry.observation import AHEAD, CONDITIONS_KEY, OLD, QUANTITIES, T
 
 from .failures import InvalidInput, Pauses, WeatherError
 from .guard import is_loopback
-from .weather_answer import TIMEOUT, ask
+from .weather_answer import TIMEOUT, Heard, ask
 from .weather_source import Observation, Settings, WeatherSource, has_values
 from .weather_sources import DEFAULT_SOURCES, in_order, nws_xml, sources_problem
 
@@ -125,10 +125,15 @@ def observation_from(
     pauses: Pauses | None = None,
     timeout: float = TIMEOUT,
     cancel: threading.Event | None = None,
+    heard: Heard | None = None,
 ) -> Observation:
-    """Fetch the station's newest observation from one source; returns and raises what `get_local_weather` does."""
+    """Fetch the station's newest observation from one source; returns and raises what `get_local_weather` does.
+
+    `heard(headers)` is called with what the answer says of itself.
+    """
     address = source.address(settings, station)
-    return ask(source, address, source.read, settings, station, pauses=pauses, timeout=timeout, cancel=cancel)
+    return ask(source, address, source.read, settings, station, pauses=pauses, timeout=timeout, cancel=cancel,
+               heard=heard)  # fmt: skip
 
 
 def observations_from(

@@ -14,7 +14,7 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import IO, TypeVar
 
 from abq_data_entry.observation import STATION
@@ -36,6 +36,7 @@ TIMEOUT = 20.0  # seconds for all of it: an observation has a few KiB
 
 _LONGEST_CONTACT = 200
 Answer = TypeVar("Answer")
+Heard = Callable[[Mapping[str, str]], object]
 
 
 def ask(
@@ -48,6 +49,7 @@ def ask(
     pauses: Pauses | None = None,
     timeout: float = TIMEOUT,
     cancel: threading.Event | None = None,
+    heard: Heard | None = None,
 ) -> Answer:
     """Fetch what is at an address of a source, and return what `read` finds in it; raises what `get_local_weather`
     does."""
@@ -61,7 +63,7 @@ def ask(
         raise WeatherBusy(f"The weather feed {place} said that it is busy, so it was not asked.", until)
     with Guard(cancel, timeout, whole=True) as guard:
         try:
-            return read(*_fetch(source, address, headers, way, guard), station)
+            return read(*_fetch(source, address, headers, way, guard, heard), station)
         except WeatherError as error:
             failure: Exception = guard.verdict() or error
         except urllib.error.HTTPError as error:
@@ -108,7 +110,7 @@ def _status_in_words(status: int, station: str, address: str, setting: str) -> s
 
 
 def _fetch(
-    source: WeatherSource, address: str, headers: dict[str, str], proxy: str, guard: Guard
+    source: WeatherSource, address: str, headers: dict[str, str], proxy: str, guard: Guard, heard: Heard | None
 ) -> tuple[bytes, str, str]:
     """Return the body of the answer, whole and no larger than the source may send, its Content-Type and encoding."""
     opener = urllib.request.OpenerDirector()
@@ -124,6 +126,8 @@ def _fetch(
         opener.add_handler(handler)
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the scheme was checked
     with opener.open(request) as response:
+        if heard is not None:
+            heard(response.headers)
         body: bytes = response.read(source.largest + 1)
         announced = response.headers.get("Content-Length", "")
         kind, coding = (response.headers.get(name, "") for name in ("Content-Type", "Content-Encoding"))

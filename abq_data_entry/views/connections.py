@@ -13,12 +13,16 @@ from .side_window import SideWindow
 TITLE = "Check Connections"
 _ABOUT = "Checks whether everything that this application works with can be reached. No record is ever sent."
 _STARTING = "Beginning…"
-_MARKS = {"ok": "✓", "slow": "⚠", "failed": "✗"}
+_MARKS = {"ok": "✓", "slow": "⚠", "warning": "⚠", "failed": "✗"}
 _COLUMNS = (2, 12, 31, 33)  # characters before the verdict, the step, the end of its time, its text
 
 
 class ConnectionLine(NamedTuple):
-    """One step: where, what, how it went (``ok``, ``slow``, ``failed``), how long, what was found, what to do."""
+    """One step: where, what, how it went, how long it took, what was found, what to do.
+
+    ``verdict``: ``ok``, ``slow``, ``warning`` or ``failed``.
+    """
+
 
     destination: str
     what: str
@@ -238,7 +242,8 @@ class ConnectionsWindow(SideWindow):
         self.list.tag_configure("advice", lmargin1=text, lmargin2=text)
         self.list.tag_configure("heading", font="AbqStrong", spacing1=digit, spacing3=2)
         self.list.tag_configure("failed", foreground=colour("Error.TLabel"))
-        self.list.tag_configure("slow", foreground=colour("Warning.TLabel"))
+        for verdict in ("slow", "warning"):
+            self.list.tag_configure(verdict, foreground=colour("Warning.TLabel"))
 
 
 def _scrolled(text: tk.Text, amount: int, unit: str) -> str:

@@ -1,4 +1,4 @@
-"""Are the places reachable that this application works with? Step by step, each ok, slow or failed, with what to do.
+"""Are the places reachable that this application works with? Step by step, each with how it went and what to do.
 
 The database, the weather feed, and the destinations of extracts. No record is ever sent, and no text of a step holds a
 password, a query string or a user's name of an address. The steps of each lie beside its protocol (`network`), those of
@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..diagnostics import START_SECONDS, Embedded, configured_database, embedded_database
+from ..network.clocks import CERTIFICATES, Clock
 from ..network.destinations import KINDS, destination, set_up
 from ..network.guard import Guard
 from ..network.probing import FAILED, OK, Aborted, Context, Inspection, Options, Result, Step, Steps
@@ -81,13 +82,16 @@ def _weather_source(source: WeatherSource, context: Context) -> Steps[None]:
     inspection = Inspection(f"Weather feed {place_of(address)}".strip(), context)
     yield from way(inspection, address, {}, "SSL_CERT_FILE")
 
+    clock = Clock()
+
     def fetch() -> Result[None]:
         data = observation_from(
-            source, context.settings, station, timeout=context.wanted.wait, cancel=context.cancel
+            source, context.settings, station, timeout=context.wanted.wait, cancel=context.cancel, heard=clock.heard
         )
         return Result(None, f"an observation of station {station}, of {data['observation_time_rfc822']}")
 
     yield from inspection.step("Answer", fetch)
+    yield from clock.steps(inspection, CERTIFICATES)
 
 
 # -- the steps as text
@@ -96,8 +100,8 @@ def _weather_source(source: WeatherSource, context: Context) -> Steps[None]:
 def lines_of(step: Step) -> list[str]:
     """Return the step as a line, and what to do about it as another where it isn't wrong."""
     mark = _MARKS.get(step.verdict, "!")
-    told = f"  {mark} {step.verdict:6} {step.what:{_WIDEST}} {time_of(step):>8}  {step.text}"
-    return [told.rstrip(), *([f"{'':{_WIDEST + 19}} → {step.advice}"] if step.advice else [])]
+    told = f"  {mark} {step.verdict:7} {step.what:{_WIDEST}} {time_of(step):>8}  {step.text}"
+    return [told.rstrip(), *([f"{'':{_WIDEST + 20}} → {step.advice}"] if step.advice else [])]
 
 
 def time_of(step: Step) -> str:

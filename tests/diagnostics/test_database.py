@@ -18,8 +18,8 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel, schema
-from abq_data_entry.network import Cancelled
-from abq_data_entry.network.probing import FAILED, OK, Step
+from abq_data_entry.network import Cancelled, clocks
+from abq_data_entry.network.probing import FAILED, OK, WARNING, Step
 from tests.network.certificates import Authority
 from tests.network.faults import Connection, Script, serving
 from tests.network.real_servers import free_port
@@ -80,12 +80,24 @@ def test_a_configured_server_without_and_with_a_login(check: Checks, tcp_server:
     steps = configured(check, tcp_server["port"])
     assert [step.what for step in steps] == ["Name", "Port", "Greeting", "TLS"]
     steps = configured(check, tcp_server["port"], ("writer", "writer"), write=True)
-    assert [step.what for step in steps[4:]] == ["Login", "Round trip", "Tables", "Write test"]
+    assert [step.what for step in steps[4:]] == ["Login", "Round trip", "Clock", "Tables", "Write test"]
     assert set(verdicts(steps).values()) == {OK}
     assert "writer is logged in (not encrypted); PostgreSQL 1" in step_of(steps, "Login").text
     with closing(psycopg2.connect(make_dsn(**tcp_server))) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT FROM local_weather")
         assert cursor.rowcount == 0
+
+
+def test_the_clock_of_the_server(check: Checks, tcp_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def clock(seconds: float) -> Step:
+        monkeypatch.setattr(clocks, "now", lambda: time.time() + seconds)
+        return step_of(configured(check, tcp_server["port"], ("writer", "writer")), "Clock")
+
+    now = clock(0)
+    assert (now.verdict, now.text) == (OK, "this computer's clock and the server's agree")
+    late = clock(-3600 * 3)
+    assert late.verdict == WARNING and "minutes_late" in late.advice
+    assert late.text == "this computer's clock is 3 hours behind the server's"
 
 
 def test_a_wrong_password_and_a_missing_right(check: Checks, tcp_server: dict[str, str]) -> None:

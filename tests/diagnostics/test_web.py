@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import ssl
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.network.probing import FAILED, OK, SLOW, Step
+from abq_data_entry.network.probing import FAILED, OK, SLOW, WARNING, Step
 from tests.fixtures.servers import BundledServer, bundled_server
 from tests.network.certificates import Authority
 from tests.network.faults import LOGIN_PAGE, Connection, Script, http, serving
@@ -21,7 +22,11 @@ from tests.pace import patience
 
 from .conftest import SECRET, Checks, failure, step_of, verdicts
 
-ALL_WELL = ["Name", "Port", "TLS", "Answer", "Answer", "Login", "Write test"]
+OBSERVATION = (
+    b"<current_observation><station_id>KBMG</station_id><temp_c>20.0</temp_c>"
+    b"<observation_time_rfc822>Sat, 21 Nov 2026 14:53:00 -0500</observation_time_rfc822></current_observation>"
+)
+ALL_WELL = ["Name", "Port", "TLS", "Answer", "Clock", "Answer", "Login", "Write test"]
 
 
 def answering(*answers: bytes) -> Script:
@@ -65,8 +70,8 @@ def rest(check: Checks, port: int, login: str = "", scheme: str = "http", **opti
 
 def test_the_feed_is_asked_as_the_application_does(check: Checks, weather_feed: BundledServer) -> None:
     steps = check("weather", weather_url=weather_feed.weather_url)
-    assert verdicts(steps) == {"Name": OK, "Port": OK, "TLS": OK, "Answer": OK}
-    assert all(step.seconds is not None for step in steps if step.what != "TLS")
+    assert verdicts(steps) == {"Name": OK, "Port": OK, "TLS": OK, "Answer": OK, "Clock": OK}
+    assert all(step.seconds is not None for step in steps if step.what not in ("TLS", "Clock"))
     assert "127.0.0.1" in step_of(steps, "Name").text and "reverse name" in step_of(steps, "Name").text
     assert "KBMG" in step_of(steps, "Answer").text
     assert steps[0].destination == f"Weather feed 127.0.0.1:{weather_feed.port}"
@@ -104,6 +109,19 @@ def test_a_host_that_nobody_knows(check: Checks) -> None:
 def test_an_address_that_is_none(check: Checks, url: str) -> None:
     found = failure(check("weather", weather_url=url, weather_sources="nws_xml"))
     assert found.what == "Address" and "https://" in found.text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "verdict", "advice"),
+    [(0, OK, ""), (-3, OK, "certificates"), (3, OK, "certificates"), (9, WARNING, "NTP")],
+)
+def test_the_clocks_of_the_service_and_of_the_feed(check: Checks, minutes: int, verdict: str, advice: str) -> None:
+    said = email.utils.formatdate(time.time() + 60 * minutes, usegmt=True)
+    with serving(answering(http("404 Not Found", b"", f"Date: {said}"))) as port:
+        found = step_of(rest(check, port), "Clock")
+    assert found.verdict == verdict and advice in found.advice and bool(found.advice) == bool(minutes)
+    with serving(answering(http("200 OK", OBSERVATION, f"Date: {said}", "Content-Type: text/xml"))) as port:
+        assert step_of(feed(check, port), "Clock").verdict == verdict
 
 
 def test_every_source_is_looked_at(check: Checks, weather_feed: BundledServer) -> None:
