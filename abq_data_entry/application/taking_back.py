@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..views import DataRecordForm
+from ..views.record_inputs import OpenedRecord
 from .messages import Messages, place, reason_of
 from .state import LastSave, State
 
@@ -36,7 +38,8 @@ class TakingBack:
     """Knows what was done last, once; on the Tk thread.
 
     ``show_form()`` brings the form to the front; ``edited()``: something stands in the form; ``changed(gone)``: a
-    record is another one now, or the one of the key ``gone`` is none any more.
+    record is another one now, or the one of the key ``gone`` is none any more; ``keep(draft)`` keeps something half
+    typed as the draft of its plot, and tells whether it could.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class TakingBack:
         show_form: Callable[[], object],
         edited: Callable[[], object],
         changed: Callable[[tuple[Any, ...] | None], object],
+        keep: Callable[[Mapping[str, Any]], bool],
     ) -> None:
         self._form, self._state, self._messages, self._say, self._waiting = form, state, messages, say, waiting
         self._connection, self._reconnecting, self._navigation = connection, reconnecting, navigation
-        self._show_form, self._edited, self._changed = show_form, edited, changed
+        self._show_form, self._edited, self._changed, self._keep = show_form, edited, changed, keep
         self._last: LastAction | None = None
         self._running = False
+        self._asked_at: tuple[Any, ...] | None = None  # what the form showed then
 
     def remember(self, action: LastAction) -> None:
         """Something else than a save was done that can be taken back."""
@@ -69,7 +74,8 @@ class TakingBack:
         if last is not None:
             action, waiting = self._undoing(last), self._state.latest_waiting(last.save.key)
         if self._form.saving:
-            self._navigation.after_saving(self.take_back)
+            context = copy_context()  # what is typed from now on was typed since the command
+            self._navigation.after_saving(lambda: context.run(self.take_back))
         elif action is None:
             self._say("Nothing was saved in this window that could be taken back")
         elif self._running:
@@ -108,12 +114,13 @@ class TakingBack:
         from ..models import VersionedRecord
 
         self._forget()
+        self._asked_at = self._form.key
         self._waiting.settle((waiting.identifier,), "discarded")
         base = waiting.base if waiting.write == "update" else None
         action.done(VersionedRecord(base or {}, (waiting.version or 0) if base else 0))
 
     def _run(self, action: LastAction) -> None:
-        self._running = True
+        self._running, self._asked_at = True, self._form.key
         by = self.by()
 
         def done(result: Any) -> None:
@@ -133,9 +140,32 @@ class TakingBack:
         self._connection.ask(lambda model: action.undo(model, by), done, failed, "database")
 
     def _show(self, save: Save, found: VersionedRecord) -> None:
-        """The record is as it was: the form holds again what was typed."""
-        record, reason = save.record, save.reason
-        typed = {each.name: fields.format_value(each, record.get(each.name)) for each in fields.FIELDS}
+        """The record is as it was: the form holds again what was typed, unless somebody is at another plot by now."""
+        record, key = save.record, save.key
+        if self._messages.typed_since() or self._form.key != self._asked_at:
+            words = self._kept_behind(save, found)
+        else:
+            self._fill(save, found)
+            words = "What you typed stands in the form again"
+        self._changed(None if found.record else key)
+        was = "as it was before" if found.record else "not recorded any more"
+        self._say(f"{place(record)}: taken back, {was}. {words}")
+
+    def _kept_behind(self, save: Save, found: VersionedRecord) -> str:
+        """The next keys are meant for what is in the form, so that stays: what was taken back becomes a draft of its
+        plot. Return the words for it."""
+        key: Any = save.key
+        if self._form.key == key:
+            return "The form keeps what you have typed since"
+        draft: dict[str, Any] = {"texts": _texts(save.record), "reason": save.reason, "opened": None}
+        if found.record:
+            draft |= OpenedRecord(key, _texts(found.record), found.record, found.version or None).draft()
+        if self._keep(draft):
+            return "What you typed there is kept half typed"
+        return "That plot has something else half typed, which stays"
+
+    def _fill(self, save: Save, found: VersionedRecord) -> None:
+        typed, reason = _texts(save.record), save.reason
 
         def fill() -> None:
             form = self._form
@@ -149,8 +179,9 @@ class TakingBack:
             form.focus_correction()
             self._edited()
 
-        key = tuple(record[name] for name in fields.RECORD_KEY)
         self._navigation.leave_form(fill)
-        self._changed(None if found.record else key)
-        was = "as it was before" if found.record else "not recorded any more"
-        self._say(f"{place(record)}: taken back, {was}. What you typed stands in the form again")
+
+
+def _texts(record: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of all fields."""
+    return {each.name: fields.format_value(each, record.get(each.name)) for each in fields.FIELDS}

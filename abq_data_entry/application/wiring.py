@@ -110,6 +110,7 @@ class Wiring(MainWindow):
             self.show_form,
             self.drafts.edited,
             self._taken_back,
+            self.drafts.put,
         )
         self.permissions = Permissions(self.shared, self.jobs, say, self.offer_commands)
         self.extract_days = ExtractDays(self.form, self.status_bar.extracts, self.shared, self.jobs)

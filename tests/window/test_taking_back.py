@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
+from tests.commands.test_waits_told import table_locked
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 
@@ -51,6 +52,44 @@ def test_a_first_entry(window: Window, stored: SQLModel) -> None:
     assert (window.text(F.PLOT), window.text(F.HUMIDITY)) == ("2", "33.30")
 
 
+def test_who_types_on_meanwhile_keeps_plot_and_keys(
+    window: Window, stored: SQLModel, database: dict[str, str]
+) -> None:
+    """The database answers late: the keys are for the plot that is seen; what was taken back waits at its own."""
+    stored.save_record(record(2, today(window)))
+    window.begin_check()
+    type_plot(window)  # plot 1, a first entry
+    window.settle()
+    before = stored.get_record(today(window), "8:00", "A", 2)
+    for plot, corrects in ((1, False), (2, True)):
+        if corrects:
+            open_plot(window, 2)
+            window.settle()
+            window.fill(Humidity="30.00")
+            window.save()
+            window.settle()
+        window.app.navigation.go_to_plot(5 + plot)
+        window.settle()
+        with table_locked(database, "plot_checks"):
+            window.press("ctrl+shift+b")
+            window.type("33.3")
+        window.until(lambda: "taken back" in window.app.status.get(), "the end of it")
+        window.type("0\n2.5")
+        window.until(lambda: not window.app.shared.away, "the database, where the lock lasted too long")
+        window.settle()
+        assert (window.text(F.PLOT), window.text(F.HUMIDITY), window.text(F.LIGHT)) == (str(5 + plot), "33.30", "2.5")
+        assert plot in window.app.form.half_typed.plots()
+        window.app.navigation.go_to_plot(plot)
+        window.settle()
+        assert window.text(F.HUMIDITY) == ("30.00" if corrects else "24.09")
+        assert (window.app.form.opened is not None) == corrects
+    window.save()
+    window.settle()
+    saved = stored.get_record(today(window), "8:00", "A", 2)
+    assert (saved[F.HUMIDITY], saved[F.LIGHT]) == (Decimal("30.00"), before[F.LIGHT])
+    assert stored.get_record(today(window), "8:00", "A", 1) == {}
+
+
 def test_a_correction(window: Window, stored: SQLModel) -> None:
     stored.save_record(record(1, today(window)), author="P Taylor")
     before = stored.get_record(today(window), "8:00", "A", 1)
@@ -84,7 +123,7 @@ def test_from_another_check_and_while_another_record_is_open(window: Window, sto
 
 def test_what_waits_for_the_database_waits_no_more(window: Window, stored: SQLModel) -> None:
     window.begin_check()
-    window.app.reconnecting.lost(RuntimeError("away"))
+    window.app.reconnecting.lost(RuntimeError("away"), by_itself=False)
     type_plot(window)
     window.until(lambda: window.app.waiting.entries, "the journal")
     window.press("ctrl+shift+b")
@@ -97,7 +136,7 @@ def test_a_correction_that_waits_is_taken_back_to_what_was_there(window: Window,
     """Plot 1 is in the database, plot 2 waits itself: after it was taken back each is saved as a correction again."""
     window.begin_check()
     type_plot(window)
-    window.app.reconnecting.lost(RuntimeError("away"))
+    window.app.reconnecting.lost(RuntimeError("away"), by_itself=False)
     type_plot(window)
     for plot in (1, 2):
         open_plot(window, plot)
