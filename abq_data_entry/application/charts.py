@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..charts.page import Key
     from ..jobs import Job, Jobs
     from ..models import SQLModel
+    from .connection import Connection
     from .messages import Messages
     from .state import State
 
@@ -38,27 +39,31 @@ class ChartPlace(NamedTuple):
     open_record: Callable[[tuple[Any, ...]], object]
 
 
-def show_charts(parent: tk.Tk, state: State, jobs: Jobs, messages: Messages, place: ChartPlace) -> ChartsWindow:
+def show_charts(
+    parent: tk.Tk, state: State, jobs: Jobs, connection: Connection, messages: Messages, place: ChartPlace
+) -> ChartsWindow:
     """Show the window of charts, or bring the one that is open to the front."""
     shown = brought_up(parent, ChartsWindow)
     if shown is not None:
         shown.picture.focus_set()
         return shown
-    return Charts(parent, state, jobs, messages, place).window
+    return Charts(parent, state, jobs, connection, messages, place).window
 
 
 class Charts:
     """One window and what is read for it: the newest request counts, the one before is cancelled."""
 
-    def __init__(self, parent: tk.Tk, state: State, jobs: Jobs, messages: Messages, place: ChartPlace) -> None:
-        self._parent, self._state, self._jobs, self._messages = parent, state, jobs, messages
+    def __init__(
+        self, parent: tk.Tk, state: State, jobs: Jobs, connection: Connection, messages: Messages, place: ChartPlace
+    ) -> None:
+        self._state, self._jobs, self._connection, self._messages = state, jobs, connection, messages
         self._open_record = place.open_record
         self._job: Job | None = None
         self._known: tuple[ChartChoice, Rows] | None = None
         callbacks = ChartCallbacks(self.draw, self.cancel, messages.command(self.open_records), self.save, self.copy)
         self.window = ChartsWindow(parent, callbacks, place.reader, place.lab)
         if state.reachable is not None:
-            jobs.submit("records", state.reachable.choices, done=self._show_choices, failed=_leave)
+            connection.ask(lambda model: model.choices(), self._show_choices, _leave)
 
     def _show_choices(self, choices: Any) -> None:
         if self.window.winfo_exists():
@@ -89,7 +94,10 @@ class Charts:
             else:
                 self._failed(error)
 
-        job = self._jobs.submit(LANE, _draw, model, request, rows, done=done, failed=failed, with_job=True)
+        def work(job: Job) -> tuple[Rows, Drawing]:
+            return self._connection.retry_after_restart(lambda: _draw(model, request, rows, job))
+
+        job = self._jobs.submit(LANE, work, done=done, failed=failed, with_job=True)
         self._job = job
 
     def cancel(self) -> None:
@@ -102,8 +110,7 @@ class Charts:
 
     def open_records(self, key: Key) -> None:
         """Open in the form the record behind a point; of several the first one, of a sensor the latest."""
-        model = self._state.reachable
-        if model is None:
+        if self._state.reachable is None:
             self.window.say("Records can be opened when the database is there")
             return
 
@@ -114,13 +121,13 @@ class Charts:
                 self.window.say("You typed on before the record was found: it isn't opened. Enter here opens it")
             else:
                 self._open_record(found)
-                self._parent.lift()
+                self.window.give_way()
 
         def failed(error: BaseException) -> None:
             log.info("the record of a point couldn't be looked up: %s", type(error).__name__)
             self.window.say(f"The record couldn't be opened: {error}")
 
-        self._jobs.submit("records", model.find_record, *key, done=done, failed=failed)
+        self._connection.ask(lambda model: model.find_record(*key), done, failed)
 
     def save(self, request: ChartRequest) -> None:
         """Ask where to, and write the file there, light as on paper."""

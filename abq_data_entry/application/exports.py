@@ -12,9 +12,10 @@ from ..views.export_dialog import ChosenExport, ExportDialog
 if TYPE_CHECKING:
     import tkinter as tk
 
-    from ..jobs import Job, Jobs
+    from ..jobs import Job
     from ..models import SQLModel
     from ..workflows.export_view import Exported
+    from .connection import Connection
     from .messages import Messages, Say
     from .state import State
     from .tools import BackgroundCommands
@@ -37,23 +38,27 @@ class Exports:
     """Exports a view, beside whatever else is done; the status bar shows how far it is, with Cancel."""
 
     def __init__(
-        self, window: tk.Misc, state: State, jobs: Jobs, messages: Messages, say: Say, commands: BackgroundCommands
+        self,
+        window: tk.Misc,
+        state: State,
+        connection: Connection,
+        messages: Messages,
+        say: Say,
+        commands: BackgroundCommands,
     ) -> None:
-        self._window, self._state, self._jobs = window, state, jobs
+        self._window, self._state, self._connection = window, state, connection
         self._messages, self._say, self._commands = messages, say, commands
 
     def ask(self) -> None:
         """Ask the database what there is, then the user what is wanted of it."""
         if not self._commands.may_begin(TITLE):
             return
-        model = self._state.model
-        assert model is not None
 
-        def look() -> tuple[list[str], list[str]]:
+        def look(model: SQLModel) -> tuple[list[str], list[str]]:
             choices = model.choices()
             return model.view_names(), sorted((*choices.labs, *choices.retired_labs))
 
-        self._jobs.submit("records", look, done=self._open, failed=lambda error: self._told(error, self.ask))
+        self._connection.ask(look, self._open, lambda error: self._told(error, self.ask))
 
     def _open(self, found: tuple[list[str], list[str]]) -> None:
         views, labs = found
@@ -94,7 +99,8 @@ class Exports:
         style = CsvStyle(is_excel, is_excel, is_excel)
 
         def work(job: Job, model: SQLModel = model) -> Exported:
-            return export_view(model, wanted, "csv" if is_excel else chosen.form, place, job, style)
+            form = "csv" if is_excel else chosen.form
+            return self._connection.retry_after_restart(lambda: export_view(model, wanted, form, place, job, style))
 
         def done(result: Exported) -> None:
             rows = f"{counted(result.rows, 'row')} of {wanted.view} exported to {result.file}"

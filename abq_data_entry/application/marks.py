@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
+from ..counting import counted
 from ..views.record_inputs import WHOLE_RECORD
 from ..views.side_window import brought_up
 from .messages import reason_of
@@ -43,7 +44,7 @@ _AWAY = "The database is away: questions can be answered when it is back."
 class MarkActions(NamedTuple):
     """``open_record(row)`` opens a record, ``show_form()`` brings the form to the front; ``attended()``: the saved
     record that has the attention; ``by()``: who asks; ``may_mark()``, ``may_answer()``: whether the login may;
-    ``means_away(error)``: whether the database is away."""
+    ``means_away(error)``: whether the database is away; ``said()``: what the status line says."""
 
     open_record: Callable[[Mapping[str, Any]], object]
     show_form: Callable[[], object]
@@ -52,6 +53,7 @@ class MarkActions(NamedTuple):
     may_mark: Callable[[], bool]
     may_answer: Callable[[], bool]
     means_away: Callable[[BaseException], bool]
+    said: Callable[[], str]
 
 
 class Questions:
@@ -71,7 +73,7 @@ class Questions:
         self._window, self._form, self._state, self._connection = window, form, state, connection
         self._messages, self._say, self._actions = messages, say, actions
         self._marks: Sequence[Mark] | None = None
-        self._known_at = ""
+        self._known_at = self._announced = ""
         self._looking = self._again = False
         self._listed: Mapping[str, Mark] = {}
         # By title and mark or record.
@@ -156,14 +158,20 @@ class Questions:
             if not each.gone:
                 said[each.key][each.field_name or WHOLE_RECORD] = _beside(each)
         self._form.marked.know(said)
-        if self.waiting > before and self._actions.may_answer():
-            count = "1 question" if self.waiting == 1 else f"{self.waiting} questions"
-            self._say(f"QA has {count}: {_NOW}")
+        self._announce(self.waiting > before)
         shown = self._shown()
         if shown is not None:
             shown.refresh()
         if self._again:
             self.look()
+
+    def _announce(self, is_more: bool) -> None:
+        """Say that there are more questions; what was said of them doesn't stay once it isn't true any more."""
+        sentence = f"QA has {counted(self.waiting, 'question')}: {_NOW}" if self.waiting else ""
+        is_old = self._announced and self._actions.said() == self._announced != sentence
+        if (is_more and self._actions.may_answer()) or is_old:
+            self._announced = sentence
+            self._say(sentence)
 
     def _not_found(self, error: BaseException) -> None:
         self._looking = False
@@ -270,7 +278,7 @@ class Questions:
             )  # fmt: skip
 
     def _open(self, mark: Mark) -> None:
-        form = self._form
+        form, window = self._form, self._shown()
         form.field_to_correct = (mark.key, mark.field_name)
         if form.opened != mark.key:
             self._actions.open_record(dict(zip(fields.RECORD_KEY, mark.key, strict=True)))
@@ -278,6 +286,8 @@ class Questions:
             form.field_to_correct = (mark.key, mark.field_name)
             self._actions.show_form()
             form.focus_correction()
+        if window is not None:
+            window.give_way()
 
     def _ask(
         self,

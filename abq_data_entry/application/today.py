@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,9 +16,9 @@ from ..widgets.today_line import TodayLine
 if TYPE_CHECKING:
     import tkinter as tk
 
-    from ..jobs import Jobs
     from ..models.today import DueCheck, Today
     from ..views.today import TodayRow, TodayWindow
+    from .connection import Connection
     from .state import State
 
 log = logging.getLogger(__name__)
@@ -44,9 +45,14 @@ class TodayPicture:
     `taken` of them are taken already. On the Tk thread."""
 
     def __init__(
-        self, window: tk.Tk, state: State, jobs: Jobs, has_room: Callable[[int, int], bool], actions: TodayActions
+        self,
+        window: tk.Tk,
+        state: State,
+        connection: Connection,
+        has_room: Callable[[int, int], bool],
+        actions: TodayActions,
     ) -> None:
-        self._window, self._state, self._jobs, self._has_room = window, state, jobs, has_room
+        self._window, self._state, self._connection, self._has_room = window, state, connection, has_room
         self._actions = actions
         self.line = TodayLine(window, self.show)  # there from the start: later the list would move for it
         self._opened: TodayWindow | None = None
@@ -101,8 +107,7 @@ class TodayPicture:
         if self._timer:
             self._window.after_cancel(self._timer)
             self._timer = ""
-        model = self._state.reachable
-        if model is None:
+        if self._state.reachable is None:
             return
         if self._looking:
             self._again = True
@@ -123,7 +128,7 @@ class TodayPicture:
             self._look_again()
 
         unfinished = self._actions.unfinished_deliveries
-        self._jobs.submit("counting", lambda: (model.today(), unfinished()), done=done, failed=failed)
+        self._connection.ask(lambda model: (model.today(), unfinished()), done, failed, "counting")
 
     def _look_again(self) -> None:
         if self._again:
@@ -132,10 +137,10 @@ class TodayPicture:
 
     def _tick(self) -> None:
         """The weather is a minute older; a check may have become due."""
-        self._minute = self._window.after(MINUTE_MS, self._tick)
+        self._minute = ""
         self.show_known()
-        now = datetime.datetime.now()
-        if time.monotonic() - self._looked > AGAIN_SECONDS or now.minute == 0:
+        is_late = time.monotonic() - self._looked > AGAIN_SECONDS or datetime.datetime.now().minute == 0
+        if is_late or (self._known is not None and _left_of(self._known[0], _now()) == 0):
             self.look_soon()
 
     # -- showing ----------------------------------------------------------------------------------------
@@ -149,20 +154,24 @@ class TodayPicture:
                 opened.say("The database is away: how the day stands isn't known")
             return
         today, waiting, looked = self._known
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = _now()
+        left = _left_of(today, now)
         if not self._minute:
-            self._minute = self._window.after(MINUTE_MS, self._tick)
-        as_of = _as_of(looked, datetime.datetime.now()) if is_away else ""
+            self._minute = self._window.after(left or MINUTE_MS, self._tick)
+        as_of = _as_of(looked, datetime.datetime.now()) if is_away or not left else ""
         self.line.show(line_parts(today, waiting, now, as_of))
         if opened is not None:
             opened.show_rows(rows(today, waiting, now))
-            opened.say(f"The database is away: this was so {as_of.lower()}" if as_of else "")
+            why = "The database is away" if is_away else "A new day has begun"
+            opened.say(f"{why}: this was so {as_of.lower()}" if as_of else "")
 
     def _go(self, name: str) -> None:
         kind, _, which = name.partition(" ")
         if kind == "check" and self._known is not None:
             check = self._known[0].checks[int(which)]
             self._actions.go_to_check(check.date, check.time, check.lab)
+            if self._opened is not None and self._opened.winfo_exists():
+                self._opened.give_way()
         else:
             {
                 "questions": self._actions.show_questions,
@@ -170,6 +179,17 @@ class TodayPicture:
                 "weather": self._actions.update_weather,
                 "deliveries": self._actions.show_deliveries,
             }.get(kind, lambda: None)()
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def _left_of(today: Today, now: datetime.datetime) -> int:
+    """Return after how many milliseconds to look at the clock again; 0 once that day is over."""
+    if today.ends is None:
+        return MINUTE_MS
+    return min(MINUTE_MS, max(0, math.ceil((today.ends - now).total_seconds() * 1000)))
 
 
 def line_parts(today: Today, waiting: int, now: datetime.datetime, as_of: str = "") -> list[str]:

@@ -157,7 +157,7 @@ class Application(Wiring):
 
         lab = str(self.form.inputs.value(F.LAB) or "")
         place = ChartPlace(lab, DateReader(self.shared.today, month_first), self.navigation.open_recorded)
-        show_charts(self, self.shared, self.jobs, self.messages, place)
+        show_charts(self, self.shared, self.jobs, self.connection, self.messages, place)
 
     def _show_keys(self) -> None:
         from .about import show_keys

@@ -114,7 +114,7 @@ class Wiring(MainWindow):
         )
         self.permissions = Permissions(self.shared, self.jobs, say, self.offer_commands)
         self.extract_days = ExtractDays(self.form, self.status_bar.extracts, self.shared, self.jobs)
-        self.today = TodayPicture(self, self.shared, self.jobs, self.layout.has_room, self._today_actions())
+        self.today = TodayPicture(self, self.shared, self.connection, self.layout.has_room, self._today_actions())
         self.extract_days.changed, self.layout.resized = self.today.look_soon, self.today.fit
         self.export = Export(self, self.shared, self.jobs, self.messages, say, self.extract_days)
         self.commands = BackgroundCommands(
@@ -310,6 +310,7 @@ class Wiring(MainWindow):
             lambda: "mark_value" not in self.permissions.denied,
             lambda: "save_record" not in self.permissions.denied,
             self.reconnecting.means_away,
+            self.status.get,
         )
 
     def _note_actions(self) -> NoteActions:
@@ -423,7 +424,7 @@ class Wiring(MainWindow):
         """What exports views to files."""
         from .exports import Exports
 
-        return Exports(self, self.shared, self.jobs, self.messages, self.status.set, self.commands)
+        return Exports(self, self.shared, self.connection, self.messages, self.status.set, self.commands)
 
     def correct_many(self) -> None:
         """Correct the records that are chosen in the list."""

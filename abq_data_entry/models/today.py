@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
-_DAY = "SELECT (now() AT TIME ZONE time_zone)::date FROM lab_settings"
+_DAY = """
+    SELECT day, (day + 1)::timestamp AT TIME ZONE time_zone
+    FROM (SELECT (now() AT TIME ZONE time_zone)::date AS day, time_zone FROM lab_settings) AS here
+"""
 _CHECKS = """
     SELECT date, to_char(time, 'FMHH24:MI') AS time, lab::text, expected, recorded, missing
     FROM completeness(%(day)s, %(day)s) ORDER BY completeness.time, lab
@@ -37,7 +40,8 @@ class DueCheck:
 @dataclass(frozen=True)
 class Today:
     """`checks`: those due so far; `questions`: how many of QA wait for an answer; `observed`: when the weather was last
-    observed (None: never), with its `temperature` in °C and `station`; `notes`: how many of them are open."""
+    observed (None: never), with its `temperature` in °C and `station`; `notes`: how many of them are open; `ends`: the
+    labs' midnight after it."""
 
     checks: tuple[DueCheck, ...]
     questions: int = 0
@@ -45,12 +49,13 @@ class Today:
     temperature: float | None = None
     station: str | None = None
     notes: int = 0
+    ends: datetime.datetime | None = None
 
 
 def read_today(cursor: Cursor) -> Today:
     """Read it, by the labs' clock."""
     cursor.execute(_DAY)
-    (day,) = cursor.fetchone() or (datetime.date.today(),)
+    day, ends = cursor.fetchone() or (datetime.date.today(), None)
     cursor.execute(_CHECKS, {"day": day})
     checks = tuple(
         DueCheck(date, time, lab, expected, recorded, tuple(missing))
@@ -62,4 +67,4 @@ def read_today(cursor: Cursor) -> Today:
     (notes,) = cursor.fetchone() or (0,)
     cursor.execute(_WEATHER)
     observed, temperature, station = cursor.fetchone() or (None, None, None)
-    return Today(checks, questions, observed, temperature, station, notes)
+    return Today(checks, questions, observed, temperature, station, notes, ends)

@@ -90,6 +90,17 @@ class SideWindow(tk.Toplevel):
         bar.bind("<Configure>", lambda event: bar.fit(event.width))
         return made
 
+    def give_way(self) -> None:
+        """Let the window that it belongs to come before it: what was asked for is shown there. It stays open behind."""
+        self.tk.call("wm", "transient", self, "")  # an empty master is none that tkinter knows of
+        self._over.lift()
+
+    def come_back(self) -> None:
+        """Bring it to the front again, above the window that it belongs to."""
+        if self._over.winfo_viewable():
+            self.transient(self._over)
+        self.lift()
+
     def repeat(self, milliseconds: int, action: Callable[[], object]) -> None:
         """Call ``action`` now and after each such time, for as long as the window is open."""
         action()
@@ -120,5 +131,5 @@ def brought_up(parent: tk.Misc, kind: type[Window]) -> Window | None:
     """The open window of that kind, brought to the front; ``None`` if there is none."""
     shown = next((each for each in parent.winfo_children() if isinstance(each, kind)), None)
     if shown is not None:
-        shown.lift()
+        shown.come_back()
     return shown

@@ -52,6 +52,11 @@ def opened(window: Window) -> list[ChartsWindow]:
     return [each for each in window.app.winfo_children() if isinstance(each, ChartsWindow)]
 
 
+def is_above(charts: ChartsWindow) -> bool:
+    """Whether the chart covers the form."""
+    return bool(charts.tk.getboolean(charts.tk.call("wm", "stackorder", charts, "isabove", ".")))
+
+
 def drawing(charts: ChartsWindow) -> Drawing:
     assert charts.picture.drawing is not None
     return charts.picture.drawing
@@ -114,6 +119,10 @@ def test_a_click_opens_and_a_date_is_marked(window: Window, charts: ChartsWindow
     chosen = charts.picture.point
     assert chosen is not None and chosen.key is not None
     window.until(lambda: window.text(F.PLOT) == str(chosen.key[3] if chosen.key else ""), "the record")
+    window.until(lambda: not is_above(charts), "the form before the chart")
+    assert opened(window) == [charts]
+    window.app.callbacks["show_charts"]()
+    window.until(lambda: is_above(charts), "the chart again")
     charts.first.edit_text("2026-13-45")
     charts.draw()
     assert charts.said.cget("text").startswith("That is no date")

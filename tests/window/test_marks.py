@@ -32,6 +32,12 @@ def test_a_question_is_seen_answered_and_corrected_by_keys(window: Window, store
     number = stored.mark_value((day, "8:00", "A", 2), "humidity", "queried", "Twice its neighbours?")
     window.until(lambda: window.app.questions.waiting == 1, "the question")
     assert "QA has 1 question" in window.app.status.get()
+    stored.close_mark(number)
+    window.until(lambda: not window.app.questions.waiting, "the end of it")
+    assert window.app.status.get() == ""  # what isn't true any more doesn't stay
+    stored.reopen_mark(number, "Twice its neighbours?")
+    window.until(lambda: window.app.questions.waiting == 1, "the question again")
+    assert "QA has 1 question" in window.app.status.get()
     window.begin_check()
     open_plot(window, 1)
     assert "QA" not in note(window, F.HUMIDITY)

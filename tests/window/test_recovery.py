@@ -16,6 +16,7 @@ from abq_data_entry import postgres
 from abq_data_entry.application import Application
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
+from abq_data_entry.views.export_dialog import ExportDialog
 from tests.fixtures.window import Window, close
 
 
@@ -28,6 +29,12 @@ def own_data_folder(display: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     shutil.rmtree(folder)
 
 
+def kill_server(data_folder: Path) -> None:
+    """End it as the system does that runs out of memory."""
+    postmaster = int((data_folder / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGKILL)
+
+
 def test_first_start_then_the_server_is_killed_under_the_window(own_data_folder: Path) -> None:
     problems: list[str] = []
     window = Window(Application(), problems)
@@ -36,8 +43,7 @@ def test_first_start_then_the_server_is_killed_under_the_window(own_data_folder:
         window.begin_check()
         window.fill_readings()
         window.save()
-        postmaster = int((own_data_folder / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
-        os.kill(postmaster, signal.SIGKILL)
+        kill_server(own_data_folder)
         window.fill_readings()
         window.save()
         # On a slow machine the record waits in the journal until the server is there again.
@@ -45,6 +51,12 @@ def test_first_start_then_the_server_is_killed_under_the_window(own_data_folder:
         window.settle()
         assert not window.dialogs
         assert sorted(window.app.form.check.recorded) == [1, 2]
+        kill_server(own_data_folder)
+        window.app.callbacks["export_view"]()  # starts it again too, whoever is first to ask
+        assert isinstance(window.dialog(), ExportDialog)
+        window.answer("Cancel")
+        window.until(lambda: not window.app.reconnecting.away, "the server once more", 60)
+        window.settle()
     finally:
         close(window)
 

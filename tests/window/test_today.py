@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import threading
 from contextlib import closing
 
 import psycopg2
@@ -121,6 +123,32 @@ def test_a_trip_by_keys(window: Window, database: dict[str, str]) -> None:
     window.until(lambda: line.parts[0].startswith("Today: 4 checks"), "the database again")
     assert "away" not in shown.said.cget("text")
     shown.destroy()
+
+
+def test_at_midnight_the_day_before_is_told_as_that(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = window.app
+    app.today.show()
+    window.until(lambda: app.today.line.parts, "the words")
+    model = app.data_model
+    assert model is not None
+    real, now = model.today(), datetime.datetime.now(datetime.timezone.utc)
+    assert real.ends is not None and datetime.timedelta(0) < real.ends - now <= datetime.timedelta(hours=25)
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(milliseconds=400)
+    days = iter([dataclasses.replace(real, ends=soon), real])
+    over = threading.Event()
+
+    def today(_model: SQLModel) -> Today:
+        found = next(days, real)
+        return found if found.ends == soon or over.wait(30) else real  # the second answer comes when the test lets it
+
+    monkeypatch.setattr(SQLModel, "today", today)
+    opened(window)[0].buttons["Refresh"].invoke()
+    window.until(lambda: app.today.line.parts[0].startswith("As of "), "midnight")
+    assert opened(window)[0].said.cget("text").startswith("A new day has begun: this was so as of ")
+    over.set()
+    window.until(lambda: app.today.line.parts[0].startswith("Today"), "the new day")
+    opened(window)[0].destroy()
+    window.settle()
 
 
 def opened(window: Window) -> list[TodayWindow]:
