@@ -17,7 +17,7 @@ from abq_data_entry.folders import made_durable
 from abq_data_entry.journal import earlier
 from abq_data_entry.journal.earlier import EarlierJournal, Event, Noted, to_line
 from abq_data_entry.journal.entry import UNDECIDED, Entry, from_content, to_content
-from abq_data_entry.store.database import Clock, busy, locked, now
+from abq_data_entry.store.database import Clock, locked, now
 from abq_data_entry.store.database import StoreBusy as JournalBusy
 from abq_data_entry.store.database import StoreError as JournalError
 from abq_data_entry.store.mending import bytes_of, digest_of
@@ -30,6 +30,7 @@ __all__ = ["Journal", "JournalBusy", "JournalError"]
 log = logging.getLogger(__name__)
 
 _NAME = "The journal of this computer"
+_IN_USE = "Another window is at the journal of this computer at the moment."
 
 
 class Journal:
@@ -110,7 +111,7 @@ class Journal:
     def replaying(self) -> Iterator[None]:
         """Hold what only one holds who saves what waits; raises `JournalBusy` at once if another does."""
         try:
-            with locked(self.folder / "replaying.lock", 0.0, busy(_NAME)):
+            with locked(self.folder / "replaying.lock", 0.0, _IN_USE):
                 yield
         except OSError as error:
             raise JournalError(f"{_NAME} can't be locked: {error.strerror or error}: {self.folder}.") from error

@@ -79,6 +79,7 @@ _TICK = 1.0  # seconds; the clock of a file system may be that coarse
 _PAUSE = 0.05  # seconds, in which others get the file who ask for it every 0.02
 _NEW = ".new-"
 _SIGN = "deliveries.kept"
+_IN_USE = "Another process is busy with this delivery at the moment. Try again in a while."
 _BLOCK = 1024 * 1024
 _OF_THE_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EROFS, errno.EIO)
 _BY_SQLITE = {"full": errno.ENOSPC, "I/O": errno.EIO, "readonly": errno.EROFS, "unable to open": errno.EACCES}
@@ -538,8 +539,7 @@ class Outbox:
             log.error("%s", sentence)
 
     def _locked(self, name: str, patience: float) -> AbstractContextManager[None]:
-        refusal = Busy("Another process is busy with this delivery at the moment. Try again in a while.")
-        return locked(self.folder / "locks" / f"{name}.lock", patience, refusal)
+        return locked(self.folder / "locks" / f"{name}.lock", patience, _IN_USE, Busy)
 
     def _give_way(self, older: Delivery, newer: Delivery) -> None:
         """Cancel an older version that waits; one that is being sent is seen to by its sender."""

@@ -130,6 +130,7 @@ class Database:
         self.was_mended = False
         self._layout = layout
         self._lock = lock
+        self._in_use = f"Another window is at {_lowered(layout.name)} at the moment."
         self._clock = clock
         self._left: tuple[int, ...] = ()
         self._is_local: bool | None = None
@@ -367,29 +368,25 @@ class Database:
         if not may_write(self.path):
             yield  # nobody can change it
             return
-        with locked(self._lock, PATIENCE, busy(self._layout.name)):
+        with locked(self._lock, PATIENCE, self._in_use):
             yield
 
 
 @contextmanager
-def locked(path: Path, patience: float, refusal: Exception) -> Iterator[None]:
-    """Hold a lock that one process holds at a time; raises `refusal` after `patience` seconds."""
+def locked(path: Path, patience: float, in_use: str, kind: type[Exception] = StoreBusy) -> Iterator[None]:
+    """Hold a lock that one process holds at a time; after `patience` seconds raises that kind of error, which says
+    `in_use`."""
     import filelock
 
     lock = filelock.FileLock(path, timeout=patience, poll_interval=0.02)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise refusal from None
+        raise kind(in_use) from None
     try:
         yield
     finally:
         lock.release()
-
-
-def busy(name: str) -> StoreBusy:
-    """What is raised while another process has what is called so."""
-    return StoreBusy(f"Another window is at {_lowered(name)} at the moment.")
 
 
 def _lowered(name: str) -> str:

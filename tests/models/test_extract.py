@@ -10,6 +10,7 @@ import pytest
 
 from abq_data_entry import fields
 from abq_data_entry.models import CSVModel, DatabaseError, SQLModel
+from abq_data_entry.models.records import ExtractDay, SentExtract
 from tests.models.records import DATE, faulty, record
 
 HEADER = (
@@ -32,6 +33,13 @@ def test_a_day_to_the_byte(model: SQLModel, tmp_path: Path) -> None:
         '2026-11-20,20:00,J Simms,A,3,AXM479,24.09,1.03,22.01,false,9,21,3,1.67,8.70,2.73,"says ""dry"",\nß"\r\n'
     )
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_day_went_out_once_every_destination_in_use_has_it() -> None:
+    out = SentExtract(datetime.datetime(2026, 11, 20, 20, tzinfo=datetime.timezone.utc))
+    assert ExtractDay(DATE, 3, {"rest": out, "ftp": out}, ("rest", "ftp")).went_out()
+    assert not ExtractDay(DATE, 3, {"rest": out}, ("rest", "ftp")).went_out()
+    assert not ExtractDay(DATE, 3, {}, ()).went_out()
 
 
 def test_it_says_what_the_view_says(model: SQLModel, tmp_path: Path) -> None:
