@@ -102,7 +102,9 @@ def test_who_is_late(data: Data) -> None:
 def test_growth_by_degree_day(data: Data) -> None:
     sums: dict[tuple[Any, Any], list[float]] = defaultdict(lambda: [0, 0])
     for row in data.rows("SELECT * FROM growth('2026-03-01', '2026-03-31')"):
-        sums[row["lab"], row["seed_sample"]][0] += float(row["gain"] or 0)
+        if row["gain"] is None:  # the first day of a seed sample: nothing to compare its degree days with
+            continue
+        sums[row["lab"], row["seed_sample"]][0] += float(row["gain"])
         sums[row["lab"], row["seed_sample"]][1] += row["gdd"] or 0
     rows = answers(data, "AS cm_a_degree_day")
     assert [row[:2] for row in rows] == sorted(sums)
