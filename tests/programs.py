@@ -16,6 +16,8 @@ PACKAGES = {
     "vsftpd": ("vsftpd",),
     "proftpd": ("proftpd-core", "proftpd-mod-crypto"),
     "sshd": ("openssh-server",),
+    "apache2": ("apache2-bin",),
+    "nginx": ("nginx-light", "libnginx-mod-http-dav-ext"),
     "strace": ("strace",),
     "rsyslogd": ("rsyslog", "rsyslog-openssl"),
 }
