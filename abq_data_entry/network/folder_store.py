@@ -27,8 +27,8 @@ from .uploads import Uploads, tidy
 
 BLOCK = 256 * 1024
 _FLUSH_EVERY = 4 * 1024 * 1024  # bytes: flushing more at once could take longer than the time limit
-_ORPHANED = 24 * 3600.0  # seconds after which nobody makes a part any more: deliveries are given up then
-_PART = re.compile(r"\..+\.[0-9a-f]{12}\.abq-part")
+ORPHANED = 24 * 3600.0  # seconds after which nobody makes a part any more: deliveries are given up then
+PART = re.compile(r"\..+\.[0-9a-f]{12}\.abq-part")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -160,10 +160,10 @@ class SharedFolder:
             with os.scandir(self.path) as entries:
                 for entry in entries:
                     self._guard.progressed()
-                    if not _PART.fullmatch(entry.name):
+                    if not PART.fullmatch(entry.name):
                         continue
                     status = entry.stat(follow_symlinks=False)
-                    if stat.S_ISREG(status.st_mode) and now - status.st_mtime > _ORPHANED:
+                    if stat.S_ISREG(status.st_mode) and now - status.st_mtime > ORPHANED:
                         _remove(Path(entry.path))
 
         self.call(work)

@@ -169,7 +169,7 @@ class RestUploads(Uploads):
         self._form = {"username": username, "password": password}
         self._verify: bool | str = True if ca_file is None else os.fspath(ca_file)
         self._adapter = GuardedAdapter()
-        self._session = _Session(self._adapter)
+        self._session = GuardedSession(self._adapter)
         self._session.cert = None if client_certificate is None else os.fspath(client_certificate)
         self._logged_in = False
         self._headers: Mapping[str, str] = {}
@@ -202,7 +202,7 @@ class RestUploads(Uploads):
 
         def get() -> None:
             with self._session.get(
-                url, verify=self._verify, proxies=_proxies(url, self._proxy), allow_redirects=False, stream=True
+                url, verify=self._verify, proxies=proxies(url, self._proxy), allow_redirects=False, stream=True
             ) as response:
                 heard(response.headers)
                 found.append((response.status_code, rest_answers.is_login_page(rest_answers.read(response))))
@@ -241,11 +241,11 @@ class RestUploads(Uploads):
         except Cancelled:
             return Cancelled()
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            failure = guard.verdict() or _with_the_certificate(error, guard, self._urls, self._proxy)
+            failure = guard.verdict() or with_the_certificate(error, guard, self._urls, self._proxy)
             if isinstance(failure, Cancelled):
                 return failure
             told = rest_answers.sanitized(failure)
-            return _encrypted_there(error, guard, self._urls, self._proxy) or told
+            return encrypted_there(error, guard, self._urls, self._proxy) or told
 
     def _deliver(self, source: SourceFile, guard: Guard, key: str) -> None:
         body = Multipart(source, guard)
@@ -309,9 +309,9 @@ class RestUploads(Uploads):
         """Send, and send once more to where the server says it belongs if that is harmless; return the answer."""
         for _ in range(_MOST_REDIRECTS + 1):
             self._adapter.guard.progressed()
-            proxies = _proxies(url, self._proxy)
+            way = proxies(url, self._proxy)
             with method(
-                url, verify=self._verify, proxies=proxies, allow_redirects=False, stream=True, **content
+                url, verify=self._verify, proxies=way, allow_redirects=False, stream=True, **content
             ) as response:
                 page = rest_answers.read(response)
             url = rest_answers.next_address(response, url)
@@ -333,7 +333,7 @@ def _check_address(url: str) -> None:
         raise InvalidInput("The address of the REST service must not hold a user name or a password.")
 
 
-def _with_the_certificate(error: Exception, guard: Guard, urls: tuple[str, str], proxy: str) -> Exception:
+def with_the_certificate(error: Exception, guard: Guard, urls: tuple[str, str], proxy: str) -> Exception:
     """Return an error that also tells whose certificate was refused, where a second look at it can be had."""
     refused = next((link for link in causes(error) if isinstance(link, ssl.SSLCertVerificationError)), None)
     request = getattr(error, "request", None)
@@ -351,7 +351,7 @@ def _with_the_certificate(error: Exception, guard: Guard, urls: tuple[str, str],
     return RestCertificateError(str(encryption.refusal(refused, host, look)))
 
 
-def _encrypted_there(error: Exception, guard: Guard, urls: tuple[str, str], proxy: str) -> RestConnectionError | None:
+def encrypted_there(error: Exception, guard: Guard, urls: tuple[str, str], proxy: str) -> RestConnectionError | None:
     """Return an error that tells of a server that hung up because it wanted TLS, where a second look shows that."""
     url = getattr(getattr(error, "request", None), "url", None) or urls[0]
     parts = urllib.parse.urlsplit(url)
@@ -365,7 +365,7 @@ def _encrypted_there(error: Exception, guard: Guard, urls: tuple[str, str], prox
     return RestConnectionError(f"The server {host} speaks TLS at port {port}: its address must begin with https://.")
 
 
-class _Session(requests.Session):
+class GuardedSession(requests.Session):
     """Leaves redirects to us: even when it doesn't follow them, the library would read all of such an answer."""
 
     def __init__(self, adapter: GuardedAdapter) -> None:
@@ -384,7 +384,7 @@ def _no_authorization(request: requests.PreparedRequest) -> requests.PreparedReq
     return request
 
 
-def _proxies(url: str, chosen: str) -> dict[str, str]:
+def proxies(url: str, chosen: str) -> dict[str, str]:
     """Return what `requests` is to know of proxies; raises `InvalidInput`."""
     proxy = proxy_for(url, chosen)
     return {"http": proxy, "https": proxy} if proxy else {"no_proxy": "*"}

@@ -1,0 +1,69 @@
+"""A folder of a WebDAV server: Apache, nginx, Nextcloud, SharePoint and others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...remote_names import folder_problem
+from ...setting import Setting
+from ..destination import Destination, Settings, chosen, timeout
+
+if TYPE_CHECKING:
+    from ..probing import Context, Steps
+    from ..webdav import WebDavUploads
+
+
+class WebDav(Destination):
+    """A file PUT under a temporary name and moved, as `webdav` does it."""
+
+    kind, name, title, service, order = "webdav", "WebDAV", "WebDAV", "WebDAV server", 4
+    settings = (Setting("abq_webdav_url", ""), Setting("abq_webdav_folder", "", check=folder_problem))
+    keeps_parts = False
+    address_setting = "abq_webdav_url"
+
+    def address(self, settings: Settings) -> str:
+        from .rest import without_secrets
+
+        url, folder = without_secrets(str(settings["abq_webdav_url"])), str(settings["abq_webdav_folder"]).strip("/")
+        return f"{url.rstrip('/')}/{folder}"
+
+    def login_place(self, settings: Settings) -> str:
+        from .rest import without_secrets
+
+        return f"webdav {without_secrets(str(settings['abq_webdav_url']))}"
+
+    def problem(self, settings: Settings) -> str:
+        if found := super().problem(settings):
+            return found
+        from ..webdav import url_problem
+
+        why = url_problem(str(settings["abq_webdav_url"]))
+        return f"The setting 'abq_webdav_url' {why}." if why else ""
+
+    def uploads(self, settings: Settings, username: str, password: str) -> WebDavUploads:
+        from ..webdav import WebDavUploads
+
+        return WebDavUploads(
+            str(settings["abq_webdav_url"]),
+            str(settings["abq_webdav_folder"]),
+            username,
+            password,
+            timeout=timeout(settings),
+            **chosen(settings, ca_file="abq_ca_file", proxy="network_proxy"),
+        )
+
+    def probe(self, context: Context) -> Steps[None]:
+        from ..webdav_probe import probe
+
+        return probe(self.kind, self.problem(context.settings), self.uploads, context)
+
+    def remark(self, settings: Settings) -> str:
+        import urllib.parse
+
+        from ..guard import is_loopback
+
+        parts = urllib.parse.urlsplit(str(settings["abq_webdav_url"]))
+        return "not encrypted" if parts.scheme == "http" and not is_loopback(parts.hostname or "") else ""
+
+
+DESTINATION = WebDav()
