@@ -19,13 +19,11 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry import network
 from abq_data_entry.models import SETTINGS, SQLModel
 from abq_data_entry.network import Uploads
 from abq_data_entry.network.destinations import destination
@@ -33,8 +31,8 @@ from abq_data_entry.outbox import Outbox, Place, Sender, deliver, due, extract_n
 from benchmarks import dataset, table
 from benchmarks.options import Options
 from tests.fixtures.servers import BundledServer, bundled_server
-from tests.network.faults import serving
-from tests.network.relays import FTP_FAULTS, REST_FAULTS, Turns, ftp_relay, http_relay
+from tests.network.fault_runs import RUNS, kinds_here
+from tests.network.relays import Turns
 
 LIMIT = 5.0  # milliseconds of each delivery
 EVERY = 3  # file that meets a fault
@@ -45,7 +43,7 @@ _LOGIN = ("test", "test")
 
 
 def measure(options: Options) -> list[table.Row]:
-    """Both protocols, without faults and with them."""
+    """What REST and FTP cost, and each kind with faults."""
     logging.getLogger("abq_data_entry").addHandler(logging.NullHandler())  # the faults are meant
     with ExitStack() as stack:
         server = stack.enter_context(dataset.server(options.folder))
@@ -54,7 +52,8 @@ def measure(options: Options) -> list[table.Row]:
         stack.callback(_forget, endpoint)
         stack.callback(model.close)
         bench = _Bench(model, options)
-        return [row for measured in (bench.cost, bench.faults) for kind in ("rest", "ftp") for row in measured(kind)]
+        costs = [row for kind in ("rest", "ftp") for row in bench.cost(kind)]
+        return costs + [row for kind in kinds_here() for row in bench.faults(kind)]
 
 
 class Records:
@@ -108,20 +107,25 @@ class _Bench:
 
     def faults(self, kind: str) -> Iterator[table.Row]:
         """How many files are missing, cut, doubled or strange at the destination."""
-        faults, relay = {"rest": (REST_FAULTS, http_relay), "ftp": (FTP_FAULTS, ftp_relay)}[kind]
+        faults, start = RUNS[kind]
         turns = Turns(EVERY, faults)
-        with _server(kind) as server, _outbox() as (box, clock), serving(relay(server.port, turns)) as port:
-            self._put_in(box, kind, server)
-            self._deliver_despite(box, clock, partial(_uploads, kind, port))
-            wrong = self._wrong(box, server.folder)
-        what = f"{self._count:,} deliveries by {kind.upper()}, a fault in every third: files missing, cut or doubled"
+        with (
+            tempfile.TemporaryDirectory(prefix="abq-outbox-") as workspace,
+            _outbox() as (box, clock),
+            start(turns, Path(workspace), PATIENCE) as (folder, opened),
+        ):
+            self._put_in(box, Place(kind, "127.0.0.1"))
+            self._deliver_despite(box, clock, opened)
+            wrong = self._wrong(box, folder)
+        name = destination(kind).name
+        what = f"{self._count:,} deliveries by {name}, a fault in every third: files missing, cut or doubled"
         remark = f"{turns.files:,} attempts met {turns.faults:,} faults of {len(set(faults))} kinds"
         yield table.row(what, "files", [wrong], 0.0, remark)
 
     def _deliver_all(self, kind: str, server: BundledServer) -> float:
         """Return the seconds of all deliveries, from the outbox on the disk to the last row in the database."""
         with _outbox() as (box, _clock):
-            self._put_in(box, kind, server)
+            self._put_in(box, destination(kind).place(_settings(server)))
             begun = time.perf_counter()
             fresh = Outbox(box.folder)
             with sender(kind, _settings(server), *_LOGIN) as send:
@@ -143,10 +147,9 @@ class _Bench:
             send(server, paths)
             return time.perf_counter() - begun
 
-    def _put_in(self, box: Outbox, kind: str, server: BundledServer) -> None:
-        to = destination(kind).place(_settings(server))
+    def _put_in(self, box: Outbox, to: Place) -> None:
         for day in self._days:
-            box.add(Records(), day, Place(kind, to.address), _LOGIN[0])
+            box.add(Records(), day, to, _LOGIN[0])
         record(box, self._model)
 
     def _deliver_despite(self, box: Outbox, clock: _Clock, opened: Callable[[], Uploads]) -> None:
@@ -164,7 +167,7 @@ class _Bench:
     def _wrong(self, box: Outbox, folder: Path) -> int:
         """Count what isn't there whole, what is there beside it, and what the receipts say of it wrongly."""
         wanted = {extract_name(day): content_of(day) for day in self._days}
-        found = {path.name: path.read_bytes() for path in folder.iterdir()}
+        found = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
         missing = sum(found.get(name) != content for name, content in wanted.items())
         told = {each.name for each in box.deliveries() if each.state == "delivered"}
         for path in folder.iterdir():
@@ -198,14 +201,6 @@ def _store_all(server: BundledServer, paths: list[Path]) -> None:
         for path in paths:
             with path.open("rb") as file:
                 session.storbinary(f"STOR {path.name}", file)
-
-
-def _uploads(kind: str, port: int) -> Uploads:
-    """The same as by the settings, by way of the relay, and with less patience."""
-    if kind == "ftp":
-        return network.FtpUploads("127.0.0.1", port, *_LOGIN, timeout=PATIENCE)
-    address = f"http://127.0.0.1:{port}"
-    return network.RestUploads(f"{address}/upload", f"{address}/auth", *_LOGIN, timeout=PATIENCE)
 
 
 def _settings(server: BundledServer) -> dict[str, object]:

@@ -253,8 +253,12 @@ class FolderUploads(Uploads):
 
     def __init__(self, folder: str, mount: str = "", *, timeout: float) -> None:
         super().__init__(timeout)
-        self._folder, self._mount = folder, mount
+        self.folder, self._mount = folder, mount
         self._cleaned = False
+
+    def share(self, guard: Guard) -> SharedFolder:
+        """Return the folder under a guard."""
+        return SharedFolder(self.folder, self._mount, guard)
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -265,14 +269,14 @@ class FolderUploads(Uploads):
         part = part_of(source.name, identifier)
         with Guard(cancel, self._timeout) as guard:
             try:
-                self._store(SharedFolder(self._folder, self._mount, guard), source, part)
+                self._store(self.share(guard), source, part)
                 return None
             except OSError as error:
                 failure: BaseException = error if isinstance(error, TimedOut) else guard.verdict() or error
             except BaseException as error:  # of the progress callback, or Ctrl-C
                 failure = error
         if not isinstance(failure, TimedOut):  # then a removal would wait as long
-            tidy(lambda guard: SharedFolder(self._folder, self._mount, guard).remove(part), cancel)
+            tidy(lambda guard: self.share(guard).remove(part), cancel)
         return failure.with_traceback(None) if isinstance(failure, UserFacingError) else failure
 
     def _store(self, share: SharedFolder, source: SourceFile, part: str) -> None:

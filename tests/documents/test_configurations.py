@@ -11,9 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.models import SettingsModel
+from abq_data_entry.models import SETTINGS, SettingsModel
 from abq_data_entry.network import upload_to_corporate_ftp, upload_to_corporate_sftp
+from abq_data_entry.network.destinations import destination
+from abq_data_entry.network.webdav import WebDavUploads
+from tests.fixtures.disks import small_disk
 from tests.network.certificates import authority
+from tests.network.dav_servers import PASSWORD as DAV_PASSWORD
+from tests.network.dav_servers import USERNAME, apache, nginx
 from tests.network.real_servers import PASSWORD, names_of_user_and_group, proftpd, sshd, vsftpd
 from tests.test_documents import ADMINISTRATORS, DOCUMENTS, ROOT, blocks
 
@@ -22,6 +27,8 @@ OTHERS = {
     "write_enable": "test_vsftpd",
     "TLSEngine": "test_proftpd",
     "Match User": "test_openssh",
+    "<Directory": "test_apache",
+    "location /lab/": "test_nginx",
     "[Unit]": "test_units_of_systemd",
     "module(load=": "tests/log_targets/test_rsyslog.py",
     "listen_addresses": "tests/test_installations.py",
@@ -96,6 +103,46 @@ def test_openssh(extract: Path, folder: Path) -> None:
         upload_to_corporate_sftp(extract, "127.0.0.1", server.port, server.username, "", known_hosts=known,
                                  key_file=server.key_file)  # fmt: skip
     assert (incoming / extract.name).read_bytes() == extract.read_bytes()
+
+
+def our_values(setting: str, **replaced: str) -> dict[str, object]:
+    """All settings, with those of the example that names this one, and the places that a test has instead."""
+    (example,) = [each for each in blocks(ADMINISTRATORS, "json") if f'"{setting}"' in each]
+    for name, text in replaced.items():
+        example = example.replace(json.loads(example)[name]["value"], text)
+    return {each.name: each.default for each in SETTINGS} | {
+        name: entry["value"] for name, entry in json.loads(example).items()
+    }
+
+
+def test_apache(extract: Path, tmp_path: Path) -> None:
+    trusted = authority("laboratory", tmp_path)
+    with apache(certificate=trusted.issue("127.0.0.1"), block=lines_of("<Directory")) as server:
+        values = our_values("abq_webdav_url", abq_webdav_url=server.url, abq_ca_file=str(trusted.file))
+        with destination("webdav").uploads(values, USERNAME, DAV_PASSWORD) as uploads:
+            uploads.upload(extract)
+        assert (server.folder / "incoming" / extract.name).read_bytes() == extract.read_bytes()
+
+
+def test_nginx(extract: Path) -> None:
+    extract.write_bytes(b"x" * 2_000_000)  # more than nginx takes by itself
+    with nginx(block=lines_of("location /lab/")) as server:
+        (server.folder / "lab").mkdir()
+        (server.folder / "lab").chmod(0o777)
+        with WebDavUploads(f"{server.url}lab/", "", USERNAME, DAV_PASSWORD, timeout=20) as uploads:
+            uploads.upload(extract)
+        assert (server.folder / "lab" / extract.name).read_bytes() == extract.read_bytes()
+
+
+def test_shared_folder(extract: Path, tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    (share / "incoming").mkdir(parents=True)
+    values = our_values("abq_folder_path", abq_folder_mount=str(share))
+    with small_disk(share, "1m"):
+        (share / "incoming").mkdir()
+        with destination("folder").uploads(values, "", "") as uploads:
+            uploads.upload(extract)
+        assert (share / "incoming" / extract.name).read_bytes() == extract.read_bytes()
 
 
 def test_units_of_systemd(tmp_path: Path) -> None:

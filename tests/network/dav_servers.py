@@ -28,8 +28,8 @@ class DavServer(RealServer):
 
 
 @contextlib.contextmanager
-def apache(*lines: str, digest: bool = False, certificate: Path | None = None) -> Iterator[DavServer]:
-    """Apache's mod_dav; `lines` stand in its folder's part of the configuration."""
+def apache(digest: bool = False, certificate: Path | None = None, block: str = "") -> Iterator[DavServer]:
+    """Apache's mod_dav; `block` takes the place of our part for its folder, with the paths of the documents."""
     executable = program("apache2")
     modules = programs.root_of(executable) / "usr/lib/apache2/modules"
     with workspace() as (outer, files):
@@ -52,9 +52,13 @@ def apache(*lines: str, digest: bool = False, certificate: Path | None = None) -
             f"User {user}", f"Group {group}", "ServerName 127.0.0.1", f"Listen 127.0.0.1:{port}",
             f"DefaultRuntimeDir {outer}", f"PidFile {outer}/pid", f"ErrorLog {outer}/log", f"TypesConfig {outer}/types",
             f"Mutex file:{outer}", f"DavLockDB {outer}/locks", f"DocumentRoot {files}", *tls,
-            f"<Directory {files}>", "Dav On", f'AuthType {kind}', f'AuthName "{_REALM}"', f"{provider} file",
-            f"AuthUserFile {outer}/{kind.lower()}", "Require valid-user", *lines, "</Directory>",
         ]  # fmt: skip
+        own = [
+            f"<Directory {files}>", "Dav On", f"AuthType {kind}", f'AuthName "{_REALM}"', f"{provider} file",
+            f"AuthUserFile {outer}/{kind.lower()}", "Require valid-user", "</Directory>",
+        ]  # fmt: skip
+        told = block.replace("/srv/dav/lab", str(files)).replace("/etc/apache2/lab.users", f"{outer}/basic")
+        texts += [told] if block else own
         configuration = outer / "apache.conf"
         configuration.write_text("\n".join([*texts, ""]))
         log = outer / "log"
@@ -67,8 +71,8 @@ def apache(*lines: str, digest: bool = False, certificate: Path | None = None) -
 
 
 @contextlib.contextmanager
-def nginx(*lines: str, whole: bool = True) -> Iterator[DavServer]:
-    """nginx; `whole`: with the module that has PROPFIND, which isn't its own."""
+def nginx(*lines: str, whole: bool = True, block: str = "") -> Iterator[DavServer]:
+    """nginx; `whole`: with the module that has PROPFIND, which isn't its own; `block` as for Apache."""
     executable = program("nginx")
     module = programs.root_of(executable) / "usr/lib/nginx/modules/ngx_http_dav_ext_module.so"
     with workspace() as (outer, files):
@@ -78,7 +82,10 @@ def nginx(*lines: str, whole: bool = True) -> Iterator[DavServer]:
         temporary = " ".join(
             f"{kind}_temp_path {outer}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
-        own = "\n".join(lines)
+        methods = "dav_ext_methods PROPFIND OPTIONS;" if whole else ""
+        more = " ".join(lines) or "client_max_body_size 0;"
+        location = f"location / {{ dav_methods PUT DELETE MKCOL COPY MOVE; {methods} {more} }}"
+        told = block.replace("/srv/dav", str(files)).replace("/etc/nginx/lab.users", f"{outer}/basic")
         configuration = outer / "nginx.conf"
         configuration.write_text(f"""\
 {f"load_module {module};" if whole else ""}
@@ -89,11 +96,7 @@ http {{
   server {{
     listen 127.0.0.1:{port}; root {files};
     auth_basic "{_REALM}"; auth_basic_user_file {outer}/basic;
-    location / {{
-      dav_methods PUT DELETE MKCOL COPY MOVE;
-      {"dav_ext_methods PROPFIND OPTIONS;" if whole else ""}
-      {own or "client_max_body_size 0;"}
-    }}
+    {told or location}
   }}
 }}
 """)

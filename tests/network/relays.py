@@ -66,7 +66,8 @@ def http_relay(port: int, turns: Turns) -> Callable[[Connection], None]:
                     return
                 server.send(head + body)
                 answer = server.until(b"\r\n\r\n")
-                answer += server.exactly(_length(answer))
+                is_chunked = b"\r\ntransfer-encoding: chunked" in answer.lower()
+                answer += server.until(b"\r\n0\r\n\r\n") if is_chunked else server.exactly(_length(answer))
                 if fault == "stored, then reset":
                     client.reset()
                     return

@@ -1,0 +1,130 @@
+"""For each kind of destination: a real one where every n-th file meets a fault, and what sends there."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from abq_data_entry import network
+from abq_data_entry.network import Uploads
+from abq_data_entry.network.folder_store import FolderUploads, SharedFolder
+from abq_data_entry.network.guard import Guard
+from abq_data_entry.network.webdav import WebDavUploads
+from tests import programs
+from tests.fixtures.servers import bundled_server
+from tests.network.dav_servers import PASSWORD, USERNAME, apache
+from tests.network.faults import serving
+from tests.network.relays import FTP_FAULTS, REST_FAULTS, Turns, ftp_relay, http_relay
+
+FOLDER_FAULTS = ("full", "gone", "torn", "killed", "frozen", "renamed, then gone", "renamed twice", "full")
+
+
+class Run(NamedTuple):
+    """The faults; and what starts a destination in a folder of its own, and gives its files and its sender."""
+
+    faults: tuple[str, ...]
+    start: Callable[[Turns, Path, float], AbstractContextManager[tuple[Path, Callable[[], Uploads]]]]
+
+
+@contextmanager
+def _rest(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+    options = ("--print-limit", "4096", "--username", "test", "--save-to", str(workspace / "received"))
+    with (
+        bundled_server(
+            "sample_http_server.py", *options, workspace=workspace, environment={"ABQ_SERVER_PASSWORD": "test"}
+        ) as server,
+        serving(http_relay(server.port, turns)) as port,
+    ):
+        url = f"http://127.0.0.1:{port}"
+        yield server.folder, lambda: network.RestUploads(
+            f"{url}/upload", f"{url}/auth", "test", "test", timeout=patience
+        )
+
+
+@contextmanager
+def _ftp(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+    with (
+        bundled_server("basic_ftp_server.py", workspace=workspace) as server,
+        serving(ftp_relay(server.port, turns)) as port,
+    ):
+        yield server.folder, lambda: network.FtpUploads("127.0.0.1", port, "test", "test", timeout=patience)
+
+
+@contextmanager
+def _webdav(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+    with apache() as server, serving(http_relay(server.port, turns)) as port:
+        url = f"http://127.0.0.1:{port}/"
+        yield server.folder, lambda: WebDavUploads(url, "", USERNAME, PASSWORD, timeout=patience)
+
+
+@contextmanager
+def _folder(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+    share, ended = workspace / "share", threading.Event()
+    share.mkdir()
+    try:
+        yield share, lambda: _FaultyUploads(share, turns, ended, patience)
+    finally:
+        ended.set()
+
+
+class _FaultyUploads(FolderUploads):
+    def __init__(self, folder: Path, turns: Turns, ended: threading.Event, patience: float) -> None:
+        super().__init__(str(folder), timeout=patience)
+        self._turns, self._ended = turns, ended
+        self._before: _FaultyShare | None = None
+
+    def share(self, guard: Guard) -> SharedFolder:
+        """The next attempt at a file, or the tidying after one: there is none if that was killed."""
+        is_killed = self._before is not None and self._before.fault == "killed"
+        self._before = _FaultyShare(str(self.folder), guard, self._turns, self._ended, not is_killed)
+        return self._before
+
+
+class _FaultyShare(SharedFolder):
+    """What a share does that has a bad day; the errors are the system's own."""
+
+    def __init__(self, folder: str, guard: Guard, turns: Turns, ended: threading.Event, tidies: bool) -> None:
+        super().__init__(folder, "", guard)
+        self._turns, self._ended, self._tidies, self.fault = turns, ended, tidies, ""
+
+    def put(self, name: str, blocks: Iterable[bytes | memoryview]) -> str:
+        self.fault, self._tidies = self._turns.next(), True
+        content = b"".join(bytes(block) for block in blocks)
+        if self.fault not in ("full", "gone", "torn", "killed", "frozen"):
+            return super().put(name, [content])
+        whole = super().put(name, [content])
+        super().put(name, [content[: len(content) // 2]])
+        if self.fault == "torn":
+            return whole
+        if self.fault == "frozen":
+            self.call(lambda: self._ended.wait(60))
+        raise self.failure(OSError(errno.ENOSPC if self.fault == "full" else errno.ENOTCONN, "a fault"))
+
+    def rename(self, part: str, name: str, expected: str) -> None:
+        super().rename(part, name, expected)
+        if self.fault == "renamed twice":
+            super().rename(part, name, expected)
+        if self.fault == "renamed, then gone":
+            raise self.failure(OSError(errno.ENOTCONN, "a fault"))
+
+    def remove(self, name: str) -> None:
+        if self._tidies:
+            super().remove(name)
+
+
+RUNS = {
+    "rest": Run(REST_FAULTS, _rest),
+    "ftp": Run(FTP_FAULTS, _ftp),
+    "folder": Run(FOLDER_FAULTS, _folder),
+    "webdav": Run(REST_FAULTS, _webdav),
+}
+_NEEDS = {"webdav": "apache2"}
+
+
+def kinds_here() -> list[str]:
+    """The kinds whose servers can be had on this machine."""
+    return [kind for kind in RUNS if kind not in _NEEDS or programs.find(_NEEDS[kind]) is not None]
