@@ -71,7 +71,7 @@ def _use_it_in_the_window(server: XmlRpcServer) -> None:
         _refuse_a_login(window, server)
         _deliver(window, server)
         _try_again_by_itself(window, server)
-        offered = [text for text, _ in window.app.status_bar.extracts._commands]
+        offered = [text for text, _ in window.app.status_bar.extracts.commands]
         assert "Upload to XML-RPC" in offered
         window.app.callbacks["show_deliveries"]()
         window.settle()

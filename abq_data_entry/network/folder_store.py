@@ -105,7 +105,7 @@ class SharedFolder:
             for block in blocks:
                 self._guard.check()
                 content = bytes(block)  # a thread that is left behind must not see the next one
-                self.call(lambda content=content: _write_all(file, content))  # type: ignore[misc]
+                self.call(lambda content=content: write_all(file, content))  # type: ignore[misc]
                 digest.update(content)
                 unflushed += len(content)
                 if unflushed >= _FLUSH_EVERY:
@@ -318,7 +318,8 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _write_all(file: io.FileIO, content: bytes) -> None:
+def write_all(file: io.FileIO, content: bytes) -> None:
+    """Write all of it, also where the system takes it in parts."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) :]  # ValueError once it was closed: by its number it could be another file by now

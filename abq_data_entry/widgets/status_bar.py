@@ -40,7 +40,8 @@ class ExtractRow(ttk.Frame):
     def __init__(self, parent: tk.Misc, leave: Callable[[], object]) -> None:
         super().__init__(parent, style="Bar.TFrame")
         self._leave = leave
-        self._commands: Commands = ()
+        self.commands: Commands = ()
+        """What can be done with the extract of a day: texts, and what they call with the date."""
         self._days: tuple[ShownDay, ...] = ()
         self._room = 0
         self._title = ttk.Label(self, text="Extracts", style="Bar.TLabel")
@@ -58,7 +59,7 @@ class ExtractRow(ttk.Frame):
 
     def offer(self, commands: Commands) -> None:
         """What can be done with a day."""
-        self._commands = commands
+        self.commands = commands
 
     def show(self, days: Sequence[ShownDay]) -> None:
         """Show these days, the earliest first; none: nothing."""
@@ -87,11 +88,11 @@ class ExtractRow(ttk.Frame):
 
     def open_commands(self, number: int) -> None:
         """Open the menu of a day."""
-        if not self._commands or number >= len(self._days):
+        if not self.commands or number >= len(self._days):
             return
         date = self._days[number].date
         menu = tk.Menu(self, tearoff=False)
-        for text, command in self._commands:
+        for text, command in self.commands:
             menu.add_command(label=f"{text}: {date}", command=lambda command=command: command(date))  # type: ignore[misc]
         button = self.buttons[number]
         menu.bind("<Unmap>", lambda _event: self.after_idle(menu.destroy))

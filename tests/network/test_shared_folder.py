@@ -165,8 +165,8 @@ def test_a_frozen_share_is_left_behind_and_one_that_has_gone_is_told(share: Path
 
 def test_a_damaged_copy_is_noticed(share: Path, extract: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for a disk that keeps something else than what was written."""
-    written = folder_store._write_all
-    monkeypatch.setattr(folder_store, "_write_all", lambda file, content: written(file, b"x" + content[1:]))
+    written = folder_store.write_all
+    monkeypatch.setattr(folder_store, "write_all", lambda file, content: written(file, b"x" + content[1:]))
     said, transient = refusal(share, extract)
     assert "differs from what was sent" in said and transient and not list(share.iterdir())
 

@@ -57,13 +57,13 @@ def test_a_shared_folder_by_keys_without_a_login(
     done = f"{EXTRACT} successfully uploaded to the file share"
     window.until(lambda: window.app.status.get() == done, "the delivery")
     assert (share / EXTRACT).read_bytes().startswith(b"Date,Time") and not window.dialogs
-    offered = [text for text, _ in window.app.status_bar.extracts._commands]
+    offered = [text for text, _ in window.app.status_bar.extracts.commands]
     assert offered == ["Upload to REST", "Upload to FTP", "Upload to file share", "Export"]
 
 
 def test_what_is_not_set_up_is_not_offered(window: Window) -> None:
     main = window.app.nametowidget(window.app.cget("menu"))
     assert "Deliver to" not in [text for _, text, _ in entries(submenu(main, "Tools"))]
-    assert [text for text, _ in window.app.status_bar.extracts._commands] == [
+    assert [text for text, _ in window.app.status_bar.extracts.commands] == [
         "Upload to REST", "Upload to FTP", "Export",
     ]  # fmt: skip
