@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import programs, temporary
 
@@ -13,6 +14,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):  # the same under nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# How long an example takes says something of the machine, and nothing of the code.
+settings.register_profile("abq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("abq")
 
 temporary.spare_the_disk()
 programs.let_postgres_find_its_libraries()

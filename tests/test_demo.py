@@ -24,7 +24,7 @@ from abq_data_entry.fields import CSV_HEADER
 from abq_data_entry.launcher.display import DisplayError, VirtualDisplay
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PATIENCE = 110.0
+PATIENCE = 250.0
 PICTURES = [
     "01-ready", "02-typing", "03-out-of-range", "04-fault", "05-check-complete", "06-weather", "07-login-rest",
     "08-dialog-login", "09-delivered-rest", "10-login-ftp", "11-delivered-ftp", "12-dark", "13-evening",

@@ -16,7 +16,7 @@ from abq_data_entry.commands.database import read_settings
 from abq_data_entry.models import SQLModel
 from abq_data_entry.network.destinations import destination
 from abq_data_entry.outbox import Delivery, Outbox
-from tests.commands.conftest import DAY, Outcome, outcome_of, start_process
+from tests.commands.conftest import DAY, PATIENCE, Outcome, outcome_of, start_process
 from tests.fixtures.servers import BundledServer
 from tests.models.records import DATE, record
 from tests.network.faults import Connection, http, serving
@@ -227,7 +227,7 @@ def test_a_process_that_is_ended_while_it_sends(line: Line, service: Service, nu
     process = start_process(
         "upload", "rest", "--date", DAY, "--username", "test", env={**os.environ, "ABQ_PASSWORD": "test"}
     )
-    assert service.reached.wait(30)
+    assert service.reached.wait(PATIENCE)
     process.send_signal(number)
     assert outcome_of(process).code != 0
     assert "waiting" in line("deliveries").output, "whatever it was killed in"
@@ -247,7 +247,7 @@ def test_ctrl_c_cancels_an_upload_but_only_interrupts_a_run(line: Line, service:
     ):
         service.reached.clear()
         process = start_process(*words, env={**os.environ, "ABQ_PASSWORD": "test"})
-        assert service.reached.wait(30)
+        assert service.reached.wait(PATIENCE)
         process.send_signal(signal.SIGINT)
         assert outcome_of(process).code == 1
         assert outbox().deliveries()[-1].state == state

@@ -90,7 +90,7 @@ def test_vsftpd_encrypted_from_the_start(check: Checks, trusted: Authority) -> N
 )  # fmt: skip
 def test_a_server_that_misbehaves(check: Checks, server: Script, security: str, what: str, words: str) -> None:
     with serving(server) as port:
-        found = failure(ftp(check, port, SECRET, write=True, wait=0.8, abq_ftp_security=security))
+        found = failure(ftp(check, port, SECRET, write=True, wait=patience(0.8), abq_ftp_security=security))
     assert found.what == what and words in found.text
 
 

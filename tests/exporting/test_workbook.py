@@ -23,7 +23,7 @@ from abq_data_entry.exporting.workbook import LONG_TEXTS, WorkbookWriter
 from abq_data_entry.models.view_rows import Column
 from tests.exporting.samples import COLUMNS, rows, write
 
-PATIENCE = 120.0
+PATIENCE = 250.0
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 

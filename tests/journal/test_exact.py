@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from abq_data_entry import fields
@@ -60,7 +60,6 @@ def test_an_entry_holds_the_values_that_were_typed(texts: dict[str, str]) -> Non
     assert all(type(read.record[name]) is type(record[name]) for name in record)
 
 
-@settings(deadline=None)  # a busy disk
 @given(texts=records())
 def test_so_does_the_file(tmp_path_factory: pytest.TempPathFactory, texts: dict[str, str]) -> None:
     journal = Journal(tmp_path_factory.mktemp("journal"))

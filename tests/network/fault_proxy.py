@@ -88,6 +88,9 @@ class FaultProxy:
     def _carry_both_ways(self, client: socket.socket, port: int, data: bool) -> None:
         fault = self._next_fault(data)
         with client, contextlib.suppress(OSError), socket.create_connection((SERVER, port)) as server:
+            # The server may listen there for the next file already, which this connection would take the place of.
+            if data and _is_left(client):
+                return
             for each in (client, server):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.is_down or (fault is not None and fault.kind == "refuse"):
@@ -146,6 +149,14 @@ class FaultProxy:
                 each.shutdown(socket.SHUT_RDWR)
             if fault.kind != "cut":
                 each.close()
+
+
+def _is_left(client: socket.socket) -> bool:
+    """Whether whoever has connected is gone again without a word, as after a command that the server refused."""
+    try:
+        return not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
 
 
 def _shut_down(listener: socket.socket) -> None:

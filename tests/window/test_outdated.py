@@ -64,8 +64,8 @@ def test_what_a_newer_version_delivered_is_told_and_not_sent(window: Window, sto
     stored.record_deliveries([as_row(sent)])
     assert [each.destinations for each in stored.extract_days([TODAY])] == [("pigeon",)]
     window.app.extract_days.look_soon()
-    window.until(lambda: window.app.extract_days.days, "the last days")
-    assert words(window.app.extract_days.days[-1]).startswith("1 record. PIGEON: sent ")
+    days = window.app.extract_days
+    window.until(lambda: days.days and words(days.days[-1]).startswith("1 record. PIGEON: sent "), "the delivery")
     old = OutdatedDelivery("0" * 32, TODAY, "pigeon", moment)
     window.app.outdated.send_again(old)
     assert status(window) == "This version can't deliver by PIGEON: another workstation has a newer one"
