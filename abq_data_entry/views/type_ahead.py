@@ -58,6 +58,7 @@ class TypeAhead:
         self._current: Place = None
         self._aside: list[Segment] = []
         self._saving = self._typing = self._placing = self._halted = self._led_away = False
+        self._waits = False  # the keys began before it was known which plots come after the one that is waited for
         self._undecided: Segment | None = None
         self._refused: Segment | None = None
         self._pressing, self._rhythm = Pressing(), Rhythm()
@@ -77,8 +78,9 @@ class TypeAhead:
     def begin(self, places: Sequence[Place]) -> None:
         """A save begins; ``places`` are the plots that come after it, as the form shows them now."""
         # While keys are typed, the plots are those of the save that they began with.
-        if not self._typing and not self._keys:
+        if self._waits or (not self._typing and not self._keys):
             self._places = list(places)
+        self._waits = False
         self._saving, self._led_away, self._refused = True, False, None
         self._undecided = None
         if not self._typing:
@@ -124,7 +126,9 @@ class TypeAhead:
     def wait(self, place: Place) -> None:
         """The form is on its way to ``place`` (``None``: to a plot that isn't known yet): keys are for what comes."""
         if not self._saving:
+            begins = not self._typing and not self._keys
             self.begin([place])
+            self._waits = begins
 
     def arrived(self) -> None:
         """The form shows what was waited for: what was typed meanwhile goes there."""
@@ -230,6 +234,7 @@ class TypeAhead:
             self._form.focus_first_empty()
 
     def _set_aside(self, places: Sequence[Place], first: bool = False) -> None:
+        self._waits = False
         segment = Segment(tuple(places), tuple(self._keys))
         self._keys.clear()
         self._aside.insert(0 if first else len(self._aside), segment)

@@ -461,6 +461,24 @@ def test_of_many_claims_at_once_one_wins(database: dict[str, str]) -> None:
         model.close()
 
 
+def test_plots_typed_while_the_first_one_is_claimed_are_all_saved(window: Window, stored: SQLModel) -> None:
+    window.type("8\na\n")
+    window.until(lambda: window.app.form.check.known and window.text(F.PLOT) == "1", "the check")
+    window.until_known()
+    window.settle()
+    model = window.app.data_model
+    assert model is not None
+    gate, claim = threading.Event(), model.claim_plot
+    model.claim_plot = lambda *values: gate.wait(PATIENCE) and claim(*values)  # type: ignore[method-assign]
+    window.app.form.inputs[F.TECHNICIAN].focus_set()
+    plot = "24.09\n1.03\n22.01\n9\n21\n3\n1.67\n8.70\n2.73\n"
+    window.type(f"j\n{plot}{plot}24.0")
+    gate.set()
+    window.until(lambda: (window.text(F.PLOT), window.text(F.HUMIDITY)) == ("3", "24.0"), "the third plot")
+    window.settle()
+    assert sorted(window.app.form.check.recorded) == [1, 2]
+
+
 def test_keys_typed_while_a_plot_is_claimed_get_into_no_other_one(window: Window, stored: SQLModel) -> None:
     window.type("8\na\n")
     window.until(lambda: window.app.form.check.known and window.text(F.PLOT) == "1", "the check")
