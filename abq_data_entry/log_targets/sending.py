@@ -54,7 +54,8 @@ class Sender(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Put the record into the queue; never waits for the server, and never raises."""
-        self._user = str(getattr(record, "login", "") or self._user)
+        if login := getattr(record, "login", ""):
+            self._user = self._fit(str(login))
         event = event_of(record, self._fit, self._user, self._number + 1)
         with self._changed:
             self._number += 1
