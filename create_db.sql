@@ -3062,7 +3062,9 @@ BEGIN
                 AS reach
         FROM repeats AS r
         LEFT JOIN (
-            SELECT *, width_bucket(0::double precision, slopes) AS rest, width_bucket(-1e-300, slopes) AS falls FROM slopes
+            SELECT *, width_bucket(0::double precision, slopes) AS rest,
+                width_bucket(-1e-300::double precision, slopes) AS falls -- PostgreSQL 13 takes one type only
+            FROM slopes
         ) AS s USING (lab, plot, field)
     ), scored AS (
         SELECT d.lab, d.plot, d.field, d.date, row_number() OVER in_order AS i,
