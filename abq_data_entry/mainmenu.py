@@ -60,7 +60,9 @@ UPLOADS = tuple(
     if each.kind in IN_TOOLS
 )
 DELIVER_TO = {
-    each.kind: Command(f"{each.name[0].upper()}{each.name[1:]}", f"upload_to_corporate_{each.kind}")
+    each.kind: Command(
+        " ".join(f"{word[0].upper()}{word[1:]}" for word in each.name.split()), f"upload_to_corporate_{each.kind}"
+    )
     for each in DESTINATIONS
     if each.kind not in IN_TOOLS
 }

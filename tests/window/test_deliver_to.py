@@ -46,7 +46,7 @@ def test_a_shared_folder_by_keys_without_a_login(
     window.press("alt+t")
     choose(window, "Deliver to")
     window.press("Right")
-    choose(window, "File share")
+    choose(window, "File Share")
     window.press("Return")
     dialog = window.dialog()  # nobody has mounted it
     assert "couldn't be sent by file share" in dialog.message
