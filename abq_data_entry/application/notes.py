@@ -68,7 +68,7 @@ class Handover:
         self._sending = Sending(
             state, connection, messages, SendingActions(actions.by, actions.means_away, self._tell, self.look)
         )
-        form.check_panel.notes_wanted = messages.command(self.show)
+        form.check_panel.notes_wanted, form.check_panel.tell_notes = messages.command(self.show), say
 
     def look(self) -> None:
         """Look up which notes are open; the form and the open window show them."""

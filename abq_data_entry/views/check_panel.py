@@ -280,7 +280,10 @@ class CheckPanel(ttk.Frame):
         self.others.grid(row=1, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
         self.notes_wanted: Callable[[], object] = lambda: None
         """Called with a click on the notes."""
+        self.tell_notes: Callable[[str], object] = lambda _line: None
+        """Called with notes that are scrolled out of sight where they come up."""
         self._notes = ""
+        self._told: set[str] = set()
         self.others.label.bind("<Button-1>", lambda _event: self.notes_wanted() if self._notes else None)
         # Never asks for more room than there is: a wider form would need scrolling.
         self._beside = ttk.Frame(self, width=1, height=1)
@@ -316,6 +319,8 @@ class CheckPanel(ttk.Frame):
         self.strip.show(check.plots, states, current, half_typed)
         self._summary_of_check = _summary(check)
         self.summary.show(self._told_plot or self._summary_of_check)
+        if notes and notes != self._notes:
+            self.after_idle(self._tell_hidden)  # the form may be on the way to another field
         self._notes = notes
         self.others.show("  ".join(filter(None, (_others_text(check.others) if check.others else "", notes))))
         if check.complete and check.following is not None:
@@ -328,6 +333,13 @@ class CheckPanel(ttk.Frame):
             self._arrange_strip()
         # Where the button isn't there, its place is the sentence's.
         self.others.grid(columnspan=1 if self.next_button.winfo_manager() else 2)
+
+    def _tell_hidden(self) -> None:
+        line = self.others
+        at = line.winfo_containing(line.winfo_rootx() + 1, line.winfo_rooty() + 1) if line.winfo_viewable() else None
+        if self._notes and self._notes not in self._told and not str(at).startswith(str(line)):
+            self._told.add(self._notes)  # once: the status bar has other things to say
+            self.tell_notes(self._notes)
 
     def fit(self, width: int) -> bool:
         """Arrange the parts for this width; whether anything has changed."""

@@ -118,3 +118,15 @@ def test_a_note_is_written_shown_done_and_opened_again_by_keys(window: Window, s
     window.press("Return")
     window.until(lambda: "Heater is off." in {each.words for each in stored.get_notes("A")}, "the note")
     window.settle()
+
+    # Where large text leaves no room for the head of the form, the status bar says what belongs to the plot.
+    stored.write_note(Subject("A", 2), "Wet leaves.")
+    window.app.settings["font size"].set(20)
+    window.app.geometry("800x600")
+    window.settle()
+    window.app.form.inputs[F.MEDIAN_HEIGHT].focus_set()
+    window.settle()
+    told: list[str] = []
+    window.app.status.trace_add("write", lambda *_names: told.append(window.app.status.get()))
+    window.app.form.begin_new(plot=2)
+    window.until(lambda: any("to plot 2: Wet leaves." in each for each in told), "the note in the status bar")
