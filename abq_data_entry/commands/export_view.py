@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--from", dest="first", type=day, metavar="D", help="the first day (default: the first of all)")
     group.add_argument("--to", dest="last", type=day, metavar="D", help="the last day (default: the last of all)")
     group.add_argument("--lab", metavar="L", default="", help="of this lab alone")
-    group.add_argument("--format", choices=_FORMATS, help="default: csv; parquet needs pyarrow")
+    group.add_argument("--format", choices=_FORMATS, help="default: as FILE ends, else csv; parquet needs pyarrow")
     group.add_argument("--bom", action="store_true", help="CSV: a byte order mark first, for Excel")
     group.add_argument("--semicolon", action="store_true", help="CSV: semicolons between the values")
     group.add_argument("--decimal-comma", action="store_true", help="CSV: a comma in decimals")
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     from .database import opened_model, read_settings
 
     first, last = (options.date, options.date) if options.date else (options.first, options.last)
-    wanted, form = Wanted(options.view, first, last, options.lab), options.format or "csv"
+    wanted, form = Wanted(options.view, first, last, options.lab), options.format or _told_by(options.output) or "csv"
     style = CsvStyle(options.bom, options.semicolon, options.decimal_comma)
     name = usual_name(wanted, form)
     target = None if options.output == "-" else target_of(options.output, name)
@@ -73,10 +73,20 @@ def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
         parser.error("--date is one day; --from and --to are the first and the last of several")
     if options.first and options.last and options.first > options.last:
         parser.error(f"--from {options.first} is after --to {options.last}")
-    if options.format in ("xlsx", "parquet") and any(styles.values()):
+    told = _told_by(options.output)
+    form = options.format or (told if options.view else "csv")
+    if told and told != form.replace("datapackage", "csv"):
+        parser.error(f"what {options.output} is called is no {form}: end it otherwise, or give another --format")
+    if form in ("xlsx", "parquet") and any(styles.values()):
         parser.error(f"{next(name for name, value in styles.items() if value)} is for CSV")
     if options.output == "-" and options.format not in (None, "csv"):
         parser.error(f"-o - prints CSV; for {options.format} name a file")
+
+
+def _told_by(output: str | None) -> str:
+    """Return the format that the name of the file tells, '' where it tells none."""
+    ending = Path(output or "").suffix.lower()
+    return ending[1:] if ending in (".csv", ".xlsx", ".parquet") and not Path(output or "").is_dir() else ""
 
 
 class _Watching:

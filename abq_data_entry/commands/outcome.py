@@ -20,10 +20,14 @@ class NotDone(Exception):
 
 
 def target_of(given: str | None, name: str) -> Path:
-    """The file to be written: what is given, or `name` in the folder that is given, or here."""
+    """The file to be written: what is given, or `name` in the folder that is given, or here; a link is followed."""
     path = Path(given) if given else Path(name)
     if path.is_dir():
         path = path / name
+    elif given and given.endswith(("/", os.sep)):
+        raise NotDone(f"The folder {given} doesn't exist.")
+    if path.is_symlink():  # the link stays, and whoever follows it finds the new file
+        path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():  # such as /dev/null, which must not be replaced by a file
         raise NotDone(f"{path} is not a file. Name another one with -o.")
     return path

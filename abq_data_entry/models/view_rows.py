@@ -86,6 +86,8 @@ def read_rows(cursor: Cursor, wanted: Wanted, take: Callable[[ViewRows], Result]
     names = view_names(cursor)
     if wanted.view not in names:
         raise UnknownView(f"There is no view {wanted.view!r} to be read here. There are {', '.join(names)}.")
+    if wanted.lab:
+        _require_lab(cursor, wanted.lab)
     cursor.execute("SELECT time_zone, set_config('TimeZone', time_zone, true) FROM lab_settings")
     ((time_zone, _),) = cursor.fetchall()
     columns = _columns(cursor, wanted.view)
@@ -100,6 +102,17 @@ def read_rows(cursor: Cursor, wanted: Wanted, take: Callable[[ViewRows], Result]
     finally:
         if not cursor.connection.closed and cursor.connection.info.transaction_status == TRANSACTION_STATUS_INTRANS:
             cursor.execute("CLOSE exported")
+
+
+def _require_lab(cursor: Cursor, lab: str) -> None:
+    """Raise `DatabaseError` for a lab that there isn't; who may not look them up gets no rows of it."""
+    cursor.execute("SELECT has_table_privilege('labs', 'SELECT')")
+    if cursor.fetchone() != (True,):
+        return
+    cursor.execute("SELECT id::text FROM labs ORDER BY id")
+    labs = [each for (each,) in cursor.fetchall()]
+    if lab not in labs:
+        raise DatabaseError(f"There is no lab {lab!r} to be read here. There are {', '.join(labs)}.")
 
 
 def _batches(cursor: Cursor) -> Iterator[list[tuple[Any, ...]]]:

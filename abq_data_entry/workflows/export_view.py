@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import glob
 import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..postgres.errors import Watching
 
 _LOOK_AGAIN = 0.2  # seconds
+_LOCK = "in-use"
 
 __all__ = [
     "FORMATS", "RECORDS", "CsvStyle", "ExportCancelled", "Exported", "FormatMissing", "UnknownView", "Wanted",
@@ -77,11 +79,9 @@ def _write(
     found: ViewRows, wanted: Wanted, format_name: str, target: Path, watching: Watching, style: CsvStyle
 ) -> Exported:
     told = Told(wanted.view, found.columns, found.time_zone, target)
-    # Beside the target: what a full disk or Ctrl-C leaves behind goes with one folder.
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name[:80]}.", suffix=".part", dir=target.parent))
-    try:
+    with _room_beside(target) as folder:
+        sink = Sink(folder / "rows", folder, {})
         with folders.replacement(target) as file:
-            sink = Sink(file, folder, {})
             writer = make_writer(format_name, sink, told, style)
             try:
                 rows = 0
@@ -95,12 +95,29 @@ def _write(
                 _go_on(watching)
             finally:
                 writer.close()
+            sink.file.replace(file)
         for name, place in sink.beside.items():
             with folders.replacement(target.parent / name) as file:
                 shutil.move(place, file)
+    return Exported(rows, target, remarks)
+
+
+@contextmanager
+def _room_beside(target: Path) -> Iterator[Path]:
+    """A folder beside the target for all that is half written; it goes at the end, and what exports to that name left
+    there that were killed."""
+    import filelock
+
+    beginning = f".{target.name[:80]}."
+    for left in target.parent.glob(f"{glob.escape(beginning)}*.part/{_LOCK}"):
+        with suppress(OSError, filelock.Timeout), filelock.FileLock(left, timeout=0):  # nobody writes there any more
+            shutil.rmtree(left.parent, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=beginning, suffix=".part", dir=target.parent))
+    try:
+        with filelock.FileLock(folder / _LOCK):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return Exported(rows, target, remarks)
 
 
 def _go_on(watching: Watching) -> None:

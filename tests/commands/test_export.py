@@ -103,8 +103,21 @@ def test_a_view_in_any_format(line: Callable[..., Outcome], one_record: None) ->
     printed = line("export", "--view", "plot_readings", "-o", "-", "--semicolon")
     assert printed.output.startswith("date;time;due;lab;plot;")
     assert line("export", "--view", "reading_outliers", "--to", "2020-01-01").output.startswith("0 rows of")
+    assert line("export", "--view", "growth", "-o", "by-name.XLSX").code == 0
+    assert Path("by-name.XLSX").read_bytes().startswith(b"PK")
+    reason = line("export", "--view", "records", "--lab", "A/B", "-o", "x.csv").reason
+    assert reason.startswith("There is no lab 'A/B' to be read here. There are A, B") and not Path("x.csv").exists()
     done = line("export", "--view", "completenes")
     assert done.reason.startswith("There is no view 'completenes' to be read here. There are records, plot_readings,")
+
+
+def test_links_lead_on_and_folders_have_to_be_there(line: Callable[..., Outcome], one_record: None) -> None:
+    Path("latest.csv").symlink_to("real.csv")
+    assert line("export", "--date", DAY, "-o", "latest.csv").code == 0
+    assert Path("latest.csv").is_symlink() and Path("real.csv").is_file()
+    for words in (["export", "--date", DAY], ["export", "--view", "growth"], ["report", "--date", DAY]):
+        assert line(*words, "-o", "missing/").reason == "The folder missing/ doesn't exist."
+    assert not Path("missing").exists()
 
 
 @pytest.mark.parametrize(
@@ -115,6 +128,8 @@ def test_a_view_in_any_format(line: Callable[..., Outcome], one_record: None) ->
         (["--view", "growth", "--from", DAY, "--to", "2020-01-01"], "is after --to"),
         (["--view", "growth", "--format", "xlsx", "--bom"], "--bom is for CSV"),
         (["--view", "growth", "--format", "parquet", "-o", "-"], "-o - prints CSV"),
+        (["--view", "growth", "--format", "xlsx", "-o", "g.csv"], "g.csv is called is no xlsx"),
+        (["-o", "day.xlsx"], "day.xlsx is called is no csv"),
     ],
 )
 def test_what_does_not_go_together_is_wrong_usage(line: Callable[..., Outcome], words: list[str], wrong: str) -> None:

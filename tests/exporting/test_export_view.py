@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import filelock
 import frictionless
 import openpyxl
 import pytest
@@ -187,6 +188,18 @@ def test_a_statement_that_runs_is_cancelled(
             export_view(month, Wanted("local_weather"), "csv", tmp_path / "never.csv", watched)
         timer.join()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_export_left_goes_with_the_next(month: SQLModel, tmp_path: Path) -> None:
+    """Of another one that still runs nothing is touched."""
+    killed, running, foreign = (tmp_path / f".all.csv.{name}.part" for name in ("killed", "running", "foreign"))
+    for each in (killed, running, foreign):
+        each.mkdir()
+        (each / "rows").write_text("half of it", encoding="utf-8")
+    (killed / "in-use").touch()
+    with filelock.FileLock(running / "in-use"):
+        export_view(month, Wanted("growth"), "csv", tmp_path / "all.csv", Watched())
+        assert {path.name for path in tmp_path.iterdir()} == {"all.csv", running.name, foreign.name}
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(month: SQLModel, tmp_path: Path) -> None:
