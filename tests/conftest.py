@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import programs, temporary
+from tests import midnight, programs, temporary
 
 # A process started in the background may ignore Ctrl-C, and all that it starts does too: those that are interrupted
 # on purpose need the ordinary way.
@@ -19,6 +19,7 @@ if hasattr(signal, "SIGHUP"):  # the same under nohup
 settings.register_profile("abq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("abq")
 
+midnight.keep_away()
 temporary.spare_the_disk()
 programs.let_postgres_find_its_libraries()
 
