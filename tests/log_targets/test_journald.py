@@ -158,6 +158,7 @@ def entries(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.needs("network")
 def test_the_real_journal(sockets: Path) -> None:
     with journal(sockets) as path, kept(log_target="journald", log_server=str(path)):
         LOG.info("plot saved – ü\nMESSAGE=forged", extra={"login": "lab-a"})
