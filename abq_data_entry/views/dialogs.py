@@ -33,6 +33,7 @@ UNREAD_SECONDS = 0.5
 _LOOK_MS = 50
 _ROOM = 0.7  # of the screen's height, at most, for what can be scrolled and what is around it
 _LINE = 62  # characters
+_PADDING = 24
 
 
 class Dialog(tk.Toplevel):
@@ -64,7 +65,7 @@ class Dialog(tk.Toplevel):
         self.give_way: Callable[[], object] | None = None
         self.as_command: Callable[[Callable[[], object]], Callable[[], object]] = lambda action: action
         leave_out(self)
-        self.body = ttk.Frame(self, padding=24)
+        self.body = ttk.Frame(self, padding=_PADDING)
         self.body.grid(row=0, column=0, sticky="nsew")
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
@@ -118,8 +119,9 @@ class Dialog(tk.Toplevel):
             self.as_command(action)()
 
     def _add_detail(self, detail: str) -> None:
-        lines = min(16, sum(1 + len(line) // _LINE for line in detail.splitlines()) or 1)
-        text = tk.Text(self.body, height=lines, width=_LINE, wrap="word", relief="flat", borderwidth=0)
+        letters = letters_in(self, _LINE)
+        lines = min(16, sum(1 + len(line) // letters for line in detail.splitlines()) or 1)
+        text = tk.Text(self.body, height=lines, width=letters, wrap="word", relief="flat", borderwidth=0)
         style = ttk.Style(self)
         text.configure(
             background=style.lookup("TFrame", "background"),
@@ -215,7 +217,13 @@ class CarefulDialog(Dialog):
 
 def line_width(widget: tk.Misc) -> int:
     """The width of a line of a dialog in pixels, by the present font."""
-    return nametofont("TkDefaultFont", widget).measure("0") * _LINE
+    return nametofont("TkDefaultFont", widget).measure("0") * letters_in(widget, _LINE)
+
+
+def letters_in(widget: tk.Misc, most: int, beside: int = 0) -> int:
+    """How many letters a line of a dialog has room for on this screen, of `most`, with `beside` letters before it."""
+    room = widget.winfo_screenwidth() - 4 * MARGIN - 2 * _PADDING
+    return min(most, max(10, room // nametofont("TkDefaultFont", widget).measure("0") - beside))
 
 
 def after_other_dialogs(window: tk.Misc, show: Callable[[], object]) -> None:

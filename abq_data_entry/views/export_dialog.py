@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from ..fields.dates import read_date
 from ..widgets import widen_list
-from .dialogs import Dialog, line_width
+from .dialogs import Dialog, letters_in, line_width
 
 ALL_LABS = "all"
 _FROM, _TO = "From", "To"
+_BESIDE = 12  # letters that name and arrow of a list take
 
 
 class ChosenExport(NamedTuple):
@@ -87,6 +88,7 @@ class ExportDialog(Dialog):
         """What the default button stands for; see `close`."""
 
     def _add_list(self, grid: ttk.Frame, row: int, name: str, values: Sequence[str], width: int) -> None:
+        width = letters_in(self, width, _BESIDE)
         box = ttk.Combobox(grid, values=list(values), width=width, state="readonly", font="TkTextFont")
         box.configure(postcommand=lambda: widen_list(box))
         box.current(0)

@@ -38,6 +38,16 @@ def opened(window: Window) -> ExportDialog:
     return dialog
 
 
+def test_it_fits_a_small_screen_with_large_letters(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ExportDialog, "winfo_screenwidth", lambda _dialog: 800)
+    window.app.settings["font size"].set(20)
+    window.settle()
+    dialog = opened(window)
+    assert dialog.winfo_reqwidth() <= 800
+    window.answer("Cancel")
+    window.settle()
+
+
 def test_a_view_is_exported_by_keys(
     window: Window, stored: SQLModel, database: dict[str, str], tmp_path: Path, choose: Callable[[Path], None]
 ) -> None:
