@@ -1,6 +1,21 @@
 """Numbers of things, in words."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return `1 day`, `2 days`, `1,200 days`; `plural` where that isn't the noun with an s."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return 1, 2, 3, 7 as `1–3, 7`: a whole check fits into its column."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{each[0]}–{each[-1]}" if len(each) > 2 else ", ".join(map(str, each)) for each in runs)

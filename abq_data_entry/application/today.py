@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..counting import counted
+from ..counting import counted, ranges
 from ..views.side_window import brought_up
 from ..widgets.today_line import TodayLine
 
@@ -246,19 +246,8 @@ def _checks(checks: Sequence[DueCheck]) -> str:
 def _state(check: DueCheck) -> str:
     if not check.recorded:
         return f"not begun ({check.expected} plots)"
-    plots = ", ".join(_ranges(check.missing))
+    plots = ranges(check.missing)
     return f"{check.recorded} of {check.expected} recorded, missing: {plots}"
-
-
-def _ranges(plots: Sequence[int]) -> list[str]:
-    """1, 2, 3, 7 as 1–3, 7: a whole check fits into its column."""
-    runs: list[list[int]] = []
-    for plot in plots:
-        if runs and plot == runs[-1][-1] + 1:
-            runs[-1].append(plot)
-        else:
-            runs.append([plot])
-    return [f"{each[0]}–{each[-1]}" if len(each) > 2 else ", ".join(map(str, each)) for each in runs]
 
 
 def _weather(today: Today, now: datetime.datetime) -> str:

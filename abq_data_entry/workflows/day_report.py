@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import folders
 from ..charts import MEASURES, ChartChoice, ChartsMissing
 from ..constants import APPLICATION_ID
-from ..counting import counted
+from ..counting import counted, ranges
 from ..exporting.texts import short_time
 from ..exporting.web_page import Picture, Section, page
 from ..models.errors import DatabaseError
@@ -117,7 +117,7 @@ def _shown(value: Any) -> Any:
 
 def _completeness(rows: list[Row]) -> Section:
     expected, recorded = (sum(row[name] for row in rows) for name in ("expected", "recorded"))
-    gaps = [row for row in rows if row["missing"]]
+    gaps = [{**row, "missing": ranges(row["missing"])} for row in rows if row["missing"]]
     if not rows:
         return Section("Completeness", ["No check of this day was due yet, and none was begun."])
     sentence = f"{recorded:,} of {counted(expected, 'record')} of {counted(len(rows), 'check')}."

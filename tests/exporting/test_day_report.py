@@ -69,6 +69,7 @@ def test_the_report_of_a_day(month: SQLModel, tmp_path: Path) -> None:
     checks = month.query(sums, (FIRST, FIRST)) or []
     assert f"{checks[0]['r']} of {checks[0]['e']} records" in text
     assert month.audit_heads(FIRST) in found.texts
+    assert "13–20" in text  # the plots that nobody recorded
     month.close_mark(mark)
     today = NOW.date() + datetime.timedelta(days=3650)
     write_report(month, today, target, NOW, with_charts=False)
