@@ -42,6 +42,7 @@ class Page:
     def __init__(self, figure: Figure, choice: ChartChoice, look: ChartLook) -> None:
         self.figure, self.choice, self.look = figure, choice, look
         self.panels: list[Axes] = []
+        self._rows = 1
         self.spots: list[Spot] = []
         self.title = ""
         self.note = ""
@@ -68,9 +69,8 @@ class Page:
 
     def add_panels(self, count: int, beside: bool = False) -> list[Axes]:
         """Panels one below the other with one axis of time, or beside each other."""
-        made = self.figure.subplots(
-            1 if beside else count, count if beside else 1, sharex=not beside, squeeze=False
-        )
+        self._rows = 1 if beside else count
+        made = self.figure.subplots(self._rows, count if beside else 1, sharex=not beside, squeeze=False)
         self.panels = list(made.flat)
         return self.panels
 
@@ -110,6 +110,18 @@ class Page:
         self.figure.text(left, edge / high, "\n".join(foot), va="bottom", color=self.look.muted, size=size * 0.9)
         engine: Any = self.figure.get_layout_engine()
         engine.set(rect=(left, bottom, 1 - 2 * left, max(0.1, top - bottom)))
+        self._wrap_labels((top - bottom) * high)
+
+    def _wrap_labels(self, height: float) -> None:
+        """Break a label at the vertical axis that is longer than its panel, of `height` points all of them together:
+        else it would stand over its neighbours, or the title."""
+        below = 3.5 * self.look.points  # the dates, or numbers and label, under a panel
+        letters = int(((height - below) / self._rows) / (self.look.points * 0.56))
+        for axes in self.panels:
+            lines = textwrap.wrap(axes.get_ylabel(), max(6, letters), break_long_words=False)
+            longest = max(map(len, lines), default=0)
+            smaller = max(0.6, min(1.0, letters / longest)) if longest else 1.0
+            axes.set_ylabel("\n".join(lines), size=self.look.points * smaller)
 
 
 def number(value: Any) -> float:

@@ -13,6 +13,7 @@ pytest.importorskip("matplotlib", reason="matplotlib isn't installed: no wheel f
 
 from abq_data_entry.charts import CHARTS, ChartChoice, ChartLook
 from abq_data_entry.charts.drawing import Drawing, DrawnPoint, to_file, to_picture
+from abq_data_entry.charts.page import Page
 from abq_data_entry.models import SQLModel
 from abq_data_entry.workflows.draw_chart import chart_file
 from tests.qa.data import FIRST, Data
@@ -148,3 +149,23 @@ def test_little_and_nothing(model: SQLModel, name: str) -> None:
         for row in rows
     ]
     assert to_file(unknown, day, "png", look)
+
+
+def test_a_label_fits_its_panel(data: Data) -> None:
+    """Broken, and smaller, where the letters are large; as it is where there is room."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    for points, lines in ((9, 1), (20, 3)):
+        figure = Figure((800 / 96, 420 / 96), 96, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        page = Page(figure, ChartChoice("climate"), LOOK._replace(points=points))
+        for axes in page.add_panels(2):
+            axes.set_ylabel("Outside temperature (°C)")
+        page.title = "Climate of lab A"
+        page.finish()
+        canvas.draw()
+        for axes in page.panels:
+            panel, label = axes.get_window_extent(), axes.yaxis.label.get_window_extent()
+            assert axes.get_ylabel().count("\n") == lines - 1
+            assert label.height < panel.height * 1.4
