@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,9 +10,7 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..counting import counted
 from ..views.record_inputs import WHOLE_RECORD
-from ..views.side_window import brought_up
-from .messages import reason_of
-from .sending import Sending, SendingActions
+from .side_list import SideList
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -30,15 +26,12 @@ if TYPE_CHECKING:
     from .state import State
     from .undoing import Key
 
-log = logging.getLogger(__name__)
-
 _TITLE = "Questions from QA"
 _MARK_TITLE = "Mark Value"
 _SIGNS = {"queried": "? QA: ", "accepted": "✓ QA accepts: ", "excluded": "! QA excludes: "}
 _STATES = {"queried": "Asked about", "accepted": "Accepted", "excluded": "Excluded from QA's views"}
 _ROW_STATES = {"queried": "question", "accepted": "accepted", "excluded": "excluded"}
 _NOW = "Go ‣ Questions from QA lists them"
-_AWAY = "The database is away: questions can be answered when it is back."
 
 
 class MarkActions(NamedTuple):
@@ -56,9 +49,12 @@ class MarkActions(NamedTuple):
     said: Callable[[], str]
 
 
-class Questions:
-    """Knows the marks that aren't closed, as of the last look; looks again when told that some changed. On the Tk
-    thread."""
+class Questions(SideList["Mark", "QuestionsWindow"]):
+    """The marks that aren't closed, as of the last look."""
+
+    subject = "what QA asks"
+    away = "The database is away: questions can be answered when it is back."
+    unknown = "What QA asks isn't known while the database is away. F5 tries again."
 
     def __init__(
         self,
@@ -70,42 +66,14 @@ class Questions:
         say: Say,
         actions: MarkActions,
     ) -> None:
-        self._window, self._form, self._state, self._connection = window, form, state, connection
-        self._messages, self._say, self._actions = messages, say, actions
-        self._marks: Sequence[Mark] | None = None
-        self._known_at = self._announced = ""
-        self._looking = self._again = False
-        self._listed: Mapping[str, Mark] = {}
-        # By title and mark or record.
-        self._sending = Sending(
-            state, connection, messages, SendingActions(actions.by, actions.means_away, self._tell, self.look)
-        )
+        super().__init__(window, state, connection, messages, say, actions.by, actions.means_away)
+        self._form, self._actions = form, actions
+        self._announced = ""
 
     @property
     def waiting(self) -> int:
         """How many questions wait for an answer, as far as is known."""
-        return sum(each.waits for each in self._marks or ())
-
-    def look(self) -> None:
-        """Look up what QA says now; the form and the open window show it."""
-        if self._looking:
-            self._again = True
-        elif self._state.reachable is not None:
-            self._looking, self._again = True, False
-            self._connection.ask(lambda model: model.get_marks(), self._found, self._not_found)
-
-    def show(self) -> QuestionsWindow:
-        """Open the window, or bring it to the front."""
-        from ..views.action_list import RowCallbacks
-        from ..views.marks import QuestionsWindow
-
-        shown = brought_up(self._window, QuestionsWindow)
-        if shown is not None:
-            shown.tree.focus_set()
-            return shown
-        command = self._messages.command
-        callbacks = RowCallbacks(self._list, command(self._act))
-        return QuestionsWindow(self._window, callbacks, self._show_history)
+        return _waiting(self._known or ())
 
     def mark(self) -> None:
         """Ask what QA says of the record that has the attention, and of which of its values."""
@@ -125,7 +93,7 @@ class Questions:
         focused = self._form.focused
         at = focused.name if focused is not None and self._form.opened == key and focused.name in MARKABLE else ""
         marks = {RECORD: "The whole record", **{plain(name): name for name in MARKABLE}}
-        present = [_line(each) for each in self._marks or () if each.key == key]
+        present = [_line(each) for each in self._known or () if each.key == key]
         detail = "\n".join(present) or "The record stays as it is. Lab staff sees what you say beside the value."
 
         unsent = _MARK_TITLE, key
@@ -149,21 +117,27 @@ class Questions:
 
     # -- what was found -----------------------------------------------------------------------------------
 
-    def _found(self, marks: Sequence[Mark]) -> None:
-        before = self.waiting if self._marks is not None else 0
-        self._looking, self._marks = False, marks
-        self._known_at = f"{datetime.datetime.now():%H:%M}"
+    def _window_class(self) -> type[QuestionsWindow]:
+        from ..views.marks import QuestionsWindow
+
+        return QuestionsWindow
+
+    def _new_window(self) -> QuestionsWindow:
+        from ..views.action_list import RowCallbacks
+
+        callbacks = RowCallbacks(self._list, self._messages.command(self._act))
+        return self._window_class()(self._window, callbacks, self._show_history)
+
+    def _fetch(self, model: SQLModel) -> Sequence[Mark]:
+        return model.get_marks()
+
+    def _know(self, found: Sequence[Mark], before: Sequence[Mark] | None) -> None:
         said: dict[Any, dict[str, str]] = defaultdict(dict)
-        for each in reversed(marks):  # a query goes over what else is said there
+        for each in reversed(found):  # a query goes over what else is said there
             if not each.gone:
                 said[each.key][each.field_name or WHOLE_RECORD] = _beside(each)
         self._form.marked.know(said)
-        self._announce(self.waiting > before)
-        shown = self._shown()
-        if shown is not None:
-            shown.refresh()
-        if self._again:
-            self.look()
+        self._announce(self.waiting > _waiting(before or ()))
 
     def _announce(self, is_more: bool) -> None:
         """Say that there are more questions; what was said of them doesn't stay once it isn't true any more."""
@@ -173,53 +147,20 @@ class Questions:
             self._announced = sentence
             self._say(sentence)
 
-    def _not_found(self, error: BaseException) -> None:
-        self._looking = False
-        log.warning("what QA asks couldn't be looked up", exc_info=error)
-
-    def _shown(self) -> QuestionsWindow | None:
-        from ..views.marks import QuestionsWindow
-
-        return next((each for each in self._window.winfo_children() if isinstance(each, QuestionsWindow)), None)
-
     def _list(self, everything: bool) -> None:
-        """Show the window what it asks for; while the database is away what is known of it."""
-        if self._state.reachable is None:
-            self._list_known(everything)
-            return
-
-        def fetched(marks: Sequence[Mark]) -> None:
-            self._show_rows(marks)
-
-        def failed(error: BaseException) -> None:
-            log.warning("marks couldn't be looked up", exc_info=error)
-            window = self._shown()
-            if self._actions.means_away(error):
-                self._list_known(everything)
-            elif window is not None:
-                window.show_problem(f"What QA asks couldn't be looked up.\n{reason_of(error)}\n\nF5 tries again.")
-
         states, statuses = (None, None) if everything else (("queried",), ("open", "answered", "corrected"))
-        self._connection.ask(lambda model: model.get_marks(states, statuses), fetched, failed)
+        self._look_up(lambda model: model.get_marks(states, statuses), self._show_rows, everything)
 
-    def _list_known(self, everything: bool) -> None:
+    def _of_known(self, known: Sequence[Mark], everything: bool) -> Sequence[Mark]:
+        return [each for each in known if everything or each.state == "queried"]
+
+    def _show_rows(self, items: Sequence[Mark], remark: str = "") -> None:
         window = self._shown()
         if window is None:
             return
-        if self._marks is None:
-            window.show_problem("What QA asks isn't known while the database is away. F5 tries again.")
-            return
-        known = [each for each in self._marks if everything or each.state == "queried"]
-        self._show_rows(known, f"{_AWAY} This was known at {self._known_at}.")
-
-    def _show_rows(self, marks: Sequence[Mark], remark: str = "") -> None:
-        window = self._shown()
-        if window is None:
-            return
-        self._listed = {str(each.id): each for each in marks}
-        waiting = sum(each.waits for each in marks)
-        count = f"{len(marks):,} listed, {waiting:,} to be answered" if marks else ""
-        window.show_rows([self._row(each, away=bool(remark)) for each in marks], count, remark)
+        self._listed = {str(each.id): each for each in items}
+        count = f"{len(items):,} listed, {_waiting(items):,} to be answered" if items else ""
+        window.show_rows([self._row(each, away=bool(remark)) for each in items], count, remark)
 
     def _row(self, mark: Mark, away: bool) -> ActionRow:
         from ..views.action_list import ActionRow
@@ -322,16 +263,9 @@ class Questions:
             lambda: None,
         )  # fmt: skip
 
-    def _may_begin(self, what: str) -> bool:
-        if self._state.reachable is None:
-            self._tell(f"{what} when the database is back")
-        return self._state.reachable is not None
 
-    def _tell(self, text: str) -> None:
-        self._say(text)
-        window = self._shown()
-        if window is not None:
-            window.say(text)
+def _waiting(marks: Sequence[Mark]) -> int:
+    return sum(each.waits for each in marks)
 
 
 def named(key: Key) -> str:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import FieldNames as F
 from ..counting import counted
-from ..views.side_window import brought_up
-from .messages import reason_of
-from .sending import Sending, SendingActions
+from .side_list import SideList
 
 if TYPE_CHECKING:
     import tkinter as tk
 
+    from ..models import SQLModel
     from ..models.notes import Note, Subject
     from ..models.undoing import By
     from ..views import DataRecordForm
@@ -26,10 +24,8 @@ if TYPE_CHECKING:
     from .messages import Messages, Say
     from .state import State
 
-log = logging.getLogger(__name__)
-
 _TITLE = "Write Note"
-_AWAY = "The database is away: notes can be written, and done, when it is back."
+_WHAT = "Notes can be written and done"
 
 
 class NoteActions(NamedTuple):
@@ -43,8 +39,12 @@ class NoteActions(NamedTuple):
     means_away: Callable[[BaseException], bool]
 
 
-class Handover:
-    """Knows the open notes, as of the last look; looks again when told that some changed. On the Tk thread."""
+class Handover(SideList["Note", "HandoverWindow"]):
+    """The notes that are open, as of the last look."""
+
+    subject = "the notes"
+    away = "The database is away: notes can be written, and done, when it is back."
+    unknown = "The notes aren't known while the database is away. F5 tries again."
 
     def __init__(
         self,
@@ -56,47 +56,18 @@ class Handover:
         say: Say,
         actions: NoteActions,
     ) -> None:
-        self._window, self._form, self._state, self._connection = window, form, state, connection
-        self._messages, self._say, self._actions = messages, say, actions
-        self.open_notes: Sequence[Note] | None = None
-        """None until they were looked up."""
-        self._known_at = ""
-        self._looking = self._again = False
-        self._listed: dict[str, Note] = {}
+        super().__init__(window, state, connection, messages, say, actions.by, actions.means_away)
+        self._form, self._actions = form, actions
         # Those that were done in the open window stay in it: so that can be undone.
         self._finished: set[int] = set()
-        self._sending = Sending(
-            state, connection, messages, SendingActions(actions.by, actions.means_away, self._tell, self.look)
-        )
         form.check_panel.notes_wanted, form.check_panel.tell_notes = messages.command(self.show), say
-
-    def look(self) -> None:
-        """Look up which notes are open; the form and the open window show them."""
-        if self._looking:
-            self._again = True
-        elif self._state.reachable is not None:
-            self._looking, self._again = True, False
-            self._connection.ask(lambda model: model.get_notes(), self._found, self._not_found)
-
-    def show(self) -> HandoverWindow:
-        """Open the page, or bring it to the front."""
-        from ..views.action_list import RowCallbacks
-        from ..views.notes import HandoverWindow
-
-        shown = brought_up(self._window, HandoverWindow)
-        if shown is not None:
-            shown.tree.focus_set()
-            return shown
-        self._finished = set()
-        command = self._messages.command
-        return HandoverWindow(self._window, RowCallbacks(self._list, command(self._act)), command(self.write))
 
     def write(self) -> None:
         """Ask what the note says, and to what it is: a lab, or the plot or the check of the form."""
         from ..views.notes import NoteDialog
 
         subjects = self._subjects()
-        if not self._may_begin():
+        if not self._may_begin(_WHAT):
             return
         if not subjects:
             self._say("There is no lab yet to write a note to")
@@ -138,70 +109,47 @@ class Handover:
 
     # -- what was found -----------------------------------------------------------------------------------
 
-    def _found(self, notes: Sequence[Note]) -> None:
-        before = self.open_notes
-        self._looking, self.open_notes = False, notes
-        self._known_at = f"{datetime.datetime.now():%H:%M}"
-        lines: dict[tuple[object, ...], list[str]] = defaultdict(list)
-        for each in notes:
-            lines[_place(each.subject)].append(each.line)
-        self._form.show_notes(lines)
-        if before is None and notes:
-            self._say(f"{counted(len(notes), 'open note')} to labs, plots and checks: Go ‣ Handover lists them")
-        shown = self._shown()
-        if shown is not None:
-            shown.refresh()
-        if self._again:
-            self.look()
-
-    def _not_found(self, error: BaseException) -> None:
-        self._looking = False
-        log.warning("open notes couldn't be looked up", exc_info=error)
-
-    def _shown(self) -> HandoverWindow | None:
+    def _window_class(self) -> type[HandoverWindow]:
         from ..views.notes import HandoverWindow
 
-        return next((each for each in self._window.winfo_children() if isinstance(each, HandoverWindow)), None)
+        return HandoverWindow
+
+    def _new_window(self) -> HandoverWindow:
+        from ..views.action_list import RowCallbacks
+
+        self._finished = set()
+        command = self._messages.command
+        callbacks = RowCallbacks(self._list, command(self._act))
+        return self._window_class()(self._window, callbacks, command(self.write))
+
+    def _fetch(self, model: SQLModel) -> Sequence[Note]:
+        return model.get_notes()
+
+    def _know(self, found: Sequence[Note], before: Sequence[Note] | None) -> None:
+        lines: dict[tuple[object, ...], list[str]] = defaultdict(list)
+        for each in found:
+            lines[_place(each.subject)].append(each.line)
+        self._form.show_notes(lines)
+        if before is None and found:
+            self._say(f"{counted(len(found), 'open note')} to labs, plots and checks: Go ‣ Handover lists them")
 
     def _list(self, everything: bool) -> None:
-        """Show the page what it asks for; while the database is away what is known of it."""
-        if self._state.reachable is None:
-            self._list_known()
-            return
-
         def fetched(notes: Sequence[Note]) -> None:
             self._show_rows([each for each in notes if each.done is None or everything or each.id in self._finished])
 
-        def failed(error: BaseException) -> None:
-            log.warning("notes couldn't be looked up", exc_info=error)
-            shown = self._shown()
-            if self._actions.means_away(error):
-                self._list_known()
-            elif shown is not None:
-                shown.show_problem(f"The notes couldn't be looked up.\n{reason_of(error)}\n\nF5 tries again.")
-
         done = everything or bool(self._finished)
-        self._connection.ask(lambda model: model.get_notes(done=done), fetched, failed)
+        self._look_up(lambda model: model.get_notes(done=done), fetched, everything)
 
-    def _list_known(self) -> None:
-        shown = self._shown()
-        if shown is None:
-            return
-        if self.open_notes is None:
-            shown.show_problem("The notes aren't known while the database is away. F5 tries again.")
-        else:
-            self._show_rows(self.open_notes, f"{_AWAY} This was known at {self._known_at}.")
-
-    def _show_rows(self, notes: Sequence[Note], remark: str = "") -> None:
+    def _show_rows(self, items: Sequence[Note], remark: str = "") -> None:
         shown = self._shown()
         if shown is None:
             return
         lab = self._form.inputs.value(F.LAB)
-        ordered = sorted(notes, key=lambda each: (each.done is not None, each.lab != lab))  # the form's lab first
+        ordered = sorted(items, key=lambda each: (each.done is not None, each.lab != lab))  # the form's lab first
         self._listed = {str(each.id): each for each in ordered}
-        waiting = sum(each.done is None for each in notes)
+        waiting = sum(each.done is None for each in items)
         rows = [self._row(each, away=bool(remark)) for each in ordered]
-        shown.show_rows(rows, f"{len(notes):,} listed, {waiting:,} open" if notes else "", remark)
+        shown.show_rows(rows, f"{len(items):,} listed, {waiting:,} open" if items else "", remark)
 
     def _row(self, note: Note, away: bool) -> ActionRow:
         from ..views.action_list import ActionRow
@@ -229,7 +177,7 @@ class Handover:
             return
         if button == OPEN:
             self._open(note)
-        elif self._may_begin():
+        elif self._may_begin(_WHAT):
             self._set_done(note, note.done is None)
 
     def _set_done(self, note: Note, done: bool) -> None:
@@ -247,17 +195,6 @@ class Handover:
             self._actions.go_to_check(note.date, note.time, note.lab)
         elif note.plot is not None:
             self._actions.go_to_plot(note.plot)
-
-    def _may_begin(self) -> bool:
-        if self._state.reachable is None:
-            self._tell("Notes can be written and done when the database is back")
-        return self._state.reachable is not None
-
-    def _tell(self, text: str) -> None:
-        self._say(text)
-        shown = self._shown()
-        if shown is not None:
-            shown.say(text)
 
 
 def _place(subject: Subject) -> tuple[object, ...]:

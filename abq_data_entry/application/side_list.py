@@ -1,0 +1,165 @@
+"""What QA's questions and the notes to the next shift share: looked up, listed in a window, and changed."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from ..views.side_window import brought_up
+from .messages import reason_of
+from .sending import Sending, SendingActions
+
+if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..models import SQLModel
+    from ..models.undoing import By
+    from ..views.action_list import ActionList
+    from .connection import Connection
+    from .messages import Messages, Say
+    from .state import State
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Window = TypeVar("Window", bound="ActionList")
+
+
+class SideList(ABC, Generic[Item, Window]):
+    """Knows what there is, as of the last look; looks again when told that some changed. On the Tk thread.
+
+    ``subject`` is what is looked up, for the log and for people; ``by()``: who asks; ``means_away(error)``: whether the
+    database is away.
+    """
+
+    subject: str
+    away: str
+    """What can't be done while the database is away."""
+    unknown: str
+    """What the window says where nothing was known before that."""
+
+    def __init__(
+        self,
+        window: tk.Misc,
+        state: State,
+        connection: Connection,
+        messages: Messages,
+        say: Say,
+        by: Callable[[], By],
+        means_away: Callable[[BaseException], bool],
+    ) -> None:
+        self._window, self._state, self._connection = window, state, connection
+        self._messages, self._say, self._means_away = messages, say, means_away
+        self._known: Sequence[Item] | None = None
+        self._known_at = ""
+        self._looking = self._again = False
+        self._listed: dict[str, Item] = {}
+        self._sending = Sending(state, connection, messages, SendingActions(by, means_away, self._tell, self.look))
+
+    def look(self) -> None:
+        """Look up what there is now; the form and the open window show it."""
+        if self._looking:
+            self._again = True
+        elif self._state.reachable is not None:
+            self._looking, self._again = True, False
+            self._connection.ask(self._fetch, self._found, self._not_found)
+
+    def show(self) -> Window:
+        """Open the window, or bring it to the front."""
+        shown = brought_up(self._window, self._window_class())
+        if shown is None:
+            return self._new_window()
+        shown.tree.focus_set()
+        return shown
+
+    # -- what a subclass says -----------------------------------------------------------------------------
+
+    @abstractmethod
+    def _window_class(self) -> type[Window]:
+        """The class of the window: imported when first needed."""
+
+    @abstractmethod
+    def _new_window(self) -> Window:
+        """Open a window."""
+
+    @abstractmethod
+    def _fetch(self, model: SQLModel) -> Sequence[Item]:
+        """What is to be known; on a worker thread."""
+
+    @abstractmethod
+    def _know(self, found: Sequence[Item], before: Sequence[Item] | None) -> None:
+        """Show in the form what was found; ``before``: what was known until then, None at first."""
+
+    @abstractmethod
+    def _show_rows(self, items: Sequence[Item], remark: str = "") -> None:
+        """Show these in the window."""
+
+    def _of_known(self, known: Sequence[Item], everything: bool) -> Sequence[Item]:
+        """Those of what is known that the window lists while the database is away."""
+        return known
+
+    # -- what was found -----------------------------------------------------------------------------------
+
+    def _found(self, found: Sequence[Item]) -> None:
+        before = self._known
+        self._looking, self._known = False, found
+        self._known_at = f"{datetime.datetime.now():%H:%M}"
+        self._know(found, before)
+        shown = self._shown()
+        if shown is not None:
+            shown.refresh()
+        if self._again:
+            self.look()
+
+    def _not_found(self, error: BaseException) -> None:
+        self._looking = False
+        log.warning("%s couldn't be looked up", self.subject, exc_info=error)
+
+    def _shown(self) -> Window | None:
+        kind = self._window_class()
+        return next((each for each in self._window.winfo_children() if isinstance(each, kind)), None)
+
+    def _look_up(
+        self, fetch: Callable[[SQLModel], Sequence[Item]], show: Callable[[Sequence[Item]], object], everything: bool
+    ) -> None:
+        """Have ``show`` called with what ``fetch`` finds; while the database is away the window lists what is known."""
+        if self._state.reachable is None:
+            self._list_known(everything)
+            return
+
+        def failed(error: BaseException) -> None:
+            log.warning("%s couldn't be looked up", self.subject, exc_info=error)
+            shown = self._shown()
+            if self._means_away(error):
+                self._list_known(everything)
+            elif shown is not None:
+                what = self.subject[0].upper() + self.subject[1:]
+                shown.show_problem(f"{what} couldn't be looked up.\n{reason_of(error)}\n\nF5 tries again.")
+
+        self._connection.ask(fetch, show, failed)
+
+    def _list_known(self, everything: bool) -> None:
+        shown = self._shown()
+        if shown is None:
+            return
+        if self._known is None:
+            shown.show_problem(self.unknown)
+        else:
+            self._show_rows(self._of_known(self._known, everything), f"{self.away} This was known at {self._known_at}.")
+
+    # -- what is done about them ----------------------------------------------------------------------------
+
+    def _may_begin(self, what: str) -> bool:
+        """Whether the database is there; else it is said that ``what`` can be done when it is back."""
+        if self._state.reachable is None:
+            self._tell(f"{what} when the database is back")
+        return self._state.reachable is not None
+
+    def _tell(self, text: str) -> None:
+        self._say(text)
+        shown = self._shown()
+        if shown is not None:
+            shown.say(text)
