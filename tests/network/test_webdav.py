@@ -72,6 +72,7 @@ def files(server: DavServer) -> dict[str, bytes]:
     return {path.relative_to(server.folder).as_posix(): path.read_bytes() for path in found}
 
 
+@pytest.mark.needs("network")
 @pytest.mark.parametrize("kind", SERVERS)
 def test_a_file_arrives_whole_and_replaces_the_version_before(kind: str, extract: Path) -> None:
     with SERVERS[kind]() as server:

@@ -16,6 +16,7 @@ COUNT = 30
 PATIENCE = 0.5
 
 
+@pytest.mark.needs("network")
 @pytest.mark.parametrize("kind", RUNS)
 def test_every_third_meets_a_fault(box: Outbox, clock: Clock, tmp_path: Path, kind: str) -> None:
     wanted = {}
