@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
@@ -83,7 +84,7 @@ class Corrections:
         target = _typed(to)
         moved = undoing.move_check(self._connections, _typed(check), target, reason, by)
         if moved is None:  # the answer was lost
-            moved = len(self._connections.read(lambda cursor: undoing.plots_of(cursor, target)))
+            moved = len(self._connections.read(partial(undoing.plots_of, check=target)))
         return moved
 
     def take_back(
@@ -121,18 +122,18 @@ class Corrections:
         typed = _typed_parts({name: value for name, value in zip(names, (date, time, lab), strict=True) if value})
         chosen = None if plots is None else list(plots)
         wanted = {**dict.fromkeys(names), **typed, "plots": chosen, FieldNames.TECHNICIAN: technician}
-        return self._connections.read(lambda cursor: undoing.choose(cursor, wanted))
+        return self._connections.read(partial(undoing.choose, wanted=wanted))
 
     def look_up_records(self, places: Sequence[Place]) -> list[tuple[dict[str, object], Place]]:
         """Return what stands at those places now, with the versions; places without a record are left out."""
-        return self._connections.read(lambda cursor: undoing.look_up(cursor, places))
+        return self._connections.read(partial(undoing.look_up, places=places))
 
     def get_withdrawn(
         self, first_date: object = None, last_date: object = None, lab: object = None, limit: int = 1000
     ) -> list[Withdrawn]:
         """Return withdrawn records of those days and that lab (not given: all), what was withdrawn last first."""
         return self._connections.read(
-            lambda cursor: undoing.withdrawn(cursor, first_date, last_date, lab, limit)
+            partial(undoing.withdrawn, first=first_date, last=last_date, lab=lab, limit=limit)
         )
 
 

@@ -9,6 +9,7 @@ import datetime
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
@@ -165,7 +166,7 @@ class Marks:
 
     def get_mark(self, mark: int) -> Mark:
         """Return that mark; raises `RecordMissing`."""
-        found = self._connections.read(lambda cursor: _marks(cursor, _ONE, {"id": mark}))
+        found = self._connections.read(partial(_marks, statement=_ONE, bound={"id": mark}))
         if not found:
             raise RecordMissing(f"There is no mark {mark}.", {})
         return found[0]
@@ -185,7 +186,7 @@ class Marks:
             "states": None if states is None else list(states), "lab": lab, "first": first, "last": last,
             "statuses": None if statuses is None else list(statuses), "limit": limit,
         }  # fmt: skip
-        return self._connections.read(lambda cursor: _marks(cursor, _LIST, wanted))
+        return self._connections.read(partial(_marks, statement=_LIST, bound=wanted))
 
     def get_mark_history(self, mark: int) -> list[MarkEvent]:
         """Return what became of a mark, in order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
@@ -98,7 +99,7 @@ class Notes:
 
     def get_note(self, note: int) -> Note:
         """Return that note; raises `RecordMissing`."""
-        found = self._connections.read(lambda cursor: _notes(cursor, _ONE, {"id": note}))
+        found = self._connections.read(partial(_notes, statement=_ONE, bound={"id": note}))
         if not found:
             raise RecordMissing(f"There is no note {note}.", {})
         return found[0]
@@ -106,7 +107,7 @@ class Notes:
     def get_notes(self, lab: str | None = None, *, done: bool = False, limit: int = 2000) -> Sequence[Note]:
         """Return the open notes of a lab (None: of all), by place; with `done` also the others, the last done first."""
         bound: Mapping[str, object] = {"lab": lab, "done": done, "limit": limit}
-        return self._connections.read(lambda cursor: _notes(cursor, _LIST, bound))
+        return self._connections.read(partial(_notes, statement=_LIST, bound=bound))
 
     def _set_note_done(self, statement: str, note: int, done: bool, by: By) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -50,7 +51,7 @@ def grant(endpoint: Mapping[str, str]) -> None:
     """
     connections = Connections(endpoint)
     try:
-        connections.read(lambda cursor: schema.check(cursor, connections.endpoint))
+        connections.read(partial(schema.check, endpoint=connections.endpoint))
         schema.apply(connections)
         missing = connections.read(_missing_roles)
     finally:

@@ -10,7 +10,7 @@ import datetime
 import getpass
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from psycopg2.extensions import PYDATE, PYDATETIME, PYDATETIMETZ, new_type, register_type
@@ -45,10 +45,19 @@ SCHEMA_VERSION_NOW = "SELECT coalesce(max(version), 0) FROM schema_version"
 """Which version the tables are of."""
 
 
-_DATES: tuple[tuple[Any, object], ...] = (
-    (PYDATE, datetime.date.min),
-    (PYDATETIME, datetime.datetime.min),
-    (PYDATETIMETZ, datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)),
+def _with_first(kind: Any, first: object) -> Any:
+    """The type of psycopg2's for dates which reads one before Christ as `first`."""
+
+    def read(text: str | bytes | None, cursor: Cursor) -> object:
+        return first if isinstance(text, str) and text.endswith("BC") else kind(text, cursor)
+
+    return new_type(kind.values, kind.name, read)
+
+
+_DATE_TYPES = (
+    _with_first(PYDATE, datetime.date.min),
+    _with_first(PYDATETIME, datetime.datetime.min),
+    _with_first(PYDATETIMETZ, datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)),
 )
 
 
@@ -117,15 +126,8 @@ class Session:
 
 def read_all_dates(connection: Connection) -> None:
     """Let dates before Christ, which Python hasn't, be read as its first day: one such row must not stop a page."""
-    for kind, first in _DATES:
-        register_type(new_type(kind.values, kind.name, _reader(kind, first)), connection)
-
-
-def _reader(kind: Any, first: object) -> Callable[[str | bytes | None, Cursor], object]:
-    def read(text: str | bytes | None, cursor: Cursor) -> object:
-        return first if isinstance(text, str) and text.endswith("BC") else kind(text, cursor)
-
-    return read
+    for kind in _DATE_TYPES:
+        register_type(kind, connection)
 
 
 def is_pooled(connection: Connection) -> bool:

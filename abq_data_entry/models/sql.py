@@ -7,6 +7,7 @@ import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,7 +96,7 @@ class SQLModel(Corrections, Marks, Notes):
 
         Raises `LoginFailed`, `ServerUnreachable`, `SchemaMissing`, `SchemaTooNew` or `RightsMissing`.
         """
-        self._connections.read(lambda cursor: schema.check(cursor, self._connections.endpoint))
+        self._connections.read(partial(schema.check, endpoint=self._connections.endpoint))
 
     @property
     def server_facts(self) -> ServerFacts:
@@ -169,12 +170,12 @@ class SQLModel(Corrections, Marks, Notes):
     def get_versioned_record(self, date: object, time: object, lab: object, plot: object) -> VersionedRecord:
         """Return the record of that plot at that check with its version; version 0 when there is none."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
-        return self._connections.read(lambda cursor: saving.read_version(cursor, key)) if key else VersionedRecord()
+        return self._connections.read(partial(saving.read_version, key=key)) if key else VersionedRecord()
 
     def get_departure(self, date: object, time: object, lab: object, plot: object) -> str:
         """Return who withdrew the record that stood there, or moved it where to, in words; empty where nobody did."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
-        return self._connections.read(lambda cursor: saving.taken_away(cursor, key)) if key else ""
+        return self._connections.read(partial(saving.taken_away, key=key)) if key else ""
 
     def get_history(self, date: object, time: object, lab: object, plot: object) -> list[Change]:
         """Return what was changed in that record, by whom, when and why, the oldest change first."""
@@ -183,8 +184,8 @@ class SQLModel(Corrections, Marks, Notes):
             return []
         if self._history is not None:
             with suppress(ServerUnreachable):
-                return self._history.read(lambda cursor: saving.read_history(cursor, key))
-        return self._connections.read(lambda cursor: saving.read_history(cursor, key))
+                return self._history.read(partial(saving.read_history, key=key))
+        return self._connections.read(partial(saving.read_history, key=key))
 
     def save_record(
         self,
@@ -306,7 +307,7 @@ class SQLModel(Corrections, Marks, Notes):
 
     def count_records(self, selection: Selection) -> PositionIndex:
         """Count the records of a selection and where each stands; takes seconds at ten million, can be cancelled."""
-        return self._connections.read_snapshot(lambda cursor: paging.count_records(cursor, selection))
+        return self._connections.read_snapshot(partial(paging.count_records, selection=selection))
 
     def get_page(
         self,
@@ -357,7 +358,9 @@ class SQLModel(Corrections, Marks, Notes):
         The file appears whole or not at all; when there are no records none is written. Raises `OSError` too.
         """
         last = first_date if last_date is None else last_date
-        return self._connections.read_snapshot(lambda cursor: extract.export(cursor, Path(path), first_date, last))
+        return self._connections.read_snapshot(
+            partial(extract.export, path=Path(path), first_date=first_date, last_date=last)
+        )
 
     def view_names(self) -> list[str]:
         """Return the names of what `read_view` reads."""
@@ -368,7 +371,7 @@ class SQLModel(Corrections, Marks, Notes):
 
         `take` is called again, for all rows, where the connection was lost. Raises `UnknownView`.
         """
-        return self._connections.read_snapshot(lambda cursor: view_rows.read_rows(cursor, wanted, take))
+        return self._connections.read_snapshot(partial(view_rows.read_rows, wanted=wanted, take=take))
 
     # ------------------------------------------------------------------------------- who is there, who may, the audit
 
@@ -382,7 +385,7 @@ class SQLModel(Corrections, Marks, Notes):
         key = _parsed(Date=date, Time=time, Lab=lab)
         place = platform.node() if workstation is None else workstation
         if key:
-            self._own_sessions().write(lambda cursor: self._presence.hold(cursor, key, plot, who, place))
+            self._own_sessions().write(partial(self._presence.hold, key=key, plot=plot, who=who, workstation=place))
 
     def claim_plot(self, date: object, time: object, lab: object, plot: int, who: str) -> bool:
         """Tell the others what `enter_check` tells, unless one of them has the plot open; then tell of no plot.
@@ -392,13 +395,13 @@ class SQLModel(Corrections, Marks, Notes):
         """
         key = _parsed(Date=date, Time=time, Lab=lab)
         place = platform.node()
-        return self._own_sessions().write(lambda cursor: self._presence.claim(cursor, key, plot, who, place))
+        return self._own_sessions().write(partial(self._presence.claim, key=key, plot=plot, who=who, workstation=place))
 
     def claim_next_plot(self, date: object, time: object, lab: object, plots: Sequence[int]) -> int | None:
         """Return the first of `plots` that is neither recorded nor open elsewhere, `None` if all are; it is this
         window's from now on, where `enter_check` or `claim_plot` has told that it is at the check. On any thread."""
         key = _parsed(Date=date, Time=time, Lab=lab)
-        return self._connections.write(lambda cursor: self._presence.claim_next(cursor, key, plots))
+        return self._connections.write(partial(self._presence.claim_next, key=key, plots=plots))
 
     def leave_check(self) -> None:
         """Take back what `enter_check` told; call it on the same thread."""
@@ -407,7 +410,7 @@ class SQLModel(Corrections, Marks, Notes):
     def get_presence(self, date: object, time: object, lab: object) -> list[Presence]:
         """Return who enters that check at the moment, in order of arrival."""
         key = _parsed(Date=date, Time=time, Lab=lab)
-        return self._connections.read(lambda cursor: self._presence.present(cursor, key)) if key else []
+        return self._connections.read(partial(self._presence.present, key=key)) if key else []
 
     def _own_sessions(self) -> Connections:
         """Return connections whose sessions are ours alone; raises `NotThroughPooler` where a pooler lends them."""
@@ -437,7 +440,7 @@ class SQLModel(Corrections, Marks, Notes):
 
         With a date, of the labs that have a check of that day.
         """
-        return self._connections.read(lambda cursor: auditing.heads(cursor, date))
+        return self._connections.read(partial(auditing.heads, date=date))
 
     def verify_audit(self, heads: str = "") -> auditing.Verdict:
         """Walk all chains of the audit, recomputing each hash; takes a minute for each million entries.
@@ -446,7 +449,7 @@ class SQLModel(Corrections, Marks, Notes):
         `ValueError` if it is none.
         """
         witnesses = auditing.parse_heads(heads)
-        verdict = self._connections.read_snapshot(lambda cursor: auditing.verify(cursor, witnesses))
+        verdict = self._connections.read_snapshot(partial(auditing.verify, witnesses=witnesses))
         differences, not_compared = schema.compare(self._connections)
         found = verdict._replace(findings=(*verdict.findings, *differences), not_compared=not_compared)
         return found.printable()
@@ -465,9 +468,9 @@ class SQLModel(Corrections, Marks, Notes):
         """The same, and say what became of it."""
         seen = parse_observation(data)
         try:
-            return self._connections.write(lambda cursor: weather.store(cursor, seen))
+            return self._connections.write(partial(weather.store, seen=seen))
         except OutcomeUnknown:
-            again = self._connections.write(lambda cursor: weather.store(cursor, seen))
+            again = self._connections.write(partial(weather.store, seen=seen))
             self._connections.confirm()
             return again if again.state != "known" or again.differing else again._replace(state="new")
 
@@ -482,20 +485,20 @@ class SQLModel(Corrections, Marks, Notes):
         The same row again changes nothing.
         """
         try:
-            self._connections.write(lambda cursor: extract.record(cursor, rows))
+            self._connections.write(partial(extract.record, rows=rows))
         except OutcomeUnknown:
-            self._connections.write(lambda cursor: extract.record(cursor, rows))
+            self._connections.write(partial(extract.record, rows=rows))
             self._connections.confirm()
 
     def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int:
         """Return the highest version of a day's file that was to go to `rest` or `ftp`, 0 if there is none."""
         return self._connections.read(
-            lambda cursor: extract.latest_version(cursor, date, file_name, destination)
+            partial(extract.latest_version, date=date, file_name=file_name, destination=destination)
         )
 
     def extract_days(self, dates: Iterable[datetime.date]) -> list[ExtractDay]:
         """Return how many records each of these days has, and what of it went out; the earliest day first."""
-        return self._connections.read(lambda cursor: extract.extract_days(cursor, dates))
+        return self._connections.read(partial(extract.extract_days, dates=dates))
 
     def outdated_deliveries(self) -> list[OutdatedDelivery]:
         """Return what was delivered and should be sent again: records of its day were changed since."""
@@ -503,51 +506,55 @@ class SQLModel(Corrections, Marks, Notes):
 
     def add_technician(self, technician_id: int, name: str) -> bool:
         """Add a technician; False if that one is there already. Raises `DatabaseError` if the id or name is taken."""
-        return self._connections.write(lambda cursor: administration.add_technician(cursor, technician_id, name))
+        return self._connections.write(partial(administration.add_technician, technician_id=technician_id, name=name))
 
     def rename_technician(self, technician_id: int, name: str) -> str:
         """Give a technician another name, in old records too; return the one before."""
-        return self._connections.write(lambda cursor: administration.rename_technician(cursor, technician_id, name))
+        return self._connections.write(
+            partial(administration.rename_technician, technician_id=technician_id, name=name)
+        )
 
     def retire_technician(self, technician_id: int, retired: bool = True) -> str:
         """Offer a name for new records no more, or again (`retired` False); return the name."""
-        return self._connections.write(lambda cursor: administration.retire_technician(cursor, technician_id, retired))
+        return self._connections.write(
+            partial(administration.retire_technician, technician_id=technician_id, retired=retired)
+        )
 
     def remove_technician(self, technician_id: int) -> str:
         """Remove a technician who never recorded anything; return the name. Raises `DatabaseError` for others."""
-        return self._connections.write(lambda cursor: administration.remove_technician(cursor, technician_id))
+        return self._connections.write(partial(administration.remove_technician, technician_id=technician_id))
 
     def add_lab(self, lab: str, plots: int = 20) -> bool:
         """Add a lab with plots 1 to `plots`; False if all are there already."""
-        return self._connections.write(lambda cursor: administration.add_lab(cursor, lab, plots))
+        return self._connections.write(partial(administration.add_lab, lab=lab, plots=plots))
 
     def retire_lab(self, lab: str, retired: bool = True) -> None:
         """Offer a lab for new records no more, or again (`retired` False)."""
-        self._connections.write(lambda cursor: administration.retire_lab(cursor, lab, retired))
+        self._connections.write(partial(administration.retire_lab, lab=lab, retired=retired))
 
     def remove_lab(self, lab: str) -> None:
         """Remove a lab where nothing was ever recorded, with its plots. Raises `DatabaseError` for others."""
-        self._connections.write(lambda cursor: administration.remove_lab(cursor, lab))
+        self._connections.write(partial(administration.remove_lab, lab=lab))
 
     def retire_plot(self, lab: str, plot: int, retired: bool = True) -> None:
         """Offer a plot for new records no more, or again (`retired` False). A lab keeps one at least."""
-        self._connections.write(lambda cursor: administration.retire_plot(cursor, lab, plot, retired))
+        self._connections.write(partial(administration.retire_plot, lab=lab, plot=plot, retired=retired))
 
     def remove_plot(self, lab: str, plot: int) -> None:
         """Remove a plot where nothing was ever recorded. Raises `DatabaseError` for others, and for the last one."""
-        self._connections.write(lambda cursor: administration.remove_plot(cursor, lab, plot))
+        self._connections.write(partial(administration.remove_plot, lab=lab, plot=plot))
 
     def add_plot(self, lab: str, plot: int, seed_sample: str | None = None) -> bool:
         """Add a plot to a lab; False if it is there already."""
-        return self._connections.write(lambda cursor: administration.add_plot(cursor, lab, plot, seed_sample))
+        return self._connections.write(partial(administration.add_plot, lab=lab, plot=plot, seed_sample=seed_sample))
 
     def set_seed_sample(self, lab: str, plot: int, seed_sample: str | None) -> None:
         """Say which seed sample grows in a plot from now on; `None` for none."""
-        self._connections.write(lambda cursor: administration.set_seed_sample(cursor, lab, plot, seed_sample))
+        self._connections.write(partial(administration.set_seed_sample, lab=lab, plot=plot, seed_sample=seed_sample))
 
     def chart_rows(self, choice: ChartChoice) -> list[Record]:
         """Return the rows of a view for QA that a chart draws, a few thousand at most; times by the labs' clock."""
-        return self._connections.read_snapshot(lambda cursor: chart_rows.read(cursor, choice))
+        return self._connections.read_snapshot(partial(chart_rows.read, choice=choice))
 
     def refresh_kept(self, cancel: threading.Event) -> bool:
         """Keep up to now what QA's slow views found; see `kept.refresh`. Nobody who saves waits for it."""
@@ -564,7 +571,7 @@ class SQLModel(Corrections, Marks, Notes):
 
         The time, lab ('') and plot may be left open; `charts.page.LATEST` as the date means the latest there is.
         """
-        return self._connections.read(lambda cursor: chart_rows.find_record(cursor, (date, time, lab, plot)))
+        return self._connections.read(partial(chart_rows.find_record, key=(date, time, lab, plot)))
 
     def time_zone(self) -> str:
         """Return the time zone of the labs, such as `America/Denver`."""
@@ -572,7 +579,7 @@ class SQLModel(Corrections, Marks, Notes):
 
     def set_time_zone(self, name: str) -> str:
         """Set the time zone of the labs; return the one before."""
-        return self._connections.write(lambda cursor: administration.set_time_zone(cursor, name))
+        return self._connections.write(partial(administration.set_time_zone, name=name))
 
 
 def _parsed(**key: object) -> Record:

@@ -12,6 +12,7 @@ import platform
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, NoReturn
 
 import psycopg2
@@ -311,7 +312,7 @@ def _place(told: Mapping[str, object]) -> Place:
 
 
 def _as_found(connections: Connections, key: Mapping[str, object]) -> Place:
-    return Place(key, connections.read(lambda cursor: saving.read_version(cursor, key)).version)
+    return Place(key, connections.read(partial(saving.read_version, key=key)).version)
 
 
 def _as_new(key: Mapping[str, object]) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
@@ -139,7 +140,7 @@ class WeatherHistory:
         if self._connections.facts.pooled:
             yield True
             return
-        is_ours = self._connections.read(lambda cursor: _answer(cursor, f"SELECT pg_try_advisory_lock({_LOCK})"))
+        is_ours = self._connections.read(partial(_answer, statement=f"SELECT pg_try_advisory_lock({_LOCK})"))
         try:
             yield is_ours
         finally:
@@ -148,7 +149,7 @@ class WeatherHistory:
 
     def _unlock(self) -> None:
         with suppress(DatabaseError):  # with a lost connection its lock is gone
-            self._connections.read(lambda cursor: _answer(cursor, f"SELECT pg_advisory_unlock({_LOCK})"))
+            self._connections.read(partial(_answer, statement=f"SELECT pg_advisory_unlock({_LOCK})"))
 
 
 def _ends(cursor: Cursor) -> tuple[datetime.datetime | None, datetime.datetime | None]:
