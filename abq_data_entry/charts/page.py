@@ -92,7 +92,7 @@ class Page:
         edge, size = self.look.points * 0.5, self.look.points
         width = max(20, int(self.columns))
         title = textwrap.wrap(self.title, int(width * 0.7))
-        foot = textwrap.wrap(self.note, int(width * 1.15))[: 0 if self.lines < 16 else 1 if self.lines < 22 else 3]
+        foot = _fitting(self.note, int(width * 1.15), 0 if self.lines < 16 else 1 if self.lines < 22 else 3)
         left, top = edge / wide, 1 - edge / high
         self.figure.text(left, top, "\n".join(title), va="top", weight="bold", size=size * 1.2, linespacing=1.2)
         top -= (len(title) * 1.55 * size + edge) / high
@@ -122,6 +122,15 @@ class Page:
             longest = max(map(len, lines), default=0)
             smaller = max(0.6, min(1.0, letters / longest)) if longest else 1.0
             axes.set_ylabel("\n".join(lines), size=self.look.points * smaller)
+
+
+def _fitting(text: str, width: int, lines: int) -> list[str]:
+    """As many whole sentences as fit into so many lines; of the first one its beginning, if that doesn't."""
+    if not lines:
+        return []
+    while len(textwrap.wrap(text, width)) > lines and ". " in text:
+        text = text.rpartition(". ")[0] + "."
+    return textwrap.wrap(text, width, max_lines=lines, placeholder=" …")
 
 
 def number(value: Any) -> float:

@@ -21,17 +21,24 @@ body { background: var(--ground); color: var(--text); font: 15px/1.5 system-ui, 
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; break-after: avoid; }
 p { margin: .4rem 0; } .muted { color: var(--muted); } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0; }
-th, td { border-bottom: 1px solid var(--line); padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top;
-  white-space: pre-wrap; overflow-wrap: anywhere; }
-th { background: var(--head); padding-left: .3rem; } td { padding-left: .3rem; }
-td.number { text-align: right; }
+th, td { border-bottom: 1px solid var(--line); padding: .25rem .5rem .25rem .3rem; text-align: start;
+  vertical-align: top; white-space: pre-wrap; }
+th { background: var(--head); vertical-align: bottom; white-space: normal; }
+th.number, td.number { text-align: right; } td.short { white-space: nowrap; }
+td.long { min-width: 10rem; overflow-wrap: anywhere; }
 tr, figure { break-inside: avoid; } thead { display: table-header-group; }
 figure { background: #fff; border: 1px solid var(--line); display: inline-block; margin: .5rem .5rem .5rem 0; }
 figure img { display: block; max-width: 100%; } figcaption { color: #53605a; padding: .2rem .6rem; }
 .hash { font-family: ui-monospace, monospace; font-size: .85rem; overflow-wrap: anywhere; }
 @media print { body { font-size: 10pt; margin: 0; max-width: none; padding: 0; } .scroll { overflow: visible; }
+  table { font-size: 8pt; } td.long { min-width: 6rem; } figcaption { color: #444; }
   :root { --ground: #fff; --text: #000; --muted: #444; --line: #bbb; --head: #eee; } @page { margin: 15mm; } }
 """
+
+
+_SHORT = 16
+"""Letters of a moment, `2026-11-21 08:00`: what is no longer stands on one line."""
+_LONG_WORD = 16
 
 
 class Picture(NamedTuple):
@@ -82,15 +89,32 @@ def _section(section: Section) -> str:
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in names)
+    head = "".join(
+        f'<th scope="col"{_kind(values)}>{escape(each)}</th>' for each, values in zip(names, zip(*rows), strict=True)
+    )
     lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in rows)
     return f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}</tbody>\n</table></div>\n'
 
 
+def _kind(values: Sequence[Any]) -> str:
+    """The class of a column of numbers, whose heading stands above their ends."""
+    present = [each for each in values if each is not None]
+    return ' class="number"' if present and all(map(_is_number, present)) else ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _cell(value: Any) -> str:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    opening = '<td class="number">' if is_number else "<td>"
-    return f"{opening}{escape(text_of(value))}</td>"
+    if _is_number(value):
+        return f'<td class="number short">{escape(text_of(value))}</td>'
+    text = text_of(value)
+    if len(text) <= _SHORT and "\n" not in text:
+        return f'<td class="short" dir="auto">{escape(text)}</td>'
+    is_long = max(map(len, text.split()), default=0) > _LONG_WORD or len(text) > 2 * _SHORT
+    kind = ' class="long"' if is_long else ""
+    return f'<td{kind} dir="auto">{escape(text)}</td>'
 
 
 def _figure(picture: Picture) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import folders
-from ..charts import MEASURES, ChartChoice, ChartsMissing
+from ..charts import MEASURES, QUANTITIES, ChartChoice, ChartsMissing
 from ..constants import APPLICATION_ID
 from ..counting import counted, ranges
 from ..exporting.texts import short_time
@@ -30,6 +30,7 @@ CHART_DAYS = 30
 DRIFT_DAYS = 90
 _CHART_SIZE = (640, 300)
 _FIGURES = 4  # significant ones of a number that was computed
+_WEATHER_UNITS = {"temperature": "°C", "rel_hum": "%", "humidity": "g/m³", "pressure": "hPa"}
 
 
 class Reported(NamedTuple):
@@ -92,12 +93,22 @@ def _rows(model: SQLModel, wanted: Wanted, keep: Callable[[Row], bool] = lambda 
 
 
 def _table(
-    title: str, sentence: str, names: Sequence[str], rows: Sequence[Row], pictures: Sequence[Picture] = ()
+    title: str, sentence: str, names: Sequence[str], rows: Sequence[Row], units: Mapping[str, str] | None = None
 ) -> Section:
-    """A section with these columns of the rows, as many as a report has room for."""
-    shown = [[_shown(row[name]) for name in names] for row in rows[:MOST_ROWS]]
+    """A section with these columns of the rows, as many as a report has room for. `units`: of columns, by name; a
+    column `field` says which field, with its unit, the values of its row are of."""
+    shown = [
+        [_with_unit(row[name]) if name == "field" else _shown(row[name]) for name in names] for row in rows[:MOST_ROWS]
+    ]
     below = f"{MOST_ROWS} of {len(rows):,}; `export` writes all of them." if len(rows) > MOST_ROWS else ""
-    return Section(title, [sentence], [each.replace("_", " ") for each in names], shown, below, pictures)
+    heads = [f"{each} ({units[each]})" if units and each in units else each for each in names]
+    return Section(title, [sentence], [each.replace("_", " ") for each in heads], shown, below)
+
+
+def _with_unit(column: str) -> str:
+    """The name of a field, and the unit of its values where it has one: `median height (cm)`."""
+    unit = QUANTITIES[column].unit if column in QUANTITIES else ""
+    return column.replace("_", " ") + (f" ({unit})" if unit else "")
 
 
 def _shown(value: Any) -> Any:
@@ -107,7 +118,7 @@ def _shown(value: Any) -> Any:
     if isinstance(value, datetime.time):
         return short_time(value)
     if isinstance(value, float):
-        return float(f"{value:.{_FIGURES}g}")
+        return float(f"{value:.{_FIGURES}g}") + 0.0  # a sum of rounding may be a zero below zero: -0.0
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, list):
@@ -181,8 +192,8 @@ def _control(model: SQLModel, date: datetime.date, with_charts: bool) -> Section
             pictures = list(_control_pictures(model, date, sorted({str(row["lab"]) for row in rows})))
         except ChartsMissing as error:
             missing = str(error)
-    found = _table("Control charts", sentence, names, violated, pictures)
-    return found._replace(sentences=[*found.sentences, missing]) if missing else found
+    found = _table("Control charts", sentence, names, violated)
+    return found._replace(sentences=list(filter(None, [*found.sentences, missing])), pictures=pictures)
 
 
 def _control_pictures(model: SQLModel, date: datetime.date, labs: Sequence[str]) -> Iterator[Picture]:
@@ -205,7 +216,7 @@ def _weather(model: SQLModel, date: datetime.date) -> Section:
         f"{counted(len(rows), 'observation')}, {counted(gaps, 'gap')} of more than 90 minutes,"
         f" {counted(alone, 'check')} without one within 45 minutes."
     )
-    return _table("Weather", sentence, ("moment", "temperature", "rel_hum", "humidity", "pressure", "kind"), rows)
+    return _table("Weather", sentence, ("moment", *_WEATHER_UNITS, "kind"), rows, _WEATHER_UNITS)
 
 
 def _corrections(model: SQLModel, date: datetime.date) -> Section:

@@ -43,10 +43,18 @@ def seen(text: str) -> Seen:
 
 
 def test_every_text_is_escaped_and_nothing_is_loaded() -> None:
-    section = Section(EVIL, [EVIL], [EVIL], [[EVIL, 1.5, None]], EVIL, [Picture(b"<svg/>", EVIL)], EVIL)
+    section = Section(EVIL, [EVIL], [EVIL, "number", "none"], [[EVIL, 1.5, None]], EVIL, [Picture(b"<svg/>", EVIL)], EVIL)
     found = seen(page(EVIL, EVIL, [section]))
     assert "script" not in found.tags and found.texts.count(EVIL) >= 7
     assert all(each.startswith("data:image/svg+xml;base64,") for each in found.addresses) and found.addresses
+
+
+def test_a_moment_stays_on_one_line_and_a_long_word_breaks() -> None:
+    rows = [["2026-11-21 08:00", 1.5, "x" * 40, "two\nlines", None], ["2026-11-21 12:00", None, "ب", "1.5", None]]
+    text = page("", "", [Section("", (), ["moment", "value", "words", "notes", "none"], rows)])
+    assert '<th scope="col">moment</th><th scope="col" class="number">value</th><th scope="col">words</th>' in text
+    assert '<td class="short" dir="auto">2026-11-21 08:00</td><td class="number short">1.5</td>' in text
+    assert f'<td class="long" dir="auto">{"x" * 40}</td><td dir="auto">two\nlines</td>' in text
 
 
 def test_the_report_of_a_day(month: SQLModel, tmp_path: Path) -> None:
@@ -70,6 +78,8 @@ def test_the_report_of_a_day(month: SQLModel, tmp_path: Path) -> None:
     assert f"{checks[0]['r']} of {checks[0]['e']} records" in text
     assert month.audit_heads(FIRST) in found.texts
     assert "13–20" in text  # the plots that nobody recorded
+    assert {"temperature (°C)", "rel hum (%)", "humidity (g/m³)", "pressure (hPa)"} <= set(found.texts)
+    assert "-0.0<" not in text
     month.close_mark(mark)
     today = NOW.date() + datetime.timedelta(days=3650)
     write_report(month, today, target, NOW, with_charts=False)
