@@ -89,8 +89,9 @@ def _section(section: Section) -> str:
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    columns = zip(*rows, strict=True)
     head = "".join(
-        f'<th scope="col"{_kind(values)}>{escape(each)}</th>' for each, values in zip(names, zip(*rows), strict=True)
+        f'<th scope="col"{_kind(values)}>{escape(name)}</th>' for name, values in zip(names, columns, strict=True)
     )
     lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in rows)
     return f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}</tbody>\n</table></div>\n'

@@ -43,7 +43,8 @@ def seen(text: str) -> Seen:
 
 
 def test_every_text_is_escaped_and_nothing_is_loaded() -> None:
-    section = Section(EVIL, [EVIL], [EVIL, "number", "none"], [[EVIL, 1.5, None]], EVIL, [Picture(b"<svg/>", EVIL)], EVIL)
+    names, rows = [EVIL, "number", "none"], [[EVIL, 1.5, None]]
+    section = Section(EVIL, [EVIL], names, rows, EVIL, [Picture(b"<svg/>", EVIL)], EVIL)
     found = seen(page(EVIL, EVIL, [section]))
     assert "script" not in found.tags and found.texts.count(EVIL) >= 7
     assert all(each.startswith("data:image/svg+xml;base64,") for each in found.addresses) and found.addresses
