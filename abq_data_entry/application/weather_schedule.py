@@ -1,6 +1,6 @@
 """The weather, by itself while the window is open: once an hour, and after a pause what is missing since.
 
-What is kept for QA's views is brought up to now at the same time, on a connection of its own.
+What is kept for QA's views is brought up to now at the same time, on a connection of its own, whoever is logged in.
 """
 
 from __future__ import annotations
@@ -84,13 +84,15 @@ class WeatherSchedule:
             return
         self.due = next_run(now, _between(0, SPREAD_SECONDS))
         values = self._settings.values()
-        if not values["weather_schedule"] or not self._may_store():
+        if not values["weather_schedule"]:
             return
-        after_a_pause, self._after_a_pause = self._after_a_pause, False
-        if self._keeping is None or self._keeping.finished:
+        if self._keeping is None or self._keeping.finished:  # by who only reads, too
             self._keeping = self._jobs.submit(
                 ANY, lambda job: keep_views(model, job.cancel), name="keeping for QA's views", with_job=True
             )
+        if not self._may_store():
+            return
+        after_a_pause, self._after_a_pause = self._after_a_pause, False
 
         def work(job: Job) -> Kept:
             return catch_up(model, values, after_a_pause, job.cancel)

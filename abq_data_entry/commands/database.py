@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 USER_VARIABLE = "ABQ_DB_USER"
 _TRIES = 3
+_STOPPED = "The database on this computer stopped meanwhile. Do it again: that starts the database anew."
 
 
 def read_settings() -> SettingsModel:
@@ -65,6 +66,8 @@ def opened_endpoint(
     settings: SettingsModel, secrets: Secrets, tells_waiting: bool = True, asks: bool = True
 ) -> Iterator[dict[str, str]]:
     """Where the database is, with a login that the server takes; the tables may be missing."""
+    from ..models import ServerUnreachable
+
     if tells_waiting:
         tell_waiting(settings)  # first: who asks for a password should know that something is missing
     if settings["db_host"]:
@@ -75,6 +78,8 @@ def opened_endpoint(
     server = start_embedded(settings)
     try:
         yield server.endpoint(str(settings["db_name"]))
+    except ServerUnreachable as error:  # the settings, of which the error may speak, say nothing of our own server
+        raise ServerUnreachable(_STOPPED, error.detail) from error
     finally:
         # One that was there before us may have been promised to somebody by `db dsn`: its watcher ends it.
         if not was_running:

@@ -48,7 +48,8 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     from .database import opened_model, read_settings
 
     first, last = (options.date, options.date) if options.date else (options.first, options.last)
-    wanted, form = Wanted(options.view, first, last, options.lab), options.format or _told_by(options.output) or "csv"
+    wanted = Wanted(options.view, first, last, options.lab.upper())
+    form = options.format or _told_by(options.output) or "csv"
     style = CsvStyle(options.bom, options.semicolon, options.decimal_comma)
     name = usual_name(wanted, form)
     target = None if options.output == "-" else target_of(options.output, name)

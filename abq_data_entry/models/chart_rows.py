@@ -11,6 +11,7 @@ from psycopg2 import sql
 from abq_data_entry.charts.choice import ChartChoice
 from abq_data_entry.charts.page import LATEST, Key
 from abq_data_entry.models.connections import rows_as_dicts
+from abq_data_entry.models.view_rows import require_lab
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -147,7 +148,12 @@ def find_record(cursor: Cursor, key: Key) -> tuple[object, ...] | None:
 
 
 def read(cursor: Cursor, choice: ChartChoice) -> list[dict[str, object]]:
-    """The rows that the chart draws, in its order; times are those of the labs' clock. Few thousand at most."""
+    """The rows that the chart draws, in its order; times are those of the labs' clock. Few thousand at most.
+
+    Raises `DatabaseError` for a lab that there isn't.
+    """
+    if choice.lab:
+        require_lab(cursor, choice.lab)
     found = {"first": choice.first, "last": choice.last}
     cursor.execute(_DAYS, found)
     origin, end, labs = cursor.fetchone() or (None, None, 0)

@@ -87,7 +87,7 @@ def read_rows(cursor: Cursor, wanted: Wanted, take: Callable[[ViewRows], Result]
     if wanted.view not in names:
         raise UnknownView(f"There is no view {wanted.view!r} to be read here. There are {', '.join(names)}.")
     if wanted.lab:
-        _require_lab(cursor, wanted.lab)
+        require_lab(cursor, wanted.lab)
     cursor.execute("SELECT time_zone, set_config('TimeZone', time_zone, true) FROM lab_settings")
     ((time_zone, _),) = cursor.fetchall()
     columns = _columns(cursor, wanted.view)
@@ -104,7 +104,7 @@ def read_rows(cursor: Cursor, wanted: Wanted, take: Callable[[ViewRows], Result]
             cursor.execute("CLOSE exported")
 
 
-def _require_lab(cursor: Cursor, lab: str) -> None:
+def require_lab(cursor: Cursor, lab: str) -> None:
     """Raise `DatabaseError` for a lab that there isn't; who may not look them up gets no rows of it."""
     cursor.execute("SELECT has_table_privilege('labs', 'SELECT')")
     if cursor.fetchone() != (True,):

@@ -18,6 +18,9 @@ def test_draws_into_a_file(line: Callable[..., Outcome], one_record: None, tmp_p
     done = line("chart", "growth", "-o", str(target), "--lab", "a", "--from", DAY)
     assert (done.code, done.output) == (0, f"Growth of lab A, from {DAY} written to {target}\n")
     assert target.read_text(encoding="utf-8").endswith("</svg>\n")
+    unknown = line("chart", "growth", "-o", str(tmp_path / "z.svg"), "--lab", "z")
+    assert "There is no lab 'Z' to be read here. There are A, B" in unknown.reason
+    assert not (tmp_path / "z.svg").exists()
     nowhere = line("chart", "growth", "-o", str(tmp_path / "missing" / "a.png"))
     assert nowhere.reason.endswith("No such file or directory.")
     assert not list(tmp_path.glob(".*"))  # no part of a file stays

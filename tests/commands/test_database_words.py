@@ -12,7 +12,9 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.__main__ import main
-from abq_data_entry.models import SQLModel
+from abq_data_entry.commands.database import opened_model, read_settings
+from abq_data_entry.commands.passwords import Secrets
+from abq_data_entry.models import ServerUnreachable, SQLModel
 from abq_data_entry.postgres.cluster import running
 from abq_data_entry.postgres.programs import program
 from tests.commands.conftest import Outcome, outcome_of, start_process
@@ -50,6 +52,15 @@ def test_a_word_that_started_the_server_stops_it(short_folder: Path) -> None:
     done = outcome_of(start_process("db", "init", env={**os.environ, **places}))
     assert (done.code, done.output) == (0, "The tables in the database abq are now those of version 5.\n")
     assert running(short_folder / "data" / "postgres" / "cluster") is None
+
+
+def test_a_server_of_our_own_that_stops_meanwhile_is_no_fault_of_the_settings(
+    configure: Callable[..., None], short_folder: Path
+) -> None:
+    stopped = pytest.raises(ServerUnreachable, match="stopped meanwhile")
+    with stopped as caught, opened_model(read_settings(), Secrets()):
+        SQLModel.at({"host": str(short_folder), "port": "1", "user": "abq", "dbname": "abq"}).connect()
+    assert "db_host" not in str(caught.value) and "No such file" in caught.value.detail
 
 
 def test_init_makes_the_tables_once(

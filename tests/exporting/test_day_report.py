@@ -43,7 +43,8 @@ def seen(text: str) -> Seen:
 
 
 def test_every_text_is_escaped_and_nothing_is_loaded() -> None:
-    names, rows = [EVIL, "number", "none"], [[EVIL, 1.5, None]]
+    rows: list[list[object]] = [[EVIL, 1.5, None]]
+    names = [EVIL, "number", "none"]
     section = Section(EVIL, [EVIL], names, rows, EVIL, [Picture(b"<svg/>", EVIL)], EVIL)
     found = seen(page(EVIL, EVIL, [section]))
     assert "script" not in found.tags and found.texts.count(EVIL) >= 7
@@ -51,7 +52,8 @@ def test_every_text_is_escaped_and_nothing_is_loaded() -> None:
 
 
 def test_a_moment_stays_on_one_line_and_a_long_word_breaks() -> None:
-    rows = [["2026-11-21 08:00", 1.5, "x" * 40, "two\nlines", None], ["2026-11-21 12:00", None, "ب", "1.5", None]]
+    rows: list[list[object]] = [["2026-11-21 08:00", 1.5, "x" * 40, "two\nlines", None]]
+    rows.append(["2026-11-21 12:00", None, "ب", "1.5", None])
     text = page("", "", [Section("", (), ["moment", "value", "words", "notes", "none"], rows)])
     assert '<th scope="col">moment</th><th scope="col" class="number">value</th><th scope="col">words</th>' in text
     assert '<td class="short" dir="auto">2026-11-21 08:00</td><td class="number short">1.5</td>' in text

@@ -101,8 +101,10 @@ def test_a_pause_is_filled_and_then_every_hour_is_fetched(
     run(window)
     window.app.settings["weather_schedule"].set(True)
     window.app.permissions.denied = {"update_weather_data": "This login may not."}
+    model.query("DELETE FROM kept_until")
     run(window)
     assert services.asked == [] and LONG < 10 * HOUR
+    assert model.query("SELECT lab_id FROM kept_until") == [{"lab_id": "A"}]  # who only reads keeps QA's views, too
 
 
 def run(window: Window) -> None:
