@@ -67,17 +67,11 @@ class Job:
         self.timers: list[str] = []
         # What was going on when the work was asked for (a command of the menus, say) still is when its result comes.
         self.context = contextvars.copy_context()
-        self._latest: tuple[int, int] | None = None
+        self.latest: tuple[int, int] | None = None
 
     def report(self, done: int, total: int) -> None:
         """Note the progress: ``done`` of ``total`` (bytes or rows; ``total`` 0 where it isn't known)."""
-        self._latest = (done, total)
-
-    def deliver_progress(self, told: Callable[[int, int], object]) -> None:
-        """Hand the latest progress on, if there is a new one (Tk thread)."""
-        latest, self._latest = self._latest, None
-        if latest is not None:
-            self.context.run(told, *latest)
+        self.latest = (done, total)
 
 
 Lane = queue.SimpleQueue["Job | None"]
@@ -173,8 +167,9 @@ class Jobs:
         self._timer = self._scheduler.after(self._pause(), self._drain)
         until = time.perf_counter() + BATCH_SECONDS
         for job in tuple(self._running):
-            if job.progress is not None:
-                job.deliver_progress(job.progress)
+            latest, job.latest = job.latest, None
+            if job.progress is not None and latest is not None:
+                job.context.run(job.progress, *latest)
         while time.perf_counter() < until and not self._closed:
             try:
                 job, result, error = self._results.get_nowait()

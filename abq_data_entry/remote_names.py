@@ -90,8 +90,8 @@ def folders_in(folder: str) -> list[str]:
 
 
 def _filled(pattern: str, date: datetime.date, labs: Iterable[str]) -> str:
-    texts = {"date": f"{date:%Y-%m-%d}", "lab": "-".join(urllib.parse.quote(each, safe="") for each in sorted(labs))}
-    return _PLACEHOLDER.sub(lambda found: texts[found[1]], pattern)
+    quoted = [urllib.parse.quote(each, safe="") for each in sorted(labs)]
+    return pattern.replace("{date}", f"{date:%Y-%m-%d}").replace("{lab}", "-".join(quoted))
 
 
 def _shown(text: str) -> str:

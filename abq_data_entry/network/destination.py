@@ -86,7 +86,7 @@ class Destination(abc.ABC):
         """Why its own settings can't be used, as a sentence; empty if they can."""
         if not self.is_set_up(settings):
             return f"The setting {self.address_setting!r} is empty: it says where the {self.service} is."
-        refusals = ((each.name, each.refusal(settings[each.name])) for each in self.settings)
+        refusals = ((each.name, each.refusal(settings[each.name])) for each in self.settings if each.check)
         return next((f"The setting {name!r} {why}." for name, why in refusals if why), "")
 
     def remark(self, settings: Settings) -> str:
@@ -98,11 +98,10 @@ class Destination(abc.ABC):
         return None
 
 
-def timeout(settings: Settings) -> float:
-    """Seconds of silence after which a delivery has failed."""
-    return float(str(settings["network_timeout"]))
-
-
 def chosen(settings: Settings, **names: str) -> dict[str, Any]:
-    """The options whose setting isn't empty; the protocol knows what the others should be."""
-    return {option: settings[name] for option, name in names.items() if settings.get(name)}
+    """The options of `uploads`: those whose setting isn't empty, for the protocol knows what the others should be.
+
+    And `timeout`, the seconds of silence after which a delivery has failed.
+    """
+    found = {option: settings[name] for option, name in names.items() if settings.get(name)}
+    return {"timeout": float(str(settings["network_timeout"])), **found}

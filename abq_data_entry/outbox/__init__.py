@@ -4,8 +4,8 @@
 - `deliver(outbox, delivery, send)`: one attempt, and when the next one is due; `is_transient(error)` tells failures
   that may pass by themselves from others.
 - `record(outbox, ledger)`: write into the database what it doesn't know yet.
-- `sender(kind, settings, username, password)`: what brings files to a destination; a `with` around it makes it one
-  login for all the files that are sent in it.
+- `sender(kind, settings, username, password)`: what brings files to a destination, within a `with` and over one
+  login for all of them.
 - `due`, `by_service`, `go_through`: what to send now, by login, and when to leave the rest for another time.
 - `retry`, `cancel`: another round, never.
 
@@ -22,7 +22,7 @@ from .extract import NoRecords, Records, extract_name
 if TYPE_CHECKING:
     from ..network.destination import Place
     from .delivery import Attempt, Delivery
-    from .extract import Busy, OutboxError, SettingsUnusable, UnknownDelivery, heads_in
+    from .extract import Busy, OutboxError, SettingsUnusable, UnknownDelivery, head_of
     from .folder import Outbox
     from .retry_policy import is_due, is_transient, login_refused, next_attempt, retry_after, unknown_host_key
     from .sending import (
@@ -66,7 +66,7 @@ __all__ = [
     "extract_name",
     "give_up",
     "go_through",
-    "heads_in",
+    "head_of",
     "is_due",
     "is_transient",
     "known_version",
@@ -83,7 +83,7 @@ __all__ = [
 
 _MODULES = {
     "delivery": ("Attempt", "Delivery", "Place"),
-    "extract": ("Busy", "OutboxError", "SettingsUnusable", "UnknownDelivery", "heads_in"),
+    "extract": ("Busy", "OutboxError", "SettingsUnusable", "UnknownDelivery", "head_of"),
     "folder": ("Outbox",),
     "retry_policy": ("is_due", "is_transient", "login_refused", "next_attempt", "retry_after", "unknown_host_key"),
     "sending": (

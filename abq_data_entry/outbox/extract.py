@@ -79,37 +79,23 @@ class Audit(Protocol):
     def audit_heads(self, date: datetime.date | None = None) -> str: ...
 
 
-def heads_in(audit: Audit) -> Callable[[datetime.date], str]:
-    """Return what tells where the audit stands for a day; nothing to somebody who may not read it."""
-
-    def head(date: datetime.date) -> str:
-        try:
-            return audit.audit_heads(date)
-        except RightsMissing as error:
-            log.warning("the delivery goes without the audit's head: %s", error.detail)
-            return ""  # records may be delivered by somebody who may not see who changed them
-
-    return head
+def head_of(audit: Audit, date: datetime.date) -> str:
+    """Return where the audit stands for a day; '' to somebody who may not read it."""
+    try:
+        return audit.audit_heads(date)
+    except RightsMissing as error:
+        log.warning("the delivery goes without the audit's head: %s", error.detail)
+        return ""  # records may be delivered by somebody who may not see who changed them
 
 
 def companion(path: Path) -> Path:
     """The small file that goes with an extract: ``abq_data_record_2026-11-21.csv.audit``."""
-    return path.with_name(companion_name(path.name))
-
-
-def companion_name(name: str) -> str:
-    """What the small file is called that goes with an extract of that name."""
-    return f"{name}.audit"
+    return path.with_name(f"{path.name}.audit")
 
 
 def report_of(path: Path) -> Path:
     """The day's report that goes with an extract where that is set: ``abq_data_record_2026-11-21.report.html``."""
-    return path.with_name(report_name(path.name))
-
-
-def report_name(name: str) -> str:
-    """What the report is called that goes with an extract of that name."""
-    return f"{name.removesuffix('.csv')}.report.html"
+    return path.with_name(f"{path.name.removesuffix('.csv')}.report.html")
 
 
 def report_identifier(identifier: str) -> str:

@@ -56,7 +56,6 @@ from .extract import (
     head_in,
     name_to_send_as,
     report_identifier,
-    report_name,
     report_of,
 )
 
@@ -348,7 +347,7 @@ class Outbox:
         if not destination(delivery.kind).keeps_parts or not delivery.attempts:
             return
         path, name, identifier = self.file_of(delivery), delivery.sent_as, delivery.identifier
-        sent = (path, identifier, name), (report_of(path), report_identifier(identifier), report_name(name))
+        sent = (path, identifier, name), (report_of(path), report_identifier(identifier), report_of(Path(name)).name)
         for file, of_file, called in sent:
             with suppress(OSError):  # then a part may stay there; nothing else depends on it
                 if file.stat().st_size > KEPT_FROM:

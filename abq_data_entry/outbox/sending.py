@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -29,11 +29,9 @@ from .extract import (
     SettingsUnusable,
     UnknownDelivery,
     companion,
-    companion_name,
     extract_name,
     head_in,
     report_identifier,
-    report_name,
     report_of,
 )
 from .folder import Outbox, replaced_text
@@ -41,7 +39,6 @@ from .retry_policy import LIMIT, is_due, is_transient, login_refused, next_attem
 
 if TYPE_CHECKING:
     from ..network import Uploads
-    from .folder import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -330,9 +327,8 @@ def require_same(place: Place, settings: Settings) -> None:
 def sender(kind: str, settings: Settings, username: str, password: str, outbox: Outbox | None = None) -> Sender:
     """Return what brings files to their destination with this login; nothing else keeps the password.
 
-    Called by itself it logs in, sends one file and leaves nothing open. As a context manager it logs in for the first
-    file, and keeps the connection for the others until the end. What cancelled deliveries of `outbox` left there is
-    removed with the first file that arrives.
+    A context manager: it logs in for the first file, and keeps the connection for the others until the end. What
+    cancelled deliveries of `outbox` left there is removed with the first file that arrives.
     """
     to = destination(kind)
     opened = partial(to.uploads, settings, username, password)
@@ -341,7 +337,7 @@ def sender(kind: str, settings: Settings, username: str, password: str, outbox: 
 
 
 class Sender:
-    """What brings files to one destination, one at a time (a `Send`).
+    """What brings files to one destination over one login, one at a time (a `Send`). A context manager.
 
     `discard`: removes what cancelled deliveries left there.
     """
@@ -355,7 +351,6 @@ class Sender:
         self._opened = opened
         self._with_companion = with_companion
         self._discard = discard
-        self._stays_open = False
         self._uploads: Uploads | None = None
 
     def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str:
@@ -365,26 +360,22 @@ class Sender:
         head goes in a header, or, where that is set, just before the file as a file of its own. Raises what `network`
         raises; returns why the report wasn't taken, empty if nothing is wrong.
         """
-        uploads = self._uploads or self._opened()
-        self._uploads = uploads if self._stays_open else None
-        with nullcontext() if self._stays_open else uploads:
-            identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
-            remark = _send_report(uploads, path, name, identifier, cancel)
-            head = head_in(path)
-            if head and not uploads.take_along({AUDIT_HEADER: head}) and self._with_companion:
-                beside, audit = companion_name(name), f"{identifier}-audit"
-                uploads.upload(companion(path), name=beside, identifier=audit, cancel=cancel)
-            uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
-            if self._discard is not None:
-                self._discard(uploads)
+        uploads = self._uploads = self._uploads or self._opened()
+        identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
+        remark = _send_report(uploads, path, name, identifier, cancel)
+        head = head_in(path)
+        if head and not uploads.take_along({AUDIT_HEADER: head}) and self._with_companion:
+            beside, audit = companion(Path(name)).name, f"{identifier}-audit"
+            uploads.upload(companion(path), name=beside, identifier=audit, cancel=cancel)
+        uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
+        if self._discard is not None:
+            self._discard(uploads)
         return remark
 
     def __enter__(self) -> Sender:
-        self._stays_open = True
         return self
 
     def __exit__(self, *_failure: object) -> None:
-        self._stays_open = False
         uploads, self._uploads = self._uploads, None
         if uploads is not None:
             uploads.close()
@@ -400,7 +391,7 @@ def _send_report(uploads: Uploads, path: Path, name: str, identifier: str, cance
     if not report.exists():
         return ""
     try:
-        uploads.upload(report, name=report_name(name), identifier=report_identifier(identifier), cancel=cancel)
+        uploads.upload(report, name=report_of(Path(name)).name, identifier=report_identifier(identifier), cancel=cancel)
     except Cancelled:
         raise
     except Exception as error:

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -117,7 +118,7 @@ def deliver_day(
     """
     outbox.require_usable(kind, values)
     known = outbox.known_version(model, date, kind)
-    place, head = destination(kind).place(values), outbox.heads_in(model)
+    place, head = destination(kind).place(values), partial(outbox.head_of, model)
     with box.kept_open():
         report = _report_of(model, date) if values["abq_send_report"] else None
         delivery = box.add(model, date, place, login[0], known, head, str(values["abq_upload_name"]), report)

@@ -6,19 +6,30 @@ import datetime
 import hashlib
 import json
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from abq_data_entry.outbox import Delivery, Outbox, Place
+from abq_data_entry.outbox import Delivery, Outbox, Place, Progress, Send, Sender
 
 DATE = datetime.date(2026, 11, 20)
 NAME = f"abq_data_record_{DATE}.csv"
 START = datetime.datetime(2026, 11, 21, 20, 15, tzinfo=datetime.timezone.utc)
 REST = Place("rest", "http://127.0.0.1/upload")
 FTP = Place("ftp", "127.0.0.1:2100")
+
+
+def alone(sender: Sender) -> Send:
+    """The same over a login of its own for each file."""
+
+    def send(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str:
+        with sender:
+            return sender(path, name=name, progress=progress, cancel=cancel)
+
+    return send
 
 
 class Clock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.models.records import record
 from tests.models.test_schema import Endpoint, run
 from tests.network.faults import Connection, Ftp, http, serving
 from tests.network.real_servers import sshd
-from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract
+from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract, alone
 from tests.outbox.test_sender import settings_with
 from tests.outbox.test_sending import arriving, failing
 
@@ -64,14 +65,14 @@ def test_a_save_meanwhile_makes_both_anew(box: Outbox) -> None:
 
 def test_whoever_may_not_read_the_audit_delivers_without(box: Outbox, model: SQLModel, database: Endpoint) -> None:
     model.save_record(record())
-    with_head = box.add(model, RECORD_DATE, REST, "test", audit_head=outbox.heads_in(model))
+    with_head = box.add(model, RECORD_DATE, REST, "test", audit_head=partial(outbox.head_of, model))
     assert with_head.audit_head == model.audit_heads(RECORD_DATE) != ""
     role = f"guest_of_{database['dbname']}"
     run(database, f"CREATE ROLE {role}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
     run(database, f"REVOKE SELECT ON audit_heads FROM {role}")
     guest = SQLModel.at({**database, "options": f"-c role={role}"})
     try:
-        without = box.add(guest, RECORD_DATE, FTP, "test", audit_head=outbox.heads_in(guest))
+        without = box.add(guest, RECORD_DATE, FTP, "test", audit_head=partial(outbox.head_of, guest))
     finally:
         guest.close()
         run(database, f"DROP OWNED BY {role}; DROP ROLE {role}")
@@ -115,7 +116,7 @@ def test_it_goes_when_the_delivery_ends(box: Outbox) -> None:
 def send_to(box: Outbox, kind: str, username: str, **settings: object) -> Delivery:
     values = settings_with(**settings)
     delivery = put(box, destination=destination(kind).place(values))
-    done, error = deliver(box, delivery.identifier, outbox.sender(kind, values, username, "test"))
+    done, error = deliver(box, delivery.identifier, alone(outbox.sender(kind, values, username, "test")))
     assert error is None
     return done
 

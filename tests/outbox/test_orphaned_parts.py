@@ -14,7 +14,7 @@ from abq_data_entry.outbox import Delivery, Outbox, Place, Sender, cancel, deliv
 from tests.network.certificates import authority
 from tests.network.fault_proxy import Fault
 from tests.network.proxied_servers import Server, behind_the_proxy
-from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract
+from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract, alone
 
 LARGE = b"2026-11-20,8:00,J Simms\r\n" * 600_000
 SMALL = b"Date,Time\r\n"
@@ -30,7 +30,8 @@ def lost(box: Outbox, server: Server, destination: Place = FTP) -> Delivery:
     """A large delivery that waits, after the network was lost in the middle."""
     delivery = box.add(Extract(LARGE), DATE, destination, "lab")
     server.proxy.faults.append(Fault("down", 10_000_000, data=server.kind != "sshd"))
-    after, error = deliver(box, delivery.identifier, Sender(server.uploads, partial(box.discard_parts, destination)))
+    send = alone(Sender(server.uploads, partial(box.discard_parts, destination)))
+    after, error = deliver(box, delivery.identifier, send)
     assert after.state == "waiting" and error is not None
     server.proxy.is_down = False
     assert [name for name in server.files() if name.endswith(".part")]
@@ -44,7 +45,7 @@ def test_is_removed_by_the_next_delivery(how: str, server: Server, box: Outbox) 
         cancel(box, waiting)
     newer = box.add(Extract(SMALL), DATE, FTP, "lab")
     assert box.read(waiting.identifier).state == "cancelled" and server.files()
-    after, error = deliver(box, newer.identifier, Sender(server.uploads, partial(box.discard_parts, FTP)))
+    after, error = deliver(box, newer.identifier, alone(Sender(server.uploads, partial(box.discard_parts, FTP))))
     assert (after.state, error) == ("delivered", None)
     assert server.files() == {NAME: SMALL}
     assert not box.orphaned_parts(FTP)
@@ -54,7 +55,7 @@ def test_is_removed_by_the_next_delivery(how: str, server: Server, box: Outbox) 
 def test_another_destination_is_left_alone(server: Server, box: Outbox) -> None:
     cancel(box, lost(box, server, Place("ftp", "elsewhere:21")))
     newer = box.add(Extract(SMALL), DATE, FTP, "lab")
-    deliver(box, newer.identifier, Sender(server.uploads, partial(box.discard_parts, FTP)))
+    deliver(box, newer.identifier, alone(Sender(server.uploads, partial(box.discard_parts, FTP))))
     assert len(server.files()) == 2 and len(box.orphaned_parts(Place("ftp", "elsewhere:21"))) == 1
 
 

@@ -18,6 +18,7 @@ from abq_data_entry.outbox import (
     Outbox,
     OutboxError,
     Place,
+    Send,
     Sender,
     SettingsUnusable,
     cancel,
@@ -27,7 +28,7 @@ from tests.fixtures.servers import BundledServer
 from tests.network.certificates import authority
 from tests.network.fault_proxy import Fault
 from tests.network.proxied_servers import Server, behind_the_proxy
-from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract, content_of, replace_content
+from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract, alone, content_of, replace_content
 from tests.outbox.test_orphaned_parts import LARGE
 from tests.outbox.test_sender import settings_with
 
@@ -45,8 +46,8 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-def sender(box: Outbox, server: Server) -> Sender:
-    return Sender(lambda: server.uploads(folder=FOLDER), partial(box.discard_parts, THERE))
+def sender(box: Outbox, server: Server) -> Send:
+    return alone(Sender(lambda: server.uploads(folder=FOLDER), partial(box.discard_parts, THERE)))
 
 
 def put(box: Outbox, content: bytes, to: Place = THERE) -> Delivery:
@@ -96,7 +97,7 @@ def test_a_part_that_was_left_in_the_folder_is_removed_from_there(box: Outbox, s
     (part,) = there(server)
     assert waiting.state == "waiting" and part.startswith(f"{FOLDER}/A of 2026-11-20.csv.") and part.endswith(".part")
     cancel(box, waiting)
-    elsewhere = Sender(server.uploads, partial(box.discard_parts, FTP))
+    elsewhere = alone(Sender(server.uploads, partial(box.discard_parts, FTP)))
     deliver(box, box.add(Extract(OF_A), datetime.date(2026, 1, 1), FTP, "lab").identifier, elsewhere)
     assert part in there(server), "the same server, but another folder"
     deliver(box, put(box, OF_A).identifier, sender(box, server))
@@ -132,7 +133,7 @@ def test_the_audit_goes_along_under_the_same_name(box: Outbox, ftp_server: Bundl
     added = box.add(
         Extract(OF_A), DATE, destination("ftp").place(values), "test", 0, lambda _: "A 1 ab", PATTERN
     )
-    after, error = deliver(box, added.identifier, outbox.sender("ftp", values, "test", "test"))
+    after, error = deliver(box, added.identifier, alone(outbox.sender("ftp", values, "test", "test")))
     assert (after.state, error) == ("delivered", None)
     names = {path.name for path in (ftp_server.folder / "incoming").iterdir()}
     assert names == {"A of 2026-11-20.csv", "A of 2026-11-20.csv.audit"}

@@ -11,7 +11,7 @@ from abq_data_entry.network.destinations import destination
 from abq_data_entry.network.uploads import KEPT_FROM
 from abq_data_entry.outbox import Delivery, Outbox, cancel, deliver, retry
 from tests.network.faults import Connection, Ftp, http, serving
-from tests.outbox.conftest import DATE, NAME, Extract
+from tests.outbox.conftest import DATE, NAME, Extract, alone
 from tests.outbox.test_sender import settings_with
 from tests.outbox.test_sending import arriving
 
@@ -19,11 +19,11 @@ REPORT = f"abq_data_record_{DATE}.report.html"
 PAGE = b"<!DOCTYPE html>\n<title>ABQ</title>\n"
 
 
-def put(box: Outbox, kind: str, page: bytes = PAGE, **settings: object) -> tuple[Delivery, outbox.Sender]:
+def put(box: Outbox, kind: str, page: bytes = PAGE, **settings: object) -> tuple[Delivery, outbox.Send]:
     values = settings_with(**settings)
     place = destination(kind).place(values)
     delivery = box.add(Extract(), DATE, place, "test", report=lambda path: path.write_bytes(page))
-    return delivery, outbox.sender(kind, values, "test", "test", box)
+    return delivery, alone(outbox.sender(kind, values, "test", "test", box))
 
 
 def test_it_arrives_before_the_extract_each_time_the_same(box: Outbox) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from abq_data_entry.models import SETTINGS
 from abq_data_entry.network.destinations import destination
 from tests.network.faults import Connection, Ftp, http, serving
 from tests.network.real_servers import sshd
+from tests.outbox.conftest import alone
 
 
 def settings_with(**values: object) -> dict[str, object]:
@@ -34,7 +34,7 @@ def test_sftp_in_place_of_ftp_by_the_settings(tmp_path: Path) -> None:
         assert destination("ftp").place(settings).address == f"127.0.0.1:{server.port}"
 
         def deliver() -> None:
-            send = outbox.sender("ftp", settings, server.username, "")
+            send = alone(outbox.sender("ftp", settings, server.username, ""))
             send(extract, name=extract.name, progress=lambda sent, total: None, cancel=threading.Event())
 
         with pytest.raises(network.HostKeyUnknown) as caught:
@@ -61,7 +61,7 @@ def test_every_attempt_of_a_delivery_has_the_same_key(tmp_path: Path) -> None:
             extract = tmp_path / folder / "extract.csv"
             extract.parent.mkdir(exist_ok=True)
             extract.write_bytes(b"Date,Time\r\n")
-            outbox.sender("rest", settings, "alice", "secret")(
+            alone(outbox.sender("rest", settings, "alice", "secret"))(
                 extract, name=extract.name, progress=lambda sent, total: None, cancel=threading.Event()
             )
             found = re.search(rb'Idempotency-Key: "(.*?)"', seen[-1])
@@ -74,17 +74,16 @@ def test_ftp_unless_the_settings_say_otherwise() -> None:
     assert destination("ftp").place(settings_with()).address == "localhost:2100"
 
 
-@pytest.mark.parametrize(("kept", "logins"), [(True, 1), (False, 3)])
-def test_one_login_for_all_that_is_sent_within(kept: bool, logins: int, tmp_path: Path) -> None:
+def test_one_login_for_all_that_is_sent_within(tmp_path: Path) -> None:
     server = Ftp()
     paths = [tmp_path / "0123" / f"{number}.csv" for number in range(3)]
     paths[0].parent.mkdir()
     with serving(server) as port:
         send = outbox.sender("ftp", settings_with(abq_ftp_host="127.0.0.1", abq_ftp_port=port), "lab", "secret")
-        with send if kept else nullcontext():
+        with send:
             for path in paths:
                 path.write_bytes(b"Date,Time\r\n")
                 send(path, name=path.name, progress=lambda sent, total: None, cancel=threading.Event())
         assert server.left.wait(5)
     assert len(server.files) == 3
-    assert server.commands.count("USER lab") == logins
+    assert server.commands.count("USER lab") == 1

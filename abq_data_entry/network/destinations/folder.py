@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..destination import Destination, Settings, timeout
+from ..destination import Destination, Settings, chosen
 
 if TYPE_CHECKING:
     from ..probing import Context, Steps
@@ -55,7 +55,7 @@ class Folder(Destination):
         from ..folder_store import FolderUploads
 
         return FolderUploads(
-            str(settings["abq_folder_path"]), str(settings["abq_folder_mount"]), timeout=timeout(settings)
+            str(settings["abq_folder_path"]), str(settings["abq_folder_mount"]), **chosen(settings)
         )
 
     def probe(self, context: Context) -> Steps[None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...remote_names import folder_problem
 from ...setting import Setting
-from ..destination import Destination, Settings, Trust, chosen, timeout
+from ..destination import Destination, Settings, Trust, chosen
 
 if TYPE_CHECKING:
     from ..probing import Context, Steps
@@ -79,7 +79,6 @@ def _by_ftp(settings: Settings, username: str, password: str) -> Uploads:
         password,
         passive=bool(settings["abq_ftp_passive"]),
         folder=str(settings["abq_ftp_folder"]),
-        timeout=timeout(settings),
         **chosen(settings, security="abq_ftp_security", ca_file="abq_ca_file"),
     )
 
@@ -94,7 +93,7 @@ def _by_sftp(settings: Settings, username: str, password: str) -> Uploads:
         password,
         str(settings["abq_sftp_known_hosts"]) or None,
         str(settings["abq_sftp_key_file"]) or None,
-        timeout=timeout(settings),
+        **chosen(settings),
         host_key=str(settings["abq_sftp_host_key"]),
         folder=str(settings["abq_ftp_folder"]),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..destination import Destination, Settings, chosen, timeout
+from ..destination import Destination, Settings, chosen
 
 if TYPE_CHECKING:
     from ..probing import Context, Steps
@@ -41,7 +41,6 @@ class Rest(Destination):
             str(settings["abq_auth_url"]),
             username,
             password,
-            timeout=timeout(settings),
             **chosen(
                 settings, ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy"
             ),

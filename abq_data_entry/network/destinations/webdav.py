@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...remote_names import folder_problem
 from ...setting import Setting
-from ..destination import Destination, Settings, chosen, timeout
+from ..destination import Destination, Settings, chosen
 
 if TYPE_CHECKING:
     from ..probing import Context, Steps
@@ -48,7 +48,6 @@ class WebDav(Destination):
             str(settings["abq_webdav_folder"]),
             username,
             password,
-            timeout=timeout(settings),
             **chosen(settings, ca_file="abq_ca_file", proxy="network_proxy"),
         )
 
