@@ -47,15 +47,26 @@ def of(item: pytest.Item) -> frozenset[str]:
     definitions = item._fixtureinfo.name2fixturedefs
     found = {_FIXTURES[name] for name in item.fixturenames if name in _FIXTURES}
     found.update(need for mark in item.iter_markers("needs") for need in mark.args)
-    starts = [item.function, *(each.func for name in item.fixturenames for each in definitions.get(name, ()))]
+    functions = [item.function, *(each.func for name in item.fixturenames for each in definitions.get(name, ()))]
+    found.update(need for function in functions for need in _needs_from(function))
     if hasattr(item, "callspec"):
-        starts += item.callspec.params.values()
-    return frozenset(found.union(*map(_needs_of, _reached(starts))))
+        found.update(need for value in item.callspec.params.values() for need in _needs_of_all(value))
+    return frozenset(found)
 
 
-def _reached(starts: list[Any]) -> Iterator[Any]:
-    """Everything of the tests that these lead to, and what that names."""
-    waiting, seen = list(starts), set[int]()
+@cache
+def _needs_from(function: Callable[..., object]) -> frozenset[str]:
+    """The same for a test or a fixture, which many tests share."""
+    return _needs_of_all(function)
+
+
+def _needs_of_all(start: Any) -> frozenset[str]:
+    return frozenset[str]().union(*map(_needs_of, _reached(start)))
+
+
+def _reached(start: Any) -> Iterator[Any]:
+    """Everything of the tests that this leads to, and what that names."""
+    waiting, seen = [start], set[int]()
     while waiting:
         each = waiting.pop()
         if id(each) in seen:
@@ -128,9 +139,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With `--fast`, leave out what needs more than this process."""
     if not config.getoption("--fast"):
         return
-    quick = [item for item in items if not of(item)]
-    config.hook.pytest_deselected(items=[item for item in items if of(item)])
-    items[:] = quick
+    needed = [of(item) for item in items]
+    config.hook.pytest_deselected(items=[item for item, needs in zip(items, needed, strict=True) if needs])
+    items[:] = [item for item, needs in zip(items, needed, strict=True) if not needs]
 
 
 def pytest_configure(config: pytest.Config) -> None:

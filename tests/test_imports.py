@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,9 +73,13 @@ def modules() -> Iterator[tuple[str, str, Path]]:
         yield parts[0], ".".join(("abq_data_entry", *parts)), path
 
 
-def imported(name: str, path: Path) -> Iterator[tuple[str, bool]]:
+@functools.cache
+def imported(name: str, path: Path) -> tuple[tuple[str, bool], ...]:
     """(dotted name, whether it is imported at run time) of everything that a module imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return tuple(_imported(name, ast.parse(path.read_text(encoding="utf-8"), str(path)), path))
+
+
+def _imported(name: str, tree: ast.Module, path: Path) -> Iterator[tuple[str, bool]]:
     for_types = {
         id(inner)
         for node in ast.walk(tree)

@@ -48,6 +48,7 @@ def texts() -> tuple[str, ...]:
     return tuple(" ".join(each.split()) for each in found if len(each) > 10)
 
 
+@functools.cache
 def pattern(quote: str) -> re.Pattern[str]:
     """What is quoted, with anything in its braces and in the code's gaps."""
     parts = (re.escape(part) for part in _BRACES.split(quote))
@@ -62,7 +63,8 @@ def said_by_the_code(quote: str) -> bool:
     """Whether a text in the code says it, with anything in the quote's braces and in the text's gaps."""
     names = [each for each in texts() if len(each) > 12 and quote.startswith(f"{each} ")]
     named = [name + each[1:] for each in texts() if each.startswith(_GAP) for name in names]  # of one file, of another
-    return any(pattern(quote).search(each) or _across_gaps(quote, each) for each in (*texts(), *named))
+    said = (*texts(), *named)
+    return any(map(pattern(quote).search, said)) or any(_across_gaps(quote, each) for each in said if _GAP in each)
 
 
 def _across_gaps(quote: str, text: str) -> bool:
@@ -71,12 +73,11 @@ def _across_gaps(quote: str, text: str) -> bool:
     At least half of what is quoted has to stand in the code.
     """
     pieces, plain = text.split(_GAP), _BRACES.sub("x", quote)
+    least = max(12, len(plain) // 2)
     for number in range(len(pieces), 1, -1):
         *before, last = pieces[:number]
-        for end in range(len(last) + 1):  # the quote may end in the middle of what the code goes on to say
-            used = [*before, last[:end]]
-            enough = sum(map(len, used)) >= max(12, len(plain) // 2)
-            if enough and plain.endswith(last[:end]) and re.fullmatch(".+?".join(map(re.escape, used)), plain):
+        for end in range(max(0, least - sum(map(len, before))), len(last) + 1):  # the quote may end in its middle
+            if plain.endswith(last[:end]) and re.fullmatch(".+?".join(map(re.escape, [*before, last[:end]])), plain):
                 return True
     return False
 

@@ -14,7 +14,7 @@ from tests.fixtures import journal_1_0
 from tests.journal.entries import inserted
 
 ROOT = Path(__file__).resolve().parents[2]
-STEP = 3  # all of them, about 70 and 30, were run once and were right as well
+STEP = 6  # all of them, about 70 and 30, were run once and were right as well
 CALLS = "pwrite64,fsync,fdatasync,ftruncate,unlink,rename"
 KEEPS = """
 import os, sys
