@@ -56,17 +56,18 @@ def recorded(window: Window) -> list[str]:
     return called
 
 
-@pytest.mark.parametrize("name", [*OTHER_ALPHABETS, "us", "de", "cz"])
 def test_commands_by_the_places_of_their_letters(
-    window: Window, recorded: list[str], layout: Callable[[str], None], name: str
+    window: Window, recorded: list[str], layout: Callable[[str], None]
 ) -> None:
-    layout(name)
-    window.app.form.inputs[F.HUMIDITY].focus_set()
-    press(window, "s", "n", "l", "g", "e", "q", "W", "D", "H")
     wanted = ["save_record", "new_record", "show_record_list", "ask_plot", "export_extract", "quit"]
     wanted += ["update_weather_data", "show_deliveries", "show_history"]
-    window.until(lambda: len(recorded) >= len(wanted), f"the commands, got {recorded}")
-    assert recorded == wanted
+    for name in (*OTHER_ALPHABETS, "us", "de", "cz"):
+        recorded.clear()
+        layout(name)
+        window.app.form.inputs[F.HUMIDITY].focus_set()
+        press(window, "s", "n", "l", "g", "e", "q", "W", "D", "H")
+        window.until(lambda: len(recorded) >= len(wanted), f"the commands under {name}")
+        assert (name, recorded) == (name, wanted)
 
 
 def test_a_latin_layout_keeps_its_letters(
@@ -82,35 +83,44 @@ def test_a_latin_layout_keeps_its_letters(
     assert recorded == ["quit"]
 
 
-@pytest.mark.parametrize("name", OTHER_ALPHABETS)
-@pytest.mark.parametrize("field", [F.HUMIDITY, F.NOTES, F.TECHNICIAN])
-def test_editing_keys_in_fields(window: Window, layout: Callable[[str], None], name: str, field: str) -> None:
+@pytest.mark.parametrize(("field", "text"), [(F.HUMIDITY, "24.09"), (F.NOTES, "dry"), (F.TECHNICIAN, "J Simms")])
+def test_editing_keys_in_fields(window: Window, layout: Callable[[str], None], field: str, text: str) -> None:
+    for name in OTHER_ALPHABETS:
+        layout("us")
+        window.app.form.opening.begin_new(all_fields=True)
+        window.app.clipboard_clear()
+        window.app.clipboard_append("something else")
+        window.settle()
+        editing_keys(window, layout, name, field, text)
+
+
+def editing_keys(window: Window, layout: Callable[[str], None], name: str, field: str, text: str) -> None:
+    """Type the text, and copy, cut, paste, undo and redo it by the keys' places under that layout."""
     each = window.app.form.inputs[field]
-    text = {F.HUMIDITY: "24.09", F.NOTES: "dry", F.TECHNICIAN: "J Simms"}[field]
     each.focus_set()
     each.editor.focus_force()
     window.type(text)
     layout(name)
     press(window, "a", "c")
-    window.until(lambda: window.app.clipboard_get().rstrip() == text, "the copy")
+    window.until(lambda: window.app.clipboard_get().rstrip() == text, f"the copy under {name}")
     press(window, "x")
-    window.until(lambda: not each.text, "the cut")
+    window.until(lambda: not each.text, f"the cut under {name}")
     press(window, "v")
-    window.until(lambda: each.text == text, "the paste")
+    window.until(lambda: each.text == text, f"the paste under {name}")
     press(window, "z")
-    window.until(lambda: not each.text, "undo")
+    window.until(lambda: not each.text, f"undo under {name}")
     press(window, "y")
-    window.until(lambda: each.text == text, "redo")
+    window.until(lambda: each.text == text, f"redo under {name}")
 
 
-@pytest.mark.parametrize("name", ["us", "de", "fr", "cz", "ru", "gr", "il", "us,il"])
-def test_plots_by_the_number_row(window: Window, layout: Callable[[str], None], name: str) -> None:
+def test_plots_by_the_number_row(window: Window, layout: Callable[[str], None]) -> None:
     window.begin_check()
-    layout(name)
-    for plot in "3456789":
-        press(window, plot)
-        window.until(lambda plot=plot: window.text(F.PLOT) == plot, f"plot {plot}")  # type: ignore[misc]
-    assert window.app.settings["font size"].get() == 9
+    for name in ("us", "de", "fr", "cz", "ru", "gr", "il", "us,il"):
+        layout(name)
+        for plot in "3456789":
+            press(window, plot)
+            window.until(lambda plot=plot: window.text(F.PLOT) == plot, f"plot {plot} under {name}")  # type: ignore[misc]
+        assert window.app.settings["font size"].get() == 9
 
 
 def test_a_window_beside_the_form_closes(window: Window, layout: Callable[[str], None]) -> None:

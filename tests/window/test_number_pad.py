@@ -49,29 +49,29 @@ def test_plots_by_the_pad_alone(window: Window, stored: SQLModel) -> None:
     assert second[F.EQUIPMENT_FAULT] and second[F.HUMIDITY] is None
 
 
-@pytest.mark.parametrize("name", [F.DATE, F.TIME, F.LAB, F.TECHNICIAN, F.PLOT, F.TEMPERATURE, F.PLANTS, F.MAX_HEIGHT])
 @pytest.mark.parametrize("key", ["KP_Multiply", "asterisk"])
-def test_the_fault_from_any_field(window: Window, name: str, key: str) -> None:
-    window.begin_check()
-    each, fault = window.app.form.inputs[name], window.app.form.inputs[F.EQUIPMENT_FAULT]
-    each.focus_set()
-    before = each.text
-    window.press(key)
-    assert fault.text == "true" and all(window.app.form.inputs[of].is_disabled for of in fields.READINGS)
-    assert each.text == before
-    assert window.focus == (F.PLANTS if name in fields.READINGS else name)
-    window.press(key)
-    assert fault.text == "false" and window.focus == name
+def test_the_fault_from_any_field(window: Window, key: str) -> None:
+    for name in (F.DATE, F.TIME, F.LAB, F.TECHNICIAN, F.PLOT, F.TEMPERATURE, F.PLANTS, F.MAX_HEIGHT):
+        window.begin_again()
+        each, fault = window.app.form.inputs[name], window.app.form.inputs[F.EQUIPMENT_FAULT]
+        each.focus_set()
+        before = each.text
+        window.press(key)
+        assert fault.text == "true" and all(window.app.form.inputs[of].is_disabled for of in fields.READINGS)
+        assert each.text == before
+        assert window.focus == (F.PLANTS if name in fields.READINGS else name)
+        window.press(key)
+        assert fault.text == "false" and window.focus == name
 
 
-@pytest.mark.parametrize("name", [F.NOTES, F.SEED_SAMPLE])
-def test_free_text_keeps_the_sign(window: Window, name: str) -> None:
-    window.begin_check()
-    window.fill(Seed_sample="")
-    window.app.form.inputs[name].focus_set()
-    window.press("KP_Multiply", "asterisk")
-    assert window.app.form.inputs[F.EQUIPMENT_FAULT].text == "false"
-    assert name != F.NOTES or window.text(name) == "**"
+def test_free_text_keeps_the_sign(window: Window) -> None:
+    for name in (F.NOTES, F.SEED_SAMPLE):
+        window.begin_again()
+        window.fill(Seed_sample="")
+        window.app.form.inputs[name].focus_set()
+        window.press("KP_Multiply", "asterisk")
+        assert window.app.form.inputs[F.EQUIPMENT_FAULT].text == "false"
+        assert name != F.NOTES or window.text(name) == "**"
 
 
 def test_records_by_the_pad_with_and_without_num_lock(window: Window, stored: SQLModel) -> None:
@@ -92,18 +92,18 @@ def test_records_by_the_pad_with_and_without_num_lock(window: Window, stored: SQ
 
 
 @pytest.mark.parametrize("key", ["ctrl+KP_Enter", "ctrl+Return"])
-@pytest.mark.parametrize("name", [F.HUMIDITY, F.DATE, F.NOTES, "the button that clears"])
-def test_a_save_from_anywhere(window: Window, stored: SQLModel, key: str, name: str) -> None:
-    window.begin_check()
-    window.fill_readings()
-    if name in window.app.form.inputs:
-        window.app.form.inputs[name].focus_set()
-    else:
-        window.app.form.save_bar.discard_button.focus_set()
-    window.app.update()
-    window.press(key)
-    window.until(lambda: window.text(F.PLOT) == "2", "the next plot")
-    assert len(stored.get_all_records()) == 1
+def test_a_save_from_anywhere(window: Window, stored: SQLModel, key: str) -> None:
+    for plot, name in enumerate((F.HUMIDITY, F.DATE, F.NOTES, "the button that clears"), 1):
+        window.begin_again(plot)
+        window.fill_readings()
+        if name in window.app.form.inputs:
+            window.app.form.inputs[name].focus_set()
+        else:
+            window.app.form.save_bar.discard_button.focus_set()
+        window.app.update()
+        window.press(key)
+        window.until(lambda plot=plot: window.text(F.PLOT) == str(plot + 1), f"the plot after {plot}")  # type: ignore[misc]
+        assert len(stored.get_all_records()) == plot
 
 
 def test_enter_of_the_pad_is_enter_everywhere(window: Window, stored: SQLModel) -> None:

@@ -13,7 +13,7 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.widgets.typed import TypedField
 from tests.fixtures.window import Window
-from tests.window.test_form import record, today
+from tests.window.test_form import open_plot, record, today
 
 pytestmark = pytest.mark.usefixtures("display")
 
@@ -41,74 +41,70 @@ def note(window: Window, name: str) -> str:
     return str(window.app.form.inputs[name].note.label.cget("text"))
 
 
-@pytest.mark.parametrize(
-    ("name", "typed", "words"),
-    [
-        (F.HUMIDITY, "99.9", "99.9 is above 52.0 g/m³"),
-        (F.HUMIDITY, "60.00", "60.00 is above 52.0 g/m³"),
-        (F.HUMIDITY, "520", "520 is above 52.0 g/m³: 5.20?"),
-        (F.TEMPERATURE, "45.5", "45.5 is above 40 °C"),
-        (F.TEMPERATURE, "41.50", "41.50 is above 40 °C"),
-        (F.LIGHT, "500", "500 is above 100 klx: 5.00?"),
-        (F.LIGHT, "120.50", "120.50 is above 100 klx"),
-        (F.PLANTS, "25", "25 is above 20"),
-        (F.BLOSSOMS, "1500", "1500 is above 1000"),
-        (F.BLOSSOMS, "2.1", "2.1 isn't a whole number"),
-        (F.HUMIDITY, "2409", "2409 is above 52.0 g/m³: 24.09?"),
-        (F.LIGHT, "103", "103 is above 100 klx: 1.03?"),
-        (F.TEMPERATURE, "2201", "2201 is above 40 °C: 22.01?"),
-        (F.HUMIDITY, "24;09", "`;` isn't part of a number: 24.09?"),
-        (F.LIGHT, "1:03", "`:` isn't part of a number: 1.03?"),
-        (F.MIN_HEIGHT, "1;67", "`;` isn't part of a number: 1.67?"),
-        (F.HUMIDITY, "24.095", "three decimals; two are kept"),
-        (F.HUMIDITY, "52.01", "52.01 is above 52.0 g/m³"),
-        (F.HUMIDITY, "-5", "-5 is below 0.5 g/m³"),
-        (F.HUMIDITY, "1e1", "`e` isn't part of a number"),
-        (F.TECHNICIAN, "Kelly", "Kelly isn't one of J Simms, L Taniff, P Taylor or Q Murphy"),
-        (F.TECHNICIAN, "Bob Quinn", "Bob Quinn isn't one of J Simms, L Taniff, P Taylor or Q Murphy"),
-        (F.TIME, "9:00", "9:00 isn't one of 8:00, 12:00, 16:00 or 20:00"),
-        (F.TIME, "22:00", "22:00 isn't one of 8:00, 12:00, 16:00 or 20:00"),
-        (F.TIME, "14:00", "14:00 isn't one of 8:00, 12:00, 16:00 or 20:00"),
-        (F.PLOT, "25", "25 isn't one of 1 to 20"),
-        (F.PLOT, "100", "100 isn't one of 1 to 20"),
-        (F.LAB, "lab B", "lab B isn't one of A, B, C, D or E"),
-        (F.SEED_SAMPLE, "AXM4777", "7 characters; a seed sample has 6"),
-    ],
-)
-def test_what_cant_be_right_is_marked_at_once_kept_and_held_by_enter(
-    window: Window, name: str, typed: str, words: str
-) -> None:
-    window.begin_check()
-    go_to(window, name)
-    window.type(typed)
-    assert (window.text(name), window.error(name)) == (typed, words)
-    window.press("Return")
-    assert (window.focus, window.text(name)) == (name, typed)
-    editor = window.app.form.inputs[name].editor
-    assert editor.selection_get() == typed  # typing replaces it
-    assert words in note(window, name) and isinstance(editor, TypedField) and editor.instate(["invalid"])
+MARKED = [
+    (F.HUMIDITY, "99.9", "99.9 is above 52.0 g/m³"),
+    (F.HUMIDITY, "60.00", "60.00 is above 52.0 g/m³"),
+    (F.HUMIDITY, "520", "520 is above 52.0 g/m³: 5.20?"),
+    (F.TEMPERATURE, "45.5", "45.5 is above 40 °C"),
+    (F.TEMPERATURE, "41.50", "41.50 is above 40 °C"),
+    (F.LIGHT, "500", "500 is above 100 klx: 5.00?"),
+    (F.LIGHT, "120.50", "120.50 is above 100 klx"),
+    (F.PLANTS, "25", "25 is above 20"),
+    (F.BLOSSOMS, "1500", "1500 is above 1000"),
+    (F.BLOSSOMS, "2.1", "2.1 isn't a whole number"),
+    (F.HUMIDITY, "2409", "2409 is above 52.0 g/m³: 24.09?"),
+    (F.LIGHT, "103", "103 is above 100 klx: 1.03?"),
+    (F.TEMPERATURE, "2201", "2201 is above 40 °C: 22.01?"),
+    (F.HUMIDITY, "24;09", "`;` isn't part of a number: 24.09?"),
+    (F.LIGHT, "1:03", "`:` isn't part of a number: 1.03?"),
+    (F.MIN_HEIGHT, "1;67", "`;` isn't part of a number: 1.67?"),
+    (F.HUMIDITY, "24.095", "three decimals; two are kept"),
+    (F.HUMIDITY, "52.01", "52.01 is above 52.0 g/m³"),
+    (F.HUMIDITY, "-5", "-5 is below 0.5 g/m³"),
+    (F.HUMIDITY, "1e1", "`e` isn't part of a number"),
+    (F.TECHNICIAN, "Kelly", "Kelly isn't one of J Simms, L Taniff, P Taylor or Q Murphy"),
+    (F.TECHNICIAN, "Bob Quinn", "Bob Quinn isn't one of J Simms, L Taniff, P Taylor or Q Murphy"),
+    (F.TIME, "9:00", "9:00 isn't one of 8:00, 12:00, 16:00 or 20:00"),
+    (F.TIME, "22:00", "22:00 isn't one of 8:00, 12:00, 16:00 or 20:00"),
+    (F.TIME, "14:00", "14:00 isn't one of 8:00, 12:00, 16:00 or 20:00"),
+    (F.PLOT, "25", "25 isn't one of 1 to 20"),
+    (F.PLOT, "100", "100 isn't one of 1 to 20"),
+    (F.LAB, "lab B", "lab B isn't one of A, B, C, D or E"),
+    (F.SEED_SAMPLE, "AXM4777", "7 characters; a seed sample has 6"),
+]
 
 
-@pytest.mark.parametrize(
-    ("typed", "value"), [("24,09", "24.09"), ("+24.1", "24.1"), ("52", "52"), (".5", "0.5"), ("024.09", "24.09")]
-)
-def test_another_spelling_stays_as_typed_and_is_saved_as_that_number(
-    window: Window, stored: SQLModel, typed: str, value: str
-) -> None:
-    window.begin_check()
-    window.fill_readings()
-    go_to(window, F.HUMIDITY)
-    window.press("ctrl+a")
-    window.type(typed + "\n")
-    assert (window.text(F.HUMIDITY), window.error(F.HUMIDITY), window.focus) == (typed, "", F.LIGHT)
-    window.save()
-    saved = stored.get_all_records()[0]
-    assert saved[F.HUMIDITY] == Decimal(value)
-    window.app.navigation.go_to_plot(1)
-    window.until(lambda: window.app.form.opened is not None, "the record")
-    assert window.text(F.HUMIDITY) == f"{Decimal(value):.2f}"  # opened, it has its usual form
-    window.fill(Humidity=typed)
-    assert not window.app.form.changed  # the same value, spelled differently
+def test_what_cant_be_right_is_marked_at_once_kept_and_held_by_enter(window: Window) -> None:
+    for name, typed, words in MARKED:
+        window.begin_again()
+        go_to(window, name)
+        window.type(typed)
+        assert (window.text(name), window.error(name)) == (typed, words)
+        window.press("Return")
+        assert (window.focus, window.text(name)) == (name, typed)
+        editor = window.app.form.inputs[name].editor
+        assert editor.selection_get() == typed  # typing replaces it
+        assert words in note(window, name) and isinstance(editor, TypedField) and editor.instate(["invalid"])
+
+
+def test_another_spelling_stays_as_typed_and_is_saved_as_that_number(window: Window, stored: SQLModel) -> None:
+    spellings = [("24,09", "24.09"), ("+24.1", "24.1"), ("52", "52"), (".5", "0.5"), ("024.09", "24.09")]
+    for plot, (typed, value) in enumerate(spellings, 1):
+        window.begin_check()
+        assert window.text(F.PLOT) == str(plot)
+        window.fill_readings()
+        go_to(window, F.HUMIDITY)
+        window.press("ctrl+a")
+        window.type(typed + "\n")
+        assert (window.text(F.HUMIDITY), window.error(F.HUMIDITY), window.focus) == (typed, "", F.LIGHT)
+        window.save()
+        assert stored.get_record(today(window), "8:00", "A", plot)[F.HUMIDITY] == Decimal(value)
+        open_plot(window, plot)
+        assert window.text(F.HUMIDITY) == f"{Decimal(value):.2f}"  # opened, it has its usual form
+        window.fill(Humidity=typed)
+        assert not window.app.form.changed  # the same value, spelled differently
+        window.app.navigation.go_to_plot(plot + 1)
+        window.until(lambda: window.app.form.opened is None, "the next plot")
 
 
 def test_a_name_is_completed_by_one_of_its_words(window: Window) -> None:
@@ -202,23 +198,20 @@ def test_backspace_undo_and_redo_in_a_marked_field(window: Window) -> None:
     assert window.text(F.HUMIDITY) == "24.09"
 
 
-@pytest.mark.parametrize(
-    ("name", "clipboard", "text", "words"),
-    [
+def test_a_paste_keeps_the_value(window: Window) -> None:
+    for name, clipboard, text, words in (
         (F.HUMIDITY, "24,09 g/m³", "24,09", ""),
         (F.HUMIDITY, " 31.5\n", "31.5", ""),
         (F.BLOSSOMS, "1 000", "1000", ""),
         (F.HUMIDITY, "24,09 °C", "24,09 °C", "` ` isn't part of a number"),
         (F.TECHNICIAN, "Q Murphy\r\n", "Q Murphy", ""),
         (F.SEED_SAMPLE, "AXM 477", "AXM 477", "a blank isn't part of a seed sample"),
-    ],
-)
-def test_a_paste_keeps_the_value(window: Window, name: str, clipboard: str, text: str, words: str) -> None:
-    window.begin_check()
-    copy(window, clipboard)
-    go_to(window, name)
-    paste(window, name, text)
-    assert window.error(name) == words
+    ):
+        window.begin_again()
+        copy(window, clipboard)
+        go_to(window, name)
+        paste(window, name, text)
+        assert window.error(name) == words
 
 
 def test_a_paste_into_typed_text_goes_where_the_cursor_is(window: Window) -> None:
@@ -254,24 +247,21 @@ def test_a_wrong_cell_is_marked_and_has_the_focus(window: Window) -> None:
     assert window.text(F.TEMPERATURE) == "22.01"
 
 
-@pytest.mark.parametrize(
-    ("clipboard", "reason"),
-    [
+def test_what_doesnt_fit_is_refused_whole_with_the_reason(window: Window) -> None:
+    for clipboard, reason in (
         ("24.09\t1.03\n25\t2", "2 rows are a sheet; paste one plot's row"),
         ("24.09\n25", "2 rows are a sheet; paste one plot's row"),
         ("\t".join("1" * 12), "12 cells, but 11 fields from Humidity on"),
         ("24.09\t1.03\t22.01\tperhaps", "Equipment Fault: perhaps isn't yes or no"),
         ("24.09\t1.03\t22.01\tyes", "Humidity, though Equipment Fault is set"),
-    ],
-)
-def test_what_doesnt_fit_is_refused_whole_with_the_reason(window: Window, clipboard: str, reason: str) -> None:
-    window.begin_check()
-    copy(window, clipboard)
-    window.press("ctrl+v")
-    window.until(lambda: reason in note(window, F.HUMIDITY), "the reason")
-    assert [window.text(name) for name in fields.READINGS] == ["", "", ""]
-    window.type("24")
-    assert note(window, F.HUMIDITY) == "" and window.text(F.HUMIDITY) == "24"
+    ):
+        window.begin_again()
+        copy(window, clipboard)
+        window.press("ctrl+v")
+        window.until(lambda reason=reason: reason in note(window, F.HUMIDITY), "the reason")  # type: ignore[misc]
+        assert [window.text(name) for name in fields.READINGS] == ["", "", ""]
+        window.type("24")
+        assert note(window, F.HUMIDITY) == "" and window.text(F.HUMIDITY) == "24"
 
 
 def test_a_number_typed_into_the_check_box_is_held_there(window: Window) -> None:
@@ -416,32 +406,30 @@ def test_a_wrong_value_is_not_advanced_from(window: Window) -> None:
     assert (window.focus, window.text(F.HUMIDITY)) == (F.HUMIDITY, "52.01")
 
 
-SEEDS = range(12)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_any_keys_give_the_number_that_was_typed_or_nothing(window: Window, stored: SQLModel, seed: int) -> None:
+def test_any_keys_give_the_number_that_was_typed_or_nothing(window: Window, stored: SQLModel) -> None:
     """Random keys into the nine values, real ones: what is saved is what the same texts mean, or nothing is."""
-    source = random.Random(seed)
-    window.begin_check()
-    window.fill_readings()
-    chosen = source.sample((*fields.READINGS, *fields.CSV_HEADER[10:16]), 3)
-    typed = {}
-    for name in chosen:
-        text = "".join(source.choice("0123456789012345678901234.,;:-e ") for _ in range(source.randint(1, 6)))
-        go_to(window, name)
-        window.press("ctrl+a")
-        window.type(text)
-        typed[name] = text
-        assert str(window.app.form.inputs[name].editor.get()) == text  # type: ignore[union-attr, call-arg]
-    window.press("ctrl+s")
-    window.settle()
-    records = stored.get_all_records()
-    if records:
-        for name, text in typed.items():
-            assert records[0][name] == Decimal(text.strip().replace(",", "."))
-    else:
-        assert any(window.error(name) for name in fields.CSV_HEADER)
+    for plot in range(1, 13):
+        source = random.Random(plot)
+        window.begin_again(plot)
+        window.fill_readings()
+        chosen = source.sample((*fields.READINGS, *fields.CSV_HEADER[10:16]), 3)
+        typed = {}
+        for name in chosen:
+            text = "".join(source.choice("0123456789012345678901234.,;:-e ") for _ in range(source.randint(1, 6)))
+            go_to(window, name)
+            window.press("ctrl+a")
+            window.type(text)
+            typed[name] = text
+            assert str(window.app.form.inputs[name].editor.get()) == text  # type: ignore[union-attr, call-arg]
+        before = window.app.shared.saved_records
+        window.press("ctrl+s")
+        window.settle()
+        if window.app.shared.saved_records > before:
+            saved = stored.get_record(today(window), "8:00", "A", plot)
+            assert all(saved[name] == Decimal(text.strip().replace(",", ".")) for name, text in typed.items())
+        else:
+            assert any(window.error(name) for name in fields.CSV_HEADER)
+            assert len(stored.get_all_records()) == before
 
 
 @pytest.mark.parametrize("held", (False, True))
