@@ -12,12 +12,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..jobs import ANY, Job, Jobs
-from ..workflows.fill_weather import Kept, catch_up
-from ..workflows.keep_views import keep_views
 
 if TYPE_CHECKING:
     import tkinter as tk
 
+    from ..workflows.fill_weather import Kept
     from .messages import Messages
     from .preferences import Settings
     from .state import State
@@ -86,6 +85,10 @@ class WeatherSchedule:
         values = self._settings.values()
         if not values["weather_schedule"]:
             return
+        # Loaded here, so that the start doesn't wait for them.
+        from ..workflows.fill_weather import catch_up
+        from ..workflows.keep_views import keep_views
+
         if self._keeping is None or self._keeping.finished:  # by who only reads, too
             self._keeping = self._jobs.submit(
                 ANY, lambda job: keep_views(model, job.cancel), name="keeping for QA's views", with_job=True

@@ -227,9 +227,11 @@ def _may_become_short(first: str, second: str | None, year: str | None, day_firs
 
 
 def _days(year: int, month: int) -> range:
-    import calendar  # not at the top: it brings `locale`, and every start would pay for both
-
-    return range(1, calendar.monthrange(year, month)[1] + 1)
+    # Not by `calendar`: it brings `locale`, and the start would wait for both with the first date. The calendar repeats
+    # after 400 years, and year 0, which may be typed, has no date.
+    whole = _LEAP_YEAR + year % 400
+    following = datetime.date(whole + month // 12, month % 12 + 1, 1)
+    return range(1, (following - datetime.date(whole, month, 1)).days + 1)
 
 
 def _begins_number(text: str, numbers: Iterable[int], *, padded: bool) -> bool:

@@ -6,7 +6,6 @@ extracts keeps the heads: the chains of the database must still hold them later 
 
 from __future__ import annotations
 
-import csv
 import datetime
 import logging
 import urllib.parse
@@ -64,6 +63,8 @@ def name_to_send_as(path: Path, date: datetime.date, pattern: str) -> str:
 
 def _labs_in(path: Path) -> set[str]:
     """Return the labs of which an extract has records. Raises `OSError`."""
+    import csv  # only names with {lab} need it, and the start doesn't wait for it
+
     with path.open(encoding="utf-8-sig", newline="") as file:
         return {row[_LAB] for row in csv.DictReader(file) if row.get(_LAB)}
 

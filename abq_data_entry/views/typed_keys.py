@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import statistics
 import time
 import tkinter as tk
 from collections import deque
@@ -218,7 +217,8 @@ class Rhythm:
         # Nothing is known of somebody's rhythm by one or two keys.
         if len(self._pauses) < _FEWEST:
             return False
-        longest = min(max(2 * statistics.median(self._pauses), SHORTEST_MS), LONGEST_MS)
+        middle = sorted(self._pauses)[len(self._pauses) // 2]
+        longest = min(max(2 * middle, SHORTEST_MS), LONGEST_MS)
         return 0 <= key.time - self.last <= longest
 
 
