@@ -52,7 +52,7 @@ SET LOCAL lock_timeout = '5s';
 
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM schema_version WHERE version > 5) THEN
+    IF EXISTS (SELECT FROM schema_version WHERE version > 6) THEN
         RAISE EXCEPTION 'This database was made by a newer version of ABQ Data Entry than this file.'
             USING HINT = 'Apply the create_db.sql of that newer version.', ERRCODE = 'feature_not_supported';
     END IF;
@@ -190,6 +190,42 @@ BEGIN
         EXECUTE format('GRANT %s ON deliveries TO %s', right_of.rights, right_of.grantee);
     END LOOP;
 END $$;
+
+-- Where extracts go besides the destinations that stand in the settings of each workstation. What is taken is said by
+-- refuse_destination. Whoever reads the records reads this, so it holds no password.
+CREATE TABLE IF NOT EXISTS destinations (
+    name text PRIMARY KEY,
+    kind text NOT NULL,
+    address text NOT NULL,
+    login_address text NOT NULL DEFAULT '',
+    folder text NOT NULL DEFAULT '',
+    file_name text NOT NULL DEFAULT 'abq_data_record_{date}.csv',
+    contents text NOT NULL DEFAULT 'records',
+    format text NOT NULL DEFAULT 'csv',
+    schedule text NOT NULL DEFAULT 'by hand',
+    username text NOT NULL DEFAULT '',
+    checksum boolean NOT NULL DEFAULT false,
+    scheduled timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT kind_of_a_destination CHECK (kind IN ('rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder')),
+    CONSTRAINT format_of_a_destination CHECK (format IN ('csv', 'xlsx', 'parquet')),
+    CONSTRAINT extract_is_csv CHECK (contents <> 'records' OR format = 'csv'),
+    CONSTRAINT schedule_of_a_destination CHECK (
+        schedule IN ('by hand', 'when a check is complete')
+        OR schedule ~ '^every day at ([01][0-9]|2[0-3]):[0-5][0-9]$')
+);
+
+-- What a schedule has sent, so that it is sent once, by whichever workstation comes first. `occasion` is the time of the
+-- schedule, or the check that was complete. A row without a delivery is one that somebody is about to make.
+CREATE TABLE IF NOT EXISTS scheduled_deliveries (
+    destination text NOT NULL,
+    date date NOT NULL,
+    occasion text NOT NULL,
+    taken timestamp with time zone NOT NULL,
+    taken_by text NOT NULL,
+    workstation text,
+    delivery uuid,
+    PRIMARY KEY (destination, date, occasion)
+);
 
 -- ------------------------------------------------------------------------------------------------- who changed what
 -- Each row of the audit is chained to the one before it of the same lab: its hash is the SHA-256, in hexadecimal, of
@@ -735,6 +771,7 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN 'shift_notes' THEN jsonb_build_object('lab_id', content -> 'lab_id', 'id', content -> 'id')
         WHEN 'local_weather' THEN jsonb_build_object('datetime', content -> 'datetime')
         WHEN 'technician_logins' THEN jsonb_build_object('login', content -> 'login')
+        WHEN 'destinations' THEN jsonb_build_object('name', content -> 'name')
         WHEN 'schema_version' THEN jsonb_build_object('version', content -> 'version')
         WHEN 'audit_baselines' THEN
             jsonb_build_object('table_name', content -> 'table_name', 'lab_id', content -> 'lab_id')
@@ -946,7 +983,7 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     known text := coalesce(current_setting('abq.schema', true), '');
 BEGIN
-    IF coalesce(current_setting('abq.workstation', true), '') <> '' AND (known = '' OR known::integer < 5) THEN
+    IF coalesce(current_setting('abq.workstation', true), '') <> '' AND (known = '' OR known::integer < 6) THEN
         RAISE EXCEPTION 'The database was brought to a newer version. Close this window and install the newer version.'
             USING ERRCODE = CASE known WHEN '' THEN '25006' ELSE 'AB004' END;
     END IF;
@@ -1069,6 +1106,99 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- Why a destination can't be as it says, as a sentence; NULL if it can. Programs ask the same before they use one.
+CREATE OR REPLACE FUNCTION destination_problem(wanted destinations) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    each record;
+    called text := replace(replace(wanted.file_name, '{date}', '2026-11-21'), '{lab}', 'A');
+BEGIN
+    IF wanted.name !~ '^[a-z][a-z0-9_-]{0,39}$' THEN
+        RETURN 'A destination is called by 1 to 40 small letters, digits, - and _, and begins with a letter.';
+    ELSIF wanted.name IN ('rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder') THEN
+        RETURN 'A destination can''t be called like a kind of destination.';
+    ELSIF wanted.kind NOT IN ('rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder') THEN
+        RETURN 'The kind of a destination is rest, ftp, ftps, sftp, webdav or folder.';
+    END IF;
+    FOR each IN
+        SELECT * FROM (VALUES ('address', wanted.address, 1000), ('login address', wanted.login_address, 1000),
+            ('folder', wanted.folder, 1000), ('name of the file', wanted.file_name, 120),
+            ('user name', wanted.username, 200)) AS texts (what, text, longest)
+    LOOP
+        -- Control characters, and those that change the direction of what follows.
+        IF each.text ~ '[\u0001-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]' OR each.text <> btrim(each.text) THEN
+            RETURN format('The %s must not begin or end with a blank, or hold line breaks and the like.', each.what);
+        ELSIF octet_length(each.text) > each.longest THEN
+            RETURN format('The %s is too long: at most %s bytes.', each.what, each.longest);
+        END IF;
+    END LOOP;
+    IF wanted.kind IN ('rest', 'webdav') THEN
+        IF wanted.address !~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$' THEN
+            RETURN 'The address must be one as https://example.com/upload, without user, password, ? and #.';
+        ELSIF wanted.login_address <> ''
+                AND (wanted.kind <> 'rest' OR wanted.login_address !~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$') THEN
+            RETURN 'A login address is for the kind rest, and one as https://example.com/auth.';
+        END IF;
+    ELSIF wanted.login_address <> '' THEN
+        RETURN 'A login address is for the kind rest.';
+    ELSIF wanted.kind = 'folder' THEN
+        IF wanted.address !~ '^(/|[A-Za-z]:[\\/]|\\\\[^\\])' OR wanted.address ~ '(^|[\\/])\.\.([\\/]|$)' THEN
+            RETURN 'The address must be the whole path of a folder: from / on, in Windows from the drive or \\server on,'
+                ' without ..';
+        ELSIF wanted.folder <> '' OR wanted.username <> '' THEN
+            RETURN 'The kind folder has its path as address, and neither a folder in it nor a user name.';
+        END IF;
+    ELSIF wanted.address !~ '^([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$'
+            OR coalesce(substring(wanted.address FROM ':([0-9]{1,5})$')::integer NOT BETWEEN 1 AND 65535, false)
+                AND wanted.address !~ '\]$' THEN
+        RETURN 'The address must be a host, or a host and a port as files.example.com:2222.';
+    END IF;
+    IF wanted.kind = 'rest' AND wanted.folder <> '' THEN
+        RETURN 'The kind rest has no folder.';
+    ELSIF wanted.folder ~ '[\\{}]' OR wanted.folder ~ '(^|/)[.]{1,2}(/|$)' OR wanted.folder ~ '(^|/)([-~]|\s)' THEN
+        RETURN 'The folder must have / between folders, and be no . or .., nor begin with - or ~.';
+    ELSIF called ~ '[{}]' THEN
+        RETURN 'The name of the file knows {date} and {lab} only.';
+    ELSIF called ~ '\.\.' OR called !~ '^\w([\w .,()+=@%-]*[\w)+=@%-])?$' THEN
+        RETURN 'The name of the file must be of letters, digits, blanks and .,()+=@%_- only, begin with a letter or a'
+            ' digit, not end with a dot, and hold no two dots in a row.';
+    ELSIF wanted.contents <> 'records' AND NOT (wanted.contents = ANY (qa_views())) THEN
+        RETURN format('There is no view %s to be sent; records are the day''s extract.', quote_literal(wanted.contents));
+    ELSIF wanted.format NOT IN ('csv', 'xlsx', 'parquet') OR wanted.contents = 'records' AND wanted.format <> 'csv' THEN
+        RETURN 'The format is csv, and for a view also xlsx or parquet.';
+    ELSIF wanted.file_name !~ ('[.]' || wanted.format || '$') THEN
+        RETURN format('The name of the file must end with .%s, as its format is.', wanted.format);
+    ELSIF wanted.contents <> 'records' AND wanted.file_name ~ '\{lab\}' THEN
+        RETURN 'Only the name of the day''s extract knows {lab}.';
+    ELSIF wanted.schedule NOT IN ('by hand', 'when a check is complete')
+            AND wanted.schedule !~ '^every day at ([01][0-9]|2[0-3]):[0-5][0-9]$' THEN
+        RETURN 'The schedule is: by hand, when a check is complete, or every day at a time as 20:30.';
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- A destination keeps its name and its kind: what waits to be delivered there names both.
+CREATE OR REPLACE FUNCTION refuse_destination() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    problem text;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF (NEW.name, NEW.kind) <> (OLD.name, OLD.kind) THEN
+            RAISE EXCEPTION 'A destination keeps its name and its kind: add another one, then remove %.', OLD.name
+                USING ERRCODE = 'check_violation', HINT = 'Nothing was changed.';
+        END IF;
+        NEW.scheduled := CASE WHEN NEW.schedule = OLD.schedule THEN OLD.scheduled ELSE clock_timestamp() END;
+    ELSE
+        NEW.scheduled := clock_timestamp();
+    END IF;
+    problem := destination_problem(NEW);
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION '%', problem USING ERRCODE = 'check_violation', HINT = 'Nothing was changed.';
+    END IF;
+    RETURN NEW;
+END $$;
+
 CREATE OR REPLACE FUNCTION tell_presence() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -1141,7 +1271,7 @@ BEGIN
         FROM unnest(ARRAY[
                 'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
                 'technician_logins', 'deliveries', 'schema_version', 'audit_baselines', 'lab_settings', 'value_marks',
-                'shift_notes'
+                'shift_notes', 'destinations'
             ]) AS name,
             LATERAL (VALUES
                 ('keep_audit_of_new', 'AFTER INSERT OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION keep_audit()'),
@@ -1197,6 +1327,8 @@ BEGIN
                 ' FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()'),
             ('', 'lab_settings', 'refuse_time_zone', 'BEFORE INSERT OR UPDATE OF time_zone ON lab_settings'
                 ' FOR EACH ROW EXECUTE FUNCTION refuse_time_zone()'),
+            ('', 'destinations', 'refuse_destination', 'BEFORE INSERT OR UPDATE ON destinations'
+                ' FOR EACH ROW EXECUTE FUNCTION refuse_destination()'),
             ('', 'local_weather', 'keep_observation', 'BEFORE UPDATE ON local_weather'
                 ' FOR EACH ROW EXECUTE FUNCTION keep_observation()'),
             ('', 'check_presence', 'tell_presence', 'AFTER INSERT OR UPDATE OR DELETE ON check_presence'
@@ -1731,6 +1863,89 @@ BEGIN
         written := written + 1;
     END LOOP;
     RETURN written;
+END $$;
+
+-- What schedules should have sent by that moment and have not: of the last 7 days, and since the schedule was set.
+-- `present`: the delivery that went out, or waits, and holds the records as they are now; then nothing is to be made.
+-- A time before the first check of a day means the day before. Nothing is due to whoever sees only some of the labs:
+-- what is sent by itself is whole.
+CREATE OR REPLACE FUNCTION due_deliveries(moment timestamp with time zone DEFAULT clock_timestamp())
+RETURNS TABLE (destination text, date date, occasion text, due timestamp with time zone, present uuid)
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    WITH days AS (
+        SELECT (moment AT TIME ZONE time_zone)::date - back AS day, time_zone
+        FROM lab_settings, generate_series(0, 7) AS back
+    ), wanted AS (
+        SELECT d.kind || ':' || d.name AS destination, days.day - (at < '8:00')::integer AS date,
+            to_char(at, 'HH24:MI') AS occasion, (days.day + at) AT TIME ZONE time_zone AS due
+        FROM destinations AS d, days, LATERAL (SELECT substring(d.schedule FROM 'every day at (.*)')::time AS at) AS daily
+        WHERE d.schedule LIKE 'every day at %'
+            AND (days.day + at) AT TIME ZONE time_zone BETWEEN d.scheduled AND moment
+            AND EXISTS (SELECT FROM plot_checks AS p WHERE p.date = days.day - (at < '8:00')::integer)
+        UNION ALL
+        SELECT d.kind || ':' || d.name, c.date, concat_ws(' ', to_char(c.time, 'HH24:MI'), c.lab_id),
+            (c.date + c.time) AT TIME ZONE time_zone
+        FROM destinations AS d
+        JOIN days ON days.day >= (d.scheduled AT TIME ZONE time_zone)::date
+        JOIN lab_checks AS c ON c.date = days.day
+        WHERE d.schedule = 'when a check is complete' AND (c.date + c.time) AT TIME ZONE time_zone <= moment
+            AND EXISTS (
+                SELECT FROM plot_checks AS p WHERE p.date = c.date AND p.time = c.time AND p.lab_id = c.lab_id)
+            AND NOT EXISTS (
+                SELECT FROM plots WHERE plots.lab_id = c.lab_id AND plots.retired IS NULL AND NOT EXISTS (
+                    SELECT FROM plot_checks AS p
+                    WHERE p.date = c.date AND p.time = c.time AND p.lab_id = c.lab_id AND p.plot = plots.plot))
+    )
+    SELECT wanted.*, (
+            SELECT sent.id FROM deliveries AS sent
+            WHERE sent.destination = wanted.destination AND sent.date = wanted.date AND sent.outdated IS NULL
+                AND sent.state IN ('waiting', 'sending', 'delivered')
+            ORDER BY version DESC LIMIT 1)
+    FROM wanted
+    WHERE seen_labs(asking_role()) IS NULL AND NOT EXISTS (
+        SELECT FROM scheduled_deliveries AS taken
+        WHERE taken.destination = wanted.destination AND taken.date = wanted.date
+            AND taken.occasion = wanted.occasion
+            AND (taken.delivery IS NOT NULL OR taken.taken > clock_timestamp() - interval '10 minutes'))
+    ORDER BY due, destination, date, occasion
+$$;
+
+-- Whoever gets true sends what is due on these occasions; from somebody who began 10 minutes ago and never said that it
+-- is made they are taken over. All of them or none.
+CREATE OR REPLACE FUNCTION take_delivery(of_destination text, of_date date, occasions text[]) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    got integer;
+BEGIN
+    PERFORM FROM destinations WHERE kind || ':' || name = of_destination FOR KEY SHARE;
+    IF NOT FOUND OR of_date NOT BETWEEN current_date - 10 AND current_date + 2 THEN
+        RETURN false;
+    END IF;
+    -- In one order, so that two who come at once don't wait for each other.
+    INSERT INTO scheduled_deliveries (destination, date, occasion, taken, taken_by, workstation)
+        SELECT of_destination, of_date, each, clock_timestamp(), present_person(),
+            nullif(left(current_setting('abq.workstation', true), 512), '')
+        FROM (SELECT DISTINCT unnest(occasions) AS each) AS told
+        WHERE each ~ '^[0-9]{2}:[0-9]{2}( .)?$' ORDER BY each
+        ON CONFLICT (destination, date, occasion) DO UPDATE SET taken = EXCLUDED.taken, taken_by = EXCLUDED.taken_by,
+            workstation = EXCLUDED.workstation
+        WHERE scheduled_deliveries.delivery IS NULL
+            AND scheduled_deliveries.taken < clock_timestamp() - interval '10 minutes';
+    GET DIAGNOSTICS got = ROW_COUNT;
+    RETURN got > 0;
+END $$;
+
+-- It is made, and this is the delivery: its outbox sees to the rest. NULL: none could be made, others may try.
+CREATE OR REPLACE FUNCTION note_delivery(of_destination text, of_date date, occasions text[], made uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    IF made IS NULL THEN
+        DELETE FROM scheduled_deliveries WHERE destination = of_destination AND date = of_date
+            AND occasion = ANY (occasions) AND delivery IS NULL;
+    ELSIF EXISTS (SELECT FROM deliveries WHERE id = made AND destination = of_destination AND date = of_date) THEN
+        UPDATE scheduled_deliveries SET delivery = made WHERE destination = of_destination AND date = of_date
+            AND occasion = ANY (occasions) AND delivery IS NULL;
+    END IF;
 END $$;
 
 -- Who changed something, as people should read it: the person that the application named, and the login too where the
@@ -3324,6 +3539,7 @@ BEGIN
             ' data_record_view, withdrawn_records, audit, audit_heads, audit_baselines, check_presence, check_presence_view,'
             ' journal_entries, lab_members, technician_logins TO %I', role);
         EXECUTE format('GRANT SELECT ON lab_settings, value_marks, shift_notes TO %I', role);
+        EXECUTE format('GRANT SELECT ON destinations, scheduled_deliveries TO %I', role);
         CONTINUE WHEN role = 'abq_qa';
         EXECUTE format('GRANT INSERT ON lab_checks, plot_checks TO %I', role);
         EXECUTE format('GRANT INSERT ON deliveries TO %I', role); -- what became of them: see record_deliveries
@@ -3353,16 +3569,17 @@ BEGIN
                 'schema_version', 'lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks', 'local_weather',
                 'deliveries', 'audit', 'audit_heads', 'audit_baselines', 'lab_members', 'technician_logins',
                 'check_presence', 'journal_entries', 'data_record_view', 'withdrawn_records', 'check_presence_view',
-                'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift'
+                'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift',
+                'destinations', 'scheduled_deliveries'
             ))
             AND (
                 privilege_type NOT IN ('INSERT', 'UPDATE', 'DELETE')
                 OR relkind = 'v'
                 OR relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
                     'journal_entries', 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers',
-                    'kept_drift')
+                    'kept_drift', 'scheduled_deliveries')
                 OR relname = 'deliveries' AND privilege_type <> 'INSERT'
-                OR relname IN ('lab_members', 'technician_logins') AND (grantee = 0 OR grantee::regrole::text
+                OR relname IN ('lab_members', 'technician_logins', 'destinations') AND (grantee = 0 OR grantee::regrole::text
                     IN ('abq_technician', 'abq_supervisor', 'abq_qa'))
             )
     LOOP
@@ -3379,7 +3596,7 @@ BEGIN
             AND (
                 relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
                     'data_record_view', 'withdrawn_records', 'check_presence_view', 'lab_settings', 'value_marks',
-                    'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift')
+                    'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift', 'scheduled_deliveries')
                 OR relname = ANY (qa_views())
                 OR relname IN ('deliveries', 'journal_entries') AND privilege_type = 'UPDATE'
                 OR relname IN ('lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks')
@@ -3447,6 +3664,23 @@ BEGIN
     LOOP
         EXECUTE format('GRANT SELECT ON value_marks, shift_notes, kept_until, kept_outliers, kept_drift, %s TO %s',
             array_to_string(qa_views(), ', '), grantee);
+    END LOOP;
+END $$;
+
+-- Who could read and record deliveries before version 6 reads where they go.
+DO $$
+DECLARE
+    grantee text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 6) THEN
+        RETURN;
+    END IF;
+    FOR grantee IN
+        SELECT DISTINCT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+        FROM pg_class, aclexplode(relacl) AS right_of
+        WHERE pg_class.oid = 'deliveries'::regclass AND right_of.grantee <> relowner AND privilege_type = 'INSERT'
+    LOOP
+        EXECUTE format('GRANT SELECT ON destinations, scheduled_deliveries TO %s', grantee);
     END LOOP;
 END $$;
 
@@ -3532,7 +3766,7 @@ BEGIN
             ('withdraw_record', 'correcting'), ('bring_back_record', 'correcting'), ('move_record', 'correcting'),
             ('move_check', 'correcting'), ('take_back', 'correcting'), ('take_back_records', 'correcting'),
             ('correct_records', 'correcting'),
-            ('record_deliveries', 'delivering'),
+            ('record_deliveries', 'delivering'), ('take_delivery', 'delivering'), ('note_delivery', 'delivering'),
             ('mark_value', 'marking'), ('close_mark', 'marking'), ('reopen_mark', 'marking'),
             ('answer_mark', 'entering'), ('hold_mark', 'nobody'),
             ('write_note', 'entering'), ('finish_note', 'entering'), ('reopen_note', 'entering'),
@@ -3650,7 +3884,7 @@ COMMENT ON COLUMN deliveries.created IS 'When the extract was made.';
 COMMENT ON COLUMN deliveries.date IS 'The day whose records it holds.';
 COMMENT ON COLUMN deliveries.file_name IS 'Name of the extract; abq_upload_name may call it otherwise at the destination.';
 COMMENT ON COLUMN deliveries.version IS 'Counts the extracts of the same day for the same destination; a later one replaces.';
-COMMENT ON COLUMN deliveries.destination IS 'rest or ftp.';
+COMMENT ON COLUMN deliveries.destination IS 'rest, ftp, folder or webdav; sftp:archive for the destination archive.';
 COMMENT ON COLUMN deliveries.address IS 'Where it was to go, without anything secret.';
 COMMENT ON COLUMN deliveries.username IS 'Who logs in there.';
 COMMENT ON COLUMN deliveries.size IS 'Size of the file in bytes.';
@@ -3663,6 +3897,28 @@ COMMENT ON COLUMN deliveries.reason IS 'Why it has not arrived, in words.';
 COMMENT ON COLUMN deliveries.revision IS 'Counts the changes of this row, so that an older state never replaces a newer one.';
 
 COMMENT ON COLUMN deliveries.audit_head IS 'Where the audit stood when the extract was made: a lab, a number and a hash each.';
+
+COMMENT ON TABLE destinations IS 'Where extracts go besides the destinations in the settings of each workstation.';
+COMMENT ON COLUMN destinations.name IS 'What it is called: small letters, digits, - and _.';
+COMMENT ON COLUMN destinations.kind IS 'rest, ftp, ftps, sftp, webdav or folder.';
+COMMENT ON COLUMN destinations.address IS 'rest, webdav: a URL; ftp, ftps, sftp: host or host:port; folder: a path.';
+COMMENT ON COLUMN destinations.login_address IS 'rest: the URL of the login; empty: auth beside the address.';
+COMMENT ON COLUMN destinations.folder IS 'The folder there; empty: where the login leads.';
+COMMENT ON COLUMN destinations.file_name IS 'What a file is called there; {date} and {lab} are filled in.';
+COMMENT ON COLUMN destinations.contents IS 'records (the day''s extract), or the view that is exported of the day.';
+COMMENT ON COLUMN destinations.format IS 'csv; for a view also xlsx or parquet.';
+COMMENT ON COLUMN destinations.schedule IS 'by hand, when a check is complete, or every day at a time of the labs.';
+COMMENT ON COLUMN destinations.username IS 'Who logs in there; the password is on no server, see docs/deliveries.md.';
+COMMENT ON COLUMN destinations.checksum IS 'Whether a file .sha256 goes with each file.';
+COMMENT ON COLUMN destinations.scheduled IS 'Since when the schedule holds, by the clock of the server.';
+COMMENT ON TABLE scheduled_deliveries IS 'What schedules have sent, or are about to send: each once.';
+COMMENT ON COLUMN scheduled_deliveries.destination IS 'Kind and name of the destination, as sftp:archive.';
+COMMENT ON COLUMN scheduled_deliveries.date IS 'The day whose records are sent.';
+COMMENT ON COLUMN scheduled_deliveries.occasion IS 'Time of the schedule, or time and lab of the complete check.';
+COMMENT ON COLUMN scheduled_deliveries.taken IS 'When somebody began with it, by the clock of the server.';
+COMMENT ON COLUMN scheduled_deliveries.taken_by IS 'Who: the person that the application names, else the login.';
+COMMENT ON COLUMN scheduled_deliveries.workstation IS 'On which computer, as the application says.';
+COMMENT ON COLUMN scheduled_deliveries.delivery IS 'Number of the delivery that holds it; empty: it is being made.';
 
 COMMENT ON COLUMN deliveries.outdated IS 'When a record of the day was first changed after the extract was made; empty unless one was.';
 
@@ -4050,7 +4306,7 @@ END $$;
 INSERT INTO schema_version (version)
     SELECT 0 WHERE NOT EXISTS (SELECT FROM schema_version) AND EXISTS (SELECT FROM lab_checks);
 
-INSERT INTO schema_version (version) VALUES (5) ON CONFLICT (version) DO NOTHING;
+INSERT INTO schema_version (version) VALUES (6) ON CONFLICT (version) DO NOTHING;
 
 -- The time zone of the server, until somebody says where the laboratories are.
 INSERT INTO lab_settings (time_zone)
@@ -4071,7 +4327,7 @@ BEGIN
     SET LOCAL timezone = 'UTC'; -- as the entries have it
     FOREACH name IN ARRAY ARRAY[
         'plot_checks', 'lab_checks', 'plots', 'labs', 'lab_members', 'lab_techs', 'local_weather',
-        'technician_logins', 'deliveries', 'schema_version', 'lab_settings', 'value_marks', 'shift_notes'
+        'technician_logins', 'deliveries', 'schema_version', 'lab_settings', 'value_marks', 'shift_notes', 'destinations'
     ] LOOP
         CONTINUE WHEN EXISTS (SELECT FROM audit_baselines WHERE table_name = name);
         EXECUTE format($query$

@@ -29,13 +29,14 @@ AUDITED = {
     "lab_settings": ("id",),
     "value_marks": ("lab_id", "id"),
     "shift_notes": ("lab_id", "id"),
+    "destinations": ("name",),
 }
 """The tables whose changes are in the audit, each with the columns of its key."""
 
 KEPT = ("kept_until", "kept_outliers", "kept_drift")
 """What QA's views have found out before; the audit needn't know, since it can be found out again."""
 
-TABLES = (*AUDITED, "audit", "audit_heads", "journal_entries", "check_presence", *KEPT)
+TABLES = (*AUDITED, "audit", "audit_heads", "journal_entries", "check_presence", "scheduled_deliveries", *KEPT)
 QA_VIEWS = (
     *("plot_readings", "outside_weather", "check_means", "completeness", "copied_records", "digit_preference"),
     *("growth", "changes", "weather_correlation", "control_chart", "reading_outliers", "sensor_drift", "entry_log"),
@@ -103,10 +104,12 @@ _RIGHTS = """
     ) AS granted, aclexplode(rights)
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND grantee <> relowner AND (
         privilege_type <> 'SELECT' AND relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines',
-            'check_presence', 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift')
+            'check_presence', 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift',
+            'scheduled_deliveries')
         OR relname = 'deliveries' AND privilege_type IN ('UPDATE', 'DELETE')
         OR relname = 'journal_entries' AND privilege_type IN ('UPDATE', 'DELETE')
-        OR relname IN ('lab_members', 'technician_logins') AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE')
+        OR relname IN ('lab_members', 'technician_logins', 'destinations')
+            AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE')
         OR relname IN ('plot_checks', 'lab_checks') AND privilege_type = 'DELETE'
         OR privilege_type IN ('TRIGGER', 'TRUNCATE')
     ) ORDER BY 3, 1, 2

@@ -33,6 +33,7 @@ from abq_data_entry.models import (
 )
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.corrections import Corrections
+from abq_data_entry.models.destinations import Destinations
 from abq_data_entry.models.errors import NotThroughPooler, OutcomeUnknown, RecordInvalid, ServerUnreachable
 from abq_data_entry.models.marks import Marks
 from abq_data_entry.models.notes import Notes
@@ -60,7 +61,7 @@ Result = TypeVar("Result")
 _PLOTS = range(1, int(fields.field(FieldNames.PLOT).maximum or 0) + 1)
 
 
-class SQLModel(Corrections, Marks, Notes):
+class SQLModel(Corrections, Marks, Notes, Destinations):
     """The database of one laboratory. May be used by several threads at once: each has its own connection.
 
     Connections open when first needed. All methods raise `DatabaseError` or one of its kinds; after a server came back

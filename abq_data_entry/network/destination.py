@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..setting import Setting
 
 if TYPE_CHECKING:
+    from ..stored_destination import StoredDestination
     from .probing import Context, Steps
     from .uploads import Uploads
 
@@ -50,6 +51,8 @@ class Destination(abc.ABC):
     """Whether a part of a file may stay there for the next attempt (`uploads.Part`)."""
     needs_login = True
     """Whether somebody logs in there; without, user name and password are empty."""
+    stored_kinds: tuple[str, ...] = ()
+    """What the table `destinations` calls it; one kind may be several there, as encrypted and not."""
     address_setting = ""
     """The setting that says where it is: while it is empty, this destination isn't set up. Without one it always is."""
 
@@ -73,6 +76,14 @@ class Destination(abc.ABC):
     @abc.abstractmethod
     def probe(self, context: Context) -> Steps[None]:
         """Look step by step whether it can be reached; with a login, and what it stores, only if that is wanted."""
+
+    def settings_of(self, row: StoredDestination) -> dict[str, object]:
+        """Its settings as they would be in the settings file, of a destination of the database."""
+        raise NotImplementedError
+
+    def own(self, settings: Settings) -> Settings:
+        """The settings by which it sends; those of a destination of the database stand in its row."""
+        return settings
 
     def place(self, settings: Settings) -> Place:
         """Where it leads by these settings."""

@@ -155,7 +155,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
 _LATER = frozenset((
     *("local_weather", "schema_version", "deliveries", "audit", "audit_heads", "audit_baselines", "lab_members"),
     *("technician_logins", "journal_entries", "lab_settings", "value_marks", "shift_notes"),
-    *("kept_until", "kept_outliers", "kept_drift"),
+    *("kept_until", "kept_outliers", "kept_drift", "destinations", "scheduled_deliveries"),
 ))  # fmt: skip
 _LISTED = re.compile(r"^\d+; \d+ \d+ TABLE \S+ (\S+) ", re.MULTILINE)
 _WITH_ROWS = re.compile(r"^\d+; \d+ \d+ TABLE DATA \S+ (\S+) ", re.MULTILINE)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..diagnostics import START_SECONDS, Embedded, configured_database, embedded_database
 from ..network.clocks import CERTIFICATES, Clock
-from ..network.destinations import KINDS, destination, set_up
+from ..network.destinations import KINDS, destination, is_known, set_up
 from ..network.guard import Guard
 from ..network.probing import FAILED, OK, Aborted, Context, Inspection, Options, Result, Step, Steps
 from ..network.weather_source import WeatherSource
@@ -53,7 +53,7 @@ def check_connections(
 
 
 def _steps(kind: str, context: Context) -> Steps[None]:
-    if kind in KINDS:
+    if is_known(kind):
         return destination(kind).probe(context)
     return {"database": configured_database, "weather": _weather}[kind](context)
 

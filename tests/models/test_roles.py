@@ -41,6 +41,8 @@ MATRIX = {
     "lab_settings": (READ, READ, READ),
     "value_marks": (READ, READ, READ),
     "shift_notes": (READ, READ, READ),
+    "destinations": (READ, READ, READ),
+    "scheduled_deliveries": (READ, READ, READ),
     **dict.fromkeys(KEPT, (READ, READ, READ)),
     **dict.fromkeys(QA_VIEWS, (READ, READ, READ)),
 }
@@ -53,7 +55,7 @@ ADDING = {"journal_entries": "id"}
 
 # Each is executed by who corrects records; the others run with the rights of the owner by triggers or within those.
 FOR_WHO_CORRECTS = {
-    "record_deliveries",
+    "record_deliveries", "take_delivery", "note_delivery",
     "withdraw_record", "bring_back_record", "move_record", "move_check", "take_back", "take_back_records",
     "correct_records", "enter_check", "claim_plot", "claim_next_plot", "leave_check", "answer_mark",
     "write_note", "finish_note", "reopen_note",

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from ...stored_destination import STORED, StoredDestination
 from ..destination import Destination, Settings
 from ..registry import offered
+from ..stored import Stored
 
 DESTINATIONS: tuple[Destination, ...] = offered(__name__, Path(__file__).parent, "DESTINATION")
 """All of them, in the order in which they are shown."""
 
 KINDS = tuple(each.kind for each in DESTINATIONS)
 _BY_KIND = dict(zip(KINDS, DESTINATIONS, strict=True))
+_STORED_KINDS = {kind: each for each in DESTINATIONS for kind in each.stored_kinds}
+
+STORED_KINDS = tuple(_STORED_KINDS)
+"""The kinds that a destination of the database can have."""
+
+_KEY = re.compile(r"([a-z0-9]+):[a-z][a-z0-9_-]{0,39}")
 
 
 def name_of(kind: str) -> str:
     """Return what people call that kind, whether this version has it or only another workstation's."""
-    return _BY_KIND[kind].name if kind in _BY_KIND else kind.upper()
+    return destination(kind).name if is_known(kind) else kind.upper()
+
+
+def is_known(kind: str) -> bool:
+    """Whether this version can send there: one of the kinds, or a destination of the database as `sftp:archive`."""
+    found = _KEY.fullmatch(kind)
+    return kind in _BY_KIND or (found is not None and found[1] in _STORED_KINDS)
+
+
+def stored_in(settings: Settings) -> tuple[StoredDestination, ...]:
+    """Return the destinations of the database that these settings have, by name."""
+    found = settings.get(STORED)
+    rows = found.values() if isinstance(found, dict) else ()
+    return tuple(sorted((each for each in rows if is_known(each.key)), key=lambda each: each.name))
 
 
 def set_up(settings: Settings) -> tuple[Destination, ...]:
@@ -26,4 +48,6 @@ def set_up(settings: Settings) -> tuple[Destination, ...]:
 
 def destination(kind: str) -> Destination:
     """Return the destination of that kind; raises `KeyError` if there is none."""
+    if kind not in _BY_KIND and is_known(kind):
+        return Stored(_STORED_KINDS[kind.partition(":")[0]], kind)
     return _BY_KIND[kind]

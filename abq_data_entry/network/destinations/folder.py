@@ -9,6 +9,7 @@ from ...setting import Setting
 from ..destination import Destination, Settings, chosen
 
 if TYPE_CHECKING:
+    from ...stored_destination import StoredDestination
     from ..probing import Context, Steps
     from ..uploads import Uploads
 
@@ -37,6 +38,10 @@ class Folder(Destination):
     keeps_parts = False
     needs_login = False
     address_setting = "abq_folder_path"
+    stored_kinds = ("folder",)
+
+    def settings_of(self, row: StoredDestination) -> dict[str, object]:
+        return {"abq_folder_path": row.address, "abq_folder_mount": ""}
 
     def address(self, settings: Settings) -> str:
         return str(settings["abq_folder_path"])

@@ -9,6 +9,7 @@ from ...setting import Setting
 from ..destination import Destination, Settings, Trust, chosen
 
 if TYPE_CHECKING:
+    from ...stored_destination import StoredDestination
     from ..probing import Context, Steps
     from ..uploads import Uploads
 
@@ -19,6 +20,7 @@ class FileServer(Destination):
     kind, name, title, service, order = "ftp", "FTP", "FTP", "FTP or SFTP server", 2
     key, mac_key = "Control-Shift-F", "Command-Shift-F"
     modules = ("file_transfer",)  # few use SFTP
+    stored_kinds = ("ftp", "ftps", "sftp")
     settings = (
         Setting("abq_ftp_host", "localhost"),
         Setting("abq_ftp_port", 2100, 1, 65535),
@@ -31,6 +33,19 @@ class FileServer(Destination):
         Setting("abq_sftp_known_hosts", ""),
         Setting("abq_sftp_key_file", ""),
     )
+
+    def settings_of(self, row: StoredDestination) -> dict[str, object]:
+        host, port = _host_and_port(row.address)
+        # Port 990 is the one at which encryption begins before anything is said (RFC 4217, A).
+        encrypted = "implicit" if port == _IMPLICIT else "explicit"
+        return {
+            "abq_transfer": "sftp" if row.kind == "sftp" else "ftp",
+            "abq_ftp_host": host,
+            "abq_ftp_port": port or 21,
+            "abq_sftp_port": port or 22,
+            "abq_ftp_folder": row.folder,
+            "abq_ftp_security": encrypted if row.kind == "ftps" else "none",
+        }
 
     def address(self, settings: Settings) -> str:
         folder = str(settings["abq_ftp_folder"])
@@ -97,6 +112,15 @@ def _by_sftp(settings: Settings, username: str, password: str) -> Uploads:
         host_key=str(settings["abq_sftp_host_key"]),
         folder=str(settings["abq_ftp_folder"]),
     )
+
+
+_IMPLICIT = 990
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    """Split `host`, `host:port` or `[::1]:port`; without a port it is 0."""
+    host, _, port = address.rpartition(":") if address[-1:] != "]" and ":" in address else (address, "", "")
+    return host.strip("[]"), int(port or 0)
 
 
 DESTINATION = FileServer()

@@ -8,6 +8,7 @@ from ...setting import Setting
 from ..destination import Destination, Settings, chosen
 
 if TYPE_CHECKING:
+    from ...stored_destination import StoredDestination
     from ..probing import Context, Steps
     from ..rest import RestUploads
 
@@ -23,8 +24,17 @@ class Rest(Destination):
         Setting("abq_client_certificate", ""),
     )
     modules = ("rest",)
+    stored_kinds = ("rest",)
     keeps_parts = False
     success = "{file} successfully uploaded to REST API."
+
+    def settings_of(self, row: StoredDestination) -> dict[str, object]:
+        beside = f"{row.address.rpartition('/')[0]}/auth" if row.address.count("/") > 2 else f"{row.address}/auth"
+        return {
+            "abq_upload_url": row.address,
+            "abq_auth_url": row.login_address or beside,
+            "abq_client_certificate": "",
+        }
 
     def address(self, settings: Settings) -> str:
         return without_secrets(str(settings["abq_upload_url"]))

@@ -9,6 +9,7 @@ from ...setting import Setting
 from ..destination import Destination, Settings, chosen
 
 if TYPE_CHECKING:
+    from ...stored_destination import StoredDestination
     from ..probing import Context, Steps
     from ..webdav import WebDavUploads
 
@@ -20,6 +21,10 @@ class WebDav(Destination):
     settings = (Setting("abq_webdav_url", ""), Setting("abq_webdav_folder", "", check=folder_problem))
     keeps_parts = False
     address_setting = "abq_webdav_url"
+    stored_kinds = ("webdav",)
+
+    def settings_of(self, row: StoredDestination) -> dict[str, object]:
+        return {"abq_webdav_url": row.address, "abq_webdav_folder": row.folder}
 
     def address(self, settings: Settings) -> str:
         from .rest import without_secrets

@@ -1,0 +1,190 @@
+"""`destinations list|add|change|remove|test`: where extracts go besides the settings' destinations, and when."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from ..network.destinations import STORED_KINDS, destination
+from ..stored_destination import (
+    BY_HAND,
+    CHECK_COMPLETE,
+    EVERY_DAY,
+    RECORDS,
+    STORED,
+    StoredDestination,
+    default_file_name,
+)
+from . import add_task
+from .outcome import NotDone, interrupt_sets
+from .passwords import NO_LOGIN, Secrets, login_for
+
+if TYPE_CHECKING:
+    from . import Subcommands
+
+_HEADINGS = ("name", "kind", "where", "what", "when", "login")
+
+
+def add_to(subcommands: Subcommands) -> None:
+    """Add the subcommand, with its own subcommands, to the parser."""
+    parser = subcommands.add_parser(
+        "destinations",
+        help="where extracts go besides the settings' destinations, and when: list, add, change, remove, test",
+        description="List the destinations that stand in the database, for all workstations. No password is there.",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=print_list, json=False)
+    tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task")
+    listing = add_task(tasks, "list", print_list, "list the destinations of the database")
+    listing.add_argument("--json", action="store_true", help="as a JSON array")
+    added = add_task(tasks, "add", add, "add a destination")
+    added.add_argument("name", metavar="NAME", help="small letters, digits, - and _")
+    added.add_argument("kind", choices=STORED_KINDS)
+    added.add_argument("address", metavar="ADDRESS", help="a URL (rest, webdav), host[:port] (ftp, ftps, sftp), a path")
+    _add_columns(added)
+    changed = add_task(tasks, "change", change, "change a destination, but for its name and kind")
+    changed.add_argument("name", metavar="NAME")
+    changed.add_argument("--address", metavar="ADDRESS")
+    _add_columns(changed)
+    removed = add_task(tasks, "remove", remove, "remove a destination to which nothing waits to be delivered")
+    removed.add_argument("name", metavar="NAME")
+    removed.add_argument("--anyway", action="store_true", help="also if something waits, which then stays there")
+    tested = add_task(tasks, "test", test, "check the way to a destination step by step, and log in there")
+    tested.add_argument("name", metavar="NAME")
+    tested.add_argument("--no-login", action="store_true", help="only the way there")
+    tested.add_argument("--write", action="store_true", help="also store a tiny file there, and remove it again")
+    text = "the first line of standard input is the password"
+    tested.add_argument("--password-stdin", action="store_true", help=text)
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    """The columns of the table that can be given; what isn't stays as it is, or is the default."""
+    parser.add_argument("--login-address", metavar="URL", help="rest: where the login goes (default: auth beside it)")
+    parser.add_argument("--folder", metavar="FOLDER", help="the folder there")
+    parser.add_argument("--file-name", metavar="PATTERN", help="what files are called there; knows {date} and {lab}")
+    parser.add_argument("--view", dest="contents", metavar="NAME", help="send this view instead of the day's extract")
+    parser.add_argument("--format", choices=("csv", "xlsx", "parquet"), help="of a view (default: csv)")
+    parser.add_argument("--username", metavar="U", help="who logs in there")
+    parser.add_argument(
+        "--checksum", action=argparse.BooleanOptionalAction, help="send a file .sha256 along with each file"
+    )
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--every-day", metavar="HH:MM", help="send it every day at this time of the labs' time zone")
+    when.add_argument(
+        "--when-complete", dest="schedule", action="store_const", const=CHECK_COMPLETE,
+        help="send it each time when a check of a lab is complete",
+    )  # fmt: skip
+    text = "send it when somebody says so (default)"
+    when.add_argument("--by-hand", dest="schedule", action="store_const", const=BY_HAND, help=text)
+
+
+def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Print the destinations as a table, or as JSON."""
+    from .database import opened_model, read_settings
+
+    with opened_model(read_settings(), secrets) as model:
+        found = list(model.get_destinations().values())
+    if options.json:
+        print(json.dumps([each._asdict() for each in found], indent=2, ensure_ascii=False))
+        return
+    if not found:
+        print("There are no destinations in the database.")
+        return
+    rows = [_HEADINGS, *map(_row, found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def add(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Add one."""
+    from .database import opened_model, read_settings
+
+    given = _given(options)
+    contents, form = given.get("contents", RECORDS), given.get("format", "csv")
+    named = StoredDestination(options.name, options.kind, options.address, file_name=default_file_name(contents, form))
+    row = named._replace(**given)
+    with opened_model(read_settings(), secrets) as model:
+        model.add_destination(row)
+    print(f"The destination {row.name} is added: {row.address} by {row.kind}, {row.schedule}.")
+
+
+def change(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Change one."""
+    from .database import opened_model, read_settings
+
+    given = _given(options) | ({"address": options.address} if options.address is not None else {})
+    if not given:
+        raise NotDone("Nothing was said that should change.")
+    with opened_model(read_settings(), secrets) as model:
+        row = model.change_destination(options.name, given)
+    print(f"The destination {row.name} is changed: {row.address} by {row.kind}, {row.schedule}.")
+
+
+def remove(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Remove one."""
+    from .database import opened_model, read_settings
+
+    with opened_model(read_settings(), secrets) as model:
+        row = model.remove_destination(options.name, options.anyway)
+    print(f"The destination {row.name} is removed.")
+
+
+def test(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Check one step by step; raises NotDone if a step failed."""
+    from ..network.probing import FAILED, LoginMissing, Options
+    from ..workflows.check_connections import check_connections, lines_of
+    from .database import opened_model, read_settings
+
+    settings = read_settings()
+    with opened_model(settings, secrets) as model:
+        stored = model.get_destinations()
+    row = found_in(stored, options.name)
+    values = {**settings.values(), STORED: stored}
+
+    def login(_kind: str) -> tuple[str, str] | None:
+        if options.no_login:
+            return None
+        try:
+            place = destination(row.key).login_place(values)
+            given = login_for(row.key, row.username, options.password_stdin, secrets, place)
+        except NotDone as error:
+            missing = str(error)
+        else:
+            return None if given == NO_LOGIN and destination(row.key).needs_login else given
+        raise LoginMissing(missing)
+
+    failed = 0
+    wanted = Options((row.key,), login, options.write)
+    with interrupt_sets() as cancel:
+        for step in check_connections(values, lambda: nullcontext({}), wanted, cancel):
+            print("\n".join(lines_of(step)), flush=True)
+            failed += step.verdict == FAILED
+    if failed:
+        raise NotDone(f"{failed} of the steps failed: see their messages." if failed > 1 else "One step failed.")
+
+
+def found_in(stored: dict[str, StoredDestination], name: str) -> StoredDestination:
+    """Return the destination of that name; raises `NotDone` with those that there are."""
+    for each in stored.values():
+        if each.name == name:
+            return each
+    there = f"There are: {', '.join(each.name for each in stored.values())}." if stored else "There is none."
+    raise NotDone(f"There is no destination {name} in the database. {there}")
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    """The columns that were given."""
+    names = ("login_address", "folder", "file_name", "contents", "format", "username", "checksum", "schedule")
+    found = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if options.every_day is not None:
+        time = options.every_day if len(options.every_day) == 5 else f"0{options.every_day}"
+        found["schedule"] = f"{EVERY_DAY}{time}"
+    return found
+
+
+def _row(each: StoredDestination) -> tuple[str, ...]:
+    where = f"{each.address}/{each.folder}" if each.folder else each.address
+    return each.name, each.kind, where, f"{each.contents} ({each.format})", each.schedule, each.username

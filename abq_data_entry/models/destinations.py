@@ -1,0 +1,190 @@
+"""Where extracts go besides the settings' destinations, and when: the table `destinations` of `create_db.sql`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry.models.connections import Connections
+from abq_data_entry.models.errors import DatabaseError, RightsMissing
+from abq_data_entry.stored_destination import StoredDestination
+
+_COLUMNS = ", ".join(StoredDestination._fields)
+_LIST = f"SELECT {_COLUMNS} FROM destinations ORDER BY name"
+_PROBLEM = "SELECT destination_problem(jsonb_populate_record(NULL::destinations, %s))"
+_ADD = f"INSERT INTO destinations ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(StoredDestination._fields))})"
+_CHANGE = f"UPDATE destinations SET ({_COLUMNS}) = ROW ({', '.join(['%s'] * len(StoredDestination._fields))})"
+_WAITING = """
+    SELECT count(*) FROM (
+        SELECT DISTINCT ON (date, file_name) state FROM deliveries WHERE destination = %s
+        ORDER BY date, file_name, version DESC
+    ) AS latest WHERE state IN ('waiting', 'sending', 'failed')
+"""
+_DUE = "SELECT destination, date, occasion, due, present::text FROM due_deliveries()"
+_TAKE = "SELECT take_delivery(%s, %s, %s)"
+_NOTE = "SELECT note_delivery(%s, %s, %s, %s)"
+_LOCK = "hashtextextended(current_schema() || ' deliveries', 0)"
+_OWNER = "Destinations are changed by the owner of the database, or by whom the owner has granted that."
+
+
+class Due(NamedTuple):
+    """What a schedule should have sent by now: the extract of a day, on these occasions, since the first of them.
+
+    `present`: the delivery that holds the records as they are now and went out, or waits; '' if there is none.
+    """
+
+    destination: str
+    date: datetime.date
+    occasions: tuple[str, ...]
+    since: datetime.datetime
+    present: str = ""
+
+
+class Destinations:
+    """The part of `SQLModel` that knows destinations and their schedules."""
+
+    _connections: Connections
+
+    def get_destinations(self) -> dict[str, StoredDestination]:
+        """Return the destinations by their key, such as `sftp:archive`."""
+        return self._connections.read(_read)
+
+    def add_destination(self, row: StoredDestination) -> None:
+        """Add one. Raises `DatabaseError` with why it can't be as it says, or if there is one of that name."""
+
+        def run(cursor: Cursor) -> None:
+            if row.name in _by_name(cursor):
+                raise DatabaseError(f"There is a destination {row.name} already.")
+            _require_usable(cursor, row)
+            _written(cursor, _ADD, row)
+
+        self._connections.write(run)
+
+    def change_destination(self, name: str, changes: Mapping[str, Any]) -> StoredDestination:
+        """Change some of its columns, but for name and kind; return it as it is then. Raises `DatabaseError`."""
+
+        def run(cursor: Cursor) -> StoredDestination:
+            row = _found(cursor, name)._replace(**changes)
+            _require_usable(cursor, row)
+            _written(cursor, f"{_CHANGE} WHERE name = %s", [*row, name])
+            return row
+
+        return self._connections.write(run)
+
+    def remove_destination(self, name: str, anyway: bool = False) -> StoredDestination:
+        """Remove it. Raises `DatabaseError` while something waits to go there, unless it is to go `anyway`."""
+
+        def run(cursor: Cursor) -> StoredDestination:
+            row = _found(cursor, name)
+            cursor.execute(_WAITING, (row.key,))
+            ((waiting,),) = cursor.fetchall()
+            if waiting and not anyway:
+                what = "1 delivery" if waiting == 1 else f"{waiting} deliveries"
+                raise DatabaseError(
+                    f"{what} to {name} didn't arrive yet (`deliveries` on the workstations lists them). Deliver or"
+                    " cancel them first, or remove it all the same with --anyway: what waits stays there until it is"
+                    " cancelled."
+                )
+            _written(cursor, "DELETE FROM destinations WHERE name = %s", (name,))
+            return row
+
+        return self._connections.write(run)
+
+    # -- schedules
+
+    def due_deliveries(self) -> list[Due]:
+        """Return what schedules should have sent by now, by the server's clock and the labs' time zone."""
+        return self._connections.read(_due)
+
+    def take_delivery(self, due: Due) -> bool:
+        """Tell whether it is ours to make; nobody else gets it from then on, for 10 minutes."""
+        given = (due.destination, due.date, list(due.occasions))
+        return bool(self._connections.write(lambda cursor: _answer(cursor, _TAKE, given)))
+
+    def note_delivery(self, due: Due, delivery: str = "") -> None:
+        """Say which delivery it has become; '': it couldn't be made, and others may try."""
+        given = (due.destination, due.date, list(due.occasions), delivery or None)
+        self._connections.write(lambda cursor: _answer(cursor, _NOTE, given))
+
+    @contextmanager
+    def schedules_alone(self) -> Iterator[bool]:
+        """Within the block no other workstation looks after the schedules; False if one does so just now.
+
+        Through a pooler nobody is kept out: `take_delivery` decides all the same.
+        """
+        self._connections.connect()
+        if self._connections.facts.pooled:
+            yield True
+            return
+        is_ours = bool(
+            self._connections.read(lambda cursor: _answer(cursor, f"SELECT pg_try_advisory_lock({_LOCK})", ()))
+        )
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                with suppress(DatabaseError):  # with a lost connection its lock is gone
+                    self._connections.read(lambda cursor: _answer(cursor, f"SELECT pg_advisory_unlock({_LOCK})", ()))
+
+    def sees_all_labs(self) -> bool:
+        """Whether an extract of this login is whole: labs may be kept apart."""
+        return bool(
+            self._connections.read(lambda cursor: _answer(cursor, "SELECT seen_labs(asking_role()) IS NULL", ()))
+        )
+
+
+def _read(cursor: Cursor) -> dict[str, StoredDestination]:
+    cursor.execute(_LIST)
+    found = [StoredDestination(*row) for row in cursor.fetchall()]
+    return {each.key: each for each in found}
+
+
+def _by_name(cursor: Cursor) -> dict[str, StoredDestination]:
+    return {each.name: each for each in _read(cursor).values()}
+
+
+def _found(cursor: Cursor, name: str) -> StoredDestination:
+    known = _by_name(cursor)
+    if name not in known:
+        there = f" There are: {', '.join(known)}." if known else " There is none."
+        raise DatabaseError(f"There is no destination {name} in the database.{there}")
+    return known[name]
+
+
+def _require_usable(cursor: Cursor, row: StoredDestination) -> None:
+    if any("\0" in each for each in row if isinstance(each, str)):
+        raise DatabaseError("No text of a destination can hold the character 0. Nothing was changed.")
+    problem = _answer(cursor, _PROBLEM, (json.dumps(row._asdict()),))
+    if problem is not None:
+        raise DatabaseError(f"{problem} Nothing was changed.")
+
+
+def _written(cursor: Cursor, statement: str, given: Sequence[object]) -> None:
+    try:
+        cursor.execute(statement, list(given))
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise RightsMissing(f"This user may not do that. {_OWNER}", error.diag.message_primary or "") from None
+    except psycopg2.errors.CheckViolation as error:  # the row was changed meanwhile, or an older file made the table
+        raise DatabaseError(f"{error.diag.message_primary} Nothing was changed.") from None
+
+
+def _due(cursor: Cursor) -> list[Due]:
+    cursor.execute(_DUE)
+    found: dict[tuple[str, datetime.date], Due] = {}
+    for destination, date, occasion, since, present in cursor.fetchall():
+        known = found.get((destination, date))
+        occasions = (*known.occasions, occasion) if known is not None else (occasion,)
+        since = known.since if known is not None else since
+        found[destination, date] = Due(destination, date, occasions, since, present or "")
+    return list(found.values())
+
+
+def _answer(cursor: Cursor, statement: str, given: Sequence[object]) -> object:
+    cursor.execute(statement, given)
+    return cursor.fetchall()[0][0]

@@ -1,0 +1,85 @@
+"""A destination of the database: one of the kinds, with settings that stand in a row and not on this workstation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..stored_destination import STORED, StoredDestination
+from .destination import Destination, Settings, Trust
+
+if TYPE_CHECKING:
+    from .probing import Context, Steps
+    from .uploads import Uploads
+
+
+class Stored(Destination):
+    """What sends as `base` does, by the row of that key (`sftp:archive`) in the settings' `destinations`."""
+
+    key = mac_key = ""
+
+    def __init__(self, base: Destination, key: str) -> None:
+        self.base = base
+        self.kind = key
+        self.name = self.title = key.partition(":")[2]
+        self.service = f"{base.service} of {self.name}"
+        self.order = base.order
+        self.modules = base.modules
+        self.keeps_parts = base.keeps_parts
+        self.needs_login = base.needs_login
+
+    def row(self, settings: Settings) -> StoredDestination | None:
+        """Its row; None where the database has none, or wasn't asked."""
+        found = settings.get(STORED)
+        row = found.get(self.kind) if isinstance(found, dict) else None
+        return row if isinstance(row, StoredDestination) else None
+
+    def own(self, settings: Settings) -> Settings:
+        row = self.row(settings)
+        if row is None:  # a problem says so before anything is sent
+            return settings
+        trusted = settings.get(f"{STORED} trusted {self.kind}", "")
+        return {**settings, **self.base.settings_of(row), "abq_sftp_host_key": trusted, **_of_all(row)}
+
+    def is_set_up(self, settings: Settings) -> bool:
+        return self.row(settings) is not None
+
+    def problem(self, settings: Settings) -> str:
+        if self.row(settings) is None:
+            kind = self.kind.partition(":")[0]
+            return f"The database says of no destination {self.name} of the kind {kind} where it is."
+        return self.base.problem(self.own(settings))
+
+    def address(self, settings: Settings) -> str:
+        return "" if self.row(settings) is None else self.base.address(self.own(settings))
+
+    def login_place(self, settings: Settings) -> str:
+        # What was remembered for another place must never go there.
+        return "nowhere" if self.row(settings) is None else self.base.login_place(self.own(settings))
+
+    def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
+        return self.base.uploads(self.own(settings), username, password)
+
+    def probe(self, context: Context) -> Steps[None]:
+        import dataclasses  # costs a start some milliseconds
+
+        wanted = context.wanted
+        # The base asks for the login of its kind; here it is the one of this destination.
+        asked = dataclasses.replace(wanted, login=lambda _kind: wanted.login(self.kind))
+        return self.base.probe(dataclasses.replace(context, settings=self.own(context.settings), wanted=asked))
+
+    def remark(self, settings: Settings) -> str:
+        return self.base.remark(self.own(settings))
+
+    def trust(self, settings: Settings, fingerprint: str) -> Trust | None:
+        found = self.base.trust(self.own(settings), fingerprint)
+        return found and Trust(found.host, {**settings, f"{STORED} trusted {self.kind}": fingerprint})
+
+
+def _of_all(row: StoredDestination) -> dict[str, object]:
+    """What isn't a matter of the protocol."""
+    is_extract = row.contents == "records"
+    return {
+        "abq_upload_name": row.file_name,
+        "abq_sha256_companion": row.checksum,
+        **({} if is_extract else {"abq_send_report": False, "abq_audit_companion": False}),
+    }
