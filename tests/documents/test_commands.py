@@ -103,8 +103,10 @@ def home(
         "/etc/abq/rest-password": "password.txt",
         "--username lab-a": "--username test",
         "--username lab ": "--username test ",
+        "/srv/company/plants": str(folder / "home/company"),
     })  # fmt: skip
     (made.folder / "password.txt").write_text("test\n", "utf-8")
+    (made.folder / "company").mkdir()
     made.configure(
         weather_url=weather_feed.weather_url, abq_auth_url=rest_server.auth_url, abq_upload_url=rest_server.upload_url,
         abq_ftp_host=ftp_server.host, abq_ftp_port=ftp_server.port,
