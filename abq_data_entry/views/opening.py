@@ -132,7 +132,7 @@ class Opening:
         form.is_loading = True
         if form.opened_record is not None:
             self._close_opened()
-        inputs.offer_of_record({})
+        had_fault = inputs[F.EQUIPMENT_FAULT].text == "true"
         stay = () if all_fields or not form.fills_itself else CHECK_FIELDS
         for name, each in inputs.items():
             if name not in stay:
@@ -142,7 +142,8 @@ class Opening:
         if F.DATE not in stay or not inputs[F.DATE].text:
             self._autofill.date()
         inputs.readings_before_fault = {}
-        inputs.apply_fault()
+        if had_fault:
+            inputs.apply_fault()  # the readings take values again
         if plot is not None:
             inputs[F.PLOT].fill(str(plot), by_itself=not asked, value=plot)
         else:
@@ -225,6 +226,7 @@ class Opening:
         """Whoever sits here is the one from before, not the one whose record was looked at."""
         if self._form.opened_record is not None:
             self._form.inputs[F.TECHNICIAN].fill(*self._technician)
+            self._form.inputs.offer_of_record({})
         self._form.opened_record = None
 
 

@@ -175,8 +175,16 @@ class KnownCheck:
         unknown = () if form.inputs.choices.get(F.LAB) is not None else None
         plots = self.plots.get(lab, unknown) if isinstance(lab, str) else None
         form.inputs.offer({F.PLOT: plots})
+        form.inputs[F.LAB].objection = self._lab_without_plots if plots == () else None
         if form.check.key is not None and plots is not None:
             form.check = form.check.with_plots(plots)
+
+    def _lab_without_plots(self) -> str:
+        """In words, that nothing can be recorded in the lab; empty where that asks nobody to stop."""
+        if self._form.corrects:
+            return ""
+        lab = self._form.inputs[F.LAB].text
+        return f"Lab {lab} has no plots: a supervisor adds them (Tools ‣ Technicians, Labs and Plots)"
 
 
 class Person:

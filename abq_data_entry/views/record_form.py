@@ -88,8 +88,6 @@ class DataRecordForm(FormContent):
         technician.bind("<<ComboboxSelected>>", lambda _event: self.who.confirm(), add=True)
         plot.bind("<<Left>>", lambda _event: self.show_draft())
         self.inputs.has_person = self._has_person
-        self.inputs[F.PLOT].objection = self.half_typed.objection
-        self.inputs[F.LAB].objection = self._lab_objection
         date.bind("<<Left>>", lambda _event: self.dates.show())
         date.bind("<<PrevWindow>>", lambda _event: "break" if self.focus_strip() else None)
         window = self.winfo_toplevel()
@@ -293,13 +291,6 @@ class DataRecordForm(FormContent):
 
     # -- who sits here --------------------------------------------------------------------------------
 
-    def _lab_objection(self) -> str:
-        """In words, that nothing can be recorded in the lab; else empty."""
-        if self.inputs.choices.get(F.PLOT) != () or self.corrects:
-            return ""
-        lab = self.inputs[F.LAB].text
-        return f"Lab {lab} has no plots: a supervisor adds them (Tools ‣ Technicians, Labs and Plots)"
-
     def _has_person(self) -> bool:
         return self.who.is_confirmed or self.corrects
 
@@ -341,6 +332,7 @@ class DataRecordForm(FormContent):
         """These plots are half typed, and kept."""
         if self.half_typed.kept != keys:
             self.half_typed.kept = frozenset(keys)
+            self.inputs[F.PLOT].objection = self.half_typed.objection if keys else None
             self.refresh()
 
     def focus_key(self) -> None:
@@ -395,7 +387,8 @@ class DataRecordForm(FormContent):
             self.refresh()
         else:
             self.save_bar.show(self.changed, self.corrects, self.inputs.read_only)
-            self.type_ahead.show_offer()
+            if self.type_ahead.aside:
+                self.type_ahead.show_offer()
         self.callbacks.edited()
 
     def check_changed(self) -> None:
@@ -429,13 +422,15 @@ class DataRecordForm(FormContent):
             if each.field.group and each.field.type is not FieldTypes.BOOLEAN:
                 each.show_previous(fields.format_value(each.field, previous.get(name)) if previous else "", when)
         is_taken = bool(self.half_typed.kept) and bool(self.half_typed.objection())
-        self.marked.show(self.opened if corrects else None)
-        self.plot_panel.show(key, self.opened_record, check, is_taken)
+        if (opened := self.opened_record) is not None or self.marked.key is not None:
+            self.marked.show(opened.key if opened is not None and corrects else None)
+        self.plot_panel.show(key, opened, check, is_taken)
         self.save_bar.show(self.changed, corrects, self.inputs.read_only)
         wants_reason = corrects and self._wants_reason()
         if wants_reason != self.reason.asked:
             self.reason.ask(wants_reason)
-        self.type_ahead.show_offer()
+        if self.type_ahead.aside:
+            self.type_ahead.show_offer()
 
     def _wants_reason(self) -> bool:
         setting, opened = self.settings.get("correction reason"), self.opened_record

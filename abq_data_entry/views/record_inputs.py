@@ -237,17 +237,18 @@ class MarkedFields:
     def __init__(self, inputs: RecordInputs) -> None:
         self._inputs = inputs
         self._known: Mapping[RecordKey, Said] = {}
-        self._key: RecordKey | None = None
+        self.key: RecordKey | None = None
+        """The saved record that the form is at."""
         self._shown: Said = {}
 
     def know(self, said: Mapping[RecordKey, Said]) -> None:
         """This is what QA says of records, by their keys."""
         self._known = said
-        self.show(self._key)
+        self.show(self.key)
 
     def show(self, key: RecordKey | None) -> None:
         """The form is at that saved record, or at none."""
-        self._key = key
+        self.key = key
         said = self._known.get(key, {}) if key is not None else {}
         if said == self._shown:
             return

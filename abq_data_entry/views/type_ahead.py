@@ -56,7 +56,8 @@ class TypeAhead:
         self._keys: list[TypedKey] = []
         self._places: list[Place] = []
         self._current: Place = None
-        self._aside: list[Segment] = []
+        self.aside: list[Segment] = []
+        """What was typed for plots that the form didn't come to."""
         self._saving = self._typing = self._placing = self._halted = self._led_away = False
         self._waits = False  # the keys began before it was known which plots come after the one that is waited for
         self._undecided: Segment | None = None
@@ -108,7 +109,8 @@ class TypeAhead:
         elif self._keys:
             self._seen = None
             self._go_on()
-        self.show_offer()
+        if self.aside:
+            self.show_offer()
 
     def refused(self, places: Sequence[Place] | None = None) -> None:
         """The record isn't saved. ``places``: the plots that would have come after it, where no save had begun."""
@@ -167,26 +169,26 @@ class TypeAhead:
 
     def show_offer(self) -> None:
         """The form has changed: it may take what was set aside, or not any more."""
-        if self._aside:
-            self.line.offer(not self.is_busy and self._form.takes_ahead(self._aside[0].place))
+        if self.aside:
+            self.line.offer(not self.is_busy and self._form.takes_ahead(self.aside[0].place))
 
     def draft(self) -> list[dict[str, Any]]:
         """What would be lost with the window, plain enough for a file."""
-        segments = list(self._aside)
+        segments = list(self.aside)
         if self._keys:
             segments.append(Segment(self._rest_places(), tuple(self._keys)))
         return [each.draft() for each in segments]
 
     def restore(self, draft: object) -> None:
         """Show what :meth:`draft` gave."""
-        self._aside += segments_in(draft)
+        self.aside += segments_in(draft)
         self._show()
 
     # -- what is set aside ----------------------------------------------------------------------------
 
     def go_to_line(self) -> bool:
         """Put the focus on the offer, or from there back into the form; False: nothing is set aside."""
-        if not self._aside:
+        if not self.aside:
             return False
         if self.line.has_focus:
             self._back()
@@ -199,9 +201,9 @@ class TypeAhead:
     def place_here(self) -> None:
         """Type what was set aside first into what the form shows, up to its save key."""
         self.show_offer()
-        if not self._aside or self.is_busy or not self._form.takes_ahead(self._aside[0].place):
+        if not self.aside or self.is_busy or not self._form.takes_ahead(self.aside[0].place):
             return
-        segment = self._aside.pop(0)
+        segment = self.aside.pop(0)
         self._keys, self._places = list(segment.keys), list(segment.places[1:])
         self._placing, self._seen = True, None
         self._form.focus_first_empty()
@@ -210,20 +212,20 @@ class TypeAhead:
 
     def _copy(self) -> None:
         self._room.clipboard_clear()
-        self._room.clipboard_append("\n".join(copied(each.keys) for each in self._aside))
+        self._room.clipboard_append("\n".join(copied(each.keys) for each in self.aside))
         self.line.show(f"Copied. {self._title()}", self.line.text)
 
     def _discard(self) -> None:
-        self._aside.clear()
+        self.aside.clear()
         self._show()
         self._back()
         self._form.keep_draft()
 
     def _more(self, key: TypedKey) -> None:
-        longer = self._aside[-1].with_key(key)
-        if self._undecided == self._aside[-1]:
+        longer = self.aside[-1].with_key(key)
+        if self._undecided == self.aside[-1]:
             self._undecided = longer
-        self._aside[-1] = longer
+        self.aside[-1] = longer
         self._show()
         self._form.keep_draft()
 
@@ -237,7 +239,7 @@ class TypeAhead:
         self._waits = False
         segment = Segment(tuple(places), tuple(self._keys))
         self._keys.clear()
-        self._aside.insert(0 if first else len(self._aside), segment)
+        self.aside.insert(0 if first else len(self.aside), segment)
         self._show()
         self._form.keep_draft()
         if first:
@@ -249,13 +251,13 @@ class TypeAhead:
             self.line.take_focus()
 
     def _show(self) -> None:
-        texts = [shown(self._aside[0].keys)] if self._aside else []
-        texts += [f"{each.title}: {shown(each.keys)}" for each in self._aside[1:]]
+        texts = [shown(self.aside[0].keys)] if self.aside else []
+        texts += [f"{each.title}: {shown(each.keys)}" for each in self.aside[1:]]
         self.line.show(self._title(), " · ".join(texts))
         self.show_offer()
 
     def _title(self) -> str:
-        return f"{self._aside[0].title}:" if self._aside else ""
+        return f"{self.aside[0].title}:" if self.aside else ""
 
     # -- collecting -----------------------------------------------------------------------------------
 
@@ -285,11 +287,11 @@ class TypeAhead:
     def _set_undecided_aside(self) -> None:
         """Show what was collected; all that is typed before the decision stands in one segment."""
         assert self._undecided is not None
-        if self._undecided in self._aside:
-            self._aside.remove(self._undecided)
+        if self._undecided in self.aside:
+            self.aside.remove(self._undecided)
             self._keys[:0] = self._undecided.keys
         self._set_aside(self._undecided.places)
-        self._undecided = self._aside[-1]
+        self._undecided = self.aside[-1]
 
     def _first_key(self, key: TypedKey) -> str | None:
         """A key while nothing is being saved: its own field's, unless it was typed on after a save that failed."""

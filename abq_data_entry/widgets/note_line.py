@@ -54,7 +54,7 @@ class Tooltip:
 
 def shortened(text: str, width: int, measure: Callable[[str], int]) -> str:
     """``text`` on one line of ``width`` pixels at most; ``measure`` tells how wide a text is."""
-    line = " ".join(text.split())
+    line = " ".join(text.split()) if "\n" in text else text
     if measure(line) <= width:
         return line
     low, high = 0, len(line)
@@ -64,7 +64,7 @@ def shortened(text: str, width: int, measure: Callable[[str], int]) -> str:
             low = middle
         else:
             high = middle - 1
-    return f"{line[:low].rstrip()}…" if low else ""
+    return f"{line[:low].rstrip()}…"
 
 
 FONT = "AbqSmall"
@@ -84,21 +84,13 @@ def fitted(text: str, measure: Callable[[str], int], width: int, lines: int) -> 
         if len(done) == lines - 1:
             count = len(rest)  # the last line takes all that is left
         line, rest = " ".join(rest[:count]), rest[count:]
-        done.append(line if measure(line) <= width else _cut(line, measure, width))
+        done.append(line if measure(line) <= width else shortened(line, width, measure))
     return "\n".join(done)
 
 
 def measure_in(font: str, widget: tk.Misc) -> Callable[[str], int]:
     """What tells how wide a text is in that font, in pixels; while the window is closed, in any font."""
     return partial(widget.tk.call, "font", "measure", font, "-displayof", str(widget))
-
-
-def _cut(line: str, measure: Callable[[str], int], width: int) -> str:
-    least, most = 0, len(line)
-    while least < most:
-        middle = (least + most + 1) // 2
-        least, most = (middle, most) if measure(line[:middle].rstrip() + "…") <= width else (least, middle - 1)
-    return line[:least].rstrip() + "…"
 
 
 class NoteLine:
@@ -207,6 +199,6 @@ class OneLine(ttk.Frame):
     def _arrange(self) -> None:
         font = str(ttk.Style(self).lookup(str(self.label.cget("style")), "font") or "TkDefaultFont")
         width = self.winfo_width()
-        shown = self._text if width <= 1 else fitted(self._text, measure_in(font, self), width, 1)
+        shown = self._text if width <= 1 else shortened(self._text, width, measure_in(font, self))
         self.label.configure(text=shown)
         self.tooltip.text = "" if shown == self._text else self._text
