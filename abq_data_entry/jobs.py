@@ -141,7 +141,8 @@ class Jobs:
         self._scheduler.after_cancel(self._timer)
         for job in self._running:
             job.cancel.set()
-            self._cancel_timers(job)
+            for timer in job.timers:
+                self._scheduler.after_cancel(timer)
         ended = threading.Barrier(len([lane for lane in keep if lane in self._lanes]) + 1)
         for name, lane in self._lanes.items():
             if name in keep:
@@ -177,12 +178,14 @@ class Jobs:
                 return
             self._running.remove(job)
             job.finished = True
-            self._cancel_timers(job)
-            _deliver(job, result, error)
-
-    def _cancel_timers(self, job: Job) -> None:
-        while job.timers:
-            self._scheduler.after_cancel(job.timers.pop())
+            for timer in job.timers:
+                self._scheduler.after_cancel(timer)
+            if error is None and job.done is not None:
+                job.context.run(job.done, result)
+            elif error is not None and job.failed is not None:
+                job.context.run(job.failed, error)
+            elif error is not None:
+                log.error("%s failed: %s", job.name or "a job", type(error).__name__, exc_info=error)
 
 
 # Threads know neither `Jobs` nor what a finished job was made of: were the last reference to the Tk root theirs,
@@ -211,16 +214,6 @@ def _run(job: Job, results: Results) -> None:
 
 def _done() -> None:
     """What is left of a job's work."""
-
-
-def _deliver(job: Job, result: Any, error: BaseException | None) -> None:
-    if error is None:
-        if job.done is not None:
-            job.context.run(job.done, result)
-    elif job.failed is not None:
-        job.context.run(job.failed, error)
-    else:
-        log.error("%s failed: %s", job.name or "a job", type(error).__name__, exc_info=error)
 
 
 def _wait(barrier: threading.Barrier, seconds: float) -> None:

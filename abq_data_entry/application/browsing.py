@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..jobs import ANY
@@ -15,6 +16,7 @@ from ..widgets.paged_list import PageRequest
 if TYPE_CHECKING:
     from ..jobs import Job, Jobs
     from ..models import SQLModel
+    from ..models.records import Selection
     from ..views import RecordList
     from .checks import Offline
     from .connection import Connection
@@ -49,6 +51,7 @@ class Browsing:
     ) -> None:
         self._records, self._state, self._connection, self._jobs, self._say = records, state, connection, jobs, say
         self._copy, self._means_away, self._days_changed = copy, means_away, changed
+        self._selection: Selection | None = None  # what the filter chooses, once somebody asked for it
         self._index: Any = None
         self._counting: Job | None = None
         self._inserted = 0
@@ -63,7 +66,7 @@ class Browsing:
             return
         if self._state.model is None:
             return
-        selection, index = _selection(chosen), self._index
+        selection, index = self._selected(), self._index
 
         def page(model: SQLModel) -> list[Record]:
             if request.start is None:
@@ -106,15 +109,23 @@ class Browsing:
         else:
             self.look_again()
 
-    def filter_changed(self, chosen: ListFilter) -> None:
+    def filter_changed(self, _chosen: ListFilter) -> None:
         """Other records, or another order: what was counted is of no use any more."""
-        self._index = None
+        self._selection = self._index = None
         if self._timer:  # it was to tell of the days as well
             self._days_changed()
         self._cancel_timer()
-        self._count(chosen)
+        self._count()
 
-    def _count(self, chosen: ListFilter) -> None:
+    def _selected(self) -> Selection:
+        """The records that the filter chooses, and their order."""
+        from ..models.records import Selection
+
+        if self._selection is None:
+            self._selection = Selection(*self._records.filter)
+        return self._selection
+
+    def _count(self) -> None:
         """Count what fits, and find where each part of it begins."""
         model = self._state.reachable
         if model is None:
@@ -132,9 +143,10 @@ class Browsing:
 
         def failed(error: BaseException) -> None:
             if job is self._counting:
-                self._count_failed(chosen, error)
+                self._count_failed(error)
 
-        job = self._jobs.submit("counting", _count, model, chosen, done=counted, failed=failed, with_job=True)
+        work = partial(_count, model, self._selected())
+        job = self._jobs.submit("counting", work, done=counted, failed=failed, with_job=True)
         self._counting = job
 
     def record_saved(self, key: tuple[Any, ...], corrected: bool) -> None:
@@ -161,12 +173,7 @@ class Browsing:
             else:
                 records.reveal(position, key)
 
-        self._jobs.submit(
-            "records",
-            lambda: model.get_position(_selection(chosen), *key),
-            done=found,
-            failed=lambda error: log.info("where the record stands isn't known: %s", type(error).__name__),
-        )
+        self._jobs.submit("records", model.get_position, self._selected(), *key, done=found, failed=_not_found)
 
     def follow(self, count: int) -> None:
         """Others have saved this number of records of the list: show them, and keep the row that is selected."""
@@ -195,7 +202,7 @@ class Browsing:
         if self._state.reachable is None:
             self._say("Records can be chosen when the database is back")
             return
-        selection = _selection(wanted)
+        selection = self._selected()
 
         def found(rows: list[Record]) -> None:
             if len(rows) > CHOSEN_AT_MOST:
@@ -234,7 +241,7 @@ class Browsing:
     def _count_now(self) -> None:
         self._cancel_timer()
         self._days_changed()
-        self._count(self._records.filter)
+        self._count()
 
     def _cancel_timer(self) -> None:
         if self._timer:
@@ -253,11 +260,11 @@ class Browsing:
             return
         self._records.show_problem(f"The records couldn't be fetched.\n{error}", self.restart)
 
-    def _count_failed(self, chosen: ListFilter, error: BaseException) -> None:
+    def _count_failed(self, error: BaseException) -> None:
         from ..models.errors import QueryCancelled
 
         if isinstance(error, QueryCancelled):  # the cancellation of the count before it came late
-            self._count(chosen)
+            self._count()
             return
         log.warning("the records couldn't be counted", exc_info=error)
         self._records.show_uncounted()
@@ -271,20 +278,11 @@ def _end_query(model: Any, job: Job) -> None:
         model.cancel_query(job.thread)
 
 
-def _count(model: Any, chosen: ListFilter, job: Job) -> Any:
+def _count(model: SQLModel, selection: Selection, job: Job) -> Any:
     if job.cancel.is_set():
         raise InterruptedError("another filter was chosen")
-    return model.count_records(_selection(chosen))
+    return model.count_records(selection)
 
 
-def _selection(chosen: ListFilter) -> Any:
-    from ..models.records import Selection
-
-    return Selection(
-        date=chosen.date,
-        lab=chosen.lab,
-        plot=chosen.plot,
-        technician=chosen.technician,
-        sort=chosen.sort,
-        descending=chosen.descending,
-    )
+def _not_found(error: BaseException) -> None:
+    log.info("where the record stands isn't known: %s", type(error).__name__)

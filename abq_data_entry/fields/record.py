@@ -111,18 +111,13 @@ def check_across(values: Mapping[str, object]) -> dict[str, str]:
         for name in READINGS:
             if values.get(name) is not None:
                 errors[name] = f"a reading, although {FieldNames.EQUIPMENT_FAULT} is set"
-    errors.update(_check_heights(values))
-    return errors
-
-
-def _check_heights(values: Mapping[str, object]) -> dict[str, str]:
     if _is_below(values, _HIGHEST, _LOWEST):
-        return {_HIGHEST.name: f"{_number(values, _HIGHEST)} is below {_named(values, _LOWEST)}"}
-    if _is_below(values, _MEDIAN, _LOWEST):
-        return {_MEDIAN.name: f"{_number(values, _MEDIAN)} is below {_named(values, _LOWEST)}"}
-    if _is_below(values, _HIGHEST, _MEDIAN):
-        return {_MEDIAN.name: f"{_number(values, _MEDIAN)} is above {_named(values, _HIGHEST)}"}
-    return {}
+        errors[_HIGHEST.name] = f"{_number(values, _HIGHEST)} is below {_named(values, _LOWEST)}"
+    elif _is_below(values, _MEDIAN, _LOWEST):
+        errors[_MEDIAN.name] = f"{_number(values, _MEDIAN)} is below {_named(values, _LOWEST)}"
+    elif _is_below(values, _HIGHEST, _MEDIAN):
+        errors[_MEDIAN.name] = f"{_number(values, _MEDIAN)} is above {_named(values, _HIGHEST)}"
+    return errors
 
 
 _LOWEST, _HIGHEST, _MEDIAN = (

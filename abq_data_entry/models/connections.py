@@ -70,12 +70,20 @@ class Connections:
         self.facts = ServerFacts()
         """What was found when the latest connection was opened."""
 
-    def read(self, work: Callable[[Cursor], Result], limit: float | None = PAGE) -> Result:
+    def read(
+        self, work: Callable[[Cursor], Result], limit: float | None = PAGE, begin: str = "BEGIN"
+    ) -> Result:
         """Run statements that only read, each by itself; once more on a fresh connection if that was lost.
 
-        `limit`: the most seconds that it may take, see `waits`; then `TookTooLong` is raised.
+        `limit`: the most seconds that it may take, see `waits`; then `TookTooLong` is raised. `begin`: what begins the
+        transaction that a pooler needs around them.
         """
-        return self._read(work, limit, "BEGIN")
+        with self._in_use():
+            try:
+                return self._attempt_read(self._connection(), work, limit, begin)
+            except ServerUnreachable:
+                self._discard()
+            return self._attempt_read(self._connection(), work, limit, begin)
 
     def read_snapshot(self, work: Callable[[Cursor], Result]) -> Result:
         """Run long statements that only read and all see the same state of the database; no time limit."""
@@ -90,7 +98,7 @@ class Connections:
                 if not self.facts.pooled and not cursor.connection.closed:
                     cursor.execute("ROLLBACK")
 
-        return self._read(within_transaction, UNLIMITED, _SNAPSHOT)
+        return self.read(within_transaction, UNLIMITED, _SNAPSHOT)
 
     def run_script(self, script: str) -> None:
         """Run a script that is a transaction of its own, begin and end included, without a time limit.
@@ -225,14 +233,6 @@ class Connections:
                 yield wait
             except psycopg2.Error as error:
                 raise self._described(error, wait) from None
-
-    def _read(self, work: Callable[[Cursor], Result], limit: float | None, begin: str) -> Result:
-        with self._in_use():
-            try:
-                return self._attempt_read(self._connection(), work, limit, begin)
-            except ServerUnreachable:
-                self._discard()
-            return self._attempt_read(self._connection(), work, limit, begin)
 
     def _attempt_read(
         self, connection: Connection, work: Callable[[Cursor], Result], limit: float | None, begin: str
