@@ -187,7 +187,8 @@ class Browsing:
     def look_again(self) -> None:
         """Records may have come or gone: count and fetch again what is visible; it keeps its place and selection."""
         self._records.show_news(0)
-        self._changed(inserted=0)
+        if not self._state.away:  # what is known here is counted with each page
+            self._changed(inserted=0)
         self._records.follow()
 
     def chosen(self, count: int) -> None:

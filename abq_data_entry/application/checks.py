@@ -322,28 +322,16 @@ def _order(date: datetime.date, time: str) -> tuple[datetime.date, int]:
 
 def known_rows(known: Iterable[Record], waiting: Iterable[Record], chosen: ListFilter) -> list[Record]:
     """The records that the filter lets through, in its order; one that waits stands for an earlier one of its plot."""
-    found = {_key(record): record for record in (*known, *waiting)}
-    rows = [record for record in found.values() if _admits(chosen, record)]
+    found = {tuple(record[name] for name in fields.RECORD_KEY): record for record in (*known, *waiting)}
+    pairs = ((F.DATE, chosen.date), (F.LAB, chosen.lab), (F.PLOT, chosen.plot), (F.TECHNICIAN, chosen.technician))
+    wanted = [(name, value) for name, value in pairs if value is not None]
+    rows = [record for record in found.values() if all(record[name] == value for name, value in wanted)]
     there = [record for record in rows if record[chosen.sort] is not None]
     empty = [record for record in rows if record[chosen.sort] is None]
     name = chosen.sort
     there.sort(key=lambda record: (_sort_value(name, record[name]), _position(record)), reverse=chosen.descending)
     empty.sort(key=_position, reverse=chosen.descending)
     return there + empty
-
-
-def _admits(chosen: ListFilter, record: Record) -> bool:
-    wanted = (
-        (chosen.date, F.DATE),
-        (chosen.lab, F.LAB),
-        (chosen.plot, F.PLOT),
-        (chosen.technician, F.TECHNICIAN),
-    )
-    return all(value in (None, record[name]) for value, name in wanted)
-
-
-def _key(record: Record) -> tuple[Any, ...]:
-    return tuple(record[name] for name in fields.RECORD_KEY)
 
 
 def _position(record: Record) -> tuple[Any, ...]:

@@ -222,7 +222,7 @@ class RecordEntry:
         if decided := self._waiting.in_form.pop(save.key, ()):
             self._waiting.settle(decided, "decided")
         if waits:
-            self._browsing.show_copy()
+            self._browsing.show_source()
         else:
             self._copy.record_saved(record)
             # The database answers again: so may the check that it didn't tell.

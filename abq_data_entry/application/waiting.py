@@ -92,12 +92,12 @@ class Waiting:
     @property
     def keys(self) -> set[tuple[Any, ...]]:
         """Date, time, lab and plot of each record that waits."""
-        return {each.key for each in self.entries}
+        return {each.key for each in self._state.waiting}
 
     @property
     def undecided(self) -> tuple[Entry, ...]:
         """Those that need somebody's decision."""
-        return tuple(each for each in self.entries if each.state == "undecided")
+        return tuple(each for each in self._state.waiting if each.state == "undecided")
 
     def begin(self, database: str) -> None:
         """Look at the journal, now and again; `database` is the one that the settings lead to."""
@@ -120,7 +120,7 @@ class Waiting:
         def kept(found: tuple[Entry, list[str]]) -> None:
             entry, problems = found
             self._tell(problems)
-            self._state.waiting = (*self.entries, entry)
+            self._state.waiting = (*self._state.waiting, entry)
             self.show_line()
             done()
             if not self._state.away:
@@ -130,8 +130,8 @@ class Waiting:
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
         """The database has these, or somebody decided about them."""
-        gone = tuple(each for each in self.entries if each.identifier in identifiers)
-        self._state.waiting = tuple(each for each in self.entries if each.identifier not in identifiers)
+        gone = tuple(each for each in self._state.waiting if each.identifier in identifiers)
+        self._state.waiting = tuple(each for each in self._state.waiting if each.identifier not in identifiers)
         self.show_line()
         if how == "saved":
             self._mark_saved(gone)
@@ -150,7 +150,7 @@ class Waiting:
         model = self._state.model
         if not self._retries.due or self._state.outdated:
             return
-        if model is None or not any(each.state == "waiting" for each in self.entries):
+        if model is None or not any(each.state == "waiting" for each in self._state.waiting):
             return
         if self._replaying:
             self._again = True
@@ -174,10 +174,10 @@ class Waiting:
 
         The day is ``date``; without it, that of the form or today.
         """
-        if not self.entries:
+        if not self._state.waiting:
             return then()
         today, own = self._state.today(), date or self._callbacks.day_of_form()
-        missing = [each for each in self.entries if each.key[0] in ((date,) if date else (today, own))]
+        missing = [each for each in self._state.waiting if each.key[0] in ((date,) if date else (today, own))]
         day = "today" if own == today else str(own)
         if not missing:
             return then()
@@ -214,7 +214,7 @@ class Waiting:
 
         def with_entry(action: Callable[[Entry], object]) -> Callable[[str], object]:
             def act(identifier: str) -> None:
-                entry = next((each for each in self.entries if each.identifier == identifier), None)
+                entry = next((each for each in self._state.waiting if each.identifier == identifier), None)
                 if entry is not None:
                     action(entry)
 
@@ -234,34 +234,34 @@ class Waiting:
 
         def refresh() -> None:
             others = [_row(each, f"Waits for the database {each.database}.") for each in self.foreign]
-            window.show_rows([*(_row(each) for each in self.entries), *others], self.line or "Nothing waits.")
+            window.show_rows([*(_row(each) for each in self._state.waiting), *others], self.line or "Nothing waits.")
 
         window.repeat(REFRESH_MS, refresh)
 
     @property
     def line(self) -> str:
         """How the database is, and how many records wait; empty when all is well."""
-        since, count = self._state.away_since, counted(len(self.entries))
+        since, count = self._state.away_since, counted(len(self._state.waiting))
         if since is not None:
-            waiting = f", {count} waiting here" if self.entries else ""
+            waiting = f", {count} waiting here" if self._state.waiting else ""
             if self._state.login_refused:
                 return f"The database doesn't take the login any more{waiting}"
             return f"Database away since {since:%H:%M}{waiting}; {self._reconnecting.next_text()}"
-        if self._replaying and len(self.entries) > len(self.undecided):
-            return f"Saving {counted(len(self.entries) - len(self.undecided))} that waited here…"
+        if self._replaying and len(self._state.waiting) > len(self.undecided):
+            return f"Saving {counted(len(self._state.waiting) - len(self.undecided))} that waited here…"
         parts = []
         if self.undecided:
             parts.append(f"{counted(len(self.undecided))} waiting here for your decision")
-        if len(self.entries) > len(self.undecided):
+        if len(self._state.waiting) > len(self.undecided):
             why = f" ({self._problem})" if self._problem else ""
-            parts.append(f"{counted(len(self.entries) - len(self.undecided))} waiting here{why}")
+            parts.append(f"{counted(len(self._state.waiting) - len(self.undecided))} waiting here{why}")
         if self.foreign:
             parts.append(f"{counted(len(self.foreign))} waiting here for another database")
         return ", ".join(parts)
 
     def _actions(self) -> tuple[tuple[str, Callable[[], object]], ...]:
         command = self._messages.command
-        shown = (("Show Records", command(self.show)),) if self.entries or self.foreign else ()
+        shown = (("Show Records", command(self.show)),) if self._state.waiting or self.foreign else ()
         if self._state.away:
             retry = "Log In…" if self._state.login_refused else "Retry Now"
             return (*shown, (retry, command(self._callbacks.retry)))
@@ -286,7 +286,7 @@ class Waiting:
             self._mark, entries, problems = found
             before = self.keys
             self._state.waiting = tuple(each for each in entries if same_database(each.database, self._database))
-            self.foreign = tuple(each for each in entries if each not in self.entries)
+            self.foreign = tuple(each for each in entries if each not in self._state.waiting)
             self._tell(problems)
             self.show_line()
             if self.keys != before:
@@ -307,7 +307,7 @@ class Waiting:
     def _replayed(self, done: Replayed) -> None:
         self._replaying = False
         gone = {each.identifier for each in done.saved}
-        self._state.waiting = tuple(each for each in self.entries if each.identifier not in gone)
+        self._state.waiting = tuple(each for each in self._state.waiting if each.identifier not in gone)
         self._mark_saved(done.saved)
         if done.undecided:
             need = "needs" if len(done.undecided) == 1 else "need"

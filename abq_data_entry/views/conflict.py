@@ -44,9 +44,10 @@ class ConflictRow:
         chosen: Callable[[], object],
         move: Callable[[ConflictRow, int, Side], str],
         entered: Callable[[ConflictRow], str],
+        side: Side | None = None,
     ) -> None:
         self.name = difference.name
-        self.side: Side | None = None
+        self.side = side
         self.buttons: dict[Side, ttk.Button] = {}
         self.difference, self._report = difference, chosen
         self._characters = cell_characters(grid)
@@ -54,11 +55,11 @@ class ConflictRow:
         ttk.Label(grid, text=difference.name).grid(row=row, column=0, sticky="nw", padx=(0, 16), pady=(6, 4))
         if difference.was is not None:
             self._add_former(grid, row, difference.was or EMPTY)
-        for column, side in enumerate(SIDES, start=2):
+        for column, each in enumerate(SIDES, start=2):
             cell = ttk.Frame(grid)
             cell.grid(row=row, column=column, sticky="nwe", padx=(0, 16), pady=(0, 4))
             cell.columnconfigure(0, weight=1)
-            self._add_button(cell, side, move, entered)
+            self._add_button(cell, each, move, entered)
         self._show()
 
     def choose(self, side: Side) -> None:
@@ -173,7 +174,6 @@ class ConflictDialog(Dialog):
         self.rows: list[ConflictRow] = []
         self._save = lambda: save(self, self.choices)
         self._former = chosen or {}
-        self._refused = ""
         self._saving = False
         super().__init__(
             parent,
@@ -199,10 +199,10 @@ class ConflictDialog(Dialog):
 
     def refuse(self, reason: str) -> None:
         """The record wasn't saved, and ``reason`` says why: all that was chosen stays."""
-        self._saving, self._refused = False, reason
+        self._saving = False
         for button in self.buttons:
             button.state(["!disabled"])
-        self._show_state()
+        self._show_state(refused=reason)
         self.buttons[0].focus_set()
 
     def make_body(self, body: ttk.Frame) -> None:
@@ -212,12 +212,11 @@ class ConflictDialog(Dialog):
         grid = ttk.Frame(self._room.inside)
         self._add_heads(grid)
         for number, each in enumerate(self._differences):
-            row = ConflictRow(grid, each, 2 + number, self._chosen, self._move, self._entered)
-            self.rows.append(row)
             side, text = self._former.get(each.name, (None, ""))
             # They saved once more meanwhile: a choice against another value is no choice.
-            if side is not None and text == each.theirs:
-                row.choose(side)
+            side = side if text == each.theirs else None
+            row = ConflictRow(grid, each, 2 + number, self._show_state, self._move, self._entered, side)
+            self.rows.append(row)
         self._room.hold(grid)
         self.state_label = ttk.Label(body, style="Note.TLabel", wraplength=560, justify="left")
         self.state_label.grid(row=3, column=0, sticky="w", pady=(12, 0))
@@ -241,34 +240,26 @@ class ConflictDialog(Dialog):
 
     def close(self, action: Callable[[], object] | None = None) -> None:
         """Save needs a choice for each field that makes a record without errors; else the dialog stays."""
-        if action is self._save:
-            if len(self.choices) < len(self.rows):
-                self._show_state(asked=True)
-                self.first_focus().focus_set()
-                return
-            wrong = self._wrong()
-            if wrong:
-                row = next((row for row in self.rows if row.name in wrong), self.rows[0])
-                row.buttons[row.side or "mine"].focus_set()
-                return
-            self._begin_saving()
-            return
-        super().close(action)
-
-    def _begin_saving(self) -> None:
-        if self._saving:
-            return
-        self._saving = True
-        for button in self.buttons:
-            button.state(["disabled"])
-        self.state_label.configure(text="Saving…", style="Note.TLabel")
-        self.as_command(self._save)()
+        if action is not self._save:
+            super().close(action)
+        elif len(self.choices) < len(self.rows):
+            self._show_state(asked=True)
+            self.first_focus().focus_set()
+        elif wrong := self._check(self.choices):
+            row = next((row for row in self.rows if row.name in wrong), self.rows[0])
+            row.buttons[row.side or "mine"].focus_set()
+        elif not self._saving:
+            self._saving = True
+            for button in self.buttons:
+                button.state(["disabled"])
+            self.state_label.configure(text="Saving…", style="Note.TLabel")
+            self.as_command(self._save)()
 
     def _add_heads(self, grid: ttk.Frame) -> None:
-        heads = ["Field", "It was", SIDE_NAMES["mine"], self._words.theirs]
+        had_values = any(each.was is not None for each in self._differences)
+        heads = ["Field", "It was" if had_values else "", SIDE_NAMES["mine"], self._words.theirs]
         for column, text in enumerate(heads):
-            shown = text if column != 1 or self._with_former else ""
-            label = ttk.Label(grid, text=shown, style="Section.TLabel", wraplength=cell_width(self), justify="left")
+            label = ttk.Label(grid, text=text, style="Section.TLabel", wraplength=cell_width(self), justify="left")
             label.grid(row=0, column=column, sticky="sw", padx=(0, 16), pady=(0, 4))
         texts = ("Take all typed here", "Take all saved")
         for column, (side, text) in enumerate(zip(SIDES, texts, strict=True), start=2):
@@ -277,25 +268,13 @@ class ConflictDialog(Dialog):
             button.bind("<Return>", lambda event: event.widget.invoke())
             button.bind("<Down>", lambda _event: self._move(None, 1, "mine"))
 
-    @property
-    def _with_former(self) -> bool:
-        return any(each.was is not None for each in self._differences)
-
-    def _wrong(self) -> Mapping[str, str]:
-        return self._check(self.choices)
-
-    def _chosen(self) -> None:
-        self._refused = ""
-        if hasattr(self, "state_label"):  # what was chosen before is taken over while the rows are made
-            self._show_state()
-
-    def _show_state(self, asked: bool = False) -> None:
+    def _show_state(self, asked: bool = False, refused: str = "") -> None:
         missing = len(self.rows) - len(self.choices)
         # Half of the choices makes no record that could be checked.
-        wrong = self._wrong() if not missing else {}
+        wrong = self._check(self.choices) if not missing else {}
         text, style = "", "Note.TLabel"
-        if self._refused:
-            text, style = f"✗ Not saved: {self._refused}", "Error.TLabel"
+        if refused:
+            text, style = f"✗ Not saved: {refused}", "Error.TLabel"
         elif wrong:
             text, style = "\n".join(f"✗ {sentence}" for sentence in wrong.values()), "Error.TLabel"
         elif missing:
