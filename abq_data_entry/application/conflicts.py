@@ -1,4 +1,5 @@
-"""Two versions of one record: what the dialog asks, and what comes of the answer."""
+"""Two versions of one record: what the dialog asks, and what comes of the answer; also for records that waited here and
+met another version in the database."""
 
 from __future__ import annotations
 
@@ -6,15 +7,34 @@ import datetime
 import logging
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
+from ..jobs import Jobs
 from ..views import DataRecordForm
 from ..views.conflict import ConflictDialog, ConflictText, Difference, Side
-from ..workflows.save_record import Conflict
-from .messages import Messages, place
+from ..workflows.save_record import Conflict, Save, Saved, bring_together
+from .messages import Messages, place, reason_of
+from .state import State
+
+if TYPE_CHECKING:
+    from ..journal import Entry
+    from ..models import VersionedRecord
+    from .navigation import Navigation
+    from .reconnecting import Reconnecting
+    from .waiting import Waiting
+
+    SaveRecord = Callable[
+        [
+            Save,
+            Callable[[Saved | None], object],
+            Callable[[Conflict], object],
+            Callable[[BaseException], object],
+        ],
+        object,
+    ]
 
 log = logging.getLogger(__name__)
 Record = Mapping[str, Any]
@@ -147,3 +167,124 @@ def moment(at: datetime.datetime | None) -> str:
     local = at.astimezone() if at.tzinfo is not None else at
     today = local.date() == datetime.datetime.now().astimezone().date()
     return f"at {local:%H:%M}" if today else f"on {local:%Y-%m-%d} at {local:%H:%M}"
+
+
+class Deciding:
+    """Opens what waits and met another version; what was decided on leaves the journal once the decision is saved.
+
+    ``save`` is `Saver.save`; ``show_form()`` brings the form to the front; ``decided(record, key)`` is called once the
+    database has the decision. On the Tk thread.
+    """
+
+    def __init__(
+        self,
+        form: DataRecordForm,
+        jobs: Jobs,
+        state: State,
+        messages: Messages,
+        say: Callable[[str], object],
+        waiting: Waiting,
+        save: SaveRecord,
+        reconnecting: Reconnecting,
+        navigation: Navigation,
+        show_form: Callable[[], object],
+        decided: Callable[[Record, tuple[Any, ...]], object],
+    ) -> None:
+        self._form, self._jobs, self._state, self._messages, self._say = form, jobs, state, messages, say
+        self._waiting, self._save_record = waiting, save
+        self._reconnecting, self._navigation = reconnecting, navigation
+        self._show_form, self._decided = show_form, decided
+
+    def open(self, entry: Entry) -> bool:
+        """Show the record as it waits; where it needs a decision, beside what the database has now. False where that
+        can't be done now."""
+        model = self._state.reachable
+        if entry.unknown:
+            self._say(f"{entry.title}: {entry.remark}")
+        elif entry.state != "undecided":
+            self._navigation.open_record(entry.key)
+        elif model is None:
+            self._say("This can be decided when the database is back: its version is needed too")
+            return False
+        else:
+            self._jobs.submit(
+                "records",
+                lambda: model.get_versioned_record(*entry.key),
+                done=lambda found: self._show(entry, found),
+                failed=self._not_fetched,
+            )
+        return True
+
+    def discard(self, entry: Entry) -> None:
+        """Give up what was recorded here, after a question."""
+        self._messages.choice(
+            "Discard Record",
+            f"Discard what was recorded here of {entry.title}?",
+            "What the database has stays as it is. What was recorded here can't be brought back.",
+            (("Keep", None), ("Discard", lambda: self._discard(entry)), ("Cancel", None)),
+        )
+
+    def _discard(self, entry: Entry) -> None:
+        self._waiting.settle((entry.identifier,), "discarded")
+        self._say(f"{entry.title}: what was recorded here is discarded")
+        self._form.known.look_up()
+
+    def _show(self, entry: Entry, found: VersionedRecord) -> None:
+        # Later corrections of the same plot wait behind it: the last one is what was meant.
+        same = [each for each in self._waiting.undecided if each.key == entry.key] or [entry]
+        if not found.version and self._messages.typed_since():
+            self._say(f"{entry.title} isn't opened: you typed on. Open it again from the records that wait")
+            return
+        if not found.version:
+            self._navigation.leave_form(lambda: self._show_in_form(same))
+            return
+        base = same[0].base if same[0].write == "update" else None
+        last = same[-1]
+        save = Save(last.record, "update", author=last.author, reason=last.reason, whole_check=last.whole_check,
+                    typed=last.moment)  # fmt: skip
+        self._ask(same, save, bring_together(last.record, base, found))
+
+    def _ask(self, same: list[Entry], save: Save, found: Conflict, former: ConflictDialog | None = None) -> None:
+        resolve(
+            self._form,
+            self._messages,
+            self._say,
+            Question(found, save.author, same[-1].moment),
+            lambda record, said, dialog: self._save(same, save.over(found.theirs, record), said, dialog),
+            lambda: self._say("Nothing was decided: the record goes on waiting here"),
+            former,
+        )
+
+    def _show_in_form(self, same: list[Entry]) -> None:
+        """There is nothing to decide between, but something to put right: the form has it as a new record."""
+        form, last = self._form, same[-1]
+        self._waiting.in_form[last.key] = tuple(each.identifier for each in same)
+        self._show_form()
+        form.begin_new()
+        form.fill({each.name: fields.format_value(each, last.record[each.name]) for each in fields.FIELDS})
+        form.focus_first_empty()
+        self._say(f"{last.remark} Put it right, and save it as a new record")
+
+    def _save(self, same: list[Entry], save: Save, said: str, dialog: ConflictDialog | None) -> None:
+        def ended(saved: Saved | None) -> None:
+            if dialog is not None:
+                dialog.close()
+            self._waiting.settle(tuple(each.identifier for each in same), "decided")
+            merged = "" if saved is None or saved.merged is None else Question(saved.merged, save.author).merged_words
+            self._say(" ".join(filter(None, (f"{place(save.record)}: saved", said, merged))))
+            self._decided(save.record if saved is None else saved.record, save.key)
+
+        def failed(error: BaseException) -> None:
+            if dialog is not None:
+                dialog.refuse(reason_of(error))
+            else:
+                log.error("a decision couldn't be saved", exc_info=error)
+                self._messages.failure("Save Record", f"{place(save.record)} couldn't be saved.", str(error))
+
+        # Where somebody was quicker once more, both are shown once more.
+        self._save_record(save, ended, lambda found: self._ask(same, save, found, dialog), failed)
+
+    def _not_fetched(self, error: BaseException) -> None:
+        log.warning("a record couldn't be fetched for a decision", exc_info=error)
+        self._reconnecting.means_away(error)
+        self._say(f"The version of the database couldn't be fetched: {error}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..constants import FieldNames as F
 from ..jobs import Jobs
@@ -32,14 +32,6 @@ Record = Mapping[str, Any]
 Key = tuple[Any, ...]
 
 
-class Reports(NamedTuple):
-    """One of these is called once: it is saved (``None``: it waits here), somebody has to decide, or it failed."""
-
-    saved: Callable[[Saved | None], object]
-    conflict: Callable[[Conflict], object]
-    failed: Callable[[BaseException], object]
-
-
 class Saver:
     """Saves into the database; where that can't be reached, takes too long or stores nothing, into the journal.
 
@@ -64,12 +56,21 @@ class Saver:
         self._waiting, self._away, self._retry_after_restart = waiting, away, retry_after_restart
         self._ask_version, self._claimed_late = ask_version, claimed_late
 
-    def save(self, save: Save, reports: Reports) -> None:
-        """Save it; while the database is away, or an earlier record of the plot waits, in the journal."""
+    def save(
+        self,
+        save: Save,
+        done: Callable[[Saved | None], object],
+        conflict: Callable[[Conflict], object],
+        failed: Callable[[BaseException], object],
+    ) -> None:
+        """Save it; while the database is away, or an earlier record of the plot waits, in the journal.
+
+        One of these is called once: it is saved (``None``: it waits here), somebody has to decide, or it failed.
+        """
         from ..workflows.save_record import Conflict, save_record
 
         state, form, model = self._state, self._form, self._state.model
-        reported = done = False
+        reported = saved_late = False
         timers = [form.after(SLOW_MS, lambda: self._say(f"Saving… {place(save.record)}"))]
 
         def report(how: Callable[[Any], object], what: object) -> None:
@@ -80,13 +81,13 @@ class Saver:
             how(what)
 
         def written(outcome: Saved | Conflict) -> None:
-            nonlocal done
+            nonlocal saved_late
             if not reported:
-                report(reports.conflict if isinstance(outcome, Conflict) else reports.saved, outcome)
+                report(conflict if isinstance(outcome, Conflict) else done, outcome)
             elif isinstance(outcome, Conflict):
                 log.warning("a save that took too long met another version")  # so will its replay
             else:  # it was kept meanwhile
-                done = True
+                saved_late = True
                 self._waiting.settle((save.identifier,), "saved")
                 self._claimed_late()
 
@@ -102,7 +103,7 @@ class Saver:
                 log.warning("a record goes to the journal: %s", type(error).__name__)
                 keep(str(error))
             else:
-                report(reports.failed, error)
+                report(failed, error)
 
         def overdue() -> None:
             if not reported:
@@ -115,11 +116,11 @@ class Saver:
             reported = True
 
             def kept() -> None:
-                if done:  # the database was faster than the disk
+                if saved_late:  # the database was faster than the disk
                     self._waiting.settle((save.identifier,), "saved")
-                report(reports.saved, None)
+                report(done, None)
 
-            self._waiting.keep(save, cause, kept, lambda error: report(reports.failed, error))
+            self._waiting.keep(save, cause, kept, lambda error: report(failed, error))
 
         if state.away or model is None:
             keep(str(state.away_error or ""))
@@ -197,7 +198,7 @@ class RecordEntry:
             else:
                 self._save_failed(save.record, error)
 
-        self._saver.save(save, Reports(partial(self._ended, save, said, dialog), conflict, failed))
+        self._saver.save(save, partial(self._ended, save, said, dialog), conflict, failed)
 
     def _ended(self, save: Save, said: str, dialog: ConflictDialog | None, saved: Saved | None) -> None:
         if dialog is not None:

@@ -41,7 +41,7 @@ from .which_database import Damage, DatabaseChanges, WhichDatabase, WhichDatabas
 if TYPE_CHECKING:
     from ..journal import Entry
     from ..models import SQLModel
-    from .deciding import Deciding
+    from .conflicts import Deciding
     from .exports import Exports
     from .history import Histories
     from .undoing import Changes
@@ -403,7 +403,7 @@ class Wiring(MainWindow):
     @cached_property
     def deciding(self) -> Deciding:
         """Made with the first record that needs a decision."""
-        from .deciding import Deciding
+        from .conflicts import Deciding
 
         return Deciding(
             self.form,
@@ -412,7 +412,7 @@ class Wiring(MainWindow):
             self.messages,
             self.status.set,
             self.waiting,
-            self.saver,
+            self.saver.save,
             self.reconnecting,
             self.navigation,
             self.show_form,
