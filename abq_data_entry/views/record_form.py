@@ -48,6 +48,7 @@ class DataRecordForm(FormContent):
         self.choices = self.inputs.choices
         self.marked = MarkedFields(self.inputs)
         self._notes: Notes = {}
+        self._previous: Mapping[str, Any] = {}
         self.field_to_correct: tuple[object, str] = (None, "")
         """The key of a record that is being opened, and the field that somebody wants to correct there."""
         self._autofill = Autofill(self)
@@ -417,10 +418,8 @@ class DataRecordForm(FormContent):
             if focused is None or focused.name != F.DATE:  # while it is typed it may mean anything
                 self.dates.show()
         previous = check.previous.get(plot or 0, {})
-        when = f"Recorded on {previous[F.DATE]} at {previous[F.TIME]}" if previous else ""
-        for name, each in self.inputs.items():
-            if each.field.group and each.field.type is not FieldTypes.BOOLEAN:
-                each.show_previous(fields.format_value(each.field, previous.get(name)) if previous else "", when)
+        if previous != self._previous:
+            self._show_previous(previous)
         is_taken = bool(self.half_typed.kept) and bool(self.half_typed.objection())
         if (opened := self.opened_record) is not None or self.marked.key is not None:
             self.marked.show(opened.key if opened is not None and corrects else None)
@@ -431,6 +430,14 @@ class DataRecordForm(FormContent):
             self.reason.ask(wants_reason)
         if self.type_ahead.aside:
             self.type_ahead.show_offer()
+
+    def _show_previous(self, previous: Mapping[str, Any]) -> None:
+        """Show the latest earlier record of the plot below the fields; an empty one: there is none."""
+        self._previous = previous
+        when = f"Recorded on {previous[F.DATE]} at {previous[F.TIME]}" if previous else ""
+        for name, each in self.inputs.items():
+            if each.field.group and each.field.type is not FieldTypes.BOOLEAN:
+                each.show_previous(fields.format_value(each.field, previous.get(name)) if previous else "", when)
 
     def _wants_reason(self) -> bool:
         setting, opened = self.settings.get("correction reason"), self.opened_record
