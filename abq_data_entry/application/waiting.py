@@ -78,6 +78,8 @@ class Waiting:
         self._timer = self._retry_timer = ""
         self._retries = Retries(JOURNAL)
         self._journal = OwnJournal()
+        # Made once: the message bar tells by them whether it has the same buttons still.
+        self._show_records, self._retry_now = messages.command(self.show), messages.command(callbacks.retry)
         self.in_form: dict[tuple[Any, ...], tuple[str, ...]] = {}
         """What waits no more once the form has saved the record of that key: identifiers."""
         self.foreign: tuple[Entry, ...] = ()
@@ -228,7 +230,7 @@ class Waiting:
         callbacks = record_windows.WaitingCallbacks(
             with_entry(lambda entry: self._navigation.leave_form(lambda: opened(entry))),
             with_entry(self._callbacks.discard_entry),
-            self._messages.command(self._callbacks.retry),
+            self._retry_now,
         )
         window = record_windows.WaitingWindow(parent, callbacks)
 
@@ -260,11 +262,9 @@ class Waiting:
         return ", ".join(parts)
 
     def _actions(self) -> tuple[tuple[str, Callable[[], object]], ...]:
-        command = self._messages.command
-        shown = (("Show Records", command(self.show)),) if self._state.waiting or self.foreign else ()
+        shown = (("Show Records", self._show_records),) if self._state.waiting or self.foreign else ()
         if self._state.away:
-            retry = "Log In…" if self._state.login_refused else "Retry Now"
-            return (*shown, (retry, command(self._callbacks.retry)))
+            return (*shown, ("Log In…" if self._state.login_refused else "Retry Now", self._retry_now))
         return shown
 
     # -- inside ---------------------------------------------------------------------------------------
