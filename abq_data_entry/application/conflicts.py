@@ -7,6 +7,7 @@ import datetime
 import logging
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
@@ -133,7 +134,8 @@ def resolve(
         words.message,
         words.detail,
         "Choose…",
-        lambda: ConflictDialog(
+        partial(
+            ConflictDialog,
             form.winfo_toplevel(),
             words,
             question.differences(),
