@@ -12,8 +12,9 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -132,24 +133,26 @@ def _way(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[N
     yield from probing.port(inspection, server.host, server.port, addresses)
     mode = endpoint.get("sslmode", "prefer")
 
-    def greeted() -> tuple[socket.socket, bool]:
-        """Ask for TLS; return the connection, and whether TLS begins now."""
-        connection = inspection.guard.connect(server.host, server.port, addresses)
-        try:
-            connection.sendall(_ASKS_FOR_TLS)
-            answer = connection.recv(1)
-            if answer in (b"S", b"N"):
-                return connection, answer == b"S"
+    connected = partial(inspection.guard.connected, server.host, server.port, addresses)
+
+    def asked(connection: socket.socket) -> bool:
+        """Ask for TLS; return whether it begins now."""
+        connection.sendall(_ASKS_FOR_TLS)
+        answer = connection.recv(1)
+        if answer not in (b"S", b"N"):
             inspection.guard.check()
             raise InvalidInput(_NOT_POSTGRESQL.format(place=server.place))
-        except BaseException:
-            connection.close()
-            raise
+        return answer == b"S"
 
     def ask() -> Result[bool]:
-        connection, can_encrypt = greeted()
-        connection.close()
-        return Result(can_encrypt, "PostgreSQL answers")
+        with connected() as connection:
+            return Result(asked(connection), "PostgreSQL answers")
+
+    @contextlib.contextmanager
+    def greeted() -> Iterator[socket.socket]:
+        with connected() as connection:
+            asked(connection)
+            yield connection
 
     can_encrypt = yield from inspection.step("Greeting", ask)
     if can_encrypt and mode != "disable":
@@ -157,7 +160,7 @@ def _way(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[N
             context = _context(mode, endpoint.get("sslrootcert", ""))
         except InvalidInput as error:
             yield from inspection.fail("TLS", inspection.in_words(error))
-        yield from probing.tls(inspection, server.host, lambda: greeted()[0], context, "db_sslrootcert")
+        yield from probing.tls(inspection, server.host, greeted, context, "db_sslrootcert")
     elif mode in _MUST_ENCRYPT:
         text = (
             f"The server offers no encryption, and db_sslmode wants it ({mode}). Ask the administrator of the database."

@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import TracebackType
 from typing import Protocol, TypeVar
@@ -238,6 +238,22 @@ class Guard:
             failure = self._told(error, host, port)
         raise failure
 
+    @contextlib.contextmanager
+    def connected(self, host: str, port: int, addresses: list[Address] | None = None) -> Iterator[socket.socket]:
+        """The same connection for a block, with nothing of it left open at the end, also if TLS has taken it over.
+
+        The other side may take few at a time.
+        """
+        with self.connect(host, port, addresses) as connection:
+            with self._lock:
+                duplicate = self._sockets[-1]
+            try:
+                yield connection
+            finally:
+                with self._lock:
+                    self._sockets.remove(duplicate)
+                duplicate.close()
+
     def watch(self, connection: Numbered) -> None:
         """Make an open connection one of those that this guard can end, also if another guard opened it."""
         number = connection.fileno()
@@ -289,7 +305,8 @@ class Guard:
         while not self._finished.wait(POLL):
             with self._lock:
                 before, queued = queued, [unsent(each) for each in self._sockets]
-            if any(now < then for now, then in zip(queued, before, strict=False)):
+            is_same = len(queued) == len(before)  # one may be gone by now
+            if is_same and any(now < then for now, then in zip(queued, before, strict=True)):
                 self.progressed()  # the system still sends what it took from us
             if time.monotonic() > self._limit:
                 self._expired = True

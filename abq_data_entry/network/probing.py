@@ -224,7 +224,7 @@ def port(inspection: Inspection, host: str, number: int, addresses: list[Address
     """Whether the port is open; the time is that of one round trip."""
 
     def work() -> Result[None]:
-        with inspection.guard.connect(host, number, addresses) as connection:
+        with inspection.guard.connected(host, number, addresses) as connection:
             answered = ""
             with contextlib.suppress(OSError):  # cut off again already
                 answered = f" at {connection.getpeername()[0]}"
@@ -236,7 +236,7 @@ def port(inspection: Inspection, host: str, number: int, addresses: list[Address
 def tls(
     inspection: Inspection,
     host: str,
-    opened: Callable[[], socket.socket],
+    opened: Callable[[], contextlib.AbstractContextManager[socket.socket]],
     context: ssl.SSLContext,
     setting: str = "abq_ca_file",
 ) -> Steps[None]:

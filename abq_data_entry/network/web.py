@@ -108,7 +108,7 @@ def way(inspection: Inspection, url: str, options: Mapping[str, str], setting: s
     except InvalidInput as error:
         yield from inspection.fail("TLS", inspection.in_words(error))
     guard = inspection.guard
-    yield from probing.tls(inspection, host, lambda: guard.connect(host, number, addresses), context, setting)
+    yield from probing.tls(inspection, host, lambda: guard.connected(host, number, addresses), context, setting)
 
 
 def place_of(url: str) -> str:

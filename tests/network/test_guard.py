@@ -13,7 +13,7 @@ from abq_data_entry.network.failures import Cancelled, HostRefused, InvalidInput
 from abq_data_entry.network.guard import Guard
 from tests.pace import patience
 
-from .faults import serving
+from .faults import Connection, serving
 
 
 @pytest.fixture
@@ -120,6 +120,22 @@ def test_slow_but_steady_is_no_stall() -> None:
 def test_a_limit_must_be_one(wait: float) -> None:
     with pytest.raises(InvalidInput):
         Guard(None, wait)
+
+
+def test_what_was_connected_for_a_block_is_closed_at_its_end() -> None:
+    """Also where something else, such as TLS, has taken the socket over; the other side may take few at a time."""
+    ended = threading.Event()
+
+    def script(connection: Connection) -> None:
+        connection.request()  # until the other side closes
+        ended.set()
+
+    with serving(script) as port, Guard(None, 30) as guard:
+        with guard.connected("127.0.0.1", port) as connection:
+            taken_over = socket.socket(fileno=connection.detach())
+            taken_over.close()
+            assert not ended.wait(0.2), "the guard could still end it"
+        assert ended.wait(patience(5))
 
 
 def test_no_thread_stays() -> None:
