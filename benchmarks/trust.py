@@ -6,7 +6,7 @@ import datetime
 import multiprocessing
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
@@ -24,7 +24,8 @@ WORKSTATIONS = 40
 BETWEEN_SAVES = 1.0  # seconds; a technician needs half a minute for a plot
 SAVE_LIMIT = 50.0  # milliseconds, of 99 in a hundred saves
 AUDIT_LIMIT = 1.5  # times a save without it
-PAIRS_A_RUN = 40
+ALL_LIMIT = 1.65  # times a save without it, and without what QA's views and marks need
+ROUNDS_A_RUN = 40
 WARM_UP = 10
 PLOTS = 20
 SMALL, LARGE = 50, 1000  # checks in one transaction
@@ -40,10 +41,11 @@ _LOST = """
 """
 _COUNTED = "SELECT coalesce(sum(blossoms), 0), count(*) FROM plot_checks"
 _ENTRIES = "SELECT count(*) FROM audit WHERE table_name = 'plot_checks'"
-_WITHOUT_AUDIT = """
-    SELECT format('DROP TRIGGER %%I ON %%I', tgname, tgrelid::regclass) FROM pg_trigger
-    WHERE tgname IN ('keep_audit_of_new', 'keep_audit_of_changes', 'raise_version')
+_DROP = """
+    SELECT format('DROP TRIGGER %%I ON %%I', tgname, tgrelid::regclass) FROM pg_trigger WHERE tgname = ANY (%s)
 """
+_OF_AUDIT = ("keep_audit_of_new", "keep_audit_of_changes", "raise_version")
+_OF_MARKS = ("keep_marks", "keep_marks_of_gone")
 
 _LOAD = """
     WITH checks AS (
@@ -59,17 +61,20 @@ _LOAD = """
 
 
 def measure(options: Options) -> list[table.Row]:
-    """Many workstations at the same few plots; then saves with the audit and without, in turns."""
+    """Many workstations at the same few plots; then saves with everything, without the audit, and without what QA's
+    views and marks need as well, in turns."""
+    names = ("abq_benchmark_trust", "abq_benchmark_without_audit", "abq_benchmark_without_any")
     with dataset.server(options.folder) as server:
-        endpoints = [server.endpoint(name) for name in ("abq_benchmark_trust", "abq_benchmark_without_audit")]
+        endpoints = [server.endpoint(name) for name in names]
         for endpoint in endpoints:
             _make_anew(server.endpoint("postgres"), endpoint)
-        with_audit, without = endpoints
-        _drop_audit(without)
+        whole, without_audit, without_any = endpoints
+        _drop(without_audit, _OF_AUDIT)
+        _drop(without_any, _OF_AUDIT + _OF_MARKS)
         return [
-            *_many(with_audit, options.writing_seconds),
-            _cost(with_audit, without, options.runs * PAIRS_A_RUN),
-            _large(with_audit, max(1, options.runs // 3)),
+            *_many(whole, options.writing_seconds),
+            *_cost(endpoints, options.runs * ROUNDS_A_RUN),
+            _large(whole, max(1, options.runs // 3)),
         ]
 
 
@@ -83,9 +88,9 @@ def _make_anew(postgres: Mapping[str, str], endpoint: Mapping[str, str]) -> None
     schema.prepare(endpoint)
 
 
-def _drop_audit(endpoint: Mapping[str, str]) -> None:
+def _drop(endpoint: Mapping[str, str], triggers: Sequence[str]) -> None:
     with psycopg2.connect(make_dsn(**endpoint)) as connection, connection.cursor() as cursor:
-        cursor.execute(_WITHOUT_AUDIT, [])
+        cursor.execute(_DROP, [list(triggers)])
         for (statement,) in cursor.fetchall():
             cursor.execute(statement)
     connection.close()
@@ -124,18 +129,23 @@ def _correct_together(endpoint: dict[str, str], pace: Pace) -> list[Outcome]:
         return pool.starmap(correcting.correct, tasks, chunksize=1)
 
 
-def _cost(with_audit: Mapping[str, str], without: Mapping[str, str], pairs: int) -> table.Row:
-    """Saves of new records and corrections, as often with the audit as without."""
-    models = [SQLModel.at(endpoint) for endpoint in (with_audit, without)]
-    times: tuple[list[float], list[float]] = ([], [])
-    for pair in range(WARM_UP + pairs):
-        for place in (0, 1) if pair % 2 else (1, 0):
-            duration = _seconds(partial(models[place].save_record, _record(pair)))
-            if pair >= WARM_UP:
+def _cost(endpoints: Sequence[Mapping[str, str]], rounds: int) -> list[table.Row]:
+    """Saves of new records and corrections, as often into each: everything, no audit, neither audit nor QA's part."""
+    models = [SQLModel.at(endpoint) for endpoint in endpoints]
+    times: list[list[float]] = [[] for _ in models]
+    for number in range(WARM_UP + rounds):
+        for turn in range(len(models)):
+            place = (turn + number) % len(models)  # whoever comes first pays for what all of them need
+            duration = _seconds(partial(models[place].save_record, _record(number)))
+            if number >= WARM_UP:
                 times[place].append(duration)
     for model in models:
         model.close()
-    return table.ratios("a save with versions, audit and chain against one without", *times, AUDIT_LIMIT)
+    whole, without_audit, without_any = times
+    return [
+        table.ratios("a save with versions, audit and chain against one without", whole, without_audit, AUDIT_LIMIT),
+        table.ratios("a save with audit, marks and QA's views against one without", whole, without_any, ALL_LIMIT),
+    ]
 
 
 def _large(endpoint: Mapping[str, str], pairs: int) -> table.Row:

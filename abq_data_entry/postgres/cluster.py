@@ -108,7 +108,7 @@ def _make(home: Home, binaries: Path, new: Path, over_tcp: bool) -> None:
 
 def _run_initdb(home: Home, binaries: Path, new: Path, over_tcp: bool) -> None:
     command: list[str | Path] = [program(binaries, "initdb"), "-D", new, "-U", ROLE, "-E", "UTF8", "--data-checksums"]
-    command += ["--no-instructions", "--auth-local=peer", "--auth-host=scram-sha-256"]
+    command += ["--auth-local=peer", "--auth-host=scram-sha-256"]
     if over_tcp:
         command += ["--auth-local=scram-sha-256", f"--pwfile={home.folder / 'password.new'}"]
     locales = [_BUILT_IN] if major_version(binaries) >= 17 else _OLDER

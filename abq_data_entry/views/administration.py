@@ -193,11 +193,11 @@ class AdministrationWindow(SideWindow):
     ) -> None:
         """Buttons in as many lines as the width makes necessary."""
         flow = Flow(part, len(calls))
-        flow.grid(row=row, column=0, sticky="w", pady=(6, 0))
+        flow.grid(row=row, column=0, sticky="w", pady=(2, 0))
         for text, call in calls.items():
             button = ttk.Button(flow, text=text, command=call, width=-8)
             button.bind("<Return>", lambda event: event.widget.invoke())
-            flow.add(button, 8)
+            flow.add(button, 8, 4)
             if text.startswith("Retire"):
                 self.retire_buttons[kind] = button
         part.bind("<Configure>", lambda event: flow.fit(event.width), add=True)

@@ -228,7 +228,7 @@ class ChartsWindow(SideWindow):
         for name, piece in self._pieces.items():
             piece.grid_forget()
             if name in shown:
-                self._filters.add(piece, 12)
+                self._filters.add(piece, 12, 4)
         self._filters.fit(max(self._filters.winfo_width(), self._letters(40)))
 
     def _suit_height(self, height: int) -> None:

@@ -83,10 +83,10 @@ class SideWindow(tk.Toplevel):
     def add_buttons(self, row: int, calls: Mapping[str, Callable[[], object]]) -> dict[str, ttk.Button]:
         """Buttons by their texts, in as many lines as the width makes necessary."""
         bar = Flow(self.room, len(calls))
-        bar.grid(row=row, column=0, columnspan=2, sticky="ew", pady=(16, 0))
+        bar.grid(row=row, column=0, columnspan=2, sticky="ew", pady=(12, 0))
         made = {text: ttk.Button(bar, text=text, command=call) for text, call in calls.items()}
         for button in made.values():
-            bar.add(button, 8)
+            bar.add(button, 8, 4)
         bar.bind("<Configure>", lambda event: bar.fit(event.width))
         return made
 

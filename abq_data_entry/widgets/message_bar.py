@@ -146,7 +146,7 @@ class MessagePanel(ttk.Frame):
         button.bind("<Escape>", lambda _event: self._leave())
         set_beside(button)
         self.buttons[text] = button
-        self._flow.add(button, 8)
+        self._flow.add(button, 8, 2)
 
     def _fit(self) -> None:
         width = max(200, self.winfo_width() - 28)

@@ -44,9 +44,10 @@ class Flow(ttk.Frame):
         self._pieces: list[tk.Widget] = []
         self._counts: list[int] = []
 
-    def add(self, piece: tk.Widget, gap: int) -> None:
-        """Put a piece at the end of the first line, with a gap behind it."""
-        piece.grid(in_=self._lines[0], row=0, column=len(self._pieces), sticky="nw", padx=(0, gap))
+    def add(self, piece: tk.Widget, gap: int, above: int = 0) -> None:
+        """Put a piece at the end of the first line, with a gap behind it, and one above: lines of them don't touch."""
+        place = len(self._pieces)
+        piece.grid(in_=self._lines[0], row=0, column=place, sticky="nw", padx=(0, gap), pady=(above, 0))
         self._pieces.append(piece)
         self._counts = [len(self._pieces)]
 
