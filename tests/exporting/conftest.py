@@ -16,12 +16,13 @@ from tests.exporting.samples import TEXTS
 from tests.qa.data import FIRST, fill, make_records, make_weather
 
 DAYS = 4
+DATABASE = "abq_exporting"
 
 
 @pytest.fixture(scope="package")
 def month(server: postgres.EmbeddedServer, database_template: str) -> Iterator[SQLModel]:
     """The model of that database."""
-    name = "abq_exporting"
+    name = DATABASE
     with closing(psycopg2.connect(make_dsn(**server.endpoint("postgres")))) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
