@@ -27,7 +27,7 @@ def draw(page: Page, rows: Sequence[Row]) -> None:
     lines = min(_MOST_LINES, needed, max(1, int((page.lines - 4) / 9)))
     shown_from = max(first, last - last.weekday() * DAY - (lines * weeks - 1) * 7 * DAY)
     shown = [row for row in rows if row["date"] >= shown_from]
-    page.add_panels(lines)
+    page.add_panels(lines, one_axis=False)  # each calendar has months of its own
     page.zoomable = False  # weeks and weekdays are no scale
     for place in range(lines):
         begin = shown_from + place * weeks * 7 * DAY
@@ -61,9 +61,9 @@ def _draw_calendar(page: Page, place: int, begin: datetime.date, weeks: int, row
     axes.set_ylim(6.5, -0.5)
     axes.set_aspect("equal", adjustable="box", anchor="NW")
     axes.set_yticks(range(0, 7, 2), _WEEKDAYS[::2])
-    months = [week for week in range(weeks) if (begin + week * 7 * DAY).day <= 7]
+    shown = range(((rows[-1]["date"] if rows else begin) - begin).days // 7 + 1)
+    months = [week for week in shown if (begin + week * 7 * DAY).day <= 7] or [0]
     axes.set_xticks(months, [_month(begin + week * 7 * DAY, week == months[0]) for week in months])
-    axes.xaxis.set_tick_params(labelbottom=True)
     axes.tick_params(length=0)
     axes.grid(visible=False)
     for spine in axes.spines.values():

@@ -67,10 +67,12 @@ class Page:
             self.left_out = f" There is no room for {' and '.join(map(name, measures[room:]))}."
         return list(measures[:room])
 
-    def add_panels(self, count: int, beside: bool = False) -> list[Axes]:
-        """Panels one below the other with one axis of time, or beside each other."""
+    def add_panels(self, count: int, beside: bool = False, one_axis: bool = True) -> list[Axes]:
+        """Panels one below the other, with `one_axis` of time for all of them, or beside each other."""
         self._rows = 1 if beside else count
-        made = self.figure.subplots(self._rows, count if beside else 1, sharex=not beside, squeeze=False)
+        made = self.figure.subplots(
+            self._rows, count if beside else 1, sharex=one_axis and not beside, squeeze=False
+        )
         self.panels = list(made.flat)
         return self.panels
 

@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="matplotlib isn't installed: no wheel for this Python")
 
-from abq_data_entry.charts import CHARTS, ChartChoice, ChartLook
+from abq_data_entry.charts import CHARTS, ChartChoice, ChartLook, completeness
 from abq_data_entry.charts.drawing import Drawing, DrawnPoint, to_file, to_picture
-from abq_data_entry.charts.page import Page
+from abq_data_entry.charts.page import DAY, Page
 from abq_data_entry.models import SQLModel
 from abq_data_entry.workflows.draw_chart import chart_file
 from tests.qa.data import FIRST, Data
@@ -88,6 +88,18 @@ def test_completeness_counts_as_the_view(data: Data, model: SQLModel) -> None:
         recorded, expected = sum(row["recorded"] for row in of_day), sum(row["expected"] for row in of_day)
         assert f"{recorded} of {expected} records" in point.words
     assert len(drawing.points) == len({row["date"] for row in rows})
+
+
+def test_each_calendar_names_its_own_months(data: Data) -> None:
+    """Over more than a year the calendar goes on below, and the months there aren't those above."""
+    from matplotlib.figure import Figure
+
+    page = Page(Figure((1200 / 96, 700 / 96), 96), ChartChoice("completeness"), LOOK)
+    nothing = {"recorded": 0, "expected": 1, "missing": 0}
+    completeness.draw(page, [{"date": datetime.date(2025, 10, 5) + number * DAY, **nothing} for number in range(400)])
+    above, below = ([each.get_text() for each in axes.get_xticklabels()] for axes in page.panels)
+    assert above[0] == "Oct\n2025" and "Jan\n2026" in above
+    assert below[0].endswith("\n2026") and below[-1] == "Nov"
 
 
 @pytest.mark.parametrize("name", ["drift", "correlation"])
