@@ -157,10 +157,10 @@ def read(cursor: Cursor, choice: ChartChoice) -> list[dict[str, object]]:
     found = {"first": choice.first, "last": choice.last}
     cursor.execute(_DAYS, found)
     origin, end, labs = cursor.fetchone() or (None, None, 0)
-    if origin is None:
+    if origin is None and choice.name != "completeness":  # which tells the days when nothing was recorded, too
         return []
     series = 1 if choice.lab else max(1, labs)
-    days = (end - origin).days + 1
+    days = (end - origin).days + 1 if origin else 1
     values: Mapping[str, object] = {
         **found,
         "lab": choice.lab,

@@ -90,6 +90,11 @@ def test_completeness_counts_as_the_view(data: Data, model: SQLModel) -> None:
     assert len(drawing.points) == len({row["date"] for row in rows})
 
 
+def test_completeness_shows_days_when_nothing_was_recorded(data: Data, model: SQLModel) -> None:
+    after = ChartChoice("completeness", "A", first=LAST + 2 * DAY, last=LAST + 4 * DAY)
+    assert [each.words.partition(": ")[2][:16] for each in drawn(model, after).points] == ["0 of 80 records,"] * 3
+
+
 def test_each_calendar_names_its_own_months(data: Data) -> None:
     """Over more than a year the calendar goes on below, and the months there aren't those above."""
     from matplotlib.figure import Figure
