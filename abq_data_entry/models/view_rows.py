@@ -206,7 +206,7 @@ def _bound(kind: str, name: str, days: int) -> str:
 
 def _within(wanted: Wanted, columns: Sequence[str]) -> str:
     date = next((each for each in ("date", "Date") if each in columns), None)
-    if date is not None:
+    if date is not None and wanted.view != "changes":  # of which is asked when they were made, as its function does
         lower, upper, column = "%(first)s::date", "%(last)s::date", f'"{date}"'
         last = f"{column} <= {upper}"
     else:
