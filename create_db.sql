@@ -3101,26 +3101,49 @@ CREATE OR REPLACE VIEW changed_since_kept AS
     ) AS changed
     WHERE (SELECT seen_labs(current_user)) IS NULL OR lab = ANY ((SELECT seen_labs(current_user))::bpchar[]);
 
--- How far the 32 nearest whole readings of a plot reach before a time and after it; with `slot` among those of that time
--- of day. Without settings of its own, so that the statement it stands in is planned with it.
+-- How far the 32 nearest readings of a plot reach before a time and after it: of light with `slot`, among those of that
+-- time of day, else of humidity and temperature, each for itself, since QA may have excluded one of them for weeks. Without
+-- settings of its own, so that the statement it stands in is planned with it.
 CREATE OR REPLACE FUNCTION days_around(of_lab char(1), of_plot smallint, slot time, first date, last date)
 RETURNS TABLE (earlier date, later date)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT (
+    SELECT least((
         SELECT min(near.date) FROM (
             SELECT r.date FROM plot_readings AS r
-            WHERE r.lab = of_lab AND r.plot = of_plot AND r.date < first AND (slot IS NULL OR r.time = slot)
-                AND num_nulls(r.humidity, r.light, r.temperature) = 0
+            WHERE r.lab = of_lab AND r.plot = of_plot AND r.date < first AND r.time = slot AND r.light IS NOT NULL
             ORDER BY r.date DESC, r.time DESC LIMIT 32
+        ) AS near
+    ), (
+        SELECT min(near.date) FROM (
+            SELECT r.date FROM plot_readings AS r
+            WHERE r.lab = of_lab AND r.plot = of_plot AND r.date < first AND slot IS NULL AND r.humidity IS NOT NULL
+            ORDER BY r.date DESC, r.time DESC LIMIT 32
+        ) AS near
+    ), (
+        SELECT min(near.date) FROM (
+            SELECT r.date FROM plot_readings AS r
+            WHERE r.lab = of_lab AND r.plot = of_plot AND r.date < first AND slot IS NULL AND r.temperature IS NOT NULL
+            ORDER BY r.date DESC, r.time DESC LIMIT 32
+        ) AS near
+    )), greatest((
+        SELECT max(near.date) FROM (
+            SELECT r.date FROM plot_readings AS r
+            WHERE r.lab = of_lab AND r.plot = of_plot AND r.date > last AND r.time = slot AND r.light IS NOT NULL
+            ORDER BY r.date, r.time LIMIT 32
         ) AS near
     ), (
         SELECT max(near.date) FROM (
             SELECT r.date FROM plot_readings AS r
-            WHERE r.lab = of_lab AND r.plot = of_plot AND r.date > last AND (slot IS NULL OR r.time = slot)
-                AND num_nulls(r.humidity, r.light, r.temperature) = 0
+            WHERE r.lab = of_lab AND r.plot = of_plot AND r.date > last AND slot IS NULL AND r.humidity IS NOT NULL
             ORDER BY r.date, r.time LIMIT 32
         ) AS near
-    )
+    ), (
+        SELECT max(near.date) FROM (
+            SELECT r.date FROM plot_readings AS r
+            WHERE r.lab = of_lab AND r.plot = of_plot AND r.date > last AND slot IS NULL AND r.temperature IS NOT NULL
+            ORDER BY r.date, r.time LIMIT 32
+        ) AS near
+    ))
 $$;
 
 -- The days whose outliers that makes unsure, `first` to `last`, and which readings are needed to find them again: a

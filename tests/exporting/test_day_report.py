@@ -85,11 +85,13 @@ def test_the_report_of_a_day(month: SQLModel, tmp_path: Path) -> None:
     assert "-0.0<" not in text
     assert "Nothing was corrected, moved or withdrawn on this day" in text  # the notes were written later
     month.close_mark(mark)
-    made = "SELECT (moment AT TIME ZONE (SELECT time_zone FROM lab_settings))::date AS date FROM changes"
-    (corrected,) = month.query(f"SELECT date, count(*) AS n FROM ({made}) AS m GROUP BY date ORDER BY date LIMIT 1") or []
-    write_report(month, corrected["date"], target, NOW, with_charts=False)
-    told = target.read_text(encoding="utf-8")
-    assert corrected["n"] > 1 and f"{corrected['n']} changes made on this day, of records of any day" in told
+    ((made, number),) = [tuple(each.values()) for each in month.query(
+        "SELECT date, count(*) FROM (SELECT (moment AT TIME ZONE (SELECT time_zone FROM lab_settings))::date AS date"
+        " FROM changes) AS made GROUP BY date ORDER BY date LIMIT 1"
+    ) or []]  # fmt: skip
+    assert isinstance(made, datetime.date)
+    write_report(month, made, target, NOW, with_charts=False)
+    assert f"{number} changes made on this day, of records of any day" in target.read_text(encoding="utf-8")
     today = NOW.date() + datetime.timedelta(days=3650)
     write_report(month, today, target, NOW, with_charts=False)
     assert "No check of this day was due yet" in target.read_text(encoding="utf-8")

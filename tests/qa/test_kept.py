@@ -84,6 +84,20 @@ def test_what_was_kept_never_shows(cursor: Cursor) -> None:
     assert told(cursor) == before
 
 
+@pytest.mark.parametrize("data", [1], indirect=True)
+def test_it_never_shows_where_one_field_was_excluded_for_weeks(cursor: Cursor) -> None:
+    """Before the change there are few records with all three values, and many with the other two."""
+    cursor.execute(
+        "SELECT mark_value(date, time, lab_id, plot, 'light', 'excluded', 'not calibrated') FROM plot_checks"
+        " WHERE lab_id = 'A' AND date < '2026-02-19' AND NOT equipment_fault; SELECT qa_refresh()"
+    )
+    cursor.execute(
+        "UPDATE plot_checks SET temperature = temperature + 5, humidity = humidity + 5 WHERE lab_id = 'A'"
+        " AND date = '2026-02-19' AND plot < 7 AND NOT equipment_fault"
+    )
+    assert told(cursor) == reckoned(cursor)
+
+
 @pytest.mark.parametrize("data", [2], indirect=True)
 def test_only_days_near_a_change_are_judged_anew(cursor: Cursor) -> None:
     cursor.execute("SELECT qa_refresh()")
