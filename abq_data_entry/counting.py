@@ -1,4 +1,4 @@
-"""Numbers of things, in words."""
+"""Numbers of things in words, and words in one line."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def ranges(numbers: Sequence[int]) -> str:
         else:
             runs.append([number])
     return ", ".join(f"{each[0]}–{each[-1]}" if len(each) > 2 else ", ".join(map(str, each)) for each in runs)
+
+
+def one_line(text: str) -> str:
+    """Return a text in one line, without characters that a terminal or a label would do something by."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())

@@ -42,7 +42,7 @@ BELOW = {
     "postgres": {"constants", "folders", "retrying", "waits"},
     "models": {
         *("fields", "constants", "folders", "network", "observation", "remote_names", "retrying", "setting", "waits"),
-        *("charts", "log_targets", "stored_destination"),
+        *("charts", "counting", "log_targets", "stored_destination"),
     },
     "outbox": {"models", "network", "store", "constants", "folders", "remote_names", "retrying"},
     "diagnostics": {"models", "network", "postgres", "version"},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..constants import FieldNames as F
-from ..counting import counted
+from ..counting import counted, one_line
 from ..views.record_inputs import WHOLE_RECORD
 from .side_list import SideList
 
@@ -175,7 +175,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
             REOPEN: marks and mark.status != "open" and not mark.gone,
         }
         state = _ROW_STATES[mark.state] if mark.status == "open" else mark.status
-        words = " ".join(mark.words.split())
+        words = one_line(mark.words)
         cells = (named(mark.key), mark.field_name or "Whole record", mark.value, state, mark.technician, words)
         return ActionRow(str(mark.id), cells, _told(mark), frozenset(name for name, may in allowed.items() if may))
 
@@ -277,7 +277,7 @@ def named(key: Key) -> str:
 
 def _beside(mark: Mark) -> str:
     """What stands beside the field: a sign, the words, and what became of a question."""
-    words = " ".join(mark.words.split())
+    words = one_line(mark.words)
     status = "" if mark.status == "open" else f" ({mark.status})"
     return f"{_SIGNS[mark.state]}{words}{status}"
 

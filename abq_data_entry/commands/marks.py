@@ -6,6 +6,7 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..counting import one_line
 from . import add_task
 from .days import day
 from .passwords import Secrets
@@ -115,5 +116,6 @@ def _line(mark: Mark) -> str:
     gone = " (withdrawn)" if mark.gone else ""
     answered = f" - {mark.answered_by}: {mark.answer}" if mark.answer else ""
     place = f"{mark.date} {mark.time}, lab {mark.lab}, plot {mark.plot}"
-    words = " ".join(f"{mark.marked_by}: {mark.words}{answered}".split())
-    return f"{mark.id}  {place}{gone}, {what}{value}{now}: {mark.state}, {mark.status} - {words}"
+    words = f"{mark.marked_by}: {mark.words}{answered}"
+    rest = one_line(f"{place}{gone}, {what}{value}{now}: {mark.state}, {mark.status} - {words}")
+    return f"{mark.id}  {rest}"

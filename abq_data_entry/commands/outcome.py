@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from ..counting import one_line
+
 log = logging.getLogger(__name__)
 
 DONE, NOT_DONE, WRONG_USAGE = 0, 1, 2
@@ -36,7 +38,7 @@ def target_of(given: str | None, name: str) -> Path:
 def tell(text: str) -> None:
     """Print the reason to standard error, in one line."""
     with suppress(OSError, ValueError):  # nobody listens: the exit code says it as well
-        print(" ".join(text.split()), file=sys.stderr, flush=True)
+        print(one_line(text), file=sys.stderr, flush=True)
 
 
 def reason(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
+from abq_data_entry.counting import one_line
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, RecordMissing, RightsMissing
 from abq_data_entry.models.undoing import NO_RECORD, NOBODY_NAMED, By
@@ -36,9 +37,9 @@ _SET_ASKER = """
 _FOR_WHOM = "QA (role abq_qa) makes and closes marks, lab staff answer."
 _RECORD = "%(Date)s, %(Time)s, %(Lab)s, %(Plot)s"
 _MARK = f"SELECT mark_value({_RECORD}, %(field)s, %(state)s, %(words)s)"
-_ANSWER = "SELECT answer_mark(%(id)s, %(words)s)"
-_CLOSE = "SELECT close_mark(%(id)s, %(words)s)"
-_REOPEN = "SELECT reopen_mark(%(id)s, %(words)s)"
+_ANSWER = "SELECT answer_mark(%(id)s::bigint, %(words)s)"
+_CLOSE = "SELECT close_mark(%(id)s::bigint, %(words)s)"
+_REOPEN = "SELECT reopen_mark(%(id)s::bigint, %(words)s)"
 _COLUMNS = """
     SELECT m.id, m.date, to_char(m.time, 'FMHH24:MI') AS time, m.lab_id AS lab, m.plot, m.field,
         coalesce(m.value, '') AS value, m.state, m.status, m.words, m.marked, m.marked_by,
@@ -64,7 +65,7 @@ _LIST = f"""
 _ONE = f"{_COLUMNS} WHERE m.id = %(id)s"
 _HISTORY = """
     SELECT moment, who, coalesce(workstation, '') AS workstation, event, coalesce(said, '') AS said, state, status
-    FROM mark_history(%(id)s)
+    FROM mark_history(%(id)s::bigint)
 """
 
 
@@ -132,7 +133,7 @@ class MarkEvent:
         """The event in one line, by the clock of this computer."""
         where = f" on {self.workstation}" if self.workstation else ""
         said = f": {self.said}" if self.said else ""
-        return f"{self.moment.astimezone():%Y-%m-%d %H:%M} {self.event} by {self.who}{where}{said}"
+        return one_line(f"{self.moment.astimezone():%Y-%m-%d %H:%M} {self.event} by {self.who}{where}{said}")
 
 
 class Marks:

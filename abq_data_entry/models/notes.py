@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
+from abq_data_entry.counting import one_line
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, RecordMissing
 from abq_data_entry.models.marks import ask_as
@@ -17,8 +18,8 @@ from abq_data_entry.models.undoing import NOBODY_NAMED, By
 
 _FOR_WHOM = "Notes are written and done by who enters records."
 _WRITE = "SELECT write_note(%(lab)s, %(words)s, %(plot)s, %(date)s, %(time)s)"
-_FINISH = "SELECT finish_note(%(id)s)"
-_REOPEN = "SELECT reopen_note(%(id)s)"
+_FINISH = "SELECT finish_note(%(id)s::bigint)"
+_REOPEN = "SELECT reopen_note(%(id)s::bigint)"
 _COLUMNS = """
     SELECT id, lab_id AS lab, plot, date, to_char(time, 'FMHH24:MI') AS time, words, written, written_by, done,
         coalesce(done_by, '') AS done_by
@@ -73,7 +74,7 @@ class Note:
     @property
     def line(self) -> str:
         """The words in one line, without characters that a terminal or a label would do something by."""
-        return " ".join("".join(each if each.isprintable() else " " for each in self.words).split())
+        return one_line(self.words)
 
 
 class Notes:

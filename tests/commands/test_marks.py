@@ -37,5 +37,11 @@ def test_a_query_is_asked_answered_closed_and_reopened(line: Line, one_record: N
     assert "plot 3, record: excluded, open" in excluded
     assert stored.query("SELECT FROM plot_readings") == []
     assert line("marks", "close", "9").reason == "There is no mark 9. Nothing was changed."
+    assert "too large" in line("marks", "close", "9" * 20).reason
+    stored.mark_value(PLACE, "plants", "queried", "Red?\x1b[31m\nYes")
+    assert ": Red? [31m Yes\n" in line("marks").output
+    assert line("marks", "show", "3").output.splitlines()[1].endswith(": Red? [31m Yes")
+    refused = line("marks", "add", *PLACE, "plants", "queried", "Again?").reason
+    assert refused.endswith(": Red? [31m Yes Nothing was changed.")
     assert line("marks", "add", *PLACE, "humidity", "wrong", "x").code == 2
     assert line("db", "verify").code == 0
