@@ -144,6 +144,8 @@ class MainMenu(tk.Menu):
         self._entries: list[tuple[tk.Menu, int, str]] = []
         self._menus: dict[str, tk.Menu] = {}
         self._filled = False
+        self._further: tk.Menu | None = None
+        self._of_settings = 0
         _show_marks(self.winfo_toplevel())
         self.make_before()
         for name in self.order:
@@ -207,10 +209,32 @@ class MainMenu(tk.Menu):
         values = {name: variable.get() for name, variable in self._settings.items()}
         further = tuple(DELIVER_TO[each.kind] for each in set_up(values) if each.kind in DELIVER_TO)
         if further:
-            others = tk.Menu(menu, tearoff=False)
-            menu.add_cascade(label="Deliver to", menu=others)
-            self.add_commands(others, further)
+            self.add_commands(self._deliver_to(menu), further)
+        self._of_settings = len(further)
         self.add_commands(menu, TOOLS_COMMANDS[after:])
+
+    def _deliver_to(self, tools: tk.Menu) -> tk.Menu:
+        """The menu of further destinations, below those that stand in the Tools menu; made with the first of them."""
+        if self._further is None:
+            self._further = tk.Menu(tools, tearoff=False)
+            place = TOOLS_COMMANDS.index(UPLOADS[-1]) + 1
+            tools.insert_cascade(place, label="Deliver to", menu=self._further)
+            self._entries = [
+                (menu, index + (menu is tools and index >= place), callback) for menu, index, callback in self._entries
+            ]
+        return self._further
+
+    def offer_destinations(self, named: Sequence[tuple[str, Callable[[], object]]]) -> None:
+        """Offer these destinations of the database below those of the settings, in the place of those before."""
+        if not (named or self._further) or not self._filled:
+            return
+        menu = self._deliver_to(self._menus["Tools"])
+        menu.delete(self._of_settings, "end")
+        self._entries = [each for each in self._entries if each[0] is not menu or each[1] < self._of_settings]
+        for label, command in named:
+            menu.add_command(label=label, command=command)
+            # Denied like those that stand in the Tools menu itself.
+            self._entries.append((menu, int(menu.index("end") or 0), UPLOADS[0].callback))
 
     def make_help_menu(self, menu: tk.Menu) -> None:
         """Help for a field, the keys, about."""

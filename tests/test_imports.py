@@ -51,7 +51,7 @@ BELOW = {
     "journal": {"store", "models", "fields", "constants", "folders"},
     "workflows": {
         *("fields", "constants", "diagnostics", "exporting", "journal", "folders", "models", "network", "outbox"),
-        *("observation", "postgres", "charts", "counting", "version"),
+        *("observation", "postgres", "charts", "counting", "stored_destination", "version"),
     },
     "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"charts", "widgets", "fields", "constants", "themes"},

@@ -172,7 +172,7 @@ class Deliveries:
         model = self._state.model
         assert model is not None
         # A new version is made: the attempt that is planned for the older one has nothing left to do.
-        self.forget(kind, outbox.extract_name(date))
+        self.forget(kind, destination(kind).file_name(values, date))
 
         def work(job: Job) -> Outcome:
             attempts = Attempts(login, self.attempts, job)

@@ -197,7 +197,7 @@ def forget(usernames: Iterable[str]) -> str:
 
     count = 0
     try:
-        for kind in KINDS:
+        for kind in dict.fromkeys((*KINDS, *_kinds_sent())):
             for username in {"", _latest_user(kind), *usernames}:
                 count += keyring_store.forget(kind, username)
     except keyring_store.KeyringFailed as error:
@@ -205,6 +205,13 @@ def forget(usernames: Iterable[str]) -> str:
             return f"The logins of this session are forgotten, those in the keyring aren't. {error}"
     kept = {0: "", 1: ", and one in the keyring"}.get(count, f", and {count} in the keyring")
     return f"The logins of this session are forgotten{kept}. You are asked at the next delivery"
+
+
+def _kinds_sent() -> list[str]:
+    """The kinds, and destinations of the database, to which something went or is to go from here."""
+    from ..workflows.deliver_day import open_outbox
+
+    return [each.kind for each in open_outbox().deliveries()]
 
 
 def _latest_user(kind: str) -> str:

@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import tkinter as tk
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from tkinter import ttk
 from tkinter.font import nametofont
@@ -178,6 +178,7 @@ class MainWindow(tk.Tk):
         self.callbacks: dict[str, Callable[..., object]] = {}
         self.main_menu: MainMenu | None = None
         self._denied: Container[str] = ()
+        self._destinations: Sequence[tuple[str, Callable[[], object]]] = ()
         self._choices: Any = None
         self._spacing = Spacing()
         self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
@@ -265,7 +266,15 @@ class MainWindow(tk.Tk):
         if self.main_menu is not None:
             self.main_menu.fill()
             self.main_menu.ask_before_editing(self.edit_commands.offered)
+            self.main_menu.offer_destinations(self._destinations)
         self.offer_commands(self._denied)
+
+    def offer_destinations(self, named: Sequence[tuple[str, Callable[[], object]]]) -> None:
+        """Offer destinations of the database in the Tools menu, by their names."""
+        self._destinations = named
+        if self.main_menu is not None:
+            self.main_menu.offer_destinations(named)
+            self.main_menu.offer(self._denied)
 
     def offer_commands(self, denied: Container[str]) -> None:
         """Grey in the menus what the login may not do, by the names of the callbacks."""

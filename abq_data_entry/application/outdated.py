@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..network.destinations import KINDS, name_of
+from ..network.destinations import is_known, name_of
 from .messages import reason_of
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Outdated:
         if self._state.reachable is None:
             self._say("The extract can be made when the database is back")
             return
-        if kind not in KINDS:
+        if not is_known(kind):
             self._say(f"This version can't deliver by {name}: another workstation has a newer one")
             return
         if not self._may_begin(name):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import folders, themes
 from ..constants import APPLICATION_NAME, SETTINGS_FILE
 from ..fields.dates import writes_month_first
+from ..stored_destination import STORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..jobs import Jobs
     from ..models import SettingsModel
+    from ..stored_destination import StoredDestination
     from ..themes.desktop import DesktopPreference
     from .messages import Messages, Say
 
@@ -39,10 +41,12 @@ class Settings:
         self.variables: dict[str, tk.Variable] = {
             name: _VARIABLES[str(each["type"])](window, each["value"]) for name, each in model.variables.items()
         }
+        self.stored: dict[str, StoredDestination] = {}
+        """The destinations that the database had when it was asked last."""
 
     def values(self) -> dict[str, Any]:
-        """As they are now, for a worker thread."""
-        return {name: variable.get() for name, variable in self.variables.items()}
+        """As they are now, for a worker thread; with the destinations of the database, by their key."""
+        return {**{name: variable.get() for name, variable in self.variables.items()}, STORED: self.stored}
 
     @property
     def is_own_database(self) -> bool:

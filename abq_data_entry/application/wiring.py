@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 import tkinter as tk
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..constants import EXTRACT_NAME
 from ..constants import FieldNames as F
-from ..network.destinations import set_up
+from ..network.destinations import KINDS, destination, set_up, stored_in
 from ..views import FormCallbacks
 from ..views.record_list import ListCallbacks
 from ..widgets.focus import typed_keys
@@ -31,6 +31,7 @@ from .outdated import Outdated
 from .permissions import Permissions
 from .preferences import DesktopEntry
 from .reconnecting import Reconnecting, ReconnectingCallbacks
+from .stored_destinations import StoredDestinations
 from .taking_back import TakingBack
 from .today import TodayActions, TodayPicture
 from .tools import BackgroundCommands, Tools
@@ -41,6 +42,7 @@ from .which_database import Damage, DatabaseChanges, WhichDatabase, WhichDatabas
 if TYPE_CHECKING:
     from ..journal import Entry
     from ..models import SQLModel
+    from ..stored_destination import StoredDestination
     from .conflicts import Deciding
     from .exports import Exports
     from .history import Histories
@@ -176,7 +178,7 @@ class Wiring(MainWindow):
             self.browsing,
             self.presence,
             self.database_changes,
-            FollowingActions(self.show_choices, self.extract_days.look_soon, self._marks_changed),
+            FollowingActions(self._lists_changed, self.extract_days.look_soon, self._marks_changed),
         )
         self.questions = Questions(
             self, self.form, self.shared, self.connection, self.messages, say, self._mark_actions()
@@ -213,6 +215,7 @@ class Wiring(MainWindow):
             self.messages,
             lambda: "update_weather_data" not in self.permissions.denied,
         )
+        self.destinations = StoredDestinations(self.shared, self.jobs, settings, self._offer_destinations)
         self.desktop_entry = DesktopEntry(self.jobs, self.messages, say)
         self.saver = Saver(
             self.form,
@@ -503,7 +506,7 @@ class Wiring(MainWindow):
         self.browsing.restart()
         self._offer_extracts()
         self.waiting.replay_now()
-        self.deliveries.offer()
+        self.destinations.look(self.deliveries.offer)  # what waits may go to one of them
         self.backups.begin_daily()
         self.weather_schedule.begin()
 
@@ -515,6 +518,7 @@ class Wiring(MainWindow):
         self._show_database(model, choices)
         self.browsing.show_source()
         self.extract_days.look_soon()
+        self.destinations.look()
         self._look_what_is_said()
         self.waiting.replay_now()
         self.status.set("The database is back")
@@ -527,6 +531,16 @@ class Wiring(MainWindow):
         self.form.known.look_up()
         self.navigation.try_again()
 
+    def _lists_changed(self, choices: Any) -> None:
+        """Technicians, labs or plots were changed, or destinations."""
+        self.show_choices(choices)
+        self.destinations.look()
+
+    def _offer_destinations(self, found: Sequence[StoredDestination]) -> None:
+        """The database has these destinations now."""
+        self.offer_destinations([(each.name, partial(self.upload, each.key)) for each in found])
+        self._offer_extracts()
+
     def _offer_extracts(self) -> None:
         """The last days stand in the status bar from now on, with what can be done with the extract of each."""
 
@@ -534,7 +548,8 @@ class Wiring(MainWindow):
             return self.waiting.agree(lambda: self.export.export(date), date)
 
         values = {name: variable.get() for name, variable in self.settings.items()}
-        uploads = ((f"Upload to {to.name}", partial(self.upload, to.kind)) for to in set_up(values))
+        ways = (*set_up(values), *(destination(each.key) for each in stored_in(self.own_settings.values())))
+        uploads = ((f"Upload to {to.name}", partial(self.upload, to.kind)) for to in ways)
         self.status_bar.extracts.offer((*uploads, ("Export", export)))
         self.extract_days.look_soon()
 
@@ -543,7 +558,9 @@ class Wiring(MainWindow):
 
         That of ``date``, else of the form's day or one that is asked for: see :mod:`.extract_days`.
         """
-        name, upload = f"upload_to_corporate_{kind}", partial(self.tools.upload, kind, date)
+        # Who may deliver at all may deliver to each destination of the database.
+        name = f"upload_to_corporate_{kind if kind in KINDS else KINDS[0]}"
+        upload = partial(self.tools.upload, kind, date)
         return self.run(name, self.waiting.agree, upload, date)
 
     def retry_database(self) -> None:

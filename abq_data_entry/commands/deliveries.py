@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .. import outbox as delivering
 from ..network.destinations import destination
 from ..workflows.deliver_day import deliver
-from .outbox import AtTheTerminal, Summary, local, opened_outbox, record_later, watched
+from .outbox import AtTheTerminal, Summary, local, opened_outbox, record_later, watched, with_stored
 from .outcome import NotDone, reason
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_in_keyring
 
@@ -147,7 +147,7 @@ def _deliver(
     options: argparse.Namespace,
     secrets: Secrets,
 ) -> None:
-    values = settings.values()
+    values = with_stored(settings, secrets, deliveries)
 
     def login(service: Service) -> tuple[str, str] | None:
         place = destination(service.kind).login_place(values)

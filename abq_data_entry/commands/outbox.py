@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .. import outbox as delivering
-from ..network.destinations import destination
+from ..network.destinations import KINDS, destination
+from ..stored_destination import STORED
 from ..workflows.deliver_day import Login, LoginWanted, NotNow, Outcome, Watching, open_outbox
 from .outcome import NotDone, interrupt_sets, reason
 from .passwords import Secrets, ask, can_ask
@@ -56,6 +57,25 @@ def record_later(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> N
             delivering.record(outbox, model)
     except (DatabaseError, PostgresError, NotDone) as error:
         log.warning("deliveries could not be recorded: %s", type(error).__name__)
+
+
+def with_stored(
+    settings: SettingsModel, secrets: Secrets, deliveries: Iterable[Delivery]
+) -> dict[str, object]:
+    """The settings, with the destinations of the database if one of the deliveries goes there."""
+    from ..models import DatabaseError
+    from ..postgres import PostgresError
+    from .database import opened_model
+
+    values: dict[str, object] = {**settings.values()}
+    if all(each.kind in KINDS for each in deliveries):
+        return values
+    try:
+        with opened_model(settings, secrets) as model:
+            values[STORED] = model.get_destinations()
+    except (DatabaseError, PostgresError, NotDone) as error:  # those of the settings are delivered all the same
+        print(f"Warning: the destinations of the database aren't known. {reason(error)}", file=sys.stderr)
+    return values
 
 
 class AtTheTerminal:

@@ -7,8 +7,10 @@ import datetime
 from typing import TYPE_CHECKING
 
 from ..keyring_store import service_name
-from ..network.destinations import DESTINATIONS, KINDS, destination
+from ..network.destinations import DESTINATIONS, KINDS, destination, is_known
+from ..stored_destination import STORED
 from .days import add_date_option, unsent
+from .destinations import found_in
 from .outbox import AtTheTerminal, opened_outbox, told_of, watched
 from .outcome import NotDone
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for
@@ -31,7 +33,8 @@ def add_to(subcommands: Subcommands) -> None:
         f"keyring (as {kept_as}), or you are asked for it.",
         allow_abbrev=False,
     )
-    parser.add_argument("destination", choices=KINDS)
+    text = f"{', '.join(KINDS)}, or the name of a destination of the database"
+    parser.add_argument("destination", metavar="DESTINATION", type=_destination, help=text)
     add_date_option(parser)
     parser.add_argument("--username", default="", metavar="U", help="who logs in there (default: asked for)")
     parser.add_argument(
@@ -46,22 +49,31 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     from ..workflows.deliver_day import deliver_day
     from .database import opened_model, read_settings
 
-    settings, kind = read_settings(), options.destination
-    date = options.date or datetime.date.today()
+    settings, date = read_settings(), options.date or datetime.date.today()
     with opened_model(settings, secrets) as model:
+        stored = {} if options.destination in KINDS else model.get_destinations()
+        row = found_in(stored, options.destination) if stored or options.destination not in KINDS else None
+        kind = options.destination if row is None else row.key
         if not _has_records(model, date):
             others = "" if options.date else unsent(model, date, kind)
             raise NotDone(f"There are no records to upload of {date}. {others}".strip())
-        outbox, values = opened_outbox(), settings.values()
+        outbox, values = opened_outbox(), {**settings.values(), STORED: stored}
         delivering.require_usable(kind, values)
         place = destination(kind).login_place(values)
-        login = login_for(kind, options.username, options.password_stdin, secrets, place)
+        username = options.username or (row.username if row is not None else "")
+        login = login_for(kind, username, options.password_stdin, secrets, place)
 
         try:
             decisions = AtTheTerminal(lambda service: login)
             print(told_of(deliver_day(outbox, model, kind, values, date, login, decisions, watched)))
         except delivering.NoRecords:
             raise NotDone(f"There are no records to upload of {date}.") from None
+
+
+def _destination(text: str) -> str:
+    if text not in KINDS and not is_known(f"ftp:{text}"):  # whether the database has it is known later
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(KINDS)}, and no name of a destination")
+    return text
 
 
 def _has_records(model: SQLModel, date: datetime.date) -> bool:

@@ -53,6 +53,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("network_timeout", 60, 1, 3600),
     Setting("network_proxy", ""),
     Setting("abq_audit_companion", False),
+    Setting("abq_sha256_companion", False),
     Setting("abq_send_report", False),
     Setting("abq_upload_name", EXTRACT_PATTERN, check=name_problem),
     Setting("abq_ca_file", ""),

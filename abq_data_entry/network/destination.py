@@ -6,9 +6,12 @@ import abc
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..constants import EXTRACT_NAME
 from ..setting import Setting
 
 if TYPE_CHECKING:
+    import datetime
+
     from ..stored_destination import StoredDestination
     from .probing import Context, Steps
     from .uploads import Uploads
@@ -84,6 +87,10 @@ class Destination(abc.ABC):
     def own(self, settings: Settings) -> Settings:
         """The settings by which it sends; those of a destination of the database stand in its row."""
         return settings
+
+    def file_name(self, settings: Settings, date: datetime.date) -> str:
+        """What the file of a day is called in the outbox and in `deliveries`."""
+        return EXTRACT_NAME.format(date=date)
 
     def place(self, settings: Settings) -> Place:
         """Where it leads by these settings."""

@@ -8,6 +8,8 @@ from ..stored_destination import STORED, StoredDestination
 from .destination import Destination, Settings, Trust
 
 if TYPE_CHECKING:
+    import datetime
+
     from .probing import Context, Steps
     from .uploads import Uploads
 
@@ -39,6 +41,10 @@ class Stored(Destination):
             return settings
         trusted = settings.get(f"{STORED} trusted {self.kind}", "")
         return {**settings, **self.base.settings_of(row), "abq_sftp_host_key": trusted, **_of_all(row)}
+
+    def file_name(self, settings: Settings, date: datetime.date) -> str:
+        row = self.row(settings)
+        return super().file_name(settings, date) if row is None else row.name_of_day(date)
 
     def is_set_up(self, settings: Settings) -> bool:
         return self.row(settings) is not None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..network.destination import Place
-from ..network.destinations import KINDS
+from ..network.destinations import is_known
 from ..remote_names import is_usable_name as is_usable_at_destination
 
 FORMAT = 4
@@ -156,7 +156,8 @@ def is_of_newer_version(text: str) -> bool:
     if not isinstance(content, dict):
         return False
     form, kind = content.get("format"), content.get("kind")
-    return isinstance(form, int) and (form > FORMAT or (form == FORMAT and isinstance(kind, str) and kind not in KINDS))
+    is_elsewhere = isinstance(kind, str) and not is_known(kind)
+    return isinstance(form, int) and (form > FORMAT or (form == FORMAT and is_elsewhere))
 
 
 def is_usable_name(name: str) -> bool:
@@ -175,7 +176,7 @@ def _check(delivery: Delivery) -> None:
         raise ValueError("a number is expected")
     if delivery.size > _LARGEST or max(delivery.version, delivery.failures, delivery.revision) > _LARGEST_COUNT:
         raise ValueError("a number that can't be")  # the database would refuse it, each time anew
-    if delivery.version < 1 or delivery.kind not in KINDS:
+    if delivery.version < 1 or not is_known(delivery.kind):
         raise ValueError("no version, or an unknown kind of destination")
     if not re.fullmatch(r"[0-9a-f]{32}", delivery.identifier) or not re.fullmatch(r"[0-9a-f]{64}", delivery.sha256):
         raise ValueError("not an identifier, or not a digest")

@@ -94,6 +94,19 @@ def companion(path: Path) -> Path:
     return path.with_name(f"{path.name}.audit")
 
 
+def checksum_file(path: Path, name: str) -> Path:
+    """Write beside the file what `sha256sum --check` reads there, where it is called `name`; return its path."""
+    import hashlib  # costs a start some milliseconds
+
+    beside = path.with_name(f"{path.name}.sha256")
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1024 * 1024):
+            digest.update(block)
+    beside.write_text(f"{digest.hexdigest()}  {name}\n", encoding="utf-8", newline="\n")
+    return beside
+
+
 def report_of(path: Path) -> Path:
     """The day's report that goes with an extract where that is set: ``abq_data_record_2026-11-21.report.html``."""
     return path.with_name(f"{path.name.removesuffix('.csv')}.report.html")

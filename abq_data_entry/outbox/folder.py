@@ -171,12 +171,14 @@ class Outbox:
         audit_head: Callable[[datetime.date], str] | None = None,
         upload_name: str = EXTRACT_PATTERN,
         report: Callable[[Path], object] | None = None,
+        name: str = "",
     ) -> Delivery:
         """Write the extract of a day and put it in, to be delivered; older versions that wait are cancelled.
 
         `known_version`: the highest one that the database knows; `audit_head`: tells where the audit stands, for the
         day's part of it to go with the extract; `upload_name`: the pattern of what it is called at the destination;
-        `report`: writes the day's report to the file that it is given, to go with the extract, or writes none.
+        `report`: writes the day's report to the file that it is given, to go with the extract, or writes none; `name`:
+        of the file here, if it isn't an extract.
         Raises `NoRecords`, `OutboxError` for a pattern that can't be used, and what export and report raise; then
         nothing is put in.
         """
@@ -185,7 +187,7 @@ class Outbox:
         with self._locked("adding", patience=600.0), _naming(self.folder):
             building.mkdir(mode=0o700)
             try:
-                path = building / extract_name(date)
+                path = building / (name or extract_name(date))
                 count, head = export_with_head(records, path, date, audit_head)
                 if count == 0:
                     raise NoRecords("There are no records to upload")

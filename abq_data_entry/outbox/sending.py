@@ -28,6 +28,7 @@ from .extract import (
     OutboxError,
     SettingsUnusable,
     UnknownDelivery,
+    checksum_file,
     companion,
     extract_name,
     head_in,
@@ -263,10 +264,13 @@ def record(outbox: Outbox, ledger: Ledger, only: Delivery | None = None) -> str:
     return ""
 
 
-def known_version(ledger: Ledger, date: datetime.date, kind: str) -> int:
-    """Return the highest version of a day's extract that the database knows of, from any machine; 0 if it can't say."""
+def known_version(ledger: Ledger, date: datetime.date, kind: str, name: str = "") -> int:
+    """Return the highest version of a day's file that the database knows of, from any machine; 0 if it can't say.
+
+    `name`: of the file, if it isn't an extract.
+    """
     try:
-        return ledger.latest_delivery(date, extract_name(date), kind)
+        return ledger.latest_delivery(date, name or extract_name(date), kind)
     except DatabaseError as error:
         log.warning("versions of deliveries are not known: %s: %s", type(error).__name__, error.detail)
         return 0
@@ -333,7 +337,8 @@ def sender(kind: str, settings: Settings, username: str, password: str, outbox: 
     to = destination(kind)
     opened = partial(to.uploads, settings, username, password)
     discard = partial(outbox.discard_parts, to.place(settings)) if outbox is not None and to.keeps_parts else None
-    return Sender(opened, discard, bool(settings["abq_audit_companion"]))
+    own = to.own(settings)
+    return Sender(opened, discard, bool(own["abq_audit_companion"]), bool(own.get("abq_sha256_companion")))
 
 
 class Sender:
@@ -347,9 +352,10 @@ class Sender:
         opened: Callable[[], Uploads],
         discard: Callable[[Uploads], object] | None = None,
         with_companion: bool = False,
+        with_checksum: bool = False,
     ) -> None:
         self._opened = opened
-        self._with_companion = with_companion
+        self._with_companion, self._with_checksum = with_companion, with_checksum
         self._discard = discard
         self._uploads: Uploads | None = None
 
@@ -367,6 +373,9 @@ class Sender:
         if head and not uploads.take_along({AUDIT_HEADER: head}) and self._with_companion:
             beside, audit = companion(Path(name)).name, f"{identifier}-audit"
             uploads.upload(companion(path), name=beside, identifier=audit, cancel=cancel)
+        if self._with_checksum:
+            beside, digest = f"{name}.sha256", f"{identifier}-sha256"
+            uploads.upload(checksum_file(path, name), name=beside, identifier=digest, cancel=cancel)
         uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
         if self._discard is not None:
             self._discard(uploads)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .. import folders, outbox
 from ..network.destinations import destination
+from .stored_destinations import records_for
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -110,19 +111,25 @@ def deliver_day(
     login: Login,
     decisions: Decisions,
     watch: Watch,
+    made: Callable[[Delivery], object] | None = None,
 ) -> Outcome:
     """Put the extract of a day in, to go to that kind of destination, and make an attempt.
 
-    The table `deliveries` knows of both. Raises `SettingsUnusable`, `NoRecords`, what the export raises, `Busy`, and
-    `OSError` of this computer's disk.
+    The table `deliveries` knows of both; `made` is called in between. Raises `SettingsUnusable`, `NoRecords`, what the
+    export raises, `Busy`, and `OSError` of this computer's disk.
     """
     outbox.require_usable(kind, values)
-    known = outbox.known_version(model, date, kind)
-    place, head = destination(kind).place(values), partial(outbox.head_of, model)
+    to = destination(kind)
+    own, name = to.own(values), to.file_name(values, date)
+    known = outbox.known_version(model, date, kind, name)
+    place, head = to.place(values), partial(outbox.head_of, model)
     with box.kept_open():
-        report = _report_of(model, date) if values["abq_send_report"] else None
-        delivery = box.add(model, date, place, login[0], known, head, str(values["abq_upload_name"]), report)
+        report = _report_of(model, date) if own["abq_send_report"] else None
+        records, pattern = records_for(kind, values, model), str(own["abq_upload_name"])
+        delivery = box.add(records, date, place, login[0], known, head, pattern, report, name)
         outbox.record(box, model)  # before the attempt: others see that the day is on its way
+        if made is not None:
+            made(delivery)
         try:
             with _sending(box, kind, values, login, decisions) as send:
                 return _attempt(box, delivery, send, watch, PATIENCE)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.commands.conftest import Outcome
+from abq_data_entry.models import SQLModel
+from tests.commands.conftest import DAY, Outcome
 
 Line = Callable[..., Outcome]
 
@@ -47,3 +50,51 @@ def test_destinations_are_added_listed_changed_tested_and_removed(line: Line, tm
     )
     assert line("destinations", "remove", "archive").output == "The destination archive is removed.\n"
     assert line("db", "verify").code == 0
+
+
+def test_an_extract_goes_to_a_destination_of_the_database_and_waits_for_it(
+    line: Line, one_record: None, stored: SQLModel, tmp_path: Path
+) -> None:
+    share, elsewhere, moved = (tmp_path / each for each in ("company", "views", "moved"))
+    for folder in (share, elsewhere):
+        folder.mkdir()
+    pattern = ("--file-name", "lab {lab} {date}.csv")
+    assert line("destinations", "add", "archive", "folder", share, "--checksum", *pattern).code == 0
+    view = ("--view", "plot_readings", "--format", "xlsx")
+    assert line("destinations", "add", "views", "folder", elsewhere, *view).code == 0
+    name = f"lab A {DAY}.csv"
+    sent = line("upload", "archive", "--date", DAY)
+    assert sent.output == f"abq_data_record_{DAY}.csv successfully uploaded to archive\n", sent
+    digest = hashlib.sha256((share / name).read_bytes()).hexdigest()
+    assert (share / f"{name}.sha256").read_text("utf-8") == f"{digest}  {name}\n"
+    assert {each.name for each in share.iterdir()} == {name, f"{name}.sha256"}
+    assert line("upload", "views", "--date", DAY).code == 0
+    (workbook,) = elsewhere.iterdir()
+    assert workbook.name == f"abq_plot_readings_{DAY}.xlsx" and workbook.read_bytes().startswith(b"PK")
+    assert line("upload", "views", "--date", DAY).code == 0
+    known = "SELECT file_name, destination, version, state FROM deliveries ORDER BY created, version"
+    assert [tuple(each.values()) for each in stored.query(known) or []] == [
+        (f"abq_data_record_{DAY}.csv", "folder:archive", 1, "delivered"),
+        (workbook.name, "folder:views", 1, "delivered"), (workbook.name, "folder:views", 2, "delivered"),
+    ]  # fmt: skip
+    assert line("upload", "other", "--date", DAY).reason == (
+        "There is no destination other in the database. There are: archive, views."
+    )
+    assert line("upload", "No Name", "--date", DAY).code == 2
+    # The share is gone: it waits, and keeps its destination.
+    shutil.rmtree(share)
+    assert line("upload", "archive", "--date", DAY).code == 1
+    assert "1 delivery to archive didn't arrive yet" in line("destinations", "remove", "archive").reason
+    number = line("deliveries").output.splitlines()[-1].split()[0]
+    assert line("destinations", "remove", "archive", "--anyway").code == 0
+    gone = line("deliveries", "retry", number).reason
+    assert "The database says of no destination archive of the kind folder where it is." in gone
+    assert line("destinations", "add", "archive", "ftp", "localhost").code == 0  # another kind is another destination
+    assert "no destination archive of the kind folder" in line("deliveries", "retry", number).reason
+    assert line("destinations", "remove", "archive").code == 0
+    assert line("destinations", "add", "archive", "folder", moved).code == 0
+    assert f"it was to go to {share}" in line("deliveries", "retry", number).reason  # and not where it is now
+    assert line("destinations", "change", "archive", "--address", share).code == 0
+    share.mkdir()
+    assert line("deliveries", "retry", number).code == 0
+    assert (share / name).exists() and not (share / f"{name}.sha256").exists()
