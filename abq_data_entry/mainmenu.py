@@ -229,7 +229,9 @@ class MainMenu(tk.Menu):
         if not (named or self._further) or not self._filled:
             return
         menu = self._deliver_to(self._menus["Tools"])
-        menu.delete(self._of_settings, "end")
+        last = menu.index("end")
+        if last is not None and last >= self._of_settings:  # Tk takes a number beyond the end for the last entry
+            menu.delete(self._of_settings, "end")
         self._entries = [each for each in self._entries if each[0] is not menu or each[1] < self._of_settings]
         for label, command in named:
             menu.add_command(label=label, command=command)
