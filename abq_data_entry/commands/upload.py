@@ -7,7 +7,7 @@ import datetime
 from typing import TYPE_CHECKING
 
 from ..keyring_store import service_name
-from ..network.destinations import DESTINATIONS, KINDS, destination, is_known
+from ..network.destinations import DESTINATIONS, KINDS, STORED_KINDS, destination, is_known
 from ..stored_destination import STORED
 from .days import add_date_option, unsent
 from .destinations import found_in
@@ -34,7 +34,7 @@ def add_to(subcommands: Subcommands) -> None:
         allow_abbrev=False,
     )
     text = f"{', '.join(KINDS)}, or the name of a destination of the database"
-    parser.add_argument("destination", metavar="DESTINATION", type=_destination, help=text)
+    parser.add_argument("destination", metavar="DESTINATION", choices=_Destinations(KINDS), help=text)
     add_date_option(parser)
     parser.add_argument("--username", default="", metavar="U", help="who logs in there (default: asked for)")
     parser.add_argument(
@@ -70,10 +70,13 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
             raise NotDone(f"There are no records to upload of {date}.") from None
 
 
-def _destination(text: str) -> str:
-    if text not in KINDS and not is_known(f"ftp:{text}"):  # whether the database has it is known later
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(KINDS)}, and no name of a destination")
-    return text
+class _Destinations(tuple[str, ...]):
+    """The kinds; whatever a destination of the database may be called is among them, for it is looked for later."""
+
+    __slots__ = ()
+
+    def __contains__(self, text: object) -> bool:
+        return super().__contains__(text) or is_known(f"{STORED_KINDS[0]}:{text}")
 
 
 def _has_records(model: SQLModel, date: datetime.date) -> bool:
