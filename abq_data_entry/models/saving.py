@@ -160,18 +160,16 @@ def _is_stored(connections: Connections, values: Record) -> bool:
     return connections.read(run)
 
 
-def _key_of(values: Record) -> dict[str, object]:
-    return {name: values[name] for name in fields.RECORD_KEY}
-
-
-def _named(values: Record) -> str:
+def named(values: Record) -> str:
+    """Which record it is, for people."""
     date, time, lab, plot = (fields.format_value(fields.field(name), values[name]) for name in fields.RECORD_KEY)
     return f"{date} {time}, lab {lab}, plot {plot}"
 
 
 def _refused(cursor: Cursor, values: Record, how: Saving) -> RecordExists | RecordConflict | RecordMissing:
     """Return why nothing was saved: it is there already, somebody else changed it, or it has gone."""
-    theirs, key, name = read_version(cursor, values), _key_of(values), _named(values)
+    theirs, name = read_version(cursor, values), named(values)
+    key = {each: values[each] for each in fields.RECORD_KEY}
     if how.write == "insert":
         return RecordExists(
             f"There is a record of {name} already. Open it to change it.", key, theirs

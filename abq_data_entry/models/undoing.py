@@ -249,7 +249,7 @@ def _other_version(cursor: Cursor, request: Request, error: psycopg2.Error) -> N
     key = _told_key(error) or dict(request.key)
     theirs = saving.read_version(cursor, key)
     who = theirs.changed_by or "Somebody else"
-    raise RecordConflict(f"{who} changed the record of {_named(key)} meanwhile.", key, theirs)
+    raise RecordConflict(f"{who} changed the record of {saving.named(key)} meanwhile.", key, theirs)
 
 
 def _missing(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
@@ -259,7 +259,7 @@ def _missing(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoRetur
 def _taken(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
     key = _told_key(error) or dict(request.key)
     theirs = saving.read_version(cursor, key)
-    raise RecordExists(f"There is a record of {_named(key)} already. Nothing was changed.", key, theirs)
+    raise RecordExists(f"There is a record of {saving.named(key)} already. Nothing was changed.", key, theirs)
 
 
 def _forbidden(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
@@ -321,8 +321,3 @@ def _as_new(key: Mapping[str, object]) -> Record:
 
 def _key_part(changes: Mapping[str, object]) -> Record:
     return {name: value for name, value in changes.items() if name in fields.RECORD_KEY}
-
-
-def _named(key: Mapping[str, object]) -> str:
-    date, time, lab, plot = (fields.format_value(fields.field(name), key[name]) for name in fields.RECORD_KEY)
-    return f"{date} {time}, lab {lab}, plot {plot}"

@@ -86,6 +86,12 @@ namespace eval ::abq_keys {
     bind all <FocusIn> {+::abq_keys::watch %%W}
 }
 """
+# Until the window is gone: another one may get its name.
+_APART = """
+namespace eval ::abq_keys {}
+set ::abq_keys::apart(%(window)s) 1
+bind %(window)s <Destroy> {+if {"%%W" eq "%(window)s"} {array unset ::abq_keys::apart %(window)s}}
+"""
 _CONTROL, _MOD1 = 4, 8
 
 
@@ -102,10 +108,4 @@ def typed_keys(widget: tk.Misc) -> int:
 
 def leave_out(window: tk.Toplevel) -> None:
     """Keys that are typed into ``window`` don't count: a dialog's own."""
-    window.tk.eval(f"namespace eval ::abq_keys {{}}; set ::abq_keys::apart({window}) 1")
-    window.bind("<Destroy>", lambda event: _gone(window, event), add=True)
-
-
-def _gone(window: tk.Toplevel, event: tk.Event) -> None:
-    if event.widget is window:
-        window.tk.eval(f"array unset ::abq_keys::apart {window}")
+    window.tk.eval(_APART % {"window": window})

@@ -232,9 +232,10 @@ class MessageBar(ttk.Frame):
 
     def settle(self, key: str) -> None:
         """There is nothing to tell about this subject any more."""
-        if not self.text_of(key):
+        left = [each for each in self._messages if each.key != key]
+        if len(left) == len(self._messages):
             return
-        self._messages = [each for each in self._messages if each.key != key]
+        self._messages = left
         if self._open and self.panel.shown is not None and self.panel.shown.key == key:
             self.panel.show_gone()
         self._show()
