@@ -75,7 +75,8 @@ class ExtractDays:
         dates = (*last_days(today), own)
         self._jobs.submit(
             "records",
-            lambda: model.extract_days(dates),
+            model.extract_days,
+            dates,
             done=lambda days: found(which_day(days, own, kind)),
             failed=failed,
         )
@@ -97,7 +98,7 @@ class ExtractDays:
             return
         self._looking = True
         dates = last_days(self._state.today())
-        self._jobs.submit("records", lambda: model.extract_days(dates), done=self._show, failed=self._failed)
+        self._jobs.submit("records", model.extract_days, dates, done=self._show, failed=self._failed)
 
     def _show(self, days: Sequence[ExtractDay]) -> None:
         self._looking = False

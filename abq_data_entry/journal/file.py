@@ -109,9 +109,12 @@ class Journal:
 
     @contextmanager
     def replaying(self) -> Iterator[None]:
-        """Hold what only one holds who saves what waits; raises `JournalBusy` at once if another does."""
+        """Hold what only one holds who saves what waits; raises `JournalBusy` at once if another does.
+
+        The file is kept open meanwhile: each record that is saved waits for fewer syncs of the disk.
+        """
         try:
-            with locked(self.folder / "replaying.lock", 0.0, _IN_USE):
+            with locked(self.folder / "replaying.lock", 0.0, _IN_USE), self._file.kept_open():
                 yield
         except OSError as error:
             raise JournalError(f"{_NAME} can't be locked: {error.strerror or error}: {self.folder}.") from error

@@ -51,7 +51,7 @@ class Destination(abc.ABC):
     modules: tuple[str, ...] = ()
     """What is to be loaded of `network` before somebody waits for it."""
     keeps_parts = True
-    """Whether a part of a file may stay there for the next attempt (`uploads.Part`)."""
+    """Whether a part of a file may stay there for the next attempt (`stored_uploads.Part`)."""
     needs_login = True
     """Whether somebody logs in there; without, user name and password are empty."""
     stored_kinds: tuple[str, ...] = ()

@@ -20,8 +20,8 @@ from .failures import Cancelled, FileChanged, InvalidInput, UserFacingError, wit
 from .ftp_session import Session, read_anew, said
 from .ftp_store import Store, TransferIncomplete
 from .guard import Guard, is_loopback
-from .source import Progress, SourceFile
-from .uploads import TIMEOUT, StoredUploads, checked_folder
+from .stored_uploads import StoredUploads, checked_folder
+from .uploads import TIMEOUT, Progress, SourceFile
 
 
 class FolderRefused(UserFacingError, ftplib.error_perm):

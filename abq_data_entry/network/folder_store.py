@@ -22,8 +22,7 @@ from typing import TypeVar
 
 from .failures import Cancelled, TimedOut, UserFacingError
 from .guard import Guard, call_abandonable
-from .source import SourceFile
-from .uploads import Uploads, tidy
+from .uploads import SourceFile, Uploads, tidy
 
 BLOCK = 256 * 1024
 _FLUSH_EVERY = 4 * 1024 * 1024  # bytes: flushing more at once could take longer than the time limit

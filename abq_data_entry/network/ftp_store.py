@@ -1,6 +1,6 @@
 """One file on its way to an FTP server: under a temporary name, its size compared, then in place of the old one.
 
-What a broken connection left there is continued, where the server lets us (`uploads.Part`). What a
+What a broken connection left there is continued, where the server lets us (`stored_uploads.Part`). What a
 server says of a file (size, digest, rights) is never promised: each question may be refused.
 Sources: RFC 959 (STOR, APPE, REST, RNFR, RNTO), RFC 2640 (UTF-8 names), RFC 3659 (REST STREAM, section 5),
 draft-somers-ftp-mfxx (MFMT).
@@ -16,8 +16,8 @@ import time
 
 from .failures import UserFacingError
 from .ftp_session import Session
-from .source import SourceFile
-from .uploads import Part
+from .stored_uploads import Part
+from .uploads import SourceFile
 
 TELL_DIGESTS = frozenset(("HASH", "XSHA256"))
 

@@ -1,7 +1,7 @@
 """The corporate REST service: log in by a form, keep the token cookie, PUT the file as multipart/form-data.
 
 Sources: RFC 9110 (HTTP), RFC 7578 (multipart/form-data), RFC 9530 (Content-Digest), draft-ietf-httpapi-idempotency-key.
-What is sent stands in `source`, what may come back in `rest_answers`.
+What is sent stands in `web`, what may come back in `rest_answers`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ from . import encryption, rest_answers
 from .failures import Cancelled, HostRefused, InvalidInput, causes
 from .guard import Guard
 from .rest_answers import RestCertificateError, RestConnectionError, RestStatusError
-from .source import Multipart, Progress, SourceFile
-from .uploads import TIMEOUT, Uploads
-from .web import FinalResponse, of_the_proxy, proxy_for
+from .uploads import TIMEOUT, Progress, SourceFile, Uploads
+from .web import FinalResponse, Multipart, of_the_proxy, proxy_for
 
 
 class GuardedAdapter(requests.adapters.HTTPAdapter):

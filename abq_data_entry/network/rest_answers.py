@@ -28,7 +28,7 @@ from .failures import (
     http_status_in_words,
     with_what_was_said,
 )
-from .source import Multipart
+from .web import Multipart
 
 _LARGEST_TEXT = 2000
 _FAILED = ("error", "fail", "failed", "failure", "rejected", "refused", "denied", "invalid")

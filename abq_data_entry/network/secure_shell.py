@@ -31,8 +31,8 @@ from .shell_session import (
     fingerprint_in,
     log_in,
 )
-from .source import Progress, SourceFile
-from .uploads import TIMEOUT, Part, StoredUploads, checked_folder
+from .stored_uploads import Part, StoredUploads, checked_folder
+from .uploads import TIMEOUT, Progress, SourceFile
 
 BLOCK = 32_000  # bytes: with what goes around it, it just fits into one packet (RFC 4254, 5.2: 32,768)
 

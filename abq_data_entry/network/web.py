@@ -1,19 +1,24 @@
-"""What everything that speaks HTTP needs: the proxy on the way, the steps of a check, which answer is the final one.
+"""What everything that speaks HTTP needs: the proxy on the way, the file as a body, the final answer, a check's steps.
 
 The proxy is the one that is set, else the environment's; none to this machine itself.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.client
+import secrets
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 from . import encryption, probing
 from .failures import HostRefused, HostUnknown, HostUnreachable, InvalidInput, TimedOut
-from .guard import is_loopback
+from .guard import Guard, is_loopback
 from .probing import Inspection, Steps
+from .uploads import BLOCK, SourceFile
 
 _SCHEMES = ("http", "https")
 
@@ -68,6 +73,63 @@ class FinalResponse(http.client.HTTPResponse):
         version, status, reason = super()._read_status()  # type: ignore[misc]
         interim = 100 <= status < 200 and status != http.HTTPStatus.SWITCHING_PROTOCOLS
         return version, int(http.HTTPStatus.CONTINUE) if interim else status, reason
+
+
+# The digest must be known before the first byte is sent. A day's extract has some 40 KB; for a file of more than this
+# the wait would cost more than the sending, so it goes without, and is read for its digest when the server tells one.
+LARGEST_ANNOUNCED = 32 * 1024 * 1024
+
+
+class Multipart:
+    """A file as the body of a PUT (RFC 7578): iterable with a length, and nothing else.
+
+    `requests` then sends the blocks as they are, with Content-Length.
+    """
+
+    def __init__(self, source: SourceFile, guard: Guard) -> None:
+        boundary = secrets.token_hex(24)
+        # RFC 7578 4.2: names beyond ASCII go as UTF-8; quotes as browsers escape them (HTML standard, 4.10.22.8)
+        name = source.name.replace('"', "%22")
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self.complete = False
+        self.size = source.size
+        self._source = source
+        self._guard = guard
+        self._head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        ).encode()
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+
+    @property
+    def content_digest(self) -> str | None:
+        """The header of that name (RFC 9530, section 2); `None` for a file that is too large to be read twice."""
+        if self.size > LARGEST_ANNOUNCED:
+            return None
+        return f"sha-256=:{base64.b64encode(self.digests[1]).decode()}:"
+
+    def __len__(self) -> int:
+        return len(self._head) + self.size + len(self._tail)
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        self.complete = False
+        self._source.rewind()
+        yield self._head
+        yield from self._source.blocks(BLOCK)
+        yield self._tail
+        self.complete = True
+
+    @cached_property
+    def digests(self) -> tuple[bytes, bytes]:
+        """SHA-256 of the file alone, and of all that is sent; the file is read once for them, when they are needed."""
+        alone, whole = hashlib.sha256(), hashlib.sha256(self._head)
+        for block in self._source.content(BLOCK):
+            self._guard.check()
+            self._guard.progressed()
+            alone.update(block)
+            whole.update(block)
+        whole.update(self._tail)
+        return alone.digest(), whole.digest()
 
 
 _PORTS = {"http": 80, "https": 443}

@@ -26,8 +26,7 @@ from .guard import Guard
 from .http_login import HttpLogin
 from .rest import GuardedAdapter, GuardedSession, encrypted_there, proxies, with_the_certificate
 from .rest_answers import RestConnectionError
-from .source import BLOCK, SourceFile
-from .uploads import Uploads, tidy
+from .uploads import BLOCK, SourceFile, Uploads, tidy
 from .web import proxy_for
 from .webdav_answers import DavRefused, Entry, entries, path_of, read, refusal, seconds_of
 

@@ -19,7 +19,7 @@ import pytest
 
 from abq_data_entry import network
 from abq_data_entry.network.encryption import speaks_tls
-from abq_data_entry.network.source import LARGEST_ANNOUNCED
+from abq_data_entry.network.web import LARGEST_ANNOUNCED
 from tests.fixtures.servers import BundledServer
 from tests.pace import patience
 
