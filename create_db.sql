@@ -3473,7 +3473,7 @@ CREATE OR REPLACE VIEW entry_log AS
         coalesce(entry.typed, entry.moment) AS typed, extract(epoch FROM coalesce(entry.typed, entry.moment)
             - (r.date + r.time) AT TIME ZONE (SELECT time_zone FROM lab_settings))::double precision / 60 AS minutes_late,
         CASE WHEN entry.typed IS NOT NULL THEN true
-            WHEN entry.moment >= (SELECT applied - interval '1 second' FROM schema_version WHERE version = 5) THEN false
+            WHEN entry.moment >= (SELECT min(applied) - interval '1 second' FROM schema_version WHERE version >= 5) THEN false
             END AS offline, entry.workstation, entry.application_user
     FROM plot_checks AS r
     LEFT JOIN lab_techs AS t ON t.id = r.lab_tech_id
