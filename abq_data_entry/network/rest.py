@@ -30,7 +30,7 @@ from .failures import Cancelled, HostRefused, InvalidInput, causes
 from .guard import Guard
 from .rest_answers import RestCertificateError, RestConnectionError, RestStatusError
 from .uploads import TIMEOUT, Progress, SourceFile, Uploads
-from .web import FinalResponse, Multipart, of_the_proxy, proxy_for
+from .web import FinalResponse, Multipart, address_parts, of_the_proxy, proxy_for
 
 
 class GuardedAdapter(requests.adapters.HTTPAdapter):
@@ -321,12 +321,8 @@ class RestUploads(Uploads):
 
 
 def _check_address(url: str) -> None:
-    try:
-        parts = urllib.parse.urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
+    parts = address_parts(url)
+    if parts is None:
         raise InvalidInput("The address of the REST service must begin with https:// (or http://) and a host's name.")
     if parts.username is not None or parts.password is not None:
         raise InvalidInput("The address of the REST service must not hold a user name or a password.")

@@ -20,7 +20,16 @@ from .guard import Guard, is_loopback
 from .probing import Inspection, Steps
 from .uploads import BLOCK, SourceFile
 
-_SCHEMES = ("http", "https")
+_PORTS = {"http": 80, "https": 443}
+
+
+def address_parts(url: str) -> urllib.parse.SplitResult | None:
+    """Return the parts of an address with http:// or https:// and a host; `None` for anything else."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        return parts if parts.scheme in _PORTS and parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
 
 
 def proxy_for(url: str, chosen: str = "") -> str:
@@ -47,7 +56,7 @@ def proxy_for(url: str, chosen: str = "") -> str:
         usable = False
     if not usable:
         raise InvalidInput(f"{origin} isn't the address of a proxy: http:// and a host's name are expected.")
-    if proxy.scheme not in _SCHEMES:
+    if proxy.scheme not in _PORTS:
         raise InvalidInput(
             f"{origin} is one of {proxy.scheme}://, which isn't known here: it must begin with http:// or https://."
         )
@@ -132,7 +141,6 @@ class Multipart:
         return alone.digest(), whole.digest()
 
 
-_PORTS = {"http": 80, "https": 443}
 _PROXY_PORT = 8080
 _PLAIN = "What is sent there can be read on the way. Ask for an address that begins with https://."
 _NO_ADDRESS = "The address in the settings must begin with https:// (or http://) and a host's name. Correct it."
@@ -143,7 +151,7 @@ def way(inspection: Inspection, url: str, options: Mapping[str, str], setting: s
 
     `options`: those of `encryption.verified_context` that are set; `setting`: by what an authority is made known.
     """
-    parts = _usable(url)
+    parts = address_parts(url)
     if parts is None:
         yield from inspection.fail("Address", _NO_ADDRESS)
         return
@@ -181,14 +189,6 @@ def place_of(url: str) -> str:
         return host if parts.port is None else f"{host}:{parts.port}"
     except ValueError:
         return ""
-
-
-def _usable(url: str) -> urllib.parse.SplitResult | None:
-    try:
-        parts = urllib.parse.urlsplit(url)
-        return parts if parts.scheme in _PORTS and parts.hostname and parts.port != 0 else None
-    except ValueError:
-        return None
 
 
 def _proxy(url: str, chosen: str) -> tuple[str, int] | None:

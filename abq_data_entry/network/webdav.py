@@ -27,7 +27,7 @@ from .http_login import HttpLogin
 from .rest import GuardedAdapter, GuardedSession, encrypted_there, proxies, with_the_certificate
 from .rest_answers import RestConnectionError
 from .uploads import BLOCK, SourceFile, Uploads, tidy
-from .web import proxy_for
+from .web import address_parts, proxy_for
 from .webdav_answers import DavRefused, Entry, entries, path_of, read, refusal, seconds_of
 
 _READ_BACK = 1024 * 1024  # bytes; a day's extract has some 40 KB
@@ -340,12 +340,8 @@ class WebDavUploads(Uploads):
 
 def url_problem(url: str) -> str | None:
     """Return why this can't be the address of a WebDAV server, as the end of a sentence; None if it can."""
-    try:
-        parts = urllib.parse.urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or re.search(r"\s", url):
+    parts = address_parts(url)
+    if parts is None or re.search(r"\s", url):
         return "must be an address that begins with https:// (or http://) and a host's name"
     if parts.username is not None or parts.password is not None:
         return "must not hold a user name or a password"
