@@ -73,6 +73,7 @@ NOT_RUN = {
     "python3 -m benchmarks --only waiting": "the same",
     "python3 -m benchmarks --only mutations": "the same",
     "python3 -m benchmarks --only views": "the same",
+    "python3 -m benchmarks --only views,charts --runs 3": "the same",
     "python3 -m benchmarks --only charts": "the same",
     "python -m docs.make_charts": "writes the pictures of this checkout; tests/qa/test_charts.py draws each chart",
 }  # fmt: skip
