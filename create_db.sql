@@ -2049,14 +2049,17 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
         record_name(record_key(mark.date, mark.time, mark.lab_id, mark.plot)))
 $$;
 
--- Keeps a mark as it is until the end of the transaction. The audit of the lab first, as whoever saves does.
+-- Keeps a mark as it is until the end of the transaction. The audit of the lab first, as whoever saves does; and before
+-- that the lock of `mark_value`, so that of two who change marks of several labs the second holds nothing yet.
 CREATE OR REPLACE FUNCTION hold_mark(of_mark bigint) RETURNS value_marks
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     present value_marks;
     seen char(1)[] := seen_labs(asking_role());
-    lab char(1) := (SELECT lab_id FROM value_marks WHERE id = of_mark);
+    lab char(1);
 BEGIN
+    PERFORM FROM schema_version FOR NO KEY UPDATE;
+    lab := (SELECT lab_id FROM value_marks WHERE id = of_mark);
     PERFORM FROM audit_heads WHERE lab_id = lab FOR UPDATE;
     SELECT * INTO present FROM value_marks WHERE id = of_mark FOR UPDATE;
     IF present.lab_id <> lab THEN -- else two who wait for the audits of two labs might wait for each other
@@ -2240,8 +2243,10 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     present shift_notes;
     seen char(1)[] := seen_labs(asking_role());
-    lab char(1) := (SELECT lab_id FROM shift_notes WHERE id = of_note);
+    lab char(1);
 BEGIN
+    PERFORM FROM schema_version FOR NO KEY UPDATE; -- see hold_mark
+    lab := (SELECT lab_id FROM shift_notes WHERE id = of_note);
     PERFORM FROM audit_heads WHERE lab_id = lab FOR UPDATE;
     SELECT * INTO present FROM shift_notes WHERE id = of_note FOR UPDATE;
     IF present.lab_id <> lab THEN -- else two who wait for the audits of two labs might wait for each other

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import SQLModel
@@ -64,6 +65,17 @@ def refused(endpoint: Endpoint, statement: str, code: str, *words: str) -> None:
         ask(endpoint, statement)
     assert caught.value.pgcode == code
     assert [each for each in words if each not in str(caught.value)] == [], str(caught.value)
+
+
+def test_of_two_who_change_marks_of_several_labs_the_second_holds_nothing(marked: Endpoint) -> None:
+    first, second = mark(marked), mark(marked, at=PLACE.replace("'A'", "'B'"))
+    with closing(psycopg2.connect(make_dsn(**marked))) as holding, holding.cursor() as cursor:
+        cursor.execute("SELECT close_mark(%s)", [first])
+        refused(marked, f"SET lock_timeout = '100ms'; SELECT answer_mark({second}, 'Read anew.')", "55P03")
+        refused(marked, f"SET lock_timeout = '100ms'; SELECT close_mark({second})", "55P03")
+        cursor.execute("SELECT close_mark(%s)", [second])
+        holding.commit()
+    assert {mark_of(marked, each)["status"] for each in (first, second)} == {"closed"}
 
 
 def test_a_query_is_asked_answered_and_closed(acting: As, marked: Endpoint, model: SQLModel) -> None:
