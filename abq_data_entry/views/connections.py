@@ -8,6 +8,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import NamedTuple
 
+from ..widgets.scrolled import Flow
 from .side_window import SideWindow
 
 TITLE = "Check Connections"
@@ -126,8 +127,9 @@ class ConnectionsWindow(SideWindow):
     # -- building ---------------------------------------------------------------------------------------
 
     def _make_boxes(self) -> dict[str, ttk.Checkbutton]:
-        line = ttk.Frame(self.room)
-        line.grid(row=1, column=0, columnspan=2, sticky="w", pady=(8, 12))
+        line = Flow(self.room, 3)
+        line.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(4, 12))
+        line.bind("<Configure>", lambda event: line.fit(event.width))
         made = {
             "With login": ttk.Checkbutton(
                 line, text="With login", variable=self.with_login, command=self._login_ticked
@@ -136,11 +138,11 @@ class ConnectionsWindow(SideWindow):
                 line, text="With write test", variable=self.with_write, command=self._write_ticked
             ),
         }
-        for column, box in enumerate(made.values()):
-            box.grid(row=0, column=column, padx=(0, 16))
+        for box in made.values():
+            line.add(box, 16, 4)
             box.bind("<Return>", lambda _event: self.begin())
         note = ttk.Label(line, text="A tiny file is stored and removed again.", style="Note.TLabel")
-        note.grid(row=0, column=2)
+        line.add(note, 0, 4)
         return made
 
     def _make_list(self) -> tk.Text:
