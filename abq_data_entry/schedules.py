@@ -1,7 +1,7 @@
-"""What has the weather fetched while no window is open: units of systemd, a line of cron, a task of Windows.
+"""What is done while no window is open: units of systemd, a line of cron, a task of Windows.
 
-For this user; made and removed by `weather install-schedule`. What somebody has changed by hand is neither overwritten
-nor removed: the checksum that stands in it tells.
+For this user; made and removed by `weather install-schedule` and `deliveries install-schedule`. What
+somebody has changed by hand is neither overwritten nor removed: the checksum that stands in it tells.
 """
 
 from __future__ import annotations
@@ -14,21 +14,64 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from .constants import APPLICATION_ID, APPLICATION_NAME
 from .shortcuts import line_command
 
 SYSTEMD, CRON, WINDOWS = KINDS = ("systemd", "cron", "windows")
-WORDS = ("--quiet", "weather", "--backfill")
-UNIT = "abq-weather"
-TASK = f"{APPLICATION_NAME} weather"
-_ENABLE = f"systemctl --user enable --now {UNIT}.timer"
 _FOLDERS = ("ABQ_CONFIG_DIR", "ABQ_DATA_DIR")  # set for a shell, the scheduler doesn't know them
 _RUNNING = Path("/run/systemd/system")  # sd_booted(3)
+
+
+class Schedule(NamedTuple):
+    """What is run, with these words, and when: for systemd, for cron, and for Windows from a moment on."""
+
+    subcommand: str
+    words: tuple[str, ...]
+    what: str
+    how_often: str
+    on_calendar: str
+    at_most_later: int
+    cron: str
+    begins: str
+    repeated: str
+    later: str
+
+    @property
+    def unit(self) -> str:
+        """The name of the units, without their kind."""
+        return f"abq-{self.subcommand}"
+
+    @property
+    def task(self) -> str:
+        """The name of the task of Windows."""
+        return f"{APPLICATION_NAME} {self.subcommand}"
+
+    @property
+    def enable(self) -> str:
+        """What is typed to have systemd do it."""
+        return f"systemctl --user enable --now {self.unit}.timer"
+
+    @property
+    def mark(self) -> str:
+        """What the line of a crontab has before its checksum."""
+        return f" # {APPLICATION_ID} {self.subcommand}, checksum "
+
+
+WEATHER = Schedule(
+    "weather", ("--quiet", "weather", "--backfill"), "Weather history", "every hour",
+    "*-*-* *:20:00", 240, "20 * * * *", "2026-01-01T00:20:00", "PT1H", "PT4M",
+)  # fmt: skip
+DELIVERIES = Schedule(
+    "deliveries", ("--quiet", "deliveries", "run", "--unattended"), "Deliveries", "every ten minutes",
+    "*-*-* *:00/10:00", 30, "*/10 * * * *", "2026-01-01T00:00:00", "PT10M", "PT30S",
+)  # fmt: skip
+
 _SERVICE = """\
 [Unit]
-Description=Weather history of {name}
+Description={what} of {name}
 
 [Service]
 Type=oneshot
@@ -37,11 +80,11 @@ TimeoutStartSec=15min
 """
 _TIMER = """\
 [Unit]
-Description=Weather history of {name}, every hour
+Description={what} of {name}, {how_often}
 
 [Timer]
-OnCalendar=*-*-* *:20:00
-RandomizedDelaySec=240
+OnCalendar={on_calendar}
+RandomizedDelaySec={later}
 Persistent=true
 
 [Install]
@@ -51,12 +94,12 @@ WantedBy=timers.target
 _TASK = """\
 <?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.3" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
-  <RegistrationInfo><Description>Weather history of {name}, every hour</Description></RegistrationInfo>
+  <RegistrationInfo><Description>{what} of {name}, {how_often}</Description></RegistrationInfo>
   <Triggers>
     <TimeTrigger>
-      <Repetition><Interval>PT1H</Interval></Repetition>
-      <StartBoundary>2026-01-01T00:20:00</StartBoundary>
-      <RandomDelay>PT4M</RandomDelay>
+      <Repetition><Interval>{repeated}</Interval></Repetition>
+      <StartBoundary>{begins}</StartBoundary>
+      <RandomDelay>{later}</RandomDelay>
     </TimeTrigger>
   </Triggers>
   <Settings>
@@ -84,48 +127,52 @@ def usual_kind() -> str:
     return SYSTEMD if sys.platform == "linux" else CRON
 
 
-def install(kind: str) -> list[str]:
+def install(kind: str, wanted: Schedule = WEATHER) -> list[str]:
     """Install the schedule; return what was done, a sentence each. Raises `ScheduleError`, `OSError`."""
-    return {SYSTEMD: _install_units, CRON: _install_line, WINDOWS: _install_task}[kind]()
+    return {SYSTEMD: _install_units, CRON: _install_line, WINDOWS: _install_task}[kind](wanted)
 
 
-def remove(kind: str) -> list[str]:
+def remove(kind: str, wanted: Schedule = WEATHER) -> list[str]:
     """Remove what `install` has made; return what was done. Raises `ScheduleError`, `OSError`."""
-    return {SYSTEMD: _remove_units, CRON: _remove_line, WINDOWS: _remove_task}[kind]()
+    return {SYSTEMD: _remove_units, CRON: _remove_line, WINDOWS: _remove_task}[kind](wanted)
 
 
 # -- what somebody has changed
 
 
-def _signed(text: str) -> str:
+def _signed(text: str, wanted: Schedule) -> str:
     """The text of a file, with a first line that holds its checksum."""
-    return f"# Made by {APPLICATION_ID} weather install-schedule. Checksum: {_checksum(text)}\n{text}"
+    return f"# Made by {APPLICATION_ID} {wanted.subcommand} install-schedule. Checksum: {_checksum(text)}\n{text}"
 
 
-def _is_ours(whole: str) -> bool:
+def _is_ours(whole: str, wanted: Schedule) -> bool:
     """Whether a file is as we have made it, now or by another version."""
     first, _, text = whole.partition("\n")
-    return first == _signed(text).partition("\n")[0]
+    return first == _signed(text, wanted).partition("\n")[0]
 
 
 def _checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _require_unchanged(path: Path) -> None:
-    if path.is_symlink() or (path.exists() and not _is_ours(path.read_text("utf-8", "replace"))):
+def _require_unchanged(path: Path, wanted: Schedule) -> None:
+    if path.is_symlink() or (path.exists() and not _is_ours(path.read_text("utf-8", "replace"), wanted)):
         raise ScheduleError(f"{path} was changed by hand, so it stays as it is. Move it away, then try again.")
 
 
 # -- systemd
 
 
-def units() -> dict[str, str]:
+def units(wanted: Schedule = WEATHER) -> dict[str, str]:
     """The units by file name, as they are written."""
     made = [f'Environment="{name}={_for_systemd(os.environ[name])}"\n' for name in _folders()]
-    command = " ".join(f'"{_for_systemd(each).replace("$", "$$")}"' for each in (*line_command(), *WORDS))
-    service = _SERVICE.format(name=APPLICATION_NAME, command=command, environment="".join(made))
-    return {f"{UNIT}.service": _signed(service), f"{UNIT}.timer": _signed(_TIMER.format(name=APPLICATION_NAME))}
+    command = " ".join(f'"{_for_systemd(each).replace("$", "$$")}"' for each in (*line_command(), *wanted.words))
+    service = _SERVICE.format(what=wanted.what, name=APPLICATION_NAME, command=command, environment="".join(made))
+    timer = _TIMER.format(
+        what=wanted.what, name=APPLICATION_NAME, how_often=wanted.how_often, on_calendar=wanted.on_calendar,
+        later=wanted.at_most_later,
+    )  # fmt: skip
+    return {f"{wanted.unit}.service": _signed(service, wanted), f"{wanted.unit}.timer": _signed(timer, wanted)}
 
 
 def _folders() -> list[str]:
@@ -143,32 +190,33 @@ def _unit_folder() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd/user"
 
 
-def _install_units() -> list[str]:
+def _install_units(wanted: Schedule) -> list[str]:
     folder, done = _unit_folder(), []
-    for name in units():
-        _require_unchanged(folder / name)
+    for name in units(wanted):
+        _require_unchanged(folder / name, wanted)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in units().items():
+    for name, text in units(wanted).items():
         path = folder / name
         is_there = path.exists() and path.read_text("utf-8") == text
         path.write_text(text, encoding="utf-8")
         done.append(f"{path} {'was there already' if is_there else 'is written'}.")
     if not _RUNNING.is_dir() or shutil.which("systemctl") is None:
-        return [*done, f"systemd doesn't run here. Where it does, type: {_ENABLE}"]
+        return [*done, f"systemd doesn't run here. Where it does, type: {wanted.enable}"]
     _run("systemctl", "--user", "daemon-reload")
-    _run(*_ENABLE.split())
-    return [*done, f"{UNIT}.timer is enabled. For a user who isn't logged in type also: loginctl enable-linger"]
+    _run(*wanted.enable.split())
+    return [*done, f"{wanted.unit}.timer is enabled. For a user who isn't logged in type also: loginctl enable-linger"]
 
 
-def _remove_units() -> list[str]:
-    paths = [path for name in (f"{UNIT}.timer", f"{UNIT}.service") if os.path.lexists(path := _unit_folder() / name)]
+def _remove_units(wanted: Schedule) -> list[str]:
+    names = (f"{wanted.unit}.timer", f"{wanted.unit}.service")
+    paths = [path for name in names if os.path.lexists(path := _unit_folder() / name)]
     if not paths:
         return ["There were no units."]
     for path in paths:
-        _require_unchanged(path)
+        _require_unchanged(path, wanted)
     runs = _RUNNING.is_dir() and shutil.which("systemctl") is not None
     if runs:
-        _run("systemctl", "--user", "disable", "--now", f"{UNIT}.timer")
+        _run("systemctl", "--user", "disable", "--now", f"{wanted.unit}.timer")
     for path in paths:
         path.unlink()
     if runs:
@@ -178,36 +226,34 @@ def _remove_units() -> list[str]:
 
 # -- cron
 
-_MARK = f" # {APPLICATION_ID} weather, checksum "
-_MARKED = re.compile(re.escape(_MARK) + "([0-9a-f]{16})$")
 
 
-def cron_line() -> str:
+def cron_line(wanted: Schedule = WEATHER) -> str:
     """The line of a crontab: output goes nowhere, so that only errors are mailed."""
     import shlex
 
     folders = [f"{name}={shlex.quote(os.environ[name])}" for name in _folders()]
-    command = " ".join((*folders, shlex.join((*line_command(), *WORDS))))
+    command = " ".join((*folders, shlex.join((*line_command(), *wanted.words))))
     if "\n" in command:
         raise ScheduleError("The path of the program or of its folders holds a line break.")
-    line = f"20 * * * * {command} > /dev/null".replace("%", r"\%")  # crontab(5): else a percent sign ends the command
-    return f"{line}{_MARK}{_checksum(line)}"
+    line = f"{wanted.cron} {command} > /dev/null".replace("%", r"\%")  # crontab(5): else it ends the command
+    return f"{line}{wanted.mark}{_checksum(line)}"
 
 
-def _crontab() -> list[str]:
+def _crontab(wanted: Schedule) -> list[str]:
     if shutil.which("crontab") is None:
-        raise ScheduleError(f"There is no crontab here. For another scheduler: {cron_line()}")
+        raise ScheduleError(f"There is no crontab here. For another scheduler: {cron_line(wanted)}")
     found = subprocess.run(["crontab", "-l"], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if found.returncode and "no crontab" not in found.stderr.lower():
         raise ScheduleError(f"crontab can't be read: {found.stderr.strip()}")
     return [] if found.returncode else found.stdout.splitlines()
 
 
-def _without_ours(lines: Sequence[str]) -> list[str]:
+def _without_ours(lines: Sequence[str], wanted: Schedule) -> list[str]:
     """The other lines. Raises `ScheduleError` where ours was changed by hand."""
-    kept = []
+    kept, ours = [], re.compile(re.escape(wanted.mark) + "([0-9a-f]{16})$")
     for line in lines:
-        marked = _MARKED.search(line)
+        marked = ours.search(line)
         if marked is None:
             kept.append(line)
         elif marked[1] != _checksum(line[: marked.start()]):
@@ -219,17 +265,17 @@ def _write_crontab(lines: Sequence[str]) -> None:
     _run("crontab", "-", text="".join(f"{line}\n" for line in lines))
 
 
-def _install_line() -> list[str]:
-    lines, ours = _crontab(), cron_line()
+def _install_line(wanted: Schedule) -> list[str]:
+    lines, ours = _crontab(wanted), cron_line(wanted)
     if ours in lines:
         return [f"This line of crontab was there already: {ours}"]
-    _write_crontab([*_without_ours(lines), ours])
+    _write_crontab([*_without_ours(lines, wanted), ours])
     return [f"crontab has this line now: {ours}"]
 
 
-def _remove_line() -> list[str]:
-    lines = _crontab()
-    kept = _without_ours(lines)
+def _remove_line(wanted: Schedule) -> list[str]:
+    lines = _crontab(wanted)
+    kept = _without_ours(lines, wanted)
     if kept == lines:
         return ["There was no line in crontab."]
     _write_crontab(kept)
@@ -239,29 +285,32 @@ def _remove_line() -> list[str]:
 # -- Windows
 
 
-def task() -> str:
+def task(wanted: Schedule = WEATHER) -> str:
     """The task as XML."""
-    words = [*line_command(), *WORDS]
+    words = [*line_command(), *wanted.words]
     told = subprocess.list2cmdline(words[1:])
-    return _TASK.format(name=APPLICATION_NAME, program=escape(words[0]), arguments=escape(told))
+    return _TASK.format(
+        what=wanted.what, name=APPLICATION_NAME, how_often=wanted.how_often, begins=wanted.begins,
+        repeated=wanted.repeated, later=wanted.later, program=escape(words[0]), arguments=escape(told),
+    )  # fmt: skip
 
 
-def _install_task() -> list[str]:
+def _install_task(wanted: Schedule) -> list[str]:
     import tempfile
 
     if _folders():
         raise ScheduleError(f"A task doesn't see {' and '.join(_folders())}. Set it for all programs (setx), not here.")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "task.xml"
-        file.write_text(task(), encoding="utf-16")
+        file.write_text(task(wanted), encoding="utf-16")
         # Without /F: a task of this name stays as it is.
-        _run("schtasks", "/Create", "/TN", TASK, "/XML", str(file))
-    return [f"The task {TASK!r} is made."]
+        _run("schtasks", "/Create", "/TN", wanted.task, "/XML", str(file))
+    return [f"The task {wanted.task!r} is made."]
 
 
-def _remove_task() -> list[str]:
-    _run("schtasks", "/Delete", "/TN", TASK, "/F")
-    return [f"The task {TASK!r} is removed."]
+def _remove_task(wanted: Schedule) -> list[str]:
+    _run("schtasks", "/Delete", "/TN", wanted.task, "/F")
+    return [f"The task {wanted.task!r} is removed."]
 
 
 def _run(*command: str, text: str | None = None) -> None:

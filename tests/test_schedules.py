@@ -42,8 +42,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    code = line.run(["weather", "install-schedule", *words])
+def run(capsys: pytest.CaptureFixture[str], *words: str, of: str = "weather") -> tuple[int, str]:
+    code = line.run([of, "install-schedule", *words])
     told = capsys.readouterr()
     return code, told.out + told.err
 
@@ -74,14 +74,15 @@ def test_systemd_reads_the_units_and_runs_these_words(home: Path) -> None:
     verifier = shutil.which("systemd-analyze")
     if verifier is None:
         pytest.skip("systemd-analyze isn't here")
-    for name, text in schedules.units().items():
+    both = {**schedules.units(), **schedules.units(schedules.DELIVERIES)}
+    for name, text in both.items():
         (home / name).write_text(text, encoding="utf-8")
-    for name in schedules.units():
+    for name in both:
         found = subprocess.run(
             [verifier, "verify", "--man=no", str(home / name)],
             capture_output=True, text=True, check=False, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{home}:"},
         )  # fmt: skip
-        assert found.returncode == 0 and not re.search(r"abq-weather\.\w+:", found.stderr), found.stderr
+        assert found.returncode == 0 and not re.search(r"abq-\w+\.\w+:", found.stderr), found.stderr
     text = schedules.units()["abq-weather.service"]
     command = re.search(r"^ExecStart=(.*)$", text, re.MULTILINE)
     assert command is not None and shlex.split(command[1]) == [*line_command(), "--quiet", "weather", "--backfill"]
@@ -102,7 +103,7 @@ def test_a_line_of_cron_is_added_to_others_and_removed(home: Path, capsys: pytes
     shown = subprocess.run(
         ["/bin/sh", "-c", f"printf '%s\\n' {said}"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert shown == [f"ABQ_CONFIG_DIR={os.environ['ABQ_CONFIG_DIR']}", *line_command(), *schedules.WORDS]
+    assert shown == [f"ABQ_CONFIG_DIR={os.environ['ABQ_CONFIG_DIR']}", *line_command(), *schedules.WEATHER.words]
 
     spool.write_text(spool.read_text().replace("20 * *", "40 * *"))
     for more in ((), ("--remove",)):
@@ -129,3 +130,20 @@ def test_without_the_scheduler_the_reason_is_told(
     assert code == 1 and told.startswith("There is no crontab here. For another scheduler: 20 * * * * ")
     assert run(capsys, "--kind", "windows")[0] == 1
     assert run(capsys, "--kind", "launchd")[0] == 2
+
+
+def test_deliveries_have_a_schedule_of_their_own_beside_that_of_the_weather(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, "--kind", "cron")[0] == run(capsys, "--kind", "cron", of="deliveries")[0] == 0
+    lines = (home / "spool").read_text().splitlines()
+    assert lines == [schedules.cron_line(), schedules.cron_line(schedules.DELIVERIES)]
+    assert lines[1].startswith("*/10 * * * * ") and " --quiet deliveries run --unattended > /dev/null" in lines[1]
+    assert run(capsys, "--kind", "cron", "--remove")[0] == 0
+    assert (home / "spool").read_text().splitlines() == lines[1:]
+    assert run(capsys, "--kind", "systemd", of="deliveries")[0] == 0
+    units = home / "config/systemd/user"
+    assert sorted(each.name for each in units.iterdir()) == ["abq-deliveries.service", "abq-deliveries.timer"]
+    assert "OnCalendar=*-*-* *:00/10:00\n" in (units / "abq-deliveries.timer").read_text()
+    assert run(capsys, "--kind", "systemd", "--remove") == (0, "There were no units.\n")
+    assert "--quiet deliveries run --unattended" in schedules.task(schedules.DELIVERIES)

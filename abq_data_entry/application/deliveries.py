@@ -236,16 +236,16 @@ class Deliveries:
 
         def answered(login: Login | None) -> None:
             if login is not None:
-                self._send(kind, these, values, login)
+                self.send(kind, these, values, login)
             self.log_in([each for each in left if each not in these])
 
         self.logins.obtain(kind, values, left[0].username, answered)
 
-    def _send(self, kind: str, waiting: Sequence[Delivery], values: Values, login: Login) -> None:
+    def send(self, kind: str, waiting: Sequence[Delivery], values: Values, login: Login) -> None:
         """Make one attempt at each of these, and plan the next ones."""
         name = destination(kind).name
         if self._running(name):  # no retry: nothing was tried, our own attempt goes first
-            self._window.after(BUSY_PAUSE_MS, self._send, kind, waiting, values, login)
+            self._window.after(BUSY_PAUSE_MS, self.send, kind, waiting, values, login)
             return
         model = self._state.model
         assert model is not None
@@ -334,7 +334,7 @@ class Deliveries:
 
         def answered(trusted: bool) -> None:
             if trusted:
-                self._send(kind, [failure.delivery], trust.settings, login)
+                self.send(kind, [failure.delivery], trust.settings, login)
             else:
                 self._say("Nothing was sent: the server's key isn't confirmed")
 
@@ -357,7 +357,7 @@ class Deliveries:
 
         def attempt() -> None:
             self._timers.pop(key, None)
-            self._send(kind, [delivery], values, login)
+            self.send(kind, [delivery], values, login)
 
         wait = delivery.planned - datetime.datetime.now(datetime.timezone.utc)
         self._timers[key] = self._window.after(max(SHORTEST_PAUSE_MS, int(wait.total_seconds() * 1000) + 1), attempt)
@@ -390,7 +390,7 @@ class Deliveries:
             else:
                 self._plan(kind, each, values, login)
         for (kind, login), these in due.items():
-            self._send(kind, these, values, login)
+            self.send(kind, these, values, login)
 
     def _ask(self, found: Sequence[Delivery]) -> None:
         offered = [each.identifier for each in found]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import tkinter as tk
 
     from ..outbox import Delivery
+    from ..stored_destination import StoredDestination
     from .messages import Messages
 
 Login = tuple[str, str]
@@ -71,6 +72,23 @@ class Logins:
         self._jobs.submit(
             ANY, look_up, kind, username or self._usernames.get(place, ""), place, done=looked_up
         )
+
+    def known(self, rows: Iterable[StoredDestination], values: Values) -> dict[str, Login | None]:
+        """The logins for destinations of the database that this session knows, by their key; None: it was refused.
+
+        Where the keyring may have one, the destination is left out.
+        """
+        found: dict[str, Login | None] = {}
+        for row in rows:
+            place = destination(row.key).login_place(values)
+            accepted = self._accepted.get(place)
+            if not destination(row.key).needs_login:
+                found[row.key] = NO_LOGIN
+            elif accepted is not None and row.username in ("", accepted[0]):
+                found[row.key] = accepted
+            elif place in self._refused or self._keyring_silent:
+                found[row.key] = None
+        return found
 
     def accepted(self, kind: str, values: Values, login: Login) -> None:
         """The server took this login: nothing is asked any more; if somebody wants that, the keyring has it too."""

@@ -214,6 +214,7 @@ class Application(Wiring):
         self.new_day.end()
         self.backups.end()
         self.weather_schedule.end()
+        self.delivery_schedule.end()
         self.reconnecting.end()
         self.idle_connections.end()
         self.connection.end()

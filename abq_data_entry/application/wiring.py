@@ -19,6 +19,7 @@ from .browsing import Browsing
 from .checks import Checks, Offline
 from .connection import Connection, ConnectionCallbacks, IdleConnections
 from .deliveries import Deliveries
+from .delivery_schedule import DeliverySchedule
 from .drafts import Drafts
 from .entry import RecordEntry, Saver
 from .extract_days import Export, ExtractDays
@@ -216,6 +217,17 @@ class Wiring(MainWindow):
             lambda: "update_weather_data" not in self.permissions.denied,
         )
         self.destinations = StoredDestinations(self.shared, self.jobs, settings, self._offer_destinations)
+        self.delivery_schedule = DeliverySchedule(
+            self,
+            self.shared,
+            self.jobs,
+            settings,
+            self.messages,
+            say,
+            self.deliveries,
+            lambda: f"upload_to_corporate_{KINDS[0]}" not in self.permissions.denied,
+            lambda kind, date: self.upload(kind, date),
+        )
         self.desktop_entry = DesktopEntry(self.jobs, self.messages, say)
         self.saver = Saver(
             self.form,
@@ -539,6 +551,7 @@ class Wiring(MainWindow):
     def _offer_destinations(self, found: Sequence[StoredDestination]) -> None:
         """The database has these destinations now."""
         self.offer_destinations([(each.name, partial(self.upload, each.key)) for each in found])
+        self.delivery_schedule.look()
         self._offer_extracts()
 
     def _offer_extracts(self) -> None:

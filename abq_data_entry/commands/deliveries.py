@@ -14,7 +14,8 @@ from ..network.destinations import destination
 from ..workflows.deliver_day import deliver
 from .outbox import AtTheTerminal, Summary, local, opened_outbox, record_later, watched, with_stored
 from .outcome import NotDone, reason
-from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_in_keyring
+from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_kept
+from .scheduled import add_schedule_to, put_in_scheduled
 
 if TYPE_CHECKING:
     from ..models import SettingsModel
@@ -49,8 +50,9 @@ def add_to(subcommands: Subcommands) -> None:
             source = task.add_mutually_exclusive_group()
             source.add_argument("--password-stdin", action="store_true", help=text)
         if name == "run":
-            text = "ask for nothing: make those whose login is in the keyring, and name the rest"
+            text = "ask for nothing: make those whose login is kept, and what schedules want; name the rest"
             source.add_argument("--unattended", action="store_true", help=text)
+    add_schedule_to(tasks)
 
 
 def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -75,11 +77,12 @@ def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
     from .database import read_settings
 
     settings, outbox = read_settings(), opened_outbox()
+    late = put_in_scheduled(outbox, settings, secrets) if options.unattended else []
     _run_due(options, secrets, settings, outbox)
-    if outbox.problems:
-        more = len(outbox.problems) - 1
+    if problems := [*outbox.problems, *late]:
+        more = len(problems) - 1
         others = f" There is more: {more} of these." if more else ""
-        raise NotDone(f"{outbox.problems[0]}{others}")
+        raise NotDone(f"{problems[0]}{others}")
 
 
 def _run_due(options: argparse.Namespace, secrets: Secrets, settings: SettingsModel, outbox: Outbox) -> None:
@@ -152,7 +155,7 @@ def _deliver(
     def login(service: Service) -> tuple[str, str] | None:
         place = destination(service.kind).login_place(values)
         if getattr(options, "unattended", False):
-            return login_in_keyring(service.kind, service.username, place)
+            return login_kept(service.kind, service.username, place)
         return login_for(service.kind, service.username, options.password_stdin, secrets, place)
 
     summary = Summary()

@@ -2,8 +2,11 @@
 
 import logging
 import os
+import stat
 import sys
+from pathlib import Path
 
+from .. import folders
 from .outcome import NotDone
 from .waits_told import waiting_for_an_answer
 
@@ -12,6 +15,7 @@ log = logging.getLogger(__name__)
 NO_LOGIN = ("", "")
 DELIVERY_VARIABLE = "ABQ_PASSWORD"
 DATABASE_VARIABLE = "ABQ_DB_PASSWORD"
+_LONGEST_SECRET = 4096  # characters
 
 
 class Secrets:
@@ -60,6 +64,51 @@ def login_in_keyring(destination: str, username: str, place: str) -> tuple[str, 
     except KeyringFailed as error:  # then it is asked for
         log.info("the keyring gave nothing: %s", error)
         return None
+
+
+def login_kept(destination: str, username: str, place: str) -> tuple[str, str] | None:
+    """The login for a run that nobody watches: of the keyring, else of a file of secrets. None if neither has it.
+
+    Raises NotDone for a file that others may read.
+    """
+    known = login_in_keyring(destination, username, place)
+    return known if known is not None else login_in_file(destination, username)
+
+
+def login_in_file(destination: str, username: str) -> tuple[str, str] | None:
+    """The login in the file of secrets of a destination: credentials of systemd, or a file in the folder `secrets`.
+
+    Its name is that of the destination with a dot for the colon (`rest`, `sftp.archive`); its lines are the user name,
+    which may be left out where it is known, and the password. A file of another user than `username` doesn't count.
+    """
+    name = destination.replace(":", ".")
+    systemd = os.environ.get("CREDENTIALS_DIRECTORY")
+    for folder in (*([Path(systemd)] if systemd else []), folders.config_folder() / "secrets"):
+        lines = _secret_lines(folder / name)
+        if not lines:
+            continue
+        user = lines[0] if len(lines) > 1 else username
+        if user and username in ("", user):
+            return user, lines[-1]
+    return None
+
+
+def _secret_lines(path: Path) -> list[str]:
+    """The first two lines of a file that only its owner may read; none if there is no such file."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise NotDone(f"The file of secrets {path} is no file.")
+            # Windows has no such bits: there the folder of the settings is the user's own.
+            if os.name == "posix" and (status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid())):
+                raise NotDone(f"The file of secrets {path} isn't used: others may read it. Type: chmod 600 {path}")
+            text = file.read(_LONGEST_SECRET)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotDone(f"The file of secrets {path} can't be read ({type(error).__name__}).") from None
+    return [each for each in text.splitlines()[:2] if each]
 
 
 def needs_login(kind: str) -> bool:

@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .. import schedules
 from ..counting import counted
 from ..observation import STATION
 from . import schedule
@@ -43,7 +44,12 @@ def add_to(subcommands: Subcommands) -> None:
     parser.add_argument("--from", dest="first", type=day, metavar="D", help="the first day to fill (--backfill)")
     parser.add_argument("--to", dest="last", type=day, metavar="D", help="the last day to fill (--backfill)")
     parser.set_defaults(run=run, verify=partial(_verify, parser))
-    schedule.add_to(parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task"))
+    schedule.add_to(
+        parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task"),
+        schedules.WEATHER,
+        "have the weather fetched every hour by systemd, cron or the Windows Task Scheduler",
+        "Make what runs `weather --backfill` every hour, at 20 past, while no window is open",
+    )
 
 
 def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

@@ -111,12 +111,26 @@ def deliver_day(
     login: Login,
     decisions: Decisions,
     watch: Watch,
-    made: Callable[[Delivery], object] | None = None,
 ) -> Outcome:
     """Put the extract of a day in, to go to that kind of destination, and make an attempt.
 
-    The table `deliveries` knows of both; `made` is called in between. Raises `SettingsUnusable`, `NoRecords`, what the
-    export raises, `Busy`, and `OSError` of this computer's disk.
+    The table `deliveries` knows of both. Raises what `put_in` raises, and `Busy`.
+    """
+    with box.kept_open():
+        delivery = put_in(box, model, kind, values, date, login[0])
+        try:
+            with _sending(box, kind, values, login, decisions) as send:
+                return _attempt(box, delivery, send, watch, PATIENCE)
+        finally:
+            outbox.record(box, model)
+
+
+def put_in(
+    box: Outbox, model: SQLModel, kind: str, values: Values, date: datetime.date, username: str
+) -> Delivery:
+    """Put the extract of a day in, to go to that kind of destination; others see in `deliveries` that it is on its way.
+
+    Raises `SettingsUnusable`, `NoRecords`, what the export raises, and `OSError` of this computer's disk.
     """
     outbox.require_usable(kind, values)
     to = destination(kind)
@@ -126,15 +140,9 @@ def deliver_day(
     with box.kept_open():
         report = _report_of(model, date) if own["abq_send_report"] else None
         records, pattern = records_for(kind, values, model), str(own["abq_upload_name"])
-        delivery = box.add(records, date, place, login[0], known, head, pattern, report, name)
-        outbox.record(box, model)  # before the attempt: others see that the day is on its way
-        if made is not None:
-            made(delivery)
-        try:
-            with _sending(box, kind, values, login, decisions) as send:
-                return _attempt(box, delivery, send, watch, PATIENCE)
-        finally:
-            outbox.record(box, model)
+        delivery = box.add(records, date, place, username, known, head, pattern, report, name)
+        outbox.record(box, model)
+    return delivery
 
 
 def deliver(

@@ -8,8 +8,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from abq_data_entry import folders
+from abq_data_entry.commands import passwords
+from abq_data_entry.commands.outcome import NotDone
 from abq_data_entry.models import SQLModel
 from tests.commands.conftest import DAY, Outcome
+from tests.fixtures.servers import BundledServer
+from tests.models.records import record
+from tests.models.test_destinations import ZONE, scheduled
 
 Line = Callable[..., Outcome]
 
@@ -98,3 +106,69 @@ def test_an_extract_goes_to_a_destination_of_the_database_and_waits_for_it(
     share.mkdir()
     assert line("deliveries", "retry", number).code == 0
     assert (share / name).exists() and not (share / f"{name}.sha256").exists()
+
+
+def test_a_run_that_nobody_watches_sends_what_schedules_want_once(
+    line: Line, stored: SQLModel, database: dict[str, str], ftp_server: BundledServer, tmp_path: Path
+) -> None:
+    (yesterday,) = stored.query(f"SELECT (now() AT TIME ZONE '{ZONE}')::date - 2 AS day") or []
+    day = yesterday["day"]
+    stored.save_record(record(Date=day))
+    share = tmp_path / "share"
+    share.mkdir()
+    nothing = line("deliveries", "run", "--unattended")
+    assert (nothing.code, nothing.output) == (0, "Nothing waits to be delivered.\n")
+    when = ("--every-day", "20:30")
+    assert line("destinations", "add", "archive", "folder", share, *when).code == 0
+    place = f"{ftp_server.host}:{ftp_server.port}"
+    named = ("--username", "test", "--file-name", "evening {date}.csv")
+    assert line("destinations", "add", "evening", "ftp", place, *named, *when).code == 0
+    assert line("deliveries", "run", "--unattended").code == 0  # it is due from the next evening on
+    assert list(share.iterdir()) == []
+    scheduled(database, f"{day} 00:00-07")
+
+    # The one that needs a login is named, the other one goes.
+    first = line("deliveries", "run", "--unattended")
+    assert first.reason == (
+        f"The extract of {day} is due at evening, and neither the keyring nor a file of secrets has a login for it."
+    )
+    assert [each.name for each in share.iterdir()] == [f"abq_data_record_{day}.csv"]
+    secrets = folders.config_folder() / "secrets"
+    secrets.mkdir(parents=True)
+    secret = secrets / "ftp.evening"
+    secret.write_text("test\n", "utf-8")
+    secret.chmod(0o644)
+    refused = line("deliveries", "run", "--unattended").reason
+    assert f"The file of secrets {secret} isn't used: others may read it. Type: chmod 600 {secret}" in refused
+    secret.chmod(0o600)
+    second = line("deliveries", "run", "--unattended")
+    assert second.output == f"abq_data_record_{day}.csv successfully uploaded to evening\n", second
+    assert (ftp_server.folder / f"evening {day}.csv").read_bytes().startswith(b"Date,Time")
+
+    # Nothing is sent twice, neither from here nor from another computer.
+    assert line("deliveries", "run", "--unattended").output == "Nothing waits to be delivered.\n"
+    shutil.rmtree(folders.data_folder() / "outbox")
+    shutil.rmtree(folders.data_folder() / "journal")
+    assert line("deliveries", "run", "--unattended").output == "Nothing waits to be delivered.\n"
+    sent = stored.query("SELECT destination, version FROM deliveries ORDER BY destination")
+    assert [tuple(each.values()) for each in sent or []] == [("folder:archive", 1), ("ftp:evening", 1)]
+
+
+def test_secrets_come_from_files_that_only_their_owner_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    file = tmp_path / "sftp.archive"
+    for text, asked, found in (
+        ("ada\nGr0undhog\n", "", ("ada", "Gr0undhog")), ("ada\nGr0undhog\n", "ada", ("ada", "Gr0undhog")),
+        ("ada\r\nGr0undhog", "bob", None), ("Gr0undhog\n", "ada", ("ada", "Gr0undhog")), ("Gr0undhog", "", None),
+        ("", "ada", None),
+    ):  # fmt: skip
+        file.write_bytes(text.encode())
+        file.chmod(0o600)
+        assert passwords.login_in_file("sftp:archive", asked) == found, text
+    assert passwords.login_in_file("rest", "ada") is None
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(NotDone, match="can't be read"):
+        passwords.login_in_file("sftp:archive", "ada")

@@ -173,6 +173,7 @@ def due(database: Endpoint, moment: str) -> list[tuple[str, str, str]]:
 
 
 def scheduled(database: Endpoint, since: str) -> None:
+    """Let the schedules hold since that moment, in that zone."""
     run(database, f"""
         UPDATE lab_settings SET time_zone = '{ZONE}';
         ALTER TABLE destinations DISABLE TRIGGER refuse_destination;

@@ -10,6 +10,7 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.stored_destination import StoredDestination
 from abq_data_entry.views.deliveries import DeliveriesWindow
 from tests.fixtures.window import Window
+from tests.models.test_destinations import scheduled
 from tests.window.test_deliver_to import choose
 from tests.window.test_form import record
 from tests.window.test_menus import entries, submenu
@@ -65,3 +66,41 @@ def listed(window: Window) -> list[tuple[str, str]]:
 def labels(window: Window) -> list[str]:
     """The texts of the Tools menu."""
     return [text for _, text, _ in entries(submenu(menu_of(window), "Tools"))]
+
+
+def test_what_a_schedule_wants_is_sent_once_while_the_window_is_open(
+    window: Window, stored: SQLModel, database: dict[str, str], tmp_path: Path
+) -> None:
+    share = tmp_path / "evening"
+    share.mkdir()
+    window.until_open()
+    day = TODAY - datetime.timedelta(2)
+    stored.save_record(record(1, str(day)))
+    evening = StoredDestination("evening", "folder", str(share), schedule="every day at 20:30")
+    stored.add_destination(evening)
+    stored.add_destination(evening._replace(name="files", kind="sftp", address="127.0.0.1:9"))
+    window.until(lambda: len(window.app.own_settings.stored) == 2, "the destinations that others have added")
+    window.until(lambda: not looks(window), "the first look, before anything is due")
+    scheduled(database, f"{day} 00:00-07")
+    window.app.delivery_schedule.look()
+    file = share / f"abq_data_record_{day}.csv"
+    said = f"{file.name} successfully uploaded to evening"
+    window.until(lambda: stored.query(DELIVERED) == [{"destination": "folder:evening", "version": 1}], said)
+    assert file.read_bytes().startswith(b"Date,Time")
+    told = window.message(f"The records of {day} are due at files, and nobody has logged in there on this computer.")
+    assert [text for text, _ in told.buttons] == ["Deliver Now", "Dismiss"]
+    window.until(lambda: not looks(window), "the end of the look")
+    window.app.delivery_schedule.look()  # as after a minute, in this window or another
+    window.until(lambda: not looks(window), "the next look")
+    window.settle()
+    assert stored.query("SELECT count(*) AS number FROM deliveries") == [{"number": 1}]
+    assert len(window.messages) == 1 and not window.dialogs
+
+
+DELIVERED = "SELECT destination, version FROM deliveries WHERE state = 'delivered'"
+
+
+def looks(window: Window) -> bool:
+    """Whether the window is looking what is due."""
+    job = window.app.delivery_schedule._job
+    return job is not None and not job.finished

@@ -1,0 +1,118 @@
+"""Deliveries by schedule while the window is open: looked for each minute, by one workstation at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..jobs import ANY, Job, Jobs
+from ..network.destinations import destination, stored_in
+from ..stored_destination import BY_HAND, StoredDestination
+from ..workflows.deliver_day import open_outbox
+from ..workflows.scheduled import Looked, put_in_due
+
+if TYPE_CHECKING:
+    import tkinter as tk
+
+    from .deliveries import Deliveries
+    from .logins import Login
+    from .messages import Messages, Say
+    from .preferences import Settings
+    from .state import State
+
+log = logging.getLogger(__name__)
+
+LOOK_MS = 60_000
+SUBJECT = "Deliveries by Schedule"
+
+
+class DeliverySchedule:
+    """Puts in what is due and has it sent as somebody's command is; quiet, unless a login is missing. On the Tk thread.
+
+    What is due is said by the database, by its clock and the labs' time zone: a computer that was asleep is late, and
+    then sends at once. `may_deliver()`: whether the login may; `upload(destination, date)`: deliver, with its login.
+    """
+
+    def __init__(
+        self,
+        window: tk.Misc,
+        state: State,
+        jobs: Jobs,
+        settings: Settings,
+        messages: Messages,
+        say: Say,
+        deliveries: Deliveries,
+        may_deliver: Callable[[], bool],
+        upload: Callable[..., object],
+    ) -> None:
+        self._window, self._state, self._jobs, self._settings = window, state, jobs, settings
+        self._messages, self._say, self._deliveries = messages, say, deliveries
+        self._may_deliver, self._upload = may_deliver, upload
+        self._told: set[tuple[str, object]] = set()
+        self._job: Job | None = None
+        self._timer = window.after(LOOK_MS, self._tick)
+
+    def end(self) -> None:
+        """The window closes."""
+        self._window.after_cancel(self._timer)
+        if self._job is not None:
+            self._job.cancel.set()
+
+    def _tick(self) -> None:
+        self._timer = self._window.after(LOOK_MS, self._tick)
+        self.look()
+
+    def look(self) -> None:
+        """Look in the background what is due by now, if there are schedules and the database is there."""
+        model, values = self._state.reachable, self._settings.values()
+        scheduled = [each for each in stored_in(values) if each.schedule != BY_HAND]
+        is_busy = self._job is not None and not self._job.finished
+        if not scheduled or is_busy or model is None or self._state.outdated or not self._may_deliver():
+            return
+        logins = self._deliveries.logins.known(scheduled, values)
+
+        def work(job: Job) -> Looked:
+            return put_in_due(open_outbox(), model, values, partial(_login, logins))
+
+        self._job = self._jobs.submit(ANY, work, name=SUBJECT, done=self._looked, failed=self._failed, with_job=True)
+
+    def _looked(self, looked: Looked) -> None:
+        for delivery, login in looked.waiting:
+            self._deliveries.send(delivery.kind, [delivery], looked.values, login)
+        for problem in looked.problems:
+            log.warning("%s: %s", SUBJECT, problem)
+            self._tell(("", problem), problem)
+        for due in looked.without_login:
+            name = destination(due.destination).name
+            self._tell(
+                (due.destination, due.date),
+                f"The records of {due.date} are due at {name}, and nobody has logged in there on this computer.",
+                ("Deliver Now", partial(self._upload, due.destination, due.date)),
+            )
+
+    def _tell(
+        self, what: tuple[str, object], text: str, action: tuple[str, Callable[[], object]] | None = None
+    ) -> None:
+        """Say it once: the next look finds the same."""
+        if what in self._told:
+            return
+        self._told.add(what)
+        self._say(text)
+        self._messages.choice(SUBJECT, text, "", (*((action,) if action else ()), ("Close", None)))
+
+    def _failed(self, error: BaseException) -> None:
+        # Of the database the window tells by itself, and the next look may find it again.
+        log.warning("what is due by schedule isn't known: %s: %s", type(error).__name__, error)
+
+
+def _login(
+    known: Mapping[str, Login | None], row: StoredDestination, values: Mapping[str, object]
+) -> Login | None:
+    """The login of this session, else the keyring's; on a worker thread."""
+    from .logins import look_up
+
+    if row.key in known:
+        return known[row.key]
+    return look_up(row.key, row.username, destination(row.key).login_place(values)).login

@@ -1,0 +1,68 @@
+"""What the schedules of destinations want, for a run that nobody watches, which the system's scheduler may begin."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .. import schedules
+from ..network.destinations import destination
+from . import schedule
+from .outcome import NotDone, reason
+from .passwords import Secrets, login_kept
+
+if TYPE_CHECKING:
+    from ..models import SettingsModel
+    from ..outbox import Outbox
+    from ..stored_destination import StoredDestination
+
+
+def put_in_scheduled(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> list[str]:
+    """Put into the outbox what schedules want by now; return what somebody has to do something about, as sentences."""
+    from ..models import DatabaseError
+    from ..postgres import PostgresError
+    from ..workflows.scheduled import put_in_due
+    from .database import opened_model
+
+    refused = dict[str, str]()
+
+    def login(row: StoredDestination, values: Mapping[str, object]) -> tuple[str, str] | None:
+        try:
+            return login_kept(row.key, row.username, destination(row.key).login_place(values))
+        except NotDone as error:
+            refused[row.key] = str(error)
+            return None
+
+    try:
+        with opened_model(settings, secrets, asks=False) as model:
+            found = put_in_due(outbox, model, settings.values(), login)
+            apart = "" if model.sees_all_labs() else _apart(found.values)
+    except (DatabaseError, PostgresError, NotDone) as error:
+        return [f"What schedules want isn't known: {reason(error)}"]
+    left = [
+        f"The extract of {due.date} is due at {destination(due.destination).name}, and "
+        + (refused.get(due.destination) or "neither the keyring nor a file of secrets has a login for it.")
+        for due in found.without_login
+    ]
+    return [*([apart] if apart else []), *found.problems, *left]
+
+
+def _apart(values: Mapping[str, object]) -> str:
+    """Why this login makes nothing by itself, if a schedule wants anything."""
+    from ..network.destinations import stored_in
+    from ..stored_destination import BY_HAND
+
+    if all(each.schedule == BY_HAND for each in stored_in(values)):
+        return ""
+    return "Labs are kept apart, and this login sees only its own: by schedule it sends nothing, as that isn't all."
+
+
+def add_schedule_to(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `deliveries install-schedule`."""
+    schedule.add_to(
+        tasks,
+        schedules.DELIVERIES,
+        "have what is due delivered every ten minutes by systemd, cron or the Windows Task Scheduler",
+        "Make what runs `deliveries run --unattended` every ten minutes while no window is open",
+    )
