@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from abq_data_entry.postgres.connections import cursor_at
 from abq_data_entry.postgres.home import account_for
 from tests import programs as server_programs
 from tests.commands.conftest import Outcome, outcome_of, start_process
+from tests.fixtures import short_folders
 from tests.fixtures.cluster import OWNER, Node, free_ports, own
 from tests.fixtures.window import write_settings
 from tests.models.records import record
@@ -99,27 +101,35 @@ def _running(binaries: Path) -> Iterator[Node]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def stopped() -> Iterator[Path]:
+    """The data folder of a laboratory with two records and something in the outbox, for copies only."""
+    with short_folders.short_folder() as folder:
+        running = postgres.start(folder / "data")
+        running.create_database()
+        schema.prepare(running.endpoint())
+        model = SQLModel.at(running.endpoint())
+        for plot in (1, 2):
+            model.save_record(record(Plot=plot, Notes="größer;\t'\"\\N"))
+        model.close()
+        running.stop()
+        (folder / "data/outbox").mkdir()
+        (folder / "data/outbox/entry").write_text("waits")
+        yield folder / "data"
+
+
 @pytest.fixture
-def laboratory(short_folder: Path, newest: Node) -> Laboratory:
-    """With two records, an empty database for them on the server, and something in the outbox."""
-    return _laboratory(short_folder, newest)
+def laboratory(short_folder: Path, newest: Node, stopped: Path) -> Laboratory:
+    """A laboratory, and an empty database for it on the server."""
+    return _laboratory(short_folder, newest, stopped)
 
 
-def _laboratory(folder: Path, server: Node) -> Laboratory:
+def _laboratory(folder: Path, server: Node, stopped: Path) -> Laboratory:
     server.execute("DROP DATABASE IF EXISTS abq WITH (FORCE)")
     server.execute("CREATE DATABASE abq TEMPLATE template0 ENCODING 'UTF8'")
     (folder / "config").mkdir()
     write_settings(folder / "config", {"weather_station": "KOKC"})
-    running = postgres.start(folder / "data")
-    running.create_database()
-    schema.prepare(running.endpoint())
-    model = SQLModel.at(running.endpoint())
-    for plot in (1, 2):
-        model.save_record(record(Plot=plot, Notes="größer;\t'\"\\N"))
-    model.close()
-    running.stop()
-    (folder / "data/outbox").mkdir()
-    (folder / "data/outbox/entry").write_text("waits")
+    subprocess.run(["cp", "-a", stopped, folder / "data"], check=True)
     return Laboratory(folder, server)
 
 
@@ -148,8 +158,8 @@ def test_everything_goes_and_the_settings_follow(laboratory: Laboratory) -> None
         assert not cursor.rowcount
 
 
-def test_to_an_older_server(short_folder: Path, older: Node) -> None:
-    laboratory = _laboratory(short_folder, older)
+def test_to_an_older_server(short_folder: Path, older: Node, stopped: Path) -> None:
+    laboratory = _laboratory(short_folder, older, stopped)
     check_moved(laboratory, laboratory.move())
 
 
@@ -232,7 +242,7 @@ def test_what_was_entered_after_an_interruption_is_not_left_behind(laboratory: L
     assert "db_host" not in laboratory.settings
 
 
-@pytest.mark.parametrize("after", [0.3, 0.5, 0.7, 0.9, 1.1])
+@pytest.mark.parametrize("after", [0.3, 0.6, 0.9])
 def test_killed_at_any_moment_it_can_be_repeated(laboratory: Laboratory, after: float) -> None:
     process = start_process(
         "db", "move", "127.0.0.1", "--port", laboratory.server.port, env=laboratory.environment
