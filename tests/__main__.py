@@ -2,9 +2,9 @@
 
 ``python3 -m tests --fast`` runs ruff, mypy and what needs no window, server, network or installation, within a minute.
 ``python3 -m tests --random-order`` runs the suite in a random order. Any other argument is pytest's (``-k word``, a
-file, ``-x``), and then only the selection runs, without ruff and mypy. The whole suite, a folder or several files are
-shared by several workers, unless ``-n`` says how many (0: none); what fails there runs once more, alone. Standard
-library only until ``.venv`` stands.
+file, ``-x``) or of ``tests/answers.py`` (``--answers late``), and then only the selection runs, without ruff and mypy.
+The whole suite, a folder or several files are shared by several workers, unless ``-n`` says how many (0: none); what
+fails there runs once more, alone. Standard library only until ``.venv`` stands.
 """
 
 import sys
@@ -29,7 +29,7 @@ REPORT = ("-rfEsxX", "--no-fold-skipped", "--durations=15")
 _TESTS_FAILED = 1  # pytest's exit code
 # With these, most of the tests still run.
 _HARMLESS = ("-x", "--exitfirst", "-q", "-v", "-vv")
-_HARMLESS_WITH_VALUE = ("-m", "--maxfail")
+_HARMLESS_WITH_VALUE = ("-m", "--maxfail", "--answers")
 
 
 def main(arguments: list[str]) -> int:

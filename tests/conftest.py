@@ -24,7 +24,7 @@ temporary.spare_the_disk()
 programs.let_postgres_find_its_libraries()
 
 FIXTURES = ("display", "server", "database", "servers", "window", "keyrings", "single", "clipboard")
-pytest_plugins = ["tests.needs", "tests.workers", *(f"tests.fixtures.{name}" for name in FIXTURES)]
+pytest_plugins = ["tests.needs", "tests.workers", "tests.answers", *(f"tests.fixtures.{name}" for name in FIXTURES)]
 
 _BUDGET = "budget"
 

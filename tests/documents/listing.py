@@ -83,6 +83,7 @@ RUN_ELSEWHERE = {
     "python3 abq_data_entry.py demo": "tests/test_demo.py",
     "python3 abq_data_entry.py": "tests/launcher/test_start.py",
     "python3 -m tests": "tests/launcher/test_tests_command.py",
+    "python3 -m tests --answers late tests/window": "tests/test_answers.py",
     "python3 -m tests --fast": "tests/launcher/test_tests_command.py",
     "python3 -m tests -n 2": "tests/launcher/test_tests_command.py",
     "python3 -m tests --random-order": "tests/launcher/test_tests_command.py",
