@@ -55,6 +55,7 @@ def run(arguments: list[str]) -> int:
     selection = [argument for argument in arguments if argument not in (RANDOM_ORDER, FAST)]
     order = ["-p", "randomly"] if RANDOM_ORDER in arguments else []
     command = [sys.executable, "-m", "pytest", *REPORT, *order, *selection]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of programs would each compile all that they import
     checks = () if selection else CHECKS
     if FAST in arguments:
         return _run_beside(checks, [*command, FAST])
