@@ -54,6 +54,11 @@ class DeliverySchedule:
         self._job: Job | None = None
         self._timer = window.after(LOOK_MS, self._tick)
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether what is due is looked up at the moment."""
+        return self._job is not None and not self._job.finished
+
     def end(self) -> None:
         """The window closes."""
         self._window.after_cancel(self._timer)
@@ -68,8 +73,7 @@ class DeliverySchedule:
         """Look in the background what is due by now, if there are schedules and the database is there."""
         model, values = self._state.reachable, self._settings.values()
         scheduled = [each for each in stored_in(values) if each.schedule != BY_HAND]
-        is_busy = self._job is not None and not self._job.finished
-        if not scheduled or is_busy or model is None or self._state.outdated or not self._may_deliver():
+        if not scheduled or self.is_looking or model is None or self._state.outdated or not self._may_deliver():
             return
         logins = self._deliveries.logins.known(scheduled, values)
 

@@ -102,5 +102,4 @@ DELIVERED = "SELECT destination, version FROM deliveries WHERE state = 'delivere
 
 def looks(window: Window) -> bool:
     """Whether the window is looking what is due."""
-    job = window.app.delivery_schedule._job
-    return job is not None and not job.finished
+    return window.app.delivery_schedule.is_looking
