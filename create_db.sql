@@ -3936,7 +3936,7 @@ COMMENT ON COLUMN destinations.file_name IS 'What a file is called there; {date}
 COMMENT ON COLUMN destinations.contents IS 'records (the day''s extract), or the view that is exported of the day.';
 COMMENT ON COLUMN destinations.format IS 'csv; for a view also xlsx or parquet.';
 COMMENT ON COLUMN destinations.schedule IS 'by hand, when a check is complete, or every day at a time of the labs.';
-COMMENT ON COLUMN destinations.username IS 'Who logs in there; the password is on no server, see docs/deliveries.md.';
+COMMENT ON COLUMN destinations.username IS 'Who logs in there; the password is not in the database.';
 COMMENT ON COLUMN destinations.checksum IS 'Whether a file .sha256 goes with each file.';
 COMMENT ON COLUMN destinations.scheduled IS 'Since when the schedule holds, by the clock of the server.';
 COMMENT ON TABLE scheduled_deliveries IS 'What schedules have sent, or are about to send: each once.';

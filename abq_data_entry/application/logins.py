@@ -53,7 +53,7 @@ class Logins:
         if not destination(kind).needs_login:
             then(NO_LOGIN)
             return
-        place = destination(kind).login_place(values)
+        place, username = destination(kind).login_place(values), username or destination(kind).username(values)
         known = self._accepted.get(place)
         if known is not None and username in ("", known[0]):
             then(known)

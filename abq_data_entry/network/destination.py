@@ -88,6 +88,10 @@ class Destination(abc.ABC):
         """The settings by which it sends; those of a destination of the database stand in its row."""
         return settings
 
+    def username(self, settings: Settings) -> str:
+        """Who logs in there by these settings; empty: whoever knows a login."""
+        return ""
+
     def file_name(self, settings: Settings, date: datetime.date) -> str:
         """What the file of a day is called in the outbox and in `deliveries`."""
         return EXTRACT_NAME.format(date=date)

@@ -42,6 +42,10 @@ class Stored(Destination):
         trusted = settings.get(f"{STORED} trusted {self.kind}", "")
         return {**settings, **self.base.settings_of(row), "abq_sftp_host_key": trusted, **_of_all(row)}
 
+    def username(self, settings: Settings) -> str:
+        row = self.row(settings)
+        return "" if row is None else row.username
+
     def file_name(self, settings: Settings, date: datetime.date) -> str:
         row = self.row(settings)
         return super().file_name(settings, date) if row is None else row.name_of_day(date)
