@@ -14,6 +14,20 @@ SET LOCAL client_min_messages = warning;
 -- anybody may make.
 DO $$ BEGIN PERFORM set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true); END $$;
 
+-- Two workstations that start at once: the second waits here until the first is done. By nothing that somebody else
+-- could take: an advisory lock anybody can, and keep it.
+DO $$
+BEGIN
+    CREATE TABLE IF NOT EXISTS schema_version (
+        version integer PRIMARY KEY,
+        applied timestamp(0) with time zone NOT NULL DEFAULT now()
+    );
+EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN
+    NULL; -- the first was just making it
+END $$;
+
+LOCK TABLE schema_version IN SHARE ROW EXCLUSIVE MODE;
+
 -- Before version 15 everybody could make functions in the schema public, and so put them in the way of ours; a database
 -- that came from there still lets them.
 DO $$
@@ -32,20 +46,6 @@ BEGIN
                 current_schema());
     END IF;
 END $$;
-
--- Two workstations that start at once: the second waits here until the first is done. By nothing that somebody else
--- could take: an advisory lock anybody can, and keep it.
-DO $$
-BEGIN
-    CREATE TABLE IF NOT EXISTS schema_version (
-        version integer PRIMARY KEY,
-        applied timestamp(0) with time zone NOT NULL DEFAULT now()
-    );
-EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN
-    NULL; -- the first was just making it
-END $$;
-
-LOCK TABLE schema_version IN SHARE ROW EXCLUSIVE MODE;
 
 -- Whoever has an open transaction that has only read is waited for, and whoever saves waits behind us: not for long.
 SET LOCAL lock_timeout = '5s';

@@ -163,6 +163,8 @@ def test_psql_applies_it_as_it_is(empty_database: Endpoint, database: Endpoint) 
 
 
 def test_several_processes_at_once_make_it_once(empty_database: Endpoint) -> None:
+    """Each finds the right that everybody has before PostgreSQL 15, and one takes it away."""
+    run(empty_database, "GRANT CREATE ON SCHEMA public TO PUBLIC")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(schema.prepare, [empty_database] * 4))
     assert run(empty_database, "SELECT version FROM schema_version") == [(schema.VERSION,)]
