@@ -10,6 +10,7 @@ from typing import Any
 from ..widgets.field_input import ERROR_MARK
 from .action_list import ActionList, ActionRow, ListTexts, RowAction, RowCallbacks
 from .dialogs import Dialog, line_width
+from .meant_keys import give_to
 
 LONGEST = 2000
 _COLUMNS = (("Record", 26), ("Field", 14), ("Value", 9), ("State", 11), ("Technician", 12), ("Words", 40))
@@ -80,6 +81,10 @@ class WordsDialog(Dialog):
         self._act, self._label, self._needed = act, label, needed
         super().__init__(parent, title, message, detail, ((action, self._confirmed), ("Cancel", None)))
         self.box.insert("1.0", words)
+        source = self._return_focus
+        # Where words stand already it comes by itself, after a refusal; a field of the form keeps what is typed there.
+        if not words and source is not None and source.winfo_toplevel() is not self._parent:
+            give_to(self, self.box, self.buttons[0].invoke, source)
 
     @property
     def words(self) -> str:
