@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..jobs import ANY
-from ..network.destinations import KINDS, set_up
+from ..network.destinations import is_known, set_up, stored_in
 from ..views.connections import ConnectionCallbacks, ConnectionLine, ConnectionsWindow
 from ..views.side_window import brought_up
 
@@ -60,7 +60,7 @@ class ConnectionsCheck:
         self._started = datetime.datetime.now().astimezone()
         values, present = self._settings.values(), self._round
         if with_login:
-            kinds = [each.kind for each in set_up(values)]
+            kinds = [*(each.kind for each in set_up(values)), *(each.key for each in stored_in(values))]
             self._obtain(values, kinds, {}, lambda logins: self._run(present, values, logins, with_write))
         else:
             self._parent.after_idle(self._run, present, values, None, with_write)
@@ -131,7 +131,7 @@ class ConnectionsCheck:
         if self._job is not None and not self._job.cancel.is_set():
             self._window.say(f"Checking…, {self._shown} steps so far")
         for each in new:
-            login = (logins or {}).get(each.kind) if each.kind in KINDS else None
+            login = (logins or {}).get(each.kind) if is_known(each.kind) else None
             if each.what == "Login" and each.verdict != "failed" and login is not None:
                 self._logins.accepted(each.kind, values, login)
 

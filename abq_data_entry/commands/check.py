@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..network.destinations import DESTINATIONS, KINDS, destination
+from ..stored_destination import STORED, StoredDestination
 from .outcome import NotDone, interrupt_sets
 from .passwords import Secrets, ask, ask_secretly, can_ask, login_for, password_from_stdin
 
 if TYPE_CHECKING:
+    import threading
+
     from ..models import SettingsModel
+    from ..network.probing import Step
     from . import Subcommands
 
 _DESTINATIONS = ("database", "weather", *KINDS)
@@ -37,7 +43,7 @@ def add_to(subcommands: Subcommands) -> None:
         type=_destinations,
         default=(),
         metavar="D,D",
-        help=f"of {','.join(_DESTINATIONS)} (default: what is set up)",
+        help=f"of {','.join(_DESTINATIONS)} (default: what is set up, and the destinations of the database)",
     )
     parser.add_argument("--login", action="store_true", help="also log in, where there are logins")
     parser.add_argument(
@@ -52,19 +58,16 @@ def add_to(subcommands: Subcommands) -> None:
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Print each step when it is done. Raises NotDone if one failed."""
-    from ..network.probing import FAILED, Options
+    from ..network.probing import FAILED
     from ..workflows import check_connections as workflow
-    from .database import opened_endpoint, read_settings
+    from .database import read_settings
 
     settings = read_settings()
     wants_login = options.login or options.write or _names_login(options)
-    logins = _Logins(settings, options, secrets) if wants_login else None
-    wanted = Options(options.only, logins or (lambda kind: None), options.write)
     failed, destination = 0, ""
     print(workflow.report(()).strip(), flush=True)
     with interrupt_sets() as cancel:
-        embedded = partial(opened_endpoint, settings, secrets, tells_waiting=False)
-        for step in workflow.check_connections(settings.values(), embedded, wanted, cancel):
+        for step in _steps(settings, options, wants_login, secrets, cancel):
             if step.destination != destination:
                 destination = step.destination
                 print(f"\n{destination}")
@@ -74,6 +77,45 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         print("\nNo login was tried: --login does that.")
     if failed:
         raise NotDone(f"{failed} of the steps failed: see their messages." if failed > 1 else "One step failed.")
+
+
+def _steps(
+    settings: SettingsModel, options: argparse.Namespace, wants_login: bool, secrets: Secrets, cancel: threading.Event
+) -> Iterator[Step]:
+    """What is asked for; without --only also the destinations of the database, if it can be read."""
+    from ..network.destinations import stored_in
+    from ..network.probing import FAILED, Options
+    from ..workflows.check_connections import check_connections
+    from .database import opened_endpoint
+
+    embedded = partial(opened_endpoint, settings, secrets, tells_waiting=False)
+
+    def check(values: Mapping[str, object], only: tuple[str, ...]) -> Iterator[Step]:
+        login = _Logins(values, settings, options, secrets) if wants_login else lambda kind: None
+        return check_connections(values, embedded, Options(only, login, options.write), cancel)
+
+    database_failed = False
+    for step in check(settings.values(), options.only):
+        database_failed |= step.kind == "database" and step.verdict == FAILED
+        yield step
+    if not options.only and not database_failed:
+        values = {**settings.values(), STORED: _stored(settings, secrets)}
+        if keys := tuple(each.key for each in stored_in(values)):
+            yield from check(values, keys)
+
+
+def _stored(settings: SettingsModel, secrets: Secrets) -> dict[str, StoredDestination]:
+    """The destinations of the database; none where it can't be read without a question, or has no tables yet."""
+    from ..models import DatabaseError, SQLModel
+    from ..postgres import PostgresError
+    from .database import opened_endpoint
+
+    try:
+        found = opened_endpoint(settings, secrets, tells_waiting=False, asks=False)
+        with found as endpoint, closing(SQLModel.at(endpoint)) as model:
+            return model.get_destinations()
+    except (DatabaseError, PostgresError, NotDone):  # the step of the database has said what is wrong, if anything is
+        return {}
 
 
 def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -94,8 +136,10 @@ def _names_login(options: argparse.Namespace) -> bool:
 class _Logins:
     """The login for a destination, asked for when its turn comes."""
 
-    def __init__(self, settings: SettingsModel, options: argparse.Namespace, secrets: Secrets) -> None:
-        self._settings = settings
+    def __init__(
+        self, values: Mapping[str, object], settings: SettingsModel, options: argparse.Namespace, secrets: Secrets
+    ) -> None:
+        self._values, self._settings = values, settings
         self._options = options
         self._secrets = secrets
 
@@ -109,8 +153,9 @@ class _Logins:
         raise LoginMissing(missing)
 
     def _delivery(self, kind: str) -> tuple[str, str]:
-        place = destination(kind).login_place(self._settings.values())
-        return login_for(kind, self._options.username, self._options.password_stdin, self._secrets, place)
+        place = destination(kind).login_place(self._values)
+        username = self._options.username or destination(kind).username(self._values)
+        return login_for(kind, username, self._options.password_stdin, self._secrets, place)
 
     def _database(self) -> tuple[str, str]:
         from .database import USER_VARIABLE, login_of_environment

@@ -73,9 +73,10 @@ class Stored(Destination):
         import dataclasses  # costs a start some milliseconds
 
         wanted = context.wanted
-        # The base asks for the login of its kind; here it is the one of this destination.
+        # The base asks for the login of its kind; here it is the one of this destination, and so are the steps.
         asked = dataclasses.replace(wanted, login=lambda _kind: wanted.login(self.kind))
-        return self.base.probe(dataclasses.replace(context, settings=self.own(context.settings), wanted=asked))
+        for step in self.base.probe(dataclasses.replace(context, settings=self.own(context.settings), wanted=asked)):
+            yield dataclasses.replace(step, destination=f"{self.name}: {step.destination}", kind=self.kind)
 
     def remark(self, settings: Settings) -> str:
         return self.base.remark(self.own(settings))

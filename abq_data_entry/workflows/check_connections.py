@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..diagnostics import START_SECONDS, Embedded, configured_database, embedded_database
 from ..network.clocks import CERTIFICATES, Clock
-from ..network.destinations import KINDS, destination, is_known, set_up
+from ..network.destinations import KINDS, destination, is_known, set_up, stored_in
 from ..network.guard import Guard
 from ..network.probing import FAILED, OK, Aborted, Context, Inspection, Options, Result, Step, Steps
 from ..network.weather_source import WeatherSource
@@ -28,8 +28,8 @@ CHECKS = ("database", "weather", *KINDS)
 
 
 def checks(settings: Mapping[str, object]) -> tuple[str, ...]:
-    """Return what there is to be checked by these settings, in the same order."""
-    return (*CHECKS[:2], *(each.kind for each in set_up(settings)))
+    """Return what there is to be checked by these settings, in the same order, then the database's destinations."""
+    return (*CHECKS[:2], *(each.kind for each in set_up(settings)), *(each.key for each in stored_in(settings)))
 
 
 _MARKS = {OK: "✓", FAILED: "✗"}

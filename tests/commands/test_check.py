@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,20 @@ def test_a_login_that_nobody_gives_is_a_step_that_failed(
 )
 def test_wrong_usage(line: Callable[..., Outcome], words: tuple[str, ...]) -> None:
     assert line("check", *words).code == 2
+
+
+def test_the_destinations_of_the_database_are_checked_too(
+    all_well: Callable[..., None], line: Callable[..., Outcome], ftp_server: BundledServer, tmp_path: Path
+) -> None:
+    assert line("destinations", "add", "share", "folder", tmp_path).code == 0
+    place = f"127.0.0.1:{free_port()}"
+    assert line("destinations", "add", "archive", "ftp", place, "--username", "test").code == 0
+    done = line("check")
+    assert done.reason == "One step failed."
+    headings = ("\nFTP server ", f"\narchive: FTP server {place}\n", "\nshare: ")
+    places = [done.output.index(each) for each in headings]
+    assert places == sorted(places)
+    assert "archive:" not in line("check", "--only", "ftp").output
+    moved = f"127.0.0.1:{ftp_server.port}"
+    assert line("destinations", "change", "archive", "--address", moved).code == 0
+    assert line("check").code == 0

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from abq_data_entry.models import SQLModel
+from abq_data_entry.stored_destination import StoredDestination
 from abq_data_entry.views import LoginDialog
 from abq_data_entry.views.connections import ConnectionsWindow
 from tests.fixtures.servers import BundledServer
@@ -53,13 +56,18 @@ def ended(window: Window, shown: ConnectionsWindow) -> str:
     return shown.text
 
 
-def test_all_is_well_and_can_be_copied(window: Window, all_well: dict[str, Any]) -> None:
+def test_all_is_well_and_can_be_copied(
+    window: Window, stored: SQLModel, all_well: dict[str, Any], tmp_path: Path
+) -> None:
     point_to(window, **all_well)
+    window.until_open()
+    stored.add_destination(StoredDestination("archive", "folder", str(tmp_path)))
+    window.until(lambda: bool(window.app.own_settings.stored), "the destination of the database")
     shown = opened(window)
     text = ended(window, shown)
     assert summary(shown) == "✓ Everything can be reached."
     headings = [line for line in text.splitlines() if line and not line.startswith("\t")]
-    assert [each.split()[0] for each in headings] == ["Embedded", "Weather", "REST", "FTP"]
+    assert [each.split()[0] for each in headings] == ["Embedded", "Weather", "REST", "FTP", "archive:"]
     assert "failed" not in text and "Login" not in text and SECRET not in text
     window.press("shift+Tab", "shift+Tab", "Tab", "Tab", "Tab")
     window.until(lambda: window.app.focus_get() is shown.buttons["Copy"], "the focus on Copy")
