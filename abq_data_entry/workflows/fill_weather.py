@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .fetch_weather import fetch, pauses, store
+from .fetch_weather import fetch, pauses
 
 if TYPE_CHECKING:
     import threading
@@ -117,17 +117,20 @@ def keep_up(
 
     None where another workstation does so just now. Raises what `fill` raises.
     """
+    from ..models.weather_history import Counts
+
     with model.weather_history.alone() as is_ours:
         if not is_ours:
             return None
         now = datetime.datetime.now(datetime.timezone.utc)
         newest = model.weather_history.newest()
+        counts = Counts()
         problems: tuple[str, ...] = ()
         if newest is None or now - newest > _FRESH:
-            problems = _fetch_current(model, values, cancel)
+            counts, problems = _fetch_current(model, values, cancel)
         begin = max(since or newest or now, now - LOOK_BACK)
         filled = fill(model, values, begin, now, cancel)
-        return filled._replace(problems=(*problems, *filled.problems))
+        return Filled(counts.plus(filled.counts), filled.left, (*problems, *filled.problems))
 
 
 def catch_up(
@@ -148,13 +151,16 @@ def catch_up(
     return Kept(filled.counts if filled else Counts(), history.newest(), filled.problems if filled else ())
 
 
-def _fetch_current(model: SQLModel, values: Mapping[str, object], cancel: threading.Event) -> tuple[str, ...]:
-    """Why there was no current observation to be had, nothing where it is stored."""
+def _fetch_current(
+    model: SQLModel, values: Mapping[str, object], cancel: threading.Event
+) -> tuple[Counts, tuple[str, ...]]:
+    """What became of the current observation; or why there was none to be had."""
     from .. import network
     from ..models import ObservationElsewhere, ObservationInvalid
+    from ..models.weather_history import Counts
 
     try:
-        store(model, fetch(values, cancel))
+        state = model.store_weather(fetch(values, cancel)).state
     except (network.WeatherError, ObservationInvalid, ObservationElsewhere) as error:
-        return (str(error),)
-    return ()
+        return Counts(), (str(error),)
+    return Counts(new=int(state in ("new", "replaced")), filled=int(state == "filled")), ()

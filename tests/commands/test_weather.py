@@ -167,6 +167,8 @@ def test_backfill_fetches_the_current_one_and_fills_the_holes(
     assert first.code == 0, first
     assert " observations stored, 0 observations completed." in first.output
     assert "1 hole of more than 90 minutes left: " in first.output
+    (number,) = stored.query("SELECT count(*) FROM local_weather") or []
+    assert first.output.startswith(f"{number['count']} observations stored, "), "the current one counts too"
     kinds = stored.query("SELECT source, count(*) FROM local_weather GROUP BY 1 ORDER BY 1") or []
     assert [row["source"] for row in kinds] == ["metar", "nws_api", "nws_xml"]
     assert not (stored.query("SELECT * FROM local_weather WHERE kind <> 'observed'") or [])
