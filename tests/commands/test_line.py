@@ -30,7 +30,7 @@ from tests.commands.conftest import CHECKOUT, PATIENCE, Outcome, outcome_of, sta
         "export --date 2026-02-30",
         "export --date 2026-W47-6",
         "upload",
-        "upload smtp",
+        "upload SMTP",
         "upload rest --password secret",
         "db",
         "db frobnicate",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.models import SQLModel
+from abq_data_entry.models import SQLModel, schema
 from tests.models.records import DATE, record
 from tests.models.test_schema import Endpoint, run
 from tests.qa.data import ask
@@ -57,7 +57,8 @@ def test_changes_since_a_moment_and_by_whom(changed: Endpoint, model: SQLModel) 
     model.save_record(record(Plot=1, Humidity="26.00", Plants=3, Technician="P Taylor"), reason="again")
     assert told(changed, str(now)) == [("A", 1, "humidity", "25.00", "26.00", "again")]
     login = changed["user"]
-    run(changed, f"SET abq.application_user = 'Q Murphy'; SET abq.workstation = 'bench 3'; SET abq.schema = '5';"
+    run(changed, f"SET abq.application_user = 'Q Murphy'; SET abq.workstation = 'bench 3';"
+                 f" SET abq.schema = '{schema.VERSION}';"
                  f" UPDATE plot_checks SET fruit = 4 WHERE plot = 1;"
                  f" INSERT INTO technician_logins VALUES ('{login}', 4478)")  # fmt: skip
     (last,) = [row for row in ask(changed, "SELECT * FROM changes") if row["field"] == "fruit"]
