@@ -118,6 +118,9 @@ class TodayPicture:
             self._looking, self._looked = False, time.monotonic()
             self._known = (*found, datetime.datetime.now())
             self._not_before = self._looked + LEAST_PAUSE * min(3.0, self._looked - began)
+            if self._minute:  # this day may end sooner than the next look at the clock
+                self._window.after_cancel(self._minute)
+                self._minute = ""
             self.show_known()
             self._look_again()
 
