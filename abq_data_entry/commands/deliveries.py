@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .. import outbox as delivering
 from ..network.destinations import destination
 from ..workflows.deliver_day import deliver
-from .outbox import AtTheTerminal, Summary, local, opened_outbox, record_later, watched, with_stored
+from .outbox import MOST_TOLD, AtTheTerminal, Summary, local, opened_outbox, record_later, watched, with_stored
 from .outcome import NotDone, reason
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_kept
 from .scheduled import add_schedule_to, put_in_scheduled
@@ -78,18 +78,23 @@ def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
 
     settings, outbox = read_settings(), opened_outbox()
     late = put_in_scheduled(outbox, settings, secrets) if options.unattended else []
-    _run_due(options, secrets, settings, outbox)
-    if problems := [*outbox.problems, *late]:
-        more = len(problems) - 1
-        others = f" There is more: {more} of these." if more else ""
-        raise NotDone(f"{problems[0]}{others}")
+    problems = list[str]()
+    try:
+        _run_due(options, secrets, settings, outbox)
+    except NotDone as error:  # what schedules want is told all the same
+        problems.append(str(error))
+    problems += [*outbox.problems, *late]
+    if problems:
+        more = len(problems) - MOST_TOLD
+        others = f" There is more: {more} of these." if more > 0 else ""
+        raise NotDone(f"{' '.join(problems[:MOST_TOLD])}{others}")
 
 
 def _run_due(options: argparse.Namespace, secrets: Secrets, settings: SettingsModel, outbox: Outbox) -> None:
     due = delivering.due(outbox)
     if not due:
         print(_when_something_is_due(outbox))
-        record_later(outbox, settings, secrets)
+        record_later(outbox, settings, secrets, not options.unattended)
         return
     if not options.unattended:
         _refuse_one_password_for_several(due, options.password_stdin, secrets)
@@ -150,19 +155,20 @@ def _deliver(
     options: argparse.Namespace,
     secrets: Secrets,
 ) -> None:
-    values = with_stored(settings, secrets, deliveries)
+    asks = not getattr(options, "unattended", False)  # `retry` has no such option
+    values = with_stored(settings, secrets, deliveries, asks)
 
     def login(service: Service) -> tuple[str, str] | None:
         place = destination(service.kind).login_place(values)
-        if getattr(options, "unattended", False):
+        if not asks:
             return login_kept(service.kind, service.username, place)
         return login_for(service.kind, service.username, options.password_stdin, secrets, place)
 
     summary = Summary()
     try:
-        deliver(outbox, deliveries, values, AtTheTerminal(login), partial(watched, waits=True), summary.note)
+        deliver(outbox, deliveries, values, AtTheTerminal(login, asks), partial(watched, waits=True), summary.note)
     finally:
-        record_later(outbox, settings, secrets)
+        record_later(outbox, settings, secrets, asks)
     summary.end(len(deliveries))
 
 

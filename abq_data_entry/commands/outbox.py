@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MOST_TOLD = 5  # problems that are told one by one
+MOST_TOLD = 5
+"""Problems that are told one by one."""
+
 _QUESTION = (
     "The server {host} isn't known yet. Its key has the fingerprint {fingerprint}. Compare it with the one that the "
     "server's administrator tells you. Trust it and send? [y/N] "
@@ -44,8 +46,11 @@ def opened_outbox() -> Outbox:
     return opened
 
 
-def record_later(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> None:
-    """Write into the database what it doesn't know yet, if it can be reached; else the next one does."""
+def record_later(outbox: Outbox, settings: SettingsModel, secrets: Secrets, asks: bool = True) -> None:
+    """Write into the database what it doesn't know yet, if it can be reached; else the next one does.
+
+    Without `asks` nobody is asked for a login.
+    """
     from ..models import DatabaseError
     from ..postgres import PostgresError
     from .database import opened_model
@@ -53,14 +58,14 @@ def record_later(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> N
     if not outbox.unrecorded():
         return
     try:
-        with opened_model(settings, secrets) as model:
+        with opened_model(settings, secrets, asks=asks) as model:
             delivering.record(outbox, model)
     except (DatabaseError, PostgresError, NotDone) as error:
         log.warning("deliveries could not be recorded: %s", type(error).__name__)
 
 
 def with_stored(
-    settings: SettingsModel, secrets: Secrets, deliveries: Iterable[Delivery]
+    settings: SettingsModel, secrets: Secrets, deliveries: Iterable[Delivery], asks: bool = True
 ) -> dict[str, object]:
     """The settings, with the destinations of the database if one of the deliveries goes there."""
     from ..models import DatabaseError
@@ -71,7 +76,7 @@ def with_stored(
     if all(each.kind in KINDS for each in deliveries):
         return values
     try:
-        with opened_model(settings, secrets) as model:
+        with opened_model(settings, secrets, asks=asks) as model:
             values[STORED] = model.get_destinations()
     except (DatabaseError, PostgresError, NotDone) as error:  # those of the settings are delivered all the same
         print(f"Warning: the destinations of the database aren't known. {reason(error)}", file=sys.stderr)
@@ -79,10 +84,13 @@ def with_stored(
 
 
 class AtTheTerminal:
-    """The decisions of whoever sits at the terminal, or has given options (`workflows.deliver_day.Decisions`)."""
+    """The decisions of whoever sits at the terminal, or has given options (`workflows.deliver_day.Decisions`).
 
-    def __init__(self, login: Callable[[Service], Login | None]) -> None:
-        self._login = login
+    Without `asks` nobody is asked about the key of a server.
+    """
+
+    def __init__(self, login: Callable[[Service], Login | None], asks: bool = True) -> None:
+        self._login, self._asks = login, asks
 
     def login(self, service: Service) -> Login:
         """What `login` gives; with None what goes to that service waits for somebody."""
@@ -96,7 +104,7 @@ class AtTheTerminal:
 
     def trusts(self, host: str, fingerprint: str) -> bool:
         """Ask about the key of a server that was never seen before; nobody trusts it where nobody can be asked."""
-        if not can_ask():
+        if not self._asks or not can_ask():
             return False
         sys.stdout.flush()
         return ask(_QUESTION.format(host=host, fingerprint=fingerprint)).lower() in ("y", "yes")
@@ -166,9 +174,9 @@ class Summary:
             problems.append(f"{first.short}, {first.name}{several} by {kind}: {why}")
         if count == 1:
             raise NotDone(problems[0])
-        more = len(problems) - _MOST_TOLD
+        more = len(problems) - MOST_TOLD
         rest = f" `deliveries` shows the other {more}." if more > 0 else ""
-        raise NotDone(f"{failed} of {count} not delivered. {' '.join(problems[:_MOST_TOLD])}{rest}")
+        raise NotDone(f"{failed} of {count} not delivered. {' '.join(problems[:MOST_TOLD])}{rest}")
 
 
 def local(moment: datetime.datetime) -> str:

@@ -96,7 +96,7 @@ def login_in_file(destination: str, username: str) -> tuple[str, str] | None:
 def _secret_lines(path: Path) -> list[str]:
     """The first two lines of a file that only its owner may read; none if there is no such file."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # editors of Windows put a mark before the text
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise NotDone(f"The file of secrets {path} is no file.")

@@ -41,8 +41,12 @@ def put_in_scheduled(outbox: Outbox, settings: SettingsModel, secrets: Secrets) 
     except (DatabaseError, PostgresError, NotDone) as error:
         return [f"What schedules want isn't known: {reason(error)}"]
     left = [
-        f"The extract of {due.date} is due at {destination(due.destination).name}, and "
-        + (refused.get(due.destination) or "neither the keyring nor a file of secrets has a login for it.")
+        f"The extract of {due.date} is due at {destination(due.destination).name}"
+        + (
+            f". {refused[due.destination]}"
+            if due.destination in refused
+            else ", and neither the keyring nor a file of secrets has a login for it."
+        )
         for due in found.without_login
     ]
     return [*([apart] if apart else []), *found.problems, *left]

@@ -57,7 +57,8 @@ class Stored(Destination):
         if self.row(settings) is None:
             kind = self.kind.partition(":")[0]
             return f"The database says of no destination {self.name} of the kind {kind} where it is."
-        return self.base.problem(self.own(settings))
+        found = self.base.problem(self.own(settings))
+        return found and f"The destination {self.name} of the database can't be used from here. {found}"
 
     def address(self, settings: Settings) -> str:
         return "" if self.row(settings) is None else self.base.address(self.own(settings))

@@ -58,6 +58,11 @@ def put_in_due(box: Outbox, model: SQLModel, values: Values, login: Known) -> Lo
                     made = _made(box, model, due, values, known[0])
                 except (DatabaseError, outbox.OutboxError, OSError) as error:
                     problems.append(f"What was due at {row.name} couldn't be made: {error}")
+                except Exception as error:  # a fault at one destination must not keep the others from theirs
+                    from ..network.failures import describe_failure  # costs a start some milliseconds
+
+                    log.exception("what is due at %s couldn't be made", row.name)
+                    problems.append(f"What was due at {row.name} couldn't be made: {describe_failure(error)}")
                 else:
                     waiting += [(each, known) for each in made]
     return Looked(values, tuple(waiting), tuple(without_login), tuple(problems))

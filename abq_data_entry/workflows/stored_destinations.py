@@ -32,11 +32,15 @@ class _ViewOfDay:
         self.cancel = threading.Event()
 
     def export_records(self, path: Path, first_date: datetime.date) -> int:
-        """Write the rows of that day; return how many."""
-        from .export_view import Wanted, export_view
+        """Write the rows of that day; return how many. Raises `SettingsUnusable` where the format isn't installed."""
+        from ..outbox import SettingsUnusable
+        from .export_view import FormatMissing, Wanted, export_view
 
         wanted = Wanted(self._row.contents, first_date, first_date)
-        return export_view(self._model, wanted, self._row.format, path, self).rows
+        try:
+            return export_view(self._model, wanted, self._row.format, path, self).rows
+        except FormatMissing as error:
+            raise SettingsUnusable(f"{error} Nothing was sent.") from error
 
     def report(self, done: int, total: int) -> None:
         """Nobody looks how far it is."""

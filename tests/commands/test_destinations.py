@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from abq_data_entry import folders
 from abq_data_entry.commands import passwords
+from abq_data_entry.commands.outbox import AtTheTerminal
 from abq_data_entry.commands.outcome import NotDone
 from abq_data_entry.models import SQLModel
 from tests.commands.conftest import DAY, Outcome
@@ -154,6 +157,47 @@ def test_a_run_that_nobody_watches_sends_what_schedules_want_once(
     assert [tuple(each.values()) for each in sent or []] == [("folder:archive", 1), ("ftp:evening", 1)]
 
 
+def test_what_cannot_go_keeps_nothing_else_and_is_told(
+    line: Line, stored: SQLModel, database: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (before,) = stored.query(f"SELECT (now() AT TIME ZONE '{ZONE}')::date - 2 AS day") or []
+    day, evening = before["day"], ("--every-day", "20:30")
+    stored.save_record(record(Date=day))
+    view = ("--view", "growth", "--format", "parquet")
+    assert line("destinations", "add", "a-view", "folder", tmp_path / "views", *view, *evening).code == 0
+    assert line("destinations", "add", "b-down", "ftp", "127.0.0.1:9", "--username", "ada", *evening).code == 0
+    assert line("destinations", "add", "c-login", "ftp", "127.0.0.1:9", *evening).code == 0
+    assert line("destinations", "add", "d-share", "folder", tmp_path, *evening).code == 0
+    secret = folders.config_folder() / "secrets" / "ftp.b-down"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("ada\nGr0undhog\n", "utf-8")
+    secret.chmod(0o600)
+    scheduled(database, f"{day} 00:00-07")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    told = line("deliveries", "run", "--unattended").reason
+    assert (tmp_path / f"abq_data_record_{day}.csv").exists()
+    assert "due at a-view couldn't be made: Parquet is written by pyarrow, which isn't installed" in told
+    assert "by ftp:b-down: 127.0.0.1 refused the connection" in told
+    assert f"The extract of {day} is due at c-login, and neither" in told
+    # Another version of what writes the file fails in a way that nobody foresaw.
+    monkeypatch.setitem(sys.modules, "pyarrow", SimpleNamespace(parquet=None))
+    told = line("deliveries", "run", "--unattended").reason
+    assert "due at a-view couldn't be made: Something unexpected went wrong (AttributeError)." in told
+    assert "is due at c-login" in told
+    assert "which isn't installed" not in told and "Gr0undhog" not in told
+
+
+def test_a_run_that_nobody_watches_asks_for_nothing_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(_question: str) -> str:
+        raise AssertionError("somebody was asked")
+
+    monkeypatch.setattr("abq_data_entry.commands.outbox.can_ask", lambda: True)
+    monkeypatch.setattr("abq_data_entry.commands.outbox.ask", asked)
+    assert AtTheTerminal(lambda _service: None, asks=False).trusts("files.example.com", "SHA256:x") is False
+    with pytest.raises(AssertionError, match="somebody was asked"):
+        AtTheTerminal(lambda _service: None).trusts("files.example.com", "SHA256:x")
+
+
 def test_secrets_come_from_files_that_only_their_owner_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
@@ -162,7 +206,7 @@ def test_secrets_come_from_files_that_only_their_owner_reads(
     for text, asked, found in (
         ("ada\nGr0undhog\n", "", ("ada", "Gr0undhog")), ("ada\nGr0undhog\n", "ada", ("ada", "Gr0undhog")),
         ("ada\r\nGr0undhog", "bob", None), ("Gr0undhog\n", "ada", ("ada", "Gr0undhog")), ("Gr0undhog", "", None),
-        ("", "ada", None),
+        ("", "ada", None), ("\ufeffada\r\nGr0undhog\r\n", "ada", ("ada", "Gr0undhog")),
     ):  # fmt: skip
         file.write_bytes(text.encode())
         file.chmod(0o600)

@@ -112,6 +112,13 @@ def test_what_cannot_be_is_refused_by_program_and_table_alike(model: SQLModel, d
         assert not elsewhere or to.name in ("d7", "d8")
         assert to.place(values).kind == key and to.address(values)
     assert without_secrets(URL) in destination("rest:d5").address(values)
+    # What the table takes and yet is no address is told, and never keeps the window from its menus.
+    for kind in ("rest", "webdav"):
+        row = ARCHIVE._replace(name="odd", kind=kind, folder="", address="https://[x/up")
+        assert directly(database, row) == ""
+        values = {**DEFAULTS, STORED: {row.key: row}}
+        to = destination(row.key)
+        assert to.remark(values) == "" and to.address(values) and to.login_place(values)
 
 
 def test_the_table_knows_the_kinds_and_views_of_the_program(database: Endpoint) -> None:

@@ -66,6 +66,8 @@ class WebDav(Destination):
 
         from ..guard import is_loopback
 
+        if self.problem(settings):  # it may be no address at all, as of a destination of the database
+            return ""
         parts = urllib.parse.urlsplit(str(settings["abq_webdav_url"]))
         return "not encrypted" if parts.scheme == "http" and not is_loopback(parts.hostname or "") else ""
 
