@@ -26,7 +26,10 @@ _WAITING = """
         ORDER BY date, file_name, version DESC
     ) AS latest WHERE state IN ('waiting', 'sending', 'failed')
 """
-_DUE = "SELECT destination, date, occasion, due, present::text FROM due_deliveries()"
+_DUE = """
+    SELECT destination, date, occasion, due, present::text, (SELECT address FROM deliveries WHERE id = present)
+    FROM due_deliveries()
+"""
 _TAKE = "SELECT take_delivery(%s, %s, %s)"
 _NOTE = "SELECT note_delivery(%s, %s, %s, %s)"
 _LOCK = "hashtextextended(current_schema() || ' deliveries', 0)"
@@ -37,6 +40,7 @@ class Due(NamedTuple):
     """What a schedule should have sent by now: the extract of a day, on these occasions, since the first of them.
 
     `present`: the delivery that holds the records as they are now and went out, or waits; '' if there is none.
+    `address`: where that one was to go; the destination may be elsewhere by now.
     """
 
     destination: str
@@ -44,6 +48,7 @@ class Due(NamedTuple):
     occasions: tuple[str, ...]
     since: datetime.datetime
     present: str = ""
+    address: str = ""
 
 
 class Destinations:
@@ -177,11 +182,11 @@ def _written(cursor: Cursor, statement: str, given: Sequence[object]) -> None:
 def _due(cursor: Cursor) -> list[Due]:
     cursor.execute(_DUE)
     found: dict[tuple[str, datetime.date], Due] = {}
-    for destination, date, occasion, since, present in cursor.fetchall():
+    for destination, date, occasion, since, present, address in cursor.fetchall():
         known = found.get((destination, date))
         occasions = (*known.occasions, occasion) if known is not None else (occasion,)
         since = known.since if known is not None else since
-        found[destination, date] = Due(destination, date, occasions, since, present or "")
+        found[destination, date] = Due(destination, date, occasions, since, present or "", address or "")
     return list(found.values())
 
 

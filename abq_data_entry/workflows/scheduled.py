@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import outbox
 from ..models.errors import DatabaseError
-from ..network.destinations import is_known
+from ..network.destinations import destination, is_known
 from ..stored_destination import BY_HAND, STORED, StoredDestination
 from .deliver_day import Login, put_in
 
@@ -50,6 +50,8 @@ def put_in_due(box: Outbox, model: SQLModel, values: Values, login: Known) -> Lo
             row = stored.get(due.destination)
             if row is None or not is_known(due.destination):  # a newer version has it
                 continue
+            if due.present and due.address != destination(due.destination).place(values).address:
+                due = due._replace(present="")  # what went to its old address isn't at the new one
             known = ("", "") if due.present else login(row, values)
             if known is None:
                 without_login.append(due)

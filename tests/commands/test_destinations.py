@@ -156,6 +156,17 @@ def test_a_run_that_nobody_watches_sends_what_schedules_want_once(
     sent = stored.query("SELECT destination, version FROM deliveries ORDER BY destination")
     assert [tuple(each.values()) for each in sent or []] == [("folder:archive", 1), ("ftp:evening", 1)]
 
+    # What went to its old address isn't at the new one, and what went there by hand counts.
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    assert line("destinations", "change", "archive", "--address", moved, "--every-day", "20:45").code == 0
+    scheduled(database, f"{day} 00:00-07")
+    assert "uploaded to archive" in line("deliveries", "run", "--unattended").output
+    assert [each.name for each in moved.iterdir()] == [f"abq_data_record_{day}.csv"]
+    assert line("destinations", "change", "archive", "--every-day", "20:50").code == 0
+    scheduled(database, f"{day} 00:00-07")
+    assert line("deliveries", "run", "--unattended").output == "Nothing waits to be delivered.\n"
+
 
 def test_what_cannot_go_keeps_nothing_else_and_is_told(
     line: Line, stored: SQLModel, database: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
