@@ -148,9 +148,9 @@ class Summary:
         self._told: list[tuple[str, str, list[Delivery]]] = []  # the kind and why, and of which
 
     def note(self, outcome: Outcome) -> None:
-        """Print what arrived or waits for somebody, and remember the others."""
+        """Print what arrived or waits for somebody, or is with another process, and remember the others."""
         delivery = outcome.delivery
-        if isinstance(outcome.error, LoginWanted):
+        if isinstance(outcome.error, (LoginWanted, delivering.Busy)):
             print(f"{delivery.short}, {delivery.name} by {delivery.kind}: {outcome.error}")
             return
         try:

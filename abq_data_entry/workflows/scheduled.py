@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import outbox
@@ -49,6 +50,9 @@ def put_in_due(box: Outbox, model: SQLModel, values: Values, login: Known) -> Lo
         for due in model.due_deliveries() if is_ours else ():
             row = stored.get(due.destination)
             if row is None or not is_known(due.destination):  # a newer version has it
+                continue
+            # A path of Windows here, or of others there: a computer that has such paths sends it.
+            if row.kind == "folder" and not Path(row.address).is_absolute():
                 continue
             if due.present and due.address != destination(due.destination).place(values).address:
                 due = due._replace(present="")  # what went to its old address isn't at the new one

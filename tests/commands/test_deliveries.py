@@ -130,6 +130,9 @@ def test_a_failure_that_may_pass_says_when_it_is_tried_again(line: Line, service
     assert service.received == []
     service.recover()
     make_due()
+    with outbox().lane(only()):  # as while the window, or cron, sends it
+        busy = line("deliveries", "run", "--password-stdin", stdin="test")
+    assert busy.code == 0 and "Another process is busy with this delivery" in busy.output, busy
     done = line("deliveries", "run", "--password-stdin", stdin="test")
     assert (done.code, done.output) == (0, f"{NAME} successfully uploaded to REST API.\n")
     assert len(service.received) == 1 and b"Date,Time," in service.received[0]

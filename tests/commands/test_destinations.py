@@ -126,6 +126,7 @@ def test_a_run_that_nobody_watches_sends_what_schedules_want_once(
     place = f"{ftp_server.host}:{ftp_server.port}"
     named = ("--username", "test", "--file-name", "evening {date}.csv")
     assert line("destinations", "add", "evening", "ftp", place, *named, *when).code == 0
+    assert line("destinations", "add", "windows", "folder", r"C:\abq", *when).code == 0  # not sent from here
     assert line("deliveries", "run", "--unattended").code == 0  # it is due from the next evening on
     assert list(share.iterdir()) == []
     scheduled(database, f"{day} 00:00-07")
