@@ -1,12 +1,13 @@
 """What every test may ask for: a display, a server, a database, the bundled servers and a window."""
 
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import midnight, programs, temporary
+from tests import midnight, orphans, programs, temporary
 
 # A process started in the background may ignore Ctrl-C, and all that it starts does too: those that are interrupted
 # on purpose need the ordinary way.
@@ -27,6 +28,7 @@ FIXTURES = ("display", "server", "database", "servers", "window", "keyrings", "s
 pytest_plugins = ["tests.needs", "tests.workers", "tests.answers", *(f"tests.fixtures.{name}" for name in FIXTURES)]
 
 _BUDGET = "budget"
+_BEGUN = time.time()
 
 
 @pytest.fixture
@@ -43,3 +45,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("budgets")
         for line in sorted(lines):
             terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What killed servers left is removed when all workers have ended."""
+    if not hasattr(session.config, "workerinput"):
+        orphans.remove_orphaned_segments(_BEGUN)
