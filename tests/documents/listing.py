@@ -75,6 +75,7 @@ NOT_RUN = {
     "python3 -m benchmarks --only views": "the same",
     "python3 -m benchmarks --only views,charts --runs 3": "the same",
     "python3 -m benchmarks --only charts": "the same",
+    "python3 -m benchmarks --only start": "the same",
     "python -m docs.make_charts": "writes the pictures of this checkout; tests/qa/test_charts.py draws each chart",
 }  # fmt: skip
 """What no test runs, with the reason."""
@@ -94,7 +95,7 @@ RUN_ELSEWHERE = {
     "python3 -m benchmarks --only room": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only failover,patroni": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only trust,server,outbox": "tests/test_benchmarks.py",
-    "python3 -m benchmarks --only outbox --deliveries 100 --runs 3": "tests/test_benchmarks.py",
+    "python3 -m benchmarks --only trust,outbox --deliveries 300 --runs 5": "tests/test_benchmarks.py",
     "python3 sample_http_server.py": "tests/servers/test_sample_http_server.py",
     ".venv/bin/python basic_ftp_server.py": "tests/servers/test_basic_ftp_server.py",
     ".venv/bin/python -m build --wheel --no-isolation": "tests/launcher/test_wheel.py",
