@@ -11,11 +11,11 @@ from ..jobs import ANY, Job, Jobs
 from ..network.destinations import destination, stored_in
 from ..stored_destination import BY_HAND, StoredDestination
 from ..workflows.deliver_day import open_outbox
-from ..workflows.scheduled import Looked, put_in_due
 
 if TYPE_CHECKING:
     import tkinter as tk
 
+    from ..workflows.scheduled import Looked
     from .deliveries import Deliveries
     from .logins import Login
     from .messages import Messages, Say
@@ -78,6 +78,8 @@ class DeliverySchedule:
         logins = self._deliveries.logins.known(scheduled, values)
 
         def work(job: Job) -> Looked:
+            from ..workflows.scheduled import put_in_due  # no start waits for it
+
             return put_in_due(open_outbox(), model, values, partial(_login, logins))
 
         self._job = self._jobs.submit(ANY, work, name=SUBJECT, done=self._looked, failed=self._failed, with_job=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..network.destinations import DESTINATIONS, KINDS, destination
 from ..stored_destination import STORED, StoredDestination
-from .outcome import NotDone, interrupt_sets
+from .outcome import NotDone, interrupt_sets, require_no_failures
 from .passwords import Secrets, ask, ask_secretly, can_ask, login_for, password_from_stdin
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
             failed += step.verdict == FAILED
     if not wants_login and _has_logins(options.only or workflow.checks(settings.values()), settings):
         print("\nNo login was tried: --login does that.")
-    if failed:
-        raise NotDone(f"{failed} of the steps failed: see their messages." if failed > 1 else "One step failed.")
+    require_no_failures(failed)
 
 
 def _steps(

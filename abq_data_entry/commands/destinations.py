@@ -18,7 +18,7 @@ from ..stored_destination import (
     default_file_name,
 )
 from . import add_task
-from .outcome import NotDone, interrupt_sets
+from .outcome import NotDone, interrupt_sets, require_no_failures
 from .passwords import NO_LOGIN, Secrets, login_for
 
 if TYPE_CHECKING:
@@ -162,8 +162,7 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
         for step in check_connections(values, lambda: nullcontext({}), wanted, cancel):
             print("\n".join(lines_of(step)), flush=True)
             failed += step.verdict == FAILED
-    if failed:
-        raise NotDone(f"{failed} of the steps failed: see their messages." if failed > 1 else "One step failed.")
+    require_no_failures(failed)
 
 
 def found_in(stored: dict[str, StoredDestination], name: str) -> StoredDestination:

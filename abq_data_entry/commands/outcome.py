@@ -21,6 +21,12 @@ class NotDone(Exception):
     """What was asked wasn't done; the text is for people and says why and what to do."""
 
 
+def require_no_failures(failed: int) -> None:
+    """Raise NotDone if steps of a check failed; each has said why."""
+    if failed:
+        raise NotDone(f"{failed} of the steps failed: see their messages." if failed > 1 else "One step failed.")
+
+
 def target_of(given: str | None, name: str) -> Path:
     """The file to be written: what is given, or `name` in the folder that is given, or here; a link is followed."""
     path = Path(given) if given else Path(name)

@@ -6,7 +6,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TypeVar
 
 import psycopg2
@@ -199,6 +200,24 @@ class Connections:
         return closed
 
     @contextmanager
+    def alone(self, what: str) -> Iterator[bool]:
+        """Within the block no other workstation does that in this schema; False if one does so just now.
+
+        Through a pooler, which lends another session to each statement, nobody is kept out.
+        """
+        self.connect()
+        if self.facts.pooled:
+            yield True
+            return
+        is_ours = self.read(partial(_lock, function="pg_try_advisory_lock", what=what))
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                with suppress(DatabaseError):  # with a lost connection its lock is gone
+                    self.read(partial(_lock, function="pg_advisory_unlock", what=what))
+
+    @contextmanager
     def _in_use(self) -> Iterator[None]:
         """Within the block the connection of this thread isn't idle."""
         ident = threading.get_ident()
@@ -367,3 +386,8 @@ def rows_as_dicts(cursor: Cursor) -> list[dict[str, object]]:
     """Return the rows of the last statement, each by column name."""
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _lock(cursor: Cursor, function: str, what: str) -> bool:
+    cursor.execute(f"SELECT {function}(hashtextextended(current_schema() || %s, 0))", (f" {what}",))
+    return bool(cursor.fetchall()[0][0])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import psycopg2
@@ -32,7 +32,6 @@ _DUE = """
 """
 _TAKE = "SELECT take_delivery(%s, %s, %s)"
 _NOTE = "SELECT note_delivery(%s, %s, %s, %s)"
-_LOCK = "hashtextextended(current_schema() || ' deliveries', 0)"
 _OWNER = "Destinations are changed by the owner of the database, or by whom the owner has granted that."
 
 
@@ -117,25 +116,12 @@ class Destinations:
         given = (due.destination, due.date, list(due.occasions), delivery or None)
         self._connections.write(lambda cursor: _answer(cursor, _NOTE, given))
 
-    @contextmanager
-    def schedules_alone(self) -> Iterator[bool]:
+    def schedules_alone(self) -> AbstractContextManager[bool]:
         """Within the block no other workstation looks after the schedules; False if one does so just now.
 
-        Through a pooler nobody is kept out: `take_delivery` decides all the same.
+        Where a pooler keeps nobody out, `take_delivery` decides all the same.
         """
-        self._connections.connect()
-        if self._connections.facts.pooled:
-            yield True
-            return
-        is_ours = bool(
-            self._connections.read(lambda cursor: _answer(cursor, f"SELECT pg_try_advisory_lock({_LOCK})", ()))
-        )
-        try:
-            yield is_ours
-        finally:
-            if is_ours:
-                with suppress(DatabaseError):  # with a lost connection its lock is gone
-                    self._connections.read(lambda cursor: _answer(cursor, f"SELECT pg_advisory_unlock({_LOCK})", ()))
+        return self._connections.alone("deliveries")
 
     def sees_all_labs(self) -> bool:
         """Whether an extract of this login is whole: labs may be kept apart."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
@@ -13,7 +12,6 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry.models import weather
 from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import (
-    DatabaseError,
     ObservationElsewhere,
     ObservationInvalid,
     OutcomeUnknown,
@@ -44,7 +42,6 @@ _SPAN = """
     SELECT %(first)s::date::timestamp AT TIME ZONE time_zone, (%(last)s::date + 1)::timestamp AT TIME ZONE time_zone
     FROM lab_settings
 """
-_LOCK = "hashtextextended(current_schema() || ' weather', 0)"
 
 
 class Gap(NamedTuple):
@@ -129,38 +126,18 @@ class WeatherHistory:
             self._connections.confirm()
             return counts
 
-    @contextmanager
-    def alone(self) -> Iterator[bool]:
+    def alone(self) -> AbstractContextManager[bool]:
         """Within the block no other workstation fetches the weather; False if one does so just now.
 
-        Through a pooler, which lends another session to each statement, nobody is kept out: what is stored twice is
-        stored once all the same.
+        Where a pooler keeps nobody out, what is stored twice is stored once all the same.
         """
-        self._connections.connect()
-        if self._connections.facts.pooled:
-            yield True
-            return
-        is_ours = self._connections.read(partial(_answer, statement=f"SELECT pg_try_advisory_lock({_LOCK})"))
-        try:
-            yield is_ours
-        finally:
-            if is_ours:
-                self._unlock()
-
-    def _unlock(self) -> None:
-        with suppress(DatabaseError):  # with a lost connection its lock is gone
-            self._connections.read(partial(_answer, statement=f"SELECT pg_advisory_unlock({_LOCK})"))
+        return self._connections.alone("weather")
 
 
 def _ends(cursor: Cursor) -> tuple[datetime.datetime | None, datetime.datetime | None]:
     cursor.execute(_ENDS)
     first, last = cursor.fetchall()[0]
     return first, last
-
-
-def _answer(cursor: Cursor, statement: str) -> bool:
-    cursor.execute(statement)
-    return bool(cursor.fetchall()[0][0])
 
 
 def _stored(cursor: Cursor, observations: Sequence[weather.Observation]) -> Counts:
