@@ -52,7 +52,7 @@ SET LOCAL lock_timeout = '5s';
 
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM schema_version WHERE version > 6) THEN
+    IF EXISTS (SELECT FROM schema_version WHERE version > 7) THEN
         RAISE EXCEPTION 'This database was made by a newer version of ABQ Data Entry than this file.'
             USING HINT = 'Apply the create_db.sql of that newer version.', ERRCODE = 'feature_not_supported';
     END IF;
@@ -206,13 +206,15 @@ CREATE TABLE IF NOT EXISTS destinations (
     username text NOT NULL DEFAULT '',
     checksum boolean NOT NULL DEFAULT false,
     scheduled timestamp with time zone NOT NULL DEFAULT now(),
-    CONSTRAINT kind_of_a_destination CHECK (kind IN ('rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder')),
     CONSTRAINT format_of_a_destination CHECK (format IN ('csv', 'xlsx', 'parquet')),
     CONSTRAINT extract_is_csv CHECK (contents <> 'records' OR format = 'csv'),
     CONSTRAINT schedule_of_a_destination CHECK (
         schedule IN ('by hand', 'when a check is complete')
         OR schedule ~ '^every day at ([01][0-9]|2[0-3]):[0-5][0-9]$')
 );
+
+-- Version 6 listed the kinds here too: see destination_kinds.
+ALTER TABLE destinations DROP CONSTRAINT IF EXISTS kind_of_a_destination;
 
 -- What a schedule has sent, so that it is sent once, by whichever workstation comes first. `occasion` is the time of the
 -- schedule, or the check that was complete. A row without a delivery is one that somebody is about to make.
@@ -1106,6 +1108,12 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- The kinds of destinations; which of them a workstation can send to is a matter of its version.
+CREATE OR REPLACE FUNCTION destination_kinds() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT ARRAY['rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder']
+$$;
+
 -- Why a destination can't be as it says, as a sentence; NULL if it can. Programs ask the same before they use one.
 CREATE OR REPLACE FUNCTION destination_problem(wanted destinations) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
@@ -1115,10 +1123,10 @@ DECLARE
 BEGIN
     IF wanted.name !~ '^[a-z][a-z0-9_-]{0,39}$' THEN
         RETURN 'A destination is called by 1 to 40 small letters, digits, - and _, and begins with a letter.';
-    ELSIF wanted.name IN ('rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder') THEN
+    ELSIF wanted.name = ANY (destination_kinds()) THEN
         RETURN 'A destination can''t be called like a kind of destination.';
-    ELSIF wanted.kind NOT IN ('rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder') THEN
-        RETURN 'The kind of a destination is rest, ftp, ftps, sftp, webdav or folder.';
+    ELSIF NOT wanted.kind = ANY (destination_kinds()) THEN
+        RETURN format('The kind of a destination is one of: %s.', array_to_string(destination_kinds(), ', '));
     END IF;
     FOR each IN
         SELECT * FROM (VALUES ('address', wanted.address, 1000), ('login address', wanted.login_address, 1000),
@@ -3928,7 +3936,7 @@ COMMENT ON COLUMN deliveries.audit_head IS 'Where the audit stood when the extra
 
 COMMENT ON TABLE destinations IS 'Where extracts go besides the destinations in the settings of each workstation.';
 COMMENT ON COLUMN destinations.name IS 'What it is called: small letters, digits, - and _.';
-COMMENT ON COLUMN destinations.kind IS 'rest, ftp, ftps, sftp, webdav or folder.';
+COMMENT ON COLUMN destinations.kind IS 'How files go there: one of destination_kinds().';
 COMMENT ON COLUMN destinations.address IS 'rest, webdav: a URL; ftp, ftps, sftp: host or host:port; folder: a path.';
 COMMENT ON COLUMN destinations.login_address IS 'rest: the URL of the login; empty: auth beside the address.';
 COMMENT ON COLUMN destinations.folder IS 'The folder there; empty: where the login leads.';
@@ -4334,7 +4342,7 @@ END $$;
 INSERT INTO schema_version (version)
     SELECT 0 WHERE NOT EXISTS (SELECT FROM schema_version) AND EXISTS (SELECT FROM lab_checks);
 
-INSERT INTO schema_version (version) VALUES (6) ON CONFLICT (version) DO NOTHING;
+INSERT INTO schema_version (version) VALUES (7) ON CONFLICT (version) DO NOTHING;
 
 -- The time zone of the server, until somebody says where the laboratories are.
 INSERT INTO lab_settings (time_zone)
