@@ -542,6 +542,33 @@ CREATE TABLE IF NOT EXISTS shift_notes (
 );
 CREATE INDEX IF NOT EXISTS shift_notes_open ON shift_notes (lab_id) WHERE done IS NULL;
 
+-- What people tell each other between workstations: to a person, to whoever is at a lab, or to all (neither is named).
+-- Rows are written by send_message alone, which removes those that are older than 30 days. They are in no audit.
+CREATE TABLE IF NOT EXISTS shift_messages (
+    id uuid PRIMARY KEY,
+    sent timestamp with time zone NOT NULL,
+    sender text NOT NULL,
+    login name NOT NULL,
+    workstation text,
+    lab_id char(1),
+    recipient text,
+    words text NOT NULL,
+    CONSTRAINT one_way_of_a_message CHECK (num_nonnulls(lab_id, recipient) <= 1),
+    CONSTRAINT length_of_a_message CHECK (char_length(words) BETWEEN 1 AND 640)
+);
+CREATE INDEX IF NOT EXISTS shift_messages_by_moment ON shift_messages (sent);
+
+-- Whom a message has reached: each person once, at however many workstations that person is.
+CREATE TABLE IF NOT EXISTS shift_message_readers (
+    message uuid NOT NULL REFERENCES shift_messages (id) ON DELETE CASCADE,
+    reader text NOT NULL,
+    lab_id char(1),
+    delivered timestamp with time zone NOT NULL,
+    read timestamp with time zone,
+    login name NOT NULL,
+    PRIMARY KEY (message, reader)
+);
+
 -- What takes long to find out is kept for QA's views, by lab up to an entry of its audit; what was changed after that is
 -- found out anew each time it is asked for (see qa_refresh).
 CREATE TABLE IF NOT EXISTS kept_until (
@@ -985,7 +1012,7 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     known text := coalesce(current_setting('abq.schema', true), '');
 BEGIN
-    IF coalesce(current_setting('abq.workstation', true), '') <> '' AND (known = '' OR known::integer < 6) THEN
+    IF coalesce(current_setting('abq.workstation', true), '') <> '' AND (known = '' OR known::integer < 7) THEN
         RAISE EXCEPTION 'The database was brought to a newer version. Close this window and install the newer version.'
             USING ERRCODE = CASE known WHEN '' THEN '25006' ELSE 'AB004' END;
     END IF;
@@ -2328,6 +2355,116 @@ BEGIN
     UPDATE shift_notes SET done = NULL, done_by = NULL WHERE id = of_note;
 END $$;
 
+-- ------------------------------------------------------------------------------------------------- messages between workstations
+-- Who enters records tells others something at once: a person, whoever is at a lab, or all. For example
+--
+--     SELECT send_message('The pump of lab A is off.');
+--     SELECT send_message('Please come to lab B.', to_person => 'P Taylor');
+--     SELECT send_message('Lamps are tested at noon.', to_lab => 'A');
+--
+-- The answer is JSON with a code: sent; absent (nobody whom it is to is entering a check now: it is kept until they
+-- come); unknown, too long or refused (it wasn't sent). The channel abq_messages tells all windows. Anybody may notify
+-- there, so windows only take it as a reason to look into the table.
+
+-- The person who asks, as the application says; else whose login it is, else the login.
+CREATE OR REPLACE FUNCTION asking_person() RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT coalesce(nullif(left(current_setting('abq.application_user', true), 512), ''), (
+        SELECT name FROM technician_logins JOIN lab_techs ON lab_techs.id = lab_tech_id WHERE login = session_user
+    ), session_user)
+$$;
+
+CREATE OR REPLACE FUNCTION send_message(
+    said text, to_person text DEFAULT NULL, to_lab text DEFAULT NULL, number uuid DEFAULT gen_random_uuid()
+) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    own shift_messages;
+    present shift_messages;
+    person text;
+    is_there boolean;
+    seen char(1)[] := seen_labs(asking_role());
+BEGIN
+    IF coalesce(btrim(said), '') = '' THEN
+        RETURN jsonb_build_object('code', 'refused', 'answer', 'There is nothing to send: write a text first.');
+    ELSIF char_length(said) > 640 THEN
+        RETURN jsonb_build_object('code', 'too long', 'answer', format(
+            'This text has %s characters; a message has 640 at most. It was not sent.', char_length(said)));
+    -- Also what would turn the text around, or end a line.
+    ELSIF said ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]' THEN
+        RETURN jsonb_build_object('code', 'refused', 'answer',
+            'A message is one line without control characters. It was not sent.');
+    ELSIF num_nonnulls(to_person, to_lab) = 2 THEN
+        RETURN jsonb_build_object('code', 'refused', 'answer', 'A message is to a person or to a lab, not to both.');
+    ELSIF to_lab IS NOT NULL AND NOT EXISTS (
+        SELECT FROM labs WHERE id = to_lab AND retired IS NULL AND coalesce(id = ANY (seen), true)
+    ) THEN
+        RETURN jsonb_build_object('code', 'unknown', 'answer', format('There is no lab %s. It was not sent.',
+            quote_literal(left(to_lab, 64))));
+    END IF;
+    IF to_person IS NOT NULL THEN
+        SELECT name INTO person FROM lab_techs
+            WHERE retired IS NULL AND lower(name) = lower(btrim(to_person)) ORDER BY name = to_person DESC LIMIT 1;
+        IF NOT FOUND THEN
+            RETURN jsonb_build_object('code', 'unknown', 'answer', format('There is no technician %s. It was not sent.',
+                quote_literal(left(to_person, 64))));
+        END IF;
+    END IF;
+    DELETE FROM shift_messages WHERE sent < now() - interval '30 days';
+    own := ROW(number, clock_timestamp(), asking_person(), session_user,
+        nullif(left(current_setting('abq.workstation', true), 512), ''), to_lab, person, said);
+    INSERT INTO shift_messages SELECT own.* ON CONFLICT (id) DO NOTHING;
+    IF NOT FOUND THEN -- once more, after an answer that was lost: the same
+        SELECT * INTO present FROM shift_messages WHERE id = number;
+        IF (present.sender, present.login, present.words, present.lab_id, present.recipient)
+            IS DISTINCT FROM (own.sender, own.login, own.words, own.lab_id, own.recipient)
+        THEN
+            RETURN jsonb_build_object('code', 'refused', 'answer', 'Another message has this number. It was not sent.');
+        END IF;
+    ELSE
+        -- Whoever listens hears everything: where labs are kept apart, the text stands in the table alone.
+        PERFORM pg_notify('abq_messages', (jsonb_build_object('code', 'message', 'id', number, 'time', own.sent,
+            'sender', left(own.sender, 128), 'login', own.login) || CASE
+                WHEN (SELECT relrowsecurity FROM pg_class WHERE pg_class.oid = 'plot_checks'::regclass) THEN '{}'
+                ELSE jsonb_build_object('lab', own.lab_id, 'person', left(own.recipient, 128), 'text', said) END)::text);
+    END IF;
+    SELECT EXISTS (
+        SELECT FROM check_presence_view
+        WHERE (person IS NULL OR application_user = person) AND (to_lab IS NULL OR lab_id = to_lab)
+            AND application_user <> own.sender
+    ) INTO is_there;
+    RETURN jsonb_build_object('id', number, 'code', CASE WHEN is_there THEN 'sent' ELSE 'absent' END, 'answer', CASE
+        WHEN is_there THEN 'The message was sent.'
+        WHEN person IS NOT NULL THEN format('%s is entering no check now; the message is kept for 30 days.', person)
+        WHEN to_lab IS NOT NULL THEN format('Nobody else is entering a check of lab %s now; the message is kept for 30 days.', to_lab)
+        ELSE 'Nobody else is entering a check now; the message is kept for 30 days.' END);
+END $$;
+
+-- Takes the messages to the asking person, to all, and to the lab that is worked at: they have arrived, each once. With
+-- `those` these have been read. Returns how many have arrived just now.
+CREATE OR REPLACE FUNCTION take_messages(at_lab text DEFAULT NULL, those uuid[] DEFAULT '{}') RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    person text := asking_person();
+    taken integer;
+    seen char(1)[] := seen_labs(asking_role());
+BEGIN
+    INSERT INTO shift_message_readers (message, reader, lab_id, delivered, login)
+        SELECT id, person, lab_id, clock_timestamp(), session_user FROM shift_messages
+        WHERE sent >= now() - interval '30 days'
+            AND (recipient = person OR recipient IS NULL AND sender <> person AND (
+                lab_id IS NULL OR lab_id = at_lab AND coalesce(lab_id = ANY (seen), true)))
+            AND NOT EXISTS (SELECT FROM shift_message_readers WHERE message = id AND reader = person)
+        ON CONFLICT (message, reader) DO NOTHING;
+    GET DIAGNOSTICS taken = ROW_COUNT;
+    UPDATE shift_message_readers SET read = clock_timestamp(), login = session_user
+        WHERE reader = person AND message = ANY (those) AND read IS NULL;
+    IF FOUND OR taken > 0 THEN -- another window of the same person, and the sender
+        PERFORM pg_notify('abq_messages', jsonb_build_object('code', 'arrived')::text);
+    END IF;
+    RETURN taken;
+END $$;
+
 -- ------------------------------------------------------------------------------------------------- what QA reads
 
 DO $$
@@ -3575,6 +3712,7 @@ BEGIN
             ' data_record_view, withdrawn_records, audit, audit_heads, audit_baselines, check_presence, check_presence_view,'
             ' journal_entries, lab_members, technician_logins TO %I', role);
         EXECUTE format('GRANT SELECT ON lab_settings, value_marks, shift_notes TO %I', role);
+        EXECUTE format('GRANT SELECT ON shift_messages, shift_message_readers TO %I', role);
         EXECUTE format('GRANT SELECT ON destinations, scheduled_deliveries TO %I', role);
         CONTINUE WHEN role = 'abq_qa';
         EXECUTE format('GRANT INSERT ON lab_checks, plot_checks TO %I', role);
@@ -3606,14 +3744,14 @@ BEGIN
                 'deliveries', 'audit', 'audit_heads', 'audit_baselines', 'lab_members', 'technician_logins',
                 'check_presence', 'journal_entries', 'data_record_view', 'withdrawn_records', 'check_presence_view',
                 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift',
-                'destinations', 'scheduled_deliveries'
+                'destinations', 'scheduled_deliveries', 'shift_messages', 'shift_message_readers'
             ))
             AND (
                 privilege_type NOT IN ('INSERT', 'UPDATE', 'DELETE')
                 OR relkind = 'v'
                 OR relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
                     'journal_entries', 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers',
-                    'kept_drift', 'scheduled_deliveries')
+                    'kept_drift', 'scheduled_deliveries', 'shift_messages', 'shift_message_readers')
                 OR relname = 'deliveries' AND privilege_type <> 'INSERT'
                 OR relname IN ('lab_members', 'technician_logins', 'destinations') AND (grantee = 0 OR grantee::regrole::text
                     IN ('abq_technician', 'abq_supervisor', 'abq_qa'))
@@ -3632,7 +3770,8 @@ BEGIN
             AND (
                 relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
                     'data_record_view', 'withdrawn_records', 'check_presence_view', 'lab_settings', 'value_marks',
-                    'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift', 'scheduled_deliveries')
+                    'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift', 'scheduled_deliveries', 'shift_messages',
+                    'shift_message_readers')
                 OR relname = ANY (qa_views())
                 OR relname IN ('deliveries', 'journal_entries') AND privilege_type = 'UPDATE'
                 OR relname IN ('lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks')
@@ -3720,6 +3859,23 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Who could read the records before version 7 reads what people tell each other.
+DO $$
+DECLARE
+    grantee text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 7) THEN
+        RETURN;
+    END IF;
+    FOR grantee IN
+        SELECT DISTINCT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+        FROM pg_class, aclexplode(relacl) AS right_of
+        WHERE pg_class.oid = 'plot_checks'::regclass AND right_of.grantee <> relowner AND privilege_type = 'SELECT'
+    LOOP
+        EXECUTE format('GRANT SELECT ON shift_messages, shift_message_readers TO %s', grantee);
+    END LOOP;
+END $$;
+
 -- ------------------------------------------------------------------------------------------------- labs kept apart
 -- For laboratories that want it: SELECT restrict_labs(true), as the owner. From then on a login sees, enters and
 -- corrects only what belongs to a lab of its own (lab_members). SELECT restrict_labs(false) ends it.
@@ -3735,7 +3891,8 @@ BEGIN
         SELECT name, CASE name WHEN 'labs' THEN 'id' ELSE 'lab_id' END AS lab
         FROM unnest(ARRAY[
             'labs', 'lab_members', 'plots', 'lab_checks', 'plot_checks', 'audit', 'audit_heads', 'audit_baselines',
-            'check_presence', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift'
+            'check_presence', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift',
+            'shift_messages', 'shift_message_readers'
         ]) AS name
     LOOP
         EXECUTE format('DROP POLICY IF EXISTS own_labs ON %I', each.name);
@@ -3746,7 +3903,8 @@ BEGIN
         EXECUTE format('CREATE POLICY own_labs ON %I USING ((SELECT seen_labs(current_user)) IS NULL'
             ' OR %I = ANY ((SELECT seen_labs(current_user))::bpchar[])%s)', each.name, each.lab,
             CASE WHEN each.name LIKE 'audit%' THEN ' OR lab_id = ''-''' || CASE each.name WHEN 'audit' THEN
-                format(' AND table_name <> ALL (%L::text[])', tables_of_labs()) ELSE '' END ELSE '' END);
+                format(' AND table_name <> ALL (%L::text[])', tables_of_labs()) ELSE '' END
+                WHEN each.name LIKE 'shift_message%' THEN ' OR lab_id IS NULL' ELSE '' END);
     END LOOP;
     -- Where the audit of all labs stood when an extract was made, only who sees all labs may read.
     FOR each IN
@@ -3806,7 +3964,7 @@ BEGIN
             ('mark_value', 'marking'), ('close_mark', 'marking'), ('reopen_mark', 'marking'),
             ('answer_mark', 'entering'), ('hold_mark', 'nobody'),
             ('write_note', 'entering'), ('finish_note', 'entering'), ('reopen_note', 'entering'),
-            ('hold_note', 'nobody'),
+            ('hold_note', 'nobody'), ('send_message', 'entering'), ('take_messages', 'entering'),
             ('enter_check', 'entering'), ('claim_plot', 'entering'), ('claim_next_plot', 'entering'),
             ('leave_check', 'entering'), ('is_claimed', 'nobody'),
             ('names_entry', 'nobody'), ('may_hold_lab', 'nobody'),
@@ -4059,6 +4217,24 @@ COMMENT ON COLUMN shift_notes.written IS 'When it was written, by the clock of t
 COMMENT ON COLUMN shift_notes.written_by IS 'Who wrote it.';
 COMMENT ON COLUMN shift_notes.done IS 'When somebody said that it is done; empty: it is open.';
 COMMENT ON COLUMN shift_notes.done_by IS 'Who that was.';
+
+COMMENT ON TABLE shift_messages IS 'Messages of the last 30 days between workstations; see send_message.';
+COMMENT ON COLUMN shift_messages.id IS 'Number of the message, given by who sends it: sent twice, it is one.';
+COMMENT ON COLUMN shift_messages.sent IS 'When it was sent, by the clock of the server.';
+COMMENT ON COLUMN shift_messages.sender IS 'Who sent it: the technician as the application says, else whose login it is.';
+COMMENT ON COLUMN shift_messages.login IS 'The login that sent it, as the server knows it.';
+COMMENT ON COLUMN shift_messages.workstation IS 'From which computer, as the application says.';
+COMMENT ON COLUMN shift_messages.lab_id IS 'To whoever is at this laboratory; empty: to a person, or to all.';
+COMMENT ON COLUMN shift_messages.recipient IS 'To this technician; empty: to a laboratory, or to all.';
+COMMENT ON COLUMN shift_messages.words IS 'The text, 640 characters at most.';
+
+COMMENT ON TABLE shift_message_readers IS 'Whom a message has reached, each person once.';
+COMMENT ON COLUMN shift_message_readers.message IS 'Number of the message.';
+COMMENT ON COLUMN shift_message_readers.reader IS 'Who it is, as the application says, else whose login it is.';
+COMMENT ON COLUMN shift_message_readers.lab_id IS 'The laboratory that the message is to; empty: to a person, or to all.';
+COMMENT ON COLUMN shift_message_readers.delivered IS 'When a workstation of that person took it first.';
+COMMENT ON COLUMN shift_message_readers.read IS 'When that person opened it; empty: not yet.';
+COMMENT ON COLUMN shift_message_readers.login IS 'The login there, as the server knows it.';
 
 COMMENT ON TABLE kept_until IS 'How far what takes long to find out is kept for QA''s views.';
 COMMENT ON COLUMN kept_until.lab_id IS 'Letter of the laboratory.';

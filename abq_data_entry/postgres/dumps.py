@@ -156,6 +156,7 @@ _LATER = frozenset((
     *("local_weather", "schema_version", "deliveries", "audit", "audit_heads", "audit_baselines", "lab_members"),
     *("technician_logins", "journal_entries", "lab_settings", "value_marks", "shift_notes"),
     *("kept_until", "kept_outliers", "kept_drift", "destinations", "scheduled_deliveries"),
+    *("shift_messages", "shift_message_readers"),
 ))  # fmt: skip
 _LISTED = re.compile(r"^\d+; \d+ \d+ TABLE \S+ (\S+) ", re.MULTILINE)
 _WITH_ROWS = re.compile(r"^\d+; \d+ \d+ TABLE DATA \S+ (\S+) ", re.MULTILINE)

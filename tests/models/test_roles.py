@@ -43,6 +43,8 @@ MATRIX = {
     "shift_notes": (READ, READ, READ),
     "destinations": (READ, READ, READ),
     "scheduled_deliveries": (READ, READ, READ),
+    "shift_messages": (READ, READ, READ),
+    "shift_message_readers": (READ, READ, READ),
     **dict.fromkeys(KEPT, (READ, READ, READ)),
     **dict.fromkeys(QA_VIEWS, (READ, READ, READ)),
 }
@@ -58,7 +60,7 @@ FOR_WHO_CORRECTS = {
     "record_deliveries", "take_delivery", "note_delivery",
     "withdraw_record", "bring_back_record", "move_record", "move_check", "take_back", "take_back_records",
     "correct_records", "enter_check", "claim_plot", "claim_next_plot", "leave_check", "answer_mark",
-    "write_note", "finish_note", "reopen_note",
+    "write_note", "finish_note", "reopen_note", "send_message", "take_messages",
 }  # fmt: skip
 
 
