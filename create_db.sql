@@ -2426,7 +2426,8 @@ BEGIN
         PERFORM pg_notify('abq_messages', (jsonb_build_object('code', 'message', 'id', number, 'time', own.sent,
             'sender', left(own.sender, 128), 'login', own.login) || CASE
                 WHEN (SELECT relrowsecurity FROM pg_class WHERE pg_class.oid = 'plot_checks'::regclass) THEN '{}'
-                ELSE jsonb_build_object('lab', own.lab_id, 'person', left(own.recipient, 128), 'text', said) END)::text);
+                ELSE jsonb_build_object('lab', own.lab_id, 'person', left(own.recipient, 128), 'text', said) END
+            )::text);
     END IF;
     SELECT EXISTS (
         SELECT FROM check_presence_view
@@ -2436,7 +2437,8 @@ BEGIN
     RETURN jsonb_build_object('id', number, 'code', CASE WHEN is_there THEN 'sent' ELSE 'absent' END, 'answer', CASE
         WHEN is_there THEN 'The message was sent.'
         WHEN person IS NOT NULL THEN format('%s is entering no check now; the message is kept for 30 days.', person)
-        WHEN to_lab IS NOT NULL THEN format('Nobody else is entering a check of lab %s now; the message is kept for 30 days.', to_lab)
+        WHEN to_lab IS NOT NULL THEN
+            format('Nobody else is entering a check of lab %s now; the message is kept for 30 days.', to_lab)
         ELSE 'Nobody else is entering a check now; the message is kept for 30 days.' END);
 END $$;
 
