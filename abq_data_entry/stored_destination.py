@@ -31,6 +31,9 @@ class StoredDestination(NamedTuple):
     schedule: str = BY_HAND
     username: str = ""
     checksum: bool = False
+    login_method: str = ""
+    login_header: str = ""
+    login_scope: str = ""
 
     @property
     def key(self) -> str:

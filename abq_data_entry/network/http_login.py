@@ -48,8 +48,7 @@ class HttpLogin:
     def header(self, method: str, target: str) -> dict[str, str]:
         """Return the header for one request; `target`: path and query, as they are sent."""
         if self.scheme == "Basic":
-            both = f"{self._username}:{self._password}".encode()
-            return {"Authorization": f"Basic {base64.b64encode(both).decode()}"}
+            return {"Authorization": basic_authorization(self._username, self._password)}
         return {"Authorization": self._digest(method, target)} if self.scheme == "Digest" else {}
 
     def _digest(self, method: str, target: str) -> str:
@@ -76,6 +75,11 @@ class HttpLogin:
             fields["opaque"] = asked["opaque"]
         quoted = [f'{name}="{_escaped(value)}"' for name, value in fields.items()]
         return "Digest " + ", ".join([*quoted, *(f"{name}={value}" for name, value in plain.items())])
+
+
+def basic_authorization(username: str, password: str) -> str:
+    """Return the value of `Authorization` for a login by Basic."""
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 def challenges(text: str) -> list[tuple[str, dict[str, str]]]:

@@ -1,7 +1,7 @@
 """The corporate REST service: log in by a form, keep the token cookie, PUT the file as multipart/form-data.
 
 Sources: RFC 9110 (HTTP), RFC 7578 (multipart/form-data), RFC 9530 (Content-Digest), draft-ietf-httpapi-idempotency-key.
-What is sent stands in `web`, what may come back in `rest_answers`.
+What is sent stands in `web`, what may come back in `rest_answers`, other ways to log in in `rest_login`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from . import encryption, rest_answers
 from .failures import Cancelled, HostRefused, InvalidInput, causes
 from .guard import Guard
 from .rest_answers import RestCertificateError, RestConnectionError, RestStatusError
+from .rest_login import How, encryption_problem, login_by
 from .uploads import TIMEOUT, Progress, SourceFile, Uploads
 from .web import FinalResponse, Multipart, address_parts, of_the_proxy, proxy_for
 
@@ -89,6 +90,7 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
 
 _MOST_REDIRECTS = 3
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
+_BY_COOKIE = How()
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lesser lines hold addresses with their query strings
 
@@ -153,19 +155,24 @@ class RestUploads(Uploads):
         ca_file: str | os.PathLike[str] | None = None,
         client_certificate: str | os.PathLike[str] | None = None,
         proxy: str = "",
+        how: How = _BY_COOKIE,
     ) -> None:
-        """Connects to nothing yet. Raises `InvalidInput`."""
+        """Connects to nothing yet. Raises `InvalidInput`. `how`: somebody logs in."""
         super().__init__(timeout)
-        for url in (auth_url, upload_url):
+        self._login = login_by(how, username, password)
+        self._login.conceal = self._conceal
+        used = (auth_url, upload_url) if self._login.has_address else (upload_url,)
+        for url in used:
             _check_address(url)
             proxy_for(url, proxy)
+        if problem := encryption_problem(how, used):
+            raise InvalidInput(problem)
         self._proxy = proxy
         if ca_file is not None:
             encryption.verified_context(ca_file)  # or say why it can't be used
         if client_certificate is not None:
             encryption.present(encryption.unverified_context(), os.fspath(client_certificate))  # or say why it can't be
         self._urls = auth_url, upload_url
-        self._form = {"username": username, "password": password}
         self._verify: bool | str = True if ca_file is None else os.fspath(ca_file)
         self._adapter = GuardedAdapter()
         self._session = GuardedSession(self._adapter)
@@ -177,14 +184,31 @@ class RestUploads(Uploads):
         self._headers = headers
         return True
 
-    def log_in(self, cancel: threading.Event | None = None) -> None:
-        """Log in and send no file: the next one uses this login. Raises what `upload` raises."""
+    def log_in(self, cancel: threading.Event | None = None) -> int:
+        """Log in and send no file: the next one uses this login. Raises what `upload` raises.
+
+        Returns 0; for a login that goes with each request, the status of what can be read at the upload's address.
+        """
+        found = [0]
+
+        def work() -> None:
+            self._log_in()
+            if not self._login.has_address:
+                found[0] = self._read_with_login()
+
         with Guard(cancel, self._timeout) as guard:
-            failure = self._outcome(self._log_in, guard)
+            failure = self._outcome(work, guard)
             if guard.verdict():
                 self._session.close()
         if failure is not None:
             raise failure
+        return found[0]
+
+    def _read_with_login(self) -> int:
+        response, page = self._request(self._session.get, self._urls[1], headers=self._login.headers())
+        if response.status_code in (401, 403):
+            self._check(response, page)
+        return response.status_code
 
     def look(
         self,
@@ -215,8 +239,7 @@ class RestUploads(Uploads):
 
     def close(self) -> None:
         self._session.close()
-        self._session.cookies.clear()
-        self._logged_in = False
+        self._forget_login()
 
     def _attempt(
         self, source: SourceFile, identifier: str | None, cancel: threading.Event | None
@@ -253,9 +276,15 @@ class RestUploads(Uploads):
         if body.content_digest is not None:
             headers["Content-Digest"] = body.content_digest
         may_be_dead = self._logged_in
+        if self._logged_in and self._login.has_ended():
+            self._forget_login()
         if not self._logged_in:
             self._log_in()
-        put = partial(self._request, self._session.put, self._urls[1], data=body, headers=headers)
+
+        def put() -> tuple[requests.Response, bytes]:
+            own = self._login.headers()
+            return self._request(self._session.put, self._urls[1], data=body, headers={**headers, **own})
+
         try:
             response, page = put()
         except requests.ConnectionError as error:
@@ -264,43 +293,48 @@ class RestUploads(Uploads):
                 raise
             self._session.close()  # of the file before; a PUT may be repeated (RFC 9110, 9.2.2)
             response, page = put()
-        if response.status_code == 401:  # the login was right a moment ago
+        if response.status_code == 401 and self._login.has_address:  # the login was right a moment ago
             self.close()
             self._log_in()
             response, page = put()
-        rest_answers.check(
-            response,
-            page,
-            "The server {host} answered with a login page: it didn't take the file. Check the addresses.",
-            "The server {host} answered that it didn't take the file.",
-            self._conceal,
-        )
+        self._check(response, page)
         if not body.complete:  # the answer came, and the connection broke, before everything was sent
             raise RestConnectionError("The server answered before it had the whole file. Try again.")
         rest_answers.confirm(response, page, body)
 
-    def _log_in(self) -> None:
-        response, page = self._request(self._session.post, self._urls[0], data=self._form)
+    def _check(self, response: requests.Response, page: bytes) -> None:
         try:
             rest_answers.check(
                 response,
                 page,
-                "The server {host} refused the user name or the password: it showed its login again.",
-                "The server {host} answered that it refused the login.",
+                "The server {host} answered with a login page: it didn't take the file. Check the addresses.",
+                "The server {host} answered that it didn't take the file.",
                 self._conceal,
-                logging_in=True,
             )
+        except RestStatusError as error:
+            if response.status_code == 401:  # also with the login that was made a moment ago
+                self._refusal = rest_answers.sanitized(error)
+            raise
+
+    def _log_in(self) -> None:
+        try:
+            self._login.log_in(partial(self._request, self._session.post, self._urls[0]))
         except RestStatusError as error:
             if error.login_refused:
                 self._refusal = rest_answers.sanitized(error)
             raise
         self._logged_in = True
 
+    def _forget_login(self) -> None:
+        self._session.cookies.clear()
+        self._login.forget()
+        self._logged_in = False
+
     def _conceal(self, said: str) -> str:
         queries = [urllib.parse.urlsplit(url).query for url in self._urls]
         values = [value for query in queries for _, value in urllib.parse.parse_qsl(query)]
         cookies = [str(cookie.value) for cookie in self._session.cookies]
-        return rest_answers.concealed(said, [self._form["password"], *queries, *values, *cookies])
+        return rest_answers.concealed(said, [*self._login.secrets(), *queries, *values, *cookies])
 
     def _request(
         self, method: Callable[..., requests.Response], url: str, **content: Any

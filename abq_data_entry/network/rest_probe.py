@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import clocks
+from .destinations.rest import WITHOUT_ADDRESS
 from .failures import InvalidInput, http_status_in_words
 from .probing import TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, usable
 from .web import place_of, way
@@ -27,6 +28,8 @@ def probe(
 ) -> Steps[None]:
     """Check the service. `problem`: why a setting can't be used; `uploads(settings, user, password)`: what sends."""
     addresses = {"login": str(context.settings["abq_auth_url"]), "upload": str(context.settings["abq_upload_url"])}
+    if context.settings["abq_auth_method"] in WITHOUT_ADDRESS:
+        del addresses["login"]
     inspection = Inspection(f"REST service {place_of(addresses['upload'])}".strip(), context, kind)
     yield from usable(inspection, problem)
     options = context.chosen(ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy")
@@ -71,8 +74,11 @@ def _answer(context: Context, uploads: RestUploads, name: str, url: str, clock: 
 
 
 def _log_in(context: Context, uploads: RestUploads, username: str) -> Result[None]:
-    uploads.log_in(context.cancel)
-    return Result(None, f"{username} is logged in")
+    status = uploads.log_in(context.cancel)
+    if not status:
+        return Result(None, f"{username} is logged in")
+    advice = "" if 200 <= status < 300 else "Whether it is taken with a file, too, shows with --write."
+    return Result(None, f"the service didn't refuse the login of {username} ({status})", advice)
 
 
 def _store(context: Context, uploads: RestUploads) -> Result[None]:

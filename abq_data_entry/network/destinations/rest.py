@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
@@ -11,10 +12,41 @@ if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
     from ..probing import Context, Steps
     from ..rest import RestUploads
+    from ..rest_login import How
+
+
+METHODS = ("cookie", "token", "api-key", "basic", "oauth2")
+"""How somebody logs in; `rest_login` knows how each does it."""
+
+WITHOUT_ADDRESS = ("api-key", "basic")
+"""Those that ask nothing before the first file."""
+
+KEY_HEADER = "X-API-Key"
+"""Where an API key goes if nobody says otherwise."""
+
+_OURS = frozenset({
+    "accept-encoding", "connection", "content-digest", "content-encoding", "content-length", "content-type", "cookie",
+    "expect", "host", "idempotency-key", "te", "trailer", "transfer-encoding", "upgrade",
+})  # fmt: skip
+
+
+def header_problem(name: str) -> str | None:
+    """Return why this can't be the header of an API key, as the end of a sentence; None if it can (empty: the usual)"""
+    if name and (not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", name) or name.lower() in _OURS):
+        return f"must be the name of a header of its own, as {KEY_HEADER}"
+    return None
+
+
+def scope_problem(scope: str) -> str | None:
+    """Return why a token can't be asked for with this, as the end of a sentence; None if it can (empty: nothing is)."""
+    # RFC 6749, 3.3
+    if scope and (len(scope) > 1000 or not re.fullmatch(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*", scope)):
+        return 'must be words with one blank between them, without " and \\'
+    return None
 
 
 class Rest(Destination):
-    """A login by form and a PUT, as `rest` does it."""
+    """A login, mostly by form, and a PUT, as `rest` does it."""
 
     kind, name, title, service, order = "rest", "REST", "REST API", "REST service", 1
     key, mac_key = "Control-Shift-R", "Command-Shift-R"
@@ -22,6 +54,9 @@ class Rest(Destination):
         Setting("abq_auth_url", "http://localhost:8000/auth"),
         Setting("abq_upload_url", "http://localhost:8000/upload"),
         Setting("abq_client_certificate", ""),
+        Setting("abq_auth_method", "cookie", choices=METHODS),
+        Setting("abq_auth_header", "", check=header_problem),
+        Setting("abq_auth_scope", "", check=scope_problem),
     )
     modules = ("rest",)
     stored_kinds = ("rest",)
@@ -34,14 +69,24 @@ class Rest(Destination):
             "abq_upload_url": row.address,
             "abq_auth_url": row.login_address or beside,
             "abq_client_certificate": "",
+            "abq_auth_method": row.login_method or "cookie",
+            "abq_auth_header": row.login_header,
+            "abq_auth_scope": row.login_scope,
         }
 
     def address(self, settings: Settings) -> str:
         return without_secrets(str(settings["abq_upload_url"]))
 
     def login_place(self, settings: Settings) -> str:
-        addresses = (without_secrets(str(settings[name])) for name in ("abq_auth_url", "abq_upload_url"))
+        addresses = (without_secrets(url) for url in _urls(settings))
         return " ".join(dict.fromkeys(addresses))
+
+    def problem(self, settings: Settings) -> str:
+        if (found := super().problem(settings)) or settings["abq_auth_method"] == "cookie":
+            return found
+        from ..rest_login import encryption_problem
+
+        return encryption_problem(_how(settings), _urls(settings))
 
     def uploads(self, settings: Settings, username: str, password: str) -> RestUploads:
         from ..rest import RestUploads
@@ -51,6 +96,7 @@ class Rest(Destination):
             str(settings["abq_auth_url"]),
             username,
             password,
+            how=_how(settings),
             **chosen(
                 settings, ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy"
             ),
@@ -60,6 +106,18 @@ class Rest(Destination):
         from ..rest_probe import probe
 
         return probe(self.kind, self.problem(context.settings), self.uploads, context)
+
+
+def _urls(settings: Settings) -> tuple[str, ...]:
+    """Where the login goes, and where files go."""
+    login = () if settings["abq_auth_method"] in WITHOUT_ADDRESS else (str(settings["abq_auth_url"]),)
+    return *login, str(settings["abq_upload_url"])
+
+
+def _how(settings: Settings) -> How:
+    from ..rest_login import How
+
+    return How(*(str(settings[f"abq_auth_{name}"]) for name in ("method", "header", "scope")))
 
 
 def without_secrets(url: str) -> str:
