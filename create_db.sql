@@ -215,6 +215,9 @@ CREATE TABLE IF NOT EXISTS destinations (
 
 -- Version 6 listed the kinds here too: see destination_kinds.
 ALTER TABLE destinations DROP CONSTRAINT IF EXISTS kind_of_a_destination;
+ALTER TABLE destinations ADD COLUMN IF NOT EXISTS login_method text NOT NULL DEFAULT '';
+ALTER TABLE destinations ADD COLUMN IF NOT EXISTS login_header text NOT NULL DEFAULT '';
+ALTER TABLE destinations ADD COLUMN IF NOT EXISTS login_scope text NOT NULL DEFAULT '';
 
 -- What a schedule has sent, so that it is sent once, by whichever workstation comes first. `occasion` is the time of the
 -- schedule, or the check that was complete. A row without a delivery is one that somebody is about to make.
@@ -1205,6 +1208,24 @@ BEGIN
         RETURN format('The name of the file must end with .%s, as its format is.', wanted.format);
     ELSIF wanted.contents <> 'records' AND wanted.file_name ~ '\{lab\}' THEN
         RETURN 'Only the name of the day''s extract knows {lab}.';
+    ELSIF wanted.login_method <> '' AND wanted.kind NOT IN ('rest', 'brapi') THEN
+        RETURN 'A login method is for the kinds rest and brapi.';
+    ELSIF wanted.login_method NOT IN ('', 'cookie', 'token', 'api-key', 'basic', 'oauth2')
+            OR wanted.kind = 'brapi' AND wanted.login_method = 'cookie' THEN
+        RETURN 'The login method is cookie (rest), token, api-key, basic or oauth2.';
+    ELSIF wanted.login_address <> '' AND wanted.login_method IN ('api-key', 'basic') THEN
+        RETURN format('A login by %s goes with each file: it has no address.', wanted.login_method);
+    ELSIF wanted.login_header <> ''
+            AND (wanted.login_method <> 'api-key' OR wanted.login_header !~ '^[A-Za-z0-9!#$%&''*+.^_`|~-]{1,100}$') THEN
+        RETURN 'A login header is for the login method api-key, and the name of a header as X-API-Key.';
+    ELSIF wanted.login_scope <> '' AND (wanted.login_method <> 'oauth2' OR octet_length(wanted.login_scope) > 1000
+            OR wanted.login_scope !~ '^[!#-\[\]-~]+( [!#-\[\]-~]+)*$') THEN
+        RETURN 'A login scope is for the login method oauth2: words with one blank between them, without " and \.';
+    ELSIF (wanted.login_method NOT IN ('', 'cookie') OR wanted.kind = 'brapi') AND EXISTS (
+        SELECT FROM unnest(ARRAY[wanted.address, wanted.login_address]) AS url
+        WHERE url ~ '^http://' AND url !~* '^http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?(/|$)'
+    ) THEN
+        RETURN 'This login needs addresses that begin with https://: on the way it could be read.';
     ELSIF wanted.schedule NOT IN ('by hand', 'when a check is complete')
             AND wanted.schedule !~ '^every day at ([01][0-9]|2[0-3]):[0-5][0-9]$' THEN
         RETURN 'The schedule is: by hand, when a check is complete, or every day at a time as 20:30.';
@@ -4106,6 +4127,9 @@ COMMENT ON COLUMN destinations.format IS 'csv; for a view also xlsx or parquet.'
 COMMENT ON COLUMN destinations.schedule IS 'by hand, when a check is complete, or every day at a time of the labs.';
 COMMENT ON COLUMN destinations.username IS 'Who logs in there; the password is not in the database.';
 COMMENT ON COLUMN destinations.checksum IS 'Whether a file .sha256 goes with each file.';
+COMMENT ON COLUMN destinations.login_method IS 'cookie, token, api-key, basic or oauth2; empty: cookie for rest, token for brapi.';
+COMMENT ON COLUMN destinations.login_header IS 'api-key: the header of the key; empty: X-API-Key.';
+COMMENT ON COLUMN destinations.login_scope IS 'oauth2: what a token is asked to allow.';
 COMMENT ON COLUMN destinations.scheduled IS 'Since when the schedule holds, by the clock of the server.';
 COMMENT ON TABLE scheduled_deliveries IS 'What schedules have sent, or are about to send: each once.';
 COMMENT ON COLUMN scheduled_deliveries.destination IS 'Kind and name of the destination, as sftp:archive.';

@@ -18,6 +18,7 @@ class StoredDestination(NamedTuple):
 
     `contents`: records (the day's extract) or the name of a view; `schedule`: by hand, when a check is complete, or
     every day at a time of the labs, as `every day at 20:30`; `checksum`: whether a file .sha256 goes along.
+    `login_method`: one of those of the kind, empty for its usual one; with the header of an API key, or OAuth2's scope.
     """
 
     name: str

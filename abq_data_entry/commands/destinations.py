@@ -62,6 +62,12 @@ def add_to(subcommands: Subcommands) -> None:
 def _add_columns(parser: argparse.ArgumentParser) -> None:
     """The columns of the table that can be given; what isn't stays as it is, or is the default."""
     parser.add_argument("--login-address", metavar="URL", help="rest: where the login goes (default: auth beside it)")
+    parser.add_argument(
+        "--login-method", choices=("cookie", "token", "api-key", "basic", "oauth2"),
+        help="rest: how the login is made (default: cookie); see docs/deliveries.md",
+    )  # fmt: skip
+    parser.add_argument("--login-header", metavar="NAME", help="api-key: the header of the key (default: X-API-Key)")
+    parser.add_argument("--login-scope", metavar="WORDS", help="oauth2: what the token is asked to allow")
     parser.add_argument("--folder", metavar="FOLDER", help="the folder there")
     parser.add_argument("--file-name", metavar="PATTERN", help="what files are called there; knows {date} and {lab}")
     parser.add_argument("--view", dest="contents", metavar="NAME", help="send this view instead of the day's extract")
@@ -176,7 +182,10 @@ def found_in(stored: dict[str, StoredDestination], name: str) -> StoredDestinati
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
     """The columns that were given."""
-    names = ("login_address", "folder", "file_name", "contents", "format", "username", "checksum", "schedule")
+    names = (
+        *("login_address", "login_method", "login_header", "login_scope", "folder", "file_name", "contents", "format"),
+        *("username", "checksum", "schedule"),
+    )
     found = {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.every_day is not None:
         time = options.every_day if len(options.every_day) == 5 else f"0{options.every_day}"

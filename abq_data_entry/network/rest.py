@@ -28,8 +28,9 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from . import encryption, rest_answers
 from .failures import Cancelled, HostRefused, InvalidInput, causes
 from .guard import Guard
+from .login_methods import How
 from .rest_answers import RestCertificateError, RestConnectionError, RestStatusError
-from .rest_login import How, encryption_problem, login_by
+from .rest_login import encryption_problem, login_by
 from .uploads import TIMEOUT, Progress, SourceFile, Uploads
 from .web import FinalResponse, Multipart, address_parts, of_the_proxy, proxy_for
 

@@ -12,14 +12,13 @@ import re
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 import requests
 
-from .destinations.rest import KEY_HEADER, METHODS
 from .failures import InvalidInput
 from .guard import is_loopback
 from .http_login import basic_authorization
+from .login_methods import KEY_HEADER, METHODS, How
 from .rest_answers import RestError, RestStatusError, check, concealed
 from .web import address_parts
 
@@ -34,14 +33,6 @@ _WITHIN = ("result", "data")
 _UNKNOWN_CLIENT = ("invalid_client", "unauthorized_client", "invalid_grant")
 _EARLY = 10.0  # seconds before its end at which a token is not begun with any more
 _LONGEST = 366 * 24 * 3600.0
-
-
-class How(NamedTuple):
-    """By which of `METHODS`; `header`: of the API key; `scope`: what OAuth2 is asked to allow. Both may be empty."""
-
-    method: str = COOKIE
-    header: str = ""
-    scope: str = ""
 
 
 class RestLogin(abc.ABC):

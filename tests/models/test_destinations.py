@@ -23,6 +23,7 @@ from tests.models.test_schema import Endpoint, run
 
 ARCHIVE = StoredDestination("archive", "sftp", "files.example.com:2222", folder="plants/abq", username="abq")
 URL = "https://example.com/upload"
+REST = {"kind": "rest", "folder": "", "address": URL}
 DEFAULTS: dict[str, object] = {each.name: each.default for each in SETTINGS if isinstance(each, Setting)}
 
 REFUSED: dict[str, list[dict[str, Any]]] = {
@@ -52,6 +53,22 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "login address is for the kind rest": [
         {"login_address": URL}, {"kind": "webdav", "address": URL, "login_address": URL}
     ],
+    "login method is": [{**REST, "login_method": each} for each in ("digest", "API-KEY", " basic", "x\n")],
+    "method is for the kinds rest and brapi": [{"login_method": "basic"}],
+    "it has no address": [{**REST, "login_method": each, "login_address": URL} for each in ("api-key", "basic")],
+    "login header is": [
+        *({**REST, "login_method": "api-key", "login_header": each} for each in ("a b", "a:", "ü", "a\nb", "h" * 101)),
+        {**REST, "login_header": "X-Key"},
+    ],
+    "login scope is": [
+        *({**REST, "login_method": "oauth2", "login_scope": each} for each in ("a  b", " a", 'a"', "a\\", "ü", "a\n")),
+        {**REST, "login_method": "token", "login_scope": "a"},
+    ],
+    "on the way it could be read": [
+        {**REST, "login_method": "token", "address": "http://example.com/up"},
+        {**REST, "login_method": "oauth2", "login_address": "http://localhost.example.com/token"},
+        {**REST, "login_method": "basic", "address": "http://127.0.0.1.example.com"},
+    ],
     "no folder": [{"kind": "rest", "address": URL}],
     "whole path of a folder": [
         {"kind": "folder", "folder": "", "username": "", "address": each}
@@ -63,6 +80,8 @@ TAKEN: list[dict[str, Any]] = [
     {}, {"address": "localhost"}, {"address": "[::1]:22"}, {"address": "10.0.0.1"}, {"folder": "/srv/ü b"},
     {"kind": "rest", "folder": "", "address": URL, "login_address": "http://localhost:8000/auth"},
     {"kind": "webdav", "address": "https://example.com/dav/"},
+    {**REST, "login_method": "api-key", "login_header": "X-Lab.Key_1"}, {**REST, "login_method": "cookie"},
+    {**REST, "login_method": "oauth2", "login_address": "http://127.0.0.1:8000/token", "login_scope": "a:b https://x/.c"},
     {"kind": "folder", "folder": "", "username": "", "address": "/mnt/company"},
     {"kind": "folder", "folder": "", "username": "", "address": r"\\server\share"},
     {"kind": "ftps", "schedule": "every day at 20:30", "checksum": True},
@@ -109,7 +128,7 @@ def test_what_cannot_be_is_refused_by_program_and_table_alike(model: SQLModel, d
         to = destination(key)
         elsewhere = "whole path" in to.problem(values)  # a folder of Windows, or of the others
         assert (elsewhere or to.problem(values), to.is_set_up(values)) == (elsewhere or "", True)
-        assert not elsewhere or to.name in ("d7", "d8")
+        assert not elsewhere or to.name in ("d10", "d11")
         assert to.place(values).kind == key and to.address(values)
     assert without_secrets(URL) in destination("rest:d5").address(values)
     # What the table takes and yet is no address is told, and never keeps the window from its menus.

@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
 from ..destination import Destination, Settings, chosen
+from ..login_methods import METHODS, WITHOUT_ADDRESS, How, header_problem, scope_problem
 
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
     from ..probing import Context, Steps
     from ..rest import RestUploads
-    from ..rest_login import How
-
-
-METHODS = ("cookie", "token", "api-key", "basic", "oauth2")
-"""How somebody logs in; `rest_login` knows how each does it."""
-
-WITHOUT_ADDRESS = ("api-key", "basic")
-"""Those that ask nothing before the first file."""
-
-KEY_HEADER = "X-API-Key"
-"""Where an API key goes if nobody says otherwise."""
-
-_OURS = frozenset({
-    "accept-encoding", "connection", "content-digest", "content-encoding", "content-length", "content-type", "cookie",
-    "expect", "host", "idempotency-key", "te", "trailer", "transfer-encoding", "upgrade",
-})  # fmt: skip
-
-
-def header_problem(name: str) -> str | None:
-    """Return why this can't be the header of an API key, as the end of a sentence; None if it can (empty: the usual)"""
-    if name and (not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", name) or name.lower() in _OURS):
-        return f"must be the name of a header of its own, as {KEY_HEADER}"
-    return None
-
-
-def scope_problem(scope: str) -> str | None:
-    """Return why a token can't be asked for with this, as the end of a sentence; None if it can (empty: nothing is)."""
-    # RFC 6749, 3.3
-    if scope and (len(scope) > 1000 or not re.fullmatch(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*", scope)):
-        return 'must be words with one blank between them, without " and \\'
-    return None
 
 
 class Rest(Destination):
@@ -115,8 +84,6 @@ def _urls(settings: Settings) -> tuple[str, ...]:
 
 
 def _how(settings: Settings) -> How:
-    from ..rest_login import How
-
     return How(*(str(settings[f"abq_auth_{name}"]) for name in ("method", "header", "scope")))
 
 
