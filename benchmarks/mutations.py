@@ -1,9 +1,9 @@
 """How many of 30 broken lines the tests notice: each breaks one line at random, and the nearest tests run.
 
 Lines of the packages that keep records: fields, models, journal and outbox. What changes is small and could have been
-typed: a comparison turned round, `and` for `or`, a number one too large, a statement left out, nothing returned. Left
-alone is what changes nothing: texts, types, lines for the log. All happens in a copy of the checkout. What survives is
-printed: either a hole in the tests, or a line that does nothing.
+typed: a comparison turned round or off by one, `and` for `or`, a number one too large, a limit of nought, a statement
+left out, nothing returned. Left alone is what changes nothing: texts, types, lines for the log. All happens in a copy
+of the checkout. What survives is printed: either a hole in the tests, or a line that does nothing.
 
 A test that fails counts only if it passes with the line as it was: on a busy machine a test may be late by itself.
 """
@@ -36,9 +36,13 @@ _SECONDS = 3600.0  # for the nearest tests, each of which has its own limit of m
 _NEAREST = 8  # files of tests
 _BY_NAME = 10.0  # as near as one that names ten things that no other does
 _TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
+_OFF_BY_ONE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+}  # fmt: skip
+_CHOSEN = 10  # a module's number from here on is a size, a time or a limit that somebody chose
 # For these nothing at all would often mean the same.
 _RETURNED_INSTEAD = {"False": "return True", "True": "return False", "''": "return 'something else'"}
 
@@ -107,10 +111,11 @@ def mutations(path: str, source: str) -> Iterator[Mutation]:
 
 
 def _broken(tree: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
+    chosen = _chosen_numbers(tree)
     for node in _of_interest(tree):
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
             turned = copy.copy(node)
-            turned.ops = [_TURNED[type(node.ops[0])]()]
+            turned.ops = [_turned(node)()]
             yield node, f"({ast.unparse(turned)})"
         elif isinstance(node, ast.BoolOp):
             swapped = copy.copy(node)
@@ -119,11 +124,33 @@ def _broken(tree: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             yield node, f"({ast.unparse(node.operand)})"
         elif isinstance(node, ast.Constant) and type(node.value) is int:
-            yield node, str(node.value + 1)
+            yield node, "0" if node in chosen else str(node.value + 1)
         elif isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
             yield node, _RETURNED_INSTEAD.get(ast.unparse(node.value), "return None")
         elif isinstance(node, (ast.Expr, ast.AugAssign, ast.Raise)) and not (_is_text(node) or _is_for_the_log(node)):
             yield node, "pass"
+
+
+def _turned(node: ast.Compare) -> type[ast.cmpop]:
+    """Off by one where something is counted; what is measured, such as a time, hardly ever meets its limit exactly."""
+    operator = type(node.ops[0])
+    counted = any(
+        (isinstance(each, ast.Constant) and type(each.value) is int)
+        or (isinstance(each, ast.Call) and ast.unparse(each.func) == "len")
+        for side in (node.left, *node.comparators) for each in ast.walk(side)
+    )  # fmt: skip
+    return _OFF_BY_ONE.get(operator, _TURNED[operator]) if counted else _TURNED[operator]
+
+
+def _chosen_numbers(tree: ast.AST) -> set[ast.AST]:
+    """The numbers that a module gives a name: one more of them breaks nothing, none at all does."""
+    named = [each.value for each in ast.iter_child_nodes(tree) if isinstance(each, (ast.Assign, ast.AnnAssign))]
+    numbers = (number for each in named if each is not None for number in ast.walk(each))
+    return {each for each in numbers if isinstance(each, ast.Constant) and _is_chosen(each.value)}
+
+
+def _is_chosen(value: object) -> bool:
+    return type(value) is int and value >= _CHOSEN
 
 
 def _of_interest(tree: ast.AST) -> Iterator[ast.AST]:

@@ -62,7 +62,21 @@ _COMPARED = "def larger(left: int, right: int) -> bool:\n    return left > right
 
 def test_a_line_is_broken_in_each_way_that_is_tried() -> None:
     broken = [each.applied(_COMPARED).splitlines()[1] for each in mutations.mutations("x.py", _COMPARED)]
-    assert broken == ["    return None  # größer", "    return (left >= right)  # größer"]
+    assert broken == ["    return None  # größer", "    return (left <= right)  # größer"]
+
+
+@pytest.mark.parametrize(
+    ("line", "broken"),
+    [
+        ("found = len(left) > 3", ["found = (len(left) >= 3)", "found = len(left) > 4"]),  # what is counted: off by one
+        ("_MOST = 50", ["_MOST = 0"]),
+        ("_MOST = 2", ["_MOST = 3"]),
+        ("log.info('told')", []),
+        ("'a text'", []),
+    ],
+)
+def test_how_a_line_is_broken(line: str, broken: list[str]) -> None:
+    assert [each.applied(line) for each in mutations.mutations("x.py", line)] == broken
 
 
 def test_the_same_seed_breaks_the_same_lines() -> None:

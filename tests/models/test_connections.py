@@ -22,6 +22,7 @@ from abq_data_entry.models import (
     ServerUnreachable,
     SQLModel,
 )
+from abq_data_entry.models.weather_history import Counts
 from tests.models.records import DATE, record, typed
 from tests.models.wire import When, proxied
 from tests.pace import patience
@@ -109,6 +110,9 @@ def test_an_observation_without_an_answer_is_stored_once(database: Endpoint, whe
         seen = {"observation_time_rfc822": "Wed, 14 Feb 2018 14:53:00 -0500", "temp_c": "11.7"}
         assert model.add_weather_data(seen) is True
         assert model.add_weather_data(seen) is False
+        proxy.cut = when
+        later = {**seen, "observation_time_rfc822": "Wed, 14 Feb 2018 15:53:00 -0500"}
+        assert model.weather_history.store([later]) == (Counts(new=1) if when == "before" else Counts(known=1))
         with pytest.raises(ObservationInvalid):
             model.add_weather_data({})
         model.close()

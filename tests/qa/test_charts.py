@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib", reason="matplotlib isn't installed: no wheel f
 from abq_data_entry.charts import CHARTS, ChartChoice, ChartLook, completeness
 from abq_data_entry.charts.drawing import Drawing, DrawnPoint, to_file, to_picture
 from abq_data_entry.charts.page import DAY, Page
-from abq_data_entry.models import SQLModel
+from abq_data_entry.models import DatabaseError, SQLModel
 from abq_data_entry.workflows.draw_chart import chart_file
 from tests.qa.data import FIRST, Data
 
@@ -156,6 +156,8 @@ def test_little_and_nothing(model: SQLModel, name: str) -> None:
     long_ago = datetime.date(1990, 1, 1)
     nobody = ChartChoice(name, "A", first=long_ago, last=long_ago)
     empty = to_picture(model.chart_rows(nobody), nobody, look, (640, 300))
+    with pytest.raises(DatabaseError, match="'Z'"):
+        model.chart_rows(nobody._replace(lab="Z"))
     assert re.match(r"There are (no|fewer)|No check|No sensor", empty.title) and not empty.points
     day = ChartChoice(name, "A", first=FIRST, last=FIRST)
     rows = model.chart_rows(day)[:1]
