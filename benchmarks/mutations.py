@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import math
 import os
 import random
 import re
@@ -19,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ _ALSO = ("commands", "diagnostics", "exporting", "qa", "workflows")  # tests tha
 _LONG = ("test_benchmarks.py", "test_demo.py", "test_documents.py")
 _COPIED = ("abq_data_entry", "tests", "benchmarks", "docs", ".ci")
 _SECONDS = 3600.0  # for the nearest tests, each of which has its own limit of minutes
-_NEAREST = 8  # files of tests
+_NEAREST = 12  # files of tests
 _BY_NAME = 10.0  # as near as one that names ten things that no other does
 _TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt,
@@ -193,11 +195,13 @@ def nearest(path: str) -> list[str]:
     places = [file for each in (package, *_ALSO) for file in (tests / each).rglob("test_*.py")]
     places += [file for file in tests.glob("test_*.py") if file.name not in _LONG]
     places += [file for file in tests.rglob(f"test_{stem}.py") if file not in places]
-    named = {file: own & set(re.findall(r"\w+", file.read_text("utf-8"))) for file in places}
+    words = {file: Counter(re.findall(r"\w+", file.read_text("utf-8"))) for file in places}
+    named = {file: {name: words[file][name] for name in own & words[file].keys()} for file in places}
     rarity = {name: 1 / sum(name in each for each in named.values()) for name in set().union(*named.values())}
 
     def nearness(file: Path) -> tuple[float, str]:
-        known = sum(rarity[name] for name in named[file]) + _BY_NAME * (file.stem == f"test_{stem}")
+        known = sum(rarity[name] * math.log2(1 + times) for name, times in named[file].items())
+        known += _BY_NAME * (file.stem == f"test_{stem}")
         return known * (2 if file.parent.name == package else 1), file.as_posix()
 
     found = sorted((each for each in places if nearness(each)[0]), key=nearness, reverse=True)

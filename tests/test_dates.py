@@ -41,6 +41,7 @@ def date(text: str) -> datetime.date:
         ("2026-11-21", "2020-01-01", "2026-11-21"),
         ("20261121", "2020-01-01", "2026-11-21"),
         ("2026/11/21", "2020-01-01", "2026-11-21"),
+        ("3", "0001-01-05", "0001-01-03"),
         ("2026.11.21", "2020-01-01", "2026-11-21"),
         ("2026-1-2", "2020-01-01", "2026-01-02"),
         ("0206-11-26", "2026-11-26", "0206-11-26"),
@@ -87,6 +88,8 @@ def test_the_month_stands_first_only_where_people_write_so(text: str, meant: str
         ("26:11:", "`:` isn't part of a date: 2026-11-26?"),
         ("2026_11_31", "`_` isn't part of a date"),
         ("yesterday", "`y` isn't part of a date"),
+        ("y" * 20, "`y` isn't part of a date"),
+        ("y" * 21, "yyyyyyyyyyyyyyyyyyyy… is no date"),
         ("2026-11/26", "2026-11/26: write it as 2026-11-21, 21.11. or 21"),
     ],
 )

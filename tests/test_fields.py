@@ -75,6 +75,17 @@ def test_the_fields_stand_in_the_order_of_the_csv() -> None:
     assert set(fields.FOCUS_ORDER) == set(fields.CSV_HEADER)
 
 
+def test_the_limits_are_those_that_were_agreed() -> None:
+    limits = {each.name: fields.limits(each) for each in fields.FIELDS if fields.limits(each)}
+    assert limits == {
+        "Plot": "1 to 20", "Humidity": "0.5 to 52.0 g/m³", "Light": "0 to 100 klx", "Temperature": "4 to 40 °C",
+        "Plants": "0 to 20", "Blossoms": "0 to 1000", "Fruit": "0 to 1000", "Min Height": "0 to 1000 cm",
+        "Max Height": "0 to 1000 cm", "Median Height": "0 to 1000 cm",
+    }  # fmt: skip
+    assert fields.limits(fields.field("Notes")) == ""
+    assert {each.name for each in fields.FIELDS if each.nullable} == {"Humidity", "Light", "Temperature", "Notes"}
+
+
 def test_every_field_says_what_it_is_for() -> None:
     assert all(each.help.endswith(".") for each in fields.FIELDS)
     assert {each.unit for each in NUMBERS} == {"g/m³", "klx", "°C", "cm", ""}
@@ -257,6 +268,10 @@ def test_it_is_refused_with_a_sentence(name: str, text: str, sentence: str) -> N
         ("Plot", "21", False),
         ("Seed sample", "AXM4777", False),
         ("Equipment Fault", "ye", True),
+        ("Date", "26.1", True),
+        ("Date", "26.13", False),
+        ("Notes", "a", True),
+        ("Notes", "a\x00", False),
         ("Equipment Fault", "q", False),
     ],
 )
@@ -470,7 +485,7 @@ def test_a_record_of_texts_and_one_of_values_mean_the_same() -> None:
     assert values["Temperature"] == Decimal("22.01") and values["Plot"] == 3 and values["Notes"] is None
     assert fields.parse_record(values) == values and hash(fields.parse_record(values)) == hash(values)
     assert fields.parse_record({**values, "Time": datetime.time(8)}) == values
-    assert list(values) == list(fields.CSV_HEADER)
+    assert list(values) == list(fields.CSV_HEADER) and len(values) == 17
 
 
 def test_all_errors_of_a_record_are_told() -> None:
@@ -511,3 +526,7 @@ def test_what_is_missing_is_not_compared() -> None:
     assert fields.check_across({"Max Height": Decimal(1), "Median Height": Decimal(2), "Min Height": None}) == {
         "Median Height": "2 cm is above Max Height (1 cm)"
     }
+
+
+def test_a_copied_part_of_a_sheet_is_cut_at_its_tabs() -> None:
+    assert fields.cells("1\t2\r\n\t4\n\n") == [["1", "2"], ["", "4"]]

@@ -35,6 +35,8 @@ def test_a_lab_and_its_plots(model: SQLModel) -> None:
         with pytest.raises(DatabaseError):
             call()
     assert "G" not in model.choices().labs
+    with pytest.raises(DatabaseError, match=r"Lab Z is not known\. Add the lab first"):
+        model.add_plot("Z", 1)
 
 
 def test_a_seed_sample(model: SQLModel) -> None:

@@ -74,6 +74,7 @@ def test_it_works_again_after_a_restart_of_the_server(
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("write", ["insert", None])
 def test_a_commit_without_an_answer_is_settled_by_looking(database: Endpoint, when: When, write: object) -> None:
+    """What `settle` does after a save."""
     with proxied(database) as (proxy, endpoint):
         model = SQLModel.at(endpoint)
         model.connect()

@@ -258,6 +258,8 @@ def test_an_unknown_or_ambiguous_number_is_told(box: Outbox) -> None:
     for beginning, words in (("zz", "no delivery"), ("", "no delivery"), ("../..", "no delivery")):
         with pytest.raises(UnknownDelivery, match=words):
             box.find(beginning)
+    with pytest.raises(UnknownDelivery, match="is gone from the outbox"):
+        box.write(replace(box.deliveries()[0], identifier="0" * 32), reason="")
 
 
 def test_two_processes_are_never_at_the_same_delivery(box: Outbox) -> None:
