@@ -229,8 +229,10 @@ CREATE TABLE IF NOT EXISTS scheduled_deliveries (
     taken_by text NOT NULL,
     workstation text,
     delivery uuid,
+    login name,
     PRIMARY KEY (destination, date, occasion)
 );
+ALTER TABLE scheduled_deliveries ADD COLUMN IF NOT EXISTS login name; -- in version 6 there was none
 
 -- ------------------------------------------------------------------------------------------------- who changed what
 -- Each row of the audit is chained to the one before it of the same lab: its hash is the SHA-256, in hexadecimal, of
@@ -1144,6 +1146,34 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
     SELECT ARRAY['rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder']
 $$;
 
+-- Whether a text can be the name or number of a host, with or without a port behind it, so that programs can look it up.
+CREATE OR REPLACE FUNCTION can_be_host(place text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    host text := regexp_replace(place, '(?<=[^:]):[0-9]{1,5}$', '');
+    port integer := nullif(substr(place, length(host) + 2), '')::integer;
+BEGIN
+    IF port NOT BETWEEN 1 AND 65535 THEN
+        RETURN false;
+    ELSIF host ~ '^\[[0-9A-Fa-f:.]+\]$' THEN
+        RETURN family(btrim(host, '[]')::inet) = 6;
+    ELSIF host ~ '(^|[.])[0-9]+$' THEN -- a number as the last part: resolvers take it for an address
+        RETURN host ~ '^[0-9]+([.][0-9]+){3}$' AND family(host::inet) = 4;
+    END IF;
+    RETURN octet_length(host) <= 253 AND host !~ '[^.]{64}'
+        AND host ~ '^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?([.][A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$';
+EXCEPTION WHEN invalid_text_representation THEN -- no such number of a host
+    RETURN false;
+END $$;
+
+-- Whether a text can be the address of a web service, without user, password, query and fragment.
+CREATE OR REPLACE FUNCTION can_be_url(address text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT coalesce(can_be_host(substring(address FROM '^https?://([^/]*)')), false)
+        -- Nothing that can't be seen, and nothing that some programs take for another character.
+        AND address !~ '[?#@\\^`{|}<>"[:space:]\u00a0\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]'
+$$;
+
 -- Why a destination can't be as it says, as a sentence; NULL if it can. Programs ask the same before they use one.
 CREATE OR REPLACE FUNCTION destination_problem(wanted destinations) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
@@ -1171,10 +1201,10 @@ BEGIN
         END IF;
     END LOOP;
     IF wanted.kind IN ('rest', 'webdav') THEN
-        IF wanted.address !~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$' THEN
+        IF NOT can_be_url(wanted.address) THEN
             RETURN 'The address must be one as https://example.com/upload, without user, password, ? and #.';
         ELSIF wanted.login_address <> ''
-                AND (wanted.kind <> 'rest' OR wanted.login_address !~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$') THEN
+                AND (wanted.kind <> 'rest' OR NOT can_be_url(wanted.login_address)) THEN
             RETURN 'A login address is for the kind rest, and one as https://example.com/auth.';
         END IF;
     ELSIF wanted.login_address <> '' THEN
@@ -1186,9 +1216,7 @@ BEGIN
         ELSIF wanted.folder <> '' OR wanted.username <> '' THEN
             RETURN 'The kind folder has its path as address, and neither a folder in it nor a user name.';
         END IF;
-    ELSIF wanted.address !~ '^([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$'
-            OR coalesce(substring(wanted.address FROM ':([0-9]{1,5})$')::integer NOT BETWEEN 1 AND 65535, false)
-                AND wanted.address !~ '\]$' THEN
+    ELSIF NOT can_be_host(wanted.address) THEN
         RETURN 'The address must be a host, or a host and a port as files.example.com:2222.';
     END IF;
     IF wanted.kind = 'rest' AND wanted.folder <> '' THEN
@@ -1962,46 +1990,46 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
         SELECT FROM scheduled_deliveries AS taken
         WHERE taken.destination = wanted.destination AND taken.date = wanted.date
             AND taken.occasion = wanted.occasion
-            AND (taken.delivery IS NOT NULL OR taken.taken > clock_timestamp() - interval '10 minutes'))
+            AND (taken.delivery IS NOT NULL OR taken.taken > clock_timestamp() - CASE taken.login
+                WHEN asking_role() THEN interval '25 minutes' ELSE interval '10 minutes' END))
     ORDER BY due, destination, date, occasion
 $$;
 
--- Whoever gets true sends what is due on these occasions; from somebody who began 10 minutes ago and never said that it
--- is made they are taken over. All of them or none.
+-- Whoever gets true sends what is due on these occasions, and nobody else has them for 10 minutes. A login that then
+-- hasn't said what became of them gets them again only 15 minutes later: until then they are for the others, so that none
+-- holds them back by taking them again and again. Only what is due can be taken.
 CREATE OR REPLACE FUNCTION take_delivery(of_destination text, of_date date, occasions text[]) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '3s' AS $$
 DECLARE
     got integer;
 BEGIN
     PERFORM FROM destinations WHERE kind || ':' || name = of_destination FOR KEY SHARE;
-    IF NOT FOUND OR of_date NOT BETWEEN current_date - 10 AND current_date + 2 THEN
-        RETURN false;
-    END IF;
     -- In one order, so that two who come at once don't wait for each other.
-    INSERT INTO scheduled_deliveries (destination, date, occasion, taken, taken_by, workstation)
-        SELECT of_destination, of_date, each, clock_timestamp(), present_person(),
-            nullif(left(current_setting('abq.workstation', true), 512), '')
-        FROM (SELECT DISTINCT unnest(occasions) AS each) AS told
-        WHERE each ~ '^[0-9]{2}:[0-9]{2}( .)?$' ORDER BY each
+    INSERT INTO scheduled_deliveries (destination, date, occasion, taken, taken_by, workstation, login)
+        SELECT wanted.destination, wanted.date, wanted.occasion, clock_timestamp(), present_person(),
+            nullif(left(current_setting('abq.workstation', true), 512), ''), asking_role()
+        FROM due_deliveries() AS wanted
+        WHERE wanted.destination = of_destination AND wanted.date = of_date AND wanted.occasion = ANY (occasions)
+        ORDER BY wanted.occasion
         ON CONFLICT (destination, date, occasion) DO UPDATE SET taken = EXCLUDED.taken, taken_by = EXCLUDED.taken_by,
-            workstation = EXCLUDED.workstation
+            workstation = EXCLUDED.workstation, login = EXCLUDED.login
         WHERE scheduled_deliveries.delivery IS NULL
             AND scheduled_deliveries.taken < clock_timestamp() - interval '10 minutes';
     GET DIAGNOSTICS got = ROW_COUNT;
     RETURN got > 0;
 END $$;
 
--- It is made, and this is the delivery: its outbox sees to the rest. NULL: none could be made, others may try.
+-- It is made, and this is the delivery: its outbox sees to the rest. NULL: none could be made, and others may try at once.
+-- Only of what the same login has taken.
 CREATE OR REPLACE FUNCTION note_delivery(of_destination text, of_date date, occasions text[], made uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    IF made IS NULL THEN
-        DELETE FROM scheduled_deliveries WHERE destination = of_destination AND date = of_date
-            AND occasion = ANY (occasions) AND delivery IS NULL;
-    ELSIF EXISTS (SELECT FROM deliveries WHERE id = made AND destination = of_destination AND date = of_date) THEN
-        UPDATE scheduled_deliveries SET delivery = made WHERE destination = of_destination AND date = of_date
-            AND occasion = ANY (occasions) AND delivery IS NULL;
-    END IF;
+    UPDATE scheduled_deliveries AS claim SET delivery = made,
+            taken = CASE WHEN made IS NULL THEN least(taken, clock_timestamp() - interval '10 minutes') ELSE taken END
+        WHERE claim.destination = of_destination AND claim.date = of_date AND occasion = ANY (occasions)
+            AND delivery IS NULL AND coalesce(login, asking_role()) = asking_role()
+            AND (made IS NULL OR EXISTS (
+                SELECT FROM deliveries AS d WHERE d.id = made AND d.destination = of_destination AND d.date = of_date));
 END $$;
 
 -- Who changed something, as people should read it: the person that the application named, and the login too where the
@@ -4137,6 +4165,7 @@ COMMENT ON COLUMN scheduled_deliveries.date IS 'The day whose records are sent.'
 COMMENT ON COLUMN scheduled_deliveries.occasion IS 'Time of the schedule, or time and lab of the complete check.';
 COMMENT ON COLUMN scheduled_deliveries.taken IS 'When somebody began with it, by the clock of the server.';
 COMMENT ON COLUMN scheduled_deliveries.taken_by IS 'Who: the person that the application names, else the login.';
+COMMENT ON COLUMN scheduled_deliveries.login IS 'The login of that session; only it says what became of it.';
 COMMENT ON COLUMN scheduled_deliveries.workstation IS 'On which computer, as the application says.';
 COMMENT ON COLUMN scheduled_deliveries.delivery IS 'Number of the delivery that holds it; empty: it is being made.';
 

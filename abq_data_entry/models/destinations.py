@@ -27,7 +27,8 @@ _WAITING = """
     ) AS latest WHERE state IN ('waiting', 'sending', 'failed')
 """
 _DUE = """
-    SELECT destination, date, occasion, due, present::text, (SELECT address FROM deliveries WHERE id = present)
+    SELECT destination, date, occasion, due, present::text, (SELECT address FROM deliveries WHERE id = present),
+        due < clock_timestamp() - interval '5 minutes'
     FROM due_deliveries()
 """
 _TAKE = "SELECT take_delivery(%s, %s, %s)"
@@ -39,7 +40,8 @@ class Due(NamedTuple):
     """What a schedule should have sent by now: the extract of a day, on these occasions, since the first of them.
 
     `present`: the delivery that holds the records as they are now and went out, or waits; '' if there is none.
-    `address`: where that one was to go; the destination may be elsewhere by now.
+    `address`: where that one was to go; the destination may be elsewhere by now. `late`: for more than 5 minutes,
+    by the clock of the server.
     """
 
     destination: str
@@ -48,6 +50,7 @@ class Due(NamedTuple):
     since: datetime.datetime
     present: str = ""
     address: str = ""
+    late: bool = False
 
 
 class Destinations:
@@ -107,7 +110,10 @@ class Destinations:
         return self._connections.read(_due)
 
     def take_delivery(self, due: Due) -> bool:
-        """Tell whether it is ours to make; nobody else gets it from then on, for 10 minutes."""
+        """Tell whether it is ours to make; nobody else gets it from then on, for 10 minutes, and this login for 25.
+
+        Raises `DatabaseError` where somebody is at it in a transaction that stays open.
+        """
         given = (due.destination, due.date, list(due.occasions))
         return bool(self._connections.write(lambda cursor: _answer(cursor, _TAKE, given)))
 
@@ -117,9 +123,9 @@ class Destinations:
         self._connections.write(lambda cursor: _answer(cursor, _NOTE, given))
 
     def schedules_alone(self) -> AbstractContextManager[bool]:
-        """Within the block no other workstation looks after the schedules; False if one does so just now.
+        """Within the block no other workstation looks after the schedules; False if one does so just now, or says so.
 
-        Where a pooler keeps nobody out, `take_delivery` decides all the same.
+        It only spares work: any login can hold that lock, a pooler keeps nobody out, and `take_delivery` decides.
         """
         return self._connections.alone("deliveries")
 
@@ -168,11 +174,12 @@ def _written(cursor: Cursor, statement: str, given: Sequence[object]) -> None:
 def _due(cursor: Cursor) -> list[Due]:
     cursor.execute(_DUE)
     found: dict[tuple[str, datetime.date], Due] = {}
-    for destination, date, occasion, since, present, address in cursor.fetchall():
+    for destination, date, occasion, since, present, address, late in cursor.fetchall():
         known = found.get((destination, date))
         occasions = (*known.occasions, occasion) if known is not None else (occasion,)
         since = known.since if known is not None else since
-        found[destination, date] = Due(destination, date, occasions, since, present or "", address or "")
+        late = late or (known is not None and known.late)
+        found[destination, date] = Due(destination, date, occasions, since, present or "", address or "", late)
     return list(found.values())
 
 

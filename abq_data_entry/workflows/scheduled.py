@@ -36,7 +36,8 @@ class Looked(NamedTuple):
 
 
 def put_in_due(box: Outbox, model: SQLModel, values: Values, login: Known) -> Looked:
-    """Put in what is due and can be sent from here; nothing where another workstation looks after it just now.
+    """Put in what is due and can be sent from here; where another workstation says that it looks after the schedules,
+    only what is late all the same.
 
     `login(destination, values)`: the login that is known for it, None if none is: then it is left to others. Raises
     `DatabaseError`.
@@ -47,7 +48,9 @@ def put_in_due(box: Outbox, model: SQLModel, values: Values, login: Known) -> Lo
         return Looked(values)
     waiting, without_login, problems = list[tuple["Delivery", Login]](), list["Due"](), list[str]()
     with model.schedules_alone() as is_ours:
-        for due in model.due_deliveries() if is_ours else ():
+        for due in model.due_deliveries():
+            if not (is_ours or due.late):
+                continue
             row = stored.get(due.destination)
             if row is None or not is_known(due.destination):  # a newer version has it
                 continue
@@ -59,9 +62,9 @@ def put_in_due(box: Outbox, model: SQLModel, values: Values, login: Known) -> Lo
             known = ("", "") if due.present else login(row, values)
             if known is None:
                 without_login.append(due)
-            elif model.take_delivery(due):
+            else:
                 try:
-                    made = _made(box, model, due, values, known[0])
+                    made = _made(box, model, due, values, known[0]) if model.take_delivery(due) else []
                 except (DatabaseError, outbox.OutboxError, OSError) as error:
                     problems.append(f"What was due at {row.name} couldn't be made: {error}")
                 except Exception as error:  # a fault at one destination must not keep the others from theirs

@@ -32,7 +32,12 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "The kind of a destination is": [{"kind": "scp"}, {"kind": ""}],
     "a host, or a host and a port": [
         {"address": each}
-        for each in ("", "a b", "user@host", "host:0", "host:65536", "host/x", "-host", "ssh://host", "[::1]x")
+        for each in (
+            *("", "a b", "user@host", "host:0", "host:65536", "host:99999", "host:", ":22", "host:22:22", "host:+22"),
+            *("host/x", "-host", "host-", "a..b", ".a", "a" * 64, "ssh://host", "sftp://host", "u:p@host", "hòst"),
+            *("[::1]x", "[::1]:0", "[::1", "[x]", "[:]", "[1.2.3.4]", "::1", "[::1%eth0]", "1.2.3", "1.2.3.999", "7"),
+            *("a\u200bb", "a\u00a0b", "a\\b", "a,b", "host:２２"),
+        )
     ],
     "line breaks": [{"address": "host\n"}, {"folder": "a\x1b[2J"}, {"username": "a\u202eb"}, {"file_name": " a.csv"}],
     "too long": [{"address": "h" * 1001}, {"file_name": "a" * 120 + ".csv"}, {"username": "u" * 201}],
@@ -48,7 +53,18 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     ],
     "without user, password": [
         {"kind": "rest", "folder": "", "address": each}
-        for each in ("e.org", "https://u:p@e.org/", "https://e.org/?key=1", "ftp://x/", "https://e/#a")
+        for each in (
+            *("e.org", "https://u:p@e.org/", "https://e.org/?key=1", "ftp://x/", "https://e/#a", "http:/e", "HTTPS://e"),
+            *("", "https://", "https:///up", "https://[x/up", "https://[x]/up", "https://[::1]x/", "https://e:99999/up"),
+            *("https://e:0/", "https://e:/", "https://e:port/", "https://e e/", "https://e/a b", "https://a..b/"),
+            *("https://1.2.3.999/", "https://e\\@evil/", "https://e/a\u200bb", "https://e/\u00a0"),
+            *("javascript:alert(1)", "https://u@e/", "https://:p@e/", "https://-e/", "https://[::1]:65536/"),
+        )
+    ]
+    + [{"kind": "webdav", "address": each} for each in ("https://e:99999/", "https://[x/dav", "https://u:p@e/dav")],
+    "one as https://example.com/auth": [
+        {"kind": "rest", "folder": "", "address": URL, "login_address": each}
+        for each in ("https://e:99999/", "https://[x/", "e.org", "https://u:p@e.org/", "https://e/?a=1")
     ],
     "login address is for the kind rest": [
         {"login_address": URL}, {"kind": "webdav", "address": URL, "login_address": URL}
@@ -78,6 +94,8 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 TAKEN: list[dict[str, Any]] = [
     {}, {"address": "localhost"}, {"address": "[::1]:22"}, {"address": "10.0.0.1"}, {"folder": "/srv/ü b"},
+    {"address": "[2001:db8::2]"}, {"address": "files_2.example.com:65535"}, {"address": "xn--bcher-kva.example"},
+    {"kind": "rest", "folder": "", "address": "https://[::1]:8443/a/b%20c~d;e=f/"},
     {"kind": "rest", "folder": "", "address": URL, "login_address": "http://localhost:8000/auth"},
     {"kind": "webdav", "address": "https://example.com/dav/"},
     {**REST, "login_method": "api-key", "login_header": "X-Lab.Key_1"}, {**REST, "login_method": "cookie"},
@@ -128,13 +146,13 @@ def test_what_cannot_be_is_refused_by_program_and_table_alike(model: SQLModel, d
         to = destination(key)
         elsewhere = "whole path" in to.problem(values)  # a folder of Windows, or of the others
         assert (elsewhere or to.problem(values), to.is_set_up(values)) == (elsewhere or "", True)
-        assert not elsewhere or to.name in ("d10", "d11")
+        assert not elsewhere or "folder:" in key
         assert to.place(values).kind == key and to.address(values)
-    assert without_secrets(URL) in destination("rest:d5").address(values)
-    # What the table takes and yet is no address is told, and never keeps the window from its menus.
+        assert "isn't valid" not in to.address(values) and to.uploads(values, "ada", "word")
+    assert without_secrets(URL) in [destination(key).address(values) for key in stored]
+    # What an older version took and yet is no address is told, and never keeps the window from its menus.
     for kind in ("rest", "webdav"):
         row = ARCHIVE._replace(name="odd", kind=kind, folder="", address="https://[x/up")
-        assert directly(database, row) == ""
         values = {**DEFAULTS, STORED: {row.key: row}}
         to = destination(row.key)
         assert to.remark(values) == "" and to.address(values) and to.login_place(values)
@@ -243,6 +261,56 @@ def test_a_complete_check_is_due_once(model: SQLModel, database: Endpoint) -> No
     assert due(database, f"{day_before} 23:00-07") == []  # checks of days before it was set stay out
 
 
+def later(database: Endpoint, minutes: int) -> None:
+    """Let what was taken be taken that much longer ago."""
+    run(database, f"UPDATE scheduled_deliveries SET taken = taken - interval '{minutes} minutes'")
+
+
+def test_nobody_holds_back_what_others_should_send(model: SQLModel, database: Endpoint) -> None:
+    ((day,),) = run(database, f"SELECT (now() AT TIME ZONE '{ZONE}')::date - 2")
+    assert isinstance(day, datetime.date)
+    model.save_record(record(Date=day))
+    model.add_destination(ARCHIVE._replace(schedule="every day at 08:00"))
+    scheduled(database, "2026-01-01")
+    (due_now,) = model.due_deliveries()
+    number = "8a1c9c1e-0f0f-4e66-9d3a-1f1f1f1f1f1f"
+    with roles_of_lab_a(database) as make:
+        endpoint = make("GRANT abq_technician TO {}")
+        with closing(SQLModel.at(endpoint)) as hostile:
+            # What isn't due can't be taken beforehand.
+            for other in ({"occasions": ("09:00",)}, {"date": day + datetime.timedelta(1)}, {"destination": "sftp:x"}):
+                assert hostile.take_delivery(due_now._replace(**other)) is False
+            # Taken again and again it is the others' in between, whether it was given back or left.
+            for gives_back in (True, False):
+                assert hostile.take_delivery(due_now) is True
+                assert model.due_deliveries() == [] and model.take_delivery(due_now) is False
+                if gives_back:
+                    hostile.note_delivery(due_now)
+                    later(database, 1)
+                else:
+                    later(database, 11)
+                assert hostile.take_delivery(due_now) is False
+                assert [each.destination for each in model.due_deliveries()] == [ARCHIVE.key]
+                later(database, 26)
+            assert model.take_delivery(due_now) is True
+            # What others have taken is neither given back nor noted as made.
+            hostile.note_delivery(due_now)
+            run(endpoint, f"INSERT INTO deliveries VALUES ('{number}', now(), '{day}', 'a.csv', 1, 'sftp:archive', 'x',"
+                          " 'u', 1, repeat('0', 64), 'waiting', 0, NULL, NULL, NULL, 1)")
+            hostile.note_delivery(due_now, number)
+            assert hostile.take_delivery(due_now) is False
+            assert run(database, "SELECT delivery FROM scheduled_deliveries") == [(None,)]
+            later(database, 26)
+            # The lock of the schedules spares work only; a transaction that stays open ends the one attempt.
+            with hostile.schedules_alone() as held, model.schedules_alone() as is_ours:
+                assert (held, is_ours, [each.late for each in model.due_deliveries()]) == (True, False, [True])
+            with closing(psycopg2.connect(make_dsn(**endpoint))) as stays, stays.cursor() as cursor:
+                cursor.execute("SELECT take_delivery('sftp:archive', %s, ARRAY['08:00'])", (day,))
+                with pytest.raises(DatabaseError):
+                    model.take_delivery(due_now)
+            assert model.take_delivery(due_now) is True
+
+
 def test_what_is_due_is_made_once_by_whoever_comes_first(model: SQLModel, database: Endpoint) -> None:
     # The day before yesterday: it is due at any time of the day.
     ((day,),) = run(database, f"SELECT (now() AT TIME ZONE '{ZONE}')::date - 2")
@@ -256,16 +324,18 @@ def test_what_is_due_is_made_once_by_whoever_comes_first(model: SQLModel, databa
             assert (ours, theirs) == (True, False)
         assert (model.take_delivery(first), other.take_delivery(same)) == (True, False)
         assert other.due_deliveries() == []
-        model.note_delivery(first)  # it couldn't be made
+        model.note_delivery(first)  # it couldn't be made: others may at once, this login after a while
+        assert (other.due_deliveries(), other.take_delivery(same)) == ([], False)
+        later(database, 16)
         assert other.take_delivery(same) is True
-        run(database, "UPDATE scheduled_deliveries SET taken = taken - interval '11 minutes'")  # its computer went off
+        later(database, 26)  # its computer went off
         assert model.take_delivery(first) is True
         number = "8a1c9c1e-0f0f-4e66-9d3a-1f1f1f1f1f1f"
         model.note_delivery(first, number)  # no such delivery: it stays open
         run(database, f"INSERT INTO deliveries VALUES ('{number}', now(), '{day}', 'a.csv', 1, 'sftp:archive', 'x',"
                       " 'u', 1, repeat('0', 64), 'waiting', 0, NULL, NULL, NULL, 1)")
         model.note_delivery(first, number)
-        run(database, "UPDATE scheduled_deliveries SET taken = taken - interval '11 minutes'")
+        later(database, 26)
         assert (model.due_deliveries(), other.take_delivery(same)) == ([], False)
     told = run(database, "SELECT destination, occasion, delivery::text, taken_by <> '' FROM scheduled_deliveries")
     assert told == [("sftp:archive", "08:00", number, True)]
