@@ -24,6 +24,7 @@ BELOW = {
     "folders": set(),
     "jobs": set(),
     "keyring_store": {"constants"},
+    "secret_files": {"folders"},
     "garbage": set(),
     "launcher": {"__main__"},  # when all is set up, it starts the application
     "themes": set(),
@@ -61,7 +62,7 @@ WITHOUT_TK = (
     "charts", "constants", "counting", "exporting", "fields", "folders", "models", "network", "outbox", "journal",
     "diagnostics", "postgres", "launcher",
     "commands", "store", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "setting",
-    "stored_destination", "log_targets", "schedules", "shortcuts",
+    "secret_files", "stored_destination", "log_targets", "schedules", "shortcuts",
     "transfer", "version", "waits", "workflows",
     "__main__",
 )  # fmt: skip

@@ -75,12 +75,13 @@ class DeliverySchedule:
         scheduled = [each for each in stored_in(values) if each.schedule != BY_HAND]
         if not scheduled or self.is_looking or model is None or self._state.outdated or not self._may_deliver():
             return
-        logins = self._deliveries.logins.known(scheduled, values)
+        known = self._deliveries.logins
+        logins, silent = known.known(scheduled, values), known.keyring_silent
 
         def work(job: Job) -> Looked:
             from ..workflows.scheduled import put_in_due  # no start waits for it
 
-            return put_in_due(open_outbox(), model, values, partial(_login, logins))
+            return put_in_due(open_outbox(), model, values, partial(_login, logins, silent))
 
         self._job = self._jobs.submit(ANY, work, name=SUBJECT, done=self._looked, failed=self._failed, with_job=True)
 
@@ -114,11 +115,11 @@ class DeliverySchedule:
 
 
 def _login(
-    known: Mapping[str, Login | None], row: StoredDestination, values: Mapping[str, object]
+    known: Mapping[str, Login | None], silent: str, row: StoredDestination, values: Mapping[str, object]
 ) -> Login | None:
-    """The login of this session, else the keyring's; on a worker thread."""
+    """The login of this session, else what is kept; on a worker thread. `silent`: why the keyring isn't asked."""
     from .logins import look_up
 
     if row.key in known:
         return known[row.key]
-    return look_up(row.key, row.username, destination(row.key).login_place(values)).login
+    return look_up(row.key, row.username, destination(row.key).login_place(values), silent).login

@@ -24,11 +24,14 @@ Values = Mapping[str, object]
 
 
 class Found(NamedTuple):
-    """What the keyring has: a login, or why there is none to be had; and who delivered there before."""
+    """What is kept: a login, or why the keyring has none to be had; who delivered there before; what is wrong with the
+    file of secrets; and whether the login is of that file."""
 
     login: Login | None = None
     why_not: str = ""
     username: str = ""
+    problem: str = ""
+    of_file: bool = False
 
 
 class Logins:
@@ -66,17 +69,18 @@ class Logins:
             else:
                 self._ask(kind, place, username, found, then)
 
-        if self._keyring_silent:
-            looked_up(Found(None, self._keyring_silent))
-            return
-        self._jobs.submit(
-            ANY, look_up, kind, username or self._usernames.get(place, ""), place, done=looked_up
-        )
+        user = username or self._usernames.get(place, "")
+        self._jobs.submit(ANY, look_up, kind, user, place, self._keyring_silent, done=looked_up)
+
+    @property
+    def keyring_silent(self) -> str:
+        """Why the keyring isn't asked again; empty: it is."""
+        return self._keyring_silent
 
     def known(self, rows: Iterable[StoredDestination], values: Values) -> dict[str, Login | None]:
         """The logins for destinations of the database that this session knows, by their key; None: it was refused.
 
-        Where the keyring may have one, the destination is left out.
+        Where the keyring or a file may have one, the destination is left out.
         """
         found: dict[str, Login | None] = {}
         for row in rows:
@@ -86,7 +90,7 @@ class Logins:
                 found[row.key] = NO_LOGIN
             elif accepted is not None and row.username in ("", accepted[0]):
                 found[row.key] = accepted
-            elif place in self._refused or self._keyring_silent:
+            elif place in self._refused:
                 found[row.key] = None
         return found
 
@@ -116,7 +120,7 @@ class Logins:
     def _ask(
         self, kind: str, place: str, username: str, found: Found, then: Callable[[Login | None], object]
     ) -> None:
-        kept = found.login
+        kept = None if found.of_file else found.login
         dialog: LoginDialog | None = None
 
         def answered(login: Login | None) -> None:
@@ -129,8 +133,8 @@ class Logins:
                     self._jobs.submit(ANY, forget_one, kind, kept[0], done=self._tell)
             then(login)
 
-        user = username or self._usernames.get(place, "") or (kept[0] if kept else found.username)
-        box, refused = Remember(kept is not None, found.why_not), self._refused.get(place, "")
+        user = username or self._usernames.get(place, "") or (found.login[0] if found.login else found.username)
+        box, refused = Remember(kept is not None, found.why_not), self._refused.get(place, "") or found.problem
 
         title = f"Login to ABQ Corporate {destination(kind).title}"
 
@@ -155,34 +159,40 @@ class Logins:
 # -- on worker threads ----------------------------------------------------------------------------------
 
 
-def look_up(kind: str, username: str, place: str) -> Found:
-    """Return the login for this place that the keyring has, of this user or (empty) of whoever it names."""
-    from .. import keyring_store
+def look_up(kind: str, username: str, place: str, silent: str = "") -> Found:
+    """Return the login for this place that is kept, of this user or (empty) of whoever is named there.
 
-    latest = username or _latest_user(kind)
+    The keyring's, else that of a file of secrets. `silent`: why the keyring isn't asked.
+    """
+    from .. import keyring_store, secret_files
+
+    latest, why_not = username or _latest_user(kind), silent
     try:
-        login = keyring_store.get(kind, username, place)
-        if login is None and latest != username:  # some keyrings can't name anybody
+        login = None if silent else keyring_store.get(kind, username, place)
+        if login is None and latest != username and not silent:  # some keyrings can't name anybody
             login = keyring_store.get(kind, latest, place)
-        return Found(login, "", latest)
+        if login is not None:
+            return Found(login, "", latest)
     except keyring_store.KeyringFailed as error:
-        return Found(None, str(error), latest)
+        why_not = str(error)
+    try:
+        login = secret_files.login(kind, username)
+    except secret_files.SecretUnusable as error:
+        return Found(None, why_not, latest, str(error))
+    return Found(login, why_not, latest, of_file=login is not None)
 
 
 def known_logins(deliveries: Iterable[Delivery], values: Values) -> dict[str, Login]:
-    """Return the logins in the keyring for these deliveries, by the identifier of the delivery."""
-    from .. import keyring_store
-
+    """Return the logins in the keyring and in files of secrets for these deliveries, by the delivery's identifier."""
     found: dict[tuple[str, str], Login | None] = {}
-    try:
-        for each in deliveries:
-            key = (each.kind, each.username)
-            if not destination(each.kind).needs_login:
-                found[key] = NO_LOGIN
-            elif key not in found:
-                found[key] = keyring_store.get(*key, destination(each.kind).login_place(values))
-    except keyring_store.KeyringFailed:
-        return {}
+    silent = ""
+    for each in deliveries:
+        key = (each.kind, each.username)
+        if not destination(each.kind).needs_login:
+            found[key] = NO_LOGIN
+        elif key not in found:
+            kept = look_up(*key, destination(each.kind).login_place(values), silent)
+            found[key], silent = kept.login, kept.why_not  # a keyring that doesn't answer is waited for once
     logins = {each.identifier: found[each.kind, each.username] for each in deliveries}
     return {identifier: login for identifier, login in logins.items() if login is not None}
 

@@ -41,12 +41,13 @@ class Settings:
         self.variables: dict[str, tk.Variable] = {
             name: _VARIABLES[str(each["type"])](window, each["value"]) for name, each in model.variables.items()
         }
-        self.stored: dict[str, StoredDestination] = {}
+        self.stored: dict[str, StoredDestination] | None = None
         """The destinations that the database had when it was asked last."""
 
     def values(self) -> dict[str, Any]:
         """As they are now, for a worker thread; with the destinations of the database, by their key."""
-        return {**{name: variable.get() for name, variable in self.variables.items()}, STORED: self.stored}
+        known = {} if self.stored is None else {STORED: self.stored}
+        return {**{name: variable.get() for name, variable in self.variables.items()}, **known}
 
     @property
     def is_own_database(self) -> bool:

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING
 from .. import outbox as delivering
 from ..network.destinations import destination
 from ..workflows.deliver_day import deliver
-from .outbox import MOST_TOLD, AtTheTerminal, Summary, local, opened_outbox, record_later, watched, with_stored
+from ..workflows.side_by_side import deliver_side_by_side
+from .outbox import (
+    MOST_TOLD,
+    AtTheTerminal,
+    Summary,
+    local,
+    opened_outbox,
+    record_later,
+    sending_told,
+    watched,
+    with_stored,
+)
 from .outcome import NotDone, reason
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_kept
 from .scheduled import add_schedule_to, put_in_scheduled
@@ -165,8 +176,12 @@ def _deliver(
         return login_for(service.kind, service.username, options.password_stdin, secrets, place)
 
     summary = Summary()
+    decisions = AtTheTerminal(login, asks)
     try:
-        deliver(outbox, deliveries, values, AtTheTerminal(login, asks), partial(watched, waits=True), summary.note)
+        if asks:
+            deliver(outbox, deliveries, values, decisions, partial(watched, waits=True), summary.note)
+        else:
+            deliver_side_by_side(outbox, deliveries, values, decisions, sending_told, summary.note)
     finally:
         record_later(outbox, settings, secrets, asks)
     summary.end(len(deliveries))

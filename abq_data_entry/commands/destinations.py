@@ -50,7 +50,7 @@ def add_to(subcommands: Subcommands) -> None:
     _add_columns(changed)
     removed = add_task(tasks, "remove", remove, "remove a destination to which nothing waits to be delivered")
     removed.add_argument("name", metavar="NAME")
-    removed.add_argument("--anyway", action="store_true", help="also if something waits, which then stays there")
+    removed.add_argument("--anyway", action="store_true", help="also if something waits, which is then set aside")
     tested = add_task(tasks, "test", test, "check the way to a destination step by step, and log in there")
     tested.add_argument("name", metavar="NAME")
     tested.add_argument("--no-login", action="store_true", help="only the way there")

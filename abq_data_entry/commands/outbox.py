@@ -111,10 +111,17 @@ class AtTheTerminal:
 
 
 @contextmanager
+def sending_told(delivery: Delivery) -> Iterator[Callable[[int, int], object]]:
+    """An attempt of which is told that it takes long; what is sent is reported to what this gives."""
+    with told_if_long(f"Sending {delivery.name} by {delivery.kind}") as wait:
+        yield wait.report
+
+
+@contextmanager
 def watched(delivery: Delivery, waits: bool = False) -> Iterator[Watching]:
     """An attempt that Ctrl-C cancels, or with `waits` breaks off, and of which is told that it takes long."""
-    with interrupt_sets() as event, told_if_long(f"Sending {delivery.name} by {delivery.kind}") as wait:
-        yield Watching(wait.report, event, waits)
+    with interrupt_sets() as event, sending_told(delivery) as report:
+        yield Watching(report, event, waits)
 
 
 def told_of(outcome: Outcome) -> str:

@@ -2,11 +2,8 @@
 
 import logging
 import os
-import stat
 import sys
-from pathlib import Path
 
-from .. import folders
 from .outcome import NotDone
 from .waits_told import waiting_for_an_answer
 
@@ -15,7 +12,6 @@ log = logging.getLogger(__name__)
 NO_LOGIN = ("", "")
 DELIVERY_VARIABLE = "ABQ_PASSWORD"
 DATABASE_VARIABLE = "ABQ_DB_PASSWORD"
-_LONGEST_SECRET = 4096  # characters
 
 
 class Secrets:
@@ -37,7 +33,7 @@ def login_for(
     """User name and password for a delivery to this place, by `rest` or `ftp`; both empty where nobody logs in.
 
     The password is the first line of standard input if that was asked for, else ABQ_PASSWORD, else the keyring's,
-    else it is asked for. Raises NotDone when there is nobody to ask.
+    else that of a file of secrets, else it is asked for. Raises NotDone when there is nobody to ask.
     """
     if not needs_login(destination):
         return NO_LOGIN
@@ -46,7 +42,7 @@ def login_for(
         return username or _asked_user(destination, from_stdin), password_from_stdin()
     if secrets.delivery:
         return username or _asked_user(destination, from_stdin), secrets.delivery
-    known = login_in_keyring(destination, username, place)
+    known = login_kept(destination, username, place)
     if known is not None:
         return known
     user = username or _asked_user(destination, from_stdin)
@@ -67,48 +63,17 @@ def login_in_keyring(destination: str, username: str, place: str) -> tuple[str, 
 
 
 def login_kept(destination: str, username: str, place: str) -> tuple[str, str] | None:
-    """The login for a run that nobody watches: of the keyring, else of a file of secrets. None if neither has it.
+    """The login that is kept: in the keyring, else in a file of secrets. None if neither has it.
 
-    Raises NotDone for a file that others may read.
+    Raises NotDone for a file that can't be used, such as one that others may read.
     """
+    from ..secret_files import SecretUnusable, login
+
     known = login_in_keyring(destination, username, place)
-    return known if known is not None else login_in_file(destination, username)
-
-
-def login_in_file(destination: str, username: str) -> tuple[str, str] | None:
-    """The login in the file of secrets of a destination: credentials of systemd, or a file in the folder `secrets`.
-
-    Its name is that of the destination with a dot for the colon (`rest`, `sftp.archive`); its lines are the user name,
-    which may be left out where it is known, and the password. A file of another user than `username` doesn't count.
-    """
-    name = destination.replace(":", ".")
-    systemd = os.environ.get("CREDENTIALS_DIRECTORY")
-    for folder in (*([Path(systemd)] if systemd else []), folders.config_folder() / "secrets"):
-        lines = _secret_lines(folder / name)
-        if not lines:
-            continue
-        user = lines[0] if len(lines) > 1 else username
-        if user and username in ("", user):
-            return user, lines[-1]
-    return None
-
-
-def _secret_lines(path: Path) -> list[str]:
-    """The first two lines of a file that only its owner may read; none if there is no such file."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # editors of Windows put a mark before the text
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise NotDone(f"The file of secrets {path} is no file.")
-            # Windows has no such bits: there the folder of the settings is the user's own.
-            if os.name == "posix" and (status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid())):
-                raise NotDone(f"The file of secrets {path} isn't used: others may read it. Type: chmod 600 {path}")
-            text = file.read(_LONGEST_SECRET)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotDone(f"The file of secrets {path} can't be read ({type(error).__name__}).") from None
-    return [each for each in text.splitlines()[:2] if each]
+        return known if known is not None else login(destination, username)
+    except SecretUnusable as error:
+        raise NotDone(str(error)) from None
 
 
 def needs_login(kind: str) -> bool:

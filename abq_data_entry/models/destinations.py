@@ -95,8 +95,8 @@ class Destinations:
                 what = "1 delivery" if waiting == 1 else f"{waiting} deliveries"
                 raise DatabaseError(
                     f"{what} to {name} didn't arrive yet (`deliveries` on the workstations lists them). Deliver or"
-                    " cancel them first, or remove it all the same with --anyway: what waits stays there until it is"
-                    " cancelled."
+                    " cancel them first, or remove it all the same with --anyway: what waits is set aside then, and can"
+                    " be cancelled there."
                 )
             _written(cursor, "DELETE FROM destinations WHERE name = %s", (name,))
             return row

@@ -104,6 +104,10 @@ class Destination(abc.ABC):
         """Whether it can be offered: nobody is asked to send anything where there is nothing."""
         return not self.address_setting or bool(settings.get(self.address_setting))
 
+    def is_removed(self, settings: Settings) -> bool:
+        """Whether it stood in the database and was removed; False where that isn't known."""
+        return False
+
     def problem(self, settings: Settings) -> str:
         """Why its own settings can't be used, as a sentence; empty if they can."""
         if not self.is_set_up(settings):

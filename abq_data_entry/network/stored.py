@@ -53,10 +53,15 @@ class Stored(Destination):
     def is_set_up(self, settings: Settings) -> bool:
         return self.row(settings) is not None
 
+    def is_removed(self, settings: Settings) -> bool:
+        return isinstance(settings.get(STORED), dict) and self.row(settings) is None
+
     def problem(self, settings: Settings) -> str:
+        kind = self.kind.partition(":")[0]
+        if self.is_removed(settings):
+            return f"The destination {self.name} of the kind {kind} was removed from the database."
         if self.row(settings) is None:
-            kind = self.kind.partition(":")[0]
-            return f"The database says of no destination {self.name} of the kind {kind} where it is."
+            return f"The database wasn't asked where the destination {self.name} of the kind {kind} is."
         found = self.base.problem(self.own(settings))
         return found and f"The destination {self.name} of the database can't be used from here. {found}"
 

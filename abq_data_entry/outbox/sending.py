@@ -317,11 +317,17 @@ def _require_own(kind: str, settings: Settings) -> None:
 def require_same(place: Place, settings: Settings) -> None:
     """Raise `OutboxError` if the settings lead somewhere else by now: a login for here isn't sent there.
 
-    Raises `SettingsUnusable` if they lead nowhere: then it isn't known that they do.
+    And if its destination was removed. Raises `SettingsUnusable` if they lead nowhere: it isn't known then.
     """
+    to = destination(place.kind)
+    if to.is_removed(settings):
+        raise OutboxError(
+            f"{to.problem(settings)} What was to go there is set aside. Upload the day to another destination, or "
+            "cancel it; if one of that name, kind and address is added again, it can be retried."
+        )
     _require_own(place.kind, settings)
     # A password that was typed for one server is never sent to another.
-    if destination(place.kind).place(settings) != place:
+    if to.place(settings) != place:
         raise OutboxError(
             f"The settings for {place.kind} have changed since: it was to go to {place.address}. "
             "Upload the day again."

@@ -5,22 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from abq_data_entry import folders
-from abq_data_entry.commands import passwords
-from abq_data_entry.commands.outbox import AtTheTerminal
-from abq_data_entry.commands.outcome import NotDone
+from abq_data_entry import folders, secret_files
+from abq_data_entry.commands.outbox import AtTheTerminal, sending_told
 from abq_data_entry.models import SQLModel
+from abq_data_entry.stored_destination import STORED
+from abq_data_entry.workflows.deliver_day import Outcome as Became
+from abq_data_entry.workflows.deliver_day import open_outbox
+from abq_data_entry.workflows.side_by_side import Limits, deliver_side_by_side, in_turn
 from tests.commands.conftest import DAY, Outcome
 from tests.fixtures.servers import BundledServer
 from tests.models.records import record
-from tests.models.test_destinations import ZONE, later, scheduled
+from tests.models.test_destinations import DEFAULTS, ZONE, later, scheduled
 
 Line = Callable[..., Outcome]
 
@@ -99,9 +106,11 @@ def test_an_extract_goes_to_a_destination_of_the_database_and_waits_for_it(
     number = line("deliveries").output.splitlines()[-1].split()[0]
     assert line("destinations", "remove", "archive", "--anyway").code == 0
     gone = line("deliveries", "retry", number).reason
-    assert "The database says of no destination archive of the kind folder where it is." in gone
+    assert "The destination archive of the kind folder was removed from the database." in gone
+    assert "Upload the day to another destination, or cancel it" in gone
     assert line("destinations", "add", "archive", "ftp", "localhost").code == 0  # another kind is another destination
-    assert "no destination archive of the kind folder" in line("deliveries", "retry", number).reason
+    assert "archive of the kind folder was removed" in line("deliveries", "retry", number).reason
+    assert line("deliveries", "run", "--unattended").code == 0  # told once, and set aside
     assert line("destinations", "remove", "archive").code == 0
     assert line("destinations", "add", "archive", "folder", moved).code == 0
     assert f"it was to go to {share}" in line("deliveries", "retry", number).reason  # and not where it is now
@@ -200,6 +209,66 @@ def test_what_cannot_go_keeps_nothing_else_and_is_told(
     assert "which isn't installed" not in told and "Gr0undhog" not in told
 
 
+def test_servers_that_never_answer_hold_up_no_other_destination(
+    line: Line, stored: SQLModel, database: dict[str, str], tmp_path: Path
+) -> None:
+    (before,) = stored.query(f"SELECT (now() AT TIME ZONE '{ZONE}')::date - 2 AS day") or []
+    day, evening, seen = before["day"], ("--every-day", "20:30"), list[bool]()
+    stored.save_record(record(Date=day))
+    extract = tmp_path / f"abq_data_record_{day}.csv"
+    secrets = folders.config_folder() / "secrets"
+    secrets.mkdir(parents=True)
+    with ExitStack() as opened:
+        frozen = [opened.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(4)]
+        places = [each.getsockname() for each in frozen]
+        for number, (host, port) in enumerate(places):
+            named = (f"a-frozen-{number}", "ftp", f"{host}:{port}", "--username", "ada")
+            assert line("destinations", "add", *named, *evening).code == 0
+            file = secrets / f"ftp.a-frozen-{number}"
+            file.write_text("Gr0undhog", "utf-8")
+            file.chmod(0o600)
+        assert line("destinations", "add", "z-good", "folder", tmp_path, *evening).code == 0
+        scheduled(database, f"{day} 00:00-07")
+
+        def wake() -> None:  # only once the other destination has its file
+            until = time.monotonic() + 50
+            while not extract.exists() and time.monotonic() < until:
+                threading.Event().wait(0.05)
+            seen.append(extract.exists())
+            for each in frozen:
+                each.close()
+
+        waker = threading.Thread(target=wake)
+        waker.start()
+        ran = line("deliveries", "run", "--unattended")
+        waker.join()
+    assert seen == [True]
+    assert "uploaded to z-good" in ran.output and ran.reason.startswith("4 of 5 not delivered.")
+
+    # The whole run has an end too: what isn't begun by then waits, what is under way is broken off and waits.
+    box = open_outbox()
+    waiting = [each for each in box.deliveries() if each.state == "waiting"]
+    fresh = replace(waiting[-1], failures=0)
+    assert [each[0].identifier for each in in_turn([*waiting[:-1], fresh])] == [
+        fresh.identifier, *(each.identifier for each in waiting[:-1])
+    ]  # fmt: skip
+    values = {**DEFAULTS, STORED: stored.get_destinations()}
+    decisions, told = AtTheTerminal(lambda _service: ("ada", "Gr0undhog"), asks=False), list[Became]()
+    with ExitStack() as opened:
+        for place in places:
+            opened.enter_context(socket.create_server(place))
+        for limits, attempts in ((Limits(2, 0, 60), 1), (Limits(2, 60, 0.5), 2)):
+            told.clear()
+            deliver_side_by_side(box, waiting, values, decisions, sending_told, told.append, limits)
+            assert {each.delivery.identifier for each in told} == {each.identifier for each in waiting}
+            assert {str(each.error) for each in told} == {
+                "waits for the next `deliveries run`, since this one took too long."
+            }
+            now = [box.read(each.identifier) for each in waiting]
+            assert {each.state for each in now} == {"waiting"}
+            assert max(len(each.attempts) for each in now) == attempts
+
+
 def test_a_run_that_nobody_watches_asks_for_nothing_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(_question: str) -> str:
         raise AssertionError("somebody was asked")
@@ -218,14 +287,18 @@ def test_secrets_come_from_files_that_only_their_owner_reads(
     file = tmp_path / "sftp.archive"
     for text, asked, found in (
         ("ada\nGr0undhog\n", "", ("ada", "Gr0undhog")), ("ada\nGr0undhog\n", "ada", ("ada", "Gr0undhog")),
-        ("ada\r\nGr0undhog", "bob", None), ("Gr0undhog\n", "ada", ("ada", "Gr0undhog")), ("Gr0undhog", "", None),
+        ("ada\r\nGr0undhog", "bob", None), ("Gr0undhog\n", "ada", ("ada", "Gr0undhog")),
         ("", "ada", None), ("\ufeffada\r\nGr0undhog\r\n", "ada", ("ada", "Gr0undhog")),
     ):  # fmt: skip
         file.write_bytes(text.encode())
         file.chmod(0o600)
-        assert passwords.login_in_file("sftp:archive", asked) == found, text
-    assert passwords.login_in_file("rest", "ada") is None
+        assert secret_files.login("sftp:archive", asked) == found, text
+    file.write_text("Gr0undhog", "utf-8")
+    with pytest.raises(secret_files.SecretUnusable, match="one line, the password, and not whose it is") as problem:
+        secret_files.login("sftp:archive", "")
+    assert "destinations change archive --username" in str(problem.value) and "Gr0undhog" not in str(problem.value)
+    assert secret_files.login("rest", "ada") is None
     file.unlink()
     file.mkdir()
-    with pytest.raises(NotDone, match="can't be read"):
-        passwords.login_in_file("sftp:archive", "ada")
+    with pytest.raises(secret_files.SecretUnusable, match="can't be read"):
+        secret_files.login("sftp:archive", "ada")

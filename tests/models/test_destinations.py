@@ -246,6 +246,32 @@ def test_a_time_of_the_day_is_due_once_and_missed_days_are_caught_up(model: SQLM
     assert [[date for _, date, _ in each] for each in autumn] == [[], [], ["2026-10-31"]]
 
 
+def test_each_night_has_one_delivery_whatever_the_clock_does(model: SQLModel, database: Endpoint) -> None:
+    times = ("00:30", "01:30", "02:30", "03:30")
+    for date in ("2026-03-06", "2026-03-07", "2026-10-30", "2026-10-31"):
+        model.save_record(record(Date=datetime.date.fromisoformat(date)))
+    for at in times:
+        model.add_destination(ARCHIVE._replace(name=f"at-{at[:2]}", schedule=f"every day at {at}"))
+    for begin, days in (("2026-03-07 06:00+00", ("2026-03-06", "2026-03-07")),
+                        ("2026-10-31 05:00+00", ("2026-10-30", "2026-10-31"))):  # fmt: skip
+        scheduled(database, begin)
+        # Each half hour of two nights, but for some in which the computer is asleep: over the time that is left out
+        # in spring, and over one of the two hours that come twice.
+        for asleep in ((), range(50, 60), range(2, 95)):
+            run(database, "DELETE FROM scheduled_deliveries")
+            sent = list[tuple[str, str, str]]()
+            for half_hours in range(96):
+                if half_hours in asleep:
+                    continue
+                moment = f"{begin}'::timestamptz + '{half_hours * 30} minutes"
+                for name, date, occasion in due(database, moment):
+                    sent.append((name, date, occasion))
+                    run(database, "INSERT INTO scheduled_deliveries (destination, date, occasion, taken, taken_by,"
+                                  f" delivery) VALUES ('sftp:{name}', '{date}', '{occasion}', now(), 'x',"
+                                  " gen_random_uuid())")
+            assert sorted(sent) == sorted((f"at-{at[:2]}", day, at) for at in times for day in days), asleep
+
+
 def test_a_complete_check_is_due_once(model: SQLModel, database: Endpoint) -> None:
     run(database, "UPDATE plots SET retired = now() WHERE lab_id = 'A' AND plot > 4")
     model.add_destination(ARCHIVE._replace(schedule="when a check is complete"))

@@ -12,7 +12,7 @@ import keyring
 import keyring.errors
 import pytest
 
-from abq_data_entry import keyring_store
+from abq_data_entry import folders, keyring_store
 from abq_data_entry.models import SQLModel
 from abq_data_entry.network.destinations import destination
 from abq_data_entry.outbox import Outbox, Place
@@ -225,6 +225,20 @@ def reason_at_the_box(dialog: LoginDialog) -> str:
     assert box(dialog).instate(["disabled"]) and not dialog.remember_box.get()
     beside = box(dialog).master.winfo_children()
     return " ".join(str(each.cget("text")) for each in beside if each.winfo_class() == "TLabel")
+
+
+def test_a_file_of_secrets_is_read_where_the_keyring_has_nothing(ready: Window, accounts: Accounts) -> None:
+    file = folders.config_folder() / "secrets/rest"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(PASSWORD, "utf-8")
+    file.chmod(0o600)
+    upload(ready)
+    assert "has one line, the password, and not whose it is" in asked(ready).error
+    ready.answer("Cancel")
+    file.write_text(f"test\n{PASSWORD}\n", "utf-8")
+    upload(ready)
+    sent(ready)
+    assert accounts.logins == 1
 
 
 def test_without_a_keyring_the_box_says_so(ready: Window, accounts: Accounts) -> None:

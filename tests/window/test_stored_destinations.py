@@ -79,7 +79,7 @@ def test_what_a_schedule_wants_is_sent_once_while_the_window_is_open(
     evening = StoredDestination("evening", "folder", str(share), schedule="every day at 20:30")
     stored.add_destination(evening)
     stored.add_destination(evening._replace(name="files", kind="sftp", address="127.0.0.1:9"))
-    window.until(lambda: len(window.app.own_settings.stored) == 2, "the destinations that others have added")
+    window.until(lambda: len(window.app.own_settings.stored or {}) == 2, "the destinations that others have added")
     window.until(lambda: not looks(window), "the first look, before anything is due")
     scheduled(database, f"{day} 00:00-07")
     window.app.delivery_schedule.look()

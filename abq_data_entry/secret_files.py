@@ -1,0 +1,63 @@
+"""Files of secrets: logins of deliveries where nobody types one, as credentials of systemd or in the folder `secrets`.
+
+A file is called like its destination, with a dot for the colon (`rest`, `sftp.archive`). Its lines are the user name,
+which may be left out where it is known, and the password.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from . import folders
+
+_LONGEST = 4096  # characters
+
+
+class SecretUnusable(Exception):
+    """There is a file for that destination, and it can't be used; the text says why and what to do."""
+
+
+def login(kind: str, username: str) -> tuple[str, str] | None:
+    """Return the login for a destination: of systemd's credentials, else of the folder; None if no file has it.
+
+    A file of another user than `username` (if that is known) doesn't count. Raises `SecretUnusable`.
+    """
+    systemd = os.environ.get("CREDENTIALS_DIRECTORY")
+    for folder in (*([Path(systemd)] if systemd else []), folders.config_folder() / "secrets"):
+        path = folder / kind.replace(":", ".")
+        lines = _lines(path)
+        if not lines:
+            continue
+        user = lines[0] if len(lines) > 1 else username
+        if not user:
+            name = kind.partition(":")[2]
+            how = f", or say it by `destinations change {name} --username`" if name else ""
+            raise SecretUnusable(
+                f"The file of secrets {path} has one line, the password, and not whose it is. Put the user name in a "
+                f"line above it{how}."
+            )
+        if username in ("", user):
+            return user, lines[-1]
+    return None
+
+
+def _lines(path: Path) -> list[str]:
+    """The first two lines of a file that only its owner may read; none if there is no such file."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # editors of Windows put a mark before the text
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise SecretUnusable(f"The file of secrets {path} is no file.")
+            # Windows has no such bits: there the folder of the settings is the user's own.
+            if os.name == "posix" and (status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid())):
+                raise SecretUnusable(
+                    f"The file of secrets {path} isn't used: others may read it. Type: chmod 600 {path}"
+                )
+            text = file.read(_LONGEST)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise SecretUnusable(f"The file of secrets {path} can't be read ({type(error).__name__}).") from None
+    return [each for each in text.splitlines()[:2] if each]
