@@ -97,7 +97,7 @@ def test_images_are_used_and_small() -> None:
 
 COMMANDS = {
     "abq-data-entry", "/usr/local/bin/abq-data-entry", "python3", ".venv/bin/python", "psql", "createuser",
-    "createdb", "keyring", "git", "cd", "uv", "pipx", "schtasks", "sudo", ".ci/tk9",
+    "createdb", "keyring", "git", "cd", "uv", "pipx", "schtasks", "sudo", ".ci/tk9", "mkdir", "printf", "chmod",
 }  # fmt: skip
 """How the lines of a block without a language may begin; tests/documents types them."""
 
@@ -174,6 +174,8 @@ def test_every_option_of_the_command_line_is_told_to_administrators() -> None:
 def test_commands_of_the_documents_exist() -> None:
     known, known_options = set(words(parser())), set(options(parser()))
     for document in DOCUMENTS:
+        # A destination that the document adds is one to upload to.
+        known |= {f"upload {name}" for name in re.findall(r"destinations add (\w+)", text_of(document))}
         for line in re.findall(r"(?:abq-data-entry|abq_data_entry\.py) ([a-z][^\n`\")]*)", text_of(document)):
             command = line.split()
             both = " ".join(command[:2])

@@ -104,7 +104,10 @@ RUN_ELSEWHERE = {
 }
 """What other tests run, and in which file: with ports, folders or a choice of their own."""
 
-DOCUMENTS_RUN_ELSEWHERE = {"installations.md": "tests/test_installations.py"}
+DOCUMENTS_RUN_ELSEWHERE = {
+    "installations.md": "tests/test_installations.py",
+    "deliveries.md": "tests/documents/test_deliveries.py",
+}
 """Documents whose blocks are run as a whole by another file."""
 
 

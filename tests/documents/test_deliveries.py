@@ -1,0 +1,122 @@
+"""The page of deliveries: its commands, as they are printed, send a day to a server of each kind."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from abq_data_entry.__main__ import main
+from abq_data_entry.models import SQLModel
+from abq_data_entry.network.destinations import STORED_KINDS
+from abq_data_entry.stored_destination import StoredDestination
+from tests.fixtures.servers import BundledServer
+from tests.fixtures.window import write_settings
+from tests.models.records import record
+from tests.models.test_destinations import ZONE, scheduled
+from tests.models.test_schema import run as execute
+from tests.network.certificates import authority
+from tests.network.dav_servers import PASSWORD as DAV_PASSWORD
+from tests.network.dav_servers import USERNAME as DAV_USER
+from tests.network.dav_servers import apache
+from tests.network.real_servers import sshd, vsftpd
+from tests.test_documents import ROOT, blocks, text_of
+
+from .listing import all_commands, commands_in
+
+PAGE = ROOT / "docs/deliveries.md"
+_ADD = re.compile(r"abq-data-entry destinations add (\S+) (\S+) ")
+
+
+def commands() -> list[str]:
+    """What the page prints, in its order."""
+    return [each for block in blocks(PAGE, "") for each in commands_in(block)]
+
+
+def added(found: list[str]) -> dict[str, str]:
+    """The kinds of destinations that these commands add, by name."""
+    return {match[1]: match[2] for each in found if (match := _ADD.match(each))}
+
+
+def test_every_kind_and_every_column_has_its_place() -> None:
+    here, anywhere = added(commands()), added(all_commands())
+    assert {"rest", "ftp", "ftps", "sftp", "webdav", "folder"} <= set(here.values()) <= set(STORED_KINDS)
+    assert set(STORED_KINDS) <= set(anywhere.values())
+    cells = [line.split(" | ")[0] for line in text_of(PAGE).splitlines() if line.startswith("| `")]
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(StoredDestination._fields)
+
+
+@pytest.mark.needs("network")
+def test_its_commands_send_a_day_to_each_kind(
+    home: Path, database: dict[str, str], stored: SQLModel, rest_server: BundledServer, ftp_server: BundledServer,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (before,) = stored.query(f"SELECT (now() AT TIME ZONE '{ZONE}')::date - 1 AS day") or []
+    day, trusted = before["day"], authority("laboratory", tmp_path)
+    execute(database, "UPDATE plots SET retired = now() WHERE lab_id = 'A' AND plot > 1")
+    stored.save_record(record(Date=day, Plot="1"))
+    for name in ("plants", "views"):
+        (tmp_path / name).mkdir()
+    with ExitStack() as running:
+        certificate = trusted.issue("127.0.0.1")
+        ftps, shell = running.enter_context(vsftpd(certificate)), running.enter_context(sshd())
+        dav = running.enter_context(apache(certificate=certificate))
+        known = tmp_path / "known_hosts"
+        known.write_text(f"[127.0.0.1]:{shell.port} {shell.host_key}\n", "utf-8")
+        write_settings(home, {
+            "db_name": database["dbname"], "abq_ca_file": str(trusted.file), "abq_sftp_known_hosts": str(known),
+            "abq_sftp_key_file": str(shell.key_file),
+        })  # fmt: skip
+        theirs = {
+            "https://company.example/upload": rest_server.upload_url,
+            "https://company.example/auth": rest_server.auth_url,
+            "hall.example:2121": f"{ftp_server.host}:{ftp_server.port}",
+            "ftps.example:2122": f"127.0.0.1:{ftps.port}",
+            "sftp.example:2222": f"127.0.0.1:{shell.port}",
+            "https://dav.example/lab": dav.url.rstrip("/"),
+            "/srv/company": str(tmp_path),
+            "~/.config/abq-data-entry": str(home),
+            "yesterday": str(day),
+            "lab-a": "test", "lab-b": "test", "lab-c": ftps.username, "lab-d": shell.username, "lab-e": DAV_USER,
+            "right horse": "test",
+        }  # fmt: skip
+        secrets = {"ftps.partner": "any", "sftp.backup": "any", "webdav.cloud": DAV_PASSWORD}
+        for command in commands():
+            if "install-schedule" in command:  # tests/documents/test_commands.py has a home for it
+                continue
+            for text, ours in theirs.items():
+                command = command.replace(text, ours)
+            if not command.startswith("abq-data-entry "):
+                subprocess.run(["/bin/sh", "-c", command], check=True, timeout=60)
+                continue
+            if "--unattended" in command:
+                for name, password in secrets.items():
+                    (home / "secrets" / name).write_text(f"{password}\n", "utf-8")
+                    (home / "secrets" / name).chmod(0o600)
+                scheduled(database, f"{day} 00:00-07")
+            monkeypatch.setattr(sys, "stdin", io.StringIO())
+            code = main(shlex.split(command)[1:])
+            assert code == 0, (command, capsys.readouterr())
+        places = {
+            "rest": rest_server.folder, "ftp": ftp_server.folder, "ftps": ftps.folder / "plants/incoming",
+            "sftp": shell.folder / "plants", "webdav": dav.folder / "plants",
+        }  # fmt: skip
+        for kind, folder in places.items():
+            assert (folder / f"abq_data_record_{day}.csv").read_bytes().startswith(b"Date,Time"), kind
+        extract = tmp_path / "plants" / f"abq_A_{day}.csv"
+        digest = hashlib.sha256(extract.read_bytes()).hexdigest()
+        assert extract.with_name(f"{extract.name}.sha256").read_text("utf-8") == f"{digest}  {extract.name}\n"
+        beside = ftps.folder / f"plants/incoming/abq_data_record_{day}.csv.sha256"
+        assert beside.read_text("utf-8").startswith(digest)
+        for statement in blocks(PAGE, "sql"):
+            found = stored.query(statement) or []
+            went = {str(each["destination"]).partition(":")[0] for each in found if each["state"] == "delivered"}
+            assert went == {*places, "folder"}
+        assert (tmp_path / "views" / f"abq_plot_readings_{day}.xlsx").read_bytes().startswith(b"PK")
