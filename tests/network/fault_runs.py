@@ -1,26 +1,36 @@
-"""For each kind of destination: a real one where every n-th file meets a fault, and what sends there."""
+"""For each kind of destination: a real one where every n-th file meets a fault, and what sends there.
+
+What sends there is a destination of the table, as a workstation has it from the database.
+"""
 
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from abq_data_entry import network
+from abq_data_entry.models import SETTINGS
 from abq_data_entry.network import Uploads
+from abq_data_entry.network.destinations import destination
 from abq_data_entry.network.folder_store import FolderUploads, SharedFolder
 from abq_data_entry.network.guard import Guard
-from abq_data_entry.network.webdav import WebDavUploads
+from abq_data_entry.network.secure_shell import SftpUploads
+from abq_data_entry.stored_destination import STORED, StoredDestination
 from tests import programs
 from tests.fixtures.servers import bundled_server
 from tests.network.dav_servers import PASSWORD, USERNAME, apache
 from tests.network.faults import serving
-from tests.network.relays import FTP_FAULTS, REST_FAULTS, Turns, ftp_relay, http_relay
+from tests.network.real_servers import sshd
+from tests.network.relays import FTP_FAULTS, REST_FAULTS, SHELL_FAULTS, ShellRelay, Turns, ftp_relay, http_relay
 
 FOLDER_FAULTS = ("full", "gone", "torn", "killed", "frozen", "renamed, then gone", "renamed twice", "full")
+
+
+_HANDSHAKE = 2.0  # seconds that a login by SSH may take on a busy machine
 
 
 class Run(NamedTuple):
@@ -28,6 +38,16 @@ class Run(NamedTuple):
 
     faults: tuple[str, ...]
     start: Callable[[Turns, Path, float], AbstractContextManager[tuple[Path, Callable[[], Uploads]]]]
+
+
+def _sender(
+    row: StoredDestination, username: str, password: str, patience: float, **settings: object
+) -> Callable[[], Uploads]:
+    """What opens a login at that destination of the table; a silent server is given up after `patience` seconds."""
+    values = {each.name: each.default for each in SETTINGS} | settings
+    values |= {"network_timeout": patience, STORED: {row.key: row}}
+    assert destination(row.key).problem(values) == ""
+    return lambda: destination(row.key).uploads(values, username, password)
 
 
 @contextmanager
@@ -39,10 +59,8 @@ def _rest(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path
         ) as server,
         serving(http_relay(server.port, turns)) as port,
     ):
-        url = f"http://127.0.0.1:{port}"
-        yield server.folder, lambda: network.RestUploads(
-            f"{url}/upload", f"{url}/auth", "test", "test", timeout=patience
-        )
+        row = StoredDestination("archive", "rest", f"http://127.0.0.1:{port}/upload")
+        yield server.folder, _sender(row, "test", "test", patience)
 
 
 @contextmanager
@@ -51,22 +69,64 @@ def _ftp(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path,
         bundled_server("basic_ftp_server.py", workspace=workspace) as server,
         serving(ftp_relay(server.port, turns)) as port,
     ):
-        yield server.folder, lambda: network.FtpUploads("127.0.0.1", port, "test", "test", timeout=patience)
+        row = StoredDestination("archive", "ftp", f"127.0.0.1:{port}")
+        yield server.folder, _sender(row, "test", "test", patience)
+
+
+@contextmanager
+def _sftp(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+    with sshd() as server:
+        relay = ShellRelay(server.port)
+        with serving(relay) as port:
+            known = workspace / "known_hosts"
+            known.write_text(f"[127.0.0.1]:{port} {server.host_key}\n", "utf-8")
+            row = StoredDestination("archive", "sftp", f"127.0.0.1:{port}")
+            files = {"abq_sftp_known_hosts": str(known), "abq_sftp_key_file": str(server.key_file)}
+            opened = _sender(row, server.username, "", max(patience, _HANDSHAKE), **files)
+
+            def faulty() -> Uploads:
+                uploads = opened()
+                assert isinstance(uploads, SftpUploads)
+                uploads.__class__ = _FaultySftp
+                assert isinstance(uploads, _FaultySftp)
+                uploads.relay, uploads.turns = relay, turns
+                return uploads
+
+            yield server.folder, faulty
+
+
+class _FaultySftp(SftpUploads):
+    """Tells the relay, which can't read what it carries, that the next file begins."""
+
+    relay: ShellRelay
+    turns: Turns
+
+    def upload(self, filepath: str | os.PathLike[str], **options: Any) -> None:
+        """Send the file; the relay knows what is to happen to it."""
+        self.relay.begin(self.turns.next())
+        super().upload(filepath, **options)
 
 
 @contextmanager
 def _webdav(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
     with apache() as server, serving(http_relay(server.port, turns)) as port:
-        url = f"http://127.0.0.1:{port}/"
-        yield server.folder, lambda: WebDavUploads(url, "", USERNAME, PASSWORD, timeout=patience)
+        row = StoredDestination("archive", "webdav", f"http://127.0.0.1:{port}/")
+        yield server.folder, _sender(row, USERNAME, PASSWORD, patience)
 
 
 @contextmanager
 def _folder(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
     share, ended = workspace / "share", threading.Event()
     share.mkdir()
+    opened = _sender(StoredDestination("archive", "folder", str(share)), "", "", patience)
+
+    def faulty() -> Uploads:
+        uploads = opened()
+        assert isinstance(uploads, FolderUploads)
+        return _FaultyUploads(Path(uploads.folder), turns, ended, patience)
+
     try:
-        yield share, lambda: _FaultyUploads(share, turns, ended, patience)
+        yield share, faulty
     finally:
         ended.set()
 
@@ -119,10 +179,11 @@ class _FaultyShare(SharedFolder):
 RUNS = {
     "rest": Run(REST_FAULTS, _rest),
     "ftp": Run(FTP_FAULTS, _ftp),
+    "sftp": Run(SHELL_FAULTS, _sftp),
     "folder": Run(FOLDER_FAULTS, _folder),
     "webdav": Run(REST_FAULTS, _webdav),
 }
-_NEEDS = {"webdav": "apache2"}
+_NEEDS = {"webdav": "apache2", "sftp": "sshd"}
 
 
 def kinds_here() -> list[str]:

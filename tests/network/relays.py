@@ -26,6 +26,8 @@ FTP_FAULTS = (
     "cut in the file", "stored, then cut", "450", "stored, then 426", "452", "both cut in the file", "421", "silent",
 )  # fmt: skip
 
+SHELL_FAULTS = ("cut in the file", "cut in the answer", "away", "silent", "cut at the end")
+
 
 class Turns:
     """Whose turn it is to meet which fault: every n-th file, for all connections together."""
@@ -192,3 +194,56 @@ def _all_of(source: socket.socket) -> bytes:
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
     target.sendall(_all_of(source))
+
+
+_AFTER = {"cut in the file": 700, "cut in the answer": 60, "silent": 400, "cut at the end": 2_200}  # bytes
+
+
+class ShellRelay:
+    """A relay to an SSH server. What it carries is encrypted: it is told when a file begins, and what happens to it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._lock = threading.Lock()
+        self._fault, self._left = "", 0
+
+    def begin(self, fault: str) -> None:
+        """The next file is on its way, and this is to happen to it; nothing, if that is empty."""
+        with self._lock:
+            self._fault, self._left = fault, _AFTER.get(fault, 0)
+
+    def __call__(self, client: Connection) -> None:
+        """The script of a connection (`faults.serving`)."""
+        if self._fault == "away":
+            client.reset()
+            return
+        with socket.create_connection((_LOOPBACK, self._port), 30) as upstream:
+            server = Connection(upstream, threading.Event())
+            back = threading.Thread(target=self._carry, args=(server, client, False), daemon=True)
+            back.start()
+            self._carry(client, server, True)
+            back.join()
+
+    def _carry(self, source: Connection, target: Connection, up: bool) -> None:
+        with contextlib.suppress(OSError):
+            while block := source.socket.recv(65536):
+                happens = self._passes(len(block), up)
+                if happens == "silent":
+                    source.stall()
+                if happens:
+                    break
+                target.send(block)
+        for each in (source, target):  # whoever waits there wakes, on the other thread too
+            with contextlib.suppress(OSError):
+                each.socket.shutdown(socket.SHUT_RDWR)
+
+    def _passes(self, count: int, up: bool) -> str:
+        """The fault that happens now, with this block; all but an absence happen once."""
+        with self._lock:
+            if self._fault == "away" or (self._fault and (self._fault == "cut in the answer") != up):
+                self._left -= count
+                if self._left <= 0:
+                    happens = self._fault
+                    self._fault = "away" if happens in ("away", "cut at the end") else ""
+                    return happens
+        return ""
