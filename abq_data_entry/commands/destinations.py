@@ -140,6 +140,7 @@ def remove(options: argparse.Namespace, secrets: Secrets) -> None:
 
 def test(options: argparse.Namespace, secrets: Secrets) -> None:
     """Check one step by step; raises NotDone if a step failed."""
+    from ..models.destinations import destination_named
     from ..network.probing import FAILED, LoginMissing, Options
     from ..workflows.check_connections import check_connections, lines_of
     from .database import opened_model, read_settings
@@ -147,7 +148,7 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
     settings = read_settings()
     with opened_model(settings, secrets) as model:
         stored = model.get_destinations()
-    row = found_in(stored, options.name)
+    row = destination_named(stored, options.name)
     values = {**settings.values(), STORED: stored}
 
     def login(_kind: str) -> tuple[str, str] | None:
@@ -169,15 +170,6 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
             print("\n".join(lines_of(step)), flush=True)
             failed += step.verdict == FAILED
     require_no_failures(failed)
-
-
-def found_in(stored: dict[str, StoredDestination], name: str) -> StoredDestination:
-    """Return the destination of that name; raises `NotDone` with those that there are."""
-    for each in stored.values():
-        if each.name == name:
-            return each
-    there = f"There are: {', '.join(each.name for each in stored.values())}." if stored else "There is none."
-    raise NotDone(f"There is no destination {name} in the database. {there}")
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from ..keyring_store import service_name
 from ..network.destinations import DESTINATIONS, KINDS, STORED_KINDS, destination, is_known
 from ..stored_destination import STORED
 from .days import add_date_option, unsent
-from .destinations import found_in
 from .outbox import AtTheTerminal, opened_outbox, told_of, watched
 from .outcome import NotDone
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for
@@ -46,13 +45,14 @@ def add_to(subcommands: Subcommands) -> None:
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Put the extract into the outbox and make the first attempt. Without records nothing is asked and nothing sent."""
     from .. import outbox as delivering
+    from ..models.destinations import destination_named
     from ..workflows.deliver_day import deliver_day
     from .database import opened_model, read_settings
 
     settings, date = read_settings(), options.date or datetime.date.today()
     with opened_model(settings, secrets) as model:
         stored = {} if options.destination in KINDS else model.get_destinations()
-        row = found_in(stored, options.destination) if stored or options.destination not in KINDS else None
+        row = None if options.destination in KINDS else destination_named(stored, options.destination)
         kind = options.destination if row is None else row.key
         if not _has_records(model, date):
             others = "" if options.date else unsent(model, date, kind)

@@ -66,7 +66,7 @@ class Destinations:
         """Add one. Raises `DatabaseError` with why it can't be as it says, or if there is one of that name."""
 
         def run(cursor: Cursor) -> None:
-            if row.name in _by_name(cursor):
+            if row.name in [each.name for each in _read(cursor).values()]:
                 raise DatabaseError(f"There is a destination {row.name} already.")
             _require_usable(cursor, row)
             _written(cursor, _ADD, row)
@@ -77,7 +77,7 @@ class Destinations:
         """Change some of its columns, but for name and kind; return it as it is then. Raises `DatabaseError`."""
 
         def run(cursor: Cursor) -> StoredDestination:
-            row = _found(cursor, name)._replace(**changes)
+            row = destination_named(_read(cursor), name)._replace(**changes)
             _require_usable(cursor, row)
             _written(cursor, f"{_CHANGE} WHERE name = %s", [*row, name])
             return row
@@ -88,7 +88,7 @@ class Destinations:
         """Remove it. Raises `DatabaseError` while something waits to go there, unless it is to go `anyway`."""
 
         def run(cursor: Cursor) -> StoredDestination:
-            row = _found(cursor, name)
+            row = destination_named(_read(cursor), name)
             cursor.execute(_WAITING, (row.key,))
             ((waiting,),) = cursor.fetchall()
             if waiting and not anyway:
@@ -142,12 +142,9 @@ def _read(cursor: Cursor) -> dict[str, StoredDestination]:
     return {each.key: each for each in found}
 
 
-def _by_name(cursor: Cursor) -> dict[str, StoredDestination]:
-    return {each.name: each for each in _read(cursor).values()}
-
-
-def _found(cursor: Cursor, name: str) -> StoredDestination:
-    known = _by_name(cursor)
+def destination_named(stored: Mapping[str, StoredDestination], name: str) -> StoredDestination:
+    """Return the destination of that name; raises `DatabaseError` with those that there are."""
+    known = {each.name: each for each in stored.values()}
     if name not in known:
         there = f" There are: {', '.join(known)}." if known else " There is none."
         raise DatabaseError(f"There is no destination {name} in the database.{there}")

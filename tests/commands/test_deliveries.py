@@ -244,8 +244,13 @@ def test_ctrl_c_cancels_an_upload_but_only_interrupts_a_run(line: Line, service:
     upload(line)
     make_due()
     service.stalls = True
+    secret = folders.config_folder() / "secrets/rest"
+    secret.parent.mkdir()
+    secret.write_text("test\ntest\n", "utf-8")
+    secret.chmod(0o600)
     for words, state in (
         (("deliveries", "run"), "waiting"),
+        (("deliveries", "run", "--unattended"), "waiting"),
         (("upload", "rest", "--date", DAY, "--username", "test"), "cancelled"),
     ):
         service.reached.clear()
