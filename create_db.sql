@@ -1143,7 +1143,7 @@ END $$;
 -- The kinds of destinations; which of them a workstation can send to is a matter of its version.
 CREATE OR REPLACE FUNCTION destination_kinds() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
-    SELECT ARRAY['rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder']
+    SELECT ARRAY['rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder', 'brapi']
 $$;
 
 -- Whether a text can be the name or number of a host, with or without a port behind it, so that programs can look it up.
@@ -1200,15 +1200,15 @@ BEGIN
             RETURN format('The %s is too long: at most %s bytes.', each.what, each.longest);
         END IF;
     END LOOP;
-    IF wanted.kind IN ('rest', 'webdav') THEN
+    IF wanted.kind IN ('rest', 'webdav', 'brapi') THEN
         IF NOT can_be_url(wanted.address) THEN
             RETURN 'The address must be one as https://example.com/upload, without user, password, ? and #.';
         ELSIF wanted.login_address <> ''
-                AND (wanted.kind <> 'rest' OR NOT can_be_url(wanted.login_address)) THEN
-            RETURN 'A login address is for the kind rest, and one as https://example.com/auth.';
+                AND (wanted.kind = 'webdav' OR NOT can_be_url(wanted.login_address)) THEN
+            RETURN 'A login address is for the kinds rest and brapi, and one as https://example.com/auth.';
         END IF;
     ELSIF wanted.login_address <> '' THEN
-        RETURN 'A login address is for the kind rest.';
+        RETURN 'A login address is for the kinds rest and brapi.';
     ELSIF wanted.kind = 'folder' THEN
         IF wanted.address !~ '^(/|[A-Za-z]:[\\/]|\\\\[^\\])' OR wanted.address ~ '(^|[\\/])\.\.([\\/]|$)' THEN
             RETURN 'The address must be the whole path of a folder: from / on, in Windows from the drive or \\server on,'
@@ -1221,6 +1221,8 @@ BEGIN
     END IF;
     IF wanted.kind = 'rest' AND wanted.folder <> '' THEN
         RETURN 'The kind rest has no folder.';
+    ELSIF wanted.kind = 'brapi' AND (wanted.contents <> 'records' OR wanted.checksum) THEN
+        RETURN 'By brapi go the records of the day''s extract, and no file beside it.';
     ELSIF wanted.folder ~ '[\\{}]' OR wanted.folder ~ '(^|/)[.]{1,2}(/|$)' OR wanted.folder ~ '(^|/)([-~]|\s)' THEN
         RETURN 'The folder must have / between folders, and be no . or .., nor begin with - or ~.';
     ELSIF called ~ '[{}]' THEN
@@ -4146,9 +4148,9 @@ COMMENT ON COLUMN deliveries.audit_head IS 'Where the audit stood when the extra
 COMMENT ON TABLE destinations IS 'Where extracts go besides the destinations in the settings of each workstation.';
 COMMENT ON COLUMN destinations.name IS 'What it is called: small letters, digits, - and _.';
 COMMENT ON COLUMN destinations.kind IS 'How files go there: one of destination_kinds().';
-COMMENT ON COLUMN destinations.address IS 'rest, webdav: a URL; ftp, ftps, sftp: host or host:port; folder: a path.';
-COMMENT ON COLUMN destinations.login_address IS 'rest: the URL of the login; empty: auth beside the address.';
-COMMENT ON COLUMN destinations.folder IS 'The folder there; empty: where the login leads.';
+COMMENT ON COLUMN destinations.address IS 'rest, webdav, brapi: a URL; ftp, ftps, sftp: host or host:port; folder: a path.';
+COMMENT ON COLUMN destinations.login_address IS 'rest, brapi: the URL of the login; empty: auth beside the address, token below it.';
+COMMENT ON COLUMN destinations.folder IS 'The folder there; empty: where the login leads. brapi: the trial of the labs'' studies.';
 COMMENT ON COLUMN destinations.file_name IS 'What a file is called there; {date} and {lab} are filled in.';
 COMMENT ON COLUMN destinations.contents IS 'records (the day''s extract), or the view that is exported of the day.';
 COMMENT ON COLUMN destinations.format IS 'csv; for a view also xlsx or parquet.';

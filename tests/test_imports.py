@@ -39,7 +39,7 @@ BELOW = {
     "schedules": {"constants", "shortcuts"},
     "shortcuts": {"constants", "version"},
     "waits": set(),
-    "network": {"constants", "observation", "remote_names", "setting", "stored_destination", "version"},
+    "network": {"constants", "folders", "observation", "remote_names", "setting", "stored_destination", "version"},
     "postgres": {"constants", "folders", "retrying", "waits"},
     "models": {
         *("fields", "constants", "folders", "network", "observation", "remote_names", "retrying", "setting", "waits"),

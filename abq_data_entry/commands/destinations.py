@@ -42,7 +42,8 @@ def add_to(subcommands: Subcommands) -> None:
     added = add_task(tasks, "add", add, "add a destination")
     added.add_argument("name", metavar="NAME", help="small letters, digits, - and _")
     added.add_argument("kind", choices=STORED_KINDS)
-    added.add_argument("address", metavar="ADDRESS", help="a URL (rest, webdav), host[:port] (ftp, ftps, sftp), a path")
+    text = "a URL (rest, webdav, brapi), host[:port] (ftp, ftps, sftp), a path"
+    added.add_argument("address", metavar="ADDRESS", help=text)
     _add_columns(added)
     changed = add_task(tasks, "change", change, "change a destination, but for its name and kind")
     changed.add_argument("name", metavar="NAME")
@@ -61,14 +62,15 @@ def add_to(subcommands: Subcommands) -> None:
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
     """The columns of the table that can be given; what isn't stays as it is, or is the default."""
-    parser.add_argument("--login-address", metavar="URL", help="rest: where the login goes (default: auth beside it)")
+    text = "rest, brapi: where the login goes (default: auth beside the address, token below it)"
+    parser.add_argument("--login-address", metavar="URL", help=text)
     parser.add_argument(
         "--login-method", choices=("cookie", "token", "api-key", "basic", "oauth2"),
-        help="rest: how the login is made (default: cookie); see docs/deliveries.md",
+        help="rest, brapi: how the login is made (default: cookie, token)",
     )  # fmt: skip
     parser.add_argument("--login-header", metavar="NAME", help="api-key: the header of the key (default: X-API-Key)")
     parser.add_argument("--login-scope", metavar="WORDS", help="oauth2: what the token is asked to allow")
-    parser.add_argument("--folder", metavar="FOLDER", help="the folder there")
+    parser.add_argument("--folder", metavar="FOLDER", help="the folder there; brapi: the trial of the labs' studies")
     parser.add_argument("--file-name", metavar="PATTERN", help="what files are called there; knows {date} and {lab}")
     parser.add_argument("--view", dest="contents", metavar="NAME", help="send this view instead of the day's extract")
     parser.add_argument("--format", choices=("csv", "xlsx", "parquet"), help="of a view (default: csv)")
