@@ -151,11 +151,7 @@ def test_what_cannot_be_is_refused_by_program_and_table_alike(model: SQLModel, d
         to = destination(key)
         elsewhere = "whole path" in to.problem(values)  # a folder of Windows, or of the others
         assert (elsewhere or to.problem(values), to.is_set_up(values)) == (elsewhere or "", True)
-<<<<<<< HEAD
         assert not elsewhere or "folder:" in key
-=======
-        assert not elsewhere or to.name in ("d11", "d12")
->>>>>>> 9e226ff (BrAPI 2.1: the day's values as observations of a breeding database)
         assert to.place(values).kind == key and to.address(values)
         assert "isn't valid" not in to.address(values) and to.uploads(values, "ada", "word")
     assert without_secrets(URL) in [destination(key).address(values) for key in stored]
