@@ -57,3 +57,22 @@ def test_each_kind_stores_the_file_with_its_digest(
         assert (there / "sent as.csv").read_bytes() == extract.read_bytes()
         digest = hashlib.sha256(extract.read_bytes()).hexdigest()
         assert (there / "sent as.csv.sha256").read_text() == f"{digest}  sent as.csv\n"
+
+
+def test_a_destination_counts_as_removed_only_where_the_database_was_asked() -> None:
+    settings: dict[str, object] = {each.name: each.default for each in SETTINGS}
+    to = destination("sftp:archive")
+    row = StoredDestination("archive", "sftp", "files.example.com")
+    for stored, removed, words in (
+        ({}, False, "The database wasn't asked where the destination archive of the kind sftp is."),
+        ({STORED: {}}, True, "The destination archive of the kind sftp was removed from the database."),
+        ({STORED: {row.key: row}}, False, ""),
+    ):
+        values = {**settings, **stored}
+        assert (to.is_removed(values), to.problem(values)) == (removed, words)
+        if removed:
+            with pytest.raises(outbox.OutboxError, match="set aside"):
+                outbox.require_same(outbox.Place(to.kind, "files.example.com:22"), values)
+        elif words:  # it may be there: nothing is given up
+            with pytest.raises(outbox.SettingsUnusable):
+                outbox.require_same(outbox.Place(to.kind, "files.example.com:22"), values)
