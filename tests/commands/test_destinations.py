@@ -258,15 +258,18 @@ def test_servers_that_never_answer_hold_up_no_other_destination(
         for place in places:
             opened.enter_context(socket.create_server(place))
         for limits, attempts in ((Limits(2, 0, 60), 1), (Limits(2, 60, 0.5), 2)):
-            told.clear()
-            deliver_side_by_side(box, waiting, values, decisions, sending_told, told.append, limits)
-            assert {each.delivery.identifier for each in told} == {each.identifier for each in waiting}
-            assert {str(each.error) for each in told} == {
-                "waits for the next `deliveries run`, since this one took too long."
-            }
-            now = [box.read(each.identifier) for each in waiting]
-            assert {each.state for each in now} == {"waiting"}
-            assert max(len(each.attempts) for each in now) == attempts
+            made = 0
+            while made < attempts:  # on a busy machine a run may end before it has begun anything
+                told.clear()
+                deliver_side_by_side(box, waiting, values, decisions, sending_told, told.append, limits)
+                assert {each.delivery.identifier for each in told} == {each.identifier for each in waiting}
+                assert {str(each.error) for each in told} == {
+                    "waits for the next `deliveries run`, since this one took too long."
+                }
+                now = [box.read(each.identifier) for each in waiting]
+                assert {each.state for each in now} == {"waiting"}
+                made = max(len(each.attempts) for each in now)
+            assert made == attempts
 
 
 def test_a_run_that_nobody_watches_asks_for_nothing_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
