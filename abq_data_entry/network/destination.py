@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..stored_destination import StoredDestination
     from .probing import Context, Steps
+    from .remote_files import RemoteFiles
     from .uploads import Uploads
 
 Settings = Mapping[str, object]
@@ -75,6 +76,13 @@ class Destination(abc.ABC):
     @abc.abstractmethod
     def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
         """What sends files there with this login; nothing else keeps the password. Raises `InvalidInput`."""
+
+    has_files = False
+    """Whether it keeps files in a folder that can be looked at (`remote_files`)."""
+
+    def remote_files(self, settings: Settings, username: str, password: str) -> RemoteFiles[Any]:
+        """Its folder in view, with this login. Raises `InvalidInput`; `NotImplementedError` without `has_files`."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def probe(self, context: Context) -> Steps[None]:

@@ -12,6 +12,7 @@ import os
 import ssl
 import threading
 from dataclasses import dataclass
+from typing import TypeVar
 
 from abq_data_entry.remote_names import folders_in
 
@@ -107,9 +108,17 @@ class Login:
     folder: str = ""
 
 
+Made = TypeVar("Made", bound=Session)
+
+
 def log_in(guard: Guard, login: Login) -> Session:
     """Return a logged-in session in the login's folder, which is made where it is missing."""
-    session = Session(guard, login.security, login.context, login.passive)
+    return session_in(Session, guard, login, make=True)
+
+
+def session_in(kind: type[Made], guard: Guard, login: Login, *, make: bool) -> Made:
+    """Return a logged-in session of that class in the login's folder; with `make` that is made where it is missing."""
+    session = kind(guard, login.security, login.context, login.passive)
     try:
         try:
             session.connect(login.host, login.port)
@@ -120,7 +129,7 @@ def log_in(guard: Guard, login: Login) -> Session:
         guard.progressed()
         session.login(login.user, login.password)
         session.protect_data()
-        enter(session, login.folder)
+        enter(session, login.folder, make=make)
         guard.progressed()
     except BaseException:
         session.close()
@@ -218,10 +227,10 @@ class FtpUploads(StoredUploads[Session]):
         folder = checked_folder(folder)
         security = ftp_security(ftp_host, security)
         context = None if security == "none" else encryption.verified_context(ca_file)
-        self._login = Login(ftp_host, ftp_port, ftp_user, ftp_pass, security, context, passive, folder)
+        self.place = Login(ftp_host, ftp_port, ftp_user, ftp_pass, security, context, passive, folder)
 
     def _log_in(self, guard: Guard) -> Session:
-        return log_in(guard, self._login)
+        return log_in(guard, self.place)
 
     def _continue(self, session: Session, guard: Guard) -> None:
         session.continue_under(guard)
@@ -238,15 +247,20 @@ class FtpUploads(StoredUploads[Session]):
         session.delete(name)
 
     def _in_words(self, error: Exception) -> Exception:
-        return _sanitized(error, self._login)
+        return sanitized(error, self.place)
 
     def _is_refusal(self, error: Exception) -> bool:
         return getattr(self._in_words(error), "login_refused", False)
 
     def _is_break(self, error: Exception) -> bool:
-        if isinstance(error, ftplib.Error):
-            return str(error)[:3] in _BROKEN
-        return isinstance(error, ConnectionError | EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
+        return is_break(error)
+
+
+def is_break(error: Exception) -> bool:
+    """Tell whether a connection has died, or the server has said that it ends it."""
+    if isinstance(error, ftplib.Error):
+        return str(error)[:3] in _BROKEN
+    return isinstance(error, ConnectionError | EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 def _check_input(host: str, port: int, user: str, password: str) -> None:
@@ -259,8 +273,8 @@ def _check_input(host: str, port: int, user: str, password: str) -> None:
         raise InvalidInput(f"{port} is not a port: it must be from 1 to 65535. Check the setting abq_ftp_port.")
 
 
-def _sanitized(error: Exception, login: Login) -> Exception:
-    """Return the error without its origin; a reply that repeats the password is passed on without it."""
+def sanitized(error: Exception, login: Login) -> Exception:
+    """Return the error in words, without its origin; a reply that repeats the password is passed on without it."""
     if isinstance(error, FileChanged):
         return TransferStopped(str(error))
     if isinstance(error, ftplib.Error) and not isinstance(error, UserFacingError):

@@ -89,6 +89,9 @@ class NoPassiveMode(UserFacingError, ftplib.error_perm):
 class Session(ftplib.FTP):
     """An FTP session with replies of bounded length; `features` is what the server says that it can (FEAT)."""
 
+    reply_errors = "replace"
+    """What becomes of bytes in a reply that aren't UTF-8."""
+
     def __init__(
         self, guard: Guard, security: str = "none", context: ssl.SSLContext | None = None, passive: bool = True
     ) -> None:
@@ -124,7 +127,7 @@ class Session(ftplib.FTP):
             self._encrypt_control()
         else:
             self._expect_a_welcome()
-        self.file = self.sock.makefile("r", encoding=self.encoding, errors="replace")
+        self.file = self.sock.makefile("r", encoding=self.encoding, errors=self.reply_errors)
         self.welcome = self.getresp()
         if self._security == "explicit":
             self._ask_for_encryption()
@@ -164,7 +167,7 @@ class Session(ftplib.FTP):
         self.file.close()
         self._encrypt_control()
         assert self.sock is not None
-        self.file = self.sock.makefile("r", encoding=self.encoding, errors="replace")
+        self.file = self.sock.makefile("r", encoding=self.encoding, errors=self.reply_errors)
 
     def _encrypt_control(self) -> None:
         assert self._context is not None and self.sock is not None

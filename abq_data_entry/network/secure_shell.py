@@ -213,11 +213,11 @@ class SftpUploads(StoredUploads[ShellSession]):
                 f"{host_key!r} isn't a key's fingerprint, which begins with SHA256: as `ssh-keygen -lf` prints it. "
                 "Check the setting abq_sftp_host_key."
             )
-        self._login = Login(host, port, username, password, key, file, host_key, checked_folder(folder))
-        self._accept = accept_host_key or ((lambda _: True) if host_key else None)
+        self.place = Login(host, port, username, password, key, file, host_key, checked_folder(folder))
+        self.accept = accept_host_key or ((lambda _: True) if host_key else None)
 
     def _log_in(self, guard: Guard) -> ShellSession:
-        return log_in(guard, self._login, self._accept)
+        return log_in(guard, self.place, self.accept)
 
     def _continue(self, session: ShellSession, guard: Guard) -> None:
         session.continue_under(guard)
@@ -232,13 +232,13 @@ class SftpUploads(StoredUploads[ShellSession]):
         session.files.remove(name)
 
     def _in_words(self, error: Exception) -> Exception:
-        return sanitized(error, self._login.host)
+        return sanitized(error, self.place.host)
 
     def _is_refusal(self, error: Exception) -> bool:
         return isinstance(error, paramiko.AuthenticationException)
 
     def _is_break(self, error: Exception) -> bool:
-        return _is_cut(error)
+        return is_cut(error)
 
 
 def _check_input(host: str, port: int, username: str) -> None:
@@ -275,13 +275,14 @@ def sanitized(error: Exception, host: str) -> Exception:
         reason = "the right to write to its folder is missing"
     elif isinstance(error, FileNotFoundError):
         reason = "the folder is missing there"
-    elif _is_cut(error):
+    elif is_cut(error):
         return ShellConnectionCut("The connection was cut. Try again.")
     sentence = f"The SFTP server refused the file: {reason}."
     return FileRefused(getattr(error, "errno", None) or errno.EIO, with_what_was_said(sentence, str(error)))
 
 
-def _is_cut(error: Exception) -> bool:
+def is_cut(error: Exception) -> bool:
+    """Tell whether the connection has gone."""
     if isinstance(error, UserFacingError):
         return isinstance(error, ConnectionError)
     return isinstance(error, paramiko.SSHException | ConnectionError | EOFError) or "closed" in str(error).lower()

@@ -178,14 +178,14 @@ class ShellSession:
         self._transport.close()
 
 
-def log_in(guard: Guard, login: Login, accept: AcceptHostKey | None) -> ShellSession:
-    """Return a logged-in session with a verified host, in the login's folder, which is made where it is missing."""
+def log_in(guard: Guard, login: Login, accept: AcceptHostKey | None, *, make: bool = True) -> ShellSession:
+    """Return a logged-in session with a verified host, in the login's folder, which `make` makes if it is missing."""
     known, revoked = keys_of(login.known_hosts, login.host, login.port)
     transport = greet(guard, login, known)
     try:
         check_host_key(host_key_of(transport), known, revoked, login, accept)
         session = enter(guard, login, transport)
-        sftp_folder.enter(session.files, login.folder)
+        sftp_folder.enter(session.files, login.folder, make=make)
         return session
     except BaseException:
         transport.close()

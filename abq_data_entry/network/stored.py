@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..stored_destination import STORED, StoredDestination
 from .destination import Destination, Settings, Trust
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import datetime
 
     from .probing import Context, Steps
+    from .remote_files import RemoteFiles
     from .uploads import Uploads
 
 
@@ -28,6 +29,7 @@ class Stored(Destination):
         self.modules = base.modules
         self.keeps_parts = base.keeps_parts
         self.needs_login = base.needs_login
+        self.has_files = base.has_files
 
     def row(self, settings: Settings) -> StoredDestination | None:
         """Its row; None where the database has none, or wasn't asked."""
@@ -74,6 +76,9 @@ class Stored(Destination):
 
     def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
         return self.base.uploads(self.own(settings), username, password)
+
+    def remote_files(self, settings: Settings, username: str, password: str) -> RemoteFiles[Any]:
+        return self.base.remote_files(self.own(settings), username, password)
 
     def probe(self, context: Context) -> Steps[None]:
         import dataclasses  # costs a start some milliseconds

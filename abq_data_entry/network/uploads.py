@@ -166,7 +166,11 @@ class Uploads(abc.ABC):
         if self._refusal is not None:
             raise self._refusal.with_traceback(None)
         with SourceFile(filepath, progress, name) as source:
-            failure = self._attempt(source, identifier, cancel)
+            self.send(source, cancel, identifier)
+
+    def send(self, source: SourceFile, cancel: threading.Event | None, identifier: str | None = None) -> None:
+        """Send a file that is open already, as `upload` does it."""
+        failure = self._attempt(source, identifier, cancel)
         if failure is not None:
             raise failure  # outside of every handler: an error's context could hold what was sent
 

@@ -34,7 +34,8 @@ _READ_BACK = 1024 * 1024  # bytes; a day's extract has some 40 KB
 _MOST_REMOVED = 20  # old parts in one go
 _NO_SUCH_METHOD = (405, 501)
 _NOT_THERE = (404, 409)
-_PROPERTIES = (
+ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+PROPERTIES = (
     b'<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop>'
     b"<getcontentlength/><getlastmodified/><resourcetype/></prop></propfind>"
 )
@@ -101,7 +102,7 @@ class DavFolder:
 
     def enter(self, *, make: bool = True) -> bool:
         """Log in and find the folder; return whether it had to be made. Raises `DavRefused`."""
-        status, _, page = self._ask("PROPFIND", self.url, data=_PROPERTIES, headers={"Depth": "0"}, may_redirect=True,
+        status, _, page = self._ask("PROPFIND", self.url, data=PROPERTIES, headers={"Depth": "0"}, may_redirect=True,
                                     accepted=_NO_SUCH_METHOD)  # fmt: skip
         tells = status not in _NO_SUCH_METHOD
         if tells:
@@ -109,7 +110,7 @@ class DavFolder:
         if not self._folder or not (tells or make):
             return False
         if tells:
-            status, _, page = self._ask("PROPFIND", self.address(), data=_PROPERTIES, headers={"Depth": "0"},
+            status, _, page = self._ask("PROPFIND", self.address(), data=PROPERTIES, headers={"Depth": "0"},
                                         accepted=_NOT_THERE if make else ())  # fmt: skip
             if status not in _NOT_THERE:
                 entries(page, self.host)
@@ -141,7 +142,7 @@ class DavFolder:
 
     def look(self, name: str) -> Entry | None:
         """Return what the server says of a file; None if it isn't there."""
-        status, headers, page = self._ask("PROPFIND", self.address(name), data=_PROPERTIES, headers={"Depth": "0"},
+        status, headers, page = self._ask("PROPFIND", self.address(name), data=PROPERTIES, headers={"Depth": "0"},
                                           accepted=(301, 404, *_NO_SUCH_METHOD))  # fmt: skip
         if status == 404:
             return None
@@ -162,7 +163,7 @@ class DavFolder:
 
     def old_parts(self) -> list[str]:
         """Return names of parts in the folder that nobody makes any more, by the server's own clock."""
-        status, headers, page = self._ask("PROPFIND", self.address(), data=_PROPERTIES, headers={"Depth": "1"},
+        status, headers, page = self._ask("PROPFIND", self.address(), data=PROPERTIES, headers={"Depth": "1"},
                                           accepted=range(400, 600))  # fmt: skip
         now, folder = seconds_of(headers.get("Date")), path_of(self.address())
         if status != 207 or now is None:
@@ -317,22 +318,26 @@ class WebDavUploads(Uploads):
 
     def _outcome(self, work: Callable[[], object], guard: Guard) -> Exception | None:
         """Do the work under the guard; return the failure in words, without its origin."""
-        url = self.folder.url
         try:
             self.folder.continue_under(guard)
             work()
             return None
         except Cancelled:
             return Cancelled()
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            verdict = guard.verdict()
-            if verdict is not None:
-                return verdict
-            if isinstance(error, DavRefused | RestConnectionError | InvalidInput):
-                return error.with_traceback(None)
-            failure = with_the_certificate(error, guard, (url, url), self._proxy)
-            told = rest_answers.sanitized(failure)
-            return encrypted_there(error, guard, (url, url), self._proxy) or told
+        except ERRORS as error:
+            return self.in_words(error, guard)
+
+    def in_words(self, error: Exception, guard: Guard) -> Exception:
+        """Return a failure in words, without its origin; the guard's own reason goes before it."""
+        url = self.folder.url
+        verdict = guard.verdict()
+        if verdict is not None:
+            return verdict
+        if isinstance(error, DavRefused | RestConnectionError | InvalidInput):
+            return error.with_traceback(None)
+        failure = with_the_certificate(error, guard, (url, url), self._proxy)
+        told = rest_answers.sanitized(failure)
+        return encrypted_there(error, guard, (url, url), self._proxy) or told
 
     def _conceal(self, said: str) -> str:
         return rest_answers.concealed(said, [self._password])

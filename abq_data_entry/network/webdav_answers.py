@@ -61,8 +61,10 @@ def read(response: requests.Response) -> bytes:
     return page
 
 
-def entries(page: bytes, host: str) -> dict[str, Entry]:
+def entries(page: bytes, host: str, errors: str = "strict") -> dict[str, Entry]:
     """Return what an answer to PROPFIND says, by the path of each thing, decoded and without a `/` at its end.
+
+    `errors`: what becomes of bytes in a path that aren't UTF-8; with "strict" such a thing is left out.
 
     Raises `DavRefused` for what isn't one, is too large, or declares entities.
     """
@@ -80,16 +82,16 @@ def entries(page: bytes, host: str) -> dict[str, Entry]:
         )
     found: dict[str, Entry] = {}
     for each in root.findall(f"{_DAV}response"):
-        path = path_of(each.findtext(f"{_DAV}href") or "")
+        path = path_of(each.findtext(f"{_DAV}href") or "", errors)
         if path is not None and path not in found:
             found[path] = _entry(each)
     return found
 
 
-def path_of(href: str) -> str | None:
+def path_of(href: str, errors: str = "strict") -> str | None:
     """Return the path of an address, decoded; None if it has none."""
     try:
-        return urllib.parse.unquote(urllib.parse.urlsplit(href.strip()).path, errors="strict").rstrip("/")
+        return urllib.parse.unquote(urllib.parse.urlsplit(href.strip()).path, errors=errors).rstrip("/")
     except ValueError:
         return None
 

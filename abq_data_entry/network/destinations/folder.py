@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...setting import Setting
 from ..destination import Destination, Settings, chosen
@@ -11,6 +11,7 @@ from ..destination import Destination, Settings, chosen
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
     from ..probing import Context, Steps
+    from ..remote_files import RemoteFiles
     from ..uploads import Uploads
 
 
@@ -36,6 +37,7 @@ class Folder(Destination):
         Setting("abq_folder_mount", "", check=path_problem),
     )
     keeps_parts = False
+    has_files = True
     needs_login = False
     address_setting = "abq_folder_path"
     stored_kinds = ("folder",)
@@ -62,6 +64,14 @@ class Folder(Destination):
         return FolderUploads(
             str(settings["abq_folder_path"]), str(settings["abq_folder_mount"]), **chosen(settings)
         )
+
+    def remote_files(self, settings: Settings, username: str, password: str) -> RemoteFiles[Any]:
+        from ..folder_store import FolderUploads
+        from ..remote_files_folder import FolderFiles
+
+        options, mount = chosen(settings), str(settings["abq_folder_mount"])
+        folder = str(settings["abq_folder_path"])
+        return FolderFiles(lambda place: FolderUploads(place, mount, **options), folder, options["timeout"])
 
     def probe(self, context: Context) -> Steps[None]:
         from ..folder_probe import probe

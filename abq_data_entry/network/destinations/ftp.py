@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...remote_names import folder_problem
 from ...setting import Setting
@@ -10,7 +10,10 @@ from ..destination import Destination, Settings, Trust, chosen
 
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
+    from ..file_transfer import FtpUploads
     from ..probing import Context, Steps
+    from ..remote_files import RemoteFiles
+    from ..secure_shell import SftpUploads
     from ..uploads import Uploads
 
 
@@ -19,6 +22,7 @@ class FileServer(Destination):
 
     kind, name, title, service, order = "ftp", "FTP", "FTP", "FTP or SFTP server", 2
     key, mac_key = "Control-Shift-F", "Command-Shift-F"
+    has_files = True
     modules = ("file_transfer",)  # few use SFTP
     stored_kinds = ("ftp", "ftps", "sftp")
     settings = (
@@ -57,6 +61,16 @@ class FileServer(Destination):
     def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
         return (_by_sftp if _is_sftp(settings) else _by_ftp)(settings, username, password)
 
+    def remote_files(self, settings: Settings, username: str, password: str) -> RemoteFiles[Any]:
+        timeout = chosen(settings)["timeout"]
+        if _is_sftp(settings):
+            from ..remote_files_sftp import SftpFiles
+
+            return SftpFiles(_by_sftp(settings, username, password), timeout)
+        from ..remote_files_ftp import FtpFiles
+
+        return FtpFiles(_by_ftp(settings, username, password), timeout)
+
     def probe(self, context: Context) -> Steps[None]:
         if _is_sftp(context.settings):
             from ..sftp_probe import probe
@@ -84,7 +98,7 @@ def _server(settings: Settings) -> str:
     return f"{settings['abq_ftp_host']}:{settings['abq_sftp_port' if _is_sftp(settings) else 'abq_ftp_port']}"
 
 
-def _by_ftp(settings: Settings, username: str, password: str) -> Uploads:
+def _by_ftp(settings: Settings, username: str, password: str) -> FtpUploads:
     from ..file_transfer import FtpUploads
 
     return FtpUploads(
@@ -98,7 +112,7 @@ def _by_ftp(settings: Settings, username: str, password: str) -> Uploads:
     )
 
 
-def _by_sftp(settings: Settings, username: str, password: str) -> Uploads:
+def _by_sftp(settings: Settings, username: str, password: str) -> SftpUploads:
     from ..secure_shell import SftpUploads
 
     return SftpUploads(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...remote_names import folder_problem
 from ...setting import Setting
@@ -11,6 +11,7 @@ from ..destination import Destination, Settings, chosen
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
     from ..probing import Context, Steps
+    from ..remote_files import RemoteFiles
     from ..webdav import WebDavUploads
 
 
@@ -20,6 +21,7 @@ class WebDav(Destination):
     kind, name, title, service, order = "webdav", "WebDAV", "WebDAV", "WebDAV server", 4
     settings = (Setting("abq_webdav_url", ""), Setting("abq_webdav_folder", "", check=folder_problem))
     keeps_parts = False
+    has_files = True
     address_setting = "abq_webdav_url"
     stored_kinds = ("webdav",)
 
@@ -54,6 +56,15 @@ class WebDav(Destination):
             username,
             password,
             **chosen(settings, ca_file="abq_ca_file", proxy="network_proxy"),
+        )
+
+    def remote_files(self, settings: Settings, username: str, password: str) -> RemoteFiles[Any]:
+        from ..remote_files_dav import BrowsedUploads, DavFiles
+
+        options = chosen(settings, ca_file="abq_ca_file", proxy="network_proxy")
+        url, folder = str(settings["abq_webdav_url"]), str(settings["abq_webdav_folder"])
+        return DavFiles(
+            lambda place: BrowsedUploads(url, place, username, password, **options), folder, options["timeout"]
         )
 
     def probe(self, context: Context) -> Steps[None]:

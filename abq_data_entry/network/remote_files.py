@@ -1,0 +1,365 @@
+"""The folder of a destination in view: what lies there and below it, fetching, putting, renaming, removing.
+
+One interface for FTP, FTPS, SFTP, WebDAV and shared folders (`remote_files_*`). Each call has a guard of its own, with
+its own limits, and is cancelled by an event; the session is handed from one to the next. Places are folders below the
+chosen one, as a tuple of names: nothing leads out of it, neither `..` nor a link.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, NamedTuple, TypeVar
+
+from .failures import Cancelled
+from .guard import Guard
+from .remote_files_failures import AlreadyThere, BrokenOff, FilesRefused, NothingThere
+from .remote_files_local import Download, NotTheSame, require_free
+from .remote_files_names import FILE, FOLDER, LINK, UNKNOWN, Listing, RemoteEntry, name_problem, shown
+from .stored_uploads import Breaks
+from .uploads import Progress, SourceFile
+
+Where = tuple[str, ...]
+Cancel = threading.Event | None
+
+LARGEST_UNKNOWN = 1024**3
+"""Bytes of a file of which the server doesn't tell how large it is."""
+
+_SLOWEST = 1000  # bytes a second, on the average …
+_PATIENCE = 600.0  # … after so many seconds
+_REPORTED = 0.05  # seconds between two reports of progress
+
+Session = TypeVar("Session")
+Answer = TypeVar("Answer")
+
+
+class Got(NamedTuple):
+    """A file that was fetched: where it lies, its size and SHA-256 there, and by what it is known to be whole."""
+
+    path: Path
+    size: int
+    sha256: str
+    verified: str
+
+
+class RemoteFiles(abc.ABC, Generic[Session]):
+    """One folder at a destination, for one thread at a time. `timeout`: seconds of silence.
+
+    Everything raises `FilesRefused` with why it wasn't done, errors of the connection in words, and `Cancelled`.
+    """
+
+    errors: tuple[type[Exception], ...] = ()
+    """What the library and the guard raise; everything else is the caller's own."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._session: Session | None = None
+
+    def __enter__(self) -> RemoteFiles[Session]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the session. Another call would log in again."""
+        self._drop(politely=True)
+
+    def list(self, where: Where = (), cancel: Cancel = None) -> Listing:
+        """Return what lies in a folder; it may be cut where it is very long, which its remark tells."""
+        _check(*where)
+        return self._do(lambda session, guard: self._list(session, guard, where), cancel)
+
+    def find(self, where: Where, name: str, cancel: Cancel = None) -> RemoteEntry:
+        """Return what has that name, as it is or as it is shown. Raises `NothingThere`."""
+        found = self.list(where, cancel)
+        entry = found.find(name)
+        if entry is None and not found.complete and not name_problem(name):
+            entry = RemoteEntry(name, UNKNOWN)  # it may be in the part that isn't listed
+        if entry is None:
+            raise NothingThere(f"There is no {shown(name)} in {in_words(where)}.")
+        return entry
+
+    def get(
+        self,
+        where: Where,
+        entry: RemoteEntry,
+        target: Path,
+        *,
+        replace: bool = False,
+        text: bool = False,
+        progress: Progress | None = None,
+        cancel: Cancel = None,
+    ) -> Got:
+        """Fetch a file to this path of this computer, whole and compared, or not at all.
+
+        It has a temporary name until then; what a broken or cancelled attempt left is gone on with. `text`: its line
+        ends become those of this computer.
+        """
+        _check(*where, entry.name)
+        _require_file(entry)
+        require_free(target, replace)
+        mark = f"{self.place} {where} {entry.name} {entry.size} {entry.when}"
+        with Download(target, mark, entry.size) as part:
+            try:
+                told = self._do(
+                    lambda session, guard: self._receive(session, guard, where, entry, part, _often(progress)),
+                    cancel,
+                    Breaks(),
+                    lambda: part.kept,
+                )
+            except NotTheSame:
+                raise BrokenOff(f"{entry.shown} changes while it is fetched. Try again later.") from None
+            digest, size = part.sha256(), part.kept
+            if told and told != digest:
+                part.restart()
+                raise BrokenOff(f"What came of {entry.shown} differs from what the server has. Fetch it again.")
+            part.finish(replace, text)
+        verified = "its SHA-256" if told else "its size" if entry.size is not None else ""
+        return Got(target, size, digest, verified)
+
+    def put(
+        self,
+        where: Where,
+        path: str | os.PathLike[str],
+        name: str | None = None,
+        *,
+        replace: bool = False,
+        progress: Progress | None = None,
+        cancel: Cancel = None,
+    ) -> str:
+        """Store a file of this computer in a folder, as deliveries are stored; return its name there."""
+        with SourceFile(path, progress, name) as source:
+            _check(*where, source.name)
+            there = self.list(where, cancel).find(source.name)
+            if there is not None and there.kind not in (FILE, UNKNOWN):
+                raise FilesRefused(f"{there.shown} is {_what(there)} there, so nothing was put in its place.")
+            if there is not None and not replace:
+                raise AlreadyThere(f"{there.shown} is there already, and wasn't replaced.")
+            self._store(where, source, cancel)
+            return source.name
+
+    def rename(self, where: Where, entry: RemoteEntry, name: str, cancel: Cancel = None) -> None:
+        """Give something another name in its folder. Raises `AlreadyThere`: nothing is ever replaced by this."""
+        _check(*where, entry.name, name)
+        there = self.list(where, cancel).find(name)
+        if there is not None:
+            raise AlreadyThere(f"{there.shown} is there already, and wasn't replaced.")
+        self._do(lambda session, guard: self._rename(session, guard, where, entry, name), cancel)
+
+    def remove(self, where: Where, entry: RemoteEntry, cancel: Cancel = None) -> None:
+        """Delete a file, or a link without what it leads to. It can't be undone."""
+        _check(*where, entry.name)
+        if entry.kind == FOLDER:
+            raise FilesRefused(f"{entry.shown} is a folder. Another command removes folders, and only empty ones.")
+        self._do(lambda session, guard: self._remove(session, guard, where, entry), cancel)
+
+    def make_folder(self, where: Where, name: str, cancel: Cancel = None) -> None:
+        """Make a folder."""
+        _check(*where, name)
+        there = self.list(where, cancel).find(name)
+        if there is not None:
+            raise AlreadyThere(f"{there.shown} is there already: {_what(there)}.")
+        self._do(lambda session, guard: self._make(session, guard, where, name), cancel)
+
+    def remove_folder(self, where: Where, entry: RemoteEntry, cancel: Cancel = None) -> None:
+        """Remove a folder that is empty."""
+        _check(*where, entry.name)
+        if entry.kind not in (FOLDER, UNKNOWN):
+            raise FilesRefused(f"{entry.shown} is {_what(entry)}, and no folder.")
+        within = self.list((*where, entry.name), cancel)
+        if within.entries or within.remark:  # a server may remove all that is in it, too
+            raise FilesRefused(f"The folder {entry.shown} isn't empty, and wasn't removed.")
+        self._do(lambda session, guard: self._remove_folder(session, guard, where, entry), cancel)
+
+    # -- what each protocol does ------------------------------------------------------------------------
+
+    @property
+    @abc.abstractmethod
+    def place(self) -> str:
+        """Where it is, for people and comparing, without secrets."""
+
+    @abc.abstractmethod
+    def _log_in(self, guard: Guard) -> Session: ...
+
+    @abc.abstractmethod
+    def _continue(self, session: Session, guard: Guard) -> None:
+        """Put a session of an earlier call under the guard of this one."""
+
+    @abc.abstractmethod
+    def _end(self, session: Session, politely: bool) -> None: ...
+
+    @abc.abstractmethod
+    def _in_words(self, error: Exception, guard: Guard) -> Exception:
+        """Return the error in words for people, without its origin and without the password."""
+
+    @abc.abstractmethod
+    def _is_break(self, error: Exception) -> bool:
+        """Tell whether a connection has died, or the server has said that it ends it."""
+
+    @abc.abstractmethod
+    def _list(self, session: Session, guard: Guard, where: Where) -> Listing: ...
+
+    @abc.abstractmethod
+    def _fetch(self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, begin: int) -> Iterator[bytes]:
+        """Yield the content from there on. Raises `CantGoOn` where only all of it can be had."""
+
+    def _digest(self, session: Session, entry: RemoteEntry) -> str:
+        """Return the SHA-256 that the server tells of a file that was just fetched; empty if it doesn't."""
+        return ""
+
+    @abc.abstractmethod
+    def _store(self, where: Where, source: SourceFile, cancel: Cancel) -> None:
+        """Store a file in a folder, in place of an older one, under a guard of its own."""
+
+    @abc.abstractmethod
+    def _rename(self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, name: str) -> None: ...
+
+    @abc.abstractmethod
+    def _remove(self, session: Session, guard: Guard, where: Where, entry: RemoteEntry) -> None: ...
+
+    @abc.abstractmethod
+    def _make(self, session: Session, guard: Guard, where: Where, name: str) -> None: ...
+
+    @abc.abstractmethod
+    def _remove_folder(self, session: Session, guard: Guard, where: Where, entry: RemoteEntry) -> None: ...
+
+    # -- what is common to them -------------------------------------------------------------------------
+
+    def _do(
+        self,
+        work: Callable[[Session, Guard], Answer],
+        cancel: Cancel,
+        breaks: Breaks | None = None,
+        found: Callable[[], int] = lambda: 0,
+    ) -> Answer:
+        """Do it under a guard of its own; again if the session of an earlier call is dead, or, with `breaks`, broke."""
+        with Guard(cancel, self._timeout) as guard:
+            while True:
+                was_open = self._session is not None
+                try:
+                    return work(self._ready(guard), guard)
+                except FilesRefused as error:
+                    failure: Exception = guard.verdict() or error
+                    if isinstance(failure, BrokenOff | Cancelled):
+                        self._drop()
+                except self.errors as error:
+                    verdict = guard.verdict()
+                    broke = verdict is None and self._is_break(error)
+                    self._drop()
+                    if broke and (was_open if breaks is None else breaks.may_connect_again(found())):
+                        continue
+                    failure = verdict or self._in_words(error, guard)
+                except BaseException:  # of the progress callback, or Ctrl-C
+                    self._drop()
+                    raise
+                break
+        raise failure.with_traceback(None)
+
+    def _ready(self, guard: Guard) -> Session:
+        if self._session is None:
+            self._session = self._log_in(guard)
+        else:
+            self._continue(self._session, guard)
+        return self._session
+
+    def _drop(self, politely: bool = False) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            with contextlib.suppress(*self.errors):
+                self._end(session, politely)
+
+    def _receive(
+        self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, part: Download, progress: Progress
+    ) -> str:
+        """Fetch what is missing; return the digest that the server tells."""
+        try:
+            self._take(session, guard, where, entry, part, progress)
+        except CantGoOn:
+            part.restart()
+            self._take(session, guard, where, entry, part, progress)
+        except NotTheSame:
+            # The file there is another one now, or the part was damaged; what is on its way is of no use.
+            part.restart()
+            self._drop()
+            self._take(self._ready(guard), guard, where, entry, part, progress)
+        if entry.size is not None and part.kept != entry.size:
+            raise BrokenOff(
+                f"Only {part.kept:,} of the {entry.size:,} bytes of {entry.shown} came. Fetch it again."
+            )
+        progress(part.kept, part.kept)
+        return self._digest(session, entry) if self._session is session else ""
+
+    def _take(
+        self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, part: Download, progress: Progress
+    ) -> None:
+        limit = LARGEST_UNKNOWN if entry.size is None else entry.size
+        started, begin = time.monotonic(), part.begin()
+        with contextlib.closing(self._fetch(session, guard, where, entry, begin)) as blocks:  # type: ignore[type-var]
+            for block in blocks:
+                guard.check()
+                guard.progressed()
+                if part.position + len(block) > limit:
+                    part.restart()
+                    raise BrokenOff(_too_much(entry))
+                part.write(block)
+                seconds = time.monotonic() - started
+                if seconds > _PATIENCE and part.position - begin < seconds * _SLOWEST:
+                    raise BrokenOff(f"{entry.shown} comes too slowly, and was given up. Try again later.")
+                progress(part.position, entry.size or 0)
+        guard.check()
+
+
+class CantGoOn(Exception):
+    """The server gives only the whole file."""
+
+
+def in_words(where: Where) -> str:
+    """Return a place for people."""
+    return "/".join(map(shown, where)) if where else "the folder"
+
+
+def _check(*names: str) -> None:
+    """Raise `FilesRefused` unless each is the name of one thing in a folder."""
+    for each in names:
+        if problem := name_problem(each):
+            raise FilesRefused(f"{shown(each) or 'An empty text'} {problem}.")
+
+
+def _require_file(entry: RemoteEntry) -> None:
+    if entry.kind == LINK:
+        raise FilesRefused(f"{entry.shown} is a link, and links aren't followed: they may lead out of the folder.")
+    if entry.kind not in (FILE, UNKNOWN):
+        raise FilesRefused(f"{entry.shown} is {_what(entry)}, and no file.")
+
+
+def _what(entry: RemoteEntry) -> str:
+    return {FILE: "a file", FOLDER: "a folder", LINK: "a link"}.get(entry.kind, "something else")
+
+
+def _too_much(entry: RemoteEntry) -> str:
+    if entry.size is None:
+        return f"{entry.shown} has more than 1 GiB, and the server doesn't tell how much. It was given up."
+    return f"More came of {entry.shown} than the {entry.size:,} bytes that it has, and it was given up. Try again."
+
+
+def _often(progress: Progress | None) -> Progress:
+    """Return a progress that is reported at most 20 times a second."""
+    last = -_REPORTED
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if progress is not None and (now - last >= _REPORTED or done == total):
+            last = now
+            progress(done, total)
+
+    return report
