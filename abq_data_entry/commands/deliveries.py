@@ -13,6 +13,7 @@ from .. import outbox as delivering
 from ..network.destinations import destination
 from ..workflows.deliver_day import deliver
 from ..workflows.side_by_side import deliver_side_by_side
+from .files import add_there_to
 from .outbox import (
     MOST_TOLD,
     AtTheTerminal,
@@ -64,6 +65,7 @@ def add_to(subcommands: Subcommands) -> None:
             text = "ask for nothing: make those whose login is kept, and what schedules want; name the rest"
             source.add_argument("--unattended", action="store_true", help=text)
     add_schedule_to(tasks)
+    add_there_to(tasks)
 
 
 def print_list(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -17,6 +17,7 @@ from . import (
     desktop,
     destinations,
     export,
+    files,
     journal,
     marks,
     notes,
@@ -53,8 +54,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
     found.add_argument("--quiet", action="store_true", help="print no progress on standard error, as for cron")
     subcommands = found.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="subcommand")
-    files, work = (export, chart, report), (upload, deliveries, destinations, marks, notes, journal)
-    for module in (weather, *files, *work, check, status, db, desktop, demo):
+    written, work = (export, chart, report), (upload, deliveries, destinations, marks, notes, journal)
+    for module in (weather, *written, *work, files, check, status, db, desktop, demo):
         module.add_to(subcommands)
     return found
 

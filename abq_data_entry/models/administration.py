@@ -5,7 +5,7 @@ Adding, renaming and retiring can be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from psycopg2.errors import ForeignKeyViolation
 from psycopg2.extensions import cursor as Cursor
@@ -276,6 +276,27 @@ def set_seed_sample(cursor: Cursor, lab: str, plot: int, seed_sample: str | None
     cursor.execute("UPDATE plots SET current_seed_sample = %s WHERE lab_id = %s AND plot = %s", (seed, lab, plot))
     if cursor.rowcount == 0:
         raise DatabaseError(f"Lab {lab} has no plot {plot}. Add the plot first.")
+
+
+def take_in_lists(
+    cursor: Cursor, technicians: Sequence[tuple[int | None, str]], seeds: Sequence[tuple[str, int, str | None]]
+) -> int:
+    """Add technicians (without a number: by the next free one) and set seed samples; return how many are new.
+
+    Raises `DatabaseError` for what can't be taken in; the caller's transaction then takes back the rest.
+    """
+    changed = 0
+    for number, name in technicians:
+        cursor.execute("SELECT max(id) FILTER (WHERE name = %s), max(id) FROM lab_techs", (" ".join(name.split()),))
+        ((known, highest),) = cursor.fetchall()
+        if known is None or number not in (None, known):
+            changed += add_technician(cursor, max(highest or 0, 0) + 1 if number is None else number, name)
+    for lab, plot, seed in seeds:
+        cursor.execute("SELECT current_seed_sample::text FROM plots WHERE lab_id = %s AND plot = %s", (lab, plot))
+        if cursor.fetchall() != [(seed,)]:
+            set_seed_sample(cursor, lab, plot, seed)
+            changed += 1
+    return changed
 
 
 def time_zone(cursor: Cursor) -> str:

@@ -509,6 +509,12 @@ class SQLModel(Corrections, Marks, Notes, Destinations):
         """Add a technician; False if that one is there already. Raises `DatabaseError` if the id or name is taken."""
         return self._connections.write(partial(administration.add_technician, technician_id=technician_id, name=name))
 
+    def take_in_lists(
+        self, technicians: Sequence[tuple[int | None, str]], seeds: Sequence[tuple[str, int, str | None]]
+    ) -> int:
+        """Take in all of a list of technicians or seed samples, or nothing; return how many are new."""
+        return self._connections.write(partial(administration.take_in_lists, technicians=technicians, seeds=seeds))
+
     def rename_technician(self, technician_id: int, name: str) -> str:
         """Give a technician another name, in old records too; return the one before."""
         return self._connections.write(

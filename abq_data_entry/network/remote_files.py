@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import hashlib
 import os
 import threading
 import time
@@ -126,6 +127,28 @@ class RemoteFiles(abc.ABC, Generic[Session]):
         verified = "its SHA-256" if told else "its size" if entry.size is not None else ""
         return Got(target, size, digest, verified)
 
+    def sha256(self, where: Where, entry: RemoteEntry, cancel: Cancel = None) -> str:
+        """Return the digest of a file there: as the server tells it, else of what it gives. Nothing is written."""
+        _check(*where, entry.name)
+        _require_file(entry)
+
+        def work(session: Session, guard: Guard) -> str:
+            told = self._digest(session, where, entry)
+            digest, size = hashlib.sha256(), 0
+            limit = LARGEST_UNKNOWN if entry.size is None else entry.size
+            if told:
+                return told
+            for block in self._fetch(session, guard, where, entry, 0):
+                guard.check()
+                guard.progressed()
+                digest.update(block)
+                size += len(block)
+                if size > limit:
+                    raise BrokenOff(_too_much(entry))
+            return digest.hexdigest()
+
+        return self._do(work, cancel)
+
     def put(
         self,
         where: Where,
@@ -212,8 +235,8 @@ class RemoteFiles(abc.ABC, Generic[Session]):
     def _fetch(self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, begin: int) -> Iterator[bytes]:
         """Yield the content from there on. Raises `CantGoOn` where only all of it can be had."""
 
-    def _digest(self, session: Session, entry: RemoteEntry) -> str:
-        """Return the SHA-256 that the server tells of a file that was just fetched; empty if it doesn't."""
+    def _digest(self, session: Session, where: Where, entry: RemoteEntry) -> str:
+        """Return the SHA-256 that the server tells of a file; empty if it doesn't."""
         return ""
 
     @abc.abstractmethod
@@ -296,7 +319,7 @@ class RemoteFiles(abc.ABC, Generic[Session]):
                 f"Only {part.kept:,} of the {entry.size:,} bytes of {entry.shown} came. Fetch it again."
             )
         progress(part.kept, part.kept)
-        return self._digest(session, entry) if self._session is session else ""
+        return self._digest(session, where, entry) if self._session is session else ""
 
     def _take(
         self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, part: Download, progress: Progress

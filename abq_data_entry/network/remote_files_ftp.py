@@ -219,7 +219,8 @@ class FtpFiles(RemoteFiles[FilesSession]):
                 raise
             raise BrokenOff(str(_refusal(f"give all of {entry.shown}", error))) from None
 
-    def _digest(self, session: FilesSession, entry: RemoteEntry) -> str:
+    def _digest(self, session: FilesSession, where: Where, entry: RemoteEntry) -> str:
+        session.go(where)
         return digest(session, entry.name)
 
     def _store(self, where: Where, source: SourceFile, cancel: Cancel) -> None:

@@ -22,7 +22,7 @@ from .extract import NoRecords, Records, extract_name
 if TYPE_CHECKING:
     from ..network.destination import Place
     from .delivery import Attempt, Delivery
-    from .extract import Busy, OutboxError, SettingsUnusable, UnknownDelivery, head_of
+    from .extract import Busy, OutboxError, SettingsUnusable, UnknownDelivery, companions, head_of
     from .folder import Outbox
     from .retry_policy import is_due, is_transient, login_refused, next_attempt, retry_after, unknown_host_key
     from .sending import (
@@ -61,6 +61,7 @@ __all__ = [
     "UnknownDelivery",
     "by_service",
     "cancel",
+    "companions",
     "deliver",
     "due",
     "extract_name",
@@ -83,7 +84,7 @@ __all__ = [
 
 _MODULES = {
     "delivery": ("Attempt", "Delivery", "Place"),
-    "extract": ("Busy", "OutboxError", "SettingsUnusable", "UnknownDelivery", "head_of"),
+    "extract": ("Busy", "OutboxError", "SettingsUnusable", "UnknownDelivery", "companions", "head_of"),
     "folder": ("Outbox",),
     "retry_policy": ("is_due", "is_transient", "login_refused", "next_attempt", "retry_after", "unknown_host_key"),
     "sending": (

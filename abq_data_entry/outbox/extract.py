@@ -112,6 +112,12 @@ def report_of(path: Path) -> Path:
     return path.with_name(f"{path.name.removesuffix('.csv')}.report.html")
 
 
+def companions(name: str) -> tuple[str, ...]:
+    """What may go along with a file of that name: its digest, where the audit stood, the day's report."""
+    path = Path(name)
+    return f"{name}.sha256", companion(path).name, report_of(path).name
+
+
 def report_identifier(identifier: str) -> str:
     """What the report of a delivery is known by: the same in all attempts, and other than what its extract is."""
     return f"{identifier}-report"

@@ -87,7 +87,8 @@ def test_facts_with_rights_in_words() -> None:
     assert (file.name, file.size, file.rights) == (
         "a b.csv", 12, "you may read; you may not replace, rename or delete",
     )  # fmt: skip
-    assert file.when[:13] == f"{datetime.datetime(2026, 11, 21, 10, tzinfo=datetime.timezone.utc).astimezone():%Y-%m-%d %H}"
+    moment = datetime.datetime(2026, 11, 21, 10, tzinfo=datetime.timezone.utc).astimezone()
+    assert file.when == f"{moment:%Y-%m-%d %H:%M}"
     assert (link.name, link.kind) == (" l", LINK) and huge.size is None
     assert folder.rights == "its owner may list, change and enter, its group list and enter, others nothing"
 

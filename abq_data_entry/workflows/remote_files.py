@@ -1,0 +1,199 @@
+"""The folder of a destination in view: which one is remembered, and what there is the same as what was sent."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import folders
+from ..network.destinations import destination, set_up, stored_in
+from ..network.remote_files_names import FOLDER, name_problem, shown
+
+if TYPE_CHECKING:
+    from ..network.remote_files import RemoteFiles
+    from ..network.remote_files_names import Listing, RemoteEntry
+    from ..outbox import Delivery
+
+Where = tuple[str, ...]
+Values = Mapping[str, object]
+
+SAME, DIFFERS, MISSING, NOT_OURS, COMPANION = "same", "differs", "missing", "not ours", "goes along"
+
+ANONYMOUS = ("anonymous", "abq-data-entry@")
+"""The login of those who have none (RFC 1635)."""
+
+_FILE = "remote-folders.json"
+_LARGEST = 1024 * 1024  # bytes
+_DEEPEST = 50  # folders
+_LARGEST_COMPARED = 64 * 1024 * 1024
+"""Bytes: what is larger isn't fetched only to be compared."""
+
+
+class Compared(NamedTuple):
+    """One name: what is so with it, and the words for it. `entry`: None where it is missing there."""
+
+    name: str
+    state: str
+    words: str
+    entry: RemoteEntry | None = None
+
+
+def with_files(values: Values) -> dict[str, str]:
+    """Return the destinations that keep files in a folder: key and name, in the order of the menus."""
+    fixed = {each.kind: each.name for each in set_up(values) if each.has_files}
+    stored = {each.key: each.name for each in stored_in(values) if destination(each.key).has_files}
+    return {**fixed, **stored}
+
+
+# -- the folder that is remembered ----------------------------------------------------------------------
+
+
+def remembered(kind: str, values: Values) -> Where:
+    """Return the folder below that of the destination which `cd` went to last; its own one where nobody did.
+
+    What can't be read counts as nothing.
+    """
+    found = _kept().get(_place(kind, values))
+    if not isinstance(found, list) or len(found) > _DEEPEST or not all(isinstance(each, str) for each in found):
+        return ()
+    return () if any(map(name_problem, found)) else tuple(found)
+
+
+def remember(kind: str, values: Values, where: Where) -> None:
+    """Remember a folder for the next command. Raises `OSError`."""
+    kept = {key: parts for key, parts in _kept().items() if key != _place(kind, values)}
+    if where:
+        kept[_place(kind, values)] = [*where]
+    with folders.replacement(folders.data_folder(create=True) / _FILE) as path:
+        path.write_text(json.dumps(kept, indent=2), encoding="ascii")
+
+
+def _kept() -> dict[str, Any]:
+    try:
+        with (folders.data_folder() / _FILE).open(encoding="ascii") as file:
+            found = json.loads(file.read(_LARGEST))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _place(kind: str, values: Values) -> str:
+    return f"{kind} {destination(kind).address(values)}"
+
+
+def resolved(files: RemoteFiles[Any], where: Where, typed: str, cancel: threading.Event | None = None) -> Where:
+    """Return the folder that a text means, seen from another one: `seeds`, `..`, `a/b`; `/` is the destination's own.
+
+    It is known to be there. Raises `FilesRefused`.
+    """
+    from ..network.remote_files_failures import FilesRefused
+
+    found = () if typed.startswith("/") else where
+    for part in typed.split("/"):
+        if part in ("", "."):
+            continue
+        if part == "..":
+            if not found:
+                raise FilesRefused("Nothing above the folder of the destination is shown.")
+            found = found[:-1]
+            continue
+        entry = files.find(found, part, cancel)
+        if entry.kind not in (FOLDER, "unknown"):
+            raise FilesRefused(f"{entry.shown} is no folder.")
+        found = (*found, entry.name)
+    if len(found) > _DEEPEST:
+        raise FilesRefused("That is too deep.")
+    return found
+
+
+# -- what is there of what we sent ----------------------------------------------------------------------
+
+
+def sent(deliveries: Iterable[Delivery], kind: str, address: str) -> dict[str, Delivery]:
+    """Return what arrived at that address last under each name, by the name it has there."""
+    found: dict[str, Delivery] = {}
+    for each in deliveries:
+        if each.state != "delivered" or (each.kind, each.address) != (kind, address):
+            continue
+        before = found.get(each.sent_as)
+        if before is None or each.changed >= before.changed:
+            found[each.sent_as] = each
+    return found
+
+
+def compare(
+    files: RemoteFiles[Any],
+    listing: Listing,
+    ours: Mapping[str, Delivery],
+    cancel: threading.Event | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[Compared]:
+    """Return for each name in the destination's own folder, and each that was sent, how it stands.
+
+    Sizes are compared first; where they are the same, the content is: by a digest that the server tells, else by
+    fetching it. Raises what `files` raises.
+    """
+    by_name = {each.name: each for each in listing.entries}
+    found = []
+    for number, entry in enumerate(listing.entries):
+        if progress is not None:
+            progress(number, len(listing.entries))
+        delivery = ours.get(entry.name)
+        if delivery is None:
+            found.append(_other(entry, ours))
+        else:
+            found.append(_compared(files, entry, delivery, cancel))
+    missing = [name for name in ours if name not in by_name]
+    if listing.complete:
+        found += [Compared(each, MISSING, f"was sent {_when(ours[each])}, and is gone") for each in missing]
+    return found
+
+
+def counts(found: Sequence[Compared]) -> str:
+    """Return how many there are of each, in one line."""
+    numbers = {state: sum(each.state == state for each in found) for state in (SAME, DIFFERS, MISSING, NOT_OURS)}
+    return ", ".join(f"{number} {state}" for state, number in numbers.items())
+
+
+def _compared(
+    files: RemoteFiles[Any], entry: RemoteEntry, delivery: Delivery, cancel: threading.Event | None
+) -> Compared:
+    if entry.kind not in ("file", "unknown"):
+        return Compared(entry.name, DIFFERS, f"is no file there, but was sent as one {_when(delivery)}", entry)
+    if entry.size is not None and entry.size != delivery.size:
+        words = f"has {entry.size:,} bytes there; {delivery.size:,} were sent {_when(delivery)}"
+        return Compared(entry.name, DIFFERS, words, entry)
+    if delivery.size > _LARGEST_COMPARED:
+        return Compared(entry.name, SAME, "has the same size; too large to be fetched for comparing", entry)
+    digest = files.sha256((), entry, cancel)
+    if digest != delivery.sha256:
+        return Compared(entry.name, DIFFERS, f"has another content than what was sent {_when(delivery)}", entry)
+    return Compared(entry.name, SAME, f"as it was sent {_when(delivery)}", entry)
+
+
+def _other(entry: RemoteEntry, ours: Mapping[str, Delivery]) -> Compared:
+    from ..outbox import companions
+
+    for name in ours:
+        if entry.name in companions(name):
+            return Compared(entry.name, COMPANION, f"goes along with {name}", entry)
+    return Compared(entry.name, NOT_OURS, "wasn't sent from this computer", entry)
+
+
+def _when(delivery: Delivery) -> str:
+    return f"{delivery.changed.astimezone():%Y-%m-%d %H:%M}"
+
+
+def default_target(folder: Path, entry: RemoteEntry) -> Path:
+    """Return where a file goes in a folder of this computer: whatever a server calls it, not outside of that."""
+    from ..network.remote_files_names import local_name
+
+    return folder / local_name(entry.name)
+
+
+def place_in_words(kind: str, values: Values, where: Where) -> str:
+    """Return the folder as people write it: the address of the destination, then what lies below it."""
+    return "/".join([destination(kind).address(values).rstrip("/"), *map(shown, where)])
