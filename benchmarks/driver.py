@@ -105,7 +105,7 @@ def window(options: Options, database: str) -> Iterator[Driver]:
     keyboard = Keyboard(options.display)
     driver = Driver(application, keyboard)
     try:
-        driver.until(lambda: application.winfo_viewable() and application.focus_displayof() is not None, "the window")
+        driver.until(lambda: application.has_parts, "the window")
         driver.blocked()
         driver.until(lambda: application.data_model is not None and application.form.choices.get(F.LAB), "the database")
         driver.settle()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from abq_data_entry import folders
@@ -33,6 +34,24 @@ def test_the_platforms_own(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(variable, "")  # empty counts as not set
     assert folders.config_folder().name == folders.data_folder().name == "abq-data-entry"
     assert folders.data_folder().is_absolute()
+
+
+@pytest.mark.parametrize("home", ["/home/lab", "/home/lab/", "/home/with space", "relative", ""])
+@pytest.mark.parametrize("xdg", [None, "", "/srv/xdg", "/srv/xdg/../other/", "relative", "~/xdg"])
+def test_the_plain_case_is_what_platformdirs_says(
+    monkeypatch: pytest.MonkeyPatch, home: str, xdg: str | None
+) -> None:
+    for variable in ("ABQ_CONFIG_DIR", "ABQ_DATA_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        if xdg is None:
+            monkeypatch.delenv(variable, raising=False)
+        else:
+            monkeypatch.setenv(variable, xdg)
+    monkeypatch.setenv("HOME", home)
+    name = "abq-data-entry"
+    assert folders.config_folder() == platformdirs.user_config_path(name, appauthor=False)
+    assert folders.data_folder() == platformdirs.user_data_path(name, appauthor=False)
 
 
 def test_bundled_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ class MainWindow(tk.Tk):
         self.messages = Messages(self)
         self.status = tk.StringVar(self)
         self.shared = State()
-        self.callbacks: dict[str, Callable[..., object]] = {}
+        self.commands_by_name: dict[str, Callable[..., object]] = {}
         self.main_menu: MainMenu | None = None
         self._denied: Container[str] = ()
         self._destinations: Sequence[tuple[str, Callable[[], object]]] = ()
@@ -251,7 +251,7 @@ class MainWindow(tk.Tk):
         """Give everything that is open the look, and the window its menu."""
         # A menu keeps the colours it was made with: it is replaced.
         previous, windowing_system = self.main_menu, self.tk.call("tk", "windowingsystem")
-        self.main_menu = menu_class(windowing_system)(self, self.callbacks, self.settings)
+        self.main_menu = menu_class(windowing_system)(self, self.commands_by_name, self.settings)
         if previous is not None:
             self.fill_menu()
             previous.destroy()

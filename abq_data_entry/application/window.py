@@ -10,9 +10,7 @@ from functools import partial
 from ..constants import FieldNames as F
 from ..fields.dates import DateReader
 from ..network.destinations import KINDS
-from .keys import bind_all_keys
 from .preferences import month_first
-from .waiting import counted
 from .wiring import Wiring
 
 _OF_A_ROW = ("withdraw_record", "move_record", "correct_many", "show_history", "mark_value")
@@ -23,35 +21,58 @@ class Application(Wiring):
     """The main window.
 
     ``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file; ``status`` the
-    status bar's text; ``filename`` the name of today's extract; ``shared`` what its parts need to know of the moment.
+    status bar's text; ``filename`` the name of today's extract; ``shared`` what its parts need to know of the moment;
+    ``has_parts`` whether they are made, which is as soon as the window stands or one of its commands is called.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.load_ahead_timer = ""
-        self.callbacks = self._make_callbacks()
+        self.has_parts = False
+        self.show()
+        self.await_screen(self._begin_work)
+
+    def make_parts(self) -> None:
+        """Make and connect all parts, and bind the keys of the commands; once."""
+        if self.has_parts:
+            return
+        from .keys import bind_all_keys
+
+        self.has_parts = True
+        super().make_parts()
+        self.commands_by_name.update(self._make_callbacks())
         editors = [each.editor for each in self.form.inputs.values() if not isinstance(each.editor, tk.Text)]
         bind_all_keys(self, self.callbacks, self.messages.command(self.navigation.go_to_plot), editors)
         self.protocol("WM_DELETE_WINDOW", self.callbacks["quit"])
-        self.show()
-        self.await_screen(self._begin_work)
+        if self.form.changed:  # somebody has typed into the form already
+            self.form.callbacks.edited()
+
+    @property
+    def callbacks(self) -> dict[str, Callable[..., object]]:
+        """The commands of menus and keys, by name."""
+        self.make_parts()
+        return self.commands_by_name
 
     # -- the commands of the Tools menu, which may be called by scripts as well ----------------------------
 
     def update_weather_data(self) -> object:
         """Fetch the weather station's current observation and store it, in the background."""
+        self.make_parts()
         return self.run("update_weather_data", self.tools.update_weather_data)
 
     def upload_to_corporate_rest(self, date: datetime.date | None = None) -> object:
         """Send an extract to the REST service, in the background."""
+        self.make_parts()
         return self.upload("rest", date)
 
     def upload_to_corporate_ftp(self, date: datetime.date | None = None) -> object:
         """Send an extract to the FTP or SFTP server, in the background."""
+        self.make_parts()
         return self.upload("ftp", date)
 
     def quit_application(self) -> None:
         """End the program; asks when something unfinished would be lost. What is half typed is kept."""
+        self.make_parts()
         self.messages.command(self.navigation.after_saving)(self._quit_unless_running)
 
     # -- what menus and keys call --------------------------------------------------------------------------
@@ -173,6 +194,7 @@ class Application(Wiring):
     # -- the start ----------------------------------------------------------------------------------------
 
     def _begin_work(self) -> None:
+        self.make_parts()
         others = [each for each in self.settings_model.problems if each not in self.settings_model.doubts]
         if others:
             self.messages.warning("Settings", "Some settings couldn't be used.", "\n".join(others))
@@ -197,6 +219,8 @@ class Application(Wiring):
                 (("Keep Running", None), ("Cancel Them and Quit", self.end), ("Cancel", None)),
             )
         elif self.waiting.entries:
+            from .waiting import counted
+
             count = len(self.waiting.entries)
             self.messages.choice(
                 "Quit",

@@ -11,56 +11,66 @@ from typing import TYPE_CHECKING, Any
 from ..constants import EXTRACT_NAME
 from ..constants import FieldNames as F
 from ..network.destinations import KINDS, destination, set_up, stored_in
-from ..views import FormCallbacks
-from ..views.record_list import ListCallbacks
 from ..widgets.focus import typed_keys
-from .backup import BackupActions, Backups
-from .browsing import Browsing
-from .checks import Checks, Offline
-from .connection import Connection, ConnectionCallbacks, IdleConnections
-from .deliveries import Deliveries
-from .delivery_schedule import DeliverySchedule
-from .drafts import Drafts
-from .entry import RecordEntry, Saver
-from .extract_days import Export, ExtractDays
-from .following import CheckPresence, Following, FollowingActions
 from .main_window import MainWindow
-from .marks import MarkActions, Questions
-from .navigation import Navigation, NavigationActions, NewDay
-from .notes import Handover, NoteActions
-from .outdated import Outdated
-from .permissions import Permissions
-from .preferences import DesktopEntry
-from .reconnecting import Reconnecting, ReconnectingCallbacks
-from .stored_destinations import StoredDestinations
-from .taking_back import TakingBack
-from .today import TodayActions, TodayPicture
-from .tools import BackgroundCommands, Tools
-from .waiting import Waiting, WaitingCallbacks
-from .weather_schedule import WeatherSchedule
-from .which_database import Damage, DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
 
 if TYPE_CHECKING:
     from ..journal import Entry
     from ..models import SQLModel
     from ..stored_destination import StoredDestination
+    from ..views import FormCallbacks
+    from ..views.record_list import ListCallbacks
     from .conflicts import Deciding
+    from .connection import ConnectionCallbacks
     from .exports import Exports
     from .history import Histories
+    from .marks import MarkActions
+    from .notes import NoteActions
+    from .reconnecting import ReconnectingCallbacks
+    from .today import TodayActions
     from .undoing import Changes
-
+    from .waiting import WaitingCallbacks
 
 
 class Wiring(MainWindow):
     """The parts of the application, made and connected: each takes the few things that it needs.
 
-    A part that is made later is reached by a function.
+    They are imported and made once the window stands, so that it stands sooner. A part that is made later still is
+    reached by a function.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.shared.today()))
         self.build()
+
+    def make_parts(self) -> None:
+        """Make and connect all parts that no start needs at once."""
+        from .backup import BackupActions, Backups
+        from .browsing import Browsing
+        from .checks import Checks, Offline
+        from .connection import Connection, IdleConnections
+        from .deliveries import Deliveries
+        from .delivery_schedule import DeliverySchedule
+        from .drafts import Drafts
+        from .entry import RecordEntry, Saver
+        from .extract_days import Export, ExtractDays
+        from .following import CheckPresence, Following, FollowingActions
+        from .marks import Questions
+        from .navigation import Navigation, NavigationActions, NewDay
+        from .notes import Handover
+        from .outdated import Outdated
+        from .permissions import Permissions
+        from .preferences import DesktopEntry
+        from .reconnecting import Reconnecting
+        from .stored_destinations import StoredDestinations
+        from .taking_back import TakingBack
+        from .today import TodayPicture
+        from .tools import BackgroundCommands, Tools
+        from .waiting import Waiting
+        from .weather_schedule import WeatherSchedule
+        from .which_database import Damage, DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
+
         settings, say = self.own_settings, self.status.set
         self.drafts = Drafts(self.form, self.jobs, self.messages, say)
         self.connection = Connection(
@@ -267,6 +277,8 @@ class Wiring(MainWindow):
     # -- what the parts call ------------------------------------------------------------------------------
 
     def _form_callbacks(self) -> FormCallbacks:
+        from ..views import FormCallbacks
+
         command = self.messages.command
         return FormCallbacks(
             self.checks.chosen,
@@ -283,6 +295,8 @@ class Wiring(MainWindow):
         )
 
     def _list_callbacks(self) -> ListCallbacks:
+        from ..views.record_list import ListCallbacks
+
         command, run = self.messages.command, self.run
         return ListCallbacks(
             self.browsing.fetch,
@@ -299,6 +313,8 @@ class Wiring(MainWindow):
         )
 
     def _reconnecting_callbacks(self) -> ReconnectingCallbacks:
+        from .reconnecting import ReconnectingCallbacks
+
         return ReconnectingCallbacks(
             self.connection.attempt,
             self.database_back,
@@ -308,6 +324,8 @@ class Wiring(MainWindow):
         )
 
     def _waiting_callbacks(self) -> WaitingCallbacks:
+        from .waiting import WaitingCallbacks
+
         return WaitingCallbacks(
             self._waiting_saved,
             self.retry_database,
@@ -317,6 +335,8 @@ class Wiring(MainWindow):
         )
 
     def _mark_actions(self) -> MarkActions:
+        from .marks import MarkActions
+
         return MarkActions(
             self.navigation.open_row,
             self.show_form,
@@ -329,6 +349,8 @@ class Wiring(MainWindow):
         )
 
     def _note_actions(self) -> NoteActions:
+        from .notes import NoteActions
+
         command = self.messages.command
         return NoteActions(
             command(self._go_to_check),
@@ -339,6 +361,8 @@ class Wiring(MainWindow):
         )
 
     def _connection_callbacks(self) -> ConnectionCallbacks:
+        from .connection import ConnectionCallbacks
+
         return ConnectionCallbacks(
             self._connected,
             self._went_away,
@@ -359,12 +383,14 @@ class Wiring(MainWindow):
         self.navigation.leave_form(go)
 
     def _today_actions(self) -> TodayActions:
+        from .today import TodayActions
+
         command = self.messages.command
         return TodayActions(
             command(self._go_to_check),
             command(lambda: self.questions.show()),
             command(lambda: self.handover.show()),
-            lambda: self.callbacks["update_weather_data"](),
+            lambda: self.commands_by_name["update_weather_data"](),
             command(self.show_deliveries),
             lambda: self.deliveries.count_unfinished(),
         )

@@ -57,6 +57,7 @@ def _play_in_window(place: Surroundings, story: Story, today: datetime.date, wat
     garbage.collect_on_tk_thread(window)
     try:
         stage = Stage(window)
+        stage.wait_until(lambda: window.has_parts, "The window's start")
         window.lift()
         photographer = Photographer(stage, story, alone=not watched)
         technician = Technician(stage, photographer, pace=1.5 if watched else 1.0)
