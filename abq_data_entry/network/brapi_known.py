@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_VERSION = 1
 _KEPT = 120  # days of records
 _TABLE = """CREATE TABLE IF NOT EXISTS known (
     place TEXT NOT NULL, -- the address of the server
@@ -92,7 +93,12 @@ def _connected(path: Path) -> sqlite3.Connection:
         path.touch(0o600, exist_ok=True)
         connection = sqlite3.connect(path, timeout=20)
         try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > _VERSION:
+                connection.close()
+                raise KnownFailed(f"A newer version of ABQ Data Entry wrote {path}. Install the newer version here.")
             connection.execute(_TABLE)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute("SELECT place, date, record, content FROM known LIMIT 1")
         except sqlite3.DatabaseError as error:
             connection.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime
+import sqlite3
 import threading
 import traceback
 from collections.abc import Iterator
@@ -118,6 +119,16 @@ def test_a_day_arrives_once_and_is_corrected_by_put(server: BrapiServer, sender:
     (sender.folder / "brapi.sqlite").write_bytes(b"no database at all" * 100)
     sender.send(server, rows)
     assert server.values() == now and len(server.observations) == len(now)
+
+
+def test_a_file_of_a_newer_version_is_left_alone(sender: Sender) -> None:
+    path = sender.folder / "brapi.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    content = path.read_bytes()
+    with brapi_server() as server:
+        assert "A newer version of ABQ Data Entry wrote" in str(sender.failed(server, [row()]))
+        assert server.observations == [] and path.read_bytes() == content
 
 
 def test_a_lost_answer_doubles_nothing(server: BrapiServer, sender: Sender) -> None:

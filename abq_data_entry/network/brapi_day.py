@@ -1,0 +1,242 @@
+"""One day's values for a BrAPI server: told apart into new, changed and gone, and sent.
+
+A request that is refused is halved until it is known which of its values the server doesn't take.
+"""
+
+from __future__ import annotations
+
+import collections
+import urllib.parse
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from . import brapi_records as records
+from .brapi_known import Known, Values
+from .brapi_places import TRIES, BrapiPlaces, Missing, reason_of
+from .brapi_records import Record, RecordKey
+from .brapi_service import Thing, data_of, may_be_done, number_of, told_in
+from .rest_answers import RestStatusError
+
+AT_ONCE = 200
+"""Observations in one request."""
+
+_LONGEST_REASON = 300
+_MOST_PARTS = 500  # requests of parts of what was refused
+
+
+class Item(NamedTuple):
+    """One value on its way: of which record, its field, and the server's identifiers."""
+
+    key: RecordKey
+    field: str
+    body: Thing
+
+    @property
+    def value(self) -> str:
+        return str(self.body["value"])
+
+
+class Day:
+    """One day's records, and what the server is known to have of that day."""
+
+    def __init__(self, service: BrapiPlaces, date: str, of_day: list[Record], known: Known) -> None:
+        self._service, self._date, self._records, self._file = service, date, of_day, known
+        self._known = known.of_day(date)
+        self._refused = collections.Counter[str]()
+        self._parts = 0
+
+    def deliver(self) -> collections.Counter[str]:
+        """Send; return how many values were refused, by the reason. Raises what the service raises."""
+        self._ask_what_is_there()
+        new: list[Item] = []
+        changed: dict[str, Item] = {}
+        for item in self._wanted():
+            number, value = self._known.get(item.key, {}).get(item.field, ("", ""))
+            if not number and item.value:
+                new.append(item)
+            elif number and value != item.value:
+                changed[number] = item
+        lost = self._put(changed)
+        self._post([*new, *(each for each in lost if each.value)])
+        return self._refused
+
+    def _wanted(self) -> list[Item]:
+        """All values that the server is to have; an empty one for what it has and we have no more."""
+        found = list[Item]()
+        present = {each.key: each for each in self._records}
+        for record in self._records:
+            gone = [name for name in self._known.get(record.key, {}) if name not in record.values]
+            found += self._items(record.key, record, {**record.values, **dict.fromkeys(gone, "")})
+        labs = {each.key.lab for each in self._records}  # an extract may be of some labs only
+        for key, values in self._known.items():
+            if key not in present and key.lab in labs:  # withdrawn
+                found += self._items(key, key, dict.fromkeys(values, ""))
+        return found
+
+    def _items(self, key: RecordKey, record: Record | RecordKey, values: Mapping[str, str]) -> list[Item]:
+        found = list[Item]()
+        for name, value in values.items():
+            try:
+                numbers = (
+                    self._service.unit(key.lab, key.plot), self._service.variable(name), self._service.study(key.lab)
+                )  # fmt: skip
+            except Missing as error:
+                self._refused[str(error)] += 1
+                continue
+            found.append(Item(key, name, records.observation(record, name, value, *numbers)))
+        return found
+
+    def _ask_what_is_there(self) -> None:
+        """Learn the identifiers of what is there and isn't known here: of another workstation, or of a lost answer."""
+        for lab in sorted({each.key.lab for each in self._records}):
+            unknown = any(
+                name not in self._known.get(each.key, {})
+                for each in self._records if each.key.lab == lab for name in each.values
+            )  # fmt: skip
+            if unknown:
+                self._learn(lab)
+
+    def _learn(self, lab: str) -> None:
+        try:
+            study = self._service.study(lab)
+        except Missing:
+            return
+        names = {}
+        found: dict[RecordKey, Values] = {}
+        for name in {name for each in self._records for name in each.values}:
+            try:
+                names[self._service.variable(name)] = name
+            except Missing:
+                continue
+        for each in self._service.things(
+            "observations", studyDbId=study, externalReferenceSource=records.SOURCE,
+            observationTimeStampRangeStart=records.moment(self._date, "0:00"),
+            observationTimeStampRangeEnd=records.moment(self._date, "23:59"),
+        ):  # fmt: skip
+            words = records.reference_of(each).split(" ")
+            name = names.get(number_of(each, "observationVariableDbId")) or records.variable_of(each)
+            number = number_of(each, "observationDbId")
+            if len(words) == 4 and words[0] == self._date and words[2] == lab and name and number:
+                found.setdefault(RecordKey(*words), {})[name] = (number, str(each.get("value") or ""))
+        self._keep(found)
+
+    def _keep(self, found: Mapping[RecordKey, Values]) -> None:
+        """Note what the server has; on the disk before anything else is asked."""
+        for key, values in found.items():
+            self._known[key] = {**self._known.get(key, {}), **values}
+        if found:
+            self._file.note({key: self._known[key] for key in found})
+
+    # -- what is new
+
+    def _post(self, items: list[Item]) -> None:
+        for start in range(0, len(items), AT_ONCE):
+            self._post_these(items[start : start + AT_ONCE])
+
+    def _post_these(self, items: list[Item], tries: int = TRIES, *, is_part: bool = False) -> None:
+        try:
+            answer = self._service.ask("POST", "observations", [each.body for each in items])
+        except RestStatusError as error:
+            failed = error
+        else:
+            self._take(items, answer)
+            return
+        if failed.login_refused or (failed.transient and not may_be_done(failed)):
+            raise failed
+        if failed.transient or not is_part:
+            for lab in sorted({each.key.lab for each in items}):
+                self._learn(lab)  # some, or all, may be there all the same
+            self._put({self._number(each): each for each in items if self._differs(each)})
+        rest = [each for each in items if not self._number(each)]
+        if failed.transient and rest and tries > 1:
+            self._post_these(rest, tries - 1, is_part=is_part)
+        elif failed.transient and rest and not self._service.was_told:
+            raise failed
+        else:  # Breedbase says 500 of what it will never take, and why
+            self._part(rest, failed)
+
+    def _part(self, items: list[Item], error: RestStatusError) -> None:
+        """Find those of a refused request that are refused themselves; the others are sent."""
+        self._parts += 1
+        if len(items) == 1 or self._parts > _MOST_PARTS:
+            self._refused[reason_of(error)] += len(items)
+        elif items:
+            half = len(items) // 2
+            self._post_these(items[:half], is_part=True)
+            self._post_these(items[half:], is_part=True)
+
+    def _take(self, items: list[Item], answer: Thing) -> None:
+        """Note the identifiers that an answer gives; ask for those that it doesn't."""
+        given: dict[tuple[str, ...], str] = {}
+        for each in data_of(answer):
+            unit, variable = number_of(each, "observationUnitDbId"), number_of(each, "observationVariableDbId")
+            given[records.reference_of(each), unit, variable] = number_of(each, "observationDbId")
+        # Without our reference it is known by its plot and field, where only one of them was sent.
+        places = collections.Counter(_place(each) for each in items)
+        found: dict[RecordKey, Values] = {}
+        for item in items:
+            place = _place(item)
+            number = given.get((item.key.text, *place)) or (given.get(("", *place)) if places[place] == 1 else None)
+            if number:
+                found.setdefault(item.key, {})[item.field] = (number, item.value)
+        self._keep(found)
+        rest = [each for each in items if not self._number(each)]
+        if rest:
+            for lab in {each.key.lab for each in rest}:
+                self._learn(lab)
+            why = " ".join(told_in(answer)) or "the server took it and doesn't have it"
+            self._refused[why[:_LONGEST_REASON]] += sum(not self._number(each) for each in rest)
+            self._refused += collections.Counter()  # without those of which there are none
+
+    # -- what is there already
+
+    def _put(self, changed: Mapping[str, Item]) -> list[Item]:
+        """Change what is there; return what is there no more."""
+        lost: list[Item] = []
+        pairs = list(changed.items())
+        for start in range(0, len(pairs), AT_ONCE):
+            lost += self._put_these(dict(pairs[start : start + AT_ONCE]))
+        return lost
+
+    def _put_these(self, changed: Mapping[str, Item]) -> list[Item]:
+        try:
+            self._service.ask("PUT", "observations", {number: each.body for number, each in changed.items()})
+        except RestStatusError as error:
+            if error.transient or error.login_refused:
+                raise
+            return [each for number, item in changed.items() for each in self._put_one(number, item)]
+        self._note_changed(changed)
+        return []
+
+    def _put_one(self, number: str, item: Item) -> list[Item]:
+        try:
+            self._service.ask("PUT", "observations/" + urllib.parse.quote(number, safe=""), item.body)
+        except RestStatusError as error:
+            status = error.response.status_code if error.response is not None else 0
+            if error.transient or error.login_refused:
+                raise
+            if status == 404 and "observation" in reason_of(error).casefold():
+                self._known.get(item.key, {}).pop(item.field, None)
+                self._file.note({item.key: self._known.get(item.key, {})})
+                return [item]
+            self._refused[reason_of(error)] += 1
+            return []
+        self._note_changed({number: item})
+        return []
+
+    def _note_changed(self, changed: Mapping[str, Item]) -> None:
+        found: dict[RecordKey, Values] = {}
+        for number, item in changed.items():
+            found.setdefault(item.key, {})[item.field] = (number, item.value)
+        self._keep(found)
+
+    def _number(self, item: Item) -> str:
+        return self._known.get(item.key, {}).get(item.field, ("", ""))[0]
+
+    def _differs(self, item: Item) -> bool:
+        number, value = self._known.get(item.key, {}).get(item.field, ("", ""))
+        return bool(number) and value != item.value
+
+
+def _place(item: Item) -> tuple[str, str]:
+    return str(item.body["observationUnitDbId"]), str(item.body["observationVariableDbId"])
