@@ -72,6 +72,7 @@ def test_a_line_is_broken_in_each_way_that_is_tried() -> None:
         ("_MOST = 50", ["_MOST = 0"]),
         ("_MOST = 2", ["_MOST = 3"]),
         ("log.info('told')", []),
+        ("(found,) = cursor.fetchone() or (0,)", []),
         ("'a text'", []),
     ],
 )

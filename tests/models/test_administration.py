@@ -37,6 +37,9 @@ def test_a_lab_and_its_plots(model: SQLModel) -> None:
     assert "G" not in model.choices().labs
     with pytest.raises(DatabaseError, match=r"Lab Z is not known\. Add the lab first"):
         model.add_plot("Z", 1)
+    with pytest.raises(DatabaseError, match="from 1 to 20"):
+        model.add_plot("F", 21)
+    assert model.add_lab("H") and model.choices().plots["H"] == tuple(range(1, 21))
 
 
 def test_a_seed_sample(model: SQLModel) -> None:

@@ -130,20 +130,18 @@ def test_arrows_of_the_pad_without_num_lock(window: Window) -> None:
     assert window.text(F.HUMIDITY) == "4.09"
 
 
-@pytest.mark.parametrize(
-    ("larger", "smaller", "usual"), [("plus", "minus", "0"), ("equal", "minus", "0"), ("KP_Add", "KP_Subtract", "KP_0")]
-)
-def test_the_size_of_the_text(window: Window, larger: str, smaller: str, usual: str) -> None:
+def test_the_size_of_the_text(window: Window) -> None:
     size = window.app.settings["font size"]
     window.begin_check()
-    window.press(f"ctrl+{larger}", f"ctrl+{larger}")
-    window.until(lambda: size.get() == 11, "a larger text")
-    assert window.app.status.get() == "Font size: 11 points"
-    window.press(f"ctrl+{smaller}")
-    window.until(lambda: size.get() == 10, "a smaller text")
-    window.press(f"ctrl+{usual}")
-    window.until(lambda: size.get() == 9, "the usual size")
-    assert window.text(F.PLOT) == "1" and window.text(F.HUMIDITY) == ""
+    for larger, smaller, usual in (("plus", "minus", "0"), ("equal", "minus", "0"), ("KP_Add", "KP_Subtract", "KP_0")):
+        window.press(f"ctrl+{larger}", f"ctrl+{larger}")
+        window.until(lambda: size.get() == 11, "a larger text")
+        assert window.app.status.get() == "Font size: 11 points"
+        window.press(f"ctrl+{smaller}")
+        window.until(lambda: size.get() == 10, "a smaller text")
+        window.press(f"ctrl+{usual}")
+        window.until(lambda: size.get() == 9, "the usual size")
+        assert window.text(F.PLOT) == "1" and window.text(F.HUMIDITY) == ""
 
 
 def test_the_second_digit_of_a_plot_may_be_0(window: Window) -> None:
