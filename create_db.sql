@@ -573,6 +573,7 @@ CREATE TABLE IF NOT EXISTS shift_message_readers (
     login name NOT NULL,
     PRIMARY KEY (message, reader)
 );
+CREATE INDEX IF NOT EXISTS shift_messages_unread ON shift_message_readers (reader) WHERE read IS NULL;
 
 -- What takes long to find out is kept for QA's views, by lab up to an entry of its audit; what was changed after that is
 -- found out anew each time it is asked for (see qa_refresh).

@@ -20,6 +20,7 @@ from . import (
     files,
     journal,
     marks,
+    message,
     notes,
     report,
     status,
@@ -54,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
     found.add_argument("--quiet", action="store_true", help="print no progress on standard error, as for cron")
     subcommands = found.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="subcommand")
-    written, work = (export, chart, report), (upload, deliveries, destinations, marks, notes, journal)
+    written, work = (export, chart, report), (upload, deliveries, destinations, marks, notes, message, journal)
     for module in (weather, *written, *work, files, check, status, db, desktop, demo):
         module.add_to(subcommands)
     return found

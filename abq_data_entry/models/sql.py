@@ -52,6 +52,7 @@ from abq_data_entry.models.records import (
 )
 from abq_data_entry.models.saving import Saving, Write
 from abq_data_entry.models.session import ServerFacts
+from abq_data_entry.models.shift_messages import ShiftMessages
 from abq_data_entry.models.today import Today, read_today
 from abq_data_entry.models.weather import parse_observation
 from abq_data_entry.models.weather_history import WeatherHistory
@@ -61,7 +62,7 @@ Result = TypeVar("Result")
 _PLOTS = range(1, int(fields.field(FieldNames.PLOT).maximum or 0) + 1)
 
 
-class SQLModel(Corrections, Marks, Notes, Destinations):
+class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations):
     """The database of one laboratory. May be used by several threads at once: each has its own connection.
 
     Connections open when first needed. All methods raise `DatabaseError` or one of its kinds; after a server came back

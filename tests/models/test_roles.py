@@ -218,6 +218,26 @@ def test_nobody_gets_around_the_audit(node: Node, role: str, attempt: str) -> No
     assert caught.value.pgcode in ("42501", "0LP01")
 
 
+@pytest.mark.skipif(PSQL is None, reason="there is no psql on this machine")
+def test_beside_the_sender_of_a_message_stands_the_login_whatever_psql_says(node: Node) -> None:
+    script = """
+        SET abq.application_user = 'P Taylor';
+        SET ROLE abq_technician;
+        SELECT send_message('I resign.') ->> 'code';
+        RESET ROLE;
+        SET SESSION AUTHORIZATION abq_owner;
+        CREATE TEMP TABLE shift_messages (LIKE public.shift_messages);
+        SELECT send_message('So do I.', number => '00000000-0000-0000-0000-000000000001') ->> 'code';
+        SELECT count(*) FROM public.shift_messages;
+        INSERT INTO public.shift_messages SELECT gen_random_uuid(), now(), 'P Taylor', 'abq_owner', '', 'A', NULL, 'x';
+    """
+    assert psql(login(node, "abq_technician"), script) == ["absent", "absent", "2", ""]
+    found = node.execute("SELECT DISTINCT sender, login, changed_by(login, sender) FROM shift_messages", "abq")
+    hostile = "login_of_abq_technician"
+    assert found == [("P Taylor", hostile, f"P Taylor (login {hostile})")]
+    assert psql(login(node, "abq_qa"), "SELECT send_message('x')") == [""]
+
+
 OBSERVATION: dict[str, str | None] = {
     "observation_time_rfc822": "Wed, 14 Feb 2018 14:53:00 -0500", "temp_c": "11.7", "station": "KBMG"
 }  # fmt: skip

@@ -1,0 +1,175 @@
+"""What people tell each other between workstations: `shift_messages` and its functions, in `create_db.sql`."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry.counting import one_line
+from abq_data_entry.models.connections import Connections, rows_as_dicts
+from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown
+from abq_data_entry.models.marks import ask_as
+from abq_data_entry.models.undoing import NOBODY_NAMED, By
+
+LONGEST = 640
+"""Characters of a message."""
+KEPT_DAYS = 30
+MOST_SHOWN = 200
+"""Messages that a window lists; the older ones are in the database for as long as all are."""
+
+_FOR_WHOM = "Messages are sent by who enters records."
+_SENT, _ABSENT = "sent", "absent"
+_SEND = "SELECT send_message(%(words)s, %(person)s, %(lab)s, %(number)s::uuid)"
+_TAKE = "SELECT take_messages(%(at_lab)s, %(read)s::uuid[])"
+_IS_TO = """
+    (m.recipient = %(reader)s OR m.recipient IS NULL AND m.sender <> %(reader)s
+        AND (m.lab_id IS NULL OR m.lab_id = %(at_lab)s::bpchar))
+"""
+_UNTAKEN = f"""
+    SELECT EXISTS (
+        SELECT FROM shift_messages AS m WHERE {_IS_TO} AND m.sent >= now() - interval '{KEPT_DAYS} days'
+            AND NOT EXISTS (SELECT FROM shift_message_readers WHERE message = m.id AND reader = %(reader)s)
+    )
+"""
+_UNREAD = "SELECT count(*) FROM shift_message_readers WHERE reader = %(reader)s AND read IS NULL"
+_COLUMNS = f"""
+    SELECT m.id::text, m.sent, m.sender, m.login::text, changed_by(m.login, m.sender) AS from_whom,
+        coalesce(m.workstation, '') AS workstation, m.lab_id AS lab, m.recipient AS person, m.words,
+        ARRAY(SELECT reader FROM shift_message_readers WHERE message = m.id ORDER BY delivered, reader LIMIT 20)
+            AS reached,
+        ARRAY(SELECT reader FROM shift_message_readers WHERE message = m.id AND read IS NOT NULL
+            ORDER BY read, reader LIMIT 20) AS read_by,
+        EXISTS (SELECT FROM shift_message_readers WHERE message = m.id AND reader = %(reader)s AND read IS NULL)
+            AS unread
+    FROM shift_messages AS m
+    WHERE m.sent >= now() - interval '{KEPT_DAYS} days'
+"""
+_OWN = f"""
+    {_COLUMNS} AND (m.sender = %(reader)s
+        OR EXISTS (SELECT FROM shift_message_readers WHERE message = m.id AND reader = %(reader)s))
+    ORDER BY unread DESC, m.sent DESC, m.id LIMIT %(limit)s
+"""
+_ALL = f"""
+    {_COLUMNS} AND (%(person)s::text IS NULL OR lower(m.recipient) = lower(%(person)s))
+        AND (%(lab)s::text IS NULL OR m.lab_id = %(lab)s::bpchar)
+    ORDER BY m.sent DESC, m.id LIMIT %(limit)s
+"""
+
+
+class Addressee(NamedTuple):
+    """Whom a message is to: a technician, or whoever is at a lab; with neither it is to all."""
+
+    person: str | None = None
+    lab: str | None = None
+
+    @property
+    def named(self) -> str:
+        """Who it is, for people."""
+        return self.person or (f"lab {self.lab}" if self.lab is not None else "all")
+
+
+TO_ALL = Addressee()
+
+
+@dataclass(frozen=True)
+class ShiftMessage:
+    """A message. `login` is who sent it as the server knows, `sender` as the application says; `from_whom` is both
+    where they aren't the same person. `reached` and `read_by` are the first 20 of those. `unread`: by who asks."""
+
+    id: str
+    sent: datetime.datetime
+    sender: str
+    login: str
+    from_whom: str
+    workstation: str
+    lab: str | None
+    person: str | None
+    words: str
+    reached: Sequence[str]
+    read_by: Sequence[str]
+    unread: bool
+
+    @property
+    def addressee(self) -> Addressee:
+        """Whom it is to."""
+        return Addressee(self.person, self.lab)
+
+    @property
+    def line(self) -> str:
+        """The text, without characters that a terminal or a label would do something by."""
+        return one_line(self.words)
+
+
+class Inbox(NamedTuple):
+    """What somebody has sent and got, the newest first after what is `unread` (their number, also of those that are too
+    many for the list)."""
+
+    messages: Sequence[ShiftMessage] = ()
+    unread: int = 0
+
+
+class ShiftMessages:
+    """The part of `SQLModel` that knows messages. `by` names who asks; the errors are those of `Marks`."""
+
+    _connections: Connections
+
+    def send_message(self, to: Addressee, words: str, *, number: str = "", by: By = NOBODY_NAMED) -> str:
+        """Send it; return what became of it, for people. With the same `number` (a UUID) twice it is sent once.
+
+        Raises `DatabaseError` with the answer where it can't be sent: nobody has that name, or the text is too long.
+        """
+        bound = {"person": to.person, "lab": to.lab, "words": words, "number": number or str(uuid.uuid4())}
+        if "\0" in words:  # no text of PostgreSQL holds one
+            raise DatabaseError("A message is one line without control characters. It was not sent.")
+        try:
+            answer = self._ask_of_messages(_SEND, bound, by)
+        except OutcomeUnknown:
+            answer = self._ask_of_messages(_SEND, bound, by)
+        assert isinstance(answer, dict)
+        if answer["code"] not in (_SENT, _ABSENT):
+            raise DatabaseError(str(answer["answer"]))
+        return str(answer["answer"])
+
+    def take_messages(self, at_lab: str | None, read: Sequence[str] = (), *, by: By) -> Inbox:
+        """Return the messages of `by.author`, who works at that lab: those that have come arrive by it, each once.
+
+        Those with an id in `read` have been read. Writes only where something has come, or was read.
+        """
+        bound: Mapping[str, object] = {"at_lab": at_lab, "read": list(read), "reader": by.author, "limit": MOST_SHOWN}
+        has_come = bool(self._connections.read(partial(_first, statement=_UNTAKEN, bound=bound)))
+        if read or has_come:
+            try:
+                self._ask_of_messages(_TAKE, bound, by)
+            except OutcomeUnknown:
+                self._ask_of_messages(_TAKE, bound, by)
+        return self._connections.read(partial(_inbox, bound=bound))
+
+    def get_messages(self, to: Addressee = TO_ALL, *, limit: int = 2000) -> Sequence[ShiftMessage]:
+        """Return the messages to that person or lab, or those to anybody; the newest first."""
+        bound = {"person": to.person, "lab": to.lab, "reader": "", "limit": limit}
+        found: Sequence[ShiftMessage] = self._connections.read(partial(_messages, statement=_ALL, bound=bound))
+        return found
+
+    def _ask_of_messages(self, statement: str, bound: Mapping[str, object], by: By) -> object:
+        return ask_as(self._connections, statement, bound, by, _FOR_WHOM, {})
+
+
+def _first(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> object:
+    cursor.execute(statement, bound)
+    return cursor.fetchall()[0][0]
+
+
+def _messages(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> list[ShiftMessage]:
+    cursor.execute(statement, bound)
+    return [ShiftMessage(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]
+
+
+def _inbox(cursor: Cursor, bound: Mapping[str, object]) -> Inbox:
+    unread = int(str(_first(cursor, _UNREAD, bound)))
+    return Inbox(_messages(cursor, _OWN, bound), unread)
