@@ -87,14 +87,9 @@ class Day:
         return found
 
     def _ask_what_is_there(self) -> None:
-        """Learn the identifiers of what is there and isn't known here: of another workstation, or of a lost answer."""
+        """Learn what is there: of another workstation, which may have changed it since, or of a lost answer."""
         for lab in sorted({each.key.lab for each in self._records}):
-            unknown = any(
-                name not in self._known.get(each.key, {})
-                for each in self._records if each.key.lab == lab for name in each.values
-            )  # fmt: skip
-            if unknown:
-                self._learn(lab)
+            self._learn(lab)
 
     def _learn(self, lab: str) -> None:
         try:

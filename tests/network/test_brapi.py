@@ -121,6 +121,15 @@ def test_a_day_arrives_once_and_is_corrected_by_put(server: BrapiServer, sender:
     assert server.values() == now and len(server.observations) == len(now)
 
 
+def test_what_another_workstation_changed_is_seen(server: BrapiServer, sender: Sender) -> None:
+    key = (f"{DAY} 8:00 A 1", "Plants")
+    sender.send(server, [row()])
+    sender.send(server, [row(Plants="3")], kept=sender.folder / "another.sqlite")
+    assert server.values()[key] == "3"
+    sender.send(server, [row()])
+    assert server.values()[key] == "4" and len(server.observations) == FIELDS - 1
+
+
 def test_a_file_of_a_newer_version_is_left_alone(sender: Sender) -> None:
     path = sender.folder / "brapi.sqlite"
     with contextlib.closing(sqlite3.connect(path)) as connection:
