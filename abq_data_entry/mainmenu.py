@@ -71,6 +71,7 @@ MESSAGES = Command("Messages", "show_messages", "F8", "F8")
 ADMINISTRATION = Command(
     "Technicians, Labs and Plots", "show_administration", "Control-Shift-T", "Command-Shift-T"
 )
+REMOTE_FILES = Command("Remote Files…", "show_remote_files")
 CONNECTIONS = Command("Check Connections…", "check_connections", "Control-Shift-C", "Command-Shift-C")
 WAITING = Command("Waiting Records", "show_waiting", "Control-Shift-J", "Command-Shift-J")
 FORM = Command("Record Form", "show_form", "Control-r", "Command-r")
@@ -103,7 +104,7 @@ EDIT_GROUPS = (
     (MARK, WRITE_NOTE),
 )  # a line between groups
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
-TOOLS_COMMANDS = (WEATHER, *UPLOADS, DELIVERIES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
+TOOLS_COMMANDS = (WEATHER, *UPLOADS, DELIVERIES, REMOTE_FILES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
 GO_COMMANDS = (
     *(FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, QUESTIONS, HANDOVER, EXTRACTS, AHEAD, TODAY, CHARTS),
     REFRESH,

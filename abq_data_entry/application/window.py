@@ -100,6 +100,7 @@ class Application(Wiring):
             "show_waiting": self.waiting.show,
             "show_messages": self._show_messages,
             "show_deliveries": self.show_deliveries,
+            "show_remote_files": self._show_remote_files,
             "check_connections": self._check_connections,
             "show_administration": self._show_administration,
             "show_form": self._go_to_form,
@@ -166,6 +167,13 @@ class Application(Wiring):
 
         show_connections(
             self, self.jobs, self.messages, self.own_settings, self.connection, self.deliveries.logins
+        )
+
+    def _show_remote_files(self) -> None:
+        from .remote_files import show_remote_files
+
+        show_remote_files(
+            self, self.jobs, self.messages, self.own_settings, self.deliveries.logins, self.shared
         )
 
     def _show_administration(self) -> None:

@@ -19,7 +19,7 @@ from tests.window.test_form import record
 
 PLATFORMS = ("x11", "win32", "aqua")
 TOOLS = ["Update Weather Data", "Upload CSV to corporate REST", "Upload CSV to corporate FTP", "Deliveries"]
-TOOLS += ["Waiting Records", "Messages", "Check Connections…", "Technicians, Labs and Plots"]
+TOOLS += ["Remote Files…", "Waiting Records", "Messages", "Check Connections…", "Technicians, Labs and Plots"]
 
 
 def entries(menu: tk.Menu) -> Iterator[tuple[str, str, str]]:

@@ -1,0 +1,324 @@
+"""Opens the window of remote files, and does what is asked there, on a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..network.destinations import destination
+from ..views.remote_files import (
+    DELETE,
+    FETCH,
+    NEW_FOLDER,
+    OPEN,
+    PUT,
+    RENAME,
+    UP,
+    WHAT_IS_THERE,
+    FileLine,
+    FilesCallbacks,
+    NameDialog,
+    RemoteFilesWindow,
+)
+from ..views.side_window import brought_up
+from ..workflows import remote_files as work
+from .messages import reason_of
+
+if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..jobs import Job, Jobs
+    from ..models import SQLModel
+    from ..network.remote_files import Got, RemoteFiles
+    from ..network.remote_files_names import Listing, RemoteEntry
+    from .logins import Logins
+    from .messages import Messages
+    from .preferences import Settings
+    from .state import State
+
+_LANE = "remote files"
+_TITLE = "Remote Files"
+
+
+def show_remote_files(
+    parent: tk.Tk, jobs: Jobs, messages: Messages, settings: Settings, logins: Logins, state: State
+) -> RemoteFilesWindow:
+    """Show the window, or bring the one that is open to the front."""
+    shown = brought_up(parent, RemoteFilesWindow)
+    if shown is not None:
+        shown.tree.focus_set()
+        return shown
+    return RemoteFilesView(parent, jobs, messages, settings, logins, state).window
+
+
+class RemoteFilesView:
+    """One window. What runs has the session for itself: everything goes through one lane of jobs."""
+
+    def __init__(
+        self, parent: tk.Tk, jobs: Jobs, messages: Messages, settings: Settings, logins: Logins, state: State
+    ) -> None:
+        self._parent, self._jobs, self._messages, self._settings = parent, jobs, messages, settings
+        self._logins, self._state = logins, state
+        self._values: dict[str, object] = {}
+        self._files: RemoteFiles[Any] | None = None
+        self._where: work.Where = ()
+        self._listing: Listing | None = None
+        self._states: dict[str, str] = {}
+        self._job: Job | None = None
+        named = work.with_files(settings.values())
+        self._kind = next(iter(named))
+        command = messages.command
+        self.window = RemoteFilesWindow(
+            parent, named, self._kind, FilesCallbacks(command(self._choose), command(self._act), self._cancel)
+        )
+        self.window.bind("<Destroy>", self._closed, add=True)
+        parent.after_idle(command(lambda: self._choose(self._kind)))
+
+    # -- the destination --------------------------------------------------------------------------------
+
+    def _choose(self, kind: str) -> None:
+        self._let_go()
+        self._kind, self._where, self._listing, self._states = kind, (), None, {}
+        self._values = {**self._settings.values()}
+        to = destination(kind)
+        self.window.show_lines(to.address(self._values), (), "Logging in…")
+        if problem := to.problem(self._values):
+            self.window.say(problem)
+            return
+        if to.username(self._values) == work.ANONYMOUS[0]:
+            self._log_in(kind, work.ANONYMOUS)
+        else:
+            self._logins.obtain(kind, self._values, "", lambda login: self._log_in(kind, login))
+
+    def _log_in(self, kind: str, login: tuple[str, str] | None) -> None:
+        if kind != self._kind or not self.window.winfo_exists():  # another one was chosen meanwhile
+            return
+        if login is None:
+            self.window.say("Nobody is logged in. F5 asks again.")
+            return
+        values = self._values
+
+        def look(job: Job) -> tuple[RemoteFiles[Any], Listing]:
+            files = destination(kind).remote_files(values, *login)
+            return files, files.list((), job.cancel)
+
+        def shown(found: tuple[RemoteFiles[Any], Listing]) -> None:
+            if kind != self._kind or not self.window.winfo_exists():
+                self._jobs.submit(_LANE, found[0].close)
+                return
+            self._files, self._listing = found
+            self._logins.accepted(kind, values, login)
+            self._show()
+
+        self._run("Looking into the folder…", look, shown)
+
+    # -- what runs --------------------------------------------------------------------------------------
+
+    def _run(self, said: str, function: Callable[[Job], Any], done: Callable[[Any], object]) -> None:
+        self.window.set_running(True)
+        self.window.say(said)
+
+        def ended(result: Any) -> None:
+            self._job = None
+            self.window.set_running(False)
+            done(result)
+
+        def failed(error: BaseException) -> None:
+            self._job = None
+            self.window.set_running(False)
+            if getattr(error, "login_refused", False):
+                self._logins.refused(self._kind, self._values, reason_of(error))
+                self._files = None
+            self.window.say(" ".join(reason_of(error).split()))
+
+        def progress(done_so_far: int, total: int) -> None:
+            self.window.say(f"{said} {done_so_far * 100 // total} %" if total else f"{said} {done_so_far:,} bytes")
+
+        self._job = self._jobs.submit(
+            _LANE, function, name=_TITLE, done=ended, failed=failed, progress=progress, with_job=True, tidies=True
+        )
+
+    def _cancel(self) -> None:
+        if self._job is not None:
+            self._job.cancel.set()
+
+    def _closed(self, event: tk.Event) -> None:
+        if event.widget is self.window:
+            self._cancel()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        files, self._files = self._files, None
+        if files is not None:
+            self._jobs.submit(_LANE, files.close)
+
+    # -- what is shown ----------------------------------------------------------------------------------
+
+    def _go(self, where: work.Where, said: str = "", states: dict[str, str] | None = None) -> None:
+        files = self._files
+        if files is None:
+            self._choose(self._kind)
+            return
+
+        def shown(found: Listing) -> None:
+            self._where, self._listing, self._states = where, found, states or {}
+            self._show(said)
+
+        self._run("Looking into the folder…", lambda job: files.list(where, job.cancel), shown)
+
+    def _show(self, said: str = "") -> None:
+        listing = self._listing
+        assert listing is not None
+        place = work.place_in_words(self._kind, self._values, self._where)
+        rights = f"This folder: {listing.rights}." if listing.rights else ""
+        empty = "" if listing.entries else "The folder is empty."
+        told = " ".join(filter(None, (said, empty, listing.remark, "" if said else rights)))
+        self.window.show_lines(place, [self._line(each) for each in listing.entries], told)
+
+    def _line(self, entry: RemoteEntry) -> FileLine:
+        size = "" if entry.size is None else f"{entry.size:,}"
+        state = self._states.get(entry.name, "")
+        detail = f"{entry.shown}: {entry.rights}." if entry.rights else ""
+        cells = (entry.shown, entry.kind, size, entry.when, state, entry.rights or "not told")
+        return FileLine(repr(entry.name), cells, detail, entry.kind == "folder")
+
+    # -- what is asked ----------------------------------------------------------------------------------
+
+    def _act(self, name: str, identifier: str) -> None:
+        files, listing = self._files, self._listing
+        if name == "Refresh" or files is None or listing is None:
+            self._go(self._where)
+            return
+        entry = next((each for each in listing.entries if repr(each.name) == identifier), None)
+        if name == UP:
+            if self._where:
+                self._go(self._where[:-1])
+            else:
+                self.window.say("Nothing above the folder of the destination is shown.")
+        elif name == PUT:
+            self._put(files)
+        elif name == NEW_FOLDER:
+            self._ask_name("New Folder", "What is the new folder called?", "Make", "", lambda each: self._change(
+                f"The folder {each} is made.", lambda job: files.make_folder(self._where, each, job.cancel)
+            ))  # fmt: skip
+        elif name == WHAT_IS_THERE:
+            self._compare(files)
+        elif entry is not None:
+            self._act_on(files, name, entry)
+
+    def _act_on(self, files: RemoteFiles[Any], name: str, entry: RemoteEntry) -> None:
+        if name == OPEN:
+            self._go((*self._where, entry.name))
+        elif name == FETCH:
+            self._fetch(files, entry)
+        elif name == RENAME:
+            self._ask_name("Rename", f"What is {entry.shown} to be called?", "Rename", entry.shown,
+                           lambda each: self._change(
+                f"{entry.shown} is called {each} now.", lambda job: files.rename(self._where, entry, each, job.cancel)
+            ))  # fmt: skip
+        elif name == DELETE:
+            is_folder = entry.kind == "folder"
+            remove = files.remove_folder if is_folder else files.remove
+            self._messages.choice(
+                f"Delete {entry.shown}", f"Delete {'the folder ' * is_folder}{entry.shown}?",
+                f"In {work.place_in_words(self._kind, self._values, self._where)}. That can't be undone.",
+                (("Delete", lambda: self._change(
+                    f"{entry.shown} is deleted.", lambda job: remove(self._where, entry, job.cancel))),
+                 ("Cancel", None)),
+                careful=True,
+            )  # fmt: skip
+
+    def _change(self, said: str, function: Callable[[Job], object]) -> None:
+        self._run("At work…", function, lambda _result: self._go(self._where, said))
+
+    def _ask_name(self, title: str, message: str, button: str, name: str, act: Callable[[str], object]) -> None:
+        self._messages.open(
+            title, message, "", "Open…",
+            lambda: NameDialog(self.window, title, message, button, name, act),
+            lambda: None,
+        )  # fmt: skip
+
+    def _fetch(self, files: RemoteFiles[Any], entry: RemoteEntry) -> None:
+        from tkinter import filedialog  # not at every start
+
+        name = work.default_target(Path(), entry).name
+        place = self._messages.outside(
+            lambda: filedialog.asksaveasfilename(parent=self.window, title=f"Fetch {entry.shown}", initialfile=name)
+        )
+        if place:  # the dialog has asked about a file that is there already
+            self.fetch(files, entry, Path(place))
+
+    def fetch(self, files: RemoteFiles[Any], entry: RemoteEntry, target: Path) -> None:
+        """Fetch a file to this path, and offer to take it in where it is a list."""
+
+        def get(job: Job) -> tuple[Got, Any, str]:
+            from ..workflows.import_lists import list_in
+
+            got = files.get(self._where, entry, target, replace=True, progress=job.report, cancel=job.cancel)
+            try:
+                return got, list_in(got.path), ""
+            except ValueError as error:
+                return got, None, str(error)
+
+        def done(result: tuple[Got, Any, str]) -> None:
+            got, found, problem = result
+            how = f", compared by {got.verified}" if got.verified else ""
+            self.window.say(f"Fetched to {got.path}: {got.size:,} bytes{how}. {problem}")
+            model = self._state.model
+            if found is not None and model is not None:
+                self._messages.choice(
+                    f"Take In {entry.shown}", f"Take in {found.what} from {entry.shown}?",
+                    "All of them are taken in, or none. What is there already stays as it is.",
+                    (("Take In", lambda: self._take_in(model, found)), ("Not Now", None)), careful=True,
+                )  # fmt: skip
+
+        self._run(f"Fetching {entry.shown}…", get, done)
+
+    def _take_in(self, model: SQLModel, found: Any) -> None:
+        from ..workflows.import_lists import take_in
+
+        self._jobs.submit(
+            "database", take_in, model, found, done=self.window.say,
+            failed=lambda error: self.window.say(reason_of(error)),
+        )  # fmt: skip
+
+    def _put(self, files: RemoteFiles[Any]) -> None:
+        from tkinter import filedialog  # not at every start
+
+        place = self._messages.outside(lambda: filedialog.askopenfilename(parent=self.window, title="Put a File There"))
+        if place:
+            self.put(files, Path(place))
+
+    def put(self, files: RemoteFiles[Any], path: Path, replace: bool = False) -> None:
+        """Put a file into the folder that is shown; one that is there is asked about."""
+        where, listing = self._where, self._listing
+        if not replace and listing is not None and listing.find(path.name) is not None:
+            self._messages.choice(
+                f"Replace {path.name}", f"Replace {path.name}?", "It is there already. That can't be undone.",
+                (("Replace", lambda: self.put(files, path, True)), ("Cancel", None)), careful=True,
+            )  # fmt: skip
+            return
+        self._run(
+            f"Putting {path.name} there…",
+            lambda job: files.put(where, path, replace=replace, progress=job.report, cancel=job.cancel),
+            lambda name: self._go(where, f"{name} is there."),
+        )
+
+    def _compare(self, files: RemoteFiles[Any]) -> None:
+        kind, address = self._kind, destination(self._kind).address(self._values)
+
+        def look(job: Job) -> tuple[Listing, list[work.Compared]]:
+            from ..workflows.deliver_day import open_outbox
+
+            ours = work.sent(open_outbox().deliveries(), kind, address)
+            listing = files.list((), job.cancel)
+            return listing, work.compare(files, listing, ours, job.cancel, job.report)
+
+        def shown(result: tuple[Listing, list[work.Compared]]) -> None:
+            self._listing, found = result
+            self._where, self._states = (), {each.name: each.state for each in found}
+            gone = ", ".join(each.name for each in found if each.state == work.MISSING)
+            self._show(f"{work.counts(found)}.{f' Missing: {gone}.' if gone else ''}")
+
+        self._run("Comparing with what was sent…", look, shown)
