@@ -20,12 +20,15 @@ from abq_data_entry.launcher import system_packages
 from abq_data_entry.mainmenu import keys_text
 from abq_data_entry.models import SETTINGS, Setting, SettingsModel, SQLModel
 from abq_data_entry.models.undoing import By
+from abq_data_entry.network.destinations import STORED_KINDS
+from abq_data_entry.stored_destination import StoredDestination
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 README, QA, ADMINISTRATORS = ROOT / "README.md", ROOT / "docs/qa.md", ROOT / "docs/administrators.md"
 LAB_STAFF, DEVELOPERS = ROOT / "docs/lab-staff.md", ROOT / "docs/developers.md"
 ARCHITECTURE = ROOT / "docs/architecture.md"
+DELIVERIES = ROOT / "docs/deliveries.md"
 LARGEST_IMAGE = 150 * 1024
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -164,6 +167,15 @@ def test_every_word_of_the_command_line_is_told() -> None:
     assert {"weather", "export", "upload rest", "upload ftp", "db dsn", "demo"} <= set(known)
     told = "".join(text_of(document) for document in (README, QA, ADMINISTRATORS))
     assert not [word for word in known if not re.search(rf"(`|abq-data-entry ){word}\b", told)]
+
+
+def test_every_kind_and_column_of_a_destination_is_told() -> None:
+    added = {kind for each in DOCUMENTS for block in blocks(each, "")
+             for kind in re.findall(r"^abq-data-entry destinations add \S+ (\S+) ", block, re.MULTILINE)}  # fmt: skip
+    assert added == set(STORED_KINDS)
+    assert not [kind for kind in STORED_KINDS if f"**`{kind}`**" not in text_of(DELIVERIES)]
+    told = {name for row in rows(DELIVERIES) for name in re.findall(r"`(\w+)`", row[0])}
+    assert told - {"destinations"} == set(StoredDestination._fields)  # which stands in the heading
 
 
 def test_every_option_of_the_command_line_is_told_to_administrators() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 import shlex
 import subprocess
 import sys
@@ -15,8 +14,6 @@ import pytest
 
 from abq_data_entry.__main__ import main
 from abq_data_entry.models import SQLModel
-from abq_data_entry.network.destinations import STORED_KINDS
-from abq_data_entry.stored_destination import StoredDestination
 from tests.fixtures.servers import BundledServer
 from tests.fixtures.window import write_settings
 from tests.models.records import record
@@ -27,30 +24,16 @@ from tests.network.dav_servers import PASSWORD as DAV_PASSWORD
 from tests.network.dav_servers import USERNAME as DAV_USER
 from tests.network.dav_servers import apache
 from tests.network.real_servers import sshd, vsftpd
-from tests.test_documents import ROOT, blocks, text_of
+from tests.test_documents import ROOT, blocks
 
-from .listing import all_commands, commands_in
+from .listing import commands_in
 
 PAGE = ROOT / "docs/deliveries.md"
-_ADD = re.compile(r"abq-data-entry destinations add (\S+) (\S+) ")
 
 
 def commands() -> list[str]:
     """What the page prints, in its order."""
     return [each for block in blocks(PAGE, "") for each in commands_in(block)]
-
-
-def added(found: list[str]) -> dict[str, str]:
-    """The kinds of destinations that these commands add, by name."""
-    return {match[1]: match[2] for each in found if (match := _ADD.match(each))}
-
-
-def test_every_kind_and_every_column_has_its_place() -> None:
-    here, anywhere = added(commands()), added(all_commands())
-    assert {"rest", "ftp", "ftps", "sftp", "webdav", "folder"} <= set(here.values()) <= set(STORED_KINDS)
-    assert set(STORED_KINDS) <= set(anywhere.values())
-    cells = [line.split(" | ")[0] for line in text_of(PAGE).splitlines() if line.startswith("| `")]
-    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(StoredDestination._fields)
 
 
 @pytest.mark.needs("network")
