@@ -91,6 +91,7 @@ RUN_ELSEWHERE = {
     "python3 -m tests tests/models -k keyset": "tests/launcher/test_tests_command.py",
     "python3 -m benchmarks": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only patroni": "tests/test_benchmarks.py",
+    "python3 -m benchmarks --only outbox --runs 1": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only trips": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only room": "tests/test_benchmarks.py",
     "python3 -m benchmarks --only failover,patroni": "tests/test_benchmarks.py",
