@@ -95,6 +95,8 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(model: SQLModel, database:
             model.write_note(subject, words)
     with pytest.raises(RecordMissing, match="There is no note 9"):
         model.finish_note(9)
+    with pytest.raises(RecordMissing, match="There is no note 9"):
+        model.get_note(9)
     assert said(model, done=True) == []
 
 
