@@ -160,7 +160,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     size bigint NOT NULL,
     sha256 char(64) NOT NULL,
     state text NOT NULL CONSTRAINT state_of_a_delivery
-        CHECK (state IN ('waiting', 'sending', 'delivered', 'failed', 'cancelled')),
+        CHECK (state IN ('waiting', 'sending', 'delivered', 'failed', 'cancelled', 'unknown')),
     attempts integer NOT NULL,
     last_attempt timestamp(0) with time zone,
     delivered timestamp(0) with time zone,
@@ -171,6 +171,18 @@ CREATE TABLE IF NOT EXISTS deliveries (
 
 ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS audit_head text;
 ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS outdated timestamp(0) with time zone;
+
+-- Before version 7 no delivery had an unknown end.
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_constraint WHERE conrelid = 'deliveries'::regclass AND conname = 'state_of_a_delivery'
+            AND strpos(pg_get_constraintdef(oid), 'unknown') > 0
+    ) THEN
+        ALTER TABLE deliveries DROP CONSTRAINT IF EXISTS state_of_a_delivery, ADD CONSTRAINT state_of_a_delivery
+            CHECK (state IN ('waiting', 'sending', 'delivered', 'failed', 'cancelled', 'unknown'));
+    END IF;
+END $$;
 
 -- Who could write and read observations before version 2 had this table can write and read deliveries.
 DO $$
@@ -1144,7 +1156,7 @@ END $$;
 -- The kinds of destinations; which of them a workstation can send to is a matter of its version.
 CREATE OR REPLACE FUNCTION destination_kinds() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
-    SELECT ARRAY['rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder', 'brapi']
+    SELECT ARRAY['rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder', 'brapi', 'email']
 $$;
 
 -- Whether a text can be the name or number of a host, with or without a port behind it, so that programs can look it up.
@@ -1208,8 +1220,21 @@ BEGIN
                 AND (wanted.kind = 'webdav' OR NOT can_be_url(wanted.login_address)) THEN
             RETURN 'A login address is for the kinds rest and brapi, and one as https://example.com/auth.';
         END IF;
+    ELSIF wanted.kind = 'email' THEN
+        IF EXISTS (
+            SELECT FROM regexp_split_to_table(wanted.address, ', *') AS receiver
+            WHERE receiver !~ '^[^<>,;:@"()[:space:]]+@[^<>,;:@"()[:space:]]+$'
+                AND receiver !~ '^[^<>,;@"]+<[^<>,;:@"()[:space:]]+@[^<>,;:@"()[:space:]]+>$'
+        ) THEN
+            RETURN 'The address must be one as qa@example.com or QA <qa@example.com>, or several with commas.';
+        ELSIF wanted.login_address <> '' AND NOT (wanted.login_address ~ '^smtps?://[^/]+$'
+                AND can_be_host(substring(wanted.login_address FROM '^smtps?://(.*)$'))) THEN
+            RETURN 'The login address of the kind email is its server, as smtp://mail.example.com:587 or smtps://.';
+        ELSIF wanted.folder <> '' THEN
+            RETURN 'The kind email has no folder.';
+        END IF;
     ELSIF wanted.login_address <> '' THEN
-        RETURN 'A login address is for the kinds rest and brapi.';
+        RETURN 'A login address is for the kinds rest, brapi and email.';
     ELSIF wanted.kind = 'folder' THEN
         IF wanted.address !~ '^(/|[A-Za-z]:[\\/]|\\\\[^\\])' OR wanted.address ~ '(^|[\\/])\.\.([\\/]|$)' THEN
             RETURN 'The address must be the whole path of a folder: from / on, in Windows from the drive or \\server on,'
@@ -4137,7 +4162,7 @@ COMMENT ON COLUMN deliveries.address IS 'Where it was to go, without anything se
 COMMENT ON COLUMN deliveries.username IS 'Who logs in there.';
 COMMENT ON COLUMN deliveries.size IS 'Size of the file in bytes.';
 COMMENT ON COLUMN deliveries.sha256 IS 'SHA-256 of the file, in hexadecimal.';
-COMMENT ON COLUMN deliveries.state IS 'waiting (for its next attempt), sending, delivered, failed (given up), cancelled.';
+COMMENT ON COLUMN deliveries.state IS 'waiting (for its next attempt), sending, delivered, failed (given up), cancelled, unknown (whether it arrived).';
 COMMENT ON COLUMN deliveries.attempts IS 'How many times it was tried.';
 COMMENT ON COLUMN deliveries.last_attempt IS 'When it was tried last.';
 COMMENT ON COLUMN deliveries.delivered IS 'When it had arrived whole; empty unless it has.';

@@ -150,7 +150,7 @@ def _row(box: Outbox, delivery: Delivery, running: Running | None) -> DeliveryRo
         f"{delivery.changed.astimezone():%Y-%m-%d %H:%M}",
         " ".join(following.split()),
     )
-    alive = delivery.state in ("waiting", "failed")
+    alive = delivery.state in ("waiting", "failed", "unknown")
     return DeliveryRow(
         delivery.identifier,
         cells,

@@ -50,6 +50,7 @@ def add_to(subcommands: Subcommands) -> None:
     for name, run, text in (
         ("run", run_due, "make all deliveries that are due"),
         ("retry", retry, "make one delivery now, whatever its schedule says"),
+        ("arrived", arrived, "say that a delivery has arrived of which it isn't known"),
         ("cancel", cancel, "cancel a delivery that waits or has failed, and remove its file"),
         ("show", show, "print the details of one delivery, with its attempts"),
     ):
@@ -130,6 +131,16 @@ def cancel(options: argparse.Namespace, secrets: Secrets) -> None:
     outbox = opened_outbox()
     delivery = delivering.cancel(outbox, outbox.find(options.id))
     print(f"{delivery.short} is cancelled: {delivery.name} is not sent by {delivery.kind}.")
+    record_later(outbox, read_settings(), secrets)
+
+
+def arrived(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Note what somebody has found: that it arrived though the server's last answer was lost."""
+    from .database import read_settings
+
+    outbox = opened_outbox()
+    delivery = delivering.arrived(outbox, outbox.find(options.id))
+    print(f"{delivery.short} has arrived: {delivery.name} is not sent again.")
     record_later(outbox, read_settings(), secrets)
 
 

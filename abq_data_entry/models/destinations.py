@@ -24,7 +24,7 @@ _WAITING = """
     SELECT count(*) FROM (
         SELECT DISTINCT ON (date, file_name) state FROM deliveries WHERE destination = %s
         ORDER BY date, file_name, version DESC
-    ) AS latest WHERE state IN ('waiting', 'sending', 'failed')
+    ) AS latest WHERE state IN ('waiting', 'sending', 'failed', 'unknown')
 """
 _DUE = """
     SELECT destination, date, occasion, due, present::text, (SELECT address FROM deliveries WHERE id = present),

@@ -53,6 +53,9 @@ class Destination(abc.ABC):
     """What is to be loaded of `network` before somebody waits for it."""
     keeps_parts = True
     """Whether a part of a file may stay there for the next attempt (`stored_uploads.Part`)."""
+    repeatable = True
+    """Whether the same file may come twice and is there once; else `progress` is told of all of it before its end is
+    sent, and what has no answer then is never sent again by itself."""
     needs_login = True
     """Whether somebody logs in there; without, user name and password are empty."""
     stored_kinds: tuple[str, ...] = ()

@@ -28,13 +28,15 @@ class UserFacingError:
 
     Beside that it says what follows from it: `transient`, whether the same may succeed later without anybody doing
     something; `login_refused`, whether another user name or password may help; `retry_after`, when the server wants to
-    be asked again, in its own words (RFC 9110, 10.2.3); `fingerprint`, of the key of a server that was never seen.
+    be asked again, in its own words (RFC 9110, 10.2.3); `fingerprint`, of the key of a server that was never seen;
+    `outcome_unknown`, whether it may have been done all the same, and would be done twice if it were sent again.
     """
 
     transient = False
     login_refused = False
     retry_after = ""
     fingerprint = ""
+    outcome_unknown = False
 
 
 class WeatherError(UserFacingError, Exception):

@@ -28,6 +28,7 @@ class Stored(Destination):
         self.order = base.order
         self.modules = base.modules
         self.keeps_parts = base.keeps_parts
+        self.repeatable = base.repeatable
         self.needs_login = base.needs_login
         self.has_files = base.has_files
 

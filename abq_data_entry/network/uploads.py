@@ -89,6 +89,11 @@ class SourceFile:
             yield buffer[:count]
         self.rewind()
 
+    def report(self, sent: int) -> None:
+        """Tell that so much is on its way, where it isn't sent as it was taken."""
+        self.sent = sent
+        self._progress(sent, self.size)
+
     def skip(self, count: int) -> None:
         """Go on after the first `count` bytes: the other side has them. Raises `FileChanged`."""
         self._file.seek(count)
@@ -135,6 +140,9 @@ class Uploads(abc.ABC):
     `timeout`: seconds without progress, for connecting, sending and each answer.
     """
 
+    remark = ""
+    """What to know of the last file though it arrived, as a sentence; empty if there is nothing."""
+
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
         self._refusal: Exception | None = None
@@ -176,6 +184,10 @@ class Uploads(abc.ABC):
 
     def take_along(self, headers: Mapping[str, str]) -> bool:
         """Send these with the next file, as HTTP does; False where there is no place for them, and they are not."""
+        return False
+
+    def attach(self, filepath: str | os.PathLike[str], name: str) -> bool:
+        """Send this file together with the next one, as a mail does; False where each goes by itself: it isn't sent."""
         return False
 
     def discard(self, name: str) -> bool:

@@ -24,12 +24,21 @@ if TYPE_CHECKING:
     from .delivery import Attempt, Delivery
     from .extract import Busy, OutboxError, SettingsUnusable, UnknownDelivery, companions, head_of
     from .folder import Outbox
-    from .retry_policy import is_due, is_transient, login_refused, next_attempt, retry_after, unknown_host_key
+    from .retry_policy import (
+        is_due,
+        is_transient,
+        login_refused,
+        next_attempt,
+        outcome_unknown,
+        retry_after,
+        unknown_host_key,
+    )
     from .sending import (
         Progress,
         Send,
         Sender,
         Service,
+        arrived,
         by_service,
         cancel,
         deliver,
@@ -59,6 +68,7 @@ __all__ = [
     "Service",
     "SettingsUnusable",
     "UnknownDelivery",
+    "arrived",
     "by_service",
     "cancel",
     "companions",
@@ -73,6 +83,7 @@ __all__ = [
     "known_version",
     "login_refused",
     "next_attempt",
+    "outcome_unknown",
     "record",
     "require_same",
     "require_usable",
@@ -86,10 +97,13 @@ _MODULES = {
     "delivery": ("Attempt", "Delivery", "Place"),
     "extract": ("Busy", "OutboxError", "SettingsUnusable", "UnknownDelivery", "companions", "head_of"),
     "folder": ("Outbox",),
-    "retry_policy": ("is_due", "is_transient", "login_refused", "next_attempt", "retry_after", "unknown_host_key"),
+    "retry_policy": (
+        *("is_due", "is_transient", "login_refused", "next_attempt", "outcome_unknown", "retry_after"),
+        "unknown_host_key",
+    ),
     "sending": (
         *("Progress", "Send", "Sender", "Service", "by_service", "cancel", "deliver", "due", "give_up", "go_through"),
-        *("known_version", "record", "require_same", "require_usable", "retry", "sender"),
+        *("arrived", "known_version", "record", "require_same", "require_usable", "retry", "sender"),
     ),
 }  # fmt: skip
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

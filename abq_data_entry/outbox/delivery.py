@@ -18,10 +18,16 @@ FORMAT = 4
 `audit_head`, form 2 no `sent_as`, form 3 was a file and not a row."""
 
 WAITING, SENDING, DELIVERED, FAILED, CANCELLED = "waiting", "sending", "delivered", "failed", "cancelled"
+UNKNOWN = "unknown"
+"""It may have arrived, and would be there twice if it were sent again: a person decides."""
+
 BROKEN_OFF = "Broken off: the application ended while it was sending."
-STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED)
+PERHAPS_ARRIVED = (
+    "Whether it arrived isn't known: the application ended before the server's last answer. Ask the receivers."
+)
+STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED, UNKNOWN)
 ENDED = (DELIVERED, CANCELLED)
-UNFINISHED = (WAITING, SENDING, FAILED)
+UNFINISHED = (WAITING, SENDING, FAILED, UNKNOWN)
 """States that nothing leads out of: the file is no longer needed."""
 
 _LARGEST, _LARGEST_COUNT = 2**63 - 1, 2**31 - 1  # of the columns that they are written into
@@ -100,6 +106,12 @@ class Delivery:
         if last is None or last.outcome:
             return self.attempts
         return (*before, Attempt(last.started, None, last.sent, BROKEN_OFF))
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether the attempt that was broken off had sent all of it, to where it would be twice if it came again."""
+        *_before, last = self.attempts or (None,)
+        return last is not None and not last.outcome and 0 < self.size <= last.sent
 
     @property
     def audit_chains(self) -> list[str]:

@@ -36,7 +36,9 @@ from .delivery import (
     CANCELLED,
     ENDED,
     FAILED,
+    PERHAPS_ARRIVED,
     SENDING,
+    UNKNOWN,
     WAITING,
     Attempt,
     Delivery,
@@ -232,7 +234,9 @@ class Outbox:
             present, newer = self._with_newer(connection, delivery)
             if present is None:
                 raise UnknownDelivery(f"The delivery {delivery.short} is gone from the outbox.")
-            if is_whole and newer is None and present.state not in ENDED:
+            if present.state == SENDING and present.may_have_arrived:
+                present = self._put(connection, present, **_perhaps_arrived(present))
+            elif is_whole and newer is None and present.state not in (*ENDED, UNKNOWN):
                 attempts = (*present.attempts_ended, Attempt(self.clock()))
                 present = self._put(connection, present, state=SENDING, planned=None, attempts=attempts)
         return present, newer
@@ -281,7 +285,9 @@ class Outbox:
             try:
                 with suppress(Busy, UnknownDelivery), self.lane(each):
                     present = self.read(each.identifier)
-                    if present.state == SENDING:
+                    if present.state == SENDING and present.may_have_arrived:
+                        self.write(present, **_perhaps_arrived(present))
+                    elif present.state == SENDING:
                         attempts = present.attempts_ended
                         self.write(present, state=WAITING, planned=None, attempts=attempts, reason=BROKEN_OFF)
                     elif is_old:
@@ -545,7 +551,7 @@ class Outbox:
     def _give_way(self, older: Delivery, newer: Delivery) -> None:
         """Cancel an older version that waits; one that is being sent is seen to by its sender."""
         with suppress(Busy, UnknownDelivery):
-            self.change(older, (WAITING, FAILED), state=CANCELLED, planned=None, reason=replaced_text(newer))
+            self.change(older, (WAITING, FAILED, UNKNOWN), state=CANCELLED, planned=None, reason=replaced_text(newer))
 
     def _require_room(self) -> None:
         """Raise `OSError` where the disk has no room for an outcome: what is sent and can't be written down would be
@@ -561,6 +567,11 @@ class Outbox:
 def replaced_text(newer: Delivery) -> str:
     """Say why a version isn't sent any more."""
     return f"Replaced by version {newer.version} ({newer.short})."
+
+
+def _perhaps_arrived(delivery: Delivery) -> dict[str, object]:
+    """What changes of a delivery whose process ended while it waited for the server's last answer."""
+    return {"state": UNKNOWN, "planned": None, "attempts": delivery.attempts_ended, "reason": PERHAPS_ARRIVED}
 
 
 def _measured(path: Path) -> tuple[int, str]:

@@ -77,6 +77,11 @@ def login_refused(error: BaseException | None) -> bool:
     return error is not None and any(getattr(link, "login_refused", False) is True for link in causes(error))
 
 
+def outcome_unknown(error: BaseException) -> bool:
+    """Tell whether all of it was sent and the last answer is missing, so that another attempt could make it twice."""
+    return any(getattr(link, "outcome_unknown", False) is True for link in causes(error))
+
+
 def unknown_host_key(error: BaseException | None) -> str:
     """Return the fingerprint of the key of a server that was never seen before; empty for any other failure."""
     found = () if error is None else (str(getattr(link, "fingerprint", "")) for link in causes(error))

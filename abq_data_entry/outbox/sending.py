@@ -22,7 +22,19 @@ from ..network.destination import Place, Settings
 from ..network.destinations import destination
 from ..network.failures import Cancelled, describe_failure, with_sentence
 from ..remote_names import name_problem
-from .delivery import BROKEN_OFF, CANCELLED, DELIVERED, ENDED, FAILED, UNFINISHED, WAITING, Attempt, Delivery
+from .delivery import (
+    BROKEN_OFF,
+    CANCELLED,
+    DELIVERED,
+    ENDED,
+    FAILED,
+    PERHAPS_ARRIVED,
+    UNFINISHED,
+    UNKNOWN,
+    WAITING,
+    Attempt,
+    Delivery,
+)
 from .extract import (
     Busy,
     OutboxError,
@@ -36,7 +48,16 @@ from .extract import (
     report_of,
 )
 from .folder import Outbox, replaced_text
-from .retry_policy import LIMIT, is_due, is_transient, login_refused, next_attempt, retry_after, unknown_host_key
+from .retry_policy import (
+    LIMIT,
+    is_due,
+    is_transient,
+    login_refused,
+    next_attempt,
+    outcome_unknown,
+    retry_after,
+    unknown_host_key,
+)
 
 if TYPE_CHECKING:
     from ..network import Uploads
@@ -44,6 +65,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _DAMAGED = "The file in the outbox is missing or damaged, so it wasn't sent. Upload the day again."
+_SAID_TO_HAVE_ARRIVED = "Somebody has found that it arrived."
 _GIVEN_UP = f"Given up after {LIMIT / 3600:.0f} hours of trying."
 
 Progress = Callable[[int, int], object]
@@ -78,7 +100,7 @@ def deliver(
     with outbox.lane(delivery, patience):
         is_whole = outbox.is_whole(delivery)  # reads the file: others would wait for the states meanwhile
         delivery, newer = outbox.begin(delivery, is_whole)
-        if delivery.state in ENDED:
+        if delivery.state in (*ENDED, UNKNOWN):
             return delivery, None
         if newer is not None:  # all versions have one name there: this one would take the place of the newer one
             return outbox.write(delivery, state=CANCELLED, planned=None, reason=replaced_text(newer)), None
@@ -110,6 +132,14 @@ def cancel(outbox: Outbox, delivery: Delivery, reason: str = "Cancelled.") -> De
     return present
 
 
+def arrived(outbox: Outbox, delivery: Delivery) -> Delivery:
+    """Note that it has arrived, as somebody has found, where that was unknown. Raises `Busy`, `OutboxError`."""
+    present = outbox.change(delivery, (UNKNOWN,), state=DELIVERED, planned=None, reason=_SAID_TO_HAVE_ARRIVED)
+    if present.state != DELIVERED:
+        raise OutboxError(f"The delivery {present.short} is {present.state}: only of an unknown one that can be said.")
+    return present
+
+
 def give_up(outbox: Outbox, delivery: Delivery, reason: str) -> Delivery:
     """Let it have failed before it was sent; a person may retry. Raises `Busy` while it is being sent."""
     return outbox.change(delivery, UNFINISHED, state=FAILED, planned=None, reason=reason)
@@ -127,8 +157,12 @@ def _attempted(
     began, sent = time.monotonic(), 0
 
     def noted(so_far: int, total: int) -> None:
-        nonlocal sent
+        nonlocal sent, delivery
         sent = so_far
+        if so_far == total and not destination(delivery.kind).repeatable and not delivery.may_have_arrived:
+            # Before the server gets the end of it: whatever happens to this computer now, it isn't sent again.
+            running = Attempt(delivery.attempts[-1].started, None, delivery.size)
+            delivery = outbox.write(delivery, attempts=(*delivery.attempts[:-1], running))
         if progress is not None:
             progress(so_far, total)
 
@@ -146,7 +180,10 @@ def _attempted(
     except Exception as error:
         return _failed(outbox, delivery, error, jitter, ended), error
     except BaseException:  # somebody ended the program: that is no wish to cancel the delivery
-        ended(WAITING, BROKEN_OFF)
+        if delivery.may_have_arrived:
+            ended(UNKNOWN, PERHAPS_ARRIVED)
+        else:
+            ended(WAITING, BROKEN_OFF)
         raise
     return ended(DELIVERED, "Delivered.", remark or ""), None
 
@@ -159,6 +196,8 @@ def _failed(
     log.warning("%s: the attempt failed: %s", _named(delivery), type(error).__name__)
     if newer := outbox.replaced_by(delivery):  # put in while this one was being sent
         return ended(CANCELLED, reason, replaced_text(newer))
+    if outcome_unknown(error):
+        return ended(UNKNOWN, reason, failures=failures)
     if not is_transient(error):
         return ended(FAILED, reason, failures=failures)
     now = outbox.clock()
@@ -216,7 +255,8 @@ def go_through(
         for number, each in enumerate(deliveries, 1):
             error = attempt(each)
             # A file that is refused says nothing about the service: the next one may be taken.
-            in_a_row = in_a_row + 1 if error is not None and is_transient(error) else 0
+            is_unwell = error is not None and (is_transient(error) or outcome_unknown(error))
+            in_a_row = in_a_row + 1 if is_unwell else 0
             if error is not None and in_a_row and retry_after(error, each.changed):
                 return _postponed(outbox, each, deliveries[number:])
             if login_refused(error) or unknown_host_key(error) or in_a_row == ENOUGH:
@@ -378,14 +418,16 @@ class Sender:
         head = head_in(path)
         if head and not uploads.take_along({AUDIT_HEADER: head}) and self._with_companion:
             beside, audit = companion(Path(name)).name, f"{identifier}-audit"
-            uploads.upload(companion(path), name=beside, identifier=audit, cancel=cancel)
+            if not uploads.attach(companion(path), beside):
+                uploads.upload(companion(path), name=beside, identifier=audit, cancel=cancel)
         if self._with_checksum:
-            beside, digest = f"{name}.sha256", f"{identifier}-sha256"
-            uploads.upload(checksum_file(path, name), name=beside, identifier=digest, cancel=cancel)
+            beside, digest, file = f"{name}.sha256", f"{identifier}-sha256", checksum_file(path, name)
+            if not uploads.attach(file, beside):
+                uploads.upload(file, name=beside, identifier=digest, cancel=cancel)
         uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
         if self._discard is not None:
             self._discard(uploads)
-        return remark
+        return " ".join(filter(None, (remark, uploads.remark)))
 
     def __enter__(self) -> Sender:
         return self
@@ -404,6 +446,8 @@ def _send_report(uploads: Uploads, path: Path, name: str, identifier: str, cance
     """
     report = report_of(path)
     if not report.exists():
+        return ""
+    if uploads.attach(report, report_of(Path(name)).name):
         return ""
     try:
         uploads.upload(report, name=report_of(Path(name)).name, identifier=report_identifier(identifier), cancel=cancel)

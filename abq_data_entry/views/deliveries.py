@@ -14,7 +14,7 @@ from .side_window import Receipt, SideWindow
 REFRESH_MS = 1000
 _COLUMNS = (("Day", 11), ("Version", 8), ("To", 6), ("State", 14), ("Since", 17), ("What next", 50))
 _CANNOT = {
-    "Try Again": "Only what waits or has failed can be tried again",
+    "Try Again": "Only what waits, has failed or may have arrived can be tried again",
     "Cancel Delivery": "Only what isn't finished can be cancelled",
     "Show File": "The file of this delivery isn't on this computer any more",
 }

@@ -132,7 +132,7 @@ def _records(values: Values, limits: Limits, now: datetime.datetime) -> tuple[Pa
 
 
 def _deliveries() -> tuple[Part, list[str]]:
-    from ..outbox.delivery import FAILED
+    from ..outbox.delivery import FAILED, UNKNOWN
     from .deliver_day import open_outbox
 
     if not (folders.data_folder() / "outbox").is_dir():
@@ -148,6 +148,9 @@ def _deliveries() -> tuple[Part, list[str]]:
     if failed:
         days = ", ".join(sorted({each.date.isoformat() for each in failed}))
         problems.append(f"{counted(len(failed), 'delivery', 'deliveries')} given up: {days}.")
+    if unknown := [each for each in found if each.state == UNKNOWN]:
+        days = ", ".join(sorted({each.date.isoformat() for each in unknown}))
+        problems.append(f"Whether {counted(len(unknown), 'delivery', 'deliveries')} arrived isn't known: {days}.")
     return part, problems
 
 

@@ -1,0 +1,364 @@
+"""Mail handed in at a server (SMTP): the way there, the login, one message to several people, and what became of it.
+
+A server keeps what it gets twice, twice. So what is told apart here is whether the end of a message was sent: before
+it nothing has happened, after it only the server's answer tells, and without that the outcome is unknown.
+Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 (TLS from the start), RFC 4954 (AUTH), RFC 6531 (SMTPUTF8).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime
+import hmac
+import re
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from . import encryption
+from .failures import InvalidInput, UserFacingError, with_what_was_said
+from .guard import Guard
+from .mail_addresses import MailServer, on_the_wire
+from .mail_message import Mail, as_bytes, needs_utf8
+
+BLOCK = 64 * 1024
+LAST_ANSWER = 5.0
+"""How many times longer the last answer may take than others: servers look for viruses first (RFC 5321, 4.5.3.2.6)."""
+
+_MOST_LINES = 200  # of one answer
+_GOODBYE = 2.0  # seconds
+
+
+class MailFailed(UserFacingError, OSError):
+    """The mail wasn't taken; `transient` says whether it may be later."""
+
+    def __init__(self, sentence: str, said: str = "", *, transient: bool = False, login: bool = False) -> None:
+        super().__init__(with_what_was_said(sentence, said))
+        self.transient, self.login_refused = transient, login
+
+
+class OutcomeUnknown(UserFacingError, OSError):
+    """All of the mail was sent, and the server's answer is missing: it may have arrived."""
+
+    outcome_unknown = True
+
+
+class MailLogin(NamedTuple):
+    """Who hands mail in; both empty: nobody logs in."""
+
+    username: str = ""
+    password: str = ""
+
+
+class _Answers:
+    """The lines of a server, at most so many at a time."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self.left = file, _MOST_LINES
+
+    def readline(self, size: int) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("too many lines")
+        return bytes(self._file.readline(size))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class MailSession(smtplib.SMTP):
+    """One connection to a server, under a guard that may be another one for each message."""
+
+    def __init__(self, server: MailServer, guard: Guard, context: ssl.SSLContext | None) -> None:
+        super().__init__(local_hostname="localhost")
+        self.server, self.guard, self._secure = server, guard, context
+        self._host = server.host.strip("[]")
+        self.greeting = ""
+
+    def open(self) -> None:
+        """Connect, and encrypt as is wanted. Raises `MailFailed` and what `Guard.connect` raises."""
+        code, said = self.connect(self.server.host, self.server.port)
+        self.greeting = _text(said)
+        if code != 220:
+            self._refuse(code, said, "takes no mail at the moment")
+        if self.sock is not None:  # no name of this computer: looking it up may take long
+            place = self.sock.getsockname()[0]
+            self.local_hostname = f"[IPv6:{place}]" if ":" in place else f"[{place}]"
+        self._greet()
+        if self.server.security == "starttls":
+            if not self.has_extn("starttls"):
+                raise MailFailed(
+                    f"{self._host} offers no encryption (STARTTLS), and nothing was sent. "
+                    "Set abq_mail_security to implicit if TLS begins at once there, or to none."
+                )
+            code, said = self.starttls(context=self._secure)
+            if code != 220:
+                self._refuse(code, said, "refused to encrypt")
+            self._greet()
+
+    def _get_socket(self, host: str, port: int, timeout: float | None) -> socket.socket:
+        plain = self.guard.connect(host.strip("[]"), port)
+        if self.server.security != "implicit" or self._secure is None:
+            return plain
+        return self._secure.wrap_socket(plain, server_hostname=self._host)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = _Answers(self.sock.makefile("rb"))
+        if isinstance(self.file, _Answers):
+            self.file.left = _MOST_LINES
+        answer = super().getreply()
+        self.guard.progressed()
+        return answer
+
+    def _greet(self) -> None:
+        code, said = self.ehlo()
+        if not 200 <= code <= 299:
+            self._refuse(code, said, "doesn't speak as mail servers do (EHLO)")
+
+    def log_in(self, login: MailLogin) -> bool:
+        """Log in where the server offers that; tell whether it did. Raises `MailFailed`."""
+        ways = str(self.esmtp_features.get("auth", "")).upper().split()
+        if not login.username or not ways:
+            return False
+        user, password = login.username.encode(), login.password.encode()
+        is_open = self.server.security == "none"
+        if "CRAM-MD5" in ways and (is_open or not {"PLAIN", "LOGIN"} & set(ways)):
+            code, said = self.docmd("AUTH", "CRAM-MD5")
+            if code == 334:
+                digest = hmac.new(password, _decoded(said), "md5").hexdigest()
+                code, said = self.docmd(_encoded(user + b" " + digest.encode()))
+        elif "PLAIN" in ways:
+            code, said = self.docmd("AUTH", f"PLAIN {_encoded(bytes(1).join((b'', user, password)))}")
+        elif "LOGIN" in ways:
+            code, said = self.docmd("AUTH", "LOGIN")
+            for each in (user, password):
+                if code == 334:
+                    code, said = self.docmd(_encoded(each))
+        else:
+            raise MailFailed(f"{self._host} knows no way to log in that we know ({' '.join(ways)[:80]}).")
+        if code == 235:
+            return True
+        if code in (421, 454):
+            self._refuse(code, said, "can't log anybody in at the moment")
+        raise MailFailed(f"{self._host} refused the user name or the password ({code}).", _text(said), login=True)
+
+    def check_alive(self) -> bool:
+        """Whether the session of an earlier message can be used for another one."""
+        try:
+            return self.rset()[0] == 250
+        except OSError:
+            return False
+
+    def begin(self, mail: Mail, size: int) -> list[str]:
+        """Say from whom and to whom; return those that were refused, each with why. Raises `MailFailed`.
+
+        Nobody gets it where one can't be told yet (4xx): that one would never get it, or the others twice.
+        """
+        options = []
+        if self.has_extn("size"):
+            limit = int(str(self.esmtp_features["size"]) or "0") if str(self.esmtp_features["size"]).isdigit() else 0
+            if limit and size > limit:
+                raise MailFailed(f"{self._host} takes mails of at most {limit:,} bytes, and this one has {size:,}.")
+            options.append(f"SIZE={size}")
+        if needs_utf8(mail.sender, mail.receivers):
+            if not self.has_extn("smtputf8"):
+                raise MailFailed(f"{self._host} takes no addresses with letters beyond ASCII before the @ (SMTPUTF8).")
+            self.command_encoding = "utf-8"
+            options += ["SMTPUTF8", "BODY=8BITMIME"]
+        code, said = self.mail(on_the_wire(mail.sender.address), options)
+        if code != 250:
+            what = "wants a login" if code == 530 else f"doesn't take mail from {mail.sender.address}"
+            self._refuse(code, said, what, login=code in (530, 535))
+        refused, busy = list[str](), list[tuple[int, bytes]]()
+        for each in mail.receivers:
+            code, said = self.rcpt(on_the_wire(each.address))
+            if code in (250, 251):
+                continue
+            if 400 <= code < 500:
+                busy.append((code, said))
+            refused.append(f"{each.address} ({code} {_text(said)})")
+        if busy:
+            self.rset()
+            self._refuse(*busy[0], f"can't take it for {', '.join(refused)}")
+        if len(refused) == len(mail.receivers):
+            raise MailFailed(f"{self._host} refused every receiver: {'; '.join(refused)}.")
+        return refused
+
+    def send_content(self, content: bytes, progress: Callable[[float], object]) -> None:
+        """Send all but the end. `progress`: hears of the part that is sent, from 0 to 1."""
+        code, said = self.docmd("DATA")
+        if code != 354:
+            self._refuse(code, said, "refused the mail")
+        assert self.sock is not None
+        quoted = memoryview(re.sub(rb"(?m)^\.", b"..", content))
+        for start in range(0, len(quoted), BLOCK):
+            self.guard.send(self.sock, quoted[start : start + BLOCK])
+            progress(min(start + BLOCK, len(quoted)) / len(quoted))
+
+    def finish(self, guard: Guard) -> None:
+        """Send the end, and wait for what the server says. Raises `MailFailed` for a refusal, else `OutcomeUnknown`."""
+        assert self.sock is not None
+        code, said = -1, b""
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            self.guard = guard
+            guard.watch(self.sock)
+            guard.send(self.sock, b".\r\n")
+            code, said = self.getreply()
+        if 400 <= code < 600:
+            self._refuse(code, said, "refused the mail")
+        if code != 250:
+            raise OutcomeUnknown(
+                f"Whether the mail arrived isn't known: all of it was sent to {self._host}, and the last answer is "
+                "missing. Ask the receivers; it is never sent again by itself."
+            )
+
+    def leave(self, politely: bool) -> None:
+        """Close the connection."""
+        if politely and self.sock is not None:
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                self.sock.settimeout(_GOODBYE)
+                self.docmd("QUIT")
+        self.close()
+
+    def _refuse(self, code: int, said: bytes, what: str, *, login: bool = False) -> None:
+        when = "It is tried again." if 400 <= code < 500 else "Ask its administrator."
+        raise MailFailed(
+            f"{self._host} {what} ({code}). {when}", _text(said), transient=400 <= code < 500, login=login
+        )  # fmt: skip
+
+
+def opened(server: MailServer, guard: Guard, ca_file: str | None) -> MailSession:
+    """Return a session that is ready for a login. Raises `UserFacingError`s and `OSError`."""
+    context = None if server.security == "none" else encryption.verified_context(ca_file)
+    session = MailSession(server, guard, context)
+    try:
+        session.open()
+    except ssl.SSLCertVerificationError as error:
+        refused = error
+    except BaseException:
+        session.close()
+        raise
+    else:
+        return session
+    session.close()
+    raise encryption.refusal(refused, server.host, lambda: _certificate_of(server, guard))
+
+
+def _certificate_of(server: MailServer, guard: Guard) -> bytes | None:
+    """Connect once more, and look at the certificate that was refused."""
+    session = MailSession(server, guard, encryption.unverified_context())
+    with contextlib.closing(session):
+        session.open()
+        return session.sock.getpeercert(True) if isinstance(session.sock, ssl.SSLSocket) else None
+
+
+class Mailer:
+    """Hands in mails over one login, one at a time; nothing else keeps the password. A context manager.
+
+    `timeout`: seconds of silence. Raises `MailFailed`, `OutcomeUnknown`, what `Guard` raises, and `InvalidInput`.
+    """
+
+    def __init__(self, server: MailServer, login: MailLogin, ca_file: str | None, timeout: float) -> None:
+        self.server, self._login, self._ca_file, self._timeout = server, login, ca_file, timeout
+        self._session: MailSession | None = None
+
+    def __enter__(self) -> Mailer:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End politely."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.leave(politely=True)
+
+    def send(
+        self, mail: Mail, cancel: threading.Event | None = None, progress: Callable[[float], object] = lambda part: None
+    ) -> list[str]:
+        """Hand it in; return the receivers that were refused while others got it.
+
+        `progress`: hears of the part that is sent; of all of it, 1, just before the end is.
+        """
+        content = as_bytes(mail, datetime.datetime.now().astimezone())
+        try:
+            with Guard(cancel, self._timeout) as guard:
+                refused, failure = self._tried(guard, lambda: self._before_the_end(mail, content, guard, progress))
+                if failure is None:
+                    progress(1.0)
+            if failure is None:
+                with Guard(cancel, self._timeout * LAST_ANSWER) as guard:
+                    assert self._session is not None
+                    self._session.finish(guard)
+        except BaseException:
+            self._drop()
+            raise
+        if failure is not None:
+            self._drop()
+            raise failure  # outside of every handler: an error's context could hold what was sent
+        return refused or []
+
+    def _before_the_end(
+        self, mail: Mail, content: bytes, guard: Guard, progress: Callable[[float], object]
+    ) -> list[str]:
+        session = self._ready(guard)
+        refused = session.begin(mail, len(content))
+        session.send_content(content, lambda part: progress(min(part, 0.99)))
+        return refused
+
+    def _tried(self, guard: Guard, work: Callable[[], list[str]]) -> tuple[list[str] | None, Exception | None]:
+        try:
+            return work(), None
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            found = guard.verdict() or error
+        if isinstance(found, UserFacingError):
+            return None, found.with_traceback(None)
+        host = self.server.host
+        if isinstance(found, ssl.SSLError):
+            return None, MailFailed(f"No secure connection to {host} could be made. Check abq_mail_port and _security.")
+        if isinstance(found, ValueError):
+            return None, InvalidInput(f"{host} answered something that isn't understood. Nothing was sent.")
+        return None, MailFailed(f"{host} cut the connection, and no mail was sent. It is tried again.", transient=True)
+
+    def _ready(self, guard: Guard) -> MailSession:
+        """The session of the mail before, if it still lives, else a new one."""
+        if self._session is not None:
+            self._session.guard = guard
+            with contextlib.suppress(OSError):
+                if self._session.sock is not None:
+                    guard.watch(self._session.sock)
+                if self._session.check_alive():
+                    return self._session
+            guard.check()
+            self._drop()
+        session = opened(self.server, guard, self._ca_file)
+        self._session = session
+        session.log_in(self._login)
+        return session
+
+    def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.leave(politely=False)
+
+
+def _encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _decoded(said: bytes) -> bytes:
+    try:
+        return base64.b64decode(said)
+    except ValueError:
+        raise OSError("not base64") from None
+
+
+def _text(said: bytes) -> str:
+    return " ".join(said.decode("utf-8", "replace").split())
+

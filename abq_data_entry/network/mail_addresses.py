@@ -1,0 +1,131 @@
+"""Addresses of mail as settings give them: a list of people, and the server. Pure.
+
+Sources: RFC 5321 (4.5.3.1: lengths), RFC 5322 (3.4: addresses), RFC 6531 (letters beyond ASCII), RFC 5891 (IDNA).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+PORT, IMPLICIT_PORT = 587, 465
+"""Where mail is handed in (RFC 6409), and where TLS begins before anything is said (RFC 8314)."""
+
+MOST = 100  # recipients that every server must take (RFC 5321, 4.5.3.1.8)
+_LONGEST_LOCAL, _LONGEST_NAME = 64, 120
+_LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"]+")
+_LABEL = re.compile(r"[^\W_](?:[\w-]*[^\W_])?")
+_NAMED = re.compile(r'\s*(?:"(?P<quoted>[^"\\]*)"|(?P<name>[^<>,;@"]*?))\s*<\s*(?P<address>[^<>]*?)\s*>\s*')
+_SERVER = re.compile(r"(?P<scheme>smtps?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/:@\[\]]+)(?::(?P<port>[0-9]{1,5}))?/?")
+SECURITIES = ("starttls", "implicit", "none")
+
+
+class Person(NamedTuple):
+    """Somebody who sends or gets mail: the name for people (may be empty) and the address."""
+
+    name: str
+    address: str
+
+    @property
+    def domain(self) -> str:
+        """What stands behind the @."""
+        return self.address.rpartition("@")[2]
+
+
+class MailServer(NamedTuple):
+    """Where mail is handed in. `security`: `starttls` (nothing is sent without it), `implicit` or `none`."""
+
+    host: str
+    port: int = PORT
+    security: str = "starttls"
+
+    @property
+    def place(self) -> str:
+        """The same for people and comparing."""
+        return f"{self.host}:{self.port}"
+
+
+def people(text: str) -> tuple[Person, ...]:
+    """Read a list such as `QA <qa@example.com>, boss@example.com`; raises `ValueError` with the end of a sentence."""
+    if not text.isprintable():  # a line break would begin a header of its own
+        raise ValueError("must not hold line breaks and the like")
+    found = tuple(_person(each) for each in _parts(text) if each.strip())
+    if not found:
+        raise ValueError("must name an address, as qa@example.com")
+    if len(found) > MOST:
+        raise ValueError(f"has too many addresses: at most {MOST}")
+    once: dict[str, Person] = {}
+    for each in found:
+        once.setdefault(each.address.lower(), each)
+    return tuple(once.values())
+
+
+def people_problem(text: str) -> str | None:
+    """Return why this can't be a list of addresses, as the end of a sentence; None if it can (empty: nobody)."""
+    try:
+        if text:
+            people(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def sender_problem(text: str) -> str | None:
+    """The same for the one that a mail comes from."""
+    problem = people_problem(text)
+    return problem if problem or not text or len(people(text)) == 1 else "must be one address"
+
+
+def host_problem(text: str) -> str | None:
+    """Return why this can't be the name of a server, as the end of a sentence; None if it can (empty: none)."""
+    return None if not text or re.fullmatch(r"\[[0-9A-Fa-f:.]+\]|[\w.-]+", text) else "must be the name of a server"
+
+
+def server_of(text: str) -> MailServer | None:
+    """The server of an address as smtp://mail.example.com:587 (STARTTLS) or smtps://mail.example.com; None if none."""
+    found = _SERVER.fullmatch(text)
+    if found is None:
+        return None
+    is_implicit = found["scheme"] == "smtps"
+    port = int(found["port"] or (IMPLICIT_PORT if is_implicit else PORT))
+    security = "implicit" if is_implicit else "starttls"
+    return MailServer(found["host"], port, security) if 0 < port < 65536 else None
+
+
+def on_the_wire(address: str) -> str:
+    """The address with its domain in ASCII (IDNA), as every server takes it; raises `ValueError`."""
+    local, _at, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    import idna  # few need it
+
+    try:
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
+    except idna.IDNAError:
+        raise ValueError(f"has a domain that can't be: {domain}") from None
+
+
+def _parts(text: str) -> list[str]:
+    """Split at commas and semicolons that stand in no quoted name."""
+    return re.findall(r'(?:"[^"]*"|[^,;"])+|"', text)
+
+
+def _person(text: str) -> Person:
+    named = _NAMED.fullmatch(text)
+    name, address = ("", text.strip()) if named is None else (named["quoted"] or named["name"] or "", named["address"])
+    local, _at, domain = address.rpartition("@")
+    labels = domain.split(".")
+    is_usable = (
+        _LOCAL.fullmatch(local)
+        and not local.startswith(".")
+        and not local.endswith(".")
+        and ".." not in local
+        and len(local.encode()) <= _LONGEST_LOCAL
+        and len(name) <= _LONGEST_NAME
+        and len(domain) <= 253
+        and all(_LABEL.fullmatch(each) and len(each) <= 63 for each in labels)
+    )
+    if not is_usable:
+        raise ValueError(f"has {text.strip()!r}, which is no address as qa@example.com or QA <qa@example.com>")
+    on_the_wire(address)
+    return Person(name.strip(), address)

@@ -1,0 +1,106 @@
+"""Extracts by mail: with a fault in every third none is lost, and none is sent again by itself once it may be there."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import itertools
+import threading
+from collections import Counter
+
+import pytest
+
+from abq_data_entry.network.mail import Mailer, MailLogin
+from abq_data_entry.network.mail_addresses import MailServer, Person
+from abq_data_entry.network.mail_uploads import MailUploads
+from abq_data_entry.outbox import (
+    Outbox,
+    OutboxError,
+    Place,
+    Sender,
+    arrived,
+    deliver,
+    due,
+    go_through,
+    retry,
+)
+from tests.network.mail_server import PASSWORD, USERNAME, mail_server
+from tests.outbox.conftest import DATE, Clock, Extract
+
+LAB, QA = Person("", "lab@example.com"), Person("", "qa@example.com")
+MAIL = Place("email", "qa@example.com")
+COUNT = 30
+
+
+def sending(port: int) -> Sender:
+    mailer = Mailer(MailServer("127.0.0.1", port, "none"), MailLogin(USERNAME, PASSWORD), None, 0.2)
+    return Sender(lambda: MailUploads(mailer, LAB, (QA,), 0.2), with_checksum=True)
+
+
+@pytest.mark.needs("network")
+def test_every_third_meets_a_fault(box: Outbox, clock: Clock) -> None:
+    for number in range(COUNT):
+        box.add(Extract(f"day {number}\r\n".encode() * 200), DATE + datetime.timedelta(days=number), MAIL, "lab")
+    faults, turns = itertools.cycle(("451", "lost", "cut", "lost")), itertools.count(1)
+    with mail_server() as (port, letters), sending(port) as send:
+        letters.fault = lambda: next(faults) if next(turns) % 3 == 0 else ""
+        for _round in range(40):
+            go_through(box, due(box), lambda each: deliver(box, each.identifier, send)[1])
+            clock.forward(minutes=10)
+            if not due(box):
+                break
+        came = Counter(str(each["Message-ID"]) for each in letters.messages)
+        assert set(came.values()) == {1} and len(came) == COUNT, "none is lost, and none came twice"
+        states = Counter(each.state for each in box.deliveries())
+        assert set(states) == {"delivered", "unknown"} and states["unknown"] >= 4
+        # A person decides: this one came, that one is to go once more, with the same Message-ID.
+        first, second, *_ = [each for each in box.deliveries() if each.state == "unknown"]
+        assert "never sent again" in first.reason
+        assert arrived(box, first).state == "delivered"
+        letters.fault = lambda: ""
+        assert deliver(box, second.identifier, send)[0].state == "unknown", "not by itself"
+        assert deliver(box, retry(box, second).identifier, send)[0].state == "delivered"
+        assert max(Counter(str(each["Message-ID"]) for each in letters.messages).values()) == 2
+        names = [each.get_filename() for each in letters.messages[0].iter_attachments()]
+        assert names[1] == f"{names[0]}.sha256"
+
+
+@pytest.mark.needs("network")
+def test_a_refusal_for_good_is_one(box: Outbox) -> None:
+    delivery = box.add(Extract(), DATE, MAIL, "lab")
+    with mail_server() as (port, letters), sending(port) as send:
+        letters.fault = lambda: "554"
+        found, error = deliver(box, delivery.identifier, send)
+        assert found.state == "failed" and "554" in found.reason and error is not None
+        letters.fault, letters.refused = lambda: "", {"qa@example.com": "450 later"}
+        assert deliver(box, retry(box, found).identifier, send)[0].state == "waiting"
+        with pytest.raises(OutboxError, match="only of an unknown one"):
+            arrived(box, found)
+
+
+@pytest.mark.parametrize("how", ["the process is gone", "Ctrl-C"])
+def test_what_ends_after_all_was_sent_is_unknown(box: Outbox, how: str) -> None:
+    delivery = box.add(Extract(), DATE, MAIL, "lab")
+    other = Outbox(box.folder, box.clock)
+
+    def send(path: object, *, name: str, progress: object, cancel: threading.Event) -> None:
+        assert callable(progress)
+        progress(delivery.size, delivery.size)
+        if how == "Ctrl-C":
+            raise KeyboardInterrupt
+        kept.append(box.read(delivery.identifier))
+        raise OSError  # what follows isn't looked at
+
+    kept: list[object] = []
+    if how == "Ctrl-C":
+        with pytest.raises(KeyboardInterrupt):
+            deliver(box, delivery.identifier, send)
+        assert box.read(delivery.identifier).state == "unknown"
+        return
+    deliver(box, delivery.identifier, send)
+    (running,) = kept
+    box.write(running)  # type: ignore[arg-type]  # as the process left it
+    other.tidy()
+    found = other.read(delivery.identifier)
+    assert found.state == "unknown" and "ended before the server's last answer" in found.reason
+    assert hashlib.sha256(box.file_of(found).read_bytes()).hexdigest() == found.sha256, "the file is kept"
