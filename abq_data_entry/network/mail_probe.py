@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
-
 from . import encryption, probing
+from .destination import Destination
 from .guard import is_loopback
 from .mail import MailLogin, MailSession, opened
-from .mail_addresses import on_the_wire, people
+from .mail_addresses import MailServer, on_the_wire, people
 from .probing import Context, Inspection, Result, Steps, shown, usable
-
-if TYPE_CHECKING:
-    from .destinations.email import Email
 
 _PLAIN = "Names, passwords and files can be read on the way. Ask for encryption; the setting is abq_mail_security."
 _TOLD = ("size", "auth", "8bitmime", "smtputf8")
 
 
-def probe(destination: Email, context: Context) -> Steps[None]:
+def probe(destination: Destination, server: MailServer, context: Context) -> Steps[None]:
     """Check the server. The test of writing asks whether each receiver is taken, and sends nothing."""
     settings = context.settings
-    server = destination.server(settings)
     inspection = Inspection(f"mail server {server.place}", context, destination.kind)
     yield from usable(inspection, destination.problem(settings))
     addresses = yield from probing.name(inspection, server.host, server.port)
@@ -42,7 +37,7 @@ def probe(destination: Email, context: Context) -> Steps[None]:
             return
         yield from inspection.step("Login", lambda: _log_in(session, MailLogin(*login)))
         if context.wanted.write:
-            yield from inspection.step("Write test", lambda: _receivers(session, destination, context))
+            yield from inspection.step("Write test", lambda: _receivers(session, context))
     finally:
         session.leave(politely=True)
 
@@ -55,8 +50,8 @@ def _log_in(session: MailSession, login: MailLogin) -> Result[None]:
     return Result(None, f"{login.username} is logged in" if session.log_in(login) else "the server wanted no login")
 
 
-def _receivers(session: MailSession, destination: Email, context: Context) -> Result[None]:
-    session.mail(on_the_wire(destination.sender(context.settings).address))
+def _receivers(session: MailSession, context: Context) -> Result[None]:
+    session.mail(on_the_wire(people(str(context.settings["abq_mail_from"]))[0].address))
     refused = list[str]()
     receivers = people(str(context.settings["abq_mail_to"]))
     for each in receivers:

@@ -33,8 +33,8 @@ COUNT = 30
 
 
 def sending(port: int) -> Sender:
-    mailer = Mailer(MailServer("127.0.0.1", port, "none"), MailLogin(USERNAME, PASSWORD), None, 0.2)
-    return Sender(lambda: MailUploads(mailer, LAB, (QA,), 0.2), with_checksum=True)
+    mailer = Mailer(MailServer("127.0.0.1", port, "none"), MailLogin(USERNAME, PASSWORD), None, 10)
+    return Sender(lambda: MailUploads(mailer, LAB, (QA,), 10), with_checksum=True)
 
 
 @pytest.mark.needs("network")

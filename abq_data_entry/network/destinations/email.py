@@ -107,7 +107,7 @@ class Email(Destination):
     def probe(self, context: Context) -> Steps[None]:
         from ..mail_probe import probe
 
-        return probe(self, context)
+        return probe(self, self.server(context.settings), context)
 
     def remark(self, settings: Settings) -> str:
         from ..guard import is_loopback
