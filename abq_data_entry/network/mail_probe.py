@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+
 from . import encryption, probing
 from .destination import Destination
 from .guard import is_loopback
