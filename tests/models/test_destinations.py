@@ -66,7 +66,11 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
         {"kind": "rest", "folder": "", "address": URL, "login_address": each}
         for each in ("https://e:99999/", "https://[x/", "e.org", "https://u:p@e.org/", "https://e/?a=1")
     ],
-    "login address is for the kinds rest, brapi and email": [
+    "one as qa@example.com": [{"kind": "email", "folder": "", "address": "qa"}],
+    "as smtp://mail.example.com:587": [
+        {"kind": "email", "folder": "", "address": "QA <qa@example.com>", "login_address": "http://x"},
+    ],
+    "login address is for the kinds rest": [
         {"login_address": URL}, {"kind": "webdav", "address": URL, "login_address": URL}
     ],
     "login method is": [{**REST, "login_method": each} for each in ("digest", "API-KEY", " basic", "x\n")],
