@@ -127,11 +127,15 @@ _LONGEST_SAID = 300
 
 def with_what_was_said(sentence: str, said: str) -> str:
     """Return our sentence and below it what the server said, on one line, short, without what steers a terminal."""
+    clean = on_one_line(said)
+    return f"{sentence}\nThe server said: {clean}" if clean else sentence
+
+
+def on_one_line(said: str) -> str:
+    """Return what a server said on one line, short, without what steers a terminal."""
     plain = _ESCAPES.sub("", said)
     clean = " ".join("".join(each if each.isprintable() else " " for each in plain).split())
-    if len(clean) > _LONGEST_SAID:
-        clean = f"{clean[: _LONGEST_SAID - 1]}…"
-    return f"{sentence}\nThe server said: {clean}" if clean else sentence
+    return f"{clean[: _LONGEST_SAID - 1]}…" if len(clean) > _LONGEST_SAID else clean
 
 
 def with_sentence(text: str, sentence: str) -> str:

@@ -217,7 +217,8 @@ def check(
         sentence, refused = failed.format(host=host), logging_in
     else:
         return
-    said = with_what_was_said(sentence, conceal(reason(_text(response, page))))
+    # Before the text is cut short, since a part of a secret wouldn't be found; and after it, as it may be escaped.
+    said = with_what_was_said(sentence, conceal(reason(conceal(_text(response, page)))))
     raise RestStatusError(said, _bare(response, page, conceal), refused)
 
 
