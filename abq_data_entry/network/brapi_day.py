@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import collections
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from . import brapi_records as records
 from .brapi_known import Known, Values
 from .brapi_places import TRIES, BrapiPlaces, Missing, reason_of
 from .brapi_records import Record, RecordKey
-from .brapi_service import Thing, data_of, may_be_done, number_of, told_in
+from .brapi_service import Thing, data_of, may_be_done, number_of
 from .rest_answers import RestStatusError
 
 AT_ONCE = 200
@@ -44,6 +44,8 @@ class Day:
         self._known = known.of_day(date)
         self._refused = collections.Counter[str]()
         self._parts = 0
+        self._there: dict[str, str] = {}  # the values by the server's identifiers, as it told them just now
+        self._doubles = collections.defaultdict[tuple[RecordKey, str], list[str]](list)
 
     def deliver(self) -> collections.Counter[str]:
         """Send; return how many values were refused, by the reason. Raises what the service raises."""
@@ -54,8 +56,11 @@ class Day:
             number, value = self._known.get(item.key, {}).get(item.field, ("", ""))
             if not number and item.value:
                 new.append(item)
-            elif number and value != item.value:
+            elif number and not records.is_same(item.field, value, item.value):
                 changed[number] = item
+            for other in self._doubles[item.key, item.field]:  # two workstations sent it at once
+                if not records.is_same(item.field, self._there[other], item.value):
+                    changed[other] = item
         lost = self._put(changed)
         self._post([*new, *(each for each in lost if each.value)])
         return self._refused
@@ -103,16 +108,54 @@ class Day:
                 names[self._service.variable(name)] = name
             except Missing:
                 continue
-        for each in self._service.things(
-            "observations", studyDbId=study, externalReferenceSource=records.SOURCE,
-            observationTimeStampRangeStart=records.moment(self._date, "0:00"),
-            observationTimeStampRangeEnd=records.moment(self._date, "23:59"),
-        ):  # fmt: skip
-            words = records.reference_of(each).split(" ")
-            name = names.get(number_of(each, "observationVariableDbId")) or records.variable_of(each)
+        start, end = records.around(self._date)
+        asked = {
+            "studyDbId": study, "observationTimeStampRangeStart": start, "observationTimeStampRangeEnd": end,
+        }  # fmt: skip
+        for each in self._service.things("observations", **asked, externalReferenceSource=records.SOURCE):
+            key, number = records.key_in(each), number_of(each, "observationDbId")
+            name = names.get(number_of(each, "observationVariableDbId")) or _field_of(each)
+            if key and key.date == self._date and key.lab == lab and name and number:
+                self._found(found.setdefault(key, {}), key, name, number, records.value_of(each))
+        self._keep(found)
+        unseen = {
+            number: (key, name)
+            for key, values in self._known.items() if key.lab == lab
+            for name, (number, _) in values.items() if number not in self._there
+        }  # fmt: skip
+        if unseen:
+            self._look_for(unseen, self._service.things("observations", **asked), names)
+
+    def _found(self, values: Values, key: RecordKey, name: str, number: str, value: str) -> None:
+        """Note that the server has this; where it has two, the one that was known stays the first."""
+        self._there[number] = value
+        before, _ = values.get(name, ("", ""))
+        known, _ = self._known.get(key, {}).get(name, ("", ""))
+        if not before or number == known:
+            values[name] = (number, value)
+        other = before if number == known else number
+        if before and other not in self._doubles[key, name]:
+            self._doubles[key, name].append(other)
+
+    def _look_for(
+        self, unseen: Mapping[str, tuple[RecordKey, str]], things: Iterable[Thing], names: Mapping[str, str]
+    ) -> None:
+        """Look at all observations for those that came without our reference; forget those that are there no more.
+
+        A server may keep no references, and one that was restored gives the same identifiers again.
+        """
+        found: dict[RecordKey, Values] = {}
+        for each in things:
             number = number_of(each, "observationDbId")
-            if len(words) == 4 and words[0] == self._date and words[2] == lab and name and number:
-                found.setdefault(RecordKey(*words), {})[name] = (number, str(each.get("value") or ""))
+            if number not in unseen or records.reference_of(each):
+                continue
+            key, name = unseen[number]
+            if name == (names.get(number_of(each, "observationVariableDbId")) or _field_of(each)):
+                self._found(found.setdefault(key, {}), key, name, number, records.value_of(each))
+        for number, (key, name) in unseen.items():
+            if number not in self._there:
+                self._known[key] = {each: value for each, value in self._known[key].items() if each != name}
+                found.setdefault(key, {})
         self._keep(found)
 
     def _keep(self, found: Mapping[RecordKey, Values]) -> None:
@@ -179,9 +222,13 @@ class Day:
         if rest:
             for lab in {each.key.lab for each in rest}:
                 self._learn(lab)
-            why = " ".join(told_in(answer)) or "the server took it and doesn't have it"
-            self._refused[why[:_LONGEST_REASON]] += sum(not self._number(each) for each in rest)
-            self._refused += collections.Counter()  # without those of which there are none
+            self._refuse(answer, sum(not self._number(each) for each in rest))
+
+    def _refuse(self, answer: Thing, count: int) -> None:
+        """Count what an answer took, by its status, and doesn't have."""
+        if count:
+            why = self._service.said_in(answer) or "the server took it and doesn't have it"
+            self._refused[why[:_LONGEST_REASON]] += count
 
     # -- what is there already
 
@@ -195,17 +242,17 @@ class Day:
 
     def _put_these(self, changed: Mapping[str, Item]) -> list[Item]:
         try:
-            self._service.ask("PUT", "observations", {number: each.body for number, each in changed.items()})
+            answer = self._service.ask("PUT", "observations", {number: each.body for number, each in changed.items()})
         except RestStatusError as error:
             if error.transient or error.login_refused:
                 raise
             return [each for number, item in changed.items() for each in self._put_one(number, item)]
-        self._note_changed(changed)
+        self._take_changed(changed, answer)
         return []
 
     def _put_one(self, number: str, item: Item) -> list[Item]:
         try:
-            self._service.ask("PUT", "observations/" + urllib.parse.quote(number, safe=""), item.body)
+            answer = self._service.ask("PUT", "observations/" + urllib.parse.quote(number, safe=""), item.body)
         except RestStatusError as error:
             status = error.response.status_code if error.response is not None else 0
             if error.transient or error.login_refused:
@@ -216,8 +263,26 @@ class Day:
                 return [item]
             self._refused[reason_of(error)] += 1
             return []
-        self._note_changed({number: item})
+        self._take_changed({number: item}, answer)
         return []
+
+    def _take_changed(self, changed: Mapping[str, Item], answer: Thing) -> None:
+        """Note what is changed by the answer, else by what the server has now: a success may refuse some, or all."""
+        result = answer.get("result")
+        one = [result] if isinstance(result, dict) and "data" not in result else []
+        self._there.update({
+            number: records.value_of(each) for each in (*data_of(answer), *one)
+            if (number := number_of(each, "observationDbId")) in changed and "value" in each
+        })  # fmt: skip
+        if any(self._has_not(*each) for each in changed.items()):
+            for lab in sorted({each.key.lab for each in changed.values()}):
+                self._learn(lab)
+        done = {number: each for number, each in changed.items() if not self._has_not(number, each)}
+        self._note_changed(done)
+        self._refuse(answer, len(changed) - len(done))
+
+    def _has_not(self, number: str, item: Item) -> bool:
+        return number not in self._there or not records.is_same(item.field, self._there[number], item.value)
 
     def _note_changed(self, changed: Mapping[str, Item]) -> None:
         found: dict[RecordKey, Values] = {}
@@ -230,7 +295,11 @@ class Day:
 
     def _differs(self, item: Item) -> bool:
         number, value = self._known.get(item.key, {}).get(item.field, ("", ""))
-        return bool(number) and value != item.value
+        return bool(number) and not records.is_same(item.field, value, item.value)
+
+
+def _field_of(thing: Thing) -> str:
+    return records.variable_of({**thing, "externalReferences": None})
 
 
 def _place(item: Item) -> tuple[str, str]:

@@ -55,15 +55,16 @@ class Known:
             ).fetchall()
         found: dict[RecordKey, Values] = {}
         for record, content in rows:
-            time, lab, plot = str(record).split(" ")
-            values = {str(name): (str(number), str(value)) for name, (number, value) in json.loads(content).items()}
-            found[RecordKey(date, time, lab, plot)] = values
+            with suppress(ValueError, TypeError, AttributeError):  # a damaged row: the server is asked for it
+                time, lab, plot = str(record).split(" ")
+                values = {str(name): (str(number), str(value)) for name, (number, value) in json.loads(content).items()}
+                found[RecordKey(date, time, lab, plot)] = values
         return found
 
     def note(self, changed: Mapping[RecordKey, Values]) -> None:
         """Keep these, on the disk when this returns; what is too old goes."""
         rows = [
-            (self._place, key.date, f"{key.time} {key.lab} {key.plot}", json.dumps(values, ensure_ascii=False))
+            (self._place, key.date, f"{key.time} {key.lab} {key.plot}", json.dumps(values))
             for key, values in changed.items()
         ]
         with self._opened() as connection:
@@ -83,6 +84,8 @@ class Known:
             with closing(_connected(path)) as connection, connection:
                 yield connection
         except sqlite3.Error as error:
+            if _is_damage(error):
+                _put_aside(path)
             raise KnownFailed(f"The file {path} can't be used ({error}). Try again.") from None
 
 
@@ -102,12 +105,23 @@ def _connected(path: Path) -> sqlite3.Connection:
             connection.execute("SELECT place, date, record, content FROM known LIMIT 1")
         except sqlite3.DatabaseError as error:
             connection.close()
-            if is_last or isinstance(error, sqlite3.OperationalError):  # in use, or no room: that is no damage
+            if is_last or not _is_damage(error):
                 raise
-            log.warning("%s is damaged and was put aside: the server is asked for what it has", path)
-            for each in (path, *(path.with_name(f"{path.name}{suffix}") for suffix in ("-journal", "-wal"))):
-                with suppress(FileNotFoundError):
-                    each.replace(each.with_name(f"damaged-{each.name}"))
+            _put_aside(path)
         else:
             return connection
     raise AssertionError
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    import sqlite3
+
+    # in use, or no room: that is no damage
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+
+
+def _put_aside(path: Path) -> None:
+    log.warning("%s is damaged and was put aside: the server is asked for what it has", path)
+    for each in (path, *(path.with_name(f"{path.name}{suffix}") for suffix in ("-journal", "-wal"))):
+        with suppress(FileNotFoundError):
+            each.replace(each.with_name(f"damaged-{each.name}"))

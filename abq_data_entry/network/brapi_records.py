@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import decimal
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -35,6 +36,17 @@ def moment(date: str, time: str) -> str:
     """Return a time by this computer's time zone, as BrAPI wants it (ISO 8601). Raises `ValueError`."""
     naive = datetime.datetime.strptime(f"{date} {time}", "%Y-%m-%d %H:%M")
     return naive.astimezone().isoformat(timespec="seconds")
+
+
+def around(date: str) -> tuple[str, str]:
+    """Return between which times a day's records are asked for: the day before and after, too.
+
+    Another computer of ours may have another time zone.
+    """
+    day = datetime.datetime.strptime(date, "%Y-%m-%d")
+    return tuple(  # type: ignore[return-value]
+        (day + datetime.timedelta(days=days)).astimezone().isoformat(timespec="seconds") for days in (-1, 2)
+    )
 
 
 class RecordKey(NamedTuple):
@@ -97,6 +109,36 @@ def reference_of(thing: Mapping[str, Any]) -> str:
         if isinstance(each, dict) and each.get("referenceSource") == SOURCE:
             return str(each.get("referenceId") or each.get("referenceID") or "")
     return ""
+
+
+def key_in(thing: Mapping[str, Any]) -> RecordKey | None:
+    """Return which of our records an observation belongs to, by its reference; None if it is none of ours."""
+    words = reference_of(thing).split(" ")
+    if len(words) != 4 or not " ".join(words).isprintable() or not words[3].isdecimal():
+        return None
+    key = RecordKey(*words)
+    try:
+        return key if key.moment else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def value_of(thing: Mapping[str, Any]) -> str:
+    """Return the value of an observation as text, whatever it came as."""
+    value = thing.get("value")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def is_same(name: str, one: str, other: str) -> bool:
+    """Whether both are the same value of that field: a server may keep numbers, and write them in its own way."""
+    if one == other or name == FieldNames.NOTES or not one or not other or len(one + other) > 100:
+        return one == other
+    try:
+        return decimal.Decimal(one) == decimal.Decimal(other)
+    except decimal.InvalidOperation:
+        return one.casefold() == other.casefold()
 
 
 def observation(
@@ -162,9 +204,11 @@ def plot_of(thing: Mapping[str, Any], lab: str) -> str:
         return ours.removeprefix(f"lab {lab} plot ") if ours.startswith(f"lab {lab} plot ") else ""
     position = thing.get("observationUnitPosition")
     level = position.get("observationLevel") if isinstance(position, dict) else None
-    if isinstance(level, dict) and str(level.get("levelName")).casefold() == "plot":
+    if isinstance(level, dict) and level.get("levelName"):
+        if str(level["levelName"]).casefold() != "plot":
+            return ""  # a plant, or a block, of the same number
         code = str(level.get("levelCode") or "")
-        if code.isdecimal():
+        if code.isdecimal() and len(code) < 10:
             return str(int(code))
     name = str(thing.get("observationUnitName") or "").casefold()
     found = re.fullmatch(rf"(?:lab )?(?:{re.escape(lab.casefold())}[ _-]?)?(?:plot[ _-]?)?0*([1-9][0-9]*)", name)

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from . import rest_answers
-from .failures import UserFacingError, causes
+from .failures import UserFacingError, causes, on_one_line
 from .guard import Guard
 from .rest import RestUploads, proxies
 from .rest_answers import RestError, RestStatusError
@@ -69,13 +69,17 @@ class BrapiService(RestUploads):
         before: list[Any] = []
         for page in range(_MOST_PAGES):
             answer = self.ask("GET", path, **query, page=str(page), pageSize=str(PAGE))
-            found = data_of(answer)
-            if page and found == before:
+            found, pages = data_of(answer), _pages(answer)
+            result = answer.get("result")
+            if not isinstance(result, dict) or not isinstance(result.get("data"), list | None):
+                raise self._no_brapi(path)  # nothing is there only where it says so
+            if page and found and found == before:
+                if pages is None:
+                    return  # it knows no pages, and gave all at once
                 raise RestError(f"The server {self._host} gives the same page of {path} again and again.")
             before = found
             yield from found
-            pages = _pages(answer)
-            if not found or (pages is not None and page + 1 >= pages) or (pages is None and len(found) < PAGE):
+            if not found or (pages is not None and page + 1 >= pages):  # a page may hold fewer than were asked for
                 return
         raise RestError(f"The server {self._host} has too many {path} to be looked through.")
 
@@ -97,17 +101,22 @@ class BrapiService(RestUploads):
             self._forget_login()
             self._log_in()
             response, page = self._sent(method, path, body, query)
-        if not 200 <= response.status_code < 300 or rest_answers.is_login_page(page[:_LARGEST]):
+        answer = _json(page) if len(page) <= _LARGEST else None
+        is_page = not isinstance(answer, dict) and rest_answers.is_login_page(page[:_LARGEST])
+        if not 200 <= response.status_code < 300 or is_page:
             self._check_answer(response, page)
         if len(page) > _LARGEST:
             raise RestError(f"The server {self._host} answers with more than {_LARGEST >> 20} MiB to {path}.")
-        try:
-            answer = json.loads(page)
-        except (ValueError, RecursionError):
-            answer = None
         if not isinstance(answer, dict):
-            raise RestError(f"What the server {self._host} answers to {path} isn't BrAPI. Check the address.")
+            raise self._no_brapi(path)
         return answer
+
+    def said_in(self, answer: Thing) -> str:
+        """Return what an answer says went wrong, on one line, without what was told in confidence; '' if nothing."""
+        return on_one_line(self._conceal(" ".join(told_in(answer))))
+
+    def _no_brapi(self, path: str) -> RestError:
+        return RestError(f"What the server {self._host} answers to {path} isn't BrAPI. Check the address.")
 
     def _check_answer(self, response: requests.Response, page: bytes) -> None:
         said = " ".join(told_in(_json(page)))
@@ -168,7 +177,7 @@ def told_in(answer: object) -> list[str]:
             found.append(str(each.get("message") or ""))
         # Breedbase before 2.1 named the message by its kind.
         found += [str(value) for name, value in each.items() if name in ("error", "400", "403", "500")]
-    return [each[:500] for each in dict.fromkeys(filter(None, found))][:5]
+    return [*dict.fromkeys(filter(None, found))][:5]
 
 
 def number_of(thing: Thing, name: str) -> str:
@@ -193,4 +202,4 @@ def _pages(answer: Thing) -> int | None:
     metadata = answer.get("metadata")
     pagination = metadata.get("pagination") if isinstance(metadata, dict) else None
     pages = pagination.get("totalPages") if isinstance(pagination, dict) else None
-    return pages if isinstance(pages, int) and not isinstance(pages, bool) else None
+    return pages if isinstance(pages, int) and not isinstance(pages, bool) and pages > 0 else None

@@ -228,7 +228,7 @@ def test_a_wrong_login_is_told_once(sender: Sender) -> None:
     ("answer", "words"),
     [
         (b"<html>hello</html>", "isn't BrAPI"), (b"[" * 100_000, "isn't BrAPI"), (b"[]", "isn't BrAPI"),
-        (b" " * (17 << 20), "more than 16 MiB"), (b'{"result": {"data": "x"}}', "didn't make one"),
+        (b" " * (17 << 20), "more than 16 MiB"), (b'{"result": {"data": "x"}}', "isn't BrAPI"),
         (b'{"result": {"data": [{"studyDbId": "1", "studyName": "x"}]}, "metadata": {"pagination":'
          b' {"totalPages": 1000000000}}}', "again and again"),
         (b'{"result": {"data": [1, null, {"studyDbId": {}, "studyName": "Lab A"}]}}', "didn't make one"),
