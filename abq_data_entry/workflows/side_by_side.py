@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from .deliver_day import Decisions, Login, NotNow, Outcome, Values, Watching, deliver
@@ -57,27 +58,28 @@ def deliver_side_by_side(
     """
     run = _Run(box, values, decisions, progress_of, report, limits)
     queue = deque(in_turn(deliveries))
+    ended = [threading.Event() for _ in range(min(limits.at_once, len(queue)))]
 
-    def work() -> None:
-        while queue and not run.stop.is_set():
-            try:
-                these = queue.popleft()
-            except IndexError:  # another one was quicker
-                return
-            run.go(these)
+    def work(end: threading.Event) -> None:
+        try:
+            while queue and not run.stop.is_set():
+                try:
+                    these = queue.popleft()
+                except IndexError:  # another one was quicker
+                    return
+                run.go(these)
+        finally:
+            end.set()
 
-    threads = [
+    for end in ended:
         # Each with what the subcommand tells of long waits. A thread that is stuck mustn't keep the process.
-        threading.Thread(target=contextvars.copy_context().run, args=(work,), name=f"deliveries {number}", daemon=True)
-        for number in range(min(limits.at_once, len(queue)))
-    ]
-    for thread in threads:
-        thread.start()
+        called = partial(contextvars.copy_context().run, work, end)
+        threading.Thread(target=called, name="deliveries", daemon=True).start()
     try:
-        _join(threads, limits.end)
+        _await(ended, limits.end)
     finally:
         run.stop.set()
-        _join(threads, _TIDYING)
+        _await(ended, _TIDYING)
     for these in queue:
         run.leave(these)
     if run.failure is not None:
@@ -154,7 +156,8 @@ class _OneAtATime:
             return self._decisions.trusts(host, fingerprint)
 
 
-def _join(threads: Sequence[threading.Thread], seconds: float) -> None:
+def _await(ended: Sequence[threading.Event], seconds: float) -> None:
+    # Not by joining the threads: once Ctrl-C interrupts that, Python before 3.13 takes a thread for ended (bpo-45274).
     until = time.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(until - time.monotonic(), 0.0))
+    for each in ended:
+        each.wait(max(until - time.monotonic(), 0.0))
