@@ -18,7 +18,7 @@ from . import rest_answers
 from .failures import UserFacingError, causes, on_one_line
 from .guard import Guard
 from .rest import RestUploads, proxies
-from .rest_answers import RestError, RestStatusError
+from .rest_answers import RestError, RestStatusError, told_in
 
 PAGE = 1000
 """How many things are asked for at once; a server may give fewer."""
@@ -162,22 +162,6 @@ def data_of(answer: Thing) -> list[Thing]:
     result = answer.get("result")
     data = result.get("data") if isinstance(result, dict) else None
     return [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
-
-
-def told_in(answer: object) -> list[str]:
-    """Return what an answer says went wrong: errors and warnings of `metadata.status`, without repetition."""
-    metadata = answer.get("metadata") if isinstance(answer, dict) else None
-    status = metadata.get("status") if isinstance(metadata, dict) else None
-    found: list[str] = []
-    for each in status if isinstance(status, list) else ():
-        if not isinstance(each, dict):
-            continue
-        kind = str(each.get("messageType") or each.get("code") or "")
-        if kind.upper() in ("ERROR", "WARNING") or kind[:1] in ("4", "5"):
-            found.append(str(each.get("message") or ""))
-        # Breedbase before 2.1 named the message by its kind.
-        found += [str(value) for name, value in each.items() if name in ("error", "400", "403", "500")]
-    return [*dict.fromkeys(filter(None, found))][:5]
 
 
 def number_of(thing: Thing, name: str) -> str:

@@ -62,6 +62,22 @@ def reason(text: str) -> str:
     return "" if "\N{REPLACEMENT CHARACTER}" in text or "\0" in text else text[:_LARGEST_TEXT]
 
 
+def told_in(answer: object) -> list[str]:
+    """Return what an answer by BrAPI says went wrong: errors and warnings of `metadata.status`, without repetition."""
+    metadata = answer.get("metadata") if isinstance(answer, dict) else None
+    status = metadata.get("status") if isinstance(metadata, dict) else None
+    found: list[str] = []
+    for each in status if isinstance(status, list) else ():
+        if not isinstance(each, dict):
+            continue
+        kind = str(each.get("messageType") or each.get("code") or "")
+        if kind.upper() in ("ERROR", "WARNING") or kind[:1] in ("4", "5"):
+            found.append(str(each.get("message") or ""))
+        # Breedbase before 2.1 named the message by its kind.
+        found += [str(value) for name, value in each.items() if name in ("error", "400", "403", "500")]
+    return [*dict.fromkeys(filter(None, found))][:5]
+
+
 def _of_html(text: str) -> str:
     title = _TITLE.search(text)
     named = _plain(title[1]) if title else ""

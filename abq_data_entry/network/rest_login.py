@@ -19,7 +19,7 @@ from .failures import InvalidInput
 from .guard import is_loopback
 from .http_login import basic_authorization
 from .login_methods import KEY_HEADER, METHODS, How
-from .rest_answers import RestError, RestStatusError, check, concealed
+from .rest_answers import RestError, RestStatusError, check, concealed, told_in
 from .web import address_parts
 
 COOKIE, TOKEN, API_KEY, BASIC, OAUTH2 = METHODS
@@ -120,6 +120,8 @@ class TokenLogin(RestLogin):
             raise RestError(_told(response, "it is of another type than Bearer"))
         token = next((each for name in _NAMES if isinstance(each := answer.get(name), str)), "")
         if not token:
+            if refusals := told_in(answer):  # Breedbase refuses a login in a success
+                self.check(response, json.dumps({"success": False, "message": " ".join(refusals)}).encode())
             raise RestError(_told(response, "there is none in it"))
         if not _A_TOKEN.fullmatch(token):
             raise RestError(_told(response, "it is too long, or holds what can't be sent in a header"))

@@ -139,6 +139,7 @@ def _json(**members: object) -> tuple[int, str, bytes, dict[str, str]]:
         (_json(access_token=7), "there is none in it", False),
         (_json(access_token="t", token_type="mac"), "another type", False),
         (_json(status="error", message="not today"), "not today", True),
+        (_json(metadata={"status": [{"messageType": "ERROR", "message": f"no {PASSWORD}"}]}), "said: no …", True),
         ((200, "application/json", b"[" * 60_000, {}), "isn't JSON", False),
         ((200, "text/html", b"<h1>Welcome</h1>", {}), "isn't JSON", False),
         ((200, "text/html", LOGIN_PAGE, {}), "showed its login again", True),
