@@ -108,6 +108,8 @@ RUN_ELSEWHERE = {
 DOCUMENTS_RUN_ELSEWHERE = {
     "installations.md": "tests/test_installations.py",
     "deliveries.md": "tests/documents/test_deliveries.py",
+    "mail.md": "tests/documents/test_mail.py",
+    "remote-files.md": "tests/commands/test_files.py",
 }
 """Documents whose blocks are run as a whole by another file."""
 
