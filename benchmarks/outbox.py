@@ -114,10 +114,11 @@ class _Bench:
             _outbox() as (box, clock),
             start(turns, Path(workspace), PATIENCE) as (folder, opened),
         ):
-            self._put_in(box, Place(f"{kind}:archive", "127.0.0.1"))
+            self._put_in(box, Place(f"{kind.split()[0]}:archive", "127.0.0.1"))
             self._deliver_despite(box, clock, opened)
             wrong = self._wrong(box, folder)
-        name = "SFTP" if kind == "sftp" else destination(kind).name
+        base, *way = kind.split()
+        name = " ".join(["SFTP" if base == "sftp" else destination(base).name, *way])
         what = f"{self._count:,} deliveries by {name}, a fault in every third: files missing, cut or doubled"
         remark = f"{turns.files:,} attempts met {turns.faults:,} faults of {len(set(faults))} kinds"
         yield table.row(what, "files", [wrong], 0.0, remark)

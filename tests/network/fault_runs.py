@@ -24,6 +24,9 @@ from tests import programs
 from tests.fixtures.servers import bundled_server
 from tests.network.dav_servers import PASSWORD, USERNAME, apache
 from tests.network.faults import serving
+from tests.network.login_server import PASSWORD as SECRET
+from tests.network.login_server import USERNAME as LOGIN
+from tests.network.login_server import login_service
 from tests.network.real_servers import sshd
 from tests.network.relays import FTP_FAULTS, REST_FAULTS, SHELL_FAULTS, ShellRelay, Turns, ftp_relay, http_relay
 
@@ -61,6 +64,18 @@ def _rest(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path
     ):
         row = StoredDestination("archive", "rest", f"http://127.0.0.1:{port}/upload")
         yield server.folder, _sender(row, "test", "test", patience)
+
+
+@contextmanager
+def _rest_by_token(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+    folder = workspace / "received"
+    folder.mkdir()
+    with (
+        login_service("token", folder=folder, forgets=7) as service,
+        serving(http_relay(int(service.url.rpartition(":")[2]), turns)) as port,
+    ):
+        row = StoredDestination("archive", "rest", f"http://127.0.0.1:{port}/upload", login_method="token")
+        yield folder, _sender(row, LOGIN, SECRET, patience)
 
 
 @contextmanager
@@ -178,6 +193,7 @@ class _FaultyShare(SharedFolder):
 
 RUNS = {
     "rest": Run(REST_FAULTS, _rest),
+    "rest by token": Run(REST_FAULTS, _rest_by_token),
     "ftp": Run(FTP_FAULTS, _ftp),
     "sftp": Run(SHELL_FAULTS, _sftp),
     "folder": Run(FOLDER_FAULTS, _folder),

@@ -10,6 +10,7 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 USERNAME, PASSWORD = "plant lab", "gelb: 7 & mehr"
@@ -21,7 +22,7 @@ class LoginService:
     """`method`: as `rest_login.METHODS`; `in_body`: OAuth2 takes the client's secret in the body only.
 
     `lasts`: the member `expires_in`; `forgets`: after so many files a token is known no more; `answer`: sent for each
-    login in place of one (status, type, body, further headers).
+    login in place of one (status, type, body, further headers); `folder`: where files are kept too, if anywhere.
     """
 
     method: str
@@ -31,6 +32,7 @@ class LoginService:
     forgets: int = 1_000_000
     answer: tuple[int, str, bytes, dict[str, str]] | None = None
     refuses_files: bool = False
+    folder: Path | None = None
     url: str = ""
     requests: list[tuple[str, str]] = field(default_factory=list)
     files: list[bytes] = field(default_factory=list)
@@ -67,6 +69,14 @@ class LoginService:
         token = {"access_token": self.tokens[-1], "token_type": "bearer", "expires_in": self.lasts}
         return 200, "application/json", json.dumps(token).encode(), {}
 
+    def keep(self, body: bytes) -> None:
+        """Keep a file: one part of a form."""
+        self.files.append(body)
+        if self.folder is not None:
+            head, _, rest = body.partition(b"\r\n\r\n")
+            name = head.partition(b'filename="')[2].partition(b'"')[0].decode()
+            (self.folder / name).write_bytes(rest[: rest.rindex(b"\r\n--")])
+
     def knows(self, headers: Any) -> bool:
         """Whether a request may store a file."""
         if self.refuses_files:
@@ -98,7 +108,7 @@ def login_service(method: str, **options: Any) -> Iterator[LoginService]:
                 if not service.knows(self.headers):
                     said = json.dumps({"message": f"{self.headers.get('Authorization', '')} is not known"})
                     return 401, "application/json", said.encode(), {}
-                service.files.append(body)
+                service.keep(body)
                 return 200, "text/plain", b"taken", {}
 
             self._answer(store)

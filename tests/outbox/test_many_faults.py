@@ -24,7 +24,7 @@ def test_every_third_meets_a_fault(box: Outbox, clock: Clock, tmp_path: Path, ki
     count = FEWER.get(kind, COUNT)
     for number in range(count):
         day, content = DATE + datetime.timedelta(days=number), f"day {number}\r\n".encode() * 2_000
-        box.add(Extract(content), day, Place(f"{kind}:archive", "127.0.0.1"), "test")
+        box.add(Extract(content), day, Place(f"{kind.split()[0]}:archive", "127.0.0.1"), "test")
         wanted[extract_name(day)] = content
     faults, start = RUNS[kind]
     turns, rounds = Turns(3, faults), 0
