@@ -60,13 +60,13 @@ class BrapiPlaces(BrapiService):
         return self._units[lab][plot]
 
     def _units_of(self, lab: str, study: str) -> dict[str, str]:
-        found = ((records.plot_of(each, lab), each) for each in self.things("observationunits", studyDbId=study))
-        # A server that doesn't narrow gives those of other studies too.
-        return {
-            plot: number_of(each, "observationUnitDbId")
-            for plot, each in found
-            if plot and str(each.get("studyDbId") or study) == study
-        }
+        found: dict[str, str] = {}
+        for each in self.things("observationunits", studyDbId=study):
+            plot, number = records.plot_of(each, lab), number_of(each, "observationUnitDbId")
+            # A server that doesn't narrow gives those of other studies too. Of two the first counts, for everybody.
+            if plot and number and str(each.get("studyDbId") or study) == study:
+                found.setdefault(plot, number)
+        return found
 
     def variable(self, field: str) -> str:
         """Return the identifier of the field's variable. Raises `Missing`."""
@@ -104,17 +104,22 @@ class BrapiPlaces(BrapiService):
         return look(asked) or self._made(path, name, new(), what, lambda: look(asked[-1:]))
 
     def _made(self, path: str, name: str, new: Thing, what: str, look: Callable[[], str]) -> str:
-        """Return the identifier of something new. Where the server failed, it is looked for before it is made again."""
+        """Return the identifier of something new. Where the server failed, it is looked for before it is made again.
+
+        Another computer may make it at the same moment: the first that the server has counts for both.
+        """
         for tries in range(TRIES):
             try:
                 found = next((number_of(each, name) for each in data_of(self.ask("POST", path, [new]))), "")
             except RestStatusError as error:
                 if not error.transient and not error.login_refused:
+                    if there := look():
+                        return there
                     raise Missing(f"the server has no {what}, and takes no new one: {reason_of(error)}") from None
                 if not may_be_done(error) or tries == TRIES - 1:
                     raise
                 found = ""
-            if found := found or look():
+            if found := look() or found:
                 return found
         raise Missing(f"the server has no {what}, and didn't make one")
 

@@ -72,6 +72,28 @@ def test_what_is_there_twice_is_changed_in_both(server: BrapiServer, sender: Sen
     assert ours == ["31.25", "31.25"]
 
 
+@pytest.mark.parametrize("refuses", [False, True])
+def test_what_two_workstations_make_at_once_is_the_same_for_both(
+    server: BrapiServer, sender: Sender, refuses: bool
+) -> None:
+    there = server.post
+    first: dict[str, str] = {}
+
+    def post(path: str, new: list[Thing]) -> tuple[int, Thing]:
+        if path != "observations" and path not in first:
+            first[path] = server.add(path, new[0])  # the other one was faster
+            if refuses:
+                return 400, answer([], said="this name is taken")
+        return there(path, new)
+
+    server.post = post  # type: ignore[method-assign]
+    sender.send(server, [row()])
+    sender.send(server, [row(Plants="3")], kept=sender.folder / "another.sqlite")
+    assert len(server.observations) == len(server.values()) == FIELDS - 1
+    assert {each["studyDbId"] for each in server.observations} == {first["studies"]}
+    assert {each["observationUnitDbId"] for each in server.observations} == {first["observationunits"]}
+
+
 @pytest.mark.parametrize("pages", [None, "many", {}])
 def test_pages_without_a_number_of_pages_are_read_to_the_end(
     server: BrapiServer, sender: Sender, pages: Any
