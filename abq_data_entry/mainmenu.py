@@ -84,6 +84,9 @@ MISSING = Command("Next Missing Plot", "next_missing", "Control-m", "Command-m")
 HISTORY = Command("Record History", "show_history", "Control-Shift-H", "Command-Shift-H")
 QUESTIONS = Command("Questions from QA", "show_questions", "Control-Shift-A", "Command-Shift-A")
 HANDOVER = Command("Handover", "show_handover", "Control-Shift-O", "Command-Shift-O")
+FROM_COLLEAGUES = Command(
+    "Messages from Colleagues…", "show_shift_messages", "Control-Shift-M", "Command-Shift-M"
+)
 AHEAD = Command("Keys Typed Ahead", "show_typed_ahead", "F9", "F9")
 EXTRACTS = Command("Extracts of the Last Days", "show_extracts", "Control-Shift-E", "Command-Shift-E")
 TODAY = Command("Today", "show_today", "Control-Shift-Y", "Command-Shift-Y")
@@ -106,8 +109,8 @@ EDIT_GROUPS = (
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
 TOOLS_COMMANDS = (WEATHER, *UPLOADS, DELIVERIES, REMOTE_FILES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
 GO_COMMANDS = (
-    *(FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, QUESTIONS, HANDOVER, EXTRACTS, AHEAD, TODAY, CHARTS),
-    REFRESH,
+    *(FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, QUESTIONS, HANDOVER, FROM_COLLEAGUES),
+    *(EXTRACTS, AHEAD, TODAY, CHARTS, REFRESH),
 )
 FONT_COMMANDS = (LARGER, SMALLER, USUAL)
 HELP_COMMANDS = (HELP, KEYS)

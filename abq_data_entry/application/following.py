@@ -200,11 +200,13 @@ def _unknown(error: BaseException) -> None:
 
 class FollowingActions(NamedTuple):
     """``show_choices(choices)``: technicians, labs and plots are these now; ``days_changed()``: of some day other
-    records are there now; ``marks_changed()``: QA or lab staff may have said something of a value, or left a note."""
+    records are there now; ``marks_changed()``: QA or lab staff may have said something of a value, or left a note;
+    ``messages_heard()``: a colleague may have sent a message."""
 
     show_choices: Callable[[Any], object]
     days_changed: Callable[[], object]
     marks_changed: Callable[[], object]
+    messages_heard: Callable[[], object]
 
 
 class Following:
@@ -286,8 +288,11 @@ class Following:
             self._presence.look()
         elif notice.channel == "abq_schema" and self._watched is not None:
             self._changes.ask(self._watched)
+        elif notice.channel == "abq_messages":
+            self._actions.messages_heard()
         elif not notice.channel:
             self._missed = True
+            self._actions.messages_heard()
             self._presence.announce_again()
         elif self._watched is not None:
             # Also what was said from here: a correction may have answered a question.

@@ -22,7 +22,7 @@ _NO_WEATHER = "This login may not store the weather. An administrator can give i
 _NO_ADMINISTRATION = "This is for supervisors. An administrator can give this login the role abq_supervisor."
 _ENTERING = (
     "save_record", "new_record", "next_missing", "take_back", "withdraw_record", "move_record", "move_check",
-    "correct_many", "write_note",
+    "correct_many", "write_note", "show_shift_messages",
 )  # fmt: skip
 NO_LABS = (
     "This login belongs to no lab, so it can't enter anything. An administrator can set its labs:"

@@ -45,6 +45,8 @@ class Sending:
         self.unsent: dict[tuple[str, object], tuple[str, ...]] = {}
         """What was typed and the database hasn't taken, by the dialog's title and what it is about: the dialog has it
         the next time."""
+        self.nothing = "Nothing was changed"
+        """What is said where the database didn't take it."""
 
     def change(
         self,
@@ -53,20 +55,20 @@ class Sending:
         told: str,
         again: Callable[[], object] | None,
     ) -> None:
-        """Have it changed, and say ``told``; what was typed for it, under ``unsent``, stays until the database has it.
-        ``again()`` opens the dialog once more; None: nothing was typed."""
+        """Have it changed, and say ``told``, else what the database answers; what was typed for it, under ``unsent``,
+        stays until the database has it. ``again()`` opens the dialog once more; None: nothing was typed."""
         by, title = self._actions.by(), unsent[0]
 
-        def done(_result: object) -> None:
+        def done(result: object) -> None:
             self.unsent.pop(unsent, None)
-            self._actions.tell(told)
+            self._actions.tell(told or str(result))
             self._actions.look()
 
         def refused(reason: str) -> None:
             kept = again is not None
-            self._actions.tell("Nothing was changed" + ("; what you typed is kept" if kept else ""))
+            self._actions.tell(self.nothing + ("; what you typed is kept" if kept else ""))
             detail = f"{reason}\n\n{_KEPT}" if kept else reason
-            self._messages.failure(title, "Nothing was changed.", detail, again)
+            self._messages.failure(title, f"{self.nothing}.", detail, again)
 
         def failed(error: BaseException) -> None:
             log.warning("%s: %s", title, type(error).__name__)

@@ -115,6 +115,7 @@ class Application(Wiring):
             "mark_value": self.questions.mark,
             "show_handover": self.handover.show,
             "write_note": self.handover.write,
+            "show_shift_messages": lambda: self.shift_messages.show(),
             "show_typed_ahead": self._go_to_typed_ahead,
             "show_today": lambda: self.today.show(),
             "show_charts": self._show_charts,
@@ -214,6 +215,7 @@ class Application(Wiring):
     def _after_the_start(self) -> None:
         self.tools.load_ahead()
         self.desktop_entry.offer()
+        self.shift_messages.heard()
 
     # -- the end ----------------------------------------------------------------------------------------
 
@@ -257,6 +259,8 @@ class Application(Wiring):
         self.extract_days.end()
         self.today.end()
         self.presence.leave()
+        if "shift_messages" in self.__dict__:
+            self.shift_messages.end()
         self.remember_size()
         self.drafts.keep()
         self.withdraw()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .marks import MarkActions
     from .notes import NoteActions
     from .reconnecting import ReconnectingCallbacks
+    from .shift_messages import ColleagueMessages
     from .today import TodayActions
     from .undoing import Changes
     from .waiting import WaitingCallbacks
@@ -189,7 +190,9 @@ class Wiring(MainWindow):
             self.browsing,
             self.presence,
             self.database_changes,
-            FollowingActions(self._lists_changed, self.extract_days.look_soon, self._marks_changed),
+            FollowingActions(
+                self._lists_changed, self.extract_days.look_soon, self._marks_changed, self._messages_heard
+            ),
         )
         self.questions = Questions(
             self, self.form, self.shared, self.connection, self.messages, say, self._mark_actions()
@@ -403,6 +406,10 @@ class Wiring(MainWindow):
         self.questions.look()
         self.handover.look()
 
+    def _messages_heard(self) -> None:
+        if "shift_messages" in self.__dict__:  # else they are looked up when it is made
+            self.shift_messages.heard()
+
     # -- made when they are first wanted, so that no start pays for their imports ----------------------------
 
     @cached_property
@@ -458,6 +465,20 @@ class Wiring(MainWindow):
             self.navigation,
             self.show_form,
             self._decided,
+        )
+
+    @cached_property
+    def shift_messages(self) -> ColleagueMessages:
+        """What shows the messages of colleagues, and sends them; made some seconds after the start."""
+        from .shift_messages import ColleagueMessages, MessageActions
+
+        actions = MessageActions(
+            self.taking_back.by,
+            lambda: "show_shift_messages" not in self.permissions.denied,
+            self.reconnecting.means_away,
+        )
+        return ColleagueMessages(
+            self, self.form, self.shared, self.connection, self.messages, self.status.set, actions
         )
 
     @cached_property

@@ -102,7 +102,7 @@ class PresenceKeeper:
 #
 # Source: PostgreSQL manual, LISTEN and NOTIFY. The channels are those of create_db.sql.
 
-RECORDS, PRESENCE, SCHEMA = "abq_records", "abq_presence", "abq_schema"
+RECORDS, PRESENCE, SCHEMA, MESSAGES = "abq_records", "abq_presence", "abq_schema", "abq_messages"
 _LOOK = 0.2  # seconds between two looks whether to stop: so long the end of a window waits
 _BEAT = 5.0  # seconds without a notice, until the server is asked whether it answers: a frozen one sends nothing
 _HELD_LONG = 30.0  # seconds that a connection has held, so that the next loss of one is a first one
@@ -159,7 +159,7 @@ def _listen(
         pooled = is_pooled(connection)
         if not pooled:
             with connection.cursor() as cursor:
-                cursor.execute(f"LISTEN {RECORDS}; LISTEN {PRESENCE}; LISTEN {SCHEMA}")
+                cursor.execute(f"LISTEN {RECORDS}; LISTEN {PRESENCE}; LISTEN {SCHEMA}; LISTEN {MESSAGES}")
     notify([Notice("", {})])
     if pooled:
         log.warning("a pooler stands before the database: what others save is looked for, not heard")

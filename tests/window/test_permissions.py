@@ -48,7 +48,7 @@ def test_qa_reads_everything_and_writes_nothing(open_as: Callable[[str], Window]
     window = open_as("abq_qa")
     assert greyed(window) == {
         "save_record", "new_record", "next_missing", "take_back", "withdraw_record", "move_record", "move_check",
-        "correct_many", "write_note", "upload_to_corporate_rest", "upload_to_corporate_ftp",
+        "correct_many", "write_note", "show_shift_messages", "upload_to_corporate_rest", "upload_to_corporate_ftp",
         "update_weather_data", "show_administration", "back_up", "restore",
     }  # fmt: skip
     window.fill(Time="8:00", Lab="A")

@@ -1,0 +1,271 @@
+"""Messages from colleagues at other workstations: the line in the message bar, the list, the dialog that writes one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..constants import FieldNames as F
+from ..counting import counted, one_line
+from ..models.shift_messages import LONGEST, TO_ALL, Addressee
+from ..widgets.message_bar import Message
+from .side_list import SideList
+
+if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..models import SQLModel
+    from ..models.shift_messages import Inbox, ShiftMessage
+    from ..models.undoing import By
+    from ..views import DataRecordForm
+    from ..views.action_list import ActionRow
+    from ..views.shift_messages import MessagesWindow
+    from .connection import Connection
+    from .messages import Messages, Say
+    from .state import State
+
+KEY = "messages from colleagues"
+"""The subject of the line in the message bar."""
+PAUSE_MS = 1000  # between two looks into the database: a flood of messages costs one
+_TITLE = "Write Message"
+_NOT_SENT = "The message wasn't sent"
+
+
+class MessageActions(NamedTuple):
+    """``by()``: who asks; ``may_take()``: whether the login may take and send messages; ``means_away(error)``: whether
+    the database is away."""
+
+    by: Callable[[], By]
+    may_take: Callable[[], bool]
+    means_away: Callable[[BaseException], bool]
+
+
+class Asker(NamedTuple):
+    """For whom messages are taken: who it is, and at which lab."""
+
+    by: By
+    lab: str | None
+
+
+class Taken(NamedTuple):
+    """What the database answered: for whom, which messages it knows as read by then, and all that there are."""
+
+    asker: Asker
+    opened: tuple[str, ...]
+    inbox: Inbox
+
+
+class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
+    """The messages to who sits here, as of the last look. It looks again once a second at most: when one may have come,
+    when another person or lab is in the form, and when the database is back."""
+
+    subject = "the messages"
+    away = "The database is away: messages come, and can be sent, when it is back."
+    unknown = "The messages aren't known while the database is away. F5 tries again."
+
+    def __init__(
+        self,
+        window: tk.Misc,
+        form: DataRecordForm,
+        state: State,
+        connection: Connection,
+        messages: Messages,
+        say: Say,
+        actions: MessageActions,
+    ) -> None:
+        super().__init__(window, state, connection, messages, say, actions.by, actions.means_away)
+        self._form, self._actions = form, actions
+        self._sending.nothing = _NOT_SENT
+        self._asked = self._asker()
+        self._due = True
+        # Read here, which the database doesn't know yet. Never changed in place: a worker thread takes it.
+        self._opened: tuple[str, ...] = ()
+        self._shown_messages: dict[str, ShiftMessage] = {}
+        self._meant: dict[Addressee | None, Addressee] = {}
+        self._line: tuple[object, ...] = ()
+        self._read = messages.command(self.show)
+        self._timer = window.after(PAUSE_MS, self._tick)
+
+    def heard(self) -> None:
+        """A message may have come."""
+        self._due = True
+
+    def end(self) -> None:
+        """The window closes."""
+        self._window.after_cancel(self._timer)
+
+    def write(self, to: Addressee | None = None) -> None:
+        """Ask to whom a message is, and what it says; ``to``: whom it answers."""
+        from ..views.shift_messages import MessageDialog
+
+        if not self._may_begin("Messages can be sent"):
+            return
+        unsent = _TITLE, to
+        kept = self._sending.unsent.get(unsent, ("", ""))
+        addressees = self._addressees()
+        first = self._meant.get(to, to or TO_ALL) if kept[0] else to or TO_ALL
+        addressees.setdefault(first, _named(first))  # gone from the lists meanwhile: never sent to others instead
+
+        def act(whom: Addressee, said: str) -> None:
+            same = bool(kept[0]) and whom == first and said == kept[1]
+            number = kept[0] if same else str(uuid.uuid4())  # the same once more is one message
+            self._sending.unsent[unsent], self._meant[to] = (number, said), whom
+            self._sending.change(
+                unsent,
+                lambda model, by: model.send_message(whom, said, number=number, by=by),
+                "",
+                lambda: self.write(to),
+            )
+
+        message = "What should your colleagues know?" if to is None else f"What do you answer {to.named}?"
+        self._messages.open(
+            _TITLE, message, "", "Open…",
+            lambda: MessageDialog(self._window, message, addressees, act, first, kept[1], LONGEST),
+            lambda: None,
+        )  # fmt: skip
+
+    def _addressees(self) -> dict[Addressee, str]:
+        """All, each lab and each other technician, by the texts of the list."""
+        choices = self._form.inputs.choices
+        labs = [Addressee(lab=str(each)) for each in choices.get(F.LAB) or ()]
+        people = [Addressee(person=each) for each in self._colleagues()]
+        return {each: _named(each) for each in (TO_ALL, *labs, *people)}
+
+    def _colleagues(self) -> list[str]:
+        names = [str(each) for each in self._form.inputs.choices.get(F.TECHNICIAN) or ()]
+        return [each for each in names if each != self._asked.by.author]
+
+    # -- when it looks ------------------------------------------------------------------------------------
+
+    def _asker(self) -> Asker:
+        lab = self._form.inputs.value(F.LAB)
+        return Asker(self._actions.by(), lab if isinstance(lab, str) else None)
+
+    def _tick(self) -> None:
+        self._timer = self._window.after(PAUSE_MS, self._tick)
+        self._look_who_asks()
+        if self._state.reachable is None:
+            self._due = True  # nobody hears what comes meanwhile
+        elif self._due and not self._looking and self._actions.may_take():
+            self._due = False
+            self.look()
+
+    def _look_who_asks(self) -> None:
+        asker = self._asker()
+        if asker.by != self._asked.by:  # what was said to somebody else isn't for who sits here now
+            self._known, self._opened, self._shown_messages = None, (), {}
+            self._tell_unread(0, None)
+        if asker != self._asked:
+            self._asked, self._due = asker, True
+
+    # -- what was found -----------------------------------------------------------------------------------
+
+    def _window_class(self) -> type[MessagesWindow]:
+        from ..views.shift_messages import MessagesWindow
+
+        return MessagesWindow
+
+    def _new_window(self) -> MessagesWindow:
+        from ..views.action_list import RowCallbacks
+        from ..views.shift_messages import MessagesCallbacks
+
+        command = self._messages.command
+        rows = RowCallbacks(self._list, command(self._act))
+        callbacks = MessagesCallbacks(rows, self._open, command(lambda: self.write()), self._read_all)
+        return self._window_class()(self._window, callbacks)
+
+    def _fetch(self, model: SQLModel) -> Sequence[Taken]:
+        asker, opened = self._asked, self._opened
+        return (Taken(asker, opened, model.take_messages(asker.lab, opened, by=asker.by)),)
+
+    def _know(self, found: Sequence[Taken], before: Sequence[Taken] | None) -> None:
+        (taken,) = found
+        if taken.asker.by != self._asked.by:  # who sits here now is asked for next
+            self._known = None
+            return
+        self._opened = tuple(each for each in self._opened if each not in taken.opened)
+        self._count_unread(taken.inbox)
+
+    def _count_unread(self, inbox: Inbox) -> None:
+        unread = [each for each in inbox.messages if each.unread]
+        left = [each for each in unread if each.id not in self._opened]
+        self._tell_unread(inbox.unread - len(unread) + len(left), left[0] if left else None)
+
+    def _tell_unread(self, count: int, newest: ShiftMessage | None) -> None:
+        line = (count, newest and newest.id)
+        if line == self._line:
+            return
+        self._line = line
+        if not count:
+            self._messages.settled(KEY)
+            return
+        text = f"{counted(count, 'message')} from {'a colleague' if count == 1 else 'colleagues'}"
+        detail = f"{one_line(newest.from_whom)}: {newest.line}" if newest is not None else ""
+        self._messages.bar.tell(Message(KEY, text, detail, (("Read", self._read),), until_resolved=True))
+
+    def _list(self, everything: bool) -> None:
+        self._look_who_asks()
+
+        def fetched(found: Sequence[Taken]) -> None:
+            self._known = found
+            self._know(found, None)
+            if self._known is not None:
+                self._show_rows(found)
+
+        self._look_up(self._fetch, fetched, everything)
+
+    def _show_rows(self, items: Sequence[Taken], remark: str = "") -> None:
+        shown = self._shown()
+        if shown is None:
+            return
+        inbox = items[0].inbox
+        everything = bool(shown.everything.get())
+        listed = [each for each in inbox.messages if everything or not self._is_own(each)]
+        listed.sort(key=lambda each: each.sent, reverse=True)
+        self._shown_messages = {each.id: each for each in listed}
+        count = f"{len(listed):,} listed, {inbox.unread:,} unread" if listed else ""
+        shown.show_rows([self._row(each, away=bool(remark)) for each in listed], count, remark)
+
+    def _is_own(self, message: ShiftMessage) -> bool:
+        return message.sender == self._asked.by.author != message.person
+
+    def _row(self, message: ShiftMessage, away: bool) -> ActionRow:
+        from ..views.action_list import ActionRow
+        from ..views.shift_messages import ANSWER
+
+        own = self._is_own(message)
+        state = "new" if message.unread and message.id not in self._opened else "read"
+        if own:
+            state = "read" if message.read_by else "arrived" if message.reached else "kept"
+        sent, sender = f"{message.sent.astimezone():%Y-%m-%d %H:%M}", one_line(message.from_whom)
+        lines = [f"{sent} {sender}, to {message.addressee.named}:", message.line]
+        if own:
+            unread = [each for each in message.reached if each not in message.read_by]
+            lines += [f"Read by {', '.join(message.read_by)}."] if message.read_by else []
+            lines += [f"Arrived for {', '.join(unread)}, not read yet."] if unread else []
+        allowed = frozenset((ANSWER,)) if not away and message.sender in self._colleagues() else frozenset[str]()
+        cells = (sender, message.addressee.named, state, message.line, sent)
+        return ActionRow(message.id, cells, "\n".join(lines), allowed)
+
+    # -- what is done about them ----------------------------------------------------------------------------
+
+    def _act(self, _button: str, identifier: str) -> None:
+        message = self._shown_messages.get(identifier)
+        if message is not None:
+            self.write(Addressee(person=message.sender))
+
+    def _open(self, *identifiers: str) -> None:
+        """Who sits here has these before the eyes: they are read."""
+        shown = self._shown_messages
+        new = tuple(each for each in identifiers if each in shown and shown[each].unread and each not in self._opened)
+        if new and self._known:
+            self._opened, self._due = (*self._opened, *new), True
+            self._count_unread(self._known[0].inbox)
+
+    def _read_all(self) -> None:
+        self._open(*self._shown_messages)
+
+
+def _named(to: Addressee) -> str:
+    return to.named if to.person is not None else to.named[0].upper() + to.named[1:]

@@ -1,0 +1,84 @@
+"""The messages from colleagues as a list, and the dialog that writes one."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from .action_list import ActionList, ListTexts, RowAction, RowCallbacks
+from .marks import ChoicesDialog
+
+_COLUMNS = (("From", 22), ("To", 12), ("State", 8), ("Message", 46), ("Sent", 16))
+_TEXTS = ListTexts(
+    "Those that you sent too",
+    "Looking up the messages…",
+    "No colleague has sent you a message in the last 30 days. Alt+W writes one.",
+    "There is no message of the last 30 days from you or to you. Alt+W writes one.",
+)
+ANSWER, WRITE, READ_ALL = "Answer…", "Write Message…", "Read All"
+_ACTIONS = (
+    RowAction(ANSWER, "a", "You sent it yourself, or its sender is no technician of the list: Alt+W writes to others"),
+)
+_DETAIL = "Enter sends it. It is kept for 30 days for who isn't there now."
+
+
+class MessagesCallbacks(NamedTuple):
+    """``rows`` are those of the list. ``opened(identifier)``: that message stands in full before somebody who has the
+    keyboard in the window; ``write()`` asks for a new one; ``read_all()``: those that are listed count as read."""
+
+    rows: RowCallbacks
+    opened: Callable[[str], object]
+    write: Callable[[], object]
+    read_all: Callable[[], object]
+
+
+class MessagesWindow(ActionList):
+    """The messages of the last 30 days, the newest first."""
+
+    def __init__(self, parent: tk.Misc, callbacks: MessagesCallbacks) -> None:
+        self._opened = callbacks.opened
+        others = {WRITE: callbacks.write, READ_ALL: callbacks.read_all}
+        super().__init__(
+            parent, "Messages from Colleagues", _COLUMNS, ("To", "State"), _ACTIONS, _TEXTS, callbacks.rows, others
+        )
+        self.tree.bind("<FocusIn>", lambda _event: self.row_chosen(), add=True)
+
+    def row_chosen(self) -> None:
+        """Whoever has the keyboard here reads that message now."""
+        super().row_chosen()
+        row = self.chosen_row
+        if row is not None and str(self.tk.call("focus")).startswith(str(self)):
+            self._opened(row.identifier)
+
+
+class MessageDialog(ChoicesDialog):
+    """``act(addressee, words)`` by the keys of ``addressees``, whose texts are listed; ``first`` and ``words`` stand
+    there at first. A message is one line of at most ``longest`` characters."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        message: str,
+        addressees: Mapping[Any, str],
+        act: Callable[[Any, str], object],
+        first: Any,
+        words: str,
+        longest: int,
+    ) -> None:
+        self._longest = longest
+        super().__init__(
+            parent, "Write Message", message, _DETAIL, "Send", act, (("To", addressees, first),), words
+        )
+
+    @property
+    def words(self) -> str:
+        """What was typed, in one line: a line break counts as a blank."""
+        return " ".join(super().words.splitlines())
+
+    def problem(self) -> str:
+        """What is wrong with what is typed; empty if nothing is."""
+        length = len(self.words)
+        if length > self._longest:
+            return f"{length} characters; a message has {self._longest} at most."
+        return super().problem()
