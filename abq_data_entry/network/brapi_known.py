@@ -94,7 +94,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
     for is_last in (False, True):
         path.touch(0o600, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=20)
+        connection = sqlite3.connect(path, timeout=5)  # less than the network's, which would blame the server
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > _VERSION:
@@ -116,8 +116,9 @@ def _connected(path: Path) -> sqlite3.Connection:
 def _is_damage(error: sqlite3.Error) -> bool:
     import sqlite3
 
-    # in use, or no room: that is no damage
-    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+    if isinstance(error, sqlite3.OperationalError):  # in use, or no room: that is no damage
+        return str(error).startswith("no such ")  # another table, or none
+    return isinstance(error, sqlite3.DatabaseError)
 
 
 def _put_aside(path: Path) -> None:

@@ -49,7 +49,8 @@ def _look(context: Context, sender: BrapiUploads) -> Result[None]:
     offered = set[tuple[str, str]]()
     for each in calls if isinstance(calls, list) else ():
         methods = each.get("methods") if isinstance(each, dict) else None
-        offered |= {(str(each.get("service")).strip("/"), str(name)) for name in methods or ()}
+        if isinstance(methods, list):
+            offered |= {(str(each.get("service")).strip("/"), str(name)) for name in methods}
     lacking = [f"{method} /{path}" for path, methods in _NEEDED.items() for method in methods
                if (path, method) not in offered]  # fmt: skip
     name = shown(result.get("serverName") or "the server")

@@ -128,7 +128,7 @@ def value_of(thing: Mapping[str, Any]) -> str:
     value = thing.get("value")
     if isinstance(value, bool):
         return str(value).lower()
-    return "" if value is None else str(value)
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def is_same(name: str, one: str, other: str) -> bool:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from abq_data_entry.models.settings import SETTINGS
 from abq_data_entry.network.brapi_records import plot_of
-from tests.fixtures.brapi_server import TOKEN, BrapiServer, Thing, answer, brapi_server
-from tests.network.test_brapi import DAY, FIELDS, Sender, row
+from abq_data_entry.stored_destination import STORED, StoredDestination
+from tests.fixtures.brapi_server import PASSWORD, TOKEN, USERNAME, BrapiServer, Thing, answer, brapi_server
+from tests.network.test_brapi import DAY, FIELDS, Sender, checked, row
 
 pytestmark = pytest.mark.needs("network")
 
@@ -174,6 +176,33 @@ def test_damage_anywhere_in_the_file_is_put_aside(server: BrapiServer, sender: S
     sender.send(server, [row()])
     assert len(server.observations) == FIELDS - 1
     assert list(sender.folder.glob("damaged-*"))
+
+
+def test_a_table_of_another_shape_is_put_aside(server: BrapiServer, sender: Sender) -> None:
+    path = sender.folder / "brapi.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE known (x)")
+    sender.send(server, [row()])
+    sender.send(server, [row()])
+    assert len(server.observations) == FIELDS - 1 and (sender.folder / "damaged-brapi.sqlite").exists()
+
+
+@pytest.mark.parametrize("calls", [[{"service": 7, "methods": 7}, None, {"methods": [[], {}]}], 7])
+def test_the_check_bears_any_list_of_calls(server: BrapiServer, calls: Any) -> None:
+    server.info = {"serverName": {"a": [1]}, "calls": calls}
+    stored = StoredDestination("breeding", "brapi", server.url, username=USERNAME)
+    values = {**{each.name: each.default for each in SETTINGS}, STORED: {stored.key: stored}}
+    steps = checked(stored.key, values, PASSWORD)
+    assert [each.what for each in steps][-3:] == ["Login", "Server", "Write test"]
+    assert "It doesn't say that it has GET /observations" in str(steps[-2])
+
+
+def test_a_value_that_is_none_is_changed(server: BrapiServer, sender: Sender) -> None:
+    sender.send(server, [row()])
+    values = server.values()
+    server.observations[0]["value"] = {"a": [1e999]}
+    sender.send(server, [row()])
+    assert server.values() == values
 
 
 def test_a_plant_of_the_same_number_is_no_plot() -> None:
