@@ -100,6 +100,10 @@ def login_service(method: str, **options: Any) -> Iterator[LoginService]:
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):
+                super().handle()
+
         def do_POST(self) -> None:
             self._answer(lambda body: service.log_in(self.headers, body))
 
