@@ -38,8 +38,6 @@ UPLOAD_ANEW = "What to do: Tools â€£ Deliveries shows what became of it; Tools â
 BUSY_PAUSE_MS = 1000
 SHORTEST_PAUSE_MS = 500
 
-TITLE = "Unknown Server"
-
 Begin = Callable[[str, Callable[[Job], Any], Callable[[Any], object], Callable[[BaseException], object], str], None]
 
 
@@ -338,17 +336,12 @@ class Deliveries:
             else:
                 self._say("Nothing was sent: the server's key isn't confirmed")
 
-        # Trust doesn't come by an Enter.
-        self._messages.choice(
-            TITLE,
-            f"The server {trust.host} isn't known yet.",
-            f"Its key has the fingerprint\n{fingerprint}\n\n"
-            "Compare it with the one that the server's administrator gives you: a server that only pretends "
-            "to be this one would get your password and the extract. If they are the same, the key is kept for next "
-            "time.",
-            (("Trust and Send", lambda: answered(True)), ("Cancel", lambda: answered(False))),
-            careful=True,
-        )
+        from .host_key import ask_for_trust  # where it is needed: seldom
+
+        ask_for_trust(
+            self._messages, trust.host, fingerprint, "your password and the extract",
+            ("Trust and Send", lambda: answered(True)), lambda: answered(False),
+        )  # fmt: skip
         return True
 
     def _plan(self, kind: str, delivery: Delivery, values: Values, login: Login) -> None:

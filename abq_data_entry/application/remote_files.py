@@ -23,6 +23,7 @@ from ..views.remote_files import (
 )
 from ..views.side_window import brought_up
 from ..workflows import remote_files as work
+from .host_key import ask_for_trust
 from .messages import reason_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class RemoteFilesView:
         self._listing: Listing | None = None
         self._states: dict[str, str] = {}
         self._job: Job | None = None
+        self._turn = 0  # which choice of a destination it is: an answer to an earlier one is dropped
         named = work.with_files(settings.values())
         self._kind = next(iter(named))
         command = messages.command
@@ -78,7 +80,9 @@ class RemoteFilesView:
     # -- the destination --------------------------------------------------------------------------------
 
     def _choose(self, kind: str) -> None:
-        self._let_go()
+        self._stop()
+        self._turn += 1
+        turn = self._turn
         self._kind, self._where, self._listing, self._states = kind, (), None, {}
         self._values = {**self._settings.values()}
         to = destination(kind)
@@ -87,57 +91,97 @@ class RemoteFilesView:
             self.window.say(problem)
             return
         if to.username(self._values) == work.ANONYMOUS[0]:
-            self._log_in(kind, work.ANONYMOUS)
+            self._log_in(turn, work.ANONYMOUS)
         else:
-            self._logins.obtain(kind, self._values, "", lambda login: self._log_in(kind, login))
+            self._logins.obtain(kind, self._values, "", lambda login: self._log_in(turn, login))
 
-    def _log_in(self, kind: str, login: tuple[str, str] | None) -> None:
-        if kind != self._kind or not self.window.winfo_exists():  # another one was chosen meanwhile
+    def _log_in(self, turn: int, login: tuple[str, str] | None) -> None:
+        if turn != self._turn:
             return
         if login is None:
             self.window.say("Nobody is logged in. F5 asks again.")
             return
-        values = self._values
+        kind, values = self._kind, self._values
 
         def look(job: Job) -> tuple[RemoteFiles[Any], Listing]:
             files = destination(kind).remote_files(values, *login)
             return files, files.list((), job.cancel)
 
         def shown(found: tuple[RemoteFiles[Any], Listing]) -> None:
-            if kind != self._kind or not self.window.winfo_exists():
-                self._jobs.submit(_LANE, found[0].close)
-                return
             self._files, self._listing = found
             self._logins.accepted(kind, values, login)
             self._show()
 
-        self._run("Looking into the folder…", look, shown)
+        self._run(
+            "Looking into the folder…", look, shown, lambda found: self._jobs.submit(_LANE, found[0].close),
+            lambda error: self._ask_for_trust(error, turn, login),
+        )  # fmt: skip
+
+    def _ask_for_trust(self, error: BaseException, turn: int, login: tuple[str, str]) -> None:
+        """A server that was never seen before: with its key confirmed, look again."""
+        from ..outbox import unknown_host_key
+
+        fingerprint = unknown_host_key(error)
+        trust = destination(self._kind).trust(self._values, fingerprint) if fingerprint else None
+        if trust is None:
+            return
+
+        def trusted() -> None:
+            if turn == self._turn and not self.window.running:
+                self._values = {**trust.settings}
+                self._log_in(turn, login)
+
+        ask_for_trust(self._messages, trust.host, fingerprint, "your password", ("Trust", trusted), lambda: None)
 
     # -- what runs --------------------------------------------------------------------------------------
 
-    def _run(self, said: str, function: Callable[[Job], Any], done: Callable[[Any], object]) -> None:
+    def _run(
+        self, said: str, function: Callable[[Job], Any], done: Callable[[Any], object],
+        dropped: Callable[[Any], object] = lambda _result: None,
+        also: Callable[[BaseException], object] = lambda _error: None,
+    ) -> None:
+        """Do it; `dropped` gets the result where another destination is shown by then, `also` the error once told."""
         self.window.set_running(True)
         self.window.say(said)
 
-        def ended(result: Any) -> None:
+        def is_over() -> bool:
+            """Whether it was given up: what it brings would stand below the name of another destination."""
+            if self._job is not job:
+                return True
             self._job = None
             self.window.set_running(False)
-            done(result)
+            return False
+
+        def ended(result: Any) -> None:
+            (dropped if is_over() else done)(result)
 
         def failed(error: BaseException) -> None:
-            self._job = None
-            self.window.set_running(False)
+            if is_over():
+                return
             if getattr(error, "login_refused", False):
                 self._logins.refused(self._kind, self._values, reason_of(error))
                 self._files = None
             self.window.say(" ".join(reason_of(error).split()))
+            also(error)
 
         def progress(done_so_far: int, total: int) -> None:
-            self.window.say(f"{said} {done_so_far * 100 // total} %" if total else f"{said} {done_so_far:,} bytes")
+            if self._job is job:
+                how_far = f"{done_so_far * 100 // total} %" if total else f"{done_so_far:,} bytes"
+                self.window.say(f"{said} {how_far}")
 
-        self._job = self._jobs.submit(
+        self._job = job = self._jobs.submit(
             _LANE, function, name=_TITLE, done=ended, failed=failed, progress=progress, with_job=True, tidies=True
         )
+
+    def _may_begin(self, files: RemoteFiles[Any]) -> bool:
+        """Tell whether what was asked about can still be done: an answer may come much later, from the message bar."""
+        if files is not self._files:
+            self.window.say("Nothing was done: the destination was left meanwhile.")
+        elif self.window.running:
+            self.window.say("Nothing was done: something else is under way. Esc cancels it.")
+        else:
+            return True
+        return False
 
     def _cancel(self) -> None:
         if self._job is not None:
@@ -145,10 +189,15 @@ class RemoteFilesView:
 
     def _closed(self, event: tk.Event) -> None:
         if event.widget is self.window:
-            self._cancel()
-            self._let_go()
+            self._turn += 1
+            self._stop()
 
-    def _let_go(self) -> None:
+    def _stop(self) -> None:
+        """Give up what runs, and let the session go."""
+        self._cancel()
+        if self._job is not None:
+            self._job = None
+            self.window.set_running(False)
         files, self._files = self._files, None
         if files is not None:
             self._jobs.submit(_LANE, files.close)
@@ -180,13 +229,13 @@ class RemoteFilesView:
         size = "" if entry.size is None else f"{entry.size:,}"
         state = self._states.get(entry.name, "")
         detail = f"{entry.shown}: {entry.rights}." if entry.rights else ""
-        cells = (entry.shown, entry.kind, size, entry.when, state, entry.rights or "not told")
+        cells = (entry.shown, entry.kind, size, entry.when, entry.rights or "not told", state)
         return FileLine(repr(entry.name), cells, detail, entry.kind == "folder")
 
     # -- what is asked ----------------------------------------------------------------------------------
 
     def _act(self, name: str, identifier: str) -> None:
-        files, listing = self._files, self._listing
+        files, listing, where = self._files, self._listing, self._where
         if name == "Refresh" or files is None or listing is None:
             self._go(self._where)
             return
@@ -200,7 +249,7 @@ class RemoteFilesView:
             self._put(files)
         elif name == NEW_FOLDER:
             self._ask_name("New Folder", "What is the new folder called?", "Make", "", lambda each: self._change(
-                f"The folder {each} is made.", lambda job: files.make_folder(self._where, each, job.cancel)
+                files, where, f"The folder {each} is made.", lambda job: files.make_folder(where, each, job.cancel)
             ))  # fmt: skip
         elif name == WHAT_IS_THERE:
             self._compare(files)
@@ -208,29 +257,34 @@ class RemoteFilesView:
             self._act_on(files, name, entry)
 
     def _act_on(self, files: RemoteFiles[Any], name: str, entry: RemoteEntry) -> None:
+        where = self._where  # as it is asked about: the answer may come when another folder is shown
         if name == OPEN:
-            self._go((*self._where, entry.name))
+            self._go((*where, entry.name))
         elif name == FETCH:
             self._fetch(files, entry)
         elif name == RENAME:
             self._ask_name("Rename", f"What is {entry.shown} to be called?", "Rename", entry.shown,
                            lambda each: self._change(
-                f"{entry.shown} is called {each} now.", lambda job: files.rename(self._where, entry, each, job.cancel)
+                files, where, f"{entry.shown} is called {each} now.",
+                lambda job: files.rename(where, entry, each, job.cancel),
             ))  # fmt: skip
         elif name == DELETE:
             is_folder = entry.kind == "folder"
             remove = files.remove_folder if is_folder else files.remove
             self._messages.choice(
                 f"Delete {entry.shown}", f"Delete {'the folder ' * is_folder}{entry.shown}?",
-                f"In {work.place_in_words(self._kind, self._values, self._where)}. That can't be undone.",
+                f"In {work.place_in_words(self._kind, self._values, where)}. That can't be undone.",
                 (("Delete", lambda: self._change(
-                    f"{entry.shown} is deleted.", lambda job: remove(self._where, entry, job.cancel))),
+                    files, where, f"{entry.shown} is deleted.", lambda job: remove(where, entry, job.cancel))),
                  ("Cancel", None)),
                 careful=True,
             )  # fmt: skip
 
-    def _change(self, said: str, function: Callable[[Job], object]) -> None:
-        self._run("At work…", function, lambda _result: self._go(self._where, said))
+    def _change(
+        self, files: RemoteFiles[Any], where: work.Where, said: str, function: Callable[[Job], object]
+    ) -> None:
+        if self._may_begin(files):
+            self._run("At work…", function, lambda _result: self._go(where, said))
 
     def _ask_name(self, title: str, message: str, button: str, name: str, act: Callable[[str], object]) -> None:
         self._messages.open(
@@ -242,20 +296,22 @@ class RemoteFilesView:
     def _fetch(self, files: RemoteFiles[Any], entry: RemoteEntry) -> None:
         from tkinter import filedialog  # not at every start
 
-        name = work.default_target(Path(), entry).name
+        name, where = work.default_target(Path(), entry).name, self._where
         place = self._messages.outside(
             lambda: filedialog.asksaveasfilename(parent=self.window, title=f"Fetch {entry.shown}", initialfile=name)
         )
         if place:  # the dialog has asked about a file that is there already
-            self.fetch(files, entry, Path(place))
+            self.fetch(files, where, entry, Path(place))
 
-    def fetch(self, files: RemoteFiles[Any], entry: RemoteEntry, target: Path) -> None:
+    def fetch(self, files: RemoteFiles[Any], where: work.Where, entry: RemoteEntry, target: Path) -> None:
         """Fetch a file to this path, and offer to take it in where it is a list."""
+        if not self._may_begin(files):
+            return
 
         def get(job: Job) -> tuple[Got, Any, str]:
             from ..workflows.import_lists import list_in
 
-            got = files.get(self._where, entry, target, replace=True, progress=job.report, cancel=job.cancel)
+            got = files.get(where, entry, target, replace=True, progress=job.report, cancel=job.cancel)
             try:
                 return got, list_in(got.path), ""
             except ValueError as error:
@@ -286,17 +342,22 @@ class RemoteFilesView:
     def _put(self, files: RemoteFiles[Any]) -> None:
         from tkinter import filedialog  # not at every start
 
+        where, listing = self._where, self._listing
         place = self._messages.outside(lambda: filedialog.askopenfilename(parent=self.window, title="Put a File There"))
         if place:
-            self.put(files, Path(place))
+            path = Path(place)
+            self.put(files, where, path, listing is not None and listing.find(path.name) is not None)
 
-    def put(self, files: RemoteFiles[Any], path: Path, replace: bool = False) -> None:
-        """Put a file into the folder that is shown; one that is there is asked about."""
-        where, listing = self._where, self._listing
-        if not replace and listing is not None and listing.find(path.name) is not None:
+    def put(
+        self, files: RemoteFiles[Any], where: work.Where, path: Path, is_there: bool, replace: bool = False
+    ) -> None:
+        """Put a file into the folder; one that is there is asked about."""
+        if not self._may_begin(files):
+            return
+        if is_there and not replace:
             self._messages.choice(
                 f"Replace {path.name}", f"Replace {path.name}?", "It is there already. That can't be undone.",
-                (("Replace", lambda: self.put(files, path, True)), ("Cancel", None)), careful=True,
+                (("Replace", lambda: self.put(files, where, path, True, True)), ("Cancel", None)), careful=True,
             )  # fmt: skip
             return
         self._run(

@@ -14,7 +14,7 @@ from .side_window import SideWindow
 
 OPEN, FETCH, PUT, RENAME, DELETE = "Open", "Fetch…", "Put…", "Rename…", "Delete"
 NEW_FOLDER, WHAT_IS_THERE, UP = "New Folder…", "What Is There", "Up"
-_COLUMNS = (("Name", 34), ("Kind", 7), ("Size", 13), ("Changed", 16), ("As sent", 11), ("Rights", 34))
+_COLUMNS = (("Name", 34), ("Kind", 7), ("Size", 13), ("Changed", 16), ("Rights", 34), ("As sent", 11))
 _LETTERS = {FETCH: "f", PUT: "p", RENAME: "r", DELETE: "d", NEW_FOLDER: "n", WHAT_IS_THERE: "w", UP: "u"}
 _NEED_A_ROW = (OPEN, FETCH, RENAME, DELETE)
 
@@ -46,6 +46,7 @@ class RemoteFilesWindow(SideWindow):
         super().__init__(parent, "Remote Files")
         self._callbacks, self._keys = callbacks, list(destinations)
         self._lines: dict[str, FileLine] = {}
+        self._told = ""
         self.running = False
         room = self.room
         room.columnconfigure(0, weight=1)
@@ -59,7 +60,7 @@ class RemoteFilesWindow(SideWindow):
         self.destination.grid(row=0, column=1, padx=(0, 12))
         self.place = ttk.Label(head, style="Note.TLabel", anchor="w")
         self.place.grid(row=0, column=2, sticky="ew")
-        self.live_list = LiveList(room, _COLUMNS, spare=("Rights", "Kind", "Changed", "As sent"))
+        self.live_list = LiveList(room, _COLUMNS, spare=("Rights", "Kind", "Changed"))
         self.live_list.grid(row=1, column=0, sticky="nsew")
         self.tree = self.live_list.tree
         self.said = ttk.Label(room, style="Note.TLabel", justify="left")
@@ -70,6 +71,8 @@ class RemoteFilesWindow(SideWindow):
         self.buttons = self.add_buttons(
             3, {**calls, "Refresh": self._presser("Refresh"), "Cancel": callbacks.cancel, "Close": self.destroy}
         )
+        for button in self.buttons.values():
+            button.configure(width=-7)  # as wide as its words: ten of the usual width don't fit into one line
         self._bind_keys()
         self.minsize(420, 300)
         self.show(self.tree)
@@ -91,8 +94,9 @@ class RemoteFilesWindow(SideWindow):
 
     def say(self, text: str) -> None:
         """Say what was done, how far it is, or why it wasn't done."""
+        self._told = text
         if self.winfo_exists():
-            self.said.configure(text=text)
+            self._describe()
 
     def set_running(self, running: bool) -> None:
         """Whether something is under way: then only Cancel can be pressed."""
@@ -117,6 +121,11 @@ class RemoteFilesWindow(SideWindow):
     def _presser(self, name: str) -> Callable[[], str]:
         return lambda: self.press(name)
 
+    def _double_clicked(self, event: tk.Event) -> str:
+        if self.tree.identify_region(event.x, event.y) != "cell":
+            return "break"  # the headings, or the room below the last line: no file is meant
+        return self._opened()
+
     def _opened(self) -> str:
         line = self.chosen_line
         return self.press(OPEN if line is not None and line.is_folder else FETCH)
@@ -134,8 +143,9 @@ class RemoteFilesWindow(SideWindow):
         for name, letter in _LETTERS.items():
             self.bind(f"<Alt-{letter}>", lambda _event, name=name: self.press(name))  # type: ignore[misc]
             self.buttons[name].configure(underline=0)  # the letter that the name begins with
-        for key in ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
+        for key in ("<Return>", "<KP_Enter>"):
             self.tree.bind(key, lambda _event: self._opened())
+        self.tree.bind("<Double-Button-1>", self._double_clicked)
         self.tree.bind("<Delete>", lambda _event: self.press(DELETE))
         self.tree.bind("<BackSpace>", lambda _event: self.press(UP))
         self.tree.bind("<<TreeviewSelect>>", lambda _event: self._describe())
@@ -149,9 +159,10 @@ class RemoteFilesWindow(SideWindow):
         )  # fmt: skip
 
     def _describe(self) -> None:
+        """Below what was done, the rights of the chosen line: a list that is shown anew mustn't hide what was done."""
         line = self.chosen_line
-        if line is not None and line.detail and not self.running:
-            self.say(line.detail)
+        detail = line.detail if line is not None and not self.running else ""
+        self.said.configure(text="\n".join(filter(None, (self._told, detail))))
 
 
 class NameDialog(Dialog):

@@ -34,6 +34,8 @@ class Table(ttk.Frame):
         self._widths = dict(columns)
         self._spare = spare
         names = list(self._widths)
+        if names[-1] in spare:
+            raise ValueError(f"{names[-1]} is the last column, which is never left out")
         self.tree = ttk.Treeview(self, columns=names, show="headings", height=height)
         self.tree.configure(selectmode=selectmode)  # type: ignore[call-overload]
         digit = nametofont("TkDefaultFont", self).measure("0")

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.application.deliveries import TITLE
+from abq_data_entry.application.host_key import TITLE
 from abq_data_entry.models import SQLModel
 from abq_data_entry.outbox import Outbox
 from abq_data_entry.views import Dialog
+from abq_data_entry.views.remote_files import RemoteFilesWindow
 from tests.fixtures.window import Window
 from tests.network.real_servers import ShellServer, sshd
 from tests.window.test_form import record
@@ -115,3 +116,17 @@ def test_which_key_it_must_be_may_be_settled(
     assert window.dialogs[-1].title() != TITLE
     told(window)
     assert not list(shell.folder.iterdir()) and states() == ["failed"]
+
+
+def test_the_remote_folder_asks_as_well(
+    window: Window, shell: ShellServer, addresses: dict[str, Any], known: Path
+) -> None:
+    (shell.folder / "a.csv").write_text("x")
+    point_to(window, **addresses)
+    window.app.callbacks["show_remote_files"]()
+    (files,) = [each for each in window.app.winfo_children() if isinstance(each, RemoteFilesWindow)]
+    log_in(window, FTP_TITLE, shell.username, "")
+    assert "SHA256:" in question(window).detail and not files.tree.get_children()
+    window.answer("Trust")
+    window.until(lambda: not files.running and len(files.tree.get_children()) == 1, "the list")
+    assert known.read_text() == f"[127.0.0.1]:{shell.port} {shell.host_key}\n"
