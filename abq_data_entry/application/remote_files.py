@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _LANE = "remote files"
 _TITLE = "Remote Files"
+_THERE = "It is there already."
+_MAY_BE_THERE = "It may be there already: not all of the folder is listed."
 
 
 def show_remote_files(
@@ -346,18 +348,20 @@ class RemoteFilesView:
         place = self._messages.outside(lambda: filedialog.askopenfilename(parent=self.window, title="Put a File There"))
         if place:
             path = Path(place)
-            self.put(files, where, path, listing is not None and listing.find(path.name) is not None)
+            there = listing is not None and listing.find(path.name) is not None
+            cut = listing is not None and not listing.complete
+            self.put(files, where, path, _THERE if there else _MAY_BE_THERE if cut else "")
 
     def put(
-        self, files: RemoteFiles[Any], where: work.Where, path: Path, is_there: bool, replace: bool = False
+        self, files: RemoteFiles[Any], where: work.Where, path: Path, is_there: str, replace: bool = False
     ) -> None:
-        """Put a file into the folder; one that is there is asked about."""
+        """Put a file into the folder. `is_there`: what to ask before, as one is replaced; empty where none is."""
         if not self._may_begin(files):
             return
         if is_there and not replace:
             self._messages.choice(
-                f"Replace {path.name}", f"Replace {path.name}?", "It is there already. That can't be undone.",
-                (("Replace", lambda: self.put(files, where, path, True, True)), ("Cancel", None)), careful=True,
+                f"Replace {path.name}", f"Replace {path.name}?", f"{is_there} That can't be undone.",
+                (("Replace", lambda: self.put(files, where, path, is_there, True)), ("Cancel", None)), careful=True,
             )  # fmt: skip
             return
         self._run(

@@ -108,8 +108,11 @@ class RemoteFiles(abc.ABC, Generic[Session]):
         _check(*where, entry.name)
         _require_file(entry)
         require_free(target, replace)
-        mark = f"{self.place} {where} {entry.name} {entry.size} {entry.when}"
+        changed = entry.version or entry.when
+        mark = f"{self.place} {where} {entry.name} {entry.size} {changed}"
         with Download(target, mark, entry.size) as part:
+            if not changed:
+                part.restart()  # a part of an earlier call may be of another version, and nothing tells
             try:
                 told = self._do(
                     lambda session, guard: self._receive(session, guard, where, entry, part, _often(progress)),
@@ -162,20 +165,20 @@ class RemoteFiles(abc.ABC, Generic[Session]):
         """Store a file of this computer in a folder, as deliveries are stored; return its name there."""
         with SourceFile(path, progress, name) as source:
             _check(*where, source.name)
-            there = self.list(where, cancel).find(source.name)
+            there = self._there(where, source.name, cancel)
             if there is not None and there.kind not in (FILE, UNKNOWN):
                 raise FilesRefused(f"{there.shown} is {_what(there)} there, so nothing was put in its place.")
             if there is not None and not replace:
-                raise AlreadyThere(f"{there.shown} is there already, and wasn't replaced.")
+                raise AlreadyThere(f"{_is_there(there)}, and wasn't replaced.")
             self._store(where, source, cancel)
             return source.name
 
     def rename(self, where: Where, entry: RemoteEntry, name: str, cancel: Cancel = None) -> None:
         """Give something another name in its folder. Raises `AlreadyThere`: nothing is ever replaced by this."""
         _check(*where, entry.name, name)
-        there = self.list(where, cancel).find(name)
+        there = self._there(where, name, cancel)
         if there is not None:
-            raise AlreadyThere(f"{there.shown} is there already, and wasn't replaced.")
+            raise AlreadyThere(f"{_is_there(there)}, and wasn't replaced.")
         self._do(lambda session, guard: self._rename(session, guard, where, entry, name), cancel)
 
     def remove(self, where: Where, entry: RemoteEntry, cancel: Cancel = None) -> None:
@@ -256,6 +259,13 @@ class RemoteFiles(abc.ABC, Generic[Session]):
     def _remove_folder(self, session: Session, guard: Guard, where: Where, entry: RemoteEntry) -> None: ...
 
     # -- what is common to them -------------------------------------------------------------------------
+
+    def _there(self, where: Where, name: str, cancel: Cancel) -> RemoteEntry | None:
+        """Return what has that name, or may have it: a list that was cut doesn't tell what is free."""
+        try:
+            return self.find(where, name, cancel)
+        except NothingThere:
+            return None
 
     def _do(
         self,
@@ -366,6 +376,12 @@ def _require_file(entry: RemoteEntry) -> None:
 
 def _what(entry: RemoteEntry) -> str:
     return {FILE: "a file", FOLDER: "a folder", LINK: "a link"}.get(entry.kind, "something else")
+
+
+def _is_there(entry: RemoteEntry) -> str:
+    if entry.kind == UNKNOWN:
+        return f"{entry.shown} may be there already (not all of the folder can be listed)"
+    return f"{entry.shown} is there already"
 
 
 def _too_much(entry: RemoteEntry) -> str:

@@ -52,7 +52,8 @@ class BrowsedFolder(DavFolder):
             if folder == within and path != within:
                 when = "" if entry.modified is None else local_time(entry.modified)
                 size = None if entry.is_folder else entry.size
-                found.append(RemoteEntry(name, FOLDER if entry.is_folder else FILE, size, when))
+                kind = FOLDER if entry.is_folder else FILE
+                found.append(RemoteEntry(name, kind, size, when, version=str(entry.modified or "")))
         return listing(found)
 
     def content(self, where: Where, entry: RemoteEntry, begin: int) -> Iterator[bytes]:

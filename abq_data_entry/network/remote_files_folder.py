@@ -124,7 +124,8 @@ def _entry(name: str, status: os.stat_result) -> RemoteEntry:
     mode = status.st_mode
     kind = FOLDER if stat.S_ISDIR(mode) else LINK if stat.S_ISLNK(mode) else FILE if stat.S_ISREG(mode) else OTHER
     rights = "" if kind == LINK or os.name == "nt" else rights_of_mode(mode, kind)
-    return RemoteEntry(name, kind, status.st_size if kind == FILE else None, local_time(status.st_mtime), rights)
+    size = status.st_size if kind == FILE else None
+    return RemoteEntry(name, kind, size, local_time(status.st_mtime), rights, str(status.st_mtime_ns))
 
 
 def _own_rights(folder: Path) -> str:

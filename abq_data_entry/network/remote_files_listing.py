@@ -56,7 +56,8 @@ def of_facts(lines: Iterable[str]) -> Iterator[RemoteEntry]:
         rights = rights_of_facts(facts["perm"], of) if facts.get("perm") else _mode(facts.get("unix.mode", ""), of)
         found = _MOMENT.fullmatch(facts.get("modify", ""))
         size = _size(facts.get("size", "")) if of == FILE else None
-        yield RemoteEntry("." if kind == "cdir" else name, of, size, _utc(found[1]) if found else "", rights)
+        when = _utc(found[1]) if found else ""
+        yield RemoteEntry("." if kind == "cdir" else name, of, size, when, rights, facts.get("modify", ""))
 
 
 def of_lines(lines: Iterable[str], today: datetime.date) -> tuple[list[RemoteEntry], int]:

@@ -31,6 +31,8 @@ class RemoteEntry(NamedTuple):
     size: int | None = None
     when: str = ""
     rights: str = ""
+    version: str = ""
+    """When it was changed, as exactly as the server tells: two changes may come in one minute."""
 
     @property
     def shown(self) -> str:

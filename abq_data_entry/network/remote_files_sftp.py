@@ -209,7 +209,8 @@ def _entry(name: str, facts: Any) -> RemoteEntry:
     kind = FOLDER if stat.S_ISDIR(mode) else LINK if stat.S_ISLNK(mode) else FILE if stat.S_ISREG(mode) else OTHER
     when = "" if facts.st_mtime is None else local_time(facts.st_mtime)
     size = facts.st_size if kind == FILE else None
-    return RemoteEntry(name, kind, size, when, "" if kind == LINK else rights_of_mode(mode, kind))
+    rights = "" if kind == LINK else rights_of_mode(mode, kind)
+    return RemoteEntry(name, kind, size, when, rights, str(facts.st_mtime or ""))
 
 
 @contextlib.contextmanager

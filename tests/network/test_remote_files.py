@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.network import Cancelled, FtpUploads, SftpUploads
+from abq_data_entry.network import Cancelled, FtpUploads, SftpUploads, remote_files_folder, remote_files_names
 from abq_data_entry.network.folder_store import FolderUploads
 from abq_data_entry.network.remote_files import RemoteFiles
 from abq_data_entry.network.remote_files_dav import BrowsedUploads, DavFiles
@@ -254,6 +254,49 @@ def test_a_part_is_gone_on_with(kind: str, trusted: Authority, tmp_path: Path) -
         part.write_bytes(b"x" * 2_000_000)
         files.get((), entry, target)
         assert target.read_bytes() == content
+
+
+def shared(folder: Path) -> FolderFiles:
+    return FolderFiles(lambda each: FolderUploads(each, timeout=5.0), str(folder), 5.0)
+
+
+def test_a_part_of_an_older_version_is_not_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    there, target, end = tmp_path / "share/a", tmp_path / "a", os.urandom(1_000_000)
+    there.write_bytes(b"old" + end)
+    os.utime(there, (1_700_000_000, 1_700_000_000))
+    with shared(tmp_path / "share") as files:
+        stop = threading.Event()
+
+        def killed(done: int, total: int) -> None:
+            if done > 500_000:
+                stop.set()
+
+        with pytest.raises(Cancelled):
+            files.get((), files.find((), "a"), target, progress=killed, cancel=stop)
+        there.write_bytes(b"NEW" + end)  # as large as before, in the same minute, and with the same end
+        os.utime(there, (1_700_000_001, 1_700_000_001))
+        files.get((), files.find((), "a"), target)
+        assert target.read_bytes() == there.read_bytes()
+
+
+def test_a_list_that_was_cut_lets_nothing_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (remote_files_names, remote_files_folder):
+        monkeypatch.setattr(module, "MOST_ENTRIES", 2)
+    share, local = tmp_path / "share", tmp_path / "new"
+    share.mkdir()
+    local.write_bytes(b"new")
+    names = [*"abcde"]
+    for each in names:
+        (share / each).write_text(each)
+    with shared(share) as files:
+        first = files.list().entries[0]
+        for each in names:
+            with pytest.raises(AlreadyThere):
+                files.rename((), first, each)
+            with pytest.raises(AlreadyThere):
+                files.put((), local, each)
+    assert [(share / each).read_text() for each in names] == names
 
 
 # -- servers that mean harm -----------------------------------------------------------------------------
