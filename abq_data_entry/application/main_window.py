@@ -19,7 +19,7 @@ from ..mainmenu import MainMenu, menu_class
 from ..models.settings import SettingsModel
 from ..themes import be_aware_of_dpi
 from ..themes.look import Spacing
-from ..views import DataRecordForm, FormCallbacks, RecordList
+from ..views import DataRecordForm, FormCallbacks
 from ..widgets import StatusBar, clipboard
 from ..widgets.field_input import FieldHelp
 from ..widgets.focus import let_enter_press, start_counting
@@ -193,7 +193,7 @@ class MainWindow(tk.Tk):
         self.font_keys = FontKeys(self.settings["font size"], usual, self.status.set)
 
     def build(self) -> None:
-        """Make form, list and status bar; their callbacks are set once those are there whom they call."""
+        """Make form, room for the list, and status bar; callbacks are set once those are there whom they call."""
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
         pane = ttk.PanedWindow(self, orient="vertical")
@@ -201,17 +201,26 @@ class MainWindow(tk.Tk):
         self.form = DataRecordForm(
             pane, FormCallbacks(), self.settings, lambda: self.shared.today(), month_first
         )
-        self.record_list = RecordList(pane, today=lambda: self.shared.today(), month_first=month_first)
+        self._list_room = ttk.Frame(pane)
         self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
         self.status_bar.grid(row=2, column=0, sticky="ew")
         ahead, messages = self.form.type_ahead.line, self.status_bar.messages
         messages.lend_room(ahead)
         ahead.host, ahead.comes_or_goes = messages, messages.guest_changed
         self.field_help = FieldHelp(self)
-        self.layout = Layout(self, pane, self.form, self.record_list)
+        self.layout = Layout(self, pane, self.form, self._list_room)
         self.messages.bar = messages
         self.shared.technician = self.form.confirmation
         self.shared.follow(State.read_only, self.form.opening.show_read_only)
+
+    def make_list(self) -> None:
+        """Make the record list in the room that is kept for it."""
+        from ..views import RecordList
+
+        self.record_list = RecordList(self._list_room, today=lambda: self.shared.today(), month_first=month_first)
+        self.record_list.pack(fill="both", expand=True)
+        self._spacing.scale(self, self.look.unit / DEFAULT_UNIT)
+        self.record_list.page.adapt_to_look()
 
     def show(self) -> None:
         """Put it onto the screen, of the size that it had."""
@@ -258,7 +267,8 @@ class MainWindow(tk.Tk):
         self.configure(menu=self.main_menu)
         self._spacing.scale(self, self.look.unit / DEFAULT_UNIT)
         self.form.layout.show_look(self.look)
-        self.record_list.page.adapt_to_look()
+        if self._list_room.winfo_children():
+            self.record_list.page.adapt_to_look()
         self.layout.fit()
 
     def fill_menu(self) -> None:

@@ -72,6 +72,7 @@ class Wiring(MainWindow):
         from .weather_schedule import WeatherSchedule
         from .which_database import Damage, DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
 
+        self.make_list()
         settings, say = self.own_settings, self.status.set
         self.drafts = Drafts(self.form, self.jobs, self.messages, say)
         self.connection = Connection(
