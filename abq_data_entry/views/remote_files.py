@@ -171,13 +171,13 @@ class NameDialog(Dialog):
     def __init__(
         self, parent: tk.Misc, title: str, message: str, button: str, name: str, act: Callable[[str], object]
     ) -> None:
-        self._name, self._act = name, act
+        self._typed_name, self._act = name, act
         super().__init__(parent, title, message, "", ((button, self._chosen), ("Cancel", None)))
 
     def make_body(self, body: ttk.Frame) -> None:
         """The entry."""
         self.entry = ttk.Entry(body, width=40)
-        self.entry.insert(0, self._name)
+        self.entry.insert(0, self._typed_name)
         self.entry.selection_range(0, "end")
         self.entry.grid(row=2, column=0, sticky="ew", pady=(12, 0))
         for key in ("<Return>", "<KP_Enter>"):
@@ -189,9 +189,9 @@ class NameDialog(Dialog):
 
     def close(self, action: Callable[[], object] | None = None) -> None:
         """Keep what was typed: the entry is gone when the action is called."""
-        self._name = self.entry.get()
+        self._typed_name = self.entry.get()
         super().close(action)
 
     def _chosen(self) -> None:
-        if self._name.strip():
-            self._act(self._name)
+        if self._typed_name.strip():
+            self._act(self._typed_name)

@@ -12,7 +12,7 @@ import pytest
 
 from abq_data_entry.network.remote_files_folder import FolderFiles
 from abq_data_entry.views.dialogs import Dialog
-from abq_data_entry.views.remote_files import RemoteFilesWindow
+from abq_data_entry.views.remote_files import NameDialog, RemoteFilesWindow
 from tests.fixtures.window import Window
 
 
@@ -86,11 +86,15 @@ def test_a_folder_by_keys_alone(window: Window, tmp_path: Path, monkeypatch: pyt
     until([])
     assert files.place.cget("text").endswith("/company/seeds") and "empty" in files.said.cget("text")
     window.press("alt+n")
-    asked()
+    assert isinstance(named := asked(), NameDialog) and named.entry.get() == ""
     window.type("2026")
     window.press("Return")
     until(["2026"])
     files.tree.focus_force()
+    window.press("alt+r")
+    assert isinstance(named := asked(), NameDialog) and named.entry.get() == "2026"
+    window.press("Escape")
+    window.until(lambda: files.focus_displayof() is files.tree, "the focus in the list")
     window.press("BackSpace")
     until(["seeds", "lost", "report.pdf"])
     window.press("BackSpace")
