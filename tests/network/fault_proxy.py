@@ -7,6 +7,7 @@ come through it too, also when the control connection is encrypted.
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 import struct
@@ -185,10 +186,15 @@ def _has_address() -> bool:
 
 
 def free_ports() -> range:
-    """Return ports in a row that are free at both addresses, none of which a server gets by itself meanwhile."""
+    """Return ports in a row that are free at both addresses, none of which a server gets by itself meanwhile.
+
+    Each worker of the suite has a thousand of its own: their random numbers begin alike in the same test of each.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
+    lowest = 20_000 + 1_000 * worker
     for _ in range(50):
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            first = random.randrange(20_000, 32_000)
+            first = random.randrange(lowest, lowest + 1_000 - _RANGE)
             ports = range(first, first + _RANGE)
             for port in ports:
                 for address in (SERVER, ADDRESS):
