@@ -182,7 +182,7 @@ def test_what_a_delivery_says_of_all_labs_is_for_who_sees_them(node: Node) -> No
     everything = "SELECT string_agg(a::text, ' ') FROM audit AS a WHERE table_name = 'deliveries'"
     ((told,),) = run(technician, everything)
     assert "delivered" in str(told) and "A 4711" not in str(told) and "b" * 64 not in str(told)
-    assert run(login(node, "abq_qa"), "SELECT DISTINCT audit_head FROM deliveries") == [(HEAD,)]
+    assert (HEAD,) in run(login(node, "abq_qa"), "SELECT audit_head FROM deliveries")
     with closing(SQLModel.at(technician)) as model:
         assert model.verify_audit().breaks == ()
         assert model.latest_delivery(DATE, f"abq_data_record_{DATE}.csv", "rest") == 1
