@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .probing import Context, Inspection, Result, Steps, shown, usable
-from .web import place_of, way
+from .probing import Context, Inspection, Result, Steps, shown
+from .web import probe_with_login
 
 if TYPE_CHECKING:
     from .brapi import BrapiUploads
@@ -21,18 +21,15 @@ def probe(
     kind: str, problem: str, uploads: Callable[[Settings, str, str], BrapiUploads], context: Context
 ) -> Steps[None]:
     """Check the server. `problem`: why a setting can't be used; `uploads(settings, user, password)`: what sends."""
-    url = str(context.settings["abq_brapi_url"])
-    inspection = Inspection(f"BrAPI server {place_of(url)}".strip(), context, kind)
-    yield from usable(inspection, problem)
-    yield from way(inspection, url, context.chosen(ca_file="abq_ca_file", proxy="network_proxy"))
-    login = yield from inspection.login(kind)
-    if login is None:
-        return
-    with uploads({**context.settings, "network_timeout": context.wanted.wait}, *login) as sender:
-        yield from inspection.step("Login", lambda: _log_in(context, sender, login[0]))
+
+    def look(inspection: Inspection, sender: BrapiUploads, username: str) -> Steps[None]:
+        yield from inspection.step("Login", lambda: _log_in(context, sender, username))
         yield from inspection.step("Server", lambda: _look(context, sender))
-    if context.wanted.write:
-        yield inspection.note("Write test", "nothing was stored: BrAPI has no way to remove it again")
+        if context.wanted.write:
+            yield inspection.note("Write test", "nothing was stored: BrAPI has no way to remove it again")
+
+    url = str(context.settings["abq_brapi_url"])
+    return probe_with_login("BrAPI server", url, kind, problem, uploads, context, look)
 
 
 def _log_in(context: Context, sender: BrapiUploads, username: str) -> Result[None]:

@@ -10,14 +10,15 @@ import json
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import requests
 
 from . import rest_answers
-from .failures import UserFacingError, causes, on_one_line
+from .failures import UserFacingError, on_one_line
 from .guard import Guard
-from .rest import RestUploads, proxies
+from .rest import RestUploads
 from .rest_answers import RestError, RestStatusError, told_in
 
 PAGE = 1000
@@ -25,7 +26,6 @@ PAGE = 1000
 
 _LARGEST = 16 * 1024 * 1024
 _MOST_PAGES = 2000
-_MOST_REDIRECTS = 3
 _TRIES = 3  # of what a server couldn't do just then
 
 Thing = dict[str, Any]
@@ -84,16 +84,11 @@ class BrapiService(RestUploads):
         raise RestError(f"The server {self._host} has too many {path} to be looked through.")
 
     def _answered(self, method: str, path: str, body: object, query: Mapping[str, str]) -> Thing:
-        was_logged_in = self._logged_in
-        if was_logged_in and self._login.has_ended():
-            self._forget_login()
-        if not self._logged_in:
-            self._log_in()
+        was_logged_in = self._have_login()
         try:
             response, page = self._sent(method, path, body, query)
         except requests.ConnectionError as error:
-            was_cut = any(isinstance(link, ConnectionError) for link in causes(error))
-            if method == "POST" or not was_cut or self._adapter.guard.verdict():
+            if method == "POST" or not self._was_cut(error):
                 raise
             self._session.close()  # the server has closed what it had kept open
             response, page = self._sent(method, path, body, query)
@@ -139,22 +134,18 @@ class BrapiService(RestUploads):
         content: dict[str, Any] = {} if body is None else {"json": body}
         if query:
             url = f"{url}?{urllib.parse.urlencode(query)}"
-        for _ in range(_MOST_REDIRECTS + 1):
-            self._adapter.guard.progressed()
-            with self._session.request(
-                method, url, headers={"Accept": "application/json", **self._login.headers()}, verify=self._verify,
-                proxies=proxies(url, self._proxy), allow_redirects=False, stream=True, **content,
-            ) as response:  # fmt: skip
-                page: bytes = response.raw.read(_LARGEST + 1, decode_content=True)
-            url = rest_answers.next_address(response, url)
-            if not url:
-                break
-            self._session.close()
-        return response, page
+        headers = {"Accept": "application/json", **self._login.headers()}
+        return self._request(partial(self._session.request, method), url, _read, headers=headers, **content)
 
     @property
     def _host(self) -> str:
         return urllib.parse.urlsplit(self._urls[1]).hostname or ""
+
+
+def _read(response: requests.Response) -> bytes:
+    """Return the answer, one byte more than the most where it is longer."""
+    found: bytes = response.raw.read(_LARGEST + 1, decode_content=True)
+    return found
 
 
 def data_of(answer: Thing) -> list[Thing]:

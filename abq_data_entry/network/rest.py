@@ -276,11 +276,7 @@ class RestUploads(Uploads):
         headers = {**more, "Content-Type": body.content_type, "Idempotency-Key": f'"{key}"'}
         if body.content_digest is not None:
             headers["Content-Digest"] = body.content_digest
-        may_be_dead = self._logged_in
-        if self._logged_in and self._login.has_ended():
-            self._forget_login()
-        if not self._logged_in:
-            self._log_in()
+        may_be_dead = self._have_login()
 
         def put() -> tuple[requests.Response, bytes]:
             own = self._login.headers()
@@ -289,8 +285,7 @@ class RestUploads(Uploads):
         try:
             response, page = put()
         except requests.ConnectionError as error:
-            was_cut = any(isinstance(link, ConnectionError) for link in causes(error))
-            if not may_be_dead or not was_cut or guard.verdict():
+            if not may_be_dead or not self._was_cut(error):
                 raise
             self._session.close()  # of the file before; a PUT may be repeated (RFC 9110, 9.2.2)
             response, page = put()
@@ -317,6 +312,20 @@ class RestUploads(Uploads):
                 self._refusal = rest_answers.sanitized(error)
             raise
 
+    def _have_login(self) -> bool:
+        """Log in unless the login of before still holds; return whether there was one."""
+        was_there = self._logged_in
+        if was_there and self._login.has_ended():
+            self._forget_login()
+        if not self._logged_in:
+            self._log_in()
+        return was_there
+
+    def _was_cut(self, error: requests.ConnectionError) -> bool:
+        """Whether the server ended the connection, as it does with one that was kept open, and not the guard."""
+        cut = any(isinstance(link, ConnectionError) for link in causes(error))
+        return cut and not self._adapter.guard.verdict()
+
     def _log_in(self) -> None:
         try:
             self._login.log_in(partial(self._request, self._session.post, self._urls[0]))
@@ -338,7 +347,11 @@ class RestUploads(Uploads):
         return rest_answers.concealed(said, [*self._login.secrets(), *queries, *values, *cookies])
 
     def _request(
-        self, method: Callable[..., requests.Response], url: str, **content: Any
+        self,
+        method: Callable[..., requests.Response],
+        url: str,
+        read: Callable[[requests.Response], bytes] = rest_answers.read,
+        **content: Any,
     ) -> tuple[requests.Response, bytes]:
         """Send, and send once more to where the server says it belongs if that is harmless; return the answer."""
         for _ in range(_MOST_REDIRECTS + 1):
@@ -347,7 +360,7 @@ class RestUploads(Uploads):
             with method(
                 url, verify=self._verify, proxies=way, allow_redirects=False, stream=True, **content
             ) as response:
-                page = rest_answers.read(response)
+                page = read(response)
             url = rest_answers.next_address(response, url)
             if not url:
                 break

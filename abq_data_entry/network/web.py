@@ -11,14 +11,21 @@ import http.client
 import secrets
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 from . import encryption, probing
 from .failures import HostRefused, HostUnknown, HostUnreachable, InvalidInput, TimedOut
 from .guard import Guard, is_loopback
-from .probing import Inspection, Steps
+from .probing import Context, Inspection, Steps
 from .uploads import BLOCK, SourceFile
+
+if TYPE_CHECKING:
+    from .destination import Settings
+
+Sender = TypeVar("Sender")
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -144,6 +151,30 @@ class Multipart:
 _PROXY_PORT = 8080
 _PLAIN = "What is sent there can be read on the way. Ask for an address that begins with https://."
 _NO_ADDRESS = "The address in the settings must begin with https:// (or http://) and a host's name. Correct it."
+
+
+def probe_with_login(
+    what: str,
+    url: str,
+    kind: str,
+    problem: str,
+    uploads: Callable[[Settings, str, str], AbstractContextManager[Sender]],
+    context: Context,
+    look: Callable[[Inspection, Sender, str], Steps[None]],
+) -> Steps[None]:
+    """Check the way to a server, called `what` for people, and, where a login is wanted, go on with it.
+
+    `problem`: why a setting can't be used; `uploads(settings, user, password)`: what sends;
+    `look(inspection, sender, user)`: the steps with the login.
+    """
+    inspection = Inspection(f"{what} {place_of(url)}".strip(), context, kind)
+    yield from probing.usable(inspection, problem)
+    yield from way(inspection, url, context.chosen(ca_file="abq_ca_file", proxy="network_proxy"))
+    login = yield from inspection.login(kind)
+    if login is None:
+        return
+    with uploads({**context.settings, "network_timeout": context.wanted.wait}, *login) as sender:
+        yield from look(inspection, sender, login[0])
 
 
 def way(inspection: Inspection, url: str, options: Mapping[str, str], setting: str = "abq_ca_file") -> Steps[None]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .failures import InvalidInput
-from .probing import MADE_LATER, TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, usable
-from .web import place_of, way
+from .probing import MADE_LATER, TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name
+from .web import probe_with_login
 from .webdav_answers import DavRefused
 
 if TYPE_CHECKING:
@@ -19,17 +19,14 @@ def probe(
     kind: str, problem: str, uploads: Callable[[Settings, str, str], WebDavUploads], context: Context
 ) -> Steps[None]:
     """Check the server. `problem`: why a setting can't be used; `uploads(settings, user, password)`: what sends."""
-    url = str(context.settings["abq_webdav_url"])
-    inspection = Inspection(f"WebDAV server {place_of(url)}".strip(), context, kind)
-    yield from usable(inspection, problem)
-    yield from way(inspection, url, context.chosen(ca_file="abq_ca_file", proxy="network_proxy"))
-    login = yield from inspection.login(kind)
-    if login is None:
-        return
-    with uploads({**context.settings, "network_timeout": context.wanted.wait}, *login) as sender:
-        yield from inspection.step("Login", lambda: _enter(context, sender, login[0]))
+
+    def look(inspection: Inspection, sender: WebDavUploads, username: str) -> Steps[None]:
+        yield from inspection.step("Login", lambda: _enter(context, sender, username))
         if context.wanted.write:
             yield from inspection.step("Write test", lambda: _store(context, sender))
+
+    url = str(context.settings["abq_webdav_url"])
+    return probe_with_login("WebDAV server", url, kind, problem, uploads, context, look)
 
 
 def _enter(context: Context, sender: WebDavUploads, username: str) -> Result[None]:
