@@ -25,7 +25,7 @@ from .outbox import (
     watched,
     with_stored,
 )
-from .outcome import NotDone, reason
+from .outcome import NotDone, print_table, reason
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_kept
 from .scheduled import add_schedule_to, put_in_scheduled
 
@@ -76,10 +76,7 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
         print("There are no deliveries.")
         return
     changed = _changed_since(found, secrets)
-    rows = [_HEADINGS, *(_row(each, changed.get(each.identifier)) for each in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    for row in rows:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    print_table([_HEADINGS, *(_row(each, changed.get(each.identifier)) for each in found)])
 
 
 def run_due(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -18,7 +18,7 @@ from ..stored_destination import (
     default_file_name,
 )
 from . import add_task
-from .outcome import NotDone, interrupt_sets, require_no_failures
+from .outcome import NotDone, interrupt_sets, print_table, require_no_failures
 from .passwords import NO_LOGIN, Secrets, login_for
 
 if TYPE_CHECKING:
@@ -100,10 +100,7 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
     if not found:
         print("There are no destinations in the database.")
         return
-    rows = [_HEADINGS, *map(_row, found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    for row in rows:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    print_table([_HEADINGS, *map(_row, found)])
 
 
 def add(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -7,22 +7,24 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..counting import counted
 from ..network.destinations import KINDS, destination
 from ..stored_destination import STORED
 from . import add_task
-from .outcome import NotDone, interrupt_sets
+from .outcome import NotDone, interrupt_sets, print_table
 from .passwords import Secrets, ask, can_ask, login_for
 from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     import threading
 
-    from ..network.remote_files import RemoteFiles, Where
+    from ..network.remote_files import Got, RemoteFiles, Where
     from ..network.remote_files_names import RemoteEntry
     from . import Subcommands
+
+Done = TypeVar("Done")
 
 _HEADINGS = ("name", "kind", "size", "changed", "rights")
 _UNDONE = "That can't be undone."
@@ -133,7 +135,7 @@ def show_list(options: argparse.Namespace, secrets: Secrets) -> None:
         found = view.files.list(where, view.cancel)
     rows = [(each.shown, each.kind, _size(each.size), each.when, each.rights or "not told") for each in found.entries]
     if rows:
-        _print_table([_HEADINGS, *rows])
+        print_table([_HEADINGS, *rows])
     else:
         print("The folder is empty.")
     if found.rights:
@@ -164,7 +166,6 @@ def print_folder(options: argparse.Namespace, secrets: Secrets) -> None:
 
 def fetch(options: argparse.Namespace, secrets: Secrets) -> None:
     """Fetch a file, and offer to take it in where it is a list."""
-    from ..network.remote_files_failures import AlreadyThere
     from ..workflows.remote_files import default_target
 
     with opened(options, secrets) as view:
@@ -172,16 +173,12 @@ def fetch(options: argparse.Namespace, secrets: Secrets) -> None:
         given = Path(options.output) if options.output else Path()
         target = default_target(given, entry) if given.is_dir() else given
 
-        def get(replace: bool) -> Any:
+        def get(replace: bool) -> Got:
             return view.files.get(
                 where, entry, target, replace=replace, text=options.text, progress=view.report, cancel=view.cancel
             )
 
-        try:
-            got = get(options.yes)
-        except AlreadyThere as error:
-            _require(f"{error} Replace it? {_UNDONE}", str(error))
-            got = get(True)
+        got = _replacing(get, options.yes)
     how = f"compared by {got.verified}" if got.verified else "the server doesn't tell what to compare it with"
     print(f"{got.path}: {counted(got.size, 'byte')}, {how}, SHA-256 {got.sha256}")
     if options.text:
@@ -191,8 +188,6 @@ def fetch(options: argparse.Namespace, secrets: Secrets) -> None:
 
 def store(options: argparse.Namespace, secrets: Secrets) -> None:
     """Put a file there."""
-    from ..network.remote_files_failures import AlreadyThere
-
     with opened(options, secrets) as view:
         path = Path(options.file)
         where, name = view.place_of(options.name) if options.name else (view.where, path.name)
@@ -200,11 +195,7 @@ def store(options: argparse.Namespace, secrets: Secrets) -> None:
         def put(replace: bool) -> str:
             return view.files.put(where, path, name, replace=replace, progress=view.report, cancel=view.cancel)
 
-        try:
-            name = put(options.yes)
-        except AlreadyThere as error:
-            _require(f"{error} Replace it? {_UNDONE}", str(error))
-            name = put(True)
+        name = _replacing(put, options.yes)
         print(f"{name} is in {view.place}.")
 
 
@@ -255,7 +246,7 @@ def compare(options: argparse.Namespace, secrets: Secrets) -> None:
         found = work.compare(view.files, listing, ours, view.cancel, view.report)
     if found:
         names = {each.name: each.entry.shown if each.entry else each.name for each in found}
-        _print_table([("name", "state", "what"), *((names[each.name], each.state, each.words) for each in found)])
+        print_table([("name", "state", "what"), *((names[each.name], each.state, each.words) for each in found)])
     if listing.remark:
         print(listing.remark, file=sys.stderr)
     print(f"{work.counts(found)}.")
@@ -318,6 +309,17 @@ def _target(options: argparse.Namespace, secrets: Secrets) -> tuple[str, dict[st
     return kind, values, options.username or to.username(values)
 
 
+def _replacing(transfer: Callable[[bool], Done], yes: bool) -> Done:
+    """Do `transfer(replace)`; where something would be replaced, ask first, unless `yes`."""
+    from ..network.remote_files_failures import AlreadyThere
+
+    try:
+        return transfer(yes)
+    except AlreadyThere as error:
+        _require(f"{error} Replace it? {_UNDONE}", str(error))
+    return transfer(True)
+
+
 def _require(question: str, otherwise: str) -> None:
     """Ask at the terminal; raises NotDone with `otherwise` for any answer but yes, and where nobody can be asked."""
     if not can_ask():
@@ -353,9 +355,3 @@ def _offer_import(path: Path, options: argparse.Namespace, secrets: Secrets) -> 
 
 def _size(size: int | None) -> str:
     return "" if size is None else f"{size:,}"
-
-
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

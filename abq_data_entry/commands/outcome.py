@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -66,6 +66,13 @@ def reason(error: BaseException) -> str:
     else:
         log.critical("not foreseen", exc_info=error)
     return network.describe_failure(error)
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of as many cells each, in columns as wide as their longest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 def leave_output() -> None:

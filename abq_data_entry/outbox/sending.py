@@ -418,12 +418,9 @@ class Sender:
         head = head_in(path)
         if head and not uploads.take_along({AUDIT_HEADER: head}) and self._with_companion:
             beside, audit = companion(Path(name)).name, f"{identifier}-audit"
-            if not uploads.attach(companion(path), beside):
-                uploads.upload(companion(path), name=beside, identifier=audit, cancel=cancel)
+            _send_beside(uploads, companion(path), beside, audit, cancel)
         if self._with_checksum:
-            beside, digest, file = f"{name}.sha256", f"{identifier}-sha256", checksum_file(path, name)
-            if not uploads.attach(file, beside):
-                uploads.upload(file, name=beside, identifier=digest, cancel=cancel)
+            _send_beside(uploads, checksum_file(path, name), f"{name}.sha256", f"{identifier}-sha256", cancel)
         uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
         if self._discard is not None:
             self._discard(uploads)
@@ -438,6 +435,12 @@ class Sender:
             uploads.close()
 
 
+def _send_beside(uploads: Uploads, file: Path, name: str, identifier: str, cancel: threading.Event) -> None:
+    """Send what goes along with an extract: attached to it where the kind can do that, else as a file of its own."""
+    if not uploads.attach(file, name):
+        uploads.upload(file, name=name, identifier=identifier, cancel=cancel)
+
+
 def _send_report(uploads: Uploads, path: Path, name: str, identifier: str, cancel: threading.Event) -> str:
     """Send the day's report of the extract at this path, if there is one; return why it was refused.
 
@@ -447,10 +450,8 @@ def _send_report(uploads: Uploads, path: Path, name: str, identifier: str, cance
     report = report_of(path)
     if not report.exists():
         return ""
-    if uploads.attach(report, report_of(Path(name)).name):
-        return ""
     try:
-        uploads.upload(report, name=report_of(Path(name)).name, identifier=report_identifier(identifier), cancel=cancel)
+        _send_beside(uploads, report, report_of(Path(name)).name, report_identifier(identifier), cancel)
     except Cancelled:
         raise
     except Exception as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import folders
 from ..network.destinations import destination, set_up, stored_in
-from ..network.remote_files_names import FOLDER, name_problem, shown
+from ..network.remote_files_names import FILE, FOLDER, UNKNOWN, name_problem, shown
 
 if TYPE_CHECKING:
     from ..network.remote_files import RemoteFiles
@@ -101,7 +101,7 @@ def resolved(files: RemoteFiles[Any], where: Where, typed: str, cancel: threadin
             found = found[:-1]
             continue
         entry = files.find(found, part, cancel)
-        if entry.kind not in (FOLDER, "unknown"):
+        if entry.kind not in (FOLDER, UNKNOWN):
             raise FilesRefused(f"{entry.shown} is no folder.")
         found = (*found, entry.name)
     if len(found) > _DEEPEST:
@@ -161,7 +161,7 @@ def counts(found: Sequence[Compared]) -> str:
 def _compared(
     files: RemoteFiles[Any], entry: RemoteEntry, delivery: Delivery, cancel: threading.Event | None
 ) -> Compared:
-    if entry.kind not in ("file", "unknown"):
+    if entry.kind not in (FILE, UNKNOWN):
         return Compared(entry.name, DIFFERS, f"is no file there, but was sent as one {_when(delivery)}", entry)
     if entry.size is not None and entry.size != delivery.size:
         words = f"has {entry.size:,} bytes there; {delivery.size:,} were sent {_when(delivery)}"
