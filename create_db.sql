@@ -52,7 +52,7 @@ SET LOCAL lock_timeout = '5s';
 
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM schema_version WHERE version > 7) THEN
+    IF EXISTS (SELECT FROM schema_version WHERE version > 8) THEN
         RAISE EXCEPTION 'This database was made by a newer version of ABQ Data Entry than this file.'
             USING HINT = 'Apply the create_db.sql of that newer version.', ERRCODE = 'feature_not_supported';
     END IF;
@@ -4601,7 +4601,7 @@ END $$;
 INSERT INTO schema_version (version)
     SELECT 0 WHERE NOT EXISTS (SELECT FROM schema_version) AND EXISTS (SELECT FROM lab_checks);
 
-INSERT INTO schema_version (version) VALUES (7) ON CONFLICT (version) DO NOTHING;
+INSERT INTO schema_version (version) VALUES (8) ON CONFLICT (version) DO NOTHING;
 
 -- The time zone of the server, until somebody says where the laboratories are.
 INSERT INTO lab_settings (time_zone)

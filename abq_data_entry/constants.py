@@ -10,7 +10,7 @@ APPLICATION_ID = "abq-data-entry"
 CONFIG_FOLDER_VARIABLE = "ABQ_CONFIG_DIR"
 DATA_FOLDER_VARIABLE = "ABQ_DATA_DIR"
 SETTINGS_FILE = "abq_settings.json"
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Which version of the tables this program knows; `create_db.sql` makes it, and says so too."""
 
 EXTRACT_NAME = "abq_data_record_{date:%Y-%m-%d}.csv"

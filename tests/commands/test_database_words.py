@@ -50,7 +50,7 @@ def test_dsn_starts_the_server_and_leaves_it_to_its_watcher(short_folder: Path) 
 def test_a_word_that_started_the_server_stops_it(short_folder: Path) -> None:
     places = {"ABQ_DATA_DIR": str(short_folder / "data"), "ABQ_CONFIG_DIR": str(short_folder / "config")}
     done = outcome_of(start_process("db", "init", env={**os.environ, **places}))
-    assert (done.code, done.output) == (0, "The tables in the database abq are now those of version 7.\n")
+    assert (done.code, done.output) == (0, "The tables in the database abq are now those of version 8.\n")
     assert running(short_folder / "data" / "postgres" / "cluster") is None
 
 
