@@ -9,7 +9,7 @@ from .destination import Destination
 from .guard import is_loopback
 from .mail import MailLogin, MailSession, opened
 from .mail_addresses import MailServer, on_the_wire, people
-from .probing import Context, Inspection, Result, Steps, shown, usable
+from .probing import Context, Inspection, Result, Step, Steps, shown, usable
 
 _PLAIN = "Names, passwords and files can be read on the way. Ask for encryption; the setting is abq_mail_security."
 _TOLD = ("size", "auth", "8bitmime", "smtputf8")
@@ -33,6 +33,7 @@ def probe(destination: Destination, server: MailServer, context: Context) -> Ste
             yield inspection.note("TLS", "not encrypted", "" if is_loopback(server.host) else _PLAIN)
         can = [each.upper() for each in _TOLD if session.has_extn(each)]
         yield inspection.note("Abilities", f"it reports {', '.join(can)}" if can else "it reports none (EHLO)")
+        yield from _domains(inspection, server)
         login = yield from inspection.login(destination.kind)
         if login is None:
             return
@@ -41,6 +42,14 @@ def probe(destination: Destination, server: MailServer, context: Context) -> Ste
             yield from inspection.step("Write test", lambda: _receivers(session, context))
     finally:
         session.leave(politely=True)
+
+
+def _domains(inspection: Inspection, server: MailServer) -> list[Step]:
+    from .mail_domains import domain_steps  # what asks the name service is large
+
+    settings = inspection.context.settings
+    sender = people(str(settings["abq_mail_from"]))[0]
+    return domain_steps(inspection, people(str(settings["abq_mail_to"])), sender, server)
 
 
 def _greeted(session: MailSession) -> Result[MailSession]:

@@ -25,6 +25,7 @@ from abq_data_entry.workflows.check_connections import check_connections
 from tests.network.certificates import Authority
 from tests.network.faults import Connection, serving
 from tests.network.mail_server import PASSWORD, USERNAME, mail_server
+from tests.network.name_server import name_server
 
 LAB = Person("Labor Nord, Zoë", "lab@example.com")
 QA, BOSS = Person("", "qa@example.com"), Person("Boß", "boss@bücher.example")
@@ -151,16 +152,18 @@ def test_addresses() -> None:
 
 
 @pytest.mark.needs("network")
-def test_the_check_goes_step_by_step(trusted: Authority) -> None:
+def test_the_check_goes_step_by_step(trusted: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     values: dict[str, object] = {**DEFAULTS, "abq_ca_file": str(trusted.file)}
-    with mail_server(trusted.issue("127.0.0.1")) as (port, letters):
+    records = {("example.com", "MX"): ["10 mail.example.com."]}
+    with mail_server(trusted.issue("127.0.0.1")) as (port, letters), name_server(monkeypatch, records):
         letters.refused = {"gone@example.com": "550 gone"}
         row = StoredDestination("reports", "email", "qa@example.com, gone@example.com", f"smtp://127.0.0.1:{port}",
                                 username=USERNAME)  # fmt: skip
         values[STORED] = {row.key: row}
         wanted = Options((row.key,), lambda kind: (USERNAME, PASSWORD), write=True)
         steps = list(check_connections(values, lambda: nullcontext({}), wanted, threading.Event()))
-        assert [each.what for each in steps] == ["Name", "Port", "Greeting", "TLS", "Abilities", "Login", "Write test"]
+        order = "Name, Port, Greeting, TLS, Abilities, Receivers, Login, Write test"
+        assert ", ".join(each.what for each in steps) == order
         assert {each.verdict for each in steps} <= {"ok", "slow"} and "gone@example.com (550" in steps[-1].advice
         assert letters.kept == []
     assert destination(row.key).address(values) == "qa@example.com, gone@example.com"
