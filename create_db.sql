@@ -1156,7 +1156,7 @@ END $$;
 -- The kinds of destinations; which of them a workstation can send to is a matter of its version.
 CREATE OR REPLACE FUNCTION destination_kinds() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
-    SELECT ARRAY['rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder', 'brapi', 'email']
+    SELECT ARRAY['rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder', 'brapi', 'email', 'xmlrpc']
 $$;
 
 -- Whether a text can be the name or number of a host, with or without a port behind it, so that programs can look it up.
@@ -1213,11 +1213,11 @@ BEGIN
             RETURN format('The %s is too long: at most %s bytes.', each.what, each.longest);
         END IF;
     END LOOP;
-    IF wanted.kind IN ('rest', 'webdav', 'brapi') THEN
+    IF wanted.kind IN ('rest', 'webdav', 'brapi', 'xmlrpc') THEN
         IF NOT can_be_url(wanted.address) THEN
             RETURN 'The address must be one as https://example.com/upload, without user, password, ? and #.';
         ELSIF wanted.login_address <> ''
-                AND (wanted.kind = 'webdav' OR NOT can_be_url(wanted.login_address)) THEN
+                AND (wanted.kind IN ('webdav', 'xmlrpc') OR NOT can_be_url(wanted.login_address)) THEN
             RETURN 'A login address is for the kinds rest and brapi, and one as https://example.com/auth.';
         END IF;
     ELSIF wanted.kind = 'email' THEN
@@ -1247,6 +1247,8 @@ BEGIN
     END IF;
     IF wanted.kind = 'rest' AND wanted.folder <> '' THEN
         RETURN 'The kind rest has no folder.';
+    ELSIF wanted.kind = 'xmlrpc' AND wanted.folder !~ '^[A-Za-z0-9_.:/]{0,100}$' THEN
+        RETURN 'The folder of the kind xmlrpc is the method that is called, as abq.upload: letters, digits and _.:/';
     ELSIF wanted.kind = 'brapi' AND (wanted.contents <> 'records' OR wanted.checksum) THEN
         RETURN 'By brapi go the records of the day''s extract, and no file beside it.';
     ELSIF wanted.folder ~ '[\\{}]' OR wanted.folder ~ '(^|/)[.]{1,2}(/|$)' OR wanted.folder ~ '(^|/)([-~]|\s)' THEN
@@ -1264,9 +1266,11 @@ BEGIN
         RETURN format('The name of the file must end with .%s, as its format is.', wanted.format);
     ELSIF wanted.contents <> 'records' AND wanted.file_name ~ '\{lab\}' THEN
         RETURN 'Only the name of the day''s extract knows {lab}.';
-    ELSIF wanted.login_method <> '' AND wanted.kind NOT IN ('rest', 'brapi') THEN
-        RETURN 'A login method is for the kinds rest and brapi.';
-    ELSIF wanted.login_method NOT IN ('', 'cookie', 'token', 'api-key', 'basic', 'oauth2')
+    ELSIF wanted.login_method <> '' AND wanted.kind NOT IN ('rest', 'brapi', 'xmlrpc') THEN
+        RETURN 'A login method is for the kinds rest, brapi and xmlrpc.';
+    ELSIF wanted.kind = 'xmlrpc' AND wanted.login_method NOT IN ('', 'basic', 'none') THEN
+        RETURN 'The login method of the kind xmlrpc is basic, or none where nobody logs in.';
+    ELSIF wanted.login_method NOT IN ('', 'cookie', 'token', 'api-key', 'basic', 'oauth2') AND wanted.kind <> 'xmlrpc'
             OR wanted.kind = 'brapi' AND wanted.login_method = 'cookie' THEN
         RETURN 'The login method is cookie (rest), token, api-key, basic or oauth2.';
     ELSIF wanted.login_address <> '' AND wanted.login_method IN ('api-key', 'basic') THEN
@@ -1277,7 +1281,8 @@ BEGIN
     ELSIF wanted.login_scope <> '' AND (wanted.login_method <> 'oauth2' OR octet_length(wanted.login_scope) > 1000
             OR wanted.login_scope !~ '^[!#-\[\]-~]+( [!#-\[\]-~]+)*$') THEN
         RETURN 'A login scope is for the login method oauth2: words with one blank between them, without " and \.';
-    ELSIF (wanted.login_method NOT IN ('', 'cookie') OR wanted.kind = 'brapi') AND EXISTS (
+    ELSIF (wanted.login_method NOT IN ('', 'cookie', 'none')
+            OR wanted.kind = 'brapi' OR wanted.kind = 'xmlrpc' AND wanted.login_method <> 'none') AND EXISTS (
         SELECT FROM unnest(ARRAY[wanted.address, wanted.login_address]) AS url
         WHERE url ~ '^http://' AND url !~* '^http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?(/|$)'
     ) THEN
@@ -4174,16 +4179,16 @@ COMMENT ON COLUMN deliveries.audit_head IS 'Where the audit stood when the extra
 COMMENT ON TABLE destinations IS 'Where extracts go besides the destinations in the settings of each workstation.';
 COMMENT ON COLUMN destinations.name IS 'What it is called: small letters, digits, - and _.';
 COMMENT ON COLUMN destinations.kind IS 'How files go there: one of destination_kinds().';
-COMMENT ON COLUMN destinations.address IS 'rest, webdav, brapi: a URL; ftp, ftps, sftp: host or host:port; folder: a path.';
+COMMENT ON COLUMN destinations.address IS 'rest, webdav, brapi, xmlrpc: a URL; ftp, ftps, sftp: host or host:port; folder: a path.';
 COMMENT ON COLUMN destinations.login_address IS 'rest, brapi: the URL of the login; empty: auth beside the address, token below it.';
-COMMENT ON COLUMN destinations.folder IS 'The folder there; empty: where the login leads. brapi: the trial of the labs'' studies.';
+COMMENT ON COLUMN destinations.folder IS 'The folder there; empty: where the login leads. brapi: the trial of the labs'' studies. xmlrpc: the method.';
 COMMENT ON COLUMN destinations.file_name IS 'What a file is called there; {date} and {lab} are filled in.';
 COMMENT ON COLUMN destinations.contents IS 'records (the day''s extract), or the view that is exported of the day.';
 COMMENT ON COLUMN destinations.format IS 'csv; for a view also xlsx or parquet.';
 COMMENT ON COLUMN destinations.schedule IS 'by hand, when a check is complete, or every day at a time of the labs.';
 COMMENT ON COLUMN destinations.username IS 'Who logs in there; the password is not in the database.';
 COMMENT ON COLUMN destinations.checksum IS 'Whether a file .sha256 goes with each file.';
-COMMENT ON COLUMN destinations.login_method IS 'cookie, token, api-key, basic or oauth2; empty: cookie for rest, token for brapi.';
+COMMENT ON COLUMN destinations.login_method IS 'cookie, token, api-key, basic, oauth2 or none; empty: cookie for rest, token for brapi, basic for xmlrpc.';
 COMMENT ON COLUMN destinations.login_header IS 'api-key: the header of the key; empty: X-API-Key.';
 COMMENT ON COLUMN destinations.login_scope IS 'oauth2: what a token is asked to allow.';
 COMMENT ON COLUMN destinations.scheduled IS 'Since when the schedule holds, by the clock of the server.';

@@ -239,7 +239,7 @@ def test_every_part_of_the_package_stands_in_the_layout() -> None:
 @pytest.mark.parametrize("document", [DEVELOPERS, ARCHITECTURE, ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
 def test_files_that_developers_are_sent_to_exist(document: Path) -> None:
     named = set(re.findall(r"`([\w./]+(?:\.py|\.sql|\.md|\.toml|\.lock|/run|/lock))`", text_of(document)))
-    examples = ("network/destinations/xml_rpc", "network/weather_sources/own_station", "application/record_count")
+    examples = ("network/destinations/json_rpc", "network/weather_sources/own_station", "application/record_count")
     named -= {f"abq_data_entry/{each}.py" for each in examples}
     named -= {"journal/writing.lock", "journal/replaying.lock", "drafts/drafts.lock"}  # of the data folder
     packages = ("abq_data_entry", "abq_data_entry/network", "abq_data_entry/views", "tests/fixtures")

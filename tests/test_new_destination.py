@@ -1,4 +1,4 @@
-"""A new kind of destination works by its one file, as docs/architecture.md says: XML-RPC, with a real server."""
+"""A new kind of destination works by its one file, as docs/architecture.md says: JSON-RPC, with a real server."""
 
 from __future__ import annotations
 

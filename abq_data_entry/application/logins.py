@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..jobs import ANY, Jobs
+from ..network.destination import NOBODY
 from ..network.destinations import KINDS, destination
 from ..views import LoginDialog, Remember
 
@@ -53,10 +54,10 @@ class Logins:
 
         A login of somebody else than `username` doesn't count, unless that is empty. None: the dialog was cancelled.
         """
-        if not destination(kind).needs_login:
+        place, username = destination(kind).login_place(values), username or destination(kind).username(values)
+        if not destination(kind).needs_login or place == NOBODY:
             then(NO_LOGIN)
             return
-        place, username = destination(kind).login_place(values), username or destination(kind).username(values)
         known = self._accepted.get(place)
         if known is not None and username in ("", known[0]):
             then(known)
@@ -86,7 +87,7 @@ class Logins:
         for row in rows:
             place = destination(row.key).login_place(values)
             accepted = self._accepted.get(place)
-            if not destination(row.key).needs_login:
+            if not destination(row.key).needs_login or place == NOBODY:
                 found[row.key] = NO_LOGIN
             elif accepted is not None and row.username in ("", accepted[0]):
                 found[row.key] = accepted
@@ -166,6 +167,8 @@ def look_up(kind: str, username: str, place: str, silent: str = "") -> Found:
     """
     from .. import keyring_store, secret_files
 
+    if place == NOBODY:
+        return Found(NO_LOGIN, silent)
     latest, why_not = username or _latest_user(kind), silent
     try:
         login = None if silent else keyring_store.get(kind, username, place)

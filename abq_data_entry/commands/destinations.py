@@ -7,6 +7,7 @@ import json
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from ..network.destination import NOBODY
 from ..network.destinations import STORED_KINDS, destination
 from ..stored_destination import (
     BY_HAND,
@@ -42,7 +43,7 @@ def add_to(subcommands: Subcommands) -> None:
     added = add_task(tasks, "add", add, "add a destination")
     added.add_argument("name", metavar="NAME", help="small letters, digits, - and _")
     added.add_argument("kind", choices=STORED_KINDS)
-    text = "a URL (rest, webdav, brapi), host[:port] (ftp, ftps, sftp), a path"
+    text = "a URL (rest, webdav, brapi, xmlrpc), host[:port] (ftp, ftps, sftp), a path"
     added.add_argument("address", metavar="ADDRESS", help=text)
     _add_columns(added)
     changed = add_task(tasks, "change", change, "change a destination, but for its name and kind")
@@ -65,12 +66,12 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
     text = "rest, brapi: where the login goes (default: auth beside the address, token below it)"
     parser.add_argument("--login-address", metavar="URL", help=text)
     parser.add_argument(
-        "--login-method", choices=("cookie", "token", "api-key", "basic", "oauth2"),
-        help="rest, brapi: how the login is made (default: cookie, token)",
+        "--login-method", choices=("cookie", "token", "api-key", "basic", "oauth2", "none"),
+        help="rest, brapi, xmlrpc: how the login is made (default: cookie, token, basic)",
     )  # fmt: skip
     parser.add_argument("--login-header", metavar="NAME", help="api-key: the header of the key (default: X-API-Key)")
     parser.add_argument("--login-scope", metavar="WORDS", help="oauth2: what the token is asked to allow")
-    parser.add_argument("--folder", metavar="FOLDER", help="the folder there; brapi: the trial of the labs' studies")
+    parser.add_argument("--folder", metavar="FOLDER", help="the folder there; brapi: the trial; xmlrpc: the method")
     parser.add_argument("--file-name", metavar="PATTERN", help="what files are called there; knows {date} and {lab}")
     parser.add_argument("--view", dest="contents", metavar="NAME", help="send this view instead of the day's extract")
     parser.add_argument("--format", choices=("csv", "xlsx", "parquet"), help="of a view (default: csv)")
@@ -159,7 +160,8 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
         except NotDone as error:
             missing = str(error)
         else:
-            return None if given == NO_LOGIN and destination(row.key).needs_login else given
+            is_missing = given == NO_LOGIN and destination(row.key).needs_login and place != NOBODY
+            return None if is_missing else given
         raise LoginMissing(missing)
 
     failed = 0

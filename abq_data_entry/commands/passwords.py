@@ -35,7 +35,7 @@ def login_for(
     The password is the first line of standard input if that was asked for, else ABQ_PASSWORD, else the keyring's,
     else that of a file of secrets, else it is asked for. Raises NotDone when there is nobody to ask.
     """
-    if not needs_login(destination):
+    if not needs_login(destination, place):
         return NO_LOGIN
     # What was given for this call goes before what is kept: a script knows which login it means.
     if from_stdin:
@@ -53,7 +53,7 @@ def login_in_keyring(destination: str, username: str, place: str) -> tuple[str, 
     """The login that the keyring has for this place, if it has one."""
     from ..keyring_store import KeyringFailed, get
 
-    if not needs_login(destination):
+    if not needs_login(destination, place):
         return NO_LOGIN
     try:
         return get(destination, username, place)
@@ -76,11 +76,12 @@ def login_kept(destination: str, username: str, place: str) -> tuple[str, str] |
         raise NotDone(str(error)) from None
 
 
-def needs_login(kind: str) -> bool:
-    """Whether somebody logs in at a destination of that kind."""
+def needs_login(kind: str, place: str) -> bool:
+    """Whether somebody logs in at that place of a destination."""
+    from ..network.destination import NOBODY
     from ..network.destinations import destination
 
-    return destination(kind).needs_login
+    return destination(kind).needs_login and place != NOBODY
 
 
 def ask(prompt: str) -> str:

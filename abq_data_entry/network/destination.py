@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Settings = Mapping[str, object]
 
+NOBODY = "nobody logs in"
+"""The place of a login where the settings say that there is none."""
+
 
 class Place(NamedTuple):
     """Where something goes: the kind of destination, and its address for people and comparing, without secrets."""
@@ -74,7 +77,7 @@ class Destination(abc.ABC):
 
     @abc.abstractmethod
     def login_place(self, settings: Settings) -> str:
-        """Where a login goes by these settings: it isn't meant for any other place."""
+        """Where a login goes by these settings: it isn't meant for any other place. `NOBODY`: there is none."""
 
     @abc.abstractmethod
     def uploads(self, settings: Settings, username: str, password: str) -> Uploads:

@@ -6,7 +6,10 @@ import re
 from typing import NamedTuple
 
 METHODS = ("cookie", "token", "api-key", "basic", "oauth2")
-WITHOUT_ADDRESS = ("api-key", "basic")
+NONE = "none"
+"""Where nobody logs in; a REST service and a BrAPI server always want one."""
+
+WITHOUT_ADDRESS = ("api-key", "basic", NONE)
 """Those that ask nothing before the first file."""
 
 KEY_HEADER = "X-API-Key"

@@ -171,7 +171,7 @@ _FAMILIES: list[tuple[_Kinds, type[requests.RequestException]]] = [  # the first
 
 def sanitized(error: Exception) -> Exception:
     """Return an error of the same family whose text is for people, and which holds nothing of the old one."""
-    if isinstance(error, RestStatusError | RestConnectionError | RestIncomplete | RestCertificateError):
+    if isinstance(error, RestError | RestStatusError | RestConnectionError | RestIncomplete | RestCertificateError):
         return error.with_traceback(None)  # its frames hold the form with the password
     sentence = describe_failure(error)
     links = list(causes(error))

@@ -18,7 +18,7 @@ import requests
 from .failures import InvalidInput
 from .guard import is_loopback
 from .http_login import basic_authorization
-from .login_methods import KEY_HEADER, METHODS, How
+from .login_methods import KEY_HEADER, METHODS, NONE, How
 from .rest_answers import RestError, RestStatusError, check, concealed, told_in
 from .web import address_parts
 
@@ -186,8 +186,19 @@ class HeaderLogin(RestLogin):
         return [self._password, *(value.rpartition(" ")[2] for value in self._header.values())]
 
 
+class NoLogin(RestLogin):
+    """None at all: what somebody gave all the same is sent nowhere."""
+
+    has_address = False
+
+    def log_in(self, post: Post) -> None:
+        """There is nothing to ask."""
+
+
 def login_by(how: How, username: str, password: str) -> RestLogin:
     """Return the login; raises `InvalidInput` where it can't be one by that method."""
+    if how.method == NONE:
+        return NoLogin(username, password)
     if how.method == TOKEN:
         return TokenLogin(username, password)
     if how.method == OAUTH2:
@@ -205,7 +216,7 @@ def login_by(how: How, username: str, password: str) -> RestLogin:
 
 def encryption_problem(how: How, urls: Iterable[str]) -> str:
     """Return the sentence of an address at which this login could be read on the way; empty if there is none."""
-    if how.method == COOKIE:  # as it always was: `check` tells of it
+    if how.method in (COOKIE, NONE):  # as it always was: `check` tells of it
         return ""
     for url in urls:
         parts = address_parts(url)

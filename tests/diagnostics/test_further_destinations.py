@@ -1,4 +1,4 @@
-"""The WebDAV server and the shared folder: real ones."""
+"""The WebDAV server, the XML-RPC service and the shared folder: real ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 from abq_data_entry.network.probing import OK
 from tests.fixtures.disks import small_disk
+from tests.fixtures.xml_rpc_server import PASSWORD as WORD
+from tests.fixtures.xml_rpc_server import USERNAME as CALLER
+from tests.fixtures.xml_rpc_server import xml_rpc_server
 from tests.network.dav_servers import PASSWORD, USERNAME, apache
 from tests.network.real_servers import free_port
 from tests.network.shares import frozen_share
@@ -28,6 +31,22 @@ def test_webdav_step_by_step(check: Checks) -> None:
     assert failure(check("webdav", abq_webdav_url=f"http://127.0.0.1:{free_port()}/")).what == "Port"
     assert "abq_webdav_url" in failure(check("webdav", abq_webdav_url=f"https://lab:{SECRET}@x/")).text
     assert "abq_webdav_url" in failure(check("webdav")).text
+
+
+def test_an_xml_rpc_service_step_by_step(check: Checks, tmp_path: Path) -> None:
+    with xml_rpc_server(tmp_path / "received") as server:
+        options: dict[str, Any] = {"abq_xmlrpc_url": server.url}
+        assert list(verdicts(check("xmlrpc", **options))) == ["Name", "Port", "TLS"]
+        steps = check("xmlrpc", (CALLER, WORD), True, **options)
+        assert step_of(steps, "Login").text == "test is logged in, and the service has abq.upload"
+        assert step_of(steps, "Write test").text.startswith("nothing was stored") and not server.calls
+        steps = check("xmlrpc", (CALLER, WORD), abq_xmlrpc_method="lab.store", **options)
+        assert "doesn't list lab.store" in step_of(steps, "Login").advice
+        server.funcs.pop("system.listMethods")
+        steps = check("xmlrpc", ("", ""), abq_xmlrpc_auth_method="none", **options)
+        assert step_of(steps, "Login").text.startswith("nobody logs in; the service doesn't list its methods")
+        assert "(401)" in failure(check("xmlrpc", (CALLER, SECRET), **options)).text
+    assert "abq_xmlrpc_url" in failure(check("xmlrpc")).text
 
 
 def test_a_shared_folder_step_by_step(check: Checks, tmp_path: Path) -> None:

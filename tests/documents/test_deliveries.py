@@ -7,7 +7,8 @@ import io
 import shlex
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ from tests.network.certificates import authority
 from tests.network.dav_servers import PASSWORD as DAV_PASSWORD
 from tests.network.dav_servers import USERNAME as DAV_USER
 from tests.network.dav_servers import apache
-from tests.network.real_servers import sshd, vsftpd
+from tests.network.real_servers import free_port, sshd, vsftpd
+from tests.network.real_servers import running as running_server
 from tests.test_documents import ROOT, blocks
 
 from .listing import commands_in
@@ -34,6 +36,17 @@ PAGE = ROOT / "docs/deliveries.md"
 def commands() -> list[str]:
     """What the page prints, in its order."""
     return [each for block in blocks(PAGE, "") for each in commands_in(block)]
+
+
+@contextmanager
+def _printed_service(folder: Path) -> Iterator[int]:
+    """The XML-RPC service that the page prints, as it stands; yields its port."""
+    (program,) = blocks(PAGE, "python")
+    (folder / "calls").mkdir()
+    port = free_port()
+    words = [sys.executable, "-c", program.replace("/srv/company", str(folder)).replace("8900", str(port))]
+    with running_server(words, Path(sys.executable), port, folder / "calls.log"):
+        yield port
 
 
 @pytest.mark.needs("network")
@@ -51,6 +64,7 @@ def test_its_commands_send_a_day_to_each_kind(
         certificate = trusted.issue("127.0.0.1")
         ftps, shell = running.enter_context(vsftpd(certificate)), running.enter_context(sshd())
         dav = running.enter_context(apache(certificate=certificate))
+        calls = running.enter_context(_printed_service(tmp_path))
         known = tmp_path / "known_hosts"
         known.write_text(f"[127.0.0.1]:{shell.port} {shell.host_key}\n", "utf-8")
         write_settings(home, {
@@ -64,6 +78,7 @@ def test_its_commands_send_a_day_to_each_kind(
             "ftps.example:2122": f"127.0.0.1:{ftps.port}",
             "sftp.example:2222": f"127.0.0.1:{shell.port}",
             "https://dav.example/lab": dav.url.rstrip("/"),
+            "127.0.0.1:8900": f"127.0.0.1:{calls}",
             "/srv/company": str(tmp_path),
             "~/.config/abq-data-entry": str(home),
             "yesterday": str(day),
@@ -89,7 +104,7 @@ def test_its_commands_send_a_day_to_each_kind(
             assert code == 0, (command, capsys.readouterr())
         places = {
             "rest": rest_server.folder, "ftp": ftp_server.folder, "ftps": ftps.folder / "plants/incoming",
-            "sftp": shell.folder / "plants", "webdav": dav.folder / "plants",
+            "sftp": shell.folder / "plants", "webdav": dav.folder / "plants", "xmlrpc": tmp_path / "calls",
         }  # fmt: skip
         for kind, folder in places.items():
             assert (folder / f"abq_data_record_{day}.csv").read_bytes().startswith(b"Date,Time"), kind

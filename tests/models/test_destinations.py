@@ -71,10 +71,11 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
         {"kind": "email", "folder": "", "address": "QA <qa@example.com>", "login_address": "http://x"},
     ],
     "login address is for the kinds rest": [
-        {"login_address": URL}, {"kind": "webdav", "address": URL, "login_address": URL}
+        {"login_address": URL}, {"kind": "webdav", "address": URL, "login_address": URL},
+        {"kind": "xmlrpc", "folder": "", "address": URL, "login_address": URL},
     ],
-    "login method is": [{**REST, "login_method": each} for each in ("digest", "API-KEY", " basic", "x\n")],
-    "method is for the kinds rest and brapi": [{"login_method": "basic"}],
+    "login method is": [{**REST, "login_method": each} for each in ("digest", "API-KEY", " basic", "x\n", "none")],
+    "method is for the kinds rest, brapi and xmlrpc": [{"login_method": "basic"}],
     "it has no address": [{**REST, "login_method": each, "login_address": URL} for each in ("api-key", "basic")],
     "login header is": [
         *({**REST, "login_method": "api-key", "login_header": each} for each in ("a b", "a:", "ü", "a\nb", "h" * 101)),
@@ -88,7 +89,12 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
         {**REST, "login_method": "token", "address": "http://example.com/up"},
         {**REST, "login_method": "oauth2", "login_address": "http://localhost.example.com/token"},
         {**REST, "login_method": "basic", "address": "http://127.0.0.1.example.com"},
+        {"kind": "xmlrpc", "folder": "", "address": "http://example.com/RPC2"},
     ],
+    "login method of the kind xmlrpc is": [
+        {"kind": "xmlrpc", "folder": "", "address": URL, "login_method": each} for each in ("cookie", "token", "x")
+    ],
+    "the method that is called": [{"kind": "xmlrpc", "folder": each, "address": URL} for each in ("a b", "ü", "{x}")],
     "By brapi go the records": [
         {"kind": "brapi", "address": URL, "checksum": True},
         {"kind": "brapi", "address": URL, "contents": "growth"},
@@ -108,6 +114,8 @@ TAKEN: list[dict[str, Any]] = [
     {"kind": "webdav", "address": "https://example.com/dav/"},
     {**REST, "login_method": "api-key", "login_header": "X-Lab.Key_1"}, {**REST, "login_method": "cookie"},
     {"kind": "brapi", "address": "https://example.com/brapi/v2", "folder": "ABQ 2026", "login_method": "basic"},
+    {"kind": "xmlrpc", "folder": "lab.Store:1/x_2", "address": URL},
+    {"kind": "xmlrpc", "folder": "", "address": "http://example.com/RPC2", "login_method": "none"},
     {**REST, "login_method": "oauth2", "login_address": "http://127.0.0.1:8000/token", "login_scope": "a:b https://x/.c"},
     {"kind": "folder", "folder": "", "username": "", "address": "/mnt/company"},
     {"kind": "folder", "folder": "", "username": "", "address": r"\\server\share"},

@@ -14,6 +14,7 @@ from abq_data_entry.models.settings import SETTINGS
 from abq_data_entry.network.destinations import destination
 from abq_data_entry.stored_destination import STORED, StoredDestination
 from tests.fixtures.servers import BundledServer
+from tests.fixtures.xml_rpc_server import xml_rpc_server
 
 from .certificates import Authority
 from .dav_servers import PASSWORD, USERNAME, apache
@@ -21,7 +22,7 @@ from .real_servers import sshd, vsftpd
 
 
 @pytest.mark.needs("network")
-@pytest.mark.parametrize("kind", ["rest", "ftp", "ftps", "sftp", "webdav"])
+@pytest.mark.parametrize("kind", ["rest", "ftp", "ftps", "sftp", "webdav", "xmlrpc"])
 def test_each_kind_stores_the_file_with_its_digest(
     kind: str, trusted: Authority, rest_server: BundledServer, ftp_server: BundledServer, tmp_path: Path
 ) -> None:
@@ -44,10 +45,13 @@ def test_each_kind_stores_the_file_with_its_digest(
             url, folder, login = f"127.0.0.1:{shell.port}", shell.folder, (shell.username, "")
             settings["abq_sftp_key_file"] = str(shell.key_file)
             (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{shell.port} {shell.host_key}\n")
+        elif kind == "xmlrpc":
+            called = running.enter_context(xml_rpc_server(tmp_path / "received"))
+            url, folder = called.url, called.folder
         else:
             dav = running.enter_context(apache(certificate=trusted.issue("127.0.0.1")))
             url, folder, login = dav.url.rstrip("/"), dav.folder, (USERNAME, PASSWORD)
-        inside = "" if kind in ("rest", "ftp") else "plants/2026"  # the bundled servers make no folders
+        inside = "" if kind in ("rest", "ftp", "xmlrpc") else "plants/2026"  # the bundled servers make no folders
         row = StoredDestination("archive", kind, url, folder=inside, checksum=True)
         values = {**settings, STORED: {row.key: row}}
         assert destination(row.key).problem(values) == ""

@@ -1,0 +1,191 @@
+"""Files for a service that is called by XML-RPC: `abq.upload(name, content, sha256, key)` returns the digest.
+
+Sources: the XML-RPC specification; "Specification for Fault Code Interoperability". docs/deliveries.md tells what a
+service is to do; a call that is made twice stores the file once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import urllib.parse
+import xmlrpc.client
+from collections.abc import Iterator
+from typing import Any
+from xml.parsers.expat import ExpatError
+
+import requests
+
+from .failures import with_what_was_said
+from .guard import Guard
+from .rest import RestUploads
+from .rest_answers import RestConnectionError, RestError, RestIncomplete
+from .uploads import SourceFile
+
+_LARGEST = 256 * 1024  # bytes of an answer: a digest, a fault, or the names of all methods
+_BEGINNING = 1000  # bytes of an answer, in which its first element stands
+_LINE = 57  # bytes of a line of Base64 (RFC 2045, 6.8)
+_BLOCK = _LINE * 4096
+_NO_SUCH_METHOD = (-32601, 404)
+_LOGIN_REFUSED = (401, 403)
+_MAY_PASS = (-32400, -32300, 408, 425, 429)  # the system's and the transport's errors; and as HTTP has it
+
+
+class Fault(RestError):
+    """The service answered with a fault; `code` is its own."""
+
+    def __init__(self, sentence: str, code: int) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.transient = code in _MAY_PASS or 500 <= code <= 599
+        self.login_refused = code in _LOGIN_REFUSED
+
+    @property
+    def is_unknown_method(self) -> bool:
+        """Whether it says that there is no such method."""
+        return self.code in _NO_SUCH_METHOD or "is not supported" in str(self)  # as Python's server says it
+
+
+class FileCall:
+    """The call that brings a file: iterable with a length, so that a large file never stands in memory."""
+
+    def __init__(self, method: str, source: SourceFile, sha256: str, key: str) -> None:
+        call = xmlrpc.client.dumps((source.name, xmlrpc.client.Binary(b""), sha256, key), method, encoding="utf-8")
+        head, mark, tail = call.partition("<base64>\n")  # a name can't hold it: its < is written otherwise
+        self._head, self._tail = (head + mark).encode(), tail.encode()
+        self._source = source
+        self.complete = False
+
+    def __len__(self) -> int:
+        size = self._source.size
+        return len(self._head) + 4 * -(-size // 3) + -(-size // _LINE) + len(self._tail)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.complete = False
+        self._source.rewind()
+        yield self._head
+        rest = b""
+        for block in self._source.blocks(_BLOCK):
+            rest += bytes(block)
+            whole = len(rest) - len(rest) % _LINE  # what was read may end within a line
+            yield base64.encodebytes(rest[:whole])
+            rest = rest[whole:]
+        yield base64.encodebytes(rest)
+        yield self._tail
+        self.complete = True
+
+
+class XmlRpcUploads(RestUploads):
+    """Calls `method` for each file. The other parameters are those of `rest.RestUploads`."""
+
+    def __init__(self, url: str, method: str, username: str, password: str, **options: Any) -> None:
+        super().__init__(url, url, username, password, **options)
+        self._method = method
+        self._called = False  # the connection may be one that was kept open
+
+    def methods(self, cancel: Any = None) -> list[str] | None:
+        """Return the methods that the service lists; None if it lists none. Raises what `upload` raises."""
+        found: list[object] = []
+        call = xmlrpc.client.dumps((), "system.listMethods").encode()
+
+        def ask() -> None:
+            try:
+                found.append(self._call(call))
+            except Fault as fault:
+                if not fault.is_unknown_method:
+                    raise
+
+        with Guard(cancel, self._timeout) as guard:
+            failure = self._outcome(ask, guard)
+            if guard.verdict():
+                self._session.close()
+        if failure is not None:
+            raise failure
+        listed = found[0] if found else None
+        return [str(each) for each in listed] if isinstance(listed, list) else None
+
+    def _deliver(self, source: SourceFile, guard: Guard, key: str) -> None:
+        digest = hashlib.sha256()
+        for block in source.content(_BLOCK):
+            guard.check()
+            guard.progressed()
+            digest.update(block)
+        call = FileCall(self._method, source, digest.hexdigest(), key)
+        answer = self._call(call)
+        if not call.complete:
+            raise RestConnectionError("The server answered before it had the whole file. Try again.")
+        if answer is True or (isinstance(answer, str) and answer.strip().lower() == digest.hexdigest()):
+            return
+        if answer is False:
+            raise RestError(f"The server {self._host} answered that it didn't take the file. Ask its administrator.")
+        if isinstance(answer, str) and re.fullmatch(r"[0-9A-Fa-f]{64}", answer.strip()):
+            raise RestIncomplete(
+                f"The server {self._host} says that it stored something else than what was sent. Send it again."
+            )
+        raise RestError(
+            f"The server {self._host} answered with neither the digest of the file nor true, so it isn't known whether"
+            " it has the file. Ask its administrator."
+        )
+
+    def _call(self, call: FileCall | bytes) -> object:
+        """Return what the service answers. Raises `Fault`, `RestError`, and what `requests` raises."""
+        headers = {"Content-Type": "text/xml", **self._login.headers()}
+
+        def post() -> tuple[requests.Response, bytes]:
+            return self._request(self._session.post, self._urls[1], _read, data=call, headers=headers)
+
+        try:
+            response, page = post()
+        except requests.ConnectionError as error:
+            if not self._called or not self._was_cut(error):
+                raise
+            self._session.close()  # of the call before; each may be repeated
+            response, page = post()
+        self._called = True
+        self._check(response, page)
+        return self._value_of(page)
+
+    def _value_of(self, page: bytes) -> object:
+        from defusedxml.xmlrpc import DefusedExpatParser
+
+        if len(page) > _LARGEST:
+            raise RestError(f"The server {self._host} answers with more than {_LARGEST >> 10} KiB. Check the address.")
+        if b"<methodResponse" not in page[:_BEGINNING]:
+            raise RestError(f"What the server {self._host} answered isn't XML-RPC. Check the address.")
+        unmarshaller = xmlrpc.client.Unmarshaller(use_builtin_types=True)
+        parser = DefusedExpatParser(unmarshaller, forbid_dtd=True)
+        try:
+            parser.feed(page)
+            parser.close()
+            (value,) = unmarshaller.close()
+        except xmlrpc.client.Fault as fault:
+            raise self._refusal_of(fault) from None
+        except (xmlrpc.client.Error, ExpatError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError):
+            # It may have been cut.
+            raise RestIncomplete(
+                f"What the server {self._host} answered by XML-RPC isn't understood. Send it again."
+            ) from None
+        return value
+
+    def _refusal_of(self, fault: xmlrpc.client.Fault) -> Fault:
+        code = fault.faultCode if isinstance(fault.faultCode, int) else 0
+        told = Fault("", code)
+        sentence = f"The server {self._host} refused the call {self._method} (fault {code})."
+        if told.login_refused:
+            sentence = f"The server {self._host} refused the user name or the password (fault {code})."
+        said = with_what_was_said(sentence, self._conceal(str(fault.faultString)))
+        told = Fault(said, code)
+        if told.login_refused:
+            self._refusal = told
+        return told
+
+    @property
+    def _host(self) -> str:
+        return urllib.parse.urlsplit(self._urls[1]).hostname or ""
+
+
+def _read(response: requests.Response) -> bytes:
+    """Return the answer, one byte more than the most where it is longer."""
+    found: bytes = response.raw.read(_LARGEST + 1, decode_content=True)
+    return found
