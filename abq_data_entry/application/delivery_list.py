@@ -187,6 +187,7 @@ def _receipt(delivery: Delivery, following: str) -> str:
         f"to {delivery.address} by {destination(delivery.kind).name}{login}{_other_name(delivery)}",
         f"SHA-256 {delivery.sha256}",
         _once(f"{delivery.state.capitalize()}.", following),
+        *([f"Has arrived for {', '.join(delivery.served)}"] if delivery.served else []),
     ]
     for number, attempt in reversed([*enumerate(delivery.attempts, 1)]):
         seconds = "" if attempt.seconds is None else f" in {attempt.seconds:.1f} s"

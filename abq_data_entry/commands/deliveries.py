@@ -157,6 +157,7 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
         "made": local(delivery.created),
         "state": f"{delivery.state} since {local(delivery.changed)}",
         "what next": delivery.next_step,
+        "has it": ", ".join(delivery.served),
         "kept as": str(path) if path.exists() else "",
     }
     for name, text in facts.items():

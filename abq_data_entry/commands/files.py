@@ -157,10 +157,10 @@ def change_folder(options: argparse.Namespace, secrets: Secrets) -> None:
 
 def print_folder(options: argparse.Namespace, secrets: Secrets) -> None:
     """Print the folder that is remembered; nothing is asked of the server."""
-    from ..workflows.remote_files import place_in_words, remembered
+    from ..workflows.remote_files import named, place_in_words, remembered
 
     kind, values, _username = _target(options, secrets)
-    where = tuple(filter(None, options.folder.split("/"))) if options.folder else remembered(kind, values)
+    where = named(options.folder) if options.folder else remembered(kind, values)
     print(place_in_words(kind, values, where))
 
 

@@ -16,7 +16,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from . import encryption
@@ -41,6 +41,14 @@ class MailFailed(UserFacingError, OSError):
         self.transient, self.login_refused = transient, login
 
 
+class PartlySent(MailFailed):
+    """The receivers `served` have it, others don't yet: the same mail is for those who are left, not for all again."""
+
+    def __init__(self, sentence: str, served: Sequence[str]) -> None:
+        super().__init__(sentence, transient=True)
+        self.served = tuple(served)
+
+
 class OutcomeUnknown(UserFacingError, OSError):
     """All of the mail was sent, and the server's answer is missing: it may have arrived."""
 
@@ -52,6 +60,15 @@ class MailLogin(NamedTuple):
 
     username: str = ""
     password: str = ""
+
+
+class Told(NamedTuple):
+    """What a server said of the receivers: addresses that it took, and with its reason each, whom not yet and whom not
+    at all."""
+
+    taken: list[str]
+    later: list[str]
+    refused: list[str]
 
 
 class _Answers:
@@ -154,11 +171,8 @@ class MailSession(smtplib.SMTP):
         except OSError:
             return False
 
-    def begin(self, mail: Mail, size: int) -> list[str]:
-        """Say from whom and to whom; return those that were refused, each with why. Raises `MailFailed`.
-
-        Nobody gets it where one can't be told yet (4xx): that one would never get it, or the others twice.
-        """
+    def begin(self, mail: Mail, size: int) -> Told:
+        """Say from whom and to whom; return what became of each. Raises `MailFailed` where nobody can get it now."""
         options = []
         if self.has_extn("size"):
             limit = int(str(self.esmtp_features["size"]) or "0") if str(self.esmtp_features["size"]).isdigit() else 0
@@ -174,20 +188,24 @@ class MailSession(smtplib.SMTP):
         if code != 250:
             what = "wants a login" if code == 530 else f"doesn't take mail from {mail.sender.address}"
             self._refuse(code, said, what, login=code in (530, 535))
-        refused, busy = list[str](), list[tuple[int, bytes]]()
-        for each in mail.receivers:
+        told, busy = Told([], [], []), list[tuple[int, bytes]]()
+        for each in mail.still_to:
             code, said = self.rcpt(on_the_wire(each.address))
             if code in (250, 251):
+                told.taken.append(each.address)
                 continue
+            answer = f"{each.address} ({code} {_text(said)})"
             if 400 <= code < 500:
                 busy.append((code, said))
-            refused.append(f"{each.address} ({code} {_text(said)})")
-        if busy:
+                told.later.append(answer)
+            else:
+                told.refused.append(answer)
+        if busy and not told.taken:
             self.rset()
-            self._refuse(*busy[0], f"can't take it for {', '.join(refused)}")
-        if len(refused) == len(mail.receivers):
-            raise MailFailed(f"{self._host} refused every receiver: {'; '.join(refused)}.")
-        return refused
+            self._refuse(*busy[0], f"can't take it for {', '.join((*told.later, *told.refused))}")
+        if not told.taken and not mail.served:
+            raise MailFailed(f"{self._host} refused every receiver: {'; '.join(told.refused)}.")
+        return told
 
     def send_content(self, content: bytes, progress: Callable[[float], object]) -> None:
         """Send all but the end. `progress`: hears of the part that is sent, from 0 to 1."""
@@ -200,8 +218,11 @@ class MailSession(smtplib.SMTP):
             self.guard.send(self.sock, quoted[start : start + BLOCK])
             progress(min(start + BLOCK, len(quoted)) / len(quoted))
 
-    def finish(self, guard: Guard) -> None:
-        """Send the end, and wait for what the server says. Raises `MailFailed` for a refusal, else `OutcomeUnknown`."""
+    def finish(self, guard: Guard, left: Sequence[str]) -> None:
+        """Send the end, and wait for what the server says. Raises `MailFailed` for a refusal, else `OutcomeUnknown`.
+
+        `left`: who doesn't get it by this.
+        """
         assert self.sock is not None
         code, said = -1, b""
         with contextlib.suppress(OSError, smtplib.SMTPException):
@@ -212,9 +233,10 @@ class MailSession(smtplib.SMTP):
         if 400 <= code < 600:
             self._refuse(code, said, "refused the mail")
         if code != 250:
+            others = f" In no case it has arrived for {', '.join(left)}." if left else ""
             raise OutcomeUnknown(
                 f"Whether the mail arrived isn't known: all of it was sent to {self._host}, and the last answer is "
-                "missing. Ask the receivers; it is never sent again by itself."
+                f"missing. Ask the receivers; it is never sent again by itself.{others}"
             )
 
     def leave(self, politely: bool) -> None:
@@ -282,37 +304,52 @@ class Mailer:
     def send(
         self, mail: Mail, cancel: threading.Event | None = None, progress: Callable[[float], object] = lambda part: None
     ) -> list[str]:
-        """Hand it in; return the receivers that were refused while others got it.
+        """Hand it in; return the receivers that were refused for good while others got it.
 
+        Where the server can't take it for some of them yet, the others get it: then raises `PartlySent`, whose `served`
+        belong into the mail's own before it is sent again, with the same identifier.
         `progress`: hears of the part that is sent; of all of it, 1, just before the end is.
         """
         content = as_bytes(mail, datetime.datetime.now().astimezone())
         try:
             with Guard(cancel, self._timeout) as guard:
-                refused, failure = self._tried(guard, lambda: self._before_the_end(mail, content, guard, progress))
-                if failure is None:
+                told, failure = self._tried(guard, lambda: self._before_the_end(mail, content, guard, progress))
+                if told is not None and told.taken:
                     progress(1.0)
-            if failure is None:
+            if told is not None and told.taken:
                 with Guard(cancel, self._timeout * LAST_ANSWER) as guard:
                     assert self._session is not None
-                    self._session.finish(guard)
+                    self._session.finish(guard, (*told.later, *told.refused))
         except BaseException:
             self._drop()
             raise
         if failure is not None:
             self._drop()
             raise failure  # outside of every handler: an error's context could hold what was sent
-        return refused or []
+        assert told is not None
+        if told.later:
+            raise PartlySent(self._left(told), told.taken)
+        return told.refused
+
+    def _left(self, told: Told) -> str:
+        refused = f" It refused it for {'; '.join(told.refused)}." if told.refused else ""
+        return (
+            f"{self.server.host} can't take it yet for {'; '.join(told.later)}; that is tried again. "
+            f"It has taken it for {', '.join(told.taken)}.{refused}"
+        )
 
     def _before_the_end(
         self, mail: Mail, content: bytes, guard: Guard, progress: Callable[[float], object]
-    ) -> list[str]:
+    ) -> Told:
         session = self._ready(guard)
-        refused = session.begin(mail, len(content))
-        session.send_content(content, lambda part: progress(min(part, 0.99)))
-        return refused
+        told = session.begin(mail, len(content))
+        if told.taken:
+            session.send_content(content, lambda part: progress(min(part, 0.99)))
+        else:  # nobody is left who can get it
+            session.rset()
+        return told
 
-    def _tried(self, guard: Guard, work: Callable[[], list[str]]) -> tuple[list[str] | None, Exception | None]:
+    def _tried(self, guard: Guard, work: Callable[[], Told]) -> tuple[Told | None, Exception | None]:
         try:
             return work(), None
         except (OSError, smtplib.SMTPException, ValueError) as error:

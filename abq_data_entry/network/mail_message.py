@@ -31,7 +31,10 @@ class Attachment(NamedTuple):
 
 
 class Mail(NamedTuple):
-    """What is to be sent. `identifier`: the same for every attempt at the same mail; it becomes the Message-ID."""
+    """What is to be sent. `identifier`: the same for every attempt at the same mail; it becomes the Message-ID.
+
+    `served`: addresses of receivers who have it from an attempt before.
+    """
 
     sender: Person
     receivers: tuple[Person, ...]
@@ -40,6 +43,12 @@ class Mail(NamedTuple):
     identifier: str
     attachments: tuple[Attachment, ...] = ()
     headers: Mapping[str, str] = {}
+    served: frozenset[str] = frozenset()
+
+    @property
+    def still_to(self) -> tuple[Person, ...]:
+        """The receivers who don't have it yet."""
+        return tuple(each for each in self.receivers if each.address not in self.served)
 
 
 def needs_utf8(sender: Person, receivers: Iterable[Person]) -> bool:

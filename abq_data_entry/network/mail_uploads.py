@@ -7,7 +7,7 @@ import math
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from .failures import InvalidInput
@@ -31,6 +31,7 @@ class MailUploads(Uploads):
         self._mailer, self._sender, self._receivers = mailer, sender, receivers
         self._headers: dict[str, str] = {}
         self._beside: list[tuple[Path, str]] = []
+        self._served: frozenset[str] = frozenset()
 
     def close(self) -> None:
         self._mailer.close()
@@ -43,13 +44,18 @@ class MailUploads(Uploads):
         self._beside.append((Path(filepath), name))
         return True
 
+    def leave_out(self, receivers: Collection[str]) -> bool:
+        self._served = frozenset(receivers)
+        return True
+
     def _attempt(
         self, source: SourceFile, identifier: str | None, cancel: threading.Event | None
     ) -> BaseException | None:
         self.remark = ""
         headers, beside, self._headers, self._beside = self._headers, self._beside, {}, []
+        served, self._served = self._served, frozenset()
         try:
-            mail = self._mail(source, identifier or secrets.token_hex(16), headers, beside)
+            mail = self._mail(source, identifier or secrets.token_hex(16), headers, beside)._replace(served=served)
             refused = self._mailer.send(
                 mail, cancel, lambda part: source.report(source.size if part == 1 else _part(source.size, part))
             )

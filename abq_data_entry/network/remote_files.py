@@ -314,6 +314,10 @@ class RemoteFiles(abc.ABC, Generic[Session]):
         self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, part: Download, progress: Progress
     ) -> str:
         """Fetch what is missing; return the digest that the server tells."""
+        if part.kept and not self._is_still_the_same(session, guard, where, entry):
+            part.restart()
+        if self._session is not session:  # a list that was cut took the session with it
+            session = self._ready(guard)
         try:
             self._take(session, guard, where, entry, part, progress)
         except CantGoOn:
@@ -330,6 +334,16 @@ class RemoteFiles(abc.ABC, Generic[Session]):
             )
         progress(part.kept, part.kept)
         return self._digest(session, where, entry) if self._session is session else ""
+
+    def _is_still_the_same(self, session: Session, guard: Guard, where: Where, entry: RemoteEntry) -> bool:
+        """Whether the file there is the one of which a part is here, by its size and time; not if nothing tells.
+
+        Another one may have come since it was listed, and have the same end as the part.
+        """
+        found = self._list(session, guard, where).find(entry.name)
+        if found is None or not (entry.version or entry.when):
+            return False
+        return (found.size, found.version or found.when) == (entry.size, entry.version or entry.when)
 
     def _take(
         self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, part: Download, progress: Progress

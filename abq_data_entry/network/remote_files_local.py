@@ -10,8 +10,10 @@ import errno
 import hashlib
 import io
 import os
+import re
 import shutil
 import stat
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -25,7 +27,11 @@ except ImportError:  # Windows: nobody else can remove or replace an open file t
 OVERLAP = 64 * 1024
 """Bytes at the end of a part that are fetched again and compared, before it is gone on with."""
 
+KEPT_SECONDS = 7 * 24 * 3600.0
+"""So long a part stays that nobody goes on with: it may be one of a file that is another one there by now."""
+
 _BLOCK = 256 * 1024
+_PART = re.compile(r"\..{1,80}\.[0-9a-f]{12}\.abq-part(\.text)?", re.DOTALL)
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -76,6 +82,8 @@ class Download:
             except OSError:
                 self._file.close()
                 raise FilesRefused(f"{self._target.name} is being fetched already, by another program.") from None
+        with contextlib.suppress(OSError):
+            _remove_old_parts(self._target.parent, self._part.name)
         self._old = os.fstat(self._file.fileno()).st_size
         if self._expected is not None and self._old > self._expected:
             self.restart()
@@ -170,6 +178,29 @@ class Download:
             raise FilesRefused(
                 f"{self._target.name} has {self._expected:,} bytes, and the disk of this computer only {free:,} free."
             )
+
+
+def _remove_old_parts(folder: Path, but: str) -> None:
+    """Remove parts of downloads that nobody has gone on with for days; the present one is called `but`."""
+    oldest = time.time() - KEPT_SECONDS
+    with os.scandir(folder) as entries:
+        for each in entries:
+            if each.name == but or not _PART.fullmatch(each.name) or not each.is_file(follow_symlinks=False):
+                continue
+            status = each.stat(follow_symlinks=False)
+            is_own = os.name == "nt" or status.st_uid == os.geteuid()
+            if is_own and status.st_mtime < oldest:
+                with contextlib.suppress(OSError):
+                    _remove_unless_in_use(each.path)
+
+
+def _remove_unless_in_use(path: str) -> None:
+    if os.name == "nt":  # it removes nothing that is open
+        os.unlink(path)  # noqa: PTH108 - the path of an entry
+        return
+    with io.FileIO(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)  # noqa: PTH108
 
 
 def with_line_ends(block: bytes, end: str = os.linesep) -> bytes:

@@ -14,7 +14,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -188,6 +188,10 @@ class Uploads(abc.ABC):
 
     def attach(self, filepath: str | os.PathLike[str], name: str) -> bool:
         """Send this file together with the next one, as a mail does; False where each goes by itself: it isn't sent."""
+        return False
+
+    def leave_out(self, receivers: Collection[str]) -> bool:
+        """Send the next file to none of these: they have it from an attempt before. False where there is one place."""
         return False
 
     def discard(self, name: str) -> bool:

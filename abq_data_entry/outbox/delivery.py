@@ -13,9 +13,12 @@ from ..network.destination import Place
 from ..network.destinations import is_known
 from ..remote_names import is_usable_name as is_usable_at_destination
 
-FORMAT = 4
+FORMAT = 5
 """The form in which deliveries are kept; a higher number is of a newer version of the application. Form 1 had no
-`audit_head`, form 2 no `sent_as`, form 3 was a file and not a row."""
+`audit_head`, form 2 no `sent_as`, form 3 was a file and not a row, form 4 had no `served`."""
+
+_FORMAT_FOR_ALL = 4
+"""Without `served` an older version may have it; with it, it would send it again to those who have it."""
 
 WAITING, SENDING, DELIVERED, FAILED, CANCELLED = "waiting", "sending", "delivered", "failed", "cancelled"
 UNKNOWN = "unknown"
@@ -55,7 +58,8 @@ class Delivery:
     destination; `since`: when the present round of attempts began; `planned`: when the next attempt is due (None: at
     once); `revision` counts the changes of this very entry, so that an older state never replaces a newer one;
     `audit_head`: where the audit stood when the extract was made (`A 12 <hash>; B 7 <hash>`), empty without an audit;
-    `sent_as`: what the file is called at the destination, whatever the settings say later.
+    `sent_as`: what the file is called at the destination, whatever the settings say later; `served`: receivers of a
+    mail who have it while others don't yet.
     """
 
     identifier: str
@@ -78,6 +82,7 @@ class Delivery:
     revision: int = 1
     audit_head: str = ""
     sent_as: str = ""
+    served: tuple[str, ...] = ()
 
     @property
     def short(self) -> str:
@@ -134,26 +139,38 @@ class Delivery:
 
 def to_text(delivery: Delivery) -> str:
     """Return the delivery as it is kept: JSON that begins with its identifier."""
-    return _JSON.encode({"id": delivery.identifier, "format": FORMAT, **vars(delivery)})
+    parts = dict(vars(delivery))
+    if not delivery.served:
+        del parts["served"]
+    return _JSON.encode({"id": delivery.identifier, "format": form_of(delivery), **parts})
+
+
+def form_of(delivery: Delivery) -> int:
+    """Return the form in which the delivery is kept."""
+    return FORMAT if delivery.served else _FORMAT_FOR_ALL
 
 
 def from_text(text: str) -> Delivery:
     """Return the delivery that stands in the text; raises `ValueError` for anything else, also for a newer form."""
     content = json.loads(text)
     form = content.pop("format", None) if isinstance(content, dict) else None
-    if form not in (1, 2, 3, FORMAT) or (content.pop("id", "") != content.get("identifier")) == (form == FORMAT):
+    is_row = form in (_FORMAT_FOR_ALL, FORMAT)
+    if form not in range(1, FORMAT + 1) or (content.pop("id", "") != content.get("identifier")) == is_row:
         raise ValueError("not a delivery in a form that is known")
     # What a version before left is read with what it meant: no audit, and the same name there as here.
     if form == 1:
         content = {**content, "audit_head": ""}
     if form in (1, 2):
         content = {**content, "sent_as": content.get("name", "")}
+    if form != FORMAT:
+        content = {**content, "served": []}
     if set(content) != {each.name for each in fields(Delivery)} or not isinstance(content["attempts"], list):
         raise ValueError("not the parts of a delivery")
     for name in ("created", "since", "changed", "planned"):
         content[name] = _moment(content[name], optional=name == "planned")
     content["date"] = datetime.date.fromisoformat(_text(content["date"]))
     content["attempts"] = tuple(_attempt(each) for each in content["attempts"])
+    content["served"] = _texts(content["served"])
     found = Delivery(**content)
     _check(found)
     return found
@@ -169,7 +186,7 @@ def is_of_newer_version(text: str) -> bool:
         return False
     form, kind = content.get("format"), content.get("kind")
     is_elsewhere = isinstance(kind, str) and not is_known(kind)
-    return isinstance(form, int) and (form > FORMAT or (form == FORMAT and is_elsewhere))
+    return isinstance(form, int) and (form > FORMAT or (form >= _FORMAT_FOR_ALL and is_elsewhere))
 
 
 def is_usable_name(name: str) -> bool:
@@ -223,6 +240,12 @@ def _moment(value: object, optional: bool = False) -> datetime.datetime | None:
 def _is_storable(text: str) -> bool:
     """Tell whether the database could hold it: an entry that it refuses would keep others from being recorded."""
     return "\0" not in text and len(text) <= _LONGEST_TEXT and not any("\ud800" <= each <= "\udfff" for each in text)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) and _is_storable(each) for each in value):
+        raise ValueError("a list of texts is expected")
+    return tuple(value)
 
 
 def _text(value: object) -> str:

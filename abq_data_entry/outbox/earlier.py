@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..folders import replacement
 from ..network.destination import Place
-from .delivery import ENDED, FORMAT, Delivery, from_text, is_of_newer_version, to_text
+from .delivery import ENDED, Delivery, form_of, from_text, is_of_newer_version, to_text
 from .extract import Busy
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_writ
             raise
         outbox.tell(f"The delivery {path.name[:8]} was put in by a newer version of the application.")
         return
-    is_ours = json.loads(text).get("format") == FORMAT
+    is_ours = json.loads(text).get("format") == form_of(found)
     recorded = [int(said[1]) for each in notes if (said := _RECORDED.fullmatch(each.decode("utf-8", "replace")))]
     with ExitStack() as stack:
         if not is_ours:

@@ -82,6 +82,12 @@ def outcome_unknown(error: BaseException) -> bool:
     return any(getattr(link, "outcome_unknown", False) is True for link in causes(error))
 
 
+def served_by(error: BaseException | None) -> tuple[str, ...]:
+    """Return the receivers who have it though it failed for others; none for any other failure."""
+    found = () if error is None else (getattr(link, "served", ()) for link in causes(error))
+    return next(filter(None, found), ())
+
+
 def unknown_host_key(error: BaseException | None) -> str:
     """Return the fingerprint of the key of a server that was never seen before; empty for any other failure."""
     found = () if error is None else (str(getattr(link, "fingerprint", "")) for link in causes(error))

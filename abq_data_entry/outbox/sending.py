@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,7 @@ from .retry_policy import (
     next_attempt,
     outcome_unknown,
     retry_after,
+    served_by,
     unknown_host_key,
 )
 
@@ -134,7 +135,8 @@ def cancel(outbox: Outbox, delivery: Delivery, reason: str = "Cancelled.") -> De
 
 def arrived(outbox: Outbox, delivery: Delivery) -> Delivery:
     """Note that it has arrived, as somebody has found, where that was unknown. Raises `Busy`, `OutboxError`."""
-    present = outbox.change(delivery, (UNKNOWN,), state=DELIVERED, planned=None, reason=_SAID_TO_HAVE_ARRIVED)
+    changes = {"planned": None, "reason": _SAID_TO_HAVE_ARRIVED, "served": ()}
+    present = outbox.change(delivery, (UNKNOWN,), state=DELIVERED, **changes)
     if present.state != DELIVERED:
         raise OutboxError(f"The delivery {present.short} is {present.state}: only of an unknown one that can be said.")
     return present
@@ -185,7 +187,7 @@ def _attempted(
         else:
             ended(WAITING, BROKEN_OFF)
         raise
-    return ended(DELIVERED, "Delivered.", remark or ""), None
+    return ended(DELIVERED, "Delivered.", remark or "", served=()), None
 
 
 def _failed(
@@ -193,6 +195,7 @@ def _failed(
 ) -> Delivery:
     """Write down a failure, and when the next attempt is due if that may help."""
     reason, failures = describe_failure(error), delivery.failures + 1
+    ended = partial(ended, served=(*delivery.served, *served_by(error)))
     log.warning("%s: the attempt failed: %s", _named(delivery), type(error).__name__)
     if newer := outbox.replaced_by(delivery):  # put in while this one was being sent
         return ended(CANCELLED, reason, replaced_text(newer))
@@ -254,8 +257,8 @@ def go_through(
     with outbox.kept_open():
         for number, each in enumerate(deliveries, 1):
             error = attempt(each)
-            # A file that is refused says nothing about the service: the next one may be taken.
-            is_unwell = error is not None and (is_transient(error) or outcome_unknown(error))
+            # A file that is refused says nothing about the service: the next one may be taken. Nor does one receiver.
+            is_unwell = error is not None and not served_by(error) and (is_transient(error) or outcome_unknown(error))
             in_a_row = in_a_row + 1 if is_unwell else 0
             if error is not None and in_a_row and retry_after(error, each.changed):
                 return _postponed(outbox, each, deliveries[number:])
@@ -384,13 +387,16 @@ def sender(kind: str, settings: Settings, username: str, password: str, outbox: 
     opened = partial(to.uploads, settings, username, password)
     discard = partial(outbox.discard_parts, to.place(settings)) if outbox is not None and to.keeps_parts else None
     own = to.own(settings)
-    return Sender(opened, discard, bool(own["abq_audit_companion"]), bool(own.get("abq_sha256_companion")))
+    companions = bool(own["abq_audit_companion"]), bool(own.get("abq_sha256_companion"))
+    # What may come twice replaces what came before: there everybody gets it at each attempt.
+    served = None if outbox is None or to.repeatable else lambda identifier: outbox.read(identifier).served
+    return Sender(opened, discard, *companions, served)
 
 
 class Sender:
     """What brings files to one destination over one login, one at a time (a `Send`). A context manager.
 
-    `discard`: removes what cancelled deliveries left there.
+    `discard`: removes what cancelled deliveries left there; `served`: who has a delivery from an attempt before.
     """
 
     def __init__(
@@ -399,10 +405,11 @@ class Sender:
         discard: Callable[[Uploads], object] | None = None,
         with_companion: bool = False,
         with_checksum: bool = False,
+        served: Callable[[str], Collection[str]] | None = None,
     ) -> None:
         self._opened = opened
         self._with_companion, self._with_checksum = with_companion, with_checksum
-        self._discard = discard
+        self._discard, self._served = discard, served
         self._uploads: Uploads | None = None
 
     def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str:
@@ -421,6 +428,8 @@ class Sender:
             _send_beside(uploads, companion(path), beside, audit, cancel)
         if self._with_checksum:
             _send_beside(uploads, checksum_file(path, name), f"{name}.sha256", f"{identifier}-sha256", cancel)
+        if self._served is not None:
+            uploads.leave_out(self._served(identifier))
         uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
         if self._discard is not None:
             self._discard(uploads)

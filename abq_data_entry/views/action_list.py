@@ -179,8 +179,9 @@ class ActionList(SideWindow):
             for key in (f"<Alt-{each.letter}>",) if each.letter else ():
                 self.bind(key, lambda _event, name=each.name: self.press(name))  # type: ignore[misc]
                 self.buttons[each.name].configure(underline=0)  # the letter that the name begins with
-            for key in () if each.letter else ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
-                self.tree.bind(key, lambda _event, name=each.name: self.press(name))  # type: ignore[misc]
+            if not each.letter:
+                self.live_list.on_enter(self._presser(each.name))
+                self.tree.bind("<Double-Button-1>", lambda _event, name=each.name: self.press(name))  # type: ignore[misc]
         for name, call in others.items():
             self.bind(f"<Alt-{name[0].lower()}>", lambda _event, call=call: call())  # type: ignore[misc]
             self.buttons[name].configure(underline=0)

@@ -132,7 +132,10 @@ class DeliveriesWindow(SideWindow):
     def _bind_keys(self) -> None:
         self.bind("<F5>", lambda _event: self.refresh())
         self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_chosen())
-        for text, (sequence, _shown) in self._keys.items():
+        self.live_list.on_enter(lambda: self.run_command("Try Again"))
+        for text, (sequence, shown) in self._keys.items():
+            if shown == "Enter":
+                continue
             self.tree.bind(sequence, lambda _event, text=text: self.run_command(text))  # type: ignore[misc]
         RowMenu(
             self.tree,

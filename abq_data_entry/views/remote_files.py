@@ -143,8 +143,7 @@ class RemoteFilesWindow(SideWindow):
         for name, letter in _LETTERS.items():
             self.bind(f"<Alt-{letter}>", lambda _event, name=name: self.press(name))  # type: ignore[misc]
             self.buttons[name].configure(underline=0)  # the letter that the name begins with
-        for key in ("<Return>", "<KP_Enter>"):
-            self.tree.bind(key, lambda _event: self._opened())
+        self.live_list.on_enter(self._opened)
         self.tree.bind("<Double-Button-1>", self._double_clicked)
         self.tree.bind("<Delete>", lambda _event: self.press(DELETE))
         self.tree.bind("<BackSpace>", lambda _event: self.press(UP))

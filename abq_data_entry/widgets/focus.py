@@ -53,6 +53,29 @@ def _press(event: tk.Event) -> str | None:
     return "break"
 
 
+# X11 repeats a key that is held down as its end and its begin at one moment; elsewhere there is no sign of it.
+_WATCH = """
+namespace eval ::abq_enter {
+    variable ended
+    if {![info exists ended]} {
+        set ended -1
+        bind all <KeyRelease-Return> {+set ::abq_enter::ended %t}
+        bind all <KeyRelease-KP_Enter> {+set ::abq_enter::ended %t}
+    }
+}
+"""
+
+
+def watch_enter(window: tk.Misc) -> None:
+    """Notice from now on, in all windows, when an Enter ends, for :func:`is_held`."""
+    window.tk.eval(_WATCH)
+
+
+def is_held(event: tk.Event) -> bool:
+    """Whether this Enter is the same as before, held down."""
+    return event.time != 0 and str(event.time) == str(event.widget.tk.eval("set ::abq_enter::ended"))
+
+
 # Counted by Tk itself, before any binding of a widget: no binding can hide a key, and no key gets slower.
 _COUNT_TAG = "AbqKeyCount"
 _START = """

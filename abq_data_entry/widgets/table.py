@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import tkinter as tk
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from tkinter import ttk
 from tkinter.font import nametofont
 
+from .focus import is_held, watch_enter
 from .scrolled import AutoHideScrollbar
 
 _FRAME = 8  # the pixels of a list's frame, which no column has
@@ -88,6 +89,16 @@ class LiveList(Table):
         self._changes = self._apply(rows)
         if not self._timer:
             self._go_on()
+
+    def on_enter(self, act: Callable[[], object]) -> None:
+        """Call it for Enter on a line; not for one that is held down, as it may have answered a dialog before."""
+        watch_enter(self)
+
+        def entered(event: tk.Event) -> object:
+            return "break" if is_held(event) else act()
+
+        for key in ("<Return>", "<KP_Enter>"):
+            self.tree.bind(key, entered)
 
     @property
     def settled(self) -> bool:

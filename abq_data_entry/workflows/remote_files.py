@@ -84,6 +84,32 @@ def _place(kind: str, values: Values) -> str:
     return f"{kind} {destination(kind).address(values)}"
 
 
+def named(typed: str) -> Where:
+    """Return the folder that a text means, seen from that of the destination, without asking whether it is there.
+
+    Raises `FilesRefused`.
+    """
+    from ..network.remote_files_failures import FilesRefused
+
+    found: Where = ()
+    for part in typed.split("/"):
+        if part == "..":
+            found = _above(found)
+        elif part not in ("", "."):
+            if problem := name_problem(part):
+                raise FilesRefused(f"{shown(part)} {problem}.")
+            found = (*found, part)
+    return found
+
+
+def _above(where: Where) -> Where:
+    from ..network.remote_files_failures import FilesRefused
+
+    if not where:
+        raise FilesRefused("Nothing above the folder of the destination is shown.")
+    return where[:-1]
+
+
 def resolved(files: RemoteFiles[Any], where: Where, typed: str, cancel: threading.Event | None = None) -> Where:
     """Return the folder that a text means, seen from another one: `seeds`, `..`, `a/b`; `/` is the destination's own.
 
@@ -96,9 +122,7 @@ def resolved(files: RemoteFiles[Any], where: Where, typed: str, cancel: threadin
         if part in ("", "."):
             continue
         if part == "..":
-            if not found:
-                raise FilesRefused("Nothing above the folder of the destination is shown.")
-            found = found[:-1]
+            found = _above(found)
             continue
         entry = files.find(found, part, cancel)
         if entry.kind not in (FOLDER, UNKNOWN):

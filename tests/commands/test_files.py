@@ -15,6 +15,7 @@ import pytest
 
 from abq_data_entry import folders
 from abq_data_entry.models import SQLModel
+from abq_data_entry.network.remote_files_failures import FilesRefused
 from abq_data_entry.network.remote_files_names import FILE, RemoteEntry, listing
 from abq_data_entry.outbox import Delivery
 from abq_data_entry.workflows import remote_files
@@ -45,6 +46,15 @@ def test_lists_are_told_by_their_first_line(tmp_path: Path) -> None:
         path.write_text(f"Lab,Plot,Seed sample\nA,1,AXM477\n{line}\n", "utf-8")
         with pytest.raises(ValueError, match="Line 3"):
             list_in(path)
+
+
+def test_a_folder_above_that_of_the_destination_has_no_address() -> None:
+    for typed in ("..", "../..", "a/../..", "/..", "a/../../b"):
+        with pytest.raises(FilesRefused, match="Nothing above"):
+            remote_files.named(typed)
+    with pytest.raises(FilesRefused):
+        remote_files.named("a\nb")
+    assert remote_files.named("/a//./b/../c/") == ("a", "c") and remote_files.named("a/..") == ()
 
 
 class Folder:

@@ -280,6 +280,79 @@ def test_a_part_of_an_older_version_is_not_gone_on_with(tmp_path: Path) -> None:
         assert target.read_bytes() == there.read_bytes()
 
 
+class Breaking(FolderFiles):
+    """Its line breaks once, after `after` bytes; then `meanwhile` happens at the other end."""
+
+    after = 500_000
+    told = True
+
+    def __init__(self, share: Path) -> None:
+        super().__init__(lambda each: FolderUploads(each, timeout=5.0), str(share), 5.0)
+        self.begins: list[int] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def _is_break(self, error: Exception) -> bool:
+        return isinstance(error, ConnectionResetError)
+
+    def _list(self, *arguments: Any) -> Any:
+        found = super()._list(*arguments)
+        bare = [each if self.told else each._replace(when="", version="") for each in found.entries]
+        return found._replace(entries=tuple(bare))
+
+    def _fetch(self, session: Any, guard: Any, where: Any, entry: RemoteEntry, begin: int) -> Iterator[bytes]:
+        self.begins.append(begin)
+        for block in super()._fetch(session, guard, where, entry, begin):
+            yield block
+            begin += len(block)
+            if begin > self.after:
+                self.after = 2**62
+                self.meanwhile()
+                raise ConnectionResetError
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_is_swapped_while_the_line_is_broken_is_fetched_anew(tmp_path: Path, told: bool) -> None:
+    """Of the same size and with the same end as far as it came: only its time differs, where the server tells that."""
+    (tmp_path / "share").mkdir()
+    there, target, end = tmp_path / "share/a", tmp_path / "a", os.urandom(1_000_000)
+
+    def swap() -> None:
+        there.write_bytes(b"NEW" + end)
+        os.utime(there, (1_700_000_001, 1_700_000_001))
+
+    files = Breaking(tmp_path / "share")
+    with files:
+        for meanwhile in (swap, lambda: None):
+            there.write_bytes(b"old" + end)
+            os.utime(there, (1_700_000_000, 1_700_000_000))
+            files.meanwhile, files.told, files.after = meanwhile, told, 500_000
+            files.begins.clear()
+            got = files.get((), files.find((), "a"), target, replace=True)
+            assert target.read_bytes() == there.read_bytes() and got.size == len(end) + 3
+            assert len(files.begins) == 2
+            assert (files.begins[1] > 0) == (told and meanwhile is not swap), "what didn't change is gone on with"
+
+
+def test_old_parts_of_ours_go(tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    (tmp_path / "share/a").write_bytes(b"content")
+    old, new = time.time() - 8 * 24 * 3600, time.time() - 6 * 24 * 3600
+    names = {".a.0123456789ab.abq-part": old, ".b c.0123456789ab.abq-part.text": old, ".a.abcdef012345.abq-part": new,
+             "a.0123456789ab.abq-part": old, ".a.0123.abq-part": old, "notes.txt": old}  # fmt: skip
+    for name, when in names.items():
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (when, when))
+    (tmp_path / ".c.0123456789ab.abq-part").symlink_to(tmp_path / "notes.txt")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/.a.0123456789ab.abq-part").write_bytes(b"x")
+    os.utime(tmp_path / "below/.a.0123456789ab.abq-part", (old, old))
+    with shared(tmp_path / "share") as files:
+        files.get((), files.find((), "a"), tmp_path / "a")
+    left = {each.name for each in tmp_path.iterdir()}
+    assert left == {"a", "share", "below", ".c.0123456789ab.abq-part", *[*names][2:]}
+    assert list((tmp_path / "below").iterdir())
+
+
 def test_a_list_that_was_cut_lets_nothing_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (remote_files_names, remote_files_folder):
         monkeypatch.setattr(module, "MOST_ENTRIES", 2)

@@ -239,7 +239,7 @@ def test_a_strange_file_in_the_outbox_is_nobodys_delivery(box: Outbox) -> None:
 def test_an_entry_of_a_newer_version_stays_as_it_is(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
     content = content_of(box, put)
-    for newer in ({"format": 5, "whatever": True}, {**content, "kind": "pigeon"}):
+    for newer in ({"format": 6, "whatever": True}, {**content, "kind": "pigeon"}):
         replace_content(box, put, json.dumps(newer))
         fresh = Outbox(box.folder, box.clock)
         assert fresh.deliveries() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import itertools
+import json
 import threading
 from collections import Counter
 
@@ -24,6 +25,7 @@ from abq_data_entry.outbox import (
     go_through,
     retry,
 )
+from abq_data_entry.outbox.delivery import to_text
 from tests.network.mail_server import PASSWORD, USERNAME, mail_server
 from tests.outbox.conftest import DATE, Clock, Extract
 
@@ -32,9 +34,10 @@ MAIL = Place("email", "qa@example.com")
 COUNT = 30
 
 
-def sending(port: int) -> Sender:
+def sending(port: int, box: Outbox, *to: Person) -> Sender:
     mailer = Mailer(MailServer("127.0.0.1", port, "none"), MailLogin(USERNAME, PASSWORD), None, 10)
-    return Sender(lambda: MailUploads(mailer, LAB, (QA,), 10), with_checksum=True)
+    served = lambda identifier: box.read(identifier).served  # noqa: E731 - as `sender` makes it
+    return Sender(lambda: MailUploads(mailer, LAB, to or (QA,), 10), with_checksum=True, served=served)
 
 
 @pytest.mark.needs("network")
@@ -42,7 +45,7 @@ def test_every_third_meets_a_fault(box: Outbox, clock: Clock) -> None:
     for number in range(COUNT):
         box.add(Extract(f"day {number}\r\n".encode() * 200), DATE + datetime.timedelta(days=number), MAIL, "lab")
     faults, turns = itertools.cycle(("451", "lost", "cut", "lost")), itertools.count(1)
-    with mail_server() as (port, letters), sending(port) as send:
+    with mail_server() as (port, letters), sending(port, box) as send:
         letters.fault = lambda: next(faults) if next(turns) % 3 == 0 else ""
         for _round in range(40):
             go_through(box, due(box), lambda each: deliver(box, each.identifier, send)[1])
@@ -68,7 +71,7 @@ def test_every_third_meets_a_fault(box: Outbox, clock: Clock) -> None:
 @pytest.mark.needs("network")
 def test_a_refusal_for_good_is_one(box: Outbox) -> None:
     delivery = box.add(Extract(), DATE, MAIL, "lab")
-    with mail_server() as (port, letters), sending(port) as send:
+    with mail_server() as (port, letters), sending(port, box) as send:
         letters.fault = lambda: "554"
         found, error = deliver(box, delivery.identifier, send)
         assert found.state == "failed" and "554" in found.reason and error is not None
@@ -76,6 +79,40 @@ def test_a_refusal_for_good_is_one(box: Outbox) -> None:
         assert deliver(box, retry(box, found).identifier, send)[0].state == "waiting"
         with pytest.raises(OutboxError, match="only of an unknown one"):
             arrived(box, found)
+
+
+@pytest.mark.needs("network")
+def test_one_receiver_doesnt_hold_it_back_from_the_others(box: Outbox, clock: Clock) -> None:
+    """Each gets it once, with one Message-ID; only who was refused for now is asked again."""
+    gone, late = Person("", "gone@example.com"), Person("", "late@example.com")
+    place = Place("email", "qa@example.com, late@example.com, gone@example.com")
+    first, second = (box.add(Extract(), DATE + datetime.timedelta(days=day), place, "lab") for day in (0, 1))
+    with mail_server() as (port, letters), sending(port, box, QA, late, gone) as send:
+        letters.refused = {late.address: "450 mailbox full", gone.address: "550 no such user"}
+        left = go_through(box, due(box), lambda each: deliver(box, each.identifier, send)[1])
+        assert left == []
+        waiting = box.read(first.identifier)
+        assert (waiting.state, waiting.served) == ("waiting", (QA.address,))
+        assert "450 mailbox full" in waiting.reason and "550 no such user" in waiting.reason
+        assert json.loads(to_text(waiting))["format"] == 5, "older versions would send it again"
+        again = Outbox(box.folder, clock).read(first.identifier)
+        assert again == waiting, "also after a new start"
+        letters.fault = lambda: "lost"
+        assert deliver(box, first.identifier, send)[0].state == "waiting", "nothing is sent that can be lost"
+        letters.refused = {gone.address: "550 no such user"}
+        lost, _error = deliver(box, second.identifier, send)
+        assert (lost.state, lost.served) == ("unknown", (QA.address,)) and "In no case" in lost.reason
+        letters.fault = lambda: ""
+        done, error = deliver(box, first.identifier, send)
+        assert (done.state, done.served, error) == ("delivered", (), None)
+        assert "550 no such user" in done.reason and json.loads(to_text(done))["format"] == 4
+        letters.refused = dict.fromkeys((late.address, gone.address), "550 no such user")
+        done, error = deliver(box, retry(box, lost).identifier, send)
+        assert (done.state, error) == ("delivered", None) and "late@example.com (550" in done.reason
+    came = [(to, str(each["Message-ID"])) for (to, _), each in zip(letters.kept, letters.messages, strict=True)]
+    assert [to for to, _ in came] == [[QA.address], [QA.address], [late.address], [late.address]]
+    assert {number for _, number in came[:2]} == {number for _, number in came[2:]} and came[0][1] != came[1][1]
+    assert all(len(each["To"].addresses) == 3 for each in letters.messages)
 
 
 @pytest.mark.parametrize("how", ["the process is gone", "Ctrl-C"])
