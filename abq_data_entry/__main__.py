@@ -6,7 +6,6 @@ Thin on purpose: what opens the window imports nothing that only the subcommands
 import sys
 from collections.abc import Sequence
 
-from . import logfile
 from .launcher import HELP
 
 
@@ -20,11 +19,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .commands.line import run
 
         return run(arguments)
-    with logfile.kept():
-        if not arguments:
-            from .commands.window import open_window
+    if not arguments:
+        from .commands.window import open_window
 
-            return open_window()
+        return open_window()
+    from . import logfile
+
+    with logfile.kept():
         from .commands.line import run
 
         return run(arguments)

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 import tkinter as tk
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from tkinter import ttk
 from tkinter.font import nametofont
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .. import folders
 from ..constants import APPLICATION_NAME, SETTINGS_FILE
 from ..jobs import Jobs
 from ..mainmenu import MainMenu, menu_class
 from ..models.settings import SettingsModel
-from ..themes import be_aware_of_dpi
 from ..themes.look import Spacing
 from ..views import DataRecordForm, FormCallbacks
 from ..widgets import StatusBar, clipboard
 from ..widgets.field_input import FieldHelp
 from ..widgets.focus import let_enter_press, start_counting
+from .interpreter import Root
 from .keys import EditCommands, FontKeys, put_off_input_methods, resume_input_methods
 from .messages import Messages
 from .preferences import Preferences, Settings, month_first
 from .state import State
+
+if TYPE_CHECKING:
+    from _tkinter import TkappType
 
 # In pixels of a screen of 96 dots an inch; USUAL_LINE is the height of a line of the usual font.
 MINIMUM_WIDTH = 900
@@ -153,23 +155,19 @@ log = logging.getLogger(__name__)
 SCREEN_POLL_MS = 5
 FOCUS_PATIENCE_MS = 300
 DRAWING_MS = 25  # in which the window draws itself
-SWITCH_SECONDS = 0.0005
 DEFAULT_UNIT = 4
 
 
-class MainWindow(tk.Tk):
+class MainWindow(Root):
     """``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file; ``status`` the
     status bar's text; ``shared`` what the parts of the application need to know of the moment."""
 
-    def __init__(self) -> None:
-        be_aware_of_dpi()
-        super().__init__(className="AbqDataEntry")
+    def __init__(self, interpreter: TkappType | None = None) -> None:
+        super().__init__(interpreter)
         self.withdraw()
         self._input_methods_wait = put_off_input_methods(self)
         self.title(APPLICATION_NAME)
         self._set_icon()
-        # Each call into Tk lets go of the interpreter, and a busy worker thread would keep it for 5 ms each time.
-        sys.setswitchinterval(SWITCH_SECONDS)
         start_counting(self)
         self.jobs = Jobs(self)
         self.messages = Messages(self)

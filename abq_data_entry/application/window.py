@@ -6,12 +6,16 @@ import datetime
 import tkinter as tk
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ..constants import FieldNames as F
 from ..fields.dates import DateReader
 from ..network.destinations import KINDS
 from .preferences import month_first
 from .wiring import Wiring
+
+if TYPE_CHECKING:
+    from _tkinter import TkappType
 
 _OF_A_ROW = ("withdraw_record", "move_record", "correct_many", "show_history", "mark_value")
 LOAD_AHEAD_MS = 2000  # after the start has done its work
@@ -23,10 +27,11 @@ class Application(Wiring):
     ``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file; ``status`` the
     status bar's text; ``filename`` the name of today's extract; ``shared`` what its parts need to know of the moment;
     ``has_parts`` whether they are made, which is as soon as the window stands or one of its commands is called.
+    With an ``interpreter`` (of :mod:`.interpreter`) the window is made in there.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, interpreter: TkappType | None = None) -> None:
+        super().__init__(interpreter)
         self.load_ahead_timer = ""
         self.has_parts = False
         self.show()

@@ -15,6 +15,8 @@ from ..widgets.focus import typed_keys
 from .main_window import MainWindow
 
 if TYPE_CHECKING:
+    from _tkinter import TkappType
+
     from ..journal import Entry
     from ..models import SQLModel
     from ..stored_destination import StoredDestination
@@ -40,8 +42,8 @@ class Wiring(MainWindow):
     reached by a function.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, interpreter: TkappType | None = None) -> None:
+        super().__init__(interpreter)
         self.filename = tk.StringVar(self, EXTRACT_NAME.format(date=self.shared.today()))
         self.build()
 
