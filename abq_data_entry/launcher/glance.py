@@ -50,6 +50,12 @@ def is_for_us(folder: str, stamp: dict[str, str], tk: bool) -> bool:
     )
 
 
+def is_inside(checkout: str) -> bool:
+    """Whether this process runs in the checkout's ``.venv``."""
+    folder = os.path.join(checkout, ".venv")
+    return sys.prefix != sys.base_prefix and os.path.realpath(sys.prefix) == os.path.realpath(folder)
+
+
 def fitting_python(checkout: str, tk: bool) -> str:
     """The Python of a ``.venv`` that fits, its locks untouched since it was made; empty: look closer."""
     folder = os.path.join(checkout, ".venv")

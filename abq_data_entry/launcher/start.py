@@ -19,9 +19,7 @@ def application(arguments: list[str], checkout: str) -> int:
     from abq_data_entry.launcher import display
 
     if _asks_for_help(arguments):
-        from abq_data_entry.__main__ import main
-
-        return main(arguments)
+        return _main(arguments)
     demo = arguments[:1] == ["demo"]
     opens_window = demo or not arguments
     if opens_window and not demo and not display.available():
@@ -30,21 +28,25 @@ def application(arguments: list[str], checkout: str) -> int:
     tools = display.TOOLS if demo and not display.available() else ()
     launcher = os.path.join(checkout, "abq_data_entry.py")  # noqa: PTH118 - pathlib is not loaded yet
     wishes = ["psql"] if demo else []
-    python = "" if demo or sys.prefix != sys.base_prefix else glance.fitting_python(checkout, opens_window)
+    inside = glance.is_inside(checkout)
+    looks = not demo and (inside or sys.prefix == sys.base_prefix)
+    python = glance.fitting_python(checkout, opens_window) if looks else ""
     if python:
-        return _enter(python, [launcher, *arguments])
+        return _main(arguments) if inside else _enter(python, [launcher, *arguments])
     from abq_data_entry.launcher.virtualenv import VirtualEnvironment
 
     try:
-        inside = enter(VirtualEnvironment(checkout), [launcher, *arguments], opens_window, tools, wishes)
+        code = enter(VirtualEnvironment(checkout), [launcher, *arguments], opens_window, tools, wishes)
     except EnvironmentProblem as problem:
         print(problem, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted; the next start begins again.", file=sys.stderr)
         return 1
-    if inside is not None:
-        return inside
+    return _main(arguments) if code is None else code
+
+
+def _main(arguments: list[str]) -> int:
     from abq_data_entry.__main__ import main
 
     return main(arguments)

@@ -20,6 +20,7 @@ from abq_data_entry.launcher.glance import (
     STAMP,
     changed,
     is_for_us,
+    is_inside,
     last_change,
     python_in,
     read_stamp,
@@ -64,7 +65,7 @@ class VirtualEnvironment:
 
     def is_running(self) -> bool:
         """Whether this process runs in it."""
-        return sys.prefix != sys.base_prefix and os.path.realpath(sys.prefix) == os.path.realpath(self.folder)
+        return is_inside(str(self.checkout))
 
     def fits(self, tk: bool = False) -> bool:
         """Whether it is complete, here, from these locks, made by or for the running Python, and has Tk if asked."""
