@@ -1266,11 +1266,14 @@ BEGIN
         RETURN format('The name of the file must end with .%s, as its format is.', wanted.format);
     ELSIF wanted.contents <> 'records' AND wanted.file_name ~ '\{lab\}' THEN
         RETURN 'Only the name of the day''s extract knows {lab}.';
-    ELSIF wanted.login_method <> '' AND wanted.kind NOT IN ('rest', 'brapi', 'xmlrpc') THEN
-        RETURN 'A login method is for the kinds rest, brapi and xmlrpc.';
+    ELSIF wanted.login_method <> '' AND wanted.kind NOT IN ('rest', 'brapi', 'xmlrpc', 'email') THEN
+        RETURN 'A login method is for the kinds rest, brapi, xmlrpc and email.';
+    ELSIF wanted.kind = 'email' AND wanted.login_method NOT IN ('', 'none') THEN
+        RETURN 'The login method of the kind email is none, where nobody logs in; else it is empty.';
     ELSIF wanted.kind = 'xmlrpc' AND wanted.login_method NOT IN ('', 'basic', 'none') THEN
         RETURN 'The login method of the kind xmlrpc is basic, or none where nobody logs in.';
-    ELSIF wanted.login_method NOT IN ('', 'cookie', 'token', 'api-key', 'basic', 'oauth2') AND wanted.kind <> 'xmlrpc'
+    ELSIF wanted.login_method NOT IN ('', 'cookie', 'token', 'api-key', 'basic', 'oauth2')
+            AND wanted.kind NOT IN ('xmlrpc', 'email')
             OR wanted.kind = 'brapi' AND wanted.login_method = 'cookie' THEN
         RETURN 'The login method is cookie (rest), token, api-key, basic or oauth2.';
     ELSIF wanted.login_address <> '' AND wanted.login_method IN ('api-key', 'basic') THEN
@@ -4188,7 +4191,7 @@ COMMENT ON COLUMN destinations.format IS 'csv; for a view also xlsx or parquet.'
 COMMENT ON COLUMN destinations.schedule IS 'by hand, when a check is complete, or every day at a time of the labs.';
 COMMENT ON COLUMN destinations.username IS 'Who logs in there; the password is not in the database.';
 COMMENT ON COLUMN destinations.checksum IS 'Whether a file .sha256 goes with each file.';
-COMMENT ON COLUMN destinations.login_method IS 'cookie, token, api-key, basic, oauth2 or none; empty: cookie for rest, token for brapi, basic for xmlrpc.';
+COMMENT ON COLUMN destinations.login_method IS 'cookie, token, api-key, basic, oauth2 or none; empty: cookie for rest, token for brapi, basic for xmlrpc, user name and password for email.';
 COMMENT ON COLUMN destinations.login_header IS 'api-key: the header of the key; empty: X-API-Key.';
 COMMENT ON COLUMN destinations.login_scope IS 'oauth2: what a token is asked to allow.';
 COMMENT ON COLUMN destinations.scheduled IS 'Since when the schedule holds, by the clock of the server.';

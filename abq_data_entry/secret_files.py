@@ -19,11 +19,17 @@ class SecretUnusable(Exception):
     """There is a file for that destination, and it can't be used; the text says why and what to do."""
 
 
+class SecretOfAnother(SecretUnusable):
+    """The file has the login of somebody else than who is to log in there."""
+
+
 def login(kind: str, username: str) -> tuple[str, str] | None:
     """Return the login for a destination: of systemd's credentials, else of the folder; None if no file has it.
 
-    A file of another user than `username` (if that is known) doesn't count. Raises `SecretUnusable`.
+    Raises `SecretUnusable`; of that `SecretOfAnother` where each file is of another user than `username` (if that is
+    known).
     """
+    others = list[str]()
     systemd = os.environ.get("CREDENTIALS_DIRECTORY")
     for folder in (*([Path(systemd)] if systemd else []), folders.config_folder() / "secrets"):
         path = folder / kind.replace(":", ".")
@@ -40,6 +46,9 @@ def login(kind: str, username: str) -> tuple[str, str] | None:
             )
         if username in ("", user):
             return user, lines[-1]
+        others.append(f"The file of secrets {path} has the login of {user}, and {username} is to log in there.")
+    if others:
+        raise SecretOfAnother(f"{' '.join(others)} Correct the file, or say who it is by --username.")
     return None
 
 

@@ -28,9 +28,18 @@ if TYPE_CHECKING:
 
 
 def show_deliveries(
-    parent: tk.Tk, jobs: Jobs, messages: Messages, tell: Say, deliveries: Deliveries, outdated: Outdated
+    parent: tk.Tk,
+    jobs: Jobs,
+    messages: Messages,
+    tell: Say,
+    deliveries: Deliveries,
+    outdated: Outdated,
+    compare_there: Callable[[str], str],
 ) -> DeliveriesWindow:
-    """Show the window of deliveries, or bring the one that is open to the front."""
+    """Show the window of deliveries, or bring the one that is open to the front.
+
+    ``compare_there(kind)`` shows the folder of a destination, compared with what was sent; it returns why it can't be.
+    """
     shown = brought_up(parent, DeliveriesWindow)
     if shown is not None:
         shown.tree.focus_set()
@@ -64,7 +73,37 @@ def show_deliveries(
         if old is not None:
             outdated.send_again(old)
             return
+        known = rows.known(identifier)
+        if known is not None and known.state == "unknown":
+            messages.choice(
+                "Send Again", f"Send {known.name} once more?",
+                f"{known.reason} Who has it already gets it twice.",
+                (("Send Once More", lambda: deliveries.try_again([identifier])), ("Cancel", None)), careful=True,
+            )  # fmt: skip
+            return
         deliveries.try_again([identifier])
+
+    def arrived(identifier: str) -> None:
+        known = rows.known(identifier)
+        if known is None:
+            return
+
+        def noted(delivery: Delivery) -> None:
+            say(f"{delivery.name} has arrived: it is not sent again")
+            window.refresh()
+
+        messages.choice(
+            "Has Arrived", f"Has {known.name} arrived?",
+            f"Ask who gets it: {known.address}. It is never sent again then, and its file is removed from here.",
+            (("It Has Arrived", lambda: jobs.submit("files", _arrived, identifier, done=noted, failed=failed)),
+             ("Cancel", None)),
+            careful=True,
+        )  # fmt: skip
+
+    def what_is_there(identifier: str) -> None:
+        known = rows.known(identifier)
+        if known is not None:
+            say(compare_there(known.kind))
 
     def cancel(identifier: str) -> None:
         if not deliveries.stop(identifier):
@@ -82,7 +121,15 @@ def show_deliveries(
     command = messages.command
     window = DeliveriesWindow(
         parent,
-        DeliveryCallbacks(fetch, command(retry), command(cancel), command(show_file), deliveries.forget_logins),
+        DeliveryCallbacks(
+            fetch,
+            command(retry),
+            command(cancel),
+            command(show_file),
+            deliveries.forget_logins,
+            command(arrived),
+            command(what_is_there),
+        ),
     )
     return window
 
@@ -97,6 +144,11 @@ class DeliveryRows:
         self._box: Outbox | None = None
         self._made: dict[str, tuple[Delivery, DeliveryRow]] = {}
         self._told = 0  # of the problems
+
+    def known(self, identifier: str) -> Delivery | None:
+        """The delivery as it was listed last."""
+        found = self._made.get(identifier)
+        return found and found[0]
 
     def all(
         self, running: Mapping[str, Running], changed: Mapping[str, datetime.datetime] | None = None
@@ -122,6 +174,11 @@ class DeliveryRows:
 def _give_up(identifier: str) -> Delivery:
     box = open_outbox()
     return outbox.cancel(box, box.read(identifier))
+
+
+def _arrived(identifier: str) -> Delivery:
+    box = open_outbox()
+    return outbox.arrived(box, box.read(identifier))
 
 
 def _show(identifier: str) -> Path:
@@ -158,6 +215,8 @@ def _row(box: Outbox, delivery: Delivery, running: Running | None) -> DeliveryRo
         alive,
         alive or delivery.state == "sending",
         path.exists(),
+        may_have_arrived=delivery.state == "unknown",
+        has_folder=destination(delivery.kind).has_files,
     )
 
 

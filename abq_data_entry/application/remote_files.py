@@ -55,12 +55,37 @@ def show_remote_files(
     return RemoteFilesView(parent, jobs, messages, settings, logins, state).window
 
 
+def compare_there(
+    parent: tk.Tk, jobs: Jobs, messages: Messages, settings: Settings, logins: Logins, state: State, kind: str
+) -> str:
+    """Show the window with the folder of that destination, compared with what was sent there.
+
+    Returns why that can't be, empty if it can.
+    """
+    if kind not in work.with_files(settings.values()):
+        return f"{destination(kind).name} isn't set up here any more, so its folder can't be looked into"
+    shown = brought_up(parent, RemoteFilesWindow)
+    if shown is None:
+        RemoteFilesView(parent, jobs, messages, settings, logins, state, kind)
+    else:
+        shown.compare(kind)
+    return ""
+
+
 class RemoteFilesView:
     """One window. What runs has the session for itself: everything goes through one lane of jobs."""
 
     def __init__(
-        self, parent: tk.Tk, jobs: Jobs, messages: Messages, settings: Settings, logins: Logins, state: State
+        self,
+        parent: tk.Tk,
+        jobs: Jobs,
+        messages: Messages,
+        settings: Settings,
+        logins: Logins,
+        state: State,
+        compared: str = "",
     ) -> None:
+        """``compared``: the destination whose folder is to be compared with what was sent, first of all."""
         self._parent, self._jobs, self._messages, self._settings = parent, jobs, messages, settings
         self._logins, self._state = logins, state
         self._values: dict[str, object] = {}
@@ -71,18 +96,21 @@ class RemoteFilesView:
         self._job: Job | None = None
         self._turn = 0  # which choice of a destination it is: an answer to an earlier one is dropped
         named = work.with_files(settings.values())
-        self._kind = next(iter(named))
+        self._kind = compared or next(iter(named))
+        self._compares = False  # as soon as somebody is logged in
         command = messages.command
+        choose = command(self._choose)
         self.window = RemoteFilesWindow(
-            parent, named, self._kind, FilesCallbacks(command(self._choose), command(self._act), self._cancel)
+            parent, named, self._kind, FilesCallbacks(choose, command(self._act), self._cancel)
         )
         self.window.bind("<Destroy>", self._closed, add=True)
-        parent.after_idle(command(lambda: self._choose(self._kind)))
+        parent.after_idle(lambda: choose(self._kind, bool(compared)))
 
     # -- the destination --------------------------------------------------------------------------------
 
-    def _choose(self, kind: str) -> None:
+    def _choose(self, kind: str, compares: bool = False) -> None:
         self._stop()
+        self._compares = compares
         self._turn += 1
         turn = self._turn
         self._kind, self._where, self._listing, self._states = kind, (), None, {}
@@ -113,6 +141,9 @@ class RemoteFilesView:
             self._files, self._listing = found
             self._logins.accepted(kind, values, login)
             self._show()
+            if self._compares:
+                self._compares = False
+                self._compare(self._files)
 
         self._run(
             "Looking into the folder…", look, shown, lambda found: self._jobs.submit(_LANE, found[0].close),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import FieldNames as F
 from ..counting import counted, one_line
-from ..models.shift_messages import LONGEST, TO_ALL, Addressee
+from ..models.shift_messages import LONGEST, TO_ALL, Addressee, AddresseeUnknown
 from ..widgets.message_bar import Message
 from .side_list import SideList
 
@@ -95,8 +95,8 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         """The window closes."""
         self._window.after_cancel(self._timer)
 
-    def write(self, to: Addressee | None = None) -> None:
-        """Ask to whom a message is, and what it says; ``to``: whom it answers."""
+    def write(self, to: Addressee | None = None, problem: str = "") -> None:
+        """Ask to whom a message is, and what it says; ``to``: whom it answers; ``problem``: why that one gets none."""
         from ..views.shift_messages import MessageDialog
 
         if not self._may_begin("Messages can be sent"):
@@ -116,12 +116,19 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
                 lambda model, by: model.send_message(whom, said, number=number, by=by),
                 "",
                 lambda: self.write(to),
+                unknown,
             )
+
+        def unknown(error: BaseException) -> bool:
+            is_unknown = isinstance(error, AddresseeUnknown)
+            if is_unknown:  # gone from the database while the list here still had that name
+                self.write(to, str(error))
+            return is_unknown
 
         message = "What should your colleagues know?" if to is None else f"What do you answer {to.named}?"
         self._messages.open(
             _TITLE, message, "", "Open…",
-            lambda: MessageDialog(self._window, message, addressees, act, first, kept[1], LONGEST),
+            lambda: MessageDialog(self._window, message, addressees, act, first, kept[1], LONGEST, problem),
             lambda: None,
         )  # fmt: skip
 

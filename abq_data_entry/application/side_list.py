@@ -54,9 +54,11 @@ class Sending:
         change: Callable[[SQLModel, By], object],
         told: str,
         again: Callable[[], object] | None,
+        beside: Callable[[BaseException], bool] = lambda error: False,
     ) -> None:
         """Have it changed, and say ``told``, else what the database answers; what was typed for it, under ``unsent``,
-        stays until the database has it. ``again()`` opens the dialog once more; None: nothing was typed."""
+        stays until the database has it. ``again()`` opens the dialog once more; None: nothing was typed.
+        ``beside(error)`` tells a refusal beside the field that it is about, where it can."""
         by, title = self._actions.by(), unsent[0]
 
         def done(result: object) -> None:
@@ -73,6 +75,9 @@ class Sending:
         def failed(error: BaseException) -> None:
             log.warning("%s: %s", title, type(error).__name__)
             self._actions.look()
+            if beside(error):
+                self._actions.tell(self.nothing + "; what you typed is kept")
+                return
             refused("The database is away." if self._actions.means_away(error) else reason_of(error))
 
         if self._state.reachable is None:

@@ -503,7 +503,17 @@ class Wiring(MainWindow):
         """Open the window of deliveries."""
         from .delivery_list import show_deliveries
 
-        show_deliveries(self, self.jobs, self.messages, self.status.set, self.deliveries, self.outdated)
+        show_deliveries(
+            self, self.jobs, self.messages, self.status.set, self.deliveries, self.outdated, self.compare_there
+        )
+
+    def compare_there(self, kind: str) -> str:
+        """Show what is in the folder of a destination of what was sent; return why that can't be."""
+        from .remote_files import compare_there
+
+        return compare_there(
+            self, self.jobs, self.messages, self.own_settings, self.deliveries.logins, self.shared, kind
+        )
 
     # -- what is saved ----------------------------------------------------------------------------------
 

@@ -22,6 +22,10 @@ class Secrets:
         self.database = database
 
 
+class _OfAnother(NotDone):
+    """A file of secrets is of another user: at a terminal the password is asked for."""
+
+
 def take_secrets() -> Secrets:
     """Take the passwords out of the environment, so that no program started from here inherits them."""
     return Secrets(os.environ.pop(DELIVERY_VARIABLE, ""), os.environ.pop(DATABASE_VARIABLE, ""))
@@ -42,7 +46,13 @@ def login_for(
         return username or _asked_user(destination, from_stdin), password_from_stdin()
     if secrets.delivery:
         return username or _asked_user(destination, from_stdin), secrets.delivery
-    known = login_kept(destination, username, place)
+    try:
+        known = login_kept(destination, username, place)
+    except _OfAnother as error:
+        if not can_ask():
+            raise
+        print(error, file=sys.stderr)
+        known = None
     if known is not None:
         return known
     user = username or _asked_user(destination, from_stdin)
@@ -65,13 +75,15 @@ def login_in_keyring(destination: str, username: str, place: str) -> tuple[str, 
 def login_kept(destination: str, username: str, place: str) -> tuple[str, str] | None:
     """The login that is kept: in the keyring, else in a file of secrets. None if neither has it.
 
-    Raises NotDone for a file that can't be used, such as one that others may read.
+    Raises NotDone for a file that can't be used, such as one that others may read or that is of another user.
     """
-    from ..secret_files import SecretUnusable, login
+    from ..secret_files import SecretOfAnother, SecretUnusable, login
 
     known = login_in_keyring(destination, username, place)
     try:
         return known if known is not None else login(destination, username)
+    except SecretOfAnother as error:
+        raise _OfAnother(str(error)) from None
     except SecretUnusable as error:
         raise NotDone(str(error)) from None
 

@@ -24,7 +24,7 @@ MOST_SHOWN = 200
 """Messages that a window lists; the older ones are in the database for as long as all are."""
 
 _FOR_WHOM = "Messages are sent by who enters records."
-_SENT, _ABSENT = "sent", "absent"
+_SENT, _ABSENT, _UNKNOWN = "sent", "absent", "unknown"
 _SEND = "SELECT send_message(%(words)s, %(person)s, %(lab)s, %(number)s::uuid)"
 _TAKE = "SELECT take_messages(%(at_lab)s, %(read)s::uuid[])"
 _IS_TO = """
@@ -60,6 +60,10 @@ _ALL = f"""
         AND (%(lab)s::text IS NULL OR m.lab_id = %(lab)s::bpchar)
     ORDER BY m.sent DESC, m.id LIMIT %(limit)s
 """
+
+
+class AddresseeUnknown(DatabaseError):
+    """There is no such technician or lab, or not any more."""
 
 
 class Addressee(NamedTuple):
@@ -122,7 +126,8 @@ class ShiftMessages:
     def send_message(self, to: Addressee, words: str, *, number: str = "", by: By = NOBODY_NAMED) -> str:
         """Send it; return what became of it, for people. With the same `number` (a UUID) twice it is sent once.
 
-        Raises `DatabaseError` with the answer where it can't be sent: nobody has that name, or the text is too long.
+        Raises `DatabaseError` with the answer where it can't be sent, such as a text that is too long;
+        `AddresseeUnknown` where nobody has that name.
         """
         bound = {"person": to.person, "lab": to.lab, "words": words, "number": number or str(uuid.uuid4())}
         if "\0" in words:  # no text of PostgreSQL holds one
@@ -132,6 +137,8 @@ class ShiftMessages:
         except OutcomeUnknown:
             answer = self._ask_of_messages(_SEND, bound, by)
         assert isinstance(answer, dict)
+        if answer["code"] == _UNKNOWN:
+            raise AddresseeUnknown(str(answer["answer"]))
         if answer["code"] not in (_SENT, _ABSENT):
             raise DatabaseError(str(answer["answer"]))
         return str(answer["answer"])

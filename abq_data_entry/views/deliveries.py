@@ -13,10 +13,13 @@ from .side_window import Receipt, SideWindow
 
 REFRESH_MS = 1000
 _COLUMNS = (("Day", 11), ("Version", 8), ("To", 6), ("State", 14), ("Since", 17), ("What next", 50))
+_BUTTONS = ("Try Again", "Cancel Delivery", "Has Arrived", "What Is There", "Show File")
 _CANNOT = {
     "Try Again": "Only what waits, has failed or may have arrived can be tried again",
     "Cancel Delivery": "Only what isn't finished can be cancelled",
     "Show File": "The file of this delivery isn't on this computer any more",
+    "Has Arrived": "Only of a delivery of which it isn't known can be said that it has arrived",
+    "What Is There": "This destination keeps no folder that can be looked into",
 }
 _EMPTY = "Nothing was delivered from this computer yet. Uploads of the Tools menu are listed here."
 _ALL_DONE = "Everything has arrived, or was cancelled. Without “Unfinished only” it is listed too."
@@ -34,6 +37,10 @@ class DeliveryRow:
     has_file: bool = False
     outdated: bool = False
     """It has arrived, but records of its day were changed since."""
+    may_have_arrived: bool = False
+    """It isn't known whether it has arrived."""
+    has_folder: bool = False
+    """Where it goes is a folder that can be looked into."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,8 @@ class DeliveryCallbacks:
     cancel: Callable[[str], object]
     show_file: Callable[[str], object]
     forget_logins: Callable[[], object]
+    arrived: Callable[[str], object]
+    what_is_there: Callable[[str], object]
 
 
 class DeliveriesWindow(SideWindow):
@@ -64,6 +73,8 @@ class DeliveriesWindow(SideWindow):
             "Try Again": ("<Return>", "Enter"),
             "Cancel Delivery": ("<Delete>", "Delete"),
             "Show File": (f"<{control}-o>", "Cmd+O" if mac else "Ctrl+O"),
+            "Has Arrived": ("<Alt-a>", "Alt+A"),
+            "What Is There": ("<Alt-w>", "Alt+W"),
             "Copy Receipt": ("<<Copy>>", "Cmd+C" if mac else "Ctrl+C"),
         }
         self.room.columnconfigure(0, weight=1)
@@ -124,10 +135,13 @@ class DeliveriesWindow(SideWindow):
         self.said.grid(row=3, column=0, sticky="ew", pady=(8, 0))
         calls: dict[str, Callable[[], object]] = {
             text: lambda text=text: self.run_command(text)  # type: ignore[misc]
-            for text in ("Try Again", "Cancel Delivery", "Show File")
+            for text in _BUTTONS
         }
         calls |= {"Forget Logins": self._callbacks.forget_logins, "Close": self.destroy}
-        return self.add_buttons(4, calls)
+        made = self.add_buttons(4, calls)
+        for text in ("Has Arrived", "What Is There"):
+            made[text].configure(underline=text.lower().index(self._keys[text][1][-1].lower()))
+        return made
 
     def _bind_keys(self) -> None:
         self.bind("<F5>", lambda _event: self.refresh())
@@ -136,7 +150,8 @@ class DeliveriesWindow(SideWindow):
         for text, (sequence, shown) in self._keys.items():
             if shown == "Enter":
                 continue
-            self.tree.bind(sequence, lambda _event, text=text: self.run_command(text))  # type: ignore[misc]
+            whole = self if sequence.startswith("<Alt") else self.tree  # a letter that is underlined on its button
+            whole.bind(sequence, lambda _event, text=text: self.run_command(text))  # type: ignore[misc]
         RowMenu(
             self.tree,
             self.live_list.choose,
@@ -167,7 +182,10 @@ class DeliveriesWindow(SideWindow):
         row = self._chosen()
         if row is None:
             return False
-        answers = {"Try Again": row.may_retry, "Cancel Delivery": row.may_cancel, "Show File": row.has_file}
+        answers = {
+            "Try Again": row.may_retry, "Cancel Delivery": row.may_cancel, "Show File": row.has_file,
+            "Has Arrived": row.may_have_arrived, "What Is There": row.has_folder,
+        }  # fmt: skip
         return answers.get(text, True)
 
     def run_command(self, text: str) -> str:
@@ -184,7 +202,10 @@ class DeliveriesWindow(SideWindow):
                 self.say(f"The receipt is copied: {row.receipt.splitlines()[0]}")
             else:
                 calls = self._callbacks
-                call = {"Try Again": calls.retry, "Cancel Delivery": calls.cancel, "Show File": calls.show_file}[text]
+                call = {
+                    "Try Again": calls.retry, "Cancel Delivery": calls.cancel, "Show File": calls.show_file,
+                    "Has Arrived": calls.arrived, "What Is There": calls.what_is_there,
+                }[text]  # fmt: skip
                 call(row.identifier)
                 self.refresh()
         return "break"
@@ -195,5 +216,5 @@ class DeliveriesWindow(SideWindow):
         # The same command, for what has arrived but isn't the newest state of its day.
         again = "Send Again" if row is not None and row.outdated else "Try Again"
         self.buttons["Try Again"].configure(text=again)
-        for text in ("Try Again", "Cancel Delivery", "Show File"):
+        for text in _BUTTONS:
             self.buttons[text].state(["!disabled" if self._can(text) else "disabled"])

@@ -29,10 +29,10 @@ class FileLine(NamedTuple):
 
 
 class FilesCallbacks(NamedTuple):
-    """What goes up: another destination, by its key; an action, by its name, with the chosen line ("" without one);
-    the end of what runs."""
+    """What goes up: another destination, by its key, and whether it is compared at once; an action, by its name, with
+    the chosen line ("" without one); the end of what runs."""
 
-    choose: Callable[[str], object]
+    choose: Callable[..., object]
     act: Callable[[str, str], object]
     cancel: Callable[[], object]
 
@@ -91,6 +91,13 @@ class RemoteFilesWindow(SideWindow):
         self.place.configure(text=place)
         self.live_list.show({each.identifier: each.cells for each in lines})
         self.say(said)
+
+    def compare(self, kind: str) -> None:
+        """Show that destination, compared with what was sent."""
+        if kind in self._keys:  # else it is newer than this window
+            self.destination.current(self._keys.index(kind))
+        self.tree.focus_set()
+        self._callbacks.choose(kind, True)
 
     def say(self, text: str) -> None:
         """Say what was done, how far it is, or why it wasn't done."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Mapping
+from tkinter import ttk
 from typing import Any, NamedTuple
 
+from ..widgets.field_input import ERROR_MARK
 from .action_list import ActionList, ListTexts, RowAction, RowCallbacks
+from .dialogs import line_width
 from .marks import ChoicesDialog
 
 _COLUMNS = (("From", 22), ("To", 12), ("State", 8), ("Message", 46), ("Sent", 16))
@@ -54,7 +57,8 @@ class MessagesWindow(ActionList):
 
 class MessageDialog(ChoicesDialog):
     """``act(addressee, words)`` by the keys of ``addressees``, whose texts are listed; ``first`` and ``words`` stand
-    there at first. A message is one line of at most ``longest`` characters."""
+    there at first. A message is one line of at most ``longest`` characters. ``refusal``: why the first addressee gets
+    none."""
 
     def __init__(
         self,
@@ -65,11 +69,25 @@ class MessageDialog(ChoicesDialog):
         first: Any,
         words: str,
         longest: int,
+        refusal: str = "",
     ) -> None:
-        self._longest = longest
+        self._longest, self._refusal = longest, refusal
         super().__init__(
             parent, "Write Message", message, _DETAIL, "Send", act, (("To", addressees, first),), words
         )
+
+    def add_choices(self, grid: ttk.Frame) -> None:
+        """To whom, and below it why that one gets none."""
+        super().add_choices(grid)
+        self.refusal = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self), justify="left")
+        if self._refusal:
+            self.refusal.configure(text=f"{ERROR_MARK}{self._refusal}")
+            self.refusal.grid(row=1, column=1, sticky="w")
+            self.boxes["To"].bind("<<ComboboxSelected>>", lambda _event: self.refusal.grid_remove(), add=True)
+
+    def first_focus(self) -> tk.Misc:
+        """What is wrong, else the words."""
+        return self.boxes["To"] if self._refusal else super().first_focus()
 
     @property
     def words(self) -> str:

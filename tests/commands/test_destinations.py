@@ -18,7 +18,10 @@ from types import SimpleNamespace
 import pytest
 
 from abq_data_entry import folders, secret_files
+from abq_data_entry.commands import passwords
 from abq_data_entry.commands.outbox import AtTheTerminal, sending_told
+from abq_data_entry.commands.outcome import NotDone
+from abq_data_entry.commands.passwords import Secrets, login_for, login_kept
 from abq_data_entry.models import SQLModel
 from abq_data_entry.stored_destination import STORED
 from abq_data_entry.workflows.deliver_day import Outcome as Became
@@ -284,18 +287,30 @@ def test_a_run_that_nobody_watches_asks_for_nothing_at_a_terminal(monkeypatch: p
 
 
 def test_secrets_come_from_files_that_only_their_owner_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     file = tmp_path / "sftp.archive"
     for text, asked, found in (
         ("ada\nGr0undhog\n", "", ("ada", "Gr0undhog")), ("ada\nGr0undhog\n", "ada", ("ada", "Gr0undhog")),
-        ("ada\r\nGr0undhog", "bob", None), ("Gr0undhog\n", "ada", ("ada", "Gr0undhog")),
+        ("Gr0undhog\n", "ada", ("ada", "Gr0undhog")),
         ("", "ada", None), ("\ufeffada\r\nGr0undhog\r\n", "ada", ("ada", "Gr0undhog")),
     ):  # fmt: skip
         file.write_bytes(text.encode())
         file.chmod(0o600)
         assert secret_files.login("sftp:archive", asked) == found, text
+    # One of somebody else isn't passed over in silence: where nobody is asked, that is the reason; else it is told.
+    with pytest.raises(secret_files.SecretOfAnother, match="has the login of ada, and bob is to log in"):
+        secret_files.login("sftp:archive", "bob")
+    with pytest.raises(NotDone, match="has the login of ada"):
+        login_kept("sftp:archive", "bob", "sftp://files.example.com")
+    with pytest.raises(NotDone, match="has the login of ada"):
+        login_for("sftp:archive", "bob", False, Secrets(), "sftp://files.example.com")
+    with monkeypatch.context() as terminal:
+        terminal.setattr(passwords, "can_ask", lambda: True)
+        terminal.setattr(passwords, "ask_secretly", lambda _prompt: "typed")
+        found = login_for("sftp:archive", "bob", False, Secrets(), "sftp://files.example.com")
+        assert found == ("bob", "typed") and "has the login of ada" in capsys.readouterr().err
     file.write_text("Gr0undhog", "utf-8")
     with pytest.raises(secret_files.SecretUnusable, match="one line, the password, and not whose it is") as problem:
         secret_files.login("sftp:archive", "")

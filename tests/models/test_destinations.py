@@ -75,7 +75,10 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
         {"kind": "xmlrpc", "folder": "", "address": URL, "login_address": URL},
     ],
     "login method is": [{**REST, "login_method": each} for each in ("digest", "API-KEY", " basic", "x\n", "none")],
-    "method is for the kinds rest, brapi and xmlrpc": [{"login_method": "basic"}],
+    "login method of the kind email is none": [
+        {"kind": "email", "folder": "", "address": "qa@example.com", "login_method": "basic"},
+    ],
+    "method is for the kinds rest, brapi, xmlrpc and email": [{"login_method": "basic"}],
     "it has no address": [{**REST, "login_method": each, "login_address": URL} for each in ("api-key", "basic")],
     "login header is": [
         *({**REST, "login_method": "api-key", "login_header": each} for each in ("a b", "a:", "ü", "a\nb", "h" * 101)),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.models.settings import SETTINGS
+from abq_data_entry.network.destination import NOBODY
 from abq_data_entry.network.destinations import destination
 from abq_data_entry.network.destinations.email import DESTINATION
 from abq_data_entry.network.failures import Cancelled, InvalidInput, describe_failure
@@ -171,5 +172,8 @@ def test_the_check_goes_step_by_step(trusted: Authority, monkeypatch: pytest.Mon
         assert {each.verdict for each in steps} <= {"ok", "slow"} and "gone@example.com (550" in steps[-1].advice
         assert letters.kept == []
     assert destination(row.key).address(values) == "qa@example.com, gone@example.com"
+    relay = row._replace(login_method="none")
+    assert destination(row.key).login_place({**values, STORED: {row.key: relay}}) == NOBODY, "nobody is asked"
+    assert DESTINATION.login_place({**values, "abq_mail_auth_method": "none"}) == NOBODY
     assert "abq_mail_from" in DESTINATION.problem({**values, "abq_mail_to": "a@b.de", "abq_mail_host": "x"})
     assert describe_failure(OutcomeUnknown("a")) == "a"

@@ -14,6 +14,7 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.outbox import Place
 from abq_data_entry.views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
 from abq_data_entry.views.record_windows import WaitingWindow
+from abq_data_entry.views.remote_files import RemoteFilesWindow
 from abq_data_entry.widgets import table
 from abq_data_entry.widgets.scrolled import AutoHideScrollbar
 from abq_data_entry.widgets.table import SLICE_SECONDS
@@ -39,7 +40,8 @@ class Calls:
             return lambda identifier: self.made.append((name, identifier))
 
         forget = noted("forget")
-        return DeliveryCallbacks(fetch, noted("retry"), noted("cancel"), noted("show"), lambda: forget(""))
+        return DeliveryCallbacks(fetch, noted("retry"), noted("cancel"), noted("show"), lambda: forget(""),
+                                 noted("arrived"), noted("there"))  # fmt: skip
 
 
 @pytest.fixture
@@ -150,6 +152,10 @@ def test_keys_do_what_the_buttons_do(window: Window, shown: DeliveriesWindow, ca
         window.press(key)
     assert calls.made == [("retry", "id1"), ("cancel", "id1"), ("show", "id1")]
     assert window.app.clipboard_get() == f"receipt 1\n{REASON}"
+    calls.made.clear()
+    show(window, shown, calls, row(1, "unknown", may_have_arrived=True), row(2, has_folder=True))
+    window.press("alt+w", "alt+a", "Down", "alt+a", "alt+w")
+    assert calls.made == [("arrived", "id1"), ("there", "id2")], "each only where it can be done"
 
 
 def test_what_cannot_be_done_is_grey_and_no_key_does_it(
@@ -231,6 +237,68 @@ def test_what_was_done_is_said_in_the_window(window: Window, shown: DeliveriesWi
     window.until(lambda: "isn't on this computer any more" in said(shown), "the word on the file")
     window.press("Delete")
     window.until(lambda: "isn't finished" in said(shown), "the word on what can't be cancelled")
+
+
+@pytest.mark.needs("network")
+def test_what_isnt_known_is_settled_by_keys(window: Window, tmp_path: Path, stored: SQLModel) -> None:
+    """An e-mail without a last answer has arrived, as somebody says; a folder is compared with what was sent there."""
+    stored.save_record(record(1, "2026-11-21"))
+    share, box = tmp_path / "company", open_outbox()
+    share.mkdir()
+    window.app.settings["abq_folder_path"].set(str(share))
+    kept = [
+        box.add(stored, datetime.date(2026, 11, 21), place, "")
+        for place in (Place("email", "qa@example.com"), Place("email", "boss@example.com"))
+    ]
+    mail, other = (box.write(each, state="unknown", reason="Whether it arrived isn't known.") for each in kept)
+    sent = box.add(stored, datetime.date(2026, 11, 21), Place("folder", str(share)), "")
+    (share / sent.sent_as).write_bytes(box.file_of(sent).read_bytes() + b"x")
+    box.write(sent, state="delivered")
+    window.press("ctrl+shift+d")
+    found: list[DeliveriesWindow] = []
+
+    def shown_all() -> bool:
+        found[:] = [each for each in window.app.winfo_children() if isinstance(each, DeliveriesWindow)]
+        return bool(found) and {each.identifier for each in (mail, other, sent)} <= set(found[0].tree.get_children())
+
+    window.until(shown_all, "the deliveries")
+    (real,) = found
+    window.until(lambda: window.app.focus_get() is real.tree, "the focus")
+
+    def chosen(identifier: str) -> None:
+        real.live_list.choose(identifier)
+        window.until(lambda: real.live_list.chosen == identifier, "the choice")
+
+    chosen(other.identifier)
+    window.press("Return")
+    assert "twice" in window.dialog().detail, "what may be there already isn't sent again by one key"
+    window.press("Return")
+    window.until(lambda: window.app.focus_get() is real.tree, "the focus")
+    assert box.read(other.identifier).state == "unknown"
+    chosen(mail.identifier)
+    window.press("alt+a")
+    assert window.dialog().message == f"Has {mail.name} arrived?"
+    window.press("shift+Tab", "Return")
+    window.until(lambda: box.read(mail.identifier).state == "delivered", "that it has arrived")
+    window.until(lambda: "is not sent again" in said(real), "the word on it")
+
+    chosen(sent.identifier)
+    window.press("alt+w")
+    files: list[RemoteFilesWindow] = []
+
+    def compared() -> bool:
+        files[:] = [each for each in window.app.winfo_children() if isinstance(each, RemoteFilesWindow)]
+        return bool(files) and "0 same, 1 differs" in str(files[0].said.cget("text"))
+
+    window.until(compared, "the comparison")
+    assert files[0].destination.get() == "file share" and str(share) in str(files[0].place.cget("text"))
+    (share / sent.sent_as).unlink()
+    real.focus_force()
+    window.until(lambda: window.app.focus_get() is not None, "the focus")
+    real.run_command("What Is There")
+    window.until(lambda: f"Missing: {sent.sent_as}" in str(files[0].said.cget("text")), "the second comparison")
+    files[0].destroy()
+    real.destroy()
 
 
 @pytest.mark.parametrize("has_opener", [True, False])

@@ -106,6 +106,21 @@ def test_a_message_is_read_and_answered_by_keys(
     (got,) = stored.take_messages(None, by=TAYLOR).messages[:1]
     assert (got.words, got.sender, got.person) == ("I come.", "J Simms", "P Taylor")
 
+    # Who left meanwhile is told beside the list of addressees, with the words kept.
+    window.until(lambda: window.app.focus_get() is page.tree and ANSWER in page.allowed, "the focus in the list")
+    window.press("alt+a")
+    dialog = asked(window)
+    window.type("Are you there?")
+    run(database, "UPDATE lab_techs SET retired = now() WHERE name = 'P Taylor'")
+    window.press("Return")
+    window.until(lambda: window.dialogs and window.dialogs[-1] is not dialog, "the dialog once more")
+    again = window.dialogs[-1]
+    assert isinstance(again, MessageDialog) and "no technician" in str(again.refusal.cget("text"))
+    assert again.boxes["To"].get() == "P Taylor" and again.words == "Are you there?"
+    window.until(lambda: app.focus_get() is again.boxes["To"], "the focus beside it")
+    window.press("Escape")
+    run(database, "UPDATE lab_techs SET retired = NULL")
+
     # The database goes away while somebody writes: what was typed is kept, and is sent once when it is back.
     window.until(lambda: window.app.focus_get() is page.tree, "the focus in the list")
     window.press("alt+w")

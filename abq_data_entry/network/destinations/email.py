@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..destination import Destination, Settings
+from ..destination import NOBODY, Destination, Settings
+from ..login_methods import NONE
 from ..mail_addresses import (
     IMPLICIT_PORT,
     SECURITIES,
@@ -35,6 +36,7 @@ class Email(Destination):
         Setting("abq_mail_host", "", check=host_problem),
         Setting("abq_mail_port", 587, 1, 65535),
         Setting("abq_mail_security", "", choices=("", *SECURITIES)),
+        Setting("abq_mail_auth_method", "", choices=("", NONE)),
     )
     keeps_parts = False
     repeatable = False
@@ -52,7 +54,7 @@ class Email(Destination):
                 "abq_mail_security": server.security,
             }
         sender = {"abq_mail_from": row.username} if "@" in row.username else {}
-        return {"abq_mail_to": row.address, **sender, **through}
+        return {"abq_mail_to": row.address, "abq_mail_auth_method": row.login_method, **sender, **through}
 
     def server(self, settings: Settings) -> MailServer:
         """Where mail is handed in by these settings."""
@@ -67,7 +69,8 @@ class Email(Destination):
             return str(settings["abq_mail_to"])
 
     def login_place(self, settings: Settings) -> str:
-        return f"smtp://{self.server(settings).place}"
+        is_open = settings["abq_mail_auth_method"] == NONE  # a relay that knows its own network
+        return NOBODY if is_open else f"smtp://{self.server(settings).place}"
 
     def problem(self, settings: Settings) -> str:
         if found := super().problem(settings):
