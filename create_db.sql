@@ -246,6 +246,27 @@ CREATE TABLE IF NOT EXISTS scheduled_deliveries (
 );
 ALTER TABLE scheduled_deliveries ADD COLUMN IF NOT EXISTS login name; -- in version 6 there was none
 
+-- What receivers answered by mail: see keep_answers. The mails that were read, so that each is read once.
+CREATE TABLE IF NOT EXISTS delivery_receipts (
+    delivery uuid NOT NULL,
+    digest char(64) NOT NULL,
+    received timestamp with time zone NOT NULL,
+    sender text NOT NULL,
+    message_id text NOT NULL,
+    verdict text NOT NULL CONSTRAINT verdict_of_a_receipt CHECK (verdict IN ('accepted', 'refused', 'answer')),
+    words text NOT NULL,
+    settled timestamp with time zone,
+    PRIMARY KEY (delivery, digest)
+);
+CREATE INDEX IF NOT EXISTS delivery_receipts_unsettled ON delivery_receipts (delivery) WHERE settled IS NULL;
+
+CREATE TABLE IF NOT EXISTS mailbox_messages (
+    mailbox text NOT NULL,
+    message text NOT NULL,
+    looked timestamp with time zone NOT NULL,
+    PRIMARY KEY (mailbox, message)
+);
+
 -- ------------------------------------------------------------------------------------------------- who changed what
 -- Each row of the audit is chained to the one before it of the same lab: its hash is the SHA-256, in hexadecimal, of
 -- the hash before it and the text of its content (see audit_content). What belongs to no lab has the letter '-'.
@@ -1984,6 +2005,40 @@ BEGIN
     END LOOP;
     RETURN written;
 END $$;
+
+-- Keeps what receivers answered: a JSON array of objects with the columns of delivery_receipts, all from one mail. A mail
+-- that is known, in whichever mailbox it is found again, changes nothing. What is refused hasn't arrived: it has failed,
+-- and its outbox lets somebody send it again. Returns how many are new.
+CREATE OR REPLACE FUNCTION keep_answers(of_mailbox text, of_message text, told jsonb) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    each delivery_receipts;
+    written integer := 0;
+BEGIN
+    FOR each IN SELECT * FROM jsonb_populate_recordset(NULL::delivery_receipts, told) ORDER BY delivery LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT FROM deliveries WHERE id = each.delivery);
+        INSERT INTO delivery_receipts (delivery, digest, received, sender, message_id, verdict, words, settled)
+            VALUES (each.delivery, each.digest, clock_timestamp(), left(each.sender, 320), left(each.message_id, 200),
+                each.verdict, left(each.words, 2000), CASE each.verdict WHEN 'answer' THEN clock_timestamp() END)
+            ON CONFLICT (delivery, digest) DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        written := written + 1;
+        UPDATE deliveries SET state = 'failed', delivered = NULL, revision = revision + 1,
+                reason = left(concat('Refused by ', each.sender, ': ', each.words), 1000)
+            WHERE id = each.delivery AND each.verdict = 'refused' AND state IN ('delivered', 'unknown');
+    END LOOP;
+    INSERT INTO mailbox_messages (mailbox, message, looked)
+        VALUES (left(of_mailbox, 500), left(of_message, 100), clock_timestamp()) ON CONFLICT DO NOTHING;
+    -- What is found again after that is known by its receipts.
+    DELETE FROM mailbox_messages WHERE looked < clock_timestamp() - interval '400 days';
+    RETURN written;
+END $$;
+
+-- The outbox that has these deliveries knows by now what was answered.
+CREATE OR REPLACE FUNCTION settle_receipts(of_deliveries uuid[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    UPDATE delivery_receipts SET settled = clock_timestamp() WHERE delivery = ANY (of_deliveries) AND settled IS NULL
+$$;
 
 -- What schedules should have sent by that moment and have not: of the last 7 days, and since the schedule was set.
 -- `present`: the delivery that went out, or waits, and holds the records as they are now; then nothing is to be made.
@@ -3801,6 +3856,7 @@ BEGIN
         EXECUTE format('GRANT SELECT ON lab_settings, value_marks, shift_notes TO %I', role);
         EXECUTE format('GRANT SELECT ON shift_messages, shift_message_readers TO %I', role);
         EXECUTE format('GRANT SELECT ON destinations, scheduled_deliveries TO %I', role);
+        EXECUTE format('GRANT SELECT ON delivery_receipts, mailbox_messages TO %I', role);
         CONTINUE WHEN role = 'abq_qa';
         EXECUTE format('GRANT INSERT ON lab_checks, plot_checks TO %I', role);
         EXECUTE format('GRANT INSERT ON deliveries TO %I', role); -- what became of them: see record_deliveries
@@ -3831,14 +3887,16 @@ BEGIN
                 'deliveries', 'audit', 'audit_heads', 'audit_baselines', 'lab_members', 'technician_logins',
                 'check_presence', 'journal_entries', 'data_record_view', 'withdrawn_records', 'check_presence_view',
                 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift',
-                'destinations', 'scheduled_deliveries', 'shift_messages', 'shift_message_readers'
+                'destinations', 'scheduled_deliveries', 'shift_messages', 'shift_message_readers',
+                'delivery_receipts', 'mailbox_messages'
             ))
             AND (
                 privilege_type NOT IN ('INSERT', 'UPDATE', 'DELETE')
                 OR relkind = 'v'
                 OR relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
                     'journal_entries', 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers',
-                    'kept_drift', 'scheduled_deliveries', 'shift_messages', 'shift_message_readers')
+                    'kept_drift', 'scheduled_deliveries', 'shift_messages', 'shift_message_readers',
+                    'delivery_receipts', 'mailbox_messages')
                 OR relname = 'deliveries' AND privilege_type <> 'INSERT'
                 OR relname IN ('lab_members', 'technician_logins', 'destinations') AND (grantee = 0 OR grantee::regrole::text
                     IN ('abq_technician', 'abq_supervisor', 'abq_qa'))
@@ -3858,7 +3916,7 @@ BEGIN
                 relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines', 'check_presence',
                     'data_record_view', 'withdrawn_records', 'check_presence_view', 'lab_settings', 'value_marks',
                     'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift', 'scheduled_deliveries', 'shift_messages',
-                    'shift_message_readers')
+                    'shift_message_readers', 'delivery_receipts', 'mailbox_messages')
                 OR relname = ANY (qa_views())
                 OR relname IN ('deliveries', 'journal_entries') AND privilege_type = 'UPDATE'
                 OR relname IN ('lab_techs', 'labs', 'plots', 'lab_checks', 'plot_checks')
@@ -3963,6 +4021,23 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Who could read and record deliveries before version 8 reads what was answered to them.
+DO $$
+DECLARE
+    grantee text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 8) THEN
+        RETURN;
+    END IF;
+    FOR grantee IN
+        SELECT DISTINCT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+        FROM pg_class, aclexplode(relacl) AS right_of
+        WHERE pg_class.oid = 'deliveries'::regclass AND right_of.grantee <> relowner AND privilege_type = 'INSERT'
+    LOOP
+        EXECUTE format('GRANT SELECT ON delivery_receipts, mailbox_messages TO %s', grantee);
+    END LOOP;
+END $$;
+
 -- ------------------------------------------------------------------------------------------------- labs kept apart
 -- For laboratories that want it: SELECT restrict_labs(true), as the owner. From then on a login sees, enters and
 -- corrects only what belongs to a lab of its own (lab_members). SELECT restrict_labs(false) ends it.
@@ -4048,6 +4123,7 @@ BEGIN
             ('move_check', 'correcting'), ('take_back', 'correcting'), ('take_back_records', 'correcting'),
             ('correct_records', 'correcting'),
             ('record_deliveries', 'delivering'), ('take_delivery', 'delivering'), ('note_delivery', 'delivering'),
+            ('keep_answers', 'delivering'), ('settle_receipts', 'delivering'),
             ('mark_value', 'marking'), ('close_mark', 'marking'), ('reopen_mark', 'marking'),
             ('answer_mark', 'entering'), ('hold_mark', 'nobody'),
             ('write_note', 'entering'), ('finish_note', 'entering'), ('reopen_note', 'entering'),
@@ -4204,6 +4280,21 @@ COMMENT ON COLUMN scheduled_deliveries.taken_by IS 'Who: the person that the app
 COMMENT ON COLUMN scheduled_deliveries.login IS 'The login of that session; only it says what became of it.';
 COMMENT ON COLUMN scheduled_deliveries.workstation IS 'On which computer, as the application says.';
 COMMENT ON COLUMN scheduled_deliveries.delivery IS 'Number of the delivery that holds it; empty: it is being made.';
+
+COMMENT ON TABLE delivery_receipts IS 'What receivers answered by mail, each mail once; see keep_answers.';
+COMMENT ON COLUMN delivery_receipts.delivery IS 'Number of the delivery that the answer is about.';
+COMMENT ON COLUMN delivery_receipts.digest IS 'SHA-256 of the mail, in hexadecimal.';
+COMMENT ON COLUMN delivery_receipts.received IS 'When it was read, by the clock of the server.';
+COMMENT ON COLUMN delivery_receipts.sender IS 'The address that the mail says it is from.';
+COMMENT ON COLUMN delivery_receipts.message_id IS 'The Message-ID of the mail.';
+COMMENT ON COLUMN delivery_receipts.verdict IS 'accepted, refused, or answer: neither in words that are sure.';
+COMMENT ON COLUMN delivery_receipts.words IS 'The beginning of its text.';
+COMMENT ON COLUMN delivery_receipts.settled IS 'When the outbox that has the delivery heard of it.';
+
+COMMENT ON TABLE mailbox_messages IS 'Mails of the mailbox of answers that were read, for 400 days.';
+COMMENT ON COLUMN mailbox_messages.mailbox IS 'Server, folder and user.';
+COMMENT ON COLUMN mailbox_messages.message IS 'UIDVALIDITY and UID by IMAP, the UIDL by POP3.';
+COMMENT ON COLUMN mailbox_messages.looked IS 'When it was read.';
 
 COMMENT ON COLUMN deliveries.outdated IS 'When a record of the day was first changed after the extract was made; empty unless one was.';
 

@@ -20,6 +20,7 @@ PACKAGES = {
     "nginx": ("nginx-light", "libnginx-mod-http-dav-ext"),
     "strace": ("strace",),
     "rsyslogd": ("rsyslog", "rsyslog-openssl"),
+    "dovecot": ("dovecot-core", "dovecot-imapd", "dovecot-pop3d"),
 }
 POOLER = {"pgbouncer": ("pgbouncer",)}
 POSTGRES = {"postgres": ("postgresql",)}

@@ -27,6 +27,7 @@ from .outbox import (
 )
 from .outcome import NotDone, print_table, reason
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_kept
+from .receipts import add_receipts_to, made_anew, print_answers, said_of
 from .scheduled import add_schedule_to, put_in_scheduled
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def add_to(subcommands: Subcommands) -> None:
         ("retry", retry, "make one delivery now, whatever its schedule says"),
         ("arrived", arrived, "say that a delivery has arrived of which it isn't known"),
         ("cancel", cancel, "cancel a delivery that waits or has failed, and remove its file"),
-        ("show", show, "print the details of one delivery, with its attempts"),
+        ("show", show, "print the details of one delivery, with its attempts and what was answered"),
     ):
         task = tasks.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
         task.set_defaults(run=run)
@@ -67,6 +68,7 @@ def add_to(subcommands: Subcommands) -> None:
             source.add_argument("--unattended", action="store_true", help=text)
     add_schedule_to(tasks)
     add_there_to(tasks)
+    add_receipts_to(tasks)
 
 
 def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -76,7 +78,9 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
         print("There are no deliveries.")
         return
     changed = _changed_since(found, secrets)
-    print_table([_HEADINGS, *(_row(each, changed.get(each.identifier)) for each in found)])
+    said = said_of(found, secrets)
+    rows = (_row(each, changed.get(each.identifier), said.get(each.identifier, "")) for each in found)
+    print_table([_HEADINGS, *rows])
 
 
 def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -117,7 +121,11 @@ def retry(options: argparse.Namespace, secrets: Secrets) -> None:
     from .database import read_settings
 
     settings, outbox = read_settings(), opened_outbox()
-    delivery = delivering.retry(outbox, outbox.find(options.id))
+    delivery = outbox.find(options.id)
+    if outbox.is_gone(delivery):  # refused by its receiver, who wants another one
+        delivery = made_anew(outbox, delivery, settings, secrets)
+    else:
+        delivery = delivering.retry(outbox, delivery)
     _deliver(outbox, [delivery], settings, options, secrets)
 
 
@@ -168,6 +176,7 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
     for number, attempt in enumerate(delivery.attempts, 1):
         seconds = "" if attempt.seconds is None else f" in {attempt.seconds:g} s"
         print(f"attempt {number}: {local(attempt.started)}, {attempt.sent} bytes{seconds}: {attempt.outcome or '…'}")
+    print_answers(delivery, secrets)
 
 
 def _deliver(
@@ -230,7 +239,7 @@ def _changed_since(found: Sequence[Delivery], secrets: Secrets) -> dict[str, dat
         return {}
 
 
-def _row(delivery: Delivery, changed: datetime.datetime | None = None) -> tuple[str, ...]:
+def _row(delivery: Delivery, changed: datetime.datetime | None = None, said: str = "") -> tuple[str, ...]:
     outdated = "" if changed is None else f"upload {delivery.kind} --date {delivery.date} (changed {local(changed)})"
     return (
         delivery.short,
@@ -239,6 +248,6 @@ def _row(delivery: Delivery, changed: datetime.datetime | None = None) -> tuple[
         delivery.kind,
         "outdated" if outdated else delivery.state,
         local(delivery.changed),
-        outdated or " ".join(delivery.next_step.split()),
+        outdated or " ".join(delivery.next_step.split()) or said,
     )
 

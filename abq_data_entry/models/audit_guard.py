@@ -38,7 +38,7 @@ KEPT = ("kept_until", "kept_outliers", "kept_drift")
 
 TABLES = (
     *AUDITED, "audit", "audit_heads", "journal_entries", "check_presence", "scheduled_deliveries", *KEPT,
-    "shift_messages", "shift_message_readers",
+    "shift_messages", "shift_message_readers", "delivery_receipts", "mailbox_messages",
 )  # fmt: skip
 QA_VIEWS = (
     *("plot_readings", "outside_weather", "check_means", "completeness", "copied_records", "digit_preference"),
@@ -108,7 +108,7 @@ _RIGHTS = """
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND grantee <> relowner AND (
         privilege_type <> 'SELECT' AND relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines',
             'check_presence', 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift',
-            'scheduled_deliveries', 'shift_messages', 'shift_message_readers')
+            'scheduled_deliveries', 'shift_messages', 'shift_message_readers', 'delivery_receipts', 'mailbox_messages')
         OR relname = 'deliveries' AND privilege_type IN ('UPDATE', 'DELETE')
         OR relname = 'journal_entries' AND privilege_type IN ('UPDATE', 'DELETE')
         OR relname IN ('lab_members', 'technician_logins', 'destinations')

@@ -12,6 +12,7 @@ from abq_data_entry.constants import SETTINGS_FILE
 from abq_data_entry.folders import config_folder, replacement
 from abq_data_entry.log_targets import SETTINGS as LOG_SETTINGS
 from abq_data_entry.network.destinations import DESTINATIONS
+from abq_data_entry.network.mailbox_address import SETTINGS as MAILBOX_SETTINGS
 from abq_data_entry.network.weather_sources import DEFAULT_SOURCES, SOURCES, sources_problem
 from abq_data_entry.remote_names import EXTRACT_PATTERN, name_problem
 from abq_data_entry.setting import Setting
@@ -58,6 +59,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("abq_upload_name", EXTRACT_PATTERN, check=name_problem),
     Setting("abq_ca_file", ""),
     *LOG_SETTINGS,
+    *MAILBOX_SETTINGS,
     *(setting for source in SOURCES for setting in source.settings),
     *(setting for destination in DESTINATIONS for setting in destination.settings),
 )

@@ -38,6 +38,7 @@ from abq_data_entry.models.errors import NotThroughPooler, OutcomeUnknown, Recor
 from abq_data_entry.models.marks import Marks
 from abq_data_entry.models.notes import Notes
 from abq_data_entry.models.presence import PresenceKeeper
+from abq_data_entry.models.receipts import Receipts
 from abq_data_entry.models.records import (
     Change,
     CheckProgress,
@@ -62,7 +63,7 @@ Result = TypeVar("Result")
 _PLOTS = range(1, int(fields.field(FieldNames.PLOT).maximum or 0) + 1)
 
 
-class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations):
+class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts):
     """The database of one laboratory. May be used by several threads at once: each has its own connection.
 
     Connections open when first needed. All methods raise `DatabaseError` or one of its kinds; after a server came back

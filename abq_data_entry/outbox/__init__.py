@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         go_through,
         known_version,
         record,
+        reopen,
         require_same,
         require_usable,
         retry,
@@ -85,6 +86,7 @@ __all__ = [
     "next_attempt",
     "outcome_unknown",
     "record",
+    "reopen",
     "require_same",
     "require_usable",
     "retry",
@@ -103,7 +105,7 @@ _MODULES = {
     ),
     "sending": (
         *("Progress", "Send", "Sender", "Service", "by_service", "cancel", "deliver", "due", "give_up", "go_through"),
-        *("arrived", "known_version", "record", "require_same", "require_usable", "retry", "sender"),
+        *("arrived", "known_version", "record", "reopen", "require_same", "require_usable", "retry", "sender"),
     ),
 }  # fmt: skip
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -148,6 +148,10 @@ class Outbox:
         path = self.file_of(delivery)
         return path, companion(path), report_of(path)
 
+    def is_gone(self, delivery: Delivery) -> bool:
+        """Whether it has failed and has no file any more: it had arrived, and its receiver refused it."""
+        return delivery.state == FAILED and not self.file_of(delivery).exists()
+
     def is_whole(self, delivery: Delivery) -> bool:
         """Tell whether the file is still the one that was put in, and says the same of the audit."""
         path = self.file_of(delivery)

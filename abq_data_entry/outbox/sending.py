@@ -142,6 +142,11 @@ def arrived(outbox: Outbox, delivery: Delivery) -> Delivery:
     return present
 
 
+def reopen(outbox: Outbox, delivery: Delivery, reason: str) -> Delivery:
+    """Let it have failed though it arrived, or may have: the receiver has refused it. Raises `Busy`."""
+    return outbox.change(delivery, (DELIVERED, UNKNOWN), state=FAILED, planned=None, reason=reason)
+
+
 def give_up(outbox: Outbox, delivery: Delivery, reason: str) -> Delivery:
     """Let it have failed before it was sent; a person may retry. Raises `Busy` while it is being sent."""
     return outbox.change(delivery, UNFINISHED, state=FAILED, planned=None, reason=reason)

@@ -157,6 +157,7 @@ _LATER = frozenset((
     *("technician_logins", "journal_entries", "lab_settings", "value_marks", "shift_notes"),
     *("kept_until", "kept_outliers", "kept_drift", "destinations", "scheduled_deliveries"),
     *("shift_messages", "shift_message_readers"),
+    *("delivery_receipts", "mailbox_messages"),
 ))  # fmt: skip
 _LISTED = re.compile(r"^\d+; \d+ \d+ TABLE \S+ (\S+) ", re.MULTILINE)
 _WITH_ROWS = re.compile(r"^\d+; \d+ \d+ TABLE DATA \S+ (\S+) ", re.MULTILINE)

@@ -18,6 +18,8 @@ from tests.commands.test_deliveries import outbox
 from tests.models.records import record
 from tests.network.certificates import authority
 from tests.network.mail_server import PASSWORD, USERNAME, mail_server
+from tests.network.mailbox_server import PASSWORD as MAILBOX_PASSWORD
+from tests.network.mailbox_server import mailbox_server
 from tests.test_documents import ROOT, blocks
 
 from .listing import commands_in
@@ -41,8 +43,8 @@ def test_its_settings_and_commands_send_mail(
 ) -> None:  # fmt: skip
     for day in (SENT, LOST):
         stored.save_record(record(Date=day, Plot="1"))
-    (settings,) = blocks(PAGE, "json")
-    add, test, arrived, retry = (each for block in blocks(PAGE, "") for each in commands_in(block))
+    settings, _of_answers = blocks(PAGE, "json")
+    add, test, arrived, retry, _receipts = (each for block in blocks(PAGE, "") for each in commands_in(block))
     trusted = authority("laboratory", tmp_path)
 
     def type_line(command: str) -> int:
@@ -85,3 +87,36 @@ def test_its_settings_and_commands_send_mail(
         assert outbox().deliveries()[-1].state == "unknown" and len(letters.kept) == 4
         done([arrived.replace("1a2b3c4d", number)])
         assert outbox().deliveries()[-1].state == "delivered" and len(letters.kept) == 4
+
+
+@pytest.mark.needs("network")
+def test_an_answer_as_it_is_printed_is_read(
+    home: Path, database: dict[str, str], stored: SQLModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    stored.save_record(record(Date=SENT, Plot="1"))
+    of_mail, of_answers = blocks(PAGE, "json")
+    (answer,) = blocks(PAGE, "text")
+    (receipts,) = (each for block in blocks(PAGE, "") for each in commands_in(block) if "receipts" in each)
+    trusted = authority("laboratory", tmp_path)
+    certificate = trusted.issue("127.0.0.1")
+    with mail_server(certificate) as (port, letters), mailbox_server(certificate) as mailbox:
+        (home / "abq_settings.json").write_text(
+            json.dumps({
+                **json.loads(of_mail.replace("mail.example.com", "127.0.0.1").replace("587", str(port))),
+                **json.loads(of_answers.replace("mail.example.com", f"127.0.0.1:{mailbox.ports['imaps']}")),
+                "db_name": {"type": "str", "value": database["dbname"]},
+                "abq_ca_file": {"type": "str", "value": str(trusted.file)},
+            }),
+            "utf-8",
+        )  # fmt: skip
+        secret(home, "email", USERNAME, PASSWORD)
+        secret(home, "answers", MAILBOX_PASSWORD)
+        assert main(shlex.split(f"upload email --date {SENT} --username {USERNAME}")) == 0
+        (sent,) = letters.messages
+        mailbox.put(f"In-Reply-To: {sent['Message-ID']}\n{answer.lstrip()}".encode())
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
+        assert main(shlex.split(receipts)[1:]) == 0
+        assert "REFUSED: the humidity of plot 3 in lab A is missing." in capsys.readouterr().out
+        assert outbox().deliveries()[0].state == "failed"

@@ -45,6 +45,8 @@ MATRIX = {
     "scheduled_deliveries": (READ, READ, READ),
     "shift_messages": (READ, READ, READ),
     "shift_message_readers": (READ, READ, READ),
+    "delivery_receipts": (READ, READ, READ),
+    "mailbox_messages": (READ, READ, READ),
     **dict.fromkeys(KEPT, (READ, READ, READ)),
     **dict.fromkeys(QA_VIEWS, (READ, READ, READ)),
 }
@@ -57,7 +59,7 @@ ADDING = {"journal_entries": "id"}
 
 # Each is executed by who corrects records; the others run with the rights of the owner by triggers or within those.
 FOR_WHO_CORRECTS = {
-    "record_deliveries", "take_delivery", "note_delivery",
+    "record_deliveries", "take_delivery", "note_delivery", "keep_answers", "settle_receipts",
     "withdraw_record", "bring_back_record", "move_record", "move_check", "take_back", "take_back_records",
     "correct_records", "enter_check", "claim_plot", "claim_next_plot", "leave_check", "answer_mark",
     "write_note", "finish_note", "reopen_note", "send_message", "take_messages",

@@ -1,0 +1,142 @@
+"""`deliveries receipts`: read what receivers answered by mail; and what was answered, where deliveries are told."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..network.mailbox_address import KIND, configured
+from .outbox import local, opened_outbox
+from .outcome import NotDone, interrupt_sets
+from .passwords import Secrets, ask_secretly, can_ask, password_from_stdin
+
+if TYPE_CHECKING:
+    from ..models import SettingsModel
+    from ..models.receipts import Receipt
+    from ..outbox import Delivery, Outbox
+
+log = logging.getLogger(__name__)
+
+
+def add_receipts_to(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `deliveries receipts`."""
+    task = tasks.add_parser(
+        "receipts",
+        help="read the receivers' answers from the mailbox, and tell what is new",
+        description="Read the receivers' answers from the mailbox that the settings name, once, and tell what is new. "
+        "What was refused is open again.",
+        allow_abbrev=False,
+    )
+    task.set_defaults(run=read)
+    source = task.add_mutually_exclusive_group()
+    text = "the first line of standard input is the password"
+    source.add_argument("--password-stdin", action="store_true", help=text)
+    source.add_argument("--unattended", action="store_true", help="ask for nothing: the password has to be kept")
+
+
+def read(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Read the mailbox once; raises NotDone also where something was refused that was sent from here."""
+    from ..network.failures import Cancelled, InvalidInput, describe_failure
+    from ..outbox import record
+    from ..workflows.receipts import read_mailbox, take_in
+    from .database import opened_model, read_settings
+
+    settings, outbox = read_settings(), opened_outbox()
+    values = settings.values()
+    if configured(values) is None and not values["abq_answers_mailbox"]:
+        raise NotDone("No mailbox is set for answers: the setting is abq_answers_mailbox. See docs/mail.md.")
+    login = _login(values, options)
+    with opened_model(settings, secrets, asks=not options.unattended) as model, interrupt_sets() as cancel:
+        record(outbox, model)  # an answer is compared with what the database knows
+        try:
+            found = read_mailbox(model, values, login, cancel)
+        except (OSError, InvalidInput, Cancelled) as error:
+            problem = describe_failure(error)
+        else:
+            problem = ""
+        reopened = take_in(outbox, model)
+    for each in reopened:
+        print(f"{each.short} is open again: {each.name} to {each.kind}. {each.reason}")
+    if problem:
+        raise NotDone(problem)
+    if not found.is_ours:
+        print("Another workstation reads the mailbox just now.")
+        return
+    unreadable = f", {len(found.unreadable)} that can't be read" if found.unreadable else ""
+    print(f"New mails: {found.mails}, answers to deliveries: {found.answers}{unreadable}.")
+
+
+def _login(values: dict[str, bool | int | str], options: argparse.Namespace) -> tuple[str, str]:
+    """Who reads the mailbox: standard input, the keyring, a file of secrets, or a question."""
+    from ..keyring_store import KeyringFailed, get, service_name
+    from ..secret_files import SecretUnusable
+    from ..secret_files import login as in_file
+
+    username = str(values["abq_answers_username"])
+    address = configured(values)
+    if options.password_stdin:
+        return username, password_from_stdin()
+    known = None
+    try:
+        known = get(KIND, username, "" if address is None else address.place)
+    except KeyringFailed as error:  # then a file may have it
+        log.info("the keyring gave nothing: %s", error)
+    try:
+        known = known or in_file(KIND, username)
+    except SecretUnusable as error:
+        raise NotDone(str(error)) from None
+    if known is not None:
+        return known
+    if options.unattended or not can_ask():
+        raise NotDone(
+            f"The mailbox needs the password of {username or 'its user (abq_answers_username)'}: give it with "
+            f"--password-stdin, or keep it in a file of secrets ({KIND}) or in the keyring as {service_name(KIND)}."
+        )
+    return username, ask_secretly(f"Password of {username} for the mailbox: ")
+
+
+def made_anew(outbox: Outbox, delivery: Delivery, settings: SettingsModel, secrets: Secrets) -> Delivery:
+    """Put in a new version of what was refused, from the records as they are now. Raises NotDone."""
+    from ..network.destinations import is_known
+    from ..outbox import NoRecords
+    from ..stored_destination import STORED
+    from ..workflows.deliver_day import put_in
+    from .database import opened_model
+
+    if not is_known(delivery.kind):
+        raise NotDone(f"This version can't deliver by {delivery.kind}.")
+    with opened_model(settings, secrets) as model:
+        values = {**settings.values(), STORED: model.get_destinations()}
+        try:
+            return put_in(outbox, model, delivery.kind, values, delivery.date, delivery.username)
+        except NoRecords:
+            raise NotDone(f"{delivery.date} has no records any more. The receiver has to be told.") from None
+
+
+def said_of(found: Sequence[Delivery], secrets: Secrets) -> dict[str, str]:
+    """The last answer to each delivery, in one line, by its number; nothing where the database can't be asked."""
+    return {each.delivery: each.line for each in _receipts(found, secrets)}
+
+
+def print_answers(delivery: Delivery, secrets: Secrets) -> None:
+    """Print what was answered to one delivery."""
+    for each in _receipts([delivery], secrets):
+        print(f"{'answer:':<11}{local(each.received)}, {each.line}")
+
+
+def _receipts(found: Sequence[Delivery], secrets: Secrets) -> list[Receipt]:
+    from ..models import DatabaseError
+    from ..postgres import PostgresError
+    from .database import opened_model, read_settings
+
+    settings = read_settings()
+    if not settings["abq_answers_mailbox"]:  # nobody reads answers here
+        return []
+    try:
+        with opened_model(settings, secrets, tells_waiting=False, asks=False) as model:
+            return model.get_receipts([each.identifier for each in found])
+    except (DatabaseError, PostgresError, NotDone) as error:
+        log.info("what was answered isn't known: %s", type(error).__name__)
+        return []

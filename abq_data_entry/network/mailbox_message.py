@@ -1,0 +1,254 @@
+"""What an answer says: whether a file was taken, and which; read from a mail by whoever, so within limits. Pure.
+
+Sources: RFC 5322 and 2045 (messages), RFC 2047 and 2231 (names beyond ASCII), RFC 3464 (what came back undelivered).
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.header import decode_header
+from email.message import Message
+from email.parser import BytesParser
+from email.utils import parseaddr
+from html.parser import HTMLParser
+from typing import NamedTuple
+
+ACCEPTED, REFUSED, ANSWER = "accepted", "refused", "answer"
+"""What an answer says of a file; `answer`: neither in words that are sure."""
+
+LONGEST_WORDS = 2000
+"""Characters of an answer that are kept."""
+
+HEADER = "X-ABQ-Receipt"
+"""A header by which a program answers: `accepted` or `refused`."""
+
+_MOST_CONTAINERS, _MOST_BORDERS, _MOST_PARTS = 30, 1000, 200
+_LONGEST_HEADER, _LONGEST_TEXT, _LONGEST_NAME = 2000, 100_000, 200
+_CONTAINER = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.I | re.M)
+_BORDER = re.compile(rb"^--", re.M)
+_OURS = re.compile(r"<abq\.([0-9a-f]{32})\.([0-9a-f]{16})@")
+_DIGEST = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{64}(?![0-9A-Fa-f])")
+_WORD = re.compile(r"(accepted|refused|rejected)(?:\s*[:.,;!–—-].*|\s*)", re.I)
+_REPLY = re.compile(r"(?:\s*(?:re|aw|sv|antw|fwd?|wg)\s*(?:\[\d{1,3}\])?:)+\s*", re.I)
+_CHARSETS = re.compile(
+    r"utf-(?:8|16|16-be|16-le)|ascii|iso8859-\d{1,2}|cp\d{3,4}|koi8-[ru]|gb\w+|big5\w*|euc_\w+|shift_jis\w*|iso2022_\w+"
+)
+
+
+class Unreadable(ValueError):
+    """No mail, or one with more in it than is read; the text is the end of a sentence."""
+
+
+class SentBy(NamedTuple):
+    """A Message-ID of ours: the number of the delivery, and the beginning of its file's digest."""
+
+    identifier: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a mail says. `digest`: of the whole mail; `answers`: which of our mails it answers; `is_report`: a mail
+    server tells that something came back; `digests`: those that it names or whose files are attached."""
+
+    digest: str
+    sender: str = ""
+    subject: str = ""
+    message_id: str = ""
+    verdict: str = ANSWER
+    words: str = ""
+    is_report: bool = False
+    answers: tuple[SentBy, ...] = ()
+    digests: frozenset[str] = frozenset()
+    names: tuple[str, ...] = ()
+    text: str = ""
+
+    def mentions(self, name: re.Pattern[str]) -> bool:
+        """Whether a file of that name is attached, or named in the text."""
+        return any(name.fullmatch(each) for each in self.names) or bool(name.search(f"{self.subject}\n{self.text}"))
+
+
+def read_answer(content: bytes) -> Answer:
+    """Read a mail, of which the end may be missing. Raises `Unreadable`."""
+    if not content.strip():
+        raise Unreadable("it is gone, or too large")
+    if len(_CONTAINER.findall(content)) > _MOST_CONTAINERS:
+        raise Unreadable("it has too many parts within each other")
+    if len(_BORDER.findall(content)) > _MOST_BORDERS:
+        raise Unreadable("it has too many parts")
+    try:
+        return _read(content)
+    except Unreadable:
+        raise
+    except Exception as error:  # for what strangers send the standard library's parser raises more than it documents
+        reason = type(error).__name__
+    raise Unreadable(f"it can't be read ({reason})")
+
+
+def _read(content: bytes) -> Answer:
+    message = BytesParser().parsebytes(content)
+    parts = [*_parts(message)]
+    texts, html, names, digests = list[str](), list[str](), list[str](), set[str]()
+    returned = list[str]()
+    failed = list[str]()
+    is_report = message.get_content_type() == "multipart/report"
+    reports_delivery = is_report and "delivery-status" in str(message.get("Content-Type", "")).lower()
+    for part in parts:
+        kind, name = part.get_content_type(), _name_of(part)
+        if kind == "message/delivery-status":
+            failed += _failed(part)
+        elif kind in ("message/rfc822", "text/rfc822-headers", "message/global"):
+            returned.append(_id_returned(part))
+        elif part.is_multipart():
+            continue
+        else:
+            body = part.get_payload(decode=True)
+            if not isinstance(body, bytes):
+                continue
+            if name:
+                names.append(name)
+                digests.add(hashlib.sha256(body).hexdigest())
+            if kind == "text/html":
+                html.append(_without_markup(_decoded(body[:_LONGEST_TEXT], part.get_content_charset())))
+            elif kind.startswith("text/"):
+                texts.append(_decoded(body[:_LONGEST_TEXT], part.get_content_charset()))
+    text = "\n".join(texts or html)[:_LONGEST_TEXT]
+    subject = _header(message, "Subject")
+    digests |= {each.lower() for each in _DIGEST.findall(f"{subject}\n{text}")}
+    named = [_raw(message, each) for each in ("In-Reply-To", "References", "Original-Message-ID")]
+    named += returned if is_report else []
+    answers = dict.fromkeys(SentBy(*found) for found in _OURS.findall(" ".join(named)))
+    verdict = REFUSED if reports_delivery and failed else ANSWER if is_report else _verdict(message, subject, text)
+    words = "\n".join(failed) if reports_delivery and failed else _own_words(text) or subject
+    return Answer(
+        hashlib.sha256(content).hexdigest(),
+        one_line(parseaddr(_header(message, "From"))[1])[:320].lower(),
+        subject[:_LONGEST_NAME],
+        one_line(_raw(message, "Message-ID"))[:_LONGEST_NAME],
+        verdict,
+        words[:LONGEST_WORDS],
+        reports_delivery,
+        tuple(answers)[:_MOST_PARTS],
+        frozenset(digests),
+        tuple(names),
+        text,
+    )  # fmt: skip
+
+
+def one_line(text: str) -> str:
+    """Return a text in one line, without characters that a terminal or a label would do something by."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
+def _parts(message: Message) -> Iterator[Message]:
+    for number, part in enumerate(message.walk()):
+        if number >= _MOST_PARTS:
+            raise Unreadable("it has too many parts")
+        yield part
+
+
+def _verdict(message: Message, subject: str, text: str) -> str:
+    """What the header says, else the first word of the text or the subject; nothing where these two contradict."""
+    said = _raw(message, HEADER).strip().lower()
+    if said in (ACCEPTED, REFUSED):
+        return said
+    first = next((line for each in text.splitlines() if (line := each.strip()) and not line.startswith(">")), "")
+    words = {_word(first), _word(_REPLY.sub("", subject, count=1))} - {""}
+    return words.pop() if len(words) == 1 else ANSWER
+
+
+def _word(line: str) -> str:
+    found = _WORD.fullmatch(line.strip())
+    return "" if found is None else ACCEPTED if found[1].lower() == ACCEPTED else REFUSED
+
+
+def _own_words(text: str) -> str:
+    """What was written, without what is quoted below it."""
+    lines = [one_line(each) for each in text.splitlines() if not each.lstrip().startswith(">")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _failed(part: Message) -> list[str]:
+    """For whom it came back, and why (RFC 3464); nothing for who has it, or may get it yet."""
+    blocks = part.get_payload()
+    found = list[str]()
+    for each in blocks if isinstance(blocks, list) else []:
+        if isinstance(each, Message) and _raw(each, "Action").strip().lower() == "failed":
+            whom = _raw(each, "Final-Recipient").rpartition(";")[2]
+            why = _raw(each, "Diagnostic-Code").rpartition(";")[2] or _raw(each, "Status")
+            found.append(one_line(f"It came back from {whom}: {why}"))
+    return found
+
+
+def _id_returned(part: Message) -> str:
+    """The Message-ID of the mail that came back."""
+    payload = part.get_payload()
+    if isinstance(payload, list):
+        return " ".join(_raw(each, "Message-ID") for each in payload if isinstance(each, Message))
+    body = part.get_payload(decode=True)
+    headers = body if isinstance(body, bytes) else b""
+    found = re.search(rb"^message-id:\s*(<[^<>\s]{1,200}>)", headers, re.I | re.M)
+    return found[1].decode("ascii", "replace") if found else ""
+
+
+def _name_of(part: Message) -> str:
+    """What an attached file is called: one name, no path, nothing that steers a terminal."""
+    name = _words_of(str(part.get_filename() or "")[:_LONGEST_HEADER])
+    return one_line(re.split(r"[/\\]", name)[-1])[:_LONGEST_NAME]
+
+
+def _header(message: Message, name: str) -> str:
+    return one_line(_words_of(_raw(message, name)))
+
+
+def _raw(message: Message, name: str) -> str:
+    return str(message.get(name, ""))[:_LONGEST_HEADER]
+
+
+def _words_of(text: str) -> str:
+    """A header with its encoded words read (RFC 2047)."""
+    return "".join(
+        each if isinstance(each, str) else _decoded(each, charset) for each, charset in decode_header(text)
+    )
+
+
+def _decoded(content: bytes, charset: str | None) -> str:
+    """The text in its charset, if that is one of texts; else as UTF-8, and what isn't that as a replacement."""
+    try:
+        known = codecs.lookup(charset or "utf-8").name
+    except (LookupError, ValueError):
+        known = ""
+    # Others unpack, count or take time that grows with the square.
+    return content.decode(known if _CHARSETS.fullmatch(known) else "utf-8", "replace").replace("\0", "�")
+
+
+class _Text(HTMLParser):
+    """The text between the tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden += tag in ("script", "style")
+        if tag in ("p", "br", "div", "tr", "li"):
+            self.found.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in ("script", "style") and self._hidden > 0
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.found.append(data)
+
+
+def _without_markup(html: str) -> str:
+    parser = _Text()
+    parser.feed(html)
+    parser.close()
+    return "".join(parser.found)

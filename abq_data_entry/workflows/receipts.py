@@ -1,0 +1,187 @@
+"""Receivers' answers: read from the mailbox, kept in the database, and taken in by the outbox that sent the file.
+
+Which delivery an answer is about, and what it may change:
+
+- A Message-ID of ours in In-Reply-To, References or a mail that came back says it exactly. Nobody can guess one, but
+  whoever got the mail has it: so the answer counts from those who got it, from `abq_answers_from` and from mail servers
+  that tell what couldn't be delivered.
+- A file's name together with its SHA-256, or the file itself, from `abq_answers_from` or who got the mail.
+- What is from somebody else is shown with the delivery if it has a Message-ID of ours, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import outbox
+from ..constants import EXTRACT_NAME
+from ..models.errors import DatabaseError
+from ..network.destinations import destination, is_known
+from ..network.mail_addresses import people
+from ..network.mailbox_address import configured
+from ..stored_destination import STORED
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+    from ..models.receipts import Answered, Receipt
+    from ..network.mailbox import Account
+    from ..network.mailbox_message import Answer
+    from ..outbox import Delivery, Outbox
+
+log = logging.getLogger(__name__)
+
+Values = Mapping[str, object]
+
+
+class Read(NamedTuple):
+    """What came of looking into the mailbox: how many mails were new, how many answers in them, and why some couldn't
+    be read. `is_ours`: False where another workstation reads it just now."""
+
+    mails: int = 0
+    answers: int = 0
+    unreadable: tuple[str, ...] = ()
+    is_ours: bool = True
+
+
+def account(values: Values, login: tuple[str, str]) -> Account:
+    """The mailbox of the settings, with this login. Raises `InvalidInput` where none is set, or it can't be used."""
+    from ..network.failures import InvalidInput
+    from ..network.mailbox import Account
+
+    address = configured(values)
+    if address is None:
+        what = "is empty" if not values["abq_answers_mailbox"] else "is no mailbox"
+        raise InvalidInput(f"The setting 'abq_answers_mailbox' {what}: no answers are read.")
+    ca_file = str(values["abq_ca_file"]) or None
+    return Account(address, *login, ca_file, float(str(values["network_timeout"])))
+
+
+def read_mailbox(
+    model: SQLModel, values: Values, login: tuple[str, str], cancel: threading.Event | None = None
+) -> Read:
+    """Read what is new in the mailbox, by one workstation at a time, and keep the answers in the database.
+
+    Raises `InvalidInput`, `MailboxFailed` and what the network raises, and `DatabaseError`.
+    """
+    from ..network.mailbox import new_mails
+
+    box = account(values, login)
+    mailbox = f"{box.address.name} {box.username}"
+    values = {**values, STORED: model.get_destinations()}
+    mails, answers, unreadable = 0, 0, list[str]()
+    with model.mailbox_alone() as is_ours:
+        if not is_ours:
+            return Read(is_ours=False)
+        for name, content in new_mails(box, lambda names: model.known_mails(mailbox, names), cancel):
+            mails += 1
+            rows, problem = _rows(model, values, content)
+            answers += model.keep_answers(mailbox, name, rows)
+            if problem:
+                log.warning("a mail of the mailbox of answers wasn't read: %s", problem)
+                unreadable.append(problem)
+    return Read(mails, answers, tuple(unreadable))
+
+
+def _rows(model: SQLModel, values: Values, content: bytes) -> tuple[list[dict[str, object]], str]:
+    """The receipts that a mail makes, and why it can't be read, as the end of a sentence."""
+    from ..network.mailbox_message import Unreadable, read_answer
+
+    try:
+        answer = read_answer(content)
+    except Unreadable as error:
+        return [], str(error)
+    found = model.find_answered([each.identifier for each in answer.answers], answer.digests)
+    return [
+        {
+            "delivery": identifier,
+            "digest": answer.digest,
+            "sender": answer.sender,
+            "message_id": answer.message_id,
+            "verdict": verdict,
+            "words": answer.words,
+        }
+        for identifier, verdict in meant(answer, found, values).items()
+    ], ""
+
+
+def meant(answer: Answer, found: Sequence[Answered], values: Values) -> dict[str, str]:
+    """Which of these deliveries an answer is about, and what it says of each (`accepted`, `refused`, `answer`)."""
+    from ..network.mailbox_message import ANSWER
+
+    ours = {each.identifier: each for each in found}
+    meant = dict[str, str]()
+    for sent in answer.answers:
+        delivery = ours.get(sent.identifier)
+        if delivery is not None and delivery.sha256.startswith(sent.digest):
+            counts = answer.is_report or _may_answer(answer, delivery, values)
+            meant[delivery.identifier] = answer.verdict if counts else ANSWER
+    if meant:
+        return meant
+    named = [
+        each for each in found
+        if each.sha256 in answer.digests and answer.mentions(_names(each, values)) and _may_answer(answer, each, values)
+    ]  # fmt: skip
+    latest = {(each.destination, each.file_name): each for each in sorted(named, key=lambda each: each.version)}
+    return {each.identifier: answer.verdict for each in latest.values()}
+
+
+def _may_answer(answer: Answer, delivery: Answered, values: Values) -> bool:
+    """Whether the sender is one whose answers count: named in the settings, or who got this mail."""
+    texts = [str(values["abq_answers_from"])]
+    if delivery.destination.partition(":")[0] == "email":
+        texts.append(delivery.address)
+    senders = set[str]()
+    for text in texts:
+        with suppress(ValueError):  # empty, or a slip in the setting: nobody more counts
+            senders |= {each.address.lower() for each in people(text)}
+    return answer.sender in senders
+
+
+def _names(delivery: Answered, values: Values) -> re.Pattern[str]:
+    """What the file is called here, or at its destination."""
+    pattern = EXTRACT_NAME
+    if is_known(delivery.destination):
+        pattern = str(destination(delivery.destination).own(values).get("abq_upload_name", pattern))
+    there = re.escape(pattern).replace(r"\{date\}", f"{delivery.date:%Y-%m-%d}").replace(r"\{lab\}", r"[\w%-]+")
+    return re.compile(f"(?<![\\w.-])(?:{re.escape(delivery.file_name)}|{there})(?![\\w-])")
+
+
+def take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
+    """Let this outbox hear what was answered to its deliveries; return those that are open again.
+
+    What was refused has failed, with the receiver's words, and a person decides what is sent; of what it wasn't known
+    whether it arrived, an acceptance says so. Raises `DatabaseError`, `OutboxError` and `OSError`.
+    """
+    # What failed, or waits, has been dealt with already: an earlier refusal must not end a later attempt.
+    known = {each.identifier: each for each in box.deliveries() if each.state != "sending"}
+    reopened, heard = list["Delivery"](), list[str]()
+    for receipt in model.get_receipts([*known], unsettled=True):
+        delivery = known[receipt.delivery]
+        with suppress(outbox.Busy):  # another process is at it: the next look finds the same
+            if receipt.verdict == "refused" and delivery.state in ("delivered", "unknown"):
+                reopened.append(outbox.reopen(box, delivery, _reason(receipt)))
+            elif receipt.verdict == "accepted" and delivery.state == "unknown":
+                outbox.arrived(box, delivery)
+            heard.append(receipt.delivery)
+    if heard:
+        model.settle_receipts(heard)
+        outbox.record(box, model)
+    return reopened
+
+
+def _reason(receipt: Receipt) -> str:
+    return f"{receipt.line[:900]} Send the day again when it is put right."
+
+
+def try_to_take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
+    """The same where it is nobody's wish: what can't be done now is done with the next look."""
+    try:
+        return take_in(box, model)
+    except (DatabaseError, outbox.OutboxError, OSError) as error:
+        log.warning("what was answered isn't known: %s", type(error).__name__)
+        return []
