@@ -1177,7 +1177,7 @@ END $$;
 -- The kinds of destinations; which of them a workstation can send to is a matter of its version.
 CREATE OR REPLACE FUNCTION destination_kinds() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
-    SELECT ARRAY['rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder', 'brapi', 'email', 'xmlrpc']
+    SELECT ARRAY['rest', 'ftp', 'ftps', 'sftp', 'webdav', 'folder', 'brapi', 'email', 'xmlrpc', 's3']
 $$;
 
 -- Whether a text can be the name or number of a host, with or without a port behind it, so that programs can look it up.
@@ -1234,11 +1234,11 @@ BEGIN
             RETURN format('The %s is too long: at most %s bytes.', each.what, each.longest);
         END IF;
     END LOOP;
-    IF wanted.kind IN ('rest', 'webdav', 'brapi', 'xmlrpc') THEN
+    IF wanted.kind IN ('rest', 'webdav', 'brapi', 'xmlrpc', 's3') THEN
         IF NOT can_be_url(wanted.address) THEN
             RETURN 'The address must be one as https://example.com/upload, without user, password, ? and #.';
         ELSIF wanted.login_address <> ''
-                AND (wanted.kind IN ('webdav', 'xmlrpc') OR NOT can_be_url(wanted.login_address)) THEN
+                AND (wanted.kind IN ('webdav', 'xmlrpc', 's3') OR NOT can_be_url(wanted.login_address)) THEN
             RETURN 'A login address is for the kinds rest and brapi, and one as https://example.com/auth.';
         END IF;
     ELSIF wanted.kind = 'email' THEN
@@ -4258,7 +4258,7 @@ COMMENT ON COLUMN deliveries.audit_head IS 'Where the audit stood when the extra
 COMMENT ON TABLE destinations IS 'Where extracts go besides the destinations in the settings of each workstation.';
 COMMENT ON COLUMN destinations.name IS 'What it is called: small letters, digits, - and _.';
 COMMENT ON COLUMN destinations.kind IS 'How files go there: one of destination_kinds().';
-COMMENT ON COLUMN destinations.address IS 'rest, webdav, brapi, xmlrpc: a URL; ftp, ftps, sftp: host or host:port; folder: a path.';
+COMMENT ON COLUMN destinations.address IS 'rest, webdav, brapi, xmlrpc, s3: a URL; ftp, ftps, sftp: host or host:port; folder: a path.';
 COMMENT ON COLUMN destinations.login_address IS 'rest, brapi: the URL of the login; empty: auth beside the address, token below it.';
 COMMENT ON COLUMN destinations.folder IS 'The folder there; empty: where the login leads. brapi: the trial of the labs'' studies. xmlrpc: the method.';
 COMMENT ON COLUMN destinations.file_name IS 'What a file is called there; {date} and {lab} are filled in.';

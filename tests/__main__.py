@@ -137,7 +137,7 @@ def _provide_servers() -> None:
     """Fetch the servers that some tests deliver to, where that can be done; those tests are skipped where it can't."""
     from tests import programs
 
-    if missing := programs.provide():
+    if missing := programs.provide_all():
         print(f"Not to be had here, so the tests that need it are skipped: {', '.join(missing)}", flush=True)
 
 

@@ -1,5 +1,8 @@
 """Server programs that the tests deliver to: the machine's own, or unpacked from Debian's packages into a folder.
 
+A server of Python packages (moto) is installed into a folder beside them, as `tests/moto.lock` pins them: one of them
+is older there than the one that the application's packages need.
+
 Nothing is installed for that, so that no service of theirs starts, two that exclude each other can both be had, and
 no right of root is needed. Where they can't be had, the tests that need them are skipped by name.
 """
@@ -25,6 +28,8 @@ PACKAGES = {
 POOLER = {"pgbouncer": ("pgbouncer",)}
 POSTGRES = {"postgres": ("postgresql",)}
 """A PostgreSQL server that speaks TLS, which that of the wheel doesn't, or one of another version."""
+OF_PYTHON = {"moto": Path(__file__).with_name("moto.lock")}
+"""Servers that are Python packages, each with its file of pins; what they share with the tests isn't in it."""
 _IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 # Root's servers run as a user with few rights, who can't look into every checkout.
 FOLDER = Path("/var/cache/abq-test-servers" if _IS_ROOT else Path(__file__).resolve().parents[1] / ".venv/test-servers")
@@ -36,6 +41,9 @@ def find(program: str) -> Path | None:
     """Return where the program is: in the folder, or on the machine; None if it is nowhere (or it isn't Linux)."""
     if sys.platform != "linux":
         return None
+    if program in OF_PYTHON:
+        installed = FOLDER / program
+        return installed if (installed / program / "__init__.py").is_file() else None
     for folder in ("usr/sbin", "usr/bin"):
         unpacked = FOLDER / program / folder / program
         if unpacked.is_file():
@@ -84,6 +92,11 @@ def _is_ours(program: Path) -> bool:
     return FOLDER in program.parents
 
 
+def provide_all() -> list[str]:
+    """Fetch what is missing of everything; return the names of what couldn't be had."""
+    return provide() + [program for program, lock in OF_PYTHON.items() if not _installed(program, lock)]
+
+
 def provide(packages: Mapping[str, tuple[str, ...]] = {**PACKAGES, **POOLER, **POSTGRES}) -> list[str]:
     """Unpack what is missing, on Debian and its kin; return the names of what couldn't be had."""
     missing = [program for program in packages if find(program) is None]
@@ -102,6 +115,23 @@ def provide(packages: Mapping[str, tuple[str, ...]] = {**PACKAGES, **POOLER, **P
 
 def _tell(what: str) -> None:
     print(f"{what} …", file=sys.stderr, flush=True)
+
+
+def _installed(program: str, lock: Path) -> bool:
+    """Install a server of Python packages into a folder of its own, if it isn't there; return whether it is."""
+    if sys.platform != "linux" or find(program) is not None:
+        return find(program) is not None
+    _tell(f"Fetching {program} for the tests")
+    partial = FOLDER / f"{program}.part"
+    shutil.rmtree(partial, ignore_errors=True)
+    options = ("--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps", "--require-hashes")
+    _run([sys.executable, "-m", "pip", "install", *options, "--target", str(partial), "-r", str(lock)], FOLDER)
+    trial = f"import sys; sys.path.insert(0, {str(partial)!r}); import {program}.server; print('it runs')"
+    if not _run([sys.executable, "-c", trial], FOLDER):  # on a Python that is too new for it, perhaps
+        shutil.rmtree(partial, ignore_errors=True)
+        return False
+    partial.rename(FOLDER / program)
+    return True
 
 
 def _unpack(program: str, packages: tuple[str, ...]) -> bool:

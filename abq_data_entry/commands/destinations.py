@@ -43,7 +43,7 @@ def add_to(subcommands: Subcommands) -> None:
     added = add_task(tasks, "add", add, "add a destination")
     added.add_argument("name", metavar="NAME", help="small letters, digits, - and _")
     added.add_argument("kind", choices=STORED_KINDS)
-    text = "a URL (rest, webdav, brapi, xmlrpc), host[:port] (ftp, ftps, sftp), a path"
+    text = "a URL (rest, webdav, brapi, xmlrpc, s3), host[:port] (ftp, ftps, sftp), a path"
     added.add_argument("address", metavar="ADDRESS", help=text)
     _add_columns(added)
     changed = add_task(tasks, "change", change, "change a destination, but for its name and kind")

@@ -15,6 +15,7 @@ import pytest
 
 from abq_data_entry.__main__ import main
 from abq_data_entry.models import SQLModel
+from tests import programs
 from tests.fixtures.servers import BundledServer
 from tests.fixtures.window import write_settings
 from tests.models.records import record
@@ -24,6 +25,7 @@ from tests.network.certificates import authority
 from tests.network.dav_servers import PASSWORD as DAV_PASSWORD
 from tests.network.dav_servers import USERNAME as DAV_USER
 from tests.network.dav_servers import apache
+from tests.network.object_store import object_store
 from tests.network.real_servers import free_port, sshd, vsftpd
 from tests.network.real_servers import running as running_server
 from tests.test_documents import ROOT, blocks
@@ -65,6 +67,7 @@ def test_its_commands_send_a_day_to_each_kind(
         ftps, shell = running.enter_context(vsftpd(certificate)), running.enter_context(sshd())
         dav = running.enter_context(apache(certificate=certificate))
         calls = running.enter_context(_printed_service(tmp_path))
+        bucket = running.enter_context(object_store()) if programs.find("moto") else None
         known = tmp_path / "known_hosts"
         known.write_text(f"[127.0.0.1]:{shell.port} {shell.host_key}\n", "utf-8")
         write_settings(home, {
@@ -84,9 +87,13 @@ def test_its_commands_send_a_day_to_each_kind(
             "yesterday": str(day),
             "lab-a": "test", "lab-b": "test", "lab-c": ftps.username, "lab-d": shell.username, "lab-e": DAV_USER,
             "right horse": "test",
+            "https://s3.example:9000/lab": bucket.url if bucket else "", "lab-f": bucket.key if bucket else "",
         }  # fmt: skip
         secrets = {"ftps.partner": "any", "sftp.backup": "any", "webdav.cloud": DAV_PASSWORD}
+        secrets |= {"s3.bucket": bucket.secret} if bucket else {}
         for command in commands():
+            if bucket is None and " s3 " in command:
+                continue
             if "install-schedule" in command:  # tests/documents/test_commands.py has a home for it
                 continue
             for text, ours in theirs.items():
@@ -108,6 +115,9 @@ def test_its_commands_send_a_day_to_each_kind(
         }  # fmt: skip
         for kind, folder in places.items():
             assert (folder / f"abq_data_record_{day}.csv").read_bytes().startswith(b"Date,Time"), kind
+        if bucket is not None:
+            name = f"plants/2026/abq_data_record_{day}.csv"
+            assert set(bucket.objects()) == {name, f"{name}.sha256"}
         extract = tmp_path / "plants" / f"abq_A_{day}.csv"
         digest = hashlib.sha256(extract.read_bytes()).hexdigest()
         assert extract.with_name(f"{extract.name}.sha256").read_text("utf-8") == f"{digest}  {extract.name}\n"
@@ -116,5 +126,5 @@ def test_its_commands_send_a_day_to_each_kind(
         for statement in blocks(PAGE, "sql"):
             found = stored.query(statement) or []
             went = {str(each["destination"]).partition(":")[0] for each in found if each["state"] == "delivered"}
-            assert went == {*places, "folder"}
+            assert went == {*places, "folder", *(("s3",) if bucket else ())}
         assert (tmp_path / "views" / f"abq_plot_readings_{day}.xlsx").read_bytes().startswith(b"PK")

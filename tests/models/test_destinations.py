@@ -72,13 +72,15 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     ],
     "login address is for the kinds rest": [
         {"login_address": URL}, {"kind": "webdav", "address": URL, "login_address": URL},
-        {"kind": "xmlrpc", "folder": "", "address": URL, "login_address": URL},
+        *({"kind": each, "folder": "", "address": URL, "login_address": URL} for each in ("xmlrpc", "s3")),
     ],
     "login method is": [{**REST, "login_method": each} for each in ("digest", "API-KEY", " basic", "x\n", "none")],
     "login method of the kind email is none": [
         {"kind": "email", "folder": "", "address": "qa@example.com", "login_method": "basic"},
     ],
-    "method is for the kinds rest, brapi, xmlrpc and email": [{"login_method": "basic"}],
+    "method is for the kinds rest, brapi, xmlrpc and email": [
+        {"login_method": "basic"}, {"kind": "s3", "folder": "", "address": URL, "login_method": "basic"},
+    ],
     "it has no address": [{**REST, "login_method": each, "login_address": URL} for each in ("api-key", "basic")],
     "login header is": [
         *({**REST, "login_method": "api-key", "login_header": each} for each in ("a b", "a:", "ü", "a\nb", "h" * 101)),
@@ -118,6 +120,7 @@ TAKEN: list[dict[str, Any]] = [
     {**REST, "login_method": "api-key", "login_header": "X-Lab.Key_1"}, {**REST, "login_method": "cookie"},
     {"kind": "brapi", "address": "https://example.com/brapi/v2", "folder": "ABQ 2026", "login_method": "basic"},
     {"kind": "xmlrpc", "folder": "lab.Store:1/x_2", "address": URL},
+    {"kind": "s3", "folder": "plants/2026", "address": "https://minio.example.com:9000/lab"},
     {"kind": "xmlrpc", "folder": "", "address": "http://example.com/RPC2", "login_method": "none"},
     {**REST, "login_method": "oauth2", "login_address": "http://127.0.0.1:8000/token", "login_scope": "a:b https://x/.c"},
     {"kind": "folder", "folder": "", "username": "", "address": "/mnt/company"},

@@ -1,0 +1,82 @@
+"""A bucket of S3 or of what speaks as S3 does: MinIO, Ceph, Garage, and the clouds. Needs the extra `s3`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...remote_names import folder_problem
+from ...setting import Setting
+from ..destination import Destination, Settings, chosen
+
+if TYPE_CHECKING:
+    from ...stored_destination import StoredDestination
+    from ..probing import Context, Steps
+    from ..s3 import S3Uploads
+
+
+class S3(Destination):
+    """An object a file, as `s3` puts it. The access key is the user name, the secret key the password."""
+
+    kind, name, title, service, order = "s3", "S3", "S3", "S3 store", 7
+    settings = (Setting("abq_s3_url", ""), Setting("abq_s3_folder", "", check=folder_problem))
+    keeps_parts = False
+    address_setting = "abq_s3_url"
+    stored_kinds = ("s3",)
+
+    def settings_of(self, row: StoredDestination) -> dict[str, object]:
+        return {"abq_s3_url": row.address, "abq_s3_folder": row.folder}
+
+    def address(self, settings: Settings) -> str:
+        from .rest import without_secrets
+
+        url, folder = without_secrets(str(settings["abq_s3_url"])), str(settings["abq_s3_folder"]).strip("/")
+        return f"{url.rstrip('/')}/{folder}".rstrip("/")
+
+    def login_place(self, settings: Settings) -> str:
+        from .rest import without_secrets
+
+        return f"s3 {without_secrets(str(settings['abq_s3_url']))}"
+
+    def problem(self, settings: Settings) -> str:
+        if found := super().problem(settings):
+            return found
+        import importlib.util
+
+        from ..s3_requests import MISSING
+        from ..webdav import url_problem
+
+        if why := url_problem(str(settings["abq_s3_url"])):
+            return f"The setting 'abq_s3_url' {why}."
+        return "" if importlib.util.find_spec("minio") else MISSING
+
+    def uploads(self, settings: Settings, username: str, password: str) -> S3Uploads:
+        from ..s3 import S3Uploads
+
+        return S3Uploads(
+            str(settings["abq_s3_url"]),
+            str(settings["abq_s3_folder"]),
+            username,
+            password,
+            **chosen(settings, ca_file="abq_ca_file", proxy="network_proxy"),
+        )
+
+    def probe(self, context: Context) -> Steps[None]:
+        from ..s3_probe import probe
+
+        return probe(self.kind, self.problem(context.settings), self.uploads, context)
+
+    def remark(self, settings: Settings) -> str:
+        import urllib.parse
+
+        from ..guard import is_loopback
+
+        if super().problem(settings):
+            return ""
+        try:
+            parts = urllib.parse.urlsplit(str(settings["abq_s3_url"]))
+        except ValueError:  # a problem tells that
+            return ""
+        return "not encrypted" if parts.scheme == "http" and not is_loopback(parts.hostname or "") else ""
+
+
+DESTINATION = S3()
