@@ -39,6 +39,7 @@ KEPT = ("kept_until", "kept_outliers", "kept_drift")
 TABLES = (
     *AUDITED, "audit", "audit_heads", "journal_entries", "check_presence", "scheduled_deliveries", *KEPT,
     "shift_messages", "shift_message_readers", "delivery_receipts", "mailbox_messages",
+    "alarm_calendar", "alarm_receivers", "alarms", "alarm_notices",
 )  # fmt: skip
 QA_VIEWS = (
     *("plot_readings", "outside_weather", "check_means", "completeness", "copied_records", "digit_preference"),
@@ -108,10 +109,11 @@ _RIGHTS = """
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND grantee <> relowner AND (
         privilege_type <> 'SELECT' AND relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines',
             'check_presence', 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift',
-            'scheduled_deliveries', 'shift_messages', 'shift_message_readers', 'delivery_receipts', 'mailbox_messages')
+            'scheduled_deliveries', 'shift_messages', 'shift_message_readers', 'delivery_receipts', 'mailbox_messages',
+            'alarms', 'alarm_notices')
         OR relname = 'deliveries' AND privilege_type IN ('UPDATE', 'DELETE')
         OR relname = 'journal_entries' AND privilege_type IN ('UPDATE', 'DELETE')
-        OR relname IN ('lab_members', 'technician_logins', 'destinations')
+        OR relname IN ('lab_members', 'technician_logins', 'destinations', 'alarm_calendar', 'alarm_receivers')
             AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE')
         OR relname IN ('plot_checks', 'lab_checks') AND privilege_type = 'DELETE'
         OR privilege_type IN ('TRIGGER', 'TRUNCATE')

@@ -158,6 +158,7 @@ _LATER = frozenset((
     *("kept_until", "kept_outliers", "kept_drift", "destinations", "scheduled_deliveries"),
     *("shift_messages", "shift_message_readers"),
     *("delivery_receipts", "mailbox_messages"),
+    *("alarm_calendar", "alarm_receivers", "alarms", "alarm_notices"),
 ))  # fmt: skip
 _LISTED = re.compile(r"^\d+; \d+ \d+ TABLE \S+ (\S+) ", re.MULTILINE)
 _WITH_ROWS = re.compile(r"^\d+; \d+ \d+ TABLE DATA \S+ (\S+) ", re.MULTILINE)

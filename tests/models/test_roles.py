@@ -47,6 +47,7 @@ MATRIX = {
     "shift_message_readers": (READ, READ, READ),
     "delivery_receipts": (READ, READ, READ),
     "mailbox_messages": (READ, READ, READ),
+    **dict.fromkeys(("alarm_calendar", "alarm_receivers", "alarms", "alarm_notices"), (READ, READ, READ)),
     **dict.fromkeys(KEPT, (READ, READ, READ)),
     **dict.fromkeys(QA_VIEWS, (READ, READ, READ)),
 }
@@ -64,6 +65,8 @@ FOR_WHO_CORRECTS = {
     "correct_records", "enter_check", "claim_plot", "claim_next_plot", "leave_check", "answer_mark",
     "write_note", "finish_note", "reopen_note", "send_message", "take_messages",
 }  # fmt: skip
+# Whatever runs looks for alarms and tells them.
+FOR_WHO_READS = {"look_for_alarms", "tell_alarms", "end_alarm", "take_notice", "note_notice"}
 
 
 def statement(operation: str, table: str, column: str) -> str:
@@ -125,6 +128,7 @@ def test_functions_with_the_rights_of_the_owner_are_for_who_needs_them(node: Nod
     everybodys = dict.fromkeys(("seen_labs", "hides_entries", "lock_lab", "qa_refresh"), "PUBLIC")
     expected = {**dict.fromkeys(FOR_WHO_CORRECTS, both), **everybodys}
     expected |= dict.fromkeys(("mark_value", "close_mark", "reopen_mark"), "abq_qa")
+    expected |= dict.fromkeys(FOR_WHO_READS, f"abq_qa {both}")
     assert {str(name): who for name, who in may_execute} == expected
     unpinned = node.execute(
         "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
