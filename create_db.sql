@@ -2847,9 +2847,9 @@ BEGIN
 END $$;
 
 -- What a workstation has found out about itself or, with the kind audit, about the database: a JSON array of objects with
--- kind, subject, words (null: all is well) and end (how it ended). Only the same workstation ends an alarm of its own, and
--- that of the audit only who sees all of it. Returns how many alarms began or ended.
-CREATE OR REPLACE FUNCTION tell_alarms(found jsonb) RETURNS integer
+-- kind, subject, words (null: all is well) and ending (how it ended). Only the same workstation ends an alarm of its own,
+-- and that of the audit only who sees all of it. Returns how many alarms began or ended.
+CREATE OR REPLACE FUNCTION tell_alarms(findings jsonb) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     each record;
@@ -2858,7 +2858,7 @@ DECLARE
     changed integer := 0;
 BEGIN
     FOR each IN
-        SELECT * FROM jsonb_to_recordset(found) AS told (kind text, subject text, words text, "end" text)
+        SELECT * FROM jsonb_to_recordset(findings) AS told (kind text, subject text, words text, ending text)
         ORDER BY kind, subject
     LOOP
         IF each.kind IS NULL OR each.kind NOT IN ('backup', 'audit', 'disk') THEN
@@ -2880,7 +2880,7 @@ BEGIN
             changed := changed + raise_alarm(wanted)::integer;
         ELSIF each.kind <> 'audit' OR seen_labs(asking_role()) IS NULL THEN
             UPDATE alarms AS a SET over = clock_timestamp(), ended = coalesce(ended, clock_timestamp()),
-                    ended_words = coalesce(ended_words, nullif(alarm_words(each.end), ''), 'all is well again')
+                    ended_words = coalesce(ended_words, nullif(alarm_words(each.ending), ''), 'all is well again')
                 WHERE a.kind = wanted.kind AND a.subject = wanted.subject AND over IS NULL;
             changed := changed + FOUND::integer;
         END IF;

@@ -48,6 +48,8 @@ BUSY = Policy(0.1, 0.5)
 """What others hold for a moment (processes of a killed server, a database that is to be renamed): for seconds only."""
 DELIVERY = Policy(60.0, 3600.0)
 """Extracts that couldn't be sent."""
+ALARM = Policy(60.0, 3600.0)
+"""Alarms that couldn't be told."""
 LOG_SERVER = Policy(0.5, 30.0)
 """A log server that is gone: nobody waits for it."""
 

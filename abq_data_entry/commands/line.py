@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from ..constants import APPLICATION_ID
 from ..version import version
 from . import (
+    alarms,
     chart,
     check,
     db,
@@ -56,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--quiet", action="store_true", help="print no progress on standard error, as for cron")
     subcommands = found.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="subcommand")
     written, work = (export, chart, report), (upload, deliveries, destinations, marks, notes, message, journal)
-    for module in (weather, *written, *work, files, check, status, db, desktop, demo):
+    for module in (weather, *written, *work, files, check, status, alarms, db, desktop, demo):
         module.add_to(subcommands)
     return found
 

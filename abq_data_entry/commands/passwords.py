@@ -61,12 +61,14 @@ def login_for(
 
 def login_in_keyring(destination: str, username: str, place: str) -> tuple[str, str] | None:
     """The login that the keyring has for this place, if it has one."""
+    return _in_keyring(destination, username, place) if needs_login(destination, place) else NO_LOGIN
+
+
+def _in_keyring(key: str, username: str, place: str) -> tuple[str, str] | None:
     from ..keyring_store import KeyringFailed, get
 
-    if not needs_login(destination, place):
-        return NO_LOGIN
     try:
-        return get(destination, username, place)
+        return get(key, username, place)
     except KeyringFailed as error:  # then it is asked for
         log.info("the keyring gave nothing: %s", error)
         return None
@@ -77,11 +79,17 @@ def login_kept(destination: str, username: str, place: str) -> tuple[str, str] |
 
     Raises NotDone for a file that can't be used, such as one that others may read or that is of another user.
     """
+    return login_kept_as(destination, username, place) if needs_login(destination, place) else NO_LOGIN
+
+
+def login_kept_as(key: str, username: str, place: str) -> tuple[str, str] | None:
+    """The same by the key of what needs it, which is no destination: `alarms:` and the name of a receiver, say."""
     from ..secret_files import SecretOfAnother, SecretUnusable, login
 
-    known = login_in_keyring(destination, username, place)
+
+    known = _in_keyring(key, username, place)
     try:
-        return known if known is not None else login(destination, username)
+        return known if known is not None else login(key, username)
     except SecretOfAnother as error:
         raise _OfAnother(str(error)) from None
     except SecretUnusable as error:

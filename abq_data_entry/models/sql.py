@@ -31,6 +31,7 @@ from abq_data_entry.models import (
     view_rows,
     weather,
 )
+from abq_data_entry.models.alarms import Alarms
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.corrections import Corrections
 from abq_data_entry.models.destinations import Destinations
@@ -63,7 +64,7 @@ Result = TypeVar("Result")
 _PLOTS = range(1, int(fields.field(FieldNames.PLOT).maximum or 0) + 1)
 
 
-class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts):
+class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts, Alarms):
     """The database of one laboratory. May be used by several threads at once: each has its own connection.
 
     Connections open when first needed. All methods raise `DatabaseError` or one of its kinds; after a server came back

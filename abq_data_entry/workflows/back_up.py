@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import folders
+from ..counting import one_line
 
 if TYPE_CHECKING:
     from ..postgres import EmbeddedServer, KeptBackups
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 Values = Mapping[str, object]
 Endpoint = Mapping[str, str]
+_LONGEST_REASON = 500  # characters
 
 
 class BackedUp(NamedTuple):
@@ -67,9 +70,52 @@ def back_up_daily(
     kept, rotation = kept_backups(values), postgres.rotation_of(values)
     if rotation is None or today in kept.daily():
         return Daily(None, kept.folder, off=rotation is None)
-    with opened() as (endpoint, watching):
-        made = kept.make_daily(postgres.past_pooler(endpoint, values), today, rotation, watching)
+    try:
+        with opened() as (endpoint, watching):
+            made = kept.make_daily(postgres.past_pooler(endpoint, values), today, rotation, watching)
+    except postgres.Cancelled:
+        raise
+    except Exception as error:
+        _note_failure(values, error)
+        raise
+    with suppress(OSError):
+        _failure_file(values).unlink(missing_ok=True)
     return Daily(made, kept.folder)
+
+
+class FailedDaily(NamedTuple):
+    """When the day's backup failed, and why."""
+
+    moment: datetime.datetime
+    reason: str
+
+
+def failed_daily(values: Values) -> FailedDaily | None:
+    """Return how the last attempt at a daily backup of this database failed; None if it didn't. Raises `OSError`."""
+    file = _failure_file(values)
+    try:
+        with file.open(encoding="utf-8", errors="replace") as opened:
+            reason, made = one_line(opened.read(_LONGEST_REASON)), file.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    return FailedDaily(datetime.datetime.fromtimestamp(made, datetime.timezone.utc), reason)
+
+
+def _note_failure(values: Values, error: Exception) -> None:
+    """Keep why for `alarms`, which whoever made the backup may not be running for."""
+    file = _failure_file(values)
+    with suppress(OSError), folders.replacement(file) as temporary:
+        temporary.write_text(one_line(str(error))[:_LONGEST_REASON], encoding="utf-8")
+
+
+def _failure_file(values: Values) -> Path:
+    return database_file("backup-failed", values)
+
+
+def database_file(name: str, values: Values) -> Path:
+    """Where this computer keeps something about the database of the settings, and of no other."""
+    place = f"{values.get('db_host') or ''}/{values.get('db_name') or ''}"
+    return folders.data_folder() / f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
 def restore(

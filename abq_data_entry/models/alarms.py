@@ -1,0 +1,277 @@
+"""What somebody has to look after, and who is told: the tables of alarms and their functions, in `create_db.sql`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+
+from abq_data_entry.counting import one_line
+from abq_data_entry.models.connections import Connections, rows_as_dicts
+from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, RightsMissing
+from abq_data_entry.models.marks import ask_as
+from abq_data_entry.models.undoing import NOBODY_NAMED, By
+
+BACKUP, AUDIT, DISK = "backup", "audit", "disk"
+BEGIN, END = "begin", "end"
+SENDING, TOLD, FAILED, GIVEN_UP, UNKNOWN = "sending", "told", "failed", "given up", "unknown"
+MAIL, WEBHOOK = "mail", "webhook"
+_FOR_WHOM = "Alarms are ended by who reads the records."
+_OWNER = "This is changed by the owner of the database, or by whom the owner has granted that."
+_LIST = """
+    SELECT id, kind, subject, words, lab_id AS lab, coalesce(workstation, '') AS workstation, raised, ended,
+        coalesce(ended_words, '') AS ended_words, ARRAY(
+            SELECT concat_ws(': ', format('%%s of the %%s', receiver, about), nullif(said, '')) FROM alarm_notices
+            WHERE alarm = alarms.id AND state IN ('failed', 'given up', 'unknown') ORDER BY receiver, about
+        ) AS untold
+    FROM alarms WHERE ended IS NULL OR ended > clock_timestamp() - make_interval(days => %(days)s)
+    ORDER BY ended IS NOT NULL, coalesce(ended, raised) DESC, id DESC LIMIT %(limit)s
+"""
+_DUE = """
+    SELECT due.alarm, due.receiver, due.about, a.kind, a.subject, a.words, a.lab_id AS lab,
+        coalesce(a.workstation, '') AS workstation, a.raised, a.ended, coalesce(a.ended_words, '') AS ended_words,
+        coalesce((SELECT n.attempts FROM alarm_notices AS n
+            WHERE n.alarm = due.alarm AND n.receiver = due.receiver AND n.about = due.about), 0) AS attempts
+    FROM due_notices() AS due JOIN alarms AS a ON a.id = due.alarm ORDER BY due.receiver, due.alarm LIMIT 500
+"""
+_CALENDAR = """
+    SELECT lab_id AS lab, weekday, to_char(time, 'FMHH24:MI') AS time FROM alarm_calendar
+    ORDER BY lab_id, weekday, alarm_calendar.time
+"""
+_EXPECT = """
+    INSERT INTO alarm_calendar (lab_id, weekday, time)
+    SELECT %(lab)s, weekday, at::time FROM unnest(%(weekdays)s) AS weekday, unnest(%(times)s) AS at
+    ON CONFLICT DO NOTHING
+"""
+_FORGET = """
+    DELETE FROM alarm_calendar WHERE lab_id = %(lab)s AND weekday = ANY (%(weekdays)s)
+        AND to_char(time, 'FMHH24:MI') <> ALL (%(times)s)
+"""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A row of `alarms`. `ended` is None while it is open; `untold`: what couldn't be told, each with whom and why."""
+
+    id: int
+    kind: str
+    subject: str
+    words: str
+    lab: str | None
+    workstation: str
+    raised: datetime.datetime
+    ended: datetime.datetime | None
+    ended_words: str
+    untold: Sequence[str] = ()
+
+    @property
+    def line(self) -> str:
+        """What it is about, in one line, without characters that a terminal or a label would do something by."""
+        return one_line(self.words)
+
+
+class DueNotice(NamedTuple):
+    """What a receiver is to be told now: the `BEGIN` or the `END` of an alarm, after so many attempts."""
+
+    alarm: Alarm
+    receiver: str
+    about: str
+    attempts: int
+
+
+class Receiver(NamedTuple):
+    """Who is told: people by `MAIL`, or a `WEBHOOK`. What is taken is said by `receiver_problem` in `create_db.sql`.
+
+    `server`: smtp:// or smtps:// with a host; the name of a destination of the kind email; or '' (the settings').
+    `login_method`: of a webhook: token, signature or ''.
+    """
+
+    name: str
+    kind: str
+    address: str
+    server: str = ""
+    username: str = ""
+    login_method: str = ""
+
+
+class Expected(NamedTuple):
+    """A check that is expected: `weekday` is 1 (Monday) to 7 (Sunday), `time` such as `8:00`."""
+
+    lab: str
+    weekday: int
+    time: str
+
+
+class Finding(NamedTuple):
+    """What a workstation found out: `words` say what is wrong, '' nothing; then `ending` says how it ended."""
+
+    kind: str
+    subject: str
+    words: str
+    ending: str = ""
+
+
+class Alarms:
+    """The part of `SQLModel` that knows alarms. `by` names who asks; the errors are those of `Marks`."""
+
+    _connections: Connections
+
+    # -- what is wrong
+
+    def look_for_alarms(self, found: Sequence[Finding] = (), *, by: By = NOBODY_NAMED) -> int:
+        """Raise and end what the database knows of, and what this workstation has found; return how many changed."""
+        told = [{name: each.replace("\0", " ") for name, each in row._asdict().items()} for row in found]
+        changed = 0
+        if told:
+            changed = int(str(self._ask_of_alarms("SELECT tell_alarms(%(found)s)", {"found": json.dumps(told)}, by)))
+        return changed + int(str(self._ask_of_alarms("SELECT look_for_alarms()", {}, by)))
+
+    def get_alarms(self, *, ended_days: int = 0, limit: int = 1000) -> list[Alarm]:
+        """Return the open alarms, the newest first; then those that ended within the last days."""
+        bound = {"days": ended_days, "limit": limit}
+
+        def read(cursor: Cursor) -> list[Alarm]:
+            cursor.execute(_LIST, bound)
+            return [Alarm(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]
+
+        return self._connections.read(read)
+
+    def end_alarm(self, number: int, words: str = "", *, by: By = NOBODY_NAMED) -> None:
+        """End it for everybody. Raises `RecordMissing`, and `DatabaseError` where it has ended."""
+        bound = {"id": number, "words": words.replace("\0", " ")}
+        try:
+            self._ask_of_alarms("SELECT end_alarm(%(id)s::bigint, %(words)s)", bound, by)
+        except OutcomeUnknown:
+            if any(each.id == number for each in self.get_alarms()):
+                self._ask_of_alarms("SELECT end_alarm(%(id)s::bigint, %(words)s)", bound, by)
+
+    def alarms_alone(self) -> AbstractContextManager[bool]:
+        """Within the block no other workstation looks for alarms; False if one does so just now.
+
+        It only spares work: the functions of the database decide what begins, and who tells it.
+        """
+        return self._connections.alone("alarms")
+
+    # -- who is told
+
+    def due_notices(self) -> list[DueNotice]:
+        """Return who is to be told of what by now."""
+
+        def read(cursor: Cursor) -> list[DueNotice]:
+            cursor.execute(_DUE)
+            return [_notice(row) for row in rows_as_dicts(cursor)]
+
+        return self._connections.read(read)
+
+    def take_notice(self, due: DueNotice, *, by: By = NOBODY_NAMED) -> bool:
+        """Tell whether it is ours to tell; nobody else gets it from then on, for 10 minutes."""
+        bound = _key(due)
+        return bool(self._ask_of_alarms("SELECT take_notice(%(alarm)s::bigint, %(receiver)s, %(about)s)", bound, by))
+
+    def note_notice(
+        self, due: DueNotice, became: str, said: str = "", pause: float = 0.0, *, by: By = NOBODY_NAMED
+    ) -> bool:
+        """Say what became of it; False if it is ours no more. `pause`: seconds, after which `FAILED` is tried again."""
+        bound = {**_key(due), "became": became, "said": said.replace("\0", " "), "pause": pause}
+        statement = (
+            "SELECT note_notice(%(alarm)s::bigint, %(receiver)s, %(about)s, %(became)s, %(said)s,"
+            " %(pause)s::double precision)"
+        )
+        return bool(self._ask_of_alarms(statement, bound, by))
+
+    def get_receivers(self) -> dict[str, Receiver]:
+        """Return those who are told, by their names."""
+        return self._connections.read(_receivers)
+
+    def add_receiver(self, row: Receiver) -> None:
+        """Add one. Raises `DatabaseError` with why it can't be as it says, or if there is one of that name."""
+        places = ", ".join(["%s"] * len(row))
+
+        def run(cursor: Cursor) -> None:
+            if row.name in _receivers(cursor):
+                raise DatabaseError(f"There is a receiver {row.name} already.")
+            _written(cursor, f"INSERT INTO alarm_receivers ({', '.join(row._fields)}) VALUES ({places})", list(row))
+
+        if any("\0" in each for each in row):
+            raise DatabaseError("No text of a receiver can hold the character 0. Nothing was changed.")
+        self._connections.write(run)
+
+    def remove_receiver(self, name: str) -> Receiver:
+        """Remove it: from now on it is told nothing. Raises `DatabaseError`."""
+
+        def run(cursor: Cursor) -> Receiver:
+            row = receiver_named(_receivers(cursor), name)
+            _written(cursor, "DELETE FROM alarm_receivers WHERE name = %s", [row.name])
+            return row
+
+        return self._connections.write(run)
+
+    # -- which checks are expected
+
+    def get_calendar(self) -> list[Expected]:
+        """Return the checks that are expected, by lab, day and time."""
+
+        def read(cursor: Cursor) -> list[Expected]:
+            cursor.execute(_CALENDAR)
+            return [Expected(*row) for row in cursor.fetchall()]
+
+        return self._connections.read(read)
+
+    def set_calendar(self, lab: str, weekdays: Sequence[int], times: Sequence[str]) -> None:
+        """Expect these checks of a lab on these days, from now on, and no others. Raises `DatabaseError`."""
+        bound: Mapping[str, object] = {"lab": lab, "weekdays": list(weekdays), "times": list(times)}
+
+        def run(cursor: Cursor) -> None:
+            _require_lab(cursor, lab)
+            _written(cursor, _FORGET, bound)
+            if times:
+                _written(cursor, _EXPECT, bound)
+
+        self._connections.write(run)
+
+    def _ask_of_alarms(self, statement: str, bound: Mapping[str, object], by: By) -> object:
+        return ask_as(self._connections, statement, bound, by, _FOR_WHOM, {})
+
+
+def receiver_named(receivers: Mapping[str, Receiver], name: str) -> Receiver:
+    """Return the receiver of that name; raises `DatabaseError` with those that there are."""
+    if name not in receivers:
+        there = f" There are: {', '.join(receivers)}." if receivers else " There is none."
+        raise DatabaseError(f"There is no receiver {name} in the database.{there}")
+    return receivers[name]
+
+
+def _key(due: DueNotice) -> dict[str, object]:
+    return {"alarm": due.alarm.id, "receiver": due.receiver, "about": due.about}
+
+
+def _notice(row: dict[str, object]) -> DueNotice:
+    number, receiver, about, attempts = (row.pop(name) for name in ("alarm", "receiver", "about", "attempts"))
+    return DueNotice(Alarm(id=number, **row), str(receiver), str(about), int(str(attempts)))  # type: ignore[arg-type]
+
+
+def _receivers(cursor: Cursor) -> dict[str, Receiver]:
+    cursor.execute(f"SELECT {', '.join(Receiver._fields)} FROM alarm_receivers ORDER BY name")
+    return {each.name: each for each in (Receiver(*row) for row in cursor.fetchall())}
+
+
+def _require_lab(cursor: Cursor, lab: str) -> None:
+    cursor.execute("SELECT id FROM labs WHERE retired IS NULL ORDER BY id")
+    known = [str(each) for (each,) in cursor.fetchall()]
+    if lab not in known:
+        raise DatabaseError(f"There is no lab {lab}. There are: {', '.join(known)}.")
+
+
+def _written(cursor: Cursor, statement: str, given: Sequence[object] | Mapping[str, object]) -> None:
+    try:
+        cursor.execute(statement, given)
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise RightsMissing(f"This user may not do that. {_OWNER}", error.diag.message_primary or "") from None
+    except psycopg2.errors.CheckViolation as error:
+        raise DatabaseError(f"{error.diag.message_primary} Nothing was changed.") from None

@@ -1,0 +1,150 @@
+"""One look for alarms: what began and what ended, and telling who is to be told, each once among all workstations."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..models.alarms import AUDIT, FAILED, SENDING, TOLD, UNKNOWN, DueNotice, Finding
+from ..models.errors import DatabaseError
+from ..retrying import ALARM
+from ..stored_destination import STORED
+from .alarm_notices import CannotTell, Known, Tell, message_of, teller
+from .back_up import database_file
+from .found_here import found_here
+
+if TYPE_CHECKING:
+    from ..models import SQLModel
+    from ..models.auditing import Verdict
+    from ..models.undoing import By
+
+log = logging.getLogger(__name__)
+
+Values = Mapping[str, object]
+_VERIFIED_FOR = 23.5 * 3600  # seconds: a timer that runs once a day does it each time
+_LONG_PAUSE = 3600.0  # seconds, after what is refused for good: somebody may put it right
+
+
+class Looked(NamedTuple):
+    """What a look came to: how many alarms began or ended, what was told to whom, and what couldn't be."""
+
+    changed: int = 0
+    told: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def look(
+    model: SQLModel, values: Values, known: Known, by: By, cancel: threading.Event | None = None,
+    found: Sequence[Finding] = (),
+) -> Looked:  # fmt: skip
+    """Look for alarms, unless another workstation does so just now, and tell what is to be told.
+
+    `found`: what was found out besides, such as by `audit_finding`. Raises `DatabaseError`.
+    """
+    with model.alarms_alone() as is_ours:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        here = [*found_here(values, now, _since(model)), *found]
+        changed = model.look_for_alarms(here, by=by)  # of this computer nobody else can say anything
+        if not is_ours:
+            return Looked(changed)
+        told, problems = _tell_all(model, values, known, by, cancel)
+    return Looked(changed, tuple(told), tuple(problems))
+
+
+def audit_finding(verdict: Verdict) -> Finding:
+    """What a walk through the audit says of it."""
+    if verdict.breaks:
+        where = "; ".join(f"lab {each.lab}: {each.reason}" for each in verdict.breaks[:3])
+        return Finding(AUDIT, "", f"The audit is broken ({where}). `db verify` says more.")
+    if verdict.findings:
+        return Finding(AUDIT, "", f"The audit may have been bypassed: {' '.join(verdict.findings[:3])}")
+    return Finding(AUDIT, "", "", "`db verify` finds it intact")
+
+
+def verifies_now(values: Values) -> bool:
+    """Whether this computer hasn't walked through the audit of this database for a day."""
+    try:
+        age = time.time() - _verified_file(values).stat().st_mtime
+    except OSError:
+        return True
+    return not 0 <= age < _VERIFIED_FOR
+
+
+def note_verified(values: Values) -> None:
+    """It has done so just now."""
+    with suppress(OSError):
+        _verified_file(values).touch()
+
+
+def _verified_file(values: Values) -> Path:
+    return database_file("audit-verified", values)
+
+
+def _since(model: SQLModel) -> datetime.datetime | None:
+    """Since when the database is there."""
+    ((first,),) = (row.values() for row in model.query("SELECT min(applied) AS first FROM schema_version") or ())
+    return first if isinstance(first, datetime.datetime) else None
+
+
+def _tell_all(
+    model: SQLModel, values: Values, known: Known, by: By, cancel: threading.Event | None
+) -> tuple[list[str], list[str]]:
+    told, problems = list[str](), list[str]()
+    due = model.due_notices()
+    if not due:
+        return told, problems
+    values = {**values, STORED: model.get_destinations()}
+    receivers = model.get_receivers()
+    for name in dict.fromkeys(each.receiver for each in due):
+        row = receivers.get(name)
+        if row is None:  # removed just now
+            continue
+        try:
+            with teller(row, values, known) as tell:
+                for each in (each for each in due if each.receiver == name):
+                    if cancel is not None and cancel.is_set():
+                        return told, problems
+                    _tell(model, each, tell, by, cancel, told, problems)
+        except CannotTell as error:
+            problems.append(f"{name} can't be told from here: {error}")
+    return told, problems
+
+
+def _tell(
+    model: SQLModel, due: DueNotice, tell: Tell, by: By, cancel: threading.Event | None, told: list[str],
+    problems: list[str],
+) -> None:  # fmt: skip
+    from .. import outbox
+    from ..network.failures import Cancelled, describe_failure
+
+    if not model.take_notice(due, by=by):
+        return
+    message = message_of(due)
+
+    def sending() -> None:
+        if not model.note_notice(due, SENDING, by=by):
+            raise CannotTell("another workstation tells it.")
+
+    try:
+        said = tell(message, sending, cancel)
+    except CannotTell:
+        return
+    except DatabaseError:  # nothing was sent: who sends first says so there
+        raise
+    except Exception as error:
+        reason = describe_failure(error)
+        is_later = isinstance(error, Cancelled) or outbox.is_transient(error)
+        pause = ALARM.pause(due.attempts + 1, 1.0) if is_later else _LONG_PAUSE
+        model.note_notice(due, UNKNOWN if outbox.outcome_unknown(error) else FAILED, reason, pause, by=by)
+        log.warning("alarm %s wasn't told to %s: %s", due.alarm.id, due.receiver, type(error).__name__)
+        problems.append(f"Alarm {due.alarm.id} to {due.receiver}: {reason}")
+    else:
+        model.note_notice(due, TOLD, said, by=by)
+        log.info("alarm %s (%s) was told to %s", due.alarm.id, due.about, due.receiver)
+        told.append(f"{due.receiver} was told: {message.subject}" + (f" ({said})" if said else ""))
