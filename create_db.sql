@@ -669,6 +669,7 @@ CREATE TABLE IF NOT EXISTS alarm_notices (
     attempts integer NOT NULL DEFAULT 1,
     next timestamp with time zone,
     said text,
+    served text[] NOT NULL DEFAULT '{}',
     workstation text,
     login name NOT NULL,
     PRIMARY KEY (alarm, receiver, about)
@@ -2925,7 +2926,7 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
         ELSE
             a.ended > clock_timestamp() - interval '2 days' AND EXISTS (
                 SELECT FROM alarm_notices AS told WHERE told.alarm = a.id AND told.receiver = r.name
-                    AND told.about = 'begin' AND told.state IN ('told', 'unknown'))
+                    AND told.about = 'begin' AND (told.state IN ('told', 'unknown') OR told.served <> '{}'))
         END
     ORDER BY r.name, a.id
 $$;
@@ -2950,16 +2951,18 @@ BEGIN
 END $$;
 
 -- What became of it: sending (from now on it may arrive), told, failed (tried again after so many seconds, for a day),
--- given up, or unknown. Only of what the same login has taken.
+-- given up, or unknown. `served_now`: the addresses that have got it, where others get it later. Only of what the same
+-- login has taken.
 CREATE OR REPLACE FUNCTION note_notice(
-    of_alarm bigint, to_receiver text, of_part text, became text, what_was_said text, pause double precision
+    of_alarm bigint, to_receiver text, of_part text, became text, what_was_said text, pause double precision,
+    served_now text[] DEFAULT '{}'
 ) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     UPDATE alarm_notices SET
             state = CASE WHEN became = 'failed' AND first < clock_timestamp() - interval '1 day' THEN 'given up'
                 ELSE became END,
-            said = nullif(alarm_words(what_was_said), ''),
+            said = nullif(alarm_words(what_was_said), ''), served = (served || served_now)[1:100],
             next = CASE became WHEN 'failed' THEN clock_timestamp() + make_interval(secs => least(pause, 3600)) END
         WHERE alarm = of_alarm AND receiver = to_receiver AND about = of_part AND login = asking_role()
             AND state IN ('taken', 'sending') AND became <> 'taken';
@@ -4892,6 +4895,7 @@ COMMENT ON COLUMN alarm_notices.first IS 'When somebody first did.';
 COMMENT ON COLUMN alarm_notices.attempts IS 'How often it was tried.';
 COMMENT ON COLUMN alarm_notices.next IS 'When it is tried again.';
 COMMENT ON COLUMN alarm_notices.said IS 'What the server said, or why it failed.';
+COMMENT ON COLUMN alarm_notices.served IS 'Addresses that have got it, where others of the receiver have not.';
 COMMENT ON COLUMN alarm_notices.workstation IS 'On which computer, as the application says.';
 COMMENT ON COLUMN alarm_notices.login IS 'The login of that session; only it says what became of it.';
 

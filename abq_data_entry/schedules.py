@@ -1,7 +1,7 @@
 """What is done while no window is open: units of systemd, a line of cron, a task of Windows.
 
-For this user; made and removed by `weather install-schedule` and `deliveries install-schedule`. What
-somebody has changed by hand is neither overwritten nor removed: the checksum that stands in it tells.
+For this user; made and removed by `install-schedule` of `weather`, `deliveries` and `alarms`. What somebody has changed
+by hand is neither overwritten nor removed: the checksum that stands in it tells.
 """
 
 from __future__ import annotations
@@ -67,6 +67,10 @@ WEATHER = Schedule(
 DELIVERIES = Schedule(
     "deliveries", ("--quiet", "deliveries", "run", "--unattended"), "Deliveries", "every ten minutes",
     "*-*-* *:00/10:00", 30, "*/10 * * * *", "2026-01-01T00:00:00", "PT10M", "PT30S",
+)  # fmt: skip
+ALARMS = Schedule(
+    "alarms", ("--quiet", "alarms", "run"), "Alarms", "every five minutes",
+    "*-*-* *:00/5:00", 15, "*/5 * * * *", "2026-01-01T00:00:00", "PT5M", "PT15S",
 )  # fmt: skip
 
 _SERVICE = """\

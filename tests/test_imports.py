@@ -52,7 +52,7 @@ BELOW = {
     "journal": {"store", "models", "fields", "constants", "folders"},
     "workflows": {
         *("fields", "constants", "diagnostics", "exporting", "journal", "folders", "models", "network", "outbox"),
-        *("observation", "postgres", "charts", "counting", "stored_destination", "version"),
+        *("observation", "postgres", "charts", "counting", "retrying", "stored_destination", "version"),
     },
     "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"charts", "widgets", "fields", "constants", "themes"},

@@ -8,7 +8,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from . import add_task
+from .. import schedules
+from . import add_task, schedule
 from .outcome import NotDone, interrupt_sets, print_table
 from .passwords import Secrets
 
@@ -44,6 +45,12 @@ def add_to(subcommands: Subcommands) -> None:
     testing.add_argument("name", nargs="?", metavar="NAME", help="the receiver (default: all)")
     _add_calendar(tasks)
     _add_receivers(tasks)
+    schedule.add_to(
+        tasks,
+        schedules.ALARMS,
+        "have `alarms run` done every five minutes by systemd, cron or the Windows Task Scheduler",
+        "Make what runs `alarms run` every five minutes, whether a window is open or not",
+    )
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:

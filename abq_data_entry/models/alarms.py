@@ -36,9 +36,10 @@ _LIST = """
 _DUE = """
     SELECT due.alarm, due.receiver, due.about, a.kind, a.subject, a.words, a.lab_id AS lab,
         coalesce(a.workstation, '') AS workstation, a.raised, a.ended, coalesce(a.ended_words, '') AS ended_words,
-        coalesce((SELECT n.attempts FROM alarm_notices AS n
-            WHERE n.alarm = due.alarm AND n.receiver = due.receiver AND n.about = due.about), 0) AS attempts
-    FROM due_notices() AS due JOIN alarms AS a ON a.id = due.alarm ORDER BY due.receiver, due.alarm LIMIT 500
+        coalesce(n.attempts, 0) AS attempts, coalesce(n.served, '{}') AS served
+    FROM due_notices() AS due JOIN alarms AS a ON a.id = due.alarm
+    LEFT JOIN alarm_notices AS n ON n.alarm = due.alarm AND n.receiver = due.receiver AND n.about = due.about
+    ORDER BY due.receiver, due.alarm LIMIT 500
 """
 _CALENDAR = """
     SELECT lab_id AS lab, weekday, to_char(time, 'FMHH24:MI') AS time FROM alarm_calendar
@@ -77,12 +78,14 @@ class Alarm:
 
 
 class DueNotice(NamedTuple):
-    """What a receiver is to be told now: the `BEGIN` or the `END` of an alarm, after so many attempts."""
+    """What a receiver is to be told now: the `BEGIN` or the `END` of an alarm, after so many attempts, of which the
+    addresses in `served` have got it."""
 
     alarm: Alarm
     receiver: str
     about: str
     attempts: int
+    served: Sequence[str] = ()
 
 
 class Receiver(NamedTuple):
@@ -175,13 +178,17 @@ class Alarms:
         return bool(self._ask_of_alarms("SELECT take_notice(%(alarm)s::bigint, %(receiver)s, %(about)s)", bound, by))
 
     def note_notice(
-        self, due: DueNotice, became: str, said: str = "", pause: float = 0.0, *, by: By = NOBODY_NAMED
-    ) -> bool:
-        """Say what became of it; False if it is ours no more. `pause`: seconds, after which `FAILED` is tried again."""
-        bound = {**_key(due), "became": became, "said": said.replace("\0", " "), "pause": pause}
+        self, due: DueNotice, became: str, said: str = "", pause: float = 0.0, served: Sequence[str] = (),
+        *, by: By = NOBODY_NAMED,
+    ) -> bool:  # fmt: skip
+        """Say what became of it; False if it is ours no more. `pause`: seconds, after which `FAILED` is tried again.
+        `served`: the addresses that have got it, where others haven't yet."""
+        bound = {
+            **_key(due), "became": became, "said": said.replace("\0", " "), "pause": pause, "served": list(served)
+        }  # fmt: skip
         statement = (
             "SELECT note_notice(%(alarm)s::bigint, %(receiver)s, %(about)s, %(became)s, %(said)s,"
-            " %(pause)s::double precision)"
+            " %(pause)s::double precision, %(served)s::text[])"
         )
         return bool(self._ask_of_alarms(statement, bound, by))
 
@@ -252,8 +259,11 @@ def _key(due: DueNotice) -> dict[str, object]:
 
 
 def _notice(row: dict[str, object]) -> DueNotice:
-    number, receiver, about, attempts = (row.pop(name) for name in ("alarm", "receiver", "about", "attempts"))
-    return DueNotice(Alarm(id=number, **row), str(receiver), str(about), int(str(attempts)))  # type: ignore[arg-type]
+    names = ("alarm", "receiver", "about", "attempts", "served")
+    number, receiver, about, attempts, served = (row.pop(name) for name in names)
+    assert isinstance(served, list)
+    alarm = Alarm(id=number, **row)  # type: ignore[arg-type]
+    return DueNotice(alarm, str(receiver), str(about), int(str(attempts)), served)
 
 
 def _receivers(cursor: Cursor) -> dict[str, Receiver]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..counting import one_line
@@ -27,12 +27,14 @@ _LONGEST_SUBJECT = 150
 
 
 class Message(NamedTuple):
-    """What a receiver is told: one line, the whole text, and the same for programs, with the key of this notice."""
+    """What a receiver is told: one line, the whole text, and the same for programs, with the key of this notice.
+    `served`: the addresses that have got it already."""
 
     subject: str
     text: str
     content: Mapping[str, object]
     key: str
+    served: Sequence[str] = ()
 
 
 Tell = Callable[[Message, Callable[[], None], "threading.Event | None"], str]
@@ -68,7 +70,7 @@ def message_of(due: DueNotice) -> Message:
         "raised": alarm.raised.isoformat(), "ended": alarm.ended and alarm.ended.isoformat(),
         "end": alarm.ended_words or None,
     }  # fmt: skip
-    return Message(_cut(what), "\n".join(lines) + "\n", content, key)
+    return Message(_cut(what), "\n".join(lines) + "\n", content, key, due.served)
 
 
 def test_message(name: str, now: datetime.datetime) -> Message:
@@ -153,9 +155,8 @@ def _by_mail(
     if message.key.endswith("-end"):  # so that a mail program shows the two as one
         begun = message_id(message.key.removesuffix("-end") + f"-{BEGIN}", sender)
         headers = {"In-Reply-To": begun, "References": begun}
-    mail = Mail(
-        sender, people(str(own["abq_mail_to"])), message.subject, message.text, message.key, headers=headers
-    )
+    receivers, served = people(str(own["abq_mail_to"])), frozenset(message.served)
+    mail = Mail(sender, receivers, message.subject, message.text, message.key, headers=headers, served=served)
 
     def progress(part: float) -> None:
         if part == 1:  # told just before the end is sent

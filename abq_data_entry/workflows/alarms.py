@@ -141,7 +141,8 @@ def _tell(
         reason = describe_failure(error)
         is_later = isinstance(error, Cancelled) or outbox.is_transient(error)
         pause = ALARM.pause(due.attempts + 1, 1.0) if is_later else _LONG_PAUSE
-        model.note_notice(due, UNKNOWN if outbox.outcome_unknown(error) else FAILED, reason, pause, by=by)
+        became = UNKNOWN if outbox.outcome_unknown(error) else FAILED
+        model.note_notice(due, became, reason, pause, getattr(error, "served", ()), by=by)
         log.warning("alarm %s wasn't told to %s: %s", due.alarm.id, due.receiver, type(error).__name__)
         problems.append(f"Alarm {due.alarm.id} to {due.receiver}: {reason}")
     else:

@@ -109,6 +109,7 @@ DOCUMENTS_RUN_ELSEWHERE = {
     "installations.md": "tests/test_installations.py",
     "deliveries.md": "tests/documents/test_deliveries.py",
     "mail.md": "tests/documents/test_mail.py",
+    "alarms.md": "tests/documents/test_alarms.py",
     "remote-files.md": "tests/commands/test_files.py",
 }
 """Documents whose blocks are run as a whole by another file."""

@@ -57,8 +57,8 @@ def expect(owner: Owner, model: SQLModel, zone: str, lab: str = "A", times: tupl
 
 def missing(owner: Owner, moment: str) -> list[str]:
     """The checks that are missing at that moment."""
-    rows = owner.ask("SELECT subject FROM alarm_conditions(%s) WHERE kind = 'check missing' ORDER BY date, time", moment)
-    return [str(each) for (each,) in rows]
+    asked = "SELECT subject FROM alarm_conditions(%s) WHERE kind = 'check missing' ORDER BY date, time"
+    return [str(each) for (each,) in owner.ask(asked, moment)]
 
 
 def test_a_check_is_missing_an_hour_after_its_time_by_the_labs_clock(model: SQLModel, owner: Owner) -> None:
@@ -83,7 +83,7 @@ def test_what_was_due_before_it_was_expected_is_not_missing(model: SQLModel, own
     for lab in ("A", "B"):
         model.set_calendar(lab, ALL_DAYS, ("8:00", "12:00", "16:00", "20:00"))
     assert model.look_for_alarms() == 0
-    with pytest.raises(DatabaseError, match="There is no lab Z. There are: A, B"):
+    with pytest.raises(DatabaseError, match="There is no lab Z"):
         model.set_calendar("Z", [1], ("8:00",))
     model.set_calendar("A", [1], ("8:00",))
     kept = [each for each in model.get_calendar() if each.lab == "A" and each.weekday == 1]
