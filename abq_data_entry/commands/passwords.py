@@ -86,7 +86,6 @@ def login_kept_as(key: str, username: str, place: str) -> tuple[str, str] | None
     """The same by the key of what needs it, which is no destination: `alarms:` and the name of a receiver, say."""
     from ..secret_files import SecretOfAnother, SecretUnusable, login
 
-
     known = _in_keyring(key, username, place)
     try:
         return known if known is not None else login(key, username)
