@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..models import SQLModel
     from ..outbox import Delivery, Outbox, Service
     from ..transfer import TransferProgress
-    from .messages import Messages, Say
+    from .messages import Buttons, Messages, Say
     from .preferences import Settings
     from .state import State
 
@@ -259,9 +259,8 @@ class Deliveries:
             for each in outcomes:
                 if each.error is None:  # it arrived, or a newer version took its place meanwhile
                     continue
-                reason = f"{each.delivery.name} was not sent by {name}: {_why(each)}"
-                self._say(" ".join(reason.split()))
-                if not self._mend(kind, each, values, login):
+                self._say(" ".join(f"{each.delivery.name} {_what_became(each)} by {name}: {_why(each)}".split()))
+                if not self._mend(kind, each, values, login) and not self.tell_perhaps(kind, each):
                     told.append(each)
             if told:
                 self._tell(kind, told)
@@ -280,6 +279,22 @@ class Deliveries:
             broken,
             destination(kind).remark(values),
         )
+
+    def tell_perhaps(self, kind: str, outcome: Outcome) -> bool:
+        """Tell what it is if somebody has it, or may have it: it isn't sent to them again by a key that is pressed at
+        once. False where nobody has it."""
+        delivery, name = outcome.delivery, destination(kind).name
+        if delivery.state == "unknown":
+            words = f"It isn't known whether an extract arrived by {name}. Your records are safe in the database."
+            buttons: Buttons = (("Show Deliveries", self._show), ("Close", None))
+        elif delivery.served:
+            words = f"Not everybody has an extract by {name} yet. Your records are safe in the database."
+            buttons = (("Try Again", lambda: self.try_again([delivery.identifier])), ("Close", None))
+        else:
+            return False
+        detail, careful = f"{delivery.name}: {_why(outcome)}", delivery.state == "unknown"
+        self._messages.choice(f"Upload by {name}", words, detail, buttons, careful=careful)
+        return True
 
     def _tell(self, kind: str, failures: Sequence[Outcome]) -> None:
         """An attempt that nobody waited for has failed: the status line alone would be overwritten by the next save."""
@@ -404,6 +419,13 @@ class Deliveries:
             "\n".join(f"{each.name} by {destination(each.kind).name}. {each.reason}".strip() for each in found),
             (("Deliver Now", deliver_now), ("Later", None)),
         )
+
+
+def _what_became(failure: Outcome) -> str:
+    """What is so with a delivery that failed, after its name."""
+    if failure.delivery.state == "unknown":
+        return "may have arrived"
+    return "hasn't reached everybody" if failure.delivery.served else "was not sent"
 
 
 def _why(failure: Outcome) -> str:

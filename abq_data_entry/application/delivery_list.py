@@ -77,7 +77,7 @@ def show_deliveries(
         if known is not None and known.state == "unknown":
             messages.choice(
                 "Send Again", f"Send {known.name} once more?",
-                f"{known.reason} Who has it already gets it twice.",
+                f"{known.reason}\n\nIt goes to {_left(known)}. Who has it already gets it twice.",
                 (("Send Once More", lambda: deliveries.try_again([identifier])), ("Cancel", None)), careful=True,
             )  # fmt: skip
             return
@@ -94,7 +94,7 @@ def show_deliveries(
 
         messages.choice(
             "Has Arrived", f"Has {known.name} arrived?",
-            f"Ask who gets it: {known.address}. It is never sent again then, and its file is removed from here.",
+            f"Ask who gets it: {_left(known)}. It is never sent again then, and its file is removed from here.",
             (("It Has Arrived", lambda: jobs.submit("files", _arrived, identifier, done=noted, failed=failed)),
              ("Cancel", None)),
             careful=True,
@@ -218,6 +218,11 @@ def _row(box: Outbox, delivery: Delivery, running: Running | None) -> DeliveryRo
         may_have_arrived=delivery.state == "unknown",
         has_folder=destination(delivery.kind).has_files,
     )
+
+
+def _left(delivery: Delivery) -> str:
+    """Who isn't known to have it."""
+    return ", ".join(each for each in delivery.address.split(", ") if each not in delivery.served)
 
 
 def _outdated(row: DeliveryRow, since: datetime.datetime) -> DeliveryRow:

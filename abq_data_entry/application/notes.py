@@ -160,7 +160,7 @@ class Handover(SideList["Note", "HandoverWindow"]):
         here = note.plot is not None and key is not None and key[2] == note.lab
         allowed = {OPEN: note.date is not None or here, DONE: may and not done, NOT_DONE: may and done}
         since = f"{note.written.astimezone():%Y-%m-%d %H:%M}"
-        cells = (note.subject.named, "done" if done else "open", note.line, note.written_by, since)
+        cells = (note.subject.named, "done" if done else "open", note.written_by, since, note.line)
         lines = [f"{since} {note.written_by}, to {note.subject.named}:", note.words]
         if note.done is not None:
             lines.append(f"{note.done.astimezone():%Y-%m-%d %H:%M} done by {note.done_by}")

@@ -252,7 +252,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
             lines += [f"Read by {', '.join(message.read_by)}."] if message.read_by else []
             lines += [f"Arrived for {', '.join(unread)}, not read yet."] if unread else []
         allowed = frozenset((ANSWER,)) if not away and message.sender in self._colleagues() else frozenset[str]()
-        cells = (sender, message.addressee.named, state, message.line, sent)
+        cells = (sender, message.addressee.named, state, sent, message.line)
         return ActionRow(message.id, cells, "\n".join(lines), allowed)
 
     # -- what is done about them ----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from . import encryption
-from .failures import InvalidInput, UserFacingError, with_what_was_said
+from .failures import InvalidInput, UserFacingError, on_one_line, with_what_was_said
 from .guard import Guard
 from .mail_addresses import MailServer, on_the_wire
 from .mail_message import Mail, as_bytes, needs_utf8
@@ -194,12 +194,14 @@ class MailSession(smtplib.SMTP):
             if code in (250, 251):
                 told.taken.append(each.address)
                 continue
-            answer = f"{each.address} ({code} {_text(said)})"
+            answer = f"{each.address} ({code} {on_one_line(_text(said))})"
             if 400 <= code < 500:
                 busy.append((code, said))
                 told.later.append(answer)
-            else:
+            elif 500 <= code < 600:
                 told.refused.append(answer)
+            else:
+                raise ValueError("no answer to that")
         if busy and not told.taken:
             self.rset()
             self._refuse(*busy[0], f"can't take it for {', '.join((*told.later, *told.refused))}")
@@ -233,7 +235,7 @@ class MailSession(smtplib.SMTP):
         if 400 <= code < 600:
             self._refuse(code, said, "refused the mail")
         if code != 250:
-            others = f" In no case it has arrived for {', '.join(left)}." if left else ""
+            others = f" It has certainly not arrived for {', '.join(left)}." if left else ""
             raise OutcomeUnknown(
                 f"Whether the mail arrived isn't known: all of it was sent to {self._host}, and the last answer is "
                 f"missing. Ask the receivers; it is never sent again by itself.{others}"
@@ -334,8 +336,8 @@ class Mailer:
     def _left(self, told: Told) -> str:
         refused = f" It refused it for {'; '.join(told.refused)}." if told.refused else ""
         return (
-            f"{self.server.host} can't take it yet for {'; '.join(told.later)}; that is tried again. "
-            f"It has taken it for {', '.join(told.taken)}.{refused}"
+            f"{self.server.host} can't take it yet for {'; '.join(told.later)}; that is tried again.{refused} "
+            "The other receivers have it."
         )
 
     def _before_the_end(

@@ -176,6 +176,12 @@ def from_text(text: str) -> Delivery:
     return found
 
 
+def storable(text: str) -> str:
+    """Return a text that can be kept, and read again: what a server said may be anything, and of any length."""
+    clean = "".join("?" if each == "\0" or "\ud800" <= each <= "\udfff" else each for each in text[:_LONGEST_TEXT])
+    return clean if len(text) <= _LONGEST_TEXT else f"{clean[:-1]}…"
+
+
 def is_of_newer_version(text: str) -> bool:
     """Tell whether the text says of itself that a newer version wrote it: its form, or where it goes, isn't known."""
     try:

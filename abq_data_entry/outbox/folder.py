@@ -44,6 +44,7 @@ from .delivery import (
     Delivery,
     from_text,
     is_of_newer_version,
+    storable,
     to_text,
 )
 from .extract import (
@@ -494,6 +495,7 @@ class Outbox:
         """Put the changed delivery in the place of the one before, and return it."""
         changed = {"revision": delivery.revision + 1, "changed": self.clock(), **changes}
         newer: Delivery = replace(delivery, **changed)  # type: ignore[arg-type]
+        newer = replace(newer, reason=storable(newer.reason))
         text = to_text(newer)
         row = (text, digest_of(text), newer.file_key, newer.identifier)
         change = "UPDATE deliveries SET content = ?, digest = ? WHERE file = ? AND id = ?"

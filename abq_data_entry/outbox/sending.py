@@ -34,6 +34,7 @@ from .delivery import (
     WAITING,
     Attempt,
     Delivery,
+    storable,
 )
 from .extract import (
     Busy,
@@ -174,7 +175,7 @@ def _attempted(
             progress(so_far, total)
 
     def ended(state: str, outcome: str, reason: str | None = None, **changes: object) -> Delivery:
-        moved = delivery.size if state == DELIVERED else sent
+        moved, outcome = delivery.size if state == DELIVERED else sent, storable(outcome)
         attempt = Attempt(delivery.attempts[-1].started, round(time.monotonic() - began, 3), moved, outcome)
         log.info("%s: %s", _named(delivery), state)
         others = {"planned": None, "reason": outcome if reason is None else reason, **changes}

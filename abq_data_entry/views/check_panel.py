@@ -336,7 +336,9 @@ class CheckPanel(ttk.Frame):
 
     def _tell_hidden(self) -> None:
         line = self.others
-        at = line.winfo_containing(line.winfo_rootx() + 1, line.winfo_rooty() + 1) if line.winfo_viewable() else None
+        at = ""
+        if line.winfo_viewable():  # asked of Tk itself: of its menus, and its lists, tkinter doesn't know
+            at = line.tk.call("winfo", "containing", line.winfo_rootx() + 1, line.winfo_rooty() + 1)
         if self._notes and self._notes not in self._told and not str(at).startswith(str(line)):
             self._told.add(self._notes)  # once: the status bar has other things to say
             self.tell_notes(self._notes)

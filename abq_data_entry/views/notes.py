@@ -9,7 +9,7 @@ from typing import Any
 from .action_list import ActionList, ListTexts, RowAction, RowCallbacks
 from .marks import ChoicesDialog
 
-_COLUMNS = (("To", 26), ("State", 7), ("Note", 44), ("Who", 18), ("Since", 16))
+_COLUMNS = (("To", 26), ("State", 7), ("Who", 18), ("Since", 16), ("Note", 44))
 _TEXTS = ListTexts(
     "Notes that are done too",
     "Looking up the notes…",
@@ -29,7 +29,7 @@ class HandoverWindow(ActionList):
 
     def __init__(self, parent: tk.Misc, callbacks: RowCallbacks, write: Callable[[], object]) -> None:
         super().__init__(
-            parent, "Handover", _COLUMNS, ("Who", "State"), _ACTIONS, _TEXTS, callbacks, {WRITE: write}
+            parent, "Handover", _COLUMNS, ("Who", "Since"), _ACTIONS, _TEXTS, callbacks, {WRITE: write}
         )
 
 

@@ -12,7 +12,7 @@ from .action_list import ActionList, ListTexts, RowAction, RowCallbacks
 from .dialogs import line_width
 from .marks import ChoicesDialog
 
-_COLUMNS = (("From", 22), ("To", 12), ("State", 8), ("Message", 46), ("Sent", 16))
+_COLUMNS = (("From", 22), ("To", 12), ("State", 8), ("Sent", 16), ("Message", 46))
 _TEXTS = ListTexts(
     "Those that you sent too",
     "Looking up the messages…",
@@ -43,7 +43,7 @@ class MessagesWindow(ActionList):
         self._opened = callbacks.opened
         others = {WRITE: callbacks.write, READ_ALL: callbacks.read_all}
         super().__init__(
-            parent, "Messages from Colleagues", _COLUMNS, ("To", "State"), _ACTIONS, _TEXTS, callbacks.rows, others
+            parent, "Messages from Colleagues", _COLUMNS, ("To", "Sent"), _ACTIONS, _TEXTS, callbacks.rows, others
         )
         self.tree.bind("<FocusIn>", lambda _event: self.row_chosen(), add=True)
 

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from abq_data_entry.models import SQLModel
 from tests.fixtures.window import Window
+from tests.network.mail_server import mail_server
 from tests.window.test_form import record
 from tests.window.test_menus import entries, submenu
 
@@ -67,3 +70,33 @@ def test_what_is_not_set_up_is_not_offered(window: Window) -> None:
     assert [text for text, _ in window.app.status_bar.extracts.commands] == [
         "Upload to REST", "Upload to FTP", "Export",
     ]  # fmt: skip
+
+
+@pytest.mark.needs("network")
+def test_a_mail_that_some_have_is_sent_again_only_to_the_others(
+    open_window: Callable[[], Window], settings: dict[str, Any], stored: SQLModel
+) -> None:
+    """What the window offers first after a mail that not everybody got, and after one that may have arrived."""
+    with mail_server() as (port, letters):
+        letters.refused = {"late@example.com": "450 mailbox full"}
+        stored.save_record(record(1, str(TODAY)))
+        settings |= {"abq_mail_to": "qa@example.com, late@example.com", "abq_mail_from": "lab@example.com",
+                     "abq_mail_host": "127.0.0.1", "abq_mail_port": port, "abq_mail_security": "none",
+                     "abq_mail_auth_method": "none"}  # fmt: skip
+        window = open_window()
+        window.until_open()
+        window.app.callbacks["upload_to_corporate_email"]()
+        dialog = window.dialog()  # without a login before it
+        assert dialog.message.startswith("Not everybody has an extract") and "450 mailbox full" in dialog.detail
+        letters.refused, letters.fault = {}, lambda: "lost"
+        window.until(lambda: window.app.focus_get() is dialog.buttons[0], "the focus on Try Again")
+        window.press("Return")
+        window.until(lambda: window.dialogs and window.dialogs[-1] is not dialog, "what became of that")
+        dialog = window.dialog()
+        assert dialog.message.startswith("It isn't known") and "late@example.com" not in dialog.detail
+        window.until(lambda: window.app.focus_get() is dialog.buttons[-1], "the focus on Close")
+        window.press("Return")
+        window.until(lambda: not window.dialogs, "its end")
+        assert "may have arrived" in window.app.status.get()
+        window.settle()
+    assert [to for to, _content in letters.kept] == [["qa@example.com"], ["late@example.com"]]

@@ -81,7 +81,7 @@ def test_a_message_is_read_and_answered_by_keys(
     page = listed(window)
     window.until(lambda: len(page.tree.get_children()) == 2, "both messages")
     window.until(lambda: line(window) == "1 message from a colleague", "the chosen one to count as read")
-    sender, to, _, words, _ = (str(each) for each in page.tree.item(page.tree.get_children()[0], "values"))
+    sender, to, _, _, words = (str(each) for each in page.tree.item(page.tree.get_children()[0], "values"))
     # The fixture's login is nobody's of the technicians: it stands beside who is said to have sent it.
     assert sender.startswith("P Taylor") and database["user"] in sender
     assert (to, words) == ("J Simms", "Please come to lab B.")
@@ -182,3 +182,64 @@ def test_a_message_is_read_and_answered_by_keys(
     app.form.who.confirm()
     window.until(lambda: line(window) == "3 messages from colleagues", "those to the next person")
     assert "J Simms" in window.message("3 messages").detail and "Lamps at noon." in window.message("3 messages").detail
+
+
+def test_from_one_window_to_another_and_back(
+    window: Window, open_window: Callable[[], Window], stored: SQLModel
+) -> None:
+    """Two windows, two people: written and answered by keys, each told once, and who sent it sees that it was read."""
+    window.begin_check("8:00", "A", "J Simms")
+    window.settle()
+    second = open_window()
+    second.until_open()
+    second.begin_check("8:00", "B", "P Taylor")
+    second.settle()
+
+    def in_front(of: Window) -> None:
+        of.app.focus_force()
+        of.until(lambda: of.app.tk.call("focus"), "the keyboard")
+
+    in_front(second)
+    second.press("ctrl+shift+m")
+    page = listed(second)
+    second.press("alt+w")
+    dialog = asked(second)
+    second.press("shift+Tab")
+    second.until(lambda: second.app.focus_get() is dialog.boxes["To"], "the list of addressees")
+    dialog.boxes["To"].set("J Simms")  # the way through the open list is another test's
+    second.press("Tab")
+    second.until(lambda: second.app.focus_get() is dialog.box, "the words")
+    dialog.box.insert("1.0", "Größe: 5 µm in plot 3?")
+    second.press("Return")
+    second.until(lambda: "The message was sent." in str(page.said.cget("text")), "that it is sent: its reader is there")
+
+    window.until(lambda: line(window) == "1 message from a colleague", "the message in the other window")
+    assert "Größe: 5 µm in plot 3?" in window.message("1 message").detail and not window.dialogs
+    assert not line(second), "nobody is told of one's own"
+    in_front(window)
+    window.press("ctrl+shift+m")
+    other = listed(window)
+    window.until(lambda: ANSWER in other.allowed and not line(window), "it to be read")
+    window.press("alt+a")
+    dialog = asked(window)
+    assert dialog.boxes["To"].get() == "P Taylor"
+    dialog.box.insert("1.0", "Yes.")
+    window.press("Return")
+    window.until(lambda: "The message was sent." in str(other.said.cget("text")), "the answer to be sent")
+
+    second.until(lambda: line(second) == "1 message from a colleague", "the answer")
+    in_front(second)
+    page.tree.focus_force()
+    second.until(lambda: not line(second), "it to be read")
+    second.until(lambda: "J Simms" in stored.get_messages()[-1].read_by, "the database to know of the first one")
+    page.everything.set(True)
+    page.refresh()
+
+    def told() -> list[tuple[str, ...]]:
+        names, rows = ("To", "State", "Message"), page.tree.get_children()
+        return [tuple(str(page.tree.set(each, name)) for name in names) for each in rows]
+
+    expected = [("P Taylor", "read", "Yes."), ("J Simms", "read", "Größe: 5 µm in plot 3?")]
+    second.until(lambda: told() == expected, "both, and that the first one was read")
+    counts = {each.words: len(each.reached) for each in stored.get_messages()}
+    assert counts == {"Yes.": 1, "Größe: 5 µm in plot 3?": 1}
