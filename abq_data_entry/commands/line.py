@@ -23,6 +23,7 @@ from . import (
     marks,
     message,
     notes,
+    notices,
     report,
     status,
     upload,
@@ -56,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--version", action="version", version=f"{APPLICATION_ID} {version()}")
     found.add_argument("--quiet", action="store_true", help="print no progress on standard error, as for cron")
     subcommands = found.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="subcommand")
-    written, work = (export, chart, report), (upload, deliveries, destinations, marks, notes, message, journal)
+    written, work = (export, chart, report), (upload, deliveries, destinations, marks, notes, message, notices, journal)
     for module in (weather, *written, *work, files, check, status, alarms, db, desktop, demo):
         module.add_to(subcommands)
     return found

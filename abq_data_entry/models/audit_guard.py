@@ -38,6 +38,7 @@ KEPT = ("kept_until", "kept_outliers", "kept_drift")
 
 TABLES = (
     *AUDITED, "audit", "audit_heads", "journal_entries", "check_presence", "scheduled_deliveries", *KEPT,
+    "notice_sources", "notices", "notice_readers",
     "shift_messages", "shift_message_readers", "delivery_receipts", "mailbox_messages",
     "alarm_calendar", "alarm_receivers", "alarms", "alarm_notices",
 )  # fmt: skip
@@ -109,6 +110,7 @@ _RIGHTS = """
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND grantee <> relowner AND (
         privilege_type <> 'SELECT' AND relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines',
             'check_presence', 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift',
+            'notice_sources', 'notices', 'notice_readers',
             'scheduled_deliveries', 'shift_messages', 'shift_message_readers', 'delivery_receipts', 'mailbox_messages',
             'alarms', 'alarm_notices')
         OR relname = 'deliveries' AND privilege_type IN ('UPDATE', 'DELETE')

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -58,6 +58,9 @@ from abq_data_entry.models.shift_messages import ShiftMessages
 from abq_data_entry.models.today import Today, read_today
 from abq_data_entry.models.weather import parse_observation
 from abq_data_entry.models.weather_history import WeatherHistory
+
+if TYPE_CHECKING:
+    from abq_data_entry.models.notices import Notices
 
 Record = dict[str, object]
 Result = TypeVar("Result")
@@ -482,6 +485,13 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     def weather_history(self) -> WeatherHistory:
         """The observations of a longer time: what is missing, and storing many."""
         return WeatherHistory(self._connections)
+
+    @property
+    def notices(self) -> Notices:
+        """The company's notices, and who has read them."""
+        from abq_data_entry.models.notices import Notices  # costs a start a millisecond
+
+        return Notices(self._connections)
 
     def record_deliveries(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Keep what became of deliveries (the columns of `deliveries`), all of them or none.

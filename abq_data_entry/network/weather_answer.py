@@ -5,17 +5,14 @@ Everything that comes is taken as hostile: no more is read than a source may sen
 
 from __future__ import annotations
 
-import functools
 import http.client
 import re
-import socket
-import ssl
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from abq_data_entry.observation import STATION
 
@@ -28,9 +25,10 @@ from .failures import (
     http_status_in_words,
     retry_after,
 )
+from .fetching import opener, user_agent
 from .guard import Guard
 from .weather_source import Settings, WeatherSource
-from .web import FinalResponse, of_the_proxy, proxy_for
+from .web import proxy_for
 
 TIMEOUT = 20.0  # seconds for all of it: an observation has a few KiB
 
@@ -113,19 +111,8 @@ def _fetch(
     source: WeatherSource, address: str, headers: dict[str, str], proxy: str, guard: Guard, heard: Heard | None
 ) -> tuple[bytes, str, str]:
     """Return the body of the answer, whole and no larger than the source may send, its Content-Type and encoding."""
-    opener = urllib.request.OpenerDirector()
-    handlers: list[urllib.request.BaseHandler] = [
-        urllib.request.ProxyHandler({"http": proxy, "https": proxy} if proxy else {}),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _CarefulRedirects(),
-        _Plain(guard, proxy),
-        _Encrypted(guard, proxy),
-    ]
-    for handler in handlers:  # not build_opener, which would add file:, ftp: and data:
-        opener.add_handler(handler)
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the scheme was checked
-    with opener.open(request) as response:
+    with opener(guard, proxy, _not_followed).open(request) as response:
         if heard is not None:
             heard(response.headers)
         body: bytes = response.read(source.largest + 1)
@@ -142,76 +129,16 @@ def _fetch(
     return body, kind, coding
 
 
-def _user_agent(contact: str) -> str:
-    from abq_data_entry.version import version
+def _not_followed(status: int) -> WeatherError:
+    return WeatherError(
+        f"The weather feed redirected us to another address ({status}), which is not encrypted or on another "
+        "host. That is not followed; check the setting weather_url."
+    )
 
+
+def _user_agent(contact: str) -> str:
     contact = contact.strip()
     if not contact.isascii() or not contact.isprintable() or len(contact) > _LONGEST_CONTACT:
         raise InvalidInput("The setting weather_contact must be an e-mail or web address in plain letters.")
     comment = re.sub(r"[()\\]", r"\\\g<0>", contact)  # RFC 9110, section 5.6.5
-    return f"abq-data-entry/{version()}" + (f" ({comment})" if comment else "")
-
-
-class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a few redirects to https, or on the same host without losing encryption; refuses others."""
-
-    max_redirections = 5
-    max_repeats = 2
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:  # fmt: skip
-        old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
-        same_place = (old.scheme, old.netloc) == (new.scheme, new.netloc)
-        if (new.scheme != "https" and not same_place) or new.username or new.password:
-            raise WeatherError(
-                f"The weather feed redirected us to another address ({code}), which is not encrypted or on another "
-                "host. That is not followed; check the setting weather_url."
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-class _Plain(urllib.request.HTTPHandler):
-    """http: over connections that the guard opens."""
-
-    def __init__(self, guard: Guard, proxy: str) -> None:
-        super().__init__()
-        self._guard = guard
-        self._proxy = proxy
-
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(functools.partial(_watched, http.client.HTTPConnection, self._guard, self._proxy), req)
-
-
-class _Encrypted(urllib.request.HTTPSHandler):
-    """https: over connections that the guard opens; certificates and host names are verified."""
-
-    def __init__(self, guard: Guard, proxy: str) -> None:
-        super().__init__()
-        self._guard = guard
-        self._proxy = proxy
-
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        connection = functools.partial(
-            _watched, http.client.HTTPSConnection, self._guard, self._proxy, context=ssl.create_default_context()
-        )
-        return self.do_open(connection, req)
-
-
-def _watched(
-    kind: type[http.client.HTTPConnection], guard: Guard, proxy: str, host: str, **options: object
-) -> http.client.HTTPConnection:
-    connection = kind(host, **options)  # type: ignore[arg-type]
-    connection.response_class = FinalResponse
-
-    def connect(address: tuple[str, int], *_: object) -> socket.socket:
-        try:
-            return guard.connect(*address)
-        except OSError as error:
-            if not proxy:
-                raise
-            raise of_the_proxy(error, address[0]) from None
-
-    connection._create_connection = connect  # type: ignore[attr-defined]  # the one place where it opens sockets
-    return connection
+    return user_agent() + (f" ({comment})" if comment else "")

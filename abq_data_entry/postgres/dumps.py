@@ -157,6 +157,7 @@ _LATER = frozenset((
     *("technician_logins", "journal_entries", "lab_settings", "value_marks", "shift_notes"),
     *("kept_until", "kept_outliers", "kept_drift", "destinations", "scheduled_deliveries"),
     *("shift_messages", "shift_message_readers"),
+    *("notice_sources", "notices", "notice_readers"),
     *("delivery_receipts", "mailbox_messages"),
     *("alarm_calendar", "alarm_receivers", "alarms", "alarm_notices"),
 ))  # fmt: skip

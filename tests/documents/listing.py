@@ -109,6 +109,7 @@ DOCUMENTS_RUN_ELSEWHERE = {
     "installations.md": "tests/test_installations.py",
     "deliveries.md": "tests/documents/test_deliveries.py",
     "mail.md": "tests/documents/test_mail.py",
+    "notices.md": "tests/documents/test_notices.py",
     "alarms.md": "tests/documents/test_alarms.py",
     "remote-files.md": "tests/commands/test_files.py",
 }

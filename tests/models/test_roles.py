@@ -43,6 +43,7 @@ MATRIX = {
     "shift_notes": (READ, READ, READ),
     "destinations": (READ, READ, READ),
     "scheduled_deliveries": (READ, READ, READ),
+    **dict.fromkeys(("notice_sources", "notices", "notice_readers"), (READ, READ, READ)),
     "shift_messages": (READ, READ, READ),
     "shift_message_readers": (READ, READ, READ),
     "delivery_receipts": (READ, READ, READ),
@@ -64,6 +65,7 @@ FOR_WHO_CORRECTS = {
     "withdraw_record", "bring_back_record", "move_record", "move_check", "take_back", "take_back_records",
     "correct_records", "enter_check", "claim_plot", "claim_next_plot", "leave_check", "answer_mark",
     "write_note", "finish_note", "reopen_note", "send_message", "take_messages",
+    "ask_for_notices", "keep_notices", "read_notices",
 }  # fmt: skip
 # Whatever runs looks for alarms and tells them.
 FOR_WHO_READS = {"look_for_alarms", "tell_alarms", "end_alarm", "take_notice", "note_notice"}
