@@ -61,6 +61,23 @@ def test_the_month_stands_first_only_where_people_write_so(text: str, meant: str
     assert dates.may_become_date(text, month_first=True) and not dates.may_become_date(text)
 
 
+def test_a_reader_knows_its_day_and_its_order() -> None:
+    asked: list[str] = []
+
+    def month_first() -> bool:
+        asked.append("order")
+        return True
+
+    reader = dates.DateReader(lambda: TODAY, month_first)
+    assert reader.read("27") == date("2026-10-27") and reader.read("1.2.2026") == date("2026-02-01")
+    assert reader.may_become("27.1") and not asked, "only a slash asks for the order"
+    assert reader.read("11/27") == date("2025-11-27") and reader.may_become("11/27") and len(asked) == 2
+    usual = dates.DateReader(lambda: TODAY)
+    assert not usual.may_become("11/27") and usual.may_become("27.")
+    with pytest.raises(ValueError):
+        usual.read("11/27")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

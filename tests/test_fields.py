@@ -530,3 +530,122 @@ def test_what_is_missing_is_not_compared() -> None:
 
 def test_a_copied_part_of_a_sheet_is_cut_at_its_tabs() -> None:
     assert fields.cells("1\t2\r\n\t4\n\n") == [["1", "2"], ["", "4"]]
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [
+        (("a",), "a"), (("1", "2"), "1 or 2"), (("1", "2", "3"), "1 to 3"), (("1", "3", "4"), "1, 3 or 4"),
+        (tuple("abcdef"), "a, b, c, d, e or f"), (tuple("abcdefg"), "a, b, c, d, e, f or …"),
+    ],
+)  # fmt: skip
+def test_the_choices_are_told_with_the_first_six(names: tuple[str, ...], listed: str) -> None:
+    with pytest.raises(ValueError) as told:
+        fields.parse(fields.field("Technician"), "x" * 40, names)
+    assert str(told.value) == f"{'x' * 40} isn't one of {listed}"
+    with pytest.raises(ValueError, match=f"^{'x' * 40}… isn't"):
+        fields.parse(fields.field("Technician"), "x" * 41, names)
+
+
+def test_a_list_is_compared_up_to_a_thousand_characters() -> None:
+    technician = fields.field("Technician")
+    for length, found in ((1000, True), (1001, False)):
+        assert fields.could_become_valid(technician, "X" * length, ("x" * length,)) is found
+        assert (fields.complete(technician, "X" * length, ("x" * length,)) is not None) is found
+    assert fields.parse(technician, "x" * 1001, ("x" * 1001,)) == "x" * 1001
+
+
+def test_where_no_list_is_known_the_length_of_the_column_decides() -> None:
+    technician = fields.field("Technician")
+    assert fields.parse(technician, "x" * 512) == "x" * 512 and fields.could_become_valid(technician, "x" * 512)
+    assert not fields.could_become_valid(technician, "x" * 513) and not fields.could_become_valid(technician, "a\0")
+    for text, words in (("x" * 513, "513 characters; at most 512 fit"), ("a\0b", "can't be printed")):
+        with pytest.raises(ValueError, match=words):
+            fields.parse(technician, text)
+    with pytest.raises(ValueError, match="Technician: there is none to choose"):
+        fields.parse(technician, "x", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("Time", datetime.time(8), "8:00"), ("Time", datetime.time(12, 5, 9), "12:05:09"),
+        ("Time", datetime.time(0, 0, 0, 1), "0:00:00"), ("Date", datetime.date(2026, 1, 2), "2026-01-02"),
+        ("Equipment Fault", True, "true"), ("Equipment Fault", False, "false"), ("Plants", 3, "3"), ("Notes", "x", "x"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_value_has_one_text(name: str, value: object, text: str) -> None:
+    assert fields.format_value(fields.field(name), value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "whole"),
+    [("Date", "2", None), ("Plants", "2", None), ("Time", "", None), ("Time", "1", None), ("Time", "2", "20:00"),
+     ("Equipment Fault", "t", None)],
+)  # fmt: skip
+def test_what_is_no_list_is_not_completed(name: str, text: str, whole: str | None) -> None:
+    assert fields.complete(fields.field(name), text) == whole
+
+
+def test_a_mark_says_what_is_wrong_only_where_typing_on_cant_help() -> None:
+    plants = fields.field("Plants")
+    assert [fields.mark(plants, text) for text in ("", "  ", "2", "21")] == ["", "", "", "21 is above 20"]
+    assert [fields.could_become_valid(plants, text) for text in (" 2", "2 ", "2 1", "x ")] == [True, True, False, False]
+    fault = fields.field("Equipment Fault")
+    assert [fields.parse(fault, text) for text in ("", "TRUE", "y", "False", "0")] == [False, True, True, False, False]
+    with pytest.raises(ValueError, match=f"^{'x' * 20} isn't yes or no"):
+        fields.parse(fault, "x" * 30)
+
+
+def test_a_line_of_notes_that_cant_be_kept_is_counted() -> None:
+    notes = fields.field("Notes")
+    for text, line in (("\0", 1), ("a\n\0", 2), ("a\r\nb\rc\0", 3), ("😀\n\ud83d", 2)):
+        with pytest.raises(ValueError, match=f"^line {line} holds"):
+            fields.parse(notes, text)
+    assert fields.parse(notes, "\ud83d\ude00\n\n") == "😀" and fields.parse(notes, " \n") is None
+    assert fields.parse(notes, "x" * 100_000) == "x" * 100_000
+    with pytest.raises(ValueError, match="100,001 characters; at most 100,000 are kept"):
+        fields.parse(notes, "x" * 100_001)
+
+
+def test_a_record_is_a_value() -> None:
+    found = fields.parse_record(RECORD)
+    assert found.key == (datetime.date(2026, 11, 21), "8:00", "A", 3) and found == dict(found)
+    assert fields.parse_record(found) is found and fields.parse_record(found, CHOICES) is not found
+    assert repr(found) == f"Record({dict(found)!r})"
+    with pytest.raises(AttributeError, match="never changes"):
+        found.key = ()
+    assert {hash(found), hash(fields.parse_record({**RECORD, "Fruit": "4"}))} != {hash(found)}
+
+
+def test_each_error_is_told_with_its_field() -> None:
+    with pytest.raises(fields.FieldErrors) as told:
+        fields.parse_record({**RECORD, "Plants": "21", "Lab": ""})
+    assert str(told.value) == "Lab is required.; Plants: 21 is above 20"
+    assert told.value.errors == {"Lab": "Lab is required.", "Plants": "21 is above 20"}
+
+
+@pytest.mark.parametrize(
+    ("heights", "errors"),
+    [
+        (("3", "2", "1"), {"Max Height": "2 cm is below Min Height (3 cm)"}),
+        (("3", "9", "2"), {"Median Height": "2 cm is below Min Height (3 cm)"}),
+        (("3", "9", "9.5"), {"Median Height": "9.5 cm is above Max Height (9 cm)"}),
+        (("3", "3", "3"), {}),
+        (
+            ("x", "3", "9"),
+            {"Min Height": "`x` isn't part of a number", "Median Height": "9 cm is above Max Height (3 cm)"},
+        ),
+    ],
+)
+def test_the_height_to_change_is_named(heights: tuple[str, ...], errors: dict[str, str]) -> None:
+    names = ("Min Height", "Max Height", "Median Height")
+    assert fields.check_record({**RECORD, **dict(zip(names, heights, strict=True))}) == errors
+
+
+def test_a_reading_beside_a_fault_is_told_in_each_field() -> None:
+    told = fields.check_record({**RECORD, "Equipment Fault": True, "Light": ""})
+    assert told == dict.fromkeys(("Humidity", "Temperature"), "a reading, although Equipment Fault is set")
+    assert fields.check_record({**RECORD, "Equipment Fault": "perhaps", "Light": ""}) == {
+        "Light": "Light is required.", "Equipment Fault": "perhaps isn't yes or no"
+    }  # fmt: skip

@@ -53,7 +53,7 @@ def parse_decimal(field: Field, text: str, choices: Choices | None) -> Decimal:
     if len(decimals) > field.places:
         kept = "one is" if field.places == 1 else f"{_counted(field.places)} are"
         raise ValueError(f"{_counted(len(decimals))} decimals; {kept} kept")
-    value = Decimal(f"{sign}{whole or '0'}.{decimals or '0'}").quantize(Decimal(1).scaleb(-field.places))
+    value = round(Decimal(f"{sign}{whole or '0'}.{decimals or '0'}"), field.places)
     _check_limits(field, value, text)
     if not _takes_sign(field, sign):  # -0
         raise ValueError(f"{text} has a minus sign: {limits(field)}")
