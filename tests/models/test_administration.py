@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from abq_data_entry.constants import FieldNames as F
-from abq_data_entry.models import DatabaseError, SQLModel
+from abq_data_entry.models import DatabaseError, RecordInvalid, SQLModel
 from tests.models.records import record
 
 
@@ -181,3 +181,110 @@ def test_a_lab_keeps_a_plot(model: SQLModel) -> None:
     model.remove_plot("F", 1)
     model.remove_lab("F")
     assert "F" not in model.choices().all_labs
+
+
+def test_lists_are_taken_in_whole(model: SQLModel) -> None:
+    """Without a number a technician gets the next free one; what is there already isn't new."""
+    assert model.take_in_lists([(None, " A  New "), (None, "A New"), (4291, "J Simms"), (9000, "B New")], []) == 2
+    highest = max(4291, 4319, 4478, 5607)
+    rows = model.query("SELECT id, name FROM lab_techs WHERE name LIKE '%New' ORDER BY id")
+    assert rows == [{"id": highest + 1, "name": "A New"}, {"id": 9000, "name": "B New"}]
+    seeds: list[tuple[str, int, str | None]] = [("A", 1, "AXM777"), ("A", 1, "AXM777"), ("A", 2, None)]
+    assert [model.take_in_lists([], seeds), model.take_in_lists([], seeds)] == [2, 0]
+    assert [model.get_current_seed_sample("A", plot) for plot in (1, 2)] == ["AXM777", ""]
+    for technicians, wrong in (([(1, "J Simms")], []), ([(None, "C New")], [("Z", 1, "AXM777")]), ([(4291, "X")], [])):
+        with pytest.raises(DatabaseError):
+            model.take_in_lists(technicians, wrong)
+    assert "C New" not in model.choices().all_technicians
+    model.query("UPDATE lab_techs SET id = -id")
+    assert model.take_in_lists([(None, "C New")], []) == 1
+    assert model.query("SELECT id FROM lab_techs WHERE name = 'C New'") == [{"id": 1}]
+
+
+def test_the_last_number_and_the_longest_name(model: SQLModel) -> None:
+    for number, name in ((32767, "x" * 512), (-32767, "y")):
+        assert model.add_technician(number, name) and name in model.choices().technicians
+    for number in (32768, -32768):
+        with pytest.raises(DatabaseError, match="must be at most 32767"):
+            model.add_technician(number, "z")
+    for name, words in (("x" * 513, "1 to 512 printable"), ("", "1 to 512"), ("a\x07", "printable"), ("7", "a number")):
+        with pytest.raises(DatabaseError, match=words):
+            model.rename_technician(4291, name)
+    assert model.add_lab("F", 1) and model.choices().plots["F"] == (1,)
+    assert model.add_lab("G", 20) and model.choices().plots["G"] == tuple(range(1, 21))
+    assert model.add_plot("F", 20) and model.choices().plots["F"] == (1, 20)
+    for plot in (0, 21):
+        with pytest.raises(DatabaseError, match="from 1 to 20"):
+            model.add_plot("F", plot)
+
+
+def test_who_is_meant_is_told(model: SQLModel) -> None:
+    for call, words in (
+        (lambda: model.add_technician(4291, "X"), "Technician X can't be added as 4291: J Simms is 4291 already."),
+        (lambda: model.add_technician(7, "Any"), "can't be called Any: lists use that for all"),
+        (lambda: model.add_technician(7, "j simms"), "J Simms is 4291 already, and differs only by capitals or spaces"),
+        (lambda: model.add_lab("a"), "Lab a can't be added: there is a lab A already."),
+        (lambda: model.add_lab("FF"), "one letter, such as F"), (lambda: model.add_lab("F", 0), "1 to 20 plots"),
+        (lambda: model.remove_technician(99), "There is no technician 99."), (lambda: model.retire_lab("Z"), "no lab Z"),
+        (lambda: model.remove_lab("Z"), "There is no lab Z."), (lambda: model.retire_technician(99), "technician 99"),
+        (lambda: model.retire_plot("A", 21), "Lab A has no plot 21."), (lambda: model.remove_plot("Z", 1), "no plot 1"),
+        (lambda: model.add_plot("A", 1, "AX"), "a seed sample has 6"),
+    ):  # fmt: skip
+        with pytest.raises(DatabaseError, match=words):
+            call()
+
+
+def test_people_are_listed_by_name_and_a_lab_without_plots_too(model: SQLModel) -> None:
+    model.add_technician(7, "a Last")
+    model.add_technician(8, "Z First")
+    model.add_lab("F", 1)
+    model.query("DELETE FROM plots WHERE lab_id = 'F'")
+    model.retire_technician(8)
+    found = model.choices()
+    assert found.technicians == ("a Last", "J Simms", "L Taniff", "P Taylor", "Q Murphy")
+    assert found.retired_technicians == ("Z First",) and found.plots["F"] == ()
+    model.retire_lab("F")
+    assert model.choices().retired_labs == ("F",)
+
+
+def test_retiring_once_more_keeps_the_moment(model: SQLModel) -> None:
+    moments = "SELECT retired FROM lab_techs WHERE id = 4291"
+    model.retire_technician(4291)
+    before = model.query(moments)
+    model.retire_technician(4291)
+    assert model.query(moments) == before != [{"retired": None}]
+
+
+def test_who_was_replaced_in_a_record_is_kept_for_its_history(model: SQLModel) -> None:
+    model.save_record(record(Technician="Q Murphy"))
+    model.set_check_technician(record()[F.DATE], record()[F.TIME], "A", "J Simms")
+    model.save_record(record())
+    with pytest.raises(DatabaseError, match="Q Murphy has recorded something, which stays with that name"):
+        model.remove_technician(4478)
+    assert "Q Murphy" in model.choices().technicians
+
+
+def test_each_list_that_lacks_something_is_named(model: SQLModel) -> None:
+    for changes, told in (
+        ({"Technician": "Nobody"}, {"Technician": "Technician Nobody is not known. An administrator can add the name."}),
+        ({"Lab": "Z"}, {"Lab": "Lab Z is not known. An administrator can add it."}),
+        ({"Plot": 20}, {"Plot": "Lab A has no plot 20. An administrator can add it."}),
+    ):
+        if "Plot" in changes:
+            model.remove_plot("A", 20)
+        with pytest.raises(RecordInvalid) as caught:
+            model.save_record(record(**changes))
+        assert caught.value.errors == told
+    model.retire_technician(4291)
+    with pytest.raises(RecordInvalid) as caught:
+        model.set_check_technician("2026-11-20", "8:00", "Z", "J Simms")
+    assert list(caught.value.errors) == ["Lab"]
+
+
+def test_the_time_zone_is_written_as_the_server_writes_it(model: SQLModel) -> None:
+    before = model.time_zone()
+    assert model.set_time_zone("america/denver") == before and model.time_zone() == "America/Denver"
+    assert model.set_time_zone("Europe/Berlin") == "America/Denver" and model.time_zone() == "Europe/Berlin"
+    with pytest.raises(DatabaseError, match="no time zone Denver"):
+        model.set_time_zone("Denver")
+    assert model.time_zone() == "Europe/Berlin"
