@@ -37,8 +37,9 @@ _ALSO = ("commands", "diagnostics", "exporting", "qa", "workflows")  # tests tha
 _LONG = ("test_benchmarks.py", "test_demo.py", "test_documents.py")
 _COPIED = ("abq_data_entry", "tests", "benchmarks", "docs", ".ci")
 _SECONDS = 3600.0  # for the nearest tests, each of which has its own limit of minutes
-_NEAREST = 12  # files of tests
+_NEAREST = 8  # files of tests
 _BY_NAME = 10.0  # as near as one that names ten things that no other does
+_FEW = 6  # files of tests that name a function: they are about it
 _TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
@@ -197,8 +198,9 @@ def _is_for_the_log(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and ast.unparse(node).startswith("log.")
 
 
-def nearest(path: str) -> list[str]:
-    """The files of tests that know most of a module: by its name, then by what they name of it and others don't."""
+def nearest(path: str, line: int = 0) -> list[str]:
+    """The files of tests that know most of a line: by the name of its function, where few know that, or else by the
+    module's name and by what they name of it and others don't."""
     package, stem = Path(path).parts[1], Path(path).stem
     own = _known_by(package, stem)
     tests = CHECKOUT / "tests"
@@ -209,13 +211,27 @@ def nearest(path: str) -> list[str]:
     named = {file: {name: words[file][name] for name in own & words[file].keys()} for file in places}
     rarity = {name: 1 / sum(name in each for each in named.values()) for name in set().union(*named.values())}
 
-    def nearness(file: Path) -> tuple[float, str]:
+    function = _function_at(path, line)
+    is_known_to_few = 0 < sum(function in each for each in words.values()) <= _FEW
+
+    def nearness(file: Path) -> tuple[bool, float, str]:
         known = sum(rarity[name] * math.log2(1 + times) for name, times in named[file].items())
         known += _BY_NAME * (file.stem == f"test_{stem}")
-        return known * (2 if file.parent.name == package else 1), file.as_posix()
+        is_about_it = is_known_to_few and function in words[file]
+        return is_about_it, known * (2 if file.parent.name == package else 1), file.as_posix()
 
-    found = sorted((each for each in places if nearness(each)[0]), key=nearness, reverse=True)
+    found = sorted((each for each in places if any(nearness(each)[:2])), key=nearness, reverse=True)
     return [each.relative_to(CHECKOUT).as_posix() for each in found][:_NEAREST]
+
+
+def _function_at(path: str, line: int) -> str:
+    """The public function or method that a line is part of; empty where it is in none."""
+    tree = ast.parse((CHECKOUT / path).read_text("utf-8"))
+    blocks = [tree.body, *(each.body for each in tree.body if isinstance(each, ast.ClassDef))]
+    for each in (each for block in blocks for each in block if isinstance(each, ast.FunctionDef)):
+        if each.lineno <= line <= (each.end_lineno or 0) and not each.name.startswith("_"):
+            return each.name
+    return ""
 
 
 def _known_by(package: str, stem: str) -> set[str]:
@@ -258,7 +274,7 @@ def _is_noticed_at(places: Queue[Path], mutation: Mutation) -> bool:
 def _is_noticed(folder: Path, mutation: Mutation) -> bool:
     file = folder / mutation.path
     whole = file.read_text("utf-8")
-    tests = nearest(mutation.path)
+    tests = nearest(mutation.path, mutation.line)
     how, unsteady = "", list[str]()
     while True:
         file.write_text(mutation.applied(whole), "utf-8")

@@ -87,4 +87,13 @@ def test_the_same_seed_breaks_the_same_lines() -> None:
         source = (CHECKOUT / each.path).read_text("utf-8")
         assert each.applied(source) != source
         ast.parse(each.applied(source))
-        assert mutations.nearest(each.path)
+        assert mutations.nearest(each.path, each.line)
+
+
+def test_the_nearest_tests_name_the_function_of_the_line() -> None:
+    """A module that only hands on has its functions tested elsewhere."""
+    path = "abq_data_entry/models/sql.py"
+    lines = (CHECKOUT / path).read_text("utf-8").splitlines()
+    line = next(number for number, each in enumerate(lines, 1) if "return WeatherHistory(" in each)
+    assert "tests/models/test_weather_history.py" in mutations.nearest(path, line)
+    assert "tests/models/test_weather_history.py" not in mutations.nearest(path)

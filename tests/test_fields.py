@@ -227,6 +227,7 @@ def test_it_means(name: str, text: str, value: object) -> None:
         ("Plot", "25", "25 isn't one of 1 to 20"),
         ("Seed sample", "AXM47", "5 characters; a seed sample has 6"),
         ("Seed sample", "AX 477", "a blank isn't part of a seed sample"),
+        ("Seed sample", "AX\x07477", "a character that can't be printed isn't part of a seed sample"),
         ("Equipment Fault", "perhaps", "perhaps isn't yes or no"),
     ],
 )

@@ -91,3 +91,21 @@ def test_one_side_that_changed_nothing_gives_way(side: str) -> None:
     found = fields.merge(BASE, *pair)
     assert found.merged == other
     assert found.conflicts == ()
+
+
+def test_what_was_taken_is_to_be_chosen_where_the_heights_would_not_be_in_order() -> None:
+    base = changed(Min_Height=Decimal(1), Max_Height=Decimal(10), Median_Height=Decimal(5))
+    mine, theirs = {**base, F.MIN_HEIGHT: Decimal(4)}, {**base, F.MAX_HEIGHT: Decimal(3), F.MEDIAN_HEIGHT: Decimal(2)}
+    found = fields.merge(base, mine, theirs)
+    assert found == (mine, (F.MIN_HEIGHT, F.MAX_HEIGHT, F.MEDIAN_HEIGHT), ())
+    in_order = fields.merge(base, {**base, F.MIN_HEIGHT: Decimal(2)}, {**base, F.MAX_HEIGHT: Decimal(9)})
+    assert in_order.conflicts == () and in_order.taken == (F.MAX_HEIGHT,)
+    # A field that both have changed is chosen by itself: the others are settled.
+    chosen = fields.merge(base, {**base, F.MIN_HEIGHT: Decimal(4)}, {**theirs, F.MIN_HEIGHT: Decimal(2)})
+    assert chosen.conflicts == (F.MIN_HEIGHT,) and chosen.taken == (F.MAX_HEIGHT, F.MEDIAN_HEIGHT)
+
+
+def test_readings_without_a_fault_are_chosen_one_by_one() -> None:
+    mine, theirs = changed(Humidity=Decimal(2)), changed(Humidity=Decimal(3), Temperature=Decimal(5))
+    found = fields.merge(BASE, mine, theirs)
+    assert found == ({**mine, F.TEMPERATURE: Decimal(5)}, (F.HUMIDITY,), (F.TEMPERATURE,))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.journal import Journal
-from abq_data_entry.outbox import Attempt, Outbox, deliver, due
+from abq_data_entry.outbox import Attempt, Outbox, UnknownDelivery, deliver, due
 from tests.fixtures.disks import busy_folder, filled, read_only, small_disk
 from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract, rewrite
 from tests.outbox.earlier import entry_of, left_by_the_version_before
@@ -242,3 +242,28 @@ def test_an_open_window_of_that_version_never_sees_half_a_folder(
     monkeypatch.setattr(shutil, "rmtree", noted)
     assert deliver(box, done.identifier, arriving)[0].state == "delivered"
     assert present == [False] and box.leftovers() == []
+
+
+def test_a_folder_without_a_description_is_put_aside_and_told(box: Outbox) -> None:
+    lost = box.folder / ("ab" * 16)
+    lost.mkdir()
+    (lost / NAME).write_bytes(b"x")
+    again = restarted(box)
+    assert again.deliveries() == [] and not lost.exists()
+    (told,) = again.problems
+    assert told.startswith("The delivery abababab in the outbox is damaged: its description is missing. It was put")
+    (aside,) = (box.folder / "damaged").iterdir()
+    assert (aside / NAME).read_bytes() == b"x"
+
+
+def test_a_number_that_two_deliveries_begin_with_is_told(box: Outbox) -> None:
+    known = []
+    for identifier in ("ab" * 16, "abcd" * 8):
+        delivery = replace(put(box), identifier=identifier)
+        folder = box.folder / identifier
+        folder.mkdir()
+        (folder / "delivery.json").write_text(entry_of(delivery), encoding="utf-8")
+        known.append(delivery)
+    with pytest.raises(UnknownDelivery, match="several deliveries whose number begins with 'ab'"):
+        box.find("ab")
+    assert [box.find(text).identifier for text in (" ABAB ", "abcd")] == [each.identifier for each in known]

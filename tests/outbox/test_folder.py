@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abq_data_entry.outbox import Attempt, Busy, Delivery, NoRecords, Outbox, UnknownDelivery, due
-from abq_data_entry.outbox.delivery import STATES, from_text, to_text
+from abq_data_entry.outbox.delivery import BROKEN_OFF, PERHAPS_ARRIVED, STATES, from_text, to_text
+from abq_data_entry.outbox.folder import ROOM
 from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract, content_of, replace_content
 from tests.outbox.earlier import left_by_the_version_before
 
@@ -326,3 +329,88 @@ def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None
     with pytest.raises(OSError):
         Outbox(tmp_path / "outbox")
     assert [path.name for path in tmp_path.iterdir()] == ["outbox"]
+
+
+@pytest.mark.parametrize("what", ["gone", "longer", "other", "audit"])
+def test_a_file_that_is_no_longer_as_it_was_put_in_is_not_whole(box: Outbox, what: str) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a", audit_head=lambda date: "A 1 abc")
+    path = box.file_of(put)
+    assert box.is_whole(put) and box.files_of(put)[1].read_text() == "A 1 abc\n"
+    if what == "gone":
+        path.unlink()
+    elif what == "audit":
+        box.files_of(put)[1].write_text("A 1 abd\n")
+    else:
+        path.write_bytes(path.read_bytes() + b"x" if what == "longer" else b"x" * put.size)
+    assert not box.is_whole(put)
+
+
+def test_what_the_database_lacks_is_known_by_revision(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    assert box.unrecorded() == [put] and put.revision == 1
+    box.note_recorded([put])
+    assert box.unrecorded() == []
+    changed = box.write(put, reason="Later.")
+    assert box.unrecorded() == [changed] and (changed.revision, changed.reason) == (2, "Later.")
+
+
+def test_an_attempt_begins_only_where_it_may(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    with box.lane(put):
+        assert box.begin(put, is_whole=False) == (put, None)
+        begun, newer = box.begin(put, is_whole=True)
+        assert (begun.state, begun.planned, newer) == ("sending", None, None)
+        assert begun.attempts == (Attempt(START),)
+        again, _ = box.begin(begun, is_whole=True)
+        assert [each.outcome for each in again.attempts] == [BROKEN_OFF, ""]
+        for state in ("delivered", "cancelled", "unknown"):
+            left = box.write(again, state=state)
+            assert box.begin(left, is_whole=True) == (left, None)
+    with pytest.raises(UnknownDelivery, match="is gone from the outbox"):
+        box.begin(replace(put, identifier="0" * 32), is_whole=True)
+
+
+@pytest.mark.parametrize(
+    ("sent", "state", "reason"), [(0, "waiting", BROKEN_OFF), (28, "unknown", PERHAPS_ARRIVED)]
+)
+def test_what_was_being_sent_when_the_program_ended_waits_or_is_unknown(
+    box: Outbox, sent: int, state: str, reason: str
+) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    assert put.size == 28
+    box.write(put, state="sending", attempts=(Attempt(START, None, sent),))
+    box.tidy()
+    (left,) = box.deliveries()
+    assert (left.state, left.planned, left.reason) == (state, None, reason)
+    assert left.attempts == (Attempt(START, None, sent, BROKEN_OFF),)
+
+
+def test_a_state_changes_only_from_those_that_are_named(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    assert box.change(put, ("failed", "sending"), state="cancelled") == put == box.read(put.identifier)
+    failed = box.change(put, ("waiting",), state="failed", reason="Because.")
+    assert failed == box.read(put.identifier) and (failed.state, failed.reason) == ("failed", "Because.")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EACCES])
+def test_an_error_of_the_disk_names_the_folder(box: Outbox, number: int) -> None:
+    class Full(Extract):
+        def export_records(self, path: Path, first_date: datetime.date) -> int:
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(OSError) as caught:
+        box.add(Full(), DATE, REST, "lab-a")
+    assert caught.value.errno == number
+    assert caught.value.filename == (None if number == errno.EACCES else os.fspath(box.folder))
+
+
+def test_without_room_no_attempt_begins(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    free = shutil.disk_usage(box.folder)
+    with monkeypatch.context() as during, box.lane(put):
+        during.setattr(shutil, "disk_usage", lambda path: free._replace(free=ROOM - 1))
+        with pytest.raises(OSError, match="No space left") as caught:
+            box.begin(put, is_whole=True)
+        assert caught.value.filename == os.fspath(box.folder)
+        during.setattr(shutil, "disk_usage", lambda path: free._replace(free=ROOM))
+        assert box.begin(put, is_whole=True)[0].state == "sending"
