@@ -99,7 +99,7 @@ class ConnectionsCheck:
             def login(kind: str) -> Login | None:
                 if known is not None and kind == "database" and known[kind] is None:
                     raise LoginMissing("Nobody is logged in to the database here. Log in first: Go ‣ Refresh.")
-                return None if known is None else known[kind]
+                return None if known is None else known.get(kind)
 
             wanted = Options(login=login, write=write)
             for step in check_connections(values, partial(connection.own_server, database), wanted, job.cancel):

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..network.destinations import DESTINATIONS, KINDS, destination
+from ..network.mailbox_address import KIND as MAILBOX
 from ..stored_destination import STORED, StoredDestination
 from .outcome import NotDone, interrupt_sets, require_no_failures
 from .passwords import Secrets, ask, ask_secretly, can_ask, login_for, password_from_stdin
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..network.probing import Step
     from . import Subcommands
 
-_DESTINATIONS = ("database", "weather", *KINDS)
+_DESTINATIONS = ("database", "weather", *KINDS, MAILBOX)
 _WITHOUT_LOGIN = ("weather", *(each.kind for each in DESTINATIONS if not each.needs_login))
 
 
@@ -146,10 +147,15 @@ class _Logins:
         from ..network.probing import LoginMissing
 
         try:
-            return self._database() if kind == "database" else self._delivery(kind)
+            return {"database": self._database, MAILBOX: self._mailbox}.get(kind, partial(self._delivery, kind))()
         except NotDone as error:
             missing = str(error)
         raise LoginMissing(missing)
+
+    def _mailbox(self) -> tuple[str, str]:
+        from .receipts import login_of_mailbox
+
+        return login_of_mailbox(self._values, self._options.password_stdin, username=self._options.username)
 
     def _delivery(self, kind: str) -> tuple[str, str]:
         place = destination(kind).login_place(self._values)

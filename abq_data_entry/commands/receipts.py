@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..network.mailbox_address import KIND, configured
@@ -47,7 +47,7 @@ def read(options: argparse.Namespace, secrets: Secrets) -> None:
     values = settings.values()
     if configured(values) is None and not values["abq_answers_mailbox"]:
         raise NotDone("No mailbox is set for answers: the setting is abq_answers_mailbox. See docs/mail.md.")
-    login = _login(values, options)
+    login = login_of_mailbox(values, options.password_stdin, not options.unattended)
     with opened_model(settings, secrets, asks=not options.unattended) as model, interrupt_sets() as cancel:
         record(outbox, model)  # an answer is compared with what the database knows
         try:
@@ -68,15 +68,16 @@ def read(options: argparse.Namespace, secrets: Secrets) -> None:
     print(f"New mails: {found.mails}, answers to deliveries: {found.answers}{unreadable}.")
 
 
-def _login(values: dict[str, bool | int | str], options: argparse.Namespace) -> tuple[str, str]:
-    """Who reads the mailbox: standard input, the keyring, a file of secrets, or a question."""
+def login_of_mailbox(
+    values: Mapping[str, object], from_stdin: bool, asks: bool = True, username: str = ""
+) -> tuple[str, str]:
+    """Who reads the mailbox: standard input, the keyring, a file of secrets, or a question. Raises NotDone."""
     from ..keyring_store import KeyringFailed, get, service_name
-    from ..secret_files import SecretUnusable
-    from ..secret_files import login as in_file
+    from ..secret_files import SecretUnusable, login
 
-    username = str(values["abq_answers_username"])
+    username = username or str(values["abq_answers_username"])
     address = configured(values)
-    if options.password_stdin:
+    if from_stdin:
         return username, password_from_stdin()
     known = None
     try:
@@ -84,12 +85,12 @@ def _login(values: dict[str, bool | int | str], options: argparse.Namespace) -> 
     except KeyringFailed as error:  # then a file may have it
         log.info("the keyring gave nothing: %s", error)
     try:
-        known = known or in_file(KIND, username)
+        known = known or login(KIND, username)
     except SecretUnusable as error:
         raise NotDone(str(error)) from None
     if known is not None:
         return known
-    if options.unattended or not can_ask():
+    if not asks or not can_ask():
         raise NotDone(
             f"The mailbox needs the password of {username or 'its user (abq_answers_username)'}: give it with "
             f"--password-stdin, or keep it in a file of secrets ({KIND}) or in the keyring as {service_name(KIND)}."

@@ -83,7 +83,7 @@ def logged_in(account: Account, cancel: threading.Event | None = None) -> Iterat
             if session is not None:
                 session.leave(politely=False)
         if failure is not None:
-            raise failure.with_traceback(None)  # outside of every handler: a context could hold what was sent
+            raise failure.with_traceback(None) from None
 
 
 def _in_words(error: BaseException, address: MailboxAddress) -> BaseException:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..setting import Setting
@@ -81,7 +82,6 @@ KIND = "answers"
 """What the mailbox is called in the keyring, among files of secrets and by `check`."""
 
 
-def configured(settings: object) -> MailboxAddress | None:
+def configured(settings: Mapping[str, object]) -> MailboxAddress | None:
     """The mailbox of these settings, None if none is set or it can't be used."""
-    values = settings if isinstance(settings, dict) else {}
-    return mailbox_of(str(values.get("abq_answers_mailbox", "")), bool(values.get("abq_answers_encrypted", True)))
+    return mailbox_of(str(settings.get("abq_answers_mailbox", "")), bool(settings.get("abq_answers_encrypted", True)))

@@ -28,6 +28,7 @@ HEADER = "X-ABQ-Receipt"
 
 _MOST_CONTAINERS, _MOST_BORDERS, _MOST_PARTS = 30, 1000, 200
 _LONGEST_HEADER, _LONGEST_TEXT, _LONGEST_NAME = 2000, 100_000, 200
+_LONGEST_HTML = 10_000  # the parser takes far longer for more where somebody wants that
 _CONTAINER = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.I | re.M)
 _BORDER = re.compile(rb"^--", re.M)
 _OURS = re.compile(r"<abq\.([0-9a-f]{32})\.([0-9a-f]{16})@")
@@ -113,7 +114,7 @@ def _read(content: bytes) -> Answer:
                 names.append(name)
                 digests.add(hashlib.sha256(body).hexdigest())
             if kind == "text/html":
-                html.append(_without_markup(_decoded(body[:_LONGEST_TEXT], part.get_content_charset())))
+                html.append(_without_markup(_decoded(body[:_LONGEST_HTML], part.get_content_charset())))
             elif kind.startswith("text/"):
                 texts.append(_decoded(body[:_LONGEST_TEXT], part.get_content_charset()))
     text = "\n".join(texts or html)[:_LONGEST_TEXT]

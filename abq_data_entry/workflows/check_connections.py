@@ -17,19 +17,22 @@ from ..diagnostics import START_SECONDS, Embedded, configured_database, embedded
 from ..network.clocks import CERTIFICATES, Clock
 from ..network.destinations import KINDS, destination, is_known, set_up, stored_in
 from ..network.guard import Guard
+from ..network.mailbox_address import KIND as MAILBOX
 from ..network.probing import FAILED, OK, Aborted, Context, Inspection, Options, Result, Step, Steps
 from ..network.weather_source import WeatherSource
 from ..network.weather_sources import SOURCES
 from ..network.web import place_of, way
 from ..version import version
 
-CHECKS = ("database", "weather", *KINDS)
+CHECKS = ("database", "weather", *KINDS, MAILBOX)
 """What can be checked, in this order."""
 
 
 def checks(settings: Mapping[str, object]) -> tuple[str, ...]:
     """Return what there is to be checked by these settings, in the same order, then the database's destinations."""
-    return (*CHECKS[:2], *(each.kind for each in set_up(settings)), *(each.key for each in stored_in(settings)))
+    mailbox = (MAILBOX,) if settings.get("abq_answers_mailbox") else ()
+    kinds = (each.kind for each in set_up(settings))
+    return (*CHECKS[:2], *kinds, *mailbox, *(each.key for each in stored_in(settings)))
 
 
 _MARKS = {OK: "✓", FAILED: "✗"}
@@ -55,7 +58,13 @@ def check_connections(
 def _steps(kind: str, context: Context) -> Steps[None]:
     if is_known(kind):
         return destination(kind).probe(context)
-    return {"database": configured_database, "weather": _weather}[kind](context)
+    return {"database": configured_database, "weather": _weather, MAILBOX: _mailbox}[kind](context)
+
+
+def _mailbox(context: Context) -> Steps[None]:
+    from ..network.mailbox_probe import probe
+
+    return probe(context)
 
 
 def _weather(context: Context) -> Steps[None]:

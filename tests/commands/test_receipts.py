@@ -198,4 +198,12 @@ def test_a_file_is_known_by_its_name_and_digest(
     assert outbox().deliveries()[0].state == "failed"
     secret.unlink()
     assert "file of secrets (answers)" in line("deliveries", "receipts", "--unattended").reason
-    assert "refused the user name" in line("deliveries", "receipts", "--password-stdin", stdin="wrong").errors
+    looked = line("check", "--only", "answers", "--password-stdin", stdin=PASSWORD)
+    assert looked.code == 0 and f"{USERNAME} is logged in" in looked.output and "looked at: 1" in looked.output
+    assert "TLS 1." in looked.output and "once an hour" in looked.output and PASSWORD not in looked.output
+    file = home / "abq_settings.json"
+    other = file.read_text("utf-8").replace(mailbox.address("pop3s"), mailbox.address("imap", "Nowhere"))
+    file.write_text(other, "utf-8")
+    looked = line("check", "--only", "answers", "--password-stdin", stdin=PASSWORD)
+    assert looked.code == 1 and "refused what was asked (EXAMINE)" in looked.output
+    assert "(IDLE)" in line("check", "--only", "answers").output
