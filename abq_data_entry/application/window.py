@@ -121,6 +121,7 @@ class Application(Wiring):
             "show_handover": self.handover.show,
             "write_note": self.handover.write,
             "show_shift_messages": lambda: self.shift_messages.show(),
+            "show_alarms": lambda: self.alarm_list.show(),
             "show_typed_ahead": self._go_to_typed_ahead,
             "show_today": lambda: self.today.show(),
             "show_charts": self._show_charts,
@@ -221,6 +222,7 @@ class Application(Wiring):
         self.tools.load_ahead()
         self.desktop_entry.offer()
         self.shift_messages.heard()
+        self.alarm_list.begin()
 
     # -- the end ----------------------------------------------------------------------------------------
 
@@ -266,6 +268,8 @@ class Application(Wiring):
         self.presence.leave()
         if "shift_messages" in self.__dict__:
             self.shift_messages.end()
+        if "alarm_list" in self.__dict__:
+            self.alarm_list.end()
         self.remember_size()
         self.drafts.keep()
         self.withdraw()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..stored_destination import StoredDestination
     from ..views import FormCallbacks
     from ..views.record_list import ListCallbacks
+    from .alarms import AlarmList
     from .conflicts import Deciding
     from .connection import ConnectionCallbacks
     from .exports import Exports
@@ -482,6 +483,18 @@ class Wiring(MainWindow):
         )
         return ColleagueMessages(
             self, self.form, self.shared, self.connection, self.messages, self.status.set, actions
+        )
+
+    @cached_property
+    def alarm_list(self) -> AlarmList:
+        """What looks for alarms and shows them; made some seconds after the start."""
+        from .alarms import AlarmActions, AlarmList
+
+        actions = AlarmActions(
+            self.taking_back.by, self.reconnecting.means_away, lambda: self.deliveries.logins.keyring_silent
+        )
+        return AlarmList(
+            self, self.shared, self.connection, self.jobs, self.own_settings, self.messages, self.status.set, actions
         )
 
     @cached_property

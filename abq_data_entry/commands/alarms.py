@@ -121,16 +121,13 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Look once, tell who is to be told. Raises NotDone with what couldn't be told."""
     from ..models.undoing import NOBODY_NAMED
-    from ..workflows.alarms import audit_finding, look, note_verified, verifies_now
+    from ..workflows.alarms import look, verified
     from .database import opened_model, read_settings
 
     settings = read_settings()
-    wanted = verifies_now(settings.values()) if options.audit is None else options.audit
     with opened_model(settings, secrets, tells_waiting=False, asks=False) as model, interrupt_sets() as cancel:
-        found = [audit_finding(model.verify_audit())] if wanted else []
+        found = verified(model, settings.values(), options.audit)
         done = look(model, settings.values(), _known, NOBODY_NAMED, cancel, found)
-        if wanted:
-            note_verified(settings.values())
     for sentence in done.told:
         print(sentence)
     if not done.told:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from . import add_task, administration, backups, moving, undoing
@@ -113,7 +114,9 @@ def set_time_zone(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Walk the chains of the audit and name the first break of each."""
+    """Walk the chains of the audit and name the first break of each; what it says is an alarm, or ends one."""
+    from ..models import DatabaseError
+    from ..workflows.alarms import audit_finding
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:
@@ -122,6 +125,9 @@ def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
                 verdict = model.verify_audit(options.head)
         except ValueError as error:
             raise NotDone(str(error)) from None
+        if not options.head:  # a head that doesn't fit is no fault of the audit
+            with suppress(DatabaseError):  # such as a standby, which takes nothing
+                model.look_for_alarms([audit_finding(verdict)])
     for note in verdict.notes:
         print(f"{note}.")
     found = "".join(f" {each}." for each in verdict.findings)

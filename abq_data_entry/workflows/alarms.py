@@ -67,19 +67,22 @@ def audit_finding(verdict: Verdict) -> Finding:
     return Finding(AUDIT, "", "", "`db verify` finds it intact")
 
 
-def verifies_now(values: Values) -> bool:
-    """Whether this computer hasn't walked through the audit of this database for a day."""
+def verified(model: SQLModel, values: Values, wanted: bool | None = None) -> list[Finding]:
+    """Walk through the audit, if that is wanted or (None) this computer hasn't for a day; return what it says."""
+    if not (_verifies_now(values) if wanted is None else wanted):
+        return []
+    found = audit_finding(model.verify_audit())
+    with suppress(OSError):
+        _verified_file(values).touch()
+    return [found]
+
+
+def _verifies_now(values: Values) -> bool:
     try:
         age = time.time() - _verified_file(values).stat().st_mtime
     except OSError:
         return True
     return not 0 <= age < _VERIFIED_FOR
-
-
-def note_verified(values: Values) -> None:
-    """It has done so just now."""
-    with suppress(OSError):
-        _verified_file(values).touch()
 
 
 def _verified_file(values: Values) -> Path:

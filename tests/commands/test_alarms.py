@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from abq_data_entry.models import SQLModel
+from abq_data_entry.models import SettingsModel, SQLModel
 from abq_data_entry.models.alarms import Finding
 from abq_data_entry.models.undoing import By
+from abq_data_entry.network.mail import Mailer
+from abq_data_entry.network.mail_message import Mail
+from abq_data_entry.workflows import found_here
+from abq_data_entry.workflows.alarms import look
+from abq_data_entry.workflows.status import Limits
 from tests.commands.conftest import Outcome
 from tests.network.certificates import authority
 from tests.network.mail_server import PASSWORD, USERNAME, Letters, mail_server
@@ -21,6 +30,12 @@ from tests.network.test_webhook import SECRET, Posts, serving
 Line = Callable[..., Outcome]
 FULL = Finding("disk", "/data", "Only 3 MiB are free on the disk of /data.")
 BENCH = By("", "bench")
+
+
+@pytest.fixture(autouse=True)
+def _room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However full the disk of the tests is, it is no alarm."""
+    monkeypatch.setattr(found_here, "LIMITS", Limits(free_mib=0))
 
 
 class Servers(NamedTuple):
@@ -211,6 +226,7 @@ def test_the_disk_and_the_backups_of_this_computer(
         return [(each.kind, each.line, each.ended_words) for each in stored.get_alarms(ended_days=1)]
 
     assert said() == []
+    monkeypatch.setattr(found_here, "LIMITS", Limits())
     usage = shutil.disk_usage(server_folder)
     room = {"free": 499 * 2**20}
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage._replace(free=room["free"]))
@@ -223,11 +239,9 @@ def test_the_disk_and_the_backups_of_this_computer(
 
     monkeypatch.setattr(shutil, "disk_usage", unreadable)
     assert said()[0][2] == "", "nothing is known"
-    monkeypatch.undo()
-    monkeypatch.setenv("ABQ_DATA_DIR", str(server_folder))
-    monkeypatch.setenv("ABQ_CONFIG_DIR", str(home))
-    if usage.free > 600 * 2**20:
-        assert "MiB are free again" in said()[0][2]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage._replace(free=room["free"]))
+    room["free"] = 550 * 2**20
+    assert said()[0][2] == "550 MiB are free again"
     stored.query("UPDATE schema_version SET applied = now() - interval '3 days' RETURNING 1")
     folder = server_folder / "backups"
     assert ("backup", f"There is no backup in {folder}.", "") in said()
@@ -236,3 +250,52 @@ def test_the_disk_and_the_backups_of_this_computer(
     made = folder / f"{database['dbname']}-2026-11-26.dump"
     made.touch()
     assert said()[0][2].startswith("the newest backup is of")
+
+
+@pytest.mark.needs("network")
+def test_several_workstations_at_once_tell_it_once(told: Servers, stored: SQLModel, database: dict[str, str]) -> None:
+    values = {**SettingsModel("none.json").values(), "abq_ca_file": "", "network_timeout": 20}
+    logins = {"alarms:chat": ("webhook", SECRET)}
+    stored.remove_receiver("qa")
+    for number in range(5):
+        stored.look_for_alarms([FULL._replace(subject=f"/{number}")], by=BENCH)
+    begin = threading.Barrier(4)
+
+    def work(number: int) -> int:
+        with closing(SQLModel.at(database)) as model:
+            # As through a pooler, where no lock keeps others out.
+            model.alarms_alone = lambda: nullcontext(True)  # type: ignore[method-assign]
+            model.connect()
+            begin.wait(60)
+            return len(look(model, values, lambda key, *_: logins.get(key), By("", f"bench {number}")).told)
+
+    with ThreadPoolExecutor(4) as workers:
+        assert sum(workers.map(work, range(4))) == 5
+    assert sorted(Counter(events(told.posts)).values()) == [1] * 5
+
+
+@pytest.mark.needs("network")
+def test_the_database_goes_away_in_the_middle(
+    line: Line, told: Servers, stored: SQLModel, database: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored.look_for_alarms([FULL], by=BENCH)
+    line("alarms", "receivers", "remove", "chat")
+    send, told_before = Mailer.send, []
+
+    def cut_before_the_end(self: Mailer, mail: Mail, cancel: object, progress: Callable[[float], object]) -> object:
+        def ended(part: float) -> None:
+            if part == 1:  # the server ends our connection, right before the mail is handed in
+                stored.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                             " WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
+                told_before.append(mail.identifier)
+            progress(part)
+
+        return send(self, mail, None, ended)
+
+    monkeypatch.setattr(Mailer, "send", cut_before_the_end)
+    line("alarms", "run", "--no-verify")
+    monkeypatch.setattr(Mailer, "send", send)
+    # It was either told, once, after the connection was made anew; or nothing was sent, and somebody tells it later.
+    stored.query("UPDATE alarm_notices SET taken = taken - interval '11 minutes' RETURNING 1")
+    line("alarms", "run", "--no-verify")
+    assert told_before and len(told.letters.kept) == 1

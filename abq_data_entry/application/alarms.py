@@ -1,0 +1,216 @@
+"""The alarms: a line in the message bar once for each, the list; and this window's part in looking and telling."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..counting import counted, one_line
+from ..jobs import ANY, Job, Jobs
+from ..widgets.message_bar import Message
+from .side_list import SideList
+
+if TYPE_CHECKING:
+    import tkinter as tk
+
+    from ..models import SQLModel
+    from ..models.alarms import Alarm
+    from ..models.undoing import By
+    from ..views.action_list import ActionRow
+    from ..views.alarms import AlarmsWindow
+    from ..workflows.alarms import Looked
+    from .connection import Connection
+    from .messages import Messages, Say
+    from .preferences import Settings
+    from .state import State
+
+log = logging.getLogger(__name__)
+
+KEY = "alarms"
+"""The subject of the line in the message bar."""
+FIRST_LOOK_MS = 60_000  # whoever has just opened the window wants to type
+LOOK_MS = 150_000
+_TITLE = "End Alarm"
+_DAYS = 30
+
+
+class AlarmActions(NamedTuple):
+    """``by()``: who asks; ``means_away(error)``: whether the database is away; ``keyring_silent()``: why the keyring
+    isn't asked, empty: it is."""
+
+    by: Callable[[], By]
+    means_away: Callable[[BaseException], bool]
+    keyring_silent: Callable[[], str]
+
+
+class AlarmList(SideList["Alarm", "AlarmsWindow"]):
+    """The alarms of the last days, as of the last look. What it takes to look, and to tell people, is done in the
+    background every few minutes: by one workstation at a time. On the Tk thread."""
+
+    subject = "the alarms"
+    away = "The database is away: alarms can be ended when it is back."
+    unknown = "The alarms aren't known while the database is away. F5 tries again."
+
+    def __init__(
+        self,
+        window: tk.Misc,
+        state: State,
+        connection: Connection,
+        jobs: Jobs,
+        settings: Settings,
+        messages: Messages,
+        say: Say,
+        actions: AlarmActions,
+    ) -> None:
+        super().__init__(window, state, connection, messages, say, actions.by, actions.means_away)
+        self._jobs, self._settings, self._actions = jobs, settings, actions
+        self._told: frozenset[int] = frozenset()
+        self._job: Job | None = None
+        self._open_list = messages.command(self.show)
+        self._timer: str | None = None
+
+    def begin(self) -> None:
+        """Look every few minutes from now on."""
+        if self._timer is None:
+            self._timer = self._window.after(FIRST_LOOK_MS, self._tick)
+
+    def end(self) -> None:
+        """The window closes; what is being told is told by whoever looks next."""
+        if self._timer is not None:
+            self._window.after_cancel(self._timer)
+        if self._job is not None:
+            self._job.cancel.set()
+
+    def _tick(self) -> None:
+        self._timer = self._window.after(LOOK_MS, self._tick)
+        self.look_and_tell()
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether it looks and tells at the moment."""
+        return self._job is not None and not self._job.finished
+
+    def look_and_tell(self) -> None:
+        """Look for alarms in the background and tell who is to be told, unless another workstation does so."""
+        model, values = self._state.reachable, self._settings.values()
+        if self.is_looking or model is None or self._state.outdated:
+            return
+        by, silent, is_own = self._actions.by(), self._actions.keyring_silent(), self._settings.is_own_database
+
+        def known(key: str, username: str, place: str) -> tuple[str, str] | None:
+            from .logins import look_up
+
+            return look_up(key, username, place, silent).login
+
+        def work(job: Job) -> Looked:
+            from ..workflows.alarms import look, verified  # no start waits for it
+
+            return look(model, values, known, by, job.cancel, verified(model, values) if is_own else ())
+
+        self._job = self._jobs.submit(
+            ANY, work, name="alarms", done=self._looked, failed=self._not_looked, with_job=True
+        )
+
+    def _looked(self, looked: Looked) -> None:
+        for problem in looked.problems:
+            log.warning("%s", problem)
+        self.look()
+
+    def _not_looked(self, error: BaseException) -> None:
+        # Of the database the window tells by itself, and the next look may find it again.
+        log.warning("the alarms aren't known: %s: %s", type(error).__name__, error)
+
+    # -- what was found -----------------------------------------------------------------------------------
+
+    def _window_class(self) -> type[AlarmsWindow]:
+        from ..views.alarms import AlarmsWindow
+
+        return AlarmsWindow
+
+    def _new_window(self) -> AlarmsWindow:
+        from ..views.action_list import RowCallbacks
+
+        return self._window_class()(self._window, RowCallbacks(self._list, self._messages.command(self._act)))
+
+    def _fetch(self, model: SQLModel) -> Sequence[Alarm]:
+        return model.get_alarms(ended_days=_DAYS)
+
+    def _know(self, found: Sequence[Alarm], before: Sequence[Alarm] | None) -> None:
+        were_open = {each.id for each in before or () if each.ended is None}
+        for each in found:
+            if each.id in were_open and each.ended is not None:
+                self._say(f"Alarm ended: {each.line} {one_line(each.ended_words)}.")
+        self._tell_open([each for each in found if each.ended is None])
+
+    def _tell_open(self, found: Sequence[Alarm]) -> None:
+        """Say once that there are new ones; who puts the line away isn't reminded of the same."""
+        now = frozenset(each.id for each in found)
+        is_new, self._told = not now <= self._told, self._told | now
+        if not now:
+            self._messages.settled(KEY)
+        elif is_new or self._messages.bar.text_of(KEY):
+            is_one = len(now) == 1
+            text = f"{counted(len(now), 'alarm')} {'is' if is_one else 'are'} open"
+            actions = (("Show", self._open_list), ("Close", None))
+            self._messages.bar.tell(Message(KEY, text, found[0].line, actions))
+
+    def _list(self, everything: bool) -> None:
+        self._look_up(self._fetch, self._show_rows, everything)
+
+    def _show_rows(self, items: Sequence[Alarm], remark: str = "") -> None:
+        shown = self._shown()
+        if shown is None:
+            return
+        everything = bool(shown.everything.get())
+        listed = [each for each in items if everything or each.ended is None]
+        self._listed = {str(each.id): each for each in listed}
+        waiting = sum(each.ended is None for each in listed)
+        rows = [self._row(each, away=bool(remark)) for each in listed]
+        shown.show_rows(rows, f"{len(listed):,} listed, {waiting:,} open" if listed else "", remark)
+
+    def _row(self, alarm: Alarm, away: bool) -> ActionRow:
+        from ..views.action_list import ActionRow
+        from ..views.alarms import END
+
+        found = f"{alarm.raised.astimezone():%Y-%m-%d %H:%M}"
+        state = "open" if alarm.ended is None else one_line(alarm.ended_words)
+        where = f", on {one_line(alarm.workstation)}" if alarm.workstation else ""
+        lines = [f"Alarm {alarm.id}, {alarm.kind}, found {found}{where}:", alarm.line]
+        if alarm.ended is not None:
+            lines.append(f"{alarm.ended.astimezone():%Y-%m-%d %H:%M} ended: {state}.")
+        lines += [f"Not told: {one_line(each)}." for each in alarm.untold]
+        allowed = frozenset((END,)) if alarm.ended is None and not away else frozenset[str]()
+        return ActionRow(str(alarm.id), (alarm.kind, alarm.line, state, found), "\n".join(lines), allowed)
+
+    # -- what is done about them ----------------------------------------------------------------------------
+
+    def _act(self, _button: str, identifier: str) -> None:
+        alarm = self._listed.get(identifier)
+        if alarm is not None and self._may_begin("Alarms can be ended"):
+            self._ask_end(alarm)
+
+    def _ask_end(self, alarm: Alarm) -> None:
+        from ..views.marks import WordsDialog
+
+        unsent = _TITLE, alarm.id
+        (words,) = self._sending.unsent.get(unsent, ("",))
+
+        def act(said: str) -> None:
+            self._sending.unsent[unsent] = (said,)
+            self._sending.change(
+                unsent,
+                lambda model, by: model.end_alarm(alarm.id, said, by=by),
+                f"Alarm {alarm.id} has ended",
+                lambda: self._ask_end(alarm),
+            )
+
+        detail = f"{alarm.line}\n\nIt ends for everybody, and nobody is told again before it ended by itself."
+        message = f"End alarm {alarm.id}?"
+        self._messages.open(
+            _TITLE, message, "", "Open…",
+            lambda: WordsDialog(
+                self._window, _TITLE, message, detail, "End", act, "What was done", needed=False, words=words
+            ),
+            lambda: None,
+        )  # fmt: skip
