@@ -45,12 +45,13 @@ def parse_string(field: Field, text: str, choices: Choices | None) -> str:
 
 def could_become_boolean(field: Field, text: str, choices: Choices | None) -> bool:
     """Tell whether `text` begins a word for yes or no."""
-    return len(text) <= 5 and any(word.startswith(text.lower()) for word in _BOOLEANS)
+    begun = text.lower()
+    return any(word.startswith(begun) for word in _BOOLEANS)
 
 
 def parse_boolean(field: Field, text: str, choices: Choices | None) -> bool:
     """Return yes or no as a boolean; raises `ValueError` for any other word."""
-    value = _BOOLEANS.get(text.lower()) if len(text) <= 5 else None
+    value = _BOOLEANS.get(text.lower())
     if value is None:
         raise ValueError(f"{text[:20]} isn't yes or no")
     return value
@@ -276,12 +277,11 @@ def parse(field: Field, text: str, choices: Choices | None = None) -> object:
 
 def mark(field: Field, text: str, choices: Choices | None = None) -> str:
     """Return what is wrong with a text that is being typed, in words; empty while typing on could make it valid."""
-    if not text.strip() or could_become_valid(field, text, choices):
-        return ""
-    try:
-        parse(field, text, choices)
-    except ValueError as error:
-        return str(error)
+    if text.strip() and not could_become_valid(field, text, choices):
+        try:
+            parse(field, text, choices)
+        except ValueError as error:
+            return str(error)
     return ""
 
 

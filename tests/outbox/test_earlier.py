@@ -267,3 +267,22 @@ def test_a_number_that_two_deliveries_begin_with_is_told(box: Outbox) -> None:
     with pytest.raises(UnknownDelivery, match="several deliveries whose number begins with 'ab'"):
         box.find("ab")
     assert [box.find(text).identifier for text in (" ABAB ", "abcd")] == [each.identifier for each in known]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (b"{", "is damaged: its description can't be read. It was put aside"),
+        (b"other", "is damaged: its description can't be read. It was put aside"),
+        (b'{"format": 9}', "was put in by a newer version of the application."),
+    ],
+)
+def test_a_description_of_that_version_that_makes_no_sense(box: Outbox, damage: bytes, words: str) -> None:
+    other, bad = put(box), box.add(Extract(), DATE, FTP, "lab-a")
+    entry = left_by_the_version_before(box, bad)
+    entry.write_bytes(entry_of(other).encode() if damage == b"other" else damage)
+    again = restarted(box)
+    assert again.deliveries() == [other]
+    (told,) = again.problems
+    assert told.startswith(f"The delivery {bad.short} ") and words in told
+    assert entry.exists() == ("newer" in words)
