@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from abq_data_entry.models import SORTABLE, Selection, SQLModel
+from abq_data_entry.models import SORTABLE, Selection, SQLModel, paging
 from tests.models.records import faulty, record
 
 Record = dict[str, object]
@@ -137,3 +138,52 @@ def test_an_unknown_column_is_refused() -> None:
 def test_an_empty_list(model: SQLModel) -> None:
     assert model.count_records(Selection()).total == 0
     assert model.get_page(Selection(), 10) == model.get_page(Selection(), 10, last=True) == []
+
+
+class Technicians:
+    """In place of a cursor: knows the technicians, and nothing else is asked."""
+
+    def execute(self, statement: str) -> None:
+        assert statement == "SELECT name, id FROM lab_techs"
+
+    def fetchall(self) -> list[tuple[str, int]]:
+        return [("b", 2), ("A", 1), ("a", 3)]
+
+
+def parts(selection: Selection) -> list[paging.Part]:
+    cursor: Any = Technicians()
+    return paging.parts_of(cursor, selection)
+
+
+def test_an_order_is_cut_into_parts_that_an_index_has() -> None:
+    (by_date,) = parts(Selection())
+    assert by_date.leading == ("date",) and by_date.columns == ("date", "time", "lab_id", "plot")
+    assert (by_date.condition, by_date.parameters, by_date.home, by_date.empty) == ("true", (), None, None)
+    assert by_date.order() == ", ".join(f"{each} {'DESC' if by_date.descending else 'ASC'}" for each in by_date.columns)
+    there, empty = parts(Selection(sort="Humidity", descending=True, lab="B"))
+    assert there.leading == ("humidity", "date") and empty.leading == ("date",)
+    assert (there.home, empty.home, there.empty, empty.empty) == (False, True, None, "humidity")
+    assert there.condition == "true AND lab_id = %s AND humidity IS NOT NULL"
+    assert empty.condition == "true AND lab_id = %s AND humidity IS NULL" and empty.parameters == ("B",)
+    # With the empty column: else the planner doesn't see that the index has the rows in this order.
+    assert empty.order(table="p.") == "p.humidity DESC, p.date DESC, p.time DESC, p.lab_id DESC, p.plot DESC"
+    assert there.order(reverse=True) == "humidity ASC, date ASC, time ASC, lab_id ASC, plot ASC"
+    assert empty.names == ("Date", "Time", "Lab", "Plot") and there.names == ("Humidity", *empty.names)
+
+
+def test_by_technicians_each_is_a_part() -> None:
+    found = parts(Selection(sort="Technician", descending=False))
+    assert [(each.home, *each.parameters) for each in found] == [("A", 1), ("a", 3), ("b", 2)]
+    assert [each.home for each in parts(Selection(sort="Technician", descending=True))] == ["b", "a", "A"]
+    (only,) = parts(Selection(sort="Technician", technician="b"))
+    assert (only.home, only.parameters, only.columns[0]) == ("b", (2,), "date")
+    (nobody,) = parts(Selection(technician="c"))
+    assert nobody.condition == "true AND lab_tech_id = %s" and nobody.parameters == (-32768,)
+
+
+def test_each_column_is_compared_as_what_it_is() -> None:
+    values = "((SELECT %s::numeric), (SELECT %s::date))"
+    assert paging.beyond(("humidity", "date"), ">") == f" AND (humidity, date) > {values}"
+    types = {name: paging.COLUMN_TYPES[name] for name in ("time", "lab_id", "plot", "seed_sample", "equipment_fault")}
+    assert types == {"time": "time", "lab_id": "char(1)", "plot": "smallint", "seed_sample": "char(6)",
+                     "equipment_fault": "boolean"}  # fmt: skip

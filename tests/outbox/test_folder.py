@@ -100,7 +100,7 @@ def test_an_extract_is_put_in_whole(box: Outbox) -> None:
 
 def test_only_this_user_may_look_into_it(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
-    for folder in (box.folder, box.file_of(put).parent):
+    for folder in (box.folder, box.folder / "locks", box.file_of(put).parent):
         assert folder.stat().st_mode & 0o077 == 0
 
 
@@ -261,6 +261,8 @@ def test_an_unknown_or_ambiguous_number_is_told(box: Outbox) -> None:
     for beginning, words in (("zz", "no delivery"), ("", "no delivery"), ("../..", "no delivery")):
         with pytest.raises(UnknownDelivery, match=words):
             box.find(beginning)
+    with pytest.raises(UnknownDelivery, match="00000000 is gone from the outbox"):
+        box.read("0" * 32)
     with pytest.raises(UnknownDelivery, match="is gone from the outbox"):
         box.write(replace(box.deliveries()[0], identifier="0" * 32), reason="")
 

@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib", reason="matplotlib isn't installed: no wheel f
 
 from abq_data_entry.charts import CHARTS, ChartChoice, ChartLook, completeness
 from abq_data_entry.charts.drawing import Drawing, DrawnPoint, to_file, to_picture
-from abq_data_entry.charts.page import DAY, Page
+from abq_data_entry.charts.page import DAY, LATEST, Page
 from abq_data_entry.models import DatabaseError, SQLModel
 from abq_data_entry.workflows.draw_chart import chart_file
 from tests.qa.data import FIRST, Data
@@ -189,3 +189,24 @@ def test_a_label_fits_its_panel(data: Data) -> None:
             panel, label = axes.get_window_extent(), axes.yaxis.label.get_window_extent()
             assert axes.get_ylabel().count("\n") == lines - 1
             assert label.height < panel.height * 1.4
+
+
+def test_the_record_behind_a_point_is_found(data: Data, model: SQLModel) -> None:
+    """What is left open matches all; the first of the day, and of a sensor the latest."""
+    eight, noon = datetime.time(8), datetime.time(12)
+    first = data.rows('SELECT "Date", "Time", "Lab", "Plot" FROM data_record_view WHERE "Date" = %s'
+                      ' ORDER BY "Time"::time, "Lab", "Plot"', [MONTH])  # fmt: skip
+
+    def of(**parts: object) -> tuple[object, ...]:
+        return tuple(next(row for row in first if all(row[name] == value for name, value in parts.items())).values())
+
+    assert model.find_record(MONTH, None, "", None) == of()
+    assert model.find_record(MONTH, noon, "", None) == of(Time="12:00")
+    assert model.find_record(MONTH, eight, "B", None) == of(Time="8:00", Lab="B")
+    lab, plot = first[-1]["Lab"], first[-1]["Plot"]
+    assert model.find_record(MONTH, None, lab, plot) == of(Lab=lab, Plot=plot)
+    statement = 'SELECT max("Date") AS day FROM data_record_view WHERE "Lab" = %s AND "Plot" = %s'
+    (latest,) = data.rows(statement, [lab, plot])
+    found = model.find_record(LATEST, None, lab, plot)
+    assert found is not None and (found[0], *found[2:]) == (latest["day"], lab, plot)
+    assert model.find_record(FIRST - datetime.timedelta(days=999), None, "", None) is None
