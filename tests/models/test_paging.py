@@ -187,3 +187,34 @@ def test_each_column_is_compared_as_what_it_is() -> None:
     types = {name: paging.COLUMN_TYPES[name] for name in ("time", "lab_id", "plot", "seed_sample", "equipment_fault")}
     assert types == {"time": "time", "lab_id": "char(1)", "plot": "smallint", "seed_sample": "char(6)",
                      "equipment_fault": "boolean"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "befores"),
+    [
+        ([1, 1, 1], (0, 1, 2)),
+        ([3, 1, 1, 2], (0, 3, 4, 5)),
+        ([10_000, 9_999, 1, 1, 1], (0, 10_000, 19_999, 20_001)),  # from 20,000 rows on every second may have one
+        ([9_000_000, 6_000_000, 498, 1, 1], (0, 9_000_000, 15_000_000)),  # and after 500 rows there is always one
+        ([9_000_000, 6_000_000, 500, 1, 1], (0, 9_000_000, 15_000_000, 15_000_500)),
+    ],
+)
+def test_a_post_stands_where_enough_rows_have_passed(rows: list[int], befores: tuple[int, ...]) -> None:
+    days = [datetime.date(2026, 11, 1) + datetime.timedelta(number) for number in range(len(rows))]
+
+    class Counted(Technicians):
+        def __init__(self) -> None:
+            self.statements: list[str] = []
+
+        def execute(self, statement: str, parameters: object = None) -> None:
+            self.statements.append(statement)
+
+        def fetchall(self) -> list[Any]:
+            if len(self.statements) == 1:
+                return super().fetchall()
+            return [(day, count, day, day) for day, count in zip(days, rows, strict=True)]
+
+    cursor: Any = Counted()
+    index = paging.count_records(cursor, Selection())
+    (stretch,) = index.stretches
+    assert (index.total, stretch.total, stretch.befores) == (sum(rows), sum(rows), befores)

@@ -416,3 +416,11 @@ def test_without_room_no_attempt_begins(box: Outbox, monkeypatch: pytest.MonkeyP
         assert caught.value.filename == os.fspath(box.folder)
         during.setattr(shutil, "disk_usage", lambda path: free._replace(free=ROOM))
         assert box.begin(put, is_whole=True)[0].state == "sending"
+
+
+def test_what_failed_and_has_no_file_any_more_is_gone(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    failed = replace(put, state="failed")
+    assert not box.is_gone(put) and not box.is_gone(failed)
+    box.file_of(put).unlink()
+    assert not box.is_gone(put) and box.is_gone(failed)
