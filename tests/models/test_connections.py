@@ -8,10 +8,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from abq_data_entry import postgres
+from abq_data_entry.constants import SCHEMA_VERSION
 from abq_data_entry.models import (
     DatabaseError,
     LoginFailed,
@@ -22,6 +24,7 @@ from abq_data_entry.models import (
     ServerUnreachable,
     SQLModel,
 )
+from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.weather_history import Counts
 from tests.models.records import DATE, record, typed
 from tests.models.wire import When, proxied
@@ -224,3 +227,106 @@ def test_somebody_who_holds_a_lock_does_not_hold_us_for_ever(
         cursor.execute("ROLLBACK")
     model.save_record(record(Fruit="5"))
     model.close()
+
+
+def sessions(model: SQLModel, database: Endpoint) -> int:
+    """How many connections to the model's database the server has, but for the one that asks."""
+    other = SQLModel.at({**database, "dbname": "postgres"})
+    statement = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = %s"
+    rows = other.query(statement, [database["dbname"]]) or []
+    other.close()
+    return int(str(rows[0]["n"]))
+
+
+def until_there_are(number: int, model: SQLModel, database: Endpoint) -> bool:
+    deadline = time.monotonic() + 10
+    while sessions(model, database) != number and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return sessions(model, database) == number
+
+
+def test_all_connections_are_closed_and_open_again(model: SQLModel, database: Endpoint) -> None:
+    """Those for histories and for hearing what others save too, and those of other threads."""
+    model.read_history_at(database)
+    model.listen_at(database)
+
+    def use() -> None:
+        assert model.get_history(DATE, "8:00", "A", 3) == []
+        model.enter_check(DATE, "8:00", "A", 3, "J Simms")
+        assert model.choices().labs
+
+    use()
+    assert until_there_are(3, model, database)
+    thread = threading.Thread(target=model.choices)
+    thread.start()
+    thread.join()
+    model.close()
+    assert until_there_are(0, model, database)
+    use()
+    assert until_there_are(3, model, database)
+    # Who tells where somebody is keeps that connection; the others are closed after a while without use.
+    assert model.close_idle(3600) == 0 and model.close_idle(0) == 2
+    assert until_there_are(1, model, database)
+    model.leave_check()
+    assert model.close_idle(0) == 1 and model.close_idle(0) == 0
+    model.close()
+
+
+def test_who_works_for_this_model_is_known(model: SQLModel, database: Endpoint) -> None:
+    other = SQLModel.at(database)
+    statement = "SELECT pg_backend_pid() AS pid"
+    own, theirs = ((each.query(statement) or [{}])[0]["pid"] for each in (model, other))
+    assert isinstance(own, int) and isinstance(theirs, int)
+    assert model.owns(own) and not model.owns(theirs) and other.owns(theirs)
+    model.listen_at(database)
+    model.enter_check(DATE, "8:00", "A", 3, "J Simms")
+    (telling,) = model.query(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid NOT IN (%s, %s)", [own, theirs]
+    ) or [{}]
+    assert model.owns(int(str(telling["pid"]))) and not other.owns(int(str(telling["pid"])))
+    other.close()
+
+
+def test_what_only_one_may_do_at_a_time(database: Endpoint) -> None:
+    one, other = Connections(database), Connections(database)
+    with one.alone("a backup") as is_first, other.alone("a backup") as is_second, other.alone("another") as is_else:
+        assert (is_first, is_second, is_else) == (True, False, True)
+    with other.alone("a backup") as is_free:
+        assert is_free
+        with one.alone("a backup") as is_second:
+            assert not is_second
+    one.close()
+    other.close()
+
+
+def test_a_failed_write_leaves_the_connection_as_it_was(model: SQLModel, database: Endpoint) -> None:
+    """The next statement that reads is no part of a transaction that nobody ends."""
+    inside = "SELECT state, xact_start IS NULL OR query_start = xact_start AS alone FROM pg_stat_activity"
+
+    def failing(cursor: Any) -> None:
+        cursor.execute("INSERT INTO lab_techs (id, name) VALUES (77, 'Lost')")
+        raise ZeroDivisionError
+
+    connections = Connections(database)
+    with pytest.raises(ZeroDivisionError):
+        connections.write(failing)
+
+    def read(cursor: Any) -> list[dict[str, object]]:
+        cursor.execute(f"{inside} WHERE pid = pg_backend_pid()")
+        return rows_as_dicts(cursor)
+
+    connections.read(lambda cursor: cursor.execute("SELECT 1"))
+    assert connections.read(read) == [{"state": "active", "alone": True}]
+    assert "Lost" not in model.choices().technicians
+    connections.close()
+
+
+def test_what_is_at_the_other_end_is_known(model: SQLModel) -> None:
+    model.connect()
+    facts = model.server_facts
+    assert not facts.pooled and facts.version == model.look_at_version() == SCHEMA_VERSION
+    rows = model.query("SELECT oid::int AS oid, current_setting('server_version') AS v FROM pg_database"
+                       " WHERE datname = current_database()")  # fmt: skip
+    assert rows == [{"oid": facts.database, "v": facts.server}]
+    model.query("UPDATE schema_version SET version = 7")
+    assert model.look_at_version() == model.server_facts.version == 7
