@@ -1356,8 +1356,16 @@ BEGIN
         ELSIF wanted.folder <> '' THEN
             RETURN 'The kind email has no folder.';
         END IF;
+    ELSIF wanted.kind = 'sftp' AND wanted.login_address <> '' THEN
+        IF NOT can_be_host(wanted.address) THEN
+            RETURN 'The address must be a host, or a host and a port as files.example.com:2222.';
+        ELSIF NOT coalesce(
+            can_be_host(substring(wanted.login_address FROM '^ssh://(?:[A-Za-z0-9_.-]{1,64}@)?([^@/]*)$')), false
+        ) THEN
+            RETURN 'The login address of the kind sftp is a host to go through, as ssh://lab@jump.example.com:22.';
+        END IF;
     ELSIF wanted.login_address <> '' THEN
-        RETURN 'A login address is for the kinds rest, brapi and email.';
+        RETURN 'A login address is for the kinds rest, brapi, email and sftp.';
     ELSIF wanted.kind = 'folder' THEN
         IF wanted.address !~ '^(/|[A-Za-z]:[\\/]|\\\\[^\\])' OR wanted.address ~ '(^|[\\/])\.\.([\\/]|$)' THEN
             RETURN 'The address must be the whole path of a folder: from / on, in Windows from the drive or \\server on,'
@@ -4876,7 +4884,7 @@ COMMENT ON TABLE destinations IS 'Where extracts go besides the destinations in 
 COMMENT ON COLUMN destinations.name IS 'What it is called: small letters, digits, - and _.';
 COMMENT ON COLUMN destinations.kind IS 'How files go there: one of destination_kinds().';
 COMMENT ON COLUMN destinations.address IS 'rest, webdav, brapi, xmlrpc, s3: a URL; ftp, ftps, sftp: host or host:port; folder: a path.';
-COMMENT ON COLUMN destinations.login_address IS 'rest, brapi: the URL of the login; empty: auth beside the address, token below it.';
+COMMENT ON COLUMN destinations.login_address IS 'rest, brapi: the URL of the login; empty: auth beside the address, token below it. sftp: the host to go through.';
 COMMENT ON COLUMN destinations.folder IS 'The folder there; empty: where the login leads. brapi: the trial of the labs'' studies. xmlrpc: the method.';
 COMMENT ON COLUMN destinations.file_name IS 'What a file is called there; {date} and {lab} are filled in.';
 COMMENT ON COLUMN destinations.contents IS 'records (the day''s extract), or the view that is exported of the day.';

@@ -63,7 +63,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
     """The columns of the table that can be given; what isn't stays as it is, or is the default."""
-    text = "rest, brapi: where the login goes (default: auth beside the address, token below it)"
+    text = "rest, brapi: where the login goes (default: auth beside the address, token below it); sftp: a jump host"
     parser.add_argument("--login-address", metavar="URL", help=text)
     parser.add_argument(
         "--login-method", choices=("cookie", "token", "api-key", "basic", "oauth2", "none"),

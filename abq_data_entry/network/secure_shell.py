@@ -19,6 +19,7 @@ from .failures import Cancelled, InvalidInput, UserFacingError, with_what_was_sa
 from .ftp_store import TransferIncomplete
 from .guard import Guard
 from .sftp_folder import FileRefused, is_closed, refusal
+from .shell_jump import Jump
 from .shell_session import (
     AcceptHostKey,
     HostKeyChanged,
@@ -202,6 +203,8 @@ class SftpUploads(StoredUploads[ShellSession]):
         accept_host_key: AcceptHostKey | None = None,
         host_key: str = "",
         folder: str = "",
+        jump: Jump | None = None,
+        agent: bool = False,
     ) -> None:
         """Connects to nothing yet. Raises `InvalidInput`, and `OSError` for a key file that can't be read."""
         super().__init__(timeout)
@@ -213,7 +216,7 @@ class SftpUploads(StoredUploads[ShellSession]):
                 f"{host_key!r} isn't a key's fingerprint, which begins with SHA256: as `ssh-keygen -lf` prints it. "
                 "Check the setting abq_sftp_host_key."
             )
-        self.place = Login(host, port, username, password, key, file, host_key, checked_folder(folder))
+        self.place = Login(host, port, username, password, key, file, host_key, checked_folder(folder), jump, agent)
         self.accept = accept_host_key or ((lambda _: True) if host_key else None)
 
     def _log_in(self, guard: Guard) -> ShellSession:

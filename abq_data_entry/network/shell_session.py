@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import fnmatch
 import hashlib
 import hmac
@@ -14,7 +15,7 @@ import logging
 import re
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ import paramiko
 
 from . import sftp_folder
 from .failures import UserFacingError
-from .guard import Guard
+from .guard import Guard, call_abandonable
+from .shell_jump import Jump
 
 DEFAULT_PORT = 22
 
@@ -105,6 +107,8 @@ def _is_hash_of(text: str, host: str) -> bool:
 _GREETING = b"SSH-"  # RFC 4253, 4.2
 _NEVER = 24 * 3600.0  # seconds: the guard alone ends a wait
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # the fastest first
+_MOST_KEYS = 5  # of an agent: sshd ends a connection after six attempts
+_PROHIBITED = 1  # RFC 4254, 5.1
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")  # how a key of the kind ssh-rsa signs nowadays
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks of failures that are told in words anyway
@@ -132,6 +136,10 @@ class LoginRefused(UserFacingError, paramiko.AuthenticationException):
     login_refused = True
 
 
+class JumpRefused(UserFacingError, paramiko.SSHException):
+    """The jump host isn't to be trusted, or lets nobody through."""
+
+
 class NotSecureShell(UserFacingError, paramiko.SSHException):
     """What answers doesn't speak SSH, or nothing that we have in common, or has no SFTP."""
 
@@ -157,6 +165,10 @@ class Login:
     known_hosts: Path
     host_key: str = ""
     folder: str = ""
+    jump: Jump | None = None
+    """The host to go through: its key must be known, and somebody logs in there by key or agent."""
+    agent: bool = False
+    """Whether the keys of the ssh-agent are tried, where no key of a file is given."""
 
 
 class ShellSession:
@@ -171,7 +183,7 @@ class ShellSession:
         """Let another guard watch the session from now on."""
         self.guard = guard
         if self._transport.is_active():  # else the socket is closed, and the next request fails
-            guard.watch(self._transport.sock)
+            guard.watch(getattr(self._transport.sock, "watched", self._transport.sock))
 
     def close(self) -> None:
         """End it, with everything that belongs to it."""
@@ -193,8 +205,11 @@ def log_in(guard: Guard, login: Login, accept: AcceptHostKey | None, *, make: bo
 
 
 def greet(guard: Guard, login: Login, known: list[HostKey]) -> paramiko.Transport:
-    """Connect, and agree on the encryption; the host isn't verified, and nothing of the login is sent."""
-    connection = _Listening(guard.connect(login.host, login.port))
+    """Connect, and agree on the encryption; the host isn't verified, and nothing of the login is sent there.
+
+    Goes through the login's jump host, which is verified and logged in at.
+    """
+    connection = _Listening(guard.connect(login.host, login.port)) if login.jump is None else _through(guard, login)
     transport = paramiko.Transport(connection)
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = _NEVER
     try:
@@ -222,11 +237,7 @@ def host_key_of(transport: paramiko.Transport) -> HostKey:
 
 def enter(guard: Guard, login: Login, transport: paramiko.Transport) -> ShellSession:
     """Log in over a connection to a verified host, and begin to speak SFTP."""
-    if login.key is not None:
-        transport.auth_publickey(login.user, login.key)
-    else:
-        transport.auth_password(login.user, login.password)
-    guard.progressed()
+    _authenticate(guard, login, transport)
     files = paramiko.SFTPClient.from_transport(transport)
     if files is None:
         raise NotSecureShell(f"{login.host} doesn't accept files by SFTP. Ask its administrator.")
@@ -234,12 +245,101 @@ def enter(guard: Guard, login: Login, transport: paramiko.Transport) -> ShellSes
     return ShellSession(transport, files, guard)
 
 
-class _Listening:
-    """A connection that remembers how what it received began: by that, SSH is told from other services."""
+def _authenticate(guard: Guard, login: Login, transport: paramiko.Transport) -> None:
+    keys = [login.key] if login.key is not None else _agent_keys(guard, login) if login.agent else []
+    for number, key in enumerate(keys, 1):
+        try:
+            transport.auth_publickey(login.user, key)
+            break
+        except paramiko.AuthenticationException:
+            if number == len(keys):
+                raise
+    if not keys:
+        transport.auth_password(login.user, login.password)
+    guard.progressed()
 
-    def __init__(self, connection: socket.socket) -> None:
+
+def _agent_keys(guard: Guard, login: Login) -> list[paramiko.PKey]:
+    """The keys of the ssh-agent, which may be slow. Raises `LoginRefused` where it has none."""
+    found = call_abandonable(lambda: paramiko.Agent().get_keys(), guard.check)
+    if not found:
+        raise LoginRefused(
+            f"There is no ssh-agent with a key for {login.host}, so nobody was logged in. Add one by ssh-add, or set "
+            "abq_sftp_agent to false."
+        )
+    return list(found[:_MOST_KEYS])
+
+
+def _through(guard: Guard, login: Login) -> _Listening:
+    """Open a way through the jump host to the host behind it. Raises what `greet` raises, and for its login."""
+    assert login.jump is not None
+    jump = login.jump
+    own = replace(login, host=jump.host, port=jump.port, user=jump.user or login.user, jump=None)
+    known, revoked = keys_of(own.known_hosts, own.host, own.port)
+    transport = greet(guard, own, known)
+    try:
+        # The fingerprint of the settings is that of the host behind it, and so is the question about it.
+        _check_jump_key(host_key_of(transport), known, revoked, own)
+        if own.key is None and not own.agent:
+            raise LoginRefused(
+                f"The jump host {own.host} is logged in at by a key only: set abq_sftp_key_file or abq_sftp_agent."
+            )
+        try:
+            _authenticate(guard, own, transport)
+        except LoginRefused:
+            raise
+        except paramiko.AuthenticationException:
+            raise LoginRefused(f"The jump host {own.host} refused the user name {own.user}, or the key.") from None
+        return _Listening(_channel(guard, transport, own, login), transport)
+    except BaseException:
+        transport.close()
+        raise
+
+
+def _channel(guard: Guard, transport: paramiko.Transport, own: Login, login: Login) -> paramiko.Channel:
+    try:
+        channel = transport.open_channel("direct-tcpip", (login.host, login.port), ("127.0.0.1", 0), timeout=_NEVER)
+    except paramiko.ChannelException as error:
+        place = f"{login.host}, port {login.port}"
+        if error.code == _PROHIBITED:
+            raise JumpRefused(
+                f"The jump host {own.host} lets nobody through to {place}. Ask its administrator (AllowTcpForwarding)."
+            ) from None
+        raise ShellConnectionCut(f"The jump host {own.host} can't reach {place}. Try again later.") from None
+    except (paramiko.SSHException, EOFError, OSError):
+        guard.check()
+        raise ShellConnectionCut(f"The jump host {own.host} ended the connection. Try again later.") from None
+    guard.progressed()
+    return channel
+
+
+def _check_jump_key(key: HostKey, known: list[HostKey], revoked: list[HostKey], own: Login) -> None:
+    try:
+        check_host_key(key, known, revoked, replace(own, host_key=""), None)
+    except HostKeyUnknown:
+        raise JumpRefused(
+            f"The jump host {own.host} isn't known yet, so nothing was sent. Its key has the fingerprint "
+            f"{key.fingerprint}. If its administrator confirms that, add the key to {own.known_hosts}."
+        ) from None
+
+
+class _Listening:
+    """A connection that remembers how what it received began: by that, SSH is told from other services.
+
+    `carrier`: what carries it, and ends with it. `watched`: the socket that all of it goes over.
+    """
+
+    def __init__(self, connection: socket.socket | paramiko.Channel, carrier: paramiko.Transport | None = None) -> None:
         self.beginning = b""
         self._connection = connection
+        self._carrier = carrier
+        self.watched: Any = connection if carrier is None else carrier.sock
+
+    def close(self) -> None:
+        with contextlib.suppress(EOFError, OSError, paramiko.SSHException):  # what carries a channel may have ended
+            self._connection.close()
+        if self._carrier is not None:
+            self._carrier.close()
 
     def recv(self, size: int) -> bytes:
         block = self._connection.recv(size)

@@ -80,6 +80,7 @@ def test_its_commands_send_a_day_to_each_kind(
             "hall.example:2121": f"{ftp_server.host}:{ftp_server.port}",
             "ftps.example:2122": f"127.0.0.1:{ftps.port}",
             "sftp.example:2222": f"127.0.0.1:{shell.port}",
+            "jump.example:2223": f"127.0.0.1:{shell.port}",  # through itself
             "https://dav.example/lab": dav.url.rstrip("/"),
             "127.0.0.1:8900": f"127.0.0.1:{calls}",
             "/srv/company": str(tmp_path),
@@ -89,7 +90,7 @@ def test_its_commands_send_a_day_to_each_kind(
             "right horse": "test",
             "https://s3.example:9000/lab": bucket.url if bucket else "", "lab-f": bucket.key if bucket else "",
         }  # fmt: skip
-        secrets = {"ftps.partner": "any", "sftp.backup": "any", "webdav.cloud": DAV_PASSWORD}
+        secrets = {"ftps.partner": "any", "sftp.backup": "any", "sftp.inside": "any", "webdav.cloud": DAV_PASSWORD}
         secrets |= {"s3.bucket": bucket.secret} if bucket else {}
         for command in commands():
             if bucket is None and " s3 " in command:
@@ -113,6 +114,7 @@ def test_its_commands_send_a_day_to_each_kind(
             "rest": rest_server.folder, "ftp": ftp_server.folder, "ftps": ftps.folder / "plants/incoming",
             "sftp": shell.folder / "plants", "webdav": dav.folder / "plants", "xmlrpc": tmp_path / "calls",
         }  # fmt: skip
+        assert (shell.folder / f"inside/abq_data_record_{day}.csv").is_file()
         for kind, folder in places.items():
             assert (folder / f"abq_data_record_{day}.csv").read_bytes().startswith(b"Date,Time"), kind
         if bucket is not None:

@@ -70,8 +70,13 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "as smtp://mail.example.com:587": [
         {"kind": "email", "folder": "", "address": "QA <qa@example.com>", "login_address": "http://x"},
     ],
+    "a host to go through": [
+        {"login_address": each}
+        for each in (URL, "jump.example.com", "ssh://a:b@jump", "ssh://@jump", "ssh://jump:0", "ssh://jump/x", "ssh://")
+    ],
     "login address is for the kinds rest": [
-        {"login_address": URL}, {"kind": "webdav", "address": URL, "login_address": URL},
+        {"kind": "ftps", "login_address": "ssh://jump.example.com"},
+        {"kind": "webdav", "address": URL, "login_address": URL},
         *({"kind": each, "folder": "", "address": URL, "login_address": URL} for each in ("xmlrpc", "s3")),
     ],
     "login method is": [{**REST, "login_method": each} for each in ("digest", "API-KEY", " basic", "x\n", "none")],
@@ -120,6 +125,7 @@ TAKEN: list[dict[str, Any]] = [
     {**REST, "login_method": "api-key", "login_header": "X-Lab.Key_1"}, {**REST, "login_method": "cookie"},
     {"kind": "brapi", "address": "https://example.com/brapi/v2", "folder": "ABQ 2026", "login_method": "basic"},
     {"kind": "xmlrpc", "folder": "lab.Store:1/x_2", "address": URL},
+    {"login_address": "ssh://lab@jump.example.com:2222"}, {"login_address": "ssh://[::1]:22"},
     {"kind": "s3", "folder": "plants/2026", "address": "https://minio.example.com:9000/lab"},
     {"kind": "xmlrpc", "folder": "", "address": "http://example.com/RPC2", "login_method": "none"},
     {**REST, "login_method": "oauth2", "login_address": "http://127.0.0.1:8000/token", "login_scope": "a:b https://x/.c"},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...remote_names import folder_problem
 from ...setting import Setting
 from ..destination import Destination, Settings, Trust, chosen
+from ..shell_jump import jump_of, jump_problem
 
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
@@ -36,6 +37,8 @@ class FileServer(Destination):
         Setting("abq_sftp_host_key", ""),
         Setting("abq_sftp_known_hosts", ""),
         Setting("abq_sftp_key_file", ""),
+        Setting("abq_sftp_agent", False),
+        Setting("abq_sftp_jump", "", check=jump_problem),
     )
 
     def settings_of(self, row: StoredDestination) -> dict[str, object]:
@@ -49,6 +52,7 @@ class FileServer(Destination):
             "abq_sftp_port": port or 22,
             "abq_ftp_folder": row.folder,
             "abq_ftp_security": encrypted if row.kind == "ftps" else "none",
+            **({"abq_sftp_jump": row.login_address} if row.login_address else {}),
         }
 
     def address(self, settings: Settings) -> str:
@@ -125,6 +129,8 @@ def _by_sftp(settings: Settings, username: str, password: str) -> SftpUploads:
         **chosen(settings),
         host_key=str(settings["abq_sftp_host_key"]),
         folder=str(settings["abq_ftp_folder"]),
+        jump=jump_of(str(settings["abq_sftp_jump"])),
+        agent=bool(settings["abq_sftp_agent"]),
     )
 
 
