@@ -73,6 +73,8 @@ KEPT = datetime.timedelta(days=90)
 """How long the receipt of a delivery stays in the outbox; the database keeps it for ever."""
 
 LANES = 64
+"""For each destination: a file of the lock each, so that their number has an end."""
+
 ROOM = 128 * 1024
 """Bytes that must be free before a delivery is begun: its outcome has to be written down, and the file of the states,
 kept open, has two beside it."""
@@ -317,8 +319,9 @@ class Outbox:
 
         Raises `Busy` after `patience` seconds. The lock falls with the process that holds it.
         """
-        number = int(hashlib.sha256(f"{delivery.kind}\0{delivery.name}".encode()).hexdigest(), 16) % LANES
-        return self._locked(f"lane-{number:02}", patience)
+        # Two destinations never share one: a server that doesn't answer would hold up the other.
+        to, number = (hashlib.sha256(each.encode()).hexdigest() for each in (delivery.kind, delivery.name))
+        return self._locked(f"lane-{to[:12]}-{int(number, 16) % LANES:02}", patience)
 
     def change(self, delivery: Delivery, only: Collection[str], **changes: object) -> Delivery:
         """Change a delivery under its lane if its state is one of `only`; return it as it is then.

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,16 @@ def test_two_processes_are_never_at_the_same_delivery(box: Outbox) -> None:
         other.communicate()
     with box.lane(put, patience=10):
         pass
+
+
+def test_no_destination_holds_up_another(box: Outbox) -> None:
+    """Whatever they are called: which names went together would depend on the day."""
+    put = [box.add(Extract(), DATE, REST._replace(kind=f"folder:at-{number}"), "lab-a") for number in range(60)]
+    with ExitStack() as held:
+        for each in put:
+            held.enter_context(box.lane(each))
+        with pytest.raises(Busy), box.lane(put[0]):
+            pass
 
 
 def test_what_a_crash_left_is_tidied(box: Outbox) -> None:
