@@ -74,6 +74,12 @@ def show_deliveries(
             outdated.send_again(old)
             return
         known = rows.known(identifier)
+        if known is not None and known.state == "failed" and not rows.has_file(identifier):
+            # It had arrived, and its receiver refused it: the day is made anew from its records.
+            from ..models import OutdatedDelivery
+
+            outdated.send_again(OutdatedDelivery(identifier, known.date, known.kind, known.changed))
+            return
         if known is not None and known.state == "unknown":
             messages.choice(
                 "Send Again", f"Send {known.name} once more?",
@@ -149,6 +155,11 @@ class DeliveryRows:
         """The delivery as it was listed last."""
         found = self._made.get(identifier)
         return found and found[0]
+
+    def has_file(self, identifier: str) -> bool:
+        """Whether its file is still on this computer."""
+        found = self._made.get(identifier)
+        return found is not None and found[1].has_file
 
     def all(
         self, running: Mapping[str, Running], changed: Mapping[str, datetime.datetime] | None = None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from abq_data_entry.models import SQLModel
-from abq_data_entry.outbox import Place
+from abq_data_entry.outbox import Place, reopen
 from abq_data_entry.views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
 from abq_data_entry.views.record_windows import WaitingWindow
 from abq_data_entry.views.remote_files import RemoteFilesWindow
@@ -298,6 +298,18 @@ def test_what_isnt_known_is_settled_by_keys(window: Window, tmp_path: Path, stor
     real.run_command("What Is There")
     window.until(lambda: f"Missing: {sent.sent_as}" in str(files[0].said.cget("text")), "the second comparison")
     files[0].destroy()
+
+    # Its receiver refuses it: there is no file any more, so the day is made anew.
+    (share / sent.sent_as).unlink(missing_ok=True)
+    reopen(box, sent, "Refused by data@example.com: Lab A is missing.")
+    window.until(lambda: real.tree.set(sent.identifier, "State") == "failed", "that it is open again")
+    chosen(sent.identifier)
+    real.tree.focus_force()
+    window.until(lambda: window.app.focus_get() is real.tree, "the focus")
+    window.press("Return")
+    window.until(lambda: (share / sent.sent_as).exists(), "the day, made anew")
+    window.until(lambda: "successfully uploaded" in window.app.status.get(), "the word on it")
+    assert [each.version for each in box.deliveries() if each.kind == "folder"] == [1, 2]
     real.destroy()
 
 
