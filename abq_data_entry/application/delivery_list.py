@@ -83,7 +83,7 @@ def show_deliveries(
         if known is not None and known.state == "unknown":
             messages.choice(
                 "Send Again", f"Send {known.name} once more?",
-                f"{known.reason}\n\nIt goes to {_left(known)}. Who has it already gets it twice.",
+                f"{known.reason}\n\nWho has it already gets it twice. It goes to {_left(known)}.",
                 (("Send Once More", lambda: deliveries.try_again([identifier])), ("Cancel", None)), careful=True,
             )  # fmt: skip
             return
@@ -100,7 +100,7 @@ def show_deliveries(
 
         messages.choice(
             "Has Arrived", f"Has {known.name} arrived?",
-            f"Ask who gets it: {_left(known)}. It is never sent again then, and its file is removed from here.",
+            "It is never sent again then, and its file is removed from here. Who has to have it:\n" + _left(known),
             (("It Has Arrived", lambda: jobs.submit("files", _arrived, identifier, done=noted, failed=failed)),
              ("Cancel", None)),
             careful=True,

@@ -131,7 +131,7 @@ class Handover(SideList["Note", "HandoverWindow"]):
             lines[_place(each.subject)].append(each.line)
         self._form.show_notes(lines)
         if before is None and found:
-            self._say(f"{counted(len(found), 'open note')} to labs, plots and checks: Go ‣ Handover lists them")
+            self._say(f"{counted(len(found), 'open note')}: Go ‣ Handover lists them")
 
     def _list(self, everything: bool) -> None:
         def fetched(notes: Sequence[Note]) -> None:

@@ -95,6 +95,7 @@ class MailSession(smtplib.SMTP):
         self.server, self.guard, self._secure = server, guard, context
         self._host = server.host.strip("[]")
         self.greeting = ""
+        self._secrets: tuple[str, ...] = ()
 
     def open(self) -> None:
         """Connect, and encrypt as is wanted. Raises `MailFailed` and what `Guard.connect` raises."""
@@ -143,6 +144,8 @@ class MailSession(smtplib.SMTP):
         if not login.username or not ways:
             return False
         user, password = login.username.encode(), login.password.encode()
+        plain = _encoded(bytes(1).join((b"", user, password)))
+        self._secrets = tuple(filter(None, (plain, _encoded(password), login.password)))
         is_open = self.server.security == "none"
         if "CRAM-MD5" in ways and (is_open or not {"PLAIN", "LOGIN"} & set(ways)):
             code, said = self.docmd("AUTH", "CRAM-MD5")
@@ -150,7 +153,7 @@ class MailSession(smtplib.SMTP):
                 digest = hmac.new(password, _decoded(said), "md5").hexdigest()
                 code, said = self.docmd(_encoded(user + b" " + digest.encode()))
         elif "PLAIN" in ways:
-            code, said = self.docmd("AUTH", f"PLAIN {_encoded(bytes(1).join((b'', user, password)))}")
+            code, said = self.docmd("AUTH", f"PLAIN {plain}")
         elif "LOGIN" in ways:
             code, said = self.docmd("AUTH", "LOGIN")
             for each in (user, password):
@@ -162,7 +165,7 @@ class MailSession(smtplib.SMTP):
             return True
         if code in (421, 454):
             self._refuse(code, said, "can't log anybody in at the moment")
-        raise MailFailed(f"{self._host} refused the user name or the password ({code}).", _text(said), login=True)
+        raise MailFailed(f"{self._host} refused the user name or the password ({code}).", self._said(said), login=True)
 
     def check_alive(self) -> bool:
         """Whether the session of an earlier message can be used for another one."""
@@ -194,8 +197,8 @@ class MailSession(smtplib.SMTP):
             if code in (250, 251):
                 told.taken.append(each.address)
                 continue
-            answer = f"{each.address} ({code} {on_one_line(_text(said))})"
-            if 400 <= code < 500:
+            answer = f"{each.address} ({code} {on_one_line(self._said(said))})"
+            if 400 <= code < 500 or code == 552:  # of too many receivers, by older servers (RFC 5321, 4.5.3.1.10)
                 busy.append((code, said))
                 told.later.append(answer)
             elif 500 <= code < 600:
@@ -204,7 +207,9 @@ class MailSession(smtplib.SMTP):
                 raise ValueError("no answer to that")
         if busy and not told.taken:
             self.rset()
-            self._refuse(*busy[0], f"can't take it for {', '.join((*told.later, *told.refused))}")
+            code, said = busy[0]
+            whom = ", ".join((*told.later, *told.refused))
+            self._refuse(452 if code == 552 else code, said, f"can't take it for {whom}")
         if not told.taken and not mail.served:
             raise MailFailed(f"{self._host} refused every receiver: {'; '.join(told.refused)}.")
         return told
@@ -249,10 +254,17 @@ class MailSession(smtplib.SMTP):
                 self.docmd("QUIT")
         self.close()
 
+    def _said(self, said: bytes) -> str:
+        """What the server said, without what we told it in confidence: it may repeat that."""
+        text = _text(said)
+        for each in self._secrets:
+            text = text.replace(each, "…")
+        return text
+
     def _refuse(self, code: int, said: bytes, what: str, *, login: bool = False) -> None:
         when = "It is tried again." if 400 <= code < 500 else "Ask its administrator."
         raise MailFailed(
-            f"{self._host} {what} ({code}). {when}", _text(said), transient=400 <= code < 500, login=login
+            f"{self._host} {what} ({code}). {when}", self._said(said), transient=400 <= code < 500, login=login
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from tkinter.font import nametofont
 from typing import NamedTuple
 
 from ..widgets.focus import focused_widget, leave_out, typed_keys
-from ..widgets.scrolled import Scrolled
+from ..widgets.scrolled import AutoHideScrollbar, Scrolled
 
 MARGIN = 16
 FRAME_HEIGHT = 96  # a title bar and a desktop's panel
@@ -33,6 +33,7 @@ UNREAD_SECONDS = 0.5
 _LOOK_MS = 50
 _ROOM = 0.7  # of the screen's height, at most, for what can be scrolled and what is around it
 _LINE = 62  # characters
+_MOST_LINES = 16  # of a reason; what is longer can be scrolled
 _PADDING = 24
 
 
@@ -119,9 +120,15 @@ class Dialog(tk.Toplevel):
             self.as_command(action)()
 
     def _add_detail(self, detail: str) -> None:
+        import textwrap  # few dialogs have one
+
         letters = letters_in(self, _LINE)
-        lines = min(16, sum(1 + len(line) // letters for line in detail.splitlines()) or 1)
-        text = tk.Text(self.body, height=lines, width=letters, wrap="word", relief="flat", borderwidth=0)
+        lines = sum(max(1, len(textwrap.wrap(line, letters))) for line in detail.splitlines())
+        room = ttk.Frame(self.body)
+        room.grid(row=1, column=0, sticky="ew", pady=(8, 0))
+        room.columnconfigure(0, weight=1)
+        height = max(1, min(_MOST_LINES, lines))
+        text = tk.Text(room, height=height, width=letters, wrap="word", relief="flat", borderwidth=0)
         style = ttk.Style(self)
         text.configure(
             background=style.lookup("TFrame", "background"),
@@ -131,7 +138,13 @@ class Dialog(tk.Toplevel):
         )
         text.insert("1.0", detail)
         text.configure(state="disabled", takefocus=0)
-        text.grid(row=1, column=0, sticky="ew", pady=(8, 0))
+        text.grid(row=0, column=0, sticky="ew")
+        if lines > _MOST_LINES - 4:  # how Tk breaks them is known only when they are drawn
+            bar = AutoHideScrollbar(room, orient="vertical", command=text.yview)
+            bar.take_width_only(room, row=0, column=1)
+            text.configure(yscrollcommand=bar.set)
+            self.bind("<Next>", lambda _event: text.yview_scroll(1, "pages"))
+            self.bind("<Prior>", lambda _event: text.yview_scroll(-1, "pages"))
 
     def _add_buttons(self, buttons: Sequence[tuple[str, Callable[[], object] | None]]) -> list[ttk.Button]:
         bar = ttk.Frame(self.body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import threading
 import time
@@ -75,7 +76,7 @@ def test_without_encryption_nothing_is_said_and_receivers_are_told_apart(tmp_pat
             Mailer(plain, MailLogin(USERNAME, PASSWORD), None, 5).send(letter())
         assert letters.logins == []
         mailer = Mailer(plain._replace(security="none"), MailLogin(USERNAME, PASSWORD), None, 5)
-        letters.refused = {"qa@example.com": "550 no such user", "later@example.com": "450 greylisted"}
+        letters.refused = {"qa@example.com": "550 no such user", "later@example.com": "552 greylisted, or too many"}
         file = tmp_path / "a.csv"
         file.write_bytes(b"x\r\n")
         with MailUploads(mailer, LAB, (QA, BOSS), 5) as uploads:
@@ -131,6 +132,25 @@ def test_a_frozen_server_costs_a_bounded_time(stage: str) -> None:
         with pytest.raises((Cancelled, OutcomeUnknown)) as ended:
             Mailer(server, MailLogin("u", "p"), None, 30).send(letter(), cancel)
         assert isinstance(ended.value, OutcomeUnknown) == (stage == "end")
+
+
+@pytest.mark.needs("network")
+def test_what_a_server_repeats_of_the_login_is_told_to_nobody() -> None:
+    encoded = base64.b64encode(b"\0u\0Gr0undhog").decode()
+
+    def script(connection: Connection) -> None:
+        connection.send(b"220 mail\r\n")
+        while line := connection.until(b"\r\n"):
+            word = line.split()[0].decode().upper()
+            repeated = f"550 not for Gr0undhog {encoded}"
+            answers = {"EHLO": "250-mail\r\n250 AUTH PLAIN", "AUTH": "235 in", "RCPT": repeated}
+            connection.send(f"{answers.get(word, '250 OK')}\r\n".encode())
+
+    with serving(script) as port:
+        mailer = Mailer(MailServer("127.0.0.1", port, "none"), MailLogin("u", "Gr0undhog"), None, 5)
+        with pytest.raises(MailFailed, match="550 not for … …") as refused, mailer:
+            mailer.send(letter())
+    assert "Gr0undhog" not in str(refused.value) and encoded not in str(refused.value)
 
 
 def test_nothing_begins_a_header_of_its_own() -> None:

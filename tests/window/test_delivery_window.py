@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import tkinter as tk
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import pytest
 from abq_data_entry.models import SQLModel
 from abq_data_entry.outbox import Place, reopen
 from abq_data_entry.views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
+from abq_data_entry.views.dialogs import Dialog
 from abq_data_entry.views.record_windows import WaitingWindow
 from abq_data_entry.views.remote_files import RemoteFilesWindow
 from abq_data_entry.widgets import table
@@ -361,6 +363,23 @@ def test_all_buttons_are_in_sight_with_large_letters(window: Window, shown: Deli
             lower = button.winfo_rooty() - top.winfo_rooty() + button.winfo_height()
             assert button.winfo_viewable() and right <= 1270 and lower <= 850, text
     records.destroy()
+
+
+def test_a_long_list_in_a_question_can_be_read_to_its_end(window: Window) -> None:
+    """A reason of more lines than the dialog has, by the keys that page; a short one has no bar."""
+    asked = Dialog(window.app, "Has Arrived", "Has it arrived?", ", ".join(f"{'x' * 40}{each}" for each in range(40)))
+    window.until(lambda: asked.takes_keys, "the dialog")
+    (text,) = (each for room in asked.body.winfo_children() for each in room.winfo_children() if type(each) is tk.Text)
+    assert text.yview()[1] < 0.5
+    window.press("Next", "Next", "Next")
+    window.until(lambda: text.yview()[1] == 1.0, "the end of it")
+    window.press("Prior", "Return")
+    window.until(lambda: not window.dialogs, "its end")
+    asked = Dialog(window.app, "Has Arrived", "Has it arrived?", "Ask for it.")
+    window.until(lambda: asked.takes_keys, "the dialog")
+    found = [each for room in asked.body.winfo_children() for each in room.winfo_children()]
+    assert not any(isinstance(each, AutoHideScrollbar) for each in found)
+    asked.close()
 
 
 def said(shown: DeliveriesWindow) -> str:
