@@ -19,10 +19,15 @@ from .conftest import ROOT, Checkout, answer, tls_listener
 PATIENCE = 90.0
 
 
-def test_the_first_start_prepares_and_later_ones_only_when_the_lock_changes(checkout: Checkout) -> None:
-    first = checkout.start("weather", "--station", "KBMG")
+def test_the_first_start_prepares_and_later_ones_only_when_the_lock_changes(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    first = checkout.start("weather", "--station", "KBMG", TMPDIR=str(temporary))
 
     assert first.returncode == 0, first.stderr
+    assert list(temporary.iterdir()) == []
     assert "Preparing .venv" in first.stderr
     assert answer(first)["argv"] == ["weather", "--station", "KBMG"]
     assert Path(answer(first)["prefix"]).samefile(checkout.folder / ".venv")
@@ -90,14 +95,17 @@ def test_an_interrupted_preparation_is_never_taken_as_done(checkout: Checkout) -
     assert not marker.exists()
 
 
-def test_an_environment_of_another_python_is_replaced(checkout: Checkout, other_python: str) -> None:
-    theirs = answer(checkout.start("weather", python=other_python))
-    ours = checkout.start("weather")
+def test_an_environment_of_another_python_is_replaced(
+    checkout: Checkout, prepared: Path, other_python: str
+) -> None:
+    checkout.give_environment(prepared)
+    ours = answer(checkout.start("weather"))
+    theirs = checkout.start("weather", python=other_python)
 
-    assert "Preparing .venv" in ours.stderr
+    assert "Preparing .venv" in theirs.stderr
     running = (sys.base_prefix, sys.version.split()[0])
-    assert (answer(ours)["base"], answer(ours)["version"]) == running
-    assert (theirs["base"], theirs["version"]) != running  # two of a distribution have the same base
+    assert (ours["base"], ours["version"]) == running
+    assert (answer(theirs)["base"], answer(theirs)["version"]) != running  # two of a distribution have the same base
 
 
 def test_a_developers_own_environment_is_kept(checkout: Checkout, prepared: Path) -> None:
@@ -112,12 +120,10 @@ def test_a_developers_own_environment_is_kept(checkout: Checkout, prepared: Path
         assert own.exists()
 
 
-def test_what_cannot_be_fetched_or_is_forged_is_told_in_one_line_and_never_taken_as_done(checkout: Checkout) -> None:
-    environment = checkout.folder / ".venv"
-    (environment / "bin").mkdir(parents=True)  # what is there can't be used: its Python was removed, its stamp is noise
-    (environment / "bin/python").symlink_to("/nowhere/python3")
-    (environment / STAMP).write_bytes(b"\xff\x00 nonsense")
-
+def test_what_cannot_be_fetched_or_is_forged_is_told_in_one_line_and_never_taken_as_done(
+    checkout: Checkout, prepared: Path
+) -> None:
+    environment = checkout.give_environment(prepared)
     lock = checkout.folder / "requirements.lock"
     nobody_listens = "http://127.0.0.1:9/simple"
     lock.write_text(f"--index-url {nobody_listens}\nseedling==1.0 --hash=sha256:{'0' * 64}\n", "utf-8")
@@ -128,6 +134,10 @@ def test_what_cannot_be_fetched_or_is_forged_is_told_in_one_line_and_never_taken
     assert not (environment / STAMP).exists()
 
     checkout.require("1.0")
+    # Nothing of what is there by now can be used: its Python was removed, its stamp is noise.
+    (environment / "bin/python").unlink()
+    (environment / "bin/python").symlink_to("/nowhere/python3")
+    (environment / STAMP).write_bytes(b"\xff\x00 nonsense")
     assert answer(checkout.start("weather"))["seedling"] == "1.0"
 
     checkout.require("2.0", digest="0" * 64)
@@ -169,10 +179,10 @@ def test_nothing_of_an_installation_is_left_in_the_temporary_folder(
     checkout.give_environment(prepared)
     temporary = tmp_path / "tmp"
     temporary.mkdir()
+    assert checkout.start("weather", TMPDIR=str(temporary)).returncode == 0
+    assert list(temporary.iterdir()) == []
     checkout.require("2.0", digest="0" * 64)
     assert checkout.start("weather", TMPDIR=str(temporary)).returncode == 1
-    checkout.require("1.0")
-    assert checkout.start("weather", TMPDIR=str(temporary)).returncode == 0
     assert list(temporary.iterdir()) == []
     assert not (checkout.folder / ".venv/tmp").exists()
 
