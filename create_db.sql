@@ -2789,9 +2789,9 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
             SELECT FROM audit WHERE audit.moment > alarm_conditions.moment - interval '1 hour'
                 AND table_name = 'plot_checks' AND key ->> 'date' = due.date::text)
     )
-    SELECT DISTINCT ON (found.kind, found.subject) found.kind, found.subject, alarm_words(found.words), found.lab_id,
-        found.date, found.time, found.destination
-    FROM found ORDER BY found.kind, found.subject
+    SELECT DISTINCT ON (found.kind, named) found.kind, named, alarm_words(found.words), found.lab_id, found.date,
+        found.time, found.destination
+    FROM found, LATERAL (SELECT left(alarm_words(found.subject), 200) AS named) AS short ORDER BY found.kind, named
 $$;
 
 -- Why what such an alarm is about has ended, as the end of a sentence; NULL: it hasn't, or whoever asks can't know.
@@ -2915,12 +2915,14 @@ BEGIN
             wanted.subject := 'audit';
         ELSE
             wanted.workstation := here;
-            wanted.subject := alarm_words(concat_ws(': ', here, nullif(each.subject, '')));
+            wanted.subject := left(alarm_words(concat_ws(': ', here, nullif(each.subject, ''))), 200);
         END IF;
         wanted.words := nullif(alarm_words(each.words), '');
         IF wanted.words IS NOT NULL THEN
-            -- Whoever tells of more than these tells nonsense.
-            CONTINUE WHEN (SELECT count(*) FROM alarms WHERE over IS NULL AND workstation IS NOT NULL) >= 200;
+            -- Whoever tells of more than these tells nonsense, and keeps nobody else from telling.
+            CONTINUE WHEN (
+                SELECT count(*) FROM alarms WHERE over IS NULL AND workstation IS NOT NULL AND raised_by = session_user
+            ) >= 200;
             changed := changed + raise_alarm(wanted)::integer;
         ELSIF each.kind <> 'audit' OR seen_labs(asking_role()) IS NULL THEN
             UPDATE alarms AS a SET over = clock_timestamp(), ended = coalesce(ended, clock_timestamp()),

@@ -113,7 +113,8 @@ def _tell_all(
                 for each in (each for each in due if each.receiver == name):
                     if cancel is not None and cancel.is_set():
                         return told, problems
-                    _tell(model, each, tell, by, cancel, told, problems)
+                    if not _tell(model, each, tell, by, cancel, told, problems):
+                        break  # the server doesn't answer: one wait for it is enough, the others are told next time
         except CannotTell as error:
             problems.append(f"{name} can't be told from here: {error}")
     return told, problems
@@ -122,12 +123,13 @@ def _tell_all(
 def _tell(
     model: SQLModel, due: DueNotice, tell: Tell, by: By, cancel: threading.Event | None, told: list[str],
     problems: list[str],
-) -> None:  # fmt: skip
+) -> bool:  # fmt: skip
+    """Tell it, unless somebody else does; return whether the next one is worth a try."""
     from .. import outbox
     from ..network.failures import Cancelled, describe_failure
 
     if not model.take_notice(due, by=by):
-        return
+        return True
     message = message_of(due)
 
     def sending() -> None:
@@ -137,18 +139,21 @@ def _tell(
     try:
         said = tell(message, sending, cancel)
     except CannotTell:
-        return
+        return True
     except DatabaseError:  # nothing was sent: who sends first says so there
         raise
     except Exception as error:
         reason = describe_failure(error)
         is_later = isinstance(error, Cancelled) or outbox.is_transient(error)
         pause = ALARM.pause(due.attempts + 1, 1.0) if is_later else _LONG_PAUSE
+        wanted = outbox.retry_after(error, datetime.datetime.now(datetime.timezone.utc))
+        pause = max(pause, wanted or 0.0)
         became = UNKNOWN if outbox.outcome_unknown(error) else FAILED
         model.note_notice(due, became, reason, pause, getattr(error, "served", ()), by=by)
         log.warning("alarm %s wasn't told to %s: %s", due.alarm.id, due.receiver, type(error).__name__)
         problems.append(f"Alarm {due.alarm.id} to {due.receiver}: {reason}")
-    else:
-        model.note_notice(due, TOLD, said, by=by)
-        log.info("alarm %s (%s) was told to %s", due.alarm.id, due.about, due.receiver)
-        told.append(f"{due.receiver} was told: {message.subject}" + (f" ({said})" if said else ""))
+        return not is_later
+    model.note_notice(due, TOLD, said, by=by)
+    log.info("alarm %s (%s) was told to %s", due.alarm.id, due.about, due.receiver)
+    told.append(f"{due.receiver} was told: {message.subject}" + (f" ({said})" if said else ""))
+    return True

@@ -155,6 +155,23 @@ def test_who_can_get_it_later_gets_it_later_alone(line: Line, told: Servers, sto
 
 
 @pytest.mark.needs("network")
+def test_a_server_that_does_not_answer_is_waited_for_once(
+    line: Line, told: Servers, stored: SQLModel, configure: Callable[..., None]
+) -> None:
+    for name in ("qa", "chat"):
+        line("alarms", "receivers", "remove", name)
+    told.posts.fault = (503, b"")
+    line("alarms", "receivers", "add", "chat", "webhook", told.posts.url)
+    stored.look_for_alarms([FULL._replace(subject=f"/{number}") for number in range(3)], by=BENCH)
+    assert line("alarms", "run", "--no-verify").code == 1 and len(told.posts.kept) == 1
+    told.posts.fault = None
+    assert line("alarms", "run", "--no-verify").code == 0 and len(told.posts.kept) == 3
+    told.posts.fault = (404, b"")  # of this one alone, perhaps
+    stored.look_for_alarms([FULL._replace(subject=f"/other{number}") for number in range(2)], by=BENCH)
+    assert line("alarms", "run", "--no-verify").code == 1 and len(told.posts.kept) == 5
+
+
+@pytest.mark.needs("network")
 def test_a_workstation_without_the_secret_leaves_it_to_others(
     line: Line, told: Servers, stored: SQLModel, home: Path
 ) -> None:

@@ -6,9 +6,11 @@ import hashlib
 import hmac
 import http.server
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ import requests
 from abq_data_entry import outbox
 from abq_data_entry.network.failures import Cancelled, InvalidInput, TimedOut
 from abq_data_entry.network.webhook import SIGNATURE, SIGNATURE_HEADER, TOKEN, Webhook
+from tests.network.certificates import authority
 
 SECRET = "s3cret/with+signs="
 CONTENT = {"text": "Only 3 MiB are free \N{PILE OF POO}", "alarm": 12}
@@ -29,15 +32,20 @@ class Posts(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self._scheme = "http" if certificate is None else "https"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.kept: list[tuple[dict[str, str], bytes]] = []
         self.fault: Any = None
         self.over = threading.Event()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/alarms"
+        return f"{self._scheme}://127.0.0.1:{self.server_address[1]}/alarms"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -80,9 +88,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[Posts]:
-    """Run one."""
-    server = Posts()
+def serving(certificate: Path | None = None) -> Iterator[Posts]:
+    """Run one; with a certificate it speaks https."""
+    server = Posts(certificate)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -155,6 +163,17 @@ def test_all_of_it_has_one_time_limit(service: Posts, fault: str) -> None:
     with pytest.raises((TimedOut, requests.Timeout)) as caught:
         Webhook(service.url, timeout=0.5).post(CONTENT, "k")
     assert outbox.is_transient(caught.value)
+
+
+def test_its_certificate_is_verified(tmp_path: Path) -> None:
+    trusted, other = authority("laboratory", tmp_path), authority("somebody", tmp_path)
+    with serving(trusted.issue("127.0.0.1")) as service:
+        for ca_file in (None, str(other.file)):
+            with pytest.raises(requests.RequestException, match="certificate"):
+                Webhook(service.url, timeout=TIMEOUT, ca_file=ca_file).post(CONTENT, "k")
+        assert service.kept == []
+        Webhook(service.url, timeout=TIMEOUT, ca_file=str(trusted.file)).post(CONTENT, "k")
+        assert len(service.kept) == 1
 
 
 def test_it_can_be_cancelled(service: Posts) -> None:
