@@ -22,6 +22,8 @@ from abq_data_entry.network.ftp_session import EncryptionMissing
 from abq_data_entry.network.rest_answers import RestStatusError
 from abq_data_entry.network.secure_shell import ShellConnectionCut
 from abq_data_entry.network.sftp_folder import FileRefused
+from abq_data_entry.outbox import retry_policy
+from abq_data_entry.outbox.retry_policy import FIRST_PAUSE, LIMIT, is_due, next_attempt
 from tests.network.faults import LOGIN_PAGE, Connection, Ftp, http, serving
 
 NOW = datetime.datetime(2026, 11, 21, 20, 15, tzinfo=datetime.timezone.utc)
@@ -185,3 +187,64 @@ def test_no_header_is_too_odd(text: str) -> None:
     response.headers["Retry-After"] = text
     found = outbox.retry_after(RestStatusError("busy", response), NOW)
     assert found is None or found >= 0
+
+
+class Said(Exception):
+    """An error that says something of itself, as those of `network` do."""
+
+    def __init__(self, **says: object) -> None:
+        super().__init__("said")
+        vars(self).update(says)
+
+
+def within(error: BaseException) -> BaseException:
+    outer = RuntimeError("outer")
+    outer.__cause__ = error
+    return outer
+
+
+def test_what_an_error_says_of_itself_is_found_in_its_causes() -> None:
+    refused, unknown = Said(login_refused=True), Said(outcome_unknown=True)
+    served, key = Said(served=("a@example.org",)), Said(fingerprint="SHA256:abc")
+    for wrap in (lambda error: error, within):
+        assert outbox.login_refused(wrap(refused)) and not outbox.login_refused(wrap(unknown))
+        assert outbox.outcome_unknown(wrap(unknown)) and not outbox.outcome_unknown(wrap(refused))
+        assert retry_policy.served_by(wrap(served)) == ("a@example.org",) and retry_policy.served_by(wrap(key)) == ()
+        assert retry_policy.unknown_host_key(wrap(key)) == "SHA256:abc"
+        assert retry_policy.unknown_host_key(wrap(served)) == ""
+    assert not outbox.login_refused(None) and not outbox.login_refused(Said(login_refused="perhaps"))
+    assert retry_policy.served_by(None) == () and retry_policy.unknown_host_key(None) == ""
+    assert not outbox.outcome_unknown(Said(outcome_unknown=1))
+
+
+def test_what_it_says_goes_before_what_python_means() -> None:
+    assert outbox.is_transient(Said(transient=True)) and not outbox.is_transient(Said(transient=False))
+    assert not outbox.is_transient(Said(transient="perhaps"))
+    final = Said(transient=False)
+    final.__cause__ = ConnectionResetError()
+    assert not outbox.is_transient(final)
+    cut = ConnectionResetError()
+    cut.__cause__ = Said(transient=False)
+    assert not outbox.is_transient(cut)
+
+
+@pytest.mark.parametrize("number", [errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ETIMEDOUT])
+def test_a_file_of_this_machine_is_no_connection(number: int) -> None:
+    assert outbox.is_transient(OSError(number, "no way"))
+    assert not outbox.is_transient(OSError(number, "no way", "extract.csv"))
+
+
+@pytest.mark.parametrize(
+    ("hours", "wanted", "seconds"),
+    [(0, None, FIRST_PAUSE), (0, 7200.0, 7200.0), (0, FIRST_PAUSE / 2, FIRST_PAUSE), (-3, None, FIRST_PAUSE),
+     (0, LIMIT, LIMIT), (0, LIMIT + 1, None), (23, 3600.0, 3600.0), (23, 3601.0, None), (-3, LIMIT, LIMIT)],
+)  # fmt: skip
+def test_the_last_moment_of_a_round(hours: int, wanted: float | None, seconds: float | None) -> None:
+    planned = next_attempt(NOW, NOW - datetime.timedelta(hours=hours), 1, wanted, 1.0)
+    assert planned == (None if seconds is None else NOW + datetime.timedelta(seconds=seconds))
+
+
+def test_an_attempt_is_due_at_its_very_moment() -> None:
+    second = datetime.timedelta(seconds=1)
+    assert is_due(NOW, NOW, NOW) and is_due(NOW, None, NOW) and not is_due(NOW, NOW + second, NOW)
+    assert is_due(NOW, NOW + second, NOW + second)  # the clock was set back
