@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -218,3 +220,38 @@ def test_a_post_stands_where_enough_rows_have_passed(rows: list[int], befores: t
     index = paging.count_records(cursor, Selection())
     (stretch,) = index.stretches
     assert (index.total, stretch.total, stretch.befores) == (sum(rows), sum(rows), befores)
+
+
+class Walked(Technicians):
+    """In place of a cursor: answers each page with one record, and keeps what was asked."""
+
+    description = tuple(SimpleNamespace(name=name) for name in ("Date", "Time", "Lab", "Plot", "Humidity"))
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, list[object]]] = []
+
+    def execute(self, statement: str, parameters: Sequence[object] = ()) -> None:
+        self.asked.append((statement, list(parameters)))
+
+    def fetchall(self) -> list[Any]:
+        return super().fetchall() if len(self.asked) == 1 else [(datetime.date(2026, 11, 1), "8:00", "A", 3, None)]
+
+
+@pytest.mark.parametrize(("rows", "walks"), [(1, 1), (2, 2), (3, 2)])
+@pytest.mark.parametrize("how", ["at", "after", "before", "last"])
+def test_a_full_page_asks_no_other_part_of_the_order(how: str, rows: int, walks: int) -> None:
+    found, selection = Walked(), Selection(sort="Humidity")
+    cursor: Any = found
+    key = {"Date": datetime.date(2026, 11, 2), "Time": "8:00", "Lab": "A", "Plot": 3,
+           "Humidity": None if how == "before" else Decimal(9)}  # fmt: skip
+    if how == "at":
+        page = paging.get_page_at(cursor, selection, rows, 0, None)
+    elif how == "last":
+        page = paging.get_last_page(cursor, selection, rows)
+    else:
+        page = paging.get_page_beside(cursor, selection, rows, key, before=how == "before")
+    assert len(page) == min(rows, 2) == walks == len(found.asked) - 1
+    limits = [parameters[-2:] for _, parameters in found.asked[1:]]
+    assert limits == [[rows - number, 0] for number in range(walks)]
+    empty_first = how in ("before", "last")
+    assert [" IS NULL" in statement for statement, _ in found.asked[1:]] == [empty_first, not empty_first][:walks]
