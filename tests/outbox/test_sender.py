@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from abq_data_entry import network, outbox
 from abq_data_entry.models import SETTINGS
 from abq_data_entry.network.destinations import destination
+from abq_data_entry.network.sftp_folder import FileRefused
+from abq_data_entry.outbox.extract import companion, report_of
+from abq_data_entry.outbox.sending import Sender
 from tests.network.faults import Connection, Ftp, http, serving
 from tests.network.real_servers import sshd
 from tests.outbox.conftest import alone
@@ -87,3 +92,126 @@ def test_one_login_for_all_that_is_sent_within(tmp_path: Path) -> None:
         assert server.left.wait(5)
     assert len(server.files) == 3
     assert server.commands.count("USER lab") == 1
+
+
+class Uploads:
+    """In place of a login: keeps what it was asked, in order; `takes`: what goes along; `refuses`: files, by name."""
+
+    def __init__(self, takes: str = "", refuses: dict[str, Exception] | None = None) -> None:
+        self.takes, self.refuses = takes, refuses or {}
+        self.asked: list[tuple[str, ...]] = []
+        self.remark = ""
+
+    def take_along(self, headers: dict[str, str]) -> bool:
+        self.asked.append(("along", *headers, *headers.values()))
+        return self.takes == "headers"
+
+    def attach(self, file: Path, name: str) -> bool:
+        self.asked.append(("attach", name))
+        return self.takes == "files"
+
+    def leave_out(self, receivers: Collection[str]) -> None:
+        self.asked.append(("without", *receivers))
+
+    def upload(self, path: Path, *, name: str, identifier: str, **_others: object) -> None:
+        self.asked.append(("upload", name, identifier))
+        if path.name in self.refuses:
+            raise self.refuses[path.name]
+
+    def close(self) -> None:
+        self.asked.append(("close",))
+
+
+NUMBER = "ab" * 16
+FILE = "abq_data_record_2026-11-20.csv"
+
+
+def sent(tmp_path: Path, uploads: Uploads, *, head: str = "A 1 abc", report: bool = False, **how: Any) -> str:
+    """What the sender says of a delivery that it sends, with these files beside it."""
+    folder = tmp_path / NUMBER
+    folder.mkdir()
+    path = folder / FILE
+    path.write_bytes(b"Date,Time\r\n")
+    if head:
+        companion(path).write_text(f"{head}\n")
+    if report:
+        report_of(path).write_text("<html>")
+    made: Any = uploads
+    with Sender(lambda: made, **how) as sender:
+        return sender(path, name="lab.csv", progress=lambda sent, total: None, cancel=threading.Event())
+
+
+UPLOAD = ("upload", "lab.csv", NUMBER)
+ALONG = ("along", "ABQ-Audit-Head", "A 1 abc")
+
+
+@pytest.mark.parametrize(
+    ("takes", "how", "asked"),
+    [
+        ("headers", {"with_companion": True}, [ALONG, UPLOAD]),
+        ("", {}, [ALONG, UPLOAD]),
+        ("", {"with_companion": True},
+         [ALONG, ("attach", "lab.csv.audit"), ("upload", "lab.csv.audit", f"{NUMBER}-audit"), UPLOAD]),
+        ("files", {"with_companion": True, "head": ""}, [UPLOAD]),
+        ("files", {"with_checksum": True, "with_companion": True},
+         [ALONG, ("attach", "lab.csv.audit"), ("attach", "lab.csv.sha256"), UPLOAD]),
+        ("", {"with_checksum": True, "head": ""},
+         [("attach", "lab.csv.sha256"), ("upload", "lab.csv.sha256", f"{NUMBER}-sha256"), UPLOAD]),
+        ("", {"report": True, "head": ""},
+         [("attach", "lab.report.html"), ("upload", "lab.report.html", f"{NUMBER}-report"), UPLOAD]),
+        ("files", {"report": True, "head": ""}, [("attach", "lab.report.html"), UPLOAD]),
+        ("", {"served": lambda identifier: [identifier[:2], "b"], "head": ""}, [("without", "ab", "b"), UPLOAD]),
+    ],
+)  # fmt: skip
+def test_what_goes_with_a_file_goes_before_it(
+    tmp_path: Path, takes: str, how: dict[str, Any], asked: list[tuple[str, ...]]
+) -> None:
+    uploads = Uploads(takes)
+    assert sent(tmp_path, uploads, **how) == "" and uploads.asked == [*asked, ("close",)]
+
+
+def test_orphaned_parts_go_after_a_file_has_arrived(tmp_path: Path) -> None:
+    uploads = Uploads()
+    uploads.remark = "One receiver is unknown."
+    remark = sent(tmp_path, uploads, head="", discard=lambda each: each.asked.append(("discard",)))
+    assert remark == uploads.remark and uploads.asked == [UPLOAD, ("discard",), ("close",)]
+    again = Uploads(refuses={FILE: ConnectionResetError()})
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ConnectionResetError):
+        sent(tmp_path / "other", again, head="", discard=lambda each: each.asked.append(("discard",)))
+    assert again.asked == [UPLOAD, ("close",)]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_raised"),
+    [(FileRefused("no"), False), (ConnectionResetError(), True), (network.LoginRefused("wrong"), True),
+     (network.HostKeyUnknown("never seen", "SHA256:abc"), True), (network.Cancelled(), True)],
+)  # fmt: skip
+def test_a_report_that_is_refused_does_not_hold_back_the_extract(
+    tmp_path: Path, error: Exception, is_raised: bool
+) -> None:
+    uploads = Uploads(refuses={report_of(Path(FILE)).name: error})
+    if is_raised:
+        with pytest.raises(type(error)):
+            sent(tmp_path, uploads, head="", report=True)
+    else:
+        assert sent(tmp_path, uploads, head="", report=True).startswith("The day's report wasn't taken there: no")
+    assert (UPLOAD in uploads.asked) is not is_raised
+
+
+def test_one_login_is_used_until_the_end() -> None:
+    logins: list[Uploads] = []
+
+    def login() -> Any:
+        logins.append(Uploads())
+        return logins[-1]
+
+    sender, path = Sender(login), Path("absent") / FILE
+    for times in (1, 2):
+        with sender:
+            for _ in range(2):
+                sender(path, name=FILE, progress=lambda sent, total: None, cancel=threading.Event())
+        assert len(logins) == times and logins[-1].asked.count(("close",)) == 1
+    with Sender(login):
+        pass
+    assert len(logins) == 2, "nothing was sent"

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from abq_data_entry import network, outbox
-from abq_data_entry.outbox import Busy, Delivery, Outbox, OutboxError, cancel, deliver, retry
+from abq_data_entry.models import DatabaseError
+from abq_data_entry.outbox import (
+    Attempt,
+    Busy,
+    Delivery,
+    Outbox,
+    OutboxError,
+    arrived,
+    cancel,
+    deliver,
+    known_version,
+    record,
+    reopen,
+    retry,
+)
 from abq_data_entry.outbox.retry_policy import FIRST_PAUSE, LIMIT
+from abq_data_entry.outbox.sending import as_row, give_up
 from tests.fixtures.servers import BundledServer
 from tests.network.faults import Connection, http, serving
 from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract
@@ -246,3 +262,79 @@ def test_other_destinations_do_not_wait_for_one_another(box: Outbox) -> None:
         assert attempt(box, ftp, arriving).state == "delivered"
 
     assert attempt(box, rest, send).state == "delivered"
+
+
+def test_what_people_find_out_is_noted_where_it_may_be(box: Outbox) -> None:
+    waiting = put(box)
+    with pytest.raises(OutboxError, match=f"{waiting.short} is waiting: only of an unknown one that can be said"):
+        arrived(box, waiting)
+    assert reopen(box, waiting, "Refused.") == waiting
+    given_up = give_up(box, waiting, "No such folder.")
+    assert (given_up.state, given_up.reason, given_up.planned) == ("failed", "No such folder.", None)
+    again = retry(box, given_up)
+    assert (again.state, again.failures, again.planned, again.since) == ("waiting", 0, None, START)
+    unknown = box.write(again, state="unknown", planned=START, served=("a@example.org",))
+    found = arrived(box, unknown)
+    assert (found.state, found.reason) == ("delivered", "Somebody has found that it arrived.")
+    assert (found.planned, found.served) == (None, ())
+    for call, words in ((retry, "is delivered, and its file isn't kept"), (cancel, "has arrived already")):
+        with pytest.raises(OutboxError, match=words):
+            call(box, found)
+    refused = reopen(box, found, "The receiver refused it.")
+    assert (refused.state, refused.reason) == ("failed", "The receiver refused it.")
+    assert cancel(box, refused).reason == "Cancelled." and retry_is_refused(box, refused)
+
+
+def retry_is_refused(box: Outbox, delivery: Delivery) -> bool:
+    with pytest.raises(OutboxError, match="is cancelled, and its file isn't kept"):
+        retry(box, delivery)
+    return True
+
+
+def test_a_delivery_is_a_row_of_the_database() -> None:
+    delivery = Delivery(
+        "ab" * 16, NAME, DATE, "rest", "http://x", "lab-a", 10, "f" * 64, 2, START, START, START, state="delivered"
+    )
+    assert as_row(delivery) == {
+        "id": "ab" * 16, "file_name": NAME, "version": 2, "date": DATE, "destination": "rest", "address": "http://x",
+        "username": "lab-a", "size": 10, "sha256": "f" * 64, "created": START, "state": "delivered", "attempts": 0,
+        "last_attempt": None, "delivered": START, "reason": None, "revision": 1, "audit_head": None,
+    }  # fmt: skip
+    begun = START + datetime.timedelta(1)
+    tried = replace(
+        delivery, state="failed", reason="No.", audit_head="A 1 x", attempts=(Attempt(START, 1.0), Attempt(begun))
+    )
+    expected = {"attempts": 2, "last_attempt": begun, "delivered": None, "reason": "No.", "audit_head": "A 1 x"}
+    assert {name: as_row(tried)[name] for name in expected} == expected
+
+
+class Ledger:
+    """In place of the database: which versions it knows, and how many rows came at once."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.came: list[int] = []
+
+    def record_deliveries(self, rows: Sequence[Mapping[str, object]]) -> None:
+        if self.error is not None and self.came:
+            raise self.error
+        self.came.append(len(rows))
+
+    def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int:
+        if self.error is not None:
+            raise self.error
+        return {(DATE, NAME, "rest"): 3, (DATE, "other.csv", "ftp"): 5}[date, file_name, destination]
+
+
+def test_the_version_that_the_database_knows() -> None:
+    assert known_version(Ledger(), DATE, "rest") == 3 and known_version(Ledger(), DATE, "ftp", "other.csv") == 5
+    assert known_version(Ledger(DatabaseError("gone")), DATE, "rest") == 0
+
+
+def test_what_could_not_be_recorded_is_told_and_stays(box: Outbox) -> None:
+    ledger = Ledger(DatabaseError("The database is gone."))
+    first, second = put(box), box.add(Extract(), DATE, FTP, "lab-a")
+    assert record(box, ledger, first) == "" and box.unrecorded() == [second]
+    assert record(box, ledger) == "The database is gone." and box.unrecorded() == [second]
+    ledger.error = None
+    assert record(box, ledger) == "" and box.unrecorded() == [] and ledger.came == [1, 1]
