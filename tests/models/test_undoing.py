@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 import uuid
 from contextlib import closing
 
@@ -22,6 +23,7 @@ from abq_data_entry.models import (
 from abq_data_entry.models.corrections import Key, place
 from abq_data_entry.models.undoing import By, Place
 from tests.models.records import DATE, faulty, record
+from tests.models.wire import When, proxied
 
 Endpoint = dict[str, str]
 KEY: Key = (DATE, "8:00", "A", 3)
@@ -460,3 +462,40 @@ class TestDeliveries:
         assert self.outdated(model) == {late}
         model.save_record(record(Lab="B"))
         assert self.delivery(model, DATE, audit_head=head, state="cancelled", delivered=None) in self.outdated(model)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the proxy stands before a unix socket")
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_answer_that_was_lost_is_found_out_and_nothing_is_done_twice(database: Endpoint, when: When) -> None:
+    is_known = when == "before"  # then it was done once more, and that answer came
+    with proxied(database) as (proxy, endpoint), closing(SQLModel.at(endpoint)) as model:
+
+        def lose() -> None:
+            assert proxy.cut is None
+            proxy.cut = when
+
+        for plot in (3, 4):
+            model.save_record(record(Plot=plot))
+        places = [place(row, 1) for row in model.get_all_records(all_dates=True)]
+        lose()
+        became = model.correct_records(places, {"Date": "2026-11-19"}, "wrong day")
+        moved_to = [(datetime.date(2026, 11, 19), "8:00", "A", plot) for plot in (3, 4)]
+        assert [tuple(each.key.values()) for each in became] == moved_to
+        assert [each.version for each in became] == [model.get_versioned_record(*key).version for key in moved_to]
+        lose()
+        model.take_back_records(became, reason="not wrong")
+        assert keys(model) == {KEY, (*KEY[:3], 4)}
+        lose()
+        assert model.move_check(KEY[:3], ELSEWHERE[:3], "wrong time") == 2
+        lose()
+        assert model.take_back(ELSEWHERE, None) == ("moved" if is_known else "")
+        lose()
+        model.withdraw_record(KEY, "typed twice")
+        lose()
+        model.bring_back_record(KEY, "after all")
+        lose()
+        model.move_record(KEY, OTHER_LAB, "wrong lab")
+        assert keys(model) == {(*ELSEWHERE[:3], 4), OTHER_LAB}
+        reasons = [each.reason for each in model.get_history(*OTHER_LAB)]
+        assert reasons[-1] == "wrong lab" and reasons.count("wrong lab") == 1
+        assert proxy.has_cut and proxy.cut is None and whole(model)
