@@ -147,8 +147,8 @@ class _Table:
 
     def _read(self) -> Iterator[_Row]:
         """Yield the rows; blank lines are none."""
-        begun = 0
         reader = csv.reader(iter(self._lines), strict=True)
+        begun = reader.line_num
         for cells in reader:
             if cells:
                 yield _Row(cells, begun, reader.line_num)

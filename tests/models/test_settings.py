@@ -18,6 +18,10 @@ from abq_data_entry.models import settings as settings_module
 FILE = "abq_settings.json"
 
 DEFAULTS = {
+    "old_date_days": 7,
+    "backup_keep": 7,
+    "backup_keep_weeks": 4,
+    "network_timeout": 60,
     "autofill date": True,
     "autofill sheet data": True,
     "font size": 9,
@@ -256,3 +260,57 @@ def test_without_arguments_it_is_the_file_of_the_configuration_folder(
     settings.save()
     assert SettingsModel(FILE, tmp_path)["font size"] == 12
     assert SettingsModel.variables["font size"] == {"type": "int", "value": 9}  # the default, whatever one file says
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("xxdb_host", True), ("db_hostxx", True), ("_host", True), ("db_ho", True), ("bd_hots", True),
+        ("xxxdb_host", False), ("bd_htos_", False), ("host", False), ("bd_hosxx", False),
+    ],
+)  # fmt: skip
+def test_two_letters_anywhere_are_a_misspelling_and_three_are_none(name: str, meant: bool) -> None:
+    assert settings.likely(name, ["db_host"]) == ("db_host" if meant else None)
+
+
+def test_the_line_of_a_setting_is_counted_from_one() -> None:
+    for text, line in (('{"a": 1}', 1), ('\n{"a": 1}', 2), ('{"b": "a",\n\n"a" : 1}', 3), ('{"b": "a"}', None)):
+        assert settings.line_of("a", text) == line
+
+
+def test_what_was_set_and_not_saved_is_forgotten_when_the_file_is_read(tmp_path: Path) -> None:
+    one, other = SettingsModel(FILE, tmp_path), SettingsModel(FILE, tmp_path)
+    one.set("font size", 20)
+    one.load()
+    assert one["font size"] == one.default("font size") == 9
+    other.set("font size", 14)
+    other.save()
+    one.save()
+    assert written(tmp_path)["font size"]["value"] == 14
+    with pytest.raises(KeyError):
+        one.default("font sise")
+
+
+@pytest.mark.parametrize(
+    ("name", "lowest", "highest"),
+    [
+        ("font size", 6, 48), ("old_date_days", 0, 36500), ("backup_keep", 0, 3650), ("backup_keep_weeks", 0, 520),
+        ("network_timeout", 1, 3600),
+    ],
+)  # fmt: skip
+def test_a_number_has_limits(tmp_path: Path, name: str, lowest: int, highest: int) -> None:
+    model = SettingsModel(FILE, tmp_path)
+    for value in (lowest, highest):
+        model.set(name, value)
+        assert model[name] == value
+    for value, words in ((lowest - 1, f"at least {lowest}"), (highest + 1, f"at most {highest}")):
+        with pytest.raises(ValueError, match=words):
+            model.set(name, value)
+
+
+def test_a_file_of_a_million_characters_is_read(tmp_path: Path) -> None:
+    entry = b'{"font size": {"type": "int", "value": 12}}'
+    (tmp_path / FILE).write_bytes(entry.ljust(1024 * 1024))
+    assert SettingsModel(FILE, tmp_path)["font size"] == 12
+    (tmp_path / FILE).write_bytes(entry.ljust(1024 * 1024 + 1))
+    assert "far too large" in SettingsModel(FILE, tmp_path).doubts[0]
