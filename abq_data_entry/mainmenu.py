@@ -88,6 +88,7 @@ FROM_COLLEAGUES = Command(
     "Messages from Colleagues…", "show_shift_messages", "Control-Shift-M", "Command-Shift-M"
 )
 ALARMS = Command("Alarms…", "show_alarms")
+NOTICES = Command("Notices…", "show_notices", "Control-Shift-I", "Command-Shift-I")
 AHEAD = Command("Keys Typed Ahead", "show_typed_ahead", "F9", "F9")
 EXTRACTS = Command("Extracts of the Last Days", "show_extracts", "Control-Shift-E", "Command-Shift-E")
 TODAY = Command("Today", "show_today", "Control-Shift-Y", "Command-Shift-Y")
@@ -110,7 +111,8 @@ EDIT_GROUPS = (
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
 TOOLS_COMMANDS = (WEATHER, *UPLOADS, DELIVERIES, REMOTE_FILES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
 GO_COMMANDS = (
-    *(FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, QUESTIONS, HANDOVER, FROM_COLLEAGUES, ALARMS),
+    *(FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, QUESTIONS, HANDOVER, FROM_COLLEAGUES),
+    *(ALARMS, NOTICES),
     *(EXTRACTS, AHEAD, TODAY, CHARTS, REFRESH),
 )
 FONT_COMMANDS = (LARGER, SMALLER, USUAL)

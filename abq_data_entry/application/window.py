@@ -122,6 +122,7 @@ class Application(Wiring):
             "write_note": self.handover.write,
             "show_shift_messages": lambda: self.shift_messages.show(),
             "show_alarms": lambda: self.alarm_list.show(),
+            "show_notices": lambda: self.notices.show(),
             "show_typed_ahead": self._go_to_typed_ahead,
             "show_today": lambda: self.today.show(),
             "show_charts": self._show_charts,
@@ -223,6 +224,8 @@ class Application(Wiring):
         self.desktop_entry.offer()
         self.shift_messages.heard()
         self.alarm_list.begin()
+        if self.own_settings.values()["notices_url"]:
+            self.notices.heard()
 
     # -- the end ----------------------------------------------------------------------------------------
 
@@ -270,6 +273,8 @@ class Application(Wiring):
             self.shift_messages.end()
         if "alarm_list" in self.__dict__:
             self.alarm_list.end()
+        if "notices" in self.__dict__:
+            self.notices.end()
         self.remember_size()
         self.drafts.keep()
         self.withdraw()

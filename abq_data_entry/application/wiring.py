@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .history import Histories
     from .marks import MarkActions
     from .notes import NoteActions
+    from .notices import CompanyNotices
     from .reconnecting import ReconnectingCallbacks
     from .shift_messages import ColleagueMessages
     from .today import TodayActions
@@ -413,6 +414,8 @@ class Wiring(MainWindow):
     def _messages_heard(self) -> None:
         if "shift_messages" in self.__dict__:  # else they are looked up when it is made
             self.shift_messages.heard()
+        if "notices" in self.__dict__:
+            self.notices.heard()
 
     # -- made when they are first wanted, so that no start pays for their imports ----------------------------
 
@@ -495,6 +498,21 @@ class Wiring(MainWindow):
         )
         return AlarmList(
             self, self.shared, self.connection, self.jobs, self.own_settings, self.messages, self.status.set, actions
+        )
+
+    @cached_property
+    def notices(self) -> CompanyNotices:
+        """What fetches and shows the company's notices; made some seconds after the start, if there are any."""
+        from .notices import CompanyNotices, NoticeActions
+
+        actions = NoticeActions(
+            self.taking_back.by,
+            lambda: "show_shift_messages" not in self.permissions.denied,
+            self.reconnecting.means_away,
+        )
+        return CompanyNotices(
+            *(self, self.shared, self.connection, self.jobs, self.own_settings),
+            *(self.messages, self.status.set, actions),
         )
 
     @cached_property

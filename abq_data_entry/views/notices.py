@@ -1,0 +1,50 @@
+"""The company's notices as a list, with the text of the chosen one below."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .action_list import ActionList, ListTexts, RowAction, RowCallbacks
+
+_COLUMNS = (("Published", 16), ("State", 6), ("Title", 64))
+_TEXTS = ListTexts(
+    "Older ones too",
+    "Looking up the notices…",
+    "The company has told nothing in the last 30 days. Alt+F fetches what is new.",
+    "There are no notices of the company yet. Alt+F fetches them.",
+)
+OPEN, FETCH, READ_ALL = "Open Link", "Fetch Now", "Read All"
+_ACTIONS = (RowAction(OPEN, "o", "This notice has no page of its own"),)
+_ROWS, _TEXT_LINES = 6, 10
+
+
+class NoticesCallbacks(NamedTuple):
+    """``rows`` are those of the list. ``opened(identifier)``: that notice stands before somebody who has the keyboard
+    in the window; ``fetch()`` asks for new ones now; ``read_all()``: those that are listed count as read."""
+
+    rows: RowCallbacks
+    opened: Callable[[str], object]
+    fetch: Callable[[], object]
+    read_all: Callable[[], object]
+
+
+class NoticesWindow(ActionList):
+    """The notices of the company, the newest first."""
+
+    def __init__(self, parent: tk.Misc, callbacks: NoticesCallbacks) -> None:
+        self._opened = callbacks.opened
+        others = {FETCH: callbacks.fetch, READ_ALL: callbacks.read_all}
+        super().__init__(parent, "Company Notices", _COLUMNS, ("State",), _ACTIONS, _TEXTS, callbacks.rows, others)
+        self.tree.configure(height=_ROWS)
+        self.detail.text.configure(height=_TEXT_LINES)
+        self.room.rowconfigure(2, weight=2)  # a notice is longer than a message
+        self.tree.bind("<FocusIn>", lambda _event: self.row_chosen(), add=True)
+
+    def row_chosen(self) -> None:
+        """Whoever has the keyboard here reads that notice now."""
+        super().row_chosen()
+        row = self.chosen_row
+        if row is not None and str(self.tk.call("focus")).startswith(str(self)):
+            self._opened(row.identifier)
