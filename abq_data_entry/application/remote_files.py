@@ -67,9 +67,8 @@ def compare_there(
     shown = brought_up(parent, RemoteFilesWindow)
     if shown is None:
         RemoteFilesView(parent, jobs, messages, settings, logins, state, kind)
-    else:
-        shown.compare(kind)
-    return ""
+        return ""
+    return shown.compare(kind)
 
 
 class RemoteFilesView:

@@ -92,12 +92,16 @@ class RemoteFilesWindow(SideWindow):
         self.live_list.show({each.identifier: each.cells for each in lines})
         self.say(said)
 
-    def compare(self, kind: str) -> None:
-        """Show that destination, compared with what was sent."""
+    def compare(self, kind: str) -> str:
+        """Show that destination, compared with what was sent; return why that isn't done now, empty if it is."""
+        if self.running:
+            self.press(WHAT_IS_THERE)  # says it here too
+            return "Something is under way in the window of remote files: Esc cancels it there"
         if kind in self._keys:  # else it is newer than this window
             self.destination.current(self._keys.index(kind))
         self.tree.focus_set()
         self._callbacks.choose(kind, True)
+        return ""
 
     def say(self, text: str) -> None:
         """Say what was done, how far it is, or why it wasn't done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tkinter as tk
 from collections.abc import Callable, Mapping
 from tkinter import ttk
@@ -91,8 +92,8 @@ class MessageDialog(ChoicesDialog):
 
     @property
     def words(self) -> str:
-        """What was typed, in one line: a line break counts as a blank."""
-        return " ".join(super().words.splitlines())
+        """What was typed, in one line: a line break counts as a blank, and a tab of a table that was pasted."""
+        return re.sub(r"\r?\n|[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", super().words)
 
     def problem(self) -> str:
         """What is wrong with what is typed; empty if nothing is."""

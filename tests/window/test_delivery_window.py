@@ -299,6 +299,10 @@ def test_what_isnt_known_is_settled_by_keys(window: Window, tmp_path: Path, stor
     window.until(lambda: window.app.focus_get() is not None, "the focus")
     real.run_command("What Is There")
     window.until(lambda: f"Missing: {sent.sent_as}" in str(files[0].said.cget("text")), "the second comparison")
+    files[0].set_running(True)  # as while a file is fetched
+    real.run_command("What Is There")
+    window.until(lambda: "under way" in said(real), "that it doesn't break off what runs there")
+    files[0].set_running(False)
     files[0].destroy()
 
     # Its receiver refuses it: there is no file any more, so the day is made anew.

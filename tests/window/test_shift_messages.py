@@ -209,7 +209,7 @@ def test_from_one_window_to_another_and_back(
     dialog.boxes["To"].set("J Simms")  # the way through the open list is another test's
     second.press("Tab")
     second.until(lambda: second.app.focus_get() is dialog.box, "the words")
-    dialog.box.insert("1.0", "Größe: 5 µm in plot 3?")
+    dialog.box.insert("1.0", "Größe:\t5 µm\nin plot 3?")  # as it is pasted from a table
     second.press("Return")
     second.until(lambda: "The message was sent." in str(page.said.cget("text")), "that it is sent: its reader is there")
 
