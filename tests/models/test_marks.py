@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,10 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import SQLModel
+from abq_data_entry.models.marks import Mark, MarkEvent
 from abq_data_entry.postgres import backup
 from tests.models.logins import roles_of_lab_a
-from tests.models.records import faulty, record
+from tests.models.records import DATE, faulty, record
 from tests.models.test_schema import run
 from tests.qa.data import Endpoint, ask
 
@@ -236,3 +239,18 @@ def test_a_backup_brings_marks_back(marked: Endpoint, tmp_path: Path) -> None:
     )  # fmt: skip
     with closing(SQLModel.at(marked)) as model:
         assert model.verify_audit().breaks == ()
+
+
+def test_a_mark_says_what_it_is_about() -> None:
+    moment = datetime.datetime(2026, 11, 20, 9, tzinfo=datetime.timezone.utc)
+    mark = Mark(
+        1, DATE, "8:00", "A", 3, "seed_sample", "AXM479", "queried", "open", "Which?", moment, "QA", "", None, "",
+        "marked", "Which?", "QA", moment, False, "J Simms", "AXM479",
+    )  # fmt: skip
+    assert mark.key == (DATE, "8:00", "A", 3) and mark.field_name == "Seed sample" and mark.waits
+    assert replace(mark, field="record").field_name == ""
+    assert not replace(mark, status="answered").waits and not replace(mark, state="excluded").waits
+    event = MarkEvent(moment, "QA", "bench-1", "marked", "Which\none?", "queried", "open")
+    local = f"{moment.astimezone():%Y-%m-%d %H:%M}"
+    assert event.words.startswith(f"{local} marked by QA on bench-1: Which") and "\n" not in event.words
+    assert replace(event, workstation="", said="").words == f"{local} marked by QA"

@@ -15,7 +15,16 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models import CheckChanged, RecordConflict, RecordExists, RecordMissing, Rights, SQLModel, auditing
+from abq_data_entry.models import (
+    CheckChanged,
+    CheckProgress,
+    RecordConflict,
+    RecordExists,
+    RecordMissing,
+    Rights,
+    SQLModel,
+    auditing,
+)
 from abq_data_entry.models.presence import PRESENCE, RECORDS, Notice
 from tests.models.records import DATE, EVERY_PLOT, record
 
@@ -142,6 +151,13 @@ class TestChecks:
         model.set_check_technician(*KEY[:3], "P Taylor", expected_version=seen.version)  # theirs already
         model.set_check_technician(*KEY[:3], "Q Murphy", expected_version=now.version)
         assert model.get_check(*KEY[:3]).technician == "Q Murphy"
+        model.query("DELETE FROM plot_checks")
+        model.query("DELETE FROM lab_checks")
+        with pytest.raises(CheckChanged, match="Nobody does this check by now, so it stays as it is") as caught:
+            model.set_check_technician(*KEY[:3], "J Simms", expected_version=1)
+        assert caught.value.technician == "" and model.get_check(*KEY[:3]) == CheckProgress()
+        model.set_check_technician(*KEY[:3], "J Simms", expected_version=0)
+        assert model.get_check(*KEY[:3]).technician == "J Simms"
 
 
 class TestHistory:
