@@ -116,7 +116,7 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
         reached[lab] = int(sequence), str(digest)
     for lab in sorted(told.keys() | reached.keys()):
         if lab not in breaks and told.get(lab) != reached.get(lab):
-            number = max(told.get(lab, (0, ""))[0], reached.get(lab, (0, ""))[0])
+            number = max(sequence for sequence, _ in filter(None, (told.get(lab), reached.get(lab))))
             breaks[lab] = Break(lab, number, "the chain doesn't end where its head says")
     for lab, sequence in sorted(missing):
         reason = "it isn't the entry that went with a delivery"
