@@ -270,6 +270,8 @@ def test_the_order_is_that_of_keeping_whatever_the_clock_says(journal: Journal) 
         ({}, DATABASE),
         ({"db_host": "DB1, db2", "db_port": "5432", "db_name": "abq"}, "db1:5432,db2:5432/abq"),
         ({"db_host": "db1,db2", "db_port": "1,2", "db_name": "lab"}, "db1:1,db2:2/lab"),
+        ({"db_host": "db1,db2,db3", "db_port": "1,2"}, "db1:1,db2:1,db3:1/abq"),
+        ({"db_host": "db1,", "db_port": " ", "db_name": " "}, "db1:5432/abq"),
     ],
 )
 def test_a_database_has_a_name(settings: dict[str, str], name: str) -> None:
@@ -362,3 +364,13 @@ def test_nothing_is_told_where_all_was_settled(journal: Journal) -> None:
     journal.settle(entry.identifier, "saved")
     journal.path.unlink()
     assert journal.entries() == [] and not journal.problems
+
+
+def test_a_look_at_a_journal_that_is_not_there_makes_none(journal: Journal) -> None:
+    assert journal.entries() == [] and not journal.path.exists()
+
+
+def test_a_lock_that_cannot_be_taken_is_told(journal: Journal) -> None:
+    (journal.folder / "replaying.lock").mkdir()
+    with pytest.raises(JournalError, match="can't be locked"), journal.replaying():
+        pass
