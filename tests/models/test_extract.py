@@ -12,6 +12,7 @@ from abq_data_entry import fields
 from abq_data_entry.models import CSVModel, DatabaseError, SQLModel
 from abq_data_entry.models.records import ExtractDay, SentExtract
 from tests.models.records import DATE, faulty, record
+from tests.models.test_deliveries import row
 
 HEADER = (
     "Date,Time,Technician,Lab,Plot,Seed sample,Humidity,Light,Temperature,Equipment Fault,Plants,Blossoms,Fruit,"
@@ -121,3 +122,35 @@ def test_a_failure_leaves_nothing_and_the_old_file_stays(model: SQLModel, tmp_pa
     with pytest.raises(OSError):
         model.export_records(tmp_path / "missing" / "x.csv", DATE)
     assert model.export_records(path, DATE) == 1
+
+
+def test_what_went_out_of_each_day(model: SQLModel, tmp_path: Path) -> None:
+    day_before, now = DATE - datetime.timedelta(1), datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    assert model.extract_days([DATE]) == [ExtractDay(DATE)] and model.outdated_deliveries() == []
+    for plot in (3, 4):
+        model.save_record(record(Plot=plot))
+    sent = row(created=now, state="delivered", delivered=now, attempts=1)
+    later = row(created=now, version=2)
+    other = row(created=now, destination="ftp", date=day_before, file_name="other.csv", state="failed", version=5)
+    long_ago = row(created=now - datetime.timedelta(40), destination="sftp:old", file_name="old.csv", date=day_before)
+    model.record_deliveries([sent, other, long_ago])
+    out = SentExtract(now, False, 1)
+    assert model.extract_days([DATE, day_before, DATE]) == [
+        ExtractDay(day_before, 0, {"sftp:old": SentExtract(waits=True)}, ("ftp", "rest")),
+        ExtractDay(DATE, 2, {"rest": out}, ("ftp", "rest")),
+    ]
+    model.record_deliveries([later])
+    assert model.extract_days([DATE])[0].sent == {"rest": SentExtract(now, False, 1, waits=True)}
+    model.record_deliveries([{**later, "state": "delivered", "delivered": now, "attempts": 1, "revision": 2}])
+    assert model.extract_days([DATE])[0].sent == {"rest": SentExtract(now, False, 2)}
+    assert model.outdated_deliveries() == []
+    model.save_record(record(Fruit="9"))
+    (found,) = model.outdated_deliveries()
+    assert (found.identifier, found.date, found.destination) == (later["id"], DATE, "rest")
+    assert model.extract_days([DATE])[0].sent == {"rest": SentExtract(now, True, 2)}
+
+
+def test_a_database_without_technicians_has_no_records(model: SQLModel, tmp_path: Path) -> None:
+    model.query("DELETE FROM lab_techs")
+    path = tmp_path / "a.csv"
+    assert model.export_records(path, DATE) == 0 and not path.exists()
