@@ -15,7 +15,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
 from .constants import APPLICATION_ID, APPLICATION_NAME
 from .shortcuts import line_command
@@ -291,6 +290,8 @@ def _remove_line(wanted: Schedule) -> list[str]:
 
 def task(wanted: Schedule = WEATHER) -> str:
     """The task as XML."""
+    from xml.sax.saxutils import escape  # imports what opens addresses: no other subcommand should wait for that
+
     words = [*line_command(), *wanted.words]
     told = subprocess.list2cmdline(words[1:])
     return _TASK.format(
