@@ -316,3 +316,37 @@ def test_the_database_goes_away_in_the_middle(
     stored.query("UPDATE alarm_notices SET taken = taken - interval '11 minutes' RETURNING 1")
     line("alarms", "run", "--no-verify")
     assert told_before and len(told.letters.kept) == 1
+
+
+def test_a_daily_backup_that_failed(
+    line: Line, stored: SQLModel, configure: Callable[..., None], tmp_path: Path, database: dict[str, str]
+) -> None:
+    folder = tmp_path / "backups"
+    folder.write_text("no folder")
+    configure(backup_folder=str(folder))
+    assert line("db", "backup", "--daily").code == 1
+    assert line("alarms", "run", "--no-verify").code == 0
+    (alarm,) = stored.get_alarms()
+    assert alarm.kind == "backup" and alarm.line.startswith("The daily backup failed at 20"), alarm
+    folder.unlink()
+    folder.mkdir()
+    (folder / f"{database['dbname']}-2026-11-26.dump").touch()  # by hand, say: newer than the failure
+    assert line("alarms", "run", "--no-verify").code == 0
+    assert stored.get_alarms() == []
+    assert stored.get_alarms(ended_days=1)[0].ended_words.startswith("the newest backup is of 20")
+
+
+def test_a_broken_audit_is_an_alarm_until_it_is_found_intact(line: Line, one_record: None, stored: SQLModel) -> None:
+    def tamper(reason: str) -> None:
+        stored.query("ALTER TABLE audit DISABLE TRIGGER USER")
+        stored.query("UPDATE audit SET reason = nullif(%s, '') WHERE sequence = 1 AND lab_id = 'A'", (reason,))
+        stored.query("ALTER TABLE audit ENABLE TRIGGER USER")
+
+    tamper("nothing happened")
+    assert line("db", "verify").code == 1
+    (alarm,) = stored.get_alarms()
+    assert alarm.kind == "audit" and alarm.line.startswith("The audit is broken (lab A: "), alarm
+    assert line("db", "verify", "--head", "A 1 x").code == 1 and len(stored.get_alarms()) == 1
+    tamper("")
+    assert line("alarms", "run", "--verify").code == 0
+    assert [each.ended_words for each in stored.get_alarms(ended_days=1)] == ["`db verify` finds it intact"]

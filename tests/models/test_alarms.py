@@ -259,26 +259,26 @@ def test_who_was_sending_and_never_said_what_came_of_it(model: SQLModel, owner: 
     assert [(each.receiver, each.about) for each in model.due_notices()] == [("qa", END)]
 
 
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        (("QA", MAIL, "qa@example.com"), "small letters"),
-        (("qa", "pigeon", "qa@example.com"), "mail or webhook"),
-        (("qa", MAIL, "nobody"), "must be one as qa@example.com"),
-        (("qa", MAIL, "a\r\nBcc: x <b@example.com>"), "must be one as"),
-        (("qa", MAIL, "qa@example.com", "reports"), "no destination 'reports'"),
-        (("qa", MAIL, "qa@example.com", "http://x"), "smtp://"),
-        (("qa", "webhook", "http://example.com/x"), "https://"),
-        (("qa", "webhook", "https://u:p@example.com/x"), "https://"),
-        (("qa", "webhook", "https://example.com/x", "", "user"), "neither a server"),
-        (("qa", "webhook", "https://example.com/x", "", "", "magic"), "token or signature"),
-        (("qa", MAIL, "qa@example.com", "", "x" * 201), "too long"),
-        (("qa", MAIL, "qa@exam\0ple.com"), "character 0"),
-    ],
-)
-def test_what_can_be_no_receiver(model: SQLModel, row: tuple[str, ...], reason: str) -> None:
-    with pytest.raises(DatabaseError, match=reason):
-        model.add_receiver(Receiver(*row))
+NO_RECEIVERS: list[tuple[tuple[str, ...], str]] = [
+    (("QA", MAIL, "qa@example.com"), "small letters"),
+    (("qa", "pigeon", "qa@example.com"), "mail or webhook"),
+    (("qa", MAIL, "nobody"), "must be one as qa@example.com"),
+    (("qa", MAIL, "a\r\nBcc: x <b@example.com>"), "must be one as"),
+    (("qa", MAIL, "qa@example.com", "reports"), "no destination 'reports'"),
+    (("qa", MAIL, "qa@example.com", "http://x"), "smtp://"),
+    (("qa", "webhook", "http://example.com/x"), "https://"),
+    (("qa", "webhook", "https://u:p@example.com/x"), "https://"),
+    (("qa", "webhook", "https://example.com/x", "", "user"), "neither a server"),
+    (("qa", "webhook", "https://example.com/x", "", "", "magic"), "token or signature"),
+    (("qa", MAIL, "qa@example.com", "", "x" * 201), "too long"),
+    (("qa", MAIL, "qa@exam\0ple.com"), "character 0"),
+]
+
+
+def test_what_can_be_no_receiver(model: SQLModel) -> None:
+    for row, reason in NO_RECEIVERS:
+        with pytest.raises(DatabaseError, match=reason):
+            model.add_receiver(Receiver(*row))
     assert model.get_receivers() == {}
 
 
