@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .deliveries import Deliveries
     from .messages import Messages, Say
     from .outdated import Outdated
+    from .receipts import Answers
 
 
 def show_deliveries(
@@ -35,6 +36,7 @@ def show_deliveries(
     deliveries: Deliveries,
     outdated: Outdated,
     compare_there: Callable[[str], str],
+    answers: Answers,
 ) -> DeliveriesWindow:
     """Show the window of deliveries, or bring the one that is open to the front.
 
@@ -56,8 +58,10 @@ def show_deliveries(
             show(found[0])
 
         outdated.look()
+        answers.look_up(rows.identifiers)
         changed = {identifier: each.changed for identifier, each in outdated.found.items()}
-        jobs.submit("deliveries", rows.all, deliveries.attempts, changed, done=arrived, failed=unknown)
+        said = {identifier: [each.line for each in found] for identifier, found in answers.found.items()}
+        jobs.submit("deliveries", rows.all, deliveries.attempts, changed, said, done=arrived, failed=unknown)
 
     def say(text: str) -> None:
         tell(text)
@@ -161,12 +165,20 @@ class DeliveryRows:
         found = self._made.get(identifier)
         return found is not None and found[1].has_file
 
+    @property
+    def identifiers(self) -> list[str]:
+        """The numbers of the deliveries that were listed last."""
+        return [*self._made]
+
     def all(
-        self, running: Mapping[str, Running], changed: Mapping[str, datetime.datetime] | None = None
+        self,
+        running: Mapping[str, Running],
+        changed: Mapping[str, datetime.datetime] | None = None,
+        said: Mapping[str, Sequence[str]] | None = None,
     ) -> tuple[list[DeliveryRow], list[str]]:
         """The newest first, and a sentence for each part that has turned out to be damaged since the last time.
 
-        ``changed`` says since when an extract is outdated, by its number.
+        ``changed`` says since when an extract is outdated, by its number; ``said`` what receivers answered.
         """
         self._box = box = self._box or open_outbox()
         made: dict[str, tuple[Delivery, DeliveryRow]] = {}
@@ -177,7 +189,9 @@ class DeliveryRows:
             made[each.identifier] = known
         self._made = made
         since = changed or {}
-        rows = [_outdated(row, since[each]) if each in since else row for each, (_, row) in made.items()]
+        told = said or {}
+        rows = [_answered(row, told[each]) if each in told else row for each, (_, row) in made.items()]
+        rows = [_outdated(row, since[row.identifier]) if row.identifier in since else row for row in rows]
         problems, self._told = box.problems[self._told :], len(box.problems)
         return rows, problems
 
@@ -245,6 +259,13 @@ def _outdated(row: DeliveryRow, since: datetime.datetime) -> DeliveryRow:
         row, cells=(day, version, kind, "outdated", moment, what), receipt=f"Outdated. {what}\n{row.receipt}",
         may_retry=True, outdated=True,
     )  # fmt: skip
+
+
+def _answered(row: DeliveryRow, said: Sequence[str]) -> DeliveryRow:
+    """The same with what its receivers answered, the last of it in the list where nothing else stands there."""
+    *cells, following = row.cells
+    answers = "\n".join(f"Answer: {each}" for each in reversed(said))
+    return dataclasses.replace(row, cells=(*cells, following or said[-1]), receipt=f"{answers}\n{row.receipt}")
 
 
 def _once(state: str, following: str) -> str:

@@ -226,6 +226,7 @@ class Application(Wiring):
         self.alarm_list.begin()
         if self.own_settings.values()["notices_url"]:
             self.notices.heard()
+        self.answers.look()
 
     # -- the end ----------------------------------------------------------------------------------------
 
@@ -275,6 +276,8 @@ class Application(Wiring):
             self.alarm_list.end()
         if "notices" in self.__dict__:
             self.notices.end()
+        if "answers" in self.__dict__:
+            self.answers.end()
         self.remember_size()
         self.drafts.keep()
         self.withdraw()

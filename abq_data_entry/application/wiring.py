@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .marks import MarkActions
     from .notes import NoteActions
     from .notices import CompanyNotices
+    from .receipts import Answers
     from .reconnecting import ReconnectingCallbacks
     from .shift_messages import ColleagueMessages
     from .today import TodayActions
@@ -516,6 +517,23 @@ class Wiring(MainWindow):
         )
 
     @cached_property
+    def answers(self) -> Answers:
+        """What reads receivers' answers to deliveries; made some seconds after the start."""
+        from .receipts import Answers
+
+        return Answers(
+            self,
+            self.shared,
+            self.jobs,
+            self.own_settings,
+            self.messages,
+            self.status.set,
+            lambda: f"upload_to_corporate_{KINDS[0]}" not in self.permissions.denied,
+            self.messages.command(self.show_deliveries),
+            self.deliveries.tell_damage,
+        )
+
+    @cached_property
     def exports(self) -> Exports:
         """What exports views to files."""
         from .exports import Exports
@@ -535,8 +553,9 @@ class Wiring(MainWindow):
         from .delivery_list import show_deliveries
 
         show_deliveries(
-            self, self.jobs, self.messages, self.status.set, self.deliveries, self.outdated, self.compare_there
-        )
+            self, self.jobs, self.messages, self.status.set, self.deliveries, self.outdated, self.compare_there,
+            self.answers,
+        )  # fmt: skip
 
     def compare_there(self, kind: str) -> str:
         """Show what is in the folder of a destination of what was sent; return why that can't be."""

@@ -108,6 +108,10 @@ class Receipts:
         """
         return self._connections.alone("mailbox")
 
+    def mailbox_watched(self) -> AbstractContextManager[bool]:
+        """The same for who waits until the mailbox tells news."""
+        return self._connections.alone("mailbox watched")
+
 
 def _rows(cursor: Cursor, statement: str, bound: Sequence[object]) -> list[tuple[Any, ...]]:
     cursor.execute(statement, bound)

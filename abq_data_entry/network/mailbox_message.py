@@ -14,8 +14,9 @@ from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
 from email.utils import parseaddr
-from html.parser import HTMLParser
 from typing import NamedTuple
+
+from .notice_text import from_html, line
 
 ACCEPTED, REFUSED, ANSWER = "accepted", "refused", "answer"
 """What an answer says of a file; `answer`: neither in words that are sure."""
@@ -28,7 +29,6 @@ HEADER = "X-ABQ-Receipt"
 
 _MOST_CONTAINERS, _MOST_BORDERS, _MOST_PARTS = 30, 1000, 200
 _LONGEST_HEADER, _LONGEST_TEXT, _LONGEST_NAME = 2000, 100_000, 200
-_LONGEST_HTML = 10_000  # the parser takes far longer for more where somebody wants that
 _CONTAINER = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.I | re.M)
 _BORDER = re.compile(rb"^--", re.M)
 _OURS = re.compile(r"<abq\.([0-9a-f]{32})\.([0-9a-f]{16})@")
@@ -114,7 +114,7 @@ def _read(content: bytes) -> Answer:
                 names.append(name)
                 digests.add(hashlib.sha256(body).hexdigest())
             if kind == "text/html":
-                html.append(_without_markup(_decoded(body[:_LONGEST_HTML], part.get_content_charset())))
+                html.append(from_html(_decoded(body[:_LONGEST_TEXT], part.get_content_charset())))
             elif kind.startswith("text/"):
                 texts.append(_decoded(body[:_LONGEST_TEXT], part.get_content_charset()))
     text = "\n".join(texts or html)[:_LONGEST_TEXT]
@@ -127,9 +127,9 @@ def _read(content: bytes) -> Answer:
     words = "\n".join(failed) if reports_delivery and failed else _own_words(text) or subject
     return Answer(
         hashlib.sha256(content).hexdigest(),
-        one_line(parseaddr(_header(message, "From"))[1])[:320].lower(),
+        line(parseaddr(_header(message, "From"))[1])[:320].lower(),
         subject[:_LONGEST_NAME],
-        one_line(_raw(message, "Message-ID"))[:_LONGEST_NAME],
+        line(_raw(message, "Message-ID"))[:_LONGEST_NAME],
         verdict,
         words[:LONGEST_WORDS],
         reports_delivery,
@@ -138,11 +138,6 @@ def _read(content: bytes) -> Answer:
         tuple(names),
         text,
     )  # fmt: skip
-
-
-def one_line(text: str) -> str:
-    """Return a text in one line, without characters that a terminal or a label would do something by."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def _parts(message: Message) -> Iterator[Message]:
@@ -157,19 +152,19 @@ def _verdict(message: Message, subject: str, text: str) -> str:
     said = _raw(message, HEADER).strip().lower()
     if said in (ACCEPTED, REFUSED):
         return said
-    first = next((line for each in text.splitlines() if (line := each.strip()) and not line.startswith(">")), "")
+    first = next((each.strip() for each in text.splitlines() if each.strip() and not each.lstrip().startswith(">")), "")
     words = {_word(first), _word(_REPLY.sub("", subject, count=1))} - {""}
     return words.pop() if len(words) == 1 else ANSWER
 
 
-def _word(line: str) -> str:
-    found = _WORD.fullmatch(line.strip())
+def _word(said: str) -> str:
+    found = _WORD.fullmatch(said.strip())
     return "" if found is None else ACCEPTED if found[1].lower() == ACCEPTED else REFUSED
 
 
 def _own_words(text: str) -> str:
     """What was written, without what is quoted below it."""
-    lines = [one_line(each) for each in text.splitlines() if not each.lstrip().startswith(">")]
+    lines = [line(each, LONGEST_WORDS) for each in text.splitlines() if not each.lstrip().startswith(">")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
@@ -181,7 +176,7 @@ def _failed(part: Message) -> list[str]:
         if isinstance(each, Message) and _raw(each, "Action").strip().lower() == "failed":
             whom = _raw(each, "Final-Recipient").rpartition(";")[2]
             why = _raw(each, "Diagnostic-Code").rpartition(";")[2] or _raw(each, "Status")
-            found.append(one_line(f"It came back from {whom}: {why}"))
+            found.append(line(f"It came back from {whom}: {why}"))
     return found
 
 
@@ -199,11 +194,11 @@ def _id_returned(part: Message) -> str:
 def _name_of(part: Message) -> str:
     """What an attached file is called: one name, no path, nothing that steers a terminal."""
     name = _words_of(str(part.get_filename() or "")[:_LONGEST_HEADER])
-    return one_line(re.split(r"[/\\]", name)[-1])[:_LONGEST_NAME]
+    return line(re.split(r"[/\\]", name)[-1])[:_LONGEST_NAME]
 
 
 def _header(message: Message, name: str) -> str:
-    return one_line(_words_of(_raw(message, name)))
+    return line(_words_of(_raw(message, name)))
 
 
 def _raw(message: Message, name: str) -> str:
@@ -225,31 +220,3 @@ def _decoded(content: bytes, charset: str | None) -> str:
         known = ""
     # Others unpack, count or take time that grows with the square.
     return content.decode(known if _CHARSETS.fullmatch(known) else "utf-8", "replace").replace("\0", "�")
-
-
-class _Text(HTMLParser):
-    """The text between the tags."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._hidden += tag in ("script", "style")
-        if tag in ("p", "br", "div", "tr", "li"):
-            self.found.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden -= tag in ("script", "style") and self._hidden > 0
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.found.append(data)
-
-
-def _without_markup(html: str) -> str:
-    parser = _Text()
-    parser.feed(html)
-    parser.close()
-    return "".join(parser.found)

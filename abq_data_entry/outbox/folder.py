@@ -311,8 +311,12 @@ class Outbox:
         if self._drop_folder(delivery):  # one without its row would be put in again, and sent
             with self._opened() as connection:
                 connection.execute("DELETE FROM deliveries WHERE id = ?", (delivery.identifier,))
-                if not _holds_any(connection):
-                    self._file.path.with_name(_SIGN).unlink(missing_ok=True)  # the last one went as it should
+                self._forget_sign(connection)
+
+    def _forget_sign(self, connection: sqlite3.Connection) -> None:
+        """If that was the last one: it went as it should, or was told."""
+        if not _holds_any(connection):
+            self._file.path.with_name(_SIGN).unlink(missing_ok=True)
 
     def lane(self, delivery: Delivery, patience: float = 0.0) -> AbstractContextManager[None]:
         """Hold what nobody else may hold who sends or changes this delivery or another version of it.
@@ -526,6 +530,7 @@ class Outbox:
             is_away = self.put_aside(str(identifier), "its description can't be read")
             if is_away and not connection.execute("PRAGMA query_only").fetchone()[0]:
                 connection.execute("DELETE FROM deliveries WHERE id = ?", (identifier,))
+                self._forget_sign(connection)
             return None
         return found
 

@@ -175,7 +175,7 @@ def take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
 
 
 def _reason(receipt: Receipt) -> str:
-    return f"{receipt.line[:900]} Send the day again when it is put right."
+    return f"{receipt.line[:900].rstrip('.')}. Send the day again when it is put right."
 
 
 def try_to_take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
@@ -185,3 +185,33 @@ def try_to_take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
     except (DatabaseError, outbox.OutboxError, OSError) as error:
         log.warning("what was answered isn't known: %s", type(error).__name__)
         return []
+
+
+ROUND = 120.0
+"""Seconds after which a wait for news begins anew: the connection to the database would else be taken for idle, and
+with it the lock would be lost."""
+
+
+def watch_mailbox(
+    model: SQLModel, values: Values, login: tuple[str, str], told: threading.Event, cancel: threading.Event
+) -> bool:
+    """Wait for news of the mailbox until `cancel`, and set `told` each time; one workstation does that.
+
+    Returns False where another one does, or the server tells no news. Raises what `read_mailbox` raises.
+    """
+    from ..network.mailbox import logged_in
+
+    box = account(values, login)
+    mailbox = f"{box.address.name} {box.username}"
+    with model.mailbox_watched() as is_ours:
+        if not is_ours:
+            return False
+        with logged_in(box, cancel) as session:
+            if not session.tells_news:
+                return False
+            while not cancel.is_set():
+                names = [each.name for each in session.listed()]
+                if set(names) - model.known_mails(mailbox, names):
+                    told.set()
+                session.wait(ROUND)
+    return True

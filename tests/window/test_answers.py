@@ -1,0 +1,68 @@
+"""What receivers answer, in the window: read from a real mailbox, told, shown in Deliveries, and sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abq_data_entry.application import receipts
+from abq_data_entry.models import SQLModel
+from abq_data_entry.outbox import deliver
+from abq_data_entry.outbox import record as told_to_database
+from tests.commands.test_deliveries import Service
+from tests.commands.test_receipts import answer
+from tests.documents.test_mail import secret
+from tests.fixtures.window import Window
+from tests.network.certificates import authority
+from tests.network.mailbox_server import PASSWORD, USERNAME, mailbox_server
+from tests.outbox.test_sending import arriving
+from tests.window.test_deliveries import box, cells, deliveries_window, press, put_in, service  # noqa: F401
+from tests.window.test_tools import EXTRACT, REST_TITLE, log_in
+
+pytestmark = pytest.mark.needs("network")
+
+
+def test_an_answer_is_told_and_shown_and_what_was_refused_is_sent_again(
+    open_window: Callable[[], Window], stored: SQLModel, settings: dict[str, Any], home: Path, tmp_path: Path,
+    service: tuple[Service, dict[str, Any]], monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+) -> None:  # fmt: skip
+    monkeypatch.setattr(receipts, "LOOK_MS", 50)
+    monkeypatch.setattr(receipts, "SHOWN_SECONDS", 0.1)
+    there, addresses = service
+    there.recover()
+    trusted = authority("laboratory", tmp_path)
+    with mailbox_server(trusted.issue("127.0.0.1")) as mailbox:
+        settings.update(
+            addresses, abq_answers_mailbox=mailbox.address("imap"), abq_answers_username=USERNAME,
+            abq_answers_from="data@example.com", abq_ca_file=str(trusted.file),
+        )  # fmt: skip
+        secret(home, "answers", PASSWORD)
+        put_in(stored, addresses)
+        (sent,) = box().deliveries()
+        deliver(box(), sent.identifier, arriving)
+        told_to_database(box(), stored)
+        mailbox.put(answer(f"REFUSED: plot 1 is missing\n{sent.sha256}  {EXTRACT}", sender="data@example.com"))
+        window = open_window()
+        window.until_open()
+        window.app.answers.look()
+        message = window.message(f"{EXTRACT} was refused by its receiver. Your records are safe in the database.")
+        assert "REFUSED: plot 1 is missing" in message.detail
+        assert box().deliveries()[0].state == "failed"
+
+        shown = deliveries_window(window)
+        refused = "Answer: Refused by data@example.com"
+        window.until(lambda: refused in shown.receipt.text.get("1.0", "end"), "the answer")
+        assert cells(shown)[0][3] == "failed" and "plot 1 is missing" in cells(shown)[0][5]
+        press(window, shown, "Try Again")
+        log_in(window, REST_TITLE, "test", "test")
+        sent_again = [("2", "REST", "delivered"), ("1", "REST", "cancelled")]
+        window.until(lambda: [row[1:4] for row in cells(shown)] == sent_again, "the next version")
+
+        # The server tells that mail has come: nobody waits for the next hour.
+        again = box().deliveries()[1]
+        mailbox.put(answer(f"Accepted.\n{again.sha256}  {EXTRACT}", sender="data@example.com"))
+        window.until(lambda: "Accepted by data@example.com" in cells(shown)[0][5], "the other answer")
+        assert box().deliveries()[1].state == "delivered" and len(there.received) == 1
