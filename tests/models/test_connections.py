@@ -230,19 +230,19 @@ def test_somebody_who_holds_a_lock_does_not_hold_us_for_ever(
 
 
 def sessions(model: SQLModel, database: Endpoint) -> int:
-    """How many connections to the model's database the server has, but for the one that asks."""
+    """How many connections to the model's database there are, without what the server does there by itself."""
     other = SQLModel.at({**database, "dbname": "postgres"})
-    statement = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = %s"
+    statement = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
     rows = other.query(statement, [database["dbname"]]) or []
     other.close()
     return int(str(rows[0]["n"]))
 
 
 def until_there_are(number: int, model: SQLModel, database: Endpoint) -> bool:
-    deadline = time.monotonic() + 10
-    while sessions(model, database) != number and time.monotonic() < deadline:
+    deadline = time.monotonic() + patience(10)
+    while (found := sessions(model, database)) != number and time.monotonic() < deadline:
         time.sleep(0.02)
-    return sessions(model, database) == number
+    return found == number
 
 
 def test_all_connections_are_closed_and_open_again(model: SQLModel, database: Endpoint) -> None:
@@ -281,7 +281,8 @@ def test_who_works_for_this_model_is_known(model: SQLModel, database: Endpoint) 
     model.listen_at(database)
     model.enter_check(DATE, "8:00", "A", 3, "J Simms")
     (telling,) = model.query(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid NOT IN (%s, %s)", [own, theirs]
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+        " AND pid NOT IN (%s, %s)", [own, theirs]
     ) or [{}]
     assert model.owns(int(str(telling["pid"]))) and not other.owns(int(str(telling["pid"])))
     other.close()
