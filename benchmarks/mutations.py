@@ -221,7 +221,8 @@ def nearest(path: str, line: int = 0) -> list[str]:
         return is_about_it, known * (2 if file.parent.name == package else 1), file.as_posix()
 
     found = sorted((each for each in places if any(nearness(each)[:2])), key=nearness, reverse=True)
-    return [each.relative_to(CHECKOUT).as_posix() for each in found][:_NEAREST]
+    chosen = [each.relative_to(CHECKOUT).as_posix() for each in found[:_NEAREST]]
+    return sorted(chosen, key=lambda each: "window" in each)  # those take longest
 
 
 def _function_at(path: str, line: int) -> str:
