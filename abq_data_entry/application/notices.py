@@ -38,7 +38,7 @@ KEY = "company notices"
 """The subject of the line in the message bar."""
 TICK_MS = 1000
 LOOK_SECONDS = 300.0  # between two looks whether the hour is over, where nothing is heard
-_NOT_SET_UP = "No notices of the company are set up. An administrator names their feed: the setting notices_url."
+_NOT_SET_UP = "No notices of the company are set up. An administrator says where they are: the setting notices_url."
 
 
 class NoticeActions(NamedTuple):

@@ -1,4 +1,4 @@
-"""Where the company's notices come from: a feed (Atom or RSS) by https.
+"""Where the company's notices come from: a feed (Atom or RSS) by https, or a newsgroup by nntps.
 
 What is asked for the next time is said by the last answer (`Fetched.state`), so that an unchanged feed sends nothing.
 """
@@ -6,6 +6,7 @@ What is asked for the next time is said by the last answer (`Fetched.state`), so
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -22,7 +23,9 @@ TIMEOUT = 40.0  # seconds for all of it
 KIND = "notices"
 """Under which name the login is kept: in the keyring, or in the folder of secrets."""
 
-_ENCRYPTED = {"https": True, "http": False}
+_ENCRYPTED = {"https": True, "http": False, "nntps": True, "nntp": True}  # nntp: by STARTTLS
+
+_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,199}")
 
 
 def problem(settings: Settings) -> str:
@@ -34,9 +37,11 @@ def problem(settings: Settings) -> str:
     except ValueError:
         usable = False
     if not usable or not address.isprintable() or " " in address:
-        return "The setting notices_url must begin with https:// and a host's name."
+        return "The setting notices_url must begin with https:// or nntps:// and a host's name."
     if parts.username or parts.password:
         return "The setting notices_url holds a login. Name the user in notices_username, and keep the password apart."
+    if parts.scheme in ("nntps", "nntp") and not group_of(address):
+        return "The setting notices_url must name a newsgroup after the host: nntps://news.example.com/company.notices"
     is_open = not _ENCRYPTED[parts.scheme]
     if is_open and settings["notices_security"] != "none" and not is_loopback(parts.hostname or ""):
         return (
@@ -44,6 +49,12 @@ def problem(settings: Settings) -> str:
             "https://, or set notices_security to none."
         )
     return ""
+
+
+def group_of(address: str) -> str:
+    """Return the newsgroup that an address names; empty if it names none that can be."""
+    name = urllib.parse.unquote(urllib.parse.urlsplit(address).path).strip("/")
+    return name if _GROUP.fullmatch(name) else ""
 
 
 def source_of(settings: Settings) -> str:
@@ -79,6 +90,11 @@ def fetch_notices(
     """
     if why := problem(settings):
         raise InvalidInput(why)
+    if str(settings["notices_url"]).strip().lower().startswith("nntp"):
+        from .notice_group import fetch_group
+
+        group = group_of(str(settings["notices_url"]).strip())
+        return fetch_group(settings, group, state, login, timeout=timeout, cancel=cancel)
     from .notice_answer import fetch_feed
 
     return fetch_feed(settings, state, login, timeout=timeout, cancel=cancel, heard=heard)

@@ -10,6 +10,8 @@ import pytest
 
 from abq_data_entry.__main__ import main
 from tests.network.certificates import authority
+from tests.network.faults import serving
+from tests.network.news_server import NewsServer, article
 from tests.network.notice_servers import atom, entry, feed_server
 from tests.test_documents import ROOT, blocks
 
@@ -22,7 +24,7 @@ PAGE = ROOT / "docs/notices.md"
 def test_its_settings_and_commands_fetch_notices(
     home: Path, database: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (settings,) = blocks(PAGE, "json")
+    settings, group = blocks(PAGE, "json")
     trusted = authority("laboratory", tmp_path)
     with feed_server(trusted.issue("127.0.0.1"), body=atom(entry("urn:1", "The pump"))) as server:
         ours = {
@@ -36,3 +38,11 @@ def test_its_settings_and_commands_fetch_notices(
         said = capsys.readouterr().out
         assert "1 new notice.\n" in said and "The pump\nFetched " in said
         assert server.statuses == [200]
+    news = NewsServer(articles={1: article("1", "From the group", "x")}, certificate=trusted.issue("127.0.0.1"))
+    news.implicit = True
+    with serving(news) as port:
+        place = json.loads(group.replace("news.lab.example", f"127.0.0.1:{port}"))
+        (home / "abq_settings.json").write_text(json.dumps({**ours, **place}), "utf-8")
+        for command in ("fetch", "list"):
+            assert main(["notices", command]) == 0, capsys.readouterr()
+        assert "From the group\nFetched " in capsys.readouterr().out
