@@ -31,7 +31,8 @@ from abq_data_entry.outbox import Outbox, Place, Sender, deliver, due, extract_n
 from benchmarks import dataset, table
 from benchmarks.options import Options
 from tests.fixtures.servers import BundledServer, bundled_server
-from tests.network.fault_runs import RUNS, kinds_here
+from tests.network.fault_runs import files_in
+from tests.network.further_fault_runs import RUNS, kinds_here
 from tests.network.relays import Turns
 
 LIMIT = 5.0  # milliseconds of each delivery
@@ -57,10 +58,13 @@ def measure(options: Options) -> list[table.Row]:
 
 
 class Records:
-    """In place of the records: a small extract for any day."""
+    """In place of the records: a small extract for any day, or what `content` makes of it."""
+
+    def __init__(self, content: Callable[[datetime.date], bytes] | None = None) -> None:
+        self._content = content or content_of
 
     def export_records(self, path: Path, first_date: datetime.date) -> int:
-        path.write_bytes(content_of(first_date))
+        path.write_bytes(self._content(first_date))
         return 20
 
 
@@ -107,18 +111,18 @@ class _Bench:
 
     def faults(self, kind: str) -> Iterator[table.Row]:
         """How many files are missing, cut, doubled or strange at the destination."""
-        faults, start = RUNS[kind]
+        faults, start, content, once = RUNS[kind]
         turns = Turns(EVERY, faults)
         with (
             tempfile.TemporaryDirectory(prefix="abq-outbox-") as workspace,
             _outbox() as (box, clock),
-            start(turns, Path(workspace), PATIENCE) as (folder, opened),
+            start(turns, Path(workspace), PATIENCE) as (kept, opened),
         ):
-            self._put_in(box, Place(f"{kind.split()[0]}:archive", "127.0.0.1"))
+            self._put_in(box, Place(f"{kind.split()[0]}:archive", "127.0.0.1"), content)
             self._deliver_despite(box, clock, opened)
-            wrong = self._wrong(box, folder)
+            wrong = self._wrong(box, kept(), content or content_of, once)
         base, *way = kind.split()
-        name = " ".join(["SFTP" if base == "sftp" else destination(base).name, *way])
+        name = " ".join([base.upper() if base in ("sftp", "ftps") else destination(base).name, *way])
         what = f"{self._count:,} deliveries by {name}, a fault in every third: files missing, cut or doubled"
         remark = f"{turns.files:,} attempts met {turns.faults:,} faults of {len(set(faults))} kinds"
         yield table.row(what, "files", [wrong], 0.0, remark)
@@ -133,7 +137,10 @@ class _Bench:
                 go_through(fresh, due(fresh), lambda each: deliver(fresh, each.identifier, send)[1])
             record(fresh, self._model)
             seconds = time.perf_counter() - begun
-            if wrong := self._wrong(box, server.folder):
+            found = files_in(server.folder)
+            for each in found:
+                server.folder.joinpath(each).unlink()
+            if wrong := self._wrong(box, found):
                 raise AssertionError(f"{wrong} files didn't arrive")
         return seconds
 
@@ -148,9 +155,9 @@ class _Bench:
             send(server, paths)
             return time.perf_counter() - begun
 
-    def _put_in(self, box: Outbox, to: Place) -> None:
+    def _put_in(self, box: Outbox, to: Place, content: Callable[[datetime.date], bytes] | None = None) -> None:
         for day in self._days:
-            box.add(Records(), day, to, _LOGIN[0])
+            box.add(Records(content), day, to, _LOGIN[0])
         record(box, self._model)
 
     def _deliver_despite(self, box: Outbox, clock: _Clock, opened: Callable[[], Uploads]) -> None:
@@ -165,14 +172,18 @@ class _Bench:
                     break
         record(box, self._model)
 
-    def _wrong(self, box: Outbox, folder: Path) -> int:
-        """Count what isn't there whole, what is there beside it, and what the receipts say of it wrongly."""
-        wanted = {extract_name(day): content_of(day) for day in self._days}
-        found = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-        missing = sum(found.get(name) != content for name, content in wanted.items())
-        told = {each.name for each in box.deliveries() if each.state == "delivered"}
-        for path in folder.iterdir():
-            path.unlink()
+    def _wrong(
+        self, box: Outbox, found: Mapping[str, bytes], content: Callable[[datetime.date], bytes] = content_of,
+        once: bool = False,
+    ) -> int:  # fmt: skip
+        """Count what isn't there whole, what is there beside it, and what the receipts say of it wrongly.
+
+        `once`: what may be there is left to a person, and its receipt says that it isn't known.
+        """
+        wanted = {extract_name(day): content(day) for day in self._days}
+        missing = sum(found.get(name) != there for name, there in wanted.items())
+        states = ("delivered", "unknown") if once else ("delivered",)
+        told = {each.name for each in box.deliveries() if each.state in states}
         return missing + len(found.keys() - wanted.keys()) + len(told ^ wanted.keys())
 
 

@@ -5,11 +5,13 @@ What sends there is a destination of the table, as a workstation has it from the
 
 from __future__ import annotations
 
+import datetime
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +22,6 @@ from abq_data_entry.network.folder_store import FolderUploads, SharedFolder
 from abq_data_entry.network.guard import Guard
 from abq_data_entry.network.secure_shell import SftpUploads
 from abq_data_entry.stored_destination import STORED, StoredDestination
-from tests import programs
 from tests.fixtures.servers import bundled_server
 from tests.network.dav_servers import PASSWORD, USERNAME, apache
 from tests.network.faults import serving
@@ -36,14 +37,28 @@ FOLDER_FAULTS = ("full", "gone", "torn", "killed", "frozen", "renamed, then gone
 _HANDSHAKE = 2.0  # seconds that a login by SSH may take on a busy machine
 
 
+Kept = Callable[[], Mapping[str, bytes]]
+"""What a destination has, by name; what came twice has a second name."""
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """The files of a folder, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
 class Run(NamedTuple):
-    """The faults; and what starts a destination in a folder of its own, and gives its files and its sender."""
+    """The faults; and what starts a destination in a folder of its own, and gives what it has and its sender.
+
+    `content`: of a day's file, where it can't be any; `once`: nothing that may be there is sent again by itself.
+    """
 
     faults: tuple[str, ...]
-    start: Callable[[Turns, Path, float], AbstractContextManager[tuple[Path, Callable[[], Uploads]]]]
+    start: Callable[[Turns, Path, float], AbstractContextManager[tuple[Kept, Callable[[], Uploads]]]]
+    content: Callable[[datetime.date], bytes] | None = None
+    once: bool = False
 
 
-def _sender(
+def sender_of(
     row: StoredDestination, username: str, password: str, patience: float, **settings: object
 ) -> Callable[[], Uploads]:
     """What opens a login at that destination of the table; a silent server is given up after `patience` seconds."""
@@ -54,7 +69,7 @@ def _sender(
 
 
 @contextmanager
-def _rest(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+def _rest(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Kept, Callable[[], Uploads]]]:
     options = ("--print-limit", "4096", "--username", "test", "--save-to", str(workspace / "received"))
     with (
         bundled_server(
@@ -63,11 +78,11 @@ def _rest(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path
         serving(http_relay(server.port, turns)) as port,
     ):
         row = StoredDestination("archive", "rest", f"http://127.0.0.1:{port}/upload")
-        yield server.folder, _sender(row, "test", "test", patience)
+        yield partial(files_in, server.folder), sender_of(row, "test", "test", patience)
 
 
 @contextmanager
-def _rest_by_token(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+def _rest_by_token(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Kept, Callable[[], Uploads]]]:
     folder = workspace / "received"
     folder.mkdir()
     with (
@@ -75,21 +90,21 @@ def _rest_by_token(turns: Turns, workspace: Path, patience: float) -> Iterator[t
         serving(http_relay(int(service.url.rpartition(":")[2]), turns)) as port,
     ):
         row = StoredDestination("archive", "rest", f"http://127.0.0.1:{port}/upload", login_method="token")
-        yield folder, _sender(row, LOGIN, SECRET, patience)
+        yield partial(files_in, folder), sender_of(row, LOGIN, SECRET, patience)
 
 
 @contextmanager
-def _ftp(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+def _ftp(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Kept, Callable[[], Uploads]]]:
     with (
         bundled_server("basic_ftp_server.py", workspace=workspace) as server,
         serving(ftp_relay(server.port, turns)) as port,
     ):
         row = StoredDestination("archive", "ftp", f"127.0.0.1:{port}")
-        yield server.folder, _sender(row, "test", "test", patience)
+        yield partial(files_in, server.folder), sender_of(row, "test", "test", patience)
 
 
 @contextmanager
-def _sftp(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+def _sftp(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Kept, Callable[[], Uploads]]]:
     with sshd() as server:
         relay = ShellRelay(server.port)
         with serving(relay) as port:
@@ -97,7 +112,7 @@ def _sftp(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path
             known.write_text(f"[127.0.0.1]:{port} {server.host_key}\n", "utf-8")
             row = StoredDestination("archive", "sftp", f"127.0.0.1:{port}")
             files = {"abq_sftp_known_hosts": str(known), "abq_sftp_key_file": str(server.key_file)}
-            opened = _sender(row, server.username, "", max(patience, _HANDSHAKE), **files)
+            opened = sender_of(row, server.username, "", max(patience, _HANDSHAKE), **files)
 
             def faulty() -> Uploads:
                 uploads = opened()
@@ -107,7 +122,7 @@ def _sftp(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path
                 uploads.relay, uploads.turns = relay, turns
                 return uploads
 
-            yield server.folder, faulty
+            yield partial(files_in, server.folder), faulty
 
 
 class _FaultySftp(SftpUploads):
@@ -123,17 +138,17 @@ class _FaultySftp(SftpUploads):
 
 
 @contextmanager
-def _webdav(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+def _webdav(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Kept, Callable[[], Uploads]]]:
     with apache() as server, serving(http_relay(server.port, turns)) as port:
         row = StoredDestination("archive", "webdav", f"http://127.0.0.1:{port}/")
-        yield server.folder, _sender(row, USERNAME, PASSWORD, patience)
+        yield partial(files_in, server.folder), sender_of(row, USERNAME, PASSWORD, patience)
 
 
 @contextmanager
-def _folder(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Path, Callable[[], Uploads]]]:
+def _folder(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Kept, Callable[[], Uploads]]]:
     share, ended = workspace / "share", threading.Event()
     share.mkdir()
-    opened = _sender(StoredDestination("archive", "folder", str(share)), "", "", patience)
+    opened = sender_of(StoredDestination("archive", "folder", str(share)), "", "", patience)
 
     def faulty() -> Uploads:
         uploads = opened()
@@ -141,7 +156,7 @@ def _folder(turns: Turns, workspace: Path, patience: float) -> Iterator[tuple[Pa
         return _FaultyUploads(Path(uploads.folder), turns, ended, patience)
 
     try:
-        yield share, faulty
+        yield partial(files_in, share), faulty
     finally:
         ended.set()
 
@@ -191,7 +206,7 @@ class _FaultyShare(SharedFolder):
             super().remove(name)
 
 
-RUNS = {
+OLDER = {
     "rest": Run(REST_FAULTS, _rest),
     "rest by token": Run(REST_FAULTS, _rest_by_token),
     "ftp": Run(FTP_FAULTS, _ftp),
@@ -199,9 +214,4 @@ RUNS = {
     "folder": Run(FOLDER_FAULTS, _folder),
     "webdav": Run(REST_FAULTS, _webdav),
 }
-_NEEDS = {"webdav": "apache2", "sftp": "sshd"}
-
-
-def kinds_here() -> list[str]:
-    """The kinds whose servers can be had on this machine."""
-    return [kind for kind in RUNS if kind not in _NEEDS or programs.find(_NEEDS[kind]) is not None]
+"""Those whose files lie in a folder."""

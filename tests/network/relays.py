@@ -49,14 +49,14 @@ class Turns:
             return next(self._coming)
 
 
-def http_relay(port: int, turns: Turns) -> Callable[[Connection], None]:
-    """Return the script of a relay to the HTTP server at that port."""
+def http_relay(port: int, turns: Turns, brings: bytes = rb"PUT ") -> Callable[[Connection], None]:
+    """Return the script of a relay to the HTTP server at that port; `brings`: how a request with a file begins."""
 
     def script(client: Connection) -> None:
         with socket.create_connection((_LOOPBACK, port), 30) as upstream:
             server = Connection(upstream, threading.Event())
             while head := client.until(b"\r\n\r\n"):
-                fault = turns.next() if head.startswith(b"PUT ") else ""
+                fault = turns.next() if re.match(brings, head) else ""
                 body = client.exactly(_length(head))
                 if fault.isdigit():
                     client.send(http(f"{fault} Fault"))
