@@ -13,7 +13,7 @@ from tests.network.relays import Turns
 from tests.outbox.conftest import DATE, Clock, Extract
 
 COUNT = 30
-FEWER = {"sftp": 15, "ftps": 18, "s3": 20}  # a login by SSH costs half a second, and moto takes its time
+FEWER = {"sftp": 15, "ftps": 18, "s3": 25}  # a login by SSH costs half a second, and moto takes its time
 PATIENCE = 0.5
 
 
