@@ -92,6 +92,8 @@ def _deliver(technician: "Technician", place: Surroundings, story: Story, name: 
     story.done("The day's extract delivered by REST")
     technician.deliver("Upload CSV to corporate FTP", place.ftp, f"{name} successfully uploaded to FTP", "ftp")
     story.done("The day's extract delivered by FTP")
+    technician.deliver_to_share("File Share", f"{name} successfully uploaded to the file share")
+    story.done("The day's extract delivered into a shared folder")
 
 
 def _can_show() -> bool:

@@ -32,7 +32,7 @@ def read(endpoint: dict[str, str], today: datetime.date, story: Story) -> None:
 def verify(
     endpoint: dict[str, str], today: datetime.date, typed: Sequence[PlotReading], head: Sequence[str], results: Path
 ) -> list[str]:
-    """See that the database holds what was typed and that both deliveries equal its extract.
+    """See that the database holds what was typed and that all three deliveries equal its extract.
 
     `head`: time, lab and technician of the check. Returns what was verified, in sentences. Raises DemoFailed.
     """
@@ -48,14 +48,14 @@ def verify(
         model.export_records(extract, today)
     finally:
         model.close()
-    for way in ("rest", "ftp"):
+    for way in ("rest", "ftp", "share"):
         delivered = results / way / name
         if not delivered.is_file() or delivered.read_bytes() != extract.read_bytes():
             raise DemoFailed(f"The file delivered by {way} is not the extract of the day: {delivered}")
     return [
         f"The database holds the {len(typed)} records of {today}, each value as it was typed.",
         f"It holds one weather observation, of {weather[0]['datetime']}.",
-        f"`rest/{name}` and `ftp/{name}` equal the extract, byte by byte ({extract.stat().st_size} bytes).",
+        f"`{name}` in `rest`, `ftp` and `share` equals the extract, byte by byte ({extract.stat().st_size} bytes).",
     ]
 
 

@@ -64,11 +64,13 @@ class Stage:
             target.event_generate(f"<KeyRelease-{keysym}>")
         self.play(seconds)
 
-    def choose(self, menu: str, text: str) -> None:
-        """Choose a command from the window's menu, by its texts."""
-        bar = self.window.nametowidget(self.window.cget("menu"))
-        chosen = self.window.nametowidget(bar.entrycget(_position(bar, menu), "menu"))
-        chosen.invoke(_position(chosen, text))
+    def choose(self, *texts: str) -> None:
+        """Choose a command from the window's menu, by its texts from menu to menu."""
+        *menus, command = texts
+        chosen = self.window.nametowidget(self.window.cget("menu"))
+        for each in menus:
+            chosen = self.window.nametowidget(chosen.entrycget(_position(chosen, each), "menu"))
+        chosen.invoke(_position(chosen, command))
         self._update()
 
     def take_focus(self) -> None:

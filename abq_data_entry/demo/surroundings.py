@@ -1,4 +1,4 @@
-"""Where the demo plays: folders, settings and a database of its own, and servers to deliver to."""
+"""Where the demo plays: folders, settings and a database of its own, and servers and a folder to deliver to."""
 
 import datetime
 import json
@@ -34,7 +34,7 @@ def surroundings(results: Path, today: datetime.date) -> Iterator[Surroundings]:
     with tempfile.TemporaryDirectory(prefix="abq-demo-", ignore_cleanup_errors=True) as name:
         home = Path(name)
         data, config, logs = (home / each for each in ("data", "config", "log"))
-        for folder in (home, data, config, logs, results / "rest", results / "ftp"):
+        for folder in (home, data, config, logs, results / "rest", results / "ftp", results / "share"):
             folder.mkdir(exist_ok=True)
         for folder in (home, data):
             folder.chmod(0o755)  # as root the database runs as a user of its own, who has to get there
@@ -44,7 +44,7 @@ def surroundings(results: Path, today: datetime.date) -> Iterator[Surroundings]:
             ftp_server(results / "ftp", logs) as ftp_address,
             _environment({DATA_FOLDER_VARIABLE: str(data), CONFIG_FOLDER_VARIABLE: str(config)}),
         ):
-            _write_settings(config, rest_address, ftp_address)
+            _write_settings(config, rest_address, ftp_address, (results / "share").resolve())
             server = postgres.EmbeddedServer(data, idle_seconds=60.0, over_tcp=sys.platform == "win32")
             try:
                 server.ensure_running()  # within the try: Ctrl-C in the middle of a start must end it too
@@ -57,7 +57,7 @@ def surroundings(results: Path, today: datetime.date) -> Iterator[Surroundings]:
                 server.stop()
 
 
-def _write_settings(folder: Path, rest: str, ftp: tuple[str, int]) -> None:
+def _write_settings(folder: Path, rest: str, ftp: tuple[str, int], share: Path) -> None:
     settings: dict[str, tuple[str, object]] = {
         "theme": ("str", "light"),
         "weather_schedule": ("bool", False),
@@ -66,6 +66,7 @@ def _write_settings(folder: Path, rest: str, ftp: tuple[str, int]) -> None:
         "abq_upload_url": ("str", f"{rest}/upload"),
         "abq_ftp_host": ("str", ftp[0]),
         "abq_ftp_port": ("int", ftp[1]),
+        "abq_folder_path": ("str", str(share)),
     }
     entries = {name: {"type": kind, "value": value} for name, (kind, value) in settings.items()}
     (folder / SETTINGS_FILE).write_text(json.dumps(entries, indent=2), encoding="utf-8")

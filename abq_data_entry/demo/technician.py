@@ -79,6 +79,11 @@ class Technician:
         self._expect_status(lambda text: text == success, command)
         self._take(f"delivered-{name}", f"{success}")
 
+    def deliver_to_share(self, command: str, success: str) -> None:
+        """Tools, Deliver to: nobody logs in at a shared folder."""
+        self._stage.choose("Tools", "Deliver to", command)
+        self._expect_status(lambda text: text == success, command)
+
     def switch_theme(self, theme: str) -> None:
         """Options, Theme."""
         self._stage.window.settings["theme"].set(theme)
