@@ -2863,7 +2863,7 @@ END $$;
 
 -- Raises and ends what the database itself knows of; returns how many alarms began or ended.
 CREATE OR REPLACE FUNCTION look_for_alarms() RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '3s' AS $$
 DECLARE
     now timestamp with time zone := clock_timestamp();
     wanted alarms;
@@ -2894,7 +2894,7 @@ END $$;
 -- kind, subject, words (null: all is well) and ending (how it ended). Only the same workstation ends an alarm of its own,
 -- and that of the audit only who sees all of it. Returns how many alarms began or ended.
 CREATE OR REPLACE FUNCTION tell_alarms(findings jsonb) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '3s' AS $$
 DECLARE
     each record;
     wanted alarms;
@@ -2978,7 +2978,7 @@ $$;
 
 -- Whoever gets true tells it.
 CREATE OR REPLACE FUNCTION take_notice(of_alarm bigint, to_receiver text, of_part text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '3s' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '1s' AS $$
 DECLARE
     seen char(1)[] := seen_labs(asking_role());
 BEGIN

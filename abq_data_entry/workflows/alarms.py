@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..models.alarms import AUDIT, FAILED, SENDING, TOLD, UNKNOWN, DueNotice, Finding
-from ..models.errors import DatabaseError
+from ..models.errors import DatabaseError, ServerUnreachable
 from ..retrying import ALARM
 from ..stored_destination import STORED
 from .alarm_notices import CannotTell, Known, Tell, message_of, teller
@@ -50,11 +50,15 @@ def look(
     with model.alarms_alone() as is_ours:
         now = datetime.datetime.now(datetime.timezone.utc)
         here = [*found_here(values, now, _since(model)), *found]
-        changed = model.look_for_alarms(here, by=by)  # of this computer nobody else can say anything
-        if not is_ours:
-            return Looked(changed)
-        told, problems = _tell_all(model, values, known, by, cancel)
-    return Looked(changed, tuple(told), tuple(problems))
+        changed, held = 0, list[str]()
+        try:
+            changed = model.look_for_alarms(here, by=by)  # of this computer nobody else can say anything
+        except ServerUnreachable:
+            raise
+        except DatabaseError as error:  # somebody keeps a transaction open; what is known is told all the same
+            held.append(f"What began and what ended isn't known: {error}")
+        told, problems = _tell_all(model, values, known, by, cancel) if is_ours else ([], [])
+    return Looked(changed, tuple(told), (*held, *problems))
 
 
 def audit_finding(verdict: Verdict) -> Finding:
@@ -128,7 +132,13 @@ def _tell(
     from .. import outbox
     from ..network.failures import Cancelled, describe_failure
 
-    if not model.take_notice(due, by=by):
+    try:
+        if not model.take_notice(due, by=by):
+            return True
+    except ServerUnreachable:
+        raise
+    except DatabaseError as error:  # somebody is at it in a transaction that stays open: the others are told
+        problems.append(f"Alarm {due.alarm.id} to {due.receiver}: {error}")
         return True
     message = message_of(due)
 

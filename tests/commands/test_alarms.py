@@ -12,7 +12,9 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
+import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn
 
 from abq_data_entry.models import SettingsModel, SQLModel
 from abq_data_entry.models.alarms import Finding
@@ -29,6 +31,7 @@ from tests.network.test_webhook import SECRET, Posts, serving
 
 Line = Callable[..., Outcome]
 FULL = Finding("disk", "/data", "Only 3 MiB are free on the disk of /data.")
+VALUES = {**SettingsModel("none.json").values(), "network_timeout": 20}
 BENCH = By("", "bench")
 
 
@@ -271,7 +274,6 @@ def test_the_disk_and_the_backups_of_this_computer(
 
 @pytest.mark.needs("network")
 def test_several_workstations_at_once_tell_it_once(told: Servers, stored: SQLModel, database: dict[str, str]) -> None:
-    values = {**SettingsModel("none.json").values(), "abq_ca_file": "", "network_timeout": 20}
     logins = {"alarms:chat": ("webhook", SECRET)}
     stored.remove_receiver("qa")
     for number in range(5):
@@ -284,7 +286,7 @@ def test_several_workstations_at_once_tell_it_once(told: Servers, stored: SQLMod
             model.alarms_alone = lambda: nullcontext(True)  # type: ignore[method-assign]
             model.connect()
             begin.wait(60)
-            return len(look(model, values, lambda key, *_: logins.get(key), By("", f"bench {number}")).told)
+            return len(look(model, VALUES, lambda key, *_: logins.get(key), By("", f"bench {number}")).told)
 
     with ThreadPoolExecutor(4) as workers:
         assert sum(workers.map(work, range(4))) == 5
@@ -350,3 +352,23 @@ def test_a_broken_audit_is_an_alarm_until_it_is_found_intact(line: Line, one_rec
     tamper("")
     assert line("alarms", "run", "--verify").code == 0
     assert [each.ended_words for each in stored.get_alarms(ended_days=1)] == ["`db verify` finds it intact"]
+
+
+@pytest.mark.needs("network")
+def test_who_holds_a_notice_back_holds_no_other_back(
+    line: Line, told: Servers, stored: SQLModel, database: dict[str, str]
+) -> None:
+    line("alarms", "receivers", "remove", "qa")
+    stored.look_for_alarms([FULL, FULL._replace(subject="/other")], by=BENCH)
+    first, _second = stored.due_notices()
+    with closing(psycopg2.connect(make_dsn(**database))) as holding, holding.cursor() as cursor:
+        cursor.execute("SELECT take_notice(%s, 'chat', 'begin')", (first.alarm.id,))
+        done = line("alarms", "run", "--no-verify")
+        assert done.code == 1 and f"Alarm {first.alarm.id} to chat: " in done.reason and len(told.posts.kept) == 1
+        cursor.execute("UPDATE alarms SET words = words || '!' WHERE id = %s", (first.alarm.id,))
+        stored.query("UPDATE alarm_notices SET state = 'failed', next = now() RETURNING 1")
+        begun = By("", first.alarm.workstation)
+        with closing(SQLModel.at(database)) as model:
+            found = look(model, VALUES, lambda *_: ("webhook", SECRET), begun, None, [FULL._replace(words="Full.")])
+        assert "What began and what ended isn't known" in found.problems[0] and len(found.told) == 1
+    assert line("alarms", "run", "--no-verify").code == 0 and len(told.posts.kept) == 3
