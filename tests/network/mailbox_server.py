@@ -46,6 +46,7 @@ userdb {{
   driver = static
   args = uid={user} gid={group} home={files}
 }}
+mailbox_idle_check_interval = 1 s
 mail_location = maildir:{files}/mail
 namespace inbox {{
   inbox = yes
