@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ..network.probing import Step
     from . import Subcommands
 
-_DESTINATIONS = ("database", "weather", *KINDS, MAILBOX)
-_WITHOUT_LOGIN = ("weather", *(each.kind for each in DESTINATIONS if not each.needs_login))
+_DESTINATIONS = ("database", "weather", *KINDS, MAILBOX, "notices")
+_WITHOUT_LOGIN = ("weather", "notices", *(each.kind for each in DESTINATIONS if not each.needs_login))
 
 
 def add_to(subcommands: Subcommands) -> None:

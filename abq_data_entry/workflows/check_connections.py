@@ -24,7 +24,7 @@ from ..network.weather_sources import SOURCES
 from ..network.web import place_of, way
 from ..version import version
 
-CHECKS = ("database", "weather", *KINDS, MAILBOX)
+CHECKS = ("database", "weather", *KINDS, MAILBOX, "notices")
 """What can be checked, in this order."""
 
 
@@ -32,7 +32,8 @@ def checks(settings: Mapping[str, object]) -> tuple[str, ...]:
     """Return what there is to be checked by these settings, in the same order, then the database's destinations."""
     mailbox = (MAILBOX,) if settings.get("abq_answers_mailbox") else ()
     kinds = (each.kind for each in set_up(settings))
-    return (*CHECKS[:2], *kinds, *mailbox, *(each.key for each in stored_in(settings)))
+    notices = ("notices",) if settings.get("notices_url") else ()
+    return (*CHECKS[:2], *kinds, *mailbox, *notices, *(each.key for each in stored_in(settings)))
 
 
 _MARKS = {OK: "✓", FAILED: "✗"}
@@ -58,11 +59,17 @@ def check_connections(
 def _steps(kind: str, context: Context) -> Steps[None]:
     if is_known(kind):
         return destination(kind).probe(context)
-    return {"database": configured_database, "weather": _weather, MAILBOX: _mailbox}[kind](context)
+    return {"database": configured_database, "weather": _weather, MAILBOX: _mailbox, "notices": _notices}[kind](context)
 
 
 def _mailbox(context: Context) -> Steps[None]:
     from ..network.mailbox_probe import probe
+
+    return probe(context)
+
+
+def _notices(context: Context) -> Steps[None]:
+    from ..network.notices_probe import probe
 
     return probe(context)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import gzip
 import threading
@@ -15,8 +16,11 @@ from abq_data_entry.network import Cancelled, InvalidInput
 from abq_data_entry.network.notice_answer import LARGEST
 from abq_data_entry.network.notice_feed import Fetched, NoticesError
 from abq_data_entry.network.notices import fetch_notices, problem, source_of
+from abq_data_entry.network.probing import FAILED, Options
+from abq_data_entry.workflows.check_connections import check_connections, checks
 from tests.network.certificates import authority
 from tests.network.faults import Connection, http, serving
+from tests.network.news_server import NewsServer, article
 from tests.network.notice_servers import atom, entry, feed_server
 
 pytestmark = pytest.mark.needs("network")
@@ -138,3 +142,28 @@ def test_which_addresses_can_be_used() -> None:
     assert source_of(settings("https://e.org/x?key=s3cret")).startswith("https://e.org/x?")
     assert "s3cret" not in source_of(settings("https://e.org/x?key=s3cret"))
     assert source_of(settings("https://e.org/x?key=a")) != source_of(settings("https://e.org/x?key=b"))
+
+
+def test_check_looks_at_a_feed_and_at_a_newsgroup(tmp_path: Path) -> None:
+    made = authority("Company", tmp_path)
+    certificate = made.issue("127.0.0.1")
+
+    def steps(url: str, **others: object) -> dict[str, tuple[str, str]]:
+        values = settings(url, abq_ca_file=str(made.file), **others)
+        assert "notices" in checks(values) and "notices" not in checks(settings(""))
+        found = check_connections(values, lambda: contextlib.nullcontext({}), Options(("notices",)), threading.Event())
+        return {each.what: (each.verdict, each.text) for each in found}
+
+    with feed_server(certificate, body=FEED) as server:
+        found = steps(server.url)
+        assert list(found) == ["Name", "Port", "TLS", "Answer", "Clock"]
+        assert found["Answer"] == ("ok", "2 notices, the newest of 2026-11-20")
+        assert "not asked" in steps(server.url, notices_username="lab")["Answer"][1]
+        server.status = 404
+        assert steps(server.url)["Answer"][0] == FAILED
+    news = NewsServer(articles={1: article("1", "One", "x")}, certificate=certificate, implicit=True)
+    with serving(news) as port:
+        found = steps(f"nntps://127.0.0.1:{port}/company.notices")
+        assert list(found) == ["Name", "Port", "TLS", "Answer"]
+        assert found["Answer"] == ("ok", "1 notice, the newest of 2026-11-20")
+    assert steps("ftp://127.0.0.1/")["Settings"][0] == FAILED
