@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.network.failures import Cancelled, HostRefused, TimedOut
+from abq_data_entry.network.failures import Cancelled, TimedOut
 from abq_data_entry.network.mailbox import Account, logged_in, new_mails
 from abq_data_entry.network.mailbox_address import mailbox_of, mailbox_problem
 from abq_data_entry.network.mailbox_imap import MOST
@@ -21,7 +21,8 @@ from tests.network.faults import Connection, serving
 from tests.network.mailbox_server import PASSWORD, USERNAME, mailbox_server
 
 MAIL = b"From: qa@example.com\r\n\r\nACCEPTED\r\n"
-QUICK = 2.0  # seconds of silence
+PATIENCE, SILENCE = 30.0, 0.5
+"""Seconds: for servers that answer, also on a busy machine, and for those that don't."""
 
 
 @dataclass
@@ -97,19 +98,19 @@ class Pop3:
                 connection.send(b"+OK\r\n" + (b"" if said is None else said + b".\r\n"))
 
 
-def account(port: int, scheme: str = "imap", timeout: float = QUICK, folder: str = "") -> Account:
+def account(port: int, scheme: str = "imap", timeout: float = PATIENCE, folder: str = "") -> Account:
     address = mailbox_of(f"{scheme}://127.0.0.1:{port}/{folder}", False)
     assert address is not None
     return Account(address, "lab", PASSWORD, None, timeout)
 
 
-def read(script: Imap | Pop3, timeout: float = QUICK, folder: str = "") -> list[tuple[str, bytes]]:
+def read(script: Imap | Pop3, timeout: float = PATIENCE, folder: str = "") -> list[tuple[str, bytes]]:
     with serving(script) as port:
         scheme = "imap" if isinstance(script, Imap) else "pop3"
         return list(new_mails(account(port, scheme, timeout, folder), lambda names: ()))
 
 
-def why(script: Imap | Pop3, timeout: float = QUICK) -> str:
+def why(script: Imap | Pop3, timeout: float = PATIENCE) -> str:
     with pytest.raises((MailboxFailed, TimedOut)) as failed:
         read(script, timeout)
     assert PASSWORD not in str(failed.value)
@@ -195,23 +196,25 @@ def test_lies_floods_and_silence_end() -> None:
         "wants more": Imap({"AUTHENTICATE": b"+ \r\n+ \r\n"}),
         "doesn't greet": Imap(greeting=b"220 mail.example.com ESMTP\r\n"),
         "cut the connection": Imap({"EXAMINE": lambda connection, tag: connection.reset()}),
-        "didn't answer in time": Imap({"EXAMINE": lambda connection, tag: connection.stall()}),
     }
     for what, script in said.items():
         began = time.monotonic()
-        assert what in why(script, 1.0), what
-        assert time.monotonic() - began < 30
+        assert what in why(script), what
+        assert time.monotonic() - began < PATIENCE
     with serving(lambda connection: connection.send(b"-ERR\r\n")) as port, pytest.raises(MailboxFailed, match="POP3"):
         list(new_mails(account(port, "pop3"), lambda names: ()))
-    assert "didn't answer in time" in why(
-        Imap({"EXAMINE": lambda connection, tag: connection.drip(b"* " + b"x" * 1000, 0.05)}), 1.0
+    silent: tuple[Imap | Pop3, ...] = (
+        Imap({"EXAMINE": lambda connection, tag: connection.stall()}),
+        Imap({"EXAMINE": lambda connection, tag: connection.drip(b"* " + b"x" * 1000, 0.05)}),
+        Pop3({"USER": lambda connection, tag: connection.stall()}),
     )
+    for each in silent:
+        assert "didn't answer" in why(each, SILENCE)
     for of_pop in (
         Pop3({"UIDL": b"-ERR unknown\r\n"}), Pop3({"LIST": flood(b"1 1\r\n")}), Pop3({"UIDL": flood(b"x")}),
         Pop3({"CAPA": flood(b"X\r\n")}), Pop3({"PASS": b"-ERR [IN-USE] locked\r\n"}),
-        Pop3({"USER": lambda connection, tag: connection.stall()}),
     ):  # fmt: skip
-        why(of_pop, 1.0)
+        why(of_pop)
     # One mail that can't be had keeps none of the others.
     for bad in (huge, b"* 1 FETCH (UID 7 BODY[] {4000000}\r\n" + b"x" * 4_200_000, b"{} NO gone\r\n"):
         script = Imap(mails={7: MAIL, 8: b"eight", 9: b"nine"})
@@ -269,13 +272,9 @@ def test_nothing_is_said_before_the_encryption_that_is_wanted(tmp_path: Path) ->
             address = mailbox_of(f"imap://127.0.0.1:{port}")
             assert address is not None
             with pytest.raises(MailboxFailed) as failed:
-                list(new_mails(Account(address, "lab", PASSWORD, str(trusted.file), QUICK), lambda names: ()))
+                list(new_mails(Account(address, "lab", PASSWORD, str(trusted.file), PATIENCE), lambda names: ()))
         assert what in str(failed.value)
         assert not any(each.startswith((b"AUTH", b"LOGIN")) for each in script.commands)
-    pop = mailbox_of(f"pop3://127.0.0.1:{port}")
-    assert pop is not None
-    with pytest.raises(HostRefused):
-        list(new_mails(Account(pop, "lab", PASSWORD, str(trusted.file), QUICK), lambda names: ()))
 
 
 def test_a_wait_for_news_ends(tmp_path: Path) -> None:
@@ -289,9 +288,9 @@ def test_a_wait_for_news_ends(tmp_path: Path) -> None:
         connection.send(tag + b" OK\r\n")
 
     news = itertools.cycle((False, True))
-    with serving(Imap({"IDLE": idle})) as port, logged_in(account(port, timeout=1.0)) as session:
+    with serving(Imap({"IDLE": idle})) as port, logged_in(account(port, timeout=3.0)) as session:
         assert session.tells_news
-        assert session.wait(1.5) is False, "longer than silence may be otherwise"
+        assert session.wait(3.3) is False, "longer than silence may be otherwise"
         assert session.wait(30) is True
         assert [each.name for each in session.listed()] == ["3.7"]
     refusing = Imap({"IDLE": b"{} NO\r\n"})

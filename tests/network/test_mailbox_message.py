@@ -98,10 +98,10 @@ def test_names_of_files(disposition: str, name: str | None) -> None:
     ],
 )
 def test_charsets(charset: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     text = "ACCEPTED\n" + "é" * 50_000
     found = read_answer(mail(text, charset=charset))
-    assert found.text and time.monotonic() - began < 5
+    assert found.text and time.process_time() - began < 5
 
 
 def _nested(depth: int, kind: str = "multipart/mixed") -> bytes:
