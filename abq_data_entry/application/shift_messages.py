@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import FieldNames as F
 from ..counting import counted, one_line
-from ..models.shift_messages import LONGEST, TO_ALL, Addressee, AddresseeUnknown
+from ..models.shift_messages import LONGEST, MOST_SHOWN, TO_ALL, Addressee, AddresseeUnknown
 from ..widgets.message_bar import Message
 from .side_list import SideList
 
@@ -81,6 +81,8 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         self._due = True
         # Read here, which the database doesn't know yet. Never changed in place: a worker thread takes it.
         self._opened: tuple[str, ...] = ()
+        # Read one by one here: they stay in the list, or each look would put another one before the eyes.
+        self._kept: tuple[str, ...] = ()
         self._shown_messages: dict[str, ShiftMessage] = {}
         self._meant: dict[Addressee | None, Addressee] = {}
         self._line: tuple[object, ...] = ()
@@ -161,7 +163,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
     def _look_who_asks(self) -> None:
         asker = self._asker()
         if asker.by != self._asked.by:  # what was said to somebody else isn't for who sits here now
-            self._known, self._opened, self._shown_messages = None, (), {}
+            self._known, self._opened, self._kept, self._shown_messages = None, (), (), {}
             self._tell_unread(0, None)
         if asker != self._asked:
             self._asked, self._due = asker, True
@@ -184,7 +186,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
 
     def _fetch(self, model: SQLModel) -> Sequence[Taken]:
         asker, opened = self._asked, self._opened
-        return (Taken(asker, opened, model.take_messages(asker.lab, opened, by=asker.by)),)
+        return (Taken(asker, opened, model.take_messages(asker.lab, opened, kept=self._kept, by=asker.by)),)
 
     def _know(self, found: Sequence[Taken], before: Sequence[Taken] | None) -> None:
         (taken,) = found
@@ -262,8 +264,12 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         if message is not None:
             self.write(Addressee(person=message.sender))
 
-    def _open(self, *identifiers: str) -> None:
-        """Who sits here has these before the eyes: they are read."""
+    def _open(self, identifier: str) -> None:
+        """Who sits here has this one before the eyes."""
+        self._kept = (*self._kept, identifier)[-MOST_SHOWN:]
+        self._count_as_read(identifier)
+
+    def _count_as_read(self, *identifiers: str) -> None:
         shown = self._shown_messages
         new = tuple(each for each in identifiers if each in shown and shown[each].unread and each not in self._opened)
         if new and self._known:
@@ -271,7 +277,8 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
             self._count_unread(self._known[0].inbox)
 
     def _read_all(self) -> None:
-        self._open(*self._shown_messages)
+        self._kept = ()  # the next ones come
+        self._count_as_read(*self._shown_messages)
 
 
 def _named(to: Addressee) -> str:

@@ -51,9 +51,10 @@ _COLUMNS = f"""
     WHERE m.sent >= now() - interval '{KEPT_DAYS} days'
 """
 _OWN = f"""
-    {_COLUMNS} AND (m.sender = %(reader)s
-        OR EXISTS (SELECT FROM shift_message_readers WHERE message = m.id AND reader = %(reader)s))
-    ORDER BY unread DESC, m.sent DESC, m.id LIMIT %(limit)s
+    SELECT * FROM (
+        {_COLUMNS} AND (m.sender = %(reader)s
+            OR EXISTS (SELECT FROM shift_message_readers WHERE message = m.id AND reader = %(reader)s))
+    ) AS own ORDER BY unread OR id = ANY (%(kept)s) DESC, sent DESC, id LIMIT %(limit)s
 """
 _ALL = f"""
     {_COLUMNS} AND (%(person)s::text IS NULL OR lower(m.recipient) = lower(%(person)s))
@@ -143,12 +144,17 @@ class ShiftMessages:
             raise DatabaseError(str(answer["answer"]))
         return str(answer["answer"])
 
-    def take_messages(self, at_lab: str | None, read: Sequence[str] = (), *, by: By) -> Inbox:
+    def take_messages(
+        self, at_lab: str | None, read: Sequence[str] = (), *, kept: Sequence[str] = (), by: By
+    ) -> Inbox:
         """Return the messages of `by.author`, who works at that lab: those that have come arrive by it, each once.
 
-        Those with an id in `read` have been read. Writes only where something has come, or was read.
+        Those with an id in `read` have been read; those in `kept` stay among the first, read or not. Writes only where
+        something has come, or was read.
         """
-        bound: Mapping[str, object] = {"at_lab": at_lab, "read": list(read), "reader": by.author, "limit": MOST_SHOWN}
+        bound: Mapping[str, object] = {
+            "at_lab": at_lab, "read": list(read), "reader": by.author, "limit": MOST_SHOWN, "kept": list(kept)
+        }  # fmt: skip
         has_come = bool(self._connections.read(partial(_first, statement=_UNTAKEN, bound=bound)))
         if read or has_come:
             try:
