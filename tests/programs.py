@@ -124,7 +124,7 @@ def _installed(program: str, lock: Path) -> bool:
     _tell(f"Fetching {program} for the tests")
     partial = FOLDER / f"{program}.part"
     shutil.rmtree(partial, ignore_errors=True)
-    options = ("--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps", "--require-hashes")
+    options = ("--quiet", "--disable-pip-version-check", "--retries=1", "--no-compile", "--no-deps", "--require-hashes")
     _run([sys.executable, "-m", "pip", "install", *options, "--target", str(partial), "-r", str(lock)], FOLDER)
     trial = f"import sys; sys.path.insert(0, {str(partial)!r}); import {program}.server; print('it runs')"
     if not _run([sys.executable, "-c", trial], FOLDER):  # on a Python that is too new for it, perhaps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_JUMP = re.compile(r"(?:ssh://)?(?:(?P<user>[^@/:\s]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@/:\[\]\s]+)(?::(?P<port>\d{1,5}))?/?")
+_JUMP = r"(?:ssh://)?(?:(?P<user>[^@/:\s]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@/:\[\]\s]+)(?::(?P<port>\d{1,5}))?/?"
 
 
 class Jump(NamedTuple):
@@ -20,7 +20,7 @@ def jump_of(text: str) -> Jump | None:
     """Return the jump host that `user@host:port` names; None for an empty text. Raises `ValueError`."""
     if not text:
         return None
-    found = _JUMP.fullmatch(text)
+    found = re.fullmatch(_JUMP, text)  # compiled only where there is one: each start imports this
     if found is None or not 0 < int(found["port"] or 22) < 65536:
         raise ValueError("no jump host")
     return Jump(found["host"].strip("[]"), int(found["port"] or 22), found["user"] or "")

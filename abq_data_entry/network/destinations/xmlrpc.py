@@ -20,7 +20,7 @@ _METHOD = "abq.upload"
 def method_problem(name: str) -> str | None:
     """Return why this can't be the name of a method, as the end of a sentence; None if it can."""
     # The specification has no others.
-    if not re.fullmatch(r"[A-Za-z0-9_.:/]{1,100}", name):
+    if name != _METHOD and not re.fullmatch(r"[A-Za-z0-9_.:/]{1,100}", name):
         return f"must be the name of a method, as {_METHOD}: letters, digits and _.:/"
     return None
 
