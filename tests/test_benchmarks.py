@@ -40,7 +40,7 @@ def test_the_table_is_printed_with_a_measurement_for_every_limit(tmp_path: Path)
     program = tmp_path / "run.py"
     program.write_text(_RUN, "utf-8")
     done = subprocess.run(
-        [sys.executable, str(program), "--quick", "--runs", "1", "--patience", "90", "--only", TRIED],
+        [sys.executable, str(program), "--quick", "--runs", "1", "--patience", "300", "--only", TRIED],
         cwd=CHECKOUT,
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
