@@ -2844,6 +2844,15 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Somebody keeps an alarm in a transaction that stays open. The setting abq.held says so to who asks, and nobody waits as
+-- long for the next one, so the others begin and end. Always false.
+CREATE OR REPLACE FUNCTION alarm_held() RETURNS boolean
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM set_config('abq.held', 'held', true), set_config('lock_timeout', '50ms', true);
+    RETURN false;
+END $$;
+
 -- Raises an alarm, unless what it is about is known. One that is open says what is known now.
 CREATE OR REPLACE FUNCTION raise_alarm(wanted alarms) RETURNS boolean
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -2859,6 +2868,20 @@ BEGIN
             wanted.destination, wanted.workstation, clock_timestamp(), session_user)
         ON CONFLICT DO NOTHING; -- another workstation was quicker
     RETURN FOUND;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN alarm_held();
+END $$;
+
+-- What an alarm is about has ended. Whether it is so by this call.
+CREATE OR REPLACE FUNCTION alarm_is_over(of_alarm bigint, said text) RETURNS boolean
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE alarms SET over = clock_timestamp(), ended = coalesce(ended, clock_timestamp()),
+            ended_words = coalesce(ended_words, said)
+        WHERE id = of_alarm AND over IS NULL;
+    RETURN FOUND;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN alarm_held();
 END $$;
 
 -- Raises and ends what the database itself knows of; returns how many alarms began or ended.
@@ -2878,15 +2901,16 @@ BEGIN
     FOR wanted IN SELECT * FROM alarms WHERE over IS NULL AND workstation IS NULL AND kind <> 'audit' ORDER BY id LOOP
         said := alarm_end(wanted, now);
         CONTINUE WHEN said IS NULL;
-        UPDATE alarms SET over = now, ended = coalesce(ended, now), ended_words = coalesce(ended_words, said)
-            WHERE id = wanted.id AND over IS NULL;
-        changed := changed + FOUND::integer;
+        changed := changed + alarm_is_over(wanted.id, said)::integer;
     END LOOP;
     -- Who sent it has never said what came of it: nobody knows, and nobody sends it again.
     UPDATE alarm_notices SET state = 'unknown',
             said = 'The workstation that was sending it has not said what became of it.'
-        WHERE state = 'sending' AND taken < now - interval '10 minutes';
-    DELETE FROM alarms WHERE over < now - interval '90 days';
+        WHERE (alarm, receiver, about) IN (
+            SELECT n.alarm, n.receiver, n.about FROM alarm_notices AS n
+            WHERE n.state = 'sending' AND n.taken < now - interval '10 minutes' FOR UPDATE SKIP LOCKED);
+    DELETE FROM alarms WHERE id IN (
+        SELECT a.id FROM alarms AS a WHERE a.over < now - interval '90 days' FOR UPDATE SKIP LOCKED);
     RETURN changed;
 END $$;
 
@@ -2925,10 +2949,12 @@ BEGIN
             ) >= 200;
             changed := changed + raise_alarm(wanted)::integer;
         ELSIF each.kind <> 'audit' OR seen_labs(asking_role()) IS NULL THEN
-            UPDATE alarms AS a SET over = clock_timestamp(), ended = coalesce(ended, clock_timestamp()),
-                    ended_words = coalesce(ended_words, nullif(alarm_words(each.ending), ''), 'all is well again')
-                WHERE a.kind = wanted.kind AND a.subject = wanted.subject AND over IS NULL;
-            changed := changed + FOUND::integer;
+            -- Of which workstation a session is it says itself, so the list says if another login ends the alarm.
+            SELECT count(alarm_is_over(a.id, concat_ws(' ',
+                    coalesce(nullif(alarm_words(each.ending), ''), 'all is well again'),
+                    CASE WHEN a.raised_by <> session_user THEN format('(as login %s says)', session_user) END))
+                OR NULL) + changed INTO changed
+                FROM alarms AS a WHERE a.kind = wanted.kind AND a.subject = wanted.subject AND over IS NULL;
         END IF;
     END LOOP;
     RETURN changed;
@@ -3008,7 +3034,8 @@ BEGIN
             state = CASE WHEN became = 'failed' AND first < clock_timestamp() - interval '1 day' THEN 'given up'
                 ELSE became END,
             said = nullif(alarm_words(what_was_said), ''), served = (served || served_now)[1:100],
-            next = CASE became WHEN 'failed' THEN clock_timestamp() + make_interval(secs => least(pause, 3600)) END
+            next = CASE became WHEN 'failed' THEN clock_timestamp()
+                + make_interval(secs => greatest(least(pause, 3600), 0)) END
         WHERE alarm = of_alarm AND receiver = to_receiver AND about = of_part AND login = asking_role()
             AND state IN ('taken', 'sending') AND became <> 'taken';
     RETURN FOUND;
@@ -4751,7 +4778,8 @@ BEGIN
             ('enter_check', 'entering'), ('claim_plot', 'entering'), ('claim_next_plot', 'entering'),
             ('leave_check', 'entering'), ('is_claimed', 'nobody'),
             ('look_for_alarms', 'reading'), ('tell_alarms', 'reading'), ('end_alarm', 'reading'),
-            ('take_notice', 'reading'), ('note_notice', 'reading'), ('raise_alarm', 'nobody'),
+            ('take_notice', 'reading'), ('note_notice', 'reading'), ('raise_alarm', 'nobody'), ('alarm_held', 'nobody'),
+            ('alarm_is_over', 'nobody'),
             ('names_entry', 'nobody'), ('may_hold_lab', 'nobody'),
             ('last_version', 'nobody'), ('require_own_table', 'nobody'), ('set_reason', 'nobody'),
             ('begin_undo', 'nobody'), ('hold_record', 'nobody'), ('require_free', 'nobody'), ('require_right', 'nobody'),

@@ -36,11 +36,19 @@ _LIST = """
 _DUE = """
     SELECT due.alarm, due.receiver, due.about, a.kind, a.subject, a.words, a.lab_id AS lab,
         coalesce(a.workstation, '') AS workstation, a.raised, a.ended, coalesce(a.ended_words, '') AS ended_words,
-        coalesce(n.attempts, 0) AS attempts, coalesce(n.served, '{}') AS served
-    FROM due_notices() AS due JOIN alarms AS a ON a.id = due.alarm
+        coalesce(n.attempts, 0) AS attempts, coalesce(n.served, '{}') AS served,
+        coalesce(a.ended, a.raised) < clock_timestamp() - interval '10 minutes' AS overdue
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY receiver ORDER BY alarm) AS place FROM due_notices()
+    ) AS due JOIN alarms AS a ON a.id = due.alarm
     LEFT JOIN alarm_notices AS n ON n.alarm = due.alarm AND n.receiver = due.receiver AND n.about = due.about
-    ORDER BY due.receiver, due.alarm LIMIT 500
+    WHERE place <= 200 ORDER BY due.receiver, due.alarm
 """
+_LOOK = "SELECT concat_ws(' ', {}, nullif(current_setting('abq.held', true), ''))"
+_HELD = (
+    "Somebody keeps alarms in a transaction that stays open. The others began and ended as they should; who it is, "
+    "pg_locks and pg_stat_activity tell."
+)
 _CALENDAR = """
     SELECT lab_id AS lab, weekday, to_char(time, 'FMHH24:MI') AS time FROM alarm_calendar
     ORDER BY lab_id, weekday, alarm_calendar.time
@@ -79,13 +87,14 @@ class Alarm:
 
 class DueNotice(NamedTuple):
     """What a receiver is to be told now: the `BEGIN` or the `END` of an alarm, after so many attempts, of which the
-    addresses in `served` have got it."""
+    addresses in `served` have got it. `overdue`: for 10 minutes nobody has told it."""
 
     alarm: Alarm
     receiver: str
     about: str
     attempts: int
     served: Sequence[str] = ()
+    overdue: bool = False
 
 
 class Receiver(NamedTuple):
@@ -128,12 +137,19 @@ class Alarms:
     # -- what is wrong
 
     def look_for_alarms(self, found: Sequence[Finding] = (), *, by: By = NOBODY_NAMED) -> int:
-        """Raise and end what the database knows of, and what this workstation has found; return how many changed."""
+        """Raise and end what the database knows of, and what this workstation has found; return how many changed.
+
+        Raises `DatabaseError` also where somebody holds some of them back: the others have changed.
+        """
         told = [{name: each.replace("\0", " ") for name, each in row._asdict().items()} for row in found]
-        changed = 0
-        if told:
-            changed = int(str(self._ask_of_alarms("SELECT tell_alarms(%(found)s)", {"found": json.dumps(told)}, by)))
-        return changed + int(str(self._ask_of_alarms("SELECT look_for_alarms()", {}, by)))
+        asked = [("tell_alarms(%(found)s)", {"found": json.dumps(told)})] if told else []
+        changed, is_held = 0, False
+        for function, bound in (*asked, ("look_for_alarms()", {})):
+            count, _, held = str(self._ask_of_alarms(_LOOK.format(function), bound, by)).partition(" ")
+            changed, is_held = changed + int(count), is_held or bool(held)
+        if is_held:
+            raise DatabaseError(_HELD)
+        return changed
 
     def get_alarms(self, *, ended_days: int = 0, limit: int = 1000) -> list[Alarm]:
         """Return the open alarms, the newest first; then those that ended within the last days."""
@@ -259,11 +275,11 @@ def _key(due: DueNotice) -> dict[str, object]:
 
 
 def _notice(row: dict[str, object]) -> DueNotice:
-    names = ("alarm", "receiver", "about", "attempts", "served")
-    number, receiver, about, attempts, served = (row.pop(name) for name in names)
+    names = ("alarm", "receiver", "about", "attempts", "served", "overdue")
+    number, receiver, about, attempts, served, overdue = (row.pop(name) for name in names)
     assert isinstance(served, list)
     alarm = Alarm(id=number, **row)  # type: ignore[arg-type]
-    return DueNotice(alarm, str(receiver), str(about), int(str(attempts)), served)
+    return DueNotice(alarm, str(receiver), str(about), int(str(attempts)), served, bool(overdue))
 
 
 def _receivers(cursor: Cursor) -> dict[str, Receiver]:

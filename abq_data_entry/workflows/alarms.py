@@ -43,7 +43,7 @@ def look(
     model: SQLModel, values: Values, known: Known, by: By, cancel: threading.Event | None = None,
     found: Sequence[Finding] = (),
 ) -> Looked:  # fmt: skip
-    """Look for alarms, unless another workstation does so just now, and tell what is to be told.
+    """Look for alarms, and tell what is to be told; if another workstation does so just now, what it has left for long.
 
     `found`: what was found out besides, such as by `audit_finding`. Raises `DatabaseError`.
     """
@@ -56,8 +56,10 @@ def look(
         except ServerUnreachable:
             raise
         except DatabaseError as error:  # somebody keeps a transaction open; what is known is told all the same
-            held.append(f"What began and what ended isn't known: {error}")
-        told, problems = _tell_all(model, values, known, by, cancel) if is_ours else ([], [])
+            held.append(f"Not all of what began and ended is known: {error}")
+        # Who has the lock may be frozen, or mean no good: what has waited for long is told without it, still once.
+        due = [each for each in model.due_notices() if is_ours or each.overdue]
+        told, problems = _tell_all(model, due, values, known, by, cancel)
     return Looked(changed, tuple(told), (*held, *problems))
 
 
@@ -100,10 +102,9 @@ def _since(model: SQLModel) -> datetime.datetime | None:
 
 
 def _tell_all(
-    model: SQLModel, values: Values, known: Known, by: By, cancel: threading.Event | None
+    model: SQLModel, due: Sequence[DueNotice], values: Values, known: Known, by: By, cancel: threading.Event | None
 ) -> tuple[list[str], list[str]]:
     told, problems = list[str](), list[str]()
-    due = model.due_notices()
     if not due:
         return told, problems
     values = {**values, STORED: model.get_destinations()}

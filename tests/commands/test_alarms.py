@@ -370,5 +370,20 @@ def test_who_holds_a_notice_back_holds_no_other_back(
         begun = By("", first.alarm.workstation)
         with closing(SQLModel.at(database)) as model:
             found = look(model, VALUES, lambda *_: ("webhook", SECRET), begun, None, [FULL._replace(words="Full.")])
-        assert "What began and what ended isn't known" in found.problems[0] and len(found.told) == 1
+        assert "Not all of what began and ended is known" in found.problems[0] and len(found.told) == 1
     assert line("alarms", "run", "--no-verify").code == 0 and len(told.posts.kept) == 3
+
+
+@pytest.mark.needs("network")
+def test_who_keeps_the_lock_for_himself_keeps_nobody_from_being_told(
+    line: Line, told: Servers, stored: SQLModel, database: dict[str, str]
+) -> None:
+    line("alarms", "receivers", "remove", "qa")
+    stored.look_for_alarms([FULL, FULL._replace(subject="/other")], by=BENCH)
+    with closing(SQLModel.at(database)) as frozen, frozen.alarms_alone() as is_theirs:
+        assert is_theirs and line("alarms", "run", "--no-verify").code == 0 and told.posts.kept == []
+        stored.query("UPDATE alarms SET raised = now() - interval '11 minutes' WHERE subject ~ 'data' RETURNING 1")
+        done = line("alarms", "run", "--no-verify")
+        assert done.code == 0 and len(told.posts.kept) == 1, done
+    line("alarms", "run", "--no-verify")
+    assert len(told.posts.kept) == len(set(events(told.posts))) == 2
