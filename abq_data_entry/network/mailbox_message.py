@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
-from email.utils import parseaddr
+from email.utils import getaddresses
 from typing import NamedTuple
 
 from .notice_text import from_html, line
@@ -92,13 +92,12 @@ def read_answer(content: bytes) -> Answer:
 
 def _read(content: bytes) -> Answer:
     message = BytesParser().parsebytes(content)
-    parts = [*_parts(message)]
-    texts, html, names, digests = list[str](), list[str](), list[str](), set[str]()
+    texts, html, others, names, digests = list[str](), list[str](), list[str](), list[str](), set[str]()
     returned = list[str]()
     failed = list[str]()
     is_report = message.get_content_type() == "multipart/report"
     reports_delivery = is_report and "delivery-status" in str(message.get("Content-Type", "")).lower()
-    for part in parts:
+    for part, is_within in _parts(message):
         kind, name = part.get_content_type(), _name_of(part)
         if kind == "message/delivery-status":
             failed += _failed(part)
@@ -113,46 +112,86 @@ def _read(content: bytes) -> Answer:
             if name:
                 names.append(name)
                 digests.add(hashlib.sha256(body).hexdigest())
-            if kind == "text/html":
-                html.append(from_html(_decoded(body[:_LONGEST_TEXT], part.get_content_charset())))
-            elif kind.startswith("text/"):
-                texts.append(_decoded(body[:_LONGEST_TEXT], part.get_content_charset()))
-    text = "\n".join(texts or html)[:_LONGEST_TEXT]
+            if not kind.startswith("text/"):
+                continue
+            said = _decoded(body[:_LONGEST_TEXT], part.get_content_charset())
+            # Only the mail's own text says what its sender thinks of the file, not what is attached or passed on.
+            if name or is_within or part.get_content_disposition() == "attachment":
+                others.append(said)
+            elif kind == "text/html":
+                html.append(from_html(said))
+            else:
+                texts.append(said)
+    text = "\n".join(texts if any(each.strip() for each in texts) else html)[:_LONGEST_TEXT]
     subject = _header(message, "Subject")
-    digests |= {each.lower() for each in _DIGEST.findall(f"{subject}\n{text}")}
-    named = [_raw(message, each) for each in ("In-Reply-To", "References", "Original-Message-ID")]
-    named += returned if is_report else []
-    answers = dict.fromkeys(SentBy(*found) for found in _OURS.findall(" ".join(named)))
+    digests |= _named(f"{subject}\n{_unquoted(text)}") or _named(text) or _named("\n".join(others)[:_LONGEST_TEXT])
+    answers = _answered(message, returned if is_report else [])
     verdict = REFUSED if reports_delivery and failed else ANSWER if is_report else _verdict(message, subject, text)
     words = "\n".join(failed) if reports_delivery and failed else _own_words(text) or subject
     return Answer(
         hashlib.sha256(content).hexdigest(),
-        line(parseaddr(_header(message, "From"))[1])[:320].lower(),
+        _sender(message),
         subject[:_LONGEST_NAME],
         line(_raw(message, "Message-ID"))[:_LONGEST_NAME],
         verdict,
         words[:LONGEST_WORDS],
         reports_delivery,
-        tuple(answers)[:_MOST_PARTS],
+        answers[:_MOST_PARTS],
         frozenset(digests),
         tuple(names),
-        text,
+        "\n".join((text, *others)),
     )  # fmt: skip
 
 
-def _parts(message: Message) -> Iterator[Message]:
-    for number, part in enumerate(message.walk()):
-        if number >= _MOST_PARTS:
+def _parts(message: Message) -> Iterator[tuple[Message, bool]]:
+    """Each part, and whether it stands in another mail that came along."""
+    waiting, number = [(message, False)], 0
+    while waiting:
+        part, is_within = waiting.pop()
+        number += 1
+        if number > _MOST_PARTS:
             raise Unreadable("it has too many parts")
-        yield part
+        yield part, is_within
+        if part.is_multipart():
+            is_within = is_within or part.get_content_maintype() == "message"
+            waiting += [(each, is_within) for each in reversed([*part.get_payload()]) if isinstance(each, Message)]
+
+
+def _answered(message: Message, returned: list[str]) -> tuple[SentBy, ...]:
+    """Which of our mails it answers, or gives back. What stands before them in the same conversation isn't meant."""
+    direct = _OURS.findall(" ".join((_raw(message, "In-Reply-To"), _raw(message, "Original-Message-ID"), *returned)))
+    if direct:
+        return tuple(dict.fromkeys(SentBy(*each) for each in direct))
+    return tuple(SentBy(*each) for each in _OURS.findall(_raw(message, "References"))[-1:])
+
+
+def _sender(message: Message) -> str:
+    """The address that it says it is from; empty where it isn't sure, so that none is taken for another's.
+
+    Encoded words (RFC 2047) are read only in names: an address never has one, whoever may look like it.
+    """
+    every = [str(each) for each in message.get_all("From", [])]
+    found = getaddresses(every) if len(every) == 1 and len(every[0]) <= _LONGEST_HEADER else []
+    written = "".join(every)
+    if len(found) != 1 or written.count("<") > 1 or ("<" in written and not written.rstrip().endswith(">")):
+        return ""
+    return line(found[0][1])[:320].lower()
+
+
+def _named(text: str) -> set[str]:
+    return {each.lower() for each in _DIGEST.findall(text)}
+
+
+def _unquoted(text: str) -> str:
+    return "\n".join(each for each in text.splitlines() if not each.lstrip().startswith(">"))
 
 
 def _verdict(message: Message, subject: str, text: str) -> str:
     """What the header says, else the first word of the text or the subject; nothing where these two contradict."""
-    said = _raw(message, HEADER).strip().lower()
-    if said in (ACCEPTED, REFUSED):
-        return said
-    first = next((each.strip() for each in text.splitlines() if each.strip() and not each.lstrip().startswith(">")), "")
+    said = {str(each)[:_LONGEST_HEADER].strip().lower() for each in message.get_all(HEADER, [])}
+    if said & {ACCEPTED, REFUSED}:
+        return said.pop() if len(said) == 1 else ANSWER
+    first = next((each.strip() for each in _unquoted(text).splitlines() if each.strip()), "")
     words = {_word(first), _word(_REPLY.sub("", subject, count=1))} - {""}
     return words.pop() if len(words) == 1 else ANSWER
 
@@ -164,7 +203,7 @@ def _word(said: str) -> str:
 
 def _own_words(text: str) -> str:
     """What was written, without what is quoted below it."""
-    lines = [line(each, LONGEST_WORDS) for each in text.splitlines() if not each.lstrip().startswith(">")]
+    lines = [line(each, LONGEST_WORDS) for each in _unquoted(text).splitlines()]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 

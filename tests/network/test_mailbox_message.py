@@ -197,3 +197,66 @@ def test_what_came_back() -> None:
         assert ("552 mailbox full" in read_answer(content).words) is (verdict == "refused")
     plain = mail("REFUSED").replace(b"\n\n", b"\n\n" + OURS.encode() + b"\n")
     assert said(plain) == {}, "in the text it could be quoted by anybody"
+
+
+# -- strangers who know a Message-ID or a digest, and answers that are about something else
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "=?utf-8?q?=3Cqa=40example.com=3E?= <mallory@example.org>",
+        "=?utf-8?q?qa=40example.com=2C?= <mallory@example.org>",
+        '"qa@example.com" <mallory@example.org>',
+        "qa@example.com, mallory@example.org",
+        "qa@example.com <mallory@example.org>",
+        "<qa@example.com> <mallory@example.org>",
+        "mallory@example.org\nFrom: qa@example.com",
+    ],
+)
+def test_an_address_in_a_name_is_nobody(sender: str) -> None:
+    content = mail("REFUSED", f"In-Reply-To: {OURS}").replace(b"QA <qa@example.com>", sender.encode())
+    assert said(content) == {IDENTIFIER: "answer"}
+    assert read_answer(content).sender in ("", "mallory@example.org")
+
+
+def test_a_name_in_any_letters_keeps_its_address() -> None:
+    for sender in ('"Ö, QA" <qa@example.com>', "=?utf-8?q?=C3=96=3C=3E?= <QA@example.com>", "qa@example.com (QA)"):
+        content = mail("REFUSED", f"In-Reply-To: {OURS}").replace(b"QA <qa@example.com>", sender.encode())
+        assert said(content) == {IDENTIFIER: "refused"}
+
+
+def test_only_what_is_replied_to_is_answered() -> None:
+    """Not what else was said in the conversation, nor what is quoted or passed on below."""
+    other = DELIVERY._replace(identifier="f" * 32, sha256="0" * 64, file_name="abq_data_record_2026-11-26.csv")
+    before = f"<abq.{other.identifier}.{'0' * 16}@lab.example>"
+    assert said(mail("REFUSED", f"In-Reply-To: {OURS}", f"References: {before} {OURS}"), other) == {
+        IDENTIFIER: "refused"
+    }
+    assert said(mail("REFUSED", f"References: {before}\n {OURS}"), other) == {IDENTIFIER: "refused"}
+    quoted = f"REFUSED\n{DIGEST} {NAME}\n> {other.sha256} {other.file_name}"
+    assert said(mail(quoted), other) == {IDENTIFIER: "refused"}
+    assert said(mail(f"REFUSED\n> {DIGEST} {NAME}")) == {IDENTIFIER: "refused"}, "where only the quotation names it"
+    passed_on = (
+        b"From: qa@example.com\nIn-Reply-To: " + OURS.encode() + b"\nContent-Type: multipart/mixed; boundary=x\n\n"
+        b"--x\nContent-Type: text/plain\n\n\n--x\nContent-Type: message/rfc822\n\n"
+        b"From: somebody@example.org\n\nREFUSED\n"
+    )
+    assert said(passed_on) == {IDENTIFIER: "answer"}
+
+
+def test_an_answer_in_html_with_the_file_attached() -> None:
+    content = (
+        b"From: qa@example.com\nContent-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/html\n\n"
+        b"<p>REFUSED: plot 3</p>\n--x\nContent-Type: text/csv; name=" + NAME.encode() + b"\n\ndate,plot\n\n--x--\n"
+    )
+    found = read_answer(content)
+    assert (found.verdict, found.words) == ("refused", "REFUSED: plot 3") and found.names == (NAME,)
+    attached = f"{DIGEST}  {NAME}\n".encode()
+    named = content.replace(b"date,plot\n", attached).replace(b"name=" + NAME.encode(), b"name=day.sha256")
+    assert said(named) == {IDENTIFIER: "refused"}
+
+
+def test_headers_that_contradict_each_other_say_nothing() -> None:
+    assert read_answer(mail("ACCEPTED", "X-ABQ-Receipt: refused", "X-ABQ-Receipt: accepted")).verdict == "answer"
+    assert read_answer(mail("ACCEPTED", "X-ABQ-Receipt: refused", "X-ABQ-Receipt: Refused")).verdict == "refused"
