@@ -224,6 +224,13 @@ class Guard:
             return TimedOut(f"{host} didn't answer in time ({self._wait:g} s). Try again later.")
         return None
 
+    @contextlib.contextmanager
+    def awaiting(self, whom: str) -> Iterator[None]:
+        """Say who it is, if a wait in the block is too long: somebody else than the host."""
+        host, self._host = self._host, whom
+        yield
+        self._host = host  # not after an error, which may come of that wait
+
     def connect(self, host: str, port: int, addresses: list[Address] | None = None) -> socket.socket:
         """Return a connected TCP socket, watched from now on; `addresses`: those of the host, if they are known.
 

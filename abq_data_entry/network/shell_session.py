@@ -16,6 +16,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import paramiko
 from . import sftp_folder
 from .failures import UserFacingError
 from .guard import Guard, call_abandonable
+from .shell_agent import agent_keys
 from .shell_jump import Jump
 
 DEFAULT_PORT = 22
@@ -246,28 +248,36 @@ def enter(guard: Guard, login: Login, transport: paramiko.Transport) -> ShellSes
 
 
 def _authenticate(guard: Guard, login: Login, transport: paramiko.Transport) -> None:
-    keys = [login.key] if login.key is not None else _agent_keys(guard, login) if login.agent else []
-    for number, key in enumerate(keys, 1):
-        try:
-            transport.auth_publickey(login.user, key)
-            break
-        except paramiko.AuthenticationException:
-            if number == len(keys):
-                raise
-    if not keys:
+    if login.key is not None:
+        transport.auth_publickey(login.user, login.key)
+    elif login.agent:
+        _by_agent(guard, login, transport)
+    else:
         transport.auth_password(login.user, login.password)
     guard.progressed()
 
 
-def _agent_keys(guard: Guard, login: Login) -> list[paramiko.PKey]:
-    """The keys of the ssh-agent, which may be slow. Raises `LoginRefused` where it has none."""
-    found = call_abandonable(lambda: paramiko.Agent().get_keys(), guard.check)
-    if not found:
-        raise LoginRefused(
+def _by_agent(guard: Guard, login: Login, transport: paramiko.Transport) -> None:
+    """Log in by a key of the ssh-agent, which may be slow. Raises `LoginRefused` where it has none, or none is good."""
+    with agent_keys(guard) as keys:
+        for key in keys[:_MOST_KEYS]:
+            try:
+                # The library waits for its own thread, which waits for the agent and sees no end of the connection.
+                call_abandonable(partial(transport.auth_publickey, login.user, key), guard.check)
+                return
+            except paramiko.AuthenticationException:
+                guard.progressed()
+    if not keys:
+        why = (
             f"There is no ssh-agent with a key for {login.host}, so nobody was logged in. Add one by ssh-add, or set "
             "abq_sftp_agent to false."
         )
-    return list(found[:_MOST_KEYS])
+    elif any(key.refused for key in keys):
+        why = f"The ssh-agent refused to use a key for {login.host}, so nobody was logged in. Does it ask for a yes?"
+    else:
+        more = "" if len(keys) <= _MOST_KEYS else f" Only the first {_MOST_KEYS} of its {len(keys)} were tried."
+        why = f"{login.host} refused the user name {login.user}, or the keys of the ssh-agent.{more}"
+    raise LoginRefused(why)
 
 
 def _through(guard: Guard, login: Login) -> _Listening:

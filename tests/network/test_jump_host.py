@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import socketserver
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,6 +125,53 @@ def test_an_agent_has_the_key_of_both(way: Way, extract: Path, monkeypatch: pyte
     assert (way.target.folder / NAME).read_bytes() == CONTENT
     told, error = way.refusal(extract, **by_agent)
     assert "no ssh-agent with a key" in told and login_refused(error)
+
+
+@contextmanager
+def bad_agent(folder: Path, answers: dict[int, bytes | None]) -> Iterator[str]:
+    """An agent that answers these kinds of requests so, None: never; yields where it listens."""
+    place, ended = str(folder / "bad"), threading.Event()
+
+    class Answers(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while size := self.rfile.read(4):
+                answer = answers[self.rfile.read(int.from_bytes(size, "big"))[0]]
+                if answer is None:
+                    ended.wait(60)
+                    return
+                self.wfile.write(len(answer).to_bytes(4, "big") + answer)
+
+    with socketserver.ThreadingUnixStreamServer(place, Answers) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield place
+        finally:
+            ended.set()
+            server.shutdown()
+    Path(place).unlink()
+
+
+_LIST, _SIGN, _FAILURE = 11, 13, b"\5"
+
+
+@pytest.mark.needs("network")
+@pytest.mark.skipif(not hasattr(socketserver, "ThreadingUnixStreamServer"), reason="there are no such sockets")
+def test_an_agent_that_fails_or_waits_is_told_and_has_an_end(
+    way: Way, extract: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = base64.b64decode(way.jump.key_file.with_name("user_key.pub").read_text().split()[1])
+    listed = b"\x0c\0\0\0\1" + len(blob).to_bytes(4, "big") + blob + b"\0\0\0\1x"
+    cases: tuple[tuple[dict[int, bytes | None], str, bool], ...] = (
+        ({_LIST: listed, _SIGN: _FAILURE}, "The ssh-agent refused to use a key for 127.0.0.1", False),
+        ({_LIST: _FAILURE}, "no ssh-agent with a key", False),
+        ({_LIST: listed, _SIGN: None}, "The ssh-agent, which may wait for somebody to confirm it, didn't", True),
+        ({_LIST: None}, "The ssh-agent, which may wait for somebody to confirm it, didn't", True),
+    )
+    for answers, words, transient in cases:
+        with bad_agent(extract.parent, answers) as place:
+            monkeypatch.setenv("SSH_AUTH_SOCK", place)
+            told, error = way.refusal(extract, abq_sftp_key_file="", abq_sftp_agent=True, network_timeout=1.5)
+        assert words in told and (is_transient(error), login_refused(error)) == (transient, not transient), told
 
 
 @pytest.mark.needs("network")
