@@ -26,8 +26,8 @@ from .webdav import Body
 
 _LARGEST = 5 * 1024**3  # bytes of one PUT
 _META = "x-amz-meta-sha256"
-_UNTOLD = (403, 405, 501)
-"""Statuses of HEAD, whose answer has no words: the request after it has them."""
+_UNTOLD = (400, 403, 405, 501)
+"""Statuses of HEAD, whose answer has no words, nor the right region: the answer to the request after it has them."""
 
 
 class Digests:
@@ -52,15 +52,15 @@ class S3Uploads(RestUploads):
         path = urllib.parse.quote(urllib.parse.unquote(parts.path.strip("/")))
         self._bucket_url = f"{parts.scheme}://{parts.netloc}/{path}".rstrip("/")
         self._folder = folder.strip("/")
-        self._keys = username, password
+        self._keys = username.strip(), password  # blanks come of copying
         self._region = region_of(url)
         self._asked = False  # the connection may be one that was kept open
 
     @property
     def bucket(self) -> str:
         """The bucket, as a sentence calls it."""
-        path = urllib.parse.unquote(urllib.parse.urlsplit(self._bucket_url).path).strip("/")
-        return f"bucket {path}" if path else "such bucket"
+        parts = urllib.parse.urlsplit(self._bucket_url)
+        return f"bucket {urllib.parse.unquote(parts.path).strip('/') or parts.hostname}"
 
     def run(self, work: Callable[[], object], cancel: Any = None) -> None:
         """Do something under a guard of its own; raises what `upload` raises."""

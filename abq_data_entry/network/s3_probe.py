@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .failures import InvalidInput
 from .probing import TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name
-from .s3_requests import Refused
+from .s3_requests import NO_BUCKET, Refused, members
 from .web import probe_with_login
 
 if TYPE_CHECKING:
@@ -29,8 +29,13 @@ def probe(
 
 
 def _enter(context: Context, sender: S3Uploads, username: str) -> Result[None]:
+    def ask() -> None:
+        answer = sender.ask("GET", query="list-type=2&max-keys=1")
+        if "ListBucketResult" not in members(answer.page):  # buckets, where its name is missing; or no store at all
+            raise InvalidInput(f"What answered isn't a bucket. {NO_BUCKET}")
+
     try:
-        sender.run(lambda: sender.ask("GET", query="list-type=2&max-keys=1"), context.cancel)
+        sender.run(ask, context.cancel)
     except Refused as error:
         if error.code != "AccessDenied":
             raise

@@ -26,6 +26,7 @@ MISSING = (
     "S3 needs the package minio, which isn't installed: it comes with the extra, abq-data-entry[s3]. Install it with:"
     " python3 -m pip install minio (in a checkout: .venv/bin/python -m pip install minio)."
 )
+NO_BUCKET = "The address ends with the name of the bucket; a folder in it is given by itself."
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
 _OF_AMAZON = re.compile(r"(?:^|\.)s3[.-]([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$")
 _WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "AccountProblem")
@@ -54,12 +55,18 @@ class Refused(RestError):
 def signed(
     method: str, url: str, region: str, keys: tuple[str, str], headers: Mapping[str, str], digest: str
 ) -> dict[str, str]:
-    """Return the headers with a signature. `digest`: SHA-256 of the body, in hexadecimal. Raises `InvalidInput`."""
+    """Return the headers with a signature. `digest`: SHA-256 of the body, in hexadecimal.
+
+    Raises `InvalidInput`, and `Refused` for keys that can't be any.
+    """
     try:
         from minio.credentials.credentials import Credentials
         from minio.signer import sign_v4_s3
     except ImportError:
         raise InvalidInput(MISSING) from None
+    if not re.fullmatch(r"[ -~]+", keys[0]) or not keys[1]:
+        why = "The access key is empty or has letters that none has, or the secret key is empty. Nothing was sent."
+        raise Refused(why, 401, "")
     parts, now = urllib.parse.urlsplit(url), datetime.datetime.now(datetime.timezone.utc)
     own = {
         **headers,
@@ -109,6 +116,9 @@ def refusal(answer: Answer, url: str, bucket: str, conceal: Callable[[str], str]
     if answer.status == 404 and not code:  # of what is no store, perhaps
         code = "NoSuchBucket"
     sentence = {
+        "": f"{server} refused it ({answer.status}) and doesn't say why. Check the access key and its rights."
+        if answer.status in (401, 403) else "",
+        "NoSuchKey": f"{server} has no {bucket}. {NO_BUCKET}",
         "NoSuchBucket": f"{server} has no {bucket}, and none is made from here. Check the address.",
         "AccessDenied": f"{server} refused it: this access key has no right to do that in {bucket}. "
         "Ask its administrator.",

@@ -29,6 +29,7 @@ _LINE = 57  # bytes of a line of Base64 (RFC 2045, 6.8)
 _BLOCK = _LINE * 4096
 _NO_SUCH_METHOD = (-32601, 404)
 _LOGIN_REFUSED = (401, 403)
+_CODES = range(-(2**31), 2**31)  # what an int of XML-RPC can be
 _MAY_PASS = (-32400, -32300, 408, 425, 429)  # the system's and the transport's errors; and as HTTP has it
 
 
@@ -91,7 +92,7 @@ class XmlRpcUploads(RestUploads):
 
         def ask() -> None:
             try:
-                found.append(self._call(call))
+                found.append(self._call(call, "system.listMethods"))
             except Fault as fault:
                 if not fault.is_unknown_method:
                     raise
@@ -103,7 +104,7 @@ class XmlRpcUploads(RestUploads):
         if failure is not None:
             raise failure
         listed = found[0] if found else None
-        return [str(each) for each in listed] if isinstance(listed, list) else None
+        return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else None
 
     def _deliver(self, source: SourceFile, guard: Guard, key: str) -> None:
         digest = hashlib.sha256()
@@ -112,7 +113,7 @@ class XmlRpcUploads(RestUploads):
             guard.progressed()
             digest.update(block)
         call = FileCall(self._method, source, digest.hexdigest(), key)
-        answer = self._call(call)
+        answer = self._call(call, self._method)
         if not call.complete:
             raise RestConnectionError("The server answered before it had the whole file. Try again.")
         if answer is True or (isinstance(answer, str) and answer.strip().lower() == digest.hexdigest()):
@@ -128,7 +129,7 @@ class XmlRpcUploads(RestUploads):
             " it has the file. Ask its administrator."
         )
 
-    def _call(self, call: FileCall | bytes) -> object:
+    def _call(self, call: FileCall | bytes, method: str) -> object:
         """Return what the service answers. Raises `Fault`, `RestError`, and what `requests` raises."""
         headers = {"Content-Type": "text/xml", **self._login.headers()}
 
@@ -144,9 +145,9 @@ class XmlRpcUploads(RestUploads):
             response, page = post()
         self._called = True
         self._check(response, page)
-        return self._value_of(page)
+        return self._value_of(page, method)
 
-    def _value_of(self, page: bytes) -> object:
+    def _value_of(self, page: bytes, method: str) -> object:
         from defusedxml.xmlrpc import DefusedExpatParser
 
         if len(page) > _LARGEST:
@@ -160,7 +161,7 @@ class XmlRpcUploads(RestUploads):
             parser.close()
             (value,) = unmarshaller.close()
         except xmlrpc.client.Fault as fault:
-            raise self._refusal_of(fault) from None
+            raise self._refusal_of(fault, method) from None
         except (xmlrpc.client.Error, ExpatError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError):
             # It may have been cut.
             raise RestIncomplete(
@@ -168,13 +169,15 @@ class XmlRpcUploads(RestUploads):
             ) from None
         return value
 
-    def _refusal_of(self, fault: xmlrpc.client.Fault) -> Fault:
-        code = fault.faultCode if isinstance(fault.faultCode, int) else 0
+    def _refusal_of(self, fault: xmlrpc.client.Fault, method: str) -> Fault:
+        code = _code_in(fault.faultCode)
         told = Fault("", code)
-        sentence = f"The server {self._host} refused the call {self._method} (fault {code})."
+        sentence = f"The server {self._host} refused the call {method} (fault {code})."
         if told.login_refused:
             sentence = f"The server {self._host} refused the user name or the password (fault {code})."
-        said = with_what_was_said(sentence, self._conceal(str(fault.faultString)))
+        # Anything else than a text could be nested deeper than it can be shown.
+        words = fault.faultString if isinstance(fault.faultString, str) else ""
+        said = with_what_was_said(sentence, self._conceal(words))
         told = Fault(said, code)
         if told.login_refused:
             self._refusal = told
@@ -183,6 +186,13 @@ class XmlRpcUploads(RestUploads):
     @property
     def _host(self) -> str:
         return urllib.parse.urlsplit(self._urls[1]).hostname or ""
+
+
+def _code_in(given: object) -> int:
+    """The code of a fault, which some services give as a text; 0 for what can't be one."""
+    if isinstance(given, str) and re.fullmatch(r"-?[0-9]{1,10}", given.strip()):
+        given = int(given)
+    return given if isinstance(given, int) and given in _CODES else 0
 
 
 def _read(response: requests.Response) -> bytes:

@@ -96,6 +96,10 @@ def test_wrong_keys_missing_buckets_and_missing_rights_are_told(store: ObjectSto
         told, error = refusal(store.url, extract, keys)
         assert f"refused the access key or the secret key ({code})" in told
         assert login_refused(error) and not is_transient(error)
+    for keys in (("", "x"), (store.key, ""), ("AKIA\u200bключ", "x")):
+        with uploads(store.url, keys) as opened, pytest.raises(OSError, match="Nothing was sent") as caught:
+            opened.upload(extract)
+        assert login_refused(caught.value) and not is_transient(caught.value)
     told, error = refusal(store.url.replace("/lab", "/elsewhere"), extract, (store.key, store.secret))
     assert "has no bucket elsewhere, and none is made from here" in told and not is_transient(error)
     assert NAME not in store.objects()
@@ -114,6 +118,21 @@ def test_check_goes_step_by_step(store: ObjectStore) -> None:
     assert "may not list" in step_of(check("s3", store.writer, **options), "Login").text
     assert "SignatureDoesNotMatch" in failure(check("s3", (store.key, KEYS[1]), **options)).text
     assert "abq_s3_url" in failure(check("s3")).text and KEYS[1] not in check.said
+    deeper = failure(check("s3", (store.key, store.secret), abq_s3_url=f"{store.url}/plants")).text
+    assert "has no bucket lab/plants. The address ends with the name of the bucket" in deeper
+
+
+@pytest.mark.needs("network")
+@pytest.mark.parametrize("page", [b"<html>Welcome to the hotel</html>", b"<ListAllMyBucketsResult/>", b"", b"\xff"])
+def test_what_answers_must_be_a_bucket(page: bytes) -> None:
+    def script(client: Connection) -> None:
+        while client.request():
+            client.send(http("200 OK", page))
+
+    with serving(script) as port:
+        for url in (f"http://127.0.0.1:{port}/lab", f"http://127.0.0.1:{port}"):
+            found = failure(Checks()("s3", KEYS, abq_s3_url=url)).text
+            assert "isn't a bucket. The address ends with the name of the bucket" in found
 
 
 def _error(code: str, more: str = "") -> bytes:
@@ -151,7 +170,7 @@ def _store(put: bytes, then: Callable[[bytes], bytes] = lambda head: http("404 N
     (http("301 Moved", _error("PermanentRedirect"), "Location: http://localhost:1/"), "redirected us", False),
     (http("404 No", b"<html>not found</html>"), "has no bucket lab", False),
     (http("403 No", b'<!DOCTYPE a [<!ENTITY b "c">]><Error><Code>&b;</Code></Error>'), "(403)", False),
-    (http("403 No", b"<Error>" * 50_000), "(403)", False),
+    (http("403 No", b"<Error>" * 50_000), "refused it (403) and doesn't say why", False),
     (http("200 OK"), "something else", True),  # and then it isn't there
 ])  # fmt: skip
 def test_what_a_store_refuses_is_told(answer: bytes, words: str, transient: bool, extract: Path) -> None:
@@ -205,6 +224,29 @@ def test_what_is_sent_is_signed_for_the_region_that_the_store_names(extract: Pat
     assert f"Content-MD5: {md5}" in head
     assert all(f"x-amz-{each}: {DIGESTS.sha256}" in head for each in ("content-sha256", "meta-sha256"))
     assert KEYS[1] not in head and KEYS[0] in head
+
+
+@pytest.mark.needs("network")
+def test_an_answer_to_head_that_names_no_region_is_no_end(extract: Path) -> None:
+    """MinIO with a region of its own says so in a body only."""
+    kept: list[bytes] = []
+
+    def script(client: Connection) -> None:
+        while request := client.request():
+            if b"/eu-lab/" not in request:
+                elsewhere = _error("AuthorizationHeaderMalformed", "<Region>eu-lab</Region>")
+                client.send(http("400 Bad", b"" if request.startswith(b"HEAD") else elsewhere))
+            elif request.startswith(b"PUT"):
+                kept.append(request)
+                client.send(http("200 OK"))
+            else:
+                told = f"Content-Length: {len(CONTENT)}\r\nx-amz-meta-sha256: {DIGESTS.sha256}"
+                client.send(f"HTTP/1.1 200 OK\r\n{told}\r\n\r\n".encode() if kept else http("404 No"))
+
+    with serving(script) as port, uploads(f"http://127.0.0.1:{port}/lab") as opened:
+        opened.upload(extract)
+        opened.upload(extract)
+    assert len(kept) == 1
 
 
 def test_regions_and_addresses() -> None:

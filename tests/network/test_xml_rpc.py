@@ -162,8 +162,21 @@ def _of(value: bytes) -> bytes:
     return b"<methodResponse><params><param><value>" + value + b"</value></param></params></methodResponse>"
 
 
+def _fault(code: bytes, words: bytes) -> bytes:
+    members = (b"<member><name>%s</name><value>%s</value></member>" % each for each in (
+        (b"faultCode", code), (b"faultString", words)))  # fmt: skip
+    return b"<methodResponse><fault><value><struct>%s</struct></value></fault></methodResponse>" % b"".join(members)
+
+
+NESTED = b"<array><data><value>" * 5000 + b"x" + b"</value></data></array>" * 5000
+
+
 @pytest.mark.needs("network")
 @pytest.mark.parametrize(("page", "words"), [
+    (_fault(b"<int>4</int>", NESTED), "(fault 4)."), (_of(NESTED), "neither the digest of the file nor true"),
+    (_fault(b"<int>%s</int>" % (b"9" * 4000), b"full"), "(fault 0).\nThe server said: full"),
+    (_fault(b"<string>403</string>", b"no"), "refused the user name or the password (fault 403)"),
+    (_fault(b"<int>4</int>", b"x" * 200_000), "(fault 4)."),
     (BOMB + _of(b"<string>&a9;</string>"), "isn't understood"),
     (b'<!DOCTYPE b [<!ENTITY a "x">]>' + _of(b"&a;"), "isn't understood"),
     (b'<!DOCTYPE b SYSTEM "file:///etc/passwd">' + _of(b"x"), "isn't understood"),
@@ -182,8 +195,14 @@ def _of(value: bytes) -> bytes:
 ])  # fmt: skip
 def test_hostile_answers_are_told_and_cost_nothing(page: bytes, words: str, extract: Path) -> None:
     with serving(_answering(page)) as port:
-        told, _ = refusal(f"http://127.0.0.1:{port}/", extract)
+        url = f"http://127.0.0.1:{port}/"
+        told, _ = refusal(url, extract)
         assert words in told and len(told) < 500
+        with uploads(url) as opened:  # as `check` asks
+            try:
+                assert not opened.methods()
+            except OSError as error:
+                assert len(str(error)) < 500 and "abq.upload" not in str(error)
 
 
 @pytest.mark.needs("network")
