@@ -256,6 +256,8 @@ CREATE TABLE IF NOT EXISTS delivery_receipts (
     verdict text NOT NULL CONSTRAINT verdict_of_a_receipt CHECK (verdict IN ('accepted', 'refused', 'answer')),
     words text NOT NULL,
     settled timestamp with time zone,
+    login name,
+    settled_by name,
     PRIMARY KEY (delivery, digest)
 );
 CREATE INDEX IF NOT EXISTS delivery_receipts_unsettled ON delivery_receipts (delivery) WHERE settled IS NULL;
@@ -264,6 +266,7 @@ CREATE TABLE IF NOT EXISTS mailbox_messages (
     mailbox text NOT NULL,
     message text NOT NULL,
     looked timestamp with time zone NOT NULL,
+    login name,
     PRIMARY KEY (mailbox, message)
 );
 
@@ -2120,34 +2123,42 @@ END $$;
 -- that is known, in whichever mailbox it is found again, changes nothing. What is refused hasn't arrived: it has failed,
 -- and its outbox lets somebody send it again. Returns how many are new.
 CREATE OR REPLACE FUNCTION keep_answers(of_mailbox text, of_message text, told jsonb) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '3s' AS $$
 DECLARE
     each delivery_receipts;
     written integer := 0;
 BEGIN
     FOR each IN SELECT * FROM jsonb_populate_recordset(NULL::delivery_receipts, told) ORDER BY delivery LOOP
         CONTINUE WHEN NOT EXISTS (SELECT FROM deliveries WHERE id = each.delivery);
-        INSERT INTO delivery_receipts (delivery, digest, received, sender, message_id, verdict, words, settled)
+        -- A mail that came by two ways differs in what servers wrote above it.
+        CONTINUE WHEN each.message_id <> '' AND EXISTS (
+            SELECT FROM delivery_receipts AS present
+            WHERE present.message_id = left(each.message_id, 200) AND present.digest <> each.digest
+                AND (present.sender, present.verdict, present.words)
+                    = (left(each.sender, 320), each.verdict, left(each.words, 2000)));
+        INSERT INTO delivery_receipts (delivery, digest, received, sender, message_id, verdict, words, settled, login)
             VALUES (each.delivery, each.digest, clock_timestamp(), left(each.sender, 320), left(each.message_id, 200),
-                each.verdict, left(each.words, 2000), CASE each.verdict WHEN 'answer' THEN clock_timestamp() END)
+                each.verdict, left(each.words, 2000), CASE each.verdict WHEN 'answer' THEN clock_timestamp() END,
+                asking_role())
             ON CONFLICT (delivery, digest) DO NOTHING;
         CONTINUE WHEN NOT FOUND;
         written := written + 1;
-        UPDATE deliveries SET state = 'failed', delivered = NULL, revision = revision + 1,
+        UPDATE deliveries SET state = 'failed', delivered = NULL, revision = least(revision, 2147483646) + 1,
                 reason = left(concat('Refused by ', each.sender, ': ', each.words), 1000)
             WHERE id = each.delivery AND each.verdict = 'refused' AND state IN ('delivered', 'unknown');
     END LOOP;
-    INSERT INTO mailbox_messages (mailbox, message, looked)
-        VALUES (left(of_mailbox, 500), left(of_message, 100), clock_timestamp()) ON CONFLICT DO NOTHING;
+    INSERT INTO mailbox_messages (mailbox, message, looked, login)
+        VALUES (left(of_mailbox, 500), left(of_message, 100), clock_timestamp(), asking_role()) ON CONFLICT DO NOTHING;
     -- What is found again after that is known by its receipts.
     DELETE FROM mailbox_messages WHERE looked < clock_timestamp() - interval '400 days';
     RETURN written;
 END $$;
 
--- The outbox that has these deliveries knows by now what was answered.
-CREATE OR REPLACE FUNCTION settle_receipts(of_deliveries uuid[]) RETURNS void
+-- The outbox that has these deliveries knows by now of these answers, not of others that came meanwhile.
+CREATE OR REPLACE FUNCTION settle_receipts(of_deliveries uuid[], digests text[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    UPDATE delivery_receipts SET settled = clock_timestamp() WHERE delivery = ANY (of_deliveries) AND settled IS NULL
+    UPDATE delivery_receipts SET settled = clock_timestamp(), settled_by = asking_role()
+        WHERE (delivery, digest) IN (SELECT * FROM unnest(of_deliveries, digests)) AND settled IS NULL
 $$;
 
 -- What schedules should have sent by that moment and have not: of the last 7 days, and since the schedule was set.
@@ -4945,11 +4956,14 @@ COMMENT ON COLUMN delivery_receipts.message_id IS 'The Message-ID of the mail.';
 COMMENT ON COLUMN delivery_receipts.verdict IS 'accepted, refused, or answer: neither in words that are sure.';
 COMMENT ON COLUMN delivery_receipts.words IS 'The beginning of its text.';
 COMMENT ON COLUMN delivery_receipts.settled IS 'When the outbox that has the delivery heard of it.';
+COMMENT ON COLUMN delivery_receipts.login IS 'The login that read it from the mailbox.';
+COMMENT ON COLUMN delivery_receipts.settled_by IS 'The login of that outbox.';
 
 COMMENT ON TABLE mailbox_messages IS 'Mails of the mailbox of answers that were read, for 400 days.';
 COMMENT ON COLUMN mailbox_messages.mailbox IS 'Server, folder and user.';
 COMMENT ON COLUMN mailbox_messages.message IS 'UIDVALIDITY and UID by IMAP, the UIDL by POP3.';
 COMMENT ON COLUMN mailbox_messages.looked IS 'When it was read.';
+COMMENT ON COLUMN mailbox_messages.login IS 'The login that read it, or says so.';
 
 COMMENT ON COLUMN deliveries.outdated IS 'When a record of the day was first changed after the extract was made; empty unless one was.';
 

@@ -61,9 +61,6 @@ def read(options: argparse.Namespace, secrets: Secrets) -> None:
         print(f"{each.short} is open again: {each.name} to {each.kind}. {each.reason}")
     if problem:
         raise NotDone(problem)
-    if not found.is_ours:
-        print("Another workstation reads the mailbox just now.")
-        return
     unreadable = f", {len(found.unreadable)} that can't be read" if found.unreadable else ""
     print(f"New mails: {found.mails}, answers to deliveries: {found.answers}{unreadable}.")
 

@@ -20,9 +20,10 @@ _ANSWERED = """
     WHERE id = ANY (%s::uuid[]) OR sha256 = ANY (%s) ORDER BY created
 """
 _KEEP = "SELECT keep_answers(%s, %s, %s)"
-_SETTLE = "SELECT settle_receipts(%s::uuid[])"
+_SETTLE = "SELECT settle_receipts(%s::uuid[], %s)"
 _COLUMNS = """
-    SELECT delivery::text, received, sender, message_id, verdict, words, file_name, date, version, destination
+    SELECT delivery::text, received, sender, message_id, verdict, words, file_name, date, version, destination,
+        digest::text
     FROM delivery_receipts JOIN deliveries ON deliveries.id = delivery
 """
 _OF_THESE = f"{_COLUMNS} WHERE delivery = ANY (%s::uuid[]) ORDER BY received, digest"
@@ -42,7 +43,8 @@ class Answered(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What a receiver answered to a delivery. `verdict`: accepted, refused, or answer; `received`: when it was read."""
+    """What a receiver answered to a delivery. `verdict`: accepted, refused, or answer; `received`: when it was read;
+    `digest`: of the mail."""
 
     delivery: str
     received: datetime.datetime
@@ -54,6 +56,7 @@ class Receipt(NamedTuple):
     date: datetime.date
     version: int
     destination: str
+    digest: str
 
     @property
     def line(self) -> str:
@@ -97,9 +100,10 @@ class Receipts:
         rows = self._connections.read(partial(_rows, statement=statement, bound=(list(deliveries),)))
         return [Receipt(row[0].replace("-", ""), *row[1:]) for row in rows]
 
-    def settle_receipts(self, deliveries: Sequence[str]) -> None:
-        """Say that the outbox which has these deliveries knows what was answered."""
-        self._connections.write(partial(_rows, statement=_SETTLE, bound=(list(deliveries),)))
+    def settle_receipts(self, heard: Sequence[Receipt]) -> None:
+        """Say that the outbox which has these deliveries knows of these answers; not of others that came meanwhile."""
+        bound = ([each.delivery for each in heard], [each.digest for each in heard])
+        self._connections.write(partial(_rows, statement=_SETTLE, bound=bound))
 
     def mailbox_alone(self) -> AbstractContextManager[bool]:
         """Within the block no other workstation reads the mailbox; False if one does so just now.

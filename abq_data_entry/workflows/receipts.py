@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,14 +39,17 @@ log = logging.getLogger(__name__)
 Values = Mapping[str, object]
 
 
+OTHERS_SECONDS = 20.0
+"""So long a workstation that reads the mailbox just now is waited for."""
+
+
 class Read(NamedTuple):
     """What came of looking into the mailbox: how many mails were new, how many answers in them, and why some couldn't
-    be read. `is_ours`: False where another workstation reads it just now."""
+    be read."""
 
     mails: int = 0
     answers: int = 0
     unreadable: tuple[str, ...] = ()
-    is_ours: bool = True
 
 
 def account(values: Values, login: tuple[str, str]) -> Account:
@@ -64,26 +68,39 @@ def account(values: Values, login: tuple[str, str]) -> Account:
 def read_mailbox(
     model: SQLModel, values: Values, login: tuple[str, str], cancel: threading.Event | None = None
 ) -> Read:
-    """Read what is new in the mailbox, by one workstation at a time, and keep the answers in the database.
+    """Read what is new in the mailbox, and keep the answers in the database.
 
-    Raises `InvalidInput`, `MailboxFailed` and what the network raises, and `DatabaseError`.
+    Another workstation that reads it just now is waited for, though not for long: two who read it at once only do some
+    of the work twice, and nobody may keep all others from reading. Raises `InvalidInput`, `MailboxFailed` and what the
+    network raises, and `DatabaseError`.
     """
+    box = account(values, login)
+    values = {**values, STORED: model.get_destinations()}
+    limit, canceled = time.monotonic() + OTHERS_SECONDS, cancel or threading.Event()
+    while True:
+        with model.mailbox_alone() as is_ours:
+            if is_ours or canceled.is_set() or time.monotonic() >= limit:
+                return _read(model, values, box, cancel)
+        canceled.wait(0.5)
+
+
+def _read(model: SQLModel, values: Values, box: Account, cancel: threading.Event | None) -> Read:
     from ..network.mailbox import new_mails
 
-    box = account(values, login)
     mailbox = f"{box.address.name} {box.username}"
-    values = {**values, STORED: model.get_destinations()}
     mails, answers, unreadable = 0, 0, list[str]()
-    with model.mailbox_alone() as is_ours:
-        if not is_ours:
-            return Read(is_ours=False)
-        for name, content in new_mails(box, lambda names: model.known_mails(mailbox, names), cancel):
-            mails += 1
-            rows, problem = _rows(model, values, content)
+    for name, content in new_mails(box, lambda names: model.known_mails(mailbox, names), cancel):
+        mails += 1
+        rows, problem = _rows(model, values, content)
+        try:
             answers += model.keep_answers(mailbox, name, rows)
-            if problem:
-                log.warning("a mail of the mailbox of answers wasn't read: %s", problem)
-                unreadable.append(problem)
+        except DatabaseError as error:
+            if type(error) is not DatabaseError:  # no server, no rights: that isn't because of this mail
+                raise
+            problem = "the database didn't take it yet"  # the others are read all the same
+        if problem:
+            log.warning("a mail of the mailbox of answers wasn't read: %s", problem)
+            unreadable.append(problem)
     return Read(mails, answers, tuple(unreadable))
 
 
@@ -157,21 +174,43 @@ def take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
     What was refused has failed, with the receiver's words, and a person decides what is sent; of what it wasn't known
     whether it arrived, an acceptance says so. Raises `DatabaseError`, `OutboxError` and `OSError`.
     """
-    # What failed, or waits, has been dealt with already: an earlier refusal must not end a later attempt.
-    known = {each.identifier: each for each in box.deliveries() if each.state != "sending"}
-    reopened, heard = list["Delivery"](), list[str]()
+    known = {each.identifier: each for each in box.deliveries() if not _is_under_way(each)}
+    reopened, heard = list["Delivery"](), list["Receipt"]()
     for receipt in model.get_receipts([*known], unsettled=True):
-        delivery = known[receipt.delivery]
-        with suppress(outbox.Busy):  # another process is at it: the next look finds the same
-            if receipt.verdict == "refused" and delivery.state in ("delivered", "unknown"):
-                reopened.append(outbox.reopen(box, delivery, _reason(receipt)))
-            elif receipt.verdict == "accepted" and delivery.state == "unknown":
-                outbox.arrived(box, delivery)
-            heard.append(receipt.delivery)
+        delivery = known.get(receipt.delivery)
+        if delivery is None:
+            continue
+        try:
+            present = _heard(box, delivery, receipt)
+        except outbox.OutboxError as error:  # another process is at it, or it has changed: the next look finds it so
+            log.info("an answer isn't taken in yet: %s", type(error).__name__)
+            del known[receipt.delivery]
+            continue
+        heard.append(receipt)
+        if present.state == "failed" and delivery.state != "failed":
+            reopened.append(present)
+        known[receipt.delivery] = present
     if heard:
         model.settle_receipts(heard)
         outbox.record(box, model)
     return reopened
+
+
+def _is_under_way(delivery: Delivery) -> bool:
+    """Whether an answer has to wait until it is known how it ends: it is being sent, or some receivers have it already.
+
+    What failed, or waits for all of them, has been dealt with: an earlier refusal must not end a later attempt.
+    """
+    return delivery.state == "sending" or (delivery.state == "waiting" and bool(delivery.served))
+
+
+def _heard(box: Outbox, delivery: Delivery, receipt: Receipt) -> Delivery:
+    """Let a delivery be what an answer makes of it; return it as it is then. Raises `OutboxError`."""
+    if receipt.verdict == "refused" and delivery.state in ("delivered", "unknown"):
+        return outbox.reopen(box, delivery, _reason(receipt))
+    if receipt.verdict == "accepted" and delivery.state == "unknown":
+        return outbox.arrived(box, delivery)
+    return delivery
 
 
 def _reason(receipt: Receipt) -> str:
@@ -190,6 +229,9 @@ def try_to_take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
 ROUND = 120.0
 """Seconds after which a wait for news begins anew: the connection to the database would else be taken for idle, and
 with it the lock would be lost."""
+
+PAUSE = 2.0
+"""Seconds between news and the next look at what is there."""
 
 
 def watch_mailbox(
@@ -213,5 +255,6 @@ def watch_mailbox(
                 names = [each.name for each in session.listed()]
                 if set(names) - model.known_mails(mailbox, names):
                     told.set()
-                session.wait(ROUND)
+                if session.wait(ROUND):
+                    cancel.wait(PAUSE)  # a server may have news all the time
     return True

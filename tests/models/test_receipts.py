@@ -44,9 +44,34 @@ def test_each_mail_counts_once(model: SQLModel, database: Endpoint) -> None:
 
     open_ones = {(each.delivery, each.verdict) for each in model.get_receipts(ids, unsettled=True)}
     assert open_ones == {(ids[0], "accepted"), *((each, "refused") for each in ids)}
-    model.settle_receipts(ids[:2])
+    model.settle_receipts([each for each in model.get_receipts(ids[:2]) if each.digest != "b" * 64])
+    assert [(each.delivery, each.verdict) for each in model.get_receipts(ids[:2], unsettled=True)] == [
+        (ids[0], "accepted")
+    ], "one that came meanwhile is still to be heard of"
+    model.settle_receipts(model.get_receipts(ids[:2]))
     assert [each.delivery for each in model.get_receipts(ids, unsettled=True)] == ids[2:]
     assert model.get_receipts([]) == []
+
+
+def test_a_mail_that_came_by_two_ways_counts_once(model: SQLModel, database: Endpoint) -> None:
+    """What servers write above it differs. And who says what was read is written down."""
+    first, second = row(state="delivered", delivered=MOMENT), row(state="delivered", delivered=MOMENT, version=2)
+    model.record_deliveries([first, second])
+    assert model.keep_answers(MAILBOX, "5.1", [said(first["id"])]) == 1
+    for other in (said(first["id"], digest="b"), said(second["id"], digest="c")):
+        assert model.keep_answers(MAILBOX, "5.2", [other]) == 0
+    assert model.keep_answers(MAILBOX, "5.3", [said(second["id"], digest="d", words="again")]) == 1
+    model.settle_receipts(model.get_receipts([str(second["id"])]))
+    who = "SELECT login = session_user, settled_by = session_user FROM delivery_receipts ORDER BY digest"
+    assert run(database, who) == [(True, None), (True, True)]
+    assert run(database, "SELECT DISTINCT login = session_user FROM mailbox_messages") == [(True,)]
+
+
+def test_a_refusal_of_the_last_revision_there_can_be(model: SQLModel, database: Endpoint) -> None:
+    arrived = row(state="delivered", delivered=MOMENT, revision=2147483647)
+    model.record_deliveries([arrived])
+    assert model.keep_answers(MAILBOX, "6.1", [said(arrived["id"])]) == 1
+    assert run(database, "SELECT state FROM deliveries") == [("failed",)]
 
 
 def test_what_is_kept_is_bounded(model: SQLModel, database: Endpoint) -> None:
