@@ -100,6 +100,7 @@ RUN_ELSEWHERE = {
     "python3 sample_http_server.py": "tests/servers/test_sample_http_server.py",
     ".venv/bin/python basic_ftp_server.py": "tests/servers/test_basic_ftp_server.py",
     ".venv/bin/python -m build --wheel --no-isolation": "tests/launcher/test_wheel.py",
+    "abq-data-entry check --only notices": "tests/documents/test_notices.py",
     "SELECT pg_promote()": "tests/fixtures/cluster.py",
     "CREATE INDEX IF NOT EXISTS plot_checks_by_time ON plot_checks (time, date);": "tests/documents/recipes.py",
 }

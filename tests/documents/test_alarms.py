@@ -46,6 +46,7 @@ def test_its_commands_tell_of_alarms(
 
     with mail_server(trusted.issue("127.0.0.1")) as (port, letters), serving() as posts:
         here = {
+            "/usr/local/bin/abq-data-entry": "abq-data-entry",
             "smtp://mail.example.com:587": f"smtp://127.0.0.1:{port}",
             "https://chat.example.com/alarms": posts.url,
             "~/.config/abq-data-entry": str(home),

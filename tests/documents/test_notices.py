@@ -15,7 +15,7 @@ from tests.network.news_server import NewsServer, article
 from tests.network.notice_servers import atom, entry, feed_server
 from tests.test_documents import ROOT, blocks
 
-from .listing import commands_in
+from .listing import commands_of
 
 PAGE = ROOT / "docs/notices.md"
 
@@ -33,11 +33,11 @@ def test_its_settings_and_commands_fetch_notices(
             "abq_ca_file": {"type": "str", "value": str(trusted.file)},
         }
         (home / "abq_settings.json").write_text(json.dumps(ours), "utf-8")
-        for command in (each for block in blocks(PAGE, "") for each in commands_in(block)):
+        for command in (each for each in commands_of(PAGE) if each.startswith("abq-data-entry ")):
             assert main(shlex.split(command)[1:]) == 0, (command, capsys.readouterr())
         said = capsys.readouterr().out
         assert "1 new notice.\n" in said and "The pump\nFetched " in said
-        assert server.statuses == [200]
+        assert server.statuses == [200, 200]  # the other one is of `check`
     news = NewsServer(articles={1: article("1", "From the group", "x")}, certificate=trusted.issue("127.0.0.1"))
     news.implicit = True
     with serving(news) as port:
