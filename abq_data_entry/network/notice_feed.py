@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 from xml.etree.ElementTree import ParseError
 
 from .failures import UserFacingError
-from .notice_text import from_elements, from_html, is_markup, line, paragraphs, web_address
+from .notice_text import LONGEST_LINK, from_elements, from_html, is_markup, line, paragraphs, web_address
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -130,7 +130,7 @@ def _entries(root: Element, address: str) -> Iterator[Notice | None] | None:
     """The notices of the feed, None for an entry without anything; or None if it is no feed."""
     for atom in _ATOMS:
         if root.tag == f"{atom}feed":
-            base = urljoin(address, root.get(f"{_XML}base", ""))
+            base = _joined(address, root)
             return (_of_atom(each, atom, base) for each in root.iterfind(f"{atom}entry"))
     if root.tag == "rss":
         return (_of_rss(each, "", address) for each in root.iterfind("channel/item"))
@@ -215,10 +215,14 @@ def _text(parent: Element, name: str) -> str:
 
 
 def _joined(base: str, element: Element) -> str:
+    said = element.get(f"{_XML}base", "")
+    if not said or len(said) > LONGEST_LINK:  # each link of a feed is joined to it
+        return base
     try:
-        return urljoin(base, element.get(f"{_XML}base", ""))
+        joined = urljoin(base, said)
     except ValueError:
         return base
+    return joined if len(joined) <= LONGEST_LINK else base
 
 
 # -- the document

@@ -9,6 +9,8 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from .html_references import sound_references
+
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
@@ -16,6 +18,7 @@ LONGEST_TITLE, LONGEST_TEXT, LONGEST_LINK = 300, 20_000, 2000
 """Characters."""
 LARGEST_HTML = 100_000
 """Characters of HTML that are read: the parser takes far longer for more where somebody wants that."""
+_MOST_ELEMENTS = 100_000  # of XHTML that are read, for the same reason
 
 _BLOCKS = frozenset((
     *("address", "article", "aside", "blockquote", "caption", "center", "details", "dl", "fieldset"),
@@ -77,7 +80,7 @@ def from_html(html: str, base: str = "") -> str:
     `base`: the address that links are relative to.
     """
     reader = _Reader(base)
-    reader.feed(_sound(html[:LARGEST_HTML]))
+    reader.feed(_sound(sound_references(html[:LARGEST_HTML])))
     reader.close()
     return reader.text
 
@@ -86,7 +89,9 @@ def from_elements(root: Element, base: str = "") -> str:
     """Return what XHTML says, like `from_html`: the content of an element that was parsed already."""
     reader = _Reader(base)
     waiting: list[tuple[Element, bool]] = [(root, False)]
-    while waiting:  # not by recursion: others say how deep it goes
+    left = _MOST_ELEMENTS
+    while waiting and left > 0:  # not by recursion: others say how deep it goes
+        left -= 1
         element, ends = waiting.pop()
         tag = str(element.tag).rpartition("}")[2].lower()
         if ends:
@@ -101,6 +106,8 @@ def from_elements(root: Element, base: str = "") -> str:
 
 def web_address(link: str, base: str = "") -> str:
     """Return a link as an address of http: or https: that somebody may open; empty if it is none."""
+    if len(link) > 2 * LONGEST_LINK:
+        return ""
     try:
         address = urljoin(base, "".join(link.split()))
         parts = urlsplit(address)
@@ -149,7 +156,7 @@ class _Reader(HTMLParser):
         self._pieces: list[str] = []
         self._unseen: list[str] = []
         self._preformatted = 0
-        self._links: list[tuple[str, int]] = []
+        self._link: tuple[str, int] | None = None
 
     @property
     def text(self) -> str:
@@ -165,7 +172,9 @@ class _Reader(HTMLParser):
         if tag in _UNSEEN:
             self._unseen.append(tag)
         elif tag == "a":
-            self._links.append((web_address(attributes.get("href") or "", self._base), len(self._pieces)))
+            # A link within a link is none in HTML: the outer one has ended. So no text is gone through twice.
+            href = attributes.get("href") or ""
+            self._link = (web_address(href, self._base) if href.strip() else "", len(self._pieces))
         elif tag == "img":
             self._add(f" {attributes.get('alt') or ''} ")
         elif tag in _CELLS:
@@ -216,9 +225,9 @@ class _Reader(HTMLParser):
             self._pieces.append(data)
 
     def _end_link(self) -> None:
-        if not self._links:
+        if self._link is None:
             return
-        address, begin = self._links.pop()
+        (address, begin), self._link = self._link, None
         said = " ".join("".join(self._pieces[begin:]).split())
         if address and said.rstrip("/") not in (address, address.rstrip("/")):
             self._pieces.append(f" ({address})")

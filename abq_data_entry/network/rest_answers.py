@@ -28,13 +28,20 @@ from .failures import (
     http_status_in_words,
     with_what_was_said,
 )
+from .html_references import sound_references
 from .web import Multipart
 
 _LARGEST_TEXT = 2000
 _FAILED = ("error", "fail", "failed", "failure", "rejected", "refused", "denied", "invalid")
 _REASONS = ("message", "detail", "error_description", "reason", "error", "errors", "title", "description", "msg")
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-_UNSEEN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+# Each is looked for by itself, in one go: what looks for a beginning with its end takes seconds for a page that
+# somebody has made for that, and the window would stand still.
+_TITLE, _TITLE_END = re.compile(r"<title\b[^<>]*>", re.IGNORECASE), re.compile(r"</title", re.IGNORECASE)
+_UNSEEN = re.compile(r"<(script|style|head)\b|<!--", re.IGNORECASE)
+_UNSEEN_ENDS = {
+    **{name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style", "head")},
+    "--": re.compile("-->"),
+}
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -79,16 +86,34 @@ def told_in(answer: object) -> list[str]:
 
 
 def _of_html(text: str) -> str:
-    title = _TITLE.search(text)
-    named = _plain(title[1]) if title else ""
-    shown = _plain(_UNSEEN.sub(" ", text))
+    named, shown = _title(text), _plain(_seen(text))
     if not named or named in shown:
         return shown[:_LARGEST_TEXT]
     return f"{named}: {shown}"[:_LARGEST_TEXT] if shown else named
 
 
+def _title(text: str) -> str:
+    begin = _TITLE.search(text)
+    end = _TITLE_END.search(text, begin.end()) if begin else None
+    return _plain(text[begin.end() : end.start()]) if begin and end else ""
+
+
+def _seen(text: str) -> str:
+    """A page without scripts and comments."""
+    pieces, place, endless = [], 0, set[str]()
+    while begin := _UNSEEN.search(text, place):
+        name = (begin[1] or "--").lower()
+        end = None if name in endless else _UNSEEN_ENDS[name].search(text, begin.end())
+        if end is None:
+            endless.add(name)
+        pieces += [text[place : begin.end()]] if end is None else [text[place : begin.start()], " "]
+        place = (end or begin).end()
+    return "".join((*pieces, text[place:]))
+
+
 def _plain(text: str) -> str:
-    return " ".join(html.unescape(_TAG.sub(" ", text)).split())
+    last = text.rfind(">") + 1  # behind it no tag ends
+    return " ".join(html.unescape(sound_references(_TAG.sub(" ", text[:last]) + text[last:])).split())
 
 
 def _object(text: str) -> dict[str, object]:
@@ -118,7 +143,7 @@ _LOGIN_REFUSED = (401, 403)
 _BUSY = (408, 425, 429)
 _LARGEST_ANSWER = 64 * 1024
 _LARGEST_PAGE = 4 * 1024 * 1024
-_LOGIN_PAGE = re.compile(rb"<form\b|<input\b[^>]{0,500}\btype\s*=\s*[\"']?password", re.IGNORECASE)
+_LOGIN_PAGE = re.compile(rb"<form\b|<input\b[^<>]{0,500}\btype\s*=\s*[\"']?password", re.IGNORECASE)
 _DIGEST = re.compile(r"(?i)\bsha-256=:?([A-Za-z0-9+/]{43}=)")
 
 

@@ -127,6 +127,8 @@ def test_nothing_steers_a_screen() -> None:
     assert line("a\nb\u2028c\t d") == "a b c d"
     assert paragraphs("a \r\n\r\n\r\n\r\nb\u2029c") == "a\n\nb\nc"
     assert from_html("&#27;[2J&#x202e;x&#0;") == " [2Jx\ufffd".strip()
+    endless = f"&#{'9' * 5000};"  # of which Python makes no number
+    assert from_html(f"<p>a{endless}b <a href='{endless}'>c</a>") == "a\ufffdb c (https://x/\ufffd)".partition(" (")[0]
     assert len(line("x" * 9999)) == LONGEST_TITLE and len(paragraphs("x\n" * 99999)) == LONGEST_TEXT
 
 
@@ -164,6 +166,21 @@ def test_no_html_takes_long(html: str) -> None:
     begin = time.process_time()
     assert len(from_html(html)) <= LONGEST_TEXT
     assert time.process_time() - begin < 5  # the parser alone would take minutes
+
+
+def test_no_xhtml_takes_long() -> None:
+    for tag, count in (("a", 200000), ("a href='x'", 100000), ("li", 200000)):
+        deep = f"<{tag}>" * count + "x" + f"</{tag.split()[0]}>" * count
+        begin = time.process_time()
+        feed = atom(f"<entry><id>1</id><title>One</title><content type='xhtml'>{deep}</content></entry>")
+        assert [each.title for each in read(feed)] == ["One"]
+        assert time.process_time() - begin < 5  # links within links took hours
+    links = "<entry><id>1</id><title>One</title>" + "<link href='a:b'/>" * 20000 + "</entry>"
+    begin = time.process_time()
+    assert len(read(atom(links, base=f"https://e.org/{'a/' * 100000}"))) == 1
+    assert time.process_time() - begin < 5  # a long base for each of them: more than a minute
+    no_links = "<entry><id>1</id><content type='xhtml'><p>a <a name='b'>b</a> <a href=' '>c</a></p></content></entry>"
+    assert read(atom(no_links))[0].words == "a b c"
 
 
 def test_feeds_are_bounded() -> None:
