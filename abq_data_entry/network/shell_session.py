@@ -173,6 +173,21 @@ class Login:
     """Whether the keys of the ssh-agent are tried, where no key of a file is given."""
 
 
+class _Files(paramiko.SFTPClient):
+    """Knows what a server may repeat, and takes it out of each of its refusals, wherever those are told."""
+
+    secret = ""
+
+    def _convert_status(self, msg: paramiko.Message) -> None:
+        try:
+            super()._convert_status(msg)
+        except OSError as error:
+            if not self.secret or self.secret not in str(error):
+                raise
+            told = (each.replace(self.secret, "…") if isinstance(each, str) else each for each in error.args)
+            raise type(error)(*told) from None
+
+
 class ShellSession:
     """A logged-in session: `files` is the SFTP client, `guard` ends its waits."""
 
@@ -240,9 +255,10 @@ def host_key_of(transport: paramiko.Transport) -> HostKey:
 def enter(guard: Guard, login: Login, transport: paramiko.Transport) -> ShellSession:
     """Log in over a connection to a verified host, and begin to speak SFTP."""
     _authenticate(guard, login, transport)
-    files = paramiko.SFTPClient.from_transport(transport)
+    files = _Files.from_transport(transport)
     if files is None:
         raise NotSecureShell(f"{login.host} doesn't accept files by SFTP. Ask its administrator.")
+    files.secret = login.password
     guard.progressed()
     return ShellSession(transport, files, guard)
 
