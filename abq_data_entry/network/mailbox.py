@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from .mailbox_pop3 import Pop3Mailbox
 Session = ImapMailbox | Pop3Mailbox
 MOST_AT_ONCE = 200
 """Mails that are read in one go; the others come with the next."""
+LONGEST_READ = 600.0
+"""Seconds after which no further mail is begun in one go."""
 
 
 class Account(NamedTuple):
@@ -102,6 +105,7 @@ def new_mails(
     `known(names)` returns those of these names that are. Raises what `logged_in` raises.
     """
     left: list[Listed] | None = None
+    limit = time.monotonic() + LONGEST_READ
     while left is None or left:
         with logged_in(account, cancel) as session:
             listed = session.listed()
@@ -117,3 +121,5 @@ def new_mails(
                     yield mail.name, b""
                     break
                 yield mail.name, content
+                if time.monotonic() >= limit:
+                    return

@@ -22,6 +22,8 @@ LONGEST_ANSWER = 4 * 1024 * 1024
 LONGEST_MAIL = 1024 * 1024
 _AT_LEAST = 16 * 1024  # bytes within each limit of silence: a server that drips keeps nobody
 _GOODBYE = 2.0  # seconds
+LONGEST_SECONDS = 300.0
+"""For a whole answer, however it drips."""
 
 
 class MailboxFailed(UserFacingError, OSError):
@@ -43,7 +45,7 @@ class Line:
         self.address, self.guard, self._context = address, guard, context
         self.socket: socket.socket | None = None
         self._waiting = bytearray()
-        self._left, self._unsaid = LONGEST_ANSWER, 0
+        self._left, self._unsaid, self._end = LONGEST_ANSWER, 0, time.monotonic() + LONGEST_SECONDS
 
     @property
     def host(self) -> str:
@@ -66,7 +68,7 @@ class Line:
     def begin(self) -> None:
         """Another question: its answer has a limit of its own."""
         self.guard.progressed()
-        self._left, self._unsaid = LONGEST_ANSWER, 0
+        self._left, self._unsaid, self._end = LONGEST_ANSWER, 0, time.monotonic() + LONGEST_SECONDS
 
     def send(self, content: bytes) -> None:
         """Send all of it."""
@@ -119,6 +121,8 @@ class Line:
 
     def _receive(self) -> None:
         self.guard.check()
+        if time.monotonic() > self._end:
+            raise MailboxFailed(f"{self.host} took too long with one answer. Nothing more was read.")
         try:
             content = self._open_socket().recv(65536)
         except ssl.SSLWantReadError:

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 Values = Mapping[str, object]
 
 
+LONGEST_REASON = 800
+"""Characters of a refusal that become the reason of a delivery; all of it stands with its answers."""
+
 OTHERS_SECONDS = 20.0
 """So long a workstation that reads the mailbox just now is waited for."""
 
@@ -214,7 +217,9 @@ def _heard(box: Outbox, delivery: Delivery, receipt: Receipt) -> Delivery:
 
 
 def _reason(receipt: Receipt) -> str:
-    return f"{receipt.line[:900].rstrip('.')}. Send the day again when it is put right."
+    """What to do, then why: the words may be long, and a list or a dialog shows the beginning."""
+    said = receipt.line if len(receipt.line) <= LONGEST_REASON else f"{receipt.line[:LONGEST_REASON]}…"
+    return f"Send the day again when it is put right. {said}"
 
 
 def try_to_take_in(box: Outbox, model: SQLModel) -> list[Delivery]:

@@ -159,6 +159,21 @@ def test_what_isnt_known_is_read_and_nothing_is_changed() -> None:
     assert read(Imap(mails={})) == []
 
 
+def test_a_server_that_drips_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither with one answer, nor with many mails: the others come with the next look."""
+    monkeypatch.setattr("abq_data_entry.network.mailbox_line.LONGEST_SECONDS", 0.5)
+
+    def drip(connection: Connection, _tag: bytes) -> None:
+        while True:
+            connection.send(b"x")
+            time.sleep(0.01)
+
+    assert "took too long with one answer" in why(Imap({"UID FETCH": drip}))
+    monkeypatch.undo()
+    monkeypatch.setattr("abq_data_entry.network.mailbox.LONGEST_READ", 0.0)
+    assert read(Imap(mails={7: MAIL, 9: b"second"})) == [("3.7", MAIL)]
+
+
 def test_a_name_is_no_command() -> None:
     server = Imap()
     read(server, folder='a"b&c%C3%BC/%F0%9F%90%95')

@@ -38,10 +38,12 @@ def put(box: Outbox, model: SQLModel, state: str, served: tuple[str, ...] = ()) 
 
 def test_a_refusal_of_who_has_it_outlasts_the_wait_for_others(box: Outbox, model: SQLModel) -> None:
     waiting = put(box, model, "waiting", ("qa@example.com",))
-    model.keep_answers("m", "1", [said(waiting.identifier)])
+    model.keep_answers("m", "1", [said(waiting.identifier, words="why " * 400)])
     assert take_in(box, model) == [] and box.read(waiting.identifier).state == "waiting"
     deliver(box, waiting.identifier, arriving)
-    assert [each.state for each in take_in(box, model)] == ["failed"]
+    (reopened,) = take_in(box, model)
+    assert reopened.state == "failed" and len(reopened.reason) < 1000
+    assert reopened.reason.startswith("Send the day again when it is put right. Refused by qa@example.com: why")
     assert model.get_receipts([waiting.identifier], unsettled=True) == []
 
 
