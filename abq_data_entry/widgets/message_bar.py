@@ -52,6 +52,7 @@ class Message(NamedTuple):
 
 
 _MOST_LINES = 8
+_BORDER = 2  # pixels
 _MOST_BUTTONS = 12
 _GONE = "This is settled by now."
 
@@ -80,6 +81,7 @@ class MessagePanel(ttk.Frame):
         for key, steps in (("<Up>", -1), ("<Left>", -1), ("<Down>", 1), ("<Right>", 1)):
             self.bind(key, lambda _event, steps=steps: self._step(steps))  # type: ignore[misc]
         self.bind("<Escape>", lambda _event: self._leave())
+        self._let_scroll(self)
         set_beside(self)  # who reads a message hasn't left the field
         self.bind("<Configure>", lambda _event: self._fit())
 
@@ -144,12 +146,19 @@ class MessagePanel(ttk.Frame):
         for key in ("<Return>", "<KP_Enter>"):
             button.bind(key, lambda event: event.widget.invoke())
         button.bind("<Escape>", lambda _event: self._leave())
+        self._let_scroll(button)
         set_beside(button)
         self.buttons[text] = button
         self._flow.add(button, 8, 2)
 
+    def _let_scroll(self, widget: tk.Misc) -> None:
+        """By the keys of whoever has the focus: the text itself never has it."""
+        for key, pages in (("<Prior>", -1), ("<Next>", 1)):
+            widget.bind(key, lambda _event, pages=pages: self._detail.yview_scroll(pages, "pages"))  # type: ignore[misc]
+
     def _fit(self) -> None:
-        width = max(200, self.winfo_width() - 28)
+        around = self.winfo_pixels(str(self.tk.splitlist(self.cget("padding"))[0]))  # grows with the letters
+        width = max(200, self.winfo_width() - 2 * (around + _BORDER))
         self._text.configure(wraplength=width)
         self._flow.grid(row=2, column=0, sticky="w", pady=(12, 0))
         self._flow.fit(width)

@@ -259,6 +259,24 @@ def test_by_keys_alone(window: Window) -> None:
     assert window.text(F.HUMIDITY) in ("24.09", "24.095")  # whether a third decimal is kept is the field's affair
 
 
+def test_a_long_message_is_read_to_its_end_with_large_letters(window: Window) -> None:
+    window.app.settings["font size"].set(20)
+    window.resize("800x600")
+    name = f"abq_data_record_{'x' * 20}.csv"
+    window.app.messages.choice("Test", f"{name} was refused. " * 3, "Why. " * 300, (("Yes", None),))
+    window.press("F8")
+    window.until(lambda: in_full(window), "the message in full")
+    window.settle()
+    panel = window.app.status_bar.messages.panel
+    (text,) = (each for each in panel.winfo_children() if each.winfo_class() == "TLabel")
+    (detail,) = (each for each in panel.winfo_children() if isinstance(each, tk.Text))
+    assert text.winfo_reqwidth() <= text.winfo_width(), "nothing is cut off"
+    assert detail.yview()[1] < 1
+    window.press("Next", "Tab", *["Next"] * 9)
+    window.until(lambda: detail.yview()[1] == 1, "the end of the text")
+    window.press("Escape")
+
+
 def test_who_reads_a_message_has_not_left_the_field(window: Window) -> None:
     window.begin_check()
     window.app.messages.warning("Test", "Something.", "")
