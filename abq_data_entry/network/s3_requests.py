@@ -116,8 +116,6 @@ def refusal(answer: Answer, url: str, bucket: str, conceal: Callable[[str], str]
     if answer.status == 404 and not code:  # of what is no store, perhaps
         code = "NoSuchBucket"
     sentence = {
-        "": f"{server} refused it ({answer.status}) and doesn't say why. Check the access key and its rights."
-        if answer.status in (401, 403) else "",
         "NoSuchKey": f"{server} has no {bucket}. {NO_BUCKET}",
         "NoSuchBucket": f"{server} has no {bucket}, and none is made from here. Check the address.",
         "AccessDenied": f"{server} refused it: this access key has no right to do that in {bucket}. "
@@ -130,7 +128,10 @@ def refusal(answer: Answer, url: str, bucket: str, conceal: Callable[[str], str]
         "XMinioStorageFull": f"{server} has no space left. Tell its administrator.",
         "SlowDown": f"{server} is busy. Try again in a few minutes.",
         **dict.fromkeys(_WRONG_KEY, f"{server} refused the access key or the secret key ({code})."),
-    }.get(code) or http_status_in_words(answer.status, host)
+    }.get(code)
+    if sentence is None and answer.status in (401, 403):
+        sentence = f"{server} refused it ({answer.status}). Check the access key and its rights."
+    sentence = sentence or http_status_in_words(answer.status, host)
     told = with_what_was_said(sentence, conceal(" ".join(filter(None, (code, said.get("Message", ""))))))
     return Refused(told, answer.status, code, answer.headers.get("Retry-After", ""))
 

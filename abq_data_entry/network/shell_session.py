@@ -173,6 +173,17 @@ class Login:
     """Whether the keys of the ssh-agent are tried, where no key of a file is given."""
 
 
+class _Transport(paramiko.Transport):
+    """Remembers that the other side ended the connection without a word, which the library tells as a refused login."""
+
+    was_cut = False
+
+    def get_exception(self) -> Exception | None:
+        found: Exception | None = super().get_exception()
+        self.was_cut = self.was_cut or isinstance(found, EOFError)
+        return found
+
+
 class _Files(paramiko.SFTPClient):
     """Knows what a server may repeat, and takes it out of each of its refusals, wherever those are told."""
 
@@ -227,7 +238,7 @@ def greet(guard: Guard, login: Login, known: list[HostKey]) -> paramiko.Transpor
     Goes through the login's jump host, which is verified and logged in at.
     """
     connection = _Listening(guard.connect(login.host, login.port)) if login.jump is None else _through(guard, login)
-    transport = paramiko.Transport(connection)
+    transport = _Transport(connection)
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = _NEVER
     try:
         options = transport.get_security_options()
@@ -264,24 +275,35 @@ def enter(guard: Guard, login: Login, transport: paramiko.Transport) -> ShellSes
 
 
 def _authenticate(guard: Guard, login: Login, transport: paramiko.Transport) -> None:
-    if login.key is not None:
-        transport.auth_publickey(login.user, login.key)
-    elif login.agent:
-        _by_agent(guard, login, transport)
-    else:
-        transport.auth_password(login.user, login.password)
+    try:
+        if login.key is not None:
+            transport.auth_publickey(login.user, login.key)
+        elif login.agent:
+            _by_agent(guard, login, transport)
+        else:
+            transport.auth_password(login.user, login.password)
+    except paramiko.AuthenticationException:
+        guard.check()
+        if getattr(transport, "was_cut", False):
+            raise ShellConnectionCut(f"{login.host} ended the connection during the login. Try again later.") from None
+        raise
     guard.progressed()
 
 
 def _by_agent(guard: Guard, login: Login, transport: paramiko.Transport) -> None:
     """Log in by a key of the ssh-agent, which may be slow. Raises `LoginRefused` where it has none, or none is good."""
     with agent_keys(guard) as keys:
-        for key in keys[:_MOST_KEYS]:
+        for number, key in enumerate(keys[:_MOST_KEYS], 1):
             try:
                 # The library waits for its own thread, which waits for the agent and sees no end of the connection.
                 call_abandonable(partial(transport.auth_publickey, login.user, key), guard.check)
                 return
             except paramiko.AuthenticationException:
+                if not transport.is_active():  # a refusal that is the last one ends the connection
+                    raise LoginRefused(
+                        f"{login.host} ended the login after {number} of the {len(keys)} keys of the ssh-agent "
+                        "(MaxAuthTries). Set abq_sftp_key_file, or add the right key first."
+                    ) from None
                 guard.progressed()
     if not keys:
         why = (

@@ -125,6 +125,12 @@ def test_an_agent_has_the_key_of_both(way: Way, extract: Path, monkeypatch: pyte
     assert (way.target.folder / NAME).read_bytes() == CONTENT
     told, error = way.refusal(extract, **by_agent)
     assert "no ssh-agent with a key" in told and login_refused(error)
+    with sshd("MaxAuthTries 1") as strict, agent(extract.parent, way.jump.key_file, strict.key_file) as place:
+        monkeypatch.setenv("SSH_AUTH_SOCK", place)
+        way.known.write_text(lines_of(way.jump, way.target, strict))
+        told, error = way.refusal(extract, **by_agent, abq_sftp_jump="", abq_sftp_port=strict.port)
+    assert "ended the login after 1 of the 2 keys of the ssh-agent (MaxAuthTries)" in told
+    assert login_refused(error) and not is_transient(error)
 
 
 @contextmanager

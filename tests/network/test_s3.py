@@ -170,7 +170,8 @@ def _store(put: bytes, then: Callable[[bytes], bytes] = lambda head: http("404 N
     (http("301 Moved", _error("PermanentRedirect"), "Location: http://localhost:1/"), "redirected us", False),
     (http("404 No", b"<html>not found</html>"), "has no bucket lab", False),
     (http("403 No", b'<!DOCTYPE a [<!ENTITY b "c">]><Error><Code>&b;</Code></Error>'), "(403)", False),
-    (http("403 No", b"<Error>" * 50_000), "refused it (403) and doesn't say why", False),
+    (http("403 No", b"<Error>" * 50_000), "refused it (403). Check the access key", False),
+    (http("403 No", _error("AccountSuspended")), "refused it (403). Check the access key", False),
     (http("200 OK"), "something else", True),  # and then it isn't there
 ])  # fmt: skip
 def test_what_a_store_refuses_is_told(answer: bytes, words: str, transient: bool, extract: Path) -> None:

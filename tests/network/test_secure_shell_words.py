@@ -1,7 +1,8 @@
-"""What an SFTP server says of a file is told, but not the password that it repeats."""
+"""What an SFTP server says of a file is told, but not the password that it repeats; and a login that was cut."""
 
 from __future__ import annotations
 
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from abq_data_entry.network import describe_failure
 from abq_data_entry.network.secure_shell import SftpUploads
+from abq_data_entry.outbox import is_transient, login_refused
 from tests.network.faults import Connection, serving
 
 PASSWORD = "Gr0undhog-Tuesday"
@@ -45,6 +47,30 @@ def _script(length: int, key: paramiko.PKey) -> Any:
         transport.join(20)
 
     return script
+
+
+@pytest.mark.needs("network")
+def test_a_connection_that_is_cut_during_the_login_is_no_wrong_password(tmp_path: Path) -> None:
+    key, path, known = paramiko.ECDSAKey.generate(), tmp_path / "day.csv", tmp_path / "known_hosts"
+    path.write_bytes(b"x" * 100)
+
+    def script(client: Connection) -> None:
+        class Cutting(_Server):
+            def check_auth_password(self, username: str, password: str) -> int:
+                client.socket.shutdown(socket.SHUT_RDWR)
+                return paramiko.AUTH_FAILED
+
+        transport = paramiko.Transport(client.socket)
+        transport.add_server_key(key)
+        transport.start_server(threading.Event(), Cutting())
+        transport.join(20)
+
+    with serving(script) as port:
+        known.write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
+        to = SftpUploads("127.0.0.1", port, "lab-a", PASSWORD, known, timeout=10)
+        with to as opened, pytest.raises(OSError, match="ended the connection during the login") as caught:
+            opened.upload(path)
+    assert is_transient(caught.value) and not login_refused(caught.value)
 
 
 @pytest.mark.needs("network")
