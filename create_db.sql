@@ -2954,10 +2954,11 @@ BEGIN
         END IF;
         wanted.words := nullif(alarm_words(each.words), '');
         IF wanted.words IS NOT NULL THEN
-            -- Whoever tells of more than these tells nonsense, and keeps nobody else from telling.
-            CONTINUE WHEN (
-                SELECT count(*) FROM alarms WHERE over IS NULL AND workstation IS NOT NULL AND raised_by = session_user
-            ) >= 200;
+            -- Whoever tells of more than these, or of more in a day, tells nonsense, and keeps nobody else from telling.
+            CONTINUE WHEN EXISTS (
+                SELECT FROM alarms AS a WHERE a.raised_by = session_user AND a.kind IN ('backup', 'audit', 'disk')
+                HAVING count(*) FILTER (WHERE a.over IS NULL) >= 200
+                    OR count(*) FILTER (WHERE a.raised > clock_timestamp() - interval '1 day') >= 1000);
             changed := changed + raise_alarm(wanted)::integer;
         ELSIF each.kind <> 'audit' OR seen_labs(asking_role()) IS NULL THEN
             -- Of which workstation a session is it says itself, so the list says if another login ends the alarm.
@@ -2973,7 +2974,7 @@ END $$;
 
 -- A person ends an alarm: nobody is reminded of it, and told of it again, before what it is about ended and began anew.
 CREATE OR REPLACE FUNCTION end_alarm(of_alarm bigint, said text DEFAULT '') RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '3s' AS $$
 DECLARE
     present alarms;
     seen char(1)[] := seen_labs(asking_role());
@@ -3129,7 +3130,7 @@ END $$;
 -- hour), asked (somebody is asking now), wait (the server wants no request before `until`). Whoever takes the turn and
 -- says nothing within two minutes has lost it.
 CREATE OR REPLACE FUNCTION ask_for_notices(address text, forced boolean DEFAULT false) RETURNS jsonb
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '3s' AS $$
 DECLARE
     known notice_sources;
 BEGIN
@@ -3151,7 +3152,7 @@ END $$;
 -- was changed, and says that it is newer, is unread again. One that is left out although older ones are there was taken
 -- back, and goes, if the source is `complete`. Returns how many are new.
 CREATE OR REPLACE FUNCTION keep_notices(address text, answer jsonb) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '3s' AS $$
 DECLARE
     moment timestamp with time zone := clock_timestamp();
     added integer := 0;
@@ -3211,7 +3212,7 @@ END $$;
 
 -- The asking person has read these. Returns how many weren't read before.
 CREATE OR REPLACE FUNCTION read_notices(those bigint[]) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '1s' AS $$
 DECLARE
     count integer;
 BEGIN

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..counting import counted
 from ..jobs import ANY, Job, Jobs
+from ..models.errors import DatabaseError, ServerUnreachable
 from ..models.notices import UNREAD_DAYS, Noticeboard
 from ..network.notice_text import web_address
 from ..network.notices import problem, source_of
@@ -123,7 +124,13 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
     def _fetch(self, model: SQLModel) -> Sequence[Taken]:
         source, by, opened = self._source, self._by, self._opened
         if opened:
-            model.notices.read(opened, by=by)
+            try:
+                model.notices.read(opened, by=by)
+            except ServerUnreachable:
+                raise
+            except DatabaseError as error:  # somebody's open transaction: what is new is shown all the same
+                log.warning("what was read isn't kept yet: %s", error)
+                opened = ()
         return (Taken(source, by, opened, model.notices.board(source, by=by)),)
 
     def _know(self, found: Sequence[Taken], before: Sequence[Taken] | None) -> None:
@@ -160,7 +167,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
             return fetch(model, values, job.cancel, forced=forced, by=by)
 
         def done(outcome: Outcome) -> None:
-            self._due = True
+            self._due = self._due or not outcome.elsewhere  # else it would be asked each second until that one is done
             if forced:
                 self._tell(outcome.text)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 TIMES = ("8:00", "12:00", "16:00", "20:00")
 _EVERY_DAY = "daily"
+_MOST_DAYS = 90  # so long the database keeps those that are over
 
 
 def add_to(subcommands: Subcommands) -> None:
@@ -34,7 +35,8 @@ def add_to(subcommands: Subcommands) -> None:
     _add_choice(parser)
     parser.set_defaults(run=print_list)
     tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task")
-    _add_choice(add_task(tasks, "list", print_list, "list the alarms that are open"))
+    listing = add_task(tasks, "list", print_list, "list the alarms that are open")
+    _add_choice(listing, argparse.SUPPRESS, argparse.SUPPRESS)
     running = add_task(tasks, "run", run, "look for alarms once, and tell who is to be told; asks for nothing")
     text = "walk through the audit too, as `db verify` does (default: once a day)"
     running.add_argument("--verify", dest="audit", action=argparse.BooleanOptionalAction, help=text)
@@ -53,10 +55,17 @@ def add_to(subcommands: Subcommands) -> None:
     )
 
 
-def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print a JSON list, for programs")
-    text = "list also those that ended within the last N days"
-    parser.add_argument("--ended", type=int, default=0, metavar="N", help=text)
+def _add_choice(parser: argparse.ArgumentParser, is_json: object = False, days: object = 0) -> None:
+    """What is listed; with other defaults for `list`, which leaves what was said before its name."""
+    parser.add_argument("--json", action="store_true", default=is_json, help="print a JSON list, for programs")
+    text = f"list also those that ended within the last N days, at most {_MOST_DAYS}"
+    parser.add_argument("--ended", type=_days, default=days, metavar="N", help=text)
+
+
+def _days(text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and len(text) <= 3 and int(text) <= _MOST_DAYS):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of days from 0 to {_MOST_DAYS}")
+    return int(text)
 
 
 def _add_calendar(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -105,7 +114,7 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:
-        found = model.get_alarms(ended_days=max(options.ended, 0))
+        found = model.get_alarms(ended_days=options.ended)
     if options.json:
         print(json.dumps([_content(each) for each in found], indent=2, ensure_ascii=False))
     else:

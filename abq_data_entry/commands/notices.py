@@ -31,7 +31,7 @@ def add_to(subcommands: Subcommands) -> None:
     _add_choice(parser)
     parser.set_defaults(run=print_list, task="list")
     tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task")
-    _add_choice(add_task(tasks, "list", print_list, "list the notices, the newest first"))
+    _add_choice(add_task(tasks, "list", print_list, "list the notices, the newest first"), argparse.SUPPRESS)
     fetching = add_task(tasks, "fetch", fetch, "fetch the notices now, also if that was done within the hour")
     fetching.add_argument(
         "--hourly", action="store_true", help="only if it wasn't done within the hour, as for cron"
@@ -48,16 +48,20 @@ def add_to(subcommands: Subcommands) -> None:
         _add_technician(each)
 
 
-def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--all", dest="everything", action="store_true", help=f"not only the newest {_NEWEST}")
-    parser.add_argument("--unread", action="store_true", help="those only that aren't read yet")
-    parser.add_argument("--json", action="store_true", help="print a JSON list, for programs")
-    _add_technician(parser)
-
-
-def _add_technician(parser: argparse.ArgumentParser) -> None:
+def _add_choice(parser: argparse.ArgumentParser, unsaid: object = False) -> None:
+    """What is listed; `list` leaves what was said before its name."""
+    all_of_them = f"not only the newest {_NEWEST}"
+    parser.add_argument("--all", dest="everything", action="store_true", default=unsaid, help=all_of_them)
     parser.add_argument(
-        "--technician", default="", metavar="NAME", help="who reads (default: whose login it is at the database)"
+        "--unread", action="store_true", default=unsaid, help="those only that aren't read yet"
+    )
+    parser.add_argument("--json", action="store_true", default=unsaid, help="print a JSON list, for programs")
+    _add_technician(parser, unsaid or "")
+
+
+def _add_technician(parser: argparse.ArgumentParser, unsaid: object = "") -> None:
+    parser.add_argument(
+        "--technician", default=unsaid, metavar="NAME", help="who reads (default: whose login it is at the database)"
     )
 
 

@@ -24,11 +24,13 @@ NOT_SET_UP = "No company notices are set up: the setting notices_url is empty."
 
 
 class Outcome(NamedTuple):
-    """What became of it, as a sentence; `failed`: nothing came though it was asked for; `new`: how many came."""
+    """What became of it, as a sentence; `failed`: nothing came though it was asked for; `new`: how many came;
+    `elsewhere`: another workstation is at it, and says so when something came."""
 
     text: str
     failed: bool = False
     new: int = 0
+    elsewhere: bool = False
 
 
 def fetch(
@@ -85,5 +87,5 @@ def _of_others(turn: Mapping[str, object], forced: bool) -> Outcome:
         text = f"The server wants no request before {until:%Y-%m-%d %H:%M}, so it wasn't asked."
         return Outcome(text, failed=forced)
     if turn["code"] == "asked":
-        return Outcome("Another workstation is asking for notices just now.")
+        return Outcome("Another workstation is asking for notices just now.", elsewhere=True)
     return Outcome("The notices were asked for within the last hour.")

@@ -107,7 +107,10 @@ def test_the_beginning_and_the_end_are_told_once(line: Line, told: Servers, stor
     assert (listed.code, listed.reason) == (1, "One alarm is open.") and FULL.words in listed.output
     stored.look_for_alarms([FULL._replace(words="", ending="900 MiB are free again")], by=BENCH)
     assert line("alarms", "run", "--no-verify").code == 0 == line("alarms", "run", "--no-verify").code
-    (entry,) = json.loads(line("alarms", "--json", "--ended", "1").output)
+    (entry,) = json.loads(line("alarms", "--json", "--ended", "1", "list").output)
+    assert line("alarms", "--json", "--ended", "1").output == line("alarms", "list", "--json", "--ended", "1").output
+    assert json.loads(line("alarms", "--json", "list").output) == []
+    assert {line("alarms", "--ended", days).code for days in ("-1", "91", "9" * 5000, "²")} == {2}
     assert (entry["id"], entry["end"], entry["not_told"]) == (alarm.id, "900 MiB are free again", [])
     _test, begin, end = told.letters.messages
     assert [sorted(to) for to, _content in told.letters.kept[1:]] == [["boss@example.com", "qa@example.com"]] * 2

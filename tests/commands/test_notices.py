@@ -40,6 +40,7 @@ def test_notices_are_fetched_listed_and_read(
         assert line("notices", "fetch", "--hourly").output == "The notices were asked for within the last hour.\n"
         assert server.statuses == [401, 200, 304]
         found = json.loads(line("notices", "--json").output)
+        assert json.loads(line("notices", "--json", "--all", "list").output) == found
         assert [(each["title"], each["unread"]) for each in found] == [("Lamps", True), ("The pump", False)]
         assert found[0]["link"] == server.url.replace("notices.xml", "lamps")
         listed = line("notices", "list", "--unread").output.splitlines()

@@ -214,6 +214,16 @@ def test_only_the_workstation_that_knows_ends_its_alarm(model: SQLModel, owner: 
     many.append(FULL._replace(subject="/" + "\N{PILE OF POO}" * 3000))
     model.look_for_alarms(many, by=OFFICE)
     assert len(model.get_alarms()) == 200 and max(len(each.words) for each in model.get_alarms()) == 1000
+    owner.ask("UPDATE alarms SET ended = now(), ended_words = 'x', over = now()")
+    assert model.look_for_alarms([FULL], by=OFFICE) == 1 == model.look_for_alarms([FREE], by=OFFICE)
+    # Nor does somebody get all told all day by having alarms begin and end.
+    owner.ask(
+        "INSERT INTO alarms (kind, subject, words, raised, raised_by, ended, ended_words, over)"
+        " SELECT 'audit', 'audit', 'x', now(), session_user, now(), 'x', now() FROM generate_series(1, 1000)"
+    )
+    assert model.look_for_alarms([FULL], by=OFFICE) == 0
+    owner.ask("UPDATE alarms SET raised = now() - interval '25 hours'")
+    assert model.look_for_alarms([FULL], by=OFFICE) == 1
     owner.ask("UPDATE alarms SET ended = now(), ended_words = 'x', over = now() - interval '91 days'")
     model.look_for_alarms()
     assert model.get_alarms(ended_days=365) == []
