@@ -269,7 +269,8 @@ def enter(guard: Guard, login: Login, transport: paramiko.Transport) -> ShellSes
     files = _Files.from_transport(transport)
     if files is None:
         raise NotSecureShell(f"{login.host} doesn't accept files by SFTP. Ask its administrator.")
-    files.secret = login.password
+    if login.key is None and not login.agent:  # else it was told to nobody, and may be any letter
+        files.secret = login.password
     guard.progressed()
     return ShellSession(transport, files, guard)
 

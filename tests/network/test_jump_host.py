@@ -113,6 +113,10 @@ def test_a_file_goes_through_and_the_folder_behind_is_in_view(way: Way, extract:
         opened.upload(extract)
         opened.upload(extract, name="second.csv")
     assert (way.target.folder / "in/second.csv").read_bytes() == CONTENT
+    into_a_file = way.settings(abq_sftp_jump="", abq_ftp_folder="in/second.csv/in")
+    with destination("ftp").uploads(into_a_file, way.target.username, "e") as opened, pytest.raises(OSError) as caught:
+        opened.upload(extract)
+    assert "The server said: No such file" in describe_failure(caught.value)  # what was told to nobody is no secret
 
 
 @pytest.mark.needs("network")
