@@ -30,7 +30,7 @@ def add_to(subcommands: Subcommands) -> None:
     _add_choice(parser)
     parser.set_defaults(run=print_list, task="list")
     tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task")
-    _add_choice(add_task(tasks, "list", print_list, "list the marks that aren't closed"))
+    _add_choice(add_task(tasks, "list", print_list, "list the marks that aren't closed", repeats=True))
     adding = add_task(tasks, "add", add, "mark a value, or a whole record, for QA (role abq_qa)")
     for name in ("date", "time", "lab", "plot", "field", "state", "words"):
         texts = {

@@ -29,7 +29,7 @@ def add_to(subcommands: Subcommands) -> None:
     _add_choice(parser)
     parser.set_defaults(run=print_list, task="list")
     tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task")
-    _add_choice(add_task(tasks, "list", print_list, "list the open notes"))
+    _add_choice(add_task(tasks, "list", print_list, "list the open notes", repeats=True))
     adding = add_task(tasks, "add", add, "leave a note to a lab, to a plot of it, or to a check")
     adding.add_argument("lab", metavar="LAB", help="such as A")
     adding.add_argument("words", metavar="WORDS", help="what the note says")

@@ -29,6 +29,7 @@ def test_a_query_is_asked_answered_closed_and_reopened(line: Line, one_record: N
     assert line("marks", "close", "1").code == 0
     assert line("marks").output == "There are no such marks.\n"
     assert "queried, closed" in line("marks", "list", "--all", "--lab", "A", "--state", "queried").output
+    assert line("marks", "--all", "--lab", "B", "list").output == "There are no such marks.\n"
     assert line("marks", "reopen", "1", "Still?").code == 0
     shown = line("marks", "show", "1").output.splitlines()
     assert [each.split()[2] for each in shown[1:]] == ["marked", "answered", "corrected", "closed", "reopened"]

@@ -25,6 +25,7 @@ def test_notes_are_written_listed_done_and_opened_again(line: Line, one_record: 
     assert line("notes", "done", 2).reason.startswith("Note 2 (lab A, plot 3) is done already, by ")
     assert line("notes").output == added.output + check.output
     listed = json.loads(line("notes", "--all", "--json").output)
+    assert json.loads(line("notes", "--all", "--json", "list").output) == listed
     assert [(each["id"], each["lab"], each["plot"], each["date"], each["time"]) for each in listed] == [
         (1, "A", None, None, None), (3, "B", None, str(DAY), "8:00"), (2, "A", 3, None, None)
     ]  # fmt: skip
