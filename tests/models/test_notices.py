@@ -45,10 +45,11 @@ def test_one_asks_for_all_once_an_hour(model: SQLModel, database: Endpoint) -> N
     assert keep(model, notice("1")) == 1
     assert model.notices.ask(SOURCE) == {"code": "known"} and not model.notices.board(SOURCE).due
     assert model.notices.ask(SOURCE, forced=True) == {"code": "ask", "state": {"etag": "x"}}
-    model.notices.keep(SOURCE, {"problem": "Busy.", "until": NOW + datetime.timedelta(days=30)})
+    now = datetime.datetime.now(datetime.timezone.utc)
+    model.notices.keep(SOURCE, {"problem": "Busy.", "until": now + datetime.timedelta(days=30)})
     waits = model.notices.ask(SOURCE, forced=True)
     until = datetime.datetime.fromisoformat(str(waits["until"]))
-    assert waits["code"] == "wait" and until - NOW < datetime.timedelta(days=1, minutes=5)
+    assert waits["code"] == "wait" and until - now < datetime.timedelta(days=1, minutes=5)
     board = model.notices.board(SOURCE)
     assert (board.problem, board.due, len(board.notices)) == ("Busy.", False, 1)
     assert board.fetched is not None and board.answered is not None and board.fetched < board.answered
