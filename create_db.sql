@@ -4611,88 +4611,34 @@ BEGIN
     END LOOP;
 END $$;
 
--- Who could read and record deliveries before version 6 reads where they go.
+-- Who could read the records, or read and record deliveries, before a version reads the tables that it brought: where
+-- deliveries go (6), what people tell each other (7), what was answered, the alarms, the company's notices (8).
 DO $$
 DECLARE
+    each record;
     grantee text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 6) THEN
+    IF NOT EXISTS (SELECT FROM schema_version) THEN
         RETURN;
     END IF;
-    FOR grantee IN
-        SELECT DISTINCT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
-        FROM pg_class, aclexplode(relacl) AS right_of
-        WHERE pg_class.oid = 'deliveries'::regclass AND right_of.grantee <> relowner AND privilege_type = 'INSERT'
+    FOR each IN
+        SELECT * FROM (VALUES
+            (6, 'deliveries', 'INSERT', 'destinations, scheduled_deliveries'),
+            (7, 'plot_checks', 'SELECT', 'shift_messages, shift_message_readers'),
+            (8, 'deliveries', 'INSERT', 'delivery_receipts, mailbox_messages'),
+            (8, 'plot_checks', 'SELECT', 'alarm_calendar, alarm_receivers, alarms, alarm_notices'),
+            (8, 'plot_checks', 'SELECT', 'notice_sources, notices, notice_readers')
+        ) AS brought (version, known, privilege, tables)
+        WHERE NOT EXISTS (SELECT FROM schema_version AS made WHERE made.version >= brought.version)
     LOOP
-        EXECUTE format('GRANT SELECT ON destinations, scheduled_deliveries TO %s', grantee);
-    END LOOP;
-END $$;
-
--- Who could read the records before version 7 reads what people tell each other.
-DO $$
-DECLARE
-    grantee text;
-BEGIN
-    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 7) THEN
-        RETURN;
-    END IF;
-    FOR grantee IN
-        SELECT DISTINCT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
-        FROM pg_class, aclexplode(relacl) AS right_of
-        WHERE pg_class.oid = 'plot_checks'::regclass AND right_of.grantee <> relowner AND privilege_type = 'SELECT'
-    LOOP
-        EXECUTE format('GRANT SELECT ON shift_messages, shift_message_readers TO %s', grantee);
-    END LOOP;
-END $$;
-
--- Who could read and record deliveries before version 8 reads what was answered to them.
-DO $$
-DECLARE
-    grantee text;
-BEGIN
-    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 8) THEN
-        RETURN;
-    END IF;
-    FOR grantee IN
-        SELECT DISTINCT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
-        FROM pg_class, aclexplode(relacl) AS right_of
-        WHERE pg_class.oid = 'deliveries'::regclass AND right_of.grantee <> relowner AND privilege_type = 'INSERT'
-    LOOP
-        EXECUTE format('GRANT SELECT ON delivery_receipts, mailbox_messages TO %s', grantee);
-    END LOOP;
-END $$;
-
--- Who could read the records before version 8 reads the alarms.
-DO $$
-DECLARE
-    grantee text;
-BEGIN
-    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 8) THEN
-        RETURN;
-    END IF;
-    FOR grantee IN
-        SELECT DISTINCT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
-        FROM pg_class, aclexplode(relacl) AS right_of
-        WHERE pg_class.oid = 'plot_checks'::regclass AND right_of.grantee <> relowner AND privilege_type = 'SELECT'
-    LOOP
-        EXECUTE format('GRANT SELECT ON alarm_calendar, alarm_receivers, alarms, alarm_notices TO %s', grantee);
-    END LOOP;
-END $$;
-
--- Who could read the records before version 8 reads the notices of the company.
-DO $$
-DECLARE
-    grantee text;
-BEGIN
-    IF NOT EXISTS (SELECT FROM schema_version) OR EXISTS (SELECT FROM schema_version WHERE version >= 8) THEN
-        RETURN;
-    END IF;
-    FOR grantee IN
-        SELECT DISTINCT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
-        FROM pg_class, aclexplode(relacl) AS right_of
-        WHERE pg_class.oid = 'plot_checks'::regclass AND right_of.grantee <> relowner AND privilege_type = 'SELECT'
-    LOOP
-        EXECUTE format('GRANT SELECT ON notice_sources, notices, notice_readers TO %s', grantee);
+        FOR grantee IN
+            SELECT DISTINCT CASE right_of.grantee WHEN 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
+            FROM pg_class, aclexplode(relacl) AS right_of
+            WHERE pg_class.oid = each.known::regclass AND right_of.grantee <> relowner
+                AND privilege_type = each.privilege
+        LOOP
+            EXECUTE format('GRANT SELECT ON %s TO %s', each.tables, grantee);
+        END LOOP;
     END LOOP;
 END $$;
 

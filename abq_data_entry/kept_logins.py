@@ -13,15 +13,21 @@ class NoneKept(Exception):
     """No login is kept, or its file can't be used; the text says what to do."""
 
 
-def kept_login(kind: str, username: str, place: str) -> tuple[str, str]:
-    """Return the login of a user for this kind of server at this place (`server:port`). Raises `NoneKept`."""
-    found = None
+def find_login(kind: str, username: str, place: str) -> tuple[str, str] | None:
+    """Return the login of a user for this kind of server at this place: the keyring's, else that of a file of secrets;
+    None if neither has it. Raises `secret_files.SecretUnusable`."""
     try:
-        found = keyring_store.get(kind, username, place)
-    except keyring_store.KeyringFailed as error:
+        if found := keyring_store.get(kind, username, place):
+            return found
+    except keyring_store.KeyringFailed as error:  # then a file may have it
         log.info("the keyring gave nothing: %s", error)
+    return secret_files.login(kind, username)
+
+
+def kept_login(kind: str, username: str, place: str) -> tuple[str, str]:
+    """Return the same login; raises `NoneKept` if there is none."""
     try:
-        found = found or secret_files.login(kind, username)
+        found = find_login(kind, username, place)
     except secret_files.SecretUnusable as error:
         raise NoneKept(str(error)) from None
     if found is None:

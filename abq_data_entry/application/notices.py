@@ -109,17 +109,22 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         is_time = self._due or time.monotonic() - self._looked > LOOK_SECONDS
         if self._state.reachable is None:
             self._due = True
-        elif is_time and not self._looking and self._source:
+        elif is_time and not self._looking and self._find_source():
             self._due, self._looked = False, time.monotonic()
             self.look()
 
     def _look_who_asks(self) -> None:
-        by, values = self._actions.by(), self._settings.values()
-        self._source = "" if not values["notices_url"] or problem(values) else source_of(values)
+        by = self._actions.by()
         if by != self._by:  # what one person has read is new to the next
             self._by, self._due = by, True
             self._known, self._opened, self._shown_notices = None, (), {}
             self._tell_unread([])
+
+    def _find_source(self) -> str:
+        """What the settings name by now; empty: nothing that can be asked."""
+        values = self._settings.values()
+        self._source = "" if not values["notices_url"] or problem(values) else source_of(values)
+        return self._source
 
     def _fetch(self, model: SQLModel) -> Sequence[Taken]:
         source, by, opened = self._source, self._by, self._opened
@@ -208,20 +213,14 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
 
     def _list(self, everything: bool) -> None:
         self._look_who_asks()
+        self._find_source()
         values = self._settings.values()
         why = _NOT_SET_UP if not values["notices_url"] else problem(values)
         shown = self._shown()
         if why and shown is not None:
             shown.show_problem(why)
             return
-
-        def fetched(found: Sequence[Taken]) -> None:
-            self._known = found
-            self._know(found, None)
-            if self._known is not None:
-                self._show_rows(found)
-
-        self._look_up(self._fetch, fetched, everything)
+        self._look_up_all(everything)
 
     def _show_rows(self, items: Sequence[Taken], remark: str = "") -> None:
         shown = self._shown()

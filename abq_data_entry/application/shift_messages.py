@@ -215,14 +215,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
 
     def _list(self, everything: bool) -> None:
         self._look_who_asks()
-
-        def fetched(found: Sequence[Taken]) -> None:
-            self._known = found
-            self._know(found, None)
-            if self._known is not None:
-                self._show_rows(found)
-
-        self._look_up(self._fetch, fetched, everything)
+        self._look_up_all(everything)
 
     def _show_rows(self, items: Sequence[Taken], remark: str = "") -> None:
         shown = self._shown()

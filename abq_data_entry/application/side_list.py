@@ -203,6 +203,17 @@ class SideList(ABC, Generic[Item, Window]):
 
         self._connection.ask(fetch, show, failed)
 
+    def _look_up_all(self, everything: bool) -> None:
+        """Look up what the form shows too, and list it."""
+
+        def fetched(found: Sequence[Item]) -> None:
+            self._known = found
+            self._know(found, None)
+            if self._known is not None:  # else it was for somebody who isn't here any more
+                self._show_rows(found)
+
+        self._look_up(self._fetch, fetched, everything)
+
     def _list_known(self, everything: bool) -> None:
         shown = self._shown()
         if shown is None:

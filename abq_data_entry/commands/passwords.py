@@ -84,11 +84,11 @@ def login_kept(destination: str, username: str, place: str) -> tuple[str, str] |
 
 def login_kept_as(key: str, username: str, place: str) -> tuple[str, str] | None:
     """The same by the key of what needs it, which is no destination: `alarms:` and the name of a receiver, say."""
-    from ..secret_files import SecretOfAnother, SecretUnusable, login
+    from ..kept_logins import find_login
+    from ..secret_files import SecretOfAnother, SecretUnusable
 
-    known = _in_keyring(key, username, place)
     try:
-        return known if known is not None else login(key, username)
+        return find_login(key, username, place)
     except SecretOfAnother as error:
         raise _OfAnother(str(error)) from None
     except SecretUnusable as error:

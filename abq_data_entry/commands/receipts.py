@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..network.mailbox_address import KIND, configured
 from .outbox import local, opened_outbox
 from .outcome import NotDone, interrupt_sets
-from .passwords import Secrets, ask_secretly, can_ask, password_from_stdin
+from .passwords import Secrets, ask_secretly, can_ask, login_kept_as, password_from_stdin
 
 if TYPE_CHECKING:
     from ..models import SettingsModel
@@ -69,22 +69,13 @@ def login_of_mailbox(
     values: Mapping[str, object], from_stdin: bool, asks: bool = True, username: str = ""
 ) -> tuple[str, str]:
     """Who reads the mailbox: standard input, the keyring, a file of secrets, or a question. Raises NotDone."""
-    from ..keyring_store import KeyringFailed, get, service_name
-    from ..secret_files import SecretUnusable, login
+    from ..keyring_store import service_name
 
     username = username or str(values["abq_answers_username"])
     address = configured(values)
     if from_stdin:
         return username, password_from_stdin()
-    known = None
-    try:
-        known = get(KIND, username, "" if address is None else address.place)
-    except KeyringFailed as error:  # then a file may have it
-        log.info("the keyring gave nothing: %s", error)
-    try:
-        known = known or login(KIND, username)
-    except SecretUnusable as error:
-        raise NotDone(str(error)) from None
+    known = login_kept_as(KIND, username, "" if address is None else address.place)
     if known is not None:
         return known
     if not asks or not can_ask():

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,6 @@ import requests
 
 from . import rest_answers
 from .failures import UserFacingError, on_one_line
-from .guard import Guard
 from .rest import RestUploads
 from .rest_answers import RestError, RestStatusError, told_in
 
@@ -42,13 +40,6 @@ class BrapiService(RestUploads):
     """
 
     was_told = False
-
-    def run(self, work: Callable[[], object], cancel: threading.Event | None = None) -> None:
-        """Do something under a guard of its own; raises what `upload` raises."""
-        with Guard(cancel, self._timeout) as guard:
-            failure = self._outcome(work, guard)
-        if failure is not None:
-            raise failure
 
     def ask(self, method: str, path: str, body: object = None, **query: str) -> Thing:
         """Return the answer, an object in JSON. Raises `RestStatusError` where it is no success, after a new login.

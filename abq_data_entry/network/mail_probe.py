@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
-
-from . import encryption, probing
+from . import probing
 from .destination import Destination
-from .guard import is_loopback
 from .mail import MailLogin, MailSession, opened
 from .mail_addresses import MailServer, on_the_wire, people
 from .probing import Context, Inspection, Result, Step, Steps, shown, usable
@@ -22,15 +19,10 @@ def probe(destination: Destination, server: MailServer, context: Context) -> Ste
     yield from usable(inspection, destination.problem(settings))
     addresses = yield from probing.name(inspection, server.host, server.port)
     yield from probing.port(inspection, server.host, server.port, addresses)
-    session = yield from inspection.step(
-        "Greeting", lambda: _greeted(opened(server, context.guard, str(settings["abq_ca_file"]) or None))
-    )
+    ca_file = str(settings["abq_ca_file"]) or None
+    session = yield from inspection.step("Greeting", lambda: _greeted(opened(server, context.guard, ca_file)))
     try:
-        if isinstance(session.sock, ssl.SSLSocket):
-            secure, verified = session.sock, encryption.verified_context(str(settings["abq_ca_file"]) or None)
-            yield from inspection.step("TLS", lambda: probing.secured(secure, verified, 0.0))
-        else:
-            yield inspection.note("TLS", "not encrypted", "" if is_loopback(server.host) else _PLAIN)
+        yield from probing.encryption_of(inspection, session.sock, server.host, ca_file, _PLAIN)
         can = [each.upper() for each in _TOLD if session.has_extn(each)]
         yield inspection.note("Abilities", f"it reports {', '.join(can)}" if can else "it reports none (EHLO)")
         yield from _domains(inspection, server)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
-
-from . import encryption, probing
-from .guard import is_loopback
+from . import probing
 from .mailbox import Session, opened
 from .mailbox_address import KIND, MailboxAddress, configured
 from .probing import Context, Inspection, Result, Steps, shown
@@ -29,11 +26,7 @@ def probe(context: Context) -> Steps[None]:
     ca_file = str(settings["abq_ca_file"]) or None
     session = yield from inspection.step("Greeting", lambda: _greeted(opened(address, context.guard, ca_file)))
     try:
-        if isinstance(session.line.socket, ssl.SSLSocket):
-            secure, verified = session.line.socket, encryption.verified_context(ca_file)
-            yield from inspection.step("TLS", lambda: probing.secured(secure, verified, 0.0))
-        else:
-            yield inspection.note("TLS", "not encrypted", "" if is_loopback(address.host) else _PLAIN)
+        yield from probing.encryption_of(inspection, session.line.socket, address.host, ca_file, _PLAIN)
         login = yield from inspection.login(KIND)
         if login is not None:
             yield from inspection.step("Login", lambda: _log_in(session, *login))

@@ -21,7 +21,7 @@ from typing import Generic, NoReturn, TypeVar
 from ..remote_names import name_problem
 from . import encryption
 from .failures import Cancelled, TimedOut, UserFacingError, describe_failure
-from .guard import Address, Guard, call_abandonable, look_up
+from .guard import Address, Guard, call_abandonable, is_loopback, look_up
 
 log = logging.getLogger(__name__)
 
@@ -260,6 +260,17 @@ def tls(
             return connection.getpeercert(True)
 
     return (yield from inspection.step("TLS", work))
+
+
+def encryption_of(
+    inspection: Inspection, connection: socket.socket | None, host: str, ca_file: str | None, plain: str
+) -> Steps[None]:
+    """Whether a connection that is open is encrypted, and how; `plain`: what to know if not, of another host."""
+    if isinstance(connection, ssl.SSLSocket):
+        secure, verified = connection, encryption.verified_context(ca_file)
+        yield from inspection.step("TLS", lambda: secured(secure, verified, 0.0))
+    else:
+        yield inspection.note("TLS", "not encrypted", "" if is_loopback(host) else plain)
 
 
 def secured(connection: ssl.SSLSocket, context: ssl.SSLContext, seconds: float) -> Result[None]:

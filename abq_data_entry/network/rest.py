@@ -197,13 +197,17 @@ class RestUploads(Uploads):
             if not self._login.has_address:
                 found[0] = self._read_with_login()
 
+        self.run(work, cancel)
+        return found[0]
+
+    def run(self, work: Callable[[], object], cancel: threading.Event | None = None) -> None:
+        """Do something under a guard of its own; raises what `upload` raises."""
         with Guard(cancel, self._timeout) as guard:
             failure = self._outcome(work, guard)
             if guard.verdict():
                 self._session.close()
         if failure is not None:
             raise failure
-        return found[0]
 
     def _read_with_login(self) -> int:
         response, page = self._request(self._session.get, self._urls[1], headers=self._login.headers())

@@ -62,15 +62,6 @@ class S3Uploads(RestUploads):
         parts = urllib.parse.urlsplit(self._bucket_url)
         return f"bucket {urllib.parse.unquote(parts.path).strip('/') or parts.hostname}"
 
-    def run(self, work: Callable[[], object], cancel: Any = None) -> None:
-        """Do something under a guard of its own; raises what `upload` raises."""
-        with Guard(cancel, self._timeout) as guard:
-            failure = self._outcome(work, guard)
-            if guard.verdict():
-                self._session.close()
-        if failure is not None:
-            raise failure
-
     def ask(
         self, method: str, name: str | None = None, *, query: str = "", accepted: Iterable[int] = (),
         headers: dict[str, str] | None = None, data: Any = None, sha256: str = NO_CONTENT,

@@ -97,12 +97,7 @@ class XmlRpcUploads(RestUploads):
                 if not fault.is_unknown_method:
                     raise
 
-        with Guard(cancel, self._timeout) as guard:
-            failure = self._outcome(ask, guard)
-            if guard.verdict():
-                self._session.close()
-        if failure is not None:
-            raise failure
+        self.run(ask, cancel)
         listed = found[0] if found else None
         return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else None
 

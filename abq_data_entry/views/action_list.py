@@ -189,3 +189,31 @@ class ActionList(SideWindow):
             self.tree, self.live_list.choose, [(each.name, self._presser(each.name)) for each in self._actions],
             keys, lambda name: name in self.allowed,
         )  # fmt: skip
+
+
+class ReadingList(ActionList):
+    """A list whose chosen line counts as read. ``opened(identifier)``: it stands in full before somebody who has the
+    keyboard in the window."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        title: str,
+        columns: Sequence[tuple[str, int]],
+        spare: Sequence[str],
+        actions: Sequence[RowAction],
+        texts: ListTexts,
+        callbacks: RowCallbacks,
+        others: Mapping[str, Callable[[], object]],
+        opened: Callable[[str], object],
+    ) -> None:
+        self._opened = opened
+        super().__init__(parent, title, columns, spare, actions, texts, callbacks, others)
+        self.tree.bind("<FocusIn>", lambda _event: self.row_chosen(), add=True)
+
+    def row_chosen(self) -> None:
+        """Whoever has the keyboard here reads that line now."""
+        super().row_chosen()
+        row = self.chosen_row
+        if row is not None and str(self.tk.call("focus")).startswith(str(self)):
+            self._opened(row.identifier)

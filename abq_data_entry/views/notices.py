@@ -6,7 +6,7 @@ import tkinter as tk
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .action_list import ActionList, ListTexts, RowAction, RowCallbacks
+from .action_list import ListTexts, ReadingList, RowAction, RowCallbacks
 
 _COLUMNS = (("Published", 16), ("State", 6), ("Title", 64))
 _TEXTS = ListTexts(
@@ -30,21 +30,14 @@ class NoticesCallbacks(NamedTuple):
     read_all: Callable[[], object]
 
 
-class NoticesWindow(ActionList):
+class NoticesWindow(ReadingList):
     """The notices of the company, the newest first."""
 
     def __init__(self, parent: tk.Misc, callbacks: NoticesCallbacks) -> None:
-        self._opened = callbacks.opened
         others = {FETCH: callbacks.fetch, READ_ALL: callbacks.read_all}
-        super().__init__(parent, "Company Notices", _COLUMNS, ("State",), _ACTIONS, _TEXTS, callbacks.rows, others)
+        super().__init__(
+            parent, "Company Notices", _COLUMNS, ("State",), _ACTIONS, _TEXTS, callbacks.rows, others, callbacks.opened
+        )
         self.tree.configure(height=_ROWS)
         self.detail.text.configure(height=_TEXT_LINES)
         self.room.rowconfigure(2, weight=2)  # a notice is longer than a message
-        self.tree.bind("<FocusIn>", lambda _event: self.row_chosen(), add=True)
-
-    def row_chosen(self) -> None:
-        """Whoever has the keyboard here reads that notice now."""
-        super().row_chosen()
-        row = self.chosen_row
-        if row is not None and str(self.tk.call("focus")).startswith(str(self)):
-            self._opened(row.identifier)

@@ -9,7 +9,7 @@ from tkinter import ttk
 from typing import Any, NamedTuple
 
 from ..widgets.field_input import ERROR_MARK
-from .action_list import ActionList, ListTexts, RowAction, RowCallbacks
+from .action_list import ListTexts, ReadingList, RowAction, RowCallbacks
 from .dialogs import line_width
 from .marks import ChoicesDialog
 
@@ -37,23 +37,15 @@ class MessagesCallbacks(NamedTuple):
     read_all: Callable[[], object]
 
 
-class MessagesWindow(ActionList):
+class MessagesWindow(ReadingList):
     """The messages of the last 30 days, the newest first."""
 
     def __init__(self, parent: tk.Misc, callbacks: MessagesCallbacks) -> None:
-        self._opened = callbacks.opened
         others = {WRITE: callbacks.write, READ_ALL: callbacks.read_all}
         super().__init__(
-            parent, "Messages from Colleagues", _COLUMNS, ("To", "Sent"), _ACTIONS, _TEXTS, callbacks.rows, others
-        )
-        self.tree.bind("<FocusIn>", lambda _event: self.row_chosen(), add=True)
-
-    def row_chosen(self) -> None:
-        """Whoever has the keyboard here reads that message now."""
-        super().row_chosen()
-        row = self.chosen_row
-        if row is not None and str(self.tk.call("focus")).startswith(str(self)):
-            self._opened(row.identifier)
+            parent, "Messages from Colleagues", _COLUMNS, ("To", "Sent"), _ACTIONS, _TEXTS, callbacks.rows, others,
+            callbacks.opened,
+        )  # fmt: skip
 
 
 class MessageDialog(ChoicesDialog):
