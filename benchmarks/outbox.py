@@ -14,6 +14,7 @@ import http.client
 import logging
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -112,6 +113,10 @@ class _Bench:
 
     def faults(self, kind: str) -> Iterator[table.Row]:
         """How many files are missing, cut, doubled or strange at the destination."""
+        base, *way = kind.split()
+        name = " ".join([base.upper() if base in ("sftp", "ftps") else destination(base).name, *way])
+        # Some take minutes, since a frozen server is waited for.
+        print(f"  {name}, with faults …", file=sys.stderr, flush=True)
         faults, start, content, once = RUNS[kind]
         turns = Turns(EVERY, faults)
         with (
@@ -119,11 +124,9 @@ class _Bench:
             _outbox() as (box, clock),
             start(turns, Path(workspace), PATIENCE) as (kept, opened),
         ):
-            self._put_in(box, Place(f"{kind.split()[0]}:archive", "127.0.0.1"), content)
+            self._put_in(box, Place(f"{base}:archive", "127.0.0.1"), content)
             self._deliver_despite(box, clock, opened)
             wrong = self._wrong(box, kept(), content or content_of, once)
-        base, *way = kind.split()
-        name = " ".join([base.upper() if base in ("sftp", "ftps") else destination(base).name, *way])
         what = f"{self._count:,} deliveries by {name}, a fault in every third: files missing, cut or doubled"
         remark = f"{turns.files:,} attempts met {turns.faults:,} faults of {len(set(faults))} kinds"
         yield table.row(what, "files", [wrong], 0.0, remark)

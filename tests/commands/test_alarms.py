@@ -93,7 +93,7 @@ def events(posts: Posts) -> list[tuple[str, str]]:
 def test_the_beginning_and_the_end_are_told_once(line: Line, told: Servers, stored: SQLModel) -> None:
     assert line("alarms").output == "There is no alarm.\n"
     assert line("alarms", "test").output == "chat was told: noted\nqa was told.\n"
-    assert told.letters.messages[0]["Subject"] == "ABQ alarm: a test" and events(told.posts)[0][0] == "test"
+    assert told.letters.messages()[0]["Subject"] == "ABQ alarm: a test" and events(told.posts)[0][0] == "test"
     assert line("alarms", "run", "--no-verify").output == "None began or ended; nobody had to be told.\n"
     stored.look_for_alarms([FULL], by=BENCH)
     (alarm,) = stored.get_alarms()
@@ -112,7 +112,7 @@ def test_the_beginning_and_the_end_are_told_once(line: Line, told: Servers, stor
     assert json.loads(line("alarms", "--json", "list").output) == []
     assert {line("alarms", "--ended", days).code for days in ("-1", "91", "9" * 5000, "²")} == {2}
     assert (entry["id"], entry["end"], entry["not_told"]) == (alarm.id, "900 MiB are free again", [])
-    _test, begin, end = told.letters.messages
+    _test, begin, end = told.letters.messages()
     assert [sorted(to) for to, _content in told.letters.kept[1:]] == [["boss@example.com", "qa@example.com"]] * 2
     assert FULL.words in begin.get_content() and "900 MiB are free again." in end.get_content()
     assert end["In-Reply-To"] == begin["Message-ID"] != end["Message-ID"] and begin["From"] == USERNAME
@@ -215,7 +215,7 @@ def test_the_server_may_be_that_of_a_destination_or_of_the_settings(
     secret(home, "email", USERNAME, PASSWORD)
     assert line("alarms", "test", "c").output == "c was told.\n"
     assert [to for to, _content in told.letters.kept] == [["a@example.com"], ["c@example.com"]]
-    assert [str(each["From"]) for each in told.letters.messages] == [USERNAME, "x@example.com"]
+    assert [str(each["From"]) for each in told.letters.messages()] == [USERNAME, "x@example.com"]
     line("destinations", "remove", "reports")
     assert "no destination reports of the kind email any more" in line("alarms", "test", "a").reason
 

@@ -76,7 +76,7 @@ def test_a_refusal_opens_the_delivery_again(
     line: Line, letters: Letters, mailbox: Mailbox, stored: SQLModel, database: dict[str, str]
 ) -> None:
     send(line)
-    sent = str(letters.messages[0]["Message-ID"])
+    sent = str(letters.messages()[0]["Message-ID"])
     mailbox.put(answer("REFUSED: the humidity of plot 3 is missing.\n\n> SHA-256", to=sent))
     told = read(line)
     number = outbox().deliveries()[0].short
@@ -96,12 +96,12 @@ def test_a_refusal_opens_the_delivery_again(
     assert line("deliveries", "retry", number, "--password-stdin", stdin=MAIL_PASSWORD).code == 0
     first, second = outbox().deliveries()
     assert (first.state, second.state, second.version) == ("cancelled", "delivered", 2)
-    assert str(letters.messages[1]["Message-ID"]) != sent
+    assert str(letters.messages()[1]["Message-ID"]) != sent
     assert read(line) == "New mails: 0, answers to deliveries: 0.\n"
     assert outbox().deliveries()[1].state == "delivered"
 
     # Found again under another number, or in another mailbox, it is still the same mail.
-    mailbox.put(answer("Accepted, thank you", to=str(letters.messages[1]["Message-ID"])))
+    mailbox.put(answer("Accepted, thank you", to=str(letters.messages()[1]["Message-ID"])))
     run(database, "DELETE FROM mailbox_messages")
     assert read(line) == "New mails: 2, answers to deliveries: 1.\n"
     assert "Accepted by qa@example.com: Accepted, thank you" in line("deliveries").output
@@ -111,7 +111,7 @@ def test_a_refusal_opens_the_delivery_again(
 def test_who_may_say_what(line: Line, letters: Letters, mailbox: Mailbox, database: dict[str, str]) -> None:
     """Only who got the mail, whom the settings name, and servers that give it back; only in words that are sure."""
     send(line)
-    sent = str(letters.messages[0]["Message-ID"])
+    sent = str(letters.messages()[0]["Message-ID"])
     digest = outbox().deliveries()[0].sha256
     for content in (
         answer("REFUSED", to=sent, sender="mallory@example.org"),
@@ -131,11 +131,11 @@ def test_who_may_say_what(line: Line, letters: Letters, mailbox: Mailbox, databa
     letters.fault = lambda: "lost"
     done = line("upload", "email", "--date", DAY, "--username", MAIL_USERNAME, "--password-stdin", stdin=MAIL_PASSWORD)
     assert done.code == 1 and outbox().deliveries()[-1].state == "unknown"
-    mailbox.put(answer("ACCEPTED", to=str(letters.messages[-1]["Message-ID"])))
+    mailbox.put(answer("ACCEPTED", to=str(letters.messages()[-1]["Message-ID"])))
     assert read(line) == "New mails: 1, answers to deliveries: 1.\n"
     assert outbox().deliveries()[-1].state == "delivered", "the answer says that it arrived"
 
-    mailbox.put(returned(str(letters.messages[-1]["Message-ID"])))
+    mailbox.put(returned(str(letters.messages()[-1]["Message-ID"])))
     assert "It came back from qa@example.com: 550 5.1.1 no such user" in read(line)
     assert outbox().deliveries()[-1].state == "failed"
 

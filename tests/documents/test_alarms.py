@@ -70,8 +70,8 @@ def test_its_commands_tell_of_alarms(
             if command.endswith("--kind cron"):
                 assert re.search(r"^\*/5 \* \* \* \* .*alarms run", (tmp_path / "lines").read_text(), re.MULTILINE)
         assert (tmp_path / "lines").read_text().strip() == ""
-        assert [each["Subject"].partition(":")[0] for each in letters.messages] == ["ABQ alarm", "ABQ alarm 1"]
-        assert {each["From"] for each in letters.messages} == {USERNAME}
+        assert [each["Subject"].partition(":")[0] for each in letters.messages()] == ["ABQ alarm", "ABQ alarm 1"]
+        assert {each["From"] for each in letters.messages()} == {USERNAME}
         events = [json.loads(body) for _headers, body in posts.kept]
         assert [each["event"] for each in events] == ["test", "begin"]
         rows = {name for each in events for name in each}

@@ -75,7 +75,7 @@ def test_its_settings_and_commands_send_mail(
             ["qa@example.com"],
         ]
         assert letters.encrypted == [True, True] and set(letters.logins) == {(USERNAME.encode(), PASSWORD.encode())}
-        first, second = letters.messages
+        first, second = letters.messages()
         assert first["From"] == "Plant Laboratory <lab@example.com>" and second["From"] == USERNAME
         assert [each.get_filename() for each in first.iter_attachments()] == [f"abq_data_record_{SENT}.csv"]
 
@@ -113,7 +113,7 @@ def test_an_answer_as_it_is_printed_is_read(
         secret(home, "email", USERNAME, PASSWORD)
         secret(home, "answers", MAILBOX_PASSWORD)
         assert main(shlex.split(f"upload email --date {SENT} --username {USERNAME}")) == 0
-        (sent,) = letters.messages
+        (sent,) = letters.messages()
         mailbox.put(f"In-Reply-To: {sent['Message-ID']}\n{answer.lstrip()}".encode())
         capsys.readouterr()
         monkeypatch.setattr(sys, "stdin", io.StringIO())

@@ -152,7 +152,7 @@ def _email(turns: Turns, workspace: Path, patience: float) -> Started:
 
 def _received(letters: mail.Letters) -> Mapping[str, bytes]:
     found: dict[str, bytes] = {}
-    for message in letters.messages:
+    for message in letters.messages():
         (attached,) = message.iter_attachments()
         name, content = str(attached.get_filename()), attached.get_content()
         found[f"{name} again" if name in found else name] = content if isinstance(content, bytes) else content.encode()

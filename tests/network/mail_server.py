@@ -33,9 +33,8 @@ class Letters:
         self.fault: Callable[[], str] = lambda: ""
         self._next = ""
 
-    @property
     def messages(self) -> list[EmailMessage]:
-        """The messages, parsed."""
+        """The messages, parsed. No property: for each connection, aiosmtpd reads all attributes of its handler."""
         found = [email.message_from_bytes(content, policy=email.policy.default) for _to, content in self.kept]
         return [each for each in found if isinstance(each, EmailMessage)]
 

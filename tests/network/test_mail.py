@@ -60,8 +60,8 @@ def test_it_arrives_encrypted_and_whole(trusted: Authority, security: str) -> No
     assert parts[-1] == 1.0 and parts.count(1.0) == 1
     (to, _content), *_ = letters.kept
     assert to == ["qa@example.com", "boss@xn--bcher-kva.example"]
-    message = letters.messages[0]
-    assert message["Message-ID"] == letters.messages[1]["Message-ID"] == "<abq.0123.ab@example.com>"
+    message = letters.messages()[0]
+    assert message["Message-ID"] == letters.messages()[1]["Message-ID"] == "<abq.0123.ab@example.com>"
     assert message["Subject"] == "Größe" and message["From"].addresses[0].display_name == LAB.name
     body, attached = message.get_body(), next(message.iter_attachments())
     assert body is not None and body.get_content().replace("\r\n", "\n") == "Ünïcode\n.a dot\n"

@@ -52,7 +52,7 @@ def test_every_third_meets_a_fault(box: Outbox, clock: Clock) -> None:
             clock.forward(minutes=10)
             if not due(box):
                 break
-        came = Counter(str(each["Message-ID"]) for each in letters.messages)
+        came = Counter(str(each["Message-ID"]) for each in letters.messages())
         assert set(came.values()) == {1} and len(came) == COUNT, "none is lost, and none came twice"
         states = Counter(each.state for each in box.deliveries())
         assert set(states) == {"delivered", "unknown"} and states["unknown"] >= 4
@@ -63,8 +63,8 @@ def test_every_third_meets_a_fault(box: Outbox, clock: Clock) -> None:
         letters.fault = lambda: ""
         assert deliver(box, second.identifier, send)[0].state == "unknown", "not by itself"
         assert deliver(box, retry(box, second).identifier, send)[0].state == "delivered"
-        assert max(Counter(str(each["Message-ID"]) for each in letters.messages).values()) == 2
-        names = [each.get_filename() for each in letters.messages[0].iter_attachments()]
+        assert max(Counter(str(each["Message-ID"]) for each in letters.messages()).values()) == 2
+        names = [each.get_filename() for each in letters.messages()[0].iter_attachments()]
         assert names[1] == f"{names[0]}.sha256"
 
 
@@ -109,10 +109,10 @@ def test_one_receiver_doesnt_hold_it_back_from_the_others(box: Outbox, clock: Cl
         letters.refused = dict.fromkeys((late.address, gone.address), "550 no such user")
         done, error = deliver(box, retry(box, lost).identifier, send)
         assert (done.state, error) == ("delivered", None) and "late@example.com (550" in done.reason
-    came = [(to, str(each["Message-ID"])) for (to, _), each in zip(letters.kept, letters.messages, strict=True)]
+    came = [(to, str(each["Message-ID"])) for (to, _), each in zip(letters.kept, letters.messages(), strict=True)]
     assert [to for to, _ in came] == [[QA.address], [QA.address], [late.address], [late.address]]
     assert {number for _, number in came[:2]} == {number for _, number in came[2:]} and came[0][1] != came[1][1]
-    assert all(len(each["To"].addresses) == 3 for each in letters.messages)
+    assert all(len(each["To"].addresses) == 3 for each in letters.messages())
 
 
 @pytest.mark.needs("network")
