@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import urllib.parse
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -20,14 +21,15 @@ from .guard import Guard
 from .login_methods import NONE, How
 from .rest import RestUploads
 from .rest_answers import RestConnectionError, RestError, RestIncomplete, concealed
-from .s3_requests import NO_CONTENT, Answer, other_region, read, refusal, region_of, signed
+from .s3_requests import HOPELESS, NO_CONTENT, Answer, Refused, members, other_region, read, refusal, region_of, signed
 from .uploads import BLOCK, SourceFile
 from .webdav import Body
 
 _LARGEST = 5 * 1024**3  # bytes of one PUT
 _META = "x-amz-meta-sha256"
 _UNTOLD = (400, 403, 405, 501)
-"""Statuses of HEAD, whose answer has no words, nor the right region: the answer to the request after it has them."""
+"""Statuses of HEAD, whose answer has no words, nor the right region: the answer to GET has them."""
+_TOTAL = re.compile(r"bytes \d+-\d+/(\d+)")
 
 
 class Digests:
@@ -55,6 +57,7 @@ class S3Uploads(RestUploads):
         self._keys = username.strip(), password  # blanks come of copying
         self._region = region_of(url)
         self._asked = False  # the connection may be one that was kept open
+        self._is_there = False  # the bucket
 
     @property
     def bucket(self) -> str:
@@ -85,10 +88,7 @@ class S3Uploads(RestUploads):
         self._asked = True
         if 200 <= found.status < 300 or found.status in accepted:
             return found
-        refused = refusal(found, url, self.bucket, self._conceal)
-        if refused.login_refused:
-            self._refusal = refused
-        raise refused
+        raise self._refused(found)
 
     def put(self, name: str, data: Body | bytes, digests: Digests) -> str:
         """Store something; return the tag that the store gives it. Raises `Refused`."""
@@ -100,15 +100,26 @@ class S3Uploads(RestUploads):
         return answer.headers.get("ETag", "").strip('"').lower()
 
     def has(self, name: str, size: int, digests: Digests) -> bool | None:
-        """Whether the store says that it has this content under that name; None where it tells us nothing."""
+        """Whether the store says that it has this content under that name; None where it tells us nothing.
+
+        Raises `Refused` where it refuses whatever is asked, so that no file is sent to learn that.
+        """
         answer = self.ask("HEAD", name, accepted=(404, *_UNTOLD))
-        if answer.status in _UNTOLD:
-            return None
-        told = answer.headers.get("Content-Length", "")
-        if answer.status == 404 or not told.isdigit() or int(told) != size:
-            return False
-        kept = answer.headers.get(_META, "").strip().lower()
-        return kept == digests.sha256 if kept else answer.headers.get("ETag", "").strip('"').lower() == digests.md5
+        if answer.status in _UNTOLD or (answer.status == 404 and not self._is_there):
+            answer = self._told_in_words(name)
+        if answer.status == 404 or 200 <= answer.status < 300:
+            self._is_there = True
+            return _is_that(answer, size, digests)
+        return None
+
+    def _told_in_words(self, name: str) -> Answer:
+        """Ask for one byte: a refusal of GET has a body, which names the reason and the right region."""
+        answer = self.ask("GET", name, headers={"Range": "bytes=0-0"}, accepted=(404, 416, *_UNTOLD))
+        if answer.status >= 400:
+            refused = self._refused(answer)
+            if refused.transient or members(answer.page).get("Code") in HOPELESS:
+                raise refused
+        return answer
 
     def _deliver(self, source: SourceFile, guard: Guard, key: str) -> None:
         if source.size > _LARGEST:
@@ -139,8 +150,24 @@ class S3Uploads(RestUploads):
         response, page = self._request(partial(self._session.request, method), url, read, headers=own, data=data)
         return Answer(response.status_code, response.headers, page)
 
+    def _refused(self, answer: Answer) -> Refused:
+        refused = refusal(answer, self._bucket_url, self.bucket, self._conceal)
+        if refused.login_refused:
+            self._refusal = refused
+        return refused
+
     def _key(self, name: str) -> str:
         return urllib.parse.quote(f"{self._folder}/{name}" if self._folder else name, safe="/~")
 
     def _conceal(self, said: str) -> str:
         return concealed(said, [self._keys[1]])
+
+
+def _is_that(answer: Answer, size: int, digests: Digests) -> bool:
+    """Whether what HEAD says of an object, or GET of one byte of it, is said of this content."""
+    ranged = _TOTAL.fullmatch(answer.headers.get("Content-Range", ""))
+    told = ranged[1] if ranged else answer.headers.get("Content-Length", "")
+    if answer.status == 404 or told != str(size):
+        return False
+    kept = answer.headers.get(_META, "").strip().lower()
+    return kept == digests.sha256 if kept else answer.headers.get("ETag", "").strip('"').lower() == digests.md5

@@ -30,6 +30,9 @@ NO_BUCKET = "The address ends with the name of the bucket; a folder in it is giv
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
 _OF_AMAZON = re.compile(r"(?:^|\.)s3[.-]([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$")
 _WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "AccountProblem")
+HOPELESS = (*_WRONG_KEY, "RequestTimeTooSkewed", "RequestExpired", "NoSuchBucket", "InvalidBucketName",
+            "AllAccessDisabled", "AuthorizationHeaderMalformed")  # fmt: skip
+"""Codes with which a store refuses whatever is asked: a file would be sent for nothing."""
 _MAY_PASS = ("SlowDown", "RequestTimeout", "OperationAborted", "InternalError", "ServiceUnavailable", "BadDigest",
              "XAmzContentSHA256Mismatch", "IncompleteBody", "XMinioStorageFull")  # fmt: skip
 

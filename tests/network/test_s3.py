@@ -109,6 +109,49 @@ def test_wrong_keys_missing_buckets_and_missing_rights_are_told(store: ObjectSto
 
 
 @pytest.mark.needs("network")
+@pytest.mark.parametrize(("status", "code", "words"), [
+    ("403 No", "InvalidAccessKeyId", "refused the access key or the secret key (InvalidAccessKeyId)"),
+    ("403 No", "SignatureDoesNotMatch", "The server said: SignatureDoesNotMatch It is so."),
+    ("403 No", "RequestTimeTooSkewed", "refused it because of the clock"),
+    ("400 Bad", "ExpiredToken", "refused the access key or the secret key (ExpiredToken)"),
+    ("404 No", "NoSuchBucket", "has no bucket lab, and none is made from here"),
+    ("403 No", "SlowDown", "is busy"),
+])  # fmt: skip
+def test_nothing_is_sent_where_all_is_refused(status: str, code: str, words: str, extract: Path) -> None:
+    asked: list[bytes] = []
+
+    def script(client: Connection) -> None:
+        while request := client.request():
+            asked.append(request)
+            client.send(http(status, b"" if request.startswith(b"HEAD") else _error(code)))
+
+    with serving(script) as port:
+        told, error = refusal(f"http://127.0.0.1:{port}/lab", extract)
+    assert words in told and is_transient(error) == (code == "SlowDown")
+    assert login_refused(error) == ("refused the access key" in told)
+    assert [each.split()[0] for each in asked] == [b"HEAD", b"GET"] and b"range: bytes=0-0" in asked[-1].lower()
+
+
+@pytest.mark.needs("network")
+@pytest.mark.parametrize(("status", "body"), [
+    (f"206 Part\r\nContent-Range: bytes 0-0/{len(CONTENT)}", CONTENT[:1]), ("200 OK", CONTENT)
+])  # fmt: skip
+def test_what_only_get_says_of_the_file_is_enough(status: str, body: bytes, extract: Path) -> None:
+    """Some refuse HEAD, and some know no ranges: what they have isn't sent again."""
+    asked: list[bytes] = []
+
+    def script(client: Connection) -> None:
+        while request := client.request():
+            asked.append(request.split()[0])
+            told = f"x-amz-meta-sha256: {DIGESTS.sha256}"
+            client.send(http("405 No") if request.startswith(b"HEAD") else http(status, body, told))
+
+    with serving(script) as port, uploads(f"http://127.0.0.1:{port}/lab") as opened:
+        opened.upload(extract)
+    assert asked == [b"HEAD", b"GET"]
+
+
+@pytest.mark.needs("network")
 def test_check_goes_step_by_step(store: ObjectStore) -> None:
     check, options = Checks(), dict[str, Any](abq_s3_url=store.url, abq_s3_folder="tried")
     assert list(verdicts(check("s3", **options))) == ["Name", "Port", "TLS"]
