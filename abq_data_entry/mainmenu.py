@@ -107,14 +107,15 @@ BACKUP_COMMANDS = (BACK_UP, RESTORE)
 EDIT_GROUPS = (
     (UNDO, REDO), (CUT, COPY, PASTE, SELECT_ALL), (TAKE_BACK,), (WITHDRAW, MOVE, MOVE_CHECK, CORRECT_MANY, WITHDRAWN),
     (MARK, WRITE_NOTE),
-)  # a line between groups
+)
+"""A line stands between groups, here and below."""
 EDIT_COMMANDS = tuple(command for group in EDIT_GROUPS for command in group)
 TOOLS_COMMANDS = (WEATHER, *UPLOADS, DELIVERIES, REMOTE_FILES, WAITING, MESSAGES, CONNECTIONS, ADMINISTRATION)
-GO_COMMANDS = (
-    *(FORM, LIST, PREVIOUS, NEXT, PLOT, PLOTS, MISSING, HISTORY, QUESTIONS, HANDOVER, FROM_COLLEAGUES),
-    *(ALARMS, NOTICES),
-    *(EXTRACTS, AHEAD, TODAY, CHARTS, REFRESH),
+GO_GROUPS = (
+    (FORM, LIST), (PREVIOUS, NEXT, PLOT, PLOTS, MISSING), (HISTORY, QUESTIONS),
+    (HANDOVER, FROM_COLLEAGUES, ALARMS, NOTICES), (EXTRACTS, AHEAD, TODAY, CHARTS), (REFRESH,),
 )
+GO_COMMANDS = tuple(command for group in GO_GROUPS for command in group)
 FONT_COMMANDS = (LARGER, SMALLER, USUAL)
 HELP_COMMANDS = (HELP, KEYS)
 ALL_COMMANDS = (
@@ -166,10 +167,10 @@ class MainMenu(tk.Menu):
         self._filled = True
         makers: dict[str, Callable[[tk.Menu], object]] = {
             "File": self.make_file_menu,
-            "Edit": self.make_edit_menu,
+            "Edit": lambda menu: self.add_groups(menu, EDIT_GROUPS),
             "Tools": self.make_tools_menu,
             "Options": self.make_options_menu,
-            "Go": lambda menu: self.add_commands(menu, GO_COMMANDS),
+            "Go": lambda menu: self.add_groups(menu, GO_GROUPS),
             "Help": self.make_help_menu,
         }
         for name, menu in self._menus.items():
@@ -184,18 +185,7 @@ class MainMenu(tk.Menu):
 
     def make_file_menu(self, menu: tk.Menu) -> None:
         """New, save, export; and the end of the program, where the platform keeps it here."""
-        self.add_commands(menu, FILE_COMMANDS)
-        menu.add_separator()
-        self.add_commands(menu, BACKUP_COMMANDS)
-        menu.add_separator()
-        self.add_commands(menu, (QUIT,))
-
-    def make_edit_menu(self, menu: tk.Menu) -> None:
-        """What acts on the focused widget, and what takes back more than that."""
-        for group in EDIT_GROUPS:
-            if menu.index("end") is not None:
-                menu.add_separator()
-            self.add_commands(menu, group)
+        self.add_groups(menu, (FILE_COMMANDS, BACKUP_COMMANDS, (QUIT,)))
 
     def ask_before_editing(self, offered: Callable[[], Container[str]]) -> None:
         """Whenever the Edit menu opens, grey what ``offered()`` doesn't name: what the focused widget doesn't know."""
@@ -247,9 +237,7 @@ class MainMenu(tk.Menu):
 
     def make_help_menu(self, menu: tk.Menu) -> None:
         """Help for a field, the keys, about."""
-        self.add_commands(menu, HELP_COMMANDS)
-        menu.add_separator()
-        self.add_commands(menu, (ABOUT,))
+        self.add_groups(menu, (HELP_COMMANDS, (ABOUT,)))
 
     def make_options_menu(self, menu: tk.Menu) -> None:
         """Autofills, font size, theme, density; each takes effect at once."""
@@ -273,6 +261,13 @@ class MainMenu(tk.Menu):
                 label=command.text, command=self._callbacks[command.callback], accelerator=shown_key(key, self.mac)
             )
             self._entries.append((menu, int(menu.index("end") or 0), command.callback))
+
+    def add_groups(self, menu: tk.Menu, groups: Sequence[tuple[Command, ...]]) -> None:
+        """Append the commands of all groups, with a line between two groups."""
+        for number, group in enumerate(groups):
+            if number:
+                menu.add_separator()
+            self.add_commands(menu, group)
 
     def offer(self, denied: Container[str]) -> None:
         """Grey the commands whose callbacks are ``denied``, and offer all others."""
@@ -323,11 +318,7 @@ class WindowsMainMenu(MainMenu):
 
     def make_file_menu(self, menu: tk.Menu) -> None:
         """The program ends with Exit."""
-        self.add_commands(menu, FILE_COMMANDS)
-        menu.add_separator()
-        self.add_commands(menu, BACKUP_COMMANDS)
-        menu.add_separator()
-        self.add_commands(menu, (EXIT,))
+        self.add_groups(menu, (FILE_COMMANDS, BACKUP_COMMANDS, (EXIT,)))
 
 
 class MacOsMainMenu(MainMenu):
@@ -348,9 +339,7 @@ class MacOsMainMenu(MainMenu):
 
     def make_file_menu(self, menu: tk.Menu) -> None:
         """Quit isn't here: the system puts it into the application's menu."""
-        self.add_commands(menu, FILE_COMMANDS)
-        menu.add_separator()
-        self.add_commands(menu, BACKUP_COMMANDS)
+        self.add_groups(menu, (FILE_COMMANDS, BACKUP_COMMANDS))
 
     def make_help_menu(self, menu: tk.Menu) -> None:
         """About isn't here either."""

@@ -370,7 +370,7 @@ class PagedList(ttk.Frame):
         font = tkfont.nametofont("TkDefaultFont")
         digit = font.measure("0")
         for each in self._columns:
-            width = max(digit * each.width, font.measure(each.heading + "▼")) + 12
+            width = max(digit * each.width, font.measure(each.heading + "▼")) + 10
             self.tree.column(
                 each.name, width=width, minwidth=width, anchor="e" if each.number else "w", stretch=each.stretch
             )
