@@ -17,6 +17,7 @@ from abq_data_entry.models.errors import RecordMissing, RightsMissing
 from abq_data_entry.models.undoing import By
 from tests.models.logins import roles_of_lab_a
 from tests.models.records import record
+from tests.models.wire import When, around_the_commit, losing_answers
 from tests.qa.data import Endpoint
 
 BENCH, OFFICE = By("J Simms", "bench"), By("P Taylor", "office")
@@ -369,3 +370,14 @@ def test_where_labs_are_kept_apart_each_sees_its_own(model: SQLModel, owner: Own
                 someone.end_alarm(other.id)
     model.look_for_alarms([Finding("audit", "", "", "intact")])
     assert not any(each.kind == "audit" for each in model.get_alarms())
+
+
+@around_the_commit
+def test_an_alarm_is_ended_once_though_the_answer_was_lost(database: Endpoint, when: When) -> None:
+    with losing_answers(database, when) as (model, lose):
+        model.look_for_alarms([FULL, FULL._replace(subject="/home")], by=BENCH)
+        ended, other = model.get_alarms()
+        lose()
+        model.end_alarm(ended.id, "ordered a disk", by=OFFICE)
+        assert model.get_alarms() == [other]
+        assert model.get_alarms(ended_days=1)[-1].ended_words.endswith(": ordered a disk")

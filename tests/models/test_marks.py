@@ -15,12 +15,13 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import SQLModel
+from abq_data_entry.models import DatabaseError, SQLModel
 from abq_data_entry.models.marks import Mark, MarkEvent
 from abq_data_entry.postgres import backup
 from tests.models.logins import roles_of_lab_a
 from tests.models.records import DATE, faulty, record
 from tests.models.test_schema import run
+from tests.models.wire import When, around_the_commit, losing_answers
 from tests.qa.data import Endpoint, ask
 
 PLACE = "'2026-11-20', '8:00', 'A', 3"
@@ -254,3 +255,27 @@ def test_a_mark_says_what_it_is_about() -> None:
     local = f"{moment.astimezone():%Y-%m-%d %H:%M}"
     assert event.words.startswith(f"{local} marked by QA on bench-1: Which") and "\n" not in event.words
     assert replace(event, workstation="", said="").words == f"{local} marked by QA"
+
+
+@around_the_commit
+def test_a_mark_is_changed_once_though_the_answer_was_lost(marked: Endpoint, when: When) -> None:
+    number = mark(marked)
+
+    def events() -> list[tuple[str, str | None]]:
+        return history(marked, number)[1:]
+
+    with losing_answers(marked, when) as (model, lose):
+        lose()
+        model.answer_mark(number, " The door was open. ")
+        assert events() == [("answered", "The door was open.")]
+        lose()
+        model.close_mark(number, "Settled.")
+        assert events()[1:] == [("closed", "Settled.")]
+        lose()
+        model.reopen_mark(number, "All day?")
+        assert events()[2:] == [("reopened", "All day?")]
+        if when == "before":  # somebody else is faster, with other words
+            lose(lambda: ask(marked, "SELECT close_mark(%s, 'Never mind.')", [number]))
+            with pytest.raises(DatabaseError, match="Nothing was changed"):
+                model.close_mark(number, "Settled.")
+            assert events()[3:] == [("closed", "Never mind.")]

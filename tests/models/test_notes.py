@@ -18,6 +18,7 @@ from tests.models.logins import roles_of_lab_a
 from tests.models.records import record
 from tests.models.test_marks import refused
 from tests.models.test_schema import run
+from tests.models.wire import When, around_the_commit, losing_answers
 from tests.qa.data import Endpoint, ask
 
 As = Callable[[str], Endpoint]
@@ -132,3 +133,17 @@ def test_only_the_functions_write_notes_and_labs_stay_apart(
             reading.write_note(LAB, "x")
     with closing(SQLModel.at(database)) as owner:
         assert owner.verify_audit().breaks == ()
+
+
+@around_the_commit
+def test_a_note_is_written_and_done_once_though_the_answer_was_lost(database: Endpoint, when: When) -> None:
+    with losing_answers(database, when) as (model, lose):
+        lose()
+        number = model.write_note(LAB, "The door sticks.")
+        assert said(model) == [("lab A", "The door sticks.")]
+        lose()
+        model.finish_note(number)
+        assert model.get_note(number).done is not None
+        lose()
+        model.reopen_note(number)
+        assert model.get_note(number).done is None

@@ -15,6 +15,7 @@ from tests.models.logins import roles_of_lab_a
 from tests.models.records import record
 from tests.models.test_marks import refused
 from tests.models.test_schema import run
+from tests.models.wire import When, around_the_commit, losing_answers
 from tests.qa.data import Endpoint
 
 SOURCE = "https://intranet.example.org/notices.xml"
@@ -132,3 +133,16 @@ def test_what_a_login_sends_is_bounded(model: SQLModel, database: Endpoint) -> N
     assert run(database, "SELECT state FROM notice_sources") == [({},)]
     with pytest.raises(DatabaseError):
         model.notices.ask("x" * 1001)
+
+
+@around_the_commit
+def test_notices_are_kept_and_read_though_the_answer_was_lost(database: Endpoint, when: When) -> None:
+    changed = int(when == "before")  # then it was done once more, and that answer came
+    with losing_answers(database, when) as (model, lose):
+        model.notices.ask(SOURCE)
+        lose()
+        assert keep(model, notice("1")) == changed
+        (found,) = model.notices.board(SOURCE, by=SIMMS).unread
+        lose()
+        assert model.notices.read([found.id], by=SIMMS) == changed
+        assert titles(model) == ["Title"] and titles(model, unread=True) == []

@@ -9,6 +9,7 @@ import pytest
 from abq_data_entry.models import DatabaseError, SQLModel
 from tests.models.test_deliveries import MOMENT, row
 from tests.models.test_schema import Endpoint, run
+from tests.models.wire import When, around_the_commit, losing_answers
 
 MAILBOX = "imaps://mail.example.com:993/INBOX lab"
 
@@ -86,3 +87,13 @@ def test_what_is_kept_is_bounded(model: SQLModel, database: Endpoint) -> None:
     run(database, "UPDATE mailbox_messages SET looked = looked - interval '401 days'")
     model.keep_answers(MAILBOX, "3.4", [])
     assert run(database, "SELECT message FROM mailbox_messages") == [("3.4",)]
+
+
+@around_the_commit
+def test_a_mail_is_kept_once_though_the_answer_was_lost(database: Endpoint, when: When) -> None:
+    arrived = row(state="delivered", delivered=MOMENT)
+    with losing_answers(database, when) as (model, lose):
+        model.record_deliveries([arrived])
+        lose()
+        assert model.keep_answers(MAILBOX, "7.1", [said(arrived["id"])]) == int(when == "before")
+        assert len(model.get_receipts([str(arrived["id"])])) == 1

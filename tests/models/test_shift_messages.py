@@ -23,6 +23,7 @@ from tests.models.logins import roles_of_lab_a
 from tests.models.records import record
 from tests.models.test_marks import refused
 from tests.models.test_schema import run
+from tests.models.wire import When, around_the_commit, losing_answers
 from tests.qa.data import Endpoint
 
 As = Callable[[str], Endpoint]
@@ -157,3 +158,16 @@ def test_only_the_functions_write_messages_and_labs_stay_apart(
                   " SELECT send_message('flood ' || n) FROM generate_series(1, 1000) AS n")  # fmt: skip
     listed, unread = texts(model, TAYLOR)
     assert (len(listed), unread) == (MOST_SHOWN, 1000)
+
+
+@around_the_commit
+def test_a_message_goes_out_once_though_the_answer_was_lost(database: Endpoint, when: When) -> None:
+    with losing_answers(database, when) as (model, lose):
+        lose()
+        assert "kept for 30 days" in model.send_message(ALL, "To all.", by=SIMMS)
+        lose()
+        assert texts(model, TAYLOR) == (["To all."], 1)
+        (found,) = model.get_messages()
+        assert found.reached == ["P Taylor"]
+        lose()
+        assert texts(model, TAYLOR, read=(found.id,)) == (["To all."], 0)

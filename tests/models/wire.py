@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+import pytest
+
+from abq_data_entry.models import SQLModel
+
+Test = Callable[..., None]
 When = Literal["before", "after"]
 _COMMIT = b"COMMIT"
 
 
+def around_the_commit(test: Test) -> Test:
+    """Run the test with `when`: the connection is cut before the server has the COMMIT, and before it has answered."""
+    only_unix = pytest.mark.skipif(sys.platform == "win32", reason="the proxy stands before a unix socket")
+    both: Test = pytest.mark.parametrize("when", ["before", "after"])(test)
+    marked: Test = only_unix(both)
+    return marked
+
+
 class Proxy:
-    """Passes everything on; `cut` says when the next COMMIT loses its connection, and is `None` once it did."""
+    """Passes everything on; `cut` says when the next COMMIT loses its connection, and is `None` once it did.
+
+    `meanwhile` is called when a COMMIT was cut off before: for what somebody else does then.
+    """
 
     def __init__(self, folder: Path, target: str) -> None:
         self.cut: When | None = None
         self.has_cut = False
+        self.meanwhile: Callable[[], object] = lambda: None
         self._target = target
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / ".s.PGSQL.5432"))
@@ -45,6 +63,8 @@ class Proxy:
             while data := client.recv(65536):
                 if _COMMIT in data and self.cut == "before":
                     self.cut, self.has_cut = None, True
+                    _end(server)  # else what isn't committed would hold somebody else up
+                    self.meanwhile()
                     break
                 server.sendall(data)
         _end(client, server)
@@ -75,3 +95,17 @@ def proxied(endpoint: Mapping[str, str]) -> Iterator[tuple[Proxy, dict[str, str]
     finally:
         proxy.close()
         shutil.rmtree(folder)
+
+
+@contextmanager
+def losing_answers(endpoint: Mapping[str, str], when: When) -> Iterator[tuple[SQLModel, Callable[..., None]]]:
+    """A model, and what lets it lose the connection around its next COMMIT; that takes what happens `meanwhile`."""
+    with proxied(endpoint) as (proxy, through), closing(SQLModel.at(through)) as model:
+        model.connect()
+
+        def lose(meanwhile: Callable[[], object] = lambda: None) -> None:
+            assert proxy.cut is None, "there was no COMMIT"
+            proxy.cut, proxy.meanwhile = when, meanwhile
+
+        yield model, lose
+        assert proxy.has_cut and proxy.cut is None
