@@ -203,7 +203,7 @@ def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[C
 def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, are_made: bool = False) -> Steps[bool]:
     """Ask a server that we are logged in to; return whether it takes changes. `are_made`: tables, by the window."""
     from .models import schema
-    from .models.session import is_pooled
+    from .models.connections import is_pooled
 
     def trip() -> Result[bool]:
         start = time.monotonic()
@@ -242,8 +242,8 @@ def _open(endpoint: Endpoint) -> Connection:
     import psycopg2
     from psycopg2.extensions import make_dsn
 
-    from .models.failures import describe_connection
-    from .models.session import PATH, is_pooled
+    from .models.connections import PATH, is_pooled
+    from .models.errors import describe_connection
 
     try:
         connection = psycopg2.connect(make_dsn(**{"client_encoding": "UTF8", **endpoint}))
@@ -290,7 +290,7 @@ def _write(cursor: Cursor) -> None:
 def _with_cursor(connection: Connection, endpoint: Endpoint, work: Callable[[Cursor], Answer]) -> Answer:
     import psycopg2
 
-    from .models.failures import describe_statement
+    from .models.errors import describe_statement
 
     try:
         with connection.cursor() as cursor:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import tkinter as tk
 
     from ..jobs import Jobs
-    from ..models.records import ExtractDay
+    from ..models.extract import ExtractDay
     from ..views import DataRecordForm
     from .messages import Messages, Say
     from .state import State

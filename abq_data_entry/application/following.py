@@ -20,8 +20,8 @@ from .checks import others_in
 if TYPE_CHECKING:
     from ..jobs import Jobs
     from ..models import Presence, SQLModel
+    from ..models.connections import ServerFacts
     from ..models.presence import Notice
-    from ..models.session import ServerFacts
     from ..views import DataRecordForm, RecordList
     from .browsing import Browsing
     from .messages import Say

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import tkinter as tk
 
     from ..models import SQLModel
-    from ..models.notes import Note, Subject
+    from ..models.marks import Note, Subject
     from ..models.undoing import By
     from ..views import DataRecordForm
     from ..views.action_list import ActionRow
@@ -94,7 +94,7 @@ class Handover(SideList["Note", "HandoverWindow"]):
 
     def _subjects(self) -> dict[Subject, str]:
         """What a note can be to from here, with its name: the lab of the form, its plot, its check, the other labs."""
-        from ..models.notes import Subject
+        from ..models.marks import Subject
 
         form = self._form
         lab, key, plot = form.inputs.value(F.LAB), form.check_key, form.plot

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import tkinter as tk
 
     from ..jobs import Jobs
-    from ..models.records import ExtractDay
+    from ..models.extract import ExtractDay
     from ..views import DataRecordForm
     from ..widgets import StatusBar
     from .extract_days import ExtractDays

@@ -12,7 +12,7 @@ from .outcome import NotDone
 from .passwords import Secrets
 
 if TYPE_CHECKING:
-    from ..models.notes import Note
+    from ..models.marks import Note
     from . import Subcommands
 
 _AT_MOST = 100_000
@@ -69,7 +69,7 @@ def add(options: argparse.Namespace, secrets: Secrets) -> None:
     """Leave a note."""
     from .. import fields
     from ..constants import FieldNames
-    from ..models.notes import Subject
+    from ..models.marks import Subject
     from .database import opened_model, read_settings
 
     time = None

@@ -74,17 +74,6 @@ def likely_number(field: Field, text: str) -> str | None:
     return next((each for each in _meant(field, text.strip()) if _is_valid(field, each)), None)
 
 
-def format_decimal(field: Field, value: Decimal) -> str:
-    """Return a decimal without an exponent, with the places of the field; more places only if they hold something."""
-    if not value.is_finite() or abs(value.adjusted()) > _LONGEST:
-        return str(value)
-    text = format(value, "f")
-    # Decimals of an older record that the field has no place for any more are shown, not hidden.
-    whole, _, decimals = text.partition(".")
-    decimals = decimals.rstrip("0").ljust(field.places, "0")
-    return f"{whole}.{decimals}" if decimals else whole
-
-
 def with_unit(field: Field, number: Decimal) -> str:
     """Return a number as a sentence says it: '52 g/m³'."""
     whole, _, decimals = format(number, "f").partition(".")

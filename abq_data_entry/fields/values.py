@@ -13,6 +13,7 @@ from abq_data_entry.constants import FieldTypes
 from abq_data_entry.fields import dates, numbers
 from abq_data_entry.fields.table import Choices, Field
 
+_LONGEST_NUMBER = 20  # digits before or behind the point
 _BOOLEANS = {
     "true": True,
     "t": True,
@@ -314,7 +315,12 @@ def format_value(field: Field, value: object) -> str:
     if isinstance(value, float):
         value = Decimal(repr(value))
     if isinstance(value, Decimal):
-        return numbers.format_decimal(field, value)
+        if not value.is_finite() or abs(value.adjusted()) > _LONGEST_NUMBER:
+            return str(value)
+        # Without an exponent. Decimals of an older record that the field has no place for any more are shown.
+        whole, _, decimals = format(value, "f").partition(".")
+        decimals = decimals.rstrip("0").ljust(field.places, "0")
+        return f"{whole}.{decimals}" if decimals else whole
     if isinstance(value, datetime.time):
         return format_time(value)
     if isinstance(value, datetime.date):

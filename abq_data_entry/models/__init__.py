@@ -32,12 +32,12 @@ if TYPE_CHECKING:
         WindowOutdated,
         WritesRefused,
     )
+    from abq_data_entry.models.extract import OutdatedDelivery
     from abq_data_entry.models.records import (
         SORTABLE,
         Change,
         CheckProgress,
         Choices,
-        OutdatedDelivery,
         PositionIndex,
         Presence,
         Rights,
@@ -73,11 +73,11 @@ _MODULES = {
         "WindowOutdated",
         "WritesRefused",
     ),
+    "extract": ("OutdatedDelivery",),
     "records": (
         "Change",
         "CheckProgress",
         "Choices",
-        "OutdatedDelivery",
         "PositionIndex",
         "Presence",
         "Rights",

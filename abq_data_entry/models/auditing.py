@@ -7,7 +7,6 @@ and hashed by Python, so that functions somebody changed in the database can't h
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import itertools
 import re
@@ -18,6 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.models import audit_guard
 from abq_data_entry.models.audit_guard import AUDITED
+from abq_data_entry.models.extract import HEADS
 
 _BLOCK = 2000
 _HEAD = re.compile(r"(\S) (\d{1,18}) ([0-9a-f]{64})")
@@ -28,11 +28,6 @@ _CONTENT = """
         jsonb_build_array(to_char(typed AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) END)::text
 """
 _ENTRIES = f"SELECT lab_id::text, sequence, previous_hash, hash, {_CONTENT} FROM audit ORDER BY lab_id, sequence"
-_HEADS = "SELECT lab_id::text, sequence, hash FROM audit_heads WHERE sequence > 0 ORDER BY lab_id"
-_HEADS_OF_DAY = """
-    SELECT lab_id::text, sequence, hash FROM audit_heads
-    WHERE sequence > 0 AND (lab_id IN (SELECT lab_id FROM lab_checks WHERE date = %s)) ORDER BY lab_id
-"""
 _HIDES = (
     "The chain - holds entries of a lab that this login doesn't see, so it was not checked; abq_qa and the owner of the"
     " database see all of it"
@@ -68,12 +63,6 @@ class Verdict(NamedTuple):
         return Verdict(self.entries, breaks, findings, _printable(self.not_compared), notes)
 
 
-def heads(cursor: Cursor, date: datetime.date | None) -> str:
-    """Return the last entry of each chain as one line."""
-    cursor.execute(_HEADS if date is None else _HEADS_OF_DAY, None if date is None else [date])
-    return "; ".join(f"{lab} {sequence} {digest}" for lab, sequence, digest in cursor.fetchall())
-
-
 def parse_heads(line: str) -> dict[tuple[str, int], str]:
     """Return the hashes that a line of heads names, by lab and number; raises `ValueError` for anything else."""
     found: dict[tuple[str, int], str] = {}
@@ -91,7 +80,7 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
     `witnesses`: hashes that went with deliveries, by lab and number: who replaced a chain can't have kept those.
     """
     findings = audit_guard.pin(cursor)
-    cursor.execute(_HEADS)
+    cursor.execute(HEADS)
     told = {lab: (int(sequence), str(digest)) for lab, sequence, digest in cursor.fetchall()}
     missing = dict(witnesses or {})
     breaks: dict[str, Break] = {}

@@ -1,4 +1,4 @@
-"""The extract of records as CSV, and what the database keeps of its deliveries."""
+"""The extract of records as CSV, where the audit stood then, and what the database keeps of its deliveries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
@@ -15,7 +15,6 @@ from abq_data_entry.constants import CHECK_TIMES, FieldNames, FieldTypes
 from abq_data_entry.fields import FIELDS, Field
 from abq_data_entry.folders import replacement
 from abq_data_entry.models.errors import DatabaseError
-from abq_data_entry.models.records import ExtractDay, OutdatedDelivery, SentExtract
 from abq_data_entry.models.statements import IN_ORDER
 
 # The extract of records as CSV: streamed by COPY into a temporary file that then gets its name.
@@ -131,6 +130,21 @@ class _Lines:
         self._write(record[:-1] + b"\r\n")
 
 
+# Where the audit stands goes with each extract.
+
+HEADS = "SELECT lab_id::text, sequence, hash FROM audit_heads WHERE sequence > 0 ORDER BY lab_id"
+_HEADS_OF_DAY = """
+    SELECT lab_id::text, sequence, hash FROM audit_heads
+    WHERE sequence > 0 AND (lab_id IN (SELECT lab_id FROM lab_checks WHERE date = %s)) ORDER BY lab_id
+"""
+
+
+def audit_heads(cursor: Cursor, date: datetime.date | None) -> str:
+    """Return the last entry of each chain as one line."""
+    cursor.execute(HEADS if date is None else _HEADS_OF_DAY, None if date is None else [date])
+    return "; ".join(f"{lab} {sequence} {digest}" for lab, sequence, digest in cursor.fetchall())
+
+
 # What the database keeps of deliveries: one row each, written again with every change, never twice.
 
 _DELIVERY_COLUMNS = (
@@ -138,6 +152,58 @@ _DELIVERY_COLUMNS = (
     "attempts", "last_attempt", "delivered", "reason", "revision", "audit_head",
 )  # fmt: skip
 _RECORD = "SELECT record_deliveries(%s)"
+
+
+@dataclass(frozen=True)
+class SentExtract:
+    """What became of a day's extract at one destination.
+
+    `delivered`: when the last version arrived, None if none has; `outdated`: whether records of the day were changed
+    after that version was made; `waits`: whether a later version is on its way.
+    """
+
+    delivered: datetime.datetime | None = None
+    outdated: bool = False
+    version: int = 0
+    waits: bool = False
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the destination has the day's records as they are now."""
+        return self.delivered is not None and not self.outdated
+
+
+@dataclass(frozen=True)
+class ExtractDay:
+    """A day, how many records it has, and what each destination (`rest`, `ftp`) has of it.
+
+    `destinations`: those that were sent something within the last month, for all days.
+    """
+
+    date: datetime.date
+    records: int = 0
+    sent: Mapping[str, SentExtract] = field(default_factory=dict)
+    destinations: tuple[str, ...] = ()
+
+    def is_out(self, destination: str) -> bool:
+        """Whether that destination has the records of the day as they are now."""
+        return self.sent.get(destination, SentExtract()).is_out
+
+    def went_out(self, kind: str = "") -> bool:
+        """The same of destination `kind`; empty: of all that are used, which must be one at least."""
+        if kind:
+            return self.is_out(kind)
+        return bool(self.destinations) and all(map(self.is_out, self.destinations))
+
+
+@dataclass(frozen=True)
+class OutdatedDelivery:
+    """An extract that arrived; since `changed` the records of its day are others. `identifier`: 32 digits."""
+
+    identifier: str
+    date: datetime.date
+    destination: str
+    changed: datetime.datetime
 
 
 def record(cursor: Cursor, rows: Iterable[Mapping[str, object]]) -> None:

@@ -1,6 +1,7 @@
-"""What QA says of values and records, and what lab staff answer: the table `value_marks` and its functions.
+"""What QA says of values and records, and what lab staff answer; what a shift leaves to the next.
 
-`create_db.sql` says who may do what, and what may follow what.
+The tables `value_marks` and `shift_notes`, and their functions: `create_db.sql` says who may do what, and what may
+follow what.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
@@ -262,3 +264,117 @@ NOT_EXCLUDED = (FieldNames.TECHNICIAN, FieldNames.SEED_SAMPLE, FieldNames.EQUIPM
 def _marks(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> list[Mark]:
     cursor.execute(statement, bound)
     return [Mark(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]
+
+
+_NOTES_FOR_WHOM = "Notes are written and done by who enters records."
+_WRITE_NOTE = "SELECT write_note(%(lab)s, %(words)s, %(plot)s, %(date)s, %(time)s)"
+_FINISH_NOTE = "SELECT finish_note(%(id)s::bigint)"
+_REOPEN_NOTE = "SELECT reopen_note(%(id)s::bigint)"
+_NOTE_COLUMNS = """
+    SELECT id, lab_id AS lab, plot, date, to_char(time, 'FMHH24:MI') AS time, words, written, written_by, done,
+        coalesce(done_by, '') AS done_by
+    FROM shift_notes
+"""
+# The open ones first, in the order of their places; then what was done last.
+_LIST_NOTES = f"""
+    {_NOTE_COLUMNS}
+    WHERE (%(done)s OR done IS NULL) AND (%(lab)s::text IS NULL OR lab_id = %(lab)s::bpchar)
+    ORDER BY done IS NOT NULL, done DESC, lab_id, date NULLS FIRST, shift_notes.time, plot NULLS FIRST, id
+    LIMIT %(limit)s
+"""
+_ONE_NOTE = f"{_NOTE_COLUMNS} WHERE id = %(id)s"
+
+
+class Subject(NamedTuple):
+    """What a note is to: a lab; with `plot` a plot of it; with `date` and `time` (such as `8:00`) a check."""
+
+    lab: str
+    plot: int | None = None
+    date: datetime.date | None = None
+    time: str | None = None
+
+    @property
+    def named(self) -> str:
+        """Which it is, for people."""
+        if self.date is not None:
+            return f"check {self.date} {self.time}, lab {self.lab}"
+        return f"lab {self.lab}" if self.plot is None else f"lab {self.lab}, plot {self.plot}"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A row of `shift_notes`; `done` is None while it is open."""
+
+    id: int
+    lab: str
+    plot: int | None
+    date: datetime.date | None
+    time: str | None
+    words: str
+    written: datetime.datetime
+    written_by: str
+    done: datetime.datetime | None
+    done_by: str
+
+    @property
+    def subject(self) -> Subject:
+        """What it is to."""
+        return Subject(self.lab, self.plot, self.date, self.time)
+
+    @property
+    def line(self) -> str:
+        """The words in one line, without characters that a terminal or a label would do something by."""
+        return one_line(self.words)
+
+
+class Notes:
+    """The part of `SQLModel` that knows notes. `by` names who asks; the errors are those of `Marks`."""
+
+    _connections: Connections
+
+    def write_note(self, subject: Subject, words: str, *, by: By = NOBODY_NAMED) -> int:
+        """Leave a note; returns its number. The same words once more, while it is open, are the same note."""
+        bound = {**subject._asdict(), "words": words}
+        try:
+            return int(str(self._ask_of_notes(_WRITE_NOTE, bound, by)))
+        except OutcomeUnknown:
+            return int(str(self._ask_of_notes(_WRITE_NOTE, bound, by)))
+
+    def finish_note(self, note: int, *, by: By = NOBODY_NAMED) -> None:
+        """Say that it is done."""
+        self._set_note_done(_FINISH_NOTE, note, True, by)
+
+    def reopen_note(self, note: int, *, by: By = NOBODY_NAMED) -> None:
+        """It isn't done after all."""
+        self._set_note_done(_REOPEN_NOTE, note, False, by)
+
+    def get_note(self, note: int) -> Note:
+        """Return that note; raises `RecordMissing`."""
+        found = self._connections.read(partial(_notes, statement=_ONE_NOTE, bound={"id": note}))
+        if not found:
+            raise RecordMissing(f"There is no note {note}.", {})
+        return found[0]
+
+    def get_notes(self, lab: str | None = None, *, done: bool = False, limit: int = 2000) -> Sequence[Note]:
+        """Return the open notes of a lab (None: of all), by place; with `done` also the others, the last done first."""
+        bound: Mapping[str, object] = {"lab": lab, "done": done, "limit": limit}
+        return self._connections.read(partial(_notes, statement=_LIST_NOTES, bound=bound))
+
+    def _set_note_done(self, statement: str, note: int, done: bool, by: By) -> None:
+        try:
+            self._ask_of_notes(statement, {"id": note}, by)
+        except OutcomeUnknown:
+            # Once more; where it was done after all, the note says so.
+            try:
+                self._ask_of_notes(statement, {"id": note}, by)
+            except DatabaseError:
+                if (self.get_note(note).done is not None) is not done:
+                    raise
+
+    def _ask_of_notes(self, statement: str, bound: Mapping[str, object], by: By) -> object:
+        return ask_as(self._connections, statement, bound, by, _NOTES_FOR_WHOM, {})
+
+
+def _notes(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> list[Note]:
+    cursor.execute(statement, bound)
+    return [Note(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]

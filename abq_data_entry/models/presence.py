@@ -17,8 +17,8 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import make_dsn
 
+from abq_data_entry.models.connections import is_pooled
 from abq_data_entry.models.records import Presence
-from abq_data_entry.models.session import is_pooled
 from abq_data_entry.retrying import LISTENING, Retries
 from abq_data_entry.waits import PAGE, Waits
 

@@ -54,48 +54,6 @@ class CheckProgress:
 
 
 @dataclass(frozen=True)
-class SentExtract:
-    """What became of a day's extract at one destination.
-
-    `delivered`: when the last version arrived, None if none has; `outdated`: whether records of the day were changed
-    after that version was made; `waits`: whether a later version is on its way.
-    """
-
-    delivered: datetime.datetime | None = None
-    outdated: bool = False
-    version: int = 0
-    waits: bool = False
-
-    @property
-    def is_out(self) -> bool:
-        """Whether the destination has the day's records as they are now."""
-        return self.delivered is not None and not self.outdated
-
-
-@dataclass(frozen=True)
-class ExtractDay:
-    """A day, how many records it has, and what each destination (`rest`, `ftp`) has of it.
-
-    `destinations`: those that were sent something within the last month, for all days.
-    """
-
-    date: datetime.date
-    records: int = 0
-    sent: Mapping[str, SentExtract] = field(default_factory=dict)
-    destinations: tuple[str, ...] = ()
-
-    def is_out(self, destination: str) -> bool:
-        """Whether that destination has the records of the day as they are now."""
-        return self.sent.get(destination, SentExtract()).is_out
-
-    def went_out(self, kind: str = "") -> bool:
-        """The same of destination `kind`; empty: of all that are used, which must be one at least."""
-        if kind:
-            return self.is_out(kind)
-        return bool(self.destinations) and all(map(self.is_out, self.destinations))
-
-
-@dataclass(frozen=True)
 class VersionedRecord:
     """A record with the number of its version (0: there is none), and who made that version, where known."""
 
@@ -156,16 +114,6 @@ class Presence:
     workstation: str
     since: datetime.datetime
     own: bool = False
-
-
-@dataclass(frozen=True)
-class OutdatedDelivery:
-    """An extract that arrived; since `changed` the records of its day are others. `identifier`: 32 digits."""
-
-    identifier: str
-    date: datetime.date
-    destination: str
-    changed: datetime.datetime
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from abq_data_entry.constants import SCHEMA_VERSION
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models.audit_guard import TABLES, VIEWS, pin
 from abq_data_entry.models.connections import Connections
-from abq_data_entry.models.errors import DatabaseError, RightsMissing, SchemaMissing, SchemaTooNew
-from abq_data_entry.models.failures import describe_statement
+from abq_data_entry.models.errors import DatabaseError, RightsMissing, SchemaMissing, SchemaTooNew, describe_statement
 from abq_data_entry.waits import UNLIMITED
 
 VERSION = SCHEMA_VERSION

@@ -32,20 +32,18 @@ from abq_data_entry.models import (
     weather,
 )
 from abq_data_entry.models.alarms import Alarms
-from abq_data_entry.models.connections import Connections, rows_as_dicts
+from abq_data_entry.models.connections import Connections, ServerFacts, rows_as_dicts
 from abq_data_entry.models.corrections import Corrections
 from abq_data_entry.models.destinations import Destinations
 from abq_data_entry.models.errors import NotThroughPooler, OutcomeUnknown, RecordInvalid, ServerUnreachable
-from abq_data_entry.models.marks import Marks
-from abq_data_entry.models.notes import Notes
+from abq_data_entry.models.extract import ExtractDay, OutdatedDelivery
+from abq_data_entry.models.marks import Marks, Notes
 from abq_data_entry.models.presence import PresenceKeeper
 from abq_data_entry.models.receipts import Receipts
 from abq_data_entry.models.records import (
     Change,
     CheckProgress,
     Choices,
-    ExtractDay,
-    OutdatedDelivery,
     PositionIndex,
     Presence,
     Rights,
@@ -53,7 +51,6 @@ from abq_data_entry.models.records import (
     VersionedRecord,
 )
 from abq_data_entry.models.saving import Saving, Write
-from abq_data_entry.models.session import ServerFacts
 from abq_data_entry.models.shift_messages import ShiftMessages
 from abq_data_entry.models.today import Today, read_today
 from abq_data_entry.models.weather import parse_observation
@@ -447,7 +444,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
         With a date, of the labs that have a check of that day.
         """
-        return self._connections.read(partial(auditing.heads, date=date))
+        return self._connections.read(partial(extract.audit_heads, date=date))
 
     def verify_audit(self, heads: str = "") -> auditing.Verdict:
         """Walk all chains of the audit, recomputing each hash; takes a minute for each million entries.

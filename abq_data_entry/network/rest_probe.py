@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import clocks
+from .destination import WITHOUT_ADDRESS
 from .failures import InvalidInput, http_status_in_words
-from .login_methods import WITHOUT_ADDRESS
 from .probing import TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, usable
 from .web import place_of, way
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import requests
 
+from .destination import NONE, How
 from .failures import InvalidInput
 from .guard import Guard
-from .login_methods import NONE, How
 from .rest import RestUploads
 from .rest_answers import RestConnectionError, RestError, RestIncomplete, concealed
 from .s3_requests import HOPELESS, NO_CONTENT, Answer, Refused, members, other_region, read, refusal, region_of, signed

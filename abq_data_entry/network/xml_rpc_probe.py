@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .login_methods import NONE
+from .destination import NONE
 from .probing import Context, Inspection, Result, Steps
 from .web import probe_with_login
 

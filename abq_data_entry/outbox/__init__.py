@@ -9,7 +9,7 @@
 - `due`, `by_service`, `go_through`: what to send now, by login, and when to leave the rest for another time.
 - `retry`, `cancel`: another round, never.
 
-Everything but the names of extracts is imported with its first use.
+Everything is imported with its first use.
 """
 
 from __future__ import annotations
@@ -17,12 +17,21 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from .extract import NoRecords, Records, extract_name
-
 if TYPE_CHECKING:
     from ..network.destination import Place
-    from .delivery import Attempt, Delivery
-    from .extract import Busy, OutboxError, SettingsUnusable, UnknownDelivery, companions, head_of
+    from .delivery import (
+        Attempt,
+        Busy,
+        Delivery,
+        NoRecords,
+        OutboxError,
+        Records,
+        SettingsUnusable,
+        UnknownDelivery,
+        companions,
+        extract_name,
+        head_of,
+    )
     from .folder import Outbox
     from .retry_policy import (
         is_due,
@@ -96,8 +105,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "delivery": ("Attempt", "Delivery", "Place"),
-    "extract": ("Busy", "OutboxError", "SettingsUnusable", "UnknownDelivery", "companions", "head_of"),
+    "delivery": (
+        *("Attempt", "Busy", "Delivery", "NoRecords", "OutboxError", "Place", "Records", "SettingsUnusable"),
+        *("UnknownDelivery", "companions", "extract_name", "head_of"),
+    ),
     "folder": ("Outbox",),
     "retry_policy": (
         *("is_due", "is_transient", "login_refused", "next_attempt", "outcome_unknown", "retry_after"),

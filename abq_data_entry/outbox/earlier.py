@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..folders import replacement
 from ..network.destination import Place
-from .delivery import ENDED, Delivery, form_of, from_text, is_of_newer_version, to_text
-from .extract import Busy
+from .delivery import ENDED, Busy, Delivery, form_of, from_text, is_of_newer_version, to_text
 
 if TYPE_CHECKING:
     import sqlite3

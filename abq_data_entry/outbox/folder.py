@@ -27,8 +27,7 @@ from ..folders import made_durable, replacement, synced
 from ..network.destination import Place
 from ..network.destinations import destination
 from ..remote_names import EXTRACT_PATTERN
-from ..store.database import Clock, StoreBusy, StoreError, locked, may_write, now
-from ..store.mending import bytes_of, digest_of
+from ..store.database import Clock, StoreBusy, StoreError, bytes_of, digest_of, locked, may_write, now
 from ..store.waiting import open_waiting_file
 from . import earlier
 from .delivery import (
@@ -41,14 +40,8 @@ from .delivery import (
     UNKNOWN,
     WAITING,
     Attempt,
-    Delivery,
-    from_text,
-    is_of_newer_version,
-    storable,
-    to_text,
-)
-from .extract import (
     Busy,
+    Delivery,
     NoRecords,
     OutboxError,
     Records,
@@ -56,10 +49,14 @@ from .extract import (
     companion,
     export_with_head,
     extract_name,
+    from_text,
     head_in,
+    is_of_newer_version,
     name_to_send_as,
     report_identifier,
     report_of,
+    storable,
+    to_text,
 )
 
 if TYPE_CHECKING:

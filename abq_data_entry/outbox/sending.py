@@ -33,11 +33,8 @@ from .delivery import (
     UNKNOWN,
     WAITING,
     Attempt,
-    Delivery,
-    storable,
-)
-from .extract import (
     Busy,
+    Delivery,
     OutboxError,
     SettingsUnusable,
     UnknownDelivery,
@@ -47,6 +44,7 @@ from .extract import (
     head_in,
     report_identifier,
     report_of,
+    storable,
 )
 from .folder import Outbox, replaced_text
 from .retry_policy import (

@@ -169,7 +169,7 @@ class DraftFile:
 
     def _stored(self, connection: sqlite3.Connection) -> dict[int, list[Content]]:
         """What each slot holds; a draft that makes no sense is put aside."""
-        from abq_data_entry.store.mending import digest_of
+        from abq_data_entry.store.database import digest_of
 
         rows: dict[int, list[tuple[str, Draft]]] = {}
         for number, slot, text, digest in connection.execute("SELECT * FROM drafts ORDER BY number").fetchall():
@@ -214,7 +214,7 @@ class DraftFile:
 
 def _rows(content: Content) -> list[tuple[str, str]]:
     """Each draft as a text, with its SHA-256."""
-    from abq_data_entry.store.mending import digest_of
+    from abq_data_entry.store.database import digest_of
 
     drafts = [("kept", each) for each in content.kept]
     drafts += [("in_form", content.in_form)] if content.in_form is not None else []
@@ -314,8 +314,10 @@ _TABLES = {
 
 def opened_throwaway(folder: Path) -> Database:
     """The file of that folder, which may be thrown away; nothing is done with it yet."""
-    from abq_data_entry.store.database import Database  # not at the top: no start pays for it
-    from abq_data_entry.store.mending import Layout
+    from abq_data_entry.store.database import (
+        Database,  # not at the top: no start pays for it
+        Layout,
+    )
 
     layout = Layout("The file of half-typed plots", 1, _TABLES, b'{"place":"', _draft)
     return Database(folder / "drafts.sqlite", layout, folder / "drafts.lock")

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from abq_data_entry.store.database import Clock, Database
-from abq_data_entry.store.mending import Layout
+from abq_data_entry.store.database import Clock, Database, Layout
 
 _TABLES = {
     "waiting": """CREATE TABLE waiting (

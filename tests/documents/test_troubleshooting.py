@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from abq_data_entry.models import failures as of_the_database
+from abq_data_entry.models import errors as of_the_database
 from abq_data_entry.network import failures as of_the_network
 from tests.test_documents import ROOT, text_of
 

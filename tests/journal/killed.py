@@ -27,7 +27,6 @@ PACKAGES = (
     "workflows/replay.py",
     "workflows/save_record.py",
     "store/database.py",
-    "store/mending.py",
     "models/saving.py",
     "models/connections.py",
     "models/sql.py",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.journal import Journal, JournalError
-from abq_data_entry.journal.earlier import to_line
+from abq_data_entry.journal.file import to_line
 from tests.fixtures import journal_1_0
 from tests.fixtures.disks import filled, read_only, small_disk
 from tests.journal.entries import inserted

@@ -21,8 +21,7 @@ import pytest
 
 from abq_data_entry.journal import Entry, Journal, JournalBusy, JournalError, database_name, same_database
 from abq_data_entry.journal.entry import from_content, to_content
-from abq_data_entry.store.database import PAGE
-from abq_data_entry.store.mending import digest_of
+from abq_data_entry.store.database import PAGE, digest_of
 from tests.fixtures.disks import filled, read_only, small_disk
 from tests.journal.entries import DATABASE, corrected, inserted
 from tests.models.records import record

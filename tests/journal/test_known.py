@@ -17,8 +17,8 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.journal import Known, KnownFile
 from abq_data_entry.journal import known as known_room
 from abq_data_entry.models import CheckProgress, Choices
+from abq_data_entry.store.database import digest_of
 from abq_data_entry.store.drafts import DraftFile, opened_throwaway
-from abq_data_entry.store.mending import digest_of
 from tests.models.records import DATE, faulty, record, typed
 
 NOW = datetime.datetime(2026, 11, 20, 9, tzinfo=datetime.timezone.utc)

@@ -10,7 +10,7 @@ import pytest
 
 from abq_data_entry import fields
 from abq_data_entry.models import CSVModel, DatabaseError, SQLModel
-from abq_data_entry.models.records import ExtractDay, SentExtract
+from abq_data_entry.models.extract import ExtractDay, SentExtract
 from tests.models.records import DATE, faulty, record
 from tests.models.test_deliveries import row
 

@@ -14,8 +14,8 @@ from abq_data_entry.models import (
     RightsMissing,
     SchemaMissing,
     ServerUnreachable,
-    failures,
 )
+from abq_data_entry.models import errors as failures
 from abq_data_entry.models.errors import DatabaseDamaged, ServerNotReady, WindowOutdated, WritesRefused
 from tests.models.test_first_words import WORDS
 

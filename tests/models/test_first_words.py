@@ -18,7 +18,7 @@ from abq_data_entry.models import (
     ServerNotReady,
     ServerUnreachable,
     SQLModel,
-    failures,
+    errors,
     schema,
 )
 from abq_data_entry.models.records import Selection
@@ -137,11 +137,11 @@ WORDS = {
 def test_each_reason_has_its_own_words(said: str) -> None:
     kind, words = WORDS[said]
     endpoint = {"host": "db1", "dbname": "abq", "user": "x", "sslrootcert": "/ca.pem"}
-    told = failures.describe_connection(_Said(said), endpoint)
+    told = errors.describe_connection(_Said(said), endpoint)
     assert type(told) is kind and words in str(told)
 
 
 def test_a_connection_that_was_lost_is_told_with_a_detail_that_says_so() -> None:
-    told = failures.describe_statement(psycopg2.InterfaceError("cursor already closed"), {})
+    told = errors.describe_statement(psycopg2.InterfaceError("cursor already closed"), {})
     assert type(told) is ServerUnreachable and "was lost" in str(told)
     assert told.detail == "the connection is closed"

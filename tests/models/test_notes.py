@@ -11,7 +11,7 @@ import pytest
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import DatabaseError, RecordMissing, RightsMissing, SQLModel
-from abq_data_entry.models.notes import Subject
+from abq_data_entry.models.marks import Subject
 from abq_data_entry.models.undoing import By
 from abq_data_entry.postgres import backup
 from tests.models.logins import roles_of_lab_a

@@ -8,7 +8,8 @@ import pytest
 
 from abq_data_entry.fields import CSV_HEADER
 from abq_data_entry.models import SORTABLE, Change, CheckProgress, Choices, PositionIndex, Rights, Selection, Withdrawn
-from abq_data_entry.models.records import ExtractDay, SentExtract, Stretch
+from abq_data_entry.models.extract import ExtractDay, SentExtract
+from abq_data_entry.models.records import Stretch
 
 DAY = datetime.date(2026, 11, 20)
 MOMENT = datetime.datetime(2026, 11, 20, 9, tzinfo=datetime.timezone.utc)

@@ -16,7 +16,7 @@ from typing import Any
 from abq_data_entry.fields import CSV_HEADER
 from abq_data_entry.network import FtpUploads, Uploads
 from abq_data_entry.network.brapi import BrapiUploads
-from abq_data_entry.network.login_methods import How
+from abq_data_entry.network.destination import How
 from abq_data_entry.outbox import extract_name
 from abq_data_entry.stored_destination import StoredDestination
 from tests import programs

@@ -19,7 +19,7 @@ KEY = "sk-0123456789abcdef"
 
 @dataclass
 class LoginService:
-    """`method`: as `rest_login.METHODS`; `in_body`: OAuth2 takes the client's secret in the body only.
+    """`method`: as `METHODS` of `destination`; `in_body`: OAuth2 takes the client's secret in the body only.
 
     `lasts`: the member `expires_in`; `forgets`: after so many files a token is known no more; `answer`: sent for each
     login in place of one (status, type, body, further headers); `folder`: where files are kept too, if anywhere.

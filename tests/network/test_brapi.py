@@ -19,9 +19,9 @@ from abq_data_entry.models.settings import SETTINGS
 from abq_data_entry.network import brapi_records, probing
 from abq_data_entry.network.brapi import BrapiUploads
 from abq_data_entry.network.brapi_records import NotAnExtract, plot_of, records_in, variable_of
+from abq_data_entry.network.destination import How
 from abq_data_entry.network.destinations import destination
 from abq_data_entry.network.guard import Guard
-from abq_data_entry.network.login_methods import How
 from abq_data_entry.network.probing import FAILED, Context, Options
 from abq_data_entry.stored_destination import STORED, StoredDestination
 from tests.fixtures.brapi_server import PASSWORD, USERNAME, BrapiServer, brapi_server

@@ -14,10 +14,10 @@ import pytest
 from abq_data_entry import network
 from abq_data_entry.models.settings import SETTINGS
 from abq_data_entry.network import probing
+from abq_data_entry.network.destination import How
 from abq_data_entry.network.destinations import destination
 from abq_data_entry.network.failures import InvalidInput
 from abq_data_entry.network.guard import Guard
-from abq_data_entry.network.login_methods import How
 from abq_data_entry.network.probing import FAILED, Context, Options
 from abq_data_entry.network.rest import RestUploads
 from abq_data_entry.stored_destination import STORED, StoredDestination

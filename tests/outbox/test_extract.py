@@ -11,7 +11,7 @@ import pytest
 from abq_data_entry import outbox
 from abq_data_entry.models.errors import RightsMissing
 from abq_data_entry.outbox import OutboxError
-from abq_data_entry.outbox.extract import (
+from abq_data_entry.outbox.delivery import (
     checksum_file,
     companion,
     companions,

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.store import database as room
-from abq_data_entry.store.database import Database, StoreBusy, StoreError, StoreNewer
-from abq_data_entry.store.mending import Layout, digest_of
+from abq_data_entry.store.database import Database, Layout, StoreBusy, StoreError, StoreNewer, digest_of
 from tests.fixtures.disks import filled, read_only, small_disk
 
 ROOT = Path(__file__).resolve().parents[2]

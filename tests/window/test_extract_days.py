@@ -13,7 +13,7 @@ import pytest
 from abq_data_entry.application.extract_days import shown, which_day
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.models.records import ExtractDay, SentExtract
+from abq_data_entry.models.extract import ExtractDay, SentExtract
 from abq_data_entry.views import LoginDialog
 from abq_data_entry.views.dialogs import DayDialog
 from abq_data_entry.workflows.deliver_day import last_days

@@ -8,7 +8,7 @@ import pytest
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.models.notes import Subject
+from abq_data_entry.models.marks import Subject
 from abq_data_entry.views.noted_places import Notes, line_of
 from abq_data_entry.views.notes import DONE, HandoverWindow, NoteDialog
 from tests.fixtures.window import Window

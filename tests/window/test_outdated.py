@@ -10,7 +10,7 @@ import pytest
 
 from abq_data_entry.application.extract_days import words
 from abq_data_entry.models import SQLModel
-from abq_data_entry.models.records import OutdatedDelivery
+from abq_data_entry.models.extract import OutdatedDelivery
 from abq_data_entry.outbox import Delivery
 from abq_data_entry.outbox.sending import as_row
 from abq_data_entry.views.deliveries import DeliveriesWindow

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..destination import Destination, Settings, chosen
-from ..login_methods import METHODS, WITHOUT_ADDRESS, How, header_problem, scope_problem
+from ..destination import METHODS, WITHOUT_ADDRESS, Destination, How, Settings, chosen, header_problem, scope_problem
 
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
@@ -58,7 +57,7 @@ class Brapi(Destination):
     def problem(self, settings: Settings) -> str:
         if found := super().problem(settings):
             return found
-        from ..rest_login import encryption_problem
+        from ..rest import encryption_problem
         from ..webdav import url_problem
 
         why = url_problem(str(settings["abq_brapi_url"]))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..destination import NOBODY, Destination, Settings
-from ..login_methods import NONE
+from ..destination import NOBODY, NONE, Destination, Settings
 from ..mail_addresses import (
     IMPLICIT_PORT,
     SECURITIES,

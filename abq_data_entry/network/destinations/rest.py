@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..destination import Destination, Settings, chosen
-from ..login_methods import METHODS, WITHOUT_ADDRESS, How, header_problem, scope_problem
+from ..destination import METHODS, WITHOUT_ADDRESS, Destination, How, Settings, chosen, header_problem, scope_problem
 
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
@@ -53,7 +52,7 @@ class Rest(Destination):
     def problem(self, settings: Settings) -> str:
         if (found := super().problem(settings)) or settings["abq_auth_method"] == "cookie":
             return found
-        from ..rest_login import encryption_problem
+        from ..rest import encryption_problem
 
         return encryption_problem(_how(settings), _urls(settings))
 

@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..destination import NOBODY, Destination, Settings, chosen
-from ..login_methods import NONE, How
+from ..destination import NOBODY, NONE, Destination, How, Settings, chosen
 
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
@@ -56,7 +55,7 @@ class XmlRpc(Destination):
     def problem(self, settings: Settings) -> str:
         if found := super().problem(settings):
             return found
-        from ..rest_login import encryption_problem
+        from ..rest import encryption_problem
         from ..webdav import url_problem
 
         url = str(settings["abq_xmlrpc_url"])
