@@ -90,11 +90,13 @@ class Waits:
     def _watch(self) -> None:
         while True:
             with self._changed:
-                if not self._waits and not self._changed.wait_for(lambda: self._waits, _IDLE):
+                if not self._waits and not self._changed.wait_for(self._waits.__len__, _IDLE):
                     self._thread = None
                     return
-                self._look_at_all()
-            time.sleep(_LOOK)
+            time.sleep(_LOOK)  # most waits are over by then
+            with self._changed:
+                if self._waits:
+                    self._look_at_all()
 
     def _look_at_all(self) -> None:
         # Of its own, so that no variable of the thread keeps a connection open that nobody uses any more.

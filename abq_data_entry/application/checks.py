@@ -15,8 +15,7 @@ from ..constants import CHECK_TIMES
 from ..constants import FieldNames as F
 from ..jobs import Jobs
 from ..views import DataRecordForm
-from ..views.form_content import CheckView, Entering
-from ..views.record_inputs import CheckKey
+from ..views.form_content import CheckKey, CheckView, Entering
 from .state import State
 
 if TYPE_CHECKING:

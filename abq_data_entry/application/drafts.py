@@ -14,7 +14,7 @@ from ..views import DataRecordForm
 from .messages import Messages
 
 if TYPE_CHECKING:
-    from ..views.record_inputs import RecordKey
+    from ..views.form_content import RecordKey
 
 log = logging.getLogger(__name__)
 DELAY_MS = 150

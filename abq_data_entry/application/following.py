@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import fields
 from ..constants import FieldNames as F
 from ..retrying import PRESENCE, Retries
-from ..views.form_content import Entering
-from ..views.record_inputs import CheckKey
+from ..views.form_content import CheckKey, Entering
 from .checks import others_in
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import fields
 from ..constants import FieldNames as F
 from ..counting import counted, one_line
-from ..views.record_inputs import WHOLE_RECORD
+from ..views.form_content import WHOLE_RECORD
 from .side_list import SideList
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..journal import Entry
     from ..views import DataRecordForm
-    from ..views.record_inputs import CheckKey
+    from ..views.form_content import CheckKey
     from .checks import Offline
     from .connection import Connection
     from .drafts import Drafts

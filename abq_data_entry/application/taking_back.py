@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..views import DataRecordForm
-from ..views.record_inputs import OpenedRecord
+from ..views.form_content import OpenedRecord
 from .messages import Messages, place, reason_of
 from .state import LastSave, State
 

@@ -16,8 +16,7 @@ from ..themes import Look
 from ..widgets import FieldInput, Flow, OneLine, PlotState, PlotStrip, Tooltip, occupied_width
 from ..widgets.focus import give_focus
 from ..widgets.note_line import FONT, measure_in, shortened
-from .form_content import CheckView, Entering
-from .record_inputs import CheckKey
+from .form_content import CheckKey, CheckView, Entering
 
 
 class DayOffer(NamedTuple):

@@ -11,9 +11,8 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..widgets import FieldCheck
-from .form_content import FormContent
+from .form_content import CHECK_FIELDS, HEIGHTS, FormContent
 from .questions import Awaiting, DateAsking, Person
-from .record_inputs import CHECK_FIELDS, HEIGHTS
 
 DOUBLED_MS = 250
 """After a value was typed, a second press within that time is the same Enter."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .record_inputs import CheckKey
+from .form_content import CheckKey
 
 Notes = Mapping[tuple[object, ...], Sequence[str]]
 """The words of open notes: to a check by date, time and lab; to a plot by lab and plot; to a lab by its letter."""

@@ -8,9 +8,8 @@ from typing import Any
 
 from .. import fields
 from ..constants import FieldNames as F
-from .form_content import CheckView, FormContent
+from .form_content import CHECK_FIELDS, CheckKey, CheckView, FormContent, OpenedRecord, RecordKey, opened_in, values_of
 from .plot_panel import ReasonLine
-from .record_inputs import CHECK_FIELDS, CheckKey, OpenedRecord, RecordKey, opened_in, values_of
 
 
 class Autofill:

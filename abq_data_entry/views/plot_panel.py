@@ -16,8 +16,7 @@ from ..widgets.field_input import ERROR_MARK
 from ..widgets.focus import give_focus
 from ..widgets.note_line import measure_in
 from .check_panel import AddInput, CheckPanel
-from .form_content import CheckView
-from .record_inputs import OpenedRecord, RecordInputs, RecordKey
+from .form_content import CheckView, OpenedRecord, RecordInputs, RecordKey
 
 WIDEST_REMARK, LEAST_REMARK = 460, 200
 ROOMY_DIGITS = 80  # how wide the form is, where there is more than its fields take

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from ..constants import FieldNames as F
 from ..widgets.focus import focused_widget
 from .check_panel import CheckPanel, DateQuestion, TechnicianQuestion, date_question
-from .form_content import CheckView, FormContent
+from .form_content import CHECK_FIELDS, CheckView, FormContent
 from .opening import Autofill
-from .record_inputs import CHECK_FIELDS
 
 
 class Awaiting:

@@ -13,16 +13,15 @@ from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..fields.dates import DateReader
 from ..widgets import FieldEntry, FieldInput
+from ..widgets.editors import TypedField
 from ..widgets.focus import focused_widget
-from ..widgets.typed import TypedField
 from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel
-from .form_content import Entering, FormCallbacks, FormContent
+from .form_content import HEIGHTS, CheckKey, Entering, FormCallbacks, FormContent, MarkedFields, RecordInputs, RecordKey
 from .form_keys import EnterKey, FormKeys
 from .noted_places import Notes, line_of
 from .opening import Autofill, HalfTyped, Opening
 from .plot_panel import FormLayout, PlotPanel, SaveBar, is_wanted
 from .questions import Awaiting, DateAsking, KnownCheck, Person
-from .record_inputs import HEIGHTS, CheckKey, MarkedFields, RecordInputs, RecordKey
 from .type_ahead import TypeAhead
 from .typed_keys import Place
 

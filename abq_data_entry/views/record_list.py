@@ -13,8 +13,7 @@ from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..fields.dates import DateReader
 from ..widgets.focus import focused_widget
-from ..widgets.paged_list import Column, PagedList, PageRequest, Row
-from ..widgets.row_marks import RowMarks
+from ..widgets.paged_list import Column, PagedList, PageRequest, Row, RowMarks
 from .list_filters import ListFilters
 
 MARK = "Mark"

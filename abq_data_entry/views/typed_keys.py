@@ -11,11 +11,10 @@ from tkinter import ttk
 from typing import Any, NamedTuple
 
 from ..widgets import FieldChoice, FieldNotes, Tooltip
+from ..widgets.editors import TypedField
 from ..widgets.focus import focused_widget, give_focus, set_beside
-from ..widgets.typed import TypedField
-from .record_inputs import RecordKey
 
-Place = RecordKey | None
+Place = tuple[datetime.date, str, str, int] | None
 """A plot of a check; ``None``: a form whose plot isn't chosen yet, as without autofill."""
 
 _MODIFIERS = frozenset(
@@ -190,7 +189,7 @@ def _key_in(values: Sequence[Any]) -> TypedKey:
     return TypedKey(int(keycode), int(state), str(keysym), str(char), 0, bool(command))
 
 
-def _place_in(values: Sequence[Any]) -> RecordKey:
+def _place_in(values: Sequence[Any]) -> Place:
     date, time, lab, plot = values
     return datetime.date.fromisoformat(date), str(time), str(lab), int(plot)
 

@@ -1,12 +1,11 @@
 """Input widgets that ask :mod:`abq_data_entry.fields`, and the parts the views are made of."""
 
-from .editors import FieldCheck, FieldChoice, FieldNotes, widen_list
+from .editors import FieldCheck, FieldChoice, FieldEntry, FieldNotes, widen_list
 from .field_input import FieldInput
 from .note_line import NoteLine, OneLine, Tooltip
 from .plot_strip import PlotState, PlotStrip
 from .scrolled import Flow, Scrolled, occupied_width
 from .status_bar import StatusBar
-from .typed import FieldEntry
 
 __all__ = [
     "FieldCheck",

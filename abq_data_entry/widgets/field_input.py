@@ -9,11 +9,10 @@ from tkinter import ttk
 from .. import fields
 from ..constants import FieldTypes
 from ..fields.dates import DateReader
-from .editors import DateEntry, FieldCheck, FieldChoice, FieldNotes
+from .editors import NUMBERS, DateEntry, FieldCheck, FieldChoice, FieldEntry, FieldNotes, TypedField
 from .focus import focused_widget, give_focus, is_beside
 from .note_line import NoteLine
 from .scrolled import AutoHideScrollbar, Flow
-from .typed import NUMBERS, FieldEntry, TypedField
 
 ERROR_MARK = "✗ "
 

@@ -11,7 +11,7 @@ import pytest
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.widgets.typed import TypedField
+from abq_data_entry.widgets.editors import TypedField
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 
