@@ -27,7 +27,7 @@ from .outbox import (
 )
 from .outcome import NotDone, print_table, reason
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_kept
-from .receipts import add_receipts_to, made_anew, print_answers, said_of
+from .receipts import add_receipts_to, made_anew, print_answers, read_after_a_run, said_of
 from .scheduled import add_schedule_to, put_in_scheduled
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def add_to(subcommands: Subcommands) -> None:
         if name == "run":
             text = "ask for nothing: make those whose login is kept, and what schedules want; name the rest"
             source.add_argument("--unattended", action="store_true", help=text)
+            text = "with --unattended: don't read the receivers' answers from the mailbox afterwards"
+            task.add_argument("--no-receipts", action="store_true", help=text)
     add_schedule_to(tasks)
     add_there_to(tasks)
     add_receipts_to(tasks)
@@ -98,6 +100,8 @@ def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
         _run_due(options, secrets, settings, outbox)
     except NotDone as error:  # what schedules want is told all the same
         problems.append(str(error))
+    if options.unattended and not options.no_receipts:
+        read_after_a_run(outbox, settings, secrets)
     problems += [*outbox.problems, *late]
     if problems:
         more = len(problems) - MOST_TOLD

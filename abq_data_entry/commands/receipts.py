@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from ..network.mailbox_address import KIND, configured
 from .outbox import local, opened_outbox
-from .outcome import NotDone, interrupt_sets
+from .outcome import NotDone, interrupt_sets, reason, tell
 from .passwords import Secrets, ask_secretly, can_ask, login_kept_as, password_from_stdin
 
 if TYPE_CHECKING:
     from ..models import SettingsModel
     from ..models.receipts import Receipt
     from ..outbox import Delivery, Outbox
+    from ..workflows.receipts import Read
 
 log = logging.getLogger(__name__)
 
@@ -37,32 +38,64 @@ def add_receipts_to(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def read(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Read the mailbox once; raises NotDone also where something was refused that was sent from here."""
-    from ..network.failures import Cancelled, InvalidInput, describe_failure
-    from ..outbox import record
-    from ..workflows.receipts import read_mailbox, take_in
-    from .database import opened_model, read_settings
+    """Read the mailbox once. Raises NotDone."""
+    from .database import read_settings
 
     settings, outbox = read_settings(), opened_outbox()
     values = settings.values()
     if configured(values) is None and not values["abq_answers_mailbox"]:
         raise NotDone("No mailbox is set for answers: the setting is abq_answers_mailbox. See docs/mail.md.")
     login = login_of_mailbox(values, options.password_stdin, not options.unattended)
-    with opened_model(settings, secrets, asks=not options.unattended) as model, interrupt_sets() as cancel:
+    found = _read(outbox, settings, login, secrets, asks=not options.unattended)
+    print(_count_of(found))
+
+
+def read_after_a_run(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> None:
+    """Read the mailbox of the settings, if there is one, after a run that nobody watches. What was delivered is no
+    less so where that can't be done: it is told as a warning."""
+    from ..models import DatabaseError
+    from ..outbox import OutboxError
+    from ..postgres import PostgresError
+
+    values = settings.values()
+    if not values["abq_answers_mailbox"]:
+        return
+    try:
+        found = _read(outbox, settings, login_of_mailbox(values, False, asks=False), secrets, asks=False)
+    except (NotDone, DatabaseError, PostgresError, OutboxError, OSError) as error:
+        tell(f"Warning: the receivers' answers weren't read. {reason(error)}")
+    else:
+        if found.mails:
+            print(_count_of(found))
+
+
+def _read(
+    outbox: Outbox, settings: SettingsModel, login: tuple[str, str], secrets: Secrets, asks: bool
+) -> Read:  # fmt: skip
+    """Read the mailbox, and tell what is open again. Raises NotDone where the mailbox can't be read."""
+    from ..network.failures import Cancelled, InvalidInput, describe_failure
+    from ..outbox import record
+    from ..workflows.receipts import Read, read_mailbox, take_in
+    from .database import opened_model
+
+    found, problem = Read(), ""
+    with opened_model(settings, secrets, asks=asks) as model, interrupt_sets() as cancel:
         record(outbox, model)  # an answer is compared with what the database knows
         try:
-            found = read_mailbox(model, values, login, cancel)
+            found = read_mailbox(model, settings.values(), login, cancel)
         except (OSError, InvalidInput, Cancelled) as error:
             problem = describe_failure(error)
-        else:
-            problem = ""
         reopened = take_in(outbox, model)
     for each in reopened:
         print(f"{each.short} is open again: {each.name} to {each.kind}. {each.reason}")
     if problem:
         raise NotDone(problem)
+    return found
+
+
+def _count_of(found: Read) -> str:
     unreadable = f", {len(found.unreadable)} that can't be read" if found.unreadable else ""
-    print(f"New mails: {found.mails}, answers to deliveries: {found.answers}{unreadable}.")
+    return f"New mails: {found.mails}, answers to deliveries: {found.answers}{unreadable}."
 
 
 def login_of_mailbox(

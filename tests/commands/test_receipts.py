@@ -11,7 +11,7 @@ import pytest
 
 from abq_data_entry.models import SQLModel
 from tests.commands.conftest import DAY
-from tests.commands.test_deliveries import Configure, Line, outbox, upload
+from tests.commands.test_deliveries import Configure, Line, make_due, outbox, upload
 from tests.fixtures.servers import BundledServer
 from tests.models.test_schema import run
 from tests.network.certificates import Authority, authority
@@ -106,6 +106,36 @@ def test_a_refusal_opens_the_delivery_again(
     assert read(line) == "New mails: 2, answers to deliveries: 1.\n"
     assert "Accepted by qa@example.com: Accepted, thank you" in line("deliveries").output
     assert [each.state for each in outbox().deliveries()] == ["cancelled", "delivered"]
+
+
+def test_a_run_that_nobody_watches_reads_the_answers_too(
+    line: Line, letters: Letters, mailbox: Mailbox, home: Path
+) -> None:
+    def kept(name: str, password: str) -> None:
+        (home / "secrets").mkdir(mode=0o700, exist_ok=True)
+        (home / "secrets" / name).write_text(f"{password}\n", "utf-8")
+        (home / "secrets" / name).chmod(0o600)
+
+    run_due = ("deliveries", "run", "--unattended")
+    kept("email", MAIL_PASSWORD)
+    letters.fault = lambda: "451"
+    words = ("upload", "email", "--date", DAY, "--username", MAIL_USERNAME, "--password-stdin")
+    assert line(*words, stdin=MAIL_PASSWORD).code == 1
+    letters.fault = lambda: ""
+    make_due()
+    done = line(*run_due)
+    assert done.code == 0 and outbox().deliveries()[0].state == "delivered", done
+    assert "Warning: the receivers' answers weren't read. The mailbox needs the password" in done.errors
+    mailbox.put(answer("REFUSED: plot 3", to=str(letters.messages()[0]["Message-ID"])))
+    kept("answers", "wrong")
+    assert line(*run_due, "--no-receipts").errors == ""
+    done = line(*run_due)
+    assert done.code == 0 and "Warning: the receivers' answers weren't read." in done.errors
+    kept("answers", PASSWORD)
+    done = line(*run_due)
+    assert (done.code, done.errors) == (0, "") and done.output.endswith("New mails: 1, answers to deliveries: 1.\n")
+    assert outbox().deliveries()[0].state == "failed" and "is open again" in done.output
+    assert line(*run_due).output == "Nothing waits to be delivered.\n"
 
 
 def test_who_may_say_what(line: Line, letters: Letters, mailbox: Mailbox, database: dict[str, str]) -> None:
