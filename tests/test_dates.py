@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 
 import pytest
 from hypothesis import example, given
@@ -117,9 +118,12 @@ def test_words(text: str, words: str) -> None:
 
 
 def test_without_a_day_of_today_a_short_date_means_nothing() -> None:
-    for text in ("26", "26.11.", "11/26"):
-        with pytest.raises(ValueError):
+    for text, words in (
+        ("26", "write it as 2026-11-21, 21.11. or 21"), ("26.11.", "the year is missing"), ("11/26", "write 26.11."),
+    ):  # fmt: skip
+        with pytest.raises(ValueError) as told:
             dates.read_date(text)
+        assert str(told.value) == f"{text}: {words}"
 
 
 @given(st.dates(), st.dates())
@@ -169,6 +173,32 @@ def test_what_cannot_become_a_date_is_none_however_it_goes_on(
             dates.read_date(each, today, month_first)
 
 
+@pytest.mark.parametrize("year", [0, 1900, 2024, 2026])
+def test_exactly_the_days_of_the_calendar_can_be_typed(year: int) -> None:
+    def exists(month: int, day: int, year: int = 2000) -> bool:
+        try:
+            return bool(datetime.date(year, month, day))
+        except ValueError:
+            return False
+
+    for month, day in itertools.product(range(14), range(33)):
+        whole = (f"{year:04}-{month:02}-{day:02}", f"{year:04}{month:02}{day:02}", f"{day:02}.{month:02}.{year:04}")
+        assert {dates.may_become_date(each) for each in whole} == {exists(month, day, year)}, whole
+        assert dates.may_become_date(f"{month:02}/{day:02}/{year:04}", month_first=True) is exists(month, day, year)
+        assert dates.may_become_date(f"{day:02}.{month:02}.") is exists(month, day)
+        assert dates.may_become_date(f"{month:02}/{day:02}", month_first=True) is exists(month, day)
+
+
+def test_what_is_begun_can_be_typed_as_far_as_a_day_of_it_exists() -> None:
+    may = ("", "0", "2026", "2026-", "2026-0", "2026-1", "2026-02-", "2026-02-0", "2026-02-2", "2026-2-28", "20260",
+           "202602", "2026022", "26.", "26.0", "26.1", "31.1", "31.0", "29.2.19", "1.1.0", "1.1.000")  # fmt: skip
+    never = ("0000", "0000-", "202-", "2026-00", "2026-00-", "2026-0-", "2026-13", "20262", "202600", "202613",
+             "2026023", "2026-02.", "0.", "00.", "32.", "26.00", "26.13", "26.2/", "31.4", "31.04", "1/")  # fmt: skip
+    assert [each for each in may if not dates.may_become_date(each)] == []
+    assert [each for each in never if dates.may_become_date(each)] == []
+    assert dates.may_become_date("1/", month_first=True) and not dates.may_become_date("13/", month_first=True)
+
+
 @pytest.mark.parametrize(
     ("day", "words"),
     [
@@ -177,6 +207,7 @@ def test_what_cannot_become_a_date_is_none_however_it_goes_on(
         ("2026-11-27", "1 day ahead"),
         ("2026-11-10", "16 days back"),
         ("2025-11-20", "371 days back"),
+        ("2024-11-26", "2 years back"),
         ("2062-11-26", "36 years ahead"),
         ("0206-11-26", "1,820 years back"),
     ],

@@ -600,7 +600,9 @@ def test_a_mark_says_what_is_wrong_only_where_typing_on_cant_help() -> None:
 
 def test_a_line_of_notes_that_cant_be_kept_is_counted() -> None:
     notes = fields.field("Notes")
-    for text, line in (("\0", 1), ("\n\0", 2), ("a\n\0", 2), ("a\r\nb\rc\0", 3), ("😀\n\ud83d", 2)):
+    for text, line in (
+        ("\0", 1), ("\n\0", 2), ("a\n\0", 2), ("a\r\nb\rc\0", 3), ("😀\n\ud83d", 2), ("a\nb\nc\nd\n\ud83d", 5)
+    ):  # fmt: skip
         with pytest.raises(ValueError, match=f"^line {line} holds"):
             fields.parse(notes, text)
     assert fields.parse(notes, "\ud83d\ude00\n\n") == "😀" and fields.parse(notes, " \n") is None

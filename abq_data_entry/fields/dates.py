@@ -106,7 +106,7 @@ def may_become_date(text: str, month_first: bool = False) -> bool:
 def likely_date(text: str, today: datetime.date | None = None) -> str | None:
     """Return the date that a text with wrong signs in it was probably meant to be ('26:11:'), None if there is none."""
     likely = text.translate(_SLIPS)
-    if likely == text or _FOREIGN.search(likely):
+    if likely == text:
         return None
     try:
         return read_date(likely, today).isoformat()
@@ -192,7 +192,7 @@ def _problem(text: str, today: datetime.date | None) -> str:
         return f"{text}: the day is missing"
     if re.fullmatch(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{1,3}", text):
         return f"{text}: the year has four digits"
-    if today is None and _DAY_FIRST.fullmatch(text):
+    if _DAY_FIRST.fullmatch(text):  # of today nothing is known, or it were read
         return f"{text}: the year is missing"
     return f"{text}: write it as 2026-11-21, 21.11. or 21"
 
