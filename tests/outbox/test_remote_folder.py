@@ -125,6 +125,13 @@ def test_another_folder_is_another_destination_and_the_same_login() -> None:
         outbox.require_same(destination("ftp").place(one), settings_with(abq_ftp_folder="../a"))
 
 
+def test_settings_that_cant_be_used_are_named_before_an_extract_is_made() -> None:
+    outbox.require_usable("ftp", settings_with(abq_upload_name="A of {date}.csv"))
+    for wrong in ({"abq_upload_name": "../{date}"}, {"abq_ftp_folder": "../a"}):
+        with pytest.raises(SettingsUnusable, match=f"{next(iter(wrong))}.* Nothing was sent"):
+            outbox.require_usable("ftp", settings_with(**wrong))
+
+
 def test_the_audit_goes_along_under_the_same_name(box: Outbox, ftp_server: BundledServer) -> None:
     (ftp_server.folder / "incoming").mkdir()
     values = settings_with(
