@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from queue import Queue
 
@@ -207,7 +207,7 @@ def nearest(path: str, line: int = 0) -> list[str]:
     places = [file for each in (package, *_ALSO) for file in (tests / each).rglob("test_*.py")]
     places += [file for file in tests.glob("test_*.py") if file.name not in _LONG]
     places += [file for file in tests.rglob(f"test_{stem}.py") if file not in places]
-    words = {file: Counter(re.findall(r"\w+", file.read_text("utf-8"))) for file in places}
+    words = {file: _words(file) for file in places}
     named = {file: {name: words[file][name] for name in own & words[file].keys()} for file in places}
     rarity = {name: 1 / sum(name in each for each in named.values()) for name in set().union(*named.values())}
 
@@ -225,6 +225,12 @@ def nearest(path: str, line: int = 0) -> list[str]:
     return sorted(chosen, key=lambda each: "window" in each)  # those take longest
 
 
+@cache
+def _words(file: Path) -> Counter[str]:
+    """How often a file of tests has each word; the checkout itself stays as it is, only copies are changed."""
+    return Counter(re.findall(r"\w+", file.read_text("utf-8")))
+
+
 def _function_at(path: str, line: int) -> str:
     """The public function or method that a line is part of; empty where it is in none."""
     tree = ast.parse((CHECKOUT / path).read_text("utf-8"))
@@ -235,6 +241,7 @@ def _function_at(path: str, line: int) -> str:
     return ""
 
 
+@cache
 def _known_by(package: str, stem: str) -> set[str]:
     """The names of the module's functions and classes, and of the functions of its package that use it."""
     names = set[str]()

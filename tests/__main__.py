@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of programs would each compile all that they import
     checks = () if selection else CHECKS
     if FAST in arguments:
-        return _run_beside(checks, [*command, FAST])
+        return _run_beside(checks, [*command, FAST, *workers(selection, _cores())])
     preparing = threading.Thread(target=_prepare, args=[[] if selection else command])
     preparing.start()
     failed = _failed(checks)
@@ -89,8 +89,11 @@ def _run_alone(command: list[str]) -> int:
     return subprocess.run([*command, "--last-failed", "--last-failed-no-failures=none"], check=False).returncode
 
 
-def workers(selection: list[str]) -> list[str]:
-    """pytest's arguments for several workers; none for what is too little to start them for."""
+def workers(selection: list[str], number: int | None = None) -> list[str]:
+    """pytest's arguments for several workers; none for what is too little to start them for.
+
+    `number`: how many; not given: so many that tests which wait keep all processors busy.
+    """
     words = list(selection)
     paths = list[Path]()
     while words:
@@ -101,7 +104,7 @@ def workers(selection: list[str]) -> list[str]:
             paths.append(Path(word))
     if not all(path.exists() for path in paths) or (len(paths) == 1 and not paths[0].is_dir()):
         return []
-    return ["-n", str(number_of_workers(_cores()))]
+    return ["-n", str(number or number_of_workers(_cores()))]
 
 
 def number_of_workers(cores: int) -> int:

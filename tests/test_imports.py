@@ -77,25 +77,31 @@ def modules() -> Iterator[tuple[str, str, Path]]:
 
 
 @functools.cache
-def imported(name: str, path: Path) -> tuple[tuple[str, bool], ...]:
-    """(dotted name, whether it is imported at run time) of everything that a module imports."""
-    return tuple(_imported(name, ast.parse(path.read_text(encoding="utf-8"), str(path)), path))
-
-
-def _imported(name: str, tree: ast.Module, path: Path) -> Iterator[tuple[str, bool]]:
+def statements(path: Path) -> tuple[tuple[ast.Import | ast.ImportFrom, bool], ...]:
+    """(statement, whether it runs) of every import of a module."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))))
     for_types = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for inner in ast.walk(node)
     }
+    return tuple((each, id(each) not in for_types) for each in nodes if isinstance(each, ast.Import | ast.ImportFrom))
+
+
+@functools.cache
+def imported(name: str, path: Path) -> tuple[tuple[str, bool], ...]:
+    """(dotted name, whether it is imported at run time) of everything that a module imports."""
+    return tuple(_imported(name, path))
+
+
+def _imported(name: str, path: Path) -> Iterator[tuple[str, bool]]:
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     package = package[:-1] if path.name == "__init__.py" else package
-    for node in ast.walk(tree):
-        real = id(node) not in for_types
+    for node, real in statements(path):
         if isinstance(node, ast.Import):
             yield from ((alias.name, real) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = package[: len(package) - node.level + 1] if node.level else []
             origin = [*base, *(node.module or "").split(".")] if node.module else base
             dotted = ".".join(origin)
@@ -118,10 +124,10 @@ def module_graph() -> dict[str, set[str]]:
     for module, (name, path) in paths.items():
         package = name.split(".")[:-1]
         found: set[str] = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        for node, _ in statements(path):
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
+            else:
                 base = package[: len(package) - node.level + 1] if node.level else []
                 origin = ".".join([*base, *([node.module] if node.module else [])])
                 named = {f"{origin}.{alias.name}" for alias in node.names}

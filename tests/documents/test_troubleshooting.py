@@ -49,6 +49,12 @@ def texts() -> tuple[str, ...]:
 
 
 @functools.cache
+def lines() -> str:
+    """All of them, one in each line: a search of one long text is faster than a search of each."""
+    return "\n".join(texts())
+
+
+@functools.cache
 def pattern(quote: str) -> re.Pattern[str]:
     """What is quoted, with anything in its braces and in the code's gaps."""
     parts = (re.escape(part) for part in _BRACES.split(quote))
@@ -61,10 +67,13 @@ def test_each_row_quotes_a_message() -> None:
 
 def said_by_the_code(quote: str) -> bool:
     """Whether a text in the code says it, with anything in the quote's braces and in the text's gaps."""
+    if re.search(pattern(quote).pattern.removeprefix(".*?"), lines()):  # what may stand before it costs time only
+        return True
     names = [each for each in texts() if len(each) > 12 and quote.startswith(f"{each} ")]
     named = [name + each[1:] for each in texts() if each.startswith(_GAP) for name in names]  # of one file, of another
-    said = (*texts(), *named)
-    return any(map(pattern(quote).search, said)) or any(_across_gaps(quote, each) for each in said if _GAP in each)
+    if any(map(pattern(quote).search, named)):
+        return True
+    return any(_across_gaps(quote, each) for each in (*texts(), *named) if _GAP in each)
 
 
 def _across_gaps(quote: str, text: str) -> bool:

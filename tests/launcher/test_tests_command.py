@@ -148,6 +148,7 @@ def test_workers_are_for_what_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> No
 
     for much in ([], ["-x"], ["-m", "not demo"], ["tests/models"], ["tests/test_dates.py", "tests/test_fields.py"]):
         assert workers(much) == several, much
+        assert workers(much, 3) == ["-n", "3"], much
     for little in (
         ["-k", "keyset"],
         ["tests/test_dates.py"],
