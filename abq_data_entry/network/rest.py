@@ -290,26 +290,6 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
 
     def __init__(self) -> None:
         self._open: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
-        self._pools = self._guarded_pools()
-        super().__init__(pool_connections=2, pool_maxsize=1)
-
-    def continue_under(self, guard: Guard) -> None:
-        """Let a guard watch what is opened from now on, and what is open."""
-        self.guard = guard
-        for connection in list(self._open):
-            if connection.sock is not None and connection.sock.fileno() >= 0:
-                guard.watch(connection.sock)
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
-    def _guarded_pools(self) -> dict[str, type[urllib3.HTTPConnectionPool]]:
         adapter = self
 
         def open_socket(self: HTTPConnection) -> Any:
@@ -330,10 +310,27 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
         members = {"_new_conn": open_socket, "send": send, "response_class": FinalResponse}
         plain = type("GuardedHTTPConnection", (HTTPConnection,), members)
         encrypted = type("GuardedHTTPSConnection", (HTTPSConnection,), members)
-        return {
+        self._pools = {
             "http": type("GuardedHTTPPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
             "https": type("GuardedHTTPSPool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": encrypted}),
         }
+        super().__init__(pool_connections=2, pool_maxsize=1)
+
+    def continue_under(self, guard: Guard) -> None:
+        """Let a guard watch what is opened from now on, and what is open."""
+        self.guard = guard
+        for connection in list(self._open):
+            if connection.sock is not None and connection.sock.fileno() >= 0:
+                guard.watch(connection.sock)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
 
 
 _MOST_REDIRECTS = 3
@@ -411,8 +408,14 @@ class RestUploads(Uploads):
         self._login.conceal = self._conceal
         used = (auth_url, upload_url) if self._login.has_address else (upload_url,)
         for url in used:
-            _check_address(url)
-            proxy_for(url, proxy)
+            parts = address_parts(url)
+            if parts is None:
+                raise InvalidInput(
+                    "The address of the REST service must begin with https:// (or http://) and a host's name."
+                )
+            if parts.username is not None or parts.password is not None:
+                raise InvalidInput("The address of the REST service must not hold a user name or a password.")
+            proxy_for(url, proxy)  # or say why it can't be used
         if problem := encryption_problem(how, used):
             raise InvalidInput(problem)
         self._proxy = proxy
@@ -617,14 +620,6 @@ class RestUploads(Uploads):
                 break
             self._session.close()  # part of the body may still be on that connection
         return response, page
-
-
-def _check_address(url: str) -> None:
-    parts = address_parts(url)
-    if parts is None:
-        raise InvalidInput("The address of the REST service must begin with https:// (or http://) and a host's name.")
-    if parts.username is not None or parts.password is not None:
-        raise InvalidInput("The address of the REST service must not hold a user name or a password.")
 
 
 def with_the_certificate(error: Exception, guard: Guard, urls: tuple[str, str], proxy: str) -> Exception:

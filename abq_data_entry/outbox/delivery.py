@@ -152,12 +152,8 @@ def export_with_head(
         head = audit_head(date) if audit_head is not None else ""
         if head == before:  # nobody saved while the records were read
             break
-    return count, _printable(before)
-
-
-def _printable(head: str) -> str:
-    """The same in the characters that a header of HTTP may have (RFC 9110, 5.5); a lab may be named by any letter."""
-    return "".join(letter if " " <= letter <= "~" else urllib.parse.quote(letter) for letter in head)
+    # In the characters that a header of HTTP may have (RFC 9110, 5.5); a lab may be named by any letter.
+    return count, "".join(letter if " " <= letter <= "~" else urllib.parse.quote(letter) for letter in before)
 
 
 FORMAT = 5
@@ -166,6 +162,7 @@ FORMAT = 5
 
 _FORMAT_FOR_ALL = 4
 """Without `served` an older version may have it; with it, it would send it again to those who have it."""
+FORMATS_OF_ROWS = (_FORMAT_FOR_ALL, FORMAT)
 
 WAITING, SENDING, DELIVERED, FAILED, CANCELLED = "waiting", "sending", "delivered", "failed", "cancelled"
 UNKNOWN = "unknown"
@@ -289,19 +286,15 @@ def to_text(delivery: Delivery) -> str:
     parts = dict(vars(delivery))
     if not delivery.served:
         del parts["served"]
-    return _JSON.encode({"id": delivery.identifier, "format": form_of(delivery), **parts})
-
-
-def form_of(delivery: Delivery) -> int:
-    """Return the form in which the delivery is kept."""
-    return FORMAT if delivery.served else _FORMAT_FOR_ALL
+    form = FORMAT if delivery.served else _FORMAT_FOR_ALL
+    return _JSON.encode({"id": delivery.identifier, "format": form, **parts})
 
 
 def from_text(text: str) -> Delivery:
     """Return the delivery that stands in the text; raises `ValueError` for anything else, also for a newer form."""
     content = json.loads(text)
     form = content.pop("format", None) if isinstance(content, dict) else None
-    is_row = form in (_FORMAT_FOR_ALL, FORMAT)
+    is_row = form in FORMATS_OF_ROWS
     if form not in range(1, FORMAT + 1) or (content.pop("id", "") != content.get("identifier")) == is_row:
         raise ValueError("not a delivery in a form that is known")
     # What a version before left is read with what it meant: no audit, and the same name there as here.

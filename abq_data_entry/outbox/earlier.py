@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..folders import replacement
 from ..network.destination import Place
-from .delivery import ENDED, Busy, Delivery, form_of, from_text, is_of_newer_version, to_text
+from .delivery import ENDED, FORMATS_OF_ROWS, Busy, Delivery, from_text, is_of_newer_version, to_text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -107,7 +107,7 @@ def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_writ
             raise
         outbox.tell(f"The delivery {path.name[:8]} was put in by a newer version of the application.")
         return
-    is_ours = json.loads(text).get("format") == form_of(found)
+    is_ours = json.loads(text).get("format") in FORMATS_OF_ROWS
     recorded = [int(said[1]) for each in notes if (said := _RECORDED.fullmatch(each.decode("utf-8", "replace")))]
     with ExitStack() as stack:
         if not is_ours:

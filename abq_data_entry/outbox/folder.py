@@ -104,7 +104,8 @@ class Outbox:
         self.kept_open = self._file.kept_open
         """A block in which this thread keeps the file of the states open: it then waits for fewer syncs."""
         made_durable(folder)
-        (folder / "locks").mkdir(mode=0o700, exist_ok=True)
+        self._adding = folder / "locks" / "adding.lock"
+        self._adding.parent.mkdir(mode=0o700, exist_ok=True)
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -190,7 +191,7 @@ class Outbox:
         """
         identifier = uuid.uuid4().hex
         building, final = self.folder / f"{_NEW}{identifier}", self.folder / identifier
-        with self._locked("adding", patience=600.0), _naming(self.folder):
+        with locked(self._adding, 600.0, _IN_USE, Busy):
             building.mkdir(mode=0o700)
             try:
                 path = building / (name or extract_name(date))
@@ -217,12 +218,17 @@ class Outbox:
                     building.rename(final)
                     synced(self.folder)
                     self.insert(connection, delivery)
-            except BaseException:
+            except BaseException as error:
                 shutil.rmtree(building, ignore_errors=True)
                 shutil.rmtree(final, ignore_errors=True)
+                if isinstance(error, OSError) and error.filename is None and error.errno in _OF_THE_DISK:
+                    raise OSError(error.errno, error.strerror, os.fspath(self.folder)) from error
                 raise
-            for each in older:
-                self._give_way(each, delivery)
+            for each in older:  # one that is being sent is seen to by its sender
+                if each.state not in ENDED:
+                    with suppress(Busy, UnknownDelivery):
+                        gone = {"state": CANCELLED, "planned": None, "reason": replaced_text(delivery)}
+                        self.change(each, (WAITING, FAILED, UNKNOWN), **gone)
         return delivery
 
     def begin(self, delivery: Delivery, is_whole: bool) -> tuple[Delivery, Delivery | None]:
@@ -274,7 +280,7 @@ class Outbox:
         """
         failure: OSError | None = None
         try:
-            with suppress(Busy), self._locked("adding", 0.0):
+            with suppress(Busy), locked(self._adding, 0.0, _IN_USE, Busy):
                 for path in self.leftovers():
                     shutil.rmtree(path, ignore_errors=True)
         except OSError as error:
@@ -312,7 +318,7 @@ class Outbox:
 
     def _forget_sign(self, connection: sqlite3.Connection) -> None:
         """If that was the last one: it went as it should, or was told."""
-        if not _holds_any(connection):
+        if connection.execute("SELECT 1 FROM deliveries LIMIT 1").fetchone() is None:
             self._file.path.with_name(_SIGN).unlink(missing_ok=True)
 
     def lane(self, delivery: Delivery, patience: float = 0.0) -> AbstractContextManager[None]:
@@ -322,7 +328,8 @@ class Outbox:
         """
         # Two destinations never share one: a server that doesn't answer would hold up the other.
         to, number = (hashlib.sha256(each.encode()).hexdigest() for each in (delivery.kind, delivery.name))
-        return self._locked(f"lane-{to[:12]}-{int(number, 16) % LANES:02}", patience)
+        lane = self._adding.with_name(f"lane-{to[:12]}-{int(number, 16) % LANES:02}.lock")
+        return locked(lane, patience, _IN_USE, Busy)
 
     def change(self, delivery: Delivery, only: Collection[str], **changes: object) -> Delivery:
         """Change a delivery under its lane if its state is one of `only`; return it as it is then.
@@ -413,11 +420,11 @@ class Outbox:
         changed, self._last_look = self.folder.stat().st_mtime, time.monotonic()
         if changed == self._looked_at:
             return earlier.TakenOver()
+        known = {row[0] for row in connection.execute("SELECT id FROM deliveries")}
         if may_write(self._file.path):
-            self._tell_lost(connection)
+            self._note_whether_any(bool(known))
         found = os.listdir(self.folder)  # noqa: PTH208 - faster
-        if names := {each for each in found if len(each) == 32}:
-            names -= {row[0] for row in connection.execute("SELECT id FROM deliveries")}
+        names = {each for each in found if len(each) == 32} - known
         is_known = not names and abs(time.time() - changed) > _TICK
         self._looked_at = changed if is_known else 0.0
         if names or earlier.PARTS in found:
@@ -437,10 +444,10 @@ class Outbox:
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         connection.execute("INSERT OR IGNORE INTO orphaned_parts VALUES (?, ?, ?)", (identifier, text, digest_of(text)))
 
-    def _tell_lost(self, connection: sqlite3.Connection) -> None:
+    def _note_whether_any(self, there_are: bool) -> None:
         """Tell it where there were deliveries, and none is left: the file was emptied, or taken away."""
         sign = self._file.path.with_name(_SIGN)
-        if _holds_any(connection):
+        if there_are:
             sign.touch(mode=0o600)
         elif sign.exists():
             if not self._file.was_mended:  # that is told already, with how much of it could be read
@@ -472,7 +479,7 @@ class Outbox:
         self, connection: sqlite3.Connection, column: str = "", value: str = ""
     ) -> list[tuple[Delivery, int]]:
         """Return the deliveries (all, or those with this value in `id` or `file`), and what is recorded of them."""
-        found: list[tuple[Delivery, int]] = []
+        found: list[tuple[tuple[object, ...], Delivery, int]] = []
         where = f" WHERE {column} = ?" if column else ""
         rows = connection.execute(
             f"SELECT id, recorded, content, digest FROM deliveries{where}", (value,) if column else ()  # noqa: S608
@@ -484,8 +491,9 @@ class Outbox:
                 if delivery is None:
                     continue
                 known = self._parsed[identifier] = content, delivery
-            found.append((known[1], recorded))
-        return sorted(found, key=lambda each: (each[0].created, each[0].version, each[0].identifier))
+            age = known[1].created, known[1].version, identifier
+            found.append((age, known[1], recorded))
+        return [(each, recorded) for _age, each, recorded in sorted(found)]
 
     def _with_newer(
         self, connection: sqlite3.Connection, delivery: Delivery
@@ -556,14 +564,6 @@ class Outbox:
             self.problems.append(sentence)
             log.error("%s", sentence)
 
-    def _locked(self, name: str, patience: float) -> AbstractContextManager[None]:
-        return locked(self.folder / "locks" / f"{name}.lock", patience, _IN_USE, Busy)
-
-    def _give_way(self, older: Delivery, newer: Delivery) -> None:
-        """Cancel an older version that waits; one that is being sent is seen to by its sender."""
-        with suppress(Busy, UnknownDelivery):
-            self.change(older, (WAITING, FAILED, UNKNOWN), state=CANCELLED, planned=None, reason=replaced_text(newer))
-
     def _require_room(self) -> None:
         """Raise `OSError` where the disk has no room for an outcome: what is sent and can't be written down would be
         sent again and again."""
@@ -595,21 +595,6 @@ def _measured(path: Path) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _holds_any(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM deliveries)").fetchone()[0])
-
-
 def _write(path: Path, text: str) -> None:
     with replacement(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def _naming(folder: Path) -> Iterator[None]:
-    """Let an error of the disk that names no file name the folder."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None or error.errno not in _OF_THE_DISK:
-            raise
-        raise OSError(error.errno, error.strerror, os.fspath(folder)) from error

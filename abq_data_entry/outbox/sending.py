@@ -353,10 +353,6 @@ def require_usable(kind: str, settings: Settings) -> None:
     """Raise `SettingsUnusable` if the settings give no name that a file could have, or can't be used to send it."""
     if problem := name_problem(str(settings["abq_upload_name"])):
         raise SettingsUnusable(f"The setting 'abq_upload_name' {problem}. Nothing was sent.")
-    _require_own(kind, settings)
-
-
-def _require_own(kind: str, settings: Settings) -> None:
     if problem := destination(kind).problem(settings):
         raise SettingsUnusable(f"{problem} Nothing was sent.")
 
@@ -372,7 +368,8 @@ def require_same(place: Place, settings: Settings) -> None:
             f"{to.problem(settings)} What was to go there is set aside. Upload the day to another destination, or "
             "cancel it; if one of that name, kind and address is added again, it can be retried."
         )
-    _require_own(place.kind, settings)
+    if problem := to.problem(settings):
+        raise SettingsUnusable(f"{problem} Nothing was sent.")
     # A password that was typed for one server is never sent to another.
     if to.place(settings) != place:
         raise OutboxError(
@@ -425,7 +422,8 @@ class Sender:
         """
         uploads = self._uploads = self._uploads or self._opened()
         identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
-        remark = _send_report(uploads, path, name, identifier, cancel)
+        report = report_of(path)
+        remark = _send_report(uploads, report, name, identifier, cancel) if report.exists() else ""
         head = head_in(path)
         if head and not uploads.take_along({AUDIT_HEADER: head}) and self._with_companion:
             beside, audit = companion(Path(name)).name, f"{identifier}-audit"
@@ -454,15 +452,12 @@ def _send_beside(uploads: Uploads, file: Path, name: str, identifier: str, cance
         uploads.upload(file, name=name, identifier=identifier, cancel=cancel)
 
 
-def _send_report(uploads: Uploads, path: Path, name: str, identifier: str, cancel: threading.Event) -> str:
-    """Send the day's report of the extract at this path, if there is one; return why it was refused.
+def _send_report(uploads: Uploads, report: Path, name: str, identifier: str, cancel: threading.Event) -> str:
+    """Send the day's report that goes with an extract of that name; return why it was refused.
 
     A service that takes no report gets the extract all the same. What may pass by itself, or concerns the login, is
     raised: the extract would fare no better.
     """
-    report = report_of(path)
-    if not report.exists():
-        return ""
     try:
         _send_beside(uploads, report, report_of(Path(name)).name, report_identifier(identifier), cancel)
     except Cancelled:

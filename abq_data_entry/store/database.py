@@ -23,8 +23,9 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,8 @@ class Layout:
 Row = Mapping[str, object]
 _DIGEST = 64
 _LONGEST = 256 * 1024  # a row
+_TEXT = partial(str, encoding="utf-8", errors="surrogateescape")
+"""How SQLite's texts are read: bytes that were damaged are no reason not to read the others."""
 _BESIDE = ("-wal", "-shm", "-journal")
 
 
@@ -174,7 +177,7 @@ def _by_sqlite(path: Path, table: str, names: list[str]) -> list[Row]:
     for order, found in ways.items():
         # An error's text may be damaged, too.
         with suppress(sqlite3.Error, UnicodeError), closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+            connection.text_factory = _TEXT
             rows = connection.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid {order}")  # noqa: S608
             for number, *values in rows:
                 key = (number, *values)
@@ -340,12 +343,12 @@ class Database:
         except ImportError as error:
             raise StoreError(f"{self._layout.name} can't be opened: this Python has no SQLite ({error}).") from None
         try:
-            with self._locked():
-                with self._connection() as connection:
+            with self._locked() as is_writable:
+                with self._connection(is_writable) as connection:
                     # EXTRA: the name of a rollback journal is gone from the disk as well.
                     level = "EXTRA" if not self._is_local else "FULL" if durable else "NORMAL"
                     connection.execute(f"PRAGMA synchronous = {level}")
-                    connection.execute("BEGIN IMMEDIATE" if _is_writable(connection) else "BEGIN")
+                    connection.execute("BEGIN IMMEDIATE" if is_writable else "BEGIN")
                     try:
                         yield connection
                         connection.execute("COMMIT")
@@ -353,7 +356,7 @@ class Database:
                         if connection.in_transaction:
                             connection.execute("ROLLBACK")
                 self._left = self._present()
-                if committed is not None and may_write(self.path):
+                if committed is not None and is_writable:
                     committed()
         except sqlite3.Error as error:
             done = "opened" if str(error).startswith("unable to open") else "used"  # the code has a name from 3.11 on
@@ -364,7 +367,7 @@ class Database:
     # ------------------------------------------------------------------------------------------------ inside
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self, is_writable: bool) -> Iterator[sqlite3.Connection]:
         """The connection for one use. One that is kept open stays so, unless the use fails."""
         kept = getattr(self._kept, "connection", None)
         left, self._left = self._left, ()
@@ -374,15 +377,15 @@ class Database:
             if not is_known or self._kept.log != self._present("-wal")[:1]:
                 kept.close()  # where the file is another one by now, SQLite leaves what stands beside it alone
                 kept = None
-        connection = kept or (self._connect() if is_known else self._checked_or_mended())
+        connection = kept or (self._connect(is_writable) if is_known else self._checked_or_mended(is_writable))
         with ExitStack() as stack:
             stack.enter_context(closing(connection))
             yield connection
-            if hasattr(self._kept, "connection") and self._is_local and _is_writable(connection):
+            if hasattr(self._kept, "connection") and self._is_local and is_writable:
                 self._kept.connection, self._kept.log = connection, self._present("-wal")[:1]
                 stack.pop_all()
 
-    def _checked_or_mended(self) -> sqlite3.Connection:
+    def _checked_or_mended(self, is_writable: bool) -> sqlite3.Connection:
         import sqlite3
 
         if self.path.exists() and self.path.stat().st_size > LARGEST:
@@ -390,7 +393,7 @@ class Database:
         self._refuse_newer(_version_in(self.path))
         try:
             with ExitStack() as stack:
-                connection = stack.enter_context(closing(self._connect()))
+                connection = stack.enter_context(closing(self._connect(is_writable)))
                 if not (damage := self._damage(connection)):
                     stack.pop_all()
                     return connection
@@ -398,19 +401,21 @@ class Database:
             if isinstance(error, sqlite3.OperationalError) and any(each in str(error) for each in _REFUSALS):
                 raise
             damage = str(error)
+        if not is_writable:
+            raise StoreError(f"{self._layout.name} is damaged, and can't be mended here: {self.path}.")
         self._mend(damage)
-        return self._connect()
+        return self._connect(is_writable)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, is_writable: bool) -> sqlite3.Connection:
         import sqlite3
 
-        if not may_write(self.path):
+        if not is_writable:
             return self._copied()
         if not self.path.exists():
             os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
         connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
         try:
-            connection.text_factory = _decoded
+            connection.text_factory = _TEXT
             if self._is_local is None:
                 self._is_local = is_local(self.path.parent)
             if not (self._is_local and (hasattr(self._kept, "connection") or self._present("-shm"))):
@@ -434,7 +439,7 @@ class Database:
         import tempfile
 
         memory = sqlite3.connect(":memory:", isolation_level=None)
-        memory.text_factory = _decoded
+        memory.text_factory = _TEXT
         if not self.path.exists() or not self.path.stat().st_size:
             self._lay_out(memory)
         else:
@@ -488,8 +493,6 @@ class Database:
 
     def _mend(self, damage: str) -> None:
         """Put the file aside as it is, and go on with all that can be read of it."""
-        if not may_write(self.path):
-            raise StoreError(f"{self._layout.name} is damaged, and can't be mended here: {self.path}.")
         name = f"damaged-{self._clock():%Y%m%dT%H%M%S}-{os.urandom(2).hex()}{self.path.suffix}"
         aside = self.path.with_name(name)
         try:
@@ -529,14 +532,13 @@ class Database:
         log.error("%s", sentence)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[bool]:
+        """Have the file alone, and say whether it can be changed: where nobody can, no lock is needed."""
         if not self.path.exists():
             made_durable(self.path.parent)
-        if not may_write(self.path):
-            yield  # nobody can change it
-            return
-        with locked(self._lock, PATIENCE, self._in_use):
-            yield
+        is_writable = may_write(self.path)
+        with locked(self._lock, PATIENCE, self._in_use) if is_writable else nullcontext():
+            yield is_writable
 
 
 @contextmanager
@@ -564,10 +566,6 @@ def may_write(path: Path) -> bool:
     """Tell whether this user may change the file and its folder."""
     as_who = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
     return all(os.access(each, os.W_OK, **as_who) for each in (path.parent, path) if each != path or path.exists())
-
-
-def _decoded(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")  # bytes that were damaged are no reason not to read the others
 
 
 def _is_writable(connection: sqlite3.Connection) -> bool:

@@ -194,7 +194,7 @@ def test_a_window_that_was_killed_leaves_its_log_and_nothing_of_it_is_lost(tmp_p
     program = (
         "import os, signal, sys; from pathlib import Path; from tests.store.test_database import of, put\n"
         "file = of(Path(sys.argv[1])); put(file, 1)\n"
-        "connection = file._connect()\n"
+        "connection = file._connect(True)\n"
         "connection.execute(\"INSERT INTO things (content, digest) VALUES ('{}', '')\")\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
