@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..store.drafts import DraftFile
     from ..views.record_list import ListFilter
     from .connection import Connection
-    from .reconnecting import Reconnecting
+    from .outage import Reconnecting
 
 log = logging.getLogger(__name__)
 

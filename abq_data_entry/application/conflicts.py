@@ -23,9 +23,7 @@ from .state import State
 if TYPE_CHECKING:
     from ..journal import Entry
     from ..models import VersionedRecord
-    from .navigation import Navigation
-    from .reconnecting import Reconnecting
-    from .waiting import Waiting
+    from .outage import Reconnecting, Waiting
 
     SaveRecord = Callable[
         [
@@ -174,8 +172,9 @@ def moment(at: datetime.datetime | None) -> str:
 class Deciding:
     """Opens what waits and met another version; what was decided on leaves the journal once the decision is saved.
 
-    ``save`` is `Saver.save`; ``show_form()`` brings the form to the front; ``decided(record, key)`` is called once the
-    database has the decision. On the Tk thread.
+    ``save`` is `Saver.save`; ``open_record(key)`` shows a record that waits, ``leave_form(then)`` does ``then`` once
+    what is half typed is kept; ``show_form()`` brings the form to the front; ``decided(record, key)`` is called once
+    the database has the decision. On the Tk thread.
     """
 
     def __init__(
@@ -188,13 +187,14 @@ class Deciding:
         waiting: Waiting,
         save: SaveRecord,
         reconnecting: Reconnecting,
-        navigation: Navigation,
+        open_record: Callable[[tuple[Any, ...]], object],
+        leave_form: Callable[[Callable[[], object]], object],
         show_form: Callable[[], object],
         decided: Callable[[Record, tuple[Any, ...]], object],
     ) -> None:
         self._form, self._jobs, self._state, self._messages, self._say = form, jobs, state, messages, say
         self._waiting, self._save_record = waiting, save
-        self._reconnecting, self._navigation = reconnecting, navigation
+        self._reconnecting, self._open_record, self._leave_form = reconnecting, open_record, leave_form
         self._show_form, self._decided = show_form, decided
 
     def open(self, entry: Entry) -> bool:
@@ -204,7 +204,7 @@ class Deciding:
         if entry.unknown:
             self._say(f"{entry.title}: {entry.remark}")
         elif entry.state != "undecided":
-            self._navigation.open_record(entry.key)
+            self._open_record(entry.key)
         elif model is None:
             self._say("This can be decided when the database is back: its version is needed too")
             return False
@@ -238,7 +238,7 @@ class Deciding:
             self._say(f"{entry.title} isn't opened: you typed on. Open it again from the records that wait")
             return
         if not found.version:
-            self._navigation.leave_form(lambda: self._show_in_form(same))
+            self._leave_form(lambda: self._show_in_form(same))
             return
         base = same[0].base if same[0].write == "update" else None
         last = same[-1]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..constants import FieldNames as F
 from ..views.reasoned import Asked, ManyDialog
 from .conflicts import shown
+from .outage import counted
 from .taking_back import LastAction
 from .undoing import Changes, key_of, named
-from .waiting import counted
 
 if TYPE_CHECKING:
     import tkinter as tk

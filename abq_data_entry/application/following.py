@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..views import DataRecordForm, RecordList
     from .browsing import Browsing
     from .messages import Say
-    from .reconnecting import Reconnecting
+    from .outage import Reconnecting
     from .state import State
     from .which_database import DatabaseChanges
 

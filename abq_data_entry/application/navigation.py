@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from ..views.form_content import CheckKey
     from .checks import Offline
     from .connection import Connection
-    from .drafts import Drafts
+    from .entry import Drafts
     from .messages import Messages, Say
-    from .reconnecting import Reconnecting
+    from .outage import Reconnecting
     from .state import State
 
 log = logging.getLogger(__name__)

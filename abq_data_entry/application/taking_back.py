@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from ..workflows.save_record import Save
     from .connection import Connection
     from .navigation import Navigation
-    from .reconnecting import Reconnecting
-    from .waiting import Waiting
+    from .outage import Reconnecting, Waiting
 
 log = logging.getLogger(__name__)
 TITLE = "Take Back the Last Save"

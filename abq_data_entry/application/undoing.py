@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .messages import Messages, Say
     from .navigation import Navigation
-    from .reconnecting import Reconnecting
+    from .outage import Reconnecting
     from .state import State
     from .taking_back import TakingBack
 

@@ -240,7 +240,7 @@ class Application(Wiring):
                 (("Keep Running", None), ("Cancel Them and Quit", self.end), ("Cancel", None)),
             )
         elif self.waiting.entries:
-            from .waiting import counted
+            from .outage import counted
 
             count = len(self.waiting.entries)
             self.messages.choice(

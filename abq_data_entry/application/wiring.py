@@ -30,12 +30,11 @@ if TYPE_CHECKING:
     from .marks import MarkActions
     from .notes import NoteActions
     from .notices import CompanyNotices
+    from .outage import ReconnectingCallbacks, WaitingCallbacks
     from .receipts import Answers
-    from .reconnecting import ReconnectingCallbacks
     from .shift_messages import ColleagueMessages
     from .today import TodayActions
     from .undoing import Changes
-    from .waiting import WaitingCallbacks
 
 
 class Wiring(MainWindow):
@@ -58,22 +57,20 @@ class Wiring(MainWindow):
         from .connection import Connection, IdleConnections
         from .deliveries import Deliveries
         from .delivery_schedule import DeliverySchedule
-        from .drafts import Drafts
-        from .entry import RecordEntry, Saver
+        from .entry import Drafts, RecordEntry, Saver
         from .extract_days import Export, ExtractDays
         from .following import CheckPresence, Following, FollowingActions
         from .marks import Questions
         from .navigation import Navigation, NavigationActions, NewDay
         from .notes import Handover
+        from .outage import Reconnecting, Waiting
         from .outdated import Outdated
         from .permissions import Permissions
         from .preferences import DesktopEntry
-        from .reconnecting import Reconnecting
         from .stored_destinations import StoredDestinations
         from .taking_back import TakingBack
         from .today import TodayPicture
         from .tools import BackgroundCommands, Tools
-        from .waiting import Waiting
         from .weather_schedule import WeatherSchedule
         from .which_database import Damage, DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
 
@@ -115,7 +112,6 @@ class Wiring(MainWindow):
             say,
             self.connection,
             self.reconnecting,
-            self.navigation,
             self._waiting_callbacks(),
         )
         self.taking_back = TakingBack(
@@ -322,7 +318,7 @@ class Wiring(MainWindow):
         )
 
     def _reconnecting_callbacks(self) -> ReconnectingCallbacks:
-        from .reconnecting import ReconnectingCallbacks
+        from .outage import ReconnectingCallbacks
 
         return ReconnectingCallbacks(
             self.connection.attempt,
@@ -333,7 +329,7 @@ class Wiring(MainWindow):
         )
 
     def _waiting_callbacks(self) -> WaitingCallbacks:
-        from .waiting import WaitingCallbacks
+        from .outage import WaitingCallbacks
 
         return WaitingCallbacks(
             self._waiting_saved,
@@ -341,6 +337,7 @@ class Wiring(MainWindow):
             lambda: self.extract_days.of_form,
             lambda entry: self.deciding.open(entry),
             lambda entry: self.deciding.discard(entry),
+            self.navigation.leave_form,
         )
 
     def _mark_actions(self) -> MarkActions:
@@ -470,7 +467,8 @@ class Wiring(MainWindow):
             self.waiting,
             self.saver.save,
             self.reconnecting,
-            self.navigation,
+            self.navigation.open_record,
+            self.navigation.leave_form,
             self.show_form,
             self._decided,
         )

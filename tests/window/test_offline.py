@@ -184,17 +184,17 @@ def test_a_database_that_answers_but_stores_nothing(
 def test_a_database_that_refuses_is_not_asked_again_and_again(
     online: Window, single: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from abq_data_entry.application import waiting
+    from abq_data_entry.application import outage
 
     window = online
     asked: list[float] = []
-    replay = waiting._replay
+    replay = outage._replay
 
     def asks(*each: Any) -> Any:
         asked.append(clock.monotonic())
         return replay(*each)
 
-    monkeypatch.setattr(waiting, "_replay", asks)
+    monkeypatch.setattr(outage, "_replay", asks)
     window.begin_check()
     single.execute(FULL, "abq")
     window.fill_readings()
@@ -439,7 +439,7 @@ def test_a_password_that_changed_meanwhile_is_asked_for_again(
 def test_a_save_that_takes_too_long_waits_here_and_is_done_once(
     online: Window, single: Node, there: SQLModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("abq_data_entry.application.reconnecting.PATIENCE_MS", 300)
+    monkeypatch.setattr("abq_data_entry.application.outage.PATIENCE_MS", 300)
     window = online
     window.begin_check()
     window.fill_readings()
@@ -491,7 +491,7 @@ def test_a_first_start_without_the_database_knows_nothing_and_keeps_everything(
 def test_a_server_that_takes_requests_and_never_answers_does_not_stop_the_check(
     online: Window, single: Node, there: SQLModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("abq_data_entry.application.reconnecting.PATIENCE_MS", 400)
+    monkeypatch.setattr("abq_data_entry.application.outage.PATIENCE_MS", 400)
     window = online
     window.begin_check()
     pids = server_processes(single)
@@ -588,7 +588,7 @@ def test_after_an_outage_nobody_sits_at_a_colleagues_plot_and_all_is_shown_as_it
     online: Window, single: Node, there: SQLModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the colleague was is remembered; a save that the frozen server did later is one of this session."""
-    monkeypatch.setattr("abq_data_entry.application.reconnecting.PATIENCE_MS", 400)
+    monkeypatch.setattr("abq_data_entry.application.outage.PATIENCE_MS", 400)
     window, records = online, online.app.record_list
     window.begin_check()
     assert there.claim_plot(window.text(F.DATE), "8:00", "A", 2, "P Taylor")

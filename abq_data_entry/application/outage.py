@@ -1,21 +1,24 @@
-"""Records that wait on this computer for the database: kept, counted, shown, and saved when it is back."""
+"""The database is away: it is looked for in the background, less and less often, without a restart. Meanwhile records
+wait on this computer: they are kept, counted and shown, and saved when it is back."""
 
 from __future__ import annotations
 
 import datetime
 import logging
 import math
+import time
+import tkinter as tk
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields, folders
 from ..constants import FieldNames as F
-from ..jobs import Jobs
-from ..retrying import JOURNAL, Retries
+from ..jobs import Job, Jobs
+from ..retrying import CLUSTER, DATABASE, JOURNAL, Policy, Retries
 from ..views import DataRecordForm
 from ..widgets import StatusBar
+from .connection import NoAnswer
 from .messages import Messages
-from .reconnecting import Reconnecting
 from .state import State
 
 if TYPE_CHECKING:
@@ -25,9 +28,152 @@ if TYPE_CHECKING:
     from ..workflows.replay import Replayed
     from ..workflows.save_record import Save
     from .connection import Connection
-    from .navigation import Navigation
 
 log = logging.getLogger(__name__)
+
+PATIENCE_MS = 4000  # so long the database may take to answer before the form goes on without it
+CLUSTER_SECONDS = 120  # so long a cluster may take to agree on a new primary: it is asked every second
+SAME_OUTAGE_SECONDS = 10.0  # a database that is away again so soon was never really back
+TICK_MS = 1000
+
+
+class ReconnectingCallbacks(NamedTuple):
+    """What others do for the way back.
+
+    ``attempt()``, on a worker thread, asks for the database: model and lists; ``back(model, lists)``: it answers again;
+    ``went_away()``: show the last known copy; ``show()``: when it is tried again has changed; ``is_cluster()`` tells
+    whether several servers are configured.
+    """
+
+    attempt: Callable[[], tuple[Any, Any]]
+    back: Callable[[Any, Any], object]
+    went_away: Callable[[], object]
+    show: Callable[[], object]
+    is_cluster: Callable[[], bool]
+
+
+class Reconnecting:
+    """Tells whether the database is away, and when it is tried again. On the Tk thread."""
+
+    def __init__(self, window: tk.Misc, state: State, jobs: Jobs, callbacks: ReconnectingCallbacks) -> None:
+        self._window, self._state, self._jobs, self._callbacks = window, state, jobs, callbacks
+        self._retries = Retries(DATABASE)
+        self._back_at = -math.inf
+        self._by_itself = True
+        self._timer = ""
+        self._job: Job | None = None
+
+    @property
+    def away(self) -> bool:
+        """Whether the database is away: records wait on this computer meanwhile."""
+        return self._state.away
+
+    def means_away(self, error: BaseException) -> bool:
+        """Whether the error says that the database is away; from then on it is looked for."""
+        from ..models.errors import LoginFailed, ServerUnreachable
+        from ..postgres import PostgresError
+
+        if not isinstance(error, ServerUnreachable | PostgresError | LoginFailed):
+            return False
+        self.lost(error)
+        return True
+
+    def lost(self, error: BaseException, by_itself: bool = True) -> None:
+        """The database is away. With ``by_itself`` it is looked for in the background, else on request only."""
+        self._state.away_error = error
+        if self._state.away:
+            return
+        log.warning("the database is away: %s: %s", type(error).__name__, getattr(error, "detail", ""))
+        self._state.away_since = datetime.datetime.now().astimezone()
+        self._by_itself = by_itself
+        if time.monotonic() - self._back_at > SAME_OUTAGE_SECONDS:
+            self._retries.succeeded()
+        self._plan()
+        self._callbacks.went_away()
+
+    def expect(self, job: Job, overdue: Callable[[], object] = lambda: None) -> None:
+        """The database is away if it doesn't answer that request in time; then ``overdue`` is called."""
+
+        def late() -> None:
+            self.lost(NoAnswer("The database didn't answer in time."))
+            overdue()
+
+        job.timers.append(self._window.after(PATIENCE_MS, late))
+
+    def retry_now(self) -> None:
+        """Look for it now."""
+        if self._job is not None:
+            return
+        self._cancel_timer()
+        self._job = self._jobs.submit("counting", self._callbacks.attempt, done=self._back, failed=self._still_away)
+        self._callbacks.show()
+
+    def back(self) -> None:
+        """The database answers, however that came about."""
+        self._cancel_timer()
+        if self._state.away:
+            log.info("the database is back after %d attempts", self._retries.failures)
+            self._back_at = time.monotonic()
+        self._state.away_since = self._state.away_error = None
+        self._callbacks.show()
+
+    def end(self) -> None:
+        """The window closes."""
+        self._cancel_timer()
+
+    def next_text(self) -> str:
+        """When it is tried again, for people."""
+        if self._job is not None or self._state.opening:
+            return "trying now…"
+        return f"trying again in {math.ceil(self._retries.wait)} s" if self._timer else "not tried again by itself"
+
+    def _plan(self) -> None:
+        self._retries.failed(self._policy())
+        self._cancel_timer()
+        if self._by_itself:
+            self._wait()
+        self._callbacks.show()
+
+    def _policy(self) -> Policy:
+        since = self._state.away_since or datetime.datetime.now().astimezone()
+        gone = (datetime.datetime.now().astimezone() - since).total_seconds()
+        deciding = self._callbacks.is_cluster() and gone < CLUSTER_SECONDS
+        return CLUSTER if deciding else DATABASE
+
+    def _wait(self) -> None:
+        """Wait for the next attempt, and count the seconds meanwhile."""
+        self._timer = self._window.after(min(TICK_MS, math.ceil(self._retries.wait * 1000)), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = ""
+        if self._retries.due:
+            self.retry_now()
+        else:
+            self._wait()
+            self._callbacks.show()
+
+    def _back(self, result: Any) -> None:
+        self._job = None
+        self._callbacks.back(*result)
+
+    def _still_away(self, error: BaseException) -> None:
+        from ..models.errors import LoginFailed, ServerUnreachable
+        from ..postgres import PostgresError
+
+        self._job = None
+        if not self._state.away:
+            return
+        self._state.away_error = error
+        if isinstance(error, LoginFailed) or not isinstance(error, ServerUnreachable | PostgresError):
+            log.warning("the database answers, but: %s", error)
+            self._by_itself = False  # time doesn't heal it
+        self._plan()
+
+    def _cancel_timer(self) -> None:
+        if self._timer:
+            self._window.after_cancel(self._timer)
+            self._timer = ""
+
 
 _UNREADABLE = "Journal"
 LOOK_MS = 10_000  # another window, or the command line, may keep and save too
@@ -40,7 +186,7 @@ class WaitingCallbacks(NamedTuple):
 
     ``saved(entries)``: the database has these by now; ``retry()`` looks for the database; ``day_of_form()`` is the day
     that an extract would be of; ``open_entry(entry)`` shows a record that waits, False where that can't be done now,
-    and ``discard_entry(entry)`` gives it up.
+    and ``discard_entry(entry)`` gives it up; ``leave_form(then)`` does ``then`` once what is half typed is kept.
     """
 
     saved: Callable[[tuple[Entry, ...]], object]
@@ -48,6 +194,7 @@ class WaitingCallbacks(NamedTuple):
     day_of_form: Callable[[], datetime.date]
     open_entry: Callable[[Entry], bool]
     discard_entry: Callable[[Entry], object]
+    leave_form: Callable[[Callable[[], object]], object]
 
 
 class Waiting:
@@ -63,13 +210,11 @@ class Waiting:
         say: Callable[[str], object],
         connection: Connection,
         reconnecting: Reconnecting,
-        navigation: Navigation,
         callbacks: WaitingCallbacks,
     ) -> None:
         self._form, self._status_bar, self._jobs, self._state = form, status_bar, jobs, state
         self._messages, self._say = messages, say
-        self._connection, self._reconnecting, self._navigation = connection, reconnecting, navigation
-        self._callbacks = callbacks
+        self._connection, self._reconnecting, self._callbacks = connection, reconnecting, callbacks
         self._database = ""
         self._mark: tuple[int, ...] | None = None
         self._replaying = False
@@ -116,7 +261,7 @@ class Waiting:
 
     def keep(
         self, save: Save, cause: str, done: Callable[[], object], failed: Callable[[BaseException], object]
-    ) -> None:
+    ) -> Job:
         """Keep a record in the journal; then it waits."""
 
         def kept(found: tuple[Entry, list[str]]) -> None:
@@ -128,7 +273,7 @@ class Waiting:
             if not self._state.away:
                 self.replay()
 
-        self._jobs.submit("files", self._journal.keep, self._database, save, cause, done=kept, failed=failed)
+        return self._jobs.submit("files", self._journal.keep, self._database, save, cause, done=kept, failed=failed)
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
         """The database has these, or somebody decided about them."""
@@ -228,7 +373,7 @@ class Waiting:
                 parent.lift()
 
         callbacks = record_windows.WaitingCallbacks(
-            with_entry(lambda entry: self._navigation.leave_form(lambda: opened(entry))),
+            with_entry(lambda entry: self._callbacks.leave_form(lambda: opened(entry))),
             with_entry(self._callbacks.discard_entry),
             self._retry_now,
         )
