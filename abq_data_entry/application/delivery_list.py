@@ -139,6 +139,7 @@ def show_deliveries(
             deliveries.forget_logins,
             command(arrived),
             command(what_is_there),
+            command(lambda: answers.ask(say)) if answers.has_mailbox else None,
         ),
     )
     return window

@@ -1,5 +1,5 @@
-"""Logins of deliveries: asked for once a session and place, kept in memory once they were accepted, and in the
-system's keyring where somebody wants that.
+"""Logins of deliveries and of the mailbox of answers: asked for once a session and place, kept in memory once they were
+accepted, and in the system's keyring where somebody wants that.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..jobs import ANY, Jobs
 from ..network.destination import NOBODY
 from ..network.destinations import KINDS, destination
+from ..network.mailbox_address import KIND as MAILBOX
+from ..network.mailbox_address import configured
 from ..views import LoginDialog, Remember
 
 if TYPE_CHECKING:
@@ -35,6 +37,25 @@ class Found(NamedTuple):
     of_file: bool = False
 
 
+class Server(NamedTuple):
+    """Where a login goes (`NOBODY`: none is wanted), who logs in there by the settings, and the title of the dialog."""
+
+    place: str
+    username: str
+    title: str
+
+
+def server_of(kind: str, values: Values) -> Server:
+    """The server of a destination, or of the mailbox (`answers`), by these settings."""
+    if kind == MAILBOX:
+        address = configured(values)
+        place = NOBODY if address is None else address.place
+        return Server(place, str(values["abq_answers_username"]), "Login to the Mailbox of Answers")
+    to = destination(kind)
+    place = to.login_place(values) if to.needs_login else NOBODY
+    return Server(place, to.username(values), f"Login to ABQ Corporate {to.title}")
+
+
 class Logins:
     """All of it on the Tk thread, except for the keyring, which may take as long as somebody needs to unlock it.
 
@@ -54,12 +75,13 @@ class Logins:
 
         A login of somebody else than `username` doesn't count, unless that is empty. None: the dialog was cancelled.
         """
-        place, username = destination(kind).login_place(values), username or destination(kind).username(values)
-        if not destination(kind).needs_login or place == NOBODY:
+        server = server_of(kind, values)
+        place, username = server.place, username or server.username
+        if place == NOBODY:
             then(NO_LOGIN)
             return
-        known = self._accepted.get(place)
-        if known is not None and username in ("", known[0]):
+        known = self.of_session(kind, values, username)
+        if known is not None:
             then(known)
             return
 
@@ -68,10 +90,15 @@ class Logins:
             if found.login is not None and place not in self._refused:
                 then(found.login)
             else:
-                self._ask(kind, place, username, found, then)
+                self._ask(kind, server, username, found, then)
 
         user = username or self._usernames.get(place, "")
         self._jobs.submit(ANY, look_up, kind, user, place, self._keyring_silent, done=looked_up)
+
+    def of_session(self, kind: str, values: Values, username: str = "") -> Login | None:
+        """The login that was accepted there in this session, if it is of this user or (empty) of anybody."""
+        known = self._accepted.get(server_of(kind, values).place)
+        return known if known is not None and username in ("", known[0]) else None
 
     @property
     def keyring_silent(self) -> str:
@@ -85,11 +112,10 @@ class Logins:
         """
         found: dict[str, Login | None] = {}
         for row in rows:
-            place = destination(row.key).login_place(values)
-            accepted = self._accepted.get(place)
-            if not destination(row.key).needs_login or place == NOBODY:
+            place, accepted = server_of(row.key, values).place, self.of_session(row.key, values, row.username)
+            if place == NOBODY:
                 found[row.key] = NO_LOGIN
-            elif accepted is not None and row.username in ("", accepted[0]):
+            elif accepted is not None:
                 found[row.key] = accepted
             elif place in self._refused:
                 found[row.key] = None
@@ -97,7 +123,7 @@ class Logins:
 
     def accepted(self, kind: str, values: Values, login: Login) -> None:
         """The server took this login: nothing is asked any more; if somebody wants that, the keyring has it too."""
-        place = destination(kind).login_place(values)
+        place = server_of(kind, values).place
         self._accepted[place] = login
         self._refused.pop(place, None)
         if self._to_remember.pop(place, None) == login:
@@ -105,7 +131,7 @@ class Logins:
 
     def refused(self, kind: str, values: Values, reason: str) -> None:
         """The server didn't take the login: the next time it is asked for, with the reason."""
-        place = destination(kind).login_place(values)
+        place = server_of(kind, values).place
         self._accepted.pop(place, None)
         self._to_remember.pop(place, None)
         self._refused[place] = reason
@@ -119,8 +145,9 @@ class Logins:
         self._jobs.submit(ANY, forget, usernames, done=done)
 
     def _ask(
-        self, kind: str, place: str, username: str, found: Found, then: Callable[[Login | None], object]
+        self, kind: str, server: Server, username: str, found: Found, then: Callable[[Login | None], object]
     ) -> None:
+        place, title = server.place, server.title
         kept = None if found.of_file else found.login
         dialog: LoginDialog | None = None
 
@@ -136,8 +163,6 @@ class Logins:
 
         user = username or self._usernames.get(place, "") or (found.login[0] if found.login else found.username)
         box, refused = Remember(kept is not None, found.why_not), self._refused.get(place, "") or found.problem
-
-        title = f"Login to ABQ Corporate {destination(kind).title}"
 
         def make() -> LoginDialog:
             nonlocal dialog
@@ -228,7 +253,7 @@ def forget(usernames: Iterable[str]) -> str:
 
     count = 0
     try:
-        for kind in dict.fromkeys((*KINDS, *_kinds_sent())):
+        for kind in dict.fromkeys((*KINDS, MAILBOX, *_kinds_sent())):
             for username in {"", _latest_user(kind), *usernames}:
                 count += keyring_store.forget(kind, username)
     except keyring_store.KeyringFailed as error:

@@ -6,11 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..jobs import ANY, Job, Jobs
 from ..network.mailbox_address import KIND, configured
 from ..workflows.deliver_day import open_outbox
+from .messages import reason_of
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ..models import SQLModel
     from ..models.receipts import Receipt
     from ..outbox import Delivery
+    from ..workflows.receipts import Read
+    from .logins import Login, Logins
     from .messages import Messages, Say
     from .preferences import Settings
     from .state import State
@@ -34,10 +37,24 @@ _SUBJECT = "Answers to Deliveries"
 Values = Mapping[str, object]
 
 
+class Looked(NamedTuple):
+    """What came of a look: what is open again, what of the outbox is damaged; what was read in the mailbox, with which
+    login, if it was; why it couldn't be, whether that passes by itself, and whether the login was refused."""
+
+    reopened: Sequence[Delivery]
+    damage: Sequence[str]
+    read: Read | None = None
+    login: Login | None = None
+    problem: str = ""
+    passes: bool = False
+    refused: bool = False
+
+
 class Answers:
     """Reads the mailbox of the settings, where its login is kept; else only hears what others have read. On the Tk
-    thread. `may_deliver()`: whether the login may; `show_deliveries()` opens their window; `tell_damage(problems)`:
-    who looks into the outbox first finds what is damaged there."""
+    thread. Only `ask` asks for a login that isn't kept. `may_deliver()`: whether the login may;
+    `show_deliveries()` opens their window; `tell_damage(problems)`: who looks into the outbox first finds what is
+    damaged there."""
 
     def __init__(
         self,
@@ -50,10 +67,12 @@ class Answers:
         may_deliver: Callable[[], bool],
         show_deliveries: Callable[[], object],
         tell_damage: Callable[[Sequence[str]], object],
+        logins: Logins,
     ) -> None:
         self._window, self._state, self._jobs, self._settings = window, state, jobs, settings
         self._messages, self._say = messages, say
         self._may_deliver, self._show_deliveries, self._tell_damage = may_deliver, show_deliveries, tell_damage
+        self._logins = logins
         self._job: Job | None = None
         self._read_at, self._heard_at, self._shown_at = -READ_SECONDS, -HEARD_SECONDS, -SHOWN_SECONDS
         self._told: set[str] = set()
@@ -94,6 +113,32 @@ class Answers:
         else:
             self._job = self._jobs.submit("deliveries", _numbers, done=self._ask, failed=_unknown)
 
+    @property
+    def has_mailbox(self) -> bool:
+        """Whether the settings name a mailbox."""
+        return configured(self._settings.values()) is not None
+
+    def ask(self, say: Say) -> None:
+        """Read what is new at somebody's wish, who is asked for the login if it isn't kept; `say` gets what came."""
+        model, values = self._state.reachable, self._settings.values()
+        if model is None or self._state.outdated:
+            say("The mailbox is read when the database is there")
+            return
+        if not self._may_deliver():
+            say("Your login may not deliver: others read the mailbox")
+            return
+
+        def answered(login: Login | None) -> None:
+            if login is None:
+                say("The mailbox wasn't read")
+            elif self.is_reading:
+                say("The mailbox is being read already")
+            else:
+                say("The mailbox is being read")
+                self._take_in(model, values, login, say)
+
+        self._logins.obtain(KIND, values, "", answered)
+
     def _ask(self, found: tuple[list[str], list[str]]) -> None:
         """Look whether another workstation has read an answer to one of ours: mostly there is none."""
         deliveries, problems = found
@@ -110,11 +155,56 @@ class Answers:
             "records", lambda: model.get_receipts(deliveries, unsettled=True), done=heard, failed=_unknown
         )
 
-    def _take_in(self, model: SQLModel, values: Values | None) -> None:
-        def work(job: Job) -> tuple[list[Delivery], str, list[str]]:
-            return _read(model, values, job.cancel)
+    def _take_in(
+        self, model: SQLModel, values: Values | None, login: Login | None = None, say: Say | None = None
+    ) -> None:
+        """`say`: somebody waits for it, and hears what came; else only what has to be told is."""
+        if login is None and values is not None:
+            login = self._logins.of_session(KIND, values, str(values["abq_answers_username"]))
 
-        self._job = self._jobs.submit(ANY, work, name=_SUBJECT, done=self._looked, failed=_unknown, with_job=True)
+        def work(job: Job) -> Looked:
+            return _read(model, values, login, job.cancel)
+
+        def looked(found: Looked) -> None:
+            self._note_login(values, found)
+            if say is None:
+                self._tell_problem(found)
+            else:
+                self._answer(found, say)
+            self._looked(found)
+
+        def failed(error: BaseException) -> None:
+            _unknown(error)
+            if say is not None:
+                say(reason_of(error))
+
+        self._job = self._jobs.submit(ANY, work, name=_SUBJECT, done=looked, failed=failed, with_job=True)
+
+    def _note_login(self, values: Values | None, found: Looked) -> None:
+        if values is None or found.login is None:
+            return
+        if found.refused:
+            self._logins.refused(KIND, values, found.problem)
+        elif not found.problem:
+            self._logins.accepted(KIND, values, found.login)
+
+    def _answer(self, found: Looked, say: Say) -> None:
+        """Tell somebody who waits for it."""
+        if found.problem:
+            say("The mailbox wasn't read")
+            again = self._messages.command(lambda: self.ask(say))
+            self._messages.failure(_SUBJECT, "The mailbox of answers wasn't read.", found.problem, again)
+            return
+        self._messages.settled(_SUBJECT)
+        read = found.read
+        say(f"New mails: {read.mails}, answers to deliveries: {read.answers}" if read else "The mailbox wasn't read")
+
+    def _tell_problem(self, found: Looked) -> None:
+        problem = "" if found.passes else found.problem
+        if problem and problem not in self._told:  # once: the next look finds the same
+            self._told.add(problem)
+            self._say(f"The mailbox of answers wasn't read: {' '.join(problem.split())}")
+            self._messages.note(_SUBJECT, "The mailbox of answers wasn't read.", problem)
 
     def look_up(self, deliveries: Sequence[str]) -> None:
         """Ask the database what was answered to these, though not more often than every few seconds."""
@@ -134,13 +224,9 @@ class Answers:
         self._timer = self._window.after(LOOK_MS, self._tick)
         self.look()
 
-    def _looked(self, looked: tuple[list[Delivery], str, list[str]]) -> None:
-        reopened, problem, damage = looked
-        self._tell_damage(damage)
-        if problem and problem not in self._told:  # once: the next look finds the same
-            self._told.add(problem)
-            self._say(f"The mailbox of answers wasn't read: {' '.join(problem.split())}")
-            self._messages.note(_SUBJECT, "The mailbox of answers wasn't read.", problem)
+    def _looked(self, found: Looked) -> None:
+        reopened = found.reopened
+        self._tell_damage(found.damage)
         if reopened:
             self._shown_at = -SHOWN_SECONDS
             one = len(reopened) == 1
@@ -152,10 +238,10 @@ class Answers:
                 "\n".join(f"{each.name}: {each.reason}" for each in reopened),
                 (("Show Deliveries", self._show_deliveries), ("Close", None)),
             )
-        if not problem:
-            self._watch()
+        if found.login is not None and not found.problem:
+            self._watch(found.login)
 
-    def _watch(self) -> None:
+    def _watch(self, login: Login) -> None:
         """Wait for news on a thread of its own, until the window closes or the connection ends."""
         model, values = self._state.reachable, self._settings.values()
         address = configured(values)
@@ -163,7 +249,7 @@ class Answers:
         if model is None or address is None or address.protocol != "imap" or is_waiting:
             return
         self._watcher = threading.Thread(
-            target=_watched, args=(model, values, self._news, self._end), name="mailbox", daemon=True
+            target=_watched, args=(model, values, login, self._news, self._end), name="mailbox", daemon=True
         )
         self._watcher.start()
 
@@ -177,47 +263,43 @@ def _numbers() -> tuple[list[str], list[str]]:
     return [each.identifier for each in box.deliveries()], box.problems
 
 
-def _login(values: Values) -> tuple[str, str] | None:
-    from .logins import look_up
+def _login(values: Values) -> Login | None:
+    from .logins import look_up, server_of
 
-    address = configured(values)
-    assert address is not None
-    return look_up(KIND, str(values["abq_answers_username"]), address.place).login
+    server = server_of(KIND, values)
+    return look_up(KIND, server.username, server.place).login
 
 
-def _read(model: SQLModel, values: Values | None, cancel: threading.Event) -> tuple[list[Delivery], str, list[str]]:
-    """Read the mailbox, if values are given; and what was answered to deliveries of this computer's outbox.
-
-    Returns those that are open again, why the mailbox couldn't be read by what doesn't pass by itself, and what of the
-    outbox is damaged.
-    """
+def _read(model: SQLModel, values: Values | None, login: Login | None, cancel: threading.Event) -> Looked:
+    """Read the mailbox, if values are given, with this login or the one that is kept; and what was answered to
+    deliveries of this computer's outbox."""
     from .. import outbox
     from ..network.failures import Cancelled, UserFacingError, describe_failure
     from ..workflows.receipts import read_mailbox, take_in
 
-    box, problem = open_outbox(), ""
-    if values is not None and (login := _login(values)) is not None:
+    box, found = open_outbox(), Looked((), ())
+    login = login or (None if values is None else _login(values))
+    if values is not None and login is not None:
         outbox.record(box, model)  # an answer is compared with what the database knows
         try:
-            read_mailbox(model, values, login, cancel)
+            found = Looked((), (), read_mailbox(model, values, login, cancel), login)
         except Cancelled:
             pass
         except (OSError, ValueError) as error:
             log.warning("the mailbox of answers wasn't read: %s", type(error).__name__)
             passes = isinstance(error, UserFacingError) and error.transient
-            problem = "" if passes else describe_failure(error)
-    return take_in(box, model), problem, box.problems
+            refused = outbox.login_refused(error)
+            found = Looked((), (), None, login, describe_failure(error), passes, refused)
+    return found._replace(reopened=take_in(box, model), damage=box.problems)
 
 
-def _watched(model: SQLModel, values: Values, news: threading.Event, end: threading.Event) -> None:
+def _watched(model: SQLModel, values: Values, login: Login, news: threading.Event, end: threading.Event) -> None:
     from ..models import DatabaseError
     from ..network.failures import Cancelled
     from ..workflows.receipts import watch_mailbox
 
     try:
-        login = _login(values)
-        if login is not None:
-            watch_mailbox(model, values, login, news, end)
+        watch_mailbox(model, values, login, news, end)
     except (Cancelled, DatabaseError, OSError, ValueError) as error:  # it is read once an hour all the same
         log.info("no news of the mailbox are heard any more: %s", type(error).__name__)
 

@@ -529,6 +529,7 @@ class Wiring(MainWindow):
             lambda: f"upload_to_corporate_{KINDS[0]}" not in self.permissions.denied,
             self.messages.command(self.show_deliveries),
             self.deliveries.tell_damage,
+            self.deliveries.logins,
         )
 
     @cached_property

@@ -56,6 +56,8 @@ class DeliveryCallbacks:
     forget_logins: Callable[[], object]
     arrived: Callable[[str], object]
     what_is_there: Callable[[str], object]
+    look_for_answers: Callable[[], object] | None = None
+    """None where no mailbox is set."""
 
 
 class DeliveriesWindow(SideWindow):
@@ -137,10 +139,15 @@ class DeliveriesWindow(SideWindow):
             text: lambda text=text: self.run_command(text)  # type: ignore[misc]
             for text in _BUTTONS
         }
+        if self._callbacks.look_for_answers is not None:
+            calls["Look for Answers"] = self._callbacks.look_for_answers
         calls |= {"Forget Logins": self._callbacks.forget_logins, "Close": self.destroy}
         made = self.add_buttons(4, calls)
         for text in ("Has Arrived", "What Is There"):
             made[text].configure(underline=text.lower().index(self._keys[text][1][-1].lower()))
+        if look := made.get("Look for Answers"):
+            look.configure(underline=0)
+            self.bind("<Alt-l>", lambda _event: look.invoke())
         return made
 
     def _bind_keys(self) -> None:
