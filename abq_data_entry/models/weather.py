@@ -106,11 +106,11 @@ def parse_observation(data: Mapping[str, str | None], now: datetime.datetime | N
 
 def age_in_words(age: datetime.timedelta) -> str:
     """Return an age as people say it, such as "3 days old"."""
-    for unit, seconds, most in (("minute", 60, 120), ("hour", 3600, 48), ("day", 86400, 730), ("year", 31557600, 0)):
-        number = int(age.total_seconds() // seconds)
-        if not most or number < most:
-            return f"{number} {unit}{'' if number == 1 else 's'} old"
-    raise AssertionError("years have no end")
+    number, unit = int(age.total_seconds() // 31557600), "year"
+    for shorter, seconds, most in (("day", 86400, 730), ("hour", 3600, 48), ("minute", 60, 120)):
+        if (whole := int(age.total_seconds() // seconds)) < most:
+            number, unit = whole, shorter
+    return f"{number} {unit}{'' if number == 1 else 's'} old"
 
 
 def _text(data: Mapping[str, str | None], key: str) -> str | None:

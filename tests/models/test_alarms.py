@@ -381,3 +381,17 @@ def test_an_alarm_is_ended_once_though_the_answer_was_lost(database: Endpoint, w
         model.end_alarm(ended.id, "ordered a disk", by=OFFICE)
         assert model.get_alarms() == [other]
         assert model.get_alarms(ended_days=1)[-1].ended_words.endswith(": ordered a disk")
+
+
+def test_a_receiver_has_a_name_of_its_own(model: SQLModel) -> None:
+    qa = Receiver("qa", MAIL, "qa@example.com")
+    with pytest.raises(DatabaseError, match=r"There is no receiver qa in the database\. There is none\."):
+        model.remove_receiver("qa")
+    model.add_receiver(qa)
+    for wrong, words in ((qa._replace(address="boss@example.com"), "There is a receiver qa already"),
+                         (qa._replace(name="a\0"), "can hold the character 0"), (qa._replace(name="b", kind="x"), "")):
+        with pytest.raises(DatabaseError, match=words):
+            model.add_receiver(wrong)
+    with pytest.raises(DatabaseError, match=r"There is no receiver chat in the database\. There are: qa\."):
+        model.remove_receiver("chat")
+    assert model.get_receivers() == {"qa": qa} and model.remove_receiver("qa") == qa and model.get_receivers() == {}

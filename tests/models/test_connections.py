@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from abq_data_entry.models import (
     DatabaseError,
     LoginFailed,
     ObservationInvalid,
+    OutcomeUnknown,
     QueryCancelled,
     RecordExists,
+    RecordMissing,
     SchemaMissing,
     ServerUnreachable,
     SQLModel,
@@ -27,7 +30,8 @@ from abq_data_entry.models import (
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.weather_history import Counts
 from tests.models.records import DATE, record, typed
-from tests.models.wire import When, proxied
+from tests.models.test_schema import run
+from tests.models.wire import When, losing_answers, proxied
 from tests.pace import patience
 
 Endpoint = dict[str, str]
@@ -331,3 +335,25 @@ def test_what_is_at_the_other_end_is_known(model: SQLModel) -> None:
     assert rows == [{"oid": facts.database, "v": facts.server}]
     model.query("UPDATE schema_version SET version = 7")
     assert model.look_at_version() == model.server_facts.version == 7
+
+
+@unix_only
+def test_what_somebody_else_did_while_the_answer_was_lost_is_told(database: Endpoint) -> None:
+    refuses = (
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'disk quota'; END$$;"
+        "CREATE TRIGGER refuse BEFORE INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION refuse()"
+    )
+    with losing_answers(database, "before") as (model, lose), closing(SQLModel.at(database)) as other:
+        lose(lambda: other.save_record(record(Fruit="9")))
+        with pytest.raises(RecordExists):
+            model.save_record(record(), write="insert")
+        lose(lambda: other.save_record(record(Plot="4")))
+        model.save_record(record(Plot="4"), write="insert")
+        assert model.last_write == "insert", "it is there as it was to be"
+        lose(lambda: other.withdraw_record((DATE, "8:00", "A", 4), "wrong"))
+        with pytest.raises(RecordMissing):
+            model.save_record(record(Plot="4", Fruit="7"), write="update")
+        lose(lambda: run(database, refuses))
+        with pytest.raises(OutcomeUnknown, match="won't be doubled") as told:
+            model.save_record(record(Plot="5"), write="insert")
+        assert "disk quota" in told.value.detail

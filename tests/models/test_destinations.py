@@ -208,6 +208,10 @@ def test_name_and_kind_stay_and_what_waits_keeps_a_destination(model: SQLModel, 
         model.remove_destination("archive")
     model.remove_destination("archive", anyway=True)
     assert model.get_destinations() == {}
+    run(database, "ALTER TABLE destinations ADD CHECK (name <> 'own')")  # a rule that only this database has
+    with pytest.raises(DatabaseError, match=r"violates check constraint .* Nothing was changed"):
+        model.add_destination(ARCHIVE._replace(name="own"))
+    assert model.get_destinations() == {}
     assert model.verify_audit().breaks == ()
     entries = "SELECT operation, key ->> 'name' FROM audit WHERE table_name = 'destinations' ORDER BY sequence"
     assert run(database, entries) == [("INSERT", "archive"), ("UPDATE", "archive"), ("DELETE", "archive")]

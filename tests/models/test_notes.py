@@ -52,6 +52,7 @@ def test_a_note_stays_until_it_is_done(model: SQLModel, database: Endpoint, tmp_
         ("check 2026-11-20 8:00, lab A", "Plots 18 to 20 are missing."),
     ]  # fmt: skip
     assert len(said(model)) == model.today().notes == 4
+    assert "\n" not in model.get_note(plot).line and model.get_note(plot).line.endswith("second line")
     assert model.get_note(plot).written_by.startswith("J Simms (login ")
     model.finish_note(plot, by=by)
     found = model.get_note(plot)

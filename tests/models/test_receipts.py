@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import closing
 
 import pytest
 
@@ -97,3 +98,13 @@ def test_a_mail_is_kept_once_though_the_answer_was_lost(database: Endpoint, when
         lose()
         assert model.keep_answers(MAILBOX, "7.1", [said(arrived["id"])]) == int(when == "before")
         assert len(model.get_receipts([str(arrived["id"])])) == 1
+
+
+def test_one_workstation_reads_a_mailbox_and_one_waits_at_it(model: SQLModel, database: Endpoint) -> None:
+    with closing(SQLModel.at(database)) as other:
+        with model.mailbox_alone() as reads, other.mailbox_watched() as waits:
+            assert reads and waits, "one may be here and the other there"
+            with other.mailbox_alone() as reads_too, model.mailbox_watched() as waits_too:
+                assert not reads_too and not waits_too
+        with other.mailbox_alone() as reads, model.mailbox_watched() as waits:
+            assert reads and waits

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import psycopg2
 import pytest
@@ -247,6 +248,17 @@ class TestFromTheFirstSchema:
         assert run(original, "SELECT length(conditions) FROM local_weather") == [(24,)]
         run(original, "UPDATE local_weather SET conditions = repeat('x', 128)")
 
+    def test_it_is_backed_up_before_and_once(self, original: Endpoint) -> None:
+        asked = list[int]()
+
+        def refuse(version: int) -> None:
+            raise OSError("no backup")
+
+        with pytest.raises(OSError, match="no backup"):
+            schema.prepare(original, refuse)
+        assert schema.prepare(original, asked.append) and asked == [0]
+        assert not schema.prepare(original, asked.append) and asked == [0]
+
     def test_every_column_is_explained(self, original: Endpoint) -> None:
         schema.prepare(original)
         assert run(original, _NOT_EXPLAINED) == []
@@ -294,6 +306,10 @@ def test_a_database_without_tables_says_what_to_run(empty_database: Endpoint) ->
     with pytest.raises(SchemaMissing, match=r"create_db\.sql"):
         SQLModel.at(empty_database).get_record(DATE, "8:00", "A", 1)
     assert SQLModel.at(empty_database).look_at_version() == 0
+    with closing(SQLModel.at(empty_database)) as model, pytest.raises(SchemaMissing):
+        model.verify_audit()
+    asked = list[int]()
+    assert schema.prepare(empty_database, asked.append) and asked == [], "there is nothing to back up"
 
 
 class TestWithoutRights:

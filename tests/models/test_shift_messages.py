@@ -8,6 +8,7 @@ import select
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
@@ -171,3 +172,16 @@ def test_a_message_goes_out_once_though_the_answer_was_lost(database: Endpoint, 
         assert found.reached == ["P Taylor"]
         lose()
         assert texts(model, TAYLOR, read=(found.id,)) == (["To all."], 0)
+
+
+def test_whom_a_message_is_to(model: SQLModel) -> None:
+    assert [each.named for each in (ALL, Addressee("J Simms"), Addressee(lab="B"))] == ["all", "J Simms", "lab B"]
+    model.save_record(record())
+    for to in (ALL, Addressee(lab="B"), Addressee("J Simms")):
+        model.send_message(to, "Lamps at noon.", by=TAYLOR)
+    found = model.get_messages()
+    assert [each.addressee for each in found] == [Addressee("J Simms"), Addressee(lab="B"), ALL]
+    assert {(each.line, each.sender) for each in found} == {("Lamps at noon.", "P Taylor")}
+    assert replace(found[0], words="a\x1b[2Jb\u202e").line == "a [2Jb"
+    assert model.get_messages(Addressee(lab="B")) == [found[1]] == model.get_messages(limit=2)[1:]
+    assert model.get_messages(Addressee("j simms")) == [found[0]]

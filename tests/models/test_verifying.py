@@ -150,6 +150,8 @@ DEFINITIONS = [
     ("CREATE FUNCTION less(bpchar, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'; CREATE OPERATOR public.<"
      " (LEFTARG = bpchar, RIGHTARG = text, FUNCTION = less); ALTER EXTENSION plpgsql ADD OPERATOR public.<"
      " (bpchar, text)", r"operator < \(character, text\) isn't one of create_db.sql"),
+    ("ALTER TABLE plot_checks ADD own integer NOT NULL DEFAULT 0; ALTER TABLE plot_checks ALTER own DROP DEFAULT",
+     r"column own of plot_checks isn't one of create_db.sql, and may not be empty"),
     ("CREATE CAST (jsonb AS text) WITH INOUT AS IMPLICIT", "cast from jsonb to text isn't PostgreSQL's own"),
     ("CREATE FUNCTION add() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.plants := NEW.plants + 1; RETURN NEW;"
      " END'; CREATE TRIGGER add BEFORE INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION add()",

@@ -39,6 +39,7 @@ class Proxy:
         self.cut: When | None = None
         self.has_cut = False
         self.meanwhile: Callable[[], object] = lambda: None
+        self._cutting = threading.Lock()
         self._target = target
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / ".s.PGSQL.5432"))
@@ -63,8 +64,9 @@ class Proxy:
             while data := client.recv(65536):
                 if _COMMIT in data and self.cut == "before":
                     self.cut, self.has_cut = None, True
-                    _end(server)  # else what isn't committed would hold somebody else up
-                    self.meanwhile()
+                    with self._cutting:
+                        _end(server)  # else what isn't committed would hold somebody else up
+                        self.meanwhile()
                     break
                 server.sendall(data)
         _end(client, server)
@@ -76,7 +78,8 @@ class Proxy:
                     self.cut, self.has_cut = None, True
                     break
                 client.sendall(data)
-        _end(client, server)
+        with self._cutting:
+            _end(client, server)
 
 
 def _end(*sockets: socket.socket) -> None:
